@@ -1,0 +1,100 @@
+//! `docs/configuration.md`, generated from the register.
+//!
+//! Invariant: the committed page equals [`reference_markdown`]; a test holds it, and
+//! `BACKSTOP_BLESS=1 cargo test -p backstop-config` writes the page anew.
+//!
+//! Must not: say anything of a variable that the register does not say.
+
+use crate::register::{LATER, REGISTER, STANDARD};
+use crate::variable::{Initial, Kind, Variable};
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+<!-- Generated from crates/config/src/register.rs by `BACKSTOP_BLESS=1 cargo test -p backstop-config`. -->
+
+Backstop is configured by environment variables of the function. Set at least one of
+`BACKSTOP_PRIMARY_URL`, `BACKSTOP_FIREHOSE_STREAM` and `BACKSTOP_S3_BUCKET`.
+
+- Space around a value is left out, and an empty value counts as not set.
+- Words such as `gzip` and `true` may be written in letters of either case; names of variables may not.
+- A mistake never stops the function. All mistakes are reported together in one log line, and
+  Backstop runs with what is valid: a tuning variable falls back to its default; a mistake in the
+  primary's address, format, headers or token switches the primary off, and records go to the
+  fallbacks, from where they can be replayed.
+- A `BACKSTOP_` name that is not on this page is a mistake too.
+- The value of a variable marked *secret* is never shown; of an address, the user name, password
+  and query are not.
+";
+
+/// The reference page of the configuration, in Markdown.
+pub fn reference_markdown() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    page.push_str("\n## Variables\n");
+    page.extend(REGISTER.iter().map(section));
+    page.push_str(
+        "\n## Not in this version\n\nThese names are reserved for a later version; setting one is reported.\n\n",
+    );
+    page.extend(
+        LATER
+            .iter()
+            .map(|(name, advice)| format!("- `{name}`: {advice}.\n")),
+    );
+    page.push_str(
+        "\n## Standard variables\n\nLambda or the user sets them, and Backstop honours them.\n\n\
+         | variable | what for |\n|---|---|\n",
+    );
+    page.extend(
+        STANDARD
+            .iter()
+            .map(|each| format!("| `{}` | {} |\n", each.name, each.summary)),
+    );
+    page
+}
+
+fn section(variable: &Variable) -> String {
+    let secret = if variable.secret { " · *secret*" } else { "" };
+    format!(
+        "\n### `{}`\n\n{}\n\n- Values: {}{secret}\n- Default: {}\n- Since: {}\n",
+        variable.name,
+        variable.summary,
+        values(variable.kind),
+        default(variable.default),
+        variable.since,
+    )
+}
+
+fn values(kind: Kind) -> String {
+    match kind {
+        Kind::Url => "an address, `https://host/path`".to_owned(),
+        Kind::Text => "text".to_owned(),
+        Kind::Pairs => "`key=value,key=value`".to_owned(),
+        Kind::OneOf { values, later: [] } => format!("one of {}", code(values)),
+        Kind::OneOf { values, later } => {
+            format!(
+                "one of {} (in a later version: {})",
+                code(values),
+                code(later)
+            )
+        }
+        Kind::ListOf(values) => format!("some of {}, separated by commas", code(values)),
+        Kind::Integer { min, max, unit } => format!("`{min}` to `{max}` ({unit})"),
+    }
+}
+
+fn default(initial: Initial) -> String {
+    match initial {
+        Initial::Unset => "not set".to_owned(),
+        Initial::Value(text) => format!("`{text}`"),
+        Initial::Computed(words) => words.to_owned(),
+    }
+}
+
+/// The words as code, separated by commas.
+fn code(words: &[&str]) -> String {
+    words
+        .iter()
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,40 @@
+//! The configuration of Backstop: environment variables in, resolved settings out.
+//!
+//! The modules in the order of the flow:
+//! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
+//! - [`raw`]: what was said: names and text, from the process environment or from a map.
+//! - `parse`, `url`, `headers`, `aws`: text to value, one rule each.
+//! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
+//! - [`docs`]: `docs/configuration.md`, generated.
+//!
+//! Invariants: resolving never panics and never stops at the first mistake; settings hold whatever
+//! is valid; no secret is printed by any `Debug`, `Display` or error of this crate.
+//!
+//! Must not: read files, open sockets, log, or depend on anything but `std` (the layer ships it).
+
+mod aws;
+pub mod docs;
+mod error;
+mod headers;
+mod parse;
+pub mod raw;
+pub mod register;
+mod resolve;
+mod secret;
+mod settings;
+mod suggest;
+mod url;
+mod variable;
+
+pub use error::ConfigError;
+pub use raw::{ProcessEnvironment, Strings};
+pub use register::{REGISTER, STANDARD};
+pub use secret::Secret;
+pub use settings::{
+    AwsSettings, Compression, ContainerCredentials, Fallback, FlushSettings, FlushStrategy, Format,
+    FunctionSettings, InitializationType, LogLevel, Primary, Settings, TelemetryType,
+};
+pub use variable::{Initial, Kind, StandardVariable, Variable};
+
+/// The version of this crate, which is the version of the product; error messages name it.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,274 @@
+//! The register: every environment variable this version knows, in one table.
+//!
+//! The parser takes allowed values, ranges and defaults from here, and `docs/configuration.md` is
+//! generated from here, so that code and reference cannot part.
+//!
+//! Invariants: only what works is listed; a name, once released, keeps its meaning; a number's name
+//! ends in its unit. What a later version will read is in `LATER`, so that setting it is not silent.
+//!
+//! Must not: hold code that reads the environment.
+
+use crate::variable::{Initial, Kind, StandardVariable, Variable};
+
+pub(crate) const PRIMARY_URL: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_URL",
+    Kind::Url,
+    Initial::Unset,
+    "Where records go first: the full address that a batch is posted to. https; plain http for \
+     loopback hosts only, unless `BACKSTOP_ALLOW_PLAINTEXT=true`. Without it every record goes to \
+     the fallbacks.",
+);
+pub(crate) const PRIMARY_FORMAT: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_FORMAT",
+    Kind::OneOf {
+        values: &["ndjson", "json"],
+        later: &["otlp", "elastic", "loki", "splunk", "datadog", "newrelic"],
+    },
+    Initial::Value("ndjson"),
+    "The form of a batch: one JSON object a line, or one JSON array.",
+);
+pub(crate) const PRIMARY_HEADERS: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_HEADERS",
+    Kind::Pairs,
+    Initial::Unset,
+    "Headers of every request to the primary. A value may hold `=`, but no comma. Treated as \
+     secret: no value is ever shown.",
+)
+.secret();
+pub(crate) const PRIMARY_TOKEN: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_TOKEN",
+    Kind::Text,
+    Initial::Unset,
+    "Sent to the primary as `Authorization: Bearer …`; give the bare token.",
+)
+.secret();
+pub(crate) const PRIMARY_COMPRESSION: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_COMPRESSION",
+    Kind::OneOf {
+        values: &["gzip", "none"],
+        later: &["zstd"],
+    },
+    Initial::Value("gzip"),
+    "How the body of a request to the primary is compressed.",
+);
+pub(crate) const PRIMARY_TIMEOUT_MS: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_TIMEOUT_MS",
+    Kind::Integer {
+        min: 100,
+        max: 60_000,
+        unit: "milliseconds",
+    },
+    Initial::Value("5000"),
+    "The longest that one request to the primary may take. The budget of a flush may end it sooner.",
+);
+pub(crate) const FALLBACK: Variable = Variable::new(
+    "BACKSTOP_FALLBACK",
+    Kind::ListOf(&["firehose", "s3"]),
+    Initial::Value("firehose,s3"),
+    "The fallbacks, in the order in which they are tried. When it is not set, those that are \
+     configured are used in the order of the default.",
+);
+pub(crate) const FIREHOSE_STREAM: Variable = Variable::new(
+    "BACKSTOP_FIREHOSE_STREAM",
+    Kind::Text,
+    Initial::Unset,
+    "The delivery stream that takes what the primary does not: its name, or its ARN (the region \
+     is then taken from the ARN).",
+);
+pub(crate) const S3_BUCKET: Variable = Variable::new(
+    "BACKSTOP_S3_BUCKET",
+    Kind::Text,
+    Initial::Unset,
+    "The bucket of the archive: its name, or `arn:aws:s3:::name`.",
+);
+pub(crate) const S3_PREFIX: Variable = Variable::new(
+    "BACKSTOP_S3_PREFIX",
+    Kind::Text,
+    Initial::Value("backstop"),
+    "What the keys of the archive begin with; slashes at its ends are left out.",
+);
+pub(crate) const TELEMETRY_TYPES: Variable = Variable::new(
+    "BACKSTOP_TELEMETRY_TYPES",
+    Kind::ListOf(&["platform", "function", "extension"]),
+    Initial::Value("platform,function,extension"),
+    "What to subscribe to.",
+);
+pub(crate) const FLUSH_STRATEGY: Variable = Variable::new(
+    "BACKSTOP_FLUSH_STRATEGY",
+    Kind::OneOf {
+        values: &["auto", "end", "periodic", "continuous"],
+        later: &[],
+    },
+    Initial::Value("auto"),
+    "When records are sent. `end`: all of them before the invocation is over. `periodic`: at the \
+     flush interval. `continuous`: while handlers run. `auto` chooses by the rate of invocations.",
+);
+pub(crate) const FLUSH_INTERVAL_MS: Variable = Variable::new(
+    "BACKSTOP_FLUSH_INTERVAL_MS",
+    Kind::Integer {
+        min: 100,
+        max: 600_000,
+        unit: "milliseconds",
+    },
+    Initial::Value("1000"),
+    "How long a record waits at most for a flush by timer, while the environment is not frozen.",
+);
+pub(crate) const MAX_ADDED_MS: Variable = Variable::new(
+    "BACKSTOP_MAX_ADDED_MS",
+    Kind::Integer {
+        min: 0,
+        max: 10_000,
+        unit: "milliseconds",
+    },
+    Initial::Value("500"),
+    "The most time that sending may add to an invocation after the function has answered.",
+);
+pub(crate) const BUFFER_MAX_BYTES: Variable = Variable::new(
+    "BACKSTOP_BUFFER_MAX_BYTES",
+    Kind::Integer {
+        min: 1_048_576,
+        max: 268_435_456,
+        unit: "bytes",
+    },
+    Initial::Computed("10 % of the function's memory, at least 4 MiB and at most 32 MiB"),
+    "The most memory that records may take while they wait.",
+);
+pub(crate) const TAGS: Variable = Variable::new(
+    "BACKSTOP_TAGS",
+    Kind::Pairs,
+    Initial::Unset,
+    "Resource attributes added to every record.",
+);
+pub(crate) const LOG_LEVEL: Variable = Variable::new(
+    "BACKSTOP_LOG_LEVEL",
+    Kind::OneOf {
+        values: &["error", "warn", "info", "debug"],
+        later: &[],
+    },
+    Initial::Value("warn"),
+    "The least severe of Backstop's own log lines that is written.",
+);
+pub(crate) const ALLOW_PLAINTEXT: Variable = Variable::new(
+    "BACKSTOP_ALLOW_PLAINTEXT",
+    Kind::OneOf {
+        values: &["true", "false"],
+        later: &[],
+    },
+    Initial::Value("false"),
+    "Whether the primary may be a plain-http address of a host that is not loopback.",
+);
+
+/// Every variable this version knows, in the order of the reference page.
+pub static REGISTER: &[Variable] = &[
+    PRIMARY_URL,
+    PRIMARY_FORMAT,
+    PRIMARY_HEADERS,
+    PRIMARY_TOKEN,
+    PRIMARY_COMPRESSION,
+    PRIMARY_TIMEOUT_MS,
+    ALLOW_PLAINTEXT,
+    FALLBACK,
+    FIREHOSE_STREAM,
+    S3_BUCKET,
+    S3_PREFIX,
+    TELEMETRY_TYPES,
+    FLUSH_STRATEGY,
+    FLUSH_INTERVAL_MS,
+    MAX_ADDED_MS,
+    BUFFER_MAX_BYTES,
+    TAGS,
+    LOG_LEVEL,
+];
+
+/// Names that a later version will read, and what to do in this one.
+pub(crate) static LATER: &[(&str, &str)] = &[
+    (
+        "BACKSTOP_ROUTE",
+        "remove it; records go to the primary and, when it fails, to the fallbacks",
+    ),
+    (
+        "BACKSTOP_PRIMARY_TOKEN_SECRET_ARN",
+        "remove it and set BACKSTOP_PRIMARY_TOKEN",
+    ),
+    (
+        "BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER",
+        "remove it and set BACKSTOP_PRIMARY_TOKEN",
+    ),
+];
+
+/// The variables of the platform and of common conventions that are honoured.
+pub static STANDARD: &[StandardVariable] = &[
+    StandardVariable::new(
+        "AWS_REGION",
+        "The region of S3 and Firehose; Lambda sets it.",
+    ),
+    StandardVariable::new(
+        "AWS_DEFAULT_REGION",
+        "The region when `AWS_REGION` is not set.",
+    ),
+    StandardVariable::new(
+        "AWS_ENDPOINT_URL",
+        "The endpoint of S3 and Firehose, for both at once.",
+    ),
+    StandardVariable::new(
+        "AWS_ENDPOINT_URL_S3",
+        "The endpoint of S3; goes before `AWS_ENDPOINT_URL`.",
+    ),
+    StandardVariable::new(
+        "AWS_ENDPOINT_URL_FIREHOSE",
+        "The endpoint of Firehose; goes before `AWS_ENDPOINT_URL`.",
+    ),
+    StandardVariable::new(
+        "AWS_ACCESS_KEY_ID",
+        "Credentials of the function's role; Lambda sets them.",
+    ),
+    StandardVariable::new(
+        "AWS_SECRET_ACCESS_KEY",
+        "Credentials of the function's role; never shown.",
+    ),
+    StandardVariable::new(
+        "AWS_SESSION_TOKEN",
+        "Credentials of the function's role; never shown.",
+    ),
+    StandardVariable::new(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "Where a restored SnapStart environment gets its credentials.",
+    ),
+    StandardVariable::new(
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "The authorization of that request; never shown.",
+    ),
+    StandardVariable::new(
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        "A file with the authorization of that request.",
+    ),
+    StandardVariable::new("AWS_LAMBDA_FUNCTION_NAME", "`faas.name` of the records."),
+    StandardVariable::new(
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "`faas.version` of the records.",
+    ),
+    StandardVariable::new(
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "The size of the function, for the size of the buffer.",
+    ),
+    StandardVariable::new(
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "The mode in which the environment was started.",
+    ),
+    StandardVariable::new(
+        "AWS_LAMBDA_RUNTIME_API",
+        "The address of the platform's local APIs.",
+    ),
+    StandardVariable::new(
+        "SSL_CERT_FILE",
+        "Further certificate authorities to trust, as a PEM file.",
+    ),
+    StandardVariable::new(
+        "HTTPS_PROXY",
+        "The proxy of https requests; the HTTP client reads it.",
+    ),
+    StandardVariable::new(
+        "NO_PROXY",
+        "Hosts that are reached without the proxy; the HTTP client reads it.",
+    ),
+];

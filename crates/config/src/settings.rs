@@ -1,0 +1,302 @@
+//! Resolved settings: what the extension and the command line work with.
+//!
+//! Invariants: every value here is valid and usable as it is; the fallbacks stand in the order in
+//! which they are tried; secrets are [`Secret`] and the query of a URL is not in its `Debug`.
+//!
+//! Must not: hold text that is still to be parsed.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::secret::Secret;
+use crate::url;
+
+/// Everything that can be set, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where records go first; `None` when it is not set or not valid.
+    pub primary: Option<Primary>,
+    /// Where records go when the primary does not take them, in order.
+    pub fallbacks: Vec<Fallback>,
+    /// What to subscribe to; never empty.
+    pub telemetry_types: Vec<TelemetryType>,
+    /// When records are sent.
+    pub flush: FlushSettings,
+    /// The most memory that waiting records may take, in bytes.
+    pub buffer_max_bytes: usize,
+    /// Resource attributes added to every record; each key once.
+    pub tags: Vec<(String, String)>,
+    /// The least severe of our own log lines that is written.
+    pub log_level: LogLevel,
+    /// Region, endpoints and credentials of the fallbacks.
+    pub aws: AwsSettings,
+    /// What Lambda says of the function.
+    pub function: FunctionSettings,
+    /// `SSL_CERT_FILE`: a PEM file with further certificate authorities.
+    pub ca_file: Option<String>,
+}
+
+/// The primary sink.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Primary {
+    /// The address that batches are posted to; validated. For log lines take [`Primary::shown_url`].
+    pub url: String,
+    /// The form of a batch.
+    pub format: Format,
+    /// How the body is compressed.
+    pub compression: Compression,
+    /// Further headers of each request; names are valid and never one that we set ourselves.
+    pub headers: Vec<(String, Secret)>,
+    /// The bearer token.
+    pub token: Option<Secret>,
+    /// The longest that one request may take.
+    pub timeout: Duration,
+}
+
+impl Primary {
+    /// The address without its query, for log lines and errors.
+    pub fn shown_url(&self) -> String {
+        url::without_query(&self.url)
+    }
+}
+
+impl fmt::Debug for Primary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Primary")
+            .field("url", &self.shown_url())
+            .field("format", &self.format)
+            .field("compression", &self.compression)
+            .field("headers", &self.headers)
+            .field("token", &self.token)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}
+
+/// A sink that takes what the sinks before it did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fallback {
+    /// A Firehose delivery stream.
+    Firehose {
+        /// The stream's name.
+        stream: String,
+        /// The stream's region.
+        region: String,
+    },
+    /// The archive in S3.
+    S3 {
+        /// The bucket's name.
+        bucket: String,
+        /// What keys begin with; no slash at either end.
+        prefix: String,
+        /// The region of the request.
+        region: String,
+    },
+}
+
+impl Fallback {
+    /// The sink's name in `BACKSTOP_FALLBACK` and in the ledger.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Firehose { .. } => "firehose",
+            Self::S3 { .. } => "s3",
+        }
+    }
+}
+
+/// The form of a batch at the primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line.
+    Ndjson,
+    /// One JSON array.
+    Json,
+}
+
+impl Format {
+    pub(crate) const ALL: &[Self] = &[Self::Ndjson, Self::Json];
+
+    /// The value of the variable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// How the body of a request is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// gzip.
+    Gzip,
+    /// Not at all.
+    None,
+}
+
+impl Compression {
+    pub(crate) const ALL: &[Self] = &[Self::Gzip, Self::None];
+
+    /// The value of the variable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A kind of telemetry to subscribe to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TelemetryType {
+    /// What Lambda itself reports.
+    Platform,
+    /// What the function writes.
+    Function,
+    /// What extensions write.
+    Extension,
+}
+
+impl TelemetryType {
+    pub(crate) const ALL: &[Self] = &[Self::Platform, Self::Function, Self::Extension];
+
+    /// The word of the Telemetry API, which is the value of the variable as well.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Function => "function",
+            Self::Extension => "extension",
+        }
+    }
+}
+
+/// When records are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlushSettings {
+    /// What a flush waits for.
+    pub strategy: FlushStrategy,
+    /// How long a record waits at most for a flush by timer.
+    pub interval: Duration,
+    /// The most time that sending may add to an invocation.
+    pub max_added: Duration,
+}
+
+/// What a flush waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlushStrategy {
+    /// By the rate of invocations.
+    Auto,
+    /// The end of every invocation.
+    End,
+    /// The flush interval.
+    Periodic,
+    /// Nothing: records are sent while handlers run.
+    Continuous,
+}
+
+impl FlushStrategy {
+    pub(crate) const ALL: &[Self] = &[Self::Auto, Self::End, Self::Periodic, Self::Continuous];
+
+    /// The value of the variable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::End => "end",
+            Self::Periodic => "periodic",
+            Self::Continuous => "continuous",
+        }
+    }
+}
+
+/// How severe a log line of our own is; a more severe level is less than a less severe one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Data was lost.
+    Error,
+    /// Something failed and was recovered.
+    Warn,
+    /// What happens.
+    Info,
+    /// What happens, closely.
+    Debug,
+}
+
+impl LogLevel {
+    pub(crate) const ALL: &[Self] = &[Self::Error, Self::Warn, Self::Info, Self::Debug];
+
+    /// The value of the variable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+
+    /// Whether a line of level `line` is written at this level.
+    pub fn includes(self, line: Self) -> bool {
+        line as u8 <= self as u8
+    }
+}
+
+/// Region, endpoints and credentials of the AWS sinks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsSettings {
+    /// The region of the function.
+    pub region: String,
+    /// The endpoint of S3, where it is not the one of AWS.
+    pub endpoint_s3: Option<String>,
+    /// The endpoint of Firehose, where it is not the one of AWS.
+    pub endpoint_firehose: Option<String>,
+    /// The id of the access key.
+    pub access_key_id: Option<String>,
+    /// The secret access key.
+    pub secret_access_key: Option<Secret>,
+    /// The session token.
+    pub session_token: Option<Secret>,
+    /// Where credentials are fetched, in an environment that `SnapStart` restored.
+    pub container_credentials: Option<ContainerCredentials>,
+}
+
+/// Where credentials are fetched over the platform's local endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerCredentials {
+    /// The address to get.
+    pub full_uri: String,
+    /// The value of the `Authorization` header.
+    pub token: Option<Secret>,
+    /// A file that holds the value of the `Authorization` header; goes before `token`.
+    pub token_file: Option<String>,
+}
+
+/// What Lambda says of the function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionSettings {
+    /// The function's name; empty outside Lambda.
+    pub name: String,
+    /// The function's version; `$LATEST` when nothing says otherwise.
+    pub version: String,
+    /// The function's memory, in MiB.
+    pub memory_mb: u32,
+    /// The mode in which the environment was started.
+    pub initialization_type: InitializationType,
+    /// Host and port of the platform's local APIs; `None` outside Lambda.
+    pub runtime_api: Option<String>,
+}
+
+/// The mode in which an environment was started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InitializationType {
+    /// Started for an invocation.
+    OnDemand,
+    /// Started ahead of traffic.
+    ProvisionedConcurrency,
+    /// Restored from a snapshot.
+    SnapStart,
+    /// On Lambda Managed Instances: never frozen.
+    ManagedInstances,
+    /// A mode this version does not know.
+    Other(String),
+}

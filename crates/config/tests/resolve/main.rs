@@ -1,0 +1,33 @@
+//! What each variable resolves to, and the exact words of each mistake, through the public API.
+//!
+//! Must not: set variables of the test's own process; every environment here is a map.
+
+mod environment;
+mod fallbacks;
+mod primary;
+mod reference;
+mod register;
+mod secrets;
+mod tuning;
+
+use std::collections::BTreeMap;
+
+use backstop_config::{ConfigError, Settings};
+
+/// The settings and the shown errors of an environment.
+fn resolve(variables: &[(&str, &str)]) -> (Settings, Vec<String>) {
+    let environment: BTreeMap<String, String> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let (settings, errors) = Settings::resolve(&environment);
+    (
+        settings,
+        errors.iter().map(ConfigError::to_string).collect(),
+    )
+}
+
+/// An environment in which a sink is configured, and `name` set to `value`.
+fn with_bucket(name: &str, value: &str) -> (Settings, Vec<String>) {
+    resolve(&[("BACKSTOP_S3_BUCKET", "archive"), (name, value)])
+}

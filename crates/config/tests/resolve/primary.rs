@@ -1,0 +1,325 @@
+//! The primary: its address, format, headers, token, compression and time-out.
+
+use std::time::Duration;
+
+use backstop_config::{Compression, Format, Primary, Secret};
+
+use crate::{resolve, with_bucket};
+
+const URL: (&str, &str) = ("BACKSTOP_PRIMARY_URL", "https://intake.example.com/logs");
+
+/// The primary with one more variable set, and the errors.
+fn primary_with(name: &str, value: &str) -> (Option<Primary>, Vec<String>) {
+    let (settings, errors) = resolve(&[URL, ("BACKSTOP_S3_BUCKET", "archive"), (name, value)]);
+    (settings.primary, errors)
+}
+
+#[test]
+fn an_address_alone_is_a_primary_with_every_default() {
+    let (settings, errors) = resolve(&[URL]);
+    assert_eq!(errors, [""; 0]);
+    let expected = Primary {
+        url: "https://intake.example.com/logs".to_owned(),
+        format: Format::Ndjson,
+        compression: Compression::Gzip,
+        headers: Vec::new(),
+        token: None,
+        timeout: Duration::from_secs(5),
+    };
+    assert_eq!(settings.primary, Some(expected));
+    assert_eq!(settings.fallbacks, []);
+}
+
+#[test]
+fn everything_of_a_primary_can_be_set() {
+    let (settings, errors) = resolve(&[
+        URL,
+        ("BACKSTOP_PRIMARY_FORMAT", "JSON"),
+        (
+            "BACKSTOP_PRIMARY_HEADERS",
+            "X-Api-Key = a=b== ,X-Scope=team one,",
+        ),
+        ("BACKSTOP_PRIMARY_TOKEN", "token\n"),
+        ("BACKSTOP_PRIMARY_COMPRESSION", "none"),
+        ("BACKSTOP_PRIMARY_TIMEOUT_MS", "250"),
+    ]);
+    assert_eq!(errors, [""; 0]);
+    let expected = Primary {
+        url: URL.1.to_owned(),
+        format: Format::Json,
+        compression: Compression::None,
+        headers: vec![
+            ("X-Api-Key".to_owned(), Secret::new("a=b==")),
+            ("X-Scope".to_owned(), Secret::new("team one")),
+        ],
+        token: Some(Secret::new("token")),
+        timeout: Duration::from_millis(250),
+    };
+    assert_eq!(settings.primary, Some(expected));
+}
+
+#[test]
+fn addresses_that_are_accepted_are_kept_as_they_are() {
+    for url in [
+        "https://intake.example.com",
+        "https://intake.example.com:8443/v1/logs?key=value&b=%20c",
+        "https://[2001:db8::1]/x",
+        "http://localhost:8080/",
+        "http://127.0.0.2:9/x",
+        "http://[::1]:8080",
+    ] {
+        let (settings, errors) = resolve(&[("BACKSTOP_PRIMARY_URL", url)]);
+        assert_eq!(errors, [""; 0], "{url}");
+        assert_eq!(
+            settings.primary.map(|primary| primary.url).as_deref(),
+            Some(url)
+        );
+    }
+}
+
+#[test]
+fn an_address_that_is_not_accepted_switches_the_primary_off() {
+    let cases = [
+        (
+            "intake.example.com",
+            "is \"intake.example.com\": begin it with https://",
+        ),
+        (
+            "ftp://host/x?y",
+            "is \"ftp://host/x?***\": begin it with https://",
+        ),
+        (
+            "https://host/a b",
+            "is \"https://host/a b\": it holds a space, a backslash, a control character or one \
+             that is not ASCII; percent-encode it or remove it",
+        ),
+        (
+            "https://user:password@host/x",
+            "is \"https://***\": remove the user name and the password; use \
+             BACKSTOP_PRIMARY_HEADERS or BACKSTOP_PRIMARY_TOKEN",
+        ),
+        (
+            "https:///x",
+            "is \"https:///x\": it names no host; write https://host/path",
+        ),
+        (
+            "https://a..b",
+            "is \"https://a..b\": its host is not a valid name or address",
+        ),
+        (
+            "https://a:99999",
+            "is \"https://a:99999\": its port is not a number from 1 to 65535",
+        ),
+        (
+            "https://a/#b",
+            "is \"https://a/?***\": remove the part from # on, which is never sent",
+        ),
+        (
+            "http://intake.example.com",
+            "is \"http://intake.example.com\": plain http is accepted for loopback hosts only; use \
+             https, or set BACKSTOP_ALLOW_PLAINTEXT=true",
+        ),
+    ];
+    for (url, problem) in cases {
+        let (settings, errors) = with_bucket("BACKSTOP_PRIMARY_URL", url);
+        assert_eq!(
+            errors,
+            [format!(
+                "BACKSTOP_PRIMARY_URL {problem}; the primary is off"
+            )]
+        );
+        assert_eq!(settings.primary, None, "{url}");
+        assert_eq!(settings.fallbacks.len(), 1, "{url}");
+    }
+}
+
+#[test]
+fn plain_http_is_accepted_when_it_is_allowed() {
+    let url = ("BACKSTOP_PRIMARY_URL", "http://intake.example.com");
+    let (settings, errors) = resolve(&[url, ("BACKSTOP_ALLOW_PLAINTEXT", "True")]);
+    assert_eq!(errors, [""; 0]);
+    assert_eq!(
+        settings.primary.map(|primary| primary.url).as_deref(),
+        Some(url.1)
+    );
+
+    let (settings, errors) = resolve(&[url, ("BACKSTOP_ALLOW_PLAINTEXT", "yes")]);
+    assert_eq!(settings.primary, None);
+    assert_eq!(
+        errors[0],
+        "BACKSTOP_ALLOW_PLAINTEXT is \"yes\": use true or false; the default false is used"
+    );
+}
+
+#[test]
+fn a_format_that_is_not_supported_switches_the_primary_off() {
+    let cases = [
+        ("xml", "is \"xml\": use ndjson or json"),
+        (
+            "otlp",
+            "is \"otlp\", not supported by this version (0.1.0): use ndjson or json",
+        ),
+        (
+            "Elastic",
+            "is \"Elastic\", not supported by this version (0.1.0): use ndjson or json",
+        ),
+    ];
+    for (format, problem) in cases {
+        let (primary, errors) = primary_with("BACKSTOP_PRIMARY_FORMAT", format);
+        assert_eq!(
+            errors,
+            [format!(
+                "BACKSTOP_PRIMARY_FORMAT {problem}; the primary is off"
+            )]
+        );
+        assert_eq!(primary, None, "{format}");
+    }
+}
+
+#[test]
+fn a_compression_that_is_not_supported_leaves_the_default() {
+    let cases = [
+        ("brotli", "is \"brotli\": use gzip or none"),
+        (
+            "zstd",
+            "is \"zstd\", not supported by this version (0.1.0): use gzip or none",
+        ),
+    ];
+    for (compression, problem) in cases {
+        let (primary, errors) = primary_with("BACKSTOP_PRIMARY_COMPRESSION", compression);
+        let expected = format!("BACKSTOP_PRIMARY_COMPRESSION {problem}; the default gzip is used");
+        assert_eq!(errors, [expected]);
+        assert_eq!(
+            primary.map(|primary| primary.compression),
+            Some(Compression::Gzip)
+        );
+    }
+}
+
+#[test]
+fn headers_that_are_not_valid_switch_the_primary_off() {
+    let cases = [
+        (
+            "X-A=1,hunter2",
+            "has no \"=\" in entry 2: write name=value pairs, separated by commas; a value cannot \
+             hold a comma",
+        ),
+        (
+            "X A=1",
+            "has no valid header name in entry 1: use letters, digits and hyphens",
+        ),
+        (
+            "=1",
+            "has no valid header name in entry 1: use letters, digits and hyphens",
+        ),
+        (
+            "X-Ä=1",
+            "has no valid header name in entry 1: use letters, digits and hyphens",
+        ),
+        ("Host=a", "sets Host, which cannot be set here: remove it"),
+        (
+            "content-LENGTH=1",
+            "sets content-LENGTH, which cannot be set here: remove it",
+        ),
+        (
+            "Transfer-Encoding=a",
+            "sets Transfer-Encoding, which cannot be set here: remove it",
+        ),
+        (
+            "Connection=a",
+            "sets Connection, which cannot be set here: remove it",
+        ),
+        (
+            "Content-Encoding=a",
+            "sets Content-Encoding, which cannot be set here: remove it",
+        ),
+        (
+            "Content-Type=a",
+            "sets Content-Type, which cannot be set here: remove it",
+        ),
+        (
+            "Idempotency-Key=a",
+            "sets Idempotency-Key, which cannot be set here: remove it",
+        ),
+        ("X-A=", "has no value for X-A: give one, or remove it"),
+        (
+            "X-A=a\r\nX-B: b",
+            "has a line break, a control character or one that is not ASCII in the value of X-A: \
+             remove it",
+        ),
+        (
+            "X-A=ä",
+            "has a line break, a control character or one that is not ASCII in the value of X-A: \
+             remove it",
+        ),
+    ];
+    for (headers, problem) in cases {
+        let (primary, errors) = primary_with("BACKSTOP_PRIMARY_HEADERS", headers);
+        assert_eq!(
+            errors,
+            [format!(
+                "BACKSTOP_PRIMARY_HEADERS {problem}; the primary is off"
+            )]
+        );
+        assert_eq!(primary, None, "{headers}");
+    }
+}
+
+#[test]
+fn a_token_that_is_not_bare_switches_the_primary_off() {
+    for token in ["Bearer abc", "a\r\nX-B: b", "ä", "a\u{7}"] {
+        let (primary, errors) = primary_with("BACKSTOP_PRIMARY_TOKEN", token);
+        let expected = "BACKSTOP_PRIMARY_TOKEN holds a space, a line break or a character that is \
+             not ASCII: give the bare token, \"Bearer\" is added to it; the primary is off";
+        assert_eq!(errors, [expected]);
+        assert_eq!(primary, None, "{token}");
+    }
+}
+
+#[test]
+fn an_authorization_header_beside_a_token_switches_the_primary_off() {
+    let (settings, errors) = resolve(&[
+        URL,
+        ("BACKSTOP_S3_BUCKET", "archive"),
+        ("BACKSTOP_PRIMARY_TOKEN", "a"),
+        ("BACKSTOP_PRIMARY_HEADERS", "authorization=Basic b"),
+    ]);
+    let expected = "BACKSTOP_PRIMARY_HEADERS sets authorization, and so does \
+         BACKSTOP_PRIMARY_TOKEN: keep one of the two; the primary is off";
+    assert_eq!(errors, [expected]);
+    assert_eq!(settings.primary, None);
+}
+
+#[test]
+fn a_timeout_out_of_range_leaves_the_default() {
+    let cases = [
+        ("100", None, 100),
+        ("60000", None, 60_000),
+        ("99", Some("is \"99\", out of range"), 5_000),
+        ("60001", Some("is \"60001\", out of range"), 5_000),
+        ("5s", Some("is \"5s\", not a whole number"), 5_000),
+        ("-1", Some("is \"-1\", not a whole number"), 5_000),
+        ("+1000", Some("is \"+1000\", not a whole number"), 5_000),
+        ("1e3", Some("is \"1e3\", not a whole number"), 5_000),
+        (
+            "99999999999999999999",
+            Some("is \"99999999999999999999\", out of range"),
+            5_000,
+        ),
+    ];
+    for (timeout, problem, expected) in cases {
+        let (primary, errors) = primary_with("BACKSTOP_PRIMARY_TIMEOUT_MS", timeout);
+        let expected_errors: Vec<String> = problem
+            .iter()
+            .map(|problem| {
+                format!(
+                    "BACKSTOP_PRIMARY_TIMEOUT_MS {problem}: use 100 to 60000 (milliseconds); the \
+                     default 5000 is used"
+                )
+            })
+            .collect();
+        assert_eq!(errors, expected_errors);
+        let resolved = primary.map(|primary| primary.timeout);
+        assert_eq!(resolved, Some(Duration::from_millis(expected)), "{timeout}");
+    }
+}

@@ -1,0 +1,232 @@
+//! The variables with defaults: flushing, buffer, types, tags, log level. And unknown names.
+
+use std::time::Duration;
+
+use backstop_config::{FlushStrategy, LogLevel, TelemetryType};
+
+use crate::{resolve, with_bucket};
+
+const MIB: usize = 1024 * 1024;
+
+/// The one error, or none.
+fn expect_error(errors: &[String], expected: Option<&str>) {
+    assert_eq!(errors, expected.as_slice());
+}
+
+#[test]
+fn telemetry_types_are_a_list_in_the_order_said() {
+    use TelemetryType::{Extension, Function, Platform};
+    let all = vec![Platform, Function, Extension];
+    let cases = [
+        ("function", vec![Function], None),
+        ("function, platform", vec![Function, Platform], None),
+        (
+            "function,metrics",
+            all.clone(),
+            Some(
+                "BACKSTOP_TELEMETRY_TYPES names \"metrics\": use platform, function or extension, \
+                 separated by commas; the default platform,function,extension is used",
+            ),
+        ),
+        (
+            "function,function",
+            all.clone(),
+            Some(
+                "BACKSTOP_TELEMETRY_TYPES names function twice: name each once; the default \
+                 platform,function,extension is used",
+            ),
+        ),
+        ("", all, None),
+    ];
+    for (text, expected, error) in cases {
+        let (settings, errors) = with_bucket("BACKSTOP_TELEMETRY_TYPES", text);
+        assert_eq!(settings.telemetry_types, expected, "{text}");
+        expect_error(&errors, error);
+    }
+}
+
+#[test]
+fn the_flush_strategy_is_one_of_four() {
+    let cases = [
+        ("auto", FlushStrategy::Auto, None),
+        ("end", FlushStrategy::End, None),
+        ("periodic", FlushStrategy::Periodic, None),
+        ("Continuous", FlushStrategy::Continuous, None),
+        (
+            "never",
+            FlushStrategy::Auto,
+            Some(
+                "BACKSTOP_FLUSH_STRATEGY is \"never\": use auto, end, periodic or continuous; the \
+                 default auto is used",
+            ),
+        ),
+    ];
+    for (text, expected, error) in cases {
+        let (settings, errors) = with_bucket("BACKSTOP_FLUSH_STRATEGY", text);
+        assert_eq!(settings.flush.strategy, expected, "{text}");
+        expect_error(&errors, error);
+    }
+}
+
+#[test]
+fn durations_are_in_milliseconds_and_in_range() {
+    let interval_error = "BACKSTOP_FLUSH_INTERVAL_MS is \"99\", out of range: use 100 to 600000 \
+         (milliseconds); the default 1000 is used";
+    for (text, expected, error) in [
+        ("100", 100, None),
+        ("600000", 600_000, None),
+        ("99", 1_000, Some(interval_error)),
+    ] {
+        let (settings, errors) = with_bucket("BACKSTOP_FLUSH_INTERVAL_MS", text);
+        assert_eq!(settings.flush.interval, Duration::from_millis(expected));
+        expect_error(&errors, error);
+    }
+
+    let added_error = "BACKSTOP_MAX_ADDED_MS is \"10001\", out of range: use 0 to 10000 \
+         (milliseconds); the default 500 is used";
+    for (text, expected, error) in [
+        ("0", 0, None),
+        ("10000", 10_000, None),
+        ("10001", 500, Some(added_error)),
+    ] {
+        let (settings, errors) = with_bucket("BACKSTOP_MAX_ADDED_MS", text);
+        assert_eq!(settings.flush.max_added, Duration::from_millis(expected));
+        expect_error(&errors, error);
+    }
+}
+
+#[test]
+fn the_buffer_is_a_tenth_of_the_memory_within_limits_unless_it_is_set() {
+    let cases = [
+        (None, 4 * MIB),
+        (Some("128"), 128 * MIB / 10),
+        (Some("40"), 4 * MIB),
+        (Some("256"), 256 * MIB / 10),
+        (Some("512"), 32 * MIB),
+        (Some("10240"), 32 * MIB),
+    ];
+    for (memory, expected) in cases {
+        let mut variables = vec![("BACKSTOP_S3_BUCKET", "archive")];
+        variables.extend(memory.map(|memory| ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory)));
+        let (settings, errors) = resolve(&variables);
+        assert_eq!(errors, [""; 0]);
+        // Without the platform's word the smallest function is assumed.
+        let expected = if memory.is_none() {
+            128 * MIB / 10
+        } else {
+            expected
+        };
+        assert_eq!(settings.buffer_max_bytes, expected, "{memory:?}");
+    }
+
+    let error = |value: &str, problem: &str| {
+        format!(
+            "BACKSTOP_BUFFER_MAX_BYTES is \"{value}\", {problem}: use 1048576 to 268435456 (bytes); \
+             the default is used"
+        )
+    };
+    let default = 128 * MIB / 10;
+    let cases = [
+        ("1048576", MIB, None),
+        ("268435456", 256 * MIB, None),
+        ("1048575", default, Some(error("1048575", "out of range"))),
+        (
+            "268435457",
+            default,
+            Some(error("268435457", "out of range")),
+        ),
+        ("8MiB", default, Some(error("8MiB", "not a whole number"))),
+    ];
+    for (text, expected, error) in cases {
+        let (settings, errors) = with_bucket("BACKSTOP_BUFFER_MAX_BYTES", text);
+        assert_eq!(settings.buffer_max_bytes, expected, "{text}");
+        expect_error(&errors, error.as_deref());
+    }
+}
+
+#[test]
+fn tags_that_are_valid_are_kept_beside_one_that_is_not() {
+    let cases = [
+        (
+            "team=a, stage = b ,",
+            vec![("team", "a"), ("stage", "b")],
+            None,
+        ),
+        ("empty=", vec![("empty", "")], None),
+        ("query=a=b", vec![("query", "a=b")], None),
+        (
+            "team,stage=b",
+            vec![("stage", "b")],
+            Some(
+                "BACKSTOP_TAGS has the entry \"team\" without \"=\": write key=value; this entry is \
+                 left out",
+            ),
+        ),
+        (
+            "=a,stage=b",
+            vec![("stage", "b")],
+            Some(
+                "BACKSTOP_TAGS has the entry \"=a\" without a key: write key=value; this entry is \
+                 left out",
+            ),
+        ),
+        (
+            "a=1,a=2",
+            vec![("a", "1")],
+            Some("BACKSTOP_TAGS sets \"a\" twice: set it once; this entry is left out"),
+        ),
+    ];
+    for (text, expected, error) in cases {
+        let (settings, errors) = with_bucket("BACKSTOP_TAGS", text);
+        let tags: Vec<(&str, &str)> = settings
+            .tags
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(tags, expected, "{text}");
+        expect_error(&errors, error);
+    }
+}
+
+#[test]
+fn the_log_level_is_one_of_four_and_ordered() {
+    let cases = [
+        ("error", LogLevel::Error, None),
+        ("WARN", LogLevel::Warn, None),
+        ("info", LogLevel::Info, None),
+        ("debug", LogLevel::Debug, None),
+        (
+            "trace",
+            LogLevel::Warn,
+            Some(
+                "BACKSTOP_LOG_LEVEL is \"trace\": use error, warn, info or debug; the default warn \
+                 is used",
+            ),
+        ),
+    ];
+    for (text, expected, error) in cases {
+        let (settings, errors) = with_bucket("BACKSTOP_LOG_LEVEL", text);
+        assert_eq!(settings.log_level, expected, "{text}");
+        expect_error(&errors, error);
+    }
+    assert!(LogLevel::Error < LogLevel::Warn && LogLevel::Info < LogLevel::Debug);
+}
+
+#[test]
+fn a_name_that_is_not_known_is_reported_without_its_value() {
+    let (settings, errors) = resolve(&[
+        ("BACKSTOP_S3_BUCKET", "archive"),
+        ("BACKSTOP_PRIMARY_TOKN", "hunter2"),
+        ("BACKSTOP_ROUTE", "mirror"),
+        ("PATH", "/bin"),
+    ]);
+    assert_eq!(
+        errors,
+        [
+            "BACKSTOP_PRIMARY_TOKN is not a known variable: did you mean BACKSTOP_PRIMARY_TOKEN?",
+            "BACKSTOP_ROUTE is not supported by this version (0.1.0): remove it; records go to the \
+             primary and, when it fails, to the fallbacks",
+        ]
+    );
+    assert_eq!(settings.fallbacks.len(), 1);
+}

@@ -1,0 +1,47 @@
+# Each recipe is one call of a script or of cargo. `just` lists them; nothing needs just itself.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+[private]
+default:
+    @just --list --unsorted
+
+# Exactly what continuous integration runs
+ci:
+    .ci/run
+
+# Everything that must hold before a change goes in
+test:
+    scripts/test
+
+# Formatting, clippy and the tests that run no real binary
+fast:
+    scripts/test --fast
+
+# The tests of one crate, such as `just test-crate backstop-config`
+test-crate crate *arguments:
+    cargo test --locked -p {{ crate }} {{ arguments }}
+
+# The demo, on this machine alone
+demo *arguments:
+    scripts/demo {{ arguments }}
+
+fmt:
+    cargo fmt --all
+
+check:
+    cargo check --workspace --all-targets --locked
+
+clippy:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+docs:
+    cargo doc --workspace --no-deps --locked --open
+
+# Write docs/configuration.md anew from the register
+bless:
+    BACKSTOP_BLESS=1 cargo test --locked -p backstop-config
+
+# Licences, bans and sources of the dependencies (needs cargo-deny)
+deny:
+    cargo deny --locked check --hide-inclusion-graph licenses bans sources

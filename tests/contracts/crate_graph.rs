@@ -1,0 +1,195 @@
+//! Which crate may reach which, through any number of normal dependencies.
+//!
+//! The layer is small, and the policy testable, because of what they do *not* depend on. Each rule
+//! is a row with its reason; a broken one prints the way through the graph.
+//!
+//! Invariants: only normal dependencies count (a test may use anything); features are those of the
+//! whole workspace, so that a rule may be stricter than one package alone needs, and never laxer.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt::Write as _;
+
+use cargo_metadata::{DependencyKind, MetadataCommand, PackageId};
+
+use crate::repository;
+
+/// The platform whose dependencies are judged: the one that the layer runs on.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+
+/// A wall: what a package must not reach, and why.
+struct Rule {
+    package: &'static str,
+    never: &'static [&'static str],
+    reason: &'static str,
+}
+
+/// A name that ends in `*` stands for every name that begins with what is before it.
+const RULES: &[Rule] = &[
+    Rule {
+        package: "backstop-config",
+        never: &["*"],
+        reason: "it ships in the layer and is read by every other crate: std is enough for it",
+    },
+    Rule {
+        package: "backstop-telemetry",
+        never: &["backstop", "backstop-*", "tokio"],
+        reason: "the decoder is a leaf: it can be fuzzed alone and knows no runtime",
+    },
+    Rule {
+        package: "backstop-delivery",
+        never: &[
+            "reqwest",
+            "hyper",
+            "aws-*",
+            "rustls",
+            "backstop-telemetry",
+            "backstop-sinks",
+        ],
+        reason: "policy without network code: every decision is tested on a paused clock",
+    },
+    Rule {
+        package: "backstop-sinks",
+        never: &[
+            "backstop",
+            "backstop-telemetry",
+            "backstop-extension",
+            "backstop-testkit",
+        ],
+        reason: "sinks take encoded batches and know neither where records come from nor who calls",
+    },
+    Rule {
+        package: "backstop-extension",
+        never: &[
+            "backstop",
+            "clap",
+            "aws-sdk-lambda",
+            "aws-config",
+            "aws-lc-rs",
+            "backstop-testkit",
+            "lambda-simulator",
+        ],
+        reason: "every dependency of the layer is paid for at each cold start, in time and size",
+    },
+];
+
+#[test]
+fn no_crate_reaches_what_its_wall_keeps_out() {
+    let graph = Graph::of_workspace();
+    let broken = RULES.iter().fold(String::new(), |mut broken, rule| {
+        for way in graph.ways(rule.package, rule.never) {
+            let way = way.join(" -> ");
+            writeln!(broken, "{way}\n  {}: {}", rule.package, rule.reason).unwrap();
+        }
+        broken
+    });
+    assert!(
+        broken.is_empty(),
+        "walls between crates are broken:\n{broken}"
+    );
+}
+
+/// Without this the test above could pass because it sees nothing.
+#[test]
+fn the_graph_holds_normal_dependencies_and_no_others() {
+    let graph = Graph::of_workspace();
+    let way_to_clap = graph.ways("backstop", &["clap"]);
+    assert_eq!(way_to_clap, [["backstop", "clap"]]);
+    let way_to_tokio = graph.ways("backstop-extension", &["tokio"]);
+    assert_eq!(way_to_tokio, [["backstop-extension", "tokio"]]);
+    // tests/Cargo.toml has it, as a dependency of tests only.
+    assert_eq!(
+        graph.ways("backstop-tests", &["cargo_metadata"]),
+        [[""; 0]; 0]
+    );
+}
+
+/// The packages and their normal dependencies.
+struct Graph {
+    names: HashMap<PackageId, String>,
+    dependencies: HashMap<PackageId, Vec<PackageId>>,
+}
+
+impl Graph {
+    fn of_workspace() -> Self {
+        let metadata = MetadataCommand::new()
+            .manifest_path(repository().join("Cargo.toml"))
+            .other_options(["--locked", "--filter-platform", PLATFORM].map(String::from))
+            .exec()
+            .expect("cargo metadata tells the graph");
+        let names = metadata
+            .packages
+            .iter()
+            .map(|package| (package.id.clone(), package.name.to_string()))
+            .collect();
+        let resolve = metadata.resolve.expect("the metadata is resolved");
+        let is_normal = |dependency: &cargo_metadata::NodeDep| {
+            dependency
+                .dep_kinds
+                .iter()
+                .any(|each| each.kind == DependencyKind::Normal)
+        };
+        let dependencies = resolve
+            .nodes
+            .into_iter()
+            .map(|node| {
+                let normal = node.deps.into_iter().filter(is_normal);
+                (node.id, normal.map(|dependency| dependency.pkg).collect())
+            })
+            .collect();
+        Self {
+            names,
+            dependencies,
+        }
+    }
+
+    /// The shortest way from a package to each package that matches one of the patterns.
+    fn ways(&self, from: &str, patterns: &[&str]) -> Vec<Vec<&str>> {
+        let start = self
+            .names
+            .iter()
+            .find(|(_, name)| *name == from)
+            .map(|(id, _)| id);
+        let start = start.unwrap_or_else(|| panic!("{from} is a package of the workspace"));
+        let mut came_from: BTreeMap<&PackageId, &PackageId> = BTreeMap::new();
+        let mut queue = VecDeque::from([start]);
+        let mut ways = Vec::new();
+        while let Some(current) = queue.pop_front() {
+            for next in self.dependencies.get(current).into_iter().flatten() {
+                if next == start || came_from.contains_key(next) {
+                    continue;
+                }
+                came_from.insert(next, current);
+                queue.push_back(next);
+                if patterns
+                    .iter()
+                    .any(|pattern| matches(pattern, self.name(next)))
+                {
+                    ways.push(self.way(&came_from, next));
+                }
+            }
+        }
+        ways
+    }
+
+    fn way(&self, came_from: &BTreeMap<&PackageId, &PackageId>, to: &PackageId) -> Vec<&str> {
+        let mut way = vec![self.name(to)];
+        let mut current = to;
+        while let Some(previous) = came_from.get(current) {
+            way.push(self.name(previous));
+            current = previous;
+        }
+        way.reverse();
+        way
+    }
+
+    fn name(&self, id: &PackageId) -> &str {
+        self.names.get(id).map_or("?", String::as_str)
+    }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == pattern,
+    }
+}

@@ -1,0 +1,17 @@
+//! The contracts of the repository: what others rely on, and no single crate can hold alone.
+//!
+//! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
+//! - [`environment`]: the names of the environment variables and their reference page.
+//!
+//! Must not: start a process other than cargo, or need a network.
+
+mod crate_graph;
+mod environment;
+
+use std::path::PathBuf;
+
+/// The root of the repository.
+fn repository() -> PathBuf {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().map(PathBuf::from).unwrap_or(tests)
+}
