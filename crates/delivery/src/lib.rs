@@ -1,1 +1,38 @@
-//! To come.
+//! Delivery policy, without a line of network code.
+//!
+//! In the order in which data meets them: a [`Record`] joins a [`Batch`]; the [`Chain`] offers the
+//! batch to its [`Sink`]s within a [`Window`] of time, each behind a [`Breaker`], retrying by
+//! [`Backoff`]; a sink's [`Answer`] becomes a [`Verdict`]; the [`Ledger`] counts what became of each
+//! record.
+//!
+//! Invariants:
+//! - A record given to [`Chain::flush`] is, when it returns, delivered and counted, dropped and
+//!   counted, or in a batch handed back. Nothing else can become of it.
+//! - No attempt outlives the window's end less what is reserved for the sinks after it.
+//! - A batch keeps its id and its records' ids over every retry and sink.
+//!
+//! This crate must not know what a record says, nor what HTTP or AWS are: everything here runs on a
+//! paused clock.
+
+mod attempt;
+mod backoff;
+mod batch;
+mod breaker;
+mod chain;
+mod clock;
+mod ledger;
+mod outcome;
+mod record;
+mod sink;
+mod window;
+
+pub use backoff::{Backoff, InvalidBackoff, Jitter};
+pub use batch::{Batch, Diverted};
+pub use breaker::{Breaker, BreakerState, Permit};
+pub use chain::{Chain, ChainParts, LinkSettings};
+pub use clock::{Civil, Clock, SystemClock, Wall};
+pub use ledger::{DropReason, Ledger, SharedLedger};
+pub use outcome::{Answer, Cause, Failure, Verdict};
+pub use record::{EnvironmentId, Record, RecordId};
+pub use sink::{Notice, Observer, Part, Role, Sink, SinkFuture, SinkName};
+pub use window::{Phase, Window, WindowControl, WindowView};

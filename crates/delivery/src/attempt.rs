@@ -1,0 +1,186 @@
+//! The attempts to get one batch into one sink, with backoff, inside the sink's share of the window.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::backoff::Backoff;
+use crate::batch::Batch;
+use crate::breaker::Permit;
+use crate::chain::{Chain, LEAST_BUDGET, Link};
+use crate::outcome::{Answer, Cause, Failure, Verdict};
+use crate::sink::{Notice, Part};
+use crate::window::{Limit, WindowView};
+
+/// Attempts at one sink before the batch goes to the next. As many as open the breaker.
+const MOST_ATTEMPTS: u32 = 3;
+
+/// How it ended.
+pub(crate) enum Outcome {
+    /// The sink took what was left of the batch.
+    Delivered,
+    /// The next sink's turn.
+    Diverted(Cause),
+    /// The sink calls the body too large.
+    TooLarge(Cause),
+    /// The sink will never take these records.
+    Rejected(Cause),
+}
+
+/// Tries until the sink takes the batch, the batch must go elsewhere, or the time is up.
+///
+/// Where a sink takes a part, the batch shrinks to what it did not take.
+pub(crate) async fn attempts(
+    chain: &Chain,
+    link: &Link,
+    batch: &mut Batch,
+    window: &mut WindowView,
+    permit: Permit,
+    reserve: Duration,
+) -> Outcome {
+    let mut parts = link.sink.encode(batch);
+    if batch.len() > 1 && known_too_large(link, &parts) {
+        link.state().breaker.forget_probe();
+        return Outcome::TooLarge(Answer::status(413).cause());
+    }
+    let mut failures = 0;
+    loop {
+        let started = Instant::now();
+        let limit = Limit {
+            until: started + link.timeout,
+            reserve,
+            epoch: window.current().epoch,
+            probe: permit == Permit::Probe,
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = link.sink.send(batch, &parts) => answer,
+            failure = window.cut(limit) => Answer::None(failure),
+        };
+        let verdict = answer.verdict(link.role);
+        let cause = answer.cause();
+        let took = started.elapsed();
+        let delivered = verdict == Verdict::Delivered;
+        chain.observer.notice(Notice::Attempt {
+            sink: link.sink.name(),
+            took,
+            delivered,
+        });
+        let retry_after = match verdict {
+            Verdict::Delivered => {
+                link.state().observe(took);
+                sink_is_well(chain, link);
+                return Outcome::Delivered;
+            }
+            Verdict::Reject => {
+                sink_is_well(chain, link);
+                return Outcome::Rejected(cause);
+            }
+            Verdict::Split => {
+                sink_is_well(chain, link);
+                let size = parts.iter().map(|part| part.body.len()).sum();
+                let mut state = link.state();
+                state.too_large = Some(state.too_large.map_or(size, |known| known.min(size)));
+                return Outcome::TooLarge(cause);
+            }
+            Verdict::Stop => {
+                sink_failed(chain, link, cause, true, None);
+                return Outcome::Diverted(cause);
+            }
+            Verdict::Retry { after } => after,
+            Verdict::RetryParts(failed) => {
+                keep_failed(chain, link, batch, &mut parts, &failed);
+                None
+            }
+        };
+        let at_once = match answer {
+            Answer::None(failure) => {
+                if failure.is_ambiguous() {
+                    batch.mark_ambiguous();
+                }
+                if failure == Failure::Thawed {
+                    // The freeze broke it, not the sink: the same again, under the same id.
+                    continue;
+                }
+                failure.used_its_budget()
+            }
+            Answer::Status { .. } | Answer::Partial { .. } => false,
+        };
+        failures += 1;
+        let opened = sink_failed(chain, link, cause, at_once, retry_after);
+        let pause = retry_after
+            .unwrap_or_else(|| Backoff::within_a_flush().delay(failures, chain.jitter.next()));
+        let out_of_time = window.left(reserve) < pause + LEAST_BUDGET;
+        if opened || at_once || permit == Permit::Probe || failures >= MOST_ATTEMPTS || out_of_time
+        {
+            return Outcome::Diverted(cause);
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = window.cut(limit) => return Outcome::Diverted(cause),
+        }
+    }
+}
+
+fn known_too_large(link: &Link, parts: &[Part]) -> bool {
+    let size: usize = parts.iter().map(|part| part.body.len()).sum();
+    link.state().too_large.is_some_and(|limit| size >= limit)
+}
+
+fn sink_is_well(chain: &Chain, link: &Link) {
+    if link.state().breaker.succeeded() {
+        chain.observer.notice(Notice::BreakerClosed {
+            sink: link.sink.name(),
+        });
+    }
+}
+
+fn sink_failed(
+    chain: &Chain,
+    link: &Link,
+    cause: Cause,
+    at_once: bool,
+    not_before: Option<Duration>,
+) -> bool {
+    let now = chain.clock.wall();
+    let opened = link
+        .state()
+        .breaker
+        .failed(now, at_once, not_before, chain.jitter.next());
+    if opened {
+        chain.observer.notice(Notice::BreakerOpened {
+            sink: link.sink.name(),
+            cause,
+        });
+    }
+    opened
+}
+
+/// Counts the parts the sink took as delivered, and shrinks the batch to the others.
+fn keep_failed(
+    chain: &Chain,
+    link: &Link,
+    batch: &mut Batch,
+    parts: &mut Vec<Part>,
+    failed: &[usize],
+) {
+    let failed: HashSet<usize> = failed.iter().copied().collect();
+    let mut kept: Vec<Part> = Vec::new();
+    let mut keep = vec![false; batch.len()];
+    for (index, part) in parts.drain(..).enumerate() {
+        if failed.contains(&index) {
+            keep[part.records.clone()].fill(true);
+            let start = kept.last().map_or(0, |last| last.records.end);
+            kept.push(Part {
+                records: start..start + part.records.len(),
+                ..part
+            });
+        }
+    }
+    let taken = keep.iter().filter(|kept| !**kept).count();
+    chain.count_delivered(link, batch, taken);
+    let mut keep = keep.into_iter();
+    batch.retain(|_| keep.next().unwrap_or_default());
+    *parts = kept;
+}

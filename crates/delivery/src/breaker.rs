@@ -1,0 +1,224 @@
+//! The circuit breaker of one sink.
+//!
+//! Closed: every batch may try the sink. Open: none may, until the cooldown has passed by wall time
+//! (which goes on through a freeze). Then half-open: one small batch, the probe, may try while a
+//! handler runs, when it costs the invocation nothing; its answer closes or reopens the breaker.
+
+use std::time::Duration;
+
+use crate::clock::Wall;
+use crate::window::Phase;
+
+/// Failures in a row that open the breaker.
+const THRESHOLD: u32 = 3;
+const FIRST_COOLDOWN: Duration = Duration::from_secs(5);
+const LONGEST_COOLDOWN: Duration = Duration::from_mins(1);
+
+/// Whether batches may try the sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// They may.
+    Closed,
+    /// They may not.
+    Open,
+    /// One may.
+    HalfOpen,
+}
+
+/// Leave to make an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permit {
+    /// As usual.
+    Normal,
+    /// This attempt decides whether the breaker closes.
+    Probe,
+}
+
+/// A circuit breaker. Times are arguments, so that it is a pure state machine.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    failures: u32,
+    open: Option<Opened>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Opened {
+    since: Wall,
+    until: Wall,
+    /// The cooldown before jitter; doubles each time a probe fails.
+    cooldown: Duration,
+    probing: bool,
+}
+
+impl Opened {
+    /// A clock that was set back must not keep a breaker open for as long as it was set back by.
+    fn has_cooled(self, now: Wall) -> bool {
+        now >= self.until || now < self.since
+    }
+}
+
+impl Breaker {
+    /// The state at `now`.
+    pub fn state(&self, now: Wall) -> BreakerState {
+        match self.open {
+            None => BreakerState::Closed,
+            Some(opened) if opened.has_cooled(now) => BreakerState::HalfOpen,
+            Some(_) => BreakerState::Open,
+        }
+    }
+
+    /// Whether an attempt now would be a probe.
+    pub fn would_probe(&self, now: Wall, phase: Phase) -> bool {
+        phase == Phase::Handler
+            && self
+                .open
+                .is_some_and(|opened| opened.has_cooled(now) && !opened.probing)
+    }
+
+    /// Leave to try the sink, where there is any.
+    pub fn admit(&mut self, now: Wall, phase: Phase) -> Option<Permit> {
+        if self.open.is_none() {
+            return Some(Permit::Normal);
+        }
+        if !self.would_probe(now, phase) {
+            return None;
+        }
+        if let Some(opened) = &mut self.open {
+            opened.probing = true;
+        }
+        Some(Permit::Probe)
+    }
+
+    /// The sink answered, for better or worse: it is there. True where this closed the breaker.
+    pub fn succeeded(&mut self) -> bool {
+        self.failures = 0;
+        self.open.take().is_some()
+    }
+
+    /// An attempt failed. `at_once` opens the breaker whatever came before; `not_before` is the
+    /// sink's own `Retry-After`; `random` in `0.0..=1.0` is the jitter. True where this opened it.
+    pub fn failed(
+        &mut self,
+        now: Wall,
+        at_once: bool,
+        not_before: Option<Duration>,
+        random: f64,
+    ) -> bool {
+        self.failures += 1;
+        let was_open = self.open;
+        if was_open.is_none() && !at_once && self.failures < THRESHOLD {
+            return false;
+        }
+        let cooldown = match was_open {
+            Some(opened) if opened.probing => (opened.cooldown * 2).min(LONGEST_COOLDOWN),
+            // A straggler of the outage that opened it: nothing new.
+            Some(_) => return false,
+            None => FIRST_COOLDOWN,
+        };
+        // Between half and the whole of it, so that environments do not probe in step.
+        let jittered = cooldown.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
+        let wait = jittered.max(not_before.unwrap_or_default().min(LONGEST_COOLDOWN));
+        self.open = Some(Opened {
+            since: now,
+            until: now + wait,
+            cooldown,
+            probing: false,
+        });
+        was_open.is_none()
+    }
+
+    /// A probe that ended without telling anything: another may be made.
+    pub fn forget_probe(&mut self) {
+        if let Some(opened) = &mut self.open {
+            opened.probing = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JITTER: f64 = 1.0;
+
+    fn at(seconds: u64) -> Wall {
+        Wall(Duration::from_secs(seconds))
+    }
+
+    fn opened(now: Wall) -> Breaker {
+        let mut breaker = Breaker::default();
+        assert!(breaker.failed(now, true, None, JITTER));
+        breaker
+    }
+
+    #[test]
+    fn three_failures_in_a_row_open_it_and_a_success_between_does_not() {
+        let mut breaker = Breaker::default();
+        for _ in 0..2 {
+            assert!(!breaker.failed(at(0), false, None, JITTER));
+        }
+        breaker.succeeded();
+        for _ in 0..2 {
+            assert!(!breaker.failed(at(0), false, None, JITTER));
+        }
+        assert!(breaker.failed(at(0), false, None, JITTER));
+        assert_eq!(breaker.state(at(0)), BreakerState::Open);
+        assert_eq!(breaker.admit(at(4), Phase::Handler), None);
+    }
+
+    #[test]
+    fn it_half_opens_after_its_cooldown_for_one_probe_in_a_handlers_run() {
+        let mut breaker = opened(at(0));
+        assert_eq!(breaker.state(at(5)), BreakerState::HalfOpen);
+        assert_eq!(breaker.admit(at(5), Phase::PostRuntime), None);
+        assert_eq!(breaker.admit(at(5), Phase::Shutdown), None);
+        assert_eq!(breaker.admit(at(5), Phase::Handler), Some(Permit::Probe));
+        assert_eq!(breaker.admit(at(5), Phase::Handler), None, "one at a time");
+        assert!(breaker.succeeded());
+        assert_eq!(
+            breaker.admit(at(5), Phase::PostRuntime),
+            Some(Permit::Normal)
+        );
+    }
+
+    #[test]
+    fn failed_probes_double_the_cooldown_up_to_a_minute() {
+        let mut breaker = opened(at(0));
+        let mut now = at(5);
+        for cooldown in [10, 20, 40, 60, 60] {
+            assert_eq!(breaker.admit(now, Phase::Handler), Some(Permit::Probe));
+            assert!(
+                !breaker.failed(now, false, None, JITTER),
+                "it was open already"
+            );
+            let last = now + Duration::from_secs(cooldown - 1);
+            assert_eq!(breaker.state(last), BreakerState::Open, "{cooldown}");
+            now = now + Duration::from_secs(cooldown);
+            assert_eq!(breaker.state(now), BreakerState::HalfOpen, "{cooldown}");
+        }
+    }
+
+    #[test]
+    fn stragglers_of_the_same_outage_do_not_prolong_it() {
+        let mut breaker = opened(at(0));
+        assert!(!breaker.failed(at(3), false, None, JITTER));
+        assert_eq!(breaker.state(at(5)), BreakerState::HalfOpen);
+    }
+
+    #[test]
+    fn retry_after_prolongs_the_cooldown_but_never_beyond_a_minute() {
+        let mut breaker = Breaker::default();
+        breaker.failed(at(0), true, Some(Duration::from_secs(30)), JITTER);
+        assert_eq!(breaker.state(at(29)), BreakerState::Open);
+        assert_eq!(breaker.state(at(30)), BreakerState::HalfOpen);
+        let mut breaker = Breaker::default();
+        breaker.failed(at(0), true, Some(Duration::from_hours(1)), JITTER);
+        assert_eq!(breaker.state(at(60)), BreakerState::HalfOpen);
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_keep_it_open() {
+        let mut breaker = opened(at(10_000));
+        assert_eq!(breaker.admit(at(50), Phase::Handler), Some(Permit::Probe));
+    }
+}

@@ -1,0 +1,336 @@
+//! The sink chain: offers each batch to the sinks in order, within a window, and keeps the books.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use crate::attempt::{Outcome, attempts};
+use crate::backoff::Jitter;
+use crate::batch::Batch;
+use crate::breaker::{Breaker, BreakerState};
+use crate::clock::Clock;
+use crate::ledger::{DropReason, SharedLedger};
+use crate::outcome::{Cause, DeadLetter};
+use crate::sink::{Notice, Observer, Role, Sink, SinkName};
+use crate::window::{Phase, WindowView};
+
+/// Batches under way at once. Enough to hide a round trip, few enough to bound memory.
+const CONCURRENT: usize = 4;
+/// No attempt starts with less, unless it is the last chance.
+pub(crate) const LEAST_BUDGET: Duration = Duration::from_millis(100);
+/// What each fallback is reserved at the least.
+const LEAST_RESERVE: Duration = Duration::from_millis(150);
+/// A probe is no larger.
+const PROBE_RECORDS: usize = 64;
+
+/// A sink with what the chain needs to know of it.
+#[derive(Debug)]
+pub struct LinkSettings {
+    /// The sink.
+    pub sink: Box<dyn Sink>,
+    /// What it is in the chain. A primary, where there is one, comes first.
+    pub role: Role,
+    /// The longest a single attempt may take, whatever the window leaves.
+    pub timeout: Duration,
+}
+
+/// Everything a chain is made of.
+#[derive(Debug)]
+pub struct ChainParts {
+    /// The sinks, in order.
+    pub links: Vec<LinkSettings>,
+    /// Where outcomes are counted.
+    pub ledger: SharedLedger,
+    /// Wall time, for the breakers.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// The randomness of backoff and cooldown.
+    pub jitter: Jitter,
+}
+
+/// The sinks in order, each behind its breaker.
+#[derive(Debug)]
+pub struct Chain {
+    pub(crate) links: Vec<Link>,
+    pub(crate) ledger: SharedLedger,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) jitter: Jitter,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) sink: Box<dyn Sink>,
+    pub(crate) role: Role,
+    pub(crate) timeout: Duration,
+    state: Mutex<LinkState>,
+}
+
+/// What is learnt of a sink as it answers.
+#[derive(Debug, Default)]
+pub(crate) struct LinkState {
+    pub(crate) breaker: Breaker,
+    /// A running estimate of how long an answer takes.
+    estimate: Option<Duration>,
+    /// The smallest body it ever called too large: larger ones are split before they are sent.
+    pub(crate) too_large: Option<usize>,
+}
+
+impl LinkState {
+    pub(crate) fn observe(&mut self, took: Duration) {
+        // An exponentially weighted mean; an eighth of weight for the newest, as TCP does for its own.
+        self.estimate = Some(self.estimate.map_or(took, |mean| mean * 7 / 8 + took / 8));
+    }
+
+    /// Twice the usual time, so that an ordinary answer fits well.
+    fn reserve(&self) -> Duration {
+        (self.estimate.unwrap_or_default() * 2).max(LEAST_RESERVE)
+    }
+}
+
+impl Link {
+    pub(crate) fn state(&self) -> MutexGuard<'_, LinkState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of one batch.
+enum Step {
+    /// Settled, and counted.
+    Settled,
+    /// No sink took it now.
+    Left(Batch),
+    /// It is two batches now.
+    Split(Batch, Batch),
+}
+
+/// How one flush goes about it.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    /// Rounds of [`CONCURRENT`] batches: each sink must be left time for all of them.
+    rounds: u32,
+    /// Shutdown's last chance: breakers are not asked.
+    regardless: bool,
+}
+
+impl Chain {
+    /// A chain of these parts.
+    pub fn new(parts: ChainParts) -> Self {
+        let link = |settings: LinkSettings| Link {
+            sink: settings.sink,
+            role: settings.role,
+            timeout: settings.timeout,
+            state: Mutex::default(),
+        };
+        Self {
+            links: parts.links.into_iter().map(link).collect(),
+            ledger: parts.ledger,
+            clock: parts.clock,
+            observer: parts.observer,
+            jitter: parts.jitter,
+        }
+    }
+
+    /// Offers batches to the sinks within the window. Hands back what no sink took, in order.
+    pub async fn flush(&self, batches: Vec<Batch>, window: &WindowView) -> Vec<Batch> {
+        let rounds = u32::try_from(batches.len().div_ceil(CONCURRENT)).unwrap_or(u32::MAX);
+        let manner = Manner {
+            rounds,
+            regardless: false,
+        };
+        let left = self.offer_all(batches, window, manner).await;
+        if left.is_empty() || window.current().phase != Phase::Shutdown {
+            return left;
+        }
+        // Nothing comes after this: a sink that was given up may have come back.
+        self.offer_all(
+            left,
+            window,
+            Manner {
+                regardless: true,
+                ..manner
+            },
+        )
+        .await
+    }
+
+    /// Each sink's breaker, in order.
+    pub fn breakers(&self) -> Vec<(SinkName, BreakerState)> {
+        let now = self.clock.wall();
+        self.links
+            .iter()
+            .map(|link| (link.sink.name(), link.state().breaker.state(now)))
+            .collect()
+    }
+
+    /// Whether a sink waits for a probe, which only a handler's run can give it.
+    pub fn wants_probe(&self) -> bool {
+        let now = self.clock.wall();
+        self.links
+            .iter()
+            .any(|link| link.state().breaker.would_probe(now, Phase::Handler))
+    }
+
+    /// Whether any sink may be tried as usual.
+    pub fn is_open_for_business(&self) -> bool {
+        self.breakers()
+            .iter()
+            .any(|(_, state)| *state == BreakerState::Closed)
+    }
+
+    /// Forgets connections and credentials in every sink.
+    pub fn reset(&self) {
+        for link in &self.links {
+            link.sink.reset();
+        }
+    }
+
+    async fn offer_all(
+        &self,
+        batches: Vec<Batch>,
+        window: &WindowView,
+        manner: Manner,
+    ) -> Vec<Batch> {
+        stream::iter(batches)
+            .map(|batch| self.offer(batch, window.clone(), manner))
+            .buffered(CONCURRENT)
+            .concat()
+            .await
+    }
+
+    /// Sees one batch through, in however many pieces it takes.
+    async fn offer(&self, batch: Batch, mut window: WindowView, manner: Manner) -> Vec<Batch> {
+        let mut queue = VecDeque::from([batch]);
+        let mut left = Vec::new();
+        while let Some(batch) = queue.pop_front() {
+            match self.offer_once(batch, &mut window, manner).await {
+                Step::Settled => {}
+                Step::Left(batch) => left.push(batch),
+                Step::Split(head, tail) => {
+                    queue.push_front(tail);
+                    queue.push_front(head);
+                }
+            }
+        }
+        left
+    }
+
+    async fn offer_once(&self, mut batch: Batch, window: &mut WindowView, manner: Manner) -> Step {
+        for (index, link) in self.links.iter().enumerate() {
+            if batch.dead_letter().is_some() && link.role == Role::Primary {
+                continue;
+            }
+            let phase = window.current().phase;
+            let now = self.clock.wall();
+            if link.state().breaker.would_probe(now, phase) && batch.len() > PROBE_RECORDS {
+                let tail = batch.split_off(PROBE_RECORDS);
+                return Step::Split(batch, tail);
+            }
+            let reserve = self.reserve_after(index, window, manner);
+            if !self.has_time(index, window, reserve) {
+                if phase == Phase::Shutdown {
+                    batch.divert(link.sink.name(), Cause::NO_BUDGET);
+                    continue;
+                }
+                // A sink that may be well is not passed over for want of time: the next handler's
+                // run has plenty.
+                if link.state().breaker.state(now) == BreakerState::Closed {
+                    return Step::Left(batch);
+                }
+            }
+            let permit = link.state().breaker.admit(now, phase);
+            let Some(permit) = permit.or(manner.regardless.then_some(crate::Permit::Normal)) else {
+                if link.role == Role::Primary {
+                    batch.divert(link.sink.name(), Cause::BREAKER_OPEN);
+                }
+                continue;
+            };
+            match attempts(self, link, &mut batch, window, permit, reserve).await {
+                Outcome::Delivered => return self.delivered(link, &batch),
+                Outcome::Diverted(cause) => {
+                    if link.role == Role::Primary {
+                        batch.divert(link.sink.name(), cause);
+                    }
+                }
+                Outcome::TooLarge(_) if batch.len() > 1 => {
+                    let tail = batch.split_off(batch.len() / 2);
+                    return Step::Split(batch, tail);
+                }
+                Outcome::TooLarge(cause) if link.role == Role::Primary => {
+                    self.make_dead_letter(link, &mut batch, cause, DeadLetter::TooLarge);
+                }
+                Outcome::TooLarge(_) => {}
+                Outcome::Rejected(cause) => {
+                    self.make_dead_letter(link, &mut batch, cause, DeadLetter::Rejected);
+                }
+            }
+        }
+        self.without_a_taker(batch)
+    }
+
+    fn delivered(&self, link: &Link, batch: &Batch) -> Step {
+        self.count_delivered(link, batch, batch.len());
+        Step::Settled
+    }
+
+    pub(crate) fn count_delivered(&self, link: &Link, batch: &Batch, records: usize) {
+        let records = records as u64;
+        let mut ledger = self.ledger.lock();
+        ledger.deliver(link.sink.name(), records);
+        if batch.is_ambiguous() {
+            ledger.note_ambiguous(records);
+        }
+        if batch.dead_letter().is_some() {
+            ledger.note_dead_letters(records);
+        }
+    }
+
+    fn make_dead_letter(&self, link: &Link, batch: &mut Batch, cause: Cause, kind: DeadLetter) {
+        let (sink, records) = (link.sink.name(), batch.len());
+        self.observer.notice(Notice::DeadLetter {
+            sink,
+            cause,
+            records,
+        });
+        batch.make_dead_letter(sink, cause, kind);
+    }
+
+    /// No sink took it: it waits, unless there is none left that ever could.
+    fn without_a_taker(&self, batch: Batch) -> Step {
+        let has_fallback = self.links.iter().any(|link| link.role == Role::Fallback);
+        match batch.dead_letter() {
+            Some(kind) if !has_fallback => {
+                let reason = match kind {
+                    DeadLetter::Rejected => DropReason::Rejected,
+                    DeadLetter::TooLarge => DropReason::TooLarge,
+                };
+                self.ledger.lock().drop_records(reason, batch.len() as u64);
+                Step::Settled
+            }
+            Some(_) | None => Step::Left(batch),
+        }
+    }
+
+    /// What the sinks after `index` must be left, at most half of what there is.
+    fn reserve_after(&self, index: usize, window: &WindowView, manner: Manner) -> Duration {
+        let now = self.clock.wall();
+        let wanted: Duration = self.links[index + 1..]
+            .iter()
+            .map(|link| link.state())
+            .filter(|state| state.breaker.state(now) == BreakerState::Closed || manner.regardless)
+            .map(|state| state.reserve() * manner.rounds)
+            .sum();
+        wanted.min(window.left(Duration::ZERO) / 2)
+    }
+
+    fn has_time(&self, index: usize, window: &WindowView, reserve: Duration) -> bool {
+        let left = window.left(reserve);
+        let last_chance =
+            index + 1 == self.links.len() && window.current().phase == Phase::Shutdown;
+        left >= LEAST_BUDGET || (last_chance && !left.is_zero())
+    }
+}

@@ -1,0 +1,188 @@
+//! The ledger: what became of every record.
+//!
+//! At every moment `received = Σ delivered{sink} + Σ dropped{reason} + pending`. A retry is not a
+//! drop, and a record counts as delivered once, at the first sink that acknowledged it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::sink::SinkName;
+
+/// Why records were given up. Names are stable: they are in the ledger line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DropReason {
+    /// The buffer's bound was reached and no sink took anything.
+    BufferFull,
+    /// The primary refused them and there is no fallback to archive them in.
+    Rejected,
+    /// Too large for the primary, alone, and no fallback to archive them in.
+    TooLarge,
+    /// The environment was taken down before any sink acknowledged them.
+    Shutdown,
+    /// A log line of the extension itself, which must not go round: dropped on purpose.
+    OwnLog,
+}
+
+impl DropReason {
+    /// The name as written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BufferFull => "buffer_full",
+            Self::Rejected => "rejected",
+            Self::TooLarge => "too_large",
+            Self::Shutdown => "shutdown",
+            Self::OwnLog => "own_log",
+        }
+    }
+
+    /// Whether dropping was what the operator wants.
+    pub fn is_intentional(self) -> bool {
+        matches!(self, Self::OwnLog)
+    }
+}
+
+/// The counts, in records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    received: u64,
+    pending: u64,
+    delivered: BTreeMap<SinkName, u64>,
+    dropped: BTreeMap<DropReason, u64>,
+    lost_upstream: u64,
+    ambiguous: u64,
+    dead_letters: u64,
+}
+
+impl Ledger {
+    /// Records came in.
+    pub fn receive(&mut self, records: u64) {
+        self.received += records;
+        self.pending += records;
+    }
+
+    /// A sink acknowledged records.
+    pub fn deliver(&mut self, sink: SinkName, records: u64) {
+        self.settle(records);
+        *self.delivered.entry(sink).or_default() += records;
+    }
+
+    /// Records were given up.
+    pub fn drop_records(&mut self, reason: DropReason, records: u64) {
+        if records > 0 {
+            self.settle(records);
+            *self.dropped.entry(reason).or_default() += records;
+        }
+    }
+
+    /// Lambda says that it dropped records before they reached us.
+    pub fn lose_upstream(&mut self, records: u64) {
+        self.lost_upstream += records;
+    }
+
+    /// Records were delivered by a sink after another may have taken them unheard: they may be in
+    /// two places, under one id.
+    pub fn note_ambiguous(&mut self, records: u64) {
+        self.ambiguous += records;
+    }
+
+    /// Records were archived as dead letters; they also count as delivered there.
+    pub fn note_dead_letters(&mut self, records: u64) {
+        self.dead_letters += records;
+    }
+
+    /// Records received.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Records that are neither delivered nor dropped.
+    pub fn pending(&self) -> u64 {
+        self.pending
+    }
+
+    /// Records a sink acknowledged.
+    pub fn delivered(&self, sink: SinkName) -> u64 {
+        self.delivered.get(&sink).copied().unwrap_or_default()
+    }
+
+    /// Records given up for a reason.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.dropped.get(&reason).copied().unwrap_or_default()
+    }
+
+    /// Records that may be in two sinks.
+    pub fn ambiguous(&self) -> u64 {
+        self.ambiguous
+    }
+
+    /// Whether the equation holds, given what is really pending.
+    pub fn adds_up(&self, pending: u64) -> bool {
+        let settled: u64 = self.delivered.values().chain(self.dropped.values()).sum();
+        self.pending == pending && self.received == settled + pending
+    }
+
+    /// The ledger line, on one line, by contract.
+    pub fn line(&self) -> String {
+        let delivered: BTreeMap<&str, u64> = [SinkName::Https, SinkName::Firehose, SinkName::S3]
+            .map(|sink| (sink.as_str(), self.delivered(sink)))
+            .into();
+        let dropped: BTreeMap<&str, u64> = self
+            .dropped
+            .iter()
+            .map(|(reason, count)| (reason.as_str(), *count))
+            .collect();
+        let line: Value = json!({"backstop": {"ledger": {
+            "received": self.received,
+            "delivered": delivered,
+            "dropped": dropped,
+            "pending": self.pending,
+            "lost_upstream": self.lost_upstream,
+            "ambiguous": self.ambiguous,
+            "dead_letters": self.dead_letters,
+        }}});
+        line.to_string()
+    }
+
+    /// More settled than received would be a bug that the equation then shows; it must not panic.
+    fn settle(&mut self, records: u64) {
+        debug_assert!(
+            self.pending >= records,
+            "settled more records than were pending"
+        );
+        self.pending = self.pending.saturating_sub(records);
+    }
+}
+
+/// The one ledger of a process.
+#[derive(Debug, Clone, Default)]
+pub struct SharedLedger(Arc<Mutex<Ledger>>);
+
+impl SharedLedger {
+    /// The ledger, to count in.
+    pub fn lock(&self) -> MutexGuard<'_, Ledger> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_has_the_contracts_names_and_adds_up() {
+        let mut ledger = Ledger::default();
+        ledger.receive(10);
+        ledger.deliver(SinkName::Https, 4);
+        ledger.deliver(SinkName::S3, 3);
+        ledger.drop_records(DropReason::BufferFull, 2);
+        ledger.lose_upstream(5);
+        assert!(ledger.adds_up(1));
+        assert!(!ledger.adds_up(0));
+        assert_eq!(
+            ledger.line(),
+            r#"{"backstop":{"ledger":{"ambiguous":0,"dead_letters":0,"delivered":{"firehose":0,"https":4,"s3":3},"dropped":{"buffer_full":2},"lost_upstream":5,"pending":1,"received":10}}}"#
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! What a sink answered, and what follows from it. Classification only: acting is the chain's.
+
+use std::time::Duration;
+
+use crate::sink::Role;
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// A status, in HTTP's numbers (sinks that speak otherwise translate).
+    Status {
+        /// The status code.
+        code: u16,
+        /// `Retry-After`, where the sink sent one.
+        retry_after: Option<Duration>,
+    },
+    /// The sink took the batch but for these parts.
+    Partial {
+        /// The parts it did not take, by index.
+        failed: Vec<usize>,
+        /// What it said of them.
+        code: u16,
+    },
+    /// No answer came.
+    None(Failure),
+}
+
+impl Answer {
+    /// A status without `Retry-After`.
+    pub fn status(code: u16) -> Self {
+        Self::Status {
+            code,
+            retry_after: None,
+        }
+    }
+}
+
+/// Why no answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The connection was refused.
+    Refused,
+    /// The name could not be resolved.
+    Dns,
+    /// The TLS handshake failed.
+    Tls,
+    /// The connection broke after it stood.
+    Reset,
+    /// The attempt's time was up.
+    TimedOut,
+    /// A probe was given up because the handler had finished.
+    ProbeCut,
+    /// The environment was frozen and thawed while the request was under way.
+    Thawed,
+    /// Credentials, encoding or anything else on our side of the wire.
+    Other,
+}
+
+impl Failure {
+    /// Whether the sink may have taken the batch all the same.
+    pub fn is_ambiguous(self) -> bool {
+        match self {
+            Self::Refused | Self::Dns | Self::Tls => false,
+            Self::Reset | Self::TimedOut | Self::ProbeCut | Self::Thawed | Self::Other => true,
+        }
+    }
+
+    /// Whether the attempt used up all the time it had, which alone opens the breaker.
+    pub fn used_its_budget(self) -> bool {
+        matches!(self, Self::TimedOut | Self::ProbeCut)
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            Self::Reset => "reset",
+            Self::TimedOut | Self::ProbeCut => "timeout",
+            Self::Thawed => "thawed",
+            Self::Other => "failed",
+        }
+    }
+}
+
+/// A cause in words that are stable and few, for the archive, the ledger and the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cause {
+    /// The reason's name.
+    pub reason: &'static str,
+    /// The status that came with it.
+    pub status: Option<u16>,
+}
+
+impl Cause {
+    pub(crate) const BREAKER_OPEN: Self = Self {
+        reason: "breaker_open",
+        status: None,
+    };
+    pub(crate) const NO_BUDGET: Self = Self {
+        reason: "no_budget",
+        status: None,
+    };
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.status {
+            Some(status) => write!(formatter, "{} (status {status})", self.reason),
+            None => formatter.write_str(self.reason),
+        }
+    }
+}
+
+/// Why no retry can save a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeadLetter {
+    /// The primary refused it for what it says.
+    Rejected,
+    /// It is larger than the primary takes, alone.
+    TooLarge,
+}
+
+/// What follows from an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done.
+    Delivered,
+    /// Try again inside the budget, then go to the next sink; counts against the breaker.
+    Retry {
+        /// Not before this has passed.
+        after: Option<Duration>,
+    },
+    /// As `Retry`, for these parts alone; the others are delivered.
+    RetryParts(Vec<usize>),
+    /// No retry: the breaker opens and the next sink is tried.
+    Stop,
+    /// Too large: split, and try the halves.
+    Split,
+    /// No retry can help: to the archive, with the reason.
+    Reject,
+}
+
+impl Answer {
+    /// The classification table of the design, in one place.
+    pub fn verdict(&self, role: Role) -> Verdict {
+        match self {
+            Self::Partial { failed, .. } if failed.is_empty() => Verdict::Delivered,
+            Self::Partial { failed, .. } => Verdict::RetryParts(failed.clone()),
+            Self::None(_) => Verdict::Retry { after: None },
+            Self::Status { code, retry_after } => match (code, role) {
+                (200..=299, _) => Verdict::Delivered,
+                // A redirect is not followed: it would carry credentials to another place.
+                (300..=399 | 401 | 403 | 404 | 407, _) => Verdict::Stop,
+                (408 | 425 | 429, _) => Verdict::Retry {
+                    after: *retry_after,
+                },
+                (413, _) => Verdict::Split,
+                (400..=499, Role::Primary) => Verdict::Reject,
+                // An archive has no archive: what it refuses waits until it is mended.
+                (400..=499, Role::Fallback) => Verdict::Stop,
+                // 5xx, and what HTTP does not define: the sink is not well.
+                _ => Verdict::Retry {
+                    after: *retry_after,
+                },
+            },
+        }
+    }
+
+    /// The cause to name where the answer was not a delivery.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::None(failure) => Cause {
+                reason: failure.reason(),
+                status: None,
+            },
+            Self::Partial { code, .. } => Cause {
+                reason: "partial",
+                status: Some(*code),
+            },
+            Self::Status { code, .. } => Cause {
+                reason: reason_of(*code),
+                status: Some(*code),
+            },
+        }
+    }
+}
+
+fn reason_of(code: u16) -> &'static str {
+    match code {
+        300..=399 => "redirected",
+        401 | 403 | 407 => "unauthorized",
+        404 => "not_found",
+        408 => "timeout",
+        413 => "too_large",
+        425 | 429 => "throttled",
+        400..=499 => "rejected",
+        _ => "server_error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_classification_table_holds_for_every_status() {
+        let retry = || Verdict::Retry { after: None };
+        for code in 100..=999 {
+            let of = |role| Answer::status(code).verdict(role);
+            let (primary, fallback) = match code {
+                200..=299 => (Verdict::Delivered, Verdict::Delivered),
+                401 | 403 | 404 | 407 | 300..=399 => (Verdict::Stop, Verdict::Stop),
+                408 | 425 | 429 => (retry(), retry()),
+                413 => (Verdict::Split, Verdict::Split),
+                400..=499 => (Verdict::Reject, Verdict::Stop),
+                _ => (retry(), retry()),
+            };
+            assert_eq!(
+                (of(Role::Primary), of(Role::Fallback)),
+                (primary, fallback),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_answer_is_always_retried_and_only_an_unsent_request_is_unambiguous() {
+        use Failure::{Dns, Other, ProbeCut, Refused, Reset, Thawed, TimedOut, Tls};
+        for (failure, ambiguous) in [
+            (Refused, false),
+            (Dns, false),
+            (Tls, false),
+            (Reset, true),
+            (TimedOut, true),
+            (ProbeCut, true),
+            (Thawed, true),
+            (Other, true),
+        ] {
+            assert_eq!(
+                Answer::None(failure).verdict(Role::Primary),
+                Verdict::Retry { after: None }
+            );
+            assert_eq!(failure.is_ambiguous(), ambiguous, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_kept_for_throttling_and_server_errors() {
+        let after = Some(Duration::from_secs(7));
+        for code in [429, 503] {
+            let answer = Answer::Status {
+                code,
+                retry_after: after,
+            };
+            assert_eq!(answer.verdict(Role::Primary), Verdict::Retry { after });
+        }
+    }
+
+    #[test]
+    fn a_partial_success_retries_its_failed_parts_alone() {
+        let answer = |failed| Answer::Partial { failed, code: 503 };
+        assert_eq!(answer(vec![]).verdict(Role::Fallback), Verdict::Delivered);
+        assert_eq!(
+            answer(vec![2]).verdict(Role::Fallback),
+            Verdict::RetryParts(vec![2])
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! What the chain needs of a sink, and whom it tells what happens.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::batch::Batch;
+use crate::outcome::{Answer, Cause};
+
+/// A sink's name in the ledger, the archive and the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SinkName {
+    /// The primary.
+    Https,
+    /// A Firehose stream.
+    Firehose,
+    /// An S3 bucket.
+    S3,
+}
+
+impl SinkName {
+    /// The name as written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Firehose => "firehose",
+            Self::S3 => "s3",
+        }
+    }
+}
+
+impl fmt::Display for SinkName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// What a sink is in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Where the records are wanted.
+    Primary,
+    /// Where they are kept when the primary does not take them.
+    Fallback,
+}
+
+/// A piece of an encoded batch that the sink takes or refuses as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The encoded bytes, ready to send.
+    pub body: Bytes,
+    /// The records in it, by index into the batch.
+    pub records: Range<usize>,
+}
+
+/// The answer to come.
+pub type SinkFuture<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+/// A sink: encodes a batch, and sends it once. Deciding what to do about the answer is the chain's.
+pub trait Sink: Send + Sync + fmt::Debug {
+    /// Its name.
+    fn name(&self) -> SinkName;
+
+    /// Encodes a batch. The same batch always makes the same bytes.
+    fn encode(&self, batch: &Batch) -> Vec<Part>;
+
+    /// Sends these parts of a batch, once. Must be safe to drop at any await.
+    fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a>;
+
+    /// Forgets connections and credentials: the environment was restored from a snapshot.
+    fn reset(&self);
+}
+
+/// What happens in the chain that an operator may want to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// A sink's breaker opened: batches go to the next sink.
+    BreakerOpened {
+        /// The sink.
+        sink: SinkName,
+        /// Why.
+        cause: Cause,
+    },
+    /// A sink's breaker closed: it takes batches again.
+    BreakerClosed {
+        /// The sink.
+        sink: SinkName,
+    },
+    /// Records became dead letters.
+    DeadLetter {
+        /// The sink that refused them.
+        sink: SinkName,
+        /// Why.
+        cause: Cause,
+        /// How many.
+        records: usize,
+    },
+    /// An attempt was answered.
+    Attempt {
+        /// The sink.
+        sink: SinkName,
+        /// How long it took.
+        took: Duration,
+        /// Whether the sink took the batch.
+        delivered: bool,
+    },
+}
+
+/// Is told of [`Notice`]s.
+pub trait Observer: Send + Sync + fmt::Debug {
+    /// Called for each notice, on the path of delivery: must be quick and must not block.
+    fn notice(&self, notice: Notice);
+}

@@ -1,0 +1,133 @@
+//! The time a flush has: a deadline that moves while attempts are under way.
+//!
+//! A flush that begins while the handler runs has until the invocation's deadline; when the runtime
+//! finishes, the same flush has only what the user allows to be added; at shutdown, what Lambda
+//! leaves. The lifecycle moves the window through [`WindowControl`]; attempts watch it through
+//! [`WindowView`].
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::outcome::Failure;
+
+/// Where the execution environment is in its life, as far as sending is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The handler runs (or the environment is never frozen): sending adds no time.
+    Handler,
+    /// The runtime has finished: every millisecond is added to the invocation.
+    PostRuntime,
+    /// Lambda is taking the environment down.
+    Shutdown,
+}
+
+/// A deadline and what it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// When sending must be over.
+    pub ends: Instant,
+    /// The phase it is for.
+    pub phase: Phase,
+    /// Grows with each thaw. A request that was under way across one may have lost its connection.
+    pub epoch: u64,
+}
+
+/// How long an answer to a request from before a freeze is waited for after the thaw. Answers that
+/// had arrived are read at once; this only has to cover a slow first turn of the runtime.
+const THAW_GRACE: Duration = Duration::from_millis(250);
+
+/// Moves the window.
+#[derive(Debug)]
+pub struct WindowControl(watch::Sender<Window>);
+
+/// Watches the window.
+#[derive(Debug, Clone)]
+pub struct WindowView(watch::Receiver<Window>);
+
+/// What bounds one attempt besides the window.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    /// The sink's own time-out.
+    pub(crate) until: Instant,
+    /// What the sinks after this one must have left.
+    pub(crate) reserve: Duration,
+    /// The epoch in which the attempt began.
+    pub(crate) epoch: u64,
+    /// A probe ends with the handler's run.
+    pub(crate) probe: bool,
+}
+
+impl WindowControl {
+    /// A window that starts as `window`.
+    pub fn new(window: Window) -> (Self, WindowView) {
+        let (sender, receiver) = watch::channel(window);
+        (Self(sender), WindowView(receiver))
+    }
+
+    /// Moves the window's end and phase.
+    pub fn set(&self, phase: Phase, ends: Instant) {
+        self.0.send_modify(|window| {
+            window.phase = phase;
+            window.ends = ends;
+        });
+    }
+
+    /// Notes that the environment may have been frozen and thawed.
+    pub fn thawed(&self) {
+        self.0.send_modify(|window| window.epoch += 1);
+    }
+
+    /// The window as it is.
+    pub fn current(&self) -> Window {
+        *self.0.borrow()
+    }
+}
+
+impl WindowView {
+    /// The window as it is.
+    pub fn current(&self) -> Window {
+        *self.0.borrow()
+    }
+
+    /// The time left, less `reserve`.
+    pub(crate) fn left(&self, reserve: Duration) -> Duration {
+        self.current()
+            .ends
+            .saturating_duration_since(Instant::now())
+            .saturating_sub(reserve)
+    }
+
+    /// Resolves when an attempt under `limit` must end, and says why.
+    pub(crate) async fn cut(&mut self, limit: Limit) -> Failure {
+        let mut thawed_at = None;
+        loop {
+            let window = *self.0.borrow_and_update();
+            if limit.probe && window.phase != Phase::Handler {
+                return Failure::ProbeCut;
+            }
+            let window_end = window
+                .ends
+                .checked_sub(limit.reserve)
+                .unwrap_or(window.ends);
+            let mut end = (limit.until.min(window_end), Failure::TimedOut);
+            if window.epoch != limit.epoch {
+                let grace_ends = *thawed_at.get_or_insert_with(Instant::now) + THAW_GRACE;
+                if grace_ends < end.0 {
+                    end = (grace_ends, Failure::Thawed);
+                }
+            }
+            tokio::select! {
+                () = sleep_until(end.0) => return end.1,
+                changed = self.0.changed() => {
+                    if changed.is_err() {
+                        // Nobody is left to move the window: it stays as it is.
+                        sleep_until(end.0).await;
+                        return end.1;
+                    }
+                }
+            }
+        }
+    }
+}
