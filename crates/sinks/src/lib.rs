@@ -1,1 +1,25 @@
-//! To come.
+//! All network code of the data's way: formats, and the sinks that put them on the wire.
+//!
+//! A batch becomes bytes in [`codec`] (the formats, the archive's envelope and its keys, gzip) and
+//! goes out through [`HttpsSink`], [`FirehoseSink`] or [`S3Sink`]. All three share one HTTP client
+//! ([`SharedHttp`]); the official SDK clients of the last two are built on first need.
+//!
+//! Invariants:
+//! - A sink only translates: bytes out, an [`Answer`](backstop_delivery::Answer) back. Retries,
+//!   budgets and breakers are the chain's.
+//! - Nothing is built, resolved or connected before the first batch is sent: none of it may cost an
+//!   environment's init.
+//! - No redirect is followed, and no secret appears in an error.
+
+mod aws;
+pub mod codec;
+mod firehose;
+mod http;
+mod https;
+mod s3;
+
+pub use aws::Credentials;
+pub use firehose::FirehoseSink;
+pub use http::SharedHttp;
+pub use https::HttpsSink;
+pub use s3::S3Sink;

@@ -1,0 +1,220 @@
+//! Firehose: lines packed into records, records into calls, and each record's own answer.
+//!
+//! Limits of `PutRecordBatch`: 500 records and 4 MiB a call, 1,000 KiB a record before base64 (AWS:
+//! "Amazon Data Firehose quota"). Records are billed in steps of 5 KiB, so many lines share one.
+
+use std::ops::Range;
+
+use aws_sdk_firehose::Client;
+use aws_sdk_firehose::config::{
+    BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig,
+};
+use aws_sdk_firehose::error::ProvideErrorMetadata as _;
+use aws_sdk_firehose::primitives::Blob;
+use aws_sdk_firehose::types::Record as FirehoseRecord;
+use backstop_config::AwsSettings;
+use backstop_delivery::{Answer, Batch, Part, Sink, SinkFuture, SinkName};
+use bytes::Bytes;
+
+use crate::aws::{Credentials, OnNeed, SdkHttp, answer, timeouts_off};
+use crate::codec::LineEncoder;
+use crate::http::SharedHttp;
+
+const MOST_RECORDS: usize = 500;
+const MOST_CALL_BYTES: usize = 4 * 1024 * 1024;
+const MOST_RECORD_BYTES: usize = 1000 * 1024;
+/// Where a record is closed: small enough that a record refused alone costs little to repeat.
+const FULL_RECORD_BYTES: usize = 64 * 1024;
+
+/// Puts batches into one delivery stream.
+#[derive(Debug)]
+pub struct FirehoseSink {
+    client: OnNeed<Client>,
+    http: SharedHttp,
+    aws: AwsSettings,
+    stream: String,
+    region: String,
+    lines: LineEncoder,
+}
+
+impl FirehoseSink {
+    /// A sink that writes to `stream`.
+    pub fn new(
+        http: SharedHttp,
+        aws: AwsSettings,
+        (stream, region): (String, String),
+        lines: LineEncoder,
+    ) -> Self {
+        Self {
+            client: OnNeed::default(),
+            http,
+            aws,
+            stream,
+            region,
+            lines,
+        }
+    }
+
+    fn build(&self) -> Client {
+        let config = aws_sdk_firehose::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(Credentials::new(self.aws.clone(), self.http.clone()))
+            .http_client(SdkHttp(self.http.clone()))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts_off())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        let config = match &self.aws.endpoint_firehose {
+            Some(endpoint) => config.endpoint_url(endpoint),
+            None => config,
+        };
+        Client::from_conf(config.build())
+    }
+
+    async fn put(&self, parts: &[Part]) -> Answer {
+        if parts.iter().any(|part| part.body.len() > MOST_RECORD_BYTES) {
+            // The chain halves the batch until only the one that does not fit is left.
+            return Answer::status(413);
+        }
+        let client = self.client.get_or_build(|| self.build());
+        let mut failed = Vec::new();
+        let mut said = 200;
+        for call in calls(parts) {
+            match self.put_call(&client, &parts[call.clone()]).await {
+                Ok(refused) => {
+                    if let Some((_, code)) = refused.first() {
+                        said = *code;
+                    }
+                    failed.extend(refused.into_iter().map(|(index, _)| call.start + index));
+                }
+                // What earlier calls took is taken: the rest failed, each part for itself.
+                Err(answer) if call.start > 0 => {
+                    failed.extend(call.start..parts.len());
+                    let code = if let Answer::Status { code, .. } = answer {
+                        code
+                    } else {
+                        503
+                    };
+                    return Answer::Partial { failed, code };
+                }
+                Err(answer) => return answer,
+            }
+        }
+        Answer::Partial { failed, code: said }
+    }
+
+    /// One call; the records it refused, with a status for each.
+    async fn put_call(&self, client: &Client, parts: &[Part]) -> Result<Vec<(usize, u16)>, Answer> {
+        let records = parts
+            .iter()
+            .filter_map(|part| {
+                FirehoseRecord::builder()
+                    .data(Blob::new(part.body.as_ref()))
+                    .build()
+                    .ok()
+            })
+            .collect();
+        let put = client
+            .put_record_batch()
+            .delivery_stream_name(&self.stream)
+            .set_records(Some(records));
+        let output = put
+            .send()
+            .await
+            .map_err(|error| answer(&error, error.code()))?;
+        let responses = output.request_responses();
+        if output.failed_put_count() == 0 {
+            return Ok(Vec::new());
+        }
+        let refused = responses
+            .iter()
+            .enumerate()
+            .filter_map(|(index, response)| {
+                let code = response.error_code()?;
+                Some((index, if code == "InternalFailure" { 500 } else { 503 }))
+            });
+        Ok(refused.collect())
+    }
+}
+
+/// Groups parts into calls within Firehose's limits.
+fn calls(parts: &[Part]) -> Vec<Range<usize>> {
+    let mut calls: Vec<Range<usize>> = Vec::new();
+    let mut bytes = 0;
+    for (index, part) in parts.iter().enumerate() {
+        match calls.last_mut() {
+            Some(call)
+                if call.len() < MOST_RECORDS && bytes + part.body.len() <= MOST_CALL_BYTES =>
+            {
+                call.end = index + 1;
+                bytes += part.body.len();
+            }
+            Some(_) | None => {
+                calls.push(index..index + 1);
+                bytes = part.body.len();
+            }
+        }
+    }
+    calls
+}
+
+impl Sink for FirehoseSink {
+    fn name(&self) -> SinkName {
+        SinkName::Firehose
+    }
+
+    fn encode(&self, batch: &Batch) -> Vec<Part> {
+        let lines = self.lines.lines(batch, batch.diverted());
+        let lines = Bytes::from(lines);
+        let mut parts: Vec<Part> = Vec::new();
+        let mut start = 0;
+        // A line feed never stands inside a line, so lines and records count alike.
+        for (index, end) in memchr::memchr_iter(b'\n', &lines).enumerate() {
+            let line = start..end + 1;
+            start = line.end;
+            match parts.last_mut() {
+                Some(part) if part.body.len() + line.len() <= FULL_RECORD_BYTES => {
+                    let from = line.start - part.body.len();
+                    part.body = lines.slice(from..line.end);
+                    part.records.end = index + 1;
+                }
+                Some(_) | None => {
+                    parts.push(Part {
+                        body: lines.slice(line),
+                        records: index..index + 1,
+                    });
+                }
+            }
+        }
+        parts
+    }
+
+    fn send<'a>(&'a self, _: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {
+        Box::pin(self.put(parts))
+    }
+
+    fn reset(&self) {
+        self.client.forget();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(bytes: usize) -> Part {
+        Part {
+            body: vec![b'x'; bytes].into(),
+            records: 0..1,
+        }
+    }
+
+    #[test]
+    fn calls_stay_within_500_records_and_4_mib() {
+        let small: Vec<Part> = (0..1201).map(|_| part(1)).collect();
+        assert_eq!(calls(&small), [0..500, 500..1000, 1000..1201]);
+        let large: Vec<Part> = (0..10).map(|_| part(1000 * 1024)).collect();
+        assert_eq!(calls(&large), [0..4, 4..8, 8..10]);
+        assert!(calls(&[]).is_empty());
+    }
+}

@@ -1,0 +1,218 @@
+//! The one HTTP client of the process, for the primary and for the AWS SDK alike.
+//!
+//! rustls with ring: aws-lc-rs costs some 28 ms of CPU at the first handshake, most of a small
+//! function's time slice. The client is built on first need, and built anew after the environment
+//! was frozen long enough for its idle connections to be dead without either side saying so.
+
+use std::error::Error;
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use backstop_delivery::{Clock, Failure, Wall};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+/// After so long without a request, pooled connections are not trusted: load balancers and NAT
+/// gateways drop idle ones silently, and a request on such a one hangs until its time-out.
+const POOL_IS_STALE: Duration = Duration::from_secs(20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const USER_AGENT: &str = concat!("backstop/", env!("CARGO_PKG_VERSION"));
+
+/// A lazily built, shared HTTP client.
+#[derive(Debug, Clone)]
+pub struct SharedHttp(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    ca_file: Option<String>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tls: Option<rustls::ClientConfig>,
+    client: Option<reqwest::Client>,
+    last_used: Wall,
+}
+
+/// The client could not be built. Says why, and what to change.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum HttpError {
+    /// The certificate file could not be used.
+    #[error(
+        "SSL_CERT_FILE={path}: {problem}; only the built-in certificate authorities are trusted until this is mended"
+    )]
+    CaFile {
+        /// The file's path.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// TLS or the client could not be set up.
+    #[error("the HTTPS client could not be set up: {0}")]
+    Setup(String),
+}
+
+impl SharedHttp {
+    /// A client that trusts the built-in certificate authorities, and those in `ca_file` as well.
+    pub fn new(ca_file: Option<String>, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner {
+            ca_file,
+            clock,
+            state: Mutex::default(),
+        }))
+    }
+
+    /// The client, built now if it is not there yet.
+    pub(crate) fn client(&self) -> Result<reqwest::Client, HttpError> {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.0.clock.wall();
+        if now.since(state.last_used) > POOL_IS_STALE {
+            state.client = None;
+        }
+        state.last_used = now;
+        if let Some(client) = &state.client {
+            return Ok(client.clone());
+        }
+        let tls = match &state.tls {
+            Some(tls) => tls.clone(),
+            None => state
+                .tls
+                .insert(tls_config(self.0.ca_file.as_deref())?)
+                .clone(),
+        };
+        Ok(state.client.insert(build(tls)?).clone())
+    }
+
+    /// Checks the certificate file, for whoever wants to say early what is wrong with it.
+    pub fn check(&self) -> Result<(), HttpError> {
+        self.client().map(drop)
+    }
+
+    /// Drops all connections: they were made before a snapshot.
+    pub(crate) fn reset(&self) {
+        self.0
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .client = None;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one factory")]
+fn build(tls: rustls::ClientConfig) -> Result<reqwest::Client, HttpError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        // The chain decides about retries; a hidden one would break its budgets.
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(USER_AGENT)
+        .build()
+        .map_err(|error| HttpError::Setup(error.to_string()))
+}
+
+fn tls_config(ca_file: Option<&str>) -> Result<rustls::ClientConfig, HttpError> {
+    let mut roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.into(),
+    };
+    if let Some(path) = ca_file {
+        let problem = |problem: String| HttpError::CaFile {
+            path: path.to_owned(),
+            problem,
+        };
+        let pem = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
+        let certificates = CertificateDer::pem_slice_iter(&pem)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| problem(error.to_string()))?;
+        // A system bundle holds some that no one can use; only none at all is an error.
+        let (added, _) = roots.add_parsable_certificates(certificates);
+        if added == 0 {
+            return Err(problem("holds no certificate".to_owned()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| HttpError::Setup(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
+}
+
+/// What kind of failure stands behind an error of the client.
+pub(crate) fn failure(error: &reqwest::Error) -> Failure {
+    let mut source: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(cause) = source {
+        if cause.downcast_ref::<rustls::Error>().is_some() {
+            return Failure::Tls;
+        }
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            // rustls errors travel inside I/O errors.
+            if io
+                .get_ref()
+                .is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
+            {
+                return Failure::Tls;
+            }
+            if matches!(io.kind(), ErrorKind::ConnectionRefused) {
+                return Failure::Refused;
+            }
+        }
+        // The connector has no type for a failed look-up, only this text.
+        if cause.to_string() == "dns error" {
+            return Failure::Dns;
+        }
+        source = cause.source();
+    }
+    if error.is_connect() {
+        // Whatever it was, nothing was sent.
+        return Failure::Refused;
+    }
+    if error.is_timeout() {
+        Failure::TimedOut
+    } else {
+        Failure::Reset
+    }
+}
+
+/// Reads the rest of an answer so that its connection can be used again, but never for long: the
+/// status has been heard, and a sink that dawdles over its body must not cost the budget.
+pub(crate) async fn drain(mut response: reqwest::Response) {
+    const MOST_BYTES: usize = 64 * 1024;
+    const LONGEST: Duration = Duration::from_millis(50);
+    let read = async {
+        let mut total = 0;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            total += chunk.len();
+            if total > MOST_BYTES {
+                return;
+            }
+        }
+    };
+    // Past the time the connection is closed instead, which is all there is to do about it.
+    drop(tokio::time::timeout(LONGEST, read).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use backstop_delivery::SystemClock;
+
+    use super::*;
+
+    #[test]
+    fn a_ca_file_that_cannot_be_used_says_which_and_why() {
+        let check = |path: &str| {
+            let http = SharedHttp::new(Some(path.to_owned()), Arc::new(SystemClock));
+            http.check()
+                .expect_err("there is no certificate")
+                .to_string()
+        };
+        assert!(
+            check("/nonexistent.pem").starts_with("SSL_CERT_FILE=/nonexistent.pem: No such file")
+        );
+        assert!(check("/dev/null").starts_with("SSL_CERT_FILE=/dev/null: holds no certificate"));
+    }
+}

@@ -1,0 +1,167 @@
+//! The primary: a POST over HTTPS.
+//!
+//! A batch keeps its id and its bytes over every retry; a receiver tells a retry by `Idempotency-Key`.
+
+use std::time::Duration;
+
+use backstop_config::{Compression, Format, Primary};
+use backstop_delivery::{Answer, Batch, Failure, Part, Sink, SinkFuture, SinkName};
+use bytes::Bytes;
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
+
+use crate::codec::{LineEncoder, gzip};
+use crate::http::{SharedHttp, drain, failure};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Posts batches to one URL.
+#[derive(Debug)]
+pub struct HttpsSink {
+    http: SharedHttp,
+    url: String,
+    headers: HeaderMap,
+    framing: Framing,
+    lines: LineEncoder,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Framing {
+    format: Format,
+    compression: Compression,
+}
+
+impl HttpsSink {
+    /// A sink that posts to `primary`.
+    pub fn new(http: SharedHttp, primary: &Primary, lines: LineEncoder) -> Self {
+        let framing = Framing {
+            format: primary.format,
+            compression: primary.compression,
+        };
+        Self {
+            http,
+            url: primary.url.clone(),
+            headers: headers(primary),
+            framing,
+            lines,
+        }
+    }
+
+    /// Frames lines that were encoded before, as `encode` frames its own: for replay.
+    pub fn frame(&self, lines: &[String]) -> Bytes {
+        let plain = match self.framing.format {
+            Format::Ndjson => lines
+                .iter()
+                .flat_map(|line| [line.as_str(), "\n"])
+                .collect(),
+            Format::Json => format!("[{}]", lines.join(",")),
+        };
+        self.framing.compress(plain.into_bytes())
+    }
+
+    /// Posts a body under an idempotency key.
+    pub async fn post(&self, key: &str, body: Bytes) -> Answer {
+        let Ok(client) = self.http.client() else {
+            return Answer::None(Failure::Other);
+        };
+        let mut request = client
+            .post(&self.url)
+            .headers(self.headers.clone())
+            .body(body);
+        if let Ok(key) = HeaderValue::from_str(key) {
+            request = request.header(IDEMPOTENCY_KEY, key);
+        }
+        match request.send().await {
+            Ok(response) => {
+                let code = response.status().as_u16();
+                let retry_after = response.headers().get(RETRY_AFTER).and_then(retry_after);
+                drain(response).await;
+                Answer::Status { code, retry_after }
+            }
+            Err(error) => Answer::None(failure(&error)),
+        }
+    }
+}
+
+impl Framing {
+    fn compress(self, plain: Vec<u8>) -> Bytes {
+        match self.compression {
+            Compression::Gzip => gzip(&plain).into(),
+            Compression::None => plain.into(),
+        }
+    }
+}
+
+impl Sink for HttpsSink {
+    fn name(&self) -> SinkName {
+        SinkName::Https
+    }
+
+    fn encode(&self, batch: &Batch) -> Vec<Part> {
+        let plain = match self.framing.format {
+            Format::Ndjson => self.lines.lines(batch, None),
+            Format::Json => self.lines.array(batch),
+        };
+        vec![Part {
+            body: self.framing.compress(plain),
+            records: 0..batch.len(),
+        }]
+    }
+
+    fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {
+        let body = parts
+            .first()
+            .map(|part| part.body.clone())
+            .unwrap_or_default();
+        Box::pin(async move { self.post(&batch.id(), body).await })
+    }
+
+    fn reset(&self) {
+        self.http.reset();
+    }
+}
+
+fn headers(primary: &Primary) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let content_type = match primary.format {
+        Format::Ndjson => "application/x-ndjson",
+        Format::Json => "application/json",
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if primary.compression == Compression::Gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    let bearer = primary
+        .token
+        .as_ref()
+        .map(|token| format!("Bearer {}", token.expose()));
+    let authorization = bearer.map(|bearer| (AUTHORIZATION.to_string(), bearer));
+    let own = primary
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    // What the user says of a header last is what holds, the token's included. The configuration has
+    // checked names and values.
+    for (name, value) in authorization.into_iter().chain(own) {
+        if let (Ok(name), Ok(mut value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_str(&value),
+        ) {
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+/// Seconds; the form with a date is rare, and says nothing that the breaker's own cooldown doesn't.
+fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    value
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
+}
