@@ -1,0 +1,223 @@
+//! Wiring: from the environment's variables to a running pipeline.
+//!
+//! Whatever is wrong with the configuration, init succeeds: an extension that fails there takes the
+//! function down with it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop_config::{
+    ConfigError, Fallback, InitializationType, ProcessEnvironment, Settings, TelemetryType,
+};
+use backstop_delivery::{
+    Chain, ChainParts, Clock, Jitter, LinkSettings, Phase, Role, SharedLedger, SystemClock, Window,
+    WindowControl,
+};
+use backstop_sinks::codec::{LineEncoder, Resource};
+use backstop_sinks::{FirehoseSink, HttpsSink, S3Sink, SharedHttp};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::diagnostics::Log;
+use crate::lifecycle::api::{Api, ApiError, Event, Function, Subscription};
+use crate::pipeline::{Parts, Pipeline};
+use crate::source::{Inbox, Listener};
+
+/// The longest a fallback may take for one attempt, whatever the window leaves.
+const FALLBACK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Runs the extension until Lambda ends it.
+pub async fn run() -> ExitCode {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (settings, errors) = Settings::resolve(&ProcessEnvironment);
+    let log = Log::new(settings.log_level, clock.clone());
+    if !errors.is_empty() {
+        log.error(
+            "Invalid configuration",
+            &json!({"errors": ConfigError::summary(&errors)}),
+        );
+    }
+    match start(settings, log.clone(), clock).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log.error("Cannot run", &json!({"error": error.to_string()}));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start(settings: Settings, log: Log, clock: Arc<dyn Clock>) -> Result<(), ApiError> {
+    let runtime_api = settings.function.runtime_api.clone().unwrap_or_default();
+    let initialization_type = settings.function.initialization_type.clone();
+    let (mut api, function) =
+        Api::register(&runtime_api, &own_name(), events(&initialization_type)).await?;
+    if settings.primary.is_none() && settings.fallbacks.is_empty() {
+        // The configuration's errors have said so.
+        idle(api).await;
+        return Ok(());
+    }
+    let listener = match Listener::bind(&runtime_api).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            log.error(
+                "Cannot listen for telemetry",
+                &json!({"error": error.to_string()}),
+            );
+            idle(api).await;
+            return Ok(());
+        }
+    };
+    let types: Vec<&str> = settings
+        .telemetry_types
+        .iter()
+        .map(|kind| TelemetryType::as_str(*kind))
+        .collect();
+    match api.subscribe(&listener.uri(), &types).await {
+        Ok(Subscription::Subscribed) => {}
+        Ok(Subscription::Unsupported) => {
+            log.error(
+                "This platform has no Telemetry API: nothing will be sent",
+                &json!({}),
+            );
+            idle(api).await;
+            return Ok(());
+        }
+        Err(error) => {
+            log.error(
+                "Cannot subscribe to telemetry",
+                &json!({"error": error.to_string()}),
+            );
+            idle(api).await;
+            return Ok(());
+        }
+    }
+    // Half of the bound is where a burst is slowed down; the rest is for what must not wait.
+    let inbox = Arc::new(Inbox::new(settings.buffer_max_bytes / 2));
+    tokio::spawn(listener.serve(inbox.clone()));
+    let ledger = SharedLedger::default();
+    let chain = chain(&settings, &function, ledger.clone(), &log, &clock);
+    let window = WindowControl::new(Window {
+        ends: Instant::now(),
+        phase: Phase::Handler,
+        epoch: 0,
+    });
+    let parts = Parts {
+        api,
+        inbox,
+        chain: Arc::new(chain),
+        ledger,
+        log,
+        clock,
+        window,
+        flush: settings.flush,
+        buffer_max_bytes: settings.buffer_max_bytes,
+        initialization_type,
+    };
+    Pipeline::new(parts).run().await;
+    Ok(())
+}
+
+/// The sinks, in the order in which they are tried. None of them connects to anything yet.
+fn chain(
+    settings: &Settings,
+    function: &Function,
+    ledger: SharedLedger,
+    log: &Log,
+    clock: &Arc<dyn Clock>,
+) -> Chain {
+    let http = SharedHttp::new(settings.ca_file.clone(), clock.clone());
+    let lines = LineEncoder::new(resource(settings, function));
+    let aws = &settings.aws;
+    let primary = settings.primary.iter().map(|primary| LinkSettings {
+        sink: Box::new(HttpsSink::new(http.clone(), primary, lines.clone())),
+        role: Role::Primary,
+        timeout: primary.timeout,
+    });
+    let fallbacks = settings
+        .fallbacks
+        .iter()
+        .cloned()
+        .map(|fallback| LinkSettings {
+            sink: match fallback {
+                Fallback::Firehose { stream, region } => Box::new(FirehoseSink::new(
+                    http.clone(),
+                    aws.clone(),
+                    (stream, region),
+                    lines.clone(),
+                )),
+                Fallback::S3 {
+                    bucket,
+                    prefix,
+                    region,
+                } => Box::new(S3Sink::new(
+                    http.clone(),
+                    aws.clone(),
+                    (bucket, prefix, region),
+                    lines.clone(),
+                )),
+            },
+            role: Role::Fallback,
+            timeout: FALLBACK_TIMEOUT,
+        });
+    Chain::new(ChainParts {
+        links: primary.chain(fallbacks).collect(),
+        ledger,
+        clock: clock.clone(),
+        observer: Arc::new(log.clone()),
+        // Jitter has to differ between environments, not to be secret.
+        jitter: Jitter::seeded(
+            u64::from(std::process::id()) ^ u64::from(clock.wall().0.subsec_nanos()) << 32,
+        ),
+    })
+}
+
+fn resource(settings: &Settings, function: &Function) -> Resource {
+    let or_variable = |registered: &str, variable: &str| {
+        if registered.is_empty() {
+            variable.to_owned()
+        } else {
+            registered.to_owned()
+        }
+    };
+    Resource {
+        function_name: or_variable(&function.name, &settings.function.name),
+        function_version: or_variable(&function.version, &settings.function.version),
+        region: settings.aws.region.clone(),
+        account_id: function.account_id.clone().unwrap_or_default(),
+        tags: settings.tags.clone(),
+    }
+}
+
+/// Answers Lambda, and does nothing else, until it shuts us down or answers no more.
+async fn idle(mut api: Api) {
+    loop {
+        let event;
+        (api, event) = api.next().await;
+        if matches!(event, Ok(Event::Shutdown { .. }) | Err(_)) {
+            return;
+        }
+    }
+}
+
+/// Lambda Managed Instances refuse an extension that asks for INVOKE.
+fn events(initialization_type: &InitializationType) -> &'static [&'static str] {
+    match initialization_type {
+        InitializationType::ManagedInstances => &["SHUTDOWN"],
+        InitializationType::OnDemand
+        | InitializationType::ProvisionedConcurrency
+        | InitializationType::SnapStart
+        | InitializationType::Other(_) => &["INVOKE", "SHUTDOWN"],
+    }
+}
+
+/// Lambda identifies an extension by its executable's file name.
+fn own_name() -> String {
+    std::env::current_exe()
+        .ok()
+        .and_then(|path| {
+            path.file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+        })
+        .unwrap_or_else(|| "backstop-extension".to_owned())
+}

@@ -1,0 +1,245 @@
+//! The buffer in memory: bounded in bytes, first in first out, and when it must drop, the least
+//! severe first.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use backstop_delivery::{Batch, Record, Wall};
+use backstop_telemetry::Severity;
+
+/// A batch is closed at this many bytes of records: large enough that compression pays, small enough
+/// that a handful in flight stay within a few MiB.
+const BATCH_BYTES: usize = 1024 * 1024;
+const BATCH_RECORDS: usize = 10_000;
+/// Batches handed out at once.
+const BATCHES_OUT: usize = 8;
+
+/// Records that wait, and batches that came back.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    /// Came back from a flush; they go out again as they are, first.
+    returned: VecDeque<Batch>,
+    records: VecDeque<Record>,
+    returned_bytes: usize,
+    record_bytes: usize,
+    out_bytes: usize,
+    out_records: usize,
+    oldest: Option<Wall>,
+    max_bytes: usize,
+}
+
+impl Buffer {
+    /// A buffer of at most `max_bytes`.
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self {
+            returned: VecDeque::new(),
+            records: VecDeque::new(),
+            returned_bytes: 0,
+            record_bytes: 0,
+            out_bytes: 0,
+            out_records: 0,
+            oldest: None,
+            max_bytes,
+        }
+    }
+
+    /// The bound.
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    /// Takes a record in.
+    pub(crate) fn push(&mut self, record: Record, now: Wall) {
+        self.oldest.get_or_insert(now);
+        self.record_bytes += record.cost();
+        self.records.push_back(record);
+    }
+
+    /// Bytes that wait to be sent.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.returned_bytes + self.record_bytes
+    }
+
+    /// Bytes held, those under way included.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.pending_bytes() + self.out_bytes
+    }
+
+    /// Records held, those under way included.
+    pub(crate) fn held_records(&self) -> usize {
+        self.records.len() + self.returned.iter().map(Batch::len).sum::<usize>() + self.out_records
+    }
+
+    /// How long the oldest record that waits has waited.
+    pub(crate) fn age(&self, now: Wall) -> Duration {
+        self.oldest
+            .map(|oldest| now.since(oldest))
+            .unwrap_or_default()
+    }
+
+    /// The next batches to send. They stay counted until [`Buffer::settle`].
+    pub(crate) fn take(&mut self, now: Wall) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        while batches.len() < BATCHES_OUT {
+            let Some(batch) = self.returned.pop_front().or_else(|| self.form(now)) else {
+                break;
+            };
+            batches.push(batch);
+        }
+        self.returned_bytes = self.returned.iter().map(Batch::cost).sum();
+        self.out_bytes += batches.iter().map(Batch::cost).sum::<usize>();
+        self.out_records += batches.iter().map(Batch::len).sum::<usize>();
+        self.oldest = (self.pending_bytes() > 0).then_some(now);
+        batches
+    }
+
+    /// A flush is over; `left` is what no sink took.
+    pub(crate) fn settle(&mut self, left: Vec<Batch>, now: Wall) {
+        self.out_bytes = 0;
+        self.out_records = 0;
+        for batch in left.into_iter().rev() {
+            self.oldest.get_or_insert(now);
+            self.returned_bytes += batch.cost();
+            self.returned.push_front(batch);
+        }
+    }
+
+    /// Drops what is over the bound: the least severe first, the oldest of those first. Says how many.
+    pub(crate) fn shed(&mut self) -> usize {
+        let mut dropped = 0;
+        for severity in [
+            Severity::Debug,
+            Severity::Info,
+            Severity::Warn,
+            Severity::Error,
+        ] {
+            let excess = self.held_bytes().saturating_sub(self.max_bytes);
+            if excess == 0 {
+                break;
+            }
+            dropped += self.shed_of(severity, excess);
+        }
+        dropped
+    }
+
+    /// Drops records of one severity until `excess` bytes are gone, the oldest first: those that came
+    /// back from a flush are older than the others.
+    fn shed_of(&mut self, severity: Severity, excess: usize) -> usize {
+        let before = self.held_records();
+        let mut shed_bytes = 0;
+        let mut keep = |record: &Record| {
+            let keep = shed_bytes >= excess || Severity::of(&record.fragment) != severity;
+            shed_bytes += if keep { 0 } else { record.cost() };
+            keep
+        };
+        self.returned
+            .iter_mut()
+            .for_each(|batch| batch.retain(&mut keep));
+        self.records.retain(&mut keep);
+        self.returned.retain(|batch| !batch.is_empty());
+        let returned_bytes = self.returned.iter().map(Batch::cost).sum();
+        self.record_bytes -= shed_bytes - (self.returned_bytes - returned_bytes);
+        self.returned_bytes = returned_bytes;
+        before - self.held_records()
+    }
+
+    fn form(&mut self, now: Wall) -> Option<Batch> {
+        let mut bytes = 0;
+        let mut count = 0;
+        for record in self.records.iter().take(BATCH_RECORDS) {
+            bytes += record.cost();
+            if count > 0 && bytes > BATCH_BYTES {
+                break;
+            }
+            count += 1;
+        }
+        let records: Vec<Record> = self.records.drain(..count).collect();
+        self.record_bytes -= records.iter().map(Record::cost).sum::<usize>();
+        Batch::new(now, records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backstop_delivery::{EnvironmentId, RecordId};
+    use bytes::Bytes;
+
+    use super::*;
+
+    const NOW: Wall = Wall(Duration::from_secs(1));
+
+    fn record(sequence: u64, level: &str) -> Record {
+        let text = format!(
+            r#""time":"t","type":"function","record":{{"level":"{level}","message":"{:300}"}}"#,
+            ""
+        );
+        Record {
+            id: RecordId {
+                environment: EnvironmentId(1),
+                sequence,
+            },
+            fragment: Bytes::from(text),
+        }
+    }
+
+    fn buffer(levels: &[&str], max_records: usize) -> Buffer {
+        let mut buffer = Buffer::new(record(0, "ERROR").cost() * max_records);
+        for (sequence, level) in (0..).zip(levels) {
+            buffer.push(record(sequence, level), NOW);
+        }
+        buffer
+    }
+
+    fn sequences(buffer: &mut Buffer) -> Vec<u64> {
+        let batches = buffer.take(NOW);
+        batches
+            .iter()
+            .flat_map(Batch::records)
+            .map(|record| record.id.sequence)
+            .collect()
+    }
+
+    #[test]
+    fn the_least_severe_and_among_them_the_oldest_are_dropped_first() {
+        let mut buffer = buffer(&["ERROR", "INFOO", "DEBUG", "WARNN", "INFOO", "ERROR"], 3);
+        assert_eq!(buffer.shed(), 3);
+        assert_eq!(sequences(&mut buffer), [0, 3, 5]);
+        let mut buffer = self::buffer(&["ERROR"; 5], 3);
+        assert_eq!(buffer.shed(), 2, "errors too, when there is nothing else");
+        assert_eq!(sequences(&mut buffer), [2, 3, 4]);
+    }
+
+    #[test]
+    fn nothing_is_dropped_within_the_bound() {
+        let mut buffer = buffer(&["DEBUG"; 3], 3);
+        assert_eq!(buffer.shed(), 0);
+        assert_eq!(buffer.held_records(), 3);
+    }
+
+    #[test]
+    fn what_is_under_way_counts_until_it_is_settled_and_comes_back_first() {
+        let mut buffer = buffer(&["INFOO"; 2], 3);
+        let batches = buffer.take(NOW);
+        assert_eq!((buffer.pending_bytes(), buffer.held_records()), (0, 2));
+        buffer.push(record(7, "INFOO"), NOW);
+        buffer.settle(batches, NOW);
+        assert_eq!(buffer.held_records(), 3);
+        assert_eq!(sequences(&mut buffer), [0, 1, 7]);
+        buffer.settle(Vec::new(), NOW);
+        assert_eq!((buffer.held_bytes(), buffer.held_records()), (0, 0));
+    }
+
+    #[test]
+    fn batches_that_came_back_are_shed_by_severity_too() {
+        let mut buffer = buffer(&["ERROR", "DEBUG", "INFOO"], 3);
+        let batches = buffer.take(NOW);
+        buffer.settle(batches, NOW);
+        for sequence in 3..5 {
+            buffer.push(record(sequence, "INFOO"), NOW);
+        }
+        assert_eq!(buffer.shed(), 2);
+        let held = buffer.held_bytes();
+        assert_eq!(sequences(&mut buffer), [0, 3, 4]);
+        assert_eq!(held, buffer.held_bytes());
+    }
+}

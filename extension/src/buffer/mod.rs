@@ -1,0 +1,5 @@
+//! Where records wait for a sink.
+
+mod memory;
+
+pub(crate) use memory::Buffer;

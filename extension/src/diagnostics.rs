@@ -1,0 +1,175 @@
+//! Our own log lines: few, on stderr, each one JSON object that starts with the marker `{"backstop":`.
+//!
+//! The marker lets the decoder recognise them when Lambda sends them back as extension telemetry.
+//! ERROR means that data was lost, WARN that something went wrong and was survived.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use backstop_config::LogLevel;
+use backstop_delivery::{Clock, Notice, Observer, Wall};
+use serde_json::{Value, json};
+
+/// The same message is not written more often.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// Writes log lines.
+#[derive(Debug, Clone)]
+pub(crate) struct Log(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    level: LogLevel,
+    clock: Arc<dyn Clock>,
+    written: Mutex<HashMap<&'static str, Written>>,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    last: Wall,
+    suppressed: u64,
+}
+
+impl Log {
+    pub(crate) fn new(level: LogLevel, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner {
+            level,
+            clock,
+            written: Mutex::default(),
+        }))
+    }
+
+    pub(crate) fn error(&self, message: &'static str, details: &Value) {
+        self.write(LogLevel::Error, message, details);
+    }
+
+    pub(crate) fn warn(&self, message: &'static str, details: &Value) {
+        self.write(LogLevel::Warn, message, details);
+    }
+
+    pub(crate) fn info(&self, message: &'static str, details: &Value) {
+        self.write(LogLevel::Info, message, details);
+    }
+
+    pub(crate) fn debug(&self, message: &'static str, details: &Value) {
+        self.write(LogLevel::Debug, message, details);
+    }
+
+    /// The ledger line: a contract, so neither its level nor its rate is limited.
+    pub(crate) fn ledger(line: &str) {
+        print(line);
+    }
+
+    fn write(&self, level: LogLevel, message: &'static str, details: &Value) {
+        if !self.0.level.includes(level) {
+            return;
+        }
+        let Some(suppressed) = self.admit(message) else {
+            return;
+        };
+        let mut line = json!({ "level": level.as_str().to_ascii_uppercase(), "message": message });
+        if let (Some(line), Some(details)) = (line.as_object_mut(), details.as_object()) {
+            line.extend(details.clone());
+            if suppressed > 0 {
+                line.insert("suppressed".to_owned(), suppressed.into());
+            }
+        }
+        print(&json!({ "backstop": line }).to_string());
+    }
+
+    /// Whether to write now, and how many of the same were not written before.
+    fn admit(&self, message: &'static str) -> Option<u64> {
+        let now = self.0.clock.wall();
+        let mut written = self
+            .0
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match written.get_mut(message) {
+            Some(before) if now.since(before.last) < QUIET => {
+                before.suppressed += 1;
+                None
+            }
+            Some(before) => {
+                let suppressed = before.suppressed;
+                *before = Written {
+                    last: now,
+                    suppressed: 0,
+                };
+                Some(suppressed)
+            }
+            None => {
+                written.insert(
+                    message,
+                    Written {
+                        last: now,
+                        suppressed: 0,
+                    },
+                );
+                Some(0)
+            }
+        }
+    }
+}
+
+impl Observer for Log {
+    fn notice(&self, notice: Notice) {
+        match notice {
+            Notice::BreakerOpened { sink, cause } => {
+                let status = cause.status;
+                let message = match status {
+                    Some(401 | 403 | 407) => {
+                        "A sink refused our credentials: records are diverted until they are mended"
+                    }
+                    Some(404) => {
+                        "A sink was not found: records are diverted until its address is mended"
+                    }
+                    Some(300..=399) => {
+                        "A sink redirects, which is not followed: set its new address"
+                    }
+                    _ => "A sink does not take records: they are diverted",
+                };
+                let details =
+                    json!({"sink": sink.as_str(), "reason": cause.reason, "status": status});
+                self.warn(message, &details);
+            }
+            Notice::BreakerClosed { sink } => {
+                self.info(
+                    "A sink takes records again",
+                    &json!({"sink": sink.as_str()}),
+                );
+            }
+            Notice::DeadLetter {
+                sink,
+                cause,
+                records,
+            } => {
+                let details = json!({
+                    "sink": sink.as_str(), "reason": cause.reason, "status": cause.status, "records": records
+                });
+                self.warn(
+                    "A sink refused records for good: they are dead letters",
+                    &details,
+                );
+            }
+            Notice::Attempt {
+                sink,
+                took,
+                delivered,
+            } => {
+                let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                let details =
+                    json!({"sink": sink.as_str(), "tookUs": took, "delivered": delivered});
+                self.debug("Attempt", &details);
+            }
+        }
+    }
+}
+
+fn print(line: &str) {
+    let mut stderr = std::io::stderr().lock();
+    // Nobody is left to tell when stderr is closed.
+    drop(writeln!(stderr, "{line}"));
+}

@@ -1,0 +1,268 @@
+//! The decision when to send and when to call `/next`: a pure function, tested as a table.
+//!
+//! An invocation is over, and billed until, the moment we call `/next` after the runtime is done. So
+//! each strategy is a different answer to: hold `/next` until everything is acknowledged (`end`), or
+//! send what the last invocation left while this handler runs, and be ready early.
+
+use std::time::Duration;
+
+use backstop_config::FlushStrategy;
+
+/// Sending starts at this much, at any time.
+pub(crate) const HIGH_WATER: usize = 1024 * 1024;
+
+/// How an invocation is gone about: the strategy, and for `auto` what the rate makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Hold `/next` until the runtime is done and everything is sent.
+    End,
+    /// Send what is old enough while the handler runs; then be ready.
+    Early,
+    /// Be ready at once, and send by timer.
+    Continuous,
+}
+
+impl Manner {
+    /// The manner for an invocation that begins now.
+    pub(crate) fn of(strategy: FlushStrategy, often: bool) -> Self {
+        match (strategy, often) {
+            (FlushStrategy::End, _) | (FlushStrategy::Auto, false) => Self::End,
+            (FlushStrategy::Periodic, _) | (FlushStrategy::Auto, true) => Self::Early,
+            (FlushStrategy::Continuous, _) => Self::Continuous,
+        }
+    }
+}
+
+/// Where the invocation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The handler runs, for all we know.
+    Handler,
+    /// The runtime is done: every further millisecond is added.
+    PostRuntime,
+}
+
+/// All that the decision depends on.
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, and a table that names each"
+)]
+pub(crate) struct Situation {
+    pub(crate) manner: Manner,
+    pub(crate) stage: Stage,
+    /// `/next` has been called: Lambda may freeze us at any moment.
+    pub(crate) ready: bool,
+    /// A flush is under way.
+    pub(crate) sending: bool,
+    /// A flush has been made while this invocation's handler ran.
+    pub(crate) has_flushed: bool,
+    /// Bytes that wait.
+    pub(crate) pending: usize,
+    /// How long the oldest of them has waited, by wall time.
+    pub(crate) age: Duration,
+    /// The flush interval.
+    pub(crate) interval: Duration,
+    /// The last flush left something that no sink took: another now would do no better.
+    pub(crate) stuck: bool,
+    /// A breaker waits for a probe.
+    pub(crate) wants_probe: bool,
+    /// There is time left in the window.
+    pub(crate) in_time: bool,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Send what is pending.
+    Flush,
+    /// Call `/next`.
+    BeReady,
+    /// Wait for something to happen.
+    Wait,
+}
+
+/// Decides.
+pub(crate) fn decide(situation: &Situation) -> Action {
+    let Situation {
+        manner,
+        stage,
+        ready,
+        pending,
+        age,
+        interval,
+        ..
+    } = *situation;
+    if situation.sending {
+        // Only `continuous` leaves a flush to itself.
+        return if manner == Manner::Continuous && !ready {
+            Action::BeReady
+        } else {
+            Action::Wait
+        };
+    }
+    let can_send = pending > 0 && !situation.stuck;
+    let is_much = can_send && pending >= HIGH_WATER;
+    let is_due = can_send && (age >= interval || pending >= HIGH_WATER);
+    let probes = pending > 0 && situation.wants_probe;
+    if ready {
+        // By choice nothing is in flight when Lambda freezes us; but memory comes first.
+        let by_timer = manner == Manner::Continuous && is_due;
+        return if is_much || by_timer {
+            Action::Flush
+        } else {
+            Action::Wait
+        };
+    }
+    let flush_if = |wanted: bool, otherwise| if wanted { Action::Flush } else { otherwise };
+    match (manner, stage) {
+        (Manner::Continuous, _) | (Manner::Early, Stage::PostRuntime) => Action::BeReady,
+        (Manner::End, Stage::Handler) if !situation.in_time => Action::BeReady,
+        (Manner::End, Stage::Handler) => {
+            let left_over = can_send && !situation.has_flushed;
+            flush_if(
+                left_over || is_much || (probes && !situation.has_flushed),
+                Action::Wait,
+            )
+        }
+        (Manner::End, Stage::PostRuntime) => {
+            flush_if(can_send && situation.in_time, Action::BeReady)
+        }
+        (Manner::Early, Stage::Handler) => flush_if(
+            (is_due || probes) && !situation.has_flushed,
+            Action::BeReady,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Action::{BeReady, Flush, Wait};
+
+    /// A handler runs, we hold `/next`, a little is pending since just now.
+    fn situation(manner: Manner) -> Situation {
+        Situation {
+            manner,
+            stage: Stage::Handler,
+            ready: false,
+            sending: false,
+            has_flushed: false,
+            pending: 100,
+            age: Duration::ZERO,
+            interval: Duration::from_secs(1),
+            stuck: false,
+            wants_probe: false,
+            in_time: true,
+        }
+    }
+
+    type Change = fn(&mut Situation);
+
+    #[test]
+    fn the_decision_follows_its_table() {
+        let done: Change = |s| s.stage = Stage::PostRuntime;
+        let flushed: Change = |s| s.has_flushed = true;
+        let nothing: Change = |s| s.pending = 0;
+        let much: Change = |s| s.pending = HIGH_WATER;
+        let old: Change = |s| s.age = s.interval;
+        let ready: Change = |s| s.ready = true;
+        let sending: Change = |s| s.sending = true;
+        let stuck: Change = |s| s.stuck = true;
+        let probe: Change = |s| s.wants_probe = true;
+        let late: Change = |s| s.in_time = false;
+        // What each manner does: end, early, continuous.
+        let table: [(&str, &[Change], [Action; 3]); 20] = [
+            ("a little, young", &[], [Flush, BeReady, BeReady]),
+            ("nothing", &[nothing], [Wait, BeReady, BeReady]),
+            ("a little, old", &[old], [Flush, Flush, BeReady]),
+            ("much", &[much], [Flush, Flush, BeReady]),
+            (
+                "sent once, then a little",
+                &[flushed, old],
+                [Wait, BeReady, BeReady],
+            ),
+            (
+                "sent once, then much",
+                &[flushed, much],
+                [Flush, BeReady, BeReady],
+            ),
+            ("under way", &[sending, much, old], [Wait, Wait, BeReady]),
+            (
+                "a probe is wanted",
+                &[probe, stuck],
+                [Flush, Flush, BeReady],
+            ),
+            (
+                "a probe is wanted, nothing to send",
+                &[probe, nothing],
+                [Wait, BeReady, BeReady],
+            ),
+            ("no sink takes it", &[stuck, old], [Wait, BeReady, BeReady]),
+            (
+                "the invocation's time is up",
+                &[late],
+                [BeReady, BeReady, BeReady],
+            ),
+            (
+                "runtime done, something left",
+                &[done],
+                [Flush, BeReady, BeReady],
+            ),
+            (
+                "runtime done, something old",
+                &[done, old],
+                [Flush, BeReady, BeReady],
+            ),
+            (
+                "runtime done, nothing left",
+                &[done, nothing],
+                [BeReady, BeReady, BeReady],
+            ),
+            (
+                "runtime done, no sink takes it",
+                &[done, stuck],
+                [BeReady, BeReady, BeReady],
+            ),
+            (
+                "runtime done, no time",
+                &[done, late],
+                [BeReady, BeReady, BeReady],
+            ),
+            (
+                "runtime done, under way",
+                &[done, sending],
+                [Wait, Wait, BeReady],
+            ),
+            ("ready, a little, old", &[ready, old], [Wait, Wait, Flush]),
+            ("ready, much", &[ready, much], [Flush, Flush, Flush]),
+            (
+                "ready, much, no sink takes it",
+                &[ready, much, stuck],
+                [Wait, Wait, Wait],
+            ),
+        ];
+        for (name, changes, expected) in table {
+            let actual = [Manner::End, Manner::Early, Manner::Continuous].map(|manner| {
+                let mut situation = situation(manner);
+                for change in changes {
+                    change(&mut situation);
+                }
+                decide(&situation)
+            });
+            assert_eq!(actual, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn auto_is_end_when_invocations_are_rare_and_early_when_they_are_not() {
+        assert_eq!(Manner::of(FlushStrategy::Auto, false), Manner::End);
+        assert_eq!(Manner::of(FlushStrategy::Auto, true), Manner::Early);
+        assert_eq!(Manner::of(FlushStrategy::End, true), Manner::End);
+        assert_eq!(Manner::of(FlushStrategy::Periodic, false), Manner::Early);
+        assert_eq!(
+            Manner::of(FlushStrategy::Continuous, false),
+            Manner::Continuous
+        );
+    }
+}

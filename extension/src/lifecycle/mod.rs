@@ -1,0 +1,6 @@
+//! The execution environment's life: the local APIs, and the decision when to send and when to say
+//! that we are ready.
+
+pub(crate) mod api;
+pub(crate) mod flush;
+pub(crate) mod rate;

@@ -1,0 +1,445 @@
+//! The pipeline: one loop that waits for what comes next and lets the pure decisions decide.
+//!
+//! Four things can happen: Lambda has an event for us, telemetry arrives, a flush ends, a timer runs
+//! out. After each, [`Pipeline::act`] asks [`decide`] until it says to wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop_config::{FlushSettings, InitializationType};
+use backstop_delivery::{
+    Batch, Chain, Clock, DropReason, Phase, SharedLedger, Wall, WindowControl, WindowView,
+};
+use backstop_telemetry::{Kind, Platform, decode};
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Fuse, FusedFuture as _};
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::buffer::Buffer;
+use crate::diagnostics::Log;
+use crate::lifecycle::api::{Api, ApiError, Event};
+use crate::lifecycle::flush::{Action, Manner, Situation, Stage, decide};
+use crate::lifecycle::rate::Rate;
+use crate::source::{Inbox, MOST_BODY_BYTES};
+use crate::transform::Enricher;
+
+/// Of Lambda's 2 s at shutdown, what is left for writing the ledger and ending the process.
+const SHUTDOWN_MARGIN: Duration = Duration::from_millis(300);
+/// The longest we send at shutdown, whatever Lambda's deadline says.
+const LONGEST_SHUTDOWN: Duration = Duration::from_millis(1700);
+/// How long stragglers are waited for at shutdown when the last invocation has not been reported.
+const STRAGGLERS: Duration = Duration::from_millis(300);
+/// Before an invocation's deadline, what is left for calling `/next`.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(50);
+/// Without an invocation's deadline (Managed Instances, init): longer than any attempt.
+const NO_DEADLINE: Duration = Duration::from_mins(1);
+/// After a flush that left something, the next try comes no sooner, unless the stage changes.
+const STUCK: Duration = Duration::from_secs(1);
+
+type NextEvent = BoxFuture<'static, (Api, Result<Event, ApiError>)>;
+
+/// What the pipeline is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) api: Api,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) ledger: SharedLedger,
+    pub(crate) log: Log,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) window: (WindowControl, WindowView),
+    pub(crate) flush: FlushSettings,
+    pub(crate) buffer_max_bytes: usize,
+    pub(crate) initialization_type: InitializationType,
+}
+
+/// The loop's state.
+pub(crate) struct Pipeline {
+    inbox: Arc<Inbox>,
+    chain: Arc<Chain>,
+    ledger: SharedLedger,
+    log: Log,
+    clock: Arc<dyn Clock>,
+    window: WindowControl,
+    window_view: WindowView,
+    settings: FlushSettings,
+    managed_instances: bool,
+    restore_pending: bool,
+
+    buffer: Buffer,
+    enricher: Enricher,
+    rate: Rate,
+    /// Our connection to Lambda, while `/next` is not called.
+    api: Option<Api>,
+    next: Fuse<NextEvent>,
+    flush: Option<JoinHandle<Vec<Batch>>>,
+    invocation: Invocation,
+    stuck_until: Option<Instant>,
+}
+
+/// The invocation at hand; before the first one, init.
+struct Invocation {
+    request_id: String,
+    manner: Manner,
+    stage: Stage,
+    has_flushed: bool,
+    is_reported: bool,
+}
+
+/// What ended the loop.
+enum End {
+    Shutdown {
+        reason: String,
+        deadline_ms: u64,
+    },
+    /// Lambda answers no more: the environment is going away without a word.
+    ApiGone(ApiError),
+}
+
+impl Pipeline {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let managed_instances = parts.initialization_type == InitializationType::ManagedInstances;
+        // Managed Instances run invocations side by side and are never frozen.
+        let manner = if managed_instances {
+            Manner::Continuous
+        } else {
+            Manner::End
+        };
+        let (window, window_view) = parts.window;
+        Self {
+            inbox: parts.inbox,
+            chain: parts.chain,
+            ledger: parts.ledger,
+            log: parts.log,
+            clock: parts.clock,
+            window,
+            window_view,
+            settings: parts.flush,
+            managed_instances,
+            restore_pending: parts.initialization_type == InitializationType::SnapStart,
+            buffer: Buffer::new(parts.buffer_max_bytes),
+            enricher: Enricher::default(),
+            rate: Rate::default(),
+            api: None,
+            next: parts.api.next().boxed().fuse(),
+            flush: None,
+            invocation: Invocation {
+                request_id: String::new(),
+                manner,
+                stage: Stage::Handler,
+                has_flushed: false,
+                is_reported: true,
+            },
+            stuck_until: None,
+        }
+    }
+
+    /// Runs until Lambda shuts the environment down.
+    pub(crate) async fn run(mut self) {
+        let end = loop {
+            self.act();
+            let timer = self.timer();
+            tokio::select! {
+                biased;
+                (api, event) = &mut self.next, if !self.next.is_terminated() => match event {
+                    Ok(Event::Invoke { request_id, deadline_ms }) => {
+                        self.api = Some(api);
+                        self.invoked(request_id, deadline_ms);
+                    }
+                    Ok(Event::Shutdown { shutdown_reason, deadline_ms }) => {
+                        break End::Shutdown { reason: shutdown_reason, deadline_ms };
+                    }
+                    Ok(Event::Other) => self.next = api.next().boxed().fuse(),
+                    Err(error) => break End::ApiGone(error),
+                },
+                () = self.inbox.arrival() => self.receive(),
+                left = ended(&mut self.flush) => self.flushed(left),
+                () = sleep_until(timer) => {}
+            }
+        };
+        self.shut_down(end).await;
+    }
+
+    /// An invocation begins: the handler runs from now on.
+    fn invoked(&mut self, request_id: String, deadline_ms: u64) {
+        let now = self.clock.wall();
+        self.rate.record(now);
+        self.window.thawed();
+        if std::mem::take(&mut self.restore_pending) {
+            self.restored();
+        }
+        let manner = Manner::of(self.settings.strategy, self.rate.is_often());
+        self.invocation = Invocation {
+            request_id,
+            manner,
+            stage: Stage::Handler,
+            has_flushed: false,
+            is_reported: false,
+        };
+        self.stuck_until = None;
+        let left = until(deadline_ms, now).saturating_sub(DEADLINE_MARGIN);
+        self.window.set(Phase::Handler, Instant::now() + left);
+        self.receive();
+    }
+
+    /// Takes in all that has arrived.
+    fn receive(&mut self) {
+        while let Some(body) = self.inbox.pop() {
+            self.take_in(&body);
+            let shed = self.buffer.shed();
+            if shed > 0 {
+                self.ledger
+                    .lock()
+                    .drop_records(DropReason::BufferFull, shed as u64);
+                self.log.error(
+                    "Dropped records: the buffer is full and no sink takes them",
+                    &json!({"records": shed, "bufferMaxBytes": self.buffer.max_bytes()}),
+                );
+            }
+        }
+        let oversized = self.inbox.take_oversized();
+        if oversized > 0 {
+            self.log.error(
+                "Refused a telemetry request that is too large",
+                &json!({"requests": oversized, "maxBytes": MOST_BODY_BYTES}),
+            );
+        }
+        self.tell_inbox();
+    }
+
+    fn take_in(&mut self, body: &Bytes) {
+        let now = self.clock.wall();
+        let mut malformed = 0;
+        for event in decode(body, &now.rfc3339()) {
+            self.ledger.lock().receive(1);
+            match &event.kind {
+                Kind::OwnLine => {
+                    self.ledger.lock().drop_records(DropReason::OwnLog, 1);
+                    continue;
+                }
+                Kind::Malformed => malformed += 1,
+                Kind::Platform(platform) => self.observe(platform),
+                Kind::Function | Kind::Extension | Kind::Unknown => {}
+            }
+            let record = self.enricher.record(event.fragment);
+            self.buffer.push(record, now);
+        }
+        if malformed > 0 {
+            self.log.warn(
+                "Telemetry that is not an event was kept as text",
+                &json!({"records": malformed, "type": backstop_telemetry::MALFORMED}),
+            );
+        }
+    }
+
+    fn observe(&mut self, platform: &Platform) {
+        let is_ours =
+            |request_id: &str| request_id.is_empty() || request_id == self.invocation.request_id;
+        match platform {
+            Platform::RuntimeDone { request_id } if is_ours(request_id) => {
+                if self.invocation.stage == Stage::Handler && !self.managed_instances {
+                    self.runtime_done();
+                }
+            }
+            Platform::Report { request_id } if is_ours(request_id) => {
+                self.invocation.is_reported = true;
+            }
+            Platform::RestoreStart => {
+                self.restore_pending = false;
+                self.restored();
+            }
+            Platform::LogsDropped { records } => {
+                self.ledger.lock().lose_upstream(*records);
+                self.log.error(
+                    "Lambda dropped telemetry before it reached us",
+                    &json!({"records": records}),
+                );
+            }
+            Platform::RuntimeDone { .. } | Platform::Report { .. } | Platform::Other => {}
+        }
+    }
+
+    /// From here every millisecond is added to the invocation: the window closes at the user's bound,
+    /// or at the function's own deadline where that comes first.
+    fn runtime_done(&mut self) {
+        self.invocation.stage = Stage::PostRuntime;
+        self.stuck_until = None;
+        let ends = Instant::now() + self.settings.max_added;
+        self.window
+            .set(Phase::PostRuntime, ends.min(self.window.current().ends));
+    }
+
+    fn restored(&mut self) {
+        self.enricher.restored();
+        self.chain.reset();
+    }
+
+    /// Does what the decision says, until it says to wait.
+    fn act(&mut self) {
+        loop {
+            match decide(&self.situation()) {
+                Action::Wait => return,
+                Action::Flush => self.start_flush(),
+                Action::BeReady => {
+                    let Some(api) = self.api.take() else { return };
+                    self.next = api.next().boxed().fuse();
+                }
+            }
+        }
+    }
+
+    fn situation(&self) -> Situation {
+        let now = Instant::now();
+        Situation {
+            manner: self.invocation.manner,
+            stage: self.invocation.stage,
+            ready: self.api.is_none(),
+            sending: self.flush.is_some(),
+            has_flushed: self.invocation.has_flushed,
+            pending: self.buffer.pending_bytes(),
+            age: self.buffer.age(self.clock.wall()),
+            interval: self.settings.interval,
+            stuck: self.stuck_until.is_some_and(|until| now < until),
+            wants_probe: self.chain.wants_probe(),
+            in_time: now < self.window.current().ends,
+        }
+    }
+
+    fn start_flush(&mut self) {
+        let is_bounded = self.api.is_some() && !self.managed_instances;
+        if !is_bounded && self.window.current().phase != Phase::Shutdown {
+            // No invocation bounds it; a freeze may interrupt it, and the thaw is noticed.
+            self.window
+                .set(Phase::Handler, Instant::now() + NO_DEADLINE);
+        }
+        self.invocation.has_flushed = true;
+        let batches = self.buffer.take(self.clock.wall());
+        let (chain, window) = (self.chain.clone(), self.window_view.clone());
+        self.flush = Some(tokio::spawn(
+            async move { chain.flush(batches, &window).await },
+        ));
+    }
+
+    fn flushed(&mut self, left: Vec<Batch>) {
+        self.flush = None;
+        if !left.is_empty() {
+            self.stuck_until = Some(Instant::now() + STUCK);
+        }
+        self.buffer.settle(left, self.clock.wall());
+        self.tell_inbox();
+    }
+
+    fn tell_inbox(&self) {
+        self.inbox
+            .observe(self.buffer.held_bytes(), self.chain.is_open_for_business());
+    }
+
+    /// When to look again though nothing happened.
+    fn timer(&self) -> Instant {
+        let now = Instant::now();
+        let mut at = now + NO_DEADLINE;
+        if self.buffer.pending_bytes() > 0 && self.flush.is_none() {
+            if let Some(until) = self.stuck_until.filter(|until| *until > now) {
+                at = at.min(until);
+            } else if self.invocation.manner == Manner::Continuous {
+                let age = self.buffer.age(self.clock.wall());
+                at = at.min(now + self.settings.interval.saturating_sub(age));
+            }
+        }
+        if self.api.is_some() && now < self.window.current().ends {
+            at = at.min(self.window.current().ends);
+        }
+        at
+    }
+
+    /// Sends what is left in what Lambda leaves us, and closes the books.
+    async fn shut_down(mut self, end: End) {
+        let now = Instant::now();
+        let budget = match &end {
+            End::Shutdown { deadline_ms, .. } => until(*deadline_ms, self.clock.wall())
+                .saturating_sub(SHUTDOWN_MARGIN)
+                .min(LONGEST_SHUTDOWN),
+            End::ApiGone(_) => LONGEST_SHUTDOWN,
+        };
+        let ends = now + budget;
+        self.window.set(Phase::Shutdown, ends);
+        self.await_stragglers(ends.min(now + STRAGGLERS)).await;
+        self.finish_flush(ends).await;
+        loop {
+            self.receive();
+            if self.buffer.pending_bytes() == 0 {
+                break;
+            }
+            self.start_flush();
+            // What came back has been refused by every sink, breakers or not.
+            if !self.finish_flush(ends).await {
+                break;
+            }
+        }
+        self.close_books(&end);
+    }
+
+    /// Waits for the flush under way. True where every record in it was settled.
+    async fn finish_flush(&mut self, ends: Instant) -> bool {
+        let Some(flush) = self.flush.take() else {
+            return true;
+        };
+        // Attempts end with the window by themselves; this is for one that would not.
+        let Ok(Ok(left)) = timeout_at(ends + SHUTDOWN_MARGIN / 3, flush).await else {
+            return false;
+        };
+        let all_settled = left.is_empty();
+        self.flushed(left);
+        all_settled
+    }
+
+    /// On Lambda the last telemetry may come after SHUTDOWN. The report of the last invocation is
+    /// the last of all, so nothing is waited for once it is here.
+    async fn await_stragglers(&mut self, ends: Instant) {
+        self.receive();
+        while !self.invocation.is_reported {
+            if timeout_at(ends, self.inbox.arrival()).await.is_err() {
+                return;
+            }
+            self.receive();
+        }
+    }
+
+    fn close_books(&mut self, end: &End) {
+        let held = self.buffer.held_records() as u64;
+        if !self.ledger.lock().adds_up(held) {
+            // A bug of ours; better seen than hidden.
+            self.log
+                .error("The ledger does not add up", &json!({"held": held}));
+        }
+        let lost = self.ledger.lock().pending();
+        self.ledger.lock().drop_records(DropReason::Shutdown, lost);
+        let why = match end {
+            End::Shutdown { reason, .. } => reason.clone(),
+            End::ApiGone(error) => error.to_string(),
+        };
+        if lost > 0 {
+            self.log.error(
+                "Lost records: the environment ends and no sink has taken them",
+                &json!({"records": lost, "shutdown": why}),
+            );
+        }
+        Log::ledger(&self.ledger.lock().line());
+    }
+}
+
+/// Waits for the flush under way; for ever where there is none.
+async fn ended(flush: &mut Option<JoinHandle<Vec<Batch>>>) -> Vec<Batch> {
+    match flush {
+        Some(flush) => flush.await.unwrap_or_default(),
+        None => std::future::pending().await,
+    }
+}
+
+/// From now to an instant that Lambda gives in milliseconds since the epoch.
+fn until(deadline_ms: u64, now: Wall) -> Duration {
+    Duration::from_millis(deadline_ms).saturating_sub(now.0)
+}

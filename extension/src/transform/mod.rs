@@ -1,0 +1,5 @@
+//! What is done to records between their arrival and the buffer.
+
+mod enrich;
+
+pub use enrich::Enricher;
