@@ -1,1 +1,36 @@
-//! To come.
+//! Everything Backstop talks to, on loopback: for the tests and for `backstop demo`.
+//!
+//! In the order in which a record meets them:
+//!
+//! - [`traffic`] makes function output, [`fixtures`] holds one example of each kind of telemetry event;
+//! - [`environment`] is a Lambda execution environment around a real extension process: Runtime,
+//!   Extensions and Telemetry API, freeze and thaw, shutdown with its 2,000 ms;
+//! - [`intake`] is the primary, a fake APM over TLS;
+//! - [`firehose`] and [`s3`] are the fallbacks and the archive behind them;
+//! - [`fault`] is what can be wrong with any of the three.
+//!
+//! Invariants: nothing listens anywhere but on 127.0.0.1, nothing leaves a process or a directory
+//! behind, and no normal path panics. It must not import any other crate of the workspace: a test
+//! that shares code with what it tests proves less.
+
+pub mod environment;
+mod error;
+pub mod fault;
+pub mod firehose;
+pub mod fixtures;
+pub mod intake;
+pub mod s3;
+mod server;
+mod sync;
+mod time;
+pub mod traffic;
+
+pub use environment::{
+    Environment, EnvironmentBuilder, InitializationType, Invocation, InvocationReport, Outcome,
+    ShutdownReason, ShutdownReport, TelemetryMode,
+};
+pub use error::TestkitError;
+pub use fault::Fault;
+pub use firehose::FirehoseServer;
+pub use intake::FakeIntake;
+pub use s3::S3Server;

@@ -1,0 +1,113 @@
+//! What can be wrong with a sink's far end: one vocabulary for the intake, Firehose and S3.
+//!
+//! A fault replaces the healthy answer to every request from the moment it is set, also on
+//! connections that are already open, until it is replaced or cleared.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The delay of `slow` on a command line.
+pub const SLOW: Duration = Duration::from_millis(300);
+/// The limit of `413` on a command line, in bytes of the request's body as it was sent.
+pub const TOO_LARGE_LIMIT_BYTES: usize = 64 * 1024;
+
+/// A way in which a server fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Reads the request and answers with this status.
+    Status(u16),
+    /// The same, with a `Retry-After` in seconds.
+    StatusWithRetryAfter(u16, u64),
+    /// Nobody listens: open connections are reset and new ones refused. The port stays reserved,
+    /// so that no other process can take it before the fault is cleared.
+    Refuse,
+    /// Takes the request and never answers.
+    Hang,
+    /// Resets the connection when the head of a request has come.
+    Reset,
+    /// Takes the whole request, does what it asks, and resets the connection instead of
+    /// answering: the client can't know.
+    ResetAfterBody,
+    /// Answers as if healthy, after this delay. A client that gives up earlier has sent nothing.
+    Slow(Duration),
+    /// 413 for a body above the limit, healthy below it.
+    TooLarge {
+        /// The largest body taken, in bytes as they were sent.
+        limit_bytes: usize,
+    },
+}
+
+/// The name of a fault that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown fault `{0}`: expected refuse, hang, reset, reset-after-body, slow, 413 or another status of three digits"
+)]
+pub struct UnknownFault(String);
+
+impl FromStr for Fault {
+    type Err = UnknownFault;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let unknown = || UnknownFault(name.to_owned());
+        Ok(match name {
+            "refuse" => Self::Refuse,
+            "hang" => Self::Hang,
+            "reset" => Self::Reset,
+            "reset-after-body" => Self::ResetAfterBody,
+            "slow" => Self::Slow(SLOW),
+            "413" => Self::TooLarge {
+                limit_bytes: TOO_LARGE_LIMIT_BYTES,
+            },
+            number => match number.parse() {
+                Ok(status @ 100..=999) => Self::Status(status),
+                Ok(_) | Err(_) => return Err(unknown()),
+            },
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) | Self::StatusWithRetryAfter(status, _) => {
+                write!(formatter, "{status}")
+            }
+            Self::Refuse => formatter.write_str("refuse"),
+            Self::Hang => formatter.write_str("hang"),
+            Self::Reset => formatter.write_str("reset"),
+            Self::ResetAfterBody => formatter.write_str("reset-after-body"),
+            Self::Slow(_) => formatter.write_str("slow"),
+            Self::TooLarge { .. } => formatter.write_str("413"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_command_line_round_trip() {
+        for name in [
+            "refuse", "500", "503", "429", "401", "403", "404", "400", "hang", "reset", "slow",
+            "413",
+        ] {
+            assert_eq!(
+                name.parse::<Fault>().map(|fault| fault.to_string()),
+                Ok(name.to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn other_words_are_refused_with_the_list_of_known_ones() {
+        for name in ["", "5", "99", "1000", "refused"] {
+            let error = name.parse::<Fault>().err().map(|error| error.to_string());
+            assert!(
+                error.is_some_and(|error| error.contains("expected refuse")),
+                "{name}"
+            );
+        }
+    }
+}

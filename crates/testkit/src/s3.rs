@@ -1,0 +1,282 @@
+//! The archive: an S3 server in this process, its objects in a directory.
+//!
+//! s3s checks signatures and speaks the protocol, s3s-fs keeps the objects; faults and counts are
+//! ours. Invariants: path-style addressing, one bucket, one pair of credentials, which are those
+//! that [`crate::environment`] gives to the extension. Must not be asked for a lifecycle or for
+//! versions: it has none.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s_fs::FileSystem;
+use serde_json::Value;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::error::{TestkitError, start};
+use crate::fault::Fault;
+use crate::server::{Answer, FaultServer};
+use crate::sync::lock;
+
+/// The access key that the server takes.
+pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+/// The secret key that belongs to it.
+pub const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+/// The bucket that is there from the start.
+pub const BUCKET: &str = "backstop-archive";
+
+/// An S3 server on 127.0.0.1. Dropping it closes the port; a directory of its own goes as well.
+#[derive(Debug)]
+pub struct S3Server {
+    server: FaultServer,
+    backend: Arc<Backend>,
+    storage: Arc<Storage>,
+}
+
+impl S3Server {
+    /// Starts one with its objects under `dir`, or in a directory of its own.
+    pub async fn start(dir: Option<PathBuf>) -> Result<Self, TestkitError> {
+        let what = "the S3 server";
+        let (root, own) = if let Some(dir) = dir {
+            (dir, None)
+        } else {
+            let own = tempfile::Builder::new()
+                .prefix("backstop-testkit-s3-")
+                .tempdir()
+                .map_err(start(what))?;
+            (own.path().to_owned(), Some(own))
+        };
+        tokio::fs::create_dir_all(root.join(BUCKET))
+            .await
+            .map_err(start(what))?;
+        let files = FileSystem::new(&root)
+            .map_err(|error| start(what)(io::Error::other(format!("{error:?}"))))?;
+        let mut service = S3ServiceBuilder::new(files);
+        service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let backend = Arc::new(Backend {
+            service: service.build(),
+            counts: Mutex::default(),
+        });
+        let server = FaultServer::start(what, Arc::clone(&backend), None)?;
+        let storage = Arc::new(Storage {
+            bucket: root.join(BUCKET),
+            _own: own,
+        });
+        Ok(Self {
+            server,
+            backend,
+            storage,
+        })
+    }
+
+    /// `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL_S3`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.server.address())
+    }
+
+    /// The bucket that is there from the start.
+    pub fn bucket(&self) -> &'static str {
+        BUCKET
+    }
+
+    /// The access key that the server takes.
+    pub fn access_key(&self) -> &'static str {
+        ACCESS_KEY
+    }
+
+    /// The secret key that belongs to it.
+    pub fn secret_key(&self) -> &'static str {
+        SECRET_KEY
+    }
+
+    /// Sets or clears the fault; it holds when this returns.
+    pub async fn set_fault(&self, fault: Option<Fault>) -> Result<(), TestkitError> {
+        self.server.set_fault(fault).await
+    }
+
+    /// PUT requests by the status they were answered with; 0 stands for those that never were.
+    pub fn puts(&self) -> BTreeMap<u16, u64> {
+        let counts = lock(&self.backend.counts);
+        counts
+            .iter()
+            .filter(|((put, _), _)| *put)
+            .map(|((_, code), n)| (*code, *n))
+            .collect()
+    }
+
+    /// All requests by status, as in [`S3Server::puts`].
+    pub fn requests(&self) -> BTreeMap<u16, u64> {
+        let mut all = BTreeMap::new();
+        for ((_, status), count) in lock(&self.backend.counts).iter() {
+            *all.entry(*status).or_default() += count;
+        }
+        all
+    }
+
+    /// The keys in the bucket, sorted.
+    pub fn object_keys(&self) -> Result<Vec<String>, TestkitError> {
+        self.storage.keys()
+    }
+
+    /// The bytes of an object as they are stored.
+    pub fn object_bytes(&self, key: &str) -> Result<Bytes, TestkitError> {
+        self.storage.read(key)
+    }
+
+    /// Every line of every `.gz` object, in the order of the keys.
+    pub fn archive_lines(&self) -> Result<Vec<Value>, TestkitError> {
+        let mut lines = Vec::new();
+        for key in self.object_keys()?.iter().filter(|key| is_gzip(key)) {
+            let unreadable = |error: &dyn fmt::Display| TestkitError::Object {
+                key: key.clone(),
+                reason: error.to_string(),
+            };
+            let object = self.object_bytes(key)?;
+            for line in BufReader::new(MultiGzDecoder::new(&object[..])).lines() {
+                let line = line.map_err(|error| unreadable(&error))?;
+                lines.push(serde_json::from_str(&line).map_err(|error| unreadable(&error))?);
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Where the objects are, for Firehose to deliver to.
+    pub(crate) fn storage(&self) -> Arc<Storage> {
+        Arc::clone(&self.storage)
+    }
+}
+
+/// The bucket's directory: an object's key is its path below it.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    bucket: PathBuf,
+    _own: Option<TempDir>,
+}
+
+impl Storage {
+    /// Puts an object without a request, so that no reader ever sees half of it.
+    pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.bucket.join(key);
+        let parent = path.parent().unwrap_or(&self.bucket);
+        std::fs::create_dir_all(parent)?;
+        // Outside the bucket, where no listing looks.
+        let part = self
+            .bucket
+            .with_file_name(format!(".testkit-{}.part", Uuid::new_v4()));
+        std::fs::write(&part, bytes)?;
+        std::fs::rename(&part, &path)
+    }
+
+    fn read(&self, key: &str) -> Result<Bytes, TestkitError> {
+        let unreadable = |error: io::Error| TestkitError::Object {
+            key: key.to_owned(),
+            reason: error.to_string(),
+        };
+        std::fs::read(self.bucket.join(key))
+            .map(Bytes::from)
+            .map_err(unreadable)
+    }
+
+    fn keys(&self) -> Result<Vec<String>, TestkitError> {
+        let mut keys = Vec::new();
+        walk(&self.bucket, &self.bucket, &mut keys).map_err(|error| TestkitError::Object {
+            key: String::new(),
+            reason: format!("the bucket cannot be listed: {error}"),
+        })?;
+        keys.sort();
+        Ok(keys)
+    }
+}
+
+fn is_gzip(key: &str) -> bool {
+    Path::new(key)
+        .extension()
+        .is_some_and(|extension| extension == "gz")
+}
+
+fn walk(root: &Path, directory: &Path, keys: &mut Vec<String>) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            walk(root, &path, keys)?;
+        } else if let Ok(key) = path.strip_prefix(root) {
+            keys.push(key.to_string_lossy().into_owned());
+        }
+    }
+    Ok(())
+}
+
+/// s3s behind the faults: whether it was a PUT, and the status, to the number of requests.
+struct Backend {
+    service: S3Service,
+    counts: Mutex<BTreeMap<(bool, u16), u64>>,
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Backend")
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Answer for Backend {
+    async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let Ok(response) = self.service.call(request.map(s3s::Body::from)).await else {
+            return self.refusal(StatusCode::INTERNAL_SERVER_ERROR);
+        };
+        let (head, body) = response.into_parts();
+        match body.collect().await {
+            Ok(body) => Response::from_parts(head, body.to_bytes()),
+            Err(_) => self.refusal(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    fn refusal(&self, status: StatusCode) -> Response<Bytes> {
+        let (code, message) = match status.as_u16() {
+            403 => ("AccessDenied", "Access Denied"),
+            404 => ("NoSuchBucket", "The specified bucket does not exist"),
+            413 => (
+                "EntityTooLarge",
+                "Your proposed upload exceeds the maximum allowed size",
+            ),
+            429 | 503 => ("SlowDown", "Please reduce your request rate."),
+            400..500 => ("InvalidRequest", "The request is not valid."),
+            _ => (
+                "InternalError",
+                "We encountered an internal error. Please try again.",
+            ),
+        };
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code>\
+             <Message>{message}</Message><RequestId>{}</RequestId></Error>",
+            Uuid::new_v4().simple()
+        );
+        let mut response = Response::new(body.into());
+        *response.status_mut() = status;
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        response
+    }
+
+    fn observe(&self, request: &Parts, status: Option<StatusCode>) {
+        let key = (
+            request.method == Method::PUT,
+            status.map_or(0, |status| status.as_u16()),
+        );
+        *lock(&self.counts).entry(key).or_default() += 1;
+    }
+}
