@@ -1,7 +1,8 @@
 //! Firehose: lines packed into records, records into calls, and each record's own answer.
 //!
 //! Limits of `PutRecordBatch`: 500 records and 4 MiB a call, 1,000 KiB a record before base64 (AWS:
-//! "Amazon Data Firehose quota"). Records are billed in steps of 5 KiB, so many lines share one.
+//! "Amazon Data Firehose quota"). Whether the 4 MiB are before or after base64 is not said, so they
+//! are taken as after. Records are billed in steps of 5 KiB, so many lines share one.
 
 use std::ops::Range;
 
@@ -21,7 +22,7 @@ use crate::codec::LineEncoder;
 use crate::http::SharedHttp;
 
 const MOST_RECORDS: usize = 500;
-const MOST_CALL_BYTES: usize = 4 * 1024 * 1024;
+const MOST_CALL_BYTES: usize = 4 * 1024 * 1024 / 4 * 3;
 const MOST_RECORD_BYTES: usize = 1000 * 1024;
 /// Where a record is closed: small enough that a record refused alone costs little to repeat.
 const FULL_RECORD_BYTES: usize = 64 * 1024;
@@ -210,11 +211,11 @@ mod tests {
     }
 
     #[test]
-    fn calls_stay_within_500_records_and_4_mib() {
+    fn calls_stay_within_500_records_and_4_mib_of_base64() {
         let small: Vec<Part> = (0..1201).map(|_| part(1)).collect();
         assert_eq!(calls(&small), [0..500, 500..1000, 1000..1201]);
         let large: Vec<Part> = (0..10).map(|_| part(1000 * 1024)).collect();
-        assert_eq!(calls(&large), [0..4, 4..8, 8..10]);
+        assert_eq!(calls(&large), [0..3, 3..6, 6..9, 9..10]);
         assert!(calls(&[]).is_empty());
     }
 }

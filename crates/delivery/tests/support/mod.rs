@@ -1,0 +1,300 @@
+//! A chain of scripted sinks on a paused clock.
+#![expect(dead_code, reason = "each test binary uses its own part")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backstop_delivery::{
+    Answer, Batch, BreakerState, Chain, ChainParts, Clock, Diverted, EnvironmentId, Failure,
+    Jitter, LinkSettings, Notice, Observer, Part, Phase, Record, RecordId, Role, SharedLedger,
+    Sink, SinkFuture, SinkName, Wall, Window, WindowControl, WindowView,
+};
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+pub(crate) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A batch of `count` records, numbered from `first`.
+pub(crate) fn batch(first: u64, count: u64) -> Batch {
+    let records = (first..first + count)
+        .map(|sequence| Record {
+            id: RecordId {
+                environment: EnvironmentId(1),
+                sequence,
+            },
+            fragment: Bytes::from_static(b"\"record\":1"),
+        })
+        .collect();
+    Batch::new(Wall::default(), records).unwrap()
+}
+
+/// What a scripted sink says.
+#[derive(Debug, Clone)]
+pub(crate) enum Say {
+    Status(u16),
+    RetryAfter(u16, Duration),
+    After(Duration, u16),
+    Nothing(Failure),
+    Hang,
+    Partial(Vec<usize>),
+    /// 413 for more than `most` records, or for a batch with record `never` in it.
+    TooLarge {
+        most: usize,
+        never: Option<u64>,
+    },
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) always: Option<Say>,
+    pub(crate) in_turn: VecDeque<Say>,
+    pub(crate) calls: Vec<Call>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) id: String,
+    pub(crate) sequences: Vec<u64>,
+    pub(crate) diverted: Option<Diverted>,
+    pub(crate) at: Instant,
+    pub(crate) answered: bool,
+}
+
+#[derive(Debug)]
+struct ScriptedSink {
+    name: SinkName,
+    script: Arc<Mutex<Script>>,
+}
+
+impl Sink for ScriptedSink {
+    fn name(&self) -> SinkName {
+        self.name
+    }
+
+    fn encode(&self, batch: &Batch) -> Vec<Part> {
+        // Firehose's way: several parts. The others': one.
+        let step = if self.name == SinkName::Firehose {
+            2
+        } else {
+            batch.len()
+        };
+        (0..batch.len())
+            .step_by(step)
+            .map(|start| {
+                let records = start..(start + step).min(batch.len());
+                Part {
+                    body: Bytes::from(vec![0; records.len()]),
+                    records,
+                }
+            })
+            .collect()
+    }
+
+    fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {
+        let sequences: Vec<u64> = parts
+            .iter()
+            .flat_map(|part| &batch.records()[part.records.clone()])
+            .map(|record| record.id.sequence)
+            .collect();
+        let (say, index) = {
+            let mut script = self.script.lock().unwrap();
+            script.calls.push(Call {
+                id: batch.id(),
+                sequences: sequences.clone(),
+                diverted: batch.diverted(),
+                at: Instant::now(),
+                answered: false,
+            });
+            let say = script.in_turn.pop_front().or_else(|| script.always.clone());
+            (say.unwrap_or(Say::Status(200)), script.calls.len() - 1)
+        };
+        Box::pin(async move {
+            let answer = match say {
+                Say::Status(code) => Answer::status(code),
+                Say::RetryAfter(code, after) => Answer::Status {
+                    code,
+                    retry_after: Some(after),
+                },
+                Say::After(delay, code) => {
+                    sleep(delay).await;
+                    Answer::status(code)
+                }
+                Say::Nothing(failure) => Answer::None(failure),
+                Say::Hang => std::future::pending().await,
+                Say::Partial(failed) => Answer::Partial { failed, code: 503 },
+                Say::TooLarge { most, never } => {
+                    let has_never = never.is_some_and(|never| sequences.contains(&never));
+                    Answer::status(if sequences.len() > most || has_never {
+                        413
+                    } else {
+                        200
+                    })
+                }
+            };
+            self.script.lock().unwrap().calls[index].answered = true;
+            answer
+        })
+    }
+
+    fn reset(&self) {}
+}
+
+/// Wall time that runs with tokio's paused clock.
+#[derive(Debug)]
+pub(crate) struct PausedClock(Instant);
+
+impl Clock for PausedClock {
+    fn wall(&self) -> Wall {
+        Wall(Duration::from_secs(1_700_000_000) + self.0.elapsed())
+    }
+}
+
+#[derive(Debug)]
+struct Deaf;
+
+impl Observer for Deaf {
+    fn notice(&self, _: Notice) {}
+}
+
+/// A chain and everything around it.
+pub(crate) struct Rig {
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) ledger: SharedLedger,
+    pub(crate) window: WindowControl,
+    pub(crate) view: WindowView,
+    scripts: BTreeMap<SinkName, Arc<Mutex<Script>>>,
+}
+
+impl Rig {
+    pub(crate) fn new(sinks: &[(SinkName, Role)]) -> Self {
+        let ledger = SharedLedger::default();
+        let mut scripts = BTreeMap::new();
+        let links = sinks
+            .iter()
+            .map(|&(name, role)| {
+                let script = Arc::<Mutex<Script>>::default();
+                scripts.insert(name, script.clone());
+                LinkSettings {
+                    sink: Box::new(ScriptedSink { name, script }),
+                    role,
+                    timeout: Duration::from_secs(5),
+                }
+            })
+            .collect();
+        let chain = Chain::new(ChainParts {
+            links,
+            ledger: ledger.clone(),
+            clock: Arc::new(PausedClock(Instant::now())),
+            observer: Arc::new(Deaf),
+            jitter: Jitter::none(),
+        });
+        let start = Window {
+            ends: Instant::now(),
+            phase: Phase::Handler,
+            epoch: 0,
+        };
+        let (window, view) = WindowControl::new(start);
+        Self {
+            chain: Arc::new(chain),
+            ledger,
+            window,
+            view,
+            scripts,
+        }
+    }
+
+    pub(crate) fn say(&self, sink: SinkName, say: Say) {
+        self.script(sink).lock().unwrap().always = Some(say);
+    }
+
+    pub(crate) fn say_in_turn<const N: usize>(&self, sink: SinkName, says: [Say; N]) {
+        self.script(sink).lock().unwrap().in_turn.extend(says);
+    }
+
+    pub(crate) async fn flush(
+        &self,
+        batches: Vec<Batch>,
+        phase: Phase,
+        window: Duration,
+    ) -> Vec<Batch> {
+        self.start_flush(batches, phase, window).await.unwrap()
+    }
+
+    /// Counts what is new as received, and flushes.
+    pub(crate) fn start_flush(
+        &self,
+        batches: Vec<Batch>,
+        phase: Phase,
+        window: Duration,
+    ) -> JoinHandle<Vec<Batch>> {
+        let records: usize = batches.iter().map(Batch::len).sum();
+        let pending = self.ledger.lock().pending();
+        self.ledger
+            .lock()
+            .receive((records as u64).saturating_sub(pending));
+        self.window.set(phase, Instant::now() + window);
+        let (chain, view) = (self.chain.clone(), self.view.clone());
+        tokio::spawn(async move { chain.flush(batches, &view).await })
+    }
+
+    pub(crate) async fn advance(&self, duration: Duration) {
+        sleep(duration).await;
+    }
+
+    fn script(&self, sink: SinkName) -> &Arc<Mutex<Script>> {
+        &self.scripts[&sink]
+    }
+
+    pub(crate) fn recorded(&self, sink: SinkName) -> Vec<Call> {
+        self.script(sink).lock().unwrap().calls.clone()
+    }
+
+    pub(crate) fn calls(&self, sink: SinkName) -> usize {
+        self.recorded(sink).len()
+    }
+
+    pub(crate) fn ids(&self, sink: SinkName) -> Vec<String> {
+        self.recorded(sink)
+            .into_iter()
+            .map(|call| call.id)
+            .collect()
+    }
+
+    pub(crate) fn sequences(&self, sink: SinkName) -> Vec<Vec<u64>> {
+        self.recorded(sink)
+            .into_iter()
+            .map(|call| call.sequences)
+            .collect()
+    }
+
+    pub(crate) fn last_diverted(&self, sink: SinkName) -> Option<Diverted> {
+        self.recorded(sink).last()?.diverted
+    }
+
+    pub(crate) fn breaker(&self, sink: SinkName) -> BreakerState {
+        self.chain
+            .breakers()
+            .into_iter()
+            .find(|(name, _)| *name == sink)
+            .unwrap()
+            .1
+    }
+
+    /// The ledger says exactly this, and adds up.
+    #[track_caller]
+    pub(crate) fn assert_delivered(&self, expected: &[(SinkName, u64)]) {
+        let ledger = self.ledger.lock();
+        for sink in [SinkName::Https, SinkName::Firehose, SinkName::S3] {
+            let wanted = expected
+                .iter()
+                .find(|(name, _)| *name == sink)
+                .map_or(0, |(_, count)| *count);
+            assert_eq!(ledger.delivered(sink), wanted, "{sink}: {}", ledger.line());
+        }
+        assert!(ledger.adds_up(ledger.pending()), "{}", ledger.line());
+    }
+}
