@@ -149,16 +149,14 @@ pub(crate) fn failure(error: &reqwest::Error) -> Failure {
         if cause.downcast_ref::<rustls::Error>().is_some() {
             return Failure::Tls;
         }
+        // An I/O error's own source skips the error it wraps, and rustls's travel wrapped, more than once.
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            // rustls errors travel inside I/O errors.
-            if io
-                .get_ref()
-                .is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
-            {
-                return Failure::Tls;
-            }
-            if matches!(io.kind(), ErrorKind::ConnectionRefused) {
+            if io.kind() == ErrorKind::ConnectionRefused {
                 return Failure::Refused;
+            }
+            if let Some(inner) = io.get_ref() {
+                source = Some(inner);
+                continue;
             }
         }
         // The connector has no type for a failed look-up, only this text.

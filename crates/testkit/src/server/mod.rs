@@ -113,8 +113,11 @@ impl Port {
         let refuse = fault == Some(Fault::Refuse);
         *self = match (std::mem::replace(self, Self::Lost), refuse) {
             (Self::Open(listener), true) => {
+                // First one, then the other: a port that is free for a moment may be taken by any
+                // connection of this machine.
+                let held = bind(address)?;
                 drop(listener);
-                Self::Held(bind(address)?)
+                Self::Held(held)
             }
             (Self::Held(socket), false) => Self::Open(listen(socket)?),
             (Self::Lost, true) => Self::Held(bind(address)?),
@@ -128,6 +131,7 @@ impl Port {
 fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
     socket.bind(address)?;
     Ok(socket)
 }
