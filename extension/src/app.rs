@@ -15,7 +15,7 @@ use backstop_delivery::{
     WindowControl,
 };
 use backstop_sinks::codec::{LineEncoder, Resource};
-use backstop_sinks::{FirehoseSink, HttpsSink, S3Sink, SharedHttp};
+use backstop_sinks::{FirehoseSink, HttpError, HttpsSink, S3Sink, SharedHttp};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -126,7 +126,16 @@ fn chain(
     log: &Log,
     clock: &Arc<dyn Clock>,
 ) -> Chain {
-    let http = SharedHttp::new(settings.ca_file.clone(), clock.clone());
+    let warn = {
+        let log = log.clone();
+        move |error: &HttpError| {
+            log.warn(
+                "Unusable certificate file",
+                &json!({"error": error.to_string()}),
+            );
+        }
+    };
+    let http = SharedHttp::new(settings.ca_file.clone(), clock.clone(), warn);
     let lines = LineEncoder::new(resource(settings, function));
     let aws = &settings.aws;
     let primary = settings.primary.iter().map(|primary| LinkSettings {

@@ -35,11 +35,11 @@ pub(crate) async fn attempts(
     chain: &Chain,
     link: &Link,
     batch: &mut Batch,
+    mut parts: Vec<Part>,
     window: &mut WindowView,
     permit: Permit,
     reserve: Duration,
 ) -> Outcome {
-    let mut parts = link.sink.encode(batch);
     if batch.len() > 1 && known_too_large(link, &parts) {
         link.state().breaker.forget_probe();
         return Outcome::TooLarge(Answer::status(413).cause());

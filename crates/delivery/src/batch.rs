@@ -40,7 +40,7 @@ impl Batch {
     /// make the same id, so a retry is recognised as one (`Idempotency-Key`, object key).
     pub fn id(&self) -> String {
         self.records.first().map_or_else(String::new, |first| {
-            format!("{}-{}", first.id, self.records.len())
+            format!("{}-{}", first.id(), self.records.len())
         })
     }
 
@@ -112,8 +112,8 @@ impl Batch {
     }
 
     /// Keeps only the records that `keep` wants. An emptied batch is for the caller to forget.
-    pub fn retain(&mut self, keep: impl FnMut(&Record) -> bool) {
-        self.records.retain(keep);
+    pub fn retain(&mut self, keep: impl FnMut(&mut Record) -> bool) {
+        self.records.retain_mut(keep);
     }
 
     fn clone_state(&self) -> Self {

@@ -60,6 +60,9 @@ pub struct Chain {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) jitter: Jitter,
+    /// Encoding takes turns, with a look at the network between: on a fraction of a core, encoding
+    /// four batches in a row would let the answer to the first one time out unread.
+    encoding: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -132,6 +135,7 @@ impl Chain {
             clock: parts.clock,
             observer: parts.observer,
             jitter: parts.jitter,
+            encoding: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -224,6 +228,8 @@ impl Chain {
             if batch.dead_letter().is_some() && link.role == Role::Primary {
                 continue;
             }
+            let turn = self.encoding.lock().await;
+            tokio::task::yield_now().await;
             let phase = window.current().phase;
             let now = self.clock.wall();
             if link.state().breaker.would_probe(now, phase) && batch.len() > PROBE_RECORDS {
@@ -249,7 +255,9 @@ impl Chain {
                 }
                 continue;
             };
-            match attempts(self, link, &mut batch, window, permit, reserve).await {
+            let parts = link.sink.encode(&batch);
+            drop(turn);
+            match attempts(self, link, &mut batch, parts, window, permit, reserve).await {
                 Outcome::Delivered => return self.delivered(link, &batch),
                 Outcome::Diverted(cause) => {
                     if link.role == Role::Primary {

@@ -31,20 +31,55 @@ impl fmt::Display for RecordId {
 }
 
 /// One Telemetry API event, opaque to this crate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Record {
-    /// The record's id.
-    pub id: RecordId,
-    /// The members of its JSON object, as received.
-    pub fragment: Bytes,
+    id: RecordId,
+    fragment: Bytes,
+    is_detached: bool,
+    rank: Option<u8>,
 }
 
 impl Record {
     /// What one record costs besides its text: this struct, and its share of the containers.
-    const OVERHEAD: usize = 64;
+    const OVERHEAD: usize = 72;
+
+    /// A record; `fragment` holds the members of its JSON object as received, and may be a slice of
+    /// a larger piece of memory.
+    pub fn new(id: RecordId, fragment: Bytes) -> Self {
+        Self {
+            id,
+            fragment,
+            is_detached: false,
+            rank: None,
+        }
+    }
+
+    /// The record's id.
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// The members of its JSON object.
+    pub fn fragment(&self) -> &Bytes {
+        &self.fragment
+    }
 
     /// The bytes of memory this record is charged with.
     pub fn cost(&self) -> usize {
         self.fragment.len() + Self::OVERHEAD
+    }
+
+    /// Copies the text out of the memory it is a slice of. For a record that outlives its neighbours,
+    /// which would otherwise keep all of theirs.
+    pub fn detach(&mut self) {
+        if !self.is_detached {
+            self.is_detached = true;
+            self.fragment = Bytes::copy_from_slice(&self.fragment);
+        }
+    }
+
+    /// How much the record would be missed, in the caller's terms; worked out once.
+    pub fn rank(&mut self, of: impl FnOnce(&[u8]) -> u8) -> u8 {
+        *self.rank.get_or_insert_with(|| of(&self.fragment))
     }
 }

@@ -23,10 +23,10 @@ const USER_AGENT: &str = concat!("backstop/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug, Clone)]
 pub struct SharedHttp(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     ca_file: Option<String>,
     clock: Arc<dyn Clock>,
+    warn: Box<dyn Fn(&HttpError) + Send + Sync>,
     state: Mutex<State>,
 }
 
@@ -57,10 +57,16 @@ pub enum HttpError {
 
 impl SharedHttp {
     /// A client that trusts the built-in certificate authorities, and those in `ca_file` as well.
-    pub fn new(ca_file: Option<String>, clock: Arc<dyn Clock>) -> Self {
+    /// `warn` is told, when the client is built, of what is wrong with that file.
+    pub fn new(
+        ca_file: Option<String>,
+        clock: Arc<dyn Clock>,
+        warn: impl Fn(&HttpError) + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(Inner {
             ca_file,
             clock,
+            warn: Box::new(warn),
             state: Mutex::default(),
         }))
     }
@@ -78,17 +84,28 @@ impl SharedHttp {
         }
         let tls = match &state.tls {
             Some(tls) => tls.clone(),
-            None => state
-                .tls
-                .insert(tls_config(self.0.ca_file.as_deref())?)
-                .clone(),
+            None => state.tls.insert(self.tls_config()?).clone(),
         };
         Ok(state.client.insert(build(tls)?).clone())
     }
 
-    /// Checks the certificate file, for whoever wants to say early what is wrong with it.
-    pub fn check(&self) -> Result<(), HttpError> {
-        self.client().map(drop)
+    /// A certificate file that cannot be read must not cost the sinks that do without it.
+    fn tls_config(&self) -> Result<rustls::ClientConfig, HttpError> {
+        let mut roots = rustls::RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.into(),
+        };
+        if let Some(path) = &self.0.ca_file
+            && let Err(error) = add_ca_file(&mut roots, path)
+        {
+            (self.0.warn)(&error);
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| HttpError::Setup(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(config)
     }
 
     /// Drops all connections: they were made before a snapshot.
@@ -114,32 +131,22 @@ fn build(tls: rustls::ClientConfig) -> Result<reqwest::Client, HttpError> {
         .map_err(|error| HttpError::Setup(error.to_string()))
 }
 
-fn tls_config(ca_file: Option<&str>) -> Result<rustls::ClientConfig, HttpError> {
-    let mut roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.into(),
+fn add_ca_file(roots: &mut rustls::RootCertStore, path: &str) -> Result<(), HttpError> {
+    let problem = |problem: String| HttpError::CaFile {
+        path: path.to_owned(),
+        problem,
     };
-    if let Some(path) = ca_file {
-        let problem = |problem: String| HttpError::CaFile {
-            path: path.to_owned(),
-            problem,
-        };
-        let pem = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
-        let certificates = CertificateDer::pem_slice_iter(&pem)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| problem(error.to_string()))?;
-        // A system bundle holds some that no one can use; only none at all is an error.
-        let (added, _) = roots.add_parsable_certificates(certificates);
-        if added == 0 {
-            return Err(problem("holds no certificate".to_owned()));
-        }
+    let pem = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
+    let certificates = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| problem(error.to_string()))?;
+    // A system bundle holds some that no one can use; only none at all is an error.
+    let (added, _) = roots.add_parsable_certificates(certificates);
+    if added == 0 {
+        Err(problem("holds no certificate".to_owned()))
+    } else {
+        Ok(())
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| HttpError::Setup(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
 }
 
 /// What kind of failure stands behind an error of the client.
@@ -194,6 +201,15 @@ pub(crate) async fn drain(mut response: reqwest::Response) {
     drop(tokio::time::timeout(LONGEST, read).await);
 }
 
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SharedHttp")
+            .field("ca_file", &self.ca_file)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use backstop_delivery::SystemClock;
@@ -201,16 +217,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ca_file_that_cannot_be_used_says_which_and_why() {
-        let check = |path: &str| {
-            let http = SharedHttp::new(Some(path.to_owned()), Arc::new(SystemClock));
-            http.check()
-                .expect_err("there is no certificate")
-                .to_string()
-        };
-        assert!(
-            check("/nonexistent.pem").starts_with("SSL_CERT_FILE=/nonexistent.pem: No such file")
-        );
-        assert!(check("/dev/null").starts_with("SSL_CERT_FILE=/dev/null: holds no certificate"));
+    fn a_ca_file_that_cannot_be_used_is_named_and_costs_nothing_else() {
+        let warnings = Arc::<Mutex<Vec<String>>>::default();
+        for path in ["/nonexistent.pem", "/dev/null"] {
+            let heard = warnings.clone();
+            let warn = move |error: &HttpError| {
+                heard.lock().expect("no one panics").push(error.to_string());
+            };
+            let http = SharedHttp::new(Some(path.to_owned()), Arc::new(SystemClock), warn);
+            assert!(http.client().is_ok());
+        }
+        let warnings = warnings.lock().expect("no one panics");
+        assert!(warnings[0].starts_with("SSL_CERT_FILE=/nonexistent.pem: No such file"));
+        assert!(warnings[1].starts_with("SSL_CERT_FILE=/dev/null: holds no certificate"));
     }
 }

@@ -20,6 +20,6 @@ mod s3;
 
 pub use aws::Credentials;
 pub use firehose::FirehoseSink;
-pub use http::SharedHttp;
+pub use http::{HttpError, SharedHttp};
 pub use https::HttpsSink;
 pub use s3::S3Sink;

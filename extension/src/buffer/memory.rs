@@ -127,15 +127,23 @@ impl Buffer {
     fn shed_of(&mut self, severity: Severity, excess: usize) -> usize {
         let before = self.held_records();
         let mut shed_bytes = 0;
-        let mut keep = |record: &Record| {
-            let keep = shed_bytes >= excess || Severity::of(&record.fragment) != severity;
-            shed_bytes += if keep { 0 } else { record.cost() };
+        let mut keep = |record: &mut Record| {
+            if shed_bytes >= excess {
+                return true;
+            }
+            let keep = record.rank(|fragment| Severity::of(fragment) as u8) != severity as u8;
+            if keep {
+                // A slice of a body of which the rest is dropped would keep all of it.
+                record.detach();
+            } else {
+                shed_bytes += record.cost();
+            }
             keep
         };
-        self.returned
-            .iter_mut()
-            .for_each(|batch| batch.retain(&mut keep));
-        self.records.retain(&mut keep);
+        for batch in &mut self.returned {
+            batch.retain(&mut keep);
+        }
+        self.records.retain_mut(&mut keep);
         self.returned.retain(|batch| !batch.is_empty());
         let returned_bytes = self.returned.iter().map(Batch::cost).sum();
         self.record_bytes -= shed_bytes - (self.returned_bytes - returned_bytes);
@@ -173,13 +181,13 @@ mod tests {
             r#""time":"t","type":"function","record":{{"level":"{level}","message":"{:300}"}}"#,
             ""
         );
-        Record {
-            id: RecordId {
+        Record::new(
+            RecordId {
                 environment: EnvironmentId(1),
                 sequence,
             },
-            fragment: Bytes::from(text),
-        }
+            Bytes::from(text),
+        )
     }
 
     fn buffer(levels: &[&str], max_records: usize) -> Buffer {
@@ -195,7 +203,7 @@ mod tests {
         batches
             .iter()
             .flat_map(Batch::records)
-            .map(|record| record.id.sequence)
+            .map(|record| record.id().sequence)
             .collect()
     }
 

@@ -19,6 +19,8 @@ use super::Inbox;
 /// The largest body taken. With the buffering we ask for (262,144 bytes) Lambda sends at most twice
 /// that and some metadata; four MiB leaves room for what the documentation does not say.
 pub(crate) const MOST_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// The most that is read of a body that is too large, before the connection is closed on it.
+const MOST_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
 /// The name by which Lambda reaches us; an entry of the environment's hosts file.
 const SANDBOX: &str = "sandbox.localdomain";
 
@@ -113,22 +115,26 @@ async fn take(request: Request<Incoming>, inbox: &Inbox) -> StatusCode {
     }
 }
 
-/// The whole body in one piece, or `None` where it is too large.
+/// The whole body in one piece, or `None` where it is too large. Such a one is read to its end all the
+/// same, within reason: a sender hears our answer only after it has sent.
 async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
-    let announced = body.size_hint().exact().unwrap_or_default();
-    if announced > MOST_BODY_BYTES as u64 {
-        return Ok(None);
-    }
-    let mut bytes = BytesMut::with_capacity(usize::try_from(announced).unwrap_or_default());
+    let announced = usize::try_from(body.size_hint().exact().unwrap_or_default());
+    let mut bytes = BytesMut::with_capacity(announced.unwrap_or_default().min(MOST_BODY_BYTES));
+    let mut total = 0;
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            if bytes.len() + data.len() > MOST_BODY_BYTES {
-                return Ok(None);
-            }
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        total += data.len();
+        if total <= MOST_BODY_BYTES {
             bytes.extend_from_slice(&data);
+        } else if total > MOST_DISCARDED_BYTES {
+            break;
+        } else {
+            bytes = BytesMut::new();
         }
     }
-    Ok(Some(bytes.freeze()))
+    Ok((total <= MOST_BODY_BYTES).then(|| bytes.freeze()))
 }
 
 fn answer(status: StatusCode) -> Response<Empty<Bytes>> {

@@ -30,7 +30,7 @@ impl Enricher {
             sequence: self.next,
         };
         self.next += 1;
-        Record { id, fragment }
+        Record::new(id, fragment)
     }
 
     /// A snapshot was restored: many environments start from the same memory, and each needs ids of
@@ -65,12 +65,12 @@ mod tests {
     #[test]
     fn ids_count_up_and_a_restore_starts_a_new_series() {
         let mut enricher = Enricher::default();
-        let first = enricher.record(Bytes::new()).id;
-        let second = enricher.record(Bytes::new()).id;
+        let first = enricher.record(Bytes::new()).id();
+        let second = enricher.record(Bytes::new()).id();
         assert_eq!((first.sequence, second.sequence), (1, 2));
         assert_eq!(first.environment, second.environment);
         enricher.restored();
-        let third = enricher.record(Bytes::new()).id;
+        let third = enricher.record(Bytes::new()).id();
         assert_ne!(third.environment, first.environment);
     }
 }

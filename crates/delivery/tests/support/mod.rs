@@ -21,12 +21,12 @@ pub(crate) const fn ms(milliseconds: u64) -> Duration {
 /// A batch of `count` records, numbered from `first`.
 pub(crate) fn batch(first: u64, count: u64) -> Batch {
     let records = (first..first + count)
-        .map(|sequence| Record {
-            id: RecordId {
+        .map(|sequence| {
+            let id = RecordId {
                 environment: EnvironmentId(1),
                 sequence,
-            },
-            fragment: Bytes::from_static(b"\"record\":1"),
+            };
+            Record::new(id, Bytes::from_static(b"\"record\":1"))
         })
         .collect();
     Batch::new(Wall::default(), records).unwrap()
@@ -98,7 +98,7 @@ impl Sink for ScriptedSink {
         let sequences: Vec<u64> = parts
             .iter()
             .flat_map(|part| &batch.records()[part.records.clone()])
-            .map(|record| record.id.sequence)
+            .map(|record| record.id().sequence)
             .collect();
         let (say, index) = {
             let mut script = self.script.lock().unwrap();

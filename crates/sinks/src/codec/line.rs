@@ -73,9 +73,9 @@ impl LineEncoder {
         let mut resource = Bytes::new();
         for record in batch.records() {
             // All but always the same environment: the resource is written once a batch.
-            if written_for != Some(record.id.environment) {
-                written_for = Some(record.id.environment);
-                resource = self.resource.json(record.id.environment);
+            if written_for != Some(record.id().environment) {
+                written_for = Some(record.id().environment);
+                resource = self.resource.json(record.id().environment);
             }
             write_line(record, &resource, &tail, out);
             out.push(separator);
@@ -107,15 +107,15 @@ impl LineEncoder {
         batch
             .records()
             .iter()
-            .map(|record| record.fragment.len() + resource + 64)
+            .map(|record| record.fragment().len() + resource + 64)
             .sum()
     }
 }
 
 fn write_line(record: &Record, resource: &[u8], tail: &[u8], out: &mut Vec<u8>) {
     // Writing to a vector cannot fail.
-    drop(write!(out, "{{\"id\":\"{}\",", record.id));
-    out.extend_from_slice(&record.fragment);
+    drop(write!(out, "{{\"id\":\"{}\",", record.id()));
+    out.extend_from_slice(record.fragment());
     out.extend_from_slice(b",\"resource\":");
     out.extend_from_slice(resource);
     out.extend_from_slice(tail);
@@ -139,12 +139,12 @@ mod tests {
     use super::*;
 
     fn batch() -> Batch {
-        let record = |sequence, fragment: &'static str| Record {
-            id: RecordId {
+        let record = |sequence, fragment: &'static str| {
+            let id = RecordId {
                 environment: EnvironmentId(0xab),
                 sequence,
-            },
-            fragment: Bytes::from_static(fragment.as_bytes()),
+            };
+            Record::new(id, Bytes::from_static(fragment.as_bytes()))
         };
         let records = vec![
             record(1, r#""time":"t","type":"function","record":"one""#),

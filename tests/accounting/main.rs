@@ -1,0 +1,228 @@
+//! The ledger and the buffer, with the real extension: bursts, bounds, and input that is not what the
+//! documentation promises.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::time::Duration;
+
+use backstop_testkit::traffic::{FunctionRecord, Traffic};
+use backstop_testkit::{Environment, Fault, Invocation, fixtures};
+use backstop_tests::{World, invocation};
+use serde_json::json;
+
+const MIB: u64 = 1024 * 1024;
+const HANDLER: Duration = Duration::from_millis(15);
+
+async fn one_more(environment: &Environment) {
+    environment
+        .invoke(Invocation {
+            duration: HANDLER,
+            ..Invocation::default()
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_100_000_lines_is_delivered_whole_in_less_than_40_mib() {
+    let world = World::start().await.unwrap();
+    let environment = world
+        .environment()
+        .timeout(Duration::from_secs(60))
+        .start()
+        .await
+        .unwrap();
+    let mut traffic = Traffic::new(300);
+    let burst = invocation(&mut traffic, 100_000, Duration::ZERO);
+    environment.invoke(burst).await.unwrap();
+    let peak = environment.peak_rss_bytes();
+    let outcome = world.settle(&environment, 100_000).await.unwrap();
+    outcome.assert_nothing_lost();
+    assert_eq!(outcome.archived.len(), 0, "{}", outcome.stderr());
+    assert!(peak < 40 * MIB, "peak resident memory {} KiB", peak / 1024);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_every_sink_dead_a_burst_stays_within_the_bound_and_each_drop_is_counted() {
+    let world = World::start().await.unwrap();
+    let refuse = Some(Fault::Refuse);
+    world.intake.set_fault(refuse).await.unwrap();
+    world.firehose.set_fault(refuse).await.unwrap();
+    world.s3.set_fault(refuse).await.unwrap();
+    let environment = world
+        .environment()
+        .timeout(Duration::from_secs(60))
+        .env("BACKSTOP_BUFFER_MAX_BYTES", (8 * MIB).to_string())
+        .start()
+        .await
+        .unwrap();
+    let mut traffic = Traffic::new(300);
+    environment
+        .invoke(invocation(&mut traffic, 100_000, Duration::ZERO))
+        .await
+        .unwrap();
+    one_more(&environment).await;
+    let peak = environment.peak_rss_bytes();
+    let outcome = world.settle(&environment, 100_000).await.unwrap();
+    outcome.assert_adds_up();
+    assert!(outcome.dropped("buffer_full") > 0);
+    assert!(
+        outcome.dropped("shutdown") > 0,
+        "what fitted was kept to the end"
+    );
+    assert!(outcome.ledger("received") >= 100_000);
+    assert!(
+        outcome.stderr().contains("the buffer is full"),
+        "{}",
+        outcome.stderr()
+    );
+    // The bound, one body under way on each side of it, and the process itself.
+    assert!(peak < 24 * MIB, "peak resident memory {} KiB", peak / 1024);
+}
+
+#[tokio::test]
+async fn every_documented_event_arrives_as_it_was_sent() {
+    let world = World::start().await.unwrap();
+    let environment = world.environment().start().await.unwrap();
+    world.intake.keep_lines(true);
+    let events: Vec<_> = fixtures::events()
+        .into_iter()
+        // These two would be taken for this environment's own.
+        .filter(|event| event["type"] != "platform.restoreStart")
+        .collect();
+    for event in &events {
+        environment.emit_raw(event.to_string());
+    }
+    one_more(&environment).await;
+    let outcome = world.settle(&environment, 0).await.unwrap();
+    outcome.assert_nothing_lost();
+    let arrived: Vec<serde_json::Value> = world
+        .intake
+        .lines()
+        .iter()
+        .map(|line| serde_json::from_str(&line.to_string()).unwrap())
+        .collect();
+    for event in events {
+        let same = |line: &&serde_json::Value| {
+            ["time", "type", "record"]
+                .iter()
+                .all(|member| line[member] == event[member])
+        };
+        assert!(arrived.iter().any(|line| same(&line)), "{event}");
+    }
+    assert_eq!(
+        outcome.ledger("lost_upstream"),
+        246,
+        "as the two logsDropped events say"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_an_event_is_kept_and_costs_nothing_else() {
+    let world = World::start().await.unwrap();
+    let environment = world.environment().start().await.unwrap();
+    world.intake.keep_lines(true);
+    let bodies: [&[u8]; 4] = [
+        br#"[{"time":"t","type":"function","record":"seq=000000 good"},{"time":"t","type":"function","record":"cut"#,
+        b"this is not JSON",
+        br#"{"no":"array"}"#,
+        b"[{\"time\":\"t\",\"type\":\"function\",\"record\":\"seq=000001 \xff\xfe\"}]",
+    ];
+    for body in bodies {
+        assert_eq!(environment.post_raw_body(body.to_vec()).await.unwrap(), 200);
+    }
+    one_more(&environment).await;
+    let outcome = world.settle(&environment, 2).await.unwrap();
+    outcome.assert_nothing_lost();
+    let text = world
+        .intake
+        .lines()
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n");
+    for kept in ["cut", "this is not JSON", r#"{"no":"array"}"#] {
+        assert!(text.contains(kept), "{kept} is gone");
+    }
+    assert_eq!(text.matches("backstop.malformed").count(), 3);
+    assert!(
+        outcome.stderr().contains("kept as text"),
+        "{}",
+        outcome.stderr()
+    );
+}
+
+#[tokio::test]
+async fn a_body_of_6_mb_is_refused_with_a_clear_line_and_nothing_else_is_lost() {
+    let world = World::start().await.unwrap();
+    let environment = world.environment().start().await.unwrap();
+    let body = vec![b'x'; 6_000_000];
+    assert_eq!(environment.post_raw_body(body).await.unwrap(), 413);
+    let mut traffic = Traffic::new(200);
+    environment
+        .invoke(invocation(&mut traffic, 20, HANDLER))
+        .await
+        .unwrap();
+    let outcome = world.settle(&environment, 20).await.unwrap();
+    outcome.assert_nothing_lost();
+    assert!(
+        outcome
+            .stderr()
+            .contains("Refused a telemetry request that is too large"),
+        "{}",
+        outcome.stderr()
+    );
+}
+
+#[tokio::test]
+async fn our_own_log_lines_do_not_go_round() {
+    let world = World::start().await.unwrap();
+    world
+        .intake
+        .set_fault(Some(Fault::Status(503)))
+        .await
+        .unwrap();
+    let environment = world
+        .environment()
+        .env("BACKSTOP_LOG_LEVEL", "debug")
+        .start()
+        .await
+        .unwrap();
+    let mut traffic = Traffic::new(200);
+    for _ in 0..3 {
+        environment
+            .invoke(invocation(&mut traffic, 5, HANDLER))
+            .await
+            .unwrap();
+    }
+    let outcome = world.settle(&environment, 15).await.unwrap();
+    outcome.assert_nothing_lost();
+    assert!(outcome.dropped("own_log") > 0, "they did come back to us");
+    let round = outcome
+        .archived
+        .iter()
+        .any(|line| line["type"] == "extension");
+    assert!(!round, "and were sent on");
+}
+
+#[tokio::test]
+async fn a_single_record_larger_than_firehose_takes_goes_to_s3() {
+    let world = World::start().await.unwrap();
+    world
+        .intake
+        .set_fault(Some(Fault::Status(503)))
+        .await
+        .unwrap();
+    let environment = world.environment().start().await.unwrap();
+    let large = FunctionRecord::from(json!({"seq": 0, "text": "x".repeat(1_100_000)}));
+    let invocation = Invocation {
+        lines: vec![large],
+        duration: HANDLER,
+        ..Invocation::default()
+    };
+    environment.invoke(invocation).await.unwrap();
+    one_more(&environment).await;
+    let outcome = world.settle(&environment, 1).await.unwrap();
+    outcome.assert_nothing_lost();
+    assert_eq!(outcome.delivered("s3"), 1, "{}", outcome.stderr());
+    assert!(outcome.delivered("firehose") > 0);
+}
