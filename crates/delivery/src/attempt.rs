@@ -51,7 +51,7 @@ pub(crate) async fn attempts(
             until: started + link.timeout,
             reserve,
             epoch: window.current().epoch,
-            probe: permit == Permit::Probe,
+            probe_grace: (permit == Permit::Probe).then(|| link.state().probe_grace()),
         };
         let answer = tokio::select! {
             biased;

@@ -23,6 +23,8 @@ const CONCURRENT: usize = 4;
 pub(crate) const LEAST_BUDGET: Duration = Duration::from_millis(100);
 /// What each fallback is reserved at the least.
 const LEAST_RESERVE: Duration = Duration::from_millis(150);
+/// However slow a sink usually is, this much time is worth an attempt: a slow spell must be able to end.
+const LONGEST_NEED: Duration = Duration::from_secs(1);
 /// A probe is no larger.
 const PROBE_RECORDS: usize = 64;
 
@@ -92,6 +94,19 @@ impl LinkState {
     /// Twice the usual time, so that an ordinary answer fits well.
     fn reserve(&self) -> Duration {
         (self.estimate.unwrap_or_default() * 2).max(LEAST_RESERVE)
+    }
+
+    /// Less than this is not worth an attempt: it would only be counted against a sink that is well.
+    fn needs(&self) -> Duration {
+        (self.estimate.unwrap_or_default() * 3 / 2)
+            .min(LONGEST_NEED)
+            .max(LEAST_BUDGET)
+    }
+
+    /// The time a probe may take beyond the handler's run. Short handlers would otherwise never find
+    /// a primary again whose answers take longer than they do.
+    pub(crate) fn probe_grace(&self) -> Duration {
+        self.estimate.map_or(LEAST_RESERVE, |usual| usual * 2)
     }
 }
 
@@ -324,21 +339,33 @@ impl Chain {
     }
 
     /// What the sinks after `index` must be left, at most half of what there is.
+    ///
+    /// At shutdown that is the time of each of them. Before, it is the time of one fallback, kept from
+    /// the primary: a batch that finds no time at the second fallback is not lost, it waits for the
+    /// next flush, and the primary makes better use of what two would be kept.
     fn reserve_after(&self, index: usize, window: &WindowView, manner: Manner) -> Duration {
         let now = self.clock.wall();
+        let sinks = match (window.current().phase, self.links[index].role) {
+            (Phase::Shutdown, _) => self.links.len(),
+            (Phase::Handler | Phase::PostRuntime, Role::Primary) => 1,
+            (Phase::Handler | Phase::PostRuntime, Role::Fallback) => 0,
+        };
         let wanted: Duration = self.links[index + 1..]
             .iter()
-            .map(|link| link.state())
+            .map(Link::state)
             .filter(|state| state.breaker.state(now) == BreakerState::Closed || manner.regardless)
+            .take(sinks)
             .map(|state| state.reserve() * manner.rounds)
             .sum();
         wanted.min(window.left(Duration::ZERO) / 2)
     }
 
+    /// Whether an attempt has a chance: half as long again as the sink usually takes.
     fn has_time(&self, index: usize, window: &WindowView, reserve: Duration) -> bool {
+        let link = &self.links[index];
         let left = window.left(reserve);
         let last_chance =
             index + 1 == self.links.len() && window.current().phase == Phase::Shutdown;
-        left >= LEAST_BUDGET || (last_chance && !left.is_zero())
+        left >= link.state().needs() || (last_chance && !left.is_zero())
     }
 }

@@ -48,8 +48,6 @@ pub enum Failure {
     Reset,
     /// The attempt's time was up.
     TimedOut,
-    /// A probe was given up because the handler had finished.
-    ProbeCut,
     /// The environment was frozen and thawed while the request was under way.
     Thawed,
     /// Credentials, encoding or anything else on our side of the wire.
@@ -61,13 +59,13 @@ impl Failure {
     pub fn is_ambiguous(self) -> bool {
         match self {
             Self::Refused | Self::Dns | Self::Tls => false,
-            Self::Reset | Self::TimedOut | Self::ProbeCut | Self::Thawed | Self::Other => true,
+            Self::Reset | Self::TimedOut | Self::Thawed | Self::Other => true,
         }
     }
 
     /// Whether the attempt used up all the time it had, which alone opens the breaker.
     pub fn used_its_budget(self) -> bool {
-        matches!(self, Self::TimedOut | Self::ProbeCut)
+        self == Self::TimedOut
     }
 
     fn reason(self) -> &'static str {
@@ -76,7 +74,7 @@ impl Failure {
             Self::Dns => "dns",
             Self::Tls => "tls",
             Self::Reset => "reset",
-            Self::TimedOut | Self::ProbeCut => "timeout",
+            Self::TimedOut => "timeout",
             Self::Thawed => "thawed",
             Self::Other => "failed",
         }
@@ -226,14 +224,13 @@ mod tests {
 
     #[test]
     fn no_answer_is_always_retried_and_only_an_unsent_request_is_unambiguous() {
-        use Failure::{Dns, Other, ProbeCut, Refused, Reset, Thawed, TimedOut, Tls};
+        use Failure::{Dns, Other, Refused, Reset, Thawed, TimedOut, Tls};
         for (failure, ambiguous) in [
             (Refused, false),
             (Dns, false),
             (Tls, false),
             (Reset, true),
             (TimedOut, true),
-            (ProbeCut, true),
             (Thawed, true),
             (Other, true),
         ] {

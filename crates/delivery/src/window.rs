@@ -55,8 +55,8 @@ pub(crate) struct Limit {
     pub(crate) reserve: Duration,
     /// The epoch in which the attempt began.
     pub(crate) epoch: u64,
-    /// A probe ends with the handler's run.
-    pub(crate) probe: bool,
+    /// For a probe: how long after the handler's run it may still be answered.
+    pub(crate) probe_grace: Option<Duration>,
 }
 
 impl WindowControl {
@@ -102,16 +102,20 @@ impl WindowView {
     /// Resolves when an attempt under `limit` must end, and says why.
     pub(crate) async fn cut(&mut self, limit: Limit) -> Failure {
         let mut thawed_at = None;
+        let mut handler_done_at = None;
         loop {
             let window = *self.0.borrow_and_update();
-            if limit.probe && window.phase != Phase::Handler {
-                return Failure::ProbeCut;
-            }
             let window_end = window
                 .ends
                 .checked_sub(limit.reserve)
                 .unwrap_or(window.ends);
             let mut end = (limit.until.min(window_end), Failure::TimedOut);
+            if let Some(grace) = limit.probe_grace
+                && window.phase != Phase::Handler
+            {
+                let grace_ends = *handler_done_at.get_or_insert_with(Instant::now) + grace;
+                end.0 = end.0.min(grace_ends);
+            }
             if window.epoch != limit.epoch {
                 let grace_ends = *thawed_at.get_or_insert_with(Instant::now) + THAW_GRACE;
                 if grace_ends < end.0 {

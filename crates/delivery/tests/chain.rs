@@ -191,6 +191,27 @@ async fn a_primary_without_time_is_not_passed_over_but_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_attempt_is_made_in_less_time_than_the_sink_usually_takes() {
+    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
+    rig.say(Https, Say::After(ms(300), 200));
+    assert!(
+        rig.flush(vec![batch(1, 10)], Phase::Handler, ms(3000))
+            .await
+            .is_empty()
+    );
+    let left = rig
+        .flush(vec![batch(11, 10)], Phase::PostRuntime, ms(500))
+        .await;
+    assert_eq!(
+        (left.len(), rig.calls(Https)),
+        (1, 1),
+        "it waits for the next handler's run"
+    );
+    assert!(rig.flush(left, Phase::Handler, ms(3000)).await.is_empty());
+    rig.assert_delivered(&[(Https, 20)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_success_between_failures_keeps_the_batch_at_the_primary() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
     rig.say_in_turn(
@@ -407,24 +428,51 @@ async fn a_recovered_primary_is_found_by_one_small_probe_while_a_handler_runs() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_probe_is_given_up_as_soon_as_the_handler_has_finished() {
+async fn a_hanging_probe_is_given_twice_the_usual_time_once_the_handler_has_finished() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
+    rig.say_in_turn(Https, [Say::After(ms(20), 200)]);
     rig.say(Https, Say::Hang);
-    rig.flush(vec![batch(1, 10)], Phase::PostRuntime, ms(500))
-        .await;
+    for first in [1, 11] {
+        rig.flush(vec![batch(first, 10)], Phase::PostRuntime, ms(500))
+            .await;
+    }
     rig.advance(Duration::from_secs(6)).await;
-    let flush = rig.start_flush(vec![batch(11, 10)], Phase::Handler, Duration::from_secs(30));
-    tokio::time::sleep(ms(20)).await;
+    let flush = rig.start_flush(vec![batch(21, 10)], Phase::Handler, Duration::from_secs(30));
+    tokio::time::sleep(ms(200)).await;
     let done = Instant::now();
     rig.window.set(Phase::PostRuntime, done + ms(500));
     assert!(flush.await.unwrap().is_empty());
     assert_eq!(
-        done.elapsed(),
-        Duration::ZERO,
-        "it costs the invocation nothing"
+        done.elapsed().as_millis(),
+        40,
+        "twice the 20 ms it took when it was well"
     );
-    rig.assert_delivered(&[(S3, 20)]);
+    rig.assert_delivered(&[(Https, 10), (S3, 20)]);
     assert_eq!(rig.breaker(Https), BreakerState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_of_300_ms_is_used_and_found_again_by_handlers_of_20_ms() {
+    let rig = Rig::new(&[
+        (Https, Role::Primary),
+        (Firehose, Role::Fallback),
+        (S3, Role::Fallback),
+    ]);
+    rig.say(Https, Say::After(ms(300), 200));
+    rig.flush(vec![batch(1, 10)], Phase::PostRuntime, ms(500))
+        .await;
+    rig.assert_delivered(&[(Https, 10)]);
+    rig.say_in_turn(Https, [Say::Hang]);
+    rig.flush(vec![batch(11, 10)], Phase::Handler, ms(3000))
+        .await;
+    assert_eq!(rig.breaker(Https), BreakerState::Open);
+    rig.advance(Duration::from_secs(6)).await;
+    let flush = rig.start_flush(vec![batch(21, 10)], Phase::Handler, Duration::from_secs(30));
+    tokio::time::sleep(ms(20)).await;
+    rig.window.set(Phase::PostRuntime, Instant::now() + ms(500));
+    assert!(flush.await.unwrap().is_empty());
+    rig.assert_delivered(&[(Https, 20), (Firehose, 10)]);
+    assert_eq!(rig.breaker(Https), BreakerState::Closed);
 }
 
 #[tokio::test(start_paused = true)]

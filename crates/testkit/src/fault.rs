@@ -10,7 +10,7 @@ use std::time::Duration;
 /// The delay of `slow` on a command line.
 pub const SLOW: Duration = Duration::from_millis(300);
 /// The limit of `413` on a command line, in bytes of the request's body as it was sent.
-pub const TOO_LARGE_LIMIT_BYTES: usize = 64 * 1024;
+pub const TOO_LARGE_LIMIT_BYTES: usize = 4 * 1024;
 
 /// A way in which a server fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
