@@ -5,6 +5,7 @@ use std::time::Duration;
 use backstop_testkit::traffic::Traffic;
 use backstop_testkit::{Environment, Fault};
 use backstop_tests::{Outcome, World, invocation};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const DOWN: Option<Fault> = Some(Fault::Status(503));
 
@@ -217,4 +218,52 @@ async fn a_fallback_that_comes_back_gets_what_waited() {
     let outcome = world.settle(&environment, emitted).await.unwrap();
     outcome.assert_nothing_lost();
     assert_eq!(outcome.delivered("https"), 0);
+}
+
+#[tokio::test]
+async fn after_a_restore_credentials_come_from_the_container_endpoint() {
+    let world = World::start().await.unwrap();
+    world.intake.set_fault(DOWN).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/credentials", listener.local_addr().unwrap());
+    let body = serde_json::json!({
+        "AccessKeyId": world.s3.access_key(),
+        "SecretAccessKey": world.s3.secret_key(),
+        "Token": "session",
+        "Expiration": "2099-01-01T00:00:00Z",
+    })
+    .to_string();
+    let endpoint = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let read = stream.read(&mut request).await.unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream
+            .write_all(format!("{head}{body}").as_bytes())
+            .await
+            .unwrap();
+        String::from_utf8_lossy(&request[..read]).into_owned()
+    });
+    let environment = world
+        .environment()
+        .env("BACKSTOP_FIREHOSE_STREAM", "")
+        .env("AWS_ACCESS_KEY_ID", "")
+        .env("AWS_SECRET_ACCESS_KEY", "")
+        .env("AWS_SESSION_TOKEN", "")
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri)
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "container-t0ken")
+        .start()
+        .await
+        .unwrap();
+    let emitted = invocations(&environment, 3).await;
+    let outcome = world.settle(&environment, emitted).await.unwrap();
+    outcome.assert_nothing_lost();
+    assert!(outcome.delivered("s3") > 0, "{}", outcome.stderr());
+    assert!(
+        endpoint
+            .await
+            .unwrap()
+            .contains("authorization: container-t0ken")
+    );
+    assert!(!outcome.stderr().contains("container-t0ken"));
 }

@@ -2,6 +2,8 @@
 //! the platform is different, and that no mistake in the configuration ever fails init.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod odd_platform;
+
 use std::time::Duration;
 
 use backstop_testkit::traffic::Traffic;
