@@ -91,6 +91,10 @@ pub(crate) async fn attempts(
             Verdict::Retry { after } => after,
             Verdict::RetryParts(failed) => {
                 keep_failed(chain, link, batch, &mut parts, &failed);
+                if batch.is_empty() {
+                    // It named only parts that there are not.
+                    return Outcome::Delivered;
+                }
                 None
             }
         };

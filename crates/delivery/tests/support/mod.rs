@@ -1,5 +1,4 @@
 //! A chain of scripted sinks on a paused clock.
-#![expect(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -60,8 +59,8 @@ pub(crate) struct Call {
     pub(crate) id: String,
     pub(crate) sequences: Vec<u64>,
     pub(crate) diverted: Option<Diverted>,
-    pub(crate) at: Instant,
-    pub(crate) answered: bool,
+    /// The records that the sink said it took, once it said so.
+    pub(crate) taken: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -106,8 +105,7 @@ impl Sink for ScriptedSink {
                 id: batch.id(),
                 sequences: sequences.clone(),
                 diverted: batch.diverted(),
-                at: Instant::now(),
-                answered: false,
+                taken: Vec::new(),
             });
             let say = script.in_turn.pop_front().or_else(|| script.always.clone());
             (say.unwrap_or(Say::Status(200)), script.calls.len() - 1)
@@ -135,12 +133,40 @@ impl Sink for ScriptedSink {
                     })
                 }
             };
-            self.script.lock().unwrap().calls[index].answered = true;
+            let taken = match &answer {
+                Answer::Status {
+                    code: 200..=299, ..
+                } => sequences,
+                Answer::Partial { failed, .. } => {
+                    let (_, taken) = split_parts(parts, batch, failed);
+                    taken
+                }
+                Answer::Status { .. } | Answer::None(_) => Vec::new(),
+            };
+            self.script.lock().unwrap().calls[index].taken = taken;
             answer
         })
     }
 
     fn reset(&self) {}
+}
+
+/// The sequences in the parts that failed, and in those that did not.
+fn split_parts(parts: &[Part], batch: &Batch, failed: &[usize]) -> (Vec<u64>, Vec<u64>) {
+    let mut both = (Vec::new(), Vec::new());
+    for (index, part) in parts.iter().enumerate() {
+        let side = if failed.contains(&index) {
+            &mut both.0
+        } else {
+            &mut both.1
+        };
+        side.extend(
+            batch.records()[part.records.clone()]
+                .iter()
+                .map(|record| record.id().sequence),
+        );
+    }
+    both
 }
 
 /// Wall time that runs with tokio's paused clock.
