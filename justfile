@@ -26,6 +26,10 @@ test-crate crate *arguments:
 demo *arguments:
     scripts/demo {{ arguments }}
 
+# What the extension costs: start, memory, CPU per record, added latency
+bench *arguments:
+    scripts/bench {{ arguments }}
+
 fmt:
     cargo fmt --all
 

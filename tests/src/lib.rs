@@ -33,6 +33,12 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
+/// The extension: the one that `BACKSTOP_EXTENSION` names, such as the layer's, or the one beside the tests.
+pub fn extension() -> PathBuf {
+    std::env::var_os("BACKSTOP_EXTENSION")
+        .map_or_else(|| binary("backstop-extension"), PathBuf::from)
+}
+
 /// Where the extension's records can go.
 #[derive(Debug)]
 pub struct World {
@@ -71,7 +77,7 @@ impl World {
             .ca_pem_path()
             .map(|path| path.display().to_string());
         Environment::builder()
-            .extension(binary("backstop-extension"))
+            .extension(extension())
             .function_name("orders")
             .memory_mb(512)
             .timeout(Duration::from_secs(10))

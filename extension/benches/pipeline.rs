@@ -1,0 +1,321 @@
+//! What one record costs on its way through the process, network apart, beside what it must cost.
+//!
+//! Our way is that of the pipeline: decode, number, encode, gzip. The bare limit is the least that
+//! any design has to do with this stack: one pass of serde over the body, the events again as
+//! lines, gzip at level 1. Our lines are longer than the events (an id, a resource), so the last
+//! line of the output also tells what our own bytes cost when they are only compressed.
+//!
+//! `cargo bench -p backstop-extension --bench pipeline`, and with `--profile layer` for the code
+//! that the layer ships. Must not assert on time: this machine is not the next one.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use backstop_delivery::{Batch, Wall};
+use backstop_extension::Enricher;
+use backstop_sinks::codec::{LineEncoder, Resource, gzip};
+use backstop_telemetry::decode;
+use bytes::Bytes;
+use criterion::{Criterion, Throughput};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Events in the body.
+const EVENTS: u32 = 500;
+const RECEIVED: &str = "2026-01-01T00:00:00.000Z";
+/// How long the comparison at the end goes on.
+const COMPARISON: Duration = Duration::from_secs(5);
+
+fn main() {
+    let body = body();
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(30)
+        .configure_from_args();
+    each_stage(&mut criterion, &body);
+    criterion.final_summary();
+    // Without this argument it is a test of whether the bench still runs.
+    if std::env::args().any(|argument| argument == "--bench") {
+        compare(&body);
+    }
+}
+
+fn each_stage(criterion: &mut Criterion, body: &Bytes) {
+    let (mut enricher, encoder) = (Enricher::default(), encoder());
+    let batch = batch(body, &mut enricher);
+    let lines = encoder.lines(&batch, None);
+    let mut group = criterion.benchmark_group("500 events");
+    group.throughput(Throughput::Elements(EVENTS.into()));
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| decode(black_box(body), RECEIVED));
+    });
+    group.bench_function("encode", |bencher| {
+        bencher.iter(|| encoder.lines(black_box(&batch), None));
+    });
+    group.bench_function("gzip", |bencher| bencher.iter(|| gzip(black_box(&lines))));
+    group.bench_function("pipeline", |bencher| {
+        bencher.iter(|| pipeline(black_box(body), &mut enricher, &encoder));
+    });
+    group.bench_function("bare limit", |bencher| {
+        bencher.iter(|| bare_gzip(&bare_lines(black_box(body))));
+    });
+    group.finish();
+}
+
+/// From the bytes that Lambda posts to the bytes of a request.
+fn pipeline(body: &Bytes, enricher: &mut Enricher, encoder: &LineEncoder) -> Vec<u8> {
+    gzip(&encoder.lines(&batch(body, enricher), None))
+}
+
+fn batch(body: &Bytes, enricher: &mut Enricher) -> Batch {
+    let records = decode(body, RECEIVED)
+        .into_iter()
+        .map(|event| enricher.record(event.fragment))
+        .collect();
+    Batch::new(Wall::default(), records).expect("the body has events")
+}
+
+fn encoder() -> LineEncoder {
+    LineEncoder::new(Resource {
+        function_name: "orders".to_owned(),
+        function_version: "$LATEST".to_owned(),
+        region: "eu-west-1".to_owned(),
+        account_id: "123456789012".to_owned(),
+        tags: vec![("service.name".to_owned(), "shop".to_owned())],
+    })
+}
+
+/// An event with nothing looked at but where its parts begin and end.
+#[derive(Deserialize)]
+struct Bare<'body> {
+    time: &'body str,
+    #[serde(rename = "type")]
+    kind: &'body str,
+    #[serde(borrow)]
+    record: &'body RawValue,
+}
+
+fn bare_lines(body: &[u8]) -> Vec<u8> {
+    let events: Vec<Bare<'_>> = serde_json::from_slice(body).expect("the body is well-formed");
+    let mut lines = Vec::with_capacity(body.len());
+    for Bare { time, kind, record } in events {
+        for part in [
+            "{\"time\":\"",
+            time,
+            "\",\"type\":\"",
+            kind,
+            "\",\"record\":",
+            record.get(),
+            "}\n",
+        ] {
+            lines.extend_from_slice(part.as_bytes());
+        }
+    }
+    lines
+}
+
+fn bare_gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::new(1));
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .expect("a vector takes everything")
+}
+
+/// Runs all of them in turn, so that what disturbs this machine disturbs each, and prints the least
+/// that each has taken.
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are what this program is for"
+)]
+fn compare(body: &Bytes) {
+    let (mut enricher, encoder) = (Enricher::default(), encoder());
+    let our_batch = batch(body, &mut enricher);
+    let our_lines = encoder.lines(&our_batch, None);
+    let bare = bare_lines(body);
+    let (our_zip, bare_zip) = (gzip(&our_lines).len(), bare_gzip(&bare).len());
+    let mut jobs: [(&mut dyn FnMut() -> usize, Duration); 6] = [
+        (
+            &mut || pipeline(body, &mut enricher, &encoder).len(),
+            Duration::MAX,
+        ),
+        (&mut || decode(body, RECEIVED).len(), Duration::MAX),
+        (&mut || encoder.lines(&our_batch, None).len(), Duration::MAX),
+        (&mut || gzip(&our_lines).len(), Duration::MAX),
+        (&mut || bare_gzip(&bare_lines(body)).len(), Duration::MAX),
+        (&mut || bare_lines(body).len(), Duration::MAX),
+    ];
+    let began = now();
+    while began.elapsed() < COMPARISON {
+        for (job, least) in &mut jobs {
+            let start = now();
+            black_box(job());
+            *least = start.elapsed().min(*least);
+        }
+    }
+    let [ours, decode, encode, gzip, limit, reframe] = jobs.map(|(_, least)| micros(least));
+    println!(
+        "{EVENTS} events: {} B as received; as lines {} B ({our_zip} B gzipped), bare {} B ({bare_zip} B gzipped)",
+        body.len(),
+        our_lines.len(),
+        bare.len(),
+    );
+    println!(
+        "µs per record, least: ours {ours:.3} (decode {decode:.3}, encode {encode:.3}, gzip {gzip:.3}), \
+         bare limit {limit:.3} (reframe {reframe:.3}, gzip {:.3}), ratio {:.2}; \
+         besides gzip ours {:.3}, bare {reframe:.3}",
+        limit - reframe,
+        ours / limit,
+        ours - gzip,
+    );
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing is paused here, and tokio's clock is not what is measured"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn micros(of_all: Duration) -> f64 {
+    of_all.as_secs_f64() * 1e6 / f64::from(EVENTS)
+}
+
+/// Invocations of a busy function: what the platform says of each, and between it lines of all
+/// shapes. Ids, times and numbers differ from one to the next, as they do in life: gzip must not
+/// have it easier here.
+fn body() -> Bytes {
+    const EVENTS_EACH: u32 = 10;
+    let mut noise = Noise(0x9e37_79b9_7f4a_7c15);
+    let mut body = String::from("[");
+    let mut request = String::new();
+    let mut trace = String::new();
+    for number in 0..EVENTS {
+        let time = format!(
+            "2026-01-01T00:{:02}:{:02}.{:03}Z",
+            number / 60,
+            number % 60,
+            noise.below(1000)
+        );
+        let place = number % EVENTS_EACH;
+        if place == 0 {
+            request = noise.uuid();
+            trace = format!(
+                r#"{{"spanId":"{:016x}","type":"X-Amzn-Trace-Id","value":"Root=1-{:08x}-{:016x}{:08x};Parent={:016x};Sampled=1"}}"#,
+                noise.next(),
+                noise.below(u32::MAX.into()),
+                noise.next(),
+                noise.below(u32::MAX.into()),
+                noise.next(),
+            );
+        }
+        let (kind, record) = record(place, &time, &request, &trace, &mut noise);
+        let comma = if number == 0 { "" } else { "," };
+        write!(
+            body,
+            r#"{comma}{{"time":"{time}","type":"{kind}","record":{record}}}"#
+        )
+        .expect("a string takes everything");
+    }
+    body.push(']');
+    body.into()
+}
+
+/// The event at this place of an invocation: its type and its record.
+fn record(
+    place: u32,
+    time: &str,
+    request: &str,
+    trace: &str,
+    noise: &mut Noise,
+) -> (&'static str, String) {
+    let (order, amount, took) = (
+        noise.below(1_000_000),
+        noise.below(50_000),
+        noise.below(900),
+    );
+    let word = [
+        "accepted",
+        "reserved",
+        "authorised",
+        "parcelled",
+        "declined",
+    ][usize::try_from(noise.below(5)).unwrap_or_default()];
+    let (customer, session) = (
+        noise.uuid(),
+        format!("{:016x}{:016x}", noise.next(), noise.next()),
+    );
+    let function = |record| ("function", record);
+    match place {
+        0 => (
+            "platform.start",
+            format!(r#"{{"requestId":"{request}","version":"$LATEST","tracing":{trace}}}"#),
+        ),
+        1 | 5 => function(format!(
+            r#""{time}\t{request}\tINFO\tOrder {order} {word}: customer=\"{customer}\" amount={amount} in {took} ms; stock checked, payment by \"card\", cart={session}, next step is shipping\n""#
+        )),
+        2 | 6 => function(format!(
+            r#"{{"timestamp":"{time}","level":"INFO","requestId":"{request}","message":"order {word}","order":{{"id":{order},"customer":"{customer}","amount":{amount},"currency":"EUR","items":[{},{}]}},"durationMs":{took}.25,"path":"/v1/orders/{order}","session":"{session}"}}"#,
+            order / 3,
+            amount / 7
+        )),
+        3 => function(format!(
+            r#""[INFO]\t{time}\t{request}\tGET https://stock.internal/items/{order}?customer={customer} -> 200 in {took} ms, {amount} bytes, session {session}\n""#
+        )),
+        4 => function(format!(
+            r#"{{"timestamp":"{time}","level":"ERROR","requestId":"{request}","errorType":"OrderError","errorMessage":"order {order} {word}: \"insufficient stock\"","session":"{session}","stackTrace":["at place (/var/task/orders.js:{took}:9)","at async handler (/var/task/index.js:31:5)"]}}"#
+        )),
+        7 => function(format!(
+            r#""Traceback (most recent call last):\n  File \"/var/task/app.py\", line {took}, in handler\n    place(order)\n  File \"/var/task/orders.py\", line {}, in place\n    raise ValueError('order {order} of {customer}')\nValueError: order {order}: {word}\n""#,
+            took / 2
+        )),
+        8 => (
+            "platform.runtimeDone",
+            format!(
+                r#"{{"requestId":"{request}","status":"success","tracing":{trace},"metrics":{{"durationMs":{took}.481,"producedBytes":{amount}}}}}"#
+            ),
+        ),
+        _ => (
+            "platform.report",
+            format!(
+                r#"{{"requestId":"{request}","status":"success","metrics":{{"durationMs":{took}.481,"billedDurationMs":{},"memorySizeMB":512,"maxMemoryUsedMB":{}}},"tracing":{trace},"spans":[{{"name":"extensionOverhead","start":"{time}","durationMs":0.9}}]}}"#,
+                took + 1,
+                took % 512
+            ),
+        ),
+    }
+}
+
+/// The same numbers in each run (xorshift).
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn uuid(&mut self) -> String {
+        let (first, second) = (self.next(), self.next());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            first >> 32,
+            first >> 16 & 0xffff,
+            first & 0xfff,
+            second >> 48 & 0x3fff | 0x8000,
+            second & 0xffff_ffff_ffff,
+        )
+    }
+}

@@ -1,0 +1,178 @@
+//! Runs what was asked for, and maps how it ended to an exit code.
+//!
+//! Invariant: the codes are a contract: 0 done, 1 error, 2 usage, 3 partial failure, 130
+//! interrupted. Must not: hold any command's logic.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use backstop_config::ProcessEnvironment;
+use clap::Parser as _;
+use tokio::sync::watch;
+
+use crate::aws::Access;
+use crate::cli::{Cli, Command, DemoArgs, ReplayArgs};
+use crate::demo;
+use crate::output::{Bar, Output, plural};
+use crate::replay::{self, Archive, Filter, Observer, Target, TargetOptions, UsageError};
+
+const USAGE: u8 = 2;
+const PARTIAL: u8 = 3;
+const INTERRUPTED: u8 = 130;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; where they cannot be printed nothing else can.
+            error.print().ok();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    match start(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            Output::error(&error);
+            if error.is::<UsageError>() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")?;
+    let output = Output::new(cli.output, cli.quiet);
+    match cli.command {
+        Command::Replay(args) => runtime.block_on(run_replay(args, output)),
+        Command::Demo(args) => runtime.block_on(run_demo(args, output)),
+    }
+}
+
+async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let target = Target::resolve(
+        &TargetOptions {
+            url: &args.to,
+            format: args.format.as_str(),
+            token_file: args.token_file.as_deref(),
+            header_file: args.header_file.as_deref(),
+        },
+        &ProcessEnvironment,
+    )?;
+    let access = Access {
+        endpoint_url: args.endpoint_url,
+        profile: args.profile,
+        region: args.region,
+        credentials: None,
+    };
+    let archive = Archive::new(access.s3().await, args.from);
+    let options = replay::Options {
+        filter: Filter {
+            functions: args.function,
+            reasons: args.reason,
+            since: args.since,
+            until: args.until,
+        },
+        dry_run: args.dry_run,
+        concurrency: usize::from(args.concurrency),
+        batch_records: args.batch_records as usize,
+    };
+    let shown = archive.shown();
+    output.progress(&if options.dry_run {
+        format!("Reading {shown}")
+    } else {
+        format!("Replaying {shown} to {}", target.shown_url())
+    });
+    let progress = ReplayProgress(Bar::new(
+        output.draws(),
+        "{bar:40} {pos}/{len} objects  {msg}",
+    ));
+    let (interrupt, stop) = watch::channel(false);
+    let summary = tokio::select! {
+        summary = replay::run(archive, target, options, &progress, stop) => summary,
+        () = interrupted_twice(&interrupt, output) => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+    progress.0.clear();
+    let summary = summary?;
+    if summary.objects + summary.objects_filtered + summary.objects_broken == 0 {
+        output.progress(&format!(
+            "There is no object below {shown}: check the bucket and the prefix"
+        ));
+    }
+    output.result(&summary)?;
+    Ok(if summary.interrupted {
+        ExitCode::from(INTERRUPTED)
+    } else if summary.is_complete() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(PARTIAL)
+    })
+}
+
+struct ReplayProgress(Bar);
+
+impl Observer for ReplayProgress {
+    fn listed(&self, objects: u64) {
+        self.0.lengthen(objects);
+    }
+
+    fn object_done(&self, total: &replay::Summary) {
+        let done = total.sent + total.would_send;
+        self.0.advance(plural(done, "record"));
+    }
+}
+
+/// Tells of the first Ctrl-C, and resolves at the second one.
+async fn interrupted_twice(interrupt: &watch::Sender<bool>, output: Output) {
+    for already in [false, true] {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return std::future::pending().await;
+        }
+        if !already {
+            output.progress("Interrupted: finishing what is under way; once more to stop at once");
+            interrupt.send_replace(true);
+        }
+    }
+}
+
+async fn run_demo(args: DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let fallbacks: Vec<&str> = args.fallback.iter().map(|name| name.as_str()).collect();
+    let options = demo::Options {
+        extension: args.extension,
+        fault: args.fault,
+        outage: args.outage,
+        invocations: args.invocations,
+        lines: args.lines,
+        line_bytes: args.line_bytes,
+        handler: Duration::from_millis(args.handler_ms),
+        gap: Duration::from_millis(args.gap_ms),
+        flush_strategy: args.flush_strategy.as_str().to_owned(),
+        max_added: Duration::from_millis(args.max_added_ms),
+        memory_mb: args.memory_mb,
+        fallbacks: fallbacks.join(","),
+        keep: args.keep,
+    };
+    let view = demo::View::new(output, options.invocations);
+    let summary = tokio::select! {
+        summary = demo::run(&options, &view) => Some(summary),
+        // Dropping the demo kills the extension and closes every port.
+        Ok(()) = tokio::signal::ctrl_c() => None,
+    };
+    view.clear();
+    let Some(summary) = summary.transpose()? else {
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    output.result(&summary)?;
+    Ok(if summary.ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,114 @@
+//! The one place that builds AWS clients and words their errors.
+//!
+//! Credentials come from where the AWS tools take them: environment, profile, SSO, web identity,
+//! container or instance. Invariant: every client has our TLS (rustls with ring) and the system's
+//! certificate authorities. Must not be bypassed: an endpoint or a profile that one command honours
+//! holds for all.
+
+use aws_config::BehaviorVersion;
+use aws_config::Region;
+use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::tls;
+
+/// The region where nothing names one; what the AWS tools assume for S3.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// How to reach AWS.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// The endpoint, where it is not the one of AWS. Path-style addressing is used with it.
+    pub endpoint_url: Option<String>,
+    /// The profile of the shared configuration.
+    pub profile: Option<String>,
+    /// The region, over whatever the environment and the profile say.
+    pub region: Option<String>,
+    /// Credentials to use instead of those of the environment: for the demo's own server.
+    pub credentials: Option<Credentials>,
+}
+
+impl Access {
+    /// An S3 client.
+    pub async fn s3(&self) -> aws_sdk_s3::Client {
+        let shared = self.load().await;
+        let mut config = aws_sdk_s3::config::Builder::from(&shared);
+        // AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 name emulators and private endpoints alike.
+        let has_endpoint = self.endpoint_url.is_some()
+            || shared.endpoint_url().is_some()
+            || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty());
+        if let Some(endpoint_url) = &self.endpoint_url {
+            // Goes before AWS_ENDPOINT_URL_S3: what is typed holds.
+            config = config.endpoint_url(endpoint_url);
+        }
+        aws_sdk_s3::Client::from_conf(config.force_path_style(has_endpoint).build())
+    }
+
+    async fn load(&self) -> aws_config::SdkConfig {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::Ring,
+            ))
+            .build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(credentials) = &self.credentials {
+            loader = loader.credentials_provider(credentials.clone());
+        }
+        if let Some(region) = &self.region {
+            return loader.region(Region::new(region.clone())).load().await;
+        }
+        let config = loader.load().await;
+        if config.region().is_some() {
+            return config;
+        }
+        let region = Region::new(DEFAULT_REGION);
+        config.into_builder().region(region).build()
+    }
+}
+
+/// What an S3 error says, and what to do about it. `what` is what was tried.
+pub fn explain<E, R>(what: &str, error: &SdkError<E, R>) -> anyhow::Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug,
+{
+    let code = error.as_service_error().and_then(|it| it.code());
+    let advice = match (code, error) {
+        (Some("NoSuchBucket"), _) => "check the bucket's name and the account of --profile",
+        (Some("AccessDenied" | "AllAccessDisabled"), _) => {
+            "the role needs s3:ListBucket on the bucket, s3:GetObject on its objects, and \
+             kms:Decrypt where they are encrypted with a key of yours"
+        }
+        (Some("ExpiredToken" | "ExpiredTokenException" | "InvalidToken"), _) => {
+            "sign in again: the credentials have expired"
+        }
+        (Some("SignatureDoesNotMatch" | "InvalidAccessKeyId"), _) => {
+            "check the credentials: S3 does not know them"
+        }
+        (
+            Some(
+                "PermanentRedirect"
+                | "AuthorizationHeaderMalformed"
+                | "IllegalLocationConstraintException",
+            ),
+            _,
+        ) => "give the bucket's own region with --region",
+        (_, SdkError::DispatchFailure(failure)) if failure.is_user() || failure.is_other() => {
+            "give credentials: set AWS_PROFILE or --profile, or sign in with `aws sso login`"
+        }
+        (_, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) => {
+            "check the network, --region and --endpoint-url"
+        }
+        _ => "try again; when it stays, the message above is S3's own",
+    };
+    let reason = match (code, error.as_service_error()) {
+        (Some(code), Some(service)) => match service.message() {
+            Some(message) => format!("{code}: {message}"),
+            None => code.to_owned(),
+        },
+        _ => DisplayErrorContext(error).to_string(),
+    };
+    anyhow::anyhow!("{what}: {reason}\n{advice}")
+}

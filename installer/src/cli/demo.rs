@@ -1,0 +1,131 @@
+//! The options of `backstop demo`.
+
+use std::path::PathBuf;
+
+use backstop_testkit::Fault;
+use clap::{Args, ValueEnum};
+
+use crate::demo::Outage;
+
+/// Run the real extension through an outage on this machine, replay, and count
+///
+/// The extension runs in a simulated Lambda environment, frozen between invocations. Its primary is
+/// a fake intake over TLS, its fallbacks are a Firehose stream and an S3 bucket, all on loopback.
+/// The primary fails for a while; afterwards the archive is replayed and every record is looked for.
+///
+/// Exits with 1 if a record is missing or the extension's ledger does not add up.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DemoArgs {
+    /// The extension's executable [default: backstop-extension beside this one, or on PATH]
+    #[arg(long, value_name = "PATH")]
+    pub extension: Option<PathBuf>,
+
+    /// How the primary fails: refuse, hang, reset, reset-after-body, slow, 413, or another status
+    #[arg(long, value_name = "FAULT", default_value = "503")]
+    pub fault: Fault,
+
+    /// When it fails, in fractions of the run (START..END), or third, all, start, none
+    #[arg(long, value_name = "RANGE", default_value = "third")]
+    pub outage: Outage,
+
+    /// How often the function is invoked
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub invocations: u32,
+
+    /// Lines that the function logs in one invocation
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub lines: u32,
+
+    /// About how long such a line is, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 300, value_parser = clap::value_parser!(u32).range(100..=200_000))]
+    pub line_bytes: u32,
+
+    /// How long the function runs, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub handler_ms: u64,
+
+    /// How long the environment is frozen between invocations, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 130, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub gap_ms: u64,
+
+    /// When the extension sends: `BACKSTOP_FLUSH_STRATEGY`
+    #[arg(long, value_enum, default_value_t, value_name = "STRATEGY")]
+    pub flush_strategy: StrategyName,
+
+    /// The most that sending may add to an invocation: `BACKSTOP_MAX_ADDED_MS`
+    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    pub max_added_ms: u64,
+
+    /// The function's memory
+    #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(128..=10_240))]
+    pub memory_mb: u32,
+
+    /// The fallbacks, in the order in which they are tried
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "firehose,s3",
+        value_name = "SINKS"
+    )]
+    pub fallback: Vec<FallbackName>,
+
+    /// Leave the archive, the report and the extension's stderr here
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// When records are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum StrategyName {
+    /// By the rate of invocations
+    #[default]
+    Auto,
+    /// Before the invocation is over
+    End,
+    /// At an interval
+    Periodic,
+    /// While handlers run
+    Continuous,
+}
+
+impl StrategyName {
+    /// As `BACKSTOP_FLUSH_STRATEGY` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::End => "end",
+            Self::Periodic => "periodic",
+            Self::Continuous => "continuous",
+        }
+    }
+}
+
+/// A fallback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FallbackName {
+    /// The Firehose stream
+    Firehose,
+    /// The S3 bucket
+    S3,
+    /// Neither, to see what that loses
+    None,
+}
+
+impl FallbackName {
+    /// As `BACKSTOP_FALLBACK` has it, which has no word for none.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firehose => "firehose",
+            Self::S3 => "s3",
+            Self::None => "none",
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  backstop demo
+  backstop demo --fault hang --outage 0.25..0.75 --flush-strategy end
+  backstop demo --fault refuse --fallback s3 --keep /tmp/demo --output json";

@@ -1,0 +1,57 @@
+//! What can be typed: options, their defaults and their help, and nothing else.
+//!
+//! Must not: read files or the environment, connect to anything, or hold a secret: tokens and
+//! headers come from files or the environment, never from an argument that `ps` shows.
+
+mod demo;
+mod replay;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use demo::{DemoArgs, FallbackName, StrategyName};
+pub use replay::{FormatName, ReplayArgs};
+
+/// Nothing a Lambda function logs is lost: replay what was archived while the primary was down,
+/// and see the whole story on this machine
+#[derive(Debug, Parser)]
+#[command(name = "backstop", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// How the result is printed on stdout
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub output: OutputFormat,
+
+    /// No progress on stderr
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 error, 2 usage, 3 partial failure, 130 interrupted";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Send what is in the archive to a primary
+    Replay(ReplayArgs),
+    /// Run the real extension through an outage on this machine, replay, and count
+    Demo(DemoArgs),
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OutputFormat {
+    /// For people
+    #[default]
+    Table,
+    /// One object, with a `schemaVersion`
+    Json,
+}

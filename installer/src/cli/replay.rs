@@ -1,0 +1,107 @@
+//! The options of `backstop replay`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::replay::{Glob, Location, Moment};
+
+/// Send what is in the archive to a primary
+///
+/// Reads every object below the prefix, those that the extension wrote and those that Firehose
+/// delivered, and posts the records with the ids they had at first. A record that is in the archive
+/// twice is sent once.
+///
+/// The token of the primary is read from --token-file, or else from the
+/// environment variable `BACKSTOP_PRIMARY_TOKEN`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ReplayArgs {
+    /// Where the archive is
+    #[arg(long, value_name = "S3_URL")]
+    pub from: Location,
+
+    /// Where to send the records: https, or http for loopback hosts
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+
+    /// The form of a batch
+    #[arg(long, value_enum, default_value_t)]
+    pub format: FormatName,
+
+    /// A file that holds the bearer token
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// A file of further headers, one `name: value` a line
+    #[arg(long, value_name = "FILE")]
+    pub header_file: Option<PathBuf>,
+
+    /// Read and count, send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Only records of functions with such a name; `*` and `?` stand for any text
+    #[arg(long, value_name = "GLOB")]
+    pub function: Vec<Glob>,
+
+    /// Only records that were diverted for this reason, such as `breaker_open`
+    #[arg(long, value_name = "NAME")]
+    pub reason: Vec<String>,
+
+    /// Only records of this time or later: RFC 3339, or a date
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+
+    /// Only records before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+
+    /// Objects that are read and sent side by side
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub concurrency: u16,
+
+    /// The most records in one request
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub batch_records: u32,
+
+    /// The S3 endpoint, where it is not the one of AWS
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+
+    /// The profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+
+    /// The region of the bucket
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+}
+
+/// The form of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum FormatName {
+    /// One JSON object a line
+    #[default]
+    Ndjson,
+    /// One JSON array
+    Json,
+}
+
+impl FormatName {
+    /// As `BACKSTOP_PRIMARY_FORMAT` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Json => "json",
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  backstop replay --from s3://archive/backstop --to https://intake.example.com/v1/logs --dry-run
+  backstop replay --from s3://archive/backstop --to https://intake.example.com/v1/logs \\
+      --token-file token --function 'checkout-*' --since 2026-01-31T08:00:00Z
+
+Exit codes: 0 done, 1 error, 2 usage, 3 something was not delivered, 130 interrupted";

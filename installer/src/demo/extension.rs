@@ -1,0 +1,31 @@
+//! Finds the extension's executable.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+const NAME: &str = "backstop-extension";
+
+/// The one that was given, or the one beside this executable, or the first on PATH.
+pub(super) fn find(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    const BUILD: &str =
+        "build it with `cargo build -p backstop-extension`, or give its path with --extension";
+    if let Some(path) = given {
+        if path.is_file() {
+            return Ok(path.to_owned());
+        }
+        bail!("there is no file {}: {BUILD}", path.display());
+    }
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|path| path.parent().map(Path::to_owned));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    beside
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+        .map(|directory| directory.join(NAME))
+        .find(|candidate| candidate.is_file())
+        .ok_or_else(|| {
+            anyhow::anyhow!("{NAME} is neither beside this executable nor on PATH: {BUILD}")
+        })
+}

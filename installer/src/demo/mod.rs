@@ -1,0 +1,243 @@
+//! The demo: the real extension through an outage of its primary, on this machine alone.
+//!
+//! In the order of the story: `extension` finds the executable, `outage` says when the primary is
+//! down, `stage` sets up what it talks to, `view` shows how it goes, `reconcile` looks for every
+//! record, `report` counts and `story` tells it.
+//!
+//! Invariants: nothing but the fault differs from a healthy run; what is replayed is replayed by
+//! the very function behind `backstop replay`. Must not: touch AWS, or leave anything behind that
+//! `--keep` did not ask for.
+
+mod extension;
+mod outage;
+mod reconcile;
+mod report;
+mod stage;
+mod story;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use backstop_config::{ProcessEnvironment, Strings};
+use backstop_testkit::traffic::Traffic;
+use backstop_testkit::{Fault, Invocation, Outcome, ShutdownReason, ShutdownReport};
+use tokio::sync::watch;
+
+use crate::output;
+use crate::replay;
+pub use outage::Outage;
+use reconcile::reconcile;
+pub use reconcile::{Findings, LedgerLine};
+pub use report::{AddedTime, Summary};
+use stage::Stage;
+pub use view::View;
+
+/// Every so many invocations the function fails: the platform's records differ then.
+const FAILS_EVERY: u32 = 10;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The extension's executable; looked for when `None`.
+    pub extension: Option<PathBuf>,
+    /// How the primary fails.
+    pub fault: Fault,
+    /// When.
+    pub outage: Outage,
+    /// How often the function is invoked.
+    pub invocations: u32,
+    /// Lines in one invocation.
+    pub lines: u32,
+    /// About how long a line is.
+    pub line_bytes: u32,
+    /// How long the function runs.
+    pub handler: Duration,
+    /// How long the environment is frozen between invocations.
+    pub gap: Duration,
+    /// `BACKSTOP_FLUSH_STRATEGY`.
+    pub flush_strategy: String,
+    /// `BACKSTOP_MAX_ADDED_MS`.
+    pub max_added: Duration,
+    /// The function's memory.
+    pub memory_mb: u32,
+    /// `BACKSTOP_FALLBACK`.
+    pub fallbacks: String,
+    /// Where to leave the archive, the report and the extension's stderr.
+    pub keep: Option<PathBuf>,
+}
+
+/// What the invocations came to.
+#[derive(Debug, Default)]
+struct Run {
+    emitted_lines: u64,
+    /// Whether the primary was down, and what sending added.
+    added: Vec<(bool, Duration)>,
+    /// An invocation did not end in time because of the extension.
+    overran: bool,
+}
+
+/// Runs the demo.
+pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
+    check_proxy(&ProcessEnvironment)?;
+    if let Some(directory) = &options.keep {
+        check_empty(directory)?;
+    }
+    let extension = extension::find(options.extension.as_deref())?;
+    view.phase(&format!("Starting {}", extension.display()));
+    let stage = Stage::set(&extension, options).await?;
+    let run = invoke(&stage, options, view).await?;
+
+    view.phase("Shutting the environment down");
+    let reason = if run.overran {
+        ShutdownReason::Timeout
+    } else {
+        ShutdownReason::Spindown
+    };
+    let shutdown = stage.environment.shutdown(reason).await?;
+    stage.firehose.flush().await?;
+    stage.intake.set_fault(None).await?;
+    let before = stage.at_primary();
+    let primary_requests = stage.intake.requests();
+    let archive = stage.in_archive()?;
+
+    view.phase(&format!(
+        "Replaying {} from the archive",
+        output::plural(archive.records.len() as u64, "record")
+    ));
+    let (_keep_going, stop) = watch::channel(false);
+    let replayed = replay::run(
+        stage.archive().await,
+        stage.target()?,
+        replay::Options::default(),
+        &(),
+        stop,
+    )
+    .await
+    .context("the replay failed")?;
+
+    let ledger = shutdown.ledger.clone().map(serde_json::from_value);
+    let ledger: Option<LedgerLine> = ledger
+        .transpose()
+        .context("the extension's ledger line is not of the form that the contract has")?;
+    let findings = reconcile(
+        run.emitted_lines,
+        ledger.as_ref(),
+        &before,
+        &archive,
+        &stage.at_primary(),
+    );
+    let summary = Summary::new(report::Parts {
+        options,
+        run,
+        stage: &stage,
+        shutdown: &shutdown,
+        ledger,
+        findings,
+        primary_requests,
+        replayed,
+    });
+    keep(options, &summary, &shutdown)?;
+    Ok(summary)
+}
+
+async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result<Run> {
+    let outage = options.outage.invocations(options.invocations);
+    let mut traffic = Traffic::new(options.line_bytes as usize);
+    let mut run = Run::default();
+    for number in 0..options.invocations {
+        if number > 0 {
+            stage.environment.idle(options.gap).await;
+        }
+        let is_down = outage.contains(&number);
+        if number == 0 && !is_down {
+            view.phase("The primary is up");
+        }
+        if number == outage.start && is_down {
+            stage.intake.set_fault(Some(options.fault)).await?;
+            view.phase(&format!(
+                "Invocation {}: the primary goes down ({})",
+                number + 1,
+                options.fault
+            ));
+        }
+        if number == outage.end && number > outage.start {
+            stage.intake.set_fault(None).await?;
+            view.phase(&format!(
+                "Invocation {}: the primary is up again",
+                number + 1
+            ));
+        }
+        let outcome = if (number + 1) % FAILS_EVERY == 0 {
+            Outcome::Error
+        } else {
+            Outcome::Success
+        };
+        let invocation = Invocation {
+            lines: traffic.records(options.lines as usize),
+            duration: options.handler,
+            outcome,
+        };
+        let report = stage.environment.invoke(invocation).await?;
+        run.emitted_lines = traffic.position();
+        run.added.push((is_down, report.added));
+        view.show(stage, number + 1, is_down);
+        if report.overran {
+            run.overran = true;
+            view.phase(&format!(
+                "Invocation {}: the extension was not back before the function's timeout",
+                number + 1
+            ));
+            break;
+        }
+    }
+    Ok(run)
+}
+
+/// The replay's client honours a proxy, which could not reach this machine's loopback.
+fn check_proxy(environment: &impl Strings) -> anyhow::Result<()> {
+    let set = |name: &&str| environment.get(name).is_some_and(|text| !text.is_empty());
+    let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        .into_iter()
+        .find(set);
+    let without = ["NO_PROXY", "no_proxy"]
+        .into_iter()
+        .find_map(|name| environment.get(name))
+        .unwrap_or_default();
+    let is_excepted = without
+        .split(',')
+        .any(|entry| entry.trim() == "*" || entry.trim().starts_with("127.0.0."));
+    match proxy {
+        Some(name) if !is_excepted => {
+            anyhow::bail!("{name} is set, and the demo talks to 127.0.0.1: set NO_PROXY=127.0.0.1")
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What an earlier demo left must not be counted as this one's.
+fn check_empty(directory: &Path) -> anyhow::Result<()> {
+    // Where it is not there yet it is made; what else is wrong shows then.
+    if let Ok(mut entries) = std::fs::read_dir(directory) {
+        anyhow::ensure!(
+            entries.next().is_none(),
+            "{} is not empty: give --keep a new directory",
+            directory.display()
+        );
+    }
+    Ok(())
+}
+
+/// Leaves the report and the extension's words beside the archive.
+fn keep(options: &Options, summary: &Summary, shutdown: &ShutdownReport) -> anyhow::Result<()> {
+    let Some(directory) = &options.keep else {
+        return Ok(());
+    };
+    let write = |name: &str, text: String| {
+        let path = directory.join(name);
+        std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+    };
+    write("report.json", output::json(summary, true)? + "\n")?;
+    write("stderr.log", shutdown.stderr.join("\n") + "\n")
+}

@@ -1,0 +1,88 @@
+//! What is drawn and redrawn on stderr, on a terminal only.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A progress bar; nothing at all where nothing may be drawn.
+#[derive(Debug, Clone)]
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar in the given template.
+    pub fn new(draws: bool, template: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), target(draws));
+        bar.set_style(style(template));
+        Self(bar)
+    }
+
+    /// There is so much more to do.
+    pub fn lengthen(&self, by: u64) {
+        self.0.inc_length(by);
+    }
+
+    /// One more is done.
+    pub fn advance(&self, message: String) {
+        self.0.set_message(message);
+        self.0.inc(1);
+    }
+
+    /// Takes it away.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A few lines, the first of them a bar.
+#[derive(Debug)]
+pub struct Lines {
+    all: MultiProgress,
+    lines: Vec<ProgressBar>,
+}
+
+impl Lines {
+    /// A bar over `length` in the given template, and `count` lines below it.
+    pub fn new(draws: bool, length: u64, template: &str, count: usize) -> Self {
+        let all = MultiProgress::with_draw_target(target(draws));
+        let bar = all.add(ProgressBar::new(length));
+        bar.set_style(style(template));
+        let mut lines = vec![bar];
+        for _ in 0..count {
+            let line = all.add(ProgressBar::new(0));
+            line.set_style(style("{msg}"));
+            lines.push(line);
+        }
+        Self { all, lines }
+    }
+
+    /// Draws the bar at `position`, and the lines.
+    pub fn draw(&self, position: u64, messages: impl IntoIterator<Item = String>) {
+        for (line, message) in self.lines.iter().zip(messages) {
+            line.set_message(message);
+        }
+        if let Some(bar) = self.lines.first() {
+            bar.set_position(position);
+        }
+    }
+
+    /// Takes them away.
+    pub fn clear(&self) {
+        for line in &self.lines {
+            line.finish_and_clear();
+        }
+        // What cannot be cleared is only left standing.
+        self.all.clear().ok();
+    }
+}
+
+fn target(draws: bool) -> ProgressDrawTarget {
+    if draws {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("█▌ ")
+}

@@ -1,0 +1,151 @@
+//! Records on their way back: grouped into requests, named so that a retry is known as one.
+//!
+//! Invariants: an idempotency key is a function of the object and of exactly the records in the
+//! request. Were it less (say, of the first and the last record), a receiver that honours it would
+//! take a replay with another filter for a repetition and drop records it never had.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+/// The most bytes of one request before compression, unless a single record is larger.
+const LARGEST_BATCH: usize = 1024 * 1024;
+
+/// A record as the primary gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) id: String,
+    pub(super) line: String,
+}
+
+/// The key of a request.
+pub(super) fn idempotency_key(object: &str, records: &[Record]) -> String {
+    let mut hash = Sha256::new();
+    for part in std::iter::once(object).chain(records.iter().map(|record| record.id.as_str())) {
+        // With its length in front, no two lists of parts are the same bytes.
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    let mut key = "replay-".to_owned();
+    for byte in &digest[..16] {
+        // Writing to a string cannot fail.
+        write!(key, "{byte:02x}").unwrap_or_default();
+    }
+    key
+}
+
+/// Groups records into batches.
+#[derive(Debug)]
+pub(super) struct Batcher {
+    most_records: usize,
+    records: Vec<Record>,
+    bytes: usize,
+}
+
+impl Batcher {
+    pub(super) fn new(most_records: usize) -> Self {
+        Self {
+            most_records: most_records.max(1),
+            records: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Adds a record; gives the batch before it where there is no room for it in that one.
+    pub(super) fn push(&mut self, record: Record) -> Option<Vec<Record>> {
+        let size = record.line.len() + 1;
+        let is_full = self.records.len() >= self.most_records || self.bytes + size > LARGEST_BATCH;
+        let full = if is_full { self.take() } else { None };
+        self.bytes += size;
+        self.records.push(record);
+        full
+    }
+
+    /// What is there; `None` where there is nothing.
+    pub(super) fn take(&mut self) -> Option<Vec<Record>> {
+        self.bytes = 0;
+        let records = std::mem::take(&mut self.records);
+        (!records.is_empty()).then_some(records)
+    }
+}
+
+/// The ids that were met in this run: 16 bytes each, whatever their length.
+#[derive(Debug, Default)]
+pub(super) struct Seen(HashSet<[u8; 16]>);
+
+impl Seen {
+    /// Whether the id is met for the first time.
+    pub(super) fn is_new(&mut self, id: &str) -> bool {
+        let digest = Sha256::digest(id);
+        let mut short = [0; 16];
+        short.copy_from_slice(&digest[..16]);
+        self.0.insert(short)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str, bytes: usize) -> Record {
+        Record {
+            id: id.to_owned(),
+            line: "x".repeat(bytes),
+        }
+    }
+
+    #[test]
+    fn a_key_names_the_object_and_exactly_its_records() {
+        let [a, b, c] = ["a", "b", "c"].map(|id| record(id, 1));
+        let all = [a.clone(), b.clone(), c.clone()];
+        let key = idempotency_key("object", &all);
+        assert_eq!(key, idempotency_key("object", &all));
+        assert_eq!(key.len(), "replay-".len() + 32);
+        assert_ne!(key, idempotency_key("other", &all));
+        assert_ne!(key, idempotency_key("object", &[a.clone(), c]));
+        assert_ne!(
+            idempotency_key("object", &[record("ab", 1), record("c", 1)]),
+            idempotency_key("object", &[record("a", 1), record("bc", 1)])
+        );
+        assert_ne!(
+            idempotency_key("object", &[a.clone(), b.clone()]),
+            idempotency_key("object", &[b, a])
+        );
+    }
+
+    #[test]
+    fn batches_end_at_a_count_or_at_a_size() {
+        let mut batcher = Batcher::new(2);
+        assert!(batcher.push(record("1", 1)).is_none());
+        assert!(batcher.push(record("2", 1)).is_none());
+        assert_eq!(
+            batcher.push(record("3", 1)).map(|batch| batch.len()),
+            Some(2)
+        );
+        assert_eq!(batcher.take().map(|batch| batch.len()), Some(1));
+        assert!(batcher.take().is_none());
+
+        let mut batcher = Batcher::new(1000);
+        assert!(batcher.push(record("1", LARGEST_BATCH / 2)).is_none());
+        assert_eq!(
+            batcher
+                .push(record("2", LARGEST_BATCH))
+                .map(|batch| batch.len()),
+            Some(1)
+        );
+        assert_eq!(
+            batcher.push(record("3", 1)).map(|batch| batch.len()),
+            Some(1)
+        );
+    }
+
+    #[test]
+    fn an_id_is_new_once() {
+        let mut seen = Seen::default();
+        assert!(seen.is_new("a"));
+        assert!(seen.is_new("b"));
+        assert!(!seen.is_new("a"));
+    }
+}

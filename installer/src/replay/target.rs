@@ -1,0 +1,244 @@
+//! The primary to replay to: what was typed and set, resolved by the rules of the extension.
+//!
+//! Invariants: an address or a header that the extension would refuse is refused here, with the
+//! same words; no secret is in an error. Must not: connect.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use backstop_config::{ConfigError, Secret, Settings, Strings};
+use backstop_delivery::SystemClock;
+use backstop_sinks::codec::{LineEncoder, Resource};
+use backstop_sinks::{HttpsSink, SharedHttp};
+
+/// One request may take longer than the extension's: nobody waits for it.
+const TIMEOUT_MS: &str = "30000";
+/// What of the environment holds here as it does in the extension.
+const HONOURED: [&str; 5] = [
+    "BACKSTOP_ALLOW_PLAINTEXT",
+    "BACKSTOP_PRIMARY_COMPRESSION",
+    "BACKSTOP_PRIMARY_TIMEOUT_MS",
+    "BACKSTOP_PRIMARY_TOKEN",
+    "SSL_CERT_FILE",
+];
+
+/// What was asked for makes no sense: exit code 2.
+#[derive(Debug)]
+pub struct UsageError(pub String);
+
+impl std::fmt::Display for UsageError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Where records are sent.
+#[derive(Debug)]
+pub struct Target {
+    pub(super) sink: HttpsSink,
+    pub(super) timeout: Duration,
+    shown_url: String,
+    warning: Arc<OnceLock<String>>,
+}
+
+/// What was typed of it.
+#[derive(Debug, Clone, Default)]
+pub struct TargetOptions<'a> {
+    /// The address.
+    pub url: &'a str,
+    /// As `BACKSTOP_PRIMARY_FORMAT` has it.
+    pub format: &'a str,
+    /// A file with the token, over the environment's.
+    pub token_file: Option<&'a Path>,
+    /// A file with headers.
+    pub header_file: Option<&'a Path>,
+}
+
+impl Target {
+    /// The target as typed; `environment` gives the token and whatever else was not typed.
+    pub fn resolve(
+        options: &TargetOptions<'_>,
+        environment: &impl Strings,
+    ) -> anyhow::Result<Self> {
+        let mut strings: BTreeMap<String, String> = HONOURED
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), environment.get(name)?)))
+            .collect();
+        let mut set = |name: &str, value: &str| strings.insert(name.to_owned(), value.to_owned());
+        set("BACKSTOP_PRIMARY_URL", options.url);
+        set("BACKSTOP_PRIMARY_FORMAT", options.format);
+        if let Some(path) = options.token_file {
+            set("BACKSTOP_PRIMARY_TOKEN", read(path)?.trim());
+        }
+        let headers = match options.header_file {
+            Some(path) => headers(path, &read(path)?)?,
+            None => Vec::new(),
+        };
+        if !headers.is_empty() {
+            set("BACKSTOP_PRIMARY_HEADERS", &as_pairs(&headers));
+        }
+        strings
+            .entry("BACKSTOP_PRIMARY_TIMEOUT_MS".to_owned())
+            .or_insert_with(|| TIMEOUT_MS.to_owned());
+
+        let (settings, errors) = Settings::resolve(&strings);
+        let Some(mut primary) = settings.primary.filter(|_| errors.is_empty()) else {
+            return Err(UsageError(explain(&errors)).into());
+        };
+        // The values as they were typed: the pairs had to do without commas.
+        for (slot, (_, value)) in primary.headers.iter_mut().zip(headers) {
+            slot.1 = Secret::new(value);
+        }
+        let warning = Arc::new(OnceLock::new());
+        let http = SharedHttp::new(settings.ca_file, Arc::new(SystemClock), {
+            let warning = Arc::clone(&warning);
+            // It is told once for each client that is built: the first time is enough.
+            move |error| drop(warning.set(error.to_string()))
+        });
+        // Lines were encoded when they were archived; there is no resource of ours to add.
+        let lines = LineEncoder::new(Resource::default());
+        Ok(Self {
+            shown_url: primary.shown_url(),
+            timeout: primary.timeout,
+            warning,
+            sink: HttpsSink::new(http, &primary, lines),
+        })
+    }
+
+    /// The address without its query.
+    pub fn shown_url(&self) -> &str {
+        &self.shown_url
+    }
+
+    /// What is wrong with the file of certificate authorities, once a request has shown it.
+    pub(super) fn warning(&self) -> Option<&str> {
+        self.warning.get().map(String::as_str)
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+/// `name: value` lines; empty ones and those that begin with `#` are passed over.
+fn headers(path: &Path, text: &str) -> Result<Vec<(String, String)>, UsageError> {
+    let mut headers = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        // The line itself may be a secret.
+        let (name, value) = line.split_once(':').ok_or_else(|| {
+            UsageError(format!(
+                "{}, line {number}: write it as `name: value`",
+                path.display()
+            ))
+        })?;
+        headers.push((name.trim().to_owned(), value.trim().to_owned()));
+    }
+    Ok(headers)
+}
+
+/// For the configuration's rules, which read pairs separated by commas: a comma is as good as any
+/// other visible character to them.
+fn as_pairs(headers: &[(String, String)]) -> String {
+    let pair = |(name, value): &(String, String)| {
+        format!("{}={}", name.replace(',', ";"), value.replace(',', ";"))
+    };
+    let pairs: Vec<String> = headers.iter().map(pair).collect();
+    pairs.join(",")
+}
+
+/// The mistakes in the words of the command line.
+fn explain(errors: &[ConfigError]) -> String {
+    let lines: Vec<String> = errors
+        .iter()
+        // That follows from the others.
+        .filter(|error| !error.message().starts_with("gives no valid primary"))
+        .map(|error| {
+            let option = match error.variable() {
+                "BACKSTOP_PRIMARY_URL" => "--to",
+                "BACKSTOP_PRIMARY_HEADERS" => "--header-file",
+                "BACKSTOP_PRIMARY_TOKEN" => "the token",
+                other => other,
+            };
+            let message = error.message();
+            let message = message
+                .strip_suffix("; the primary is off")
+                .unwrap_or(message);
+            format!("{option} {message}")
+        })
+        .collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(url: &str, variables: &[(&str, &str)]) -> Result<String, String> {
+        let environment: BTreeMap<String, String> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let options = TargetOptions {
+            url,
+            format: "ndjson",
+            ..TargetOptions::default()
+        };
+        Target::resolve(&options, &environment)
+            .map(|target| target.shown_url().to_owned())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_rules_of_the_extension_hold_for_the_address() {
+        assert_eq!(
+            resolve("https://host/logs?key=hunter2", &[]).as_deref(),
+            Ok("https://host/logs?***")
+        );
+        assert!(resolve("http://127.0.0.1:8080", &[]).is_ok());
+        let refused = resolve("http://host/logs", &[]).expect_err("it is plain http");
+        assert!(
+            refused.starts_with("--to is \"http://host/logs\": plain http"),
+            "{refused}"
+        );
+        assert!(
+            refused.ends_with("BACKSTOP_ALLOW_PLAINTEXT=true"),
+            "{refused}"
+        );
+        assert!(resolve("http://host/logs", &[("BACKSTOP_ALLOW_PLAINTEXT", "true")]).is_ok());
+    }
+
+    #[test]
+    fn other_variables_of_the_environment_are_not_judged() {
+        assert!(resolve("https://host", &[("BACKSTOP_S3_BUCKET", "no/bucket")]).is_ok());
+        let error = resolve("https://host", &[("BACKSTOP_PRIMARY_TOKEN", "hun ter2")]);
+        let error = error.expect_err("a token holds no space");
+        assert!(
+            error.starts_with("the token holds a space") && !error.contains("hun"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_header_file_has_names_values_and_comments() {
+        let path = Path::new("headers");
+        let text = "# ours\n\nx-team: a, b\nx-url: https://host\n";
+        let found = headers(path, text).expect("they are headers");
+        let expected = [("x-team", "a, b"), ("x-url", "https://host")];
+        assert_eq!(
+            found,
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+        assert_eq!(as_pairs(&found), "x-team=a; b,x-url=https://host");
+        let error = headers(path, "x-team: a\nhunter2").expect_err("no colon");
+        assert_eq!(error.0, "headers, line 2: write it as `name: value`");
+    }
+}

@@ -1,0 +1,5 @@
+//! The real command, from its arguments to its exit code; loopback only.
+
+mod replay;
+mod support;
+mod usage;
