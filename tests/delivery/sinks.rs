@@ -58,7 +58,7 @@ async fn a_healthy_primary_gets_everything_with_the_headers_it_was_promised() {
     }
     assert!(headers.contains_key("idempotency-key"));
     assert!(!outcome.stderr().contains("t0ken-value"));
-    let line = world.intake.lines().into_iter().next().unwrap().to_string();
+    let line = world.intake.lines().swap_remove(0);
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["resource"]["faas.name"], "orders");
     assert_eq!(line["resource"]["stage"], "test");

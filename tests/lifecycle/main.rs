@@ -138,12 +138,8 @@ async fn after_a_snapstart_restore_ids_are_new() {
     outcome.assert_nothing_lost();
     let environment_of = |kind: &str| {
         let lines = world.intake.lines();
-        let line = lines
-            .iter()
-            .find(|line| line.to_string().contains(kind))
-            .unwrap()
-            .to_string();
-        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let line = lines.iter().find(|line| line.contains(kind)).unwrap();
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
         let id = line["id"]
             .as_str()
             .unwrap()
@@ -236,6 +232,7 @@ async fn a_hanging_primary_never_makes_an_invocation_overrun_a_short_timeout() {
 
 /// Whatever is wrong, init succeeds, one line names every variable at fault, and what is right works.
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn no_mistake_in_the_configuration_fails_init() {
     type Setup = fn(EnvironmentBuilder) -> EnvironmentBuilder;
     let cases: [(&str, Setup, &[&str], bool); 7] = [

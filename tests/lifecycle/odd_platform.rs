@@ -31,7 +31,10 @@ async fn serve(stream: TcpStream, script: Script) -> std::io::Result<()> {
             }
             let line = line.trim_end().to_ascii_lowercase();
             if path.is_empty() {
-                path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+                line.split(' ')
+                    .nth(1)
+                    .unwrap_or_default()
+                    .clone_into(&mut path);
             } else if let Some(value) = line.strip_prefix("content-length:") {
                 length = value.trim().parse().unwrap_or(0);
             } else if line.is_empty() {

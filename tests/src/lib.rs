@@ -3,6 +3,11 @@
 //! A [`World`] is the embedded S3, Firehose and APM; [`World::environment`] prepares a simulated
 //! execution environment that knows them. [`Outcome`] reconciles what was emitted with what arrived.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "an assertion's name says what it panics on"
+)]
+
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
