@@ -23,7 +23,7 @@ pub(crate) struct Log(Arc<Inner>);
 struct Inner {
     level: LogLevel,
     clock: Arc<dyn Clock>,
-    written: Mutex<HashMap<&'static str, Written>>,
+    written: Mutex<HashMap<String, Written>>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +66,9 @@ impl Log {
         if !self.0.level.includes(level) {
             return;
         }
-        let Some(suppressed) = self.admit(message) else {
+        // The same of another sink is news.
+        let sink = details["sink"].as_str().unwrap_or_default();
+        let Some(suppressed) = self.admit(format!("{message} {sink}")) else {
             return;
         };
         let mut line = json!({ "level": level.as_str().to_ascii_uppercase(), "message": message });
@@ -80,14 +82,14 @@ impl Log {
     }
 
     /// Whether to write now, and how many of the same were not written before.
-    fn admit(&self, message: &'static str) -> Option<u64> {
+    fn admit(&self, message: String) -> Option<u64> {
         let now = self.0.clock.wall();
         let mut written = self
             .0
             .written
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        match written.get_mut(message) {
+        match written.get_mut(&message) {
             Some(before) if now.since(before.last) < QUIET => {
                 before.suppressed += 1;
                 None

@@ -2,14 +2,14 @@
 //!
 //! The data's way, and the modules in its order:
 //!
-//! 1. [`source`]: Lambda posts telemetry to our listener, which takes the bytes and acknowledges.
-//! 2. [`transform`]: bytes become records with ids.
-//! 3. [`buffer`]: records wait, within a bound, and leave as batches.
+//! 1. `source`: Lambda posts telemetry to our listener, which takes the bytes and acknowledges.
+//! 2. `transform`: bytes become records with ids.
+//! 3. `buffer`: records wait, within a bound, and leave as batches.
 //! 4. `backstop_delivery::Chain`: batches go to the primary, or to the fallbacks.
 //! 5. `backstop_delivery::Ledger`: what became of each record, written at shutdown.
 //!
-//! [`pipeline`] is that flow on one screen; [`lifecycle`] decides when to send and when to tell
-//! Lambda that we are ready; [`app`] puts the parts together.
+//! `pipeline` is that flow on one screen; `lifecycle` decides when to send and when to tell
+//! Lambda that we are ready; `app` puts the parts together.
 
 mod app;
 mod buffer;

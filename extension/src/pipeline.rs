@@ -36,7 +36,9 @@ const STRAGGLERS: Duration = Duration::from_millis(300);
 const DEADLINE_MARGIN: Duration = Duration::from_millis(50);
 /// Without an invocation's deadline (Managed Instances, init): longer than any attempt.
 const NO_DEADLINE: Duration = Duration::from_mins(1);
-/// After a flush that left something, the next try comes no sooner, unless the stage changes.
+/// While memory runs short, a flush may not wait longer than this for a sink.
+const PRESSED: Duration = Duration::from_millis(500);
+/// After a flush in which no sink took anything, the next try comes no sooner, unless the stage changes.
 const STUCK: Duration = Duration::from_secs(1);
 
 type NextEvent = BoxFuture<'static, (Api, Result<Event, ApiError>)>;
@@ -85,6 +87,8 @@ struct Invocation {
     request_id: String,
     manner: Manner,
     stage: Stage,
+    /// Lambda's deadline, with a margin.
+    ends: Instant,
     has_flushed: bool,
     is_reported: bool,
 }
@@ -130,6 +134,7 @@ impl Pipeline {
                 request_id: String::new(),
                 manner,
                 stage: Stage::Handler,
+                ends: Instant::now(),
                 has_flushed: false,
                 is_reported: true,
             },
@@ -171,17 +176,17 @@ impl Pipeline {
         if std::mem::take(&mut self.restore_pending) {
             self.restored();
         }
-        let manner = Manner::of(self.settings.strategy, self.rate.is_often());
+        let left = until(deadline_ms, now).saturating_sub(DEADLINE_MARGIN);
         self.invocation = Invocation {
             request_id,
-            manner,
+            manner: Manner::of(self.settings.strategy, self.rate.is_often()),
             stage: Stage::Handler,
+            ends: Instant::now() + left,
             has_flushed: false,
             is_reported: false,
         };
         self.stuck_until = None;
-        let left = until(deadline_ms, now).saturating_sub(DEADLINE_MARGIN);
-        self.window.set(Phase::Handler, Instant::now() + left);
+        self.window.set(Phase::Handler, self.invocation.ends);
         self.receive();
     }
 
@@ -207,6 +212,7 @@ impl Pipeline {
                 &json!({"requests": oversized, "maxBytes": MOST_BODY_BYTES}),
             );
         }
+        self.hurry_when_pressed();
         self.tell_inbox();
     }
 
@@ -269,7 +275,7 @@ impl Pipeline {
         self.stuck_until = None;
         let ends = Instant::now() + self.settings.max_added;
         self.window
-            .set(Phase::PostRuntime, ends.min(self.window.current().ends));
+            .set(Phase::PostRuntime, ends.min(self.invocation.ends));
     }
 
     fn restored(&mut self) {
@@ -309,11 +315,14 @@ impl Pipeline {
     }
 
     fn start_flush(&mut self) {
+        let now = Instant::now();
         let is_bounded = self.api.is_some() && !self.managed_instances;
-        if !is_bounded && self.window.current().phase != Phase::Shutdown {
+        match (self.window.current().phase, self.invocation.stage) {
+            (Phase::Shutdown, _) => {}
             // No invocation bounds it; a freeze may interrupt it, and the thaw is noticed.
-            self.window
-                .set(Phase::Handler, Instant::now() + NO_DEADLINE);
+            _ if !is_bounded => self.window.set(Phase::Handler, now + NO_DEADLINE),
+            (_, Stage::Handler) => self.window.set(Phase::Handler, self.invocation.ends),
+            (_, Stage::PostRuntime) => {}
         }
         self.invocation.has_flushed = true;
         let batches = self.buffer.take(self.clock.wall());
@@ -325,11 +334,23 @@ impl Pipeline {
 
     fn flushed(&mut self, left: Vec<Batch>) {
         self.flush = None;
-        if !left.is_empty() {
-            self.stuck_until = Some(Instant::now() + STUCK);
-        }
+        let in_vain = !left.is_empty() && self.buffer.is_all_that_was_out(&left);
+        self.stuck_until = in_vain.then(|| Instant::now() + STUCK);
         self.buffer.settle(left, self.clock.wall());
         self.tell_inbox();
+    }
+
+    /// A burst fills the buffer faster than a sink that hangs is given up: it is given up sooner.
+    fn hurry_when_pressed(&self) {
+        let window = self.window.current();
+        let is_pressed = self.buffer.held_bytes() > self.buffer.max_bytes() / 2;
+        if is_pressed && self.flush.is_some() && window.phase == Phase::Handler {
+            let ends = Instant::now() + PRESSED;
+            // Once for each flush: a window that has been cut is nearer than that.
+            if window.ends > ends + PRESSED {
+                self.window.set(Phase::Handler, ends);
+            }
+        }
     }
 
     fn tell_inbox(&self) {

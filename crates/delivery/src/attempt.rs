@@ -15,6 +15,8 @@ use crate::window::{Limit, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
 const MOST_ATTEMPTS: u32 = 3;
+/// How long a body size that was too large is not tried again.
+const TOO_LARGE_IS_KNOWN: Duration = Duration::from_mins(5);
 
 /// How it ended.
 pub(crate) enum Outcome {
@@ -28,6 +30,16 @@ pub(crate) enum Outcome {
     Rejected(Cause),
 }
 
+/// On what terms attempts are made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) permit: Permit,
+    /// What the sinks after this one must be left.
+    pub(crate) reserve: Duration,
+    /// The same, should the environment be taken down meanwhile.
+    pub(crate) shutdown_reserve: Duration,
+}
+
 /// Tries until the sink takes the batch, the batch must go elsewhere, or the time is up.
 ///
 /// Where a sink takes a part, the batch shrinks to what it did not take.
@@ -37,19 +49,25 @@ pub(crate) async fn attempts(
     batch: &mut Batch,
     mut parts: Vec<Part>,
     window: &mut WindowView,
-    permit: Permit,
-    reserve: Duration,
+    terms: Terms,
 ) -> Outcome {
-    if batch.len() > 1 && known_too_large(link, &parts) {
+    let Terms {
+        permit,
+        reserve,
+        shutdown_reserve,
+    } = terms;
+    if batch.len() > 1 && known_too_large(chain, link, &parts) {
         link.state().breaker.forget_probe();
         return Outcome::TooLarge(Answer::status(413).cause());
     }
     let mut failures = 0;
+    let mut has_thawed = false;
     loop {
         let started = Instant::now();
         let limit = Limit {
             until: started + link.timeout,
             reserve,
+            shutdown_reserve,
             epoch: window.current().epoch,
             probe_grace: (permit == Permit::Probe).then(|| link.state().probe_grace()),
         };
@@ -80,8 +98,9 @@ pub(crate) async fn attempts(
             Verdict::Split => {
                 sink_is_well(chain, link);
                 let size = parts.iter().map(|part| part.body.len()).sum();
-                let mut state = link.state();
-                state.too_large = Some(state.too_large.map_or(size, |known| known.min(size)));
+                let until = chain.clock.wall() + TOO_LARGE_IS_KNOWN;
+                let known = known_limit(chain, link);
+                link.state().too_large = Some((known.map_or(size, |known| known.min(size)), until));
                 return Outcome::TooLarge(cause);
             }
             Verdict::Stop => {
@@ -103,11 +122,14 @@ pub(crate) async fn attempts(
                 if failure.is_ambiguous() {
                     batch.mark_ambiguous();
                 }
-                if failure == Failure::Thawed {
+                if failure == Failure::Thawed && !has_thawed {
                     // The freeze broke it, not the sink: the same again, under the same id.
+                    has_thawed = true;
                     continue;
                 }
-                failure.used_its_budget()
+                // A second freeze without an answer is the sink's doing: where freezes come more
+                // often than time-outs, nothing else would ever tell that it hangs.
+                failure.used_its_budget() || failure == Failure::Thawed
             }
             Answer::Status { .. } | Answer::Partial { .. } => false,
         };
@@ -127,9 +149,18 @@ pub(crate) async fn attempts(
     }
 }
 
-fn known_too_large(link: &Link, parts: &[Part]) -> bool {
+fn known_too_large(chain: &Chain, link: &Link, parts: &[Part]) -> bool {
     let size: usize = parts.iter().map(|part| part.body.len()).sum();
-    link.state().too_large.is_some_and(|limit| size >= limit)
+    known_limit(chain, link).is_some_and(|limit| size >= limit)
+}
+
+/// The size the sink is known to call too large, while that is fresh: it may be mended.
+fn known_limit(chain: &Chain, link: &Link) -> Option<usize> {
+    let now = chain.clock.wall();
+    link.state()
+        .too_large
+        .filter(|(_, until)| now < *until)
+        .map(|(size, _)| size)
 }
 
 fn sink_is_well(chain: &Chain, link: &Link) {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use crate::attempt::{Outcome, attempts};
+use crate::attempt::{Outcome, Terms, attempts};
 use crate::backoff::Jitter;
 use crate::batch::Batch;
 use crate::breaker::{Breaker, BreakerState};
-use crate::clock::Clock;
+use crate::clock::{Clock, Wall};
 use crate::ledger::{DropReason, SharedLedger};
 use crate::outcome::{Cause, DeadLetter};
 use crate::sink::{Notice, Observer, Role, Sink, SinkName};
@@ -81,8 +81,9 @@ pub(crate) struct LinkState {
     pub(crate) breaker: Breaker,
     /// A running estimate of how long an answer takes.
     estimate: Option<Duration>,
-    /// The smallest body it ever called too large: larger ones are split before they are sent.
-    pub(crate) too_large: Option<usize>,
+    /// The smallest body it called too large, and until when that is believed: larger ones are split
+    /// before they are sent.
+    pub(crate) too_large: Option<(usize, Wall)>,
 }
 
 impl LinkState {
@@ -251,7 +252,8 @@ impl Chain {
                 let tail = batch.split_off(PROBE_RECORDS);
                 return Step::Split(batch, tail);
             }
-            let reserve = self.reserve_after(index, window, manner);
+            let reserve = self.reserve_after(index, phase, manner);
+            let reserve = reserve.min(window.left(Duration::ZERO) / 2);
             if !self.has_time(index, window, reserve) {
                 if phase == Phase::Shutdown {
                     batch.divert(link.sink.name(), Cause::NO_BUDGET);
@@ -272,7 +274,13 @@ impl Chain {
             };
             let parts = link.sink.encode(&batch);
             drop(turn);
-            match attempts(self, link, &mut batch, parts, window, permit, reserve).await {
+            let shutdown_reserve = self.reserve_after(index, Phase::Shutdown, manner);
+            let terms = Terms {
+                permit,
+                reserve,
+                shutdown_reserve,
+            };
+            match attempts(self, link, &mut batch, parts, window, terms).await {
                 Outcome::Delivered => return self.delivered(link, &batch),
                 Outcome::Diverted(cause) => {
                     if link.role == Role::Primary {
@@ -338,26 +346,25 @@ impl Chain {
         }
     }
 
-    /// What the sinks after `index` must be left, at most half of what there is.
+    /// What the sinks after `index` must be left.
     ///
     /// At shutdown that is the time of each of them. Before, it is the time of one fallback, kept from
     /// the primary: a batch that finds no time at the second fallback is not lost, it waits for the
     /// next flush, and the primary makes better use of what two would be kept.
-    fn reserve_after(&self, index: usize, window: &WindowView, manner: Manner) -> Duration {
+    fn reserve_after(&self, index: usize, phase: Phase, manner: Manner) -> Duration {
         let now = self.clock.wall();
-        let sinks = match (window.current().phase, self.links[index].role) {
+        let sinks = match (phase, self.links[index].role) {
             (Phase::Shutdown, _) => self.links.len(),
             (Phase::Handler | Phase::PostRuntime, Role::Primary) => 1,
             (Phase::Handler | Phase::PostRuntime, Role::Fallback) => 0,
         };
-        let wanted: Duration = self.links[index + 1..]
+        self.links[index + 1..]
             .iter()
             .map(Link::state)
             .filter(|state| state.breaker.state(now) == BreakerState::Closed || manner.regardless)
             .take(sinks)
             .map(|state| state.reserve() * manner.rounds)
-            .sum();
-        wanted.min(window.left(Duration::ZERO) / 2)
+            .sum()
     }
 
     /// Whether an attempt has a chance: half as long again as the sink usually takes.

@@ -53,6 +53,8 @@ pub(crate) struct Limit {
     pub(crate) until: Instant,
     /// What the sinks after this one must have left.
     pub(crate) reserve: Duration,
+    /// The same from the moment that the environment is taken down, where each of them counts.
+    pub(crate) shutdown_reserve: Duration,
     /// The epoch in which the attempt began.
     pub(crate) epoch: u64,
     /// For a probe: how long after the handler's run it may still be answered.
@@ -105,10 +107,14 @@ impl WindowView {
         let mut handler_done_at = None;
         loop {
             let window = *self.0.borrow_and_update();
-            let window_end = window
-                .ends
-                .checked_sub(limit.reserve)
-                .unwrap_or(window.ends);
+            let reserve = match window.phase {
+                Phase::Shutdown => {
+                    let left = window.ends.saturating_duration_since(Instant::now());
+                    limit.shutdown_reserve.min(left / 2)
+                }
+                Phase::Handler | Phase::PostRuntime => limit.reserve,
+            };
+            let window_end = window.ends.checked_sub(reserve).unwrap_or(window.ends);
             let mut end = (limit.until.min(window_end), Failure::TimedOut);
             if let Some(grace) = limit.probe_grace
                 && window.phase != Phase::Handler

@@ -311,7 +311,19 @@ async fn what_is_known_to_be_too_large_is_split_before_it_is_sent() {
         8,
         "eight pairs, and nothing refused"
     );
-    rig.assert_delivered(&[(Https, 32)]);
+    rig.advance(Duration::from_mins(6)).await;
+    rig.say(Https, Say::Status(200));
+    assert!(
+        rig.flush(vec![batch(201, 16)], Phase::Handler, ms(3000))
+            .await
+            .is_empty()
+    );
+    assert_eq!(
+        rig.sequences(Https).last().unwrap().len(),
+        16,
+        "what is old news is tried again"
+    );
+    rig.assert_delivered(&[(Https, 48)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -491,6 +503,40 @@ async fn a_request_from_before_a_freeze_is_made_again_under_the_same_id() {
         "the freeze broke it, not the sink"
     );
     assert_eq!(rig.ledger.lock().ambiguous(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_primary_is_found_out_where_freezes_come_more_often_than_time_outs() {
+    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
+    rig.say(Https, Say::Hang);
+    let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
+    for _ in 0..10 {
+        tokio::time::sleep(ms(150)).await;
+        rig.window.thawed();
+    }
+    assert!(flush.is_finished());
+    rig.assert_delivered(&[(S3, 10)]);
+    assert_eq!(
+        (rig.calls(Https), rig.breaker(Https)),
+        (2, BreakerState::Open)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_during_an_attempt_leaves_each_fallback_its_time() {
+    let rig = Rig::new(&[
+        (Https, Role::Primary),
+        (Firehose, Role::Fallback),
+        (S3, Role::Fallback),
+    ]);
+    rig.say(Https, Say::Hang);
+    let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
+    tokio::time::sleep(ms(100)).await;
+    let started = Instant::now();
+    rig.window.set(Phase::Shutdown, started + ms(1700));
+    assert!(flush.await.unwrap().is_empty());
+    assert_eq!(started.elapsed().as_millis(), 1400);
+    rig.assert_delivered(&[(Firehose, 10)]);
 }
 
 #[tokio::test(start_paused = true)]

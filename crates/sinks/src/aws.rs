@@ -79,9 +79,13 @@ impl Credentials {
             }
             (None, None) => None,
         };
+        let uri = container
+            .full_uri
+            .parse::<http::Uri>()
+            .map_err(CredentialsError::provider_error)?;
         let client = self
             .http
-            .client()
+            .client(uri.host().unwrap_or_default())
             .map_err(CredentialsError::provider_error)?;
         let mut request = client
             .get(&container.full_uri)
@@ -161,11 +165,12 @@ impl HttpConnector for SdkHttp {
 
 async fn call(http: &SharedHttp, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let user = |error: Box<dyn std::error::Error + Send + Sync>| ConnectorError::user(error);
-    let client = http.client().map_err(|error| user(error.into()))?;
     let request = request
         .try_into_http1x()
         .map_err(|error| user(error.into()))?;
     let (parts, body) = request.into_parts();
+    let host = parts.uri.host().unwrap_or_default();
+    let client = http.client(host).map_err(|error| user(error.into()))?;
     // All that we send is in memory; a streaming body would be a bug here.
     let body = body
         .bytes()

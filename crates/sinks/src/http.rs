@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,8 +34,15 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     tls: Option<rustls::ClientConfig>,
-    client: Option<reqwest::Client>,
+    clients: Clients,
     last_used: Wall,
+}
+
+/// Through the proxy that the environment names, or past it.
+#[derive(Debug, Default)]
+struct Clients {
+    proxied: Option<reqwest::Client>,
+    direct: Option<reqwest::Client>,
 }
 
 /// The client could not be built. Says why, and what to change.
@@ -71,22 +79,37 @@ impl SharedHttp {
         }))
     }
 
-    /// The client, built now if it is not there yet.
-    pub(crate) fn client(&self) -> Result<reqwest::Client, HttpError> {
+    /// The client for a host, built now if it is not there yet. No proxy can reach what is inside
+    /// the execution environment: a collector on loopback, the credentials' link-local address.
+    pub(crate) fn client(&self, host: &str) -> Result<reqwest::Client, HttpError> {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.0.clock.wall();
         if now.since(state.last_used) > POOL_IS_STALE {
-            state.client = None;
+            state.clients = Clients::default();
         }
         state.last_used = now;
-        if let Some(client) = &state.client {
+        let is_inside = is_inside_the_environment(host);
+        let clients = &state.clients;
+        let existing = if is_inside {
+            &clients.direct
+        } else {
+            &clients.proxied
+        };
+        if let Some(client) = existing {
             return Ok(client.clone());
         }
         let tls = match &state.tls {
             Some(tls) => tls.clone(),
             None => state.tls.insert(self.tls_config()?).clone(),
         };
-        Ok(state.client.insert(build(tls)?).clone())
+        let client = build(tls, is_inside)?;
+        let clients = &mut state.clients;
+        let slot = if is_inside {
+            &mut clients.direct
+        } else {
+            &mut clients.proxied
+        };
+        Ok(slot.insert(client).clone())
     }
 
     /// A certificate file that cannot be read must not cost the sinks that do without it.
@@ -114,13 +137,19 @@ impl SharedHttp {
             .state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .client = None;
+            .clients = Clients::default();
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one factory")]
-fn build(tls: rustls::ClientConfig) -> Result<reqwest::Client, HttpError> {
-    reqwest::Client::builder()
+fn build(tls: rustls::ClientConfig, is_direct: bool) -> Result<reqwest::Client, HttpError> {
+    let builder = reqwest::Client::builder();
+    let builder = if is_direct {
+        builder.no_proxy()
+    } else {
+        builder
+    };
+    builder
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         // The chain decides about retries; a hidden one would break its budgets.
@@ -129,6 +158,15 @@ fn build(tls: rustls::ClientConfig) -> Result<reqwest::Client, HttpError> {
         .user_agent(USER_AGENT)
         .build()
         .map_err(|error| HttpError::Setup(error.to_string()))
+}
+
+fn is_inside_the_environment(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_local = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+    };
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_local)
 }
 
 fn add_ca_file(roots: &mut rustls::RootCertStore, path: &str) -> Result<(), HttpError> {
@@ -225,10 +263,32 @@ mod tests {
                 heard.lock().expect("no one panics").push(error.to_string());
             };
             let http = SharedHttp::new(Some(path.to_owned()), Arc::new(SystemClock), warn);
-            assert!(http.client().is_ok());
+            assert!(http.client("example.com").is_ok());
         }
         let warnings = warnings.lock().expect("no one panics");
         assert!(warnings[0].starts_with("SSL_CERT_FILE=/nonexistent.pem: No such file"));
         assert!(warnings[1].starts_with("SSL_CERT_FILE=/dev/null: holds no certificate"));
+    }
+
+    #[test]
+    fn no_proxy_is_asked_for_what_is_inside_the_environment() {
+        for host in [
+            "localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "[::1]",
+            "169.254.170.2",
+            "[fe80::1]",
+        ] {
+            assert!(is_inside_the_environment(host), "{host}");
+        }
+        for host in [
+            "example.com",
+            "10.0.0.1",
+            "localhost.example.com",
+            "[2001:db8::1]",
+        ] {
+            assert!(!is_inside_the_environment(host), "{host}");
+        }
     }
 }

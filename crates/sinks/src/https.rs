@@ -21,6 +21,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub struct HttpsSink {
     http: SharedHttp,
     url: String,
+    host: String,
     headers: HeaderMap,
     framing: Framing,
     lines: LineEncoder,
@@ -42,6 +43,7 @@ impl HttpsSink {
         Self {
             http,
             url: primary.url.clone(),
+            host: host_of(&primary.url),
             headers: headers(primary),
             framing,
             lines,
@@ -62,7 +64,7 @@ impl HttpsSink {
 
     /// Posts a body under an idempotency key.
     pub async fn post(&self, key: &str, body: Bytes) -> Answer {
-        let Ok(client) = self.http.client() else {
+        let Ok(client) = self.http.client(&self.host) else {
             return Answer::None(Failure::Other);
         };
         let mut request = client
@@ -153,6 +155,13 @@ fn headers(primary: &Primary) -> HeaderMap {
         }
     }
     headers
+}
+
+/// The configuration has checked the address, so that there is one.
+fn host_of(url: &str) -> String {
+    let uri = url.parse::<http::Uri>().ok();
+    uri.and_then(|uri| uri.host().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// Seconds; the form with a date is rare, and says nothing that the breaker's own cooldown doesn't.

@@ -93,6 +93,11 @@ impl Buffer {
         batches
     }
 
+    /// Whether no sink took anything of what is under way.
+    pub(crate) fn is_all_that_was_out(&self, left: &[Batch]) -> bool {
+        left.iter().map(Batch::len).sum::<usize>() == self.out_records
+    }
+
     /// A flush is over; `left` is what no sink took.
     pub(crate) fn settle(&mut self, left: Vec<Batch>, now: Wall) {
         self.out_bytes = 0;
