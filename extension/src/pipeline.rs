@@ -36,6 +36,8 @@ const STRAGGLERS: Duration = Duration::from_millis(300);
 const DEADLINE_MARGIN: Duration = Duration::from_millis(50);
 /// Without an invocation's deadline (Managed Instances, init): longer than any attempt.
 const NO_DEADLINE: Duration = Duration::from_mins(1);
+/// News of the runtime's end that is older than this is not late: its clock is another.
+const IMPLAUSIBLY_LATE: Duration = Duration::from_mins(1);
 /// While memory runs short, a flush may not wait longer than this for a sink.
 const PRESSED: Duration = Duration::from_millis(500);
 /// After a flush in which no sink took anything, the next try comes no sooner, unless the stage changes.
@@ -245,9 +247,9 @@ impl Pipeline {
         let is_ours =
             |request_id: &str| request_id.is_empty() || request_id == self.invocation.request_id;
         match platform {
-            Platform::RuntimeDone { request_id } if is_ours(request_id) => {
+            Platform::RuntimeDone { request_id, time } if is_ours(request_id) => {
                 if self.invocation.stage == Stage::Handler && !self.managed_instances {
-                    self.runtime_done();
+                    self.runtime_done(time);
                 }
             }
             Platform::Report { request_id } if is_ours(request_id) => {
@@ -269,11 +271,16 @@ impl Pipeline {
     }
 
     /// From here every millisecond is added to the invocation: the window closes at the user's bound,
-    /// or at the function's own deadline where that comes first.
-    fn runtime_done(&mut self) {
+    /// or at the function's own deadline where that comes first. It opened when the platform says it
+    /// did: after a burst the news comes late, behind all the output before it.
+    fn runtime_done(&mut self, time: &str) {
         self.invocation.stage = Stage::PostRuntime;
         self.stuck_until = None;
-        let ends = Instant::now() + self.settings.max_added;
+        let late = Wall::from_rfc3339(time)
+            .map(|done| self.clock.wall().since(done))
+            .filter(|late| *late < IMPLAUSIBLY_LATE)
+            .unwrap_or_default();
+        let ends = Instant::now() + self.settings.max_added.saturating_sub(late);
         self.window
             .set(Phase::PostRuntime, ends.min(self.invocation.ends));
     }
@@ -310,7 +317,15 @@ impl Pipeline {
             interval: self.settings.interval,
             stuck: self.stuck_until.is_some_and(|until| now < until),
             wants_probe: self.chain.wants_probe(),
-            in_time: now < self.window.current().ends,
+            in_time: now < self.stage_ends(),
+        }
+    }
+
+    /// When the stage is over. While the handler runs the window may be nearer, for one flush.
+    fn stage_ends(&self) -> Instant {
+        match self.invocation.stage {
+            Stage::Handler => self.invocation.ends,
+            Stage::PostRuntime => self.window.current().ends,
         }
     }
 
@@ -370,8 +385,8 @@ impl Pipeline {
                 at = at.min(now + self.settings.interval.saturating_sub(age));
             }
         }
-        if self.api.is_some() && now < self.window.current().ends {
-            at = at.min(self.window.current().ends);
+        if self.api.is_some() && now < self.stage_ends() {
+            at = at.min(self.stage_ends());
         }
         at
     }

@@ -55,6 +55,41 @@ impl Wall {
         }
     }
 
+    /// Reads what [`Wall::rfc3339`] writes, with any number of decimals: the form Lambda uses, always
+    /// in UTC. `None` for anything else.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+        let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+        let bytes = text.as_bytes();
+        if separators
+            .iter()
+            .any(|(at, separator)| bytes.get(*at) != Some(separator))
+        {
+            return None;
+        }
+        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day)
+        {
+            return None;
+        }
+        // The inverse of `civil`: years begin in March, so that the leap day is the last.
+        let year = if month <= 2 { year - 1 } else { year };
+        let (era, year_of_era) = (year / 400, year % 400);
+        let month_from_march = if month > 2 { month - 3 } else { month + 9 };
+        let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
+        let seconds =
+            days * 86_400 + number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+        let decimals = text.get(19..)?.strip_suffix('Z')?;
+        let nanos = match decimals.strip_prefix('.') {
+            Some(digits) => format!("{digits:0<9}").get(..9)?.parse().ok()?,
+            None if decimals.is_empty() => 0,
+            None => return None,
+        };
+        Some(Self(Duration::new(seconds, nanos)))
+    }
+
     /// As RFC 3339 has it, in UTC, to the millisecond.
     pub fn rfc3339(self) -> String {
         let Civil {
@@ -113,7 +148,39 @@ mod tests {
             (1_767_225_599, "2025-12-31T23:59:59.000Z"),
             (4_107_542_400, "2100-03-01T00:00:00.000Z"),
         ] {
-            assert_eq!(Wall(Duration::from_secs(seconds)).rfc3339(), expected);
+            let wall = Wall(Duration::from_secs(seconds));
+            assert_eq!(wall.rfc3339(), expected);
+            assert_eq!(Wall::from_rfc3339(expected), Some(wall));
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_lambda_writes_them_and_nothing_else_is_guessed() {
+        let milliseconds = |text| Wall::from_rfc3339(text).map(|wall| wall.0.as_millis());
+        assert_eq!(
+            milliseconds("2022-10-21T14:05:05.764Z"),
+            Some(1_666_361_105_764)
+        );
+        assert_eq!(
+            milliseconds("2022-10-21T14:05:05.764123456Z"),
+            Some(1_666_361_105_764)
+        );
+        assert_eq!(
+            milliseconds("2022-10-21T14:05:05Z"),
+            Some(1_666_361_105_000)
+        );
+        for text in [
+            "",
+            "t",
+            "2022-08-02T12:01:23:521Z",
+            "2022-10-21 14:05:05Z",
+            "2022-13-01T00:00:00Z",
+            "2022-10-21T14:05:05+01:00",
+            "2022-10-21T14:05:05.76xZ",
+            "0000-01-01T00:00:00Z",
+            "2022-10-2éT14:05:05Z",
+        ] {
+            assert_eq!(milliseconds(text), None, "{text}");
         }
     }
 }

@@ -125,19 +125,19 @@ impl Element<'_> {
             .and_then(|time| slice(body, time, kind, record))
             .unwrap_or_else(|| build(time, kind, record, received));
         Some(Event {
-            kind: Kind::of(name, record),
+            kind: Kind::of(name, time.unwrap_or_default(), record),
             fragment: on_one_line(fragment),
         })
     }
 }
 
 impl Kind {
-    fn of(name: &str, record: &str) -> Self {
+    fn of(name: &str, time: &str, record: &str) -> Self {
         match name {
             "function" => Self::Function,
             "extension" if is_own_line(record) => Self::OwnLine,
             "extension" => Self::Extension,
-            _ if name.starts_with("platform.") => Self::Platform(Platform::of(name, record)),
+            _ if name.starts_with("platform.") => Self::Platform(Platform::of(name, time, record)),
             _ => Self::Unknown,
         }
     }

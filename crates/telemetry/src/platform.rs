@@ -11,6 +11,8 @@ pub enum Platform {
     RuntimeDone {
         /// The invocation's request id; empty where the platform gave none.
         request_id: String,
+        /// When the platform says it was, as text; empty where it does not.
+        time: String,
     },
     /// The invocation's final report.
     Report {
@@ -36,12 +38,13 @@ struct Fields {
 }
 
 impl Platform {
-    pub(crate) fn of(name: &str, record: &str) -> Self {
+    pub(crate) fn of(name: &str, time: &str, record: &str) -> Self {
         // A record of an unexpected shape still is the event its type says.
         let fields = || serde_json::from_str::<Fields>(record).unwrap_or_default();
         match name {
             "platform.runtimeDone" => Self::RuntimeDone {
                 request_id: fields().request_id,
+                time: time.trim_matches('"').to_owned(),
             },
             "platform.report" => Self::Report {
                 request_id: fields().request_id,

@@ -54,6 +54,7 @@ fn platform_events_that_the_lifecycle_acts_on_are_recognised() {
             r#"{"requestId":"r-1","status":"timeout"}"#,
             Platform::RuntimeDone {
                 request_id: request_id.clone(),
+                time: "t".to_owned(),
             },
         ),
         (
