@@ -38,8 +38,10 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(50);
 const NO_DEADLINE: Duration = Duration::from_mins(1);
 /// News of the runtime's end that is older than this is not late: its clock is another.
 const IMPLAUSIBLY_LATE: Duration = Duration::from_mins(1);
-/// While memory runs short, a flush may not wait longer than this for a sink.
+/// While memory runs short, a flush may not go on for longer than this without a sink taking anything,
+/// and then has a little more for the next one.
 const PRESSED: Duration = Duration::from_millis(500);
+const PRESSED_REST: Duration = Duration::from_millis(300);
 /// After a flush in which no sink took anything, the next try comes no sooner, unless the stage changes.
 const STUCK: Duration = Duration::from_secs(1);
 
@@ -82,6 +84,8 @@ pub(crate) struct Pipeline {
     flush: Option<JoinHandle<Vec<Batch>>>,
     invocation: Invocation,
     stuck_until: Option<Instant>,
+    /// Records delivered so far, and when that number last changed.
+    progress: (u64, Instant),
 }
 
 /// The invocation at hand; before the first one, init.
@@ -141,6 +145,7 @@ impl Pipeline {
                 is_reported: true,
             },
             stuck_until: None,
+            progress: (0, Instant::now()),
         }
     }
 
@@ -340,6 +345,7 @@ impl Pipeline {
             (_, Stage::PostRuntime) => {}
         }
         self.invocation.has_flushed = true;
+        self.progress.1 = now;
         let batches = self.buffer.take(self.clock.wall());
         let (chain, window) = (self.chain.clone(), self.window_view.clone());
         self.flush = Some(tokio::spawn(
@@ -356,15 +362,22 @@ impl Pipeline {
     }
 
     /// A burst fills the buffer faster than a sink that hangs is given up: it is given up sooner.
-    fn hurry_when_pressed(&self) {
+    fn hurry_when_pressed(&mut self) {
+        let now = Instant::now();
+        let delivered = self.ledger.lock().delivered_in_all();
+        if delivered != self.progress.0 || self.flush.is_none() {
+            self.progress = (delivered, now);
+        }
         let window = self.window.current();
         let is_pressed = self.buffer.held_bytes() > self.buffer.max_bytes() / 2;
-        if is_pressed && self.flush.is_some() && window.phase == Phase::Handler {
-            let ends = Instant::now() + PRESSED;
-            // Once for each flush: a window that has been cut is nearer than that.
-            if window.ends > ends + PRESSED {
-                self.window.set(Phase::Handler, ends);
-            }
+        let ends = now + PRESSED_REST;
+        if is_pressed
+            && now >= self.progress.1 + PRESSED
+            && window.phase == Phase::Handler
+            && window.ends > ends
+        {
+            self.progress.1 = now;
+            self.window.set(Phase::Handler, ends);
         }
     }
 

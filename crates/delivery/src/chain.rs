@@ -87,9 +87,10 @@ pub(crate) struct LinkState {
 }
 
 impl LinkState {
+    /// Rises at once and falls slowly: an attempt in too little time costs more than one not made.
     pub(crate) fn observe(&mut self, took: Duration) {
-        // An exponentially weighted mean; an eighth of weight for the newest, as TCP does for its own.
-        self.estimate = Some(self.estimate.map_or(took, |mean| mean * 7 / 8 + took / 8));
+        let mean = self.estimate.unwrap_or(took);
+        self.estimate = Some(took.max(mean * 7 / 8 + took / 8));
     }
 
     /// Twice the usual time, so that an ordinary answer fits well.

@@ -107,6 +107,11 @@ impl Ledger {
         self.delivered.get(&sink).copied().unwrap_or_default()
     }
 
+    /// Records acknowledged by any sink.
+    pub fn delivered_in_all(&self) -> u64 {
+        self.delivered.values().sum()
+    }
+
     /// Records given up for a reason.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.dropped.get(&reason).copied().unwrap_or_default()
