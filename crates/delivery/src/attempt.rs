@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
@@ -10,8 +12,8 @@ use crate::batch::Batch;
 use crate::breaker::Permit;
 use crate::chain::{Chain, LEAST_BUDGET, Link};
 use crate::outcome::{Answer, Cause, Failure, Verdict};
-use crate::sink::{Notice, Part};
-use crate::window::{Limit, WindowView};
+use crate::sink::{Notice, Part, SinkFuture};
+use crate::window::{Limit, Phase, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
 const MOST_ATTEMPTS: u32 = 3;
@@ -28,6 +30,8 @@ pub(crate) enum Outcome {
     TooLarge(Cause),
     /// The sink will never take these records.
     Rejected(Cause),
+    /// The window moved before the sink had the time it usually takes: nobody's failure.
+    CutShort,
 }
 
 /// On what terms attempts are made.
@@ -71,11 +75,7 @@ pub(crate) async fn attempts(
             epoch: window.current().epoch,
             probe_grace: (permit == Permit::Probe).then(|| link.state().probe_grace()),
         };
-        let answer = tokio::select! {
-            biased;
-            answer = link.sink.send(batch, &parts) => answer,
-            failure = window.cut(limit) => Answer::None(failure),
-        };
+        let answer = send_once(link, batch, &parts, window, limit).await;
         let verdict = answer.verdict(link.role);
         let cause = answer.cause();
         let took = started.elapsed();
@@ -97,10 +97,7 @@ pub(crate) async fn attempts(
             }
             Verdict::Split => {
                 sink_is_well(chain, link);
-                let size = parts.iter().map(|part| part.body.len()).sum();
-                let until = chain.clock.wall() + TOO_LARGE_IS_KNOWN;
-                let known = known_limit(chain, link);
-                link.state().too_large = Some((known.map_or(size, |known| known.min(size)), until));
+                remember_too_large(chain, link, &parts);
                 return Outcome::TooLarge(cause);
             }
             Verdict::Stop => {
@@ -117,6 +114,18 @@ pub(crate) async fn attempts(
                 None
             }
         };
+        let is_short = permit == Permit::Normal && took < link.state().needs();
+        if is_short
+            && answer == Answer::None(Failure::TimedOut)
+            && window.current().phase != Phase::Shutdown
+        {
+            batch.mark_ambiguous();
+            // Once may be chance; a sink that is cut short each time is given up like any other.
+            if link.state().is_new_cut(Instant::now()) {
+                sink_failed(chain, link, cause, false, None);
+            }
+            return Outcome::CutShort;
+        }
         let at_once = match answer {
             Answer::None(failure) => {
                 if failure.is_ambiguous() {
@@ -149,9 +158,46 @@ pub(crate) async fn attempts(
     }
 }
 
+/// One attempt: an answer, or why there is none.
+async fn send_once(
+    link: &Link,
+    batch: &Batch,
+    parts: &[Part],
+    window: &mut WindowView,
+    limit: Limit,
+) -> Answer {
+    let mut sending = link.sink.send(batch, parts);
+    tokio::select! {
+        biased;
+        answer = &mut sending => answer,
+        failure = window.cut(limit) => {
+            unread_answer(&mut sending).await.unwrap_or(Answer::None(failure))
+        }
+    }
+}
+
+/// An answer that came while this thread was busy with something else, encoding or decoding a burst.
+/// Each yield lets the network, and then whoever waits for it, have a turn; no time passes.
+async fn unread_answer(sending: &mut SinkFuture<'_>) -> Option<Answer> {
+    const TURNS: usize = 8;
+    for _ in 0..TURNS {
+        yield_now().await;
+        if let Some(answer) = sending.now_or_never() {
+            return Some(answer);
+        }
+    }
+    None
+}
+
 fn known_too_large(chain: &Chain, link: &Link, parts: &[Part]) -> bool {
     let size: usize = parts.iter().map(|part| part.body.len()).sum();
     known_limit(chain, link).is_some_and(|limit| size >= limit)
+}
+
+fn remember_too_large(chain: &Chain, link: &Link, parts: &[Part]) {
+    let size: usize = parts.iter().map(|part| part.body.len()).sum();
+    let limit = known_limit(chain, link).map_or(size, |known| known.min(size));
+    link.state().too_large = Some((limit, chain.clock.wall() + TOO_LARGE_IS_KNOWN));
 }
 
 /// The size the sink is known to call too large, while that is fresh: it may be mended.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use tokio::time::Instant;
 
 use crate::attempt::{Outcome, Terms, attempts};
 use crate::backoff::Jitter;
@@ -84,6 +85,8 @@ pub(crate) struct LinkState {
     /// The smallest body it called too large, and until when that is believed: larger ones are split
     /// before they are sent.
     pub(crate) too_large: Option<(usize, Wall)>,
+    /// When an attempt was last cut short.
+    last_cut: Option<Instant>,
 }
 
 impl LinkState {
@@ -99,10 +102,16 @@ impl LinkState {
     }
 
     /// Less than this is not worth an attempt: it would only be counted against a sink that is well.
-    fn needs(&self) -> Duration {
+    pub(crate) fn needs(&self) -> Duration {
         (self.estimate.unwrap_or_default() * 3 / 2)
             .min(LONGEST_NEED)
             .max(LEAST_BUDGET)
+    }
+
+    /// Whether an attempt cut short is not just another one of the same moment.
+    pub(crate) fn is_new_cut(&mut self, now: Instant) -> bool {
+        let last = self.last_cut.replace(now);
+        last.is_none_or(|last| now.duration_since(last) >= LEAST_BUDGET / 2)
     }
 
     /// The time a probe may take beyond the handler's run. Short handlers would otherwise never find
@@ -288,6 +297,7 @@ impl Chain {
                         batch.divert(link.sink.name(), cause);
                     }
                 }
+                Outcome::CutShort => return Step::Left(batch),
                 Outcome::TooLarge(_) if batch.len() > 1 => {
                     let tail = batch.split_off(batch.len() / 2);
                     return Step::Split(batch, tail);

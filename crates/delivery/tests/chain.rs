@@ -212,6 +212,34 @@ async fn no_attempt_is_made_in_less_time_than_the_sink_usually_takes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sink_cut_short_by_the_runtimes_end_is_not_to_blame_until_it_is_so_each_time() {
+    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
+    rig.say(Https, Say::Hang);
+    let mut left = (0..4)
+        .map(|index| batch(index * 10 + 1, 10))
+        .collect::<Vec<_>>();
+    for cut in 1..=3 {
+        let flush = rig.start_flush(left, Phase::Handler, Duration::from_secs(30));
+        tokio::time::sleep(ms(60)).await;
+        rig.window.set(Phase::PostRuntime, Instant::now());
+        left = flush.await.unwrap();
+        assert_eq!(left.len(), 4, "nothing is diverted for want of time");
+        let expected = if cut < 3 {
+            BreakerState::Closed
+        } else {
+            BreakerState::Open
+        };
+        assert_eq!(rig.breaker(Https), expected, "after {cut}");
+    }
+    assert!(
+        rig.flush(left, Phase::PostRuntime, ms(500))
+            .await
+            .is_empty()
+    );
+    rig.assert_delivered(&[(S3, 40)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_success_between_failures_keeps_the_batch_at_the_primary() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
     rig.say_in_turn(
