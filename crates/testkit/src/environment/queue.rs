@@ -89,6 +89,8 @@ pub(super) struct Queue {
     pub(super) counts: TelemetryCounts,
     pub(super) flushing: bool,
     pub(super) in_flight: usize,
+    /// Of those, lines that the extension itself wrote.
+    echoes_in_flight: usize,
     closed: bool,
 }
 
@@ -110,6 +112,7 @@ impl Queue {
             counts: TelemetryCounts::default(),
             flushing: false,
             in_flight: 0,
+            echoes_in_flight: 0,
             closed: false,
         }
     }
@@ -205,6 +208,7 @@ impl Queue {
             batch.push(event);
         }
         self.in_flight = batch.len();
+        self.echoes_in_flight = echoes(&batch);
         batch
     }
 
@@ -222,9 +226,19 @@ impl Queue {
     }
 
     /// Ends it: what is left, in flight or not, counts as dropped, and nothing more is taken.
+    ///
+    /// All but the extension's own last words: there is no one left to hear their echo, so they count
+    /// as never sent.
     pub(super) fn close(&mut self) {
         if self.subscription.is_some() {
-            self.counts.dropped += count(self.events.len() + self.in_flight);
+            let in_flight = if self.in_flight > 0 {
+                self.echoes_in_flight
+            } else {
+                0
+            };
+            let unheard = echoes(&self.events) + in_flight;
+            self.counts.emitted -= count(unheard);
+            self.counts.dropped += count(self.events.len() + self.in_flight - unheard);
         }
         self.events.clear();
         self.bytes = 0;
@@ -243,6 +257,13 @@ impl Queue {
         self.unreported.bytes += bytes;
         self.unreported.reason = reason;
     }
+}
+
+fn echoes<'a>(events: impl IntoIterator<Item = &'a Event>) -> usize {
+    events
+        .into_iter()
+        .filter(|event| event.kind == Kind::Extension)
+        .count()
 }
 
 fn logs_dropped(records: u64, bytes: usize, reason: &str) -> Event {
