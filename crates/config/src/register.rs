@@ -269,6 +269,7 @@ pub static STANDARD: &[StandardVariable] = &[
     ),
     StandardVariable::new(
         "NO_PROXY",
-        "Hosts that are reached without the proxy; the HTTP client reads it.",
+        "Hosts that are reached without the proxy; the HTTP client reads it. Loopback and link-local \
+         addresses always are.",
     ),
 ];

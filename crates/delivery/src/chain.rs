@@ -265,15 +265,21 @@ impl Chain {
             let reserve = self.reserve_after(index, phase, manner);
             let reserve = reserve.min(window.left(Duration::ZERO) / 2);
             if !self.has_time(index, window, reserve) {
-                if phase == Phase::Shutdown {
-                    batch.divert(link.sink.name(), Cause::NO_BUDGET);
-                    continue;
-                }
+                let is_closed = link.state().breaker.state(now) == BreakerState::Closed;
                 // A sink that may be well is not passed over for want of time: the next handler's
-                // run has plenty.
-                if link.state().breaker.state(now) == BreakerState::Closed {
+                // run has plenty. Nor is a probe spent where it could only fail.
+                if is_closed && phase != Phase::Shutdown {
                     return Step::Left(batch);
                 }
+                if link.role == Role::Primary {
+                    let cause = if is_closed {
+                        Cause::NO_BUDGET
+                    } else {
+                        Cause::BREAKER_OPEN
+                    };
+                    batch.divert(link.sink.name(), cause);
+                }
+                continue;
             }
             let permit = link.state().breaker.admit(now, phase);
             let Some(permit) = permit.or(manner.regardless.then_some(crate::Permit::Normal)) else {
