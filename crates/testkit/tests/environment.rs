@@ -410,3 +410,30 @@ async fn a_killed_extension_is_gone() -> Result<(), TestkitError> {
     assert!(environment.invoke(lines(Vec::new())).await.is_err());
     Ok(())
 }
+
+#[tokio::test]
+async fn an_environment_goes_on_in_the_temporary_directory_of_a_killed_one()
+-> Result<(), Box<dyn Error>> {
+    let sandbox = tempfile::tempdir()?;
+    let first = environment().temp_dir(sandbox.path()).start().await?;
+    first.invoke(lines(numbered(1))).await?;
+    first.kill().await;
+    assert_eq!(first.process_state(), None);
+    let second = environment().temp_dir(sandbox.path()).start().await?;
+    assert_eq!(ledger(&spindown(&second).await?)["resumed"], true);
+    assert!(sandbox.path().exists(), "a given directory stays");
+    Ok(())
+}
+
+#[tokio::test]
+async fn environments_have_a_temporary_directory_each_that_goes_with_them()
+-> Result<(), TestkitError> {
+    let (first, second) = (environment().start().await?, environment().start().await?);
+    assert_ne!(first.temp_dir(), second.temp_dir());
+    assert_eq!(ledger(&spindown(&first).await?)["resumed"], false);
+    assert_eq!(ledger(&spindown(&second).await?)["resumed"], false);
+    let directory = first.temp_dir().to_owned();
+    drop(first);
+    assert!(!directory.exists());
+    Ok(())
+}

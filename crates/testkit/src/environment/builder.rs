@@ -4,7 +4,7 @@
 //! init's events are emitted; otherwise its process is gone and its last lines are in the error.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use super::progress::{Progress, StartTimings, Tracker};
 use super::relay::{Relay, RelayServer};
 use super::runtime::Runtime;
 use super::shutdown::SHUTDOWN_LIMIT;
+use super::temp::TempDirectory;
 use super::{Environment, InitializationType, Settings, State, TelemetryMode};
 use crate::error::TestkitError;
 use crate::s3;
@@ -55,6 +56,7 @@ pub struct EnvironmentBuilder {
     initialization: InitializationType,
     mode: TelemetryMode,
     freeze: bool,
+    temp_dir: Option<PathBuf>,
 }
 
 impl Default for EnvironmentBuilder {
@@ -74,6 +76,7 @@ impl Default for EnvironmentBuilder {
             initialization: InitializationType::default(),
             mode: TelemetryMode::default(),
             freeze: true,
+            temp_dir: None,
         }
     }
 }
@@ -176,6 +179,14 @@ impl EnvironmentBuilder {
         self
     }
 
+    /// The environment's `/tmp`, which the extension finds in `TMPDIR`: an environment that goes on
+    /// with the directory of an earlier one is the same sandbox, started again. Unless told, each
+    /// has a directory of its own, which goes with it.
+    pub fn temp_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.temp_dir = Some(directory.into());
+        self
+    }
+
     /// Starts the extension and waits for its first `/next`.
     pub async fn start(self) -> Result<Environment, TestkitError> {
         // Not canonical: the name that counts is the one that was given, as in /opt/extensions.
@@ -184,6 +195,7 @@ impl EnvironmentBuilder {
                 path: self.extension.clone(),
                 source,
             })?;
+        let temp_dir = TempDirectory::of(self.temp_dir.as_deref())?;
         let extension_name = self
             .extension
             .file_name()
@@ -208,7 +220,7 @@ impl EnvironmentBuilder {
 
         telemetry.emit([events.init_start()]);
         let started = Instant::now();
-        let variables = self.extension_variables(&simulator, &relay);
+        let variables = self.extension_variables(&simulator, &relay, temp_dir.path());
         let on_line = on_line(&telemetry, &tracker);
         let process = ExtensionProcess::start(&executable, variables, &on_line)?;
         let progress = wait_for_next(&process, &tracker, self.init_timeout).await?;
@@ -242,6 +254,7 @@ impl EnvironmentBuilder {
             turn: tokio::sync::Mutex::default(),
             state: Mutex::new(State::default()),
             peak_rss_bytes: AtomicU64::new(0),
+            temp_dir,
         };
         match self.initialization {
             InitializationType::ProvisionedConcurrency | InitializationType::SnapStart => {
@@ -289,6 +302,7 @@ impl EnvironmentBuilder {
         &self,
         simulator: &Simulator,
         relay: &RelayServer,
+        temp_dir: &Path,
     ) -> BTreeMap<String, String> {
         let mut variables: BTreeMap<String, String> =
             simulator.lambda_env_vars().into_iter().collect();
@@ -304,6 +318,7 @@ impl EnvironmentBuilder {
             ("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", s3::SECRET_KEY.to_owned()),
             ("AWS_SESSION_TOKEN", "testkit-session-token".to_owned()),
+            ("TMPDIR", temp_dir.display().to_string()),
         ];
         variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
         variables.extend(self.variables.clone());

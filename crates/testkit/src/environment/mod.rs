@@ -21,8 +21,10 @@ mod relay;
 mod runtime;
 mod shutdown;
 mod subscription;
+mod temp;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -50,6 +52,7 @@ use progress::Tracker;
 use queue::Kind;
 use relay::RelayServer;
 use runtime::Runtime;
+use temp::TempDirectory;
 
 /// How the environment comes to be, and with it what the platform does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,6 +96,8 @@ pub struct Environment {
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     peak_rss_bytes: AtomicU64,
+    /// After the process: it must not lose its directory while it runs.
+    temp_dir: TempDirectory,
 }
 
 /// What the builder has settled.
@@ -209,6 +214,11 @@ impl Environment {
     /// The extension's lines on stdout so far.
     pub fn stdout_lines(&self) -> Vec<String> {
         self.process.stdout()
+    }
+
+    /// What the extension has for `/tmp`.
+    pub fn temp_dir(&self) -> &Path {
+        self.temp_dir.path()
     }
 
     /// The extension's process id.

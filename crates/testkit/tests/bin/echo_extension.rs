@@ -1,7 +1,7 @@
 //! The smallest extension there is, for testkit's own tests.
 //!
 //! It registers, subscribes, takes telemetry, and at SHUTDOWN prints what it took in the form of a
-//! ledger line. Its variables make it misbehave: `ECHO_EVENTS` and
+//! ledger line, with `resumed` when it finds the mark of an earlier one in its `TMPDIR`. Its variables make it misbehave: `ECHO_EVENTS` and
 //! `ECHO_FEATURES` (what to register for), `ECHO_SCHEMA`, `ECHO_TYPES`, `ECHO_HOLD_MS` (before each `/next` after an INVOKE), `ECHO_FAIL_FIRST` (how many
 //! deliveries to answer with 500), `ECHO_IGNORE_SHUTDOWN`, `ECHO_EXIT` (at once, with this code).
 //! Must not share code with testkit: it stands for any extension.
@@ -33,6 +33,7 @@ struct Taken {
     to_fail: u64,
     initialization: String,
     account: Value,
+    resumed: bool,
 }
 
 type Shared = Arc<Mutex<Taken>>;
@@ -47,6 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         in_order: true,
         to_fail: number("ECHO_FAIL_FIRST").unwrap_or_default(),
         initialization: variable("AWS_LAMBDA_INITIALIZATION_TYPE", ""),
+        resumed: leave_a_mark()?,
         ..Taken::default()
     }));
     let port = listen(Arc::clone(&taken)).await?;
@@ -75,6 +77,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// Whether one of us has been in this `TMPDIR` before.
+fn leave_a_mark() -> std::io::Result<bool> {
+    let mark = env::temp_dir().join("echo-extension");
+    let resumed = mark.exists();
+    std::fs::write(mark, "")?;
+    Ok(resumed)
+}
+
 fn ledger(taken: &Shared, reason: Option<&str>) -> Value {
     let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
     json!({
@@ -85,6 +95,7 @@ fn ledger(taken: &Shared, reason: Option<&str>) -> Value {
         "last_sequence": taken.last_sequence,
         "initialization": taken.initialization,
         "account": taken.account,
+        "resumed": taken.resumed,
         "reason": reason,
     })
 }
