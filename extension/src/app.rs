@@ -19,8 +19,10 @@ use backstop_sinks::{FirehoseSink, HttpError, HttpsSink, S3Sink, SharedHttp};
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::buffer::Handover;
+use crate::buffer::spool::{Books, Spool};
 use crate::diagnostics::Log;
-use crate::lifecycle::api::{Api, ApiError, Event, Function, Subscription};
+use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
 use crate::pipeline::{Parts, Pipeline};
 use crate::source::{Inbox, Listener};
 
@@ -102,6 +104,7 @@ async fn start(settings: Settings, log: Log, clock: Arc<dyn Clock>) -> Result<()
         phase: Phase::Handler,
         epoch: 0,
     });
+    let handover = handover(&settings, &log);
     let parts = Parts {
         api,
         inbox,
@@ -112,10 +115,26 @@ async fn start(settings: Settings, log: Log, clock: Arc<dyn Clock>) -> Result<()
         window,
         flush: settings.flush,
         buffer_max_bytes: settings.buffer_max_bytes,
+        handover,
         initialization_type,
     };
     Pipeline::new(parts).run().await;
     Ok(())
+}
+
+/// What a later run in the same environment will find. Managed Instances are never frozen, and when
+/// one ends so does its `/tmp`.
+fn handover(settings: &Settings, log: &Log) -> Handover {
+    let max_bytes = match settings.function.initialization_type {
+        InitializationType::ManagedInstances => 0,
+        _ => settings.spool.max_bytes,
+    };
+    let directory = &settings.spool.directory;
+    Handover::new(
+        Spool::new(directory.clone(), max_bytes),
+        Books::new(directory.clone(), max_bytes > 0),
+        log.clone(),
+    )
 }
 
 /// The sinks, in the order in which they are tried. None of them connects to anything yet.

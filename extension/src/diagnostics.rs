@@ -24,6 +24,7 @@ struct Inner {
     level: LogLevel,
     clock: Arc<dyn Clock>,
     written: Mutex<HashMap<String, Written>>,
+    print: fn(&str),
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +39,18 @@ impl Log {
             level,
             clock,
             written: Mutex::default(),
+            print,
+        }))
+    }
+
+    /// A log that is written nowhere.
+    #[cfg(test)]
+    pub(crate) fn silent(clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner {
+            level: LogLevel::Error,
+            clock,
+            written: Mutex::default(),
+            print: |_| {},
         }))
     }
 
@@ -58,8 +71,8 @@ impl Log {
     }
 
     /// The ledger line: a contract, so neither its level nor its rate is limited.
-    pub(crate) fn ledger(line: &str) {
-        print(line);
+    pub(crate) fn ledger(&self, line: &str) {
+        (self.0.print)(line);
     }
 
     fn write(&self, level: LogLevel, message: &'static str, details: &Value) {
@@ -78,7 +91,7 @@ impl Log {
                 line.insert("suppressed".to_owned(), suppressed.into());
             }
         }
-        print(&json!({ "backstop": line }).to_string());
+        (self.0.print)(&json!({ "backstop": line }).to_string());
     }
 
     /// Whether to write now, and how many of the same were not written before.

@@ -4,7 +4,8 @@
 //!
 //! 1. `source`: Lambda posts telemetry to our listener, which takes the bytes and acknowledges.
 //! 2. `transform`: bytes become records with ids.
-//! 3. `buffer`: records wait, within a bound, and leave as batches.
+//! 3. `buffer`: records wait, within a bound, and leave as batches; while a freeze or a kill may come
+//!    they have a copy in the spool.
 //! 4. `backstop_delivery::Chain`: batches go to the primary, or to the fallbacks.
 //! 5. `backstop_delivery::Ledger`: what became of each record, written at shutdown.
 //!
@@ -20,4 +21,5 @@ mod source;
 mod transform;
 
 pub use app::run;
+pub use buffer::spool;
 pub use transform::Enricher;

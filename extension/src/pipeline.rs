@@ -18,9 +18,9 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Handover};
 use crate::diagnostics::Log;
-use crate::lifecycle::api::{Api, ApiError, Event};
+use crate::lifecycle::api::{ApiError, Event, Lifecycle};
 use crate::lifecycle::flush::{Action, Manner, Situation, Stage, decide};
 use crate::lifecycle::rate::Rate;
 use crate::source::{Inbox, MOST_BODY_BYTES};
@@ -45,12 +45,22 @@ const PRESSED_REST: Duration = Duration::from_millis(300);
 /// After a flush in which no sink took anything, the next try comes no sooner, unless the stage changes.
 const STUCK: Duration = Duration::from_secs(1);
 
-type NextEvent = BoxFuture<'static, (Api, Result<Event, ApiError>)>;
+/// A flush under way; it ends with whoever waits for it.
+#[derive(Debug)]
+pub(crate) struct Flush(JoinHandle<Vec<Batch>>);
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+type NextEvent<L> = BoxFuture<'static, (L, Result<Event, ApiError>)>;
 
 /// What the pipeline is made of.
 #[derive(Debug)]
-pub(crate) struct Parts {
-    pub(crate) api: Api,
+pub(crate) struct Parts<L> {
+    pub(crate) api: L,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) ledger: SharedLedger,
@@ -59,14 +69,15 @@ pub(crate) struct Parts {
     pub(crate) window: (WindowControl, WindowView),
     pub(crate) flush: FlushSettings,
     pub(crate) buffer_max_bytes: usize,
+    pub(crate) handover: Handover,
     pub(crate) initialization_type: InitializationType,
 }
 
 /// The loop's state.
-pub(crate) struct Pipeline {
+pub(crate) struct Pipeline<L> {
     inbox: Arc<Inbox>,
     chain: Arc<Chain>,
-    ledger: SharedLedger,
+    pub(crate) ledger: SharedLedger,
     log: Log,
     clock: Arc<dyn Clock>,
     window: WindowControl,
@@ -75,13 +86,14 @@ pub(crate) struct Pipeline {
     managed_instances: bool,
     restore_pending: bool,
 
-    buffer: Buffer,
+    pub(crate) buffer: Buffer,
+    handover: Handover,
     enricher: Enricher,
     rate: Rate,
     /// Our connection to Lambda, while `/next` is not called.
-    api: Option<Api>,
-    next: Fuse<NextEvent>,
-    flush: Option<JoinHandle<Vec<Batch>>>,
+    api: Option<L>,
+    next: Fuse<NextEvent<L>>,
+    pub(crate) flush: Option<Flush>,
     invocation: Invocation,
     stuck_until: Option<Instant>,
     /// Records delivered so far, and when that number last changed.
@@ -100,7 +112,8 @@ struct Invocation {
 }
 
 /// What ended the loop.
-enum End {
+#[derive(Debug)]
+pub(crate) enum End {
     Shutdown {
         reason: String,
         deadline_ms: u64,
@@ -109,8 +122,15 @@ enum End {
     ApiGone(ApiError),
 }
 
-impl Pipeline {
-    pub(crate) fn new(parts: Parts) -> Self {
+impl End {
+    /// Whether `/tmp` goes with the environment. Otherwise Lambda may start us anew in it.
+    fn is_for_good(&self) -> bool {
+        matches!(self, Self::Shutdown { reason, .. } if reason == "spindown")
+    }
+}
+
+impl<L: Lifecycle> Pipeline<L> {
+    pub(crate) fn new(mut parts: Parts<L>) -> Self {
         let managed_instances = parts.initialization_type == InitializationType::ManagedInstances;
         // Managed Instances run invocations side by side and are never frozen.
         let manner = if managed_instances {
@@ -119,6 +139,9 @@ impl Pipeline {
             Manner::End
         };
         let (window, window_view) = parts.window;
+        let mut buffer = Buffer::new(parts.buffer_max_bytes);
+        let now = parts.clock.wall();
+        parts.handover.inherit(&mut buffer, &parts.ledger, now);
         Self {
             inbox: parts.inbox,
             chain: parts.chain,
@@ -130,7 +153,8 @@ impl Pipeline {
             settings: parts.flush,
             managed_instances,
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
-            buffer: Buffer::new(parts.buffer_max_bytes),
+            buffer,
+            handover: parts.handover,
             enricher: Enricher::default(),
             rate: Rate::default(),
             api: None,
@@ -152,27 +176,35 @@ impl Pipeline {
     /// Runs until Lambda shuts the environment down.
     pub(crate) async fn run(mut self) {
         let end = loop {
-            self.act();
-            let timer = self.timer();
-            tokio::select! {
-                biased;
-                (api, event) = &mut self.next, if !self.next.is_terminated() => match event {
-                    Ok(Event::Invoke { request_id, deadline_ms }) => {
-                        self.api = Some(api);
-                        self.invoked(request_id, deadline_ms);
-                    }
-                    Ok(Event::Shutdown { shutdown_reason, deadline_ms }) => {
-                        break End::Shutdown { reason: shutdown_reason, deadline_ms };
-                    }
-                    Ok(Event::Other) => self.next = api.next().boxed().fuse(),
-                    Err(error) => break End::ApiGone(error),
-                },
-                () = self.inbox.arrival() => self.receive(),
-                left = ended(&mut self.flush) => self.flushed(left),
-                () = sleep_until(timer) => {}
+            if let Some(end) = self.turn().await {
+                break end;
             }
         };
         self.shut_down(end).await;
+    }
+
+    /// Acts, and waits for one thing to happen. `Some` where it is the end.
+    pub(crate) async fn turn(&mut self) -> Option<End> {
+        self.act();
+        let timer = self.timer();
+        tokio::select! {
+            biased;
+            (api, event) = &mut self.next, if !self.next.is_terminated() => match event {
+                Ok(Event::Invoke { request_id, deadline_ms }) => {
+                    self.api = Some(api);
+                    self.invoked(request_id, deadline_ms);
+                }
+                Ok(Event::Shutdown { shutdown_reason, deadline_ms }) => {
+                    return Some(End::Shutdown { reason: shutdown_reason, deadline_ms });
+                }
+                Ok(Event::Other) => self.next = api.next().boxed().fuse(),
+                Err(error) => return Some(End::ApiGone(error)),
+            },
+            () = self.inbox.arrival() => self.receive(),
+            left = ended(&mut self.flush) => self.flushed(left),
+            () = sleep_until(timer) => {}
+        }
+        None
     }
 
     /// An invocation begins: the handler runs from now on.
@@ -210,6 +242,7 @@ impl Pipeline {
                     "Dropped records: the buffer is full and no sink takes them",
                     &json!({"records": shed, "bufferMaxBytes": self.buffer.max_bytes()}),
                 );
+                self.handover.strike(&mut self.buffer);
             }
         }
         let oversized = self.inbox.take_oversized();
@@ -221,6 +254,15 @@ impl Pipeline {
         }
         self.hurry_when_pressed();
         self.tell_inbox();
+        self.handover.count(&self.ledger.lock());
+        if self.may_freeze() {
+            self.handover.keep(&mut self.buffer);
+        }
+    }
+
+    /// Whether Lambda may freeze us at any moment, with something left.
+    fn may_freeze(&self) -> bool {
+        self.api.is_none() || self.invocation.manner == Manner::Continuous
     }
 
     fn take_in(&mut self, body: &Bytes) {
@@ -303,6 +345,7 @@ impl Pipeline {
                 Action::Flush => self.start_flush(),
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
+                    self.handover.keep(&mut self.buffer);
                     self.next = api.next().boxed().fuse();
                 }
             }
@@ -346,11 +389,11 @@ impl Pipeline {
         }
         self.invocation.has_flushed = true;
         self.progress.1 = now;
+        self.handover.flush_begins(&self.ledger.lock());
         let batches = self.buffer.take(self.clock.wall());
         let (chain, window) = (self.chain.clone(), self.window_view.clone());
-        self.flush = Some(tokio::spawn(
-            async move { chain.flush(batches, &window).await },
-        ));
+        let flush = async move { chain.flush(batches, &window).await };
+        self.flush = Some(Flush(tokio::spawn(flush)));
     }
 
     fn flushed(&mut self, left: Vec<Batch>) {
@@ -358,6 +401,8 @@ impl Pipeline {
         let in_vain = !left.is_empty() && self.buffer.is_all_that_was_out(&left);
         self.stuck_until = in_vain.then(|| Instant::now() + STUCK);
         self.buffer.settle(left, self.clock.wall());
+        let handover = &mut self.handover;
+        handover.flush_is_over(&mut self.buffer, &self.ledger.lock());
         self.tell_inbox();
     }
 
@@ -405,7 +450,7 @@ impl Pipeline {
     }
 
     /// Sends what is left in what Lambda leaves us, and closes the books.
-    async fn shut_down(mut self, end: End) {
+    pub(crate) async fn shut_down(mut self, end: End) {
         let now = Instant::now();
         let budget = match &end {
             End::Shutdown { deadline_ms, .. } => until(*deadline_ms, self.clock.wall())
@@ -416,6 +461,10 @@ impl Pipeline {
         let ends = now + budget;
         self.window.set(Phase::Shutdown, ends);
         self.await_stragglers(ends.min(now + STRAGGLERS)).await;
+        if !end.is_for_good() {
+            // Lambda's patience may end before ours.
+            self.handover.keep(&mut self.buffer);
+        }
         self.finish_flush(ends).await;
         loop {
             self.receive();
@@ -433,11 +482,11 @@ impl Pipeline {
 
     /// Waits for the flush under way. True where every record in it was settled.
     async fn finish_flush(&mut self, ends: Instant) -> bool {
-        let Some(flush) = self.flush.take() else {
+        let Some(mut flush) = self.flush.take() else {
             return true;
         };
         // Attempts end with the window by themselves; this is for one that would not.
-        let Ok(Ok(left)) = timeout_at(ends + SHUTDOWN_MARGIN / 3, flush).await else {
+        let Ok(Ok(left)) = timeout_at(ends + SHUTDOWN_MARGIN / 3, &mut flush.0).await else {
             return false;
         };
         let all_settled = left.is_empty();
@@ -464,26 +513,36 @@ impl Pipeline {
             self.log
                 .error("The ledger does not add up", &json!({"held": held}));
         }
-        let lost = self.ledger.lock().pending();
-        self.ledger.lock().drop_records(DropReason::Shutdown, lost);
+        let left = self.ledger.lock().pending();
         let why = match end {
             End::Shutdown { reason, .. } => reason.clone(),
             End::ApiGone(error) => error.to_string(),
         };
-        if lost > 0 {
+        let details = json!({"records": left, "shutdown": why});
+        if left == 0 {
+            self.handover.clear();
+        } else if !end.is_for_good() && self.handover.leave(&mut self.buffer) {
+            self.log.warn(
+                "No sink has taken some records: they wait in the spool for the next run of this environment",
+                &details,
+            );
+        } else {
+            self.handover.clear();
+            self.ledger.lock().drop_records(DropReason::Shutdown, left);
             self.log.error(
                 "Lost records: the environment ends and no sink has taken them",
-                &json!({"records": lost, "shutdown": why}),
+                &details,
             );
         }
-        Log::ledger(&self.ledger.lock().line());
+        self.log.ledger(&self.ledger.lock().line());
+        self.handover.reported();
     }
 }
 
 /// Waits for the flush under way; for ever where there is none.
-async fn ended(flush: &mut Option<JoinHandle<Vec<Batch>>>) -> Vec<Batch> {
+async fn ended(flush: &mut Option<Flush>) -> Vec<Batch> {
     match flush {
-        Some(flush) => flush.await.unwrap_or_default(),
+        Some(flush) => (&mut flush.0).await.unwrap_or_default(),
         None => std::future::pending().await,
     }
 }

@@ -77,8 +77,8 @@ async fn with_every_sink_dead_a_burst_stays_within_the_bound_and_each_drop_is_co
         "{}",
         outcome.stderr()
     );
-    // The bound, one body under way on each side of it, and the process itself.
-    assert!(peak < 24 * MIB, "peak resident memory {} KiB", peak / 1024);
+    // The bound, one body under way on each side of it, a frame of the spool, and the process itself.
+    assert!(peak < 26 * MIB, "peak resident memory {} KiB", peak / 1024);
 }
 
 #[tokio::test]

@@ -32,7 +32,8 @@ pub use register::{REGISTER, STANDARD};
 pub use secret::Secret;
 pub use settings::{
     AwsSettings, Compression, ContainerCredentials, Fallback, FlushSettings, FlushStrategy, Format,
-    FunctionSettings, InitializationType, LogLevel, Primary, Settings, TelemetryType,
+    FunctionSettings, InitializationType, LogLevel, Primary, Settings, SpoolSettings,
+    TelemetryType,
 };
 pub use variable::{Initial, Kind, StandardVariable, Variable};
 

@@ -133,6 +133,17 @@ pub(crate) const BUFFER_MAX_BYTES: Variable = Variable::new(
     Initial::Computed("10 % of the function's memory, at least 4 MiB and at most 32 MiB"),
     "The most memory that records may take while they wait.",
 );
+pub(crate) const SPOOL_MAX_BYTES: Variable = Variable::new(
+    "BACKSTOP_SPOOL_MAX_BYTES",
+    Kind::Integer {
+        min: 0,
+        max: 1_073_741_824,
+        unit: "bytes",
+    },
+    Initial::Value("67108864"),
+    "The most that the spool in `/tmp` may take: a copy of what waits while the environment may be \
+     frozen or killed. 0 turns it off.",
+);
 pub(crate) const TAGS: Variable = Variable::new(
     "BACKSTOP_TAGS",
     Kind::Pairs,
@@ -176,6 +187,7 @@ pub static REGISTER: &[Variable] = &[
     FLUSH_INTERVAL_MS,
     MAX_ADDED_MS,
     BUFFER_MAX_BYTES,
+    SPOOL_MAX_BYTES,
     TAGS,
     LOG_LEVEL,
 ];
@@ -262,6 +274,10 @@ pub static STANDARD: &[StandardVariable] = &[
     StandardVariable::new(
         "SSL_CERT_FILE",
         "Further certificate authorities to trust, as a PEM file.",
+    ),
+    StandardVariable::new(
+        "TMPDIR",
+        "Where the spool's directory, `backstop`, is made; `/tmp` when it is not set.",
     ),
     StandardVariable::new(
         "HTTPS_PROXY",

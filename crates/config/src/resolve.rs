@@ -12,6 +12,7 @@
 mod environment;
 mod sinks;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{ConfigError, Invalid};
@@ -19,9 +20,11 @@ use crate::parse;
 use crate::raw::{Raw, Strings};
 use crate::register::{
     BUFFER_MAX_BYTES, FLUSH_INTERVAL_MS, FLUSH_STRATEGY, LOG_LEVEL, MAX_ADDED_MS, PRIMARY_URL,
-    TAGS, TELEMETRY_TYPES,
+    SPOOL_MAX_BYTES, TAGS, TELEMETRY_TYPES,
 };
-use crate::settings::{FlushSettings, FlushStrategy, LogLevel, Settings, TelemetryType};
+use crate::settings::{
+    FlushSettings, FlushStrategy, LogLevel, Settings, SpoolSettings, TelemetryType,
+};
 use crate::variable::{Initial, Variable};
 
 const MIB: u64 = 1024 * 1024;
@@ -41,6 +44,7 @@ impl Settings {
             telemetry_types: resolver.telemetry_types(),
             flush: resolver.flush(),
             buffer_max_bytes: resolver.buffer_max_bytes(function.memory_mb),
+            spool: resolver.spool(),
             tags: resolver.tags(),
             log_level: resolver.or_default(&LOG_LEVEL, LogLevel::Warn, |text| {
                 parse::choice(&LOG_LEVEL, text, LogLevel::ALL, LogLevel::as_str)
@@ -103,6 +107,17 @@ impl Resolver {
             parse::integer(&BUFFER_MAX_BYTES, text)
         });
         usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    fn spool(&mut self) -> SpoolSettings {
+        let max_bytes = self.or_default(&SPOOL_MAX_BYTES, 64 * MIB, |text| {
+            parse::integer(&SPOOL_MAX_BYTES, text)
+        });
+        let temporary = self.text("TMPDIR").unwrap_or_else(|| "/tmp".to_owned());
+        SpoolSettings {
+            directory: PathBuf::from(temporary).join("backstop"),
+            max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
+        }
     }
 
     /// Every valid tag; one that is not valid costs its neighbours nothing.

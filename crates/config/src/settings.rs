@@ -6,6 +6,7 @@
 //! Must not: hold text that is still to be parsed.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::secret::Secret;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub flush: FlushSettings,
     /// The most memory that waiting records may take, in bytes.
     pub buffer_max_bytes: usize,
+    /// Where and how much is kept for the next run in the same environment.
+    pub spool: SpoolSettings,
     /// Resource attributes added to every record; each key once.
     pub tags: Vec<(String, String)>,
     /// The least severe of our own log lines that is written.
@@ -34,6 +37,15 @@ pub struct Settings {
     pub function: FunctionSettings,
     /// `SSL_CERT_FILE`: a PEM file with further certificate authorities.
     pub ca_file: Option<String>,
+}
+
+/// The copy in `/tmp` of what waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolSettings {
+    /// Its directory; nobody has looked whether it is there.
+    pub directory: PathBuf,
+    /// The most it may take; 0 for no spool.
+    pub max_bytes: usize,
 }
 
 /// The primary sink.

@@ -95,11 +95,12 @@ impl Batch {
     }
 
     /// A sink may have taken the batch without our hearing of it.
-    pub(crate) fn mark_ambiguous(&mut self) {
+    pub fn mark_ambiguous(&mut self) {
         self.ambiguous = true;
     }
 
-    pub(crate) fn is_ambiguous(&self) -> bool {
+    /// Whether a sink may have taken the batch without our hearing of it.
+    pub fn is_ambiguous(&self) -> bool {
         self.ambiguous
     }
 
@@ -109,6 +110,11 @@ impl Batch {
             records: self.records.split_off(at),
             ..self.clone_state()
         }
+    }
+
+    /// Notes that all its records have a copy that outlives the process.
+    pub fn set_kept(&mut self) {
+        self.records.iter_mut().for_each(Record::set_kept);
     }
 
     /// Keeps only the records that `keep` wants. An emptied batch is for the caller to forget.

@@ -23,9 +23,20 @@ pub enum DropReason {
     Shutdown,
     /// A log line of the extension itself, which must not go round: dropped on purpose.
     OwnLog,
+    /// The process was killed; a later run of the environment found neither them nor their delivery.
+    Killed,
 }
 
 impl DropReason {
+    const ALL: [Self; 6] = [
+        Self::BufferFull,
+        Self::Rejected,
+        Self::TooLarge,
+        Self::Shutdown,
+        Self::OwnLog,
+        Self::Killed,
+    ];
+
     /// The name as written.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,6 +45,7 @@ impl DropReason {
             Self::TooLarge => "too_large",
             Self::Shutdown => "shutdown",
             Self::OwnLog => "own_log",
+            Self::Killed => "killed",
         }
     }
 
@@ -53,13 +65,85 @@ pub struct Ledger {
     lost_upstream: u64,
     ambiguous: u64,
     dead_letters: u64,
+    recovered: u64,
 }
 
+const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];
+
 impl Ledger {
+    /// How many numbers [`Ledger::counts`] are.
+    pub const COUNTS: usize = 6 + SINKS.len() + DropReason::ALL.len();
+
+    /// All counts, for a run that has to go on with them.
+    pub fn counts(&self) -> [u64; Self::COUNTS] {
+        let sums = [
+            self.received,
+            self.pending,
+            self.lost_upstream,
+            self.ambiguous,
+            self.dead_letters,
+            self.recovered,
+        ];
+        let delivered = SINKS.map(|sink| self.delivered(sink));
+        let dropped = DropReason::ALL.map(|reason| self.dropped(reason));
+        let mut all = sums.into_iter().chain(delivered).chain(dropped);
+        std::array::from_fn(|_| all.next().unwrap_or_default())
+    }
+
+    /// The ledger with these counts; `None` where they do not add up.
+    pub fn from_counts(counts: [u64; Self::COUNTS]) -> Option<Self> {
+        let [
+            received,
+            pending,
+            lost_upstream,
+            ambiguous,
+            dead_letters,
+            recovered,
+            settled @ ..,
+        ] = counts;
+        let sum = settled
+            .iter()
+            .try_fold(pending, |sum, count| sum.checked_add(*count))?;
+        let (delivered, dropped) = settled.split_at(SINKS.len());
+        (sum == received).then(|| Self {
+            received,
+            pending,
+            lost_upstream,
+            ambiguous,
+            dead_letters,
+            recovered,
+            delivered: SINKS.into_iter().zip(delivered.iter().copied()).collect(),
+            dropped: (DropReason::ALL.into_iter())
+                .zip(dropped.iter().copied())
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+        })
+    }
+
+    /// The counts as if no sink had been heard of since `before`: what came in and what overflowed is
+    /// counted, what was sent is still pending.
+    #[must_use]
+    pub fn as_if_unsent_since(&self, before: &Self) -> Self {
+        let mut counts = before.clone();
+        counts.lost_upstream = self.lost_upstream;
+        counts.receive(self.received - before.received);
+        for reason in [DropReason::BufferFull, DropReason::OwnLog] {
+            counts.drop_records(reason, self.dropped(reason) - before.dropped(reason));
+        }
+        counts
+    }
+
     /// Records came in.
     pub fn receive(&mut self, records: u64) {
         self.received += records;
         self.pending += records;
+    }
+
+    /// Records came in that an earlier run of the environment had left; its ledger line has them as
+    /// pending.
+    pub fn recover(&mut self, records: u64) {
+        self.receive(records);
+        self.recovered += records;
     }
 
     /// A sink acknowledged records.
@@ -122,6 +206,11 @@ impl Ledger {
         self.ambiguous
     }
 
+    /// Records that an earlier run of the environment left.
+    pub fn recovered(&self) -> u64 {
+        self.recovered
+    }
+
     /// Whether the equation holds, given what is really pending.
     pub fn adds_up(&self, pending: u64) -> bool {
         let settled: u64 = self.delivered.values().chain(self.dropped.values()).sum();
@@ -130,7 +219,7 @@ impl Ledger {
 
     /// The ledger line, on one line, by contract.
     pub fn line(&self) -> String {
-        let delivered: BTreeMap<&str, u64> = [SinkName::Https, SinkName::Firehose, SinkName::S3]
+        let delivered: BTreeMap<&str, u64> = SINKS
             .map(|sink| (sink.as_str(), self.delivered(sink)))
             .into();
         let dropped: BTreeMap<&str, u64> = self
@@ -146,6 +235,7 @@ impl Ledger {
             "lost_upstream": self.lost_upstream,
             "ambiguous": self.ambiguous,
             "dead_letters": self.dead_letters,
+            "recovered": self.recovered,
         }}});
         line.to_string()
     }
@@ -187,7 +277,7 @@ mod tests {
         assert!(!ledger.adds_up(0));
         assert_eq!(
             ledger.line(),
-            r#"{"backstop":{"ledger":{"ambiguous":0,"dead_letters":0,"delivered":{"firehose":0,"https":4,"s3":3},"dropped":{"buffer_full":2},"lost_upstream":5,"pending":1,"received":10}}}"#
+            r#"{"backstop":{"ledger":{"ambiguous":0,"dead_letters":0,"delivered":{"firehose":0,"https":4,"s3":3},"dropped":{"buffer_full":2},"lost_upstream":5,"pending":1,"received":10,"recovered":0}}}"#
         );
     }
 }

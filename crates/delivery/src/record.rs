@@ -36,6 +36,7 @@ pub struct Record {
     id: RecordId,
     fragment: Bytes,
     is_detached: bool,
+    is_kept: bool,
     rank: Option<u8>,
 }
 
@@ -50,6 +51,7 @@ impl Record {
             id,
             fragment,
             is_detached: false,
+            is_kept: false,
             rank: None,
         }
     }
@@ -76,6 +78,16 @@ impl Record {
             self.is_detached = true;
             self.fragment = Bytes::copy_from_slice(&self.fragment);
         }
+    }
+
+    /// Notes that there is a copy that outlives the process.
+    pub fn set_kept(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Whether there is a copy that outlives the process.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
     /// How much the record would be missed, in the caller's terms; worked out once.

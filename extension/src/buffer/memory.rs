@@ -4,8 +4,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use backstop_delivery::{Batch, Record, Wall};
+use backstop_delivery::{Batch, Record, RecordId, Wall};
 use backstop_telemetry::Severity;
+
+use super::runs::Runs;
 
 /// A batch is closed at this many bytes of records: large enough that compression pays, small enough
 /// that a handful in flight stay within a few MiB.
@@ -24,6 +26,10 @@ pub(crate) struct Buffer {
     record_bytes: usize,
     out_bytes: usize,
     out_records: usize,
+    /// Of what is under way, that which has a copy that outlives the process.
+    out: Runs,
+    /// What had one, and is no longer held.
+    gone: Runs,
     oldest: Option<Wall>,
     max_bytes: usize,
 }
@@ -38,6 +44,8 @@ impl Buffer {
             record_bytes: 0,
             out_bytes: 0,
             out_records: 0,
+            out: Runs::default(),
+            gone: Runs::default(),
             oldest: None,
             max_bytes,
         }
@@ -89,8 +97,71 @@ impl Buffer {
         self.returned_bytes = self.returned.iter().map(Batch::cost).sum();
         self.out_bytes += batches.iter().map(Batch::cost).sum::<usize>();
         self.out_records += batches.iter().map(Batch::len).sum::<usize>();
+        self.out.extend(kept_ids(&batches));
         self.oldest = (self.pending_bytes() > 0).then_some(now);
         batches
+    }
+
+    /// All that waits, in order; not what is under way.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Record> {
+        let returned = self.returned.iter().flat_map(Batch::records);
+        returned.chain(&self.records)
+    }
+
+    /// What had a copy that outlives the process, and was let go since the last call.
+    pub(crate) fn take_gone(&mut self) -> Runs {
+        std::mem::take(&mut self.gone)
+    }
+
+    /// The batches that came back.
+    pub(crate) fn returned(&self) -> impl Iterator<Item = &Batch> {
+        self.returned.iter()
+    }
+
+    /// The records that are in no batch yet.
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter()
+    }
+
+    /// Of what waits, the records without a copy that outlives the process. In the queue they are the
+    /// newest, so the others are not looked at.
+    pub(crate) fn unkept(&self) -> impl Iterator<Item = &Record> {
+        let returned = self.returned.iter().flat_map(Batch::records);
+        returned
+            .filter(|record| !record.is_kept())
+            .chain(self.records.range(self.kept_in_queue()..))
+    }
+
+    /// All that waits has such a copy now.
+    pub(crate) fn set_kept(&mut self) {
+        self.returned.iter_mut().for_each(Batch::set_kept);
+        let kept = self.kept_in_queue();
+        self.records.range_mut(kept..).for_each(Record::set_kept);
+    }
+
+    fn kept_in_queue(&self) -> usize {
+        let unkept = self.records.iter().rev();
+        self.records.len() - unkept.take_while(|record| !record.is_kept()).count()
+    }
+
+    /// Takes in batches of an earlier run, to be sent first.
+    pub(crate) fn restore(&mut self, batch: Batch, now: Wall) {
+        self.oldest.get_or_insert(now);
+        self.returned_bytes += batch.cost();
+        self.returned.push_back(batch);
+    }
+
+    /// The same for records that may have been delivered, by a run that was killed.
+    pub(crate) fn restore_unsure(&mut self, records: Vec<Record>, now: Wall) {
+        debug_assert!(self.records.is_empty(), "these would get between");
+        for record in records {
+            self.push(record, now);
+        }
+        while let Some(mut batch) = self.form(now) {
+            batch.mark_ambiguous();
+            self.restore(batch, now);
+        }
     }
 
     /// Whether no sink took anything of what is under way.
@@ -102,6 +173,11 @@ impl Buffer {
     pub(crate) fn settle(&mut self, left: Vec<Batch>, now: Wall) {
         self.out_bytes = 0;
         self.out_records = 0;
+        let mut back = Runs::default();
+        back.extend(kept_ids(&left));
+        back.sort();
+        let out = std::mem::take(&mut self.out);
+        self.gone.extend(out.ids().filter(|id| !back.contains(*id)));
         for batch in left.into_iter().rev() {
             self.oldest.get_or_insert(now);
             self.returned_bytes += batch.cost();
@@ -132,6 +208,7 @@ impl Buffer {
     fn shed_of(&mut self, severity: Severity, excess: usize) -> usize {
         let before = self.held_records();
         let mut shed_bytes = 0;
+        let gone = &mut self.gone;
         let mut keep = |record: &mut Record| {
             if shed_bytes >= excess {
                 return true;
@@ -142,6 +219,9 @@ impl Buffer {
                 record.detach();
             } else {
                 shed_bytes += record.cost();
+                if record.is_kept() {
+                    gone.push(record.id());
+                }
             }
             keep
         };
@@ -172,9 +252,14 @@ impl Buffer {
     }
 }
 
+fn kept_ids(batches: &[Batch]) -> impl Iterator<Item = RecordId> {
+    let records = batches.iter().flat_map(Batch::records);
+    records.filter(|record| record.is_kept()).map(Record::id)
+}
+
 #[cfg(test)]
 mod tests {
-    use backstop_delivery::{EnvironmentId, RecordId};
+    use backstop_delivery::EnvironmentId;
     use bytes::Bytes;
 
     use super::*;

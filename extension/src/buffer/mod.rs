@@ -1,5 +1,9 @@
-//! Where records wait for a sink.
+//! Where records wait for a sink: in memory, and beyond the end of the process in the spool.
 
+mod handover;
 mod memory;
+mod runs;
+pub mod spool;
 
+pub(crate) use handover::Handover;
 pub(crate) use memory::Buffer;

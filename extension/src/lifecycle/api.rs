@@ -82,6 +82,13 @@ pub(crate) struct Function {
     pub(crate) account_id: Option<String>,
 }
 
+/// Where events come from: [`Api`], and in tests a script.
+pub(crate) trait Lifecycle: Send + Sized + 'static {
+    /// Says that we are ready, and waits for the next event, for however long that takes. Hands
+    /// itself back, so that a caller may hold the wait as a value.
+    fn next(self) -> impl Future<Output = (Self, Result<Event, ApiError>)> + Send;
+}
+
 /// A registered extension's connection to the local APIs.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -159,19 +166,6 @@ impl Api {
         }
     }
 
-    /// Says that we are ready, and waits for the next event, for however long that takes. Hands
-    /// itself back, so that a caller may hold the wait as a value.
-    pub(crate) async fn next(mut self) -> (Self, Result<Event, ApiError>) {
-        let request = self.request(Method::GET, "/2020-01-01/extension/event/next");
-        let event = match self.send(request, "").await {
-            Ok(answer) => answer
-                .expect("/extension/event/next")
-                .and_then(|answer| Ok(serde_json::from_slice(&answer.body)?)),
-            Err(error) => Err(error),
-        };
-        (self, event)
-    }
-
     fn request(&self, method: Method, path: &str) -> http::request::Builder {
         let request = Request::builder()
             .method(method)
@@ -222,6 +216,19 @@ impl Api {
         // Ends with the sender; an error reaches whoever waits for an answer.
         tokio::spawn(connection);
         Ok(sender)
+    }
+}
+
+impl Lifecycle for Api {
+    async fn next(mut self) -> (Self, Result<Event, ApiError>) {
+        let request = self.request(Method::GET, "/2020-01-01/extension/event/next");
+        let event = match self.send(request, "").await {
+            Ok(answer) => answer
+                .expect("/extension/event/next")
+                .and_then(|answer| Ok(serde_json::from_slice(&answer.body)?)),
+            Err(error) => Err(error),
+        };
+        (self, event)
     }
 }
 

@@ -230,3 +230,35 @@ fn a_name_that_is_not_known_is_reported_without_its_value() {
     );
     assert_eq!(settings.fallbacks.len(), 1);
 }
+
+#[test]
+fn the_spool_is_in_tmp_and_bounded_unless_told() {
+    let cases = [
+        (&[][..], "/tmp/backstop", 64 * MIB),
+        (
+            &[
+                ("TMPDIR", "/mnt/scratch"),
+                ("BACKSTOP_SPOOL_MAX_BYTES", "0"),
+            ],
+            "/mnt/scratch/backstop",
+            0,
+        ),
+    ];
+    for (further, directory, max_bytes) in cases {
+        let mut variables = vec![("BACKSTOP_S3_BUCKET", "archive")];
+        variables.extend(further);
+        let (settings, errors) = resolve(&variables);
+        assert_eq!(errors, [""; 0]);
+        assert_eq!(settings.spool.directory.to_str(), Some(directory));
+        assert_eq!(settings.spool.max_bytes, max_bytes);
+    }
+    let (settings, errors) = with_bucket("BACKSTOP_SPOOL_MAX_BYTES", "much");
+    assert_eq!(settings.spool.max_bytes, 64 * MIB);
+    expect_error(
+        &errors,
+        Some(
+            "BACKSTOP_SPOOL_MAX_BYTES is \"much\", not a whole number: use 0 to 1073741824 (bytes); \
+             the default 67108864 is used",
+        ),
+    );
+}

@@ -1,0 +1,96 @@
+//! The ledger's counts in `/tmp`, for a run that ends without having written its ledger line.
+//!
+//! A process that is killed says nothing. Its successor in the same environment takes over its
+//! counts, and what is neither settled nor in the spool becomes a counted loss.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+use backstop_delivery::Ledger;
+
+use super::place::Place;
+
+const FILE: &str = "ledger";
+const MAGIC: &[u8; 8] = b"BKLEDGR1";
+const BYTES: usize = 8 + 8 * Ledger::COUNTS + 4;
+
+/// The counts on disk.
+#[derive(Debug)]
+pub(crate) struct Books {
+    place: Place,
+    enabled: bool,
+    file: Option<File>,
+}
+
+impl Books {
+    /// Books in this directory, or none.
+    pub(crate) fn new(directory: PathBuf, enabled: bool) -> Self {
+        Self {
+            place: Place::new(directory),
+            enabled,
+            file: None,
+        }
+    }
+
+    /// The counts of a run that could not write its ledger line.
+    pub(crate) fn recover(&mut self) -> io::Result<Option<Ledger>> {
+        if !self.enabled {
+            return Ok(None);
+        }
+        let Some(mut file) = self.place.open(FILE)? else {
+            return Ok(None);
+        };
+        let mut bytes = [0; BYTES];
+        file.read_exact(&mut bytes)?;
+        let ledger = decode(&bytes).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "not a ledger, or a broken one")
+        })?;
+        self.file = Some(file);
+        Ok(Some(ledger))
+    }
+
+    /// Writes the counts as they are.
+    pub(crate) fn write(&mut self, ledger: &Ledger) -> io::Result<()> {
+        if !self.enabled {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(self.place.create(FILE)?),
+        };
+        file.write_all_at(&encode(ledger), 0)
+    }
+
+    /// The ledger line is written, or the file is of no use.
+    pub(crate) fn remove(&mut self) -> io::Result<()> {
+        self.file = None;
+        if !self.enabled {
+            return Ok(());
+        }
+        self.place.remove(FILE)
+    }
+}
+
+fn encode(ledger: &Ledger) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(ledger.counts().iter().flat_map(|count| count.to_le_bytes()));
+    let checksum = crc32fast::hash(&bytes);
+    bytes.extend(checksum.to_le_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8; BYTES]) -> Option<Ledger> {
+    let (body, checksum) = bytes.split_last_chunk::<4>()?;
+    let counts = body.strip_prefix(MAGIC)?;
+    if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
+        return None;
+    }
+    let (counts, _) = counts.as_chunks::<8>();
+    let counts: Vec<u64> = counts
+        .iter()
+        .map(|count| u64::from_le_bytes(*count))
+        .collect();
+    Ledger::from_counts(counts.try_into().ok()?)
+}
