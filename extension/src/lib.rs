@@ -16,6 +16,8 @@ mod app;
 mod buffer;
 mod diagnostics;
 mod lifecycle;
+#[cfg(test)]
+mod model;
 mod pipeline;
 mod source;
 mod transform;

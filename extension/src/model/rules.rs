@@ -1,0 +1,170 @@
+//! What must hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+
+use backstop_delivery::{DropReason, Ledger, SharedLedger, SinkName};
+
+use super::world::{Number, World, number_of};
+use crate::buffer::spool::{Contents, read};
+use crate::lifecycle::api::Lifecycle;
+use crate::pipeline::Pipeline;
+
+const LOSSES: [DropReason; 5] = [
+    DropReason::BufferFull,
+    DropReason::Rejected,
+    DropReason::TooLarge,
+    DropReason::Shutdown,
+    DropReason::Killed,
+];
+
+/// The ledger lines of all runs, added up, and what is known besides.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    /// All that Lambda posted; not what was acknowledged and not yet looked at when a kill came: the
+    /// one loss that leaves no trace.
+    pub(super) emitted: BTreeSet<Number>,
+    pub(super) kills: u32,
+    received: u64,
+    recovered: u64,
+    lost: u64,
+    ambiguous: u64,
+    delivered: u64,
+    lines: Vec<String>,
+}
+
+impl Books {
+    /// A run wrote its ledger line.
+    pub(super) fn close(&mut self, ledger: &Ledger) {
+        assert!(ledger.adds_up(ledger.pending()), "{}", ledger.line());
+        self.received += ledger.received();
+        self.recovered += ledger.recovered();
+        self.lost += LOSSES
+            .iter()
+            .map(|reason| ledger.dropped(*reason))
+            .sum::<u64>();
+        self.ambiguous += ledger.ambiguous();
+        self.delivered += ledger.delivered_in_all();
+        self.lines.push(ledger.line());
+    }
+}
+
+impl<L: Lifecycle> Pipeline<L> {
+    /// After each turn: the equation holds, and memory is bounded.
+    pub(super) fn check(&self) {
+        let (ledger, buffer) = (self.ledger.lock(), &self.buffer);
+        let held = buffer.held_records() as u64;
+        if self.flush.is_none() {
+            assert!(ledger.adds_up(held), "{held} held, {}", ledger.line());
+        } else {
+            // What the flush has settled leaves the buffer when it ends.
+            assert!(
+                ledger.adds_up(ledger.pending()) && ledger.pending() <= held,
+                "{}",
+                ledger.line()
+            );
+        }
+        assert!(
+            buffer.held_bytes() <= buffer.max_bytes() || buffer.pending_bytes() == 0,
+            "{} held of {}",
+            buffer.held_bytes(),
+            buffer.max_bytes()
+        );
+    }
+
+    pub(super) fn is_sending(&self) -> bool {
+        self.flush.is_some()
+    }
+}
+
+fn spool(directory: &Path) -> Contents {
+    let Ok(mut file) = File::open(directory.join("spool")) else {
+        return Contents::default();
+    };
+    let length = file.metadata().unwrap().len();
+    read(&mut file, length, usize::MAX, "").unwrap()
+}
+
+fn numbers(contents: &Contents) -> BTreeSet<Number> {
+    let records = contents.groups.iter().flat_map(|group| &group.records);
+    records.map(|record| number_of(record.fragment())).collect()
+}
+
+/// At a freeze: were the process killed now, all that is pending would be found.
+pub(super) fn nothing_waits_in_memory_only(ledger: &SharedLedger, directory: &Path, world: &World) {
+    let contents = spool(directory);
+    world.check_ids(contents.groups.iter().flat_map(|group| &group.records));
+    let (pending, kept) = (ledger.lock().pending(), contents.len() as u64);
+    assert!(pending <= kept, "{pending} pending, {kept} in the spool");
+}
+
+/// At the end: every record is at a sink, in the spool, or counted as dropped; and none is twice in one
+/// place without having been called ambiguous.
+pub(super) fn every_record_is_accounted_for(books: &Books, world: &World, directory: &Path) {
+    let taken = world.taken();
+    let mut places: BTreeMap<Number, (u64, u64)> = BTreeMap::new();
+    for taken in taken.iter().flatten() {
+        let (all, heard) = places.entry(taken.number).or_default();
+        *all += 1;
+        *heard += u64::from(taken.heard && taken.struck);
+    }
+    let in_spool = numbers(&spool(directory));
+    let missing: Vec<Number> = (books.emitted.iter().copied())
+        .filter(|number| !places.contains_key(number) && !in_spool.contains(number))
+        .collect();
+    let lines = books.lines.join("\n");
+    let missed = missing.len() as u64;
+    assert!(
+        missed <= books.lost,
+        "lost without a word, {} counted: {missing:?}\n{lines}",
+        books.lost
+    );
+    // Dropped though a sink has them: that was never heard.
+    let unheard = places.values().filter(|(_, heard)| *heard == 0).count() as u64;
+    assert!(
+        books.lost <= missed + unheard,
+        "{} counted as lost, {missed} are\n{lines}",
+        books.lost
+    );
+
+    let twice: Vec<_> = places.iter().filter(|(_, (_, heard))| *heard > 1).collect();
+    assert!(
+        twice.is_empty(),
+        "delivered twice, and heard both times: {twice:?}\n{lines}"
+    );
+    let doubled = places
+        .values()
+        .filter(|(all, heard)| *all > 1 && *heard > 0)
+        .count() as u64;
+    assert!(
+        doubled <= books.ambiguous,
+        "{doubled} in two places, {} called so\n{lines}",
+        books.ambiguous
+    );
+
+    if books.kills == 0 {
+        let received = books.received - books.recovered;
+        assert_eq!(
+            received,
+            books.emitted.len() as u64,
+            "received, and emitted\n{lines}"
+        );
+    }
+    let heard: u64 = places.values().map(|(_, heard)| heard).sum();
+    assert!(
+        books.delivered >= heard,
+        "{heard} heard, {} counted\n{lines}",
+        books.delivered
+    );
+    for (sink, taken) in [SinkName::Https, SinkName::Firehose, SinkName::S3]
+        .iter()
+        .zip(&taken)
+    {
+        let mut once = BTreeSet::new();
+        let again = taken
+            .iter()
+            .filter(|taken| taken.heard && taken.struck && !once.insert(taken.number));
+        assert_eq!(again.count(), 0, "twice in {sink}");
+    }
+}

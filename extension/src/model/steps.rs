@@ -1,0 +1,207 @@
+//! What can happen, and how likely it is.
+
+use std::time::Duration;
+
+use backstop_config::FlushStrategy;
+use proptest::prelude::*;
+
+/// How the function is configured.
+#[derive(Debug, Clone)]
+pub(super) struct Setup {
+    pub(super) strategy: FlushStrategy,
+    pub(super) max_added: u64,
+    pub(super) interval: u64,
+    pub(super) buffer_max_bytes: usize,
+    /// Which of primary, Firehose and S3 there are; never none.
+    pub(super) sinks: [bool; 3],
+    pub(super) has_spool: bool,
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// A sink changes its ways.
+    Sink(usize, Manner),
+    /// An invocation.
+    Invoke(Invocation),
+    /// The wall clock is set, by so many seconds.
+    ClockJump(i64),
+    /// The environment was restored from a snapshot.
+    Restore,
+    /// Lambda resets the environment: SHUTDOWN, and a new process with the same `/tmp`.
+    Reset,
+}
+
+/// How a sink answers.
+#[derive(Debug, Clone)]
+pub(super) enum Manner {
+    /// Takes everything, after so many milliseconds.
+    Take(u64),
+    /// Answers with a status that is no success, after so many milliseconds.
+    Refuse(u16, u64),
+    /// 429 with `Retry-After`.
+    Throttle(u64),
+    /// Nobody is there.
+    Unreachable,
+    /// Takes everything and breaks the connection.
+    TakeAndReset(u64),
+    /// Breaks the connection without having taken anything.
+    Reset(u64),
+    /// Takes nothing and never answers.
+    Hang,
+    /// Takes everything after so many milliseconds, whether or not anybody still listens.
+    Late(u64),
+    /// Takes all parts but these.
+    Partial(Vec<usize>),
+    /// Takes at most so many records at once.
+    TooLarge(usize),
+}
+
+/// An invocation.
+#[derive(Debug, Clone)]
+pub(super) struct Invocation {
+    /// What the function writes.
+    pub(super) output: Vec<Output>,
+    /// How long the handler goes on after that.
+    pub(super) rest: u64,
+    /// How late the news of the runtime's end is.
+    pub(super) news_late: u64,
+    /// How long the environment is frozen afterwards.
+    pub(super) gap: u64,
+    /// Connections do not survive that freeze.
+    pub(super) freeze_breaks: bool,
+    pub(super) end: End,
+}
+
+/// How an invocation ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Done,
+    /// The handler never ends: Lambda resets the environment.
+    TimesOut,
+    /// The process is killed so many milliseconds after the beginning; this many bytes of the spool's
+    /// tail never reached it.
+    Killed(u64, u64),
+    /// The same while the environment is frozen.
+    KilledInFreeze,
+}
+
+/// A telemetry request with function records.
+#[derive(Debug, Clone)]
+pub(super) struct Output {
+    pub(super) after: u64,
+    pub(super) records: u64,
+    pub(super) level: &'static str,
+    /// Bytes of padding in each.
+    pub(super) padding: usize,
+}
+
+impl Setup {
+    pub(super) fn max_added(&self) -> Duration {
+        Duration::from_millis(self.max_added)
+    }
+}
+
+pub(super) fn setup() -> impl Strategy<Value = Setup> {
+    let strategy = prop::sample::select(vec![
+        FlushStrategy::Auto,
+        FlushStrategy::Auto,
+        FlushStrategy::End,
+        FlushStrategy::Periodic,
+        FlushStrategy::Continuous,
+    ]);
+    let sinks = prop_oneof![
+        4 => Just([true, true, true]),
+        1 => Just([true, false, false]),
+        1 => Just([true, false, true]),
+        1 => Just([false, true, true]),
+        1 => Just([false, false, true]),
+    ];
+    (
+        strategy,
+        prop::sample::select(vec![0, 50, 200, 500, 500, 1500]),
+        prop::sample::select(vec![100, 1000]),
+        prop::sample::select(vec![8_000, 60_000, 3_000_000]),
+        sinks,
+        prop::bool::weighted(0.85),
+    )
+        .prop_map(
+            |(strategy, max_added, interval, buffer_max_bytes, sinks, has_spool)| Setup {
+                strategy,
+                max_added,
+                interval,
+                buffer_max_bytes,
+                sinks,
+                has_spool,
+            },
+        )
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0usize..3, manner()).prop_map(|(sink, manner)| Step::Sink(sink, manner)),
+        10 => invocation().prop_map(Step::Invoke),
+        1 => (-4000i64..4000).prop_map(Step::ClockJump),
+        1 => Just(Step::Restore),
+        1 => Just(Step::Reset),
+    ]
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    let refusals = vec![
+        302, 400, 401, 403, 404, 408, 413, 422, 425, 429, 500, 502, 503, 504,
+    ];
+    prop_oneof![
+        6 => (0u64..300).prop_map(Manner::Take),
+        4 => (prop::sample::select(refusals), 0u64..150).prop_map(|(code, wait)| Manner::Refuse(code, wait)),
+        1 => (0u64..3000).prop_map(Manner::Throttle),
+        2 => Just(Manner::Unreachable),
+        1 => (0u64..150).prop_map(Manner::TakeAndReset),
+        1 => (0u64..150).prop_map(Manner::Reset),
+        2 => Just(Manner::Hang),
+        2 => (100u64..8000).prop_map(Manner::Late),
+        1 => prop::collection::vec(0usize..4, 0..3).prop_map(Manner::Partial),
+        1 => (0usize..20).prop_map(Manner::TooLarge),
+    ]
+}
+
+fn invocation() -> impl Strategy<Value = Invocation> {
+    let level = prop::sample::select(vec!["DEBUG", "INFO", "INFO", "WARN", "ERROR"]);
+    let padding = prop_oneof![30 => 0usize..300, 1 => Just(300_000)];
+    let output =
+        (0u64..400, 1u64..40, level, padding).prop_map(|(after, records, level, padding)| Output {
+            after,
+            records: if padding > 1000 {
+                records.min(5)
+            } else {
+                records
+            },
+            level,
+            padding,
+        });
+    let end = prop_oneof![
+        12 => Just(End::Done),
+        1 => Just(End::TimesOut),
+        2 => (0u64..1500, prop_oneof![3 => Just(0u64), 1 => 0u64..400])
+            .prop_map(|(at, torn)| End::Killed(at, torn)),
+        1 => Just(End::KilledInFreeze),
+    ];
+    (
+        prop::collection::vec(output, 0..4),
+        0u64..300,
+        0u64..26,
+        prop_oneof![3 => 0u64..1000, 1 => 0u64..100_000],
+        any::<bool>(),
+        end,
+    )
+        .prop_map(
+            |(output, rest, news_late, gap, freeze_breaks, end)| Invocation {
+                output,
+                rest,
+                news_late,
+                gap,
+                freeze_breaks,
+                end,
+            },
+        )
+}

@@ -1,0 +1,326 @@
+//! The world outside: sinks that fail in every way, and a clock that can be set. It outlives every run
+//! of the extension, and remembers each record it took and whether that was heard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backstop_delivery::{
+    Answer, Batch, Clock, Failure, Notice, Observer, Part, RecordId, Sink, SinkFuture, SinkName,
+    Wall,
+};
+use bytes::Bytes;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep};
+
+use super::steps::Manner;
+
+pub(super) const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];
+
+/// Records are known by the number the function writes into them.
+pub(super) type Number = u64;
+
+/// The number in a record's text.
+pub(super) fn number_of(fragment: &[u8]) -> Number {
+    let text = std::str::from_utf8(fragment).unwrap();
+    let number = text
+        .split('#')
+        .nth(1)
+        .unwrap_or_else(|| panic!("no number in {text:.200}"));
+    number.parse().unwrap()
+}
+
+/// A record that a sink took.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    pub(super) number: Number,
+    /// The sink's answer reached the chain.
+    pub(super) heard: bool,
+    /// The flush that heard it is over, so that no later run can send it again.
+    pub(super) struck: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    manner: Manner,
+    taken: Vec<Taken>,
+}
+
+/// Everything outside.
+#[derive(Debug, Clone)]
+pub(super) struct World {
+    sinks: [Arc<Mutex<State>>; 3],
+    ids: Arc<Mutex<BTreeMap<Number, RecordId>>>,
+    freezes: watch::Sender<u64>,
+    clock: Arc<WorldClock>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let sink = || {
+            Arc::new(Mutex::new(State {
+                manner: Manner::Take(20),
+                taken: Vec::new(),
+            }))
+        };
+        Self {
+            sinks: [sink(), sink(), sink()],
+            ids: Arc::default(),
+            freezes: watch::Sender::new(0),
+            clock: Arc::new(WorldClock {
+                start: Instant::now(),
+                offset_ms: AtomicI64::new(0),
+            }),
+        }
+    }
+
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    /// Sets the wall clock; it never goes below where it began.
+    pub(super) fn shift_clock(&self, by_ms: i64) {
+        self.clock.offset_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
+    /// Connections that are open break.
+    pub(super) fn break_connections(&self) {
+        self.freezes.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn set(&self, sink: usize, manner: &Manner) {
+        self.sinks[sink].lock().unwrap().manner = manner.clone();
+    }
+
+    pub(super) fn sink(&self, index: usize) -> Box<dyn Sink> {
+        Box::new(ModelSink {
+            name: SINKS[index],
+            state: self.sinks[index].clone(),
+            ids: self.ids.clone(),
+            freezes: self.freezes.subscribe(),
+        })
+    }
+
+    /// No flush is under way: what was heard is settled for good.
+    pub(super) fn strike(&self) {
+        for sink in &self.sinks {
+            let mut sink = sink.lock().unwrap();
+            let unstruck = sink.taken.iter_mut().rev().take(5_000);
+            unstruck.for_each(|taken| taken.struck |= taken.heard);
+        }
+    }
+
+    /// The process is gone, and with it what it had heard and not yet written down.
+    pub(super) fn forget(&self) {
+        for sink in &self.sinks {
+            let mut sink = sink.lock().unwrap();
+            sink.taken
+                .iter_mut()
+                .for_each(|taken| taken.heard &= taken.struck);
+        }
+    }
+
+    /// All that each sink took.
+    pub(super) fn taken(&self) -> [Vec<Taken>; 3] {
+        [0, 1, 2].map(|index| self.sinks[index].lock().unwrap().taken.clone())
+    }
+
+    /// A record keeps its id wherever it turns up.
+    pub(super) fn check_id(ids: &Mutex<BTreeMap<Number, RecordId>>, number: Number, id: RecordId) {
+        let known = *ids.lock().unwrap().entry(number).or_insert(id);
+        assert_eq!(known, id, "record {number} has two ids");
+    }
+
+    pub(super) fn check_ids<'a>(
+        &self,
+        records: impl IntoIterator<Item = &'a backstop_delivery::Record>,
+    ) {
+        for record in records {
+            Self::check_id(&self.ids, number_of(record.fragment()), record.id());
+        }
+    }
+}
+
+#[derive(Debug)]
+struct WorldClock {
+    start: Instant,
+    offset_ms: AtomicI64,
+}
+
+impl Clock for WorldClock {
+    fn wall(&self) -> Wall {
+        let epoch = Duration::from_secs(1_700_000_000);
+        let offset = self.offset_ms.load(Ordering::Relaxed);
+        let moved = Duration::from_millis(offset.unsigned_abs());
+        let now = epoch + self.start.elapsed();
+        let wall = if offset < 0 {
+            now.checked_sub(moved)
+        } else {
+            now.checked_add(moved)
+        };
+        Wall(wall.unwrap())
+    }
+}
+
+#[derive(Debug)]
+struct ModelSink {
+    name: SinkName,
+    state: Arc<Mutex<State>>,
+    ids: Arc<Mutex<BTreeMap<Number, RecordId>>>,
+    freezes: watch::Receiver<u64>,
+}
+
+impl ModelSink {
+    /// Takes records; says where they stand.
+    fn take(state: &Mutex<State>, numbers: &[Number]) -> std::ops::Range<usize> {
+        let mut state = state.lock().unwrap();
+        let start = state.taken.len();
+        state.taken.extend(numbers.iter().map(|&number| Taken {
+            number,
+            heard: false,
+            struck: false,
+        }));
+        start..state.taken.len()
+    }
+
+    fn hear(&self, places: std::ops::Range<usize>) {
+        let mut state = self.state.lock().unwrap();
+        state.taken[places]
+            .iter_mut()
+            .for_each(|taken| taken.heard = true);
+    }
+
+    async fn answer(
+        &self,
+        manner: Manner,
+        numbers: Vec<Number>,
+        parts: Vec<Vec<Number>>,
+    ) -> Answer {
+        match manner {
+            Manner::Take(wait) => {
+                sleep(Duration::from_millis(wait)).await;
+                let places = Self::take(&self.state, &numbers);
+                self.hear(places);
+                Answer::status(200)
+            }
+            Manner::Refuse(code, wait) => {
+                sleep(Duration::from_millis(wait)).await;
+                Answer::status(code)
+            }
+            Manner::Throttle(after) => Answer::Status {
+                code: 429,
+                retry_after: Some(Duration::from_millis(after)),
+            },
+            Manner::Unreachable => Answer::None(Failure::Refused),
+            Manner::TakeAndReset(wait) => {
+                sleep(Duration::from_millis(wait)).await;
+                Self::take(&self.state, &numbers);
+                Answer::None(Failure::Reset)
+            }
+            Manner::Reset(wait) => {
+                sleep(Duration::from_millis(wait)).await;
+                Answer::None(Failure::Reset)
+            }
+            Manner::Hang => std::future::pending().await,
+            Manner::Late(wait) => {
+                let (reply, answer) = oneshot::channel();
+                let state = self.state.clone();
+                tokio::spawn(async move {
+                    sleep(Duration::from_millis(wait)).await;
+                    drop(reply.send(Self::take(&state, &numbers)));
+                });
+                match answer.await {
+                    Ok(places) => {
+                        self.hear(places);
+                        Answer::status(200)
+                    }
+                    Err(_) => Answer::None(Failure::Reset),
+                }
+            }
+            Manner::Partial(failed) => {
+                let failed: BTreeSet<usize> = failed.into_iter().collect();
+                let taken: Vec<Number> = (parts.iter().enumerate())
+                    .filter(|(index, _)| !failed.contains(index))
+                    .flat_map(|(_, numbers)| numbers.iter().copied())
+                    .collect();
+                let places = Self::take(&self.state, &taken);
+                self.hear(places);
+                if failed.iter().all(|index| *index >= parts.len()) {
+                    return Answer::status(200);
+                }
+                Answer::Partial {
+                    failed: failed.into_iter().collect(),
+                    code: 503,
+                }
+            }
+            Manner::TooLarge(most) if numbers.len() > most => Answer::status(413),
+            Manner::TooLarge(_) => {
+                let places = Self::take(&self.state, &numbers);
+                self.hear(places);
+                Answer::status(200)
+            }
+        }
+    }
+}
+
+impl Sink for ModelSink {
+    fn name(&self) -> SinkName {
+        self.name
+    }
+
+    fn encode(&self, batch: &Batch) -> Vec<Part> {
+        // Firehose's way: several parts. The others': one.
+        let step = if self.name == SinkName::Firehose {
+            3
+        } else {
+            batch.len()
+        };
+        (0..batch.len())
+            .step_by(step)
+            .map(|start| {
+                let records = start..(start + step).min(batch.len());
+                Part {
+                    body: Bytes::from(vec![0; records.len()]),
+                    records,
+                }
+            })
+            .collect()
+    }
+
+    fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {
+        let parts: Vec<Vec<Number>> = (parts.iter())
+            .map(|part| {
+                let records = batch.records()[part.records.clone()].iter();
+                records
+                    .map(|record| {
+                        let number = number_of(record.fragment());
+                        World::check_id(&self.ids, number, record.id());
+                        number
+                    })
+                    .collect()
+            })
+            .collect();
+        let numbers = parts.concat();
+        let manner = self.state.lock().unwrap().manner.clone();
+        let mut freezes = self.freezes.clone();
+        freezes.mark_unchanged();
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                answer = self.answer(manner, numbers, parts) => answer,
+                _ = freezes.changed() => Answer::None(Failure::Reset),
+            }
+        })
+    }
+
+    fn reset(&self) {}
+}
+
+/// Hears everything and says nothing.
+#[derive(Debug)]
+pub(super) struct Deaf;
+
+impl Observer for Deaf {
+    fn notice(&self, _: Notice) {}
+}
