@@ -465,6 +465,7 @@ impl<L: Lifecycle> Pipeline<L> {
             // Lambda's patience may end before ours.
             self.handover.keep(&mut self.buffer);
         }
+        self.leave_time_for_the_rest(ends);
         self.finish_flush(ends).await;
         loop {
             self.receive();
@@ -472,12 +473,24 @@ impl<L: Lifecycle> Pipeline<L> {
                 break;
             }
             self.start_flush();
+            self.leave_time_for_the_rest(ends);
             // What came back has been refused by every sink, breakers or not.
             if !self.finish_flush(ends).await {
                 break;
             }
         }
         self.close_books(&end);
+    }
+
+    /// A sink that hangs must not cost those records their chance that wait behind this flush.
+    fn leave_time_for_the_rest(&self, ends: Instant) {
+        let now = Instant::now();
+        let share = if self.flush.is_some() && self.buffer.pending_bytes() > 0 {
+            ends.saturating_duration_since(now) / 2
+        } else {
+            ends.saturating_duration_since(now)
+        };
+        self.window.set(Phase::Shutdown, now + share);
     }
 
     /// Waits for the flush under way. True where every record in it was settled.

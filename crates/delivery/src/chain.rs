@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::attempt::{Outcome, Terms, attempts};
 use crate::backoff::Jitter;
 use crate::batch::Batch;
-use crate::breaker::{Breaker, BreakerState};
+use crate::breaker::{Breaker, BreakerState, Permit};
 use crate::clock::{Clock, Wall};
 use crate::ledger::{DropReason, SharedLedger};
 use crate::outcome::{Cause, DeadLetter};
@@ -137,15 +137,6 @@ enum Step {
     Split(Batch, Batch),
 }
 
-/// How one flush goes about it.
-#[derive(Debug, Clone, Copy)]
-struct Manner {
-    /// Rounds of [`CONCURRENT`] batches: each sink must be left time for all of them.
-    rounds: u32,
-    /// Shutdown's last chance: breakers are not asked.
-    regardless: bool,
-}
-
 impl Chain {
     /// A chain of these parts.
     pub fn new(parts: ChainParts) -> Self {
@@ -167,25 +158,13 @@ impl Chain {
 
     /// Offers batches to the sinks within the window. Hands back what no sink took, in order.
     pub async fn flush(&self, batches: Vec<Batch>, window: &WindowView) -> Vec<Batch> {
-        let rounds = u32::try_from(batches.len().div_ceil(CONCURRENT)).unwrap_or(u32::MAX);
-        let manner = Manner {
-            rounds,
-            regardless: false,
-        };
-        let left = self.offer_all(batches, window, manner).await;
+        let left = self.offer_all(batches, window).await;
         if left.is_empty() || window.current().phase != Phase::Shutdown {
             return left;
         }
-        // Nothing comes after this: a sink that was given up may have come back.
-        self.offer_all(
-            left,
-            window,
-            Manner {
-                regardless: true,
-                ..manner
-            },
-        )
-        .await
+        // Nothing comes after this. The flush may have begun when breakers still held; and where all
+        // sinks refused at once, one may have come back.
+        self.offer_all(left, window).await
     }
 
     /// Each sink's breaker, in order.
@@ -219,25 +198,21 @@ impl Chain {
         }
     }
 
-    async fn offer_all(
-        &self,
-        batches: Vec<Batch>,
-        window: &WindowView,
-        manner: Manner,
-    ) -> Vec<Batch> {
+    async fn offer_all(&self, batches: Vec<Batch>, window: &WindowView) -> Vec<Batch> {
+        let rounds = u32::try_from(batches.len().div_ceil(CONCURRENT)).unwrap_or(u32::MAX);
         stream::iter(batches)
-            .map(|batch| self.offer(batch, window.clone(), manner))
+            .map(|batch| self.offer(batch, window.clone(), rounds))
             .buffered(CONCURRENT)
             .concat()
             .await
     }
 
     /// Sees one batch through, in however many pieces it takes.
-    async fn offer(&self, batch: Batch, mut window: WindowView, manner: Manner) -> Vec<Batch> {
+    async fn offer(&self, batch: Batch, mut window: WindowView, rounds: u32) -> Vec<Batch> {
         let mut queue = VecDeque::from([batch]);
         let mut left = Vec::new();
         while let Some(batch) = queue.pop_front() {
-            match self.offer_once(batch, &mut window, manner).await {
+            match self.offer_once(batch, &mut window, rounds).await {
                 Step::Settled => {}
                 Step::Left(batch) => left.push(batch),
                 Step::Split(head, tail) => {
@@ -249,8 +224,10 @@ impl Chain {
         left
     }
 
-    async fn offer_once(&self, mut batch: Batch, window: &mut WindowView, manner: Manner) -> Step {
-        for (index, link) in self.links.iter().enumerate() {
+    async fn offer_once(&self, mut batch: Batch, window: &mut WindowView, rounds: u32) -> Step {
+        let mut unasked = self.order(window.current().phase);
+        while let Some(index) = unasked.pop_front() {
+            let link = &self.links[index];
             if batch.dead_letter().is_some() && link.role == Role::Primary {
                 continue;
             }
@@ -262,10 +239,20 @@ impl Chain {
                 let tail = batch.split_off(PROBE_RECORDS);
                 return Step::Split(batch, tail);
             }
-            let reserve = self.reserve_after(index, phase, manner);
-            let reserve = reserve.min(window.left(Duration::ZERO) / 2);
-            if !self.has_time(index, window, reserve) {
-                let is_closed = link.state().breaker.state(now) == BreakerState::Closed;
+            let is_closed = link.state().breaker.state(now) == BreakerState::Closed;
+            let left = window.left(Duration::ZERO);
+            let mut reserve = (self.reserve(link.role, &unasked, phase) * rounds).min(left / 2);
+            if is_closed && phase == Phase::Shutdown {
+                // What little is left is best spent on a sink that may be well.
+                reserve = reserve.min(left.saturating_sub(link.state().needs()));
+            }
+            for later in unasked.iter().map(|later| &self.links[*later]) {
+                if later.role == Role::Primary {
+                    batch.divert(later.sink.name(), Cause::BREAKER_OPEN);
+                }
+            }
+            let is_last_chance = phase == Phase::Shutdown && (unasked.is_empty() || is_closed);
+            if !has_time(link, window, reserve, is_last_chance) {
                 // A sink that may be well is not passed over for want of time: the next handler's
                 // run has plenty. Nor is a probe spent where it could only fail.
                 if is_closed && phase != Phase::Shutdown {
@@ -282,7 +269,9 @@ impl Chain {
                 continue;
             }
             let permit = link.state().breaker.admit(now, phase);
-            let Some(permit) = permit.or(manner.regardless.then_some(crate::Permit::Normal)) else {
+            // At shutdown breakers only decide who is asked first.
+            let last_chance = (phase == Phase::Shutdown).then_some(Permit::Normal);
+            let Some(permit) = permit.or(last_chance) else {
                 if link.role == Role::Primary {
                     batch.divert(link.sink.name(), Cause::BREAKER_OPEN);
                 }
@@ -290,11 +279,10 @@ impl Chain {
             };
             let parts = link.sink.encode(&batch);
             drop(turn);
-            let shutdown_reserve = self.reserve_after(index, Phase::Shutdown, manner);
             let terms = Terms {
                 permit,
                 reserve,
-                shutdown_reserve,
+                shutdown_reserve: self.reserve(link.role, &unasked, Phase::Shutdown) * rounds,
             };
             match attempts(self, link, &mut batch, parts, window, terms).await {
                 Outcome::Delivered => return self.delivered(link, &batch),
@@ -318,6 +306,20 @@ impl Chain {
             }
         }
         self.without_a_taker(batch)
+    }
+
+    /// The order in which sinks are asked: as configured; at shutdown, where each of them is asked,
+    /// those that were given up come last.
+    fn order(&self, phase: Phase) -> VecDeque<usize> {
+        let now = self.clock.wall();
+        let is_closed =
+            |index: &usize| self.links[*index].state().breaker.state(now) == BreakerState::Closed;
+        let all = 0..self.links.len();
+        if phase != Phase::Shutdown {
+            return all.collect();
+        }
+        let (closed, given_up): (Vec<_>, Vec<_>) = all.partition(is_closed);
+        closed.into_iter().chain(given_up).collect()
     }
 
     fn delivered(&self, link: &Link, batch: &Batch) -> Step {
@@ -363,33 +365,28 @@ impl Chain {
         }
     }
 
-    /// What the sinks after `index` must be left.
+    /// What the sinks that are still to be asked must be left, for one round of batches.
     ///
     /// At shutdown that is the time of each of them. Before, it is the time of one fallback, kept from
     /// the primary: a batch that finds no time at the second fallback is not lost, it waits for the
     /// next flush, and the primary makes better use of what two would be kept.
-    fn reserve_after(&self, index: usize, phase: Phase, manner: Manner) -> Duration {
+    fn reserve(&self, role: Role, unasked: &VecDeque<usize>, phase: Phase) -> Duration {
         let now = self.clock.wall();
-        let sinks = match (phase, self.links[index].role) {
-            (Phase::Shutdown, _) => self.links.len(),
-            (Phase::Handler | Phase::PostRuntime, Role::Primary) => 1,
-            (Phase::Handler | Phase::PostRuntime, Role::Fallback) => 0,
-        };
-        self.links[index + 1..]
-            .iter()
-            .map(Link::state)
-            .filter(|state| state.breaker.state(now) == BreakerState::Closed || manner.regardless)
-            .take(sinks)
-            .map(|state| state.reserve() * manner.rounds)
-            .sum()
+        let states = unasked.iter().map(|index| self.links[*index].state());
+        match (phase, role) {
+            (Phase::Shutdown, _) => states.map(|state| state.reserve()).sum(),
+            (Phase::Handler | Phase::PostRuntime, Role::Primary) => states
+                .filter(|state| state.breaker.state(now) == BreakerState::Closed)
+                .map(|state| state.reserve())
+                .next()
+                .unwrap_or_default(),
+            (Phase::Handler | Phase::PostRuntime, Role::Fallback) => Duration::ZERO,
+        }
     }
+}
 
-    /// Whether an attempt has a chance: half as long again as the sink usually takes.
-    fn has_time(&self, index: usize, window: &WindowView, reserve: Duration) -> bool {
-        let link = &self.links[index];
-        let left = window.left(reserve);
-        let last_chance =
-            index + 1 == self.links.len() && window.current().phase == Phase::Shutdown;
-        left >= link.state().needs() || (last_chance && !left.is_zero())
-    }
+/// Whether an attempt has a chance: half as long again as the sink usually takes.
+fn has_time(link: &Link, window: &WindowView, reserve: Duration, is_last_chance: bool) -> bool {
+    let left = window.left(reserve);
+    left >= link.state().needs() || (is_last_chance && !left.is_zero())
 }

@@ -1,1 +1,131 @@
 //! Sequences that once broke a rule, shrunk and named.
+
+use backstop_config::FlushStrategy;
+
+use super::run;
+use super::steps::{End, Invocation, Manner, Output, Setup, Step};
+
+const SETUP: Setup = Setup {
+    strategy: FlushStrategy::Auto,
+    max_added: 500,
+    interval: 100,
+    buffer_max_bytes: 8_000,
+    sinks: [true, true, true],
+    has_spool: true,
+};
+
+fn output(after: u64, records: u64) -> Output {
+    Output {
+        after,
+        records,
+        level: "DEBUG",
+        padding: 0,
+    }
+}
+
+/// A short invocation; what is not said is zero.
+fn invocation(output: Vec<Output>, rest: u64, end: End) -> Step {
+    Step::Invoke(Invocation {
+        output,
+        rest,
+        news_late: 0,
+        gap: 0,
+        freeze_breaks: false,
+        end,
+    })
+}
+
+/// A fallback that was given up and had come back was not asked: the other one hung until the end.
+#[test]
+fn at_shutdown_a_fallback_that_came_back_is_asked_though_another_hangs() {
+    let setup = Setup {
+        max_added: 200,
+        has_spool: false,
+        ..SETUP
+    };
+    let steps = [
+        Step::Sink(1, Manner::Hang),
+        Step::Sink(0, Manner::Refuse(302, 0)),
+        Step::Sink(2, Manner::Hang),
+        invocation(Vec::new(), 0, End::Done),
+        Step::Sink(1, Manner::Take(0)),
+    ];
+    run(&setup, &steps);
+}
+
+/// The same without a primary: the one that hung had its time twice, the one that was well none.
+#[test]
+fn at_shutdown_a_sink_that_hangs_leaves_time_for_one_that_was_given_up() {
+    let setup = Setup {
+        sinks: [false, true, true],
+        has_spool: false,
+        ..SETUP
+    };
+    let steps = [
+        Step::Sink(1, Manner::Unreachable),
+        invocation(Vec::new(), 0, End::Done),
+        Step::Sink(1, Manner::Take(0)),
+        Step::Sink(2, Manner::Hang),
+    ];
+    run(&setup, &steps);
+}
+
+/// The flush under way honoured a sink's `Retry-After` to the end, and what waited behind it was never sent.
+#[test]
+fn at_shutdown_a_wait_leaves_time_for_what_waits_behind_it() {
+    let setup = Setup {
+        strategy: FlushStrategy::Continuous,
+        max_added: 50,
+        ..SETUP
+    };
+    let steps = [
+        Step::Sink(2, Manner::Take(51)),
+        Step::Sink(1, Manner::Throttle(1608)),
+        Step::Sink(0, Manner::TakeAndReset(107)),
+        invocation(vec![output(197, 1), output(210, 1)], 142, End::Done),
+    ];
+    run(&setup, &steps);
+}
+
+/// The spool of the first run was closed, and stayed so: the kill of the second went unnoticed.
+#[test]
+fn a_kill_after_a_reset_is_noticed() {
+    let setup = Setup {
+        sinks: [true, false, false],
+        ..SETUP
+    };
+    let steps = [
+        invocation(Vec::new(), 0, End::Done),
+        Step::Sink(0, Manner::Reset(0)),
+        Step::Reset,
+        invocation(Vec::new(), 44, End::Killed(1, 0)),
+    ];
+    run(&setup, &steps);
+}
+
+/// The books counted deliveries that the spool had not struck off; so as many records in memory could
+/// vanish uncounted.
+#[test]
+fn what_a_flush_has_delivered_hides_no_loss() {
+    let steps = [
+        Step::Sink(0, Manner::Refuse(413, 16)),
+        invocation(vec![output(0, 10), output(0, 12)], 0, End::Done),
+        invocation(vec![output(50, 1)], 46, End::Killed(51, 0)),
+    ];
+    run(&SETUP, &steps);
+}
+
+/// A record that was shed stayed in the spool: counted as dropped, and then sent by the next run.
+#[test]
+fn a_record_that_was_shed_is_struck_off() {
+    let many = Output {
+        level: "ERROR",
+        padding: 270,
+        ..output(0, 18)
+    };
+    let steps = [
+        invocation(Vec::new(), 0, End::Done),
+        invocation(vec![many], 0, End::Killed(1, 0)),
+    ];
+    run(&SETUP, &steps);
+}

@@ -229,6 +229,9 @@ impl Lambda {
         });
         let ended = timeout(SHUTDOWN + FUNCTION_TIMEOUT, &mut self.life.task).await;
         ended.expect("killed at shutdown").unwrap();
+        if self.world.has_a_way_out(&self.setup) {
+            rules::nothing_is_given_up(&self.life.ledger.lock());
+        }
         self.account.close(&self.life.ledger.lock());
     }
 

@@ -57,7 +57,6 @@ fn whatever_happens_every_record_is_delivered_counted_or_kept() {
 fn run_cases(cases: u32) {
     let config = Config {
         cases,
-        max_shrink_iters: 20_000,
         failure_persistence: None,
         ..Config::default()
     };

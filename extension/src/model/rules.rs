@@ -99,6 +99,17 @@ pub(super) fn nothing_waits_in_memory_only(ledger: &SharedLedger, directory: &Pa
     assert!(pending <= kept, "{pending} pending, {kept} in the spool");
 }
 
+/// At a shutdown, with a fallback that can be reached: it gets everything, whatever the others do.
+pub(super) fn nothing_is_given_up(ledger: &Ledger) {
+    let left = ledger.pending() + ledger.dropped(DropReason::Shutdown);
+    assert_eq!(
+        left,
+        0,
+        "given up beside a fallback that is well: {}",
+        ledger.line()
+    );
+}
+
 /// At the end: every record is at a sink, in the spool, or counted as dropped; and none is twice in one
 /// place without having been called ambiguous.
 pub(super) fn every_record_is_accounted_for(books: &Books, world: &World, directory: &Path) {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
 
-use super::steps::Manner;
+use super::steps::{Manner, Setup};
 
 pub(super) const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];
 
@@ -44,6 +44,7 @@ pub(super) struct Taken {
 #[derive(Debug)]
 struct State {
     manner: Manner,
+    has_split: bool,
     taken: Vec<Taken>,
 }
 
@@ -61,6 +62,7 @@ impl World {
         let sink = || {
             Arc::new(Mutex::new(State {
                 manner: Manner::Take(20),
+                has_split: false,
                 taken: Vec::new(),
             }))
         };
@@ -90,7 +92,20 @@ impl World {
     }
 
     pub(super) fn set(&self, sink: usize, manner: &Manner) {
-        self.sinks[sink].lock().unwrap().manner = manner.clone();
+        let mut sink = self.sinks[sink].lock().unwrap();
+        sink.has_split |= matches!(manner, Manner::Refuse(413, _) | Manner::TooLarge(_));
+        sink.manner = manner.clone();
+    }
+
+    /// Whether there is a fallback that takes everything, and no sink that ever called anything too
+    /// large: batches cut into single records wear out the time of a shutdown.
+    pub(super) fn has_a_way_out(&self, setup: &Setup) -> bool {
+        let manner = |index: &usize| self.sinks[*index].lock().unwrap().manner.clone();
+        let there = (0..SINKS.len()).filter(|index| setup.sinks[*index]);
+        let fallback = (there.clone().skip_while(|index| *index == 0))
+            .position(|index| matches!(manner(&index), Manner::Take(0..=100)));
+        let was_whole = |index: usize| !self.sinks[index].lock().unwrap().has_split;
+        fallback.is_some() && there.into_iter().all(was_whole)
     }
 
     pub(super) fn sink(&self, index: usize) -> Box<dyn Sink> {
