@@ -12,6 +12,9 @@ pub const SLOW: Duration = Duration::from_millis(300);
 /// The limit of `413` on a command line, in bytes of the request's body as it was sent.
 pub const TOO_LARGE_LIMIT_BYTES: usize = 4 * 1024;
 
+/// The pause between two bytes of [`Fault::Drip`]: an answer takes a second or so.
+pub const DRIP: Duration = Duration::from_millis(5);
+
 /// A way in which a server fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -22,13 +25,30 @@ pub enum Fault {
     /// Nobody listens: open connections are reset and new ones refused. The port stays reserved,
     /// so that no other process can take it before the fault is cleared.
     Refuse,
+    /// Fails the TLS handshake: open connections are reset, and new ones get an alert instead of a
+    /// certificate. A server without TLS resets new ones as well.
+    Tls,
+    /// Open connections are reset, and new ones get a certificate that has expired. A server
+    /// without TLS resets them.
+    ExpiredCertificate,
     /// Takes the request and never answers.
     Hang,
+    /// Answers with this status, a healthy answer below 300, and never sends the body.
+    HangAfterHead(u16),
+    /// Answers as if healthy, byte by byte with [`DRIP`] between them.
+    Drip,
     /// Resets the connection when the head of a request has come.
     Reset,
+    /// Resets the connection when the first piece of a request's body has come.
+    ResetInBody,
     /// Takes the whole request, does what it asks, and resets the connection instead of
     /// answering: the client can't know.
     ResetAfterBody,
+    /// Answers with this status, a healthy answer below 300, promises a longer body than it sends,
+    /// and closes the connection.
+    ShortBody(u16),
+    /// Answers with this status, a healthy answer below 300, and a body that never ends.
+    EndlessBody(u16),
     /// Answers as if healthy, after this delay. A client that gives up earlier has sent nothing.
     Slow(Duration),
     /// 413 for a body above the limit, healthy below it.
@@ -38,10 +58,18 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Whether it shows when a connection is made, so that the open ones must go.
+    pub(crate) fn is_of_connections(self) -> bool {
+        matches!(self, Self::Refuse | Self::Tls | Self::ExpiredCertificate)
+    }
+}
+
 /// The name of a fault that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown fault `{0}`: expected refuse, hang, reset, reset-after-body, slow, 413 or another status of three digits"
+    "unknown fault `{0}`: expected refuse, tls, expired-certificate, hang, hang-after-head, drip, reset, \
+     reset-in-body, reset-after-body, short-body, endless-body, slow, 413 or another status of three digits"
 )]
 pub struct UnknownFault(String);
 
@@ -52,9 +80,16 @@ impl FromStr for Fault {
         let unknown = || UnknownFault(name.to_owned());
         Ok(match name {
             "refuse" => Self::Refuse,
+            "tls" => Self::Tls,
+            "expired-certificate" => Self::ExpiredCertificate,
             "hang" => Self::Hang,
+            "hang-after-head" => Self::HangAfterHead(200),
+            "drip" => Self::Drip,
             "reset" => Self::Reset,
+            "reset-in-body" => Self::ResetInBody,
             "reset-after-body" => Self::ResetAfterBody,
+            "short-body" => Self::ShortBody(200),
+            "endless-body" => Self::EndlessBody(200),
             "slow" => Self::Slow(SLOW),
             "413" => Self::TooLarge {
                 limit_bytes: TOO_LARGE_LIMIT_BYTES,
@@ -74,8 +109,18 @@ impl fmt::Display for Fault {
                 write!(formatter, "{status}")
             }
             Self::Refuse => formatter.write_str("refuse"),
+            Self::Tls => formatter.write_str("tls"),
+            Self::ExpiredCertificate => formatter.write_str("expired-certificate"),
             Self::Hang => formatter.write_str("hang"),
+            Self::HangAfterHead(200) => formatter.write_str("hang-after-head"),
+            Self::HangAfterHead(status) => write!(formatter, "hang-after-head of {status}"),
+            Self::Drip => formatter.write_str("drip"),
+            Self::ShortBody(200) => formatter.write_str("short-body"),
+            Self::ShortBody(status) => write!(formatter, "short-body of {status}"),
+            Self::EndlessBody(200) => formatter.write_str("endless-body"),
+            Self::EndlessBody(status) => write!(formatter, "endless-body of {status}"),
             Self::Reset => formatter.write_str("reset"),
+            Self::ResetInBody => formatter.write_str("reset-in-body"),
             Self::ResetAfterBody => formatter.write_str("reset-after-body"),
             Self::Slow(_) => formatter.write_str("slow"),
             Self::TooLarge { .. } => formatter.write_str("413"),
@@ -90,8 +135,26 @@ mod tests {
     #[test]
     fn names_of_the_command_line_round_trip() {
         for name in [
-            "refuse", "500", "503", "429", "401", "403", "404", "400", "hang", "reset", "slow",
+            "refuse",
+            "500",
+            "503",
+            "429",
+            "401",
+            "403",
+            "404",
+            "400",
+            "hang",
+            "reset",
+            "slow",
             "413",
+            "tls",
+            "expired-certificate",
+            "hang-after-head",
+            "drip",
+            "reset-in-body",
+            "reset-after-body",
+            "short-body",
+            "endless-body",
         ] {
             assert_eq!(
                 name.parse::<Fault>().map(|fault| fault.to_string()),

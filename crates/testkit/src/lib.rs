@@ -23,6 +23,7 @@ pub mod s3;
 mod server;
 mod sync;
 mod time;
+mod tls;
 pub mod traffic;
 
 pub use environment::{
@@ -34,3 +35,4 @@ pub use fault::Fault;
 pub use firehose::FirehoseServer;
 pub use intake::FakeIntake;
 pub use s3::S3Server;
+pub use tls::Certificates;

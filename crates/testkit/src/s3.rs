@@ -28,6 +28,7 @@ use crate::error::{TestkitError, start};
 use crate::fault::Fault;
 use crate::server::{Answer, FaultServer};
 use crate::sync::lock;
+use crate::tls::{Acceptors, Certificates};
 
 /// The access key that the server takes.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -47,6 +48,21 @@ pub struct S3Server {
 impl S3Server {
     /// Starts one with its objects under `dir`, or in a directory of its own.
     pub async fn start(dir: Option<PathBuf>) -> Result<Self, TestkitError> {
+        Self::start_with(dir, None).await
+    }
+
+    /// The same over TLS, as S3 really is.
+    pub async fn start_tls(
+        dir: Option<PathBuf>,
+        certificates: &Certificates,
+    ) -> Result<Self, TestkitError> {
+        Self::start_with(dir, Some(certificates.acceptors())).await
+    }
+
+    async fn start_with(
+        dir: Option<PathBuf>,
+        tls: Option<Acceptors>,
+    ) -> Result<Self, TestkitError> {
         let what = "the S3 server";
         let (root, own) = if let Some(dir) = dir {
             (dir, None)
@@ -68,7 +84,7 @@ impl S3Server {
             service: service.build(),
             counts: Mutex::default(),
         });
-        let server = FaultServer::start(what, Arc::clone(&backend), None)?;
+        let server = FaultServer::start(what, Arc::clone(&backend), tls)?;
         let storage = Arc::new(Storage {
             bucket: root.join(BUCKET),
             _own: own,
@@ -80,9 +96,9 @@ impl S3Server {
         })
     }
 
-    /// `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL_S3`.
+    /// `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL_S3`; `https` when started over TLS.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.server.address())
+        self.server.endpoint()
     }
 
     /// The bucket that is there from the start.

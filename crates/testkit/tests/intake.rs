@@ -209,3 +209,83 @@ async fn too_large_is_judged_by_the_body_as_it_was_sent() -> Outcome {
     assert_eq!(intake.records()["a"], 1);
     Ok(())
 }
+
+#[tokio::test]
+async fn faults_of_the_handshake_show_on_new_connections_and_end_open_ones() -> Outcome {
+    let intake = FakeIntake::start().await?;
+    let pem = std::fs::read(intake.ca_pem_path().ok_or("no file")?)?;
+    let client = builder()
+        .tls_certs_only([Certificate::from_pem(&pem)?])
+        .build()?;
+    assert_eq!(post(&client, &intake, line("a")).await?, 200);
+    for (fault, said) in [
+        (Fault::Tls, "HandshakeFailure"),
+        (Fault::ExpiredCertificate, "Expired"),
+    ] {
+        intake.set_fault(Some(fault)).await?;
+        let error = post(&client, &intake, line("b")).await.err();
+        assert!(format!("{error:?}").contains(said), "{error:?}");
+        intake.set_fault(None).await?;
+        assert_eq!(post(&client, &intake, line("c")).await?, 200);
+    }
+    assert!(!intake.records().contains_key("b"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_can_be_cut_off_endless_or_never_come() -> Outcome {
+    let intake = FakeIntake::start_plaintext().await?;
+    let client = client()?;
+    for status in [200, 500] {
+        for fault in [
+            Fault::HangAfterHead(status),
+            Fault::ShortBody(status),
+            Fault::EndlessBody(status),
+        ] {
+            intake.set_fault(Some(fault)).await?;
+            let mut response = client
+                .post(intake.url())
+                .header("content-type", "application/x-ndjson")
+                .body(line(&format!("{fault}")))
+                .timeout(LIMIT)
+                .send()
+                .await?;
+            assert_eq!(response.status(), status, "{fault}");
+            let mut read = 0;
+            let end = loop {
+                match tokio::time::timeout(PATIENCE, response.chunk()).await {
+                    Err(_) => break "hangs",
+                    Ok(Err(_)) => break "fails",
+                    Ok(Ok(None)) => break "ends",
+                    Ok(Ok(Some(chunk))) => read += chunk.len(),
+                }
+                if read > 1024 * 1024 {
+                    break "goes on";
+                }
+            };
+            let expected = match fault {
+                Fault::HangAfterHead(_) => "hangs",
+                Fault::ShortBody(_) => "fails",
+                _ => "goes on",
+            };
+            assert_eq!(end, expected, "{fault} after {read} bytes");
+        }
+    }
+    assert_eq!(intake.record_count(), 3, "of the three with 200");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dripping_answer_is_whole_and_a_reset_in_the_body_takes_nothing() -> Outcome {
+    let intake = FakeIntake::start_plaintext().await?;
+    let client = client()?;
+    intake.set_fault(Some(Fault::ResetInBody)).await?;
+    assert!(is_connection_error(
+        &post(&client, &intake, line("a")).await
+    ));
+    assert_eq!(intake.record_count(), 0);
+    intake.set_fault(Some(Fault::Drip)).await?;
+    assert_eq!(post(&client, &intake, line("a")).await?, 200);
+    assert_eq!(intake.record_count(), 1);
+    Ok(())
+}

@@ -25,6 +25,7 @@ use crate::fault::Fault;
 use crate::s3::S3Server;
 use crate::server::{Answer, FaultServer};
 use crate::sync::lock;
+use crate::tls::{Acceptors, Certificates};
 use request::{Call, CallError};
 pub use stream::Accepted;
 use stream::Stream;
@@ -47,12 +48,33 @@ impl FirehoseServer {
         stream_name: impl Into<String>,
         prefix: impl Into<String>,
     ) -> Result<Self, TestkitError> {
-        let stream = Stream::new(s3.storage(), stream_name.into(), &prefix.into());
+        Self::start_with(s3, stream_name.into(), &prefix.into(), None)
+    }
+
+    /// The same over TLS, as Firehose really is.
+    #[expect(clippy::unused_async, reason = "starting needs a runtime, and says so")]
+    pub async fn start_tls(
+        s3: &S3Server,
+        stream_name: impl Into<String>,
+        prefix: impl Into<String>,
+        certificates: &Certificates,
+    ) -> Result<Self, TestkitError> {
+        let tls = certificates.acceptors();
+        Self::start_with(s3, stream_name.into(), &prefix.into(), Some(tls))
+    }
+
+    fn start_with(
+        s3: &S3Server,
+        stream_name: String,
+        prefix: &str,
+        tls: Option<Acceptors>,
+    ) -> Result<Self, TestkitError> {
+        let stream = Stream::new(s3.storage(), stream_name, prefix);
         let endpoint = Arc::new(Endpoint {
             stream,
             counts: Mutex::default(),
         });
-        let server = FaultServer::start("the Firehose endpoint", Arc::clone(&endpoint), None)?;
+        let server = FaultServer::start("the Firehose endpoint", Arc::clone(&endpoint), tls)?;
         let timer = tokio::spawn({
             let endpoint = Arc::clone(&endpoint);
             async move {
@@ -71,9 +93,9 @@ impl FirehoseServer {
         })
     }
 
-    /// `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL_FIREHOSE`.
+    /// `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL_FIREHOSE`; `https` when started over TLS.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.server.address())
+        self.server.endpoint()
     }
 
     /// The name of the stream.

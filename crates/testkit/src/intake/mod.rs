@@ -1,13 +1,12 @@
 //! The primary: a fake APM that listens on a real socket, speaks TLS, and decodes what it gets.
 //!
-//! `tls` makes the certificates, `decode` reads a body, `store` keeps what was accepted.
+//! `decode` reads a body, `store` keeps what was accepted.
 //! Invariant: a record counts only when its request was answered 2xx, or when the whole body was
 //! taken before the connection was reset ([`Fault::ResetAfterBody`]). Must not be lenient: what a
 //! real intake would answer with 400 is answered with 400.
 
 mod decode;
 mod store;
-mod tls;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -20,8 +19,8 @@ use http::HeaderMap;
 use crate::error::TestkitError;
 use crate::fault::Fault;
 use crate::server::FaultServer;
+use crate::tls::Certificates;
 use store::Store;
-use tls::Certificates;
 
 /// A fake APM on 127.0.0.1. Dropping it closes the port.
 #[derive(Debug)]
@@ -37,9 +36,9 @@ impl FakeIntake {
     #[expect(clippy::unused_async, reason = "starting needs a runtime, and says so")]
     pub async fn start() -> Result<Self, TestkitError> {
         let certificates = Certificates::make()?;
-        let acceptor = certificates.acceptor();
+        let acceptors = certificates.acceptors();
         let store = Arc::new(Store::default());
-        let server = FaultServer::start("the intake", Arc::clone(&store), Some(acceptor))?;
+        let server = FaultServer::start("the intake", Arc::clone(&store), Some(acceptors))?;
         Ok(Self {
             server,
             store,
@@ -61,12 +60,7 @@ impl FakeIntake {
 
     /// Where to send records: `https://127.0.0.1:PORT/v1/logs`, `http` when started in plain text.
     pub fn url(&self) -> String {
-        let scheme = if self.certificates.is_some() {
-            "https"
-        } else {
-            "http"
-        };
-        format!("{scheme}://{}/v1/logs", self.server.address())
+        format!("{}/v1/logs", self.server.endpoint())
     }
 
     /// The address it listens on.
@@ -77,6 +71,11 @@ impl FakeIntake {
     /// The PEM file of the authority, for `SSL_CERT_FILE`; `None` when started in plain text.
     pub fn ca_pem_path(&self) -> Option<&Path> {
         self.certificates.as_ref().map(Certificates::ca_pem_path)
+    }
+
+    /// The certificates, for other servers under the same authority; `None` when started in plain text.
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
     }
 
     /// Sets or clears the fault; it holds when this returns.

@@ -1,68 +1,97 @@
 //! One connection of a [`super::FaultServer`]: where the faults are played.
 //!
-//! A reset is a real one: the socket is closed with a linger of zero, so that the kernel sends RST
-//! and throws away what was not sent. Invariant: each request is observed exactly once. Must not
-//! remember anything from one request to the next, or a fault would not take effect at once.
+//! Invariant: each request is observed exactly once. Must not remember anything from one request to
+//! the next, or a fault would not take effect at once.
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::Answer;
+use super::body::Reply;
+use super::wire::{Cord, Wire};
 use crate::fault::Fault;
+use crate::tls::Acceptors;
 
-/// Serves a connection until either side ends it.
+/// How a connection begins.
+pub(super) enum Handshake {
+    Plain,
+    Tls(TlsAcceptor),
+    /// The client's hello is answered with an alert.
+    Failing,
+    /// Not at all.
+    Reset,
+}
+
+impl Handshake {
+    /// What a server with these certificates does under this fault.
+    pub(super) fn under(fault: Option<Fault>, tls: Option<&Acceptors>) -> Self {
+        match (fault, tls) {
+            (Some(Fault::Tls), Some(_)) => Self::Failing,
+            (Some(Fault::ExpiredCertificate), Some(tls)) => Self::Tls(tls.expired.clone()),
+            (Some(Fault::Tls | Fault::ExpiredCertificate), None) => Self::Reset,
+            (_, Some(tls)) => Self::Tls(tls.valid.clone()),
+            (_, None) => Self::Plain,
+        }
+    }
+}
+
+/// Serves a connection until either side ends it. Of `faults`, the one it began under is seen.
 pub(super) async fn serve<A: Answer>(
     stream: TcpStream,
-    tls: Option<TlsAcceptor>,
+    handshake: Handshake,
     answer: Arc<A>,
     faults: watch::Receiver<Option<Fault>>,
 ) {
     // A server that waits to fill a segment would show up as latency of the client.
     stream.set_nodelay(true).ok();
-    let reset = Arc::new(Reset::default());
-    let wire = Wire {
-        stream,
-        reset: Arc::clone(&reset),
-    };
-    let mut refused = faults.clone();
+    let cord = Arc::new(Cord::default());
+    let wire = Wire::new(stream, Arc::clone(&cord));
+    let cut = cut_off(faults.clone());
     tokio::select! {
-        () = speak(wire, tls, answer, &faults, &reset) => {}
-        () = reset.pulled() => {}
-        _ = refused.wait_for(|fault| *fault == Some(Fault::Refuse)) => reset.pull(),
+        () = speak(wire, handshake, answer, &faults, &cord) => {}
+        () = cord.pulled() => {}
+        () = cut => cord.pull(),
     }
 }
 
+/// Waits for a fault that open connections do not survive.
+async fn cut_off(mut faults: watch::Receiver<Option<Fault>>) {
+    while faults.changed().await.is_ok() {
+        if faults
+            .borrow_and_update()
+            .is_some_and(Fault::is_of_connections)
+        {
+            return;
+        }
+    }
+    pending::<()>().await;
+}
+
 async fn speak<A: Answer>(
-    wire: Wire,
-    tls: Option<TlsAcceptor>,
+    mut wire: Wire,
+    handshake: Handshake,
     answer: Arc<A>,
     faults: &watch::Receiver<Option<Fault>>,
-    reset: &Reset,
+    cord: &Cord,
 ) {
-    let service = service_fn(|request| respond(request, &answer, faults, reset));
+    let service = service_fn(|request| respond(request, &answer, faults, cord));
     let server = http1::Builder::new();
     // How a connection ends is the client's to judge: the server only counts requests.
-    match tls {
-        Some(acceptor) => {
+    match handshake {
+        Handshake::Tls(acceptor) => {
             if let Ok(stream) = acceptor.accept(wire).await {
                 server
                     .serve_connection(TokioIo::new(stream), service)
@@ -70,12 +99,14 @@ async fn speak<A: Answer>(
                     .ok();
             }
         }
-        None => {
+        Handshake::Plain => {
             server
                 .serve_connection(TokioIo::new(wire), service)
                 .await
                 .ok();
         }
+        Handshake::Failing => wire.fail_handshake().await,
+        Handshake::Reset => cord.pull(),
     }
 }
 
@@ -83,10 +114,11 @@ async fn respond<A: Answer>(
     request: Request<Incoming>,
     answer: &Arc<A>,
     faults: &watch::Receiver<Option<Fault>>,
-    reset: &Reset,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+    cord: &Cord,
+) -> Result<Response<Reply>, Infallible> {
     let fault = *faults.borrow();
-    let (head, body) = request.into_parts();
+    cord.drip(fault == Some(Fault::Drip));
+    let (head, mut body) = request.into_parts();
     let observation = Observation {
         answer: answer.as_ref(),
         head: &head,
@@ -94,7 +126,13 @@ async fn respond<A: Answer>(
     };
     if matches!(fault, Some(Fault::Reset | Fault::Refuse)) {
         drop(observation);
-        return hang_up(reset).await;
+        return hang_up(cord).await;
+    }
+    if fault == Some(Fault::ResetInBody) {
+        // As much as there is, of which the rest may be under way.
+        body.frame().await;
+        drop(observation);
+        return hang_up(cord).await;
     }
     let Ok(body) = body
         .collect()
@@ -102,7 +140,7 @@ async fn respond<A: Answer>(
         .map(http_body_util::Collected::to_bytes)
     else {
         drop(observation);
-        return hang_up(reset).await;
+        return hang_up(cord).await;
     };
     let size = body.len();
     let request = Request::from_parts(head.clone(), body);
@@ -122,19 +160,29 @@ async fn respond<A: Answer>(
         Some(Fault::TooLarge { limit_bytes }) if size > limit_bytes => {
             answer.refusal(StatusCode::PAYLOAD_TOO_LARGE)
         }
-        None | Some(Fault::TooLarge { .. }) => answer.answer(request).await,
+        Some(
+            Fault::HangAfterHead(status) | Fault::ShortBody(status) | Fault::EndlessBody(status),
+        ) => match status_code(status) {
+            status if status.is_success() => answer.answer(request).await,
+            status => answer.refusal(status),
+        },
+        // Those of connections have been played by the handshake.
+        None
+        | Some(Fault::TooLarge { .. } | Fault::Drip | Fault::Tls | Fault::ExpiredCertificate) => {
+            answer.answer(request).await
+        }
         Some(Fault::Hang) => {
             drop(observation);
             return pending().await;
         }
-        Some(Fault::ResetAfterBody | Fault::Reset | Fault::Refuse) => {
+        Some(Fault::ResetAfterBody | Fault::Reset | Fault::ResetInBody | Fault::Refuse) => {
             answer.answer(request).await;
             drop(observation);
-            return hang_up(reset).await;
+            return hang_up(cord).await;
         }
     };
     observation.answered(response.status());
-    Ok(response.map(Full::new))
+    Ok(Reply::under(fault, response))
 }
 
 /// Tells the service about a request once, also when the client gave up in the middle of it.
@@ -161,81 +209,7 @@ fn status_code(status: u16) -> StatusCode {
 }
 
 /// Ends the connection from within a request: the task that owns it drops it.
-async fn hang_up<T>(reset: &Reset) -> T {
-    reset.pull();
+async fn hang_up<T>(cord: &Cord) -> T {
+    cord.pull();
     pending().await
-}
-
-/// The cord that resets a connection.
-#[derive(Debug, Default)]
-struct Reset {
-    wanted: AtomicBool,
-    pulled: Notify,
-}
-
-impl Reset {
-    fn pull(&self) {
-        self.wanted.store(true, Ordering::Release);
-        self.pulled.notify_one();
-    }
-
-    async fn pulled(&self) {
-        self.pulled.notified().await;
-    }
-}
-
-/// A socket that closes with RST when its cord was pulled.
-#[derive(Debug)]
-struct Wire {
-    stream: TcpStream,
-    reset: Arc<Reset>,
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        if self.reset.wanted.load(Ordering::Acquire) {
-            // On a socket that is already gone there is nothing left to reset.
-            self.stream.set_zero_linger().ok();
-        }
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }

@@ -1,11 +1,13 @@
 //! A loopback HTTP server that can be made to fail: the ground of the intake, Firehose and S3.
 //!
-//! [`FaultServer`] owns the port and the connections, [`connection`] plays the faults, and whoever
-//! implements [`Answer`] says what a healthy server does. Invariants: when `set_fault` returns, the
+//! [`FaultServer`] owns the port and the connections, [`connection`] plays the faults, with [`wire`]
+//! under it and [`body`] for answers that are none, and whoever implements [`Answer`] says what a healthy server does. Invariants: when `set_fault` returns, the
 //! fault holds for every later request; when a server is dropped, its port and connections close.
 //! Must not know what the requests mean.
 
+mod body;
 mod connection;
+mod wire;
 
 use std::future::{Future, pending};
 use std::io;
@@ -18,10 +20,10 @@ use http::{Request, Response, StatusCode};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio_rustls::TlsAcceptor;
 
 use crate::error::{TestkitError, start};
 use crate::fault::Fault;
+use crate::tls::Acceptors;
 
 const BACKLOG: u32 = 1024;
 
@@ -43,6 +45,7 @@ type SetFault = (Option<Fault>, oneshot::Sender<io::Result<()>>);
 #[derive(Debug)]
 pub(crate) struct FaultServer {
     address: SocketAddr,
+    scheme: &'static str,
     commands: mpsc::Sender<SetFault>,
     task: JoinHandle<()>,
 }
@@ -52,16 +55,18 @@ impl FaultServer {
     pub(crate) fn start<A: Answer>(
         what: &'static str,
         answer: Arc<A>,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Acceptors>,
     ) -> Result<Self, TestkitError> {
         let listener = bind((Ipv4Addr::LOCALHOST, 0).into())
             .and_then(listen)
             .map_err(start(what))?;
         let address = listener.local_addr().map_err(start(what))?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let (commands, inbox) = mpsc::channel(4);
         let task = tokio::spawn(run(Port::Open(listener), address, inbox, answer, tls));
         Ok(Self {
             address,
+            scheme,
             commands,
             task,
         })
@@ -69,6 +74,11 @@ impl FaultServer {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The server's URL without a path.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Sets or clears the fault; it holds when this returns.
@@ -145,7 +155,7 @@ async fn run<A: Answer>(
     address: SocketAddr,
     mut inbox: mpsc::Receiver<SetFault>,
     answer: Arc<A>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Acceptors>,
 ) {
     let (fault, faults) = watch::channel(None);
     let mut connections = JoinSet::new();
@@ -155,7 +165,7 @@ async fn run<A: Answer>(
                 let Some((wanted, done)) = command else { return };
                 let outcome = port.follow(wanted, address);
                 fault.send_replace(wanted);
-                if wanted == Some(Fault::Refuse) {
+                if wanted.is_some_and(Fault::is_of_connections) {
                     while connections.join_next().await.is_some() {}
                 }
                 // Whoever asked may have stopped waiting.
@@ -163,8 +173,11 @@ async fn run<A: Answer>(
             }
             accepted = port.accept() => {
                 if let Ok((stream, _)) = accepted {
+                    let mut faults = faults.clone();
+                    let birth = *faults.borrow_and_update();
+                    let handshake = connection::Handshake::under(birth, tls.as_ref());
                     connections.spawn(connection::serve(
-                        stream, tls.clone(), Arc::clone(&answer), faults.clone(),
+                        stream, handshake, Arc::clone(&answer), faults,
                     ));
                 }
             }

@@ -1,8 +1,11 @@
-//! Certificates for the intake: an authority made for this run, and a leaf for loopback.
+//! Certificates for the servers: an authority made for this run, and two leaves for loopback, of which
+//! one has expired.
 //!
-//! Invariant: the authority's PEM file lives as long as the intake. Must not install a process-wide
+//! Invariant: the authority's PEM file lives as long as the [`Certificates`]. Must not install a process-wide
 //! crypto provider: the program that uses the testkit decides that.
 
+use std::error::Error;
+use std::fmt;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -10,7 +13,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, SanType, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -19,16 +22,30 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::error::{TestkitError, start};
 
-/// The authority's file, and a server configuration with a leaf that it signed.
+/// The authority's file, and server configurations with a leaf each that it signed.
 #[derive(Debug)]
-pub(super) struct Certificates {
+pub struct Certificates {
     authority: NamedTempFile,
-    server: Arc<ServerConfig>,
+    acceptors: Acceptors,
+}
+
+/// What a server shakes hands with.
+#[derive(Clone)]
+pub(crate) struct Acceptors {
+    pub(crate) valid: TlsAcceptor,
+    pub(crate) expired: TlsAcceptor,
+}
+
+impl fmt::Debug for Acceptors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Acceptors")
+    }
 }
 
 impl Certificates {
-    pub(super) fn make() -> Result<Self, TestkitError> {
-        let (pem, server) =
+    /// An authority and its leaves.
+    pub fn make() -> Result<Self, TestkitError> {
+        let (pem, acceptors) =
             issue().map_err(|error| TestkitError::Certificate(error.to_string()))?;
         let file = "the authority's file";
         let mut authority = tempfile::Builder::new()
@@ -40,20 +57,21 @@ impl Certificates {
         authority.flush().map_err(start(file))?;
         Ok(Self {
             authority,
-            server: Arc::new(server),
+            acceptors,
         })
     }
 
-    pub(super) fn ca_pem_path(&self) -> &Path {
+    /// The PEM file of the authority, for `SSL_CERT_FILE`.
+    pub fn ca_pem_path(&self) -> &Path {
         self.authority.path()
     }
 
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.server))
+    pub(crate) fn acceptors(&self) -> Acceptors {
+        self.acceptors.clone()
     }
 }
 
-fn issue() -> Result<(String, ServerConfig), Box<dyn std::error::Error>> {
+fn issue() -> Result<(String, Acceptors), Box<dyn Error>> {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority
@@ -64,17 +82,35 @@ fn issue() -> Result<(String, ServerConfig), Box<dyn std::error::Error>> {
     let authority_pem = authority.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(authority, authority_key);
 
+    let valid = leaf()?;
+    let mut expired = leaf()?;
+    expired.not_before = date_time_ymd(2020, 1, 1);
+    expired.not_after = date_time_ymd(2020, 12, 31);
+    let acceptors = Acceptors {
+        valid: acceptor(&valid, &issuer)?,
+        expired: acceptor(&expired, &issuer)?,
+    };
+    Ok((authority_pem, acceptors))
+}
+
+fn leaf() -> Result<CertificateParams, Box<dyn Error>> {
     let mut leaf = CertificateParams::new(vec!["localhost".to_owned()])?;
     leaf.subject_alt_names
         .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     leaf.distinguished_name
-        .push(DnType::CommonName, "Backstop testkit intake");
+        .push(DnType::CommonName, "Backstop testkit server");
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     leaf.use_authority_key_identifier_extension = true;
-    let leaf_key = KeyPair::generate()?;
-    let leaf = leaf.signed_by(&leaf_key, &issuer)?;
+    Ok(leaf)
+}
 
+fn acceptor(
+    leaf: &CertificateParams,
+    issuer: &Issuer<'_, KeyPair>,
+) -> Result<TlsAcceptor, Box<dyn Error>> {
+    let leaf_key = KeyPair::generate()?;
+    let leaf = leaf.signed_by(&leaf_key, issuer)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
     let mut server = ServerConfig::builder_with_provider(provider)
@@ -82,5 +118,5 @@ fn issue() -> Result<(String, ServerConfig), Box<dyn std::error::Error>> {
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], key)?;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok((authority_pem, server))
+    Ok(TlsAcceptor::from(Arc::new(server)))
 }
