@@ -22,7 +22,11 @@ use backstop_config::{AwsSettings, ContainerCredentials};
 use backstop_delivery::{Answer, Failure};
 use serde::Deserialize;
 
-use crate::http::{SharedHttp, failure};
+use crate::http::{SharedHttp, failure, read};
+
+/// What is read of an answer. The longest there is, Firehose's to 500 records, has some 150 KiB; what
+/// goes on for longer comes from something else, and the SDK calls what is left of it unreadable.
+const MOST_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// Where the SDK clients' credentials come from.
 #[derive(Debug, Clone)]
@@ -99,8 +103,7 @@ impl Credentials {
             .await
             .and_then(reqwest::Response::error_for_status);
         let response = response.map_err(CredentialsError::provider_error)?;
-        let body = response
-            .bytes()
+        let body = read(response, MOST_ANSWER_BYTES)
             .await
             .map_err(CredentialsError::provider_error)?;
         // serde's message would quote what it could not read.
@@ -188,7 +191,9 @@ async fn call(http: &SharedHttp, request: HttpRequest) -> Result<HttpResponse, C
     if let Some(headers) = answer.headers_mut() {
         std::mem::swap(headers, response.headers_mut());
     }
-    let body = response.bytes().await.map_err(|error| on_wire(&error))?;
+    let body = read(response, MOST_ANSWER_BYTES)
+        .await
+        .map_err(|error| on_wire(&error))?;
     let answer = answer
         .body(SdkBody::from(body))
         .map_err(|error| user(error.into()))?;

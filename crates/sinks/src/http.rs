@@ -239,6 +239,23 @@ pub(crate) async fn drain(mut response: reqwest::Response) {
     drop(tokio::time::timeout(LONGEST, read).await);
 }
 
+/// Reads an answer whose body matters, and no more of it than `most_bytes`: a longer one is not what
+/// was asked for, and memory is the function's. What is cut off is left to whoever reads the rest.
+pub(crate) async fn read(
+    mut response: reqwest::Response,
+    most_bytes: usize,
+) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        let room = most_bytes - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    Ok(body)
+}
+
 impl std::fmt::Debug for Inner {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -268,6 +285,15 @@ mod tests {
         let warnings = warnings.lock().expect("no one panics");
         assert!(warnings[0].starts_with("SSL_CERT_FILE=/nonexistent.pem: No such file"));
         assert!(warnings[1].starts_with("SSL_CERT_FILE=/dev/null: holds no certificate"));
+    }
+
+    #[tokio::test]
+    async fn of_an_answer_no_more_is_read_than_was_asked_for() {
+        let body = |bytes| reqwest::Response::from(http::Response::new(vec![b'x'; bytes]));
+        for (sent, read_bytes) in [(0, 0), (9, 9), (10, 10), (11, 10), (1_000_000, 10)] {
+            let read = read(body(sent), 10).await.expect("it is in memory");
+            assert_eq!(read.len(), read_bytes, "of {sent}");
+        }
     }
 
     #[test]
