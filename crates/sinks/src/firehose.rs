@@ -12,9 +12,9 @@ use aws_sdk_firehose::config::{
 };
 use aws_sdk_firehose::error::ProvideErrorMetadata as _;
 use aws_sdk_firehose::primitives::Blob;
-use aws_sdk_firehose::types::Record as FirehoseRecord;
+use aws_sdk_firehose::types::{PutRecordBatchResponseEntry, Record as FirehoseRecord};
 use backstop_config::AwsSettings;
-use backstop_delivery::{Answer, Batch, Part, Sink, SinkFuture, SinkName};
+use backstop_delivery::{Answer, Batch, Failure, Part, Sink, SinkFuture, SinkName};
 use bytes::Bytes;
 
 use crate::aws::{Credentials, OnNeed, SdkHttp, answer, timeouts_off};
@@ -123,19 +123,28 @@ impl FirehoseSink {
             .send()
             .await
             .map_err(|error| answer(&error, error.code()))?;
-        let responses = output.request_responses();
-        if output.failed_put_count() == 0 {
-            return Ok(Vec::new());
-        }
-        let refused = responses
-            .iter()
-            .enumerate()
-            .filter_map(|(index, response)| {
-                let code = response.error_code()?;
-                Some((index, if code == "InternalFailure" { 500 } else { 503 }))
-            });
-        Ok(refused.collect())
+        refused(output.request_responses(), parts.len())
     }
+}
+
+/// The records of a call that were refused, with a status for each. A record is taken when it was
+/// given an id, and not before: an answer that does not speak of each record is no answer.
+fn refused(
+    responses: &[PutRecordBatchResponseEntry],
+    records: usize,
+) -> Result<Vec<(usize, u16)>, Answer> {
+    if responses.len() != records {
+        return Err(Answer::None(Failure::Other));
+    }
+    let refused = responses
+        .iter()
+        .enumerate()
+        .filter(|(_, response)| response.error_code().is_some() || response.record_id().is_none());
+    let with_status = refused.map(|(index, response)| match response.error_code() {
+        Some("InternalFailure") => (index, 500),
+        Some(_) | None => (index, 503),
+    });
+    Ok(with_status.collect())
 }
 
 /// Groups parts into calls within Firehose's limits.
@@ -208,6 +217,29 @@ mod tests {
             body: vec![b'x'; bytes].into(),
             records: 0..1,
         }
+    }
+
+    #[test]
+    fn a_record_is_taken_when_it_was_given_an_id() {
+        let entry = PutRecordBatchResponseEntry::builder;
+        let answer = [
+            entry().record_id("1").build(),
+            entry().error_code("ServiceUnavailableException").build(),
+            entry().error_code("InternalFailure").build(),
+            entry().build(),
+        ];
+        assert_eq!(refused(&answer, 4), Ok(vec![(1, 503), (2, 500), (3, 503)]));
+        assert_eq!(refused(&answer[..1], 1), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn an_answer_that_does_not_speak_of_each_record_is_none() {
+        let none = Err(Answer::None(Failure::Other));
+        assert_eq!(refused(&[], 2), none);
+        let entry = PutRecordBatchResponseEntry::builder()
+            .record_id("1")
+            .build();
+        assert_eq!(refused(&[entry], 2), none);
     }
 
     #[test]
