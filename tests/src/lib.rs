@@ -67,6 +67,21 @@ impl World {
         })
     }
 
+    /// The same with S3 and Firehose over TLS, as they really are: slower, and able to fail as TLS does.
+    pub async fn start_tls() -> Result<Self> {
+        let intake = FakeIntake::start().await?;
+        let Some(certificates) = intake.certificates() else {
+            return Self::start().await;
+        };
+        let s3 = S3Server::start_tls(None, certificates).await?;
+        let firehose = FirehoseServer::start_tls(&s3, STREAM, PREFIX, certificates).await?;
+        Ok(Self {
+            intake,
+            s3,
+            firehose,
+        })
+    }
+
     /// An environment whose extension has the primary and both fallbacks.
     pub fn environment(&self) -> EnvironmentBuilder {
         self.bare_environment()
@@ -144,15 +159,7 @@ impl Outcome {
     /// the process ended by itself.
     #[track_caller]
     pub fn assert_nothing_lost(&self) {
-        let mut seen: BTreeSet<u64> = self.sequences.keys().copied().collect();
-        let archived = self
-            .archived
-            .iter()
-            .filter_map(|line| backstop_testkit::traffic::sequence_of(&line["record"]));
-        seen.extend(archived);
-        let lost: Vec<u64> = (0..self.emitted)
-            .filter(|sequence| !seen.contains(sequence))
-            .collect();
+        let lost = self.missing();
         assert!(
             lost.is_empty(),
             "lost {} of {}: {lost:?}\n{}",
@@ -185,6 +192,19 @@ impl Outcome {
         self.assert_adds_up();
         assert!(!self.report.killed, "killed at shutdown\n{}", self.stderr());
         assert_eq!(self.report.exit_code, Some(0), "{}", self.stderr());
+    }
+
+    /// Sequence numbers of the function records that are neither at the primary nor in the archive.
+    pub fn missing(&self) -> Vec<u64> {
+        let mut seen: BTreeSet<u64> = self.sequences.keys().copied().collect();
+        let archived = self
+            .archived
+            .iter()
+            .filter_map(|line| backstop_testkit::traffic::sequence_of(&line["record"]));
+        seen.extend(archived);
+        (0..self.emitted)
+            .filter(|sequence| !seen.contains(sequence))
+            .collect()
     }
 
     /// `received = Σ delivered + Σ dropped + pending`.

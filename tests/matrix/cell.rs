@@ -1,0 +1,168 @@
+//! The table: what goes wrong, where, and when.
+
+use std::fmt;
+
+use backstop_testkit::Fault;
+
+/// What is wrong with a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Its server plays this fault.
+    Fault(Fault),
+    /// Its name does not resolve. A name is settled at the start, so this is for the whole run.
+    UnknownName,
+    /// It takes calls and refuses some of their records, which only Firehose can.
+    RefusedRecords,
+}
+
+/// The sink in trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The fallbacks are well.
+    Primary,
+    /// The primary is down for the whole run, S3 is well.
+    Firehose,
+    /// Every other sink is down for the whole run, or not configured.
+    S3,
+}
+
+/// When it is in trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// From the first request to the end.
+    Always,
+    /// During some invocations in the middle.
+    MidRun,
+    /// After the last invocation, with everything still to be sent.
+    AtShutdown,
+}
+
+/// One case.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cell {
+    pub(crate) trouble: Trouble,
+    pub(crate) place: Place,
+    pub(crate) moment: Moment,
+}
+
+const PLACES: [Place; 3] = [Place::Primary, Place::Firehose, Place::S3];
+const MOMENTS: [Moment; 3] = [Moment::Always, Moment::MidRun, Moment::AtShutdown];
+const STATUSES: [u16; 17] = [
+    302, 307, 400, 401, 403, 404, 407, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504,
+];
+const FAULTS: [Fault; 15] = [
+    Fault::Refuse,
+    Fault::Tls,
+    Fault::ExpiredCertificate,
+    Fault::Reset,
+    Fault::ResetInBody,
+    Fault::ResetAfterBody,
+    Fault::Hang,
+    Fault::HangAfterHead(200),
+    Fault::HangAfterHead(503),
+    Fault::Drip,
+    Fault::StatusWithRetryAfter(429, 30),
+    Fault::ShortBody(200),
+    Fault::ShortBody(503),
+    Fault::EndlessBody(200),
+    Fault::EndlessBody(500),
+];
+
+/// Every cell there is.
+pub(crate) fn all() -> impl Iterator<Item = Cell> {
+    let statuses = STATUSES.map(Fault::Status);
+    let faults = FAULTS.into_iter().chain(statuses).map(Trouble::Fault);
+    let troubles = faults.chain([Trouble::UnknownName, Trouble::RefusedRecords]);
+    let cells = troubles.flat_map(|trouble| {
+        PLACES.into_iter().flat_map(move |place| {
+            MOMENTS.map(|moment| Cell {
+                trouble,
+                place,
+                moment,
+            })
+        })
+    });
+    cells.filter(|cell| cell.exists())
+}
+
+impl Cell {
+    fn exists(self) -> bool {
+        match self.trouble {
+            Trouble::Fault(_) => true,
+            Trouble::UnknownName => self.moment == Moment::Always,
+            // Neither the primary's format nor S3 knows a partial success.
+            Trouble::RefusedRecords => self.place == Place::Firehose,
+        }
+    }
+
+    /// Whether no sink is well at the end. What is lost then must be counted.
+    pub(crate) fn may_lose(self) -> bool {
+        self.place == Place::S3 && self.moment != Moment::MidRun
+    }
+
+    /// Whether the sink may take records without the extension hearing that it did.
+    pub(crate) fn may_take_unheard(self) -> bool {
+        matches!(
+            self.trouble,
+            Trouble::Fault(
+                Fault::ResetAfterBody
+                    | Fault::HangAfterHead(200)
+                    | Fault::ShortBody(200)
+                    | Fault::EndlessBody(200)
+                    | Fault::Drip
+            )
+        )
+    }
+
+    /// Whether requests reach the sink while it is in trouble.
+    pub(crate) fn is_asked(self) -> bool {
+        match self.trouble {
+            Trouble::Fault(fault) => !matches!(
+                fault,
+                Fault::Refuse | Fault::Tls | Fault::ExpiredCertificate
+            ),
+            Trouble::UnknownName => false,
+            Trouble::RefusedRecords => true,
+        }
+    }
+
+    /// Whether servers must speak TLS for the trouble to show.
+    pub(crate) fn needs_tls(self) -> bool {
+        matches!(
+            self.trouble,
+            Trouble::Fault(Fault::Tls | Fault::ExpiredCertificate)
+        )
+    }
+
+    /// Whether a request must be long: to be refused in parts, or cut off in the middle.
+    pub(crate) fn needs_long_lines(self) -> bool {
+        matches!(
+            self.trouble,
+            Trouble::RefusedRecords | Trouble::Fault(Fault::ResetInBody)
+        )
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.trouble {
+            Trouble::Fault(Fault::StatusWithRetryAfter(status, _)) => {
+                write!(formatter, "{status} with Retry-After")?;
+            }
+            Trouble::Fault(fault) => write!(formatter, "{fault}")?,
+            Trouble::UnknownName => formatter.write_str("unknown name")?,
+            Trouble::RefusedRecords => formatter.write_str("refused records")?,
+        }
+        let place = match self.place {
+            Place::Primary => "primary",
+            Place::Firehose => "firehose",
+            Place::S3 => "s3",
+        };
+        let moment = match self.moment {
+            Moment::Always => "always",
+            Moment::MidRun => "mid-run",
+            Moment::AtShutdown => "at shutdown",
+        };
+        write!(formatter, ", {place}, {moment}")
+    }
+}

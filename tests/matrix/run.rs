@@ -1,0 +1,160 @@
+//! Plays one cell: a whole life of an environment, with the trouble at its place and moment.
+
+use std::time::Duration;
+
+use backstop_testkit::traffic::Traffic;
+use backstop_testkit::{EnvironmentBuilder, Fault};
+use backstop_tests::{Result, World, invocation};
+
+use crate::cell::{Cell, Moment, Place, Trouble};
+use crate::verdict::{Evidence, verdict};
+
+const INVOCATIONS: usize = 6;
+const LINES: usize = 20;
+const LINE_BYTES: usize = 300;
+/// Long enough for several of Firehose's records in a call.
+const LONG_LINE_BYTES: usize = 20_000;
+/// Records that Firehose refuses of each call, until they were sent again.
+const REFUSED: usize = 3;
+const HANDLER: Duration = Duration::from_millis(15);
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// How often the memory is looked at while the environment shuts down; the kernel keeps the peak.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What is wrong with the cell; nothing when it is well.
+pub(crate) async fn run(cell: Cell) -> Vec<String> {
+    match play(cell).await {
+        Ok(evidence) => verdict(cell, &evidence),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+async fn play(cell: Cell) -> Result<Evidence> {
+    let world = if cell.needs_tls() {
+        World::start_tls().await?
+    } else {
+        World::start().await?
+    };
+    if cell.place != Place::Primary {
+        world.intake.set_fault(Some(Fault::Refuse)).await?;
+    }
+    if cell.place == Place::S3 {
+        world.firehose.set_fault(Some(Fault::Refuse)).await?;
+    }
+    if cell.moment == Moment::Always {
+        begin(&world, cell).await?;
+    }
+    let environment = builder(&world, cell).start().await?;
+    let bytes = if cell.needs_long_lines() {
+        LONG_LINE_BYTES
+    } else {
+        LINE_BYTES
+    };
+    let mut traffic = Traffic::new(bytes);
+    let mut overran = 0;
+    let mut asked_before = 0;
+    for index in 0..INVOCATIONS {
+        if cell.moment == Moment::MidRun {
+            if index == INVOCATIONS / 3 {
+                asked_before = asked(&world, cell.place);
+            }
+            if (INVOCATIONS / 3..INVOCATIONS * 2 / 3).contains(&index) {
+                begin(&world, cell).await?;
+            } else {
+                end(&world, cell).await?;
+            }
+        }
+        if cell.moment == Moment::Always && cell.trouble == Trouble::RefusedRecords {
+            begin(&world, cell).await?;
+        }
+        let report = environment
+            .invoke(invocation(&mut traffic, LINES, HANDLER))
+            .await?;
+        overran += u32::from(report.overran);
+    }
+    if cell.moment == Moment::AtShutdown {
+        asked_before = asked(&world, cell.place);
+        begin(&world, cell).await?;
+    }
+    let watched = async {
+        loop {
+            environment.peak_rss_bytes();
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = world.settle(&environment, traffic.position()) => outcome?,
+        () = watched => return Err(backstop_testkit::TestkitError::Over("it was never shut down")),
+    };
+    Ok(Evidence {
+        outcome,
+        telemetry: environment.telemetry(),
+        overran,
+        peak_bytes: environment.peak_rss_bytes(),
+        asked: asked(&world, cell.place) - asked_before,
+    })
+}
+
+fn builder(world: &World, cell: Cell) -> EnvironmentBuilder {
+    let (strategy, interval) = match cell.moment {
+        Moment::Always => ("auto", "100"),
+        Moment::MidRun => ("end", "100"),
+        // Nothing goes out before its time.
+        Moment::AtShutdown => ("periodic", "60000"),
+    };
+    let mut builder = world
+        .environment()
+        .timeout(TIMEOUT)
+        .env("BACKSTOP_FLUSH_STRATEGY", strategy)
+        .env("BACKSTOP_FLUSH_INTERVAL_MS", interval);
+    if cell.place == Place::S3 && cell.moment == Moment::Always {
+        // The only fallback; otherwise it comes after one that is down.
+        builder = builder.env("BACKSTOP_FIREHOSE_STREAM", "");
+    }
+    if cell.needs_long_lines() {
+        builder = builder.env("BACKSTOP_PRIMARY_COMPRESSION", "none");
+    }
+    if cell.trouble == Trouble::UnknownName {
+        let (variable, url) = match cell.place {
+            Place::Primary => ("BACKSTOP_PRIMARY_URL", "https://backstop.invalid/logs"),
+            Place::Firehose => ("AWS_ENDPOINT_URL_FIREHOSE", "https://backstop.invalid"),
+            Place::S3 => ("AWS_ENDPOINT_URL_S3", "https://backstop.invalid"),
+        };
+        builder = builder.env(variable, url);
+    }
+    builder
+}
+
+async fn begin(world: &World, cell: Cell) -> Result {
+    match (cell.trouble, cell.place) {
+        (Trouble::Fault(fault), _) => set(world, cell.place, Some(fault)).await,
+        (Trouble::UnknownName, _) => Ok(()),
+        (Trouble::RefusedRecords, _) => {
+            world.firehose.fail_next_records(REFUSED);
+            Ok(())
+        }
+    }
+}
+
+async fn end(world: &World, cell: Cell) -> Result {
+    world.firehose.fail_next_records(0);
+    set(world, cell.place, None).await
+}
+
+async fn set(world: &World, place: Place, fault: Option<Fault>) -> Result {
+    match place {
+        Place::Primary => world.intake.set_fault(fault).await,
+        Place::Firehose => world.firehose.set_fault(fault).await,
+        Place::S3 => world.s3.set_fault(fault).await,
+    }
+}
+
+/// Requests that have reached the sink.
+fn asked(world: &World, place: Place) -> u64 {
+    let requests = match place {
+        Place::Primary => world.intake.requests(),
+        Place::Firehose => world.firehose.requests(),
+        Place::S3 => world.s3.requests(),
+    };
+    requests.values().sum()
+}
