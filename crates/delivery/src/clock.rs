@@ -155,6 +155,13 @@ mod tests {
     }
 
     #[test]
+    fn no_time_has_passed_since_an_instant_that_is_yet_to_come() {
+        let (early, late) = (Wall(Duration::from_secs(5)), Wall(Duration::from_secs(7)));
+        assert_eq!(late.since(early), Duration::from_secs(2));
+        assert_eq!(early.since(late), Duration::ZERO, "the clock was set back");
+    }
+
+    #[test]
     fn times_are_read_as_lambda_writes_them_and_nothing_else_is_guessed() {
         let milliseconds = |text| Wall::from_rfc3339(text).map(|wall| wall.0.as_millis());
         assert_eq!(

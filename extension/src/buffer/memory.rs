@@ -78,11 +78,14 @@ impl Buffer {
         self.records.len() + self.returned.iter().map(Batch::len).sum::<usize>() + self.out_records
     }
 
-    /// How long the oldest record that waits has waited.
+    /// How long the oldest record that waits has waited. Where the clock was set back nobody knows,
+    /// and longer than any interval is what keeps it from waiting for the clock to catch up.
     pub(crate) fn age(&self, now: Wall) -> Duration {
-        self.oldest
-            .map(|oldest| now.since(oldest))
-            .unwrap_or_default()
+        match self.oldest {
+            None => Duration::ZERO,
+            Some(oldest) if now < oldest => Duration::MAX,
+            Some(oldest) => now.since(oldest),
+        }
     }
 
     /// The next batches to send. They stay counted until [`Buffer::settle`].
@@ -305,6 +308,18 @@ mod tests {
         let mut buffer = self::buffer(&["ERROR"; 5], 3);
         assert_eq!(buffer.shed(), 2, "errors too, when there is nothing else");
         assert_eq!(sequences(&mut buffer), [2, 3, 4]);
+    }
+
+    #[test]
+    fn records_do_not_wait_for_a_clock_that_was_set_back_to_catch_up() {
+        let mut buffer = buffer(&["INFOO"], 3);
+        let later = NOW + Duration::from_secs(9);
+        assert_eq!(buffer.age(later), Duration::from_secs(9));
+        assert_eq!(buffer.age(Wall::default()), Duration::MAX, "due at once");
+        let batches = buffer.take(Wall::default());
+        assert_eq!(buffer.age(Wall::default()), Duration::ZERO, "none waits");
+        buffer.settle(batches, Wall::default());
+        assert_eq!(buffer.age(NOW), NOW.0, "by the new time");
     }
 
     #[test]

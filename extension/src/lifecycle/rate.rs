@@ -17,6 +17,10 @@ pub(crate) struct Rate(VecDeque<Wall>);
 impl Rate {
     /// An invocation began.
     pub(crate) fn record(&mut self, now: Wall) {
+        if self.0.back().is_some_and(|last| now < *last) {
+            // The clock was set back: what was noted before says nothing about pauses any more.
+            self.0.clear();
+        }
         if self.0.len() == LOOK_BACK {
             self.0.pop_front();
         }
@@ -54,5 +58,19 @@ mod tests {
         assert!(!at(61), "the mean gap is still long");
         let after: Vec<bool> = (62..70).map(&mut at).collect();
         assert_eq!(after.last(), Some(&true), "the pause is forgotten in time");
+    }
+
+    #[test]
+    fn a_clock_set_back_is_a_new_start_and_not_a_burst() {
+        let mut rate = Rate::default();
+        let mut at = |seconds| {
+            rate.record(Wall(Duration::from_secs(seconds)));
+            rate.is_often()
+        };
+        assert!(!at(10_000));
+        assert!(at(10_001));
+        assert!(!at(50), "who knows how long ago the last one was");
+        assert!(at(51));
+        assert!(!at(20_000), "set forward, it is a long pause");
     }
 }
