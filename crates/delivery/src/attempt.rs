@@ -106,7 +106,8 @@ pub(crate) async fn attempts(
             }
             Verdict::Retry { after } => after,
             Verdict::RetryParts(failed) => {
-                keep_failed(chain, link, batch, &mut parts, &failed);
+                let unheard = matches!(answer, Answer::Partial { unheard: true, .. });
+                keep_failed(chain, link, batch, &mut parts, (&failed, unheard));
                 if batch.is_empty() {
                     // It named only parts that there are not.
                     return Outcome::Delivered;
@@ -238,13 +239,14 @@ fn sink_failed(
     opened
 }
 
-/// Counts the parts the sink took as delivered, and shrinks the batch to the others.
+/// Counts the parts the sink took as delivered, and shrinks the batch to the others, which are
+/// ambiguous where the sink said nothing of them.
 fn keep_failed(
     chain: &Chain,
     link: &Link,
     batch: &mut Batch,
     parts: &mut Vec<Part>,
-    failed: &[usize],
+    (failed, unheard): (&[usize], bool),
 ) {
     let failed: HashSet<usize> = failed.iter().copied().collect();
     let mut kept: Vec<Part> = Vec::new();
@@ -264,4 +266,7 @@ fn keep_failed(
     let mut keep = keep.into_iter();
     batch.retain(|_| keep.next().unwrap_or_default());
     *parts = kept;
+    if unheard {
+        batch.mark_ambiguous();
+    }
 }

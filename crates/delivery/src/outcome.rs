@@ -20,6 +20,8 @@ pub enum Answer {
         failed: Vec<usize>,
         /// What it said of them.
         code: u16,
+        /// It said nothing of some of them: those it may have taken all the same.
+        unheard: bool,
     },
     /// No answer came.
     None(Failure),
@@ -256,7 +258,11 @@ mod tests {
 
     #[test]
     fn a_partial_success_retries_its_failed_parts_alone() {
-        let answer = |failed| Answer::Partial { failed, code: 503 };
+        let answer = |failed| Answer::Partial {
+            failed,
+            code: 503,
+            unheard: false,
+        };
         assert_eq!(answer(vec![]).verdict(Role::Fallback), Verdict::Delivered);
         assert_eq!(
             answer(vec![2]).verdict(Role::Fallback),

@@ -435,6 +435,19 @@ async fn a_partial_success_sends_only_the_failed_parts_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn parts_that_nothing_was_heard_of_are_ambiguous_and_the_others_are_not() {
+    let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
+    rig.say(Firehose, Say::PartialUnheard(vec![0]));
+    assert!(
+        rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
+            .await
+            .is_empty()
+    );
+    rig.assert_delivered(&[(Firehose, 7), (S3, 2)]);
+    assert_eq!(rig.ledger.lock().ambiguous(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_partial_success_leaves_goes_on_to_the_next_sink_alone() {
     let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
     rig.say(Firehose, Say::Partial(vec![0]));

@@ -91,17 +91,25 @@ impl FirehoseSink {
                 // What earlier calls took is taken: the rest failed, each part for itself.
                 Err(answer) if call.start > 0 => {
                     failed.extend(call.start..parts.len());
-                    let code = if let Answer::Status { code, .. } = answer {
-                        code
-                    } else {
-                        503
+                    let (code, unheard) = match answer {
+                        Answer::Status { code, .. } => (code, false),
+                        Answer::Partial { code, unheard, .. } => (code, unheard),
+                        Answer::None(failure) => (503, failure.is_ambiguous()),
                     };
-                    return Answer::Partial { failed, code };
+                    return Answer::Partial {
+                        failed,
+                        code,
+                        unheard,
+                    };
                 }
                 Err(answer) => return answer,
             }
         }
-        Answer::Partial { failed, code: said }
+        Answer::Partial {
+            failed,
+            code: said,
+            unheard: false,
+        }
     }
 
     /// One call; the records it refused, with a status for each.

@@ -40,6 +40,8 @@ pub(crate) enum Say {
     Nothing(Failure),
     Hang,
     Partial(Vec<usize>),
+    /// The same, without a word of the parts that it did not take.
+    PartialUnheard(Vec<usize>),
     /// 413 for more than `most` records, or for a batch with record `never` in it.
     TooLarge {
         most: usize,
@@ -123,7 +125,16 @@ impl Sink for ScriptedSink {
                 }
                 Say::Nothing(failure) => Answer::None(failure),
                 Say::Hang => std::future::pending().await,
-                Say::Partial(failed) => Answer::Partial { failed, code: 503 },
+                Say::Partial(failed) => Answer::Partial {
+                    failed,
+                    code: 503,
+                    unheard: false,
+                },
+                Say::PartialUnheard(failed) => Answer::Partial {
+                    failed,
+                    code: 503,
+                    unheard: true,
+                },
                 Say::TooLarge { most, never } => {
                     let has_never = never.is_some_and(|never| sequences.contains(&never));
                     Answer::status(if sequences.len() > most || has_never {
