@@ -109,7 +109,18 @@ impl World {
 
     /// Shuts the environment down and reconciles.
     pub async fn settle(&self, environment: &Environment, emitted: u64) -> Result<Outcome> {
-        let report = environment.shutdown(ShutdownReason::Spindown).await?;
+        self.settle_after(ShutdownReason::Spindown, environment, emitted)
+            .await
+    }
+
+    /// The same for another reason.
+    pub async fn settle_after(
+        &self,
+        reason: ShutdownReason,
+        environment: &Environment,
+        emitted: u64,
+    ) -> Result<Outcome> {
+        let report = environment.shutdown(reason).await?;
         self.firehose.flush().await?;
         let archived = self.s3.archive_lines()?;
         Ok(Outcome {
