@@ -15,6 +15,8 @@ use crate::HANDLER;
 
 const ON_MS: u32 = 7;
 const PERIOD_MS: u32 = 100;
+/// Enough for a period's share to be used up.
+const LINES: usize = 1000;
 
 /// A limit that ends with this value, or with the process.
 enum Throttle {
@@ -60,6 +62,17 @@ impl Throttle {
             .unwrap();
         Self::Helper(helper)
     }
+
+    /// Whether the process had to wait for its share, by the scheduler's count.
+    fn has_bitten(&self) -> bool {
+        match self {
+            Self::Quota(group) => {
+                let counts = std::fs::read_to_string(group.join("cpu.stat")).unwrap();
+                !counts.contains("nr_throttled 0\n")
+            }
+            Self::Helper(_) => true,
+        }
+    }
 }
 
 impl Drop for Throttle {
@@ -94,7 +107,7 @@ async fn outage(strategy: &str, fault: Fault) -> Outcome {
             _ => {}
         }
         let report = environment
-            .invoke(invocation(&mut traffic, 20, HANDLER))
+            .invoke(invocation(&mut traffic, LINES, HANDLER))
             .await
             .unwrap();
         assert!(!report.overran, "{strategy}, {fault}");
@@ -103,7 +116,10 @@ async fn outage(strategy: &str, fault: Fault) -> Outcome {
         .settle(&environment, traffic.position())
         .await
         .unwrap();
-    drop(throttle);
+    assert!(
+        throttle.has_bitten(),
+        "{strategy}, {fault}: it never waited for its share"
+    );
     outcome
 }
 
