@@ -4,6 +4,7 @@
 //! connections that are already open, until it is replaced or cleared.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub enum Fault {
     Status(u16),
     /// The same, with a `Retry-After` in seconds.
     StatusWithRetryAfter(u16, u64),
+    /// Sends the client to the same path at another address, in plain HTTP, with this status.
+    Redirect(u16, SocketAddr),
     /// Nobody listens: open connections are reset and new ones refused. The port stays reserved,
     /// so that no other process can take it before the fault is cleared.
     Refuse,
@@ -105,7 +108,9 @@ impl FromStr for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status(status) | Self::StatusWithRetryAfter(status, _) => {
+            Self::Status(status)
+            | Self::StatusWithRetryAfter(status, _)
+            | Self::Redirect(status, _) => {
                 write!(formatter, "{status}")
             }
             Self::Refuse => formatter.write_str("refuse"),

@@ -35,4 +35,4 @@ pub use fault::Fault;
 pub use firehose::FirehoseServer;
 pub use intake::FakeIntake;
 pub use s3::S3Server;
-pub use tls::Certificates;
+pub use tls::{Certificates, Tls};

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -34,6 +34,8 @@ use crate::tls::{Acceptors, Certificates};
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 /// The secret key that belongs to it.
 pub const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+/// The account that owns the bucket.
+pub const OWNER: &str = "123456789012";
 /// The bucket that is there from the start.
 pub const BUCKET: &str = "backstop-archive";
 
@@ -83,6 +85,7 @@ impl S3Server {
         let backend = Arc::new(Backend {
             service: service.build(),
             counts: Mutex::default(),
+            heads: Mutex::default(),
         });
         let server = FaultServer::start(what, Arc::clone(&backend), tls)?;
         let storage = Arc::new(Storage {
@@ -140,6 +143,11 @@ impl S3Server {
         all
     }
 
+    /// The headers of each request in its order, with its method.
+    pub fn heads(&self) -> Vec<(Method, HeaderMap)> {
+        lock(&self.backend.heads).clone()
+    }
+
     /// The keys in the bucket, sorted.
     pub fn object_keys(&self) -> Result<Vec<String>, TestkitError> {
         self.storage.keys()
@@ -153,6 +161,12 @@ impl S3Server {
     /// Every line of every `.gz` object, in the order of the keys.
     pub fn archive_lines(&self) -> Result<Vec<Value>, TestkitError> {
         let mut lines = Vec::new();
+        self.for_each_archive_line(|line| lines.push(line))?;
+        Ok(lines)
+    }
+
+    /// The same one by one, for an archive that is better not held in memory.
+    pub fn for_each_archive_line(&self, mut take: impl FnMut(Value)) -> Result<(), TestkitError> {
         for key in self.object_keys()?.iter().filter(|key| is_gzip(key)) {
             let unreadable = |error: &dyn fmt::Display| TestkitError::Object {
                 key: key.clone(),
@@ -161,10 +175,10 @@ impl S3Server {
             let object = self.object_bytes(key)?;
             for line in BufReader::new(MultiGzDecoder::new(&object[..])).lines() {
                 let line = line.map_err(|error| unreadable(&error))?;
-                lines.push(serde_json::from_str(&line).map_err(|error| unreadable(&error))?);
+                take(serde_json::from_str(&line).map_err(|error| unreadable(&error))?);
             }
         }
-        Ok(lines)
+        Ok(())
     }
 
     /// Where the objects are, for Firehose to deliver to.
@@ -237,6 +251,7 @@ fn walk(root: &Path, directory: &Path, keys: &mut Vec<String>) -> io::Result<()>
 struct Backend {
     service: S3Service,
     counts: Mutex<BTreeMap<(bool, u16), u64>>,
+    heads: Mutex<Vec<(Method, HeaderMap)>>,
 }
 
 impl fmt::Debug for Backend {
@@ -250,6 +265,11 @@ impl fmt::Debug for Backend {
 
 impl Answer for Backend {
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        // s3s knows the header and leaves it to its backend, and s3s-fs knows no owners.
+        let expected = request.headers().get("x-amz-expected-bucket-owner");
+        if expected.is_some_and(|expected| expected != OWNER) {
+            return self.refusal(StatusCode::FORBIDDEN);
+        }
         let Ok(response) = self.service.call(request.map(s3s::Body::from)).await else {
             return self.refusal(StatusCode::INTERNAL_SERVER_ERROR);
         };
@@ -294,5 +314,6 @@ impl Answer for Backend {
             status.map_or(0, |status| status.as_u16()),
         );
         *lock(&self.counts).entry(key).or_default() += 1;
+        lock(&self.heads).push((request.method.clone(), request.headers.clone()));
     }
 }

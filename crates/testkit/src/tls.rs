@@ -15,12 +15,27 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType, date_time_ymd,
 };
-use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use tempfile::NamedTempFile;
 use tokio_rustls::TlsAcceptor;
 
 use crate::error::{TestkitError, start};
+
+/// What is particular about an intake's TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tls {
+    /// Nothing: TLS 1.2 and 1.3, and a certificate for loopback.
+    #[default]
+    Usual,
+    /// TLS 1.2 alone.
+    Only12,
+    /// TLS 1.3 alone.
+    Only13,
+    /// A certificate for another host.
+    OtherHost,
+}
 
 /// The authority's file, and server configurations with a leaf each that it signed.
 #[derive(Debug)]
@@ -44,9 +59,9 @@ impl fmt::Debug for Acceptors {
 
 impl Certificates {
     /// An authority and its leaves.
-    pub fn make() -> Result<Self, TestkitError> {
+    pub fn make(tls: Tls) -> Result<Self, TestkitError> {
         let (pem, acceptors) =
-            issue().map_err(|error| TestkitError::Certificate(error.to_string()))?;
+            issue(tls).map_err(|error| TestkitError::Certificate(error.to_string()))?;
         let file = "the authority's file";
         let mut authority = tempfile::Builder::new()
             .prefix("backstop-testkit-ca-")
@@ -71,7 +86,7 @@ impl Certificates {
     }
 }
 
-fn issue() -> Result<(String, Acceptors), Box<dyn Error>> {
+fn issue(tls: Tls) -> Result<(String, Acceptors), Box<dyn Error>> {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority
@@ -82,21 +97,26 @@ fn issue() -> Result<(String, Acceptors), Box<dyn Error>> {
     let authority_pem = authority.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(authority, authority_key);
 
-    let valid = leaf()?;
-    let mut expired = leaf()?;
+    let valid = leaf(tls)?;
+    let mut expired = leaf(tls)?;
     expired.not_before = date_time_ymd(2020, 1, 1);
     expired.not_after = date_time_ymd(2020, 12, 31);
     let acceptors = Acceptors {
-        valid: acceptor(&valid, &issuer)?,
-        expired: acceptor(&expired, &issuer)?,
+        valid: acceptor(tls, &valid, &issuer)?,
+        expired: acceptor(tls, &expired, &issuer)?,
     };
     Ok((authority_pem, acceptors))
 }
 
-fn leaf() -> Result<CertificateParams, Box<dyn Error>> {
-    let mut leaf = CertificateParams::new(vec!["localhost".to_owned()])?;
-    leaf.subject_alt_names
-        .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+fn leaf(tls: Tls) -> Result<CertificateParams, Box<dyn Error>> {
+    let mut leaf = if tls == Tls::OtherHost {
+        CertificateParams::new(vec!["intake.example.com".to_owned()])?
+    } else {
+        let mut leaf = CertificateParams::new(vec!["localhost".to_owned()])?;
+        leaf.subject_alt_names
+            .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        leaf
+    };
     leaf.distinguished_name
         .push(DnType::CommonName, "Backstop testkit server");
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -106,6 +126,7 @@ fn leaf() -> Result<CertificateParams, Box<dyn Error>> {
 }
 
 fn acceptor(
+    tls: Tls,
     leaf: &CertificateParams,
     issuer: &Issuer<'_, KeyPair>,
 ) -> Result<TlsAcceptor, Box<dyn Error>> {
@@ -113,8 +134,13 @@ fn acceptor(
     let leaf = leaf.signed_by(&leaf_key, issuer)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
+    let versions: &[&SupportedProtocolVersion] = match tls {
+        Tls::Only12 => &[&TLS12],
+        Tls::Only13 => &[&TLS13],
+        Tls::Usual | Tls::OtherHost => &[&TLS13, &TLS12],
+    };
     let mut server = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], key)?;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -19,7 +19,7 @@ use http::HeaderMap;
 use crate::error::TestkitError;
 use crate::fault::Fault;
 use crate::server::FaultServer;
-use crate::tls::Certificates;
+use crate::tls::{Certificates, Tls};
 use store::Store;
 
 /// A fake APM on 127.0.0.1. Dropping it closes the port.
@@ -33,9 +33,14 @@ pub struct FakeIntake {
 impl FakeIntake {
     /// Starts one that speaks TLS with a certificate of its own authority: see
     /// [`FakeIntake::ca_pem_path`].
-    #[expect(clippy::unused_async, reason = "starting needs a runtime, and says so")]
     pub async fn start() -> Result<Self, TestkitError> {
-        let certificates = Certificates::make()?;
+        Self::start_with(Tls::Usual).await
+    }
+
+    /// Starts one whose TLS is particular in some way.
+    #[expect(clippy::unused_async, reason = "starting needs a runtime, and says so")]
+    pub async fn start_with(tls: Tls) -> Result<Self, TestkitError> {
+        let certificates = Certificates::make(tls)?;
         let acceptors = certificates.acceptors();
         let store = Arc::new(Store::default());
         let server = FaultServer::start("the intake", Arc::clone(&store), Some(acceptors))?;

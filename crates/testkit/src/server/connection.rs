@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 
-use http::header::RETRY_AFTER;
+use http::header::{LOCATION, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -151,6 +151,13 @@ async fn respond<A: Answer>(
             response
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from(seconds));
+            response
+        }
+        Some(Fault::Redirect(status, to)) => {
+            let mut response = answer.refusal(status_code(status));
+            if let Ok(location) = HeaderValue::try_from(format!("http://{to}{}", head.uri)) {
+                response.headers_mut().insert(LOCATION, location);
+            }
             response
         }
         Some(Fault::Slow(delay)) => {
