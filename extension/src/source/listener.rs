@@ -1,4 +1,7 @@
 //! The HTTP server that Lambda posts telemetry to.
+//!
+//! Every process of the sandbox can reach it, so what a stranger can make it hold is bounded: the
+//! number of connections, each one's headers and body, and how long a body may stand still.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,14 +16,25 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use super::Inbox;
+use super::connections::{Activity, Connections};
 
 /// The largest body taken. With the buffering we ask for (262,144 bytes) Lambda sends at most twice
 /// that and some metadata; four MiB leaves room for what the documentation does not say.
 pub(crate) const MOST_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// The most that is read of a body that is too large, before the connection is closed on it.
 const MOST_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
+/// Lambda sends a handful.
+const MOST_HEADERS: usize = 32;
+/// All of a head together.
+const MOST_HEAD_BYTES: usize = 8 * 1024;
+/// The read buffer of a connection. hyper's own bound is 400 KiB; with much less than this a body would be
+/// read in many small pieces.
+const MOST_BUFFERED_BYTES: usize = 64 * 1024;
+/// The longest that a body may stand still. Lambda writes all of it at once, over loopback.
+const STALLED: Duration = Duration::from_secs(5);
 /// The name by which Lambda reaches us; an entry of the environment's hosts file.
 const SANDBOX: &str = "sandbox.localdomain";
 
@@ -48,10 +62,14 @@ impl Listener {
 
     /// Serves until the process ends.
     pub(crate) async fn serve(self, inbox: Arc<Inbox>) {
+        let mut connections = Connections::default();
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    tokio::spawn(serve_connection(stream, inbox.clone()));
+                    let inbox = inbox.clone();
+                    connections.admit(|activity| {
+                        tokio::spawn(serve_connection(stream, inbox, activity)).abort_handle()
+                    });
                 }
                 // Out of descriptors, say: those in use have to end first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -84,45 +102,65 @@ fn sandbox_address(hosts: &str, runtime_api: &str) -> IpAddr {
     entry.unwrap_or(IpAddr::V4(fallback))
 }
 
-async fn serve_connection(stream: TcpStream, inbox: Arc<Inbox>) {
+/// There is no time-out for headers: it would run on an idle connection as well, and fire after a freeze
+/// just as Lambda posts again. A connection that says nothing costs little, and is the first to go.
+async fn serve_connection(stream: TcpStream, inbox: Arc<Inbox>, activity: Activity) {
     let service = service_fn(move |request| {
-        let inbox = inbox.clone();
-        async move { Ok::<_, hyper::Error>(answer(take(request, &inbox).await)) }
+        let (inbox, activity) = (inbox.clone(), activity.clone());
+        async move { Ok::<_, hyper::Error>(answer(take(request, &inbox, &activity).await)) }
     });
     // A connection that breaks is Lambda's to open again; what was acknowledged is ours.
     drop(
         http1::Builder::new()
+            .max_headers(MOST_HEADERS)
+            .max_header_size(MOST_HEAD_BYTES)
+            .max_buf_size(MOST_BUFFERED_BYTES)
             .serve_connection(TokioIo::new(stream), service)
             .await,
     );
 }
 
-async fn take(request: Request<Incoming>, inbox: &Inbox) -> StatusCode {
+async fn take(request: Request<Incoming>, inbox: &Inbox, activity: &Activity) -> StatusCode {
     if request.method() != Method::POST {
         return StatusCode::METHOD_NOT_ALLOWED;
     }
-    match read(request.into_body()).await {
+    match read(request.into_body(), activity).await {
         Ok(Some(body)) => {
+            let holding = activity.hold();
             inbox.push(body).await;
+            drop(holding);
             StatusCode::OK
         }
         Ok(None) => {
             inbox.refuse_oversized();
             StatusCode::PAYLOAD_TOO_LARGE
         }
-        // Cut off before it was whole: not acknowledged, so Lambda sends it again.
-        Err(_) => StatusCode::BAD_REQUEST,
+        Err(NotWhole::Stalled) => StatusCode::REQUEST_TIMEOUT,
+        Err(NotWhole::CutOff) => StatusCode::BAD_REQUEST,
     }
+}
+
+/// The body did not come to its end: it is not acknowledged, so Lambda sends it again.
+enum NotWhole {
+    CutOff,
+    Stalled,
 }
 
 /// The whole body in one piece, or `None` where it is too large. Such a one is read to its end all the
 /// same, within reason: a sender hears our answer only after it has sent.
-async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
+async fn read(mut body: Incoming, activity: &Activity) -> Result<Option<Bytes>, NotWhole> {
     let announced = usize::try_from(body.size_hint().exact().unwrap_or_default());
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or_default().min(MOST_BODY_BYTES));
     let mut total = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
+    loop {
+        activity.stir();
+        // What has arrived goes before the time: a freeze in the middle of a body is no stall.
+        let frame = match timeout(STALLED, body.frame()).await {
+            Ok(Some(frame)) => frame.map_err(|_| NotWhole::CutOff)?,
+            Ok(None) => break,
+            Err(_) => return Err(NotWhole::Stalled),
+        };
+        let Ok(data) = frame.into_data() else {
             continue;
         };
         total += data.len();
@@ -144,22 +182,4 @@ fn answer(status: StatusCode) -> Response<Empty<Bytes>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_listener_binds_to_the_sandbox_only_where_it_can_be_known() {
-        let hosts = "127.0.0.1 localhost\n169.254.79.129 sandbox.localdomain sandbox # Lambda\n";
-        let address = |hosts, api| sandbox_address(hosts, api).to_string();
-        assert_eq!(address(hosts, "127.0.0.1:9001"), "169.254.79.129");
-        assert_eq!(
-            address("127.0.0.1 localhost", "127.0.0.1:9001"),
-            "127.0.0.1"
-        );
-        assert_eq!(
-            address("# 1.2.3.4 sandbox.localdomain", "localhost:9001"),
-            "127.0.0.1"
-        );
-        assert_eq!(address("", "169.254.100.1:9001"), "0.0.0.0");
-    }
-}
+mod tests;

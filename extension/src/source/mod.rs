@@ -1,5 +1,6 @@
 //! Where telemetry comes in: the listener that Lambda posts to, and the inbox behind it.
 
+mod connections;
 mod inbox;
 mod listener;
 

@@ -1,0 +1,92 @@
+//! The listener's connections: few, and the least active one makes room for a new one.
+//!
+//! Lambda needs one. Whoever else opens some (any process of the sandbox can) must neither make us
+//! hold them all, nor keep Lambda out by holding all there are. Invariant: a connection whose body was
+//! taken and is not yet acknowledged is never closed, as Lambda would send that body again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::task::AbortHandle;
+
+/// With a body of the largest size on each, 32 MiB.
+pub(super) const MOST_CONNECTIONS: usize = 8;
+
+/// The connections that are open.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    open: Vec<(AbortHandle, Activity)>,
+    /// Counts what happens on any of them.
+    ticks: Arc<AtomicU64>,
+}
+
+impl Connections {
+    /// Admits a connection, which `serve` serves in a task of its own. Where every other one waits for
+    /// its acknowledgement, there is no room, and `serve` is dropped with the connection in it.
+    pub(super) fn admit(&mut self, serve: impl FnOnce(Activity) -> AbortHandle) {
+        self.open.retain(|(task, _)| !task.is_finished());
+        if self.open.len() >= MOST_CONNECTIONS && !self.make_room() {
+            return;
+        }
+        let activity = Activity(Arc::new(State {
+            ticks: self.ticks.clone(),
+            last: AtomicU64::new(0),
+            holding: AtomicBool::new(false),
+        }));
+        activity.stir();
+        self.open.push((serve(activity.clone()), activity));
+    }
+
+    fn make_room(&mut self) -> bool {
+        let idle = self.open.iter().enumerate();
+        let idle = idle.filter(|(_, (_, activity))| !activity.is_holding());
+        let Some((index, _)) = idle.min_by_key(|(_, (_, activity))| activity.last()) else {
+            return false;
+        };
+        self.open.swap_remove(index).0.abort();
+        true
+    }
+}
+
+/// What happens on one connection.
+#[derive(Debug, Clone)]
+pub(super) struct Activity(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    ticks: Arc<AtomicU64>,
+    last: AtomicU64,
+    holding: AtomicBool,
+}
+
+impl Activity {
+    /// Something arrived.
+    pub(super) fn stir(&self) {
+        let now = self.0.ticks.fetch_add(1, Ordering::Relaxed);
+        self.0.last.store(now, Ordering::Relaxed);
+    }
+
+    /// A body is taken: the connection stays until it is acknowledged, which is when the value is dropped.
+    pub(super) fn hold(&self) -> Holding {
+        self.0.holding.store(true, Ordering::Relaxed);
+        Holding(self.clone())
+    }
+
+    fn is_holding(&self) -> bool {
+        self.0.holding.load(Ordering::Relaxed)
+    }
+
+    fn last(&self) -> u64 {
+        self.0.last.load(Ordering::Relaxed)
+    }
+}
+
+/// For as long as it is there, its connection stays.
+#[derive(Debug)]
+pub(super) struct Holding(Activity);
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.0.0.holding.store(false, Ordering::Relaxed);
+    }
+}
