@@ -175,14 +175,10 @@ fn chain(
                     (stream, region),
                     lines.clone(),
                 )),
-                Fallback::S3 {
-                    bucket,
-                    prefix,
-                    region,
-                } => Box::new(S3Sink::new(
+                Fallback::S3(archive) => Box::new(S3Sink::new(
                     http.clone(),
                     aws.clone(),
-                    (bucket, prefix, region),
+                    archive,
                     lines.clone(),
                 )),
             },

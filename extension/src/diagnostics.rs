@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backstop_config::LogLevel;
-use backstop_delivery::{Clock, Notice, Observer, Wall};
+use backstop_delivery::{Clock, Notice, Observer, SinkName, Wall};
 use serde_json::{Value, json};
 
 /// The same message is not written more often.
@@ -146,6 +146,11 @@ impl Observer for Log {
             Notice::BreakerOpened { sink, cause } => {
                 let status = cause.status;
                 let message = match status {
+                    Some(403) if sink == SinkName::S3 => {
+                        "S3 denied access, the archive is not written: see that the role may \
+                         s3:PutObject, that it may kms:GenerateDataKey where a key is set, and that \
+                         BACKSTOP_S3_EXPECTED_BUCKET_OWNER, where set, owns the bucket"
+                    }
                     Some(401 | 403 | 407) => {
                         "A sink refused our credentials: records are diverted until they are mended"
                     }

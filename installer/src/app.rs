@@ -72,7 +72,7 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
         region: args.region,
         credentials: None,
     };
-    let archive = Archive::new(access.s3().await, args.from);
+    let archive = Archive::new(access.s3().await, args.from, args.expected_bucket_owner);
     let options = replay::Options {
         filter: Filter {
             functions: args.function,

@@ -79,7 +79,8 @@ where
         (Some("NoSuchBucket"), _) => "check the bucket's name and the account of --profile",
         (Some("AccessDenied" | "AllAccessDisabled"), _) => {
             "the role needs s3:ListBucket on the bucket, s3:GetObject on its objects, and \
-             kms:Decrypt where they are encrypted with a key of yours"
+             kms:Decrypt where they are encrypted with a key of yours; --expected-bucket-owner, \
+             where it is given, has to own the bucket"
         }
         (Some("ExpiredToken" | "ExpiredTokenException" | "InvalidToken"), _) => {
             "sign in again: the credentials have expired"

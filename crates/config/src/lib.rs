@@ -26,14 +26,15 @@ mod suggest;
 mod url;
 mod variable;
 
+pub use aws::is_account;
 pub use error::ConfigError;
 pub use raw::{ProcessEnvironment, Strings};
 pub use register::{REGISTER, STANDARD};
 pub use secret::Secret;
 pub use settings::{
     AwsSettings, Compression, ContainerCredentials, Fallback, FlushSettings, FlushStrategy, Format,
-    FunctionSettings, InitializationType, LogLevel, Primary, Settings, SpoolSettings,
-    TelemetryType,
+    FunctionSettings, InitializationType, LogLevel, Primary, S3Archive, Settings,
+    SpoolSettings, TelemetryType,
 };
 pub use variable::{Initial, Kind, StandardVariable, Variable};
 

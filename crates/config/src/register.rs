@@ -87,6 +87,20 @@ pub(crate) const S3_PREFIX: Variable = Variable::new(
     Initial::Value("backstop"),
     "What the keys of the archive begin with; slashes at its ends are left out.",
 );
+pub(crate) const S3_KMS_KEY_ID: Variable = Variable::new(
+    "BACKSTOP_S3_KMS_KEY_ID",
+    Kind::Text,
+    Initial::Unset,
+    "The KMS key that S3 encrypts the archive's objects with: its id, its ARN, or its alias. The \
+     function's role then needs `kms:GenerateDataKey` on it. Without it the bucket's default \
+     encryption applies.",
+);
+pub(crate) const S3_EXPECTED_BUCKET_OWNER: Variable = Variable::new(
+    "BACKSTOP_S3_EXPECTED_BUCKET_OWNER",
+    Kind::Text,
+    Initial::Unset,
+    "The account that owns the bucket, 12 digits. S3 refuses every request when it is another one.",
+);
 pub(crate) const TELEMETRY_TYPES: Variable = Variable::new(
     "BACKSTOP_TELEMETRY_TYPES",
     Kind::ListOf(&["platform", "function", "extension"]),
@@ -182,6 +196,8 @@ pub static REGISTER: &[Variable] = &[
     FIREHOSE_STREAM,
     S3_BUCKET,
     S3_PREFIX,
+    S3_KMS_KEY_ID,
+    S3_EXPECTED_BUCKET_OWNER,
     TELEMETRY_TYPES,
     FLUSH_STRATEGY,
     FLUSH_INTERVAL_MS,

@@ -5,12 +5,15 @@
 //!
 //! Must not: hold text that is still to be parsed.
 
+mod aws;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::secret::Secret;
 use crate::url;
+pub use aws::{AwsSettings, ContainerCredentials, S3Archive};
 
 /// Everything that can be set, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,14 +100,7 @@ pub enum Fallback {
         region: String,
     },
     /// The archive in S3.
-    S3 {
-        /// The bucket's name.
-        bucket: String,
-        /// What keys begin with; no slash at either end.
-        prefix: String,
-        /// The region of the request.
-        region: String,
-    },
+    S3(S3Archive),
 }
 
 impl Fallback {
@@ -112,7 +108,7 @@ impl Fallback {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Firehose { .. } => "firehose",
-            Self::S3 { .. } => "s3",
+            Self::S3(_) => "s3",
         }
     }
 }
@@ -251,36 +247,6 @@ impl LogLevel {
     pub fn includes(self, line: Self) -> bool {
         line as u8 <= self as u8
     }
-}
-
-/// Region, endpoints and credentials of the AWS sinks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AwsSettings {
-    /// The region of the function.
-    pub region: String,
-    /// The endpoint of S3, where it is not the one of AWS.
-    pub endpoint_s3: Option<String>,
-    /// The endpoint of Firehose, where it is not the one of AWS.
-    pub endpoint_firehose: Option<String>,
-    /// The id of the access key.
-    pub access_key_id: Option<String>,
-    /// The secret access key.
-    pub secret_access_key: Option<Secret>,
-    /// The session token.
-    pub session_token: Option<Secret>,
-    /// Where credentials are fetched, in an environment that `SnapStart` restored.
-    pub container_credentials: Option<ContainerCredentials>,
-}
-
-/// Where credentials are fetched over the platform's local endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerCredentials {
-    /// The address to get.
-    pub full_uri: String,
-    /// The value of the `Authorization` header.
-    pub token: Option<Secret>,
-    /// A file that holds the value of the `Authorization` header; goes before `token`.
-    pub token_file: Option<String>,
 }
 
 /// What Lambda says of the function.

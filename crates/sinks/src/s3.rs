@@ -6,7 +6,8 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
-use backstop_config::AwsSettings;
+use aws_sdk_s3::types::ServerSideEncryption;
+use backstop_config::{AwsSettings, S3Archive};
 use backstop_delivery::{Answer, Batch, Part, Sink, SinkFuture, SinkName};
 
 use crate::aws::{Credentials, OnNeed, SdkHttp, answer, timeouts_off};
@@ -19,27 +20,18 @@ pub struct S3Sink {
     client: OnNeed<Client>,
     http: SharedHttp,
     aws: AwsSettings,
-    bucket: String,
-    prefix: String,
-    region: String,
+    archive: S3Archive,
     lines: LineEncoder,
 }
 
 impl S3Sink {
-    /// A sink that writes below `prefix` in `bucket`.
-    pub fn new(
-        http: SharedHttp,
-        aws: AwsSettings,
-        (bucket, prefix, region): (String, String, String),
-        lines: LineEncoder,
-    ) -> Self {
+    /// A sink that writes to `archive`.
+    pub fn new(http: SharedHttp, aws: AwsSettings, archive: S3Archive, lines: LineEncoder) -> Self {
         Self {
             client: OnNeed::default(),
             http,
             aws,
-            bucket,
-            prefix,
-            region,
+            archive,
             lines,
         }
     }
@@ -47,7 +39,7 @@ impl S3Sink {
     fn build(&self) -> Client {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(self.region.clone()))
+            .region(Region::new(self.archive.region.clone()))
             .credentials_provider(Credentials::new(self.aws.clone(), self.http.clone()))
             .http_client(SdkHttp(self.http.clone()))
             .retry_config(RetryConfig::disabled())
@@ -68,17 +60,22 @@ impl S3Sink {
             .map(|part| part.body.clone())
             .unwrap_or_default();
         let key = archive::object_key(
-            &self.prefix,
+            &self.archive.prefix,
             self.lines.resource(),
             batch.created(),
             &batch.id(),
         );
+        let kms_key_id = self.archive.kms_key_id.clone();
+        let encryption = kms_key_id.as_ref().map(|_| ServerSideEncryption::AwsKms);
         let put = client
             .put_object()
-            .bucket(&self.bucket)
+            .bucket(&self.archive.bucket)
             .key(key)
             // No Content-Encoding: readers that honour it would unpack what the name says is packed.
             .content_type("application/gzip")
+            .set_server_side_encryption(encryption)
+            .set_ssekms_key_id(kms_key_id)
+            .set_expected_bucket_owner(self.archive.expected_bucket_owner.clone())
             .body(ByteStream::from(body));
         match put.send().await {
             Ok(_) => Answer::status(200),

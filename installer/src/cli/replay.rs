@@ -65,6 +65,10 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub batch_records: u32,
 
+    /// The account that has to own the bucket; S3 refuses when it is another one
+    #[arg(long, value_name = "ACCOUNT_ID", value_parser = account)]
+    pub expected_bucket_owner: Option<String>,
+
     /// The S3 endpoint, where it is not the one of AWS
     #[arg(long, value_name = "URL")]
     pub endpoint_url: Option<String>,
@@ -76,6 +80,14 @@ pub struct ReplayArgs {
     /// The region of the bucket
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
+}
+
+fn account(text: &str) -> Result<String, &'static str> {
+    if backstop_config::is_account(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("it is not the id of an account: use its 12 digits")
+    }
 }
 
 /// The form of a batch.

@@ -108,7 +108,7 @@ impl Stage {
             bucket: self.s3.bucket().to_owned(),
             prefix: PREFIX.to_owned(),
         };
-        Archive::new(access.s3().await, location)
+        Archive::new(access.s3().await, location, None)
     }
 
     /// The intake, as `backstop replay` would be pointed at it.

@@ -70,6 +70,7 @@ pub struct Archive {
     client: Client,
     location: Location,
     listed: String,
+    owner: Option<String>,
 }
 
 /// An object in a listing.
@@ -79,13 +80,14 @@ pub(super) struct Listed {
 }
 
 impl Archive {
-    /// The archive at `location`, read with `client`.
-    pub fn new(client: Client, location: Location) -> Self {
+    /// The archive at `location`, read with `client`; `owner` is the account that has to own it.
+    pub fn new(client: Client, location: Location, owner: Option<String>) -> Self {
         let listed = location.listed();
         Self {
             client,
             location,
             listed,
+            owner,
         }
     }
 
@@ -104,6 +106,7 @@ impl Archive {
             .list_objects_v2()
             .bucket(&self.location.bucket)
             .prefix(&self.listed)
+            .set_expected_bucket_owner(self.owner.clone())
             .set_continuation_token(token)
             .send()
             .await
@@ -127,6 +130,7 @@ impl Archive {
             .get_object()
             .bucket(&self.location.bucket)
             .key(key)
+            .set_expected_bucket_owner(self.owner.clone())
             .send()
             .await
             .map_err(|error| explain("it cannot be read", &error))?;

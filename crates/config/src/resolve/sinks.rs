@@ -11,9 +11,10 @@ use crate::headers;
 use crate::parse;
 use crate::register::{
     ALLOW_PLAINTEXT, FALLBACK, FIREHOSE_STREAM, PRIMARY_COMPRESSION, PRIMARY_FORMAT,
-    PRIMARY_HEADERS, PRIMARY_TIMEOUT_MS, PRIMARY_TOKEN, PRIMARY_URL, S3_BUCKET, S3_PREFIX,
+    PRIMARY_HEADERS, PRIMARY_TIMEOUT_MS, PRIMARY_TOKEN, PRIMARY_URL, S3_BUCKET,
+    S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX,
 };
-use crate::settings::{Compression, Fallback, Format, Primary};
+use crate::settings::{Compression, Fallback, Format, Primary, S3Archive};
 use crate::url::{self, UrlProblem};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,16 +84,7 @@ impl Resolver {
                     },
                 )
             });
-        let prefix = self.or_default(&S3_PREFIX, "backstop".to_owned(), aws::prefix);
-        let s3 = self
-            .said(&S3_BUCKET, "this fallback is off", aws::bucket)
-            .map(|bucket| {
-                bucket.map(|bucket| Fallback::S3 {
-                    bucket,
-                    prefix,
-                    region: region.to_owned(),
-                })
-            });
+        let s3 = self.s3(region).map(|archive| archive.map(Fallback::S3));
         let order = self.said(
             &FALLBACK,
             "the fallbacks that are configured are used",
@@ -122,6 +114,26 @@ impl Resolver {
             }
         }
         fallbacks
+    }
+}
+
+impl Resolver {
+    /// A key or an owner that is not valid switches the archive off: written in spite of it, records
+    /// would lie under another key, or in somebody else's bucket.
+    fn s3(&mut self, region: &str) -> Result<Option<S3Archive>, Reported> {
+        const OFF: &str = "this fallback is off";
+        let prefix = self.or_default(&S3_PREFIX, "backstop".to_owned(), aws::prefix);
+        let bucket = self.said(&S3_BUCKET, OFF, aws::bucket);
+        let kms_key_id = self.said(&S3_KMS_KEY_ID, OFF, aws::kms_key);
+        let owner = self.said(&S3_EXPECTED_BUCKET_OWNER, OFF, aws::bucket_owner);
+        let (bucket, kms_key_id, expected_bucket_owner) = (bucket?, kms_key_id?, owner?);
+        Ok(bucket.map(|bucket| S3Archive {
+            bucket,
+            prefix,
+            region: region.to_owned(),
+            kms_key_id,
+            expected_bucket_owner,
+        }))
     }
 }
 

@@ -1,0 +1,52 @@
+//! What the AWS sinks need: the archive, endpoints and credentials.
+//!
+//! Invariant: what authenticates is [`Secret`].
+//!
+//! Must not: hold text that is still to be parsed.
+
+use crate::secret::Secret;
+
+/// The archive in S3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Archive {
+    /// The bucket's name.
+    pub bucket: String,
+    /// What keys begin with; no slash at either end.
+    pub prefix: String,
+    /// The region of the request.
+    pub region: String,
+    /// The KMS key of the objects; without it the bucket's default encryption applies.
+    pub kms_key_id: Option<String>,
+    /// The account that has to own the bucket.
+    pub expected_bucket_owner: Option<String>,
+}
+
+/// Region, endpoints and credentials of the AWS sinks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsSettings {
+    /// The region of the function.
+    pub region: String,
+    /// The endpoint of S3, where it is not the one of AWS.
+    pub endpoint_s3: Option<String>,
+    /// The endpoint of Firehose, where it is not the one of AWS.
+    pub endpoint_firehose: Option<String>,
+    /// The id of the access key.
+    pub access_key_id: Option<String>,
+    /// The secret access key.
+    pub secret_access_key: Option<Secret>,
+    /// The session token.
+    pub session_token: Option<Secret>,
+    /// Where credentials are fetched, in an environment that `SnapStart` restored.
+    pub container_credentials: Option<ContainerCredentials>,
+}
+
+/// Where credentials are fetched over the platform's local endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerCredentials {
+    /// The address to get.
+    pub full_uri: String,
+    /// The value of the `Authorization` header.
+    pub token: Option<Secret>,
+    /// A file that holds the value of the `Authorization` header; goes before `token`.
+    pub token_file: Option<String>,
+}
