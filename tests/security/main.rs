@@ -4,6 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod archive;
+mod echo;
+mod redirects;
+mod secrets;
+mod tls;
 
 use std::time::Duration;
 
