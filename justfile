@@ -30,6 +30,10 @@ demo *arguments:
 bench *arguments:
     scripts/bench {{ arguments }}
 
+# Ten thousand invocations with random faults, watched for losses and growth
+soak *arguments:
+    scripts/soak {{ arguments }}
+
 fmt:
     cargo fmt --all
 

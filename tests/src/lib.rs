@@ -8,6 +8,8 @@
     reason = "an assertion's name says what it panics on"
 )]
 
+pub mod growth;
+
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
