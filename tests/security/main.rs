@@ -5,6 +5,7 @@
 
 mod archive;
 mod echo;
+mod forgery;
 mod redirects;
 mod secrets;
 mod tls;
