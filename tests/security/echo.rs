@@ -17,6 +17,8 @@ pub(crate) enum Manner {
     Redirect,
     /// The request's head instead of an answer.
     NoHttp,
+    /// An answer with this status whose body has no end.
+    Endless(u16),
 }
 
 /// Plain HTTP on loopback. Dropping it closes the port.
@@ -103,12 +105,15 @@ async fn answer(
         one_line.replace(['<', '>', '&'], "_")
     );
     let status = match manner {
-        Manner::Status(status) => status,
+        Manner::Status(status) | Manner::Endless(status) => status,
         Manner::Redirect => 302,
         Manner::NoHttp => 0,
     };
     let said = match manner {
         Manner::NoHttp => head,
+        Manner::Endless(_) => {
+            format!("HTTP/1.1 {status} OK\r\ncontent-length: 999999999999\r\n\r\n")
+        }
         Manner::Status(_) | Manner::Redirect => format!(
             "HTTP/1.1 {status} {one_line}\r\nlocation: /{one_line}\r\nx-amzn-errortype: {one_line}\r\n\
              content-length: {}\r\nconnection: close\r\n\r\n{body}",
@@ -116,5 +121,11 @@ async fn answer(
         ),
     };
     stream.write_all(said.as_bytes()).await.ok()?;
+    if matches!(manner, Manner::Endless(_)) {
+        let megabyte = vec![b' '; 1 << 20];
+        loop {
+            stream.write_all(&megabyte).await.ok()?;
+        }
+    }
     stream.shutdown().await.ok()
 }

@@ -3,6 +3,7 @@
 //! `SECURITY.md` names the test behind each of its claims; most of them are here.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod answers;
 mod archive;
 mod echo;
 mod forgery;

@@ -139,17 +139,30 @@ async fn a_secret_that_is_not_valid_is_not_shown_either() {
 
 #[tokio::test]
 async fn an_endpoint_that_refuses_credentials_makes_nobody_repeat_its_token() {
+    for manner in [Manner::Status(500), Manner::Redirect, Manner::NoHttp] {
+        let world = World::start().await.unwrap();
+        let temporary = TempDir::new().unwrap();
+        let container = Echo::start(manner, "container-c4n4ry").await;
+        let environment = with_secrets(world.bare_environment(), temporary.path())
+            .env("BACKSTOP_S3_BUCKET", world.s3.bucket())
+            .env("AWS_ACCESS_KEY_ID", "")
+            .env("AWS_SECRET_ACCESS_KEY", "")
+            .env("AWS_SESSION_TOKEN", "")
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.url())
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "container-c4n4ry");
+        let left = left_behind(&world, environment, temporary.path()).await;
+        assert!(container.told() > 0, "{manner:?}");
+        assert_no_canary(&left, &format!("{manner:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_with_a_password_is_not_shown_where_it_cannot_be_reached() {
     let world = World::start().await.unwrap();
     let temporary = TempDir::new().unwrap();
-    let container = Echo::start(Manner::Status(500), "container-c4n4ry").await;
-    let environment = with_secrets(world.bare_environment(), temporary.path())
-        .env("BACKSTOP_S3_BUCKET", world.s3.bucket())
-        .env("AWS_ACCESS_KEY_ID", "")
-        .env("AWS_SECRET_ACCESS_KEY", "")
-        .env("AWS_SESSION_TOKEN", "")
-        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.url())
-        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "container-c4n4ry");
+    let environment = with_secrets(world.environment(), temporary.path())
+        .env("BACKSTOP_PRIMARY_URL", "https://backstop.invalid/logs")
+        .env("HTTPS_PROXY", "http://user:proxy-c4n4ry@127.0.0.1:1");
     let left = left_behind(&world, environment, temporary.path()).await;
-    assert!(container.told() > 0);
-    assert_no_canary(&left, "container credentials");
+    assert_no_canary(&left, "proxy");
 }

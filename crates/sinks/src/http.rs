@@ -4,6 +4,8 @@
 //! function's time slice. The client is built on first need, and built anew after the environment
 //! was frozen long enough for its idle connections to be dead without either side saying so.
 
+mod body;
+
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -13,6 +15,8 @@ use std::time::Duration;
 use backstop_delivery::{Clock, Failure, Wall};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+
+pub(crate) use body::{drain, read};
 
 /// After so long without a request, pooled connections are not trusted: load balancers and NAT
 /// gateways drop idle ones silently, and a request on such a one hangs until its time-out.
@@ -219,41 +223,6 @@ pub(crate) fn failure(error: &reqwest::Error) -> Failure {
     } else {
         Failure::Reset
     }
-}
-
-/// Reads the rest of an answer so that its connection can be used again, but never for long: the
-/// status has been heard, and a sink that dawdles over its body must not cost the budget.
-pub(crate) async fn drain(mut response: reqwest::Response) {
-    const MOST_BYTES: usize = 64 * 1024;
-    const LONGEST: Duration = Duration::from_millis(50);
-    let read = async {
-        let mut total = 0;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            total += chunk.len();
-            if total > MOST_BYTES {
-                return;
-            }
-        }
-    };
-    // Past the time the connection is closed instead, which is all there is to do about it.
-    drop(tokio::time::timeout(LONGEST, read).await);
-}
-
-/// Reads an answer whose body matters, and no more of it than `most_bytes`: a longer one is not what
-/// was asked for, and memory is the function's. What is cut off is left to whoever reads the rest.
-pub(crate) async fn read(
-    mut response: reqwest::Response,
-    most_bytes: usize,
-) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        let room = most_bytes - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() >= room {
-            break;
-        }
-    }
-    Ok(body)
 }
 
 impl std::fmt::Debug for Inner {
