@@ -150,6 +150,16 @@ impl Plan {
         Ok(())
     }
 
+    /// What is at fault now.
+    pub(super) fn shown(&self) -> String {
+        let shown = |health: &Health| match health.fault {
+            Some(fault) => format!("{fault:?}"),
+            None => "well".to_owned(),
+        };
+        let [primary, firehose, s3] = self.health.each_ref().map(shown);
+        format!("primary {primary}, Firehose {firehose}, S3 {s3}")
+    }
+
     /// Everything is well again.
     pub(super) async fn clear(&self, world: &World) -> Result {
         for sink in SINKS {

@@ -10,6 +10,8 @@ use backstop_tests::growth::{self, Sample};
 pub(super) struct Samples {
     all: Vec<Sample>,
     pub(super) added: Vec<Duration>,
+    /// Those that waited longer than they may.
+    pub(super) late: u64,
 }
 
 impl Samples {
@@ -67,6 +69,7 @@ impl Samples {
                 "added to an invocation: median / 99 % / most",
                 format!("{} / {} / {}", at(50), at(99), at(100)),
             ),
+            ("of those above the bound", self.late.to_string()),
         ];
         rows.map(|(figure, value)| (figure.to_owned(), value))
             .into()
