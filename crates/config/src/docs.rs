@@ -21,7 +21,8 @@ Backstop is configured by environment variables of the function. Set at least on
 - A mistake never stops the function. All mistakes are reported together in one log line, and
   Backstop runs with what is valid: a tuning variable falls back to its default; a mistake in the
   primary's address, format, headers or token switches the primary off, and records go to the
-  fallbacks, from where they can be replayed.
+  fallbacks, from where they can be replayed; a mistake in a fallback's name, key or owner switches
+  that fallback off.
 - A `BACKSTOP_` name that is not on this page is a mistake too.
 - The value of a variable marked *secret* is never shown; of an address, the user name, password
   and query are not.
