@@ -5,6 +5,8 @@
 //! that [`crate::environment`] gives to the extension. Must not be asked for a lifecycle or for
 //! versions: it has none.
 
+mod storage;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader};
@@ -21,7 +23,6 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use serde_json::Value;
-use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::error::{TestkitError, start};
@@ -29,6 +30,7 @@ use crate::fault::Fault;
 use crate::server::{Answer, FaultServer};
 use crate::sync::lock;
 use crate::tls::{Acceptors, Certificates};
+pub(crate) use storage::Storage;
 
 /// The access key that the server takes.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -187,64 +189,10 @@ impl S3Server {
     }
 }
 
-/// The bucket's directory: an object's key is its path below it.
-#[derive(Debug)]
-pub(crate) struct Storage {
-    bucket: PathBuf,
-    _own: Option<TempDir>,
-}
-
-impl Storage {
-    /// Puts an object without a request, so that no reader ever sees half of it.
-    pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.bucket.join(key);
-        let parent = path.parent().unwrap_or(&self.bucket);
-        std::fs::create_dir_all(parent)?;
-        // Outside the bucket, where no listing looks.
-        let part = self
-            .bucket
-            .with_file_name(format!(".testkit-{}.part", Uuid::new_v4()));
-        std::fs::write(&part, bytes)?;
-        std::fs::rename(&part, &path)
-    }
-
-    fn read(&self, key: &str) -> Result<Bytes, TestkitError> {
-        let unreadable = |error: io::Error| TestkitError::Object {
-            key: key.to_owned(),
-            reason: error.to_string(),
-        };
-        std::fs::read(self.bucket.join(key))
-            .map(Bytes::from)
-            .map_err(unreadable)
-    }
-
-    fn keys(&self) -> Result<Vec<String>, TestkitError> {
-        let mut keys = Vec::new();
-        walk(&self.bucket, &self.bucket, &mut keys).map_err(|error| TestkitError::Object {
-            key: String::new(),
-            reason: format!("the bucket cannot be listed: {error}"),
-        })?;
-        keys.sort();
-        Ok(keys)
-    }
-}
-
 fn is_gzip(key: &str) -> bool {
     Path::new(key)
         .extension()
         .is_some_and(|extension| extension == "gz")
-}
-
-fn walk(root: &Path, directory: &Path, keys: &mut Vec<String>) -> io::Result<()> {
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            walk(root, &path, keys)?;
-        } else if let Ok(key) = path.strip_prefix(root) {
-            keys.push(key.to_string_lossy().into_owned());
-        }
-    }
-    Ok(())
 }
 
 /// s3s behind the faults: whether it was a PUT, and the status, to the number of requests.

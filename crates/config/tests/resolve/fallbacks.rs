@@ -4,11 +4,11 @@ use backstop_config::{Fallback, S3Archive};
 
 use crate::resolve;
 
-const STREAM: (&str, &str) = ("BACKSTOP_FIREHOSE_STREAM", "stream");
-const BUCKET: (&str, &str) = ("BACKSTOP_S3_BUCKET", "archive");
-const REGION: (&str, &str) = ("AWS_REGION", "eu-central-1");
+pub(crate) const STREAM: (&str, &str) = ("BACKSTOP_FIREHOSE_STREAM", "stream");
+pub(crate) const BUCKET: (&str, &str) = ("BACKSTOP_S3_BUCKET", "archive");
+pub(crate) const REGION: (&str, &str) = ("AWS_REGION", "eu-central-1");
 
-fn firehose(stream: &str, region: &str) -> Fallback {
+pub(crate) fn firehose(stream: &str, region: &str) -> Fallback {
     Fallback::Firehose {
         stream: stream.to_owned(),
         region: region.to_owned(),
@@ -19,7 +19,7 @@ fn s3(bucket: &str, prefix: &str) -> Fallback {
     Fallback::S3(archive(bucket, prefix))
 }
 
-fn archive(bucket: &str, prefix: &str) -> S3Archive {
+pub(crate) fn archive(bucket: &str, prefix: &str) -> S3Archive {
     S3Archive {
         bucket: bucket.to_owned(),
         prefix: prefix.to_owned(),
@@ -246,80 +246,6 @@ fn a_prefix_that_is_not_valid_leaves_the_default() {
         );
         assert_eq!(errors, [expected]);
         assert_eq!(settings.fallbacks, [s3("archive", "backstop")], "{text}");
-    }
-}
-
-#[test]
-fn a_key_is_named_by_id_alias_or_arn_and_an_owner_by_its_account() {
-    for key in [
-        "1234abcd-12ab-34cd-56ef-1234567890ab",
-        "mrk-1234abcd12ab34cd56ef1234567890ab",
-        "alias/logs/archive_1",
-        "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-        "arn:aws-cn:kms:cn-north-1:123456789012:alias/logs",
-    ] {
-        let (settings, errors) = resolve(&[
-            REGION,
-            BUCKET,
-            ("BACKSTOP_S3_KMS_KEY_ID", key),
-            ("BACKSTOP_S3_EXPECTED_BUCKET_OWNER", "012345678901"),
-        ]);
-        assert_eq!(errors, [""; 0], "{key}");
-        let expected = S3Archive {
-            kms_key_id: Some(key.to_owned()),
-            expected_bucket_owner: Some("012345678901".to_owned()),
-            ..archive("archive", "backstop")
-        };
-        assert_eq!(settings.fallbacks, [Fallback::S3(expected)]);
-    }
-}
-
-#[test]
-fn a_key_that_is_none_switches_the_archive_off_instead_of_writing_without_it() {
-    for key in [
-        "1234abcd-12ab-34cd-56ef-1234567890a",
-        "1234abcd12ab34cd56ef1234567890ab",
-        "1234abcg-12ab-34cd-56ef-1234567890ab",
-        "alias/",
-        "alias/a b",
-        "arn:aws:kms:eu-central-1:123456789012:key/x",
-        "arn:aws:kms:eu-central-1:1234:alias/logs",
-        "arn:aws:s3:eu-central-1:123456789012:alias/logs",
-    ] {
-        let (settings, errors) =
-            resolve(&[REGION, STREAM, BUCKET, ("BACKSTOP_S3_KMS_KEY_ID", key)]);
-        let expected = format!(
-            "BACKSTOP_S3_KMS_KEY_ID is \"{key}\", not a KMS key: use its id, its alias \
-             (alias/NAME), or its ARN (arn:aws:kms:REGION:ACCOUNT:key/ID); this fallback is off"
-        );
-        assert_eq!(errors, [expected]);
-        assert_eq!(
-            settings.fallbacks,
-            [firehose("stream", "eu-central-1")],
-            "{key}"
-        );
-    }
-}
-
-#[test]
-fn an_owner_that_is_none_switches_the_archive_off_instead_of_trusting_any() {
-    for owner in ["1234", "1234567890123", "12345678901a", "1234-5678-9012"] {
-        let (settings, errors) = resolve(&[
-            REGION,
-            STREAM,
-            BUCKET,
-            ("BACKSTOP_S3_EXPECTED_BUCKET_OWNER", owner),
-        ]);
-        let expected = format!(
-            "BACKSTOP_S3_EXPECTED_BUCKET_OWNER is \"{owner}\", not the id of an account: use its \
-             12 digits; this fallback is off"
-        );
-        assert_eq!(errors, [expected]);
-        assert_eq!(
-            settings.fallbacks,
-            [firehose("stream", "eu-central-1")],
-            "{owner}"
-        );
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Must not: set variables of the test's own process; every environment here is a map.
 
+mod archive;
 mod environment;
 mod fallbacks;
 mod primary;
