@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use backstop_testkit::{EnvironmentBuilder, FakeIntake, Tls};
+use backstop_testkit::{EnvironmentBuilder, FakeIntake, Fault, Tls};
 use backstop_tests::{Outcome, World};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -90,9 +90,13 @@ fn server_hello(version: u16) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_certificate_for_another_host_or_of_the_past_is_not_believed() {
-    for tls in [Tls::OtherHost, Tls::Expired] {
+    for (tls, fault) in [
+        (Tls::OtherHost, None),
+        (Tls::Usual, Some(Fault::ExpiredCertificate)),
+    ] {
         let world = World::start().await.unwrap();
         let intake = FakeIntake::start_with(tls).await.unwrap();
+        intake.set_fault(fault).await.unwrap();
         let outcome = run(&world, with_primary(&world, &intake)).await;
         assert_not_believed(&outcome);
         assert!(

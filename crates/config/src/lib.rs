@@ -33,8 +33,8 @@ pub use register::{REGISTER, STANDARD};
 pub use secret::Secret;
 pub use settings::{
     AwsSettings, Compression, ContainerCredentials, Fallback, FlushSettings, FlushStrategy, Format,
-    FunctionSettings, InitializationType, LogLevel, Primary, S3Archive, Settings,
-    SpoolSettings, TelemetryType,
+    FunctionSettings, InitializationType, LogLevel, Primary, S3Archive, Settings, SpoolSettings,
+    TelemetryType,
 };
 pub use variable::{Initial, Kind, StandardVariable, Variable};
 

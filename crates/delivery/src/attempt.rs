@@ -152,9 +152,12 @@ pub(crate) async fn attempts(
         {
             return Outcome::Diverted(cause);
         }
+        let mut phase = window.clone();
         tokio::select! {
             () = sleep(pause) => {}
             _ = window.cut(limit) => return Outcome::Diverted(cause),
+            // No time to wait any more: the others' turn, and then this one's again.
+            () = phase.becomes(Phase::Shutdown) => return Outcome::Diverted(cause),
         }
     }
 }

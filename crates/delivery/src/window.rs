@@ -101,6 +101,15 @@ impl WindowView {
             .saturating_sub(reserve)
     }
 
+    /// Resolves when another phase than now's becomes this one.
+    pub(crate) async fn becomes(&mut self, phase: Phase) {
+        let started_in = self.current().phase;
+        let is_there = |window: &Window| window.phase == phase && phase != started_in;
+        if self.0.wait_for(is_there).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Resolves when an attempt under `limit` must end, and says why.
     pub(crate) async fn cut(&mut self, limit: Limit) -> Failure {
         let mut thawed_at = None;

@@ -87,6 +87,25 @@ fn at_shutdown_a_wait_leaves_time_for_what_waits_behind_it() {
     run(&setup, &steps);
 }
 
+/// A wait before a retry went on into the shutdown.
+#[test]
+fn a_wait_that_began_before_the_shutdown_leaves_time_for_what_waits_behind_it() {
+    let setup = Setup {
+        strategy: FlushStrategy::Continuous,
+        max_added: 50,
+        sinks: [false, false, true],
+        has_spool: false,
+        ..SETUP
+    };
+    let steps = [
+        Step::Sink(2, Manner::Throttle(1573)),
+        invocation(vec![output(3, 1)], 97, End::Done),
+        invocation(vec![output(121, 1)], 129, End::Done),
+        Step::Sink(2, Manner::Take(64)),
+    ];
+    run(&setup, &steps);
+}
+
 /// The spool of the first run was closed, and stayed so: the kill of the second went unnoticed.
 #[test]
 fn a_kill_after_a_reset_is_noticed() {

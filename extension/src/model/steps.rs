@@ -51,8 +51,8 @@ pub(super) enum Manner {
     Hang,
     /// Takes everything after so many milliseconds, whether or not anybody still listens.
     Late(u64),
-    /// Takes all parts but these.
-    Partial(Vec<usize>),
+    /// Takes all parts but these; or takes these as well, unheard.
+    Partial(Vec<usize>, bool),
     /// Takes at most so many records at once.
     TooLarge(usize),
 }
@@ -160,7 +160,8 @@ fn manner() -> impl Strategy<Value = Manner> {
         1 => (0u64..150).prop_map(Manner::Reset),
         2 => Just(Manner::Hang),
         2 => (100u64..8000).prop_map(Manner::Late),
-        1 => prop::collection::vec(0usize..4, 0..3).prop_map(Manner::Partial),
+        1 => (prop::collection::vec(0usize..4, 0..3), any::<bool>())
+            .prop_map(|(failed, unheard)| Manner::Partial(failed, unheard)),
         1 => (0usize..20).prop_map(Manner::TooLarge),
     ]
 }

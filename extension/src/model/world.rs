@@ -1,7 +1,7 @@
 //! The world outside: sinks that fail in every way, and a clock that can be set. It outlives every run
 //! of the extension, and remembers each record it took and whether that was heard.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -253,20 +253,25 @@ impl ModelSink {
                     Err(_) => Answer::None(Failure::Reset),
                 }
             }
-            Manner::Partial(failed) => {
-                let failed: BTreeSet<usize> = failed.into_iter().collect();
-                let taken: Vec<Number> = (parts.iter().enumerate())
-                    .filter(|(index, _)| !failed.contains(index))
-                    .flat_map(|(_, numbers)| numbers.iter().copied())
-                    .collect();
-                let places = Self::take(&self.state, &taken);
+            Manner::Partial(failed, unheard) => {
+                let is_failed = |part: &(usize, Vec<Number>)| failed.contains(&part.0);
+                let parts = parts.into_iter().enumerate();
+                let (failed, taken): (Vec<_>, Vec<_>) = parts.partition(is_failed);
+                let numbers = |parts: &[(usize, Vec<Number>)]| -> Vec<Number> {
+                    parts.iter().flat_map(|part| part.1.clone()).collect()
+                };
+                let places = Self::take(&self.state, &numbers(&taken));
                 self.hear(places);
-                if failed.iter().all(|index| *index >= parts.len()) {
+                if failed.is_empty() {
                     return Answer::status(200);
                 }
+                if unheard {
+                    Self::take(&self.state, &numbers(&failed));
+                }
                 Answer::Partial {
-                    failed: failed.into_iter().collect(),
+                    failed: failed.iter().map(|part| part.0).collect(),
                     code: 503,
+                    unheard,
                 }
             }
             Manner::TooLarge(most) if numbers.len() > most => Answer::status(413),
