@@ -394,6 +394,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let (chain, window) = (self.chain.clone(), self.window_view.clone());
         let flush = async move { chain.flush(batches, &window).await };
         self.flush = Some(Flush(tokio::spawn(flush)));
+        self.tell_inbox();
     }
 
     fn flushed(&mut self, left: Vec<Batch>) {
@@ -426,9 +427,11 @@ impl<L: Lifecycle> Pipeline<L> {
         }
     }
 
+    /// Holding back helps only while something is being sent: what Lambda has to say next may be what
+    /// the sending waits for, such as that the runtime is done.
     fn tell_inbox(&self) {
-        self.inbox
-            .observe(self.buffer.held_bytes(), self.chain.is_open_for_business());
+        let draining = self.flush.is_some() && self.chain.is_open_for_business();
+        self.inbox.observe(self.buffer.held_bytes(), draining);
     }
 
     /// When to look again though nothing happened.

@@ -336,3 +336,27 @@ async fn no_mistake_in_the_configuration_fails_init() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn telemetry_that_fills_half_the_buffer_is_held_back_only_while_something_is_being_sent() {
+    let world = World::start().await.unwrap();
+    let environment = world
+        .environment()
+        // Less than what being held back for once adds, and twice what may be added.
+        .timeout(Duration::from_millis(800))
+        .env("BACKSTOP_FLUSH_STRATEGY", "end")
+        .env("BACKSTOP_BUFFER_MAX_BYTES", "1048576")
+        .start()
+        .await
+        .unwrap();
+    let mut traffic = Traffic::plain(2_000);
+    for _ in 0..3 {
+        let report = environment
+            .invoke(invocation(&mut traffic, 320, Duration::from_millis(60)))
+            .await
+            .unwrap();
+        assert!(!report.overran);
+    }
+    let outcome = world.settle(&environment, 960).await.unwrap();
+    outcome.assert_nothing_lost();
+}
