@@ -160,8 +160,18 @@ async fn run(steps: Vec<Step>) {
     );
 }
 
+/// Many cases, because they are cheap; `PROPTEST_CASES` has the last word, for runs that repeat this
+/// hundreds of times.
+fn config() -> ProptestConfig {
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        ProptestConfig::default()
+    } else {
+        ProptestConfig::with_cases(5000)
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5000))]
+    #![proptest_config(config())]
 
     #[test]
     fn every_record_is_settled_once_or_handed_back(steps in prop::collection::vec(step(), 1..8)) {
