@@ -2,7 +2,8 @@
 //!
 //! Invariants: an accepted name is an RFC 9110 token and none that we or the connection set; an
 //! accepted value is visible ASCII with single-line spaces. A message tells an entry by its
-//! position and never shows a value, nor a name that is not a token (it may be part of a value).
+//! position and never shows a value, nor a name other than those that are refused: what stands
+//! before an equals sign may be part of a value that holds a comma.
 //!
 //! Must not: fold, merge or reorder headers.
 
@@ -56,9 +57,10 @@ pub(crate) fn headers(text: &str, has_token: bool) -> Result<Vec<(String, Secret
                 "sets {name}, and so does BACKSTOP_PRIMARY_TOKEN: keep one of the two"
             )));
         }
+        // From here on the name is not shown: after a comma in a value, it is a part of that value.
         if value.is_empty() {
             return Err(Invalid(format!(
-                "has no value for {name}: give one, or remove it"
+                "has no value in entry {position}: give one, or remove it"
             )));
         }
         if !value
@@ -67,7 +69,7 @@ pub(crate) fn headers(text: &str, has_token: bool) -> Result<Vec<(String, Secret
         {
             return Err(Invalid(format!(
                 "has a line break, a control character or one that is not ASCII in the value of \
-                 {name}: remove it"
+                 entry {position}: remove it"
             )));
         }
         headers.push((name.to_owned(), Secret::new(value)));

@@ -241,15 +241,15 @@ fn headers_that_are_not_valid_switch_the_primary_off() {
             "Idempotency-Key=a",
             "sets Idempotency-Key, which cannot be set here: remove it",
         ),
-        ("X-A=", "has no value for X-A: give one, or remove it"),
+        ("X-A=", "has no value in entry 1: give one, or remove it"),
         (
             "X-A=a\r\nX-B: b",
-            "has a line break, a control character or one that is not ASCII in the value of X-A: \
+            "has a line break, a control character or one that is not ASCII in the value of entry 1: \
              remove it",
         ),
         (
             "X-A=ä",
-            "has a line break, a control character or one that is not ASCII in the value of X-A: \
+            "has a line break, a control character or one that is not ASCII in the value of entry 1: \
              remove it",
         ),
     ];

@@ -102,6 +102,23 @@ fn secrets_that_are_not_valid_are_not_shown_either() {
     }
 }
 
+/// The value of a header cannot hold a comma; where it does, its rest looks like an entry of its own,
+/// and what ends in `=`, as base64 does, like a name.
+#[test]
+fn a_value_with_a_comma_is_not_shown_as_the_name_of_a_header() {
+    for headers in [
+        "X-Signature=v1:abc,hunter2=",
+        "X-Signature=abc,hunter2=\u{e9}",
+    ] {
+        let shown = everything_shown(&[
+            ("BACKSTOP_PRIMARY_URL", "https://intake.example.com"),
+            ("BACKSTOP_PRIMARY_HEADERS", headers),
+        ]);
+        assert!(shown.contains("entry 2"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
 #[test]
 fn errors_are_single_lines_whatever_the_values_hold() {
     for variable in REGISTER {
