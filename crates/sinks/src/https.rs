@@ -2,6 +2,7 @@
 //!
 //! A batch keeps its id and its bytes over every retry; a receiver tells a retry by `Idempotency-Key`.
 
+use std::fmt;
 use std::time::Duration;
 
 use backstop_config::{Compression, Format, Primary};
@@ -17,10 +18,10 @@ use crate::http::{SharedHttp, drain, failure};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Posts batches to one URL.
-#[derive(Debug)]
 pub struct HttpsSink {
     http: SharedHttp,
     url: String,
+    shown_url: String,
     host: String,
     headers: HeaderMap,
     framing: Framing,
@@ -43,6 +44,7 @@ impl HttpsSink {
         Self {
             http,
             url: primary.url.clone(),
+            shown_url: primary.shown_url(),
             host: host_of(&primary.url),
             headers: headers(primary),
             framing,
@@ -83,6 +85,18 @@ impl HttpsSink {
             }
             Err(error) => Answer::None(failure(&error)),
         }
+    }
+}
+
+/// The address has a query, which may hold a key.
+impl fmt::Debug for HttpsSink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HttpsSink")
+            .field("url", &self.shown_url)
+            .field("headers", &self.headers)
+            .field("framing", &self.framing)
+            .finish_non_exhaustive()
     }
 }
 
@@ -173,4 +187,35 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
         .parse()
         .ok()
         .map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use backstop_config::Secret;
+    use backstop_delivery::SystemClock;
+
+    use super::*;
+    use crate::codec::Resource;
+
+    #[test]
+    fn debug_output_shows_neither_the_query_nor_a_value_of_a_header() {
+        let primary = Primary {
+            url: "https://intake.example.com/v1?key=hunter2".to_owned(),
+            format: Format::Ndjson,
+            compression: Compression::Gzip,
+            headers: vec![("x-api-key".to_owned(), Secret::new("hunter2"))],
+            token: Some(Secret::new("hunter2")),
+            timeout: Duration::from_secs(1),
+        };
+        let http = SharedHttp::new(None, Arc::new(SystemClock), |_| {});
+        let sink = HttpsSink::new(http, &primary, LineEncoder::new(Resource::default()));
+        let shown = format!("{sink:?}");
+        assert!(
+            shown.contains("https://intake.example.com/v1?***"),
+            "{shown}"
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
 }
