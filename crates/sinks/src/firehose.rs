@@ -131,18 +131,25 @@ impl FirehoseSink {
             .send()
             .await
             .map_err(|error| answer(&error, error.code()))?;
-        refused(output.request_responses(), parts.len())
+        let (failed, entries) = (output.failed_put_count(), output.request_responses());
+        refused(entries, parts.len(), failed)
     }
 }
 
 /// The records of a call that were refused, with a status for each. A record is taken when it was
-/// given an id, and not before: an answer that does not speak of each record is no answer.
+/// given an id, and not before. An answer that does not speak of each record, or names fewer failures
+/// than it counts, is none: they may have been taken.
 fn refused(
     responses: &[PutRecordBatchResponseEntry],
     records: usize,
+    failed_put_count: i32,
 ) -> Result<Vec<(usize, u16)>, Answer> {
-    if responses.len() != records {
-        return Err(Answer::None(Failure::Other));
+    let errors = responses
+        .iter()
+        .filter(|entry| entry.error_code().is_some());
+    let names_each = usize::try_from(failed_put_count).is_ok_and(|count| count <= errors.count());
+    if responses.len() != records || !names_each {
+        return Err(Answer::None(Failure::Reset));
     }
     let refused = responses
         .iter()
@@ -227,6 +234,44 @@ mod tests {
         }
     }
 
+    fn entries(errors: &[Option<&str>]) -> Vec<PutRecordBatchResponseEntry> {
+        let entry = |error: Option<&str>| {
+            PutRecordBatchResponseEntry::builder()
+                .set_record_id(error.is_none().then(|| "id".to_owned()))
+                .set_error_code(error.map(str::to_owned))
+                .build()
+        };
+        errors.iter().copied().map(entry).collect()
+    }
+
+    #[test]
+    fn a_record_was_taken_only_where_its_own_entry_says_so() {
+        let slow = Some("ServiceUnavailableException");
+        for (failed, errors, expected) in [
+            (0, &[None, None, None][..], &[][..]),
+            (1, &[None, slow, None], &[(1, 503)]),
+            (
+                2,
+                &[slow, None, Some("InternalFailure")],
+                &[(0, 503), (2, 500)],
+            ),
+            // The count says less than the entries: they know better.
+            (0, &[None, slow, None], &[(1, 503)]),
+            // Who failed is not said, or not of all: nothing is known to be taken.
+            (2, &[None, slow, None], &[(0, 503), (1, 503), (2, 503)]),
+            (-1, &[None, None, None], &[(0, 503), (1, 503), (2, 503)]),
+            (0, &[], &[(0, 503), (1, 503), (2, 503)]),
+            (0, &[None, None], &[(0, 503), (1, 503), (2, 503)]),
+            (0, &[None; 4], &[(0, 503), (1, 503), (2, 503)]),
+        ] {
+            assert_eq!(
+                refused(3, failed, &entries(errors)),
+                expected,
+                "{failed} {errors:?}"
+            );
+        }
+    }
+
     #[test]
     fn a_record_is_taken_when_it_was_given_an_id() {
         let entry = PutRecordBatchResponseEntry::builder;
@@ -236,18 +281,36 @@ mod tests {
             entry().error_code("InternalFailure").build(),
             entry().build(),
         ];
-        assert_eq!(refused(&answer, 4), Ok(vec![(1, 503), (2, 500), (3, 503)]));
-        assert_eq!(refused(&answer[..1], 1), Ok(Vec::new()));
+        assert_eq!(
+            refused(&answer, 4, 2),
+            Ok(vec![(1, 503), (2, 500), (3, 503)])
+        );
+        // The count says less than the entries: they know better.
+        assert_eq!(
+            refused(&answer, 4, 0),
+            Ok(vec![(1, 503), (2, 500), (3, 503)])
+        );
+        assert_eq!(refused(&answer[..1], 1, 0), Ok(Vec::new()));
     }
 
     #[test]
     fn an_answer_that_does_not_speak_of_each_record_is_none() {
-        let none = Err(Answer::None(Failure::Other));
-        assert_eq!(refused(&[], 2), none);
+        let none = Err(Answer::None(Failure::Reset));
+        assert_eq!(refused(&[], 2, 0), none);
         let entry = PutRecordBatchResponseEntry::builder()
             .record_id("1")
             .build();
-        assert_eq!(refused(&[entry], 2), none);
+        assert_eq!(refused(std::slice::from_ref(&entry), 2, 0), none);
+        assert_eq!(
+            refused(&[entry.clone(), entry.clone(), entry.clone()], 2, 0),
+            none
+        );
+        assert_eq!(
+            refused(&[entry.clone(), entry.clone()], 2, 1),
+            none,
+            "who failed is not said"
+        );
+        assert_eq!(refused(&[entry.clone(), entry], 2, -1), none);
     }
 
     #[test]
