@@ -15,7 +15,7 @@ const START_OF_EVENT: &[u8] = b"{\"time\"";
 const MAX_BROKEN: usize = 256;
 
 pub(crate) fn decode(body: &Bytes, text: &str, received: &str, events: &mut Vec<Event>) {
-    let mut at = 0;
+    let mut at = first_element(text);
     let mut broken_seen = 0;
     while let Some(start) = next_value(text, at) {
         let rest = &text[start..];
@@ -45,15 +45,17 @@ fn push_value(body: &Bytes, value: &str, received: &str, events: &mut Vec<Event>
     events.push(event);
 }
 
-/// The offset of the next value, past white space, commas and the array's own brackets.
+/// Where the first element may begin: past the array's own bracket. Any other opens an element.
+fn first_element(text: &str) -> usize {
+    let start = next_value(text, 0).unwrap_or_default();
+    start + usize::from(text[start..].starts_with('['))
+}
+
+/// The offset of the next value, past white space, commas and the array's closing bracket.
 fn next_value(text: &str, from: usize) -> Option<usize> {
-    let rest = text.get(from..)?;
-    let mut skipped = rest.find(|char: char| !is_between_values(char))?;
-    // `[` opens the outer array, unless it opens a nested one that we flatten all the same.
-    while rest[skipped..].starts_with('[') {
-        skipped += 1;
-        skipped += rest[skipped..].find(|char: char| !is_between_values(char))?;
-    }
+    let skipped = text
+        .get(from..)?
+        .find(|char: char| !is_between_values(char))?;
     Some(from + skipped)
 }
 

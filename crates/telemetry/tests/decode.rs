@@ -107,7 +107,7 @@ fn our_own_lines_are_told_from_those_of_other_extensions() {
 fn a_broken_or_odd_element_costs_nothing_else() {
     let good = r#"{"time":"t","type":"function","record":"good"}"#;
     // What stands between two good elements, and the records of type backstop.malformed it becomes.
-    let cases: [(&str, Vec<Value>); 12] = [
+    let cases: [(&str, Vec<Value>); 13] = [
         (
             "{\"time\":\"t\",\"type\":\"function\",\"record\":\"unterminated",
             vec![json!(
@@ -137,7 +137,8 @@ fn a_broken_or_odd_element_costs_nothing_else() {
             r#"{"time":"t","time":"u","type":"function","record":"twice"}"#,
             vec![json!({"time":"u","type":"function","record":"twice"})],
         ),
-        ("[]", vec![]),
+        ("[]", vec![json!([])]),
+        ("[[],[1]]", vec![json!([[], [1]])]),
         ("", vec![]),
     ];
     for (odd, expected) in cases {
@@ -184,6 +185,7 @@ fn what_is_not_an_array_is_kept_all_the_same() {
         decoded("").len() + decoded("[]").len() + decoded(" [ ] ").len(),
         0
     );
+    assert_eq!(record(b"[[]]"), json!([]));
     let lines = "{\"time\":\"t\",\"type\":\"function\",\"record\":1}\n{\"time\":\"t\",\"type\":\"function\",\"record\":2}\n";
     assert_eq!(
         decoded(lines)
