@@ -30,7 +30,7 @@ impl Plain {
                 problem: None,
             };
         }
-        let mut plain = Vec::with_capacity(bytes.len().saturating_mul(4));
+        let mut plain = Vec::new();
         let mut decoder = MultiGzDecoder::new(&bytes[..]).take(limit);
         let problem = match decoder.read_to_end(&mut plain) {
             Err(error) => Some(format!("its gzip stream is broken: {error}")),
@@ -47,13 +47,19 @@ impl Plain {
 
     /// Its lines with their numbers, from 1; an error says what is wrong with a line.
     pub(super) fn lines(&self) -> impl Iterator<Item = (u64, Result<Line<'_>, String>)> {
-        let mut pieces: Vec<&[u8]> = self.bytes.split(|byte| *byte == b'\n').collect();
-        if self.problem.is_some() {
-            // What follows the last line feed is where the break is.
-            pieces.pop();
-        }
-        pieces
-            .into_iter()
+        // What follows the last line feed is where the break is.
+        let end = match self.problem {
+            Some(_) => self
+                .bytes
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .unwrap_or_default(),
+            None => self.bytes.len(),
+        };
+        // One after the other: a list of the lines of an object that holds little else than line
+        // feeds would be sixteen times its size.
+        self.bytes[..end]
+            .split(|byte| *byte == b'\n')
             .zip(1..)
             .filter(|(piece, _)| !piece.trim_ascii().is_empty())
             .map(|(piece, number)| (number, Line::parse(piece)))
@@ -148,6 +154,13 @@ mod tests {
         let found = read(&plain);
         assert!((100..2_000).contains(&found.len()), "{}", found.len());
         assert!(found.iter().all(|(_, line)| line.is_ok()));
+    }
+
+    #[test]
+    fn an_object_that_breaks_off_in_its_first_line_has_none() {
+        let plain = Plain::unpack(gzip(line(1).as_bytes()), 20);
+        assert!(plain.problem.is_some());
+        assert!(read(&plain).is_empty());
     }
 
     #[test]
