@@ -234,44 +234,6 @@ mod tests {
         }
     }
 
-    fn entries(errors: &[Option<&str>]) -> Vec<PutRecordBatchResponseEntry> {
-        let entry = |error: Option<&str>| {
-            PutRecordBatchResponseEntry::builder()
-                .set_record_id(error.is_none().then(|| "id".to_owned()))
-                .set_error_code(error.map(str::to_owned))
-                .build()
-        };
-        errors.iter().copied().map(entry).collect()
-    }
-
-    #[test]
-    fn a_record_was_taken_only_where_its_own_entry_says_so() {
-        let slow = Some("ServiceUnavailableException");
-        for (failed, errors, expected) in [
-            (0, &[None, None, None][..], &[][..]),
-            (1, &[None, slow, None], &[(1, 503)]),
-            (
-                2,
-                &[slow, None, Some("InternalFailure")],
-                &[(0, 503), (2, 500)],
-            ),
-            // The count says less than the entries: they know better.
-            (0, &[None, slow, None], &[(1, 503)]),
-            // Who failed is not said, or not of all: nothing is known to be taken.
-            (2, &[None, slow, None], &[(0, 503), (1, 503), (2, 503)]),
-            (-1, &[None, None, None], &[(0, 503), (1, 503), (2, 503)]),
-            (0, &[], &[(0, 503), (1, 503), (2, 503)]),
-            (0, &[None, None], &[(0, 503), (1, 503), (2, 503)]),
-            (0, &[None; 4], &[(0, 503), (1, 503), (2, 503)]),
-        ] {
-            assert_eq!(
-                refused(3, failed, &entries(errors)),
-                expected,
-                "{failed} {errors:?}"
-            );
-        }
-    }
-
     #[test]
     fn a_record_is_taken_when_it_was_given_an_id() {
         let entry = PutRecordBatchResponseEntry::builder;

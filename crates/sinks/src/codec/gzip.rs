@@ -23,7 +23,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 pub fn gunzip(bytes: &[u8], limit: u64) -> std::io::Result<Vec<u8>> {
     let mut plain = Vec::new();
     let read = MultiGzDecoder::new(bytes)
-        .take(limit + 1)
+        .take(limit.saturating_add(1))
         .read_to_end(&mut plain)?;
     if read as u64 > limit {
         return Err(std::io::Error::other(format!(
