@@ -4,7 +4,7 @@
 
 use super::Resolver;
 use crate::aws;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, one_line};
 use crate::secret::Secret;
 use crate::settings::{AwsSettings, ContainerCredentials, FunctionSettings, InitializationType};
 use crate::url;
@@ -56,7 +56,7 @@ impl Resolver {
             Ok(_) => "remove the query",
             Err(problem) => problem.advice(),
         };
-        let shown = url::redacted(&text);
+        let shown = one_line(&url::redacted(&text));
         let message = format!("is \"{shown}\": {advice}; the endpoint of AWS is used");
         self.errors.push(ConfigError::new(name, message));
         None

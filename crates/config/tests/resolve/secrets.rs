@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use backstop_config::{ConfigError, REGISTER, Settings};
+use backstop_config::{ConfigError, REGISTER, STANDARD, Settings};
 
 /// Everything that can be printed of an environment.
 fn everything_shown(variables: &[(&str, &str)]) -> String {
@@ -121,15 +121,15 @@ fn a_value_with_a_comma_is_not_shown_as_the_name_of_a_header() {
 
 #[test]
 fn errors_are_single_lines_whatever_the_values_hold() {
-    for variable in REGISTER {
+    let ours = REGISTER.iter().map(|variable| variable.name);
+    for name in ours.chain(STANDARD.iter().map(|variable| variable.name)) {
         let value = "two\nlines\u{1b}[31m=\r,\u{2028}";
-        let environment = BTreeMap::from([(variable.name.to_owned(), value.to_owned())]);
+        let environment = BTreeMap::from([(name.to_owned(), value.to_owned())]);
         let (_, errors) = Settings::resolve(&environment);
         let summary = ConfigError::summary(&errors);
         assert!(
             !summary.chars().any(char::is_control),
-            "{}: {summary:?}",
-            variable.name
+            "{name}: {summary:?}"
         );
     }
 }
