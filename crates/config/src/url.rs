@@ -3,8 +3,8 @@
 //! Written by hand because a URL library costs the layer more than these rules do. They are stricter
 //! than RFC 3986: what passes here means the same to every HTTP client.
 //!
-//! Invariants: an accepted address has a host and holds no user name, no password, no backslash and
-//! nothing but visible ASCII; what is shown of any text holds no userinfo and no query.
+//! Invariants: an accepted address has a host and holds no user name, no password and nothing but the
+//! characters of RFC 3986; what is shown of any text holds no userinfo and no query.
 //!
 //! Must not: resolve a name, or change the address.
 
@@ -39,7 +39,7 @@ impl UrlProblem {
         match self {
             Self::Scheme => "begin it with https://",
             Self::Character => {
-                "it holds a space, a backslash, a control character or one that is not ASCII; \
+                "it holds a space, a control character, one that is not ASCII or one of \"<>\\^`{|}; \
                  percent-encode it or remove it"
             }
             Self::Userinfo => "remove the user name and the password",
@@ -51,12 +51,16 @@ impl UrlProblem {
     }
 }
 
+/// Visible ASCII that RFC 3986 has nowhere in an address. Some clients encode it, others refuse it,
+/// and a backslash is a slash to some.
+const NOT_IN_ADDRESSES: &[u8] = b"\"<>\\^`{|}";
+
 /// Judges an address.
 pub(crate) fn check(text: &str) -> Result<Address, UrlProblem> {
     let (encrypted, rest) = split_scheme(text).ok_or(UrlProblem::Scheme)?;
     if !text
         .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        .all(|byte| byte.is_ascii_graphic() && !NOT_IN_ADDRESSES.contains(&byte))
     {
         return Err(UrlProblem::Character);
     }
@@ -206,6 +210,8 @@ mod tests {
             ("https://host/a b", Err(Character)),
             ("https://host/\n", Err(Character)),
             ("https://good\\@evil", Err(Character)),
+            ("https://host/?a>b", Err(Character)),
+            ("https://host/{a|b}", Err(Character)),
             ("https://bücher.example", Err(Character)),
             ("https://user@host", Err(Userinfo)),
             ("https://user:password@host:1/x", Err(Userinfo)),

@@ -90,8 +90,8 @@ fn an_address_that_is_not_accepted_switches_the_primary_off() {
         ),
         (
             "https://host/a b",
-            "is \"https://host/a b\": it holds a space, a backslash, a control character or one \
-             that is not ASCII; percent-encode it or remove it",
+            "is \"https://host/a b\": it holds a space, a control character, one that is not ASCII or \
+             one of \"<>\\^`{|}; percent-encode it or remove it",
         ),
         (
             "https://user:password@host/x",
