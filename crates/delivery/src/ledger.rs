@@ -280,4 +280,17 @@ mod tests {
             r#"{"backstop":{"ledger":{"ambiguous":0,"dead_letters":0,"delivered":{"firehose":0,"https":4,"s3":3},"dropped":{"buffer_full":2},"lost_upstream":5,"pending":1,"received":10,"recovered":0}}}"#
         );
     }
+
+    /// Neither could come of counting; both would be a fault of it, which the equation is to show.
+    #[test]
+    fn what_is_pending_must_fit_the_count_and_the_books() {
+        let books = |received, pending| Ledger {
+            received,
+            pending,
+            ..Ledger::default()
+        };
+        assert!(books(1, 1).adds_up(1));
+        assert!(!books(3, 1).adds_up(1));
+        assert!(!books(1, 0).adds_up(1));
+    }
 }

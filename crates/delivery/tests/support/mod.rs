@@ -42,6 +42,8 @@ pub(crate) enum Say {
     Partial(Vec<usize>),
     /// The same, without a word of the parts that it did not take.
     PartialUnheard(Vec<usize>),
+    /// 200 at that moment, but read only some turns of the runtime later.
+    Unread(Duration),
     /// 413 for more than `most` records, or for a batch with record `never` in it.
     TooLarge {
         most: usize,
@@ -54,6 +56,7 @@ pub(crate) struct Script {
     pub(crate) always: Option<Say>,
     pub(crate) in_turn: VecDeque<Say>,
     pub(crate) calls: Vec<Call>,
+    pub(crate) resets: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -135,6 +138,13 @@ impl Sink for ScriptedSink {
                     code: 503,
                     unheard: true,
                 },
+                Say::Unread(delay) => {
+                    sleep(delay).await;
+                    for _ in 0..3 {
+                        tokio::task::yield_now().await;
+                    }
+                    Answer::status(200)
+                }
                 Say::TooLarge { most, never } => {
                     let has_never = never.is_some_and(|never| sequences.contains(&never));
                     Answer::status(if sequences.len() > most || has_never {
@@ -159,7 +169,9 @@ impl Sink for ScriptedSink {
         })
     }
 
-    fn reset(&self) {}
+    fn reset(&self) {
+        self.script.lock().unwrap().resets += 1;
+    }
 }
 
 /// The sequences in the parts that failed, and in those that did not.
@@ -190,11 +202,14 @@ impl Clock for PausedClock {
     }
 }
 
-#[derive(Debug)]
-struct Deaf;
+/// Remembers what it is told.
+#[derive(Debug, Default)]
+struct Ear(Mutex<Vec<Notice>>);
 
-impl Observer for Deaf {
-    fn notice(&self, _: Notice) {}
+impl Observer for Ear {
+    fn notice(&self, notice: Notice) {
+        self.0.lock().unwrap().push(notice);
+    }
 }
 
 /// A chain and everything around it.
@@ -204,10 +219,12 @@ pub(crate) struct Rig {
     pub(crate) window: WindowControl,
     pub(crate) view: WindowView,
     scripts: BTreeMap<SinkName, Arc<Mutex<Script>>>,
+    ear: Arc<Ear>,
 }
 
 impl Rig {
     pub(crate) fn new(sinks: &[(SinkName, Role)]) -> Self {
+        let ear = Arc::<Ear>::default();
         let ledger = SharedLedger::default();
         let mut scripts = BTreeMap::new();
         let links = sinks
@@ -226,7 +243,7 @@ impl Rig {
             links,
             ledger: ledger.clone(),
             clock: Arc::new(PausedClock(Instant::now())),
-            observer: Arc::new(Deaf),
+            observer: ear.clone(),
             jitter: Jitter::none(),
         });
         let start = Window {
@@ -241,6 +258,7 @@ impl Rig {
             window,
             view,
             scripts,
+            ear,
         }
     }
 
@@ -288,6 +306,14 @@ impl Rig {
 
     pub(crate) fn recorded(&self, sink: SinkName) -> Vec<Call> {
         self.script(sink).lock().unwrap().calls.clone()
+    }
+
+    pub(crate) fn resets(&self, sink: SinkName) -> usize {
+        self.script(sink).lock().unwrap().resets
+    }
+
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        self.ear.0.lock().unwrap().clone()
     }
 
     pub(crate) fn calls(&self, sink: SinkName) -> usize {
