@@ -34,6 +34,14 @@ bench *arguments:
 soak *arguments:
     scripts/soak {{ arguments }}
 
+# Made-up input for what reads bytes from outside
+fuzz *arguments:
+    scripts/fuzz {{ arguments }}
+
+# What the tests of the delivery policy do not notice
+mutants *arguments:
+    scripts/mutants {{ arguments }}
+
 fmt:
     cargo fmt --all
 

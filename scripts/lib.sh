@@ -9,7 +9,9 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/backstop
 tools=$cache/tools
 
+cargo_audit_version=0.22.2
 cargo_deny_version=0.20.2
+cargo_mutants_version=27.1.0
 shellcheck_version=0.11.0.1
 
 say() {
@@ -21,24 +23,36 @@ die() {
     exit 1
 }
 
-# A C compiler: it compiles ring and links every binary.
-ensure_c_compiler() {
-    command -v cc >/dev/null && return
+# ensure_compiler COMMAND PACKAGE…: a compiler, from Debian's packages where it is missing.
+ensure_compiler() {
+    local compiler=$1
+    shift
+    command -v "$compiler" >/dev/null && return
     local as_root=()
     if [[ $(id -u) -ne 0 ]]; then
         if ! sudo -n true 2>/dev/null; then
-            die "no C compiler (cc): install gcc and libc6-dev, or what your system calls them"
+            die "no compiler ($compiler): install $*, or what your system calls them"
         fi
         as_root=(sudo -n)
     fi
-    command -v apt-get >/dev/null || die "no C compiler (cc): install one"
-    say "No C compiler (cc): installing gcc"
+    command -v apt-get >/dev/null || die "no compiler ($compiler): install one"
+    say "No compiler ($compiler): installing $1"
     local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
-        apt-get install -y --no-install-recommends gcc libc6-dev)
+        apt-get install -y --no-install-recommends "$@")
     "${install[@]}" >/dev/null 2>&1 ||
         { "${as_root[@]}" apt-get update >/dev/null && "${install[@]}" >/dev/null; } ||
-        die "gcc cannot be installed: install a C compiler"
-    command -v cc >/dev/null || die "gcc is installed, and still there is no cc"
+        die "$1 cannot be installed: install a compiler ($compiler)"
+    command -v "$compiler" >/dev/null || die "$1 is installed, and still there is no $compiler"
+}
+
+# A C compiler: it compiles ring and links every binary.
+ensure_c_compiler() {
+    ensure_compiler cc gcc libc6-dev
+}
+
+# A C++ compiler: libFuzzer is written in it. Nothing but fuzzing needs one.
+ensure_cxx_compiler() {
+    ensure_compiler c++ g++ libc6-dev
 }
 
 # The toolchain that rust-toolchain.toml pins, or a stable one of the same minor version.
@@ -93,16 +107,30 @@ find_shellcheck() {
     printf '%s\n' "$tools/bin/shellcheck"
 }
 
-# Prints the path of cargo-deny; installs a pinned one (about two minutes). Fails without a word.
-find_cargo_deny() {
-    command -v cargo-deny && return
-    if [[ ! -x $tools/bin/cargo-deny ]]; then
-        say "Installing cargo-deny $cargo_deny_version (once, about two minutes)"
-        (cd "$root" && CARGO_TARGET_DIR=$cache/cargo-deny cargo install --quiet --debug --locked \
-            --version "$cargo_deny_version" --root "$tools" cargo-deny) >/dev/null 2>&1 || return
-        rm -rf "$cache/cargo-deny"
+# find_tool NAME VERSION: prints the path of a tool that cargo installs; installs a pinned one (about
+# two minutes). Fails without a word.
+find_tool() {
+    local name=$1 version=$2
+    command -v "$name" && return
+    if [[ ! -x $tools/bin/$name ]]; then
+        say "Installing $name $version (once, about two minutes)"
+        (cd "$root" && CARGO_TARGET_DIR=$cache/$name cargo install --quiet --debug --locked \
+            --version "$version" --root "$tools" "$name") >/dev/null 2>&1 || return
+        rm -rf "${cache:?}/$name"
     fi
-    printf '%s\n' "$tools/bin/cargo-deny"
+    printf '%s\n' "$tools/bin/$name"
+}
+
+find_cargo_audit() {
+    find_tool cargo-audit "$cargo_audit_version"
+}
+
+find_cargo_deny() {
+    find_tool cargo-deny "$cargo_deny_version"
+}
+
+find_cargo_mutants() {
+    find_tool cargo-mutants "$cargo_mutants_version"
 }
 
 ensure_toolchain
