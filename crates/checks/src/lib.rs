@@ -14,11 +14,13 @@ mod config;
 mod decode;
 mod records;
 mod responses;
+mod spool;
 
 pub use archive::archive;
 pub use config::config;
 pub use decode::decode;
 pub use responses::responses;
+pub use spool::spool;
 
 /// A check: panics where the input shows a fault.
 pub type Check = fn(&[u8]);
@@ -29,4 +31,5 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("config", config),
     ("decode", decode),
     ("responses", responses),
+    ("spool", spool),
 ];

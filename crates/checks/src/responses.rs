@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use backstop_config::{AwsSettings, Compression, Format, Primary, Secret};
+use backstop_config::{AwsSettings, Compression, Format, Primary, S3Archive, Secret};
 use backstop_delivery::{
     Answer, Batch, Chain, ChainParts, DropReason, Jitter, LinkSettings, Notice, Observer, Part,
     Phase, Role, SharedLedger, Sink, SinkFuture, SinkName, SystemClock, Verdict, Window,
@@ -272,7 +272,13 @@ fn sinks(http: &SharedHttp, address: SocketAddr) -> [Arc<dyn Sink>; 3] {
     };
     let region = || "us-east-1".to_owned();
     let firehose = ("stream".to_owned(), region());
-    let s3 = ("bucket".to_owned(), "prefix".to_owned(), region());
+    let s3 = S3Archive {
+        bucket: "bucket".to_owned(),
+        prefix: "prefix".to_owned(),
+        region: region(),
+        kms_key_id: None,
+        expected_bucket_owner: None,
+    };
     [
         Arc::new(HttpsSink::new(http.clone(), &primary, encoder("demo"))),
         Arc::new(FirehoseSink::new(

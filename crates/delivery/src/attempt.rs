@@ -152,13 +152,20 @@ pub(crate) async fn attempts(
         {
             return Outcome::Diverted(cause);
         }
-        let mut phase = window.clone();
-        tokio::select! {
-            () = sleep(pause) => {}
-            _ = window.cut(limit) => return Outcome::Diverted(cause),
-            // No time to wait any more: the others' turn, and then this one's again.
-            () = phase.becomes(Phase::Shutdown) => return Outcome::Diverted(cause),
+        if !has_waited(pause, window, limit).await {
+            return Outcome::Diverted(cause);
         }
+    }
+}
+
+/// Waits before the next attempt; false where there is no time for it any more.
+async fn has_waited(pause: Duration, window: &mut WindowView, limit: Limit) -> bool {
+    let mut phase = window.clone();
+    tokio::select! {
+        () = sleep(pause) => true,
+        _ = window.cut(limit) => false,
+        // The others' turn, and then this one's again.
+        () = phase.becomes(Phase::Shutdown) => false,
     }
 }
 

@@ -239,11 +239,14 @@ impl Chain {
                 let tail = batch.split_off(PROBE_RECORDS);
                 return Step::Split(batch, tail);
             }
-            let is_closed = link.state().breaker.state(now) == BreakerState::Closed;
+            let is_closed = |link: &Link| link.state().breaker.state(now) == BreakerState::Closed;
+            let is_last_well = !unasked.iter().any(|later| is_closed(&self.links[*later]));
+            let is_last_chance = phase == Phase::Shutdown && is_last_well;
+            let is_closed = is_closed(link);
             let left = window.left(Duration::ZERO);
             let mut reserve = (self.reserve(link.role, &unasked, phase) * rounds).min(left / 2);
-            if is_closed && phase == Phase::Shutdown {
-                // What little is left is best spent on a sink that may be well.
+            if is_closed && is_last_chance {
+                // What little is left is best spent on the sink that may be well.
                 reserve = reserve.min(left.saturating_sub(link.state().needs()));
             }
             for later in unasked.iter().map(|later| &self.links[*later]) {
@@ -251,7 +254,6 @@ impl Chain {
                     batch.divert(later.sink.name(), Cause::BREAKER_OPEN);
                 }
             }
-            let is_last_chance = phase == Phase::Shutdown && (unasked.is_empty() || is_closed);
             if !has_time(link, window, reserve, is_last_chance) {
                 // A sink that may be well is not passed over for want of time: the next handler's
                 // run has plenty. Nor is a probe spent where it could only fail.

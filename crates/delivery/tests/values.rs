@@ -170,10 +170,12 @@ fn the_ledger_tells_all_that_it_counts() {
         (DropReason::TooLarge, "too_large"),
         (DropReason::Shutdown, "shutdown"),
         (DropReason::OwnLog, "own_log"),
+        (DropReason::Killed, "killed"),
     ];
     let mut ledger = shared.lock();
     ledger.receive(60);
-    ledger.receive(40);
+    ledger.recover(30);
+    ledger.recover(22);
     for (count, (reason, name)) in (1..).zip(reasons) {
         ledger.drop_records(reason, count);
         ledger.drop_records(reason, count);
@@ -194,14 +196,95 @@ fn the_ledger_tells_all_that_it_counts() {
         ledger.note_ambiguous(10 * count);
         ledger.note_dead_letters(20 * count);
     }
-    assert_eq!((ledger.received(), ledger.pending()), (100, 43));
+    assert_eq!((ledger.received(), ledger.pending()), (112, 43));
+    assert_eq!(ledger.recovered(), 52);
     assert_eq!((ledger.delivered_in_all(), ledger.ambiguous()), (27, 30));
     assert!(ledger.adds_up(43));
     assert!(!ledger.adds_up(42));
     assert_eq!(
         ledger.line(),
-        r#"{"backstop":{"ledger":{"ambiguous":30,"dead_letters":60,"delivered":{"firehose":9,"https":8,"s3":10},"dropped":{"buffer_full":2,"own_log":10,"rejected":4,"shutdown":8,"too_large":6},"lost_upstream":3,"pending":43,"received":100}}}"#
+        r#"{"backstop":{"ledger":{"ambiguous":30,"dead_letters":60,"delivered":{"firehose":9,"https":8,"s3":10},"dropped":{"buffer_full":2,"killed":12,"own_log":10,"rejected":4,"shutdown":8,"too_large":6},"lost_upstream":3,"pending":43,"received":112,"recovered":52}}}"#
     );
+}
+
+/// A ledger in which each count is another number.
+fn full_ledger() -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.receive(500);
+    ledger.recover(11);
+    let sinks = [SinkName::Https, SinkName::Firehose, SinkName::S3];
+    for (count, sink) in (21..).zip(sinks) {
+        ledger.deliver(sink, count);
+    }
+    let reasons = [
+        DropReason::BufferFull,
+        DropReason::Rejected,
+        DropReason::TooLarge,
+        DropReason::Shutdown,
+        DropReason::OwnLog,
+        DropReason::Killed,
+    ];
+    for (count, reason) in (31..).zip(reasons) {
+        ledger.drop_records(reason, count);
+    }
+    ledger.lose_upstream(41);
+    ledger.note_ambiguous(42);
+    ledger.note_dead_letters(43);
+    ledger
+}
+
+#[test]
+fn a_ledger_goes_on_with_its_counts_and_never_with_counts_that_do_not_add_up() {
+    let ledger = full_ledger();
+    let counts = ledger.counts();
+    assert_eq!(Ledger::from_counts(counts), Some(ledger));
+    let empty = Ledger::default();
+    assert_eq!(
+        Ledger::from_counts(empty.counts()).map(|ledger| ledger.line()),
+        Some(empty.line())
+    );
+    // Received, pending, and each that was delivered or dropped are in the equation.
+    for index in [0, 1, 6, 7, 8, 9, 10, 11, 12, 13, 14] {
+        for wrong in [counts[index] + 1, counts[index] - 1, u64::MAX] {
+            let mut counts = counts;
+            counts[index] = wrong;
+            assert_eq!(Ledger::from_counts(counts), None, "{index}: {wrong}");
+        }
+    }
+}
+
+#[test]
+fn what_a_flush_under_way_has_settled_can_be_left_out() {
+    let before = full_ledger();
+    let mut now = before.clone();
+    now.receive(50);
+    now.deliver(SinkName::Https, 3);
+    now.deliver(SinkName::S3, 4);
+    now.drop_records(DropReason::Rejected, 5);
+    now.drop_records(DropReason::TooLarge, 6);
+    now.drop_records(DropReason::BufferFull, 7);
+    now.drop_records(DropReason::OwnLog, 8);
+    now.lose_upstream(9);
+    now.note_ambiguous(3);
+    now.note_dead_letters(4);
+    let mut expected = before.clone();
+    expected.receive(50);
+    expected.drop_records(DropReason::BufferFull, 7);
+    expected.drop_records(DropReason::OwnLog, 8);
+    expected.lose_upstream(9);
+    assert_eq!(now.as_if_unsent_since(&before), expected);
+}
+
+#[test]
+fn a_record_and_a_batch_know_whether_they_have_a_copy() {
+    let records = vec![record(1, ""), record(2, "")];
+    let mut batch = Batch::new(Wall::default(), records).unwrap();
+    assert!(batch.records().iter().all(|record| !record.is_kept()));
+    batch.set_kept();
+    assert!(batch.records().iter().all(Record::is_kept));
+    assert!(!batch.is_ambiguous());
+    batch.mark_ambiguous();
+    assert!(batch.is_ambiguous());
 }
 
 #[test]
@@ -251,6 +334,7 @@ fn causes_have_names_that_stay() {
     let partial = Answer::Partial {
         failed: vec![1],
         code: 500,
+        unheard: false,
     };
     assert_eq!(partial.cause().to_string(), "partial (status 500)");
     let sinks = [SinkName::Https, SinkName::Firehose, SinkName::S3];

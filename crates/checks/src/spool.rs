@@ -1,0 +1,69 @@
+//! The reader of the spool, a file that the function itself could have written.
+//!
+//! Input: a spool as it is; and then payloads, each after its length in two bytes, that are put into
+//! frames with the right checksums.
+
+use std::collections::HashSet;
+use std::io::Cursor;
+
+use backstop_delivery::Record;
+use backstop_extension::spool::{Contents, read};
+
+const MAGIC: &[u8; 8] = b"BKSPOOL1";
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Whatever the file holds: no more is read than the bound, each record is one line of JSON, and no id
+/// comes twice.
+///
+/// # Panics
+///
+/// Where that does not hold.
+pub fn spool(input: &[u8]) {
+    check(input);
+    check(&framed(input));
+}
+
+fn check(file: &[u8]) {
+    let length = file.len() as u64;
+    let contents = read(
+        &mut Cursor::new(file),
+        length,
+        MOST_BYTES,
+        "2026-01-01T00:00:00Z",
+    );
+    let contents = contents.expect("memory can always be read");
+    assert!(contents.torn + contents.foreign <= length, "{contents:?}");
+    let records = records(&contents);
+    let bytes: usize = records.iter().map(|record| record.cost()).sum();
+    assert!(bytes <= MOST_BYTES, "{bytes} bytes of records");
+    let ids: HashSet<_> = records.iter().map(|record| record.id()).collect();
+    assert_eq!(ids.len(), records.len(), "an id comes twice");
+    for record in records {
+        let fragment = record.fragment();
+        assert!(!fragment.contains(&b'\n'), "a record is one line");
+        let object = [b"{", &fragment[..], b"}"].concat();
+        serde_json::from_slice::<serde_json::Value>(&object).expect("a record is JSON");
+    }
+}
+
+fn records(contents: &Contents) -> Vec<&Record> {
+    contents
+        .groups
+        .iter()
+        .flat_map(|group| &group.records)
+        .collect()
+}
+
+fn framed(mut input: &[u8]) -> Vec<u8> {
+    let mut file = MAGIC.to_vec();
+    while let Some((length, rest)) = input.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_le_bytes(*length)).min(rest.len());
+        let (payload, rest) = rest.split_at(length);
+        let size = u32::try_from(payload.len()).expect("it was two bytes");
+        file.extend(size.to_le_bytes());
+        file.extend(crc32fast::hash(payload).to_le_bytes());
+        file.extend(payload);
+        input = rest;
+    }
+    file
+}
