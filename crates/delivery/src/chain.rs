@@ -162,8 +162,8 @@ impl Chain {
         if left.is_empty() || window.current().phase != Phase::Shutdown {
             return left;
         }
-        // Nothing comes after this. The flush may have begun when breakers still held; and where all
-        // sinks refused at once, one may have come back.
+        // Nothing comes after this. The flush may have begun before; and where all sinks refused at once,
+        // one may have come back.
         self.offer_all(left, window).await
     }
 
@@ -225,7 +225,8 @@ impl Chain {
     }
 
     async fn offer_once(&self, mut batch: Batch, window: &mut WindowView, rounds: u32) -> Step {
-        let mut unasked = self.order(window.current().phase);
+        let began_in = window.current().phase;
+        let mut unasked = self.order(began_in);
         while let Some(index) = unasked.pop_front() {
             let link = &self.links[index];
             if batch.dead_letter().is_some() && link.role == Role::Primary {
@@ -234,6 +235,10 @@ impl Chain {
             let turn = self.encoding.lock().await;
             tokio::task::yield_now().await;
             let phase = window.current().phase;
+            if phase == Phase::Shutdown && began_in != phase {
+                // Another order, and time kept for all: the second pass.
+                return Step::Left(batch);
+            }
             let now = self.clock.wall();
             if link.state().breaker.would_probe(now, phase) && batch.len() > PROBE_RECORDS {
                 let tail = batch.split_off(PROBE_RECORDS);
@@ -284,7 +289,10 @@ impl Chain {
             let terms = Terms {
                 permit,
                 reserve,
-                shutdown_reserve: self.reserve(link.role, &unasked, Phase::Shutdown) * rounds,
+                shutdown_reserve: match phase {
+                    Phase::Shutdown => reserve,
+                    Phase::Handler | Phase::PostRuntime => self.shutdown_reserve(index) * rounds,
+                },
             };
             match attempts(self, link, &mut batch, parts, window, terms).await {
                 Outcome::Delivered => return self.delivered(link, &batch),
@@ -365,6 +373,16 @@ impl Chain {
             }
             Some(_) | None => Step::Left(batch),
         }
+    }
+
+    /// What all the other sinks must be left should the environment be taken down during an attempt.
+    fn shutdown_reserve(&self, index: usize) -> Duration {
+        let others = self
+            .links
+            .iter()
+            .enumerate()
+            .filter(|other| other.0 != index);
+        others.map(|(_, link)| link.state().reserve()).sum()
     }
 
     /// What the sinks that are still to be asked must be left, for one round of batches.

@@ -106,6 +106,38 @@ fn a_wait_that_began_before_the_shutdown_leaves_time_for_what_waits_behind_it() 
     run(&setup, &steps);
 }
 
+/// A retry was cut short by the shutdown, and the next sink, which hung, had all the time there was.
+#[test]
+fn a_flush_that_the_shutdown_finds_under_way_begins_anew() {
+    let setup = Setup {
+        strategy: FlushStrategy::Continuous,
+        has_spool: false,
+        ..SETUP
+    };
+    let broken = |output: Vec<Output>, rest: u64, news_late: u64| {
+        Step::Invoke(Invocation {
+            output,
+            rest,
+            news_late,
+            gap: 0,
+            freeze_breaks: true,
+            end: End::Done,
+        })
+    };
+    let pad = |after, records, padding| Output {
+        padding,
+        ..output(after, records)
+    };
+    let steps = [
+        Step::Sink(0, Manner::Hang),
+        broken(vec![output(157, 1), pad(55, 6, 63)], 16, 7),
+        broken(vec![pad(142, 4, 197)], 208, 15),
+        broken(Vec::new(), 135, 16),
+        Step::Sink(2, Manner::Hang),
+    ];
+    run(&setup, &steps);
+}
+
 /// The spool of the first run was closed, and stayed so: the kill of the second went unnoticed.
 #[test]
 fn a_kill_after_a_reset_is_noticed() {
