@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::buffer::Handover;
 use crate::buffer::spool::{Books, Spool};
-use crate::diagnostics::{Log, hush_panics};
+use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
 use crate::pipeline::{Parts, Pipeline};
 use crate::source::{Inbox, Listener};
@@ -31,7 +31,6 @@ const FALLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the extension until Lambda ends it.
 pub async fn run() -> ExitCode {
-    hush_panics();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (settings, errors) = Settings::resolve(&ProcessEnvironment);
     let log = Log::new(settings.log_level, clock.clone());

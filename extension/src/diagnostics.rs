@@ -17,7 +17,7 @@ const QUIET: Duration = Duration::from_secs(30);
 
 /// From now on a panic is one line of ours that says where. What it says else is not shown: the
 /// message of a slice, an `expect` or an assertion quotes what it was about.
-pub(crate) fn hush_panics() {
+pub fn hush_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
         let message = "Panicked, which is a bug: please report it";
@@ -203,35 +203,4 @@ fn print(line: &str) {
     let mut stderr = std::io::stderr().lock();
     // Nobody is left to tell when stderr is closed.
     drop(writeln!(stderr, "{line}"));
-}
-
-#[cfg(test)]
-mod tests {
-    use std::process::Command;
-
-    const CHILD: &str = "BACKSTOP_TEST_IS_CHILD";
-
-    /// The hook belongs to the whole process, so a process of its own panics.
-    #[test]
-    fn a_panic_says_where_it_was_and_nothing_of_what_it_was_about() {
-        if std::env::var_os(CHILD).is_some() {
-            super::hush_panics();
-            let panicked = std::thread::spawn(|| panic!("canary-{}", "hunter2")).join();
-            assert!(panicked.is_err());
-            return;
-        }
-        let name = "diagnostics::tests::a_panic_says_where_it_was_and_nothing_of_what_it_was_about";
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(CHILD, "1")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&child.stderr) + String::from_utf8_lossy(&child.stdout);
-        assert!(child.status.success(), "{said}");
-        assert!(
-            said.contains(r#"{"backstop":{"at":"extension/src/diagnostics.rs:"#),
-            "{said}"
-        );
-        assert!(!said.contains("canary"), "{said}");
-    }
 }

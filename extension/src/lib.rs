@@ -24,4 +24,5 @@ mod transform;
 
 pub use app::run;
 pub use buffer::spool;
+pub use diagnostics::hush_panics;
 pub use transform::Enricher;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    backstop_extension::hush_panics();
     // One thread: the extension shares a fraction of a core with the function.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

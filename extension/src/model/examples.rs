@@ -160,7 +160,14 @@ fn a_kill_after_a_reset_is_noticed() {
 fn what_a_flush_has_delivered_hides_no_loss() {
     let steps = [
         Step::Sink(0, Manner::Refuse(413, 16)),
-        invocation(vec![output(0, 10), output(0, 12)], 0, End::Done),
+        Step::Invoke(Invocation {
+            output: vec![output(0, 10), output(0, 12)],
+            rest: 0,
+            news_late: 0,
+            gap: 100,
+            freeze_breaks: false,
+            end: End::Done,
+        }),
         invocation(vec![output(50, 1)], 46, End::Killed(51, 0)),
     ];
     run(&SETUP, &steps);

@@ -204,6 +204,7 @@ impl Lambda {
             .expect("never ready again");
         let added = ready.saturating_duration_since(done);
         assert!(added <= most, "added {added:?}, at most {most:?}");
+        self.check_spool();
         let report = self.platform("platform.report", &request);
         self.post(report);
         self.run_for(Duration::ZERO).await;
@@ -213,12 +214,17 @@ impl Lambda {
     /// Wall time goes on, and nothing else.
     fn freeze(&mut self, gap: u64, breaks: bool) {
         self.life.check_task();
-        if self.setup.has_spool {
-            rules::nothing_waits_in_memory_only(&self.life.ledger, &self.directory(), &self.world);
-        }
+        self.check_spool();
         self.world.shift_clock(i64::try_from(gap).unwrap());
         if breaks {
             self.world.break_connections();
+        }
+    }
+
+    /// Once the extension is ready, a freeze may come.
+    fn check_spool(&self) {
+        if self.setup.has_spool {
+            rules::nothing_waits_in_memory_only(&self.life.ledger, &self.directory(), &self.world);
         }
     }
 
