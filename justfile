@@ -38,6 +38,10 @@ soak *arguments:
 fuzz *arguments:
     scripts/fuzz {{ arguments }}
 
+# Whether the tests of the promise can fail
+mutations *arguments:
+    scripts/mutations {{ arguments }}
+
 # What the tests of the delivery policy do not notice
 mutants *arguments:
     scripts/mutants {{ arguments }}

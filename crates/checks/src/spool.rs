@@ -8,6 +8,7 @@ use std::io::Cursor;
 
 use backstop_delivery::Record;
 use backstop_extension::spool::{Contents, read};
+use serde_json::value::RawValue;
 
 const MAGIC: &[u8; 8] = b"BKSPOOL1";
 const MOST_BYTES: usize = 64 * 1024;
@@ -42,7 +43,8 @@ fn check(file: &[u8]) {
         let fragment = record.fragment();
         assert!(!fragment.contains(&b'\n'), "a record is one line");
         let object = [b"{", &fragment[..], b"}"].concat();
-        serde_json::from_slice::<serde_json::Value>(&object).expect("a record is JSON");
+        // As text: a number may be beyond what this machine can count.
+        serde_json::from_slice::<Box<RawValue>>(&object).expect("a record is JSON");
     }
 }
 
