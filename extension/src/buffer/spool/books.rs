@@ -39,7 +39,13 @@ impl Books {
         if !self.enabled {
             return Ok(None);
         }
-        let Some(mut file) = self.place.open(FILE)? else {
+        let file = self.place.open(FILE).inspect_err(|error| {
+            if error.kind() == io::ErrorKind::ResourceBusy {
+                // Another process counts there.
+                self.enabled = false;
+            }
+        });
+        let Some(mut file) = file? else {
             return Ok(None);
         };
         let mut bytes = [0; BYTES];

@@ -63,7 +63,13 @@ impl Spool {
         if self.max_bytes == 0 {
             return Ok(Contents::default());
         }
-        let Some(mut file) = self.place.open(FILE)? else {
+        let file = self.place.open(FILE).inspect_err(|error| {
+            if error.kind() == io::ErrorKind::ResourceBusy {
+                // Another process keeps its records there.
+                self.max_bytes = 0;
+            }
+        });
+        let Some(mut file) = file? else {
             return Ok(Contents::default());
         };
         let length = file.metadata()?.len().min(self.max_bytes);
@@ -89,9 +95,14 @@ impl Spool {
         if self.max_bytes == 0 {
             return Ok(());
         }
+        let before = self.length;
         let mut unkept = buffer.unkept().peekable();
         while unkept.peek().is_some() {
-            self.append(&frame::records(&mut unkept))?;
+            if let Err(error) = self.append(&frame::records(&mut unkept)) {
+                // All or none: what is not known to be kept would be appended again.
+                self.cut(before)?;
+                return Err(error);
+            }
         }
         drop(unkept);
         buffer.set_kept();
@@ -150,23 +161,26 @@ impl Spool {
     /// Leaves out what is no longer needed.
     fn rewrite(&mut self, buffer: &mut Buffer) -> io::Result<()> {
         self.place.remove(NEW)?;
-        let (file, length) = (self.file.take(), std::mem::take(&mut self.length));
-        self.file = Some(self.place.create(NEW)?);
+        let new = self.place.create(NEW)?;
+        let old = (self.file.replace(new), std::mem::take(&mut self.length));
         let done = self
             .put_all(buffer)
             .and_then(|()| self.place.rename(NEW, FILE));
-        if done.is_err() {
-            (self.file, self.length) = (file, length);
-            return done;
+        if done.is_ok() {
+            buffer.set_kept();
+        } else {
+            (self.file, self.length) = old;
         }
-        buffer.set_kept();
-        Ok(())
+        done
     }
 
     fn append(&mut self, frame: &[u8]) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(self.place.create(FILE)?),
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            let file = self.place.create(FILE)?;
+            file.set_len(0)?;
+            self.file.insert(file)
         };
         let magic = if self.length == 0 {
             frame::MAGIC.as_slice()

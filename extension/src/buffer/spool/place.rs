@@ -72,7 +72,10 @@ impl Place {
         }
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(not_ours("in use by another process")),
+            Err(TryLockError::WouldBlock) => Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "in use by another process",
+            )),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }

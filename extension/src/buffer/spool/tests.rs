@@ -313,6 +313,26 @@ fn a_second_process_does_not_write_into_it() {
     let mut second = Spool::new(directory.clone(), CAP);
     let error = second.keep(&mut buffer_of([2])).unwrap_err();
     assert_eq!(error.to_string(), "in use by another process");
+
+    let ledger = SharedLedger::default();
+    let mut books = Books::new(directory.clone(), true);
+    books.write(&ledger.lock()).unwrap();
+    let mut third = handover(&directory);
+    let mut buffer = Buffer::new(CAP);
+    third.inherit(&mut buffer, &ledger, NOW);
+    assert_eq!(buffer.held_records(), 0);
+    third.keep(&mut buffer_of([3]));
+    third.count(&ledger.lock());
+    assert!(!third.leave(&mut buffer_of([3])));
+    third.clear();
+    third.reported();
+    drop((first, books));
+    assert_eq!(
+        sequences(&recovered(&directory)),
+        [1],
+        "it is still the first's"
+    );
+    assert!(directory.join("ledger").exists());
 }
 
 #[test]
@@ -327,6 +347,9 @@ fn beyond_its_bound_records_stay_in_memory_and_what_is_kept_stays_whole() {
     let error = spool.keep(&mut buffer).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     assert_eq!(buffer.held_records(), 20);
+    let length = spool.length;
+    spool.keep(&mut buffer).unwrap_err();
+    assert_eq!(spool.length, length, "nothing is appended again and again");
     drop(spool);
     assert_eq!(sequences(&recovered(&directory)), [1, 2, 3]);
 }
