@@ -374,3 +374,28 @@ async fn a_sink_whose_time_is_up_as_the_grace_of_a_thaw_ends_has_timed_out() {
     assert_eq!(rig.calls(Https), 1);
     rig.assert_delivered(&[(S3, 1)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn at_shutdown_there_is_time_for_a_short_wait_before_a_retry() {
+    let rig = pair();
+    rig.say_in_turn(Https, [Say::Status(503)]);
+    let left = rig
+        .flush(vec![batch(1, 1)], Phase::Shutdown, ms(1700))
+        .await;
+    assert!(left.is_empty());
+    rig.assert_delivered(&[(Https, 1)]);
+    assert_eq!(rig.calls(S3), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_before_a_retry_ends_when_the_environment_is_taken_down() {
+    let rig = alone();
+    rig.say_in_turn(Https, [Say::RetryAfter(429, Duration::from_secs(20))]);
+    let flush = rig.start_flush(vec![batch(1, 1)], Phase::Handler, Duration::from_mins(1));
+    rig.advance(ms(100)).await;
+    let shutdown = tokio::time::Instant::now();
+    rig.window.set(Phase::Shutdown, shutdown + ms(1000));
+    assert!(flush.await.unwrap().is_empty());
+    assert_eq!(shutdown.elapsed(), ms(0), "asked again at once");
+    rig.assert_delivered(&[(Https, 1)]);
+}
