@@ -231,7 +231,9 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// Takes in all that has arrived.
     fn receive(&mut self) {
+        let mut has_received = false;
         while let Some(body) = self.inbox.pop() {
+            has_received = true;
             self.take_in(&body);
             let shed = self.buffer.shed();
             if shed > 0 {
@@ -254,7 +256,9 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         self.hurry_when_pressed();
         self.tell_inbox();
-        self.handover.count(&self.ledger.lock());
+        if has_received {
+            self.handover.count(&self.ledger.lock());
+        }
         if self.may_freeze() {
             self.handover.keep(&mut self.buffer);
         }

@@ -67,7 +67,10 @@ impl Handover {
             );
         }
         refill(buffer, found, now);
-        self.count(&ledger.lock());
+        // An ordinary init finds nothing, and writes nothing.
+        if ledger.lock().received() > 0 {
+            self.count(&ledger.lock());
+        }
         let reopened = self.spool.reopen();
         self.or_warn(reopened);
     }

@@ -131,6 +131,8 @@ fn nothing_is_written_while_nothing_waits_or_the_spool_is_off() {
     off.keep(&mut buffer_of([1])).unwrap();
     assert!(off.close(&mut buffer_of([1])).is_err());
     assert!(!directory.exists());
+    inherit(&directory);
+    assert!(!directory.exists(), "init writes nothing");
 }
 
 #[test]
