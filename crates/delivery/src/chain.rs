@@ -291,7 +291,7 @@ impl Chain {
                 reserve,
                 shutdown_reserve: match phase {
                     Phase::Shutdown => reserve,
-                    Phase::Handler | Phase::PostRuntime => self.shutdown_reserve(index) * rounds,
+                    Phase::Handler | Phase::PostRuntime => self.shutdown_reserve() * rounds,
                 },
             };
             match attempts(self, link, &mut batch, parts, window, terms).await {
@@ -375,14 +375,10 @@ impl Chain {
         }
     }
 
-    /// What all the other sinks must be left should the environment be taken down during an attempt.
-    fn shutdown_reserve(&self, index: usize) -> Duration {
-        let others = self
-            .links
-            .iter()
-            .enumerate()
-            .filter(|other| other.0 != index);
-        others.map(|(_, link)| link.state().reserve()).sum()
+    /// What must be left should the environment be taken down during an attempt: the time of every sink,
+    /// for all are asked anew then. This one too: the request may hang, and its sink be well again.
+    fn shutdown_reserve(&self) -> Duration {
+        self.links.iter().map(|link| link.state().reserve()).sum()
     }
 
     /// What the sinks that are still to be asked must be left, for one round of batches.

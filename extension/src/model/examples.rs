@@ -138,6 +138,23 @@ fn a_flush_that_the_shutdown_finds_under_way_begins_anew() {
     run(&setup, &steps);
 }
 
+/// A request hung when the shutdown came, and was waited for to the end; its sink was well again.
+#[test]
+fn at_shutdown_a_request_that_hangs_leaves_time_for_another_to_the_same_sink() {
+    let setup = Setup {
+        strategy: FlushStrategy::Continuous,
+        sinks: [false, false, true],
+        has_spool: false,
+        ..SETUP
+    };
+    let steps = [
+        Step::Sink(2, Manner::Hang),
+        invocation(vec![output(0, 4)], 200, End::Done),
+        Step::Sink(2, Manner::Take(60)),
+    ];
+    run(&setup, &steps);
+}
+
 /// The spool of the first run was closed, and stayed so: the kill of the second went unnoticed.
 #[test]
 fn a_kill_after_a_reset_is_noticed() {

@@ -98,7 +98,7 @@ pub(super) struct Lambda {
 
 impl Lambda {
     pub(super) fn new(setup: &Setup) -> Self {
-        let tmp = tempfile::tempdir().unwrap();
+        let tmp = tempfile::tempdir_in(memory()).unwrap();
         let world = World::new();
         let life = Life::start(setup, &world, tmp.path().join("backstop"));
         Self {
@@ -391,6 +391,16 @@ async fn live(mut pipeline: Pipeline<Script>, world: World) {
     pipeline.shut_down(end).await;
     assert!(Instant::now() <= deadline, "killed at shutdown");
     world.strike();
+}
+
+/// A directory in memory, where there is one: a disk would take most of the time.
+fn memory() -> PathBuf {
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() {
+        shared.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
 }
 
 /// The numbers of the records in a body.
