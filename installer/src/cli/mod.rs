@@ -4,11 +4,13 @@
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
 mod demo;
+mod layer;
 mod replay;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use demo::{DemoArgs, FallbackName, StrategyName};
+pub use layer::{BuildArgs, LayerArgs, LayerCommand};
 pub use replay::{FormatName, ReplayArgs};
 
 /// Nothing a Lambda function logs is lost: replay what was archived while the primary was down,
@@ -20,18 +22,20 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
+    // Below each command's own options.
     /// How the result is printed on stdout
     #[arg(
         long,
         global = true,
         value_enum,
         default_value_t,
-        value_name = "FORMAT"
+        value_name = "FORMAT",
+        display_order = 900
     )]
     pub output: OutputFormat,
 
     /// No progress on stderr
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 901)]
     pub quiet: bool,
 }
 
@@ -40,6 +44,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 error, 2 usage, 3 partial failur
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Build the layer
+    Layer(LayerArgs),
     /// Send what is in the archive to a primary
     Replay(ReplayArgs),
     /// Run the real extension through an outage on this machine, replay, and count
@@ -55,3 +61,15 @@ pub enum OutputFormat {
     /// One object, with a `schemaVersion`
     Json,
 }
+
+/// What was asked for makes no sense: exit code 2.
+#[derive(Debug)]
+pub struct UsageError(pub String);
+
+impl std::fmt::Display for UsageError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}

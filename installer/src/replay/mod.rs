@@ -29,7 +29,7 @@ use send::Sender;
 use source::Listed;
 pub use source::{Archive, Location};
 pub use summary::{Problem, Summary};
-pub use target::{Target, TargetOptions, UsageError};
+pub use target::{Target, TargetOptions};
 
 /// How to replay.
 #[derive(Debug, Clone)]

@@ -14,6 +14,8 @@ use backstop_delivery::SystemClock;
 use backstop_sinks::codec::{LineEncoder, Resource};
 use backstop_sinks::{HttpsSink, SharedHttp};
 
+use crate::cli::UsageError;
+
 /// One request may take longer than the extension's: nobody waits for it.
 const TIMEOUT_MS: &str = "30000";
 /// What of the environment holds here as it does in the extension.
@@ -24,18 +26,6 @@ const HONOURED: [&str; 5] = [
     "BACKSTOP_PRIMARY_TOKEN",
     "SSL_CERT_FILE",
 ];
-
-/// What was asked for makes no sense: exit code 2.
-#[derive(Debug)]
-pub struct UsageError(pub String);
-
-impl std::fmt::Display for UsageError {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}
 
 /// Where records are sent.
 #[derive(Debug)]

@@ -10,6 +10,10 @@ async fn said(arguments: &[&str]) -> String {
 async fn help_is_told() {
     insta::assert_snapshot!("help", said(&["--help"]).await);
     insta::assert_snapshot!("help_replay", said(&["replay", "--help"]).await);
+    insta::assert_snapshot!(
+        "help_layer_build",
+        said(&["layer", "build", "--help"]).await
+    );
     insta::assert_snapshot!("help_demo", said(&["demo", "--help"]).await);
 }
 

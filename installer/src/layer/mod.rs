@@ -1,0 +1,197 @@
+//! The layer: what is published, and what a container image takes in.
+//!
+//! [`build`] checks an extension's binary ([`elf`]) and packs it ([`archive`]): `extension-ARCH.zip` for
+//! `PublishLayerVersion`, `extension-ARCH.tar.gz` for `ADD … /opt/`, a `.sha256` beside each. The same
+//! binary gives the same bytes on any machine. Must not: compile anything; `scripts/package` does.
+
+mod archive;
+mod elf;
+mod summary;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context as _, bail};
+use sha2::{Digest as _, Sha256};
+
+use archive::Form;
+pub use archive::{Entry, Kind};
+pub use elf::{Architecture, Facts, GlibcVersion};
+pub use summary::{Artefact, Packed, Summary};
+
+/// Where Lambda looks for extensions, below `/opt`.
+const DIRECTORY: &str = "extensions";
+/// The name by which the extension registers is that of its file.
+const EXECUTABLE: &str = "backstop-extension";
+
+/// What a binary runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    architecture: Architecture,
+    /// Static, for container images without glibc such as Alpine's.
+    musl: bool,
+}
+
+impl Target {
+    const ALL: [Self; 4] = [
+        Self::new(Architecture::X86_64, false),
+        Self::new(Architecture::Arm64, false),
+        Self::new(Architecture::X86_64, true),
+        Self::new(Architecture::Arm64, true),
+    ];
+
+    const fn new(architecture: Architecture, musl: bool) -> Self {
+        Self { architecture, musl }
+    }
+
+    /// No managed runtime is without glibc: static binaries are for container images alone.
+    fn forms(self) -> &'static [Form] {
+        if self.musl {
+            &[Form::TarGz]
+        } else {
+            &[Form::Zip, Form::TarGz]
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let libc = if self.musl { "-musl" } else { "" };
+        write!(formatter, "{}{libc}", self.architecture)
+    }
+}
+
+/// A binary, and what it is said to run on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binary {
+    /// What it is to run on.
+    pub target: Target,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl FromStr for Binary {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (target, path) = text
+            .split_once('=')
+            .filter(|(_, path)| !path.is_empty())
+            .ok_or("write it as TARGET=PATH, such as arm64=target/backstop-extension")?;
+        let target = Target::ALL
+            .into_iter()
+            .find(|known| known.to_string() == target);
+        let Some(target) = target else {
+            return Err(
+                "the target is one of x86_64, arm64, x86_64-musl and arm64-musl".to_owned(),
+            );
+        };
+        Ok(Self {
+            target,
+            path: path.into(),
+        })
+    }
+}
+
+/// What is to be packed, and where to.
+#[derive(Debug)]
+pub struct Options {
+    /// The binaries; no target twice.
+    pub binaries: Vec<Binary>,
+    /// Where the artefacts go; made if it is not there.
+    pub directory: PathBuf,
+    /// The newest glibc that a binary may need.
+    pub glibc: GlibcVersion,
+}
+
+/// Checks the binaries and packs them, all or none.
+pub fn build(options: &Options) -> anyhow::Result<Summary> {
+    let mut binaries = Vec::new();
+    for Binary { target, path } in &options.binaries {
+        let shown = path.display();
+        let contents = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+        let facts = Facts::read(&contents).with_context(|| format!("{shown} cannot be packed"))?;
+        let problems = facts.problems(*target, options.glibc);
+        if !problems.is_empty() {
+            bail!(
+                "{shown} cannot be packed for {target}: {}",
+                problems.join("; ")
+            );
+        }
+        binaries.push((*target, facts, contents));
+    }
+    let directory = &options.directory;
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+    // The best compression takes seconds; one thread for each.
+    let packed = std::thread::scope(|scope| {
+        let packing: Vec<_> = (binaries.iter())
+            .map(|(target, facts, contents)| {
+                scope.spawn(|| pack(*target, facts, contents, directory))
+            })
+            .collect();
+        packing
+            .into_iter()
+            .map(|packing| packing.join().unwrap_or_else(|_| bail!("packing panicked")))
+            .collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    Ok(Summary { packed })
+}
+
+fn pack(
+    target: Target,
+    facts: &Facts,
+    contents: &[u8],
+    directory: &Path,
+) -> anyhow::Result<Packed> {
+    let mut artefacts = Vec::new();
+    for form in target.forms() {
+        let name = format!("extension-{target}.{form}");
+        let bytes = form.write(contents)?;
+        let sha256 = hexadecimal(&Sha256::digest(&bytes));
+        put(directory, &name, &bytes)?;
+        // As sha256sum --check reads it.
+        put(
+            directory,
+            &format!("{name}.sha256"),
+            format!("{sha256}  {name}\n").as_bytes(),
+        )?;
+        artefacts.push(Artefact {
+            bytes: bytes.len() as u64,
+            entries: form.list(&bytes)?,
+            sha256,
+            name,
+        });
+    }
+    Ok(Packed {
+        target: target.to_string(),
+        binary: facts.clone(),
+        artefacts,
+    })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // A String takes whatever is written to it.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+/// Puts a file in its place, whole or not at all.
+fn put(directory: &Path, name: &str, contents: &[u8]) -> anyhow::Result<()> {
+    let path = directory.join(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".backstop-")
+            .permissions(archive::readable())
+            .tempfile_in(directory)?;
+        file.write_all(contents)?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
