@@ -1,7 +1,8 @@
 //! What the extension's process costs the function it runs beside: time, CPU and memory, measured
 //! around the real binary in a simulated execution environment, each figure beside its aim.
 //!
-//! `scripts/bench` runs it with the binary of the layer (`BACKSTOP_EXTENSION`). CPU is what the
+//! `scripts/bench` runs it with the binary of the layer (`BACKSTOP_EXTENSION`), and beside it the least
+//! that an extension can be (`BACKSTOP_BARE`, from `extension/examples/bare.rs`). CPU is what the
 //! scheduler has counted for all threads of the process, so that a busy machine does not change it
 //! much; times are as good as the machine is quiet, hence the least beside the median.
 //!
@@ -9,6 +10,7 @@
 //! lost, as figures of a run that lost records would say nothing.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use backstop_testkit::traffic::{FunctionRecord, Traffic};
@@ -50,44 +52,110 @@ async fn main() -> Result {
     Ok(())
 }
 
-/// From the start of the process to its first `/next`, and its end with nothing to do.
+/// From the start of the process to its first `/next`, and its end with nothing to do; where there is a
+/// bare one, by turns with it.
 async fn starts(table: &mut Table) -> Result {
     let world = World::start().await?;
-    // The first one finds cold caches, in the kernel and in here.
-    let first = world.environment().start().await?;
-    first.shutdown(ShutdownReason::Spindown).await?;
-    let (mut register, mut next, mut cpu, mut rss, mut end) =
-        (vec![], vec![], vec![], vec![], vec![]);
-    for _ in 0..SPAWNS {
-        let environment = world.environment().start().await?;
-        cpu.push(cpu_of(&environment)?);
-        rss.push(environment.rss_bytes().unwrap_or_default());
-        register.push(environment.start_timings().register);
-        next.push(environment.start_timings().first_next);
-        let report = environment.shutdown(ShutdownReason::Spindown).await?;
-        end.push(report.duration);
+    let bare = std::env::var_os("BACKSTOP_BARE").map(PathBuf::from);
+    let (mut ours, mut theirs) = (Starts::default(), Starts::default());
+    // The first of each finds cold caches, in the kernel and in here.
+    for is_counted in std::iter::once(false).chain([true; SPAWNS]) {
+        let mut start = Starts::default();
+        start.add(world.environment()).await?;
+        if is_counted {
+            ours.append(start);
+        }
+        if let Some(bare) = &bare {
+            let mut start = Starts::default();
+            start.add(world.environment().extension(bare)).await?;
+            if is_counted {
+                theirs.append(start);
+            }
+        }
     }
-    let least_and_median = |mut times: Vec<Duration>| {
-        times.sort_unstable();
-        format!("{} / {}", millis(at(&times, 0)), millis(at(&times, 50)))
-    };
-    rss.sort_unstable();
     let rows = [
-        ("spawn to register", register, "<= 3 ms"),
-        ("spawn to first /next", next, ""),
-        ("init CPU", cpu, "<= 2 ms"),
-        ("shutdown, only init's events to send", end, ""),
+        (
+            "spawn to register",
+            ours.register,
+            theirs.register,
+            "<= 3 ms",
+        ),
+        ("spawn to first /next", ours.next, theirs.next, ""),
+        ("init CPU", ours.cpu, theirs.cpu, "<= 2 ms"),
+        (
+            "shutdown, only init's events to send",
+            ours.end,
+            theirs.end,
+            "",
+        ),
     ];
-    for (figure, times, aim) in rows {
-        let figure = format!("{figure}: least / median of {SPAWNS}");
-        table.row(&figure, &least_and_median(times), aim);
+    for (figure, ours, theirs, aim) in rows {
+        let label = format!("{figure}: least / median of {SPAWNS}");
+        table.row(&label, &least_and_median(&ours), aim);
+        if !theirs.is_empty() {
+            table.row("  bare", &least_and_median(&theirs), "");
+            let aim = if figure == "spawn to register" {
+                "<= 2"
+            } else {
+                ""
+            };
+            table.row("  ratio of least / of median", &ratio(&ours, &theirs), aim);
+        }
     }
-    table.row(
-        "RSS after init: median",
-        &megabytes(at(&rss, 50)),
-        "<= 6 MB",
-    );
+    let rss = megabytes(at(&sorted(&ours.rss), 50));
+    table.row("RSS after init: median", &rss, "<= 6 MB");
+    if bare.is_some() {
+        table.row("  bare", &megabytes(at(&sorted(&theirs.rss), 50)), "");
+    }
     Ok(())
+}
+
+/// What was measured of processes that started.
+#[derive(Default)]
+struct Starts {
+    register: Vec<Duration>,
+    next: Vec<Duration>,
+    cpu: Vec<Duration>,
+    rss: Vec<u64>,
+    end: Vec<Duration>,
+}
+
+impl Starts {
+    async fn add(&mut self, environment: EnvironmentBuilder) -> Result {
+        let environment = environment.start().await?;
+        self.cpu.push(cpu_of(&environment)?);
+        self.rss.push(environment.rss_bytes().unwrap_or_default());
+        self.register.push(environment.start_timings().register);
+        self.next.push(environment.start_timings().first_next);
+        let report = environment.shutdown(ShutdownReason::Spindown).await?;
+        self.end.push(report.duration);
+        Ok(())
+    }
+
+    fn append(&mut self, other: Self) {
+        self.register.extend(other.register);
+        self.next.extend(other.next);
+        self.cpu.extend(other.cpu);
+        self.rss.extend(other.rss);
+        self.end.extend(other.end);
+    }
+}
+
+fn sorted<T: Copy + Ord>(values: &[T]) -> Vec<T> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted
+}
+
+fn least_and_median(times: &[Duration]) -> String {
+    let times = sorted(times);
+    format!("{} / {}", millis(at(&times, 0)), millis(at(&times, 50)))
+}
+
+fn ratio(ours: &[Duration], theirs: &[Duration]) -> String {
+    let (ours, theirs) = (sorted(ours), sorted(theirs));
+    let of = |percent| at(&ours, percent).as_secs_f64() / at(&theirs, percent).as_secs_f64();
+    format!("{:.2} / {:.2}", of(0), of(50))
 }
 
 /// What a function that logs now and then makes the extension grow to.
