@@ -3,12 +3,14 @@
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
 //! - [`environment`]: the names of the environment variables and their reference page.
 //! - [`security`]: the tests that `SECURITY.md` names, and the actions of CI.
+//! - [`versions`]: one version, and the changelog in step with it.
 //!
 //! Must not: start a process other than cargo, or need a network.
 
 mod crate_graph;
 mod environment;
 mod security;
+mod versions;
 
 use std::path::PathBuf;
 
