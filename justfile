@@ -26,6 +26,10 @@ test-crate crate *arguments:
 demo *arguments:
     scripts/demo {{ arguments }}
 
+# The layers, in dist/
+package *arguments:
+    scripts/package {{ arguments }}
+
 # What the extension costs: start, memory, CPU per record, added latency
 bench *arguments:
     scripts/bench {{ arguments }}

