@@ -40,7 +40,7 @@ impl UrlProblem {
             Self::Scheme => "begin it with https://",
             Self::Character => {
                 "it holds a space, a control character, one that is not ASCII or one of \"<>\\^`{|}; \
-                 percent-encode it or remove it"
+                 percent-encode it or remove it, and write a host's name in punycode (xn--…)"
             }
             Self::Userinfo => "remove the user name and the password",
             Self::NoHost => "it names no host; write https://host/path",
@@ -207,6 +207,8 @@ mod tests {
             ("https:/host", Err(Scheme)),
             ("", Err(Scheme)),
             ("https://ho st", Err(Character)),
+            ("https://bücher.example", Err(Character)),
+            ("https://xn--bcher-kva.example", Ok((true, false))),
             ("https://host/a b", Err(Character)),
             ("https://host/\n", Err(Character)),
             ("https://good\\@evil", Err(Character)),

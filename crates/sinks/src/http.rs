@@ -265,6 +265,19 @@ mod tests {
         }
     }
 
+    /// The settings let only ASCII through, so the lock file has the `idna_adapter` without tables.
+    #[test]
+    fn a_host_in_punycode_is_taken_as_it_is() {
+        let host = |url: &str| {
+            let url = reqwest::Url::parse(url).expect("an address");
+            url.host_str().map(str::to_owned)
+        };
+        for name in ["xn--bcher-kva.example", "xn--fiqs8s", "intake.example.com"] {
+            let url = format!("https://{name}/v1");
+            assert_eq!(host(&url).as_deref(), Some(name));
+        }
+    }
+
     #[test]
     fn no_proxy_is_asked_for_what_is_inside_the_environment() {
         for host in [

@@ -91,7 +91,7 @@ fn an_address_that_is_not_accepted_switches_the_primary_off() {
         (
             "https://host/a b",
             "is \"https://host/a b\": it holds a space, a control character, one that is not ASCII or \
-             one of \"<>\\^`{|}; percent-encode it or remove it",
+             one of \"<>\\^`{|}; percent-encode it or remove it, and write a host's name in punycode (xn--…)",
         ),
         (
             "https://user:password@host/x",
