@@ -65,6 +65,7 @@ const RULES: &[Rule] = &[
             "aws-sdk-lambda",
             "aws-config",
             "aws-lc-rs",
+            "icu_*",
             "backstop-testkit",
             "lambda-simulator",
         ],
