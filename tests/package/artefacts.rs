@@ -124,7 +124,8 @@ fn each_has_its_bill_of_materials() {
         for component in components {
             let name = component["name"].as_str().unwrap();
             let has_address = component["purl"].is_string() && component["hashes"].is_array();
-            assert_eq!(has_address, !name.starts_with("backstop-"), "{name}");
+            let is_ours = name.starts_with("backstop-") || name == "crc-fast";
+            assert_ne!(has_address, is_ours, "{name}");
         }
     }
 }

@@ -112,6 +112,9 @@ fn tar_gz(binary: &[u8]) -> anyhow::Result<Vec<u8>> {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(kind);
         header.set_mode(MODE);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_size(bytes);
         header
     };
