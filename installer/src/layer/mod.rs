@@ -1,6 +1,6 @@
 //! The layer: what is published, and what a container image takes in.
 //!
-//! [`build`] checks an extension's binary ([`elf`]) and packs it ([`archive`]): `extension-ARCH.zip` for
+//! [`build`] checks an extension's binary (`elf`) and packs it (`archive`): `extension-ARCH.zip` for
 //! `PublishLayerVersion`, `extension-ARCH.tar.gz` for `ADD … /opt/`, a `.sha256` beside each. The same
 //! binary gives the same bytes on any machine. Must not: compile anything; `scripts/package` does.
 
