@@ -27,9 +27,12 @@ async fn main() -> Result<(), Failure> {
     let (mut api, connection) = handshake(TokioIo::new(TcpStream::connect(&host).await?)).await?;
     tokio::spawn(connection);
 
+    let executable = env::current_exe()?;
+    let name = executable.file_name().unwrap_or_default();
     let register = Request::post("/2020-01-01/extension/register")
         .header("host", &host)
-        .header("lambda-extension-name", "backstop-extension")
+        // Lambda knows an extension by its file's name.
+        .header("lambda-extension-name", name.as_encoded_bytes())
         .body(r#"{"events":["INVOKE","SHUTDOWN"]}"#.into())?;
     let (id, _) = call(&mut api, register).await?;
     let subscribe = Request::put("/2022-07-01/telemetry")
@@ -58,6 +61,9 @@ async fn call(
 ) -> Result<(String, Bytes), Failure> {
     api.ready().await?;
     let (head, body) = api.send_request(request).await?.into_parts();
+    if !head.status.is_success() {
+        return Err(head.status.to_string().into());
+    }
     let id = head.headers.get("lambda-extension-identifier");
     let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
     Ok((id.to_owned(), body.collect().await?.to_bytes()))

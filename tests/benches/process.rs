@@ -258,9 +258,12 @@ fn vary(lines: &mut [FunctionRecord]) {
     }
 }
 
-/// For a burst that this side may need longer to make and to take than the extension.
+/// For a burst that this side may need longer to make and to take than the extension: nothing of it is
+/// to wait for the next invocation.
 fn patient(environment: EnvironmentBuilder) -> EnvironmentBuilder {
-    environment.timeout(Duration::from_mins(2))
+    environment
+        .timeout(Duration::from_mins(2))
+        .env("BACKSTOP_MAX_ADDED_MS", "10000")
 }
 
 /// The CPU time that the process has used: the sum of its threads.
