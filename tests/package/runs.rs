@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use backstop_testkit::Fault;
 use backstop_testkit::traffic::Traffic;
+use backstop_testkit::{Environment, Fault};
 use backstop_tests::{World, invocation};
 
 use crate::{ARCHITECTURES, Opt};
@@ -13,17 +13,22 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const HANDLER: Duration = Duration::from_millis(50);
 const LINES: usize = 20;
 
+async fn start(world: &World, opt: &Opt, fallback: &str) -> Environment {
+    (world.environment().extension(&opt.extension))
+        .env("BACKSTOP_FALLBACK", fallback)
+        .init_timeout(TIMEOUT)
+        .timeout(TIMEOUT)
+        .start()
+        .await
+        .unwrap()
+}
+
 #[tokio::test]
 async fn each_lives_through_a_healthy_life() {
     for architecture in ARCHITECTURES {
         let opt = Opt::of(architecture);
         let world = World::start().await.unwrap();
-        let environment = (world.environment().extension(&opt.extension))
-            .init_timeout(TIMEOUT)
-            .timeout(TIMEOUT)
-            .start()
-            .await
-            .unwrap();
+        let environment = start(&world, &opt, "firehose,s3").await;
         let registration = environment.registration().unwrap();
         assert_eq!(registration.name, "backstop-extension", "{architecture}");
         let mut traffic = Traffic::new(300);
@@ -50,13 +55,7 @@ async fn each_archives_what_the_primary_does_not_take() {
         for (fallback, sink) in [("firehose,s3", "firehose"), ("s3", "s3")] {
             let opt = Opt::of(architecture);
             let world = World::start().await.unwrap();
-            let environment = (world.environment().extension(&opt.extension))
-                .env("BACKSTOP_FALLBACK", fallback)
-                .init_timeout(TIMEOUT)
-                .timeout(TIMEOUT)
-                .start()
-                .await
-                .unwrap();
+            let environment = start(&world, &opt, fallback).await;
             let mut traffic = Traffic::new(300);
             for index in 0..6 {
                 let fault = (index >= 2).then_some(Fault::Status(503));
