@@ -61,7 +61,7 @@ struct Opt {
 }
 
 impl Opt {
-    /// None where there is no emulator for another machine's architecture.
+    /// For another machine's architecture an emulator runs it.
     #[track_caller]
     fn of(architecture: &str) -> Self {
         let directory = TempDir::new().unwrap();

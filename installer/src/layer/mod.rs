@@ -107,7 +107,7 @@ pub struct Options {
     pub glibc: GlibcVersion,
 }
 
-/// Checks the binaries and packs them, all or none.
+/// Checks the binaries, and packs them where nothing is wrong with any.
 pub fn build(options: &Options) -> anyhow::Result<Summary> {
     let mut binaries = Vec::new();
     for Binary { target, path } in &options.binaries {
