@@ -7,12 +7,14 @@
 //!   Extensions and Telemetry API, freeze and thaw, shutdown with its 2,000 ms;
 //! - [`intake`] is the primary, a fake APM over TLS;
 //! - [`firehose`] and [`s3`] are the fallbacks and the archive behind them;
+//! - [`control_plane`] is Lambda's own API, for the installer: functions and layers of many accounts and regions;
 //! - [`fault`] is what can be wrong with any of the three.
 //!
 //! Invariants: nothing listens anywhere but on 127.0.0.1, nothing leaves a process or a directory
 //! behind, and no normal path panics. It must not import any other crate of the workspace: a test
 //! that shares code with what it tests proves less.
 
+pub mod control_plane;
 pub mod environment;
 mod error;
 pub mod fault;
@@ -26,6 +28,7 @@ mod time;
 mod tls;
 pub mod traffic;
 
+pub use control_plane::ControlPlane;
 pub use environment::{
     Environment, EnvironmentBuilder, InitializationType, Invocation, InvocationReport, Outcome,
     ShutdownReason, ShutdownReport, TelemetryMode,

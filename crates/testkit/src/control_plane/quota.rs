@@ -1,0 +1,67 @@
+//! The quotas of requests, which nobody can have raised: `GetFunction` 100 a second, `GetPolicy` 15, and
+//! 15 for all other calls together, in each account and region.
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>)
+
+use std::collections::HashMap;
+
+use tokio::time::Instant;
+
+use super::Place;
+
+const GET_FUNCTION: f64 = 100.0;
+const OTHERS: f64 = 15.0;
+
+/// Full buckets at first.
+#[derive(Debug, Default)]
+pub(super) struct Quota(HashMap<(Place, &'static str), Bucket>);
+
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Quota {
+    /// Whether this call is within it.
+    pub(super) fn allows(&mut self, place: &Place, operation: &'static str) -> bool {
+        let (bucket, rate) = match operation {
+            "GetFunction" => ("GetFunction", GET_FUNCTION),
+            "GetPolicy" => ("GetPolicy", OTHERS),
+            _ => ("all others", OTHERS),
+        };
+        let now = Instant::now();
+        let bucket = (self.0.entry((place.clone(), bucket))).or_insert(Bucket {
+            tokens: rate,
+            filled: now,
+        });
+        let passed = now.duration_since(bucket.filled).as_secs_f64();
+        bucket.tokens = (bucket.tokens + passed * rate).min(rate);
+        bucket.filled = now;
+        let is_allowed = bucket.tokens >= 1.0;
+        if is_allowed {
+            bucket.tokens -= 1.0;
+        }
+        is_allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_calls_share_fifteen_a_second_and_get_function_has_its_own() {
+        let (mut quota, place) = (Quota::default(), Place::new("111122223333", "eu-west-1"));
+        let mut allowed =
+            |place: &Place, operation| (0..200).filter(|_| quota.allows(place, operation)).count();
+        assert_eq!(allowed(&place, "UpdateFunctionConfiguration"), 15);
+        assert_eq!(allowed(&place, "ListFunctions"), 0);
+        assert_eq!(allowed(&place, "GetFunction"), 100);
+        let elsewhere = Place::new("111122223333", "eu-north-1");
+        assert_eq!(allowed(&elsewhere, "ListFunctions"), 15);
+        tokio::time::advance(Duration::from_millis(200)).await;
+        assert_eq!(allowed(&place, "PublishVersion"), 3);
+    }
+}
