@@ -4,7 +4,12 @@
 //!
 //! - [`cli`] is what was typed: options only;
 //! - [`app`] runs the command and maps its end to an exit code;
+//! - [`project`] is what `backstop.toml` says in place of options;
 //! - [`aws`] is the one place that builds clients;
+//! - [`fleet`] is where to work: accounts and regions, each at its pace;
+//! - [`select`] is which functions, by [`glob`] and otherwise;
+//! - [`settings`] is what the extension is to be set to, with [`secrets`] from where they are;
+//! - [`change`] is what is changed of a function, and how that is undone: pure;
 //! - [`replay`] puts what is in the archive back to a primary;
 //! - [`layer`] packs the extension into what is deployed;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
@@ -15,10 +20,17 @@
 
 pub mod app;
 pub mod aws;
+pub mod change;
 pub mod cli;
 pub mod demo;
+pub mod fleet;
+pub mod glob;
 pub mod layer;
 pub mod output;
+pub mod project;
 pub mod replay;
+pub mod secrets;
+pub mod select;
+pub mod settings;
 
 pub use app::main;

@@ -19,8 +19,9 @@ use backstop_sinks::codec::archive::{ArchivedLine, object_key};
 use backstop_sinks::codec::{gunzip, gzip};
 use flate2::read::MultiGzDecoder;
 
+use crate::glob::Glob;
 use crate::records::{batch, encoder, events};
-use filter::{Filter, Glob};
+use filter::Filter;
 use object::Plain;
 
 /// Small, so that an input which is larger when decompressed is soon found.

@@ -6,12 +6,14 @@
 mod demo;
 mod layer;
 mod replay;
+mod targets;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use layer::{BuildArgs, LayerArgs, LayerCommand};
 pub use replay::{FormatName, ReplayArgs};
+pub use targets::{SelectArgs, TargetArgs};
 
 /// Nothing a Lambda function logs is lost: replay what was archived while the primary was down,
 /// and see the whole story on this machine

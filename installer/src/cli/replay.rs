@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::replay::{Glob, Location, Moment};
+use crate::glob::Glob;
+use crate::replay::{Location, Moment};
 
 /// Send what is in the archive to a primary
 ///

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use batch::{Batcher, Record, Seen};
-pub use filter::{Filter, Glob, Moment};
+pub use filter::{Filter, Moment};
 use object::{LARGEST_OBJECT, Line, Plain};
 use send::Sender;
 use source::Listed;

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use backstop_config::{ConfigError, Secret, Settings, Strings};
 use backstop_delivery::SystemClock;
 use backstop_sinks::codec::{LineEncoder, Resource};
 use backstop_sinks::{HttpsSink, SharedHttp};
 
 use crate::cli::UsageError;
+use crate::secrets::{headers, read};
 
 /// One request may take longer than the extension's: nobody waits for it.
 const TIMEOUT_MS: &str = "30000";
@@ -111,30 +111,6 @@ impl Target {
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
-}
-
-/// `name: value` lines; empty ones and those that begin with `#` are passed over.
-fn headers(path: &Path, text: &str) -> Result<Vec<(String, String)>, UsageError> {
-    let mut headers = Vec::new();
-    for (line, number) in text.lines().zip(1..) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        // The line itself may be a secret.
-        let (name, value) = line.split_once(':').ok_or_else(|| {
-            UsageError(format!(
-                "{}, line {number}: write it as `name: value`",
-                path.display()
-            ))
-        })?;
-        headers.push((name.trim().to_owned(), value.trim().to_owned()));
-    }
-    Ok(headers)
-}
-
 /// For the configuration's rules, which read pairs separated by commas: a comma is as good as any
 /// other visible character to them.
 fn as_pairs(headers: &[(String, String)]) -> String {
@@ -215,20 +191,5 @@ mod tests {
             error.starts_with("the token holds a space") && !error.contains("hun"),
             "{error}"
         );
-    }
-
-    #[test]
-    fn a_header_file_has_names_values_and_comments() {
-        let path = Path::new("headers");
-        let text = "# ours\n\nx-team: a, b\nx-url: https://host\n";
-        let found = headers(path, text).expect("they are headers");
-        let expected = [("x-team", "a, b"), ("x-url", "https://host")];
-        assert_eq!(
-            found,
-            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        );
-        assert_eq!(as_pairs(&found), "x-team=a; b,x-url=https://host");
-        let error = headers(path, "x-team: a\nhunter2").expect_err("no colon");
-        assert_eq!(error.0, "headers, line 2: write it as `name: value`");
     }
 }

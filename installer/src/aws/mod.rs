@@ -5,11 +5,17 @@
 //! certificate authorities. Must not be bypassed: an endpoint or a profile that one command honours
 //! holds for all.
 
+mod failure;
+
+use std::time::Duration;
+
 use aws_config::BehaviorVersion;
 use aws_config::Region;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
+pub use failure::{Failure, Kind};
 
 /// The region where nothing names one; what the AWS tools assume for S3.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -43,6 +49,19 @@ impl Access {
         aws_sdk_s3::Client::from_conf(config.force_path_style(has_endpoint).build())
     }
 
+    /// What clients of any service are built from; a call that is not answered in time is given up.
+    pub async fn shared(&self, timeout: Duration) -> aws_config::SdkConfig {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(timeout.min(Duration::from_secs(10)))
+            .operation_attempt_timeout(timeout)
+            .build();
+        let mut shared = self.load().await.into_builder();
+        if let Some(endpoint_url) = &self.endpoint_url {
+            shared = shared.endpoint_url(endpoint_url);
+        }
+        shared.timeout_config(timeouts).build()
+    }
+
     async fn load(&self) -> aws_config::SdkConfig {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(
@@ -66,6 +85,15 @@ impl Access {
         let region = Region::new(DEFAULT_REGION);
         config.into_builder().region(region).build()
     }
+}
+
+/// Where a partition has its global services: organisations, accounts, IAM.
+pub fn global_region(partition: &str) -> Region {
+    Region::from_static(match partition {
+        "aws-us-gov" => "us-gov-west-1",
+        "aws-cn" => "cn-northwest-1",
+        _ => "us-east-1",
+    })
 }
 
 /// What an S3 error says, and what to do about it. `what` is what was tried.

@@ -1,0 +1,167 @@
+//! What an AWS call that failed says: what was tried, the service's own words, what to do, and
+//! whether it may have been done all the same.
+//!
+//! Invariant: a value of a function's environment does not get into it.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::config::http::HttpResponse;
+use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// A call that failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{what}: {reason}{}", advice(self))]
+pub struct Failure {
+    /// What was tried.
+    what: String,
+    /// The service's own words, or what stood in the way.
+    reason: String,
+    /// The error's code, where the service gave one.
+    code: Option<String>,
+    /// What it means for the caller.
+    pub kind: Kind,
+    /// How long to wait, where the service says so.
+    pub retry_after: Option<Duration>,
+}
+
+/// What a failure means for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Too many calls (429): the same one later.
+    Throttled,
+    /// Something else changes it at this moment (409).
+    Conflict,
+    /// It was changed since it was read (412).
+    Stale,
+    /// It is not there (404).
+    NotFound,
+    /// The caller may not (403).
+    Denied,
+    /// The credentials are not there, not known or have expired.
+    Credentials,
+    /// The service refuses what was asked for (any other 4xx).
+    Invalid,
+    /// The service failed (5xx): the call may have been done.
+    Unavailable,
+    /// No whole answer came: the call may have been done.
+    Unanswered,
+}
+
+impl Kind {
+    /// Whether the call may have been done although it failed.
+    pub fn may_be_done(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Unanswered)
+    }
+}
+
+impl Failure {
+    /// Of a call to `what`.
+    pub fn of<E>(what: &str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        let response = error.raw_response();
+        let status = response.map(|response| response.status().as_u16());
+        let kind = match (code.as_deref(), status, error) {
+            (Some("TooManyRequestsException" | "Throttling" | "ThrottlingException"), ..)
+            | (_, Some(429), _) => Kind::Throttled,
+            (
+                Some(
+                    "ExpiredToken"
+                    | "ExpiredTokenException"
+                    | "InvalidClientTokenId"
+                    | "UnrecognizedClientException"
+                    | "InvalidSignatureException"
+                    | "SignatureDoesNotMatch",
+                ),
+                ..,
+            ) => Kind::Credentials,
+            (_, Some(404), _) | (Some("NoSuchEntity"), ..) => Kind::NotFound,
+            (_, Some(403), _) | (Some("AccessDenied" | "AccessDeniedException"), ..) => {
+                Kind::Denied
+            }
+            (_, Some(409), _) => Kind::Conflict,
+            (_, Some(412), _) => Kind::Stale,
+            (_, Some(400..=499), _) => Kind::Invalid,
+            (_, Some(500..), _) => Kind::Unavailable,
+            (_, _, SdkError::DispatchFailure(failure)) if failure.is_user() => Kind::Credentials,
+            (_, _, SdkError::DispatchFailure(failure)) if failure.is_other() => Kind::Credentials,
+            (_, _, SdkError::ConstructionFailure(_)) => Kind::Credentials,
+            _ => Kind::Unanswered,
+        };
+        let retry_after = response
+            .and_then(|response| response.headers().get("retry-after"))
+            .and_then(|seconds| seconds.parse().ok())
+            .map(Duration::from_secs);
+        let reason = match (&code, error.message()) {
+            (Some(code), Some(message)) => format!("{code}: {}", without_environment(message)),
+            (Some(code), None) => code.clone(),
+            (None, _) => DisplayErrorContext(error).to_string(),
+        };
+        Self {
+            what: what.to_owned(),
+            reason,
+            code,
+            kind,
+            retry_after,
+        }
+    }
+
+    /// Of something that is not a call, to be handled as if it were.
+    pub fn new(what: &str, reason: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            what: what.to_owned(),
+            reason: reason.into(),
+            code: None,
+            kind,
+            retry_after: None,
+        }
+    }
+
+    /// The error's code, where the service gave one.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// On one line, without advice.
+    pub fn brief(&self) -> String {
+        format!("{}: {}", self.what, self.reason)
+    }
+}
+
+/// Lambda's answer to too large an environment quotes all of it.
+fn without_environment(message: &str) -> &str {
+    match message.find("String measured") {
+        Some(at) => message[..at].trim_end(),
+        None => message,
+    }
+}
+
+fn advice(failure: &Failure) -> &'static str {
+    match failure.kind {
+        Kind::Throttled => "\ngive a lower --rate: something else uses the account's quota",
+        Kind::Denied => "\ngive the role the permission that is named, or use another one",
+        Kind::Credentials => {
+            "\nsign in again, give --profile, or check that the region is enabled in the account"
+        }
+        Kind::Unanswered => "\ncheck the network, --region and --endpoint-url",
+        Kind::Unavailable => "\ntry again later",
+        Kind::Conflict | Kind::Stale | Kind::NotFound | Kind::Invalid => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_is_not_quoted() {
+        let message = "environment variables exceeded the 4KB limit. String measured: {\"TOKEN\":\"hunter2\"}";
+        assert_eq!(
+            without_environment(message),
+            "environment variables exceeded the 4KB limit."
+        );
+        assert_eq!(without_environment("another"), "another");
+    }
+}

@@ -1,0 +1,286 @@
+//! What is changed of a function: its list of layers and some of its variables. Pure.
+//!
+//! [`Attach`] and [`Detach`] say what is wanted, and [`Change`] what that makes of a function; a
+//! change can be [undone](Change::undo_on) on whatever the function has become since. All three
+//! merge: what is not ours stays as it is, in its order. Invariants: a change and its undoing give
+//! the configuration that was there, byte by byte; wanting the same again changes nothing; no
+//! value of a variable is printed by `Debug`. Must not: call anything.
+
+mod layers;
+mod limits;
+mod stored;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use layers::{LayerArn, is_ours};
+pub use limits::{MOST_ENVIRONMENT_BYTES, MOST_LAYERS, MOST_REQUEST_BYTES, Violation, violation};
+pub use stored::Stored;
+
+use crate::secrets::Vault;
+
+/// The prefix of every variable that is ours.
+pub const PREFIX: &str = "BACKSTOP_";
+
+/// What a function has, as far as it can be changed here.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// ARNs of layer versions, in order.
+    pub layers: Vec<String>,
+    /// All of its variables.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Config")
+            .field("layers", &self.layers)
+            .field("variables", &self.variables.keys())
+            .finish()
+    }
+}
+
+/// One side of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Part {
+    /// The whole list of layers.
+    pub layers: Vec<String>,
+    /// The variables that the change is about; none where a variable is not set.
+    pub variables: BTreeMap<String, Option<Stored>>,
+}
+
+/// What was there, and what is there instead.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Change {
+    /// Before.
+    pub before: Part,
+    /// After; of the same variables.
+    pub after: Part,
+}
+
+/// To have the layer, and the settings.
+#[derive(Clone, Default)]
+pub struct Attach {
+    /// The layer version.
+    pub layer: String,
+    /// Variables of the extension, by name.
+    pub variables: BTreeMap<String, String>,
+    /// What the last change of ours left there: what differs from it was changed by someone else.
+    pub base: BTreeMap<String, Option<Stored>>,
+    /// Variables to set whoever changed them.
+    pub overwrite: BTreeSet<String>,
+}
+
+impl fmt::Debug for Attach {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Attach")
+            .field("layer", &self.layer)
+            .field("variables", &self.variables.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is to be made of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// All of it.
+    pub config: Config,
+    /// Variables that someone else set and that stay as they are.
+    pub kept: Vec<String>,
+    /// What cannot be put back, and why.
+    pub conflicts: Vec<String>,
+}
+
+impl Attach {
+    /// What the function is to have.
+    pub fn on(&self, live: &Config) -> Wanted {
+        let mut variables = live.variables.clone();
+        let mut kept = Vec::new();
+        for (name, value) in &self.variables {
+            let there = live.variables.get(name);
+            if there == Some(value) {
+                continue;
+            }
+            let is_own = match self.base.get(name) {
+                Some(base) => Stored::is(base.as_ref(), there.map(String::as_str)),
+                None => there.is_none(),
+            };
+            if is_own || self.overwrite.contains(name) {
+                variables.insert(name.clone(), value.clone());
+            } else {
+                kept.push(name.clone());
+            }
+        }
+        Wanted {
+            config: Config {
+                layers: layers::with(&live.layers, &self.layer),
+                variables,
+            },
+            kept,
+            conflicts: Vec::new(),
+        }
+    }
+}
+
+/// To have neither, where nothing is known of what was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Detach;
+
+impl Detach {
+    /// What the function is to have.
+    pub fn on(self, live: &Config) -> Wanted {
+        let is_others = |name: &String| !name.starts_with(PREFIX);
+        Wanted {
+            config: Config {
+                layers: (live.layers.iter())
+                    .filter(|arn| !is_ours(arn))
+                    .cloned()
+                    .collect(),
+                variables: (live.variables.iter())
+                    .filter(|(name, _)| is_others(name))
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
+            },
+            kept: Vec::new(),
+            conflicts: Vec::new(),
+        }
+    }
+}
+
+impl Change {
+    /// From what is there to what is wanted. A secret's new value is kept as a digest only.
+    pub fn between(live: &Config, wanted: &Config, is_secret: impl Fn(&str, &str) -> bool) -> Self {
+        let names: BTreeSet<&String> = (live.variables.keys())
+            .chain(wanted.variables.keys())
+            .filter(|name| live.variables.get(*name) != wanted.variables.get(*name))
+            .collect();
+        let mut change = Self {
+            before: Part {
+                layers: live.layers.clone(),
+                variables: BTreeMap::new(),
+            },
+            after: Part {
+                layers: wanted.layers.clone(),
+                variables: BTreeMap::new(),
+            },
+        };
+        for name in names {
+            let before = live.variables.get(name);
+            let after = wanted.variables.get(name).map(|value| {
+                if is_secret(name, value) {
+                    Stored::digest(value)
+                } else {
+                    Stored::plain(value)
+                }
+            });
+            (change.before.variables).insert(name.clone(), before.map(|it| Stored::plain(it)));
+            change.after.variables.insert(name.clone(), after);
+        }
+        change
+    }
+
+    /// Whether anything is changed.
+    pub fn is_empty(&self) -> bool {
+        self.before.layers == self.after.layers && self.before.variables.is_empty()
+    }
+
+    /// What the function is to have for this change to be undone, whatever it has become since.
+    ///
+    /// `vault` knows the secrets of which only digests are kept.
+    pub fn undo_on(&self, live: &Config, vault: &Vault) -> Wanted {
+        let mut conflicts = Vec::new();
+        let restored = layers::restored(&live.layers, &self.before.layers, &self.after.layers);
+        let layers = restored.unwrap_or_else(|conflict| {
+            conflicts.push(conflict);
+            live.layers.clone()
+        });
+        let mut variables = live.variables.clone();
+        for (name, before) in &self.before.variables {
+            let there = live.variables.get(name).map(String::as_str);
+            let after = self.after.variables.get(name).and_then(Option::as_ref);
+            if !Stored::is(after, there) {
+                if !Stored::is(before.as_ref(), there) {
+                    conflicts.push(format!("{name} was changed since, and stays as it is"));
+                }
+                continue;
+            }
+            match before.as_ref().map(|stored| vault.open(name, stored)) {
+                None => {
+                    variables.remove(name);
+                }
+                Some(Some(value)) => {
+                    variables.insert(name.clone(), value.to_owned());
+                }
+                Some(None) => conflicts.push(format!("the value of {name} is not known any more")),
+            }
+        }
+        Wanted {
+            config: Config { layers, variables },
+            kept: Vec::new(),
+            conflicts,
+        }
+    }
+
+    /// What the function is to have for this change to be made, whatever it has become since.
+    pub fn redo_on(&self, live: &Config, vault: &Vault) -> Wanted {
+        let back = Self {
+            before: self.after.clone(),
+            after: self.before.clone(),
+        };
+        back.undo_on(live, vault)
+    }
+
+    /// The same, without the value of any secret: for a plan.
+    #[must_use]
+    pub fn sealed(mut self, is_secret: impl Fn(&str, &str) -> bool) -> Self {
+        for part in [&mut self.before, &mut self.after] {
+            for (name, stored) in &mut part.variables {
+                if let Some(Stored::Value(value)) = stored
+                    && is_secret(name, value)
+                {
+                    *stored = Some(Stored::digest(value));
+                }
+            }
+        }
+        self
+    }
+
+    /// This change and a later one as one, which leaves out what others did between them.
+    #[must_use]
+    pub fn then(&self, later: &Self) -> Self {
+        let mut names = later.before.variables.clone();
+        for (name, after) in &self.after.variables {
+            names.entry(name.clone()).or_insert_with(|| after.clone());
+        }
+        let mut before = Part {
+            layers: layers::restored(
+                &later.before.layers,
+                &self.before.layers,
+                &self.after.layers,
+            )
+            .unwrap_or_else(|_| later.before.layers.clone()),
+            variables: BTreeMap::new(),
+        };
+        let mut after = later.after.clone();
+        for (name, between) in names {
+            let ours = self.after.variables.get(&name);
+            let first = match ours {
+                // Nobody changed it in between.
+                Some(ours) if Stored::are_same(ours.as_ref(), between.as_ref()) => {
+                    self.before.variables.get(&name).cloned().flatten()
+                }
+                _ => between.clone(),
+            };
+            before.variables.insert(name.clone(), first);
+            after.variables.entry(name).or_insert(between);
+        }
+        Self { before, after }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Which accounts there are, and the role to take in each.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, bail};
+use aws_config::SdkConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_sdk_organizations::types::AccountStatus;
+use aws_sdk_sts::config::ProvideCredentials as _;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::{Failure, global_region};
+
+const SESSION_NAME: &str = "backstop";
+
+/// Which accounts to work in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Accounts {
+    /// The caller's own.
+    Own,
+    /// These.
+    Listed(Vec<String>),
+    /// Every active account of the caller's organisation.
+    Organization {
+        /// Only what is below these organisational units or roots; everything when empty.
+        include: Vec<String>,
+        /// Nothing of what is below these.
+        exclude: Vec<String>,
+    },
+}
+
+/// A role of the same name in each account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Role {
+    /// Its name, with its path where it has one.
+    pub name: String,
+    /// What the role's trust policy asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Tags of the session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub session_tags: Vec<(String, String)>,
+}
+
+/// Whose credentials there are.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) account: String,
+    pub(super) partition: String,
+}
+
+pub(super) async fn caller(base: &SdkConfig) -> anyhow::Result<Caller> {
+    let identity = aws_sdk_sts::Client::new(base)
+        .get_caller_identity()
+        .send()
+        .await
+        .map_err(|error| Failure::of("asking who the credentials belong to", &error))?;
+    let arn = identity.arn().unwrap_or_default();
+    Ok(Caller {
+        account: (identity.account())
+            .context("the credentials belong to no account")?
+            .to_owned(),
+        partition: arn.split(':').nth(1).unwrap_or("aws").to_owned(),
+    })
+}
+
+impl Accounts {
+    /// Their numbers, each once.
+    pub(super) async fn resolve(
+        &self,
+        base: &SdkConfig,
+        caller: &Caller,
+    ) -> anyhow::Result<Vec<String>> {
+        match self {
+            Self::Own => Ok(vec![caller.account.clone()]),
+            Self::Listed(accounts) => {
+                let mut seen = BTreeSet::new();
+                let accounts = accounts.iter().filter(|account| seen.insert(*account));
+                Ok(accounts.cloned().collect())
+            }
+            Self::Organization { include, exclude } => {
+                let organization = Organization::of(base, &caller.partition);
+                let found = organization.accounts(include, exclude).await?;
+                if found.is_empty() {
+                    bail!("no active account is below these organisational units");
+                }
+                Ok(found)
+            }
+        }
+    }
+}
+
+impl Role {
+    /// Credentials of the role in the account; they are renewed when they expire.
+    pub(super) async fn assume(
+        &self,
+        base: &SdkConfig,
+        partition: &str,
+        account: &str,
+    ) -> anyhow::Result<SdkConfig> {
+        let arn = format!(
+            "arn:{partition}:iam::{account}:role/{}",
+            self.name.trim_start_matches('/')
+        );
+        let mut builder = AssumeRoleProvider::builder(&arn)
+            .configure(base)
+            .session_name(SESSION_NAME)
+            .tags(self.session_tags.iter().cloned());
+        if let Some(external_id) = &self.external_id {
+            builder = builder.external_id(external_id);
+        }
+        let provider = builder.build().await;
+        // Now, and not in the middle of the work.
+        provider.provide_credentials().await.map_err(|error| {
+            let cause = std::error::Error::source(&error).map_or_else(
+                || error.to_string(),
+                |cause| aws_sdk_sts::error::DisplayErrorContext(cause).to_string(),
+            );
+            anyhow::anyhow!(
+                "the role {arn} cannot be assumed: {cause}\ncheck the role's name, its trust policy, and --external-id"
+            )
+        })?;
+        let shared = aws_sdk_sts::config::SharedCredentialsProvider::new(provider);
+        Ok(base.to_builder().credentials_provider(shared).build())
+    }
+}
+
+/// The caller's organisation, which only its management account and delegated ones can ask for.
+struct Organization(aws_sdk_organizations::Client);
+
+impl Organization {
+    fn of(base: &SdkConfig, partition: &str) -> Self {
+        let region = global_region(partition);
+        let config = base.to_builder().region(region).build();
+        Self(aws_sdk_organizations::Client::new(&config))
+    }
+
+    async fn accounts(
+        &self,
+        include: &[String],
+        exclude: &[String],
+    ) -> anyhow::Result<Vec<String>> {
+        let mut left_out = BTreeSet::new();
+        for parent in exclude {
+            left_out.extend(self.below(parent).await?);
+        }
+        let found: BTreeSet<String> = if include.is_empty() {
+            self.all().await?
+        } else {
+            let mut found = BTreeSet::new();
+            for parent in include {
+                found.extend(self.below(parent).await?);
+            }
+            found
+        };
+        Ok(found.difference(&left_out).cloned().collect())
+    }
+
+    async fn all(&self) -> anyhow::Result<BTreeSet<String>> {
+        let mut pages = self.0.list_accounts().into_paginator().send();
+        let mut found = BTreeSet::new();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|error| Failure::of("listing the organisation's accounts", &error))?;
+            found.extend(page.accounts().iter().filter_map(active));
+        }
+        Ok(found)
+    }
+
+    /// The active accounts below a unit or root, however deep.
+    async fn below(&self, parent: &str) -> anyhow::Result<BTreeSet<String>> {
+        let mut found = BTreeSet::new();
+        let mut parents = vec![parent.to_owned()];
+        while let Some(parent) = parents.pop() {
+            let what = format!("listing what is below {parent}");
+            let mut pages = (self.0.list_accounts_for_parent().parent_id(&parent))
+                .into_paginator()
+                .send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| Failure::of(&what, &error))?;
+                found.extend(page.accounts().iter().filter_map(active));
+            }
+            let mut pages = (self.0.list_organizational_units_for_parent())
+                .parent_id(&parent)
+                .into_paginator()
+                .send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| Failure::of(&what, &error))?;
+                let units = page.organizational_units().iter();
+                parents.extend(units.filter_map(|unit| unit.id().map(str::to_owned)));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Its number, unless it is closed or suspended.
+fn active(account: &aws_sdk_organizations::types::Account) -> Option<String> {
+    (account.status() == Some(&AccountStatus::Active))
+        .then(|| account.id().map(str::to_owned))
+        .flatten()
+}

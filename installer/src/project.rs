@@ -1,0 +1,243 @@
+//! `backstop.toml`: what would otherwise be typed each time.
+//!
+//! Options that are given go before what is said here. Must not: hold a secret; it names the files
+//! they are in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+use crate::select::{Pattern, Selection, TagFilter};
+
+/// Taken where no other file is named and it is there.
+pub const FILE_NAME: &str = "backstop.toml";
+
+/// All that can be said in the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Project {
+    /// `[targets]`
+    pub targets: TargetsTable,
+    /// `[select]`
+    pub select: SelectTable,
+    /// `[layer]`
+    pub layer: LayerTable,
+    /// `[settings]`: variables of the extension, by their names.
+    pub settings: BTreeMap<String, Setting>,
+    /// `[secrets]`: where the values of secret variables are read from.
+    pub secrets: SecretsTable,
+}
+
+/// Accounts and regions.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TargetsTable {
+    /// The profile of the shared AWS configuration.
+    pub profile: Option<String>,
+    /// Accounts, by number.
+    pub accounts: Vec<String>,
+    /// A file with one account's number on each line.
+    pub accounts_file: Option<PathBuf>,
+    /// Every account of the organisation.
+    pub organization: bool,
+    /// Only what is below these units.
+    pub include_ous: Vec<String>,
+    /// Nothing below these units.
+    pub exclude_ous: Vec<String>,
+    /// The role in each account.
+    pub role: Option<String>,
+    /// What its trust policy asks for.
+    pub external_id: Option<String>,
+    /// Tags of its session.
+    pub session_tags: BTreeMap<String, String>,
+    /// Regions, or `["all"]`.
+    pub regions: Vec<String>,
+    /// Calls a second.
+    pub rate: Option<f64>,
+}
+
+/// Functions.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SelectTable {
+    /// Names, ARNs, globs, or regular expressions between slashes.
+    pub functions: Vec<Pattern>,
+    /// The same, of what is left out.
+    pub exclude: Vec<Pattern>,
+    /// Tags that have to be there: a value, or a list of them; any value where it is empty.
+    pub tags: BTreeMap<String, OneOrMany>,
+    /// Globs of runtimes.
+    pub runtimes: Vec<String>,
+    /// `x86_64`, `arm64`.
+    pub architectures: Vec<String>,
+    /// `Zip`, `Image`.
+    pub package_types: Vec<String>,
+    /// Every function.
+    pub all: bool,
+}
+
+/// The layer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LayerTable {
+    /// The manifest that `backstop layer publish` wrote.
+    pub manifest: Option<PathBuf>,
+    /// ARNs of layer versions.
+    pub arns: Vec<String>,
+}
+
+/// Where secrets are.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretsTable {
+    /// A file with the primary's token.
+    pub token_file: Option<PathBuf>,
+    /// A secret of Secrets Manager with the primary's token.
+    pub token_secret_arn: Option<String>,
+    /// A file with the primary's headers, one `NAME: VALUE` a line.
+    pub header_file: Option<PathBuf>,
+}
+
+/// One value, or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+/// A variable's value as TOML has it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Setting {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(i64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => formatter.write_str(text),
+            Self::Number(number) => number.fmt(formatter),
+            Self::Flag(flag) => flag.fmt(formatter),
+        }
+    }
+}
+
+impl Project {
+    /// From the file that is named, or from [`FILE_NAME`] where that is there.
+    ///
+    /// Paths in it are relative to its directory.
+    pub fn read(named: Option<&Path>) -> anyhow::Result<Self> {
+        let path = named.unwrap_or(Path::new(FILE_NAME));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("{} cannot be read", path.display()));
+            }
+        };
+        let mut project: Self =
+            toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        for file in [
+            &mut project.targets.accounts_file,
+            &mut project.layer.manifest,
+            &mut project.secrets.token_file,
+            &mut project.secrets.header_file,
+        ] {
+            *file = file.take().map(|file| directory.join(file));
+        }
+        Ok(project)
+    }
+}
+
+impl SelectTable {
+    /// As a selection.
+    pub fn selection(&self) -> Selection {
+        let tags = self.tags.iter().map(|(key, values)| TagFilter {
+            key: key.clone(),
+            values: match values {
+                OneOrMany::One(value) if value.is_empty() => Vec::new(),
+                OneOrMany::One(value) => vec![value.clone()],
+                OneOrMany::Many(values) => values.clone(),
+            },
+        });
+        Selection {
+            functions: self.functions.clone(),
+            exclude: self.exclude.clone(),
+            tags: tags.collect(),
+            runtimes: self.runtimes.clone(),
+            architectures: self.architectures.clone(),
+            package_types: self.package_types.clone(),
+            all: self.all,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_says_what_options_would() {
+        let text = r#"
+            [targets]
+            accounts = ["111122223333"]
+            role = "BackstopInstaller"
+            regions = ["eu-west-1", "us-east-1"]
+            [select]
+            functions = ["orders-*", "/^pay/"]
+            exclude = ["*-test"]
+            tags = { team = "payments", stage = ["prod", "beta"], owned = "" }
+            [layer]
+            manifest = "layers.json"
+            [settings]
+            BACKSTOP_PRIMARY_URL = "https://intake.example.com/"
+            BACKSTOP_MAX_ADDED_MS = 300
+            BACKSTOP_ALLOW_PLAINTEXT = false
+            [secrets]
+            token_file = "token"
+        "#;
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("fleet.toml");
+        std::fs::write(&path, text).expect("it is written");
+        let project = Project::read(Some(&path)).expect("it is valid");
+        assert_eq!(
+            project.layer.manifest,
+            Some(directory.path().join("layers.json"))
+        );
+        assert_eq!(project.settings["BACKSTOP_MAX_ADDED_MS"].to_string(), "300");
+        assert_eq!(
+            project.settings["BACKSTOP_ALLOW_PLAINTEXT"].to_string(),
+            "false"
+        );
+        let selection = project.select.selection();
+        let tags: Vec<(&str, usize)> = (selection.tags.iter())
+            .map(|tag| (tag.key.as_str(), tag.values.len()))
+            .collect();
+        assert_eq!(tags, [("owned", 0), ("stage", 2), ("team", 1)]);
+        assert!(!selection.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_error_with_its_place() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("fleet.toml");
+        std::fs::write(&path, "[targets]\nregion = \"eu-west-1\"\n").expect("it is written");
+        let error = format!("{:#}", Project::read(Some(&path)).expect_err("not known"));
+        assert!(error.contains("unknown field `region`"), "{error}");
+        assert!(error.contains("line 2"), "{error}");
+        assert!(Project::read(Some(&directory.path().join("absent"))).is_err());
+    }
+}

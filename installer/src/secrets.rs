@@ -1,0 +1,206 @@
+//! Secrets, and where they are: in a file, on stdin, or in Secrets Manager.
+//!
+//! Invariant: a secret is in memory only, and no error holds any part of it. What a plan keeps is
+//! where it is and a digest.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use aws_config::{Region, SdkConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::aws::Failure;
+use crate::change::Stored;
+use crate::cli::UsageError;
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Source {
+    /// All of a file, without the space around it.
+    File(PathBuf),
+    /// A file of headers, `name: value` on each line.
+    HeaderFile(PathBuf),
+    /// All of stdin.
+    Stdin,
+    /// A secret of Secrets Manager.
+    SecretsManager(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) | Self::HeaderFile(path) => path.display().fmt(formatter),
+            Self::Stdin => formatter.write_str("stdin"),
+            Self::SecretsManager(arn) => formatter.write_str(arn),
+        }
+    }
+}
+
+impl Source {
+    /// A file, or stdin for `-`.
+    pub fn file(path: &Path) -> Self {
+        if path == Path::new("-") {
+            Self::Stdin
+        } else {
+            Self::File(path.to_owned())
+        }
+    }
+
+    /// The secret, as the variable is to hold it.
+    pub async fn read(&self, config: &SdkConfig) -> anyhow::Result<String> {
+        let text = match self {
+            Self::File(path) => read(path)?,
+            Self::HeaderFile(path) => pairs(path, &headers(path, &read(path)?)?)?,
+            Self::Stdin => {
+                let mut text = String::new();
+                (std::io::stdin().lock().read_to_string(&mut text))
+                    .context("stdin cannot be read")?;
+                text
+            }
+            Self::SecretsManager(arn) => secret(config, arn).await?,
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            bail!("{self} is empty: it should hold the secret");
+        }
+        Ok(text.to_owned())
+    }
+}
+
+/// From Secrets Manager, in the region that its ARN names.
+async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {
+    let region = (arn.split(':').nth(3))
+        .filter(|_| arn.starts_with("arn:"))
+        .with_context(|| format!("`{arn}` is not the ARN of a secret"))?;
+    let config = config
+        .to_builder()
+        .region(Region::new(region.to_owned()))
+        .build();
+    let answer = aws_sdk_secretsmanager::Client::new(&config)
+        .get_secret_value()
+        .secret_id(arn)
+        .send()
+        .await
+        .map_err(|error| Failure::of(&format!("reading the secret {arn}"), &error))?;
+    let text = answer.secret_string();
+    Ok(text
+        .with_context(|| format!("the secret {arn} holds bytes, not text"))?
+        .to_owned())
+}
+
+/// A file's text.
+pub fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+/// `name: value` lines; empty ones and those that begin with `#` are passed over.
+pub fn headers(path: &Path, text: &str) -> Result<Vec<(String, String)>, UsageError> {
+    let mut headers = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        // The line itself may be a secret.
+        let (name, value) = line.split_once(':').ok_or_else(|| {
+            UsageError(format!(
+                "{}, line {number}: write it as `name: value`",
+                path.display()
+            ))
+        })?;
+        headers.push((name.trim().to_owned(), value.trim().to_owned()));
+    }
+    Ok(headers)
+}
+
+/// As the variable has them, which separates them by commas.
+fn pairs(path: &Path, headers: &[(String, String)]) -> anyhow::Result<String> {
+    let mut pairs = Vec::new();
+    for (name, value) in headers {
+        if value.contains(',') {
+            bail!(
+                "{}: the value of {name} holds a comma, which BACKSTOP_PRIMARY_HEADERS cannot",
+                path.display()
+            );
+        }
+        pairs.push(format!("{name}={value}"));
+    }
+    Ok(pairs.join(","))
+}
+
+/// Secrets by variable, to find the one that a digest was made of.
+#[derive(Default)]
+pub struct Vault(BTreeMap<String, Vec<String>>);
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Vault {
+    /// One more value of a variable.
+    pub fn add(&mut self, variable: &str, value: &str) {
+        let values = self.0.entry(variable.to_owned()).or_default();
+        if !values.iter().any(|known| known == value) {
+            values.push(value.to_owned());
+        }
+    }
+
+    /// The value that is stored, where it is known.
+    pub fn open<'a>(&'a self, variable: &str, stored: &'a Stored) -> Option<&'a str> {
+        if let Some(value) = stored.value() {
+            return Some(value);
+        }
+        (self.0.get(variable)?.iter())
+            .map(String::as_str)
+            .find(|value| Stored::is(Some(stored), Some(value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_file_has_names_values_and_comments() {
+        let path = Path::new("headers");
+        let text = "# ours\n\nx-team: a, b\nx-url: https://host\n";
+        let found = headers(path, text).expect("they are headers");
+        let expected = [("x-team", "a, b"), ("x-url", "https://host")];
+        assert_eq!(
+            found,
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+
+        let error = headers(path, "x-team: a\nhunter2").expect_err("no colon");
+        assert_eq!(error.0, "headers, line 2: write it as `name: value`");
+    }
+
+    #[test]
+    fn headers_become_pairs_unless_a_comma_is_in_the_way() {
+        let path = Path::new("headers");
+        let header = |value: &str| [("x-team".to_owned(), value.to_owned())];
+        assert_eq!(
+            pairs(path, &header("a=b")).ok().as_deref(),
+            Some("x-team=a=b")
+        );
+        let error = pairs(path, &header("hunter2, b")).expect_err("a comma");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_digest_is_opened_by_its_own_value_only() {
+        let mut vault = Vault::default();
+        vault.add("TOKEN", "one");
+        vault.add("TOKEN", "two");
+        let stored = Stored::digest("two");
+        assert_eq!(vault.open("TOKEN", &stored), Some("two"));
+        assert_eq!(vault.open("TOKEN", &Stored::digest("three")), None);
+        assert_eq!(vault.open("OTHER", &stored), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! Which functions are meant.
+//!
+//! A [`Selection`] is what was said; [`find`] asks one account and region which functions it means.
+//! `ListFunctions` carries layers and environments, and tags come from one call to the tagging API:
+//! no function is asked by itself, but those that are named. Must not: change anything.
+
+mod function;
+mod pattern;
+
+use std::collections::BTreeSet;
+
+use aws_sdk_resourcegroupstagging::types::TagFilter as SdkTagFilter;
+use serde::{Deserialize, Serialize};
+
+pub use function::{CodeUrl, Environment, Function, Live};
+pub use pattern::Pattern;
+
+use crate::aws::{Failure, Kind};
+use crate::fleet::Site;
+use crate::glob::Glob;
+
+/// Which functions are meant: those that every condition holds for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Selection {
+    /// Any of these; every function when empty.
+    pub functions: Vec<Pattern>,
+    /// None of these.
+    pub exclude: Vec<Pattern>,
+    /// Every one of these.
+    pub tags: Vec<TagFilter>,
+    /// Any of these runtimes; globs.
+    pub runtimes: Vec<String>,
+    /// Any of these architectures.
+    pub architectures: Vec<String>,
+    /// `Zip` or `Image`.
+    pub package_types: Vec<String>,
+    /// Every function, where nothing else is said.
+    pub all: bool,
+}
+
+/// A tag that has to be there, with one of the values where there are any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagFilter {
+    /// Its key.
+    pub key: String,
+    /// Its values; any when empty.
+    #[serde(default)]
+    pub values: Vec<String>,
+}
+
+impl std::str::FromStr for TagFilter {
+    type Err = String;
+
+    /// `KEY`, `KEY=VALUE` or `KEY=VALUE,VALUE`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, values) = text.split_once('=').unwrap_or((text, ""));
+        if key.is_empty() {
+            return Err("write a tag as KEY, KEY=VALUE or KEY=VALUE,VALUE".to_owned());
+        }
+        Ok(Self {
+            key: key.to_owned(),
+            values: (values.split(',').filter(|value| !value.is_empty()))
+                .map(str::to_owned)
+                .collect(),
+        })
+    }
+}
+
+/// What was found in one account and region.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The functions, by name.
+    pub functions: Vec<Function>,
+    /// Names that were given and are not there.
+    pub missing: Vec<String>,
+}
+
+impl Selection {
+    /// Whether it says anything.
+    pub fn is_empty(&self) -> bool {
+        !self.all
+            && self.functions.is_empty()
+            && self.tags.is_empty()
+            && self.runtimes.is_empty()
+            && self.architectures.is_empty()
+            && self.package_types.is_empty()
+    }
+
+    /// Whether the function is meant, but for its tags.
+    fn admits(&self, function: &Function) -> bool {
+        let package_type = if function.is_image { "Image" } else { "Zip" };
+        let runtime = function.runtime.as_deref().unwrap_or_default();
+        let fits = |pattern: &String| {
+            (pattern.parse::<Glob>()).is_ok_and(|pattern| pattern.matches(runtime))
+        };
+        let any = |wanted: &[String], is: &dyn Fn(&String) -> bool| {
+            wanted.is_empty() || wanted.iter().any(is)
+        };
+        (self.functions.is_empty() || self.functions.iter().any(|it| it.matches(function)))
+            && !self.exclude.iter().any(|it| it.matches(function))
+            && any(&self.runtimes, &fits)
+            && any(&self.architectures, &|it| *it == function.architecture)
+            && any(&self.package_types, &|it| {
+                it.eq_ignore_ascii_case(package_type)
+            })
+    }
+
+    /// The names, where nothing but names is given.
+    fn literals(&self) -> Option<Vec<pattern::Literal>> {
+        let only_names = self.tags.is_empty() && !self.functions.is_empty();
+        only_names
+            .then(|| self.functions.iter().map(Pattern::literal).collect())
+            .flatten()
+    }
+}
+
+/// Every function of the selection in one account and region.
+pub async fn find(site: &Site, selection: &Selection) -> Result<Found, Failure> {
+    if let Some(literals) = selection.literals() {
+        return find_named(site, selection, literals).await;
+    }
+    let tagged = if selection.tags.is_empty() {
+        None
+    } else {
+        Some(tagged(site, &selection.tags).await?)
+    };
+    let mut functions = list(site).await?;
+    functions.retain(|function| {
+        selection.admits(function)
+            && (tagged.as_ref()).is_none_or(|tagged| tagged.contains(&function.arn))
+    });
+    Ok(Found {
+        functions,
+        missing: Vec::new(),
+    })
+}
+
+async fn find_named(
+    site: &Site,
+    selection: &Selection,
+    literals: Vec<pattern::Literal>,
+) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    let here = (site.place.account.clone(), site.place.region.clone());
+    let mut asked = BTreeSet::new();
+    for literal in literals {
+        let is_elsewhere = literal.place.as_ref().is_some_and(|place| *place != here);
+        if is_elsewhere || !asked.insert(literal.name.clone()) {
+            continue;
+        }
+        match Function::get(site, &literal.name).await {
+            Ok(function) => found
+                .functions
+                .extend(Some(function).filter(|function| selection.admits(function))),
+            Err(failure) if failure.kind == Kind::NotFound => found.missing.push(literal.name),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(found)
+}
+
+/// Every function in one account and region.
+pub async fn list(site: &Site) -> Result<Vec<Function>, Failure> {
+    let what = format!("listing the functions in {}", site.place);
+    let lambda = &site.lambda;
+    let mut functions = Vec::new();
+    let mut marker: Option<String> = None;
+    loop {
+        let page = lambda
+            .read(&what, || {
+                (lambda.client().list_functions())
+                    .set_marker(marker.clone())
+                    .send()
+            })
+            .await?;
+        functions.extend(
+            (page.functions().iter())
+                .filter_map(|configuration| Function::of(&site.place, configuration)),
+        );
+        marker = page
+            .next_marker()
+            .filter(|next| !next.is_empty())
+            .map(str::to_owned);
+        if marker.is_none() {
+            return Ok(functions);
+        }
+    }
+}
+
+/// The ARNs of the functions that have all of the tags.
+async fn tagged(site: &Site, tags: &[TagFilter]) -> Result<BTreeSet<String>, Failure> {
+    let what = format!("finding functions by tag in {}", site.place);
+    let filters = tags.iter().map(|tag| {
+        SdkTagFilter::builder()
+            .key(&tag.key)
+            .set_values(Some(tag.values.clone()))
+            .build()
+    });
+    let client = aws_sdk_resourcegroupstagging::Client::new(&site.config);
+    let mut pages = client
+        .get_resources()
+        .resource_type_filters("lambda:function")
+        .set_tag_filters(Some(filters.collect()))
+        .into_paginator()
+        .items()
+        .send();
+    let mut arns = BTreeSet::new();
+    while let Some(resource) = pages.next().await {
+        let resource = resource.map_err(|error| Failure::of(&what, &error))?;
+        arns.extend(resource.resource_arn().map(str::to_owned));
+    }
+    Ok(arns)
+}

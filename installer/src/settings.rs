@@ -1,0 +1,220 @@
+//! What the extension is to be set to: the variables of the function, by the register's rules.
+//!
+//! Invariant: a value that has to be kept secret comes from a file, stdin or Secrets Manager.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+
+use aws_config::SdkConfig;
+use backstop_config::{Kind, REGISTER, Settings as Resolved, Variable};
+
+use crate::cli::UsageError;
+use crate::secrets::Source;
+
+const URL: &str = "BACKSTOP_PRIMARY_URL";
+const TOKEN: &str = "BACKSTOP_PRIMARY_TOKEN";
+const HEADERS: &str = "BACKSTOP_PRIMARY_HEADERS";
+
+/// What was said of settings, and of where secrets are.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// `NAME=VALUE`.
+    pub variables: BTreeMap<String, String>,
+    /// Where the primary's address is, when it holds a key.
+    pub url_file: Option<PathBuf>,
+    /// Where the primary's token is.
+    pub token_file: Option<PathBuf>,
+    /// The primary's token in Secrets Manager.
+    pub token_secret_arn: Option<String>,
+    /// Where the primary's headers are.
+    pub header_file: Option<PathBuf>,
+}
+
+/// Variables of the extension, all of them valid.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// By name.
+    pub variables: BTreeMap<String, String>,
+    /// Where those came from that are secret.
+    pub sources: BTreeMap<String, Source>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("variables", &self.variables.keys())
+            .field("sources", &self.sources)
+            .finish()
+    }
+}
+
+/// Whether a value must not be shown: secret by the register, or unknown to it, or an address with a
+/// password or a query.
+pub fn is_secret(name: &str, value: &str) -> bool {
+    match known(name) {
+        Some(variable) if variable.secret => true,
+        Some(variable) => variable.kind == Kind::Url && value.contains(['@', '?']),
+        None => true,
+    }
+}
+
+fn known(name: &str) -> Option<&'static Variable> {
+    REGISTER.iter().find(|variable| variable.name == name)
+}
+
+impl Settings {
+    /// Reads the secrets and judges everything, with all mistakes at once.
+    pub async fn resolve(said: &Said, config: &SdkConfig) -> anyhow::Result<Self> {
+        let mut settings = Self {
+            sources: sources(said)?,
+            variables: said.variables.clone(),
+        };
+        let mut wrong = Vec::new();
+        for (name, value) in &said.variables {
+            if known(name).is_some() && is_secret(name, value) {
+                let option = match name.as_str() {
+                    TOKEN => "--token-file",
+                    HEADERS => "--header-file",
+                    _ => "--url-file, as it holds a password or a query",
+                };
+                wrong.push(format!("{name} is secret: give it with {option}"));
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(UsageError(wrong.join("\n")).into());
+        }
+        for (name, source) in &settings.sources {
+            let value = source.read(config).await?;
+            settings.variables.insert(name.clone(), value);
+        }
+        if !settings.variables.is_empty() {
+            judge(&settings.variables)?;
+        }
+        Ok(settings)
+    }
+}
+
+fn sources(said: &Said) -> Result<BTreeMap<String, Source>, UsageError> {
+    let mut sources = BTreeMap::new();
+    if let Some(path) = &said.url_file {
+        sources.insert(URL.to_owned(), Source::file(path));
+    }
+    match (&said.token_file, &said.token_secret_arn) {
+        (Some(_), Some(_)) => {
+            let problem =
+                "a token comes from --token-file or from --token-secret-arn, not from both";
+            return Err(UsageError(problem.to_owned()));
+        }
+        (Some(path), None) => {
+            sources.insert(TOKEN.to_owned(), Source::file(path));
+        }
+        (None, Some(arn)) => {
+            sources.insert(TOKEN.to_owned(), Source::SecretsManager(arn.clone()));
+        }
+        (None, None) => {}
+    }
+    if let Some(path) = &said.header_file {
+        sources.insert(HEADERS.to_owned(), Source::HeaderFile(path.clone()));
+    }
+    let from_stdin = sources.values().filter(|source| **source == Source::Stdin);
+    if from_stdin.count() > 1 {
+        return Err(UsageError("only one secret can come from stdin".to_owned()));
+    }
+    Ok(sources)
+}
+
+/// By the extension's own rules.
+fn judge(variables: &BTreeMap<String, String>) -> Result<(), UsageError> {
+    let (_, errors) = Resolved::resolve(variables);
+    let has_sink = [
+        "BACKSTOP_PRIMARY_URL",
+        "BACKSTOP_FIREHOSE_STREAM",
+        "BACKSTOP_S3_BUCKET",
+    ]
+    .iter()
+    .any(|name| variables.contains_key(*name));
+    let wrong: BTreeSet<String> = (errors.iter())
+        // The sink may be set on the function already.
+        .filter(|error| has_sink || !error.message().starts_with("gives no valid primary"))
+        .map(ToString::to_string)
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    Err(UsageError(wrong.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(variables: &[(&str, &str)]) -> Said {
+        Said {
+            variables: (variables.iter())
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Said::default()
+        }
+    }
+
+    async fn error(said: &Said) -> String {
+        let config = SdkConfig::builder().build();
+        match Settings::resolve(said, &config).await {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn all_mistakes_are_told_at_once() {
+        let told = error(&said(&[
+            ("BACKSTOP_PRIMARY_URL", "ftp://host"),
+            ("BACKSTOP_MAX_ADDED_MS", "soon"),
+            ("BACKSTOP_PRIMRY_FORMAT", "json"),
+        ]))
+        .await;
+        for part in [
+            "BACKSTOP_PRIMARY_URL is",
+            "BACKSTOP_MAX_ADDED_MS is",
+            "BACKSTOP_PRIMRY_FORMAT",
+        ] {
+            assert!(told.contains(part), "{told}");
+        }
+        // Without a sink: that is the function's own.
+        assert_eq!(error(&said(&[("BACKSTOP_MAX_ADDED_MS", "300")])).await, "");
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_not_taken_from_the_command_line() {
+        for (name, value) in [
+            (TOKEN, "hunter2"),
+            (HEADERS, "x-key=hunter2"),
+            (URL, "https://host/?key=hunter2"),
+            (URL, "https://user:hunter2@host/"),
+        ] {
+            let told = error(&said(&[(name, value)])).await;
+            assert!(told.contains("is secret: give it with --"), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn secrets_are_read_from_where_they_are() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let token = directory.path().join("token");
+        std::fs::write(&token, "hunter2\n").expect("it is written");
+        let mut it = said(&[("BACKSTOP_PRIMARY_URL", "https://host/")]);
+        it.token_file = Some(token.clone());
+        let config = SdkConfig::builder().build();
+        let settings = Settings::resolve(&it, &config).await.expect("valid");
+        assert_eq!(settings.variables[TOKEN], "hunter2");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        std::fs::write(&token, " \n").expect("it is written");
+        assert!(error(&it).await.contains("is empty"));
+        it.token_secret_arn = Some("arn".to_owned());
+        assert!(error(&it).await.contains("not from both"));
+    }
+}
