@@ -10,6 +10,9 @@
 //! - [`select`] is which functions, by [`glob`] and otherwise;
 //! - [`settings`] is what the extension is to be set to, with [`secrets`] from where they are;
 //! - [`change`] is what is changed of a function, and how that is undone: pure;
+//! - [`plan`] is what would be done with each function, and why;
+//! - [`journal`] is what was done, written down before it is;
+//! - [`apply`] carries a plan out;
 //! - [`replay`] puts what is in the archive back to a primary;
 //! - [`layer`] packs the extension into what is deployed;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
@@ -19,14 +22,17 @@
 //! secret is taken from the command line or shown.
 
 pub mod app;
+pub mod apply;
 pub mod aws;
 pub mod change;
 pub mod cli;
 pub mod demo;
 pub mod fleet;
 pub mod glob;
+pub mod journal;
 pub mod layer;
 pub mod output;
+pub mod plan;
 pub mod project;
 pub mod replay;
 pub mod secrets;

@@ -98,6 +98,8 @@ pub struct SecretsTable {
     pub token_secret_arn: Option<String>,
     /// A file with the primary's headers, one `NAME: VALUE` a line.
     pub header_file: Option<PathBuf>,
+    /// A file with the primary's address, where that holds a key.
+    pub url_file: Option<PathBuf>,
 }
 
 /// One value, or several.
@@ -155,6 +157,7 @@ impl Project {
             &mut project.layer.manifest,
             &mut project.secrets.token_file,
             &mut project.secrets.header_file,
+            &mut project.secrets.url_file,
         ] {
             *file = file.take().map(|file| directory.join(file));
         }

@@ -85,7 +85,7 @@ impl SharedHttp {
 
     /// The client for a host, built now if it is not there yet. No proxy can reach what is inside
     /// the execution environment: a collector on loopback, the credentials' link-local address.
-    pub(crate) fn client(&self, host: &str) -> Result<reqwest::Client, HttpError> {
+    pub fn client(&self, host: &str) -> Result<reqwest::Client, HttpError> {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.0.clock.wall();
         if now.since(state.last_used) > POOL_IS_STALE {

@@ -188,6 +188,19 @@ impl Change {
         self.before.layers == self.after.layers && self.before.variables.is_empty()
     }
 
+    /// Whether nothing of ours is left of it.
+    pub fn is_undone(&self) -> bool {
+        let ours = |part: &Part| -> Vec<String> {
+            let layers = part.layers.iter().filter(|arn| is_ours(arn));
+            layers.cloned().collect()
+        };
+        let is_same = |(name, before): (&String, &Option<Stored>)| {
+            let after = self.after.variables.get(name).and_then(Option::as_ref);
+            Stored::are_same(before.as_ref(), after)
+        };
+        ours(&self.before) == ours(&self.after) && self.before.variables.iter().all(is_same)
+    }
+
     /// What the function is to have for this change to be undone, whatever it has become since.
     ///
     /// `vault` knows the secrets of which only digests are kept.

@@ -4,6 +4,7 @@
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
 mod demo;
+mod fleet;
 mod layer;
 mod replay;
 mod targets;
@@ -11,12 +12,16 @@ mod targets;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use demo::{DemoArgs, FallbackName, StrategyName};
+pub use fleet::{
+    AccessArgs, AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, ResumeArgs,
+    RunsArgs, StateArgs, UndoArgs, WishArgs,
+};
 pub use layer::{BuildArgs, LayerArgs, LayerCommand};
 pub use replay::{FormatName, ReplayArgs};
 pub use targets::{SelectArgs, TargetArgs};
 
-/// Nothing a Lambda function logs is lost: replay what was archived while the primary was down,
-/// and see the whole story on this machine
+/// Nothing a Lambda function logs is lost: attach the extension to functions over accounts and regions,
+/// undo that exactly, and replay what was archived while the primary was down
 #[derive(Debug, Parser)]
 #[command(name = "backstop", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -41,13 +46,29 @@ pub struct Cli {
     pub quiet: bool,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 error, 2 usage, 3 partial failure, 130 interrupted";
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or drift (when asked), 5 refused by
+preflight, 130 interrupted";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build the layer
     Layer(LayerArgs),
+    /// Show what attaching to functions would change
+    Plan(Box<PlanArgs>),
+    /// Do what a plan says
+    Apply(ApplyArgs),
+    /// Attach the layer and its settings to functions
+    Attach(Box<AttachArgs>),
+    /// Take the layer and its settings off functions
+    Detach(Box<DetachArgs>),
+    /// Put back what was there before a run
+    Undo(UndoArgs),
+    /// Go on with a run
+    Resume(ResumeArgs),
+    /// List the runs on this machine
+    Runs(RunsArgs),
     /// Send what is in the archive to a primary
     Replay(ReplayArgs),
     /// Run the real extension through an outage on this machine, replay, and count

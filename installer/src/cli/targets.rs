@@ -253,14 +253,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub(super) fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.5..=10_000.0).contains(&rate) => Ok(rate),
         _ => Err("give a number of calls a second, 0.5 at least".to_owned()),
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("give a number of seconds, from 0.1 to 3600".to_owned()),

@@ -9,7 +9,7 @@ mod api;
 mod pace;
 mod regions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,6 +153,25 @@ impl Fleet {
             });
         }
         Ok(())
+    }
+
+    /// The same targets by what they came to, so that later work is done in the same places.
+    pub fn resolved(&self, targets: Targets) -> Targets {
+        let accounts: BTreeSet<&String> = (self.sites.keys().map(|place| &place.account))
+            .chain(self.skipped.iter().map(|skipped| &skipped.account))
+            .collect();
+        let regions: BTreeSet<&String> = (self.sites.keys().map(|place| &place.region))
+            .chain(
+                self.skipped
+                    .iter()
+                    .filter_map(|skipped| skipped.region.as_ref()),
+            )
+            .collect();
+        Targets {
+            accounts: Accounts::Listed(accounts.into_iter().cloned().collect()),
+            regions: Regions::Listed(regions.into_iter().cloned().collect()),
+            ..targets
+        }
     }
 
     /// The site of a place, or why there is none.

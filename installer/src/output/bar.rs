@@ -1,5 +1,8 @@
 //! What is drawn and redrawn on stderr, on a terminal only.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A progress bar; nothing at all where nothing may be drawn.
@@ -68,6 +71,48 @@ impl Lines {
         for line in &self.lines {
             line.finish_and_clear();
         }
+        // What cannot be cleared is only left standing.
+        self.all.clear().ok();
+    }
+}
+
+/// A bar for each place where work is under way.
+#[derive(Debug)]
+pub struct PlaceBars {
+    all: MultiProgress,
+    bars: Mutex<BTreeMap<String, ProgressBar>>,
+}
+
+impl PlaceBars {
+    /// None yet.
+    pub fn new(draws: bool) -> Self {
+        Self {
+            all: MultiProgress::with_draw_target(target(draws)),
+            bars: Mutex::default(),
+        }
+    }
+
+    /// There is so much more to do there.
+    pub fn lengthen(&self, place: &str, by: u64) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = bars.entry(place.to_owned()).or_insert_with(|| {
+            let bar = self.all.add(ProgressBar::new(0));
+            bar.set_style(style("{prefix} {bar:30} {pos}/{len}  {eta} left"));
+            bar.with_prefix(place.to_owned())
+        });
+        bar.inc_length(by);
+    }
+
+    /// One more is done there.
+    pub fn advance(&self, place: &str) {
+        let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = bars.get(place) {
+            bar.inc(1);
+        }
+    }
+
+    /// Takes them away.
+    pub fn clear(&self) {
         // What cannot be cleared is only left standing.
         self.all.clear().ok();
     }

@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use serde::Serialize;
 
 use crate::cli::OutputFormat;
-pub use bar::{Bar, Lines};
+pub use bar::{Bar, Lines, PlaceBars};
 pub use table::{Table, grouped, plural};
 
 /// The version of the JSON objects: members may be added under the same one.
@@ -83,6 +83,12 @@ impl Output {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             outcome => outcome,
         }
+    }
+
+    /// Something to look at before it is done: on stderr, as it is no result.
+    pub fn shown(&self, report: &impl Report) {
+        let text = report.text(Style::default());
+        self.progress(text.trim_end());
     }
 
     /// A line of progress.

@@ -153,7 +153,7 @@ async fn find_named(
             Ok(function) => found
                 .functions
                 .extend(Some(function).filter(|function| selection.admits(function))),
-            Err(failure) if failure.kind == Kind::NotFound => found.missing.push(literal.name),
+            Err(failure) if failure.kind == Kind::NotFound => found.missing.push(literal.text),
             Err(failure) => return Err(failure),
         }
     }

@@ -37,6 +37,7 @@ impl Pattern {
             Self::Name(glob) if glob.is_literal() => Some(Literal {
                 place: None,
                 name: glob.to_string(),
+                text: glob.to_string(),
             }),
             Self::Arn(glob) if glob.is_literal() => {
                 let text = glob.to_string();
@@ -44,6 +45,7 @@ impl Pattern {
                 Some(Literal {
                     place: Some(((*parts.get(4)?).to_owned(), (*parts.get(3)?).to_owned())),
                     name: (*parts.get(6)?).to_owned(),
+                    text: text.clone(),
                 })
             }
             Self::Name(_) | Self::Arn(_) | Self::Regex(_) => None,
@@ -58,6 +60,8 @@ pub(super) struct Literal {
     pub(super) place: Option<(String, String)>,
     /// Its name.
     pub(super) name: String,
+    /// As it was given.
+    pub(super) text: String,
 }
 
 impl FromStr for Pattern {
@@ -136,6 +140,7 @@ mod tests {
             Some(Literal {
                 place: Some(("111122223333".to_owned(), "eu-west-1".to_owned())),
                 name: "orders".to_owned(),
+                text: arn.to_owned(),
             })
         );
     }

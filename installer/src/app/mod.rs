@@ -1,7 +1,9 @@
 //! Runs what was asked for, and maps how it ended to an exit code.
 //!
-//! Invariant: the codes are a contract: 0 done, 1 error, 2 usage, 3 partial failure, 130
-//! interrupted. Must not: hold any command's logic.
+//! Invariant: the codes are a contract: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or
+//! drift, 5 refused by preflight, 130 interrupted. Must not: hold any command's logic.
+
+mod fleet;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -21,6 +23,7 @@ use crate::replay::{self, Archive, Filter, Observer, Target, TargetOptions};
 
 const USAGE: u8 = 2;
 const PARTIAL: u8 = 3;
+const REFUSED: u8 = 5;
 const INTERRUPTED: u8 = 130;
 
 /// The whole program.
@@ -56,6 +59,13 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Layer(args) => match args.command {
             LayerCommand::Build(args) => run_layer_build(args, output),
         },
+        Command::Plan(args) => runtime.block_on(fleet::run_plan(*args, output)),
+        Command::Apply(args) => runtime.block_on(fleet::run_apply(args, output)),
+        Command::Attach(args) => runtime.block_on(fleet::run_attach(*args, output)),
+        Command::Detach(args) => runtime.block_on(fleet::run_detach(*args, output)),
+        Command::Undo(args) => runtime.block_on(fleet::run_undo(args, output)),
+        Command::Resume(args) => runtime.block_on(fleet::run_resume(args, output)),
+        Command::Runs(args) => fleet::run_runs(&args, output),
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
     }

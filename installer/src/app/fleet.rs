@@ -1,0 +1,399 @@
+//! The commands that look at functions and change them.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+
+use super::{INTERRUPTED, PARTIAL, REFUSED, interrupted_twice};
+use crate::apply::{self, Summary};
+use crate::aws::Access;
+use crate::change::Stored;
+use crate::cli::{
+    AccessArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, ResumeArgs, RunsArgs,
+    StateArgs, TargetArgs, UndoArgs, UsageError, WishArgs,
+};
+use crate::fleet::{Fleet, Place, Targets};
+use crate::journal::{History, Journal, Progress, Runs, Store};
+use crate::output::{Output, PlaceBars, plural};
+use crate::plan::{
+    self, Action, Allowed, Choice, Explanations, Observer, Plan, Sizes, Verdict, View, Wish,
+};
+use crate::project::Project;
+use crate::secrets::Vault;
+use crate::select::Selection;
+use crate::settings::Settings;
+
+/// Changes or drift are there, and that was asked.
+const CHANGES: u8 = 4;
+
+impl Observer for PlaceBars {
+    fn found(&self, place: &Place, functions: u64) {
+        self.lengthen(&place.to_string(), functions);
+    }
+
+    fn one_done(&self, place: &Place) {
+        self.advance(&place.to_string());
+    }
+}
+
+pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<ExitCode> {
+    if let Some(reasons) = &args.explain {
+        output.result(&Explanations::of(&reasons.0))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let desk = Desk::open(&args.targets, &args.state, output).await?;
+    let selection = args.select.selection(&desk.project)?;
+    let allowed = args.allow.allowed();
+    let (plan, _) = if args.detach {
+        desk.plan_detach(&selection, allowed).await?
+    } else {
+        desk.plan_attach(&selection, &args.wish, allowed).await?
+    };
+    if let Some(path) = &args.out {
+        plan::write(&plan, path)?;
+        output.progress(&format!("To do this: backstop apply {}", path.display()));
+    }
+    output.result(&View {
+        plan: &plan,
+        is_full: args.full,
+    })?;
+    let changes = plan.with(Verdict::Change).count();
+    Ok(if !plan.is_whole() {
+        ExitCode::from(PARTIAL)
+    } else if args.detailed_exitcode && changes > 0 {
+        ExitCode::from(CHANGES)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+pub(super) async fn run_attach(args: AttachArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let desk = Desk::open(&args.targets, &args.state, output).await?;
+    let selection = args.select.selection(&desk.project)?;
+    let allowed = args.allow.allowed();
+    let (plan, vault) = desk.plan_attach(&selection, &args.wish, allowed).await?;
+    desk.change(plan, &vault, args.dry_run, args.strict, &args.how)
+        .await
+}
+
+pub(super) async fn run_detach(args: DetachArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let desk = Desk::open(&args.targets, &args.state, output).await?;
+    let selection = args.select.selection(&desk.project)?;
+    let (plan, vault) = desk.plan_detach(&selection, args.allow.allowed()).await?;
+    desk.change(plan, &vault, args.dry_run, args.strict, &args.how)
+        .await
+}
+
+pub(super) async fn run_apply(args: ApplyArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let plan = plan::read(&args.plan)?;
+    let desk = Desk::at(&plan.targets, &args.access, &args.state, output).await?;
+    let vault = desk.vault(&plan).await?;
+    desk.change(plan, &vault, false, false, &args.how).await
+}
+
+pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let store = Store::open(args.state.state_dir.as_deref())?;
+    let run = store.read(&args.run)?;
+    let desk = Desk::at(&run.header.plan.targets, &args.access, &args.state, output).await?;
+    let mut history = History::default();
+    history.add(&run);
+    let arns = history.changes.keys();
+    let selection = Selection {
+        functions: (arns.map(|arn| arn.parse()))
+            .collect::<Result<_, String>>()
+            .map_err(anyhow::Error::msg)?,
+        ..Selection::default()
+    };
+    let wish = Wish::Undo {
+        run: args.run.clone(),
+        changes: history.changes,
+        vault: history.vault,
+    };
+    let plan = if selection.functions.is_empty() {
+        // Nothing was changed: there is nothing to look at.
+        Plan::empty(&desk.fleet, desk.targets.clone(), &wish)
+    } else {
+        desk.plan(&selection, &wish).await
+    };
+    let Wish::Undo { vault, .. } = wish else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    desk.change(plan, &vault, args.dry_run, false, &args.how)
+        .await
+}
+
+pub(super) async fn run_resume(args: ResumeArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let store = Store::open(args.state.state_dir.as_deref())?;
+    let targets = store.read(&args.run)?.header.plan.targets;
+    let desk = Desk::at(&targets, &args.access, &args.state, output).await?;
+    // From here on nobody else goes on with it.
+    let (run, journal) = store.resume(&args.run)?;
+    let vault = desk.vault(&run.header.plan).await?;
+    desk.carry_out(&run.header.plan, &vault, &journal, &run.progress, &args.how)
+        .await
+}
+
+pub(super) fn run_runs(args: &RunsArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let store = Store::open(args.state.state_dir.as_deref())?;
+    output.result(&Runs::of(&store)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All that a command on functions works with.
+struct Desk {
+    output: Output,
+    project: Project,
+    targets: Targets,
+    fleet: Fleet,
+    store: Store,
+    access: Access,
+}
+
+impl Desk {
+    async fn open(args: &TargetArgs, state: &StateArgs, output: Output) -> anyhow::Result<Self> {
+        let project = args.project()?;
+        let (access, targets) = (args.access(&project), args.targets(&project)?);
+        Self::with(project, access, targets, state, output).await
+    }
+
+    /// In the places of a plan or a run.
+    async fn at(
+        targets: &Targets,
+        args: &AccessArgs,
+        state: &StateArgs,
+        output: Output,
+    ) -> anyhow::Result<Self> {
+        let access = Access {
+            endpoint_url: args.endpoint_url.clone(),
+            profile: args.profile.clone(),
+            ..Access::default()
+        };
+        let mut targets = targets.clone();
+        targets.rates.others = args.rate.unwrap_or(targets.rates.others);
+        Self::with(Project::default(), access, targets, state, output).await
+    }
+
+    async fn with(
+        project: Project,
+        access: Access,
+        targets: Targets,
+        state: &StateArgs,
+        output: Output,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            fleet: Fleet::open(&access, &targets).await?,
+            store: Store::open(state.state_dir.as_deref())?,
+            output,
+            project,
+            targets,
+            access,
+        })
+    }
+
+    async fn plan_attach(
+        &self,
+        selection: &Selection,
+        wish: &WishArgs,
+        allowed: Allowed,
+    ) -> anyhow::Result<(Plan, Vault)> {
+        let config = self.access.shared(self.targets.timeout).await;
+        let settings = Settings::resolve(&wish.said(&self.project)?, &config).await?;
+        let mut vault = Vault::default();
+        for (name, value) in &settings.variables {
+            vault.add(name, value);
+        }
+        let wish = Wish::Attach {
+            choice: Choice::of(&layers(wish, &self.project)?),
+            variables: settings.variables,
+            overwrite: wish.overwrite.iter().cloned().collect(),
+            history: History::load(&self.store)?.changes,
+            allowed,
+        };
+        let mut plan = self.plan(selection, &wish).await;
+        plan.sources = settings.sources;
+        Ok((plan, vault))
+    }
+
+    async fn plan_detach(
+        &self,
+        selection: &Selection,
+        allowed: Allowed,
+    ) -> anyhow::Result<(Plan, Vault)> {
+        let history = History::load(&self.store)?;
+        let wish = Wish::Detach {
+            history: history.changes,
+            vault: history.vault,
+            allowed,
+        };
+        let plan = self.plan(selection, &wish).await;
+        match wish {
+            Wish::Detach { vault, .. } => Ok((plan, vault)),
+            Wish::Attach { .. } | Wish::Undo { .. } => Ok((plan, Vault::default())),
+        }
+    }
+
+    async fn plan(&self, selection: &Selection, wish: &Wish) -> Plan {
+        self.output.progress(&format!(
+            "Looking at the functions of {}",
+            plural(self.fleet.sites.len() as u64, "account and region")
+        ));
+        let bars = PlaceBars::new(self.output.draws());
+        let sizes = Sizes::open(Some(self.store.cache("sizes.json")));
+        let targets = self.targets.clone();
+        let plan = plan::make(&self.fleet, targets, selection, wish, &sizes, &bars).await;
+        sizes.save();
+        bars.clear();
+        plan
+    }
+
+    /// The secrets that a plan has digests of: all of them, or an error.
+    async fn vault(&self, plan: &Plan) -> anyhow::Result<Vault> {
+        let mut vault = History::load(&self.store)?.vault;
+        let config = self.access.shared(self.targets.timeout).await;
+        for (name, source) in &plan.sources {
+            vault.add(name, &source.read(&config).await?);
+        }
+        let mut wanted: BTreeMap<&String, &Stored> = BTreeMap::new();
+        for planned in plan.with(Verdict::Change) {
+            let after = planned.change.iter().flat_map(|it| &it.after.variables);
+            wanted.extend(after.filter_map(|(name, stored)| Some((name, stored.as_ref()?))));
+        }
+        for (name, stored) in wanted {
+            if vault.open(name, stored).is_none() {
+                let from = plan.sources.get(name).map_or_else(
+                    || "a run that is not on this machine".to_owned(),
+                    ToString::to_string,
+                );
+                anyhow::bail!(
+                    "{name} from {from} is not what was planned: plan again, or put back what was there"
+                );
+            }
+        }
+        Ok(vault)
+    }
+
+    /// Shows the plan, asks, begins a run and carries it out.
+    async fn change(
+        &self,
+        plan: Plan,
+        vault: &Vault,
+        dry_run: bool,
+        strict: bool,
+        how: &HowArgs,
+    ) -> anyhow::Result<ExitCode> {
+        let view = View {
+            plan: &plan,
+            is_full: false,
+        };
+        let (changes, refused) = (
+            plan.with(Verdict::Change).count(),
+            plan.with(Verdict::Refused).count(),
+        );
+        let is_refused = refused > 0 && (strict || refused == plan.functions.len());
+        if dry_run || is_refused {
+            self.output.result(&view)?;
+            return Ok(if is_refused {
+                ExitCode::from(REFUSED)
+            } else if plan.is_whole() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(PARTIAL)
+            });
+        }
+        self.output.shown(&view);
+        if changes == 0 {
+            // No run is begun for nothing.
+            let summary = Summary::new("", &plan);
+            self.output.result(&summary)?;
+            return Ok(code(&summary));
+        }
+        if !how.yes && !confirmed(&plan, changes)? {
+            self.output.progress("Nothing was changed");
+            return Ok(ExitCode::FAILURE);
+        }
+        let journal = self.store.create(plan.clone())?;
+        self.carry_out(&plan, vault, &journal, &Progress::default(), how)
+            .await
+    }
+
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        vault: &Vault,
+        journal: &Journal,
+        progress: &Progress,
+        how: &HowArgs,
+    ) -> anyhow::Result<ExitCode> {
+        self.output.progress(&format!("Run {}", journal.run));
+        let bars = PlaceBars::new(self.output.draws());
+        let context = apply::Context {
+            fleet: &self.fleet,
+            vault,
+            journal,
+            progress,
+            options: apply::Options { wait: how.wait },
+        };
+        let (interrupt, stop) = watch::channel(false);
+        let summary = tokio::select! {
+            summary = apply::run(&context, plan, &bars, stop) => summary,
+            () = interrupted_twice(&interrupt, self.output) => {
+                self.output.progress(&format!("To go on: backstop resume {}", journal.run));
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+        };
+        bars.clear();
+        let summary = summary.with_context(|| format!("run {} was stopped", journal.run))?;
+        self.output.result(&summary)?;
+        Ok(code(&summary))
+    }
+}
+
+fn code(summary: &Summary) -> ExitCode {
+    if summary.is_interrupted && summary.not_begun > 0 {
+        ExitCode::from(INTERRUPTED)
+    } else if summary.is_complete() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(PARTIAL)
+    }
+}
+
+/// The layer versions that were given.
+fn layers(wish: &WishArgs, project: &Project) -> anyhow::Result<Vec<String>> {
+    let mut arns = wish.layer.clone();
+    if arns.is_empty() && wish.layers.is_none() {
+        arns.clone_from(&project.layer.arns);
+    }
+    let manifest = wish.layers.as_ref().or(project.layer.manifest.as_ref());
+    if let Some(path) = manifest.filter(|_| wish.layer.is_empty()) {
+        anyhow::bail!("{} is not read yet", path.display());
+    }
+    if arns.is_empty() {
+        let problem = "which layer? give --layers MANIFEST, as `backstop layer publish` writes it, or --layer ARN";
+        return Err(UsageError(problem.to_owned()).into());
+    }
+    Ok(arns)
+}
+
+/// Asks, on a terminal; elsewhere `--yes` has to be given.
+fn confirmed(plan: &Plan, changes: usize) -> anyhow::Result<bool> {
+    let (mut asked, answers) = (std::io::stderr(), std::io::stdin());
+    if !asked.is_terminal() || !answers.is_terminal() {
+        let problem = "there is no terminal to ask on: give --yes, or --dry-run to see the plan";
+        return Err(UsageError(problem.to_owned()).into());
+    }
+    let what = match plan.action {
+        Action::Attach => "Attach to",
+        Action::Detach => "Detach from",
+        Action::Undo { .. } => "Put back",
+    };
+    let functions = plural(changes as u64, "function");
+    write!(asked, "{what} {functions}? Only `yes` goes on: ")?;
+    asked.flush()?;
+    let mut answer = String::new();
+    answers.lock().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}

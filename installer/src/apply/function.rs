@@ -1,0 +1,236 @@
+//! One function: read, merge, tell the journal, write, wait.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationOutput;
+use aws_sdk_lambda::types::{Environment as SdkEnvironment, LastUpdateStatus};
+use tokio::time::Instant;
+
+use super::Context;
+use crate::aws::{Failure, Kind};
+use crate::change::{Change, Config, Wanted, violation};
+use crate::fleet::Site;
+use crate::journal::Step;
+use crate::plan::Planned;
+use crate::select::{Environment, Function};
+use crate::settings::is_secret;
+
+/// The pause between two looks at an update: most are done within a second or two.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+const LAST_LOOK: Duration = Duration::from_secs(5);
+
+/// What became of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It was changed.
+    Done {
+        /// It had changed since it was planned.
+        merged: bool,
+        /// What could not be put back, because others changed it.
+        conflicts: Vec<String>,
+    },
+    /// It was as it should be.
+    Already,
+    /// It was not changed, or its update failed.
+    Left(String),
+    /// The run was interrupted before its turn.
+    NotBegun,
+}
+
+/// One function's work.
+pub(super) struct Work<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) planned: &'a Planned,
+}
+
+impl Work<'_> {
+    /// To its end; an error is one of the journal, without which nothing is done.
+    pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        let site = match self.context.fleet.site(&self.planned.place) {
+            Ok(site) => site,
+            Err(failure) => return Ok(Outcome::Left(failure.to_string())),
+        };
+        let Some(change) = &self.planned.change else {
+            return Ok(Outcome::Already);
+        };
+        let deadline = Instant::now() + self.context.options.wait;
+        let mut failures = 0;
+        // A write of an earlier attempt, or of the run that was interrupted, may have been made.
+        let earlier = self.context.progress.get(&self.planned.arn);
+        let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
+        loop {
+            let function = match self.settled(site, deadline).await {
+                Ok(function) => function,
+                Err(reason) => return self.leave(may_be_done, reason).await,
+            };
+            let live = match &function.environment {
+                Environment::Readable(variables) => Config {
+                    layers: function.layers.clone(),
+                    variables: variables.clone(),
+                },
+                Environment::Unreadable(reason) => {
+                    return self.leave(may_be_done, reason.clone()).await;
+                }
+            };
+            let wanted = change.redo_on(&live, self.context.vault);
+            if wanted.config == live {
+                return self.nothing_left(may_be_done, &function, wanted).await;
+            }
+            if let Some(violation) = violation(&live, &wanted.config, &function.revision) {
+                let reason = format!("it has changed, and a limit is in the way: {violation:?}");
+                return self.leave(may_be_done, reason).await;
+            }
+            let step = Step::Function {
+                arn: self.planned.arn.clone(),
+                change: Change::between(&live, &wanted.config, is_secret),
+            };
+            self.context.journal.begin(step).await?;
+            let failure = match self.update(site, &function, &live, &wanted.config).await {
+                Ok(answer) => {
+                    let merged = function.revision != self.planned.revision;
+                    return self.finish(site, &answer, wanted, merged).await;
+                }
+                Err(failure) => failure,
+            };
+            failures += 1;
+            if failure.kind.may_be_done() {
+                may_be_done = true;
+            } else {
+                self.not_done(&failure).await?;
+            }
+            let is_passing =
+                failure.kind.may_be_done() || matches!(failure.kind, Kind::Conflict | Kind::Stale);
+            if !is_passing || Instant::now() >= deadline {
+                return self.leave(may_be_done, failure.to_string()).await;
+            }
+            // Read again, merge again.
+            site.lambda.back_off(failures).await;
+        }
+    }
+
+    /// The function, once nothing is under way on it.
+    async fn settled(&self, site: &Site, deadline: Instant) -> Result<Function, String> {
+        let mut pause = FIRST_LOOK;
+        loop {
+            let function = (Function::get(site, &self.planned.name).await)
+                .map_err(|failure| failure.to_string())?;
+            if function.is_settled() {
+                return Ok(function);
+            }
+            if Instant::now() >= deadline {
+                return Err("an update of it is in progress, and takes too long".to_owned());
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LAST_LOOK);
+        }
+    }
+
+    /// Only what changes is sent.
+    async fn update(
+        &self,
+        site: &Site,
+        function: &Function,
+        live: &Config,
+        wanted: &Config,
+    ) -> Result<UpdateFunctionConfigurationOutput, Failure> {
+        let lambda = &site.lambda;
+        let what = format!("changing function {} in {}", function.name, site.place);
+        let layers = (wanted.layers != live.layers).then(|| wanted.layers.clone());
+        let environment = (wanted.variables != live.variables).then(|| {
+            let variables = wanted.variables.clone().into_iter().collect();
+            SdkEnvironment::builder()
+                .set_variables(Some(variables))
+                .build()
+        });
+        let revision = Some(function.revision.clone()).filter(|it| !it.is_empty());
+        lambda
+            .write(&what, || {
+                (lambda.client().update_function_configuration())
+                    .function_name(&function.name)
+                    .set_layers(layers.clone())
+                    .set_environment(environment.clone())
+                    .set_revision_id(revision.clone())
+                    .send()
+            })
+            .await
+    }
+
+    /// Waits for the update's end.
+    async fn finish(
+        &self,
+        site: &Site,
+        answer: &UpdateFunctionConfigurationOutput,
+        wanted: Wanted,
+        merged: bool,
+    ) -> anyhow::Result<Outcome> {
+        let key = &self.planned.arn;
+        // The change is made; an update that never ends is told, and not repeated.
+        let deadline = Instant::now() + self.context.options.wait;
+        if answer.last_update_status() == Some(&LastUpdateStatus::InProgress) {
+            tokio::time::sleep(FIRST_LOOK).await;
+            let ended = match self.settled(site, deadline).await {
+                Ok(function) => failed_update(&function),
+                Err(reason) => Some(reason),
+            };
+            if let Some(reason) = ended {
+                return self.fail(reason).await;
+            }
+        }
+        self.context.journal.done(key).await?;
+        Ok(Outcome::Done {
+            merged,
+            conflicts: wanted.conflicts,
+        })
+    }
+
+    async fn nothing_left(
+        &self,
+        may_be_done: bool,
+        function: &Function,
+        wanted: Wanted,
+    ) -> anyhow::Result<Outcome> {
+        if let Some(reason) = failed_update(function) {
+            return self.leave(may_be_done, reason).await;
+        }
+        if may_be_done {
+            self.context.journal.done(&self.planned.arn).await?;
+            return Ok(Outcome::Done {
+                merged: false,
+                conflicts: wanted.conflicts,
+            });
+        }
+        if wanted.conflicts.is_empty() {
+            return Ok(Outcome::Already);
+        }
+        Ok(Outcome::Left(wanted.conflicts.join("; ")))
+    }
+
+    async fn not_done(&self, failure: &Failure) -> anyhow::Result<()> {
+        let key = &self.planned.arn;
+        self.context.journal.not_done(key, &failure.brief()).await
+    }
+
+    async fn leave(&self, may_be_done: bool, reason: String) -> anyhow::Result<Outcome> {
+        if may_be_done {
+            return self.fail(reason).await;
+        }
+        Ok(Outcome::Left(reason))
+    }
+
+    async fn fail(&self, reason: String) -> anyhow::Result<Outcome> {
+        self.context
+            .journal
+            .failed(&self.planned.arn, &reason)
+            .await?;
+        Ok(Outcome::Left(reason))
+    }
+}
+
+/// Lambda keeps the old configuration in use when an update fails, and shows the new one.
+fn failed_update(function: &Function) -> Option<String> {
+    let live = function.live.as_ref()?;
+    (live.last_update == LastUpdateStatus::Failed).then(|| {
+        let reason = live.reason.as_deref().unwrap_or("no reason is given");
+        format!("its update failed: {reason}")
+    })
+}

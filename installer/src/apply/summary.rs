@@ -1,0 +1,169 @@
+//! What a run came to.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::function::Outcome;
+use crate::fleet::{Place, Skipped};
+use crate::output::{Report, Style, plural};
+use crate::plan::{Action, Plan, Planned, Verdict};
+
+/// What a run came to.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The run: for `undo` and `resume`.
+    pub run: String,
+    /// What it was for.
+    pub action: Action,
+    /// Functions that were changed now.
+    pub changed: u64,
+    /// Functions that were changed before the run was taken up again.
+    pub done_before: u64,
+    /// Functions that were as they should be.
+    pub already: u64,
+    /// Of the changed ones, those that others changed since they were planned: both changes hold.
+    pub merged: u64,
+    /// Functions that the plan refused to touch.
+    pub refused: u64,
+    /// Functions that should have been changed and were not.
+    pub left: Vec<Left>,
+    /// What of others' changes stands against an undoing.
+    pub conflicts: Vec<Left>,
+    /// Functions whose turn did not come.
+    pub not_begun: u64,
+    /// Names that were given and are nowhere.
+    pub missing: Vec<String>,
+    /// Accounts and regions that were left out.
+    pub skipped: Vec<Skipped>,
+    /// Whether it was stopped.
+    pub is_interrupted: bool,
+}
+
+/// A function, and what is in the way.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Left {
+    /// The account and region.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Its name.
+    pub name: String,
+    /// What is in the way.
+    pub reason: String,
+}
+
+impl Summary {
+    /// Of nothing yet.
+    pub fn new(run: &str, plan: &Plan) -> Self {
+        Self {
+            run: run.to_owned(),
+            action: plan.action.clone(),
+            changed: 0,
+            done_before: 0,
+            already: plan.with(Verdict::Same).count() as u64,
+            merged: 0,
+            refused: plan.with(Verdict::Refused).count() as u64,
+            left: Vec::new(),
+            conflicts: Vec::new(),
+            not_begun: 0,
+            missing: plan.missing.clone(),
+            skipped: plan.skipped.clone(),
+            is_interrupted: false,
+        }
+    }
+
+    pub(super) fn add(&mut self, planned: &Planned, outcome: Outcome) {
+        let because = |reason: String| Left {
+            place: planned.place.clone(),
+            name: planned.name.clone(),
+            reason,
+        };
+        match outcome {
+            Outcome::Done { merged, conflicts } => {
+                self.changed += 1;
+                self.merged += u64::from(merged);
+                self.conflicts.extend(conflicts.into_iter().map(because));
+            }
+            Outcome::Already => self.already += 1,
+            Outcome::Left(reason) => self.left.push(because(reason)),
+            Outcome::NotBegun => self.not_begun += 1,
+        }
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.left.sort_unstable();
+        self.conflicts.sort_unstable();
+    }
+
+    /// Whether everything that was planned holds now.
+    pub fn is_complete(&self) -> bool {
+        self.left.is_empty()
+            && self.conflicts.is_empty()
+            && self.not_begun == 0
+            && self.missing.is_empty()
+            && !self.skipped.iter().any(|skipped| skipped.is_failure)
+    }
+}
+
+impl Report for Summary {
+    fn text(&self, style: Style) -> String {
+        let mut text = String::new();
+        let word = match self.action {
+            Action::Attach => "attached",
+            Action::Detach => "detached",
+            Action::Undo { .. } => "undone",
+        };
+        let total = self.changed + self.done_before + self.already;
+        let verdict = format!("{} {word}", plural(total, "function"));
+        // Writing to a String cannot fail.
+        let mut line = |line: String| writeln!(text, "{line}").unwrap_or_default();
+        line(style.verdict(self.is_complete(), &verdict));
+        for (count, what) in [
+            (self.changed, "changed now"),
+            (
+                self.done_before,
+                "changed before this run was taken up again",
+            ),
+            (self.already, "as they should be, and not written"),
+            (
+                self.merged,
+                "changed by others since the plan: both changes hold",
+            ),
+            (self.refused, "refused by the plan"),
+            (self.left.len() as u64, "left: not as they should be"),
+            (self.not_begun, "not begun"),
+        ] {
+            if count > 0 {
+                line(format!("  {count:>7}  {what}"));
+            }
+        }
+        for (title, list) in [("Left", &self.left), ("Conflicts", &self.conflicts)] {
+            if !list.is_empty() {
+                line(format!("{title}:"));
+            }
+            for left in list {
+                let reason = left.reason.replace('\n', "\n      ");
+                line(format!("  {} {}: {reason}", left.place, left.name));
+            }
+        }
+        for name in &self.missing {
+            line(format!("Not found: {name}"));
+        }
+        for skipped in &self.skipped {
+            let region = skipped.region.as_deref().unwrap_or("(every region)");
+            line(format!(
+                "Left out: {} {region}: {}",
+                skipped.account, skipped.reason
+            ));
+        }
+        if self.is_interrupted || !self.left.is_empty() || self.not_begun > 0 {
+            line(format!("To go on: backstop resume {}", self.run));
+        }
+        if self.changed + self.done_before > 0 {
+            line(format!("To go back: backstop undo {}", self.run));
+        }
+        text
+    }
+}

@@ -1,0 +1,126 @@
+//! The lines of a journal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::Change;
+use crate::plan::Plan;
+
+/// The first line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Header {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// The run's id.
+    pub run: String,
+    /// When it began.
+    pub started_at: String,
+    /// The version of the command line.
+    pub release: String,
+    /// What is to be done.
+    pub plan: Plan,
+}
+
+/// Every other line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "camelCase")]
+pub enum Entry {
+    /// A write is about to be made.
+    #[serde(rename_all = "camelCase")]
+    Begin {
+        /// When.
+        at: String,
+        /// What of.
+        step: Step,
+    },
+    /// It was made.
+    #[serde(rename_all = "camelCase")]
+    Done {
+        /// When.
+        at: String,
+        /// [`Step::key`].
+        key: String,
+    },
+    /// It was surely not made.
+    #[serde(rename_all = "camelCase")]
+    NotDone {
+        /// When.
+        at: String,
+        /// [`Step::key`].
+        key: String,
+        /// What stood in the way.
+        reason: String,
+    },
+    /// It may have been made, and it did not end well.
+    #[serde(rename_all = "camelCase")]
+    Failed {
+        /// When.
+        at: String,
+        /// [`Step::key`].
+        key: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Step {
+    /// A function's layers and variables.
+    #[serde(rename_all = "camelCase")]
+    Function {
+        /// Its unqualified ARN.
+        arn: String,
+        /// From what to what.
+        change: Change,
+    },
+    /// A version of a function, which stays when all else is undone: others may have come to use it.
+    #[serde(rename_all = "camelCase")]
+    Version {
+        /// The function's unqualified ARN.
+        arn: String,
+    },
+    /// Where an alias points.
+    #[serde(rename_all = "camelCase")]
+    Alias {
+        /// The function's unqualified ARN.
+        arn: String,
+        /// The alias's name.
+        alias: String,
+        /// Where it pointed.
+        before: AliasState,
+        /// Where it points instead.
+        after: AliasState,
+    },
+    /// An inline policy of an execution role.
+    #[serde(rename_all = "camelCase")]
+    Grant {
+        /// The role.
+        role: String,
+        /// The policy's document before; none where there was none.
+        before: Option<String>,
+        /// The policy's document after; none where it is taken away.
+        after: Option<String>,
+    },
+}
+
+/// Where an alias points.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AliasState {
+    /// The version.
+    pub version: String,
+}
+
+impl Step {
+    /// What names it among the steps of a run.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Function { arn, .. } => arn.clone(),
+            Self::Version { arn } => format!("{arn}#version"),
+            Self::Alias { arn, alias, .. } => format!("{arn}#alias={alias}"),
+            Self::Grant { role, .. } => format!("{role}#grant"),
+        }
+    }
+}

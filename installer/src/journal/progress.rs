@@ -1,0 +1,110 @@
+//! What became of the steps of a run.
+
+use std::collections::BTreeMap;
+
+use super::{Entry, Step};
+
+/// By [`Step::key`].
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// In the order in which they began.
+    pub steps: Vec<StepState>,
+    by_key: BTreeMap<String, usize>,
+}
+
+/// One step, as far as it came.
+#[derive(Debug, Clone)]
+pub struct StepState {
+    /// What may have been done, all attempts together; none where nothing can have been.
+    pub step: Option<Step>,
+    /// Whether it was done, to the end.
+    pub is_done: bool,
+    /// Why not, where something stood in the way.
+    pub reason: Option<String>,
+    /// What was there before the attempt that is under way.
+    earlier: Option<Step>,
+}
+
+impl Progress {
+    /// One more line.
+    pub(super) fn add(&mut self, entry: Entry) {
+        match entry {
+            Entry::Begin { step, .. } => self.begin(step),
+            Entry::Done { key, .. } => {
+                if let Some(state) = self.at(&key) {
+                    state.is_done = true;
+                    state.reason = None;
+                }
+            }
+            Entry::NotDone { key, reason, .. } => {
+                if let Some(state) = self.at(&key) {
+                    state.step = state.earlier.take();
+                    state.reason = Some(reason);
+                }
+            }
+            Entry::Failed { key, reason, .. } => {
+                if let Some(state) = self.at(&key) {
+                    state.reason = Some(reason);
+                }
+            }
+        }
+    }
+
+    /// What became of a step.
+    pub fn get(&self, key: &str) -> Option<&StepState> {
+        self.by_key.get(key).and_then(|at| self.steps.get(*at))
+    }
+
+    fn at(&mut self, key: &str) -> Option<&mut StepState> {
+        let at = *self.by_key.get(key)?;
+        self.steps.get_mut(at)
+    }
+
+    fn begin(&mut self, step: Step) {
+        let key = step.key();
+        if let Some(state) = self.at(&key) {
+            let earlier = state.step.take();
+            state.step = Some(match &earlier {
+                Some(earlier) => together(earlier, step),
+                None => step,
+            });
+            state.earlier = earlier;
+            state.is_done = false;
+            return;
+        }
+        self.by_key.insert(key, self.steps.len());
+        self.steps.push(StepState {
+            step: Some(step),
+            is_done: false,
+            reason: None,
+            earlier: None,
+        });
+    }
+}
+
+/// An attempt that may have been made and the next one, as one step.
+fn together(earlier: &Step, later: Step) -> Step {
+    match (earlier, later) {
+        (Step::Function { change: first, .. }, Step::Function { arn, change }) => Step::Function {
+            arn,
+            change: first.then(&change),
+        },
+        (
+            Step::Alias { before, .. },
+            Step::Alias {
+                arn, alias, after, ..
+            },
+        ) => Step::Alias {
+            arn,
+            alias,
+            before: before.clone(),
+            after,
+        },
+        (Step::Grant { before, .. }, Step::Grant { role, after, .. }) => Step::Grant {
+            role,
+            before: before.clone(),
+            after,
+        },
+        (_, later) => later,
+    }
+}

@@ -1,0 +1,310 @@
+//! One function, one verdict.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_lambda::types::{LastUpdateStatus, State};
+
+use super::survey::{Choice, Release, Survey};
+use super::unzipped::MOST_BYTES;
+use super::{Action, Planned, Reason, Verdict, owner};
+use crate::change::{Attach, Change, Config, Detach, Violation, Wanted, is_ours, violation};
+use crate::fleet::Site;
+use crate::secrets::Vault;
+use crate::select::{Environment, Function};
+use crate::settings::is_secret;
+
+/// What is wanted of the functions.
+#[derive(Debug)]
+pub enum Wish {
+    /// To have the layer and the settings.
+    Attach {
+        /// The layer versions to choose from.
+        choice: Choice,
+        /// Variables of the extension.
+        variables: BTreeMap<String, String>,
+        /// Variables to set whoever changed them.
+        overwrite: BTreeSet<String>,
+        /// What our own changes did so far, by function.
+        history: BTreeMap<String, Change>,
+        /// What is usually refused and is allowed here.
+        allowed: Allowed,
+    },
+    /// To have neither.
+    Detach {
+        /// What our own changes did so far, by function.
+        history: BTreeMap<String, Change>,
+        /// Secrets that were there before.
+        vault: Vault,
+        /// What is usually refused and is allowed here.
+        allowed: Allowed,
+    },
+    /// To have what was there before a run.
+    Undo {
+        /// The run.
+        run: String,
+        /// What it did, by function.
+        changes: BTreeMap<String, Change>,
+        /// Secrets that were there before.
+        vault: Vault,
+    },
+}
+
+/// What is usually refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Functions that a tool manages which would revert the change.
+    pub managed: bool,
+    /// Functions that Lambda has put to rest.
+    pub inactive: bool,
+    /// Functions with another vendor's extension.
+    pub beside_others: bool,
+}
+
+impl Wish {
+    pub(super) fn action(&self) -> Action {
+        match self {
+            Self::Attach { .. } => Action::Attach,
+            Self::Detach { .. } => Action::Detach,
+            Self::Undo { run, .. } => Action::Undo { run: run.clone() },
+        }
+    }
+
+    fn allowed(&self) -> Allowed {
+        match self {
+            Self::Attach { allowed, .. } | Self::Detach { allowed, .. } => *allowed,
+            // What was changed can be changed back.
+            Self::Undo { .. } => Allowed {
+                managed: true,
+                inactive: true,
+                beside_others: true,
+            },
+        }
+    }
+}
+
+/// A function that is not changed, and why.
+struct Stop(Reason, Option<String>);
+
+impl Stop {
+    fn detail(reason: Reason, detail: impl Into<String>) -> Self {
+        Self(reason, Some(detail.into()))
+    }
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self(reason, None)
+    }
+}
+
+pub(super) async fn judge(
+    site: &Site,
+    listed: Function,
+    wish: &Wish,
+    survey: &Survey<'_>,
+) -> Planned {
+    // What a list tells is enough for these.
+    if listed.is_replica {
+        return Planned::without_change(&listed, Reason::EdgeReplica, None);
+    }
+    if listed.is_image {
+        return Planned::without_change(&listed, Reason::Image, None);
+    }
+    let function = if listed.live.is_some() {
+        listed
+    } else {
+        match Function::get(site, &listed.name).await {
+            Ok(function) => function,
+            Err(failure) => {
+                let detail = Some(failure.brief());
+                return Planned::without_change(&listed, Reason::Unreadable, detail);
+            }
+        }
+    };
+    match look(site, &function, wish, survey).await {
+        Ok(planned) => planned,
+        Err(Stop(reason, detail)) => Planned::without_change(&function, reason, detail),
+    }
+}
+
+async fn look(
+    site: &Site,
+    function: &Function,
+    wish: &Wish,
+    survey: &Survey<'_>,
+) -> Result<Planned, Stop> {
+    let live = match &function.environment {
+        Environment::Readable(variables) => Config {
+            layers: function.layers.clone(),
+            variables: variables.clone(),
+        },
+        Environment::Unreadable(reason) => {
+            return Err(Stop::detail(Reason::EnvUnreadable, reason));
+        }
+    };
+    let (wanted, release) = match wish {
+        Wish::Attach {
+            variables,
+            overwrite,
+            history,
+            ..
+        } => {
+            let release = release(function, survey)?;
+            let attach = Attach {
+                layer: release.arn.clone(),
+                variables: variables.clone(),
+                base: (history.get(&function.arn))
+                    .map(|change| change.after.variables.clone())
+                    .unwrap_or_default(),
+                overwrite: overwrite.clone(),
+            };
+            (attach.on(&live), Some(release))
+        }
+        Wish::Detach { history, vault, .. } => {
+            let wanted = match history.get(&function.arn) {
+                Some(change) => change.undo_on(&live, vault),
+                None => Detach.on(&live),
+            };
+            (wanted, None)
+        }
+        Wish::Undo { changes, vault, .. } => {
+            let change = changes.get(&function.arn).ok_or(Reason::Absent)?;
+            (change.undo_on(&live, vault), None)
+        }
+    };
+    let change = Change::between(&live, &wanted.config, is_secret);
+    if change.is_empty() {
+        return Err(nothing_to_do(wish, wanted));
+    }
+    may_be_changed(function, wish)?;
+    fits(function, &live, &wanted.config)?;
+    let mut notes = Vec::new();
+    if let Some(release) = release {
+        suits(function, wish, survey, release)?;
+        let others = survey.unzipped(site, function).await;
+        match others.zip(release.unzipped) {
+            Some((others, ours)) if others + ours > MOST_BYTES => {
+                let detail = format!("{} bytes of {MOST_BYTES}", others + ours);
+                return Err(Stop::detail(Reason::SizeOver250Mb, detail));
+            }
+            Some(_) => {}
+            None => notes.push("its unpacked size could not be read".to_owned()),
+        }
+    }
+    notes.extend(wanted.conflicts);
+    let is_there = live.layers.iter().any(|arn| is_ours(arn));
+    let reason = if matches!(wish, Wish::Attach { .. }) && is_there {
+        Reason::Outdated
+    } else {
+        Reason::Ok
+    };
+    Ok(Planned {
+        verdict: Verdict::Change,
+        change: Some(change.sealed(is_secret)),
+        kept: wanted.kept,
+        notes,
+        ..Planned::without_change(function, reason, None)
+    })
+}
+
+fn nothing_to_do(wish: &Wish, wanted: Wanted) -> Stop {
+    if !wanted.conflicts.is_empty() {
+        return Stop::detail(Reason::ChangedSince, wanted.conflicts.join("; "));
+    }
+    match wish {
+        Wish::Attach { .. } => {
+            let kept = (!wanted.kept.is_empty())
+                .then(|| format!("set otherwise, and kept: {}", wanted.kept.join(", ")));
+            Stop(Reason::Already, kept)
+        }
+        Wish::Detach { .. } | Wish::Undo { .. } => Reason::Absent.into(),
+    }
+}
+
+/// The layer version for the function's architecture.
+fn release<'a>(function: &Function, survey: &'a Survey<'_>) -> Result<&'a Release, Stop> {
+    survey.release(&function.architecture).ok_or_else(|| {
+        if survey.problems.is_empty() {
+            let detail = format!(
+                "no layer for {} in {}",
+                function.architecture, function.place
+            );
+            Stop::detail(Reason::ArchUnsupported, detail)
+        } else {
+            Stop::detail(Reason::LayerUnavailable, survey.problems.join("; "))
+        }
+    })
+}
+
+/// Whether anybody else would mind.
+fn may_be_changed(function: &Function, wish: &Wish) -> Result<(), Stop> {
+    let allowed = wish.allowed();
+    let Some(live) = &function.live else {
+        return Ok(());
+    };
+    if let Some((reason, detail)) = owner::manager(&live.tags).filter(|_| !allowed.managed) {
+        return Err(Stop::detail(reason, detail));
+    }
+    let because = || live.reason.clone();
+    if !function.is_settled() {
+        return Err(Stop(Reason::UpdateInProgress, because()));
+    }
+    match live.state {
+        State::Inactive if !allowed.inactive => return Err(Reason::Inactive.into()),
+        State::Failed => return Err(Stop(Reason::Failed, because())),
+        _ => {}
+    }
+    if live.last_update == LastUpdateStatus::Failed {
+        return Err(Stop(Reason::Failed, because()));
+    }
+    Ok(())
+}
+
+/// Whether the extension can run there.
+fn suits(
+    function: &Function,
+    wish: &Wish,
+    survey: &Survey<'_>,
+    release: &Release,
+) -> Result<(), Stop> {
+    if let Some(runtime) = (function.runtime.as_deref()).filter(|it| owner::is_too_old(it)) {
+        return Err(Stop::detail(Reason::RuntimeTooOld, runtime));
+    }
+    if survey.refuses_signature(function, release) {
+        return Err(Reason::CodeSigningEnforced.into());
+    }
+    match owner::other_extension(&function.layers) {
+        Some(vendor) if !wish.allowed().beside_others => {
+            Err(Stop::detail(Reason::OtherTelemetryExtension, vendor))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Lambda's limits on what is written.
+fn fits(function: &Function, live: &Config, wanted: &Config) -> Result<(), Stop> {
+    let Some(violation) = violation(live, wanted, &function.revision) else {
+        return Ok(());
+    };
+    Err(broken(violation))
+}
+
+fn broken(violation: Violation) -> Stop {
+    match violation {
+        Violation::Layers(count) => Stop::detail(
+            Reason::LayersFull,
+            format!(
+                "it would have {count} layers of {}",
+                crate::change::MOST_LAYERS
+            ),
+        ),
+        Violation::Environment(bytes) => Stop::detail(
+            Reason::EnvTooBig,
+            format!("{bytes} bytes of {}", crate::change::MOST_ENVIRONMENT_BYTES),
+        ),
+        Violation::Request(bytes) => Stop::detail(
+            Reason::RequestTooBig,
+            format!("{bytes} bytes of {}", crate::change::MOST_REQUEST_BYTES),
+        ),
+    }
+}

@@ -1,0 +1,258 @@
+//! What would be done, and why, before anything is.
+//!
+//! [`make`] looks at every function of a selection and gives each a [`Verdict`] with one
+//! [`Reason`]; for those to be changed it holds the [`Change`]. A plan is data: printed, kept in a file,
+//! and carried out by [`crate::apply`]. Invariant: no secret is in it, only where one is and a
+//! digest. Must not: change anything.
+
+mod file;
+mod judge;
+mod owner;
+mod reason;
+mod survey;
+mod unzipped;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+
+pub use file::{read, write};
+pub use judge::{Allowed, Wish};
+pub use reason::{Reason, Verdict};
+pub use survey::{Choice, Sizes};
+pub use view::{Explanations, View};
+
+use crate::change::Change;
+use crate::fleet::{Fleet, Place, Site, Skipped, Targets};
+use crate::journal::now;
+use crate::secrets::Source;
+use crate::select::{self, Function, Selection};
+
+const SCHEMA_VERSION: u32 = 1;
+/// Functions that are asked about at the same time, in each account and region: the rate is kept anyway.
+const AT_ONCE: usize = 64;
+
+/// What is to be done with each function.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// The version of the command line.
+    pub release: String,
+    /// When it was made.
+    pub created_at: String,
+    /// What it is for.
+    pub action: Action,
+    /// Where.
+    pub targets: Targets,
+    /// Where the secrets are that it needs.
+    pub sources: BTreeMap<String, Source>,
+    /// What is done besides.
+    pub extras: Extras,
+    /// Every function that was looked at.
+    pub functions: Vec<Planned>,
+    /// Names that were given and are nowhere.
+    pub missing: Vec<String>,
+    /// Accounts and regions that were left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// To have the layer and the settings.
+    Attach,
+    /// To have neither.
+    Detach,
+    /// To have what was there before a run.
+    Undo {
+        /// The run.
+        run: String,
+    },
+}
+
+/// What is done besides changing `$LATEST`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Extras {
+    /// Publish a version of each function that was changed.
+    pub publish_version: bool,
+    /// And point this alias at it, where the function has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub move_alias: Option<String>,
+    /// Grant the execution roles what the fallbacks need.
+    pub grant: bool,
+}
+
+/// One function in a plan.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// The account and region.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Its name.
+    pub name: String,
+    /// Its unqualified ARN.
+    pub arn: String,
+    /// Its execution role.
+    pub role: String,
+    /// What is made of it.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// More about the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What it was read at.
+    pub revision: String,
+    /// What is changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// Variables that someone else set, and that stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
+    /// What else is good to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// Told how far the work is.
+pub trait Observer: Send + Sync {
+    /// So many functions are to be looked at, or changed, in a place.
+    fn found(&self, place: &Place, functions: u64);
+    /// One more is.
+    fn one_done(&self, place: &Place);
+}
+
+/// Looks at every function of the selection.
+pub async fn make(
+    fleet: &Fleet,
+    targets: Targets,
+    selection: &Selection,
+    wish: &Wish,
+    sizes: &Sizes,
+    observer: &dyn Observer,
+) -> Plan {
+    let mut plan = Plan::empty(fleet, targets, wish);
+    // A name is missing where it is in no place, an ARN where it is not in its own.
+    let mut names: Option<BTreeSet<String>> = None;
+    let mut arns = BTreeSet::new();
+    let mut sites = stream::iter(fleet.sites.values())
+        .map(|site| async move {
+            (
+                site,
+                plan_site(site, selection, wish, sizes, observer).await,
+            )
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some((site, planned)) = sites.next().await {
+        match planned {
+            Ok((planned, absent)) => {
+                plan.functions.extend(planned);
+                let (missing, absent): (Vec<_>, BTreeSet<_>) = partition_arns(absent);
+                arns.extend(missing);
+                names = Some(match names {
+                    Some(before) => before.intersection(&absent).cloned().collect(),
+                    None => absent,
+                });
+            }
+            Err(failure) => plan.skipped.push(Skipped {
+                account: site.place.account.clone(),
+                region: Some(site.place.region.clone()),
+                reason: failure.to_string(),
+                is_failure: true,
+            }),
+        }
+    }
+    drop(sites);
+    plan.functions
+        .sort_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
+    plan.missing = names.into_iter().flatten().chain(arns).collect();
+    plan
+}
+
+/// ARNs, and names.
+fn partition_arns(absent: Vec<String>) -> (Vec<String>, BTreeSet<String>) {
+    let (arns, names): (Vec<_>, Vec<_>) =
+        (absent.into_iter()).partition(|it| it.starts_with("arn:"));
+    (arns, names.into_iter().collect())
+}
+
+async fn plan_site(
+    site: &Arc<Site>,
+    selection: &Selection,
+    wish: &Wish,
+    sizes: &Sizes,
+    observer: &dyn Observer,
+) -> Result<(Vec<Planned>, Vec<String>), crate::aws::Failure> {
+    let found = select::find(site, selection).await?;
+    observer.found(&site.place, found.functions.len() as u64);
+    if found.functions.is_empty() {
+        return Ok((Vec::new(), found.missing));
+    }
+    let survey = survey::Survey::of(site, wish, sizes).await?;
+    let survey = &survey;
+    let planned = stream::iter(found.functions)
+        .map(|function| async move {
+            let planned = judge::judge(site, function, wish, survey).await;
+            observer.one_done(&site.place);
+            planned
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    Ok((planned, found.missing))
+}
+
+impl Plan {
+    /// Of no function.
+    pub fn empty(fleet: &Fleet, targets: Targets, wish: &Wish) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            created_at: now(),
+            action: wish.action(),
+            targets: fleet.resolved(targets),
+            sources: BTreeMap::new(),
+            extras: Extras::default(),
+            functions: Vec::new(),
+            missing: Vec::new(),
+            skipped: fleet.skipped.clone(),
+        }
+    }
+
+    /// The functions with this verdict.
+    pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &Planned> {
+        (self.functions.iter()).filter(move |planned| planned.verdict == verdict)
+    }
+
+    /// Whether every account and region was looked at and every name was found.
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty() && !self.skipped.iter().any(|skipped| skipped.is_failure)
+    }
+}
+
+impl Planned {
+    /// A function that is as it should be, or that will not be touched.
+    fn without_change(function: &Function, reason: Reason, detail: Option<String>) -> Self {
+        Self {
+            place: function.place.clone(),
+            name: function.name.clone(),
+            arn: function.arn.clone(),
+            role: function.role.clone(),
+            verdict: reason.verdict(),
+            reason,
+            detail,
+            revision: function.revision.clone(),
+            change: None,
+            kept: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A plan as people read it: what changes, function by function, in the words of a diff.
+//!
+//! Functions with the same change are shown together. Invariant: a value is shown only where the plan
+//! has it, which holds no secret.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{Action, Plan, Planned, Reason, Verdict};
+use crate::change::{Change, Stored};
+use crate::output::{Report, Style, plural};
+
+/// So many names are shown of functions with the same change.
+const NAMES: usize = 8;
+
+/// A plan, with or without every name.
+#[derive(Debug, Serialize)]
+pub struct View<'a> {
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: &'a Plan,
+    /// Whether every name is shown.
+    #[serde(skip)]
+    pub is_full: bool,
+}
+
+/// What reasons mean.
+#[derive(Debug, Serialize)]
+pub struct Explanations {
+    reasons: Vec<Explanation>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Explanation {
+    code: &'static str,
+    verdict: Verdict,
+    explanation: &'static str,
+}
+
+impl Explanations {
+    /// Of these.
+    pub fn of(reasons: &[Reason]) -> Self {
+        let reasons = reasons.iter().map(|reason| Explanation {
+            code: reason.code(),
+            verdict: reason.verdict(),
+            explanation: reason.explanation(),
+        });
+        Self {
+            reasons: reasons.collect(),
+        }
+    }
+}
+
+impl Report for Explanations {
+    fn text(&self, _: Style) -> String {
+        let lines = self.reasons.iter().map(|it| {
+            let verdict = verb(it.verdict);
+            format!("{} ({verdict})\n    {}\n", it.code, it.explanation)
+        });
+        lines.collect()
+    }
+}
+
+fn verb(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Change => "change",
+        Verdict::Same => "as it should be",
+        Verdict::Refused => "refused",
+    }
+}
+
+impl Report for View<'_> {
+    fn text(&self, style: Style) -> String {
+        let plan = self.plan;
+        let mut text = String::new();
+        let mut line = |line: &str| {
+            // Writing to a String cannot fail.
+            writeln!(text, "{line}").unwrap_or_default();
+        };
+        let count = |verdict| plan.with(verdict).count() as u64;
+        let what = match &plan.action {
+            Action::Attach => "attach".to_owned(),
+            Action::Detach => "detach".to_owned(),
+            Action::Undo { run } => format!("undo {run}"),
+        };
+        let title = format!(
+            "Plan to {what}: {} to change, {} as they should be, {} refused",
+            count(Verdict::Change),
+            count(Verdict::Same),
+            count(Verdict::Refused),
+        );
+        line(&style.verdict(plan.is_whole(), &title));
+        for (diff, functions) in grouped(plan.with(Verdict::Change), |planned| {
+            (planned.change.as_ref()).map_or_else(String::new, |change| diff(change, planned))
+        }) {
+            line("");
+            self.names(&mut line, &functions);
+            diff.lines().for_each(&mut line);
+        }
+        for verdict in [Verdict::Same, Verdict::Refused] {
+            for ((reason, detail), functions) in grouped(plan.with(verdict), |planned| {
+                (planned.reason, planned.detail.clone())
+            }) {
+                line("");
+                let detail = detail.map(|it| format!(": {it}")).unwrap_or_default();
+                let names = plural(functions.len() as u64, "function");
+                line(&format!("{names} {}, {reason}{detail}", verb(verdict)));
+                self.names(&mut line, &functions);
+            }
+        }
+        for name in &plan.missing {
+            line(&format!("\nNot found: {name}"));
+        }
+        for skipped in &plan.skipped {
+            let region = skipped.region.as_deref().unwrap_or("(every region)");
+            line(&format!(
+                "\nLeft out: {} {region}: {}",
+                skipped.account, skipped.reason
+            ));
+        }
+        if count(Verdict::Refused) > 0 {
+            line("\n`backstop plan --explain CODE` says what a reason means and what to do.");
+        }
+        text
+    }
+}
+
+impl View<'_> {
+    /// By place, a line each.
+    fn names(&self, line: &mut impl FnMut(&str), functions: &[&Planned]) {
+        for (place, functions) in grouped(functions.iter().copied(), |it| it.place.clone()) {
+            let shown = if self.is_full { functions.len() } else { NAMES };
+            let names: Vec<&str> = (functions.iter().take(shown))
+                .map(|planned| planned.name.as_str())
+                .collect();
+            let more = functions.len() - names.len();
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            line(&format!("  {place}: {}{more}", names.join(", ")));
+        }
+    }
+}
+
+fn grouped<'a, K: Ord>(
+    functions: impl Iterator<Item = &'a Planned>,
+    key: impl Fn(&Planned) -> K,
+) -> BTreeMap<K, Vec<&'a Planned>> {
+    let mut groups: BTreeMap<K, Vec<&Planned>> = BTreeMap::new();
+    for planned in functions {
+        groups.entry(key(planned)).or_default().push(planned);
+    }
+    groups
+}
+
+/// What is added, taken away and kept.
+fn diff(change: &Change, planned: &Planned) -> String {
+    let mut lines = Vec::new();
+    let (before, after) = (&change.before, &change.after);
+    for (sign, from, without) in [
+        ('-', &before.layers, &after.layers),
+        ('+', &after.layers, &before.layers),
+    ] {
+        let changed = from.iter().filter(|arn| !without.contains(arn));
+        lines.extend(changed.map(|arn| format!("    {sign} layer {arn}")));
+    }
+    for (name, after) in &after.variables {
+        let before = before.variables.get(name).and_then(Option::as_ref);
+        let shown = |stored: &Stored| stored.value().unwrap_or("***").to_owned();
+        lines.push(match (before, after) {
+            (None, Some(after)) => format!("    + {name}={}", shown(after)),
+            (Some(before), None) => format!("    - {name}={}", shown(before)),
+            (Some(before), Some(after)) => {
+                format!("    ~ {name}={} was {}", shown(after), shown(before))
+            }
+            (None, None) => continue,
+        });
+    }
+    let kept = planned.kept.iter();
+    lines.extend(kept.map(|name| format!("    = {name} is set otherwise, and kept")));
+    let notes = planned.notes.iter();
+    lines.extend(notes.map(|note| format!("    ! {note}")));
+    lines.join("\n")
+}

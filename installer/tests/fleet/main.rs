@@ -1,0 +1,5 @@
+//! The commands that change functions, against a control plane that is as strict as the real one.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod attach;
+mod stage;
