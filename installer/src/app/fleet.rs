@@ -96,7 +96,8 @@ pub(super) async fn run_apply(args: ApplyArgs, output: Output) -> anyhow::Result
 
 pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<ExitCode> {
     let store = Store::open(args.state.state_dir.as_deref())?;
-    let run = store.read(&args.run)?;
+    // Held to the end: nobody goes on with the run meanwhile.
+    let (run, _held) = store.resume(&args.run)?;
     let desk = Desk::at(&run.header.plan.targets, &args.access, &args.state, output).await?;
     let mut history = History::default();
     history.add(&run);

@@ -11,7 +11,7 @@ use crate::aws::{Failure, Kind};
 use crate::change::{Change, Config, Wanted, violation};
 use crate::fleet::Site;
 use crate::journal::Step;
-use crate::plan::Planned;
+use crate::plan::{Planned, told};
 use crate::select::{Environment, Function};
 use crate::settings::is_secret;
 
@@ -27,7 +27,7 @@ pub(super) enum Outcome {
         /// It had changed since it was planned.
         merged: bool,
         /// What could not be put back, because others changed it.
-        conflicts: Vec<String>,
+        conflicts: Option<String>,
     },
     /// It was as it should be.
     Already,
@@ -179,7 +179,7 @@ impl Work<'_> {
         self.context.journal.done(key).await?;
         Ok(Outcome::Done {
             merged,
-            conflicts: wanted.conflicts,
+            conflicts: conflicts(&wanted),
         })
     }
 
@@ -196,13 +196,10 @@ impl Work<'_> {
             self.context.journal.done(&self.planned.arn).await?;
             return Ok(Outcome::Done {
                 merged: false,
-                conflicts: wanted.conflicts,
+                conflicts: conflicts(&wanted),
             });
         }
-        if wanted.conflicts.is_empty() {
-            return Ok(Outcome::Already);
-        }
-        Ok(Outcome::Left(wanted.conflicts.join("; ")))
+        Ok(conflicts(&wanted).map_or(Outcome::Already, Outcome::Left))
     }
 
     async fn not_done(&self, failure: &Failure) -> anyhow::Result<()> {
@@ -233,4 +230,8 @@ fn failed_update(function: &Function) -> Option<String> {
         let reason = live.reason.as_deref().unwrap_or("no reason is given");
         format!("its update failed: {reason}")
     })
+}
+
+fn conflicts(wanted: &Wanted) -> Option<String> {
+    (!wanted.conflicts.is_empty()).then(|| told(&wanted.conflicts))
 }

@@ -104,6 +104,8 @@ impl Summary {
             && self.not_begun == 0
             && self.missing.is_empty()
             && !self.skipped.iter().any(|skipped| skipped.is_failure)
+            // What an attachment refuses is the plan's business; an undoing owes everything.
+            && (self.refused == 0 || !matches!(self.action, Action::Undo { .. }))
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn with(live: &[String], arn: &str) -> Vec<String> {
     list
 }
 
-/// The list with the step from `before` to `after` undone, or why it cannot be.
+/// The list with the step from `before` to `after` undone, or the layer of ours that is in the way.
 pub(super) fn restored(
     live: &[String],
     before: &[String],
@@ -84,7 +84,7 @@ pub(super) fn restored(
         let Some(at) = list.iter().position(|it| it == added) else {
             // Somebody took it out, or put another of ours in its place.
             if let Some(other) = list.iter().find(|it| is_ours(it) && !before.contains(it)) {
-                return Err(format!("{other} was put in the place of {added} since"));
+                return Err(other.clone());
             }
             continue;
         };

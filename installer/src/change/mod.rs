@@ -92,7 +92,32 @@ pub struct Wanted {
     /// Variables that someone else set and that stay as they are.
     pub kept: Vec<String>,
     /// What cannot be put back, and why.
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<Conflict>,
+}
+
+/// What someone else did since, and what of ours stays because of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conflict {
+    /// Another layer of ours is there.
+    Layer(String),
+    /// A variable has another value.
+    Variable(String),
+    /// A secret that was there is known to nobody any more.
+    Forgotten(String),
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layer(arn) => write!(formatter, "{arn} was put there since, and stays"),
+            Self::Variable(name) => {
+                write!(formatter, "{name} was changed since, and stays as it is")
+            }
+            Self::Forgotten(name) => {
+                write!(formatter, "the value of {name} is not known any more")
+            }
+        }
+    }
 }
 
 impl Attach {
@@ -126,13 +151,26 @@ impl Attach {
     }
 }
 
-/// To have neither, where nothing is known of what was there before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Detach;
+/// To have neither.
+#[derive(Debug, Clone, Copy)]
+pub struct Detach<'a> {
+    /// What our changes did, where that is known.
+    pub history: Option<&'a Change>,
+    /// The secrets that were there before.
+    pub vault: &'a Vault,
+}
 
-impl Detach {
-    /// What the function is to have.
+impl Detach<'_> {
+    /// What the function is to have: what was there before us, without any layer of ours whoever put
+    /// it there since.
     pub fn on(self, live: &Config) -> Wanted {
+        if let Some(change) = self.history {
+            let mut wanted = change.undo_on(live, self.vault);
+            let is_wanted = |arn: &String| !is_ours(arn) || change.before.layers.contains(arn);
+            wanted.config.layers.retain(is_wanted);
+            (wanted.conflicts).retain(|conflict| !matches!(conflict, Conflict::Layer(_)));
+            return wanted;
+        }
         let is_others = |name: &String| !name.starts_with(PREFIX);
         Wanted {
             config: Config {
@@ -207,8 +245,8 @@ impl Change {
     pub fn undo_on(&self, live: &Config, vault: &Vault) -> Wanted {
         let mut conflicts = Vec::new();
         let restored = layers::restored(&live.layers, &self.before.layers, &self.after.layers);
-        let layers = restored.unwrap_or_else(|conflict| {
-            conflicts.push(conflict);
+        let layers = restored.unwrap_or_else(|other| {
+            conflicts.push(Conflict::Layer(other));
             live.layers.clone()
         });
         let mut variables = live.variables.clone();
@@ -217,7 +255,7 @@ impl Change {
             let after = self.after.variables.get(name).and_then(Option::as_ref);
             if !Stored::is(after, there) {
                 if !Stored::is(before.as_ref(), there) {
-                    conflicts.push(format!("{name} was changed since, and stays as it is"));
+                    conflicts.push(Conflict::Variable(name.clone()));
                 }
                 continue;
             }
@@ -228,7 +266,7 @@ impl Change {
                 Some(Some(value)) => {
                     variables.insert(name.clone(), value.to_owned());
                 }
-                Some(None) => conflicts.push(format!("the value of {name} is not known any more")),
+                Some(None) => conflicts.push(Conflict::Forgotten(name.clone())),
             }
         }
         Wanted {

@@ -7,7 +7,9 @@ use aws_sdk_lambda::types::{LastUpdateStatus, State};
 use super::survey::{Choice, Release, Survey};
 use super::unzipped::MOST_BYTES;
 use super::{Action, Planned, Reason, Verdict, owner};
-use crate::change::{Attach, Change, Config, Detach, Violation, Wanted, is_ours, violation};
+use crate::change::{
+    Attach, Change, Config, Conflict, Detach, Violation, Wanted, is_ours, violation,
+};
 use crate::fleet::Site;
 use crate::secrets::Vault;
 use crate::select::{Environment, Function};
@@ -72,12 +74,7 @@ impl Wish {
     fn allowed(&self) -> Allowed {
         match self {
             Self::Attach { allowed, .. } | Self::Detach { allowed, .. } => *allowed,
-            // What was changed can be changed back.
-            Self::Undo { .. } => Allowed {
-                managed: true,
-                inactive: true,
-                beside_others: true,
-            },
+            Self::Undo { .. } => Allowed::default(),
         }
     }
 }
@@ -161,11 +158,11 @@ async fn look(
             (attach.on(&live), Some(release))
         }
         Wish::Detach { history, vault, .. } => {
-            let wanted = match history.get(&function.arn) {
-                Some(change) => change.undo_on(&live, vault),
-                None => Detach.on(&live),
+            let detach = Detach {
+                history: history.get(&function.arn),
+                vault,
             };
-            (wanted, None)
+            (detach.on(&live), None)
         }
         Wish::Undo { changes, vault, .. } => {
             let change = changes.get(&function.arn).ok_or(Reason::Absent)?;
@@ -191,7 +188,7 @@ async fn look(
             None => notes.push("its unpacked size could not be read".to_owned()),
         }
     }
-    notes.extend(wanted.conflicts);
+    notes.extend(wanted.conflicts.iter().map(ToString::to_string));
     let is_there = live.layers.iter().any(|arn| is_ours(arn));
     let reason = if matches!(wish, Wish::Attach { .. }) && is_there {
         Reason::Outdated
@@ -207,9 +204,15 @@ async fn look(
     })
 }
 
+/// As one line.
+pub(crate) fn told(conflicts: &[Conflict]) -> String {
+    let told: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+    told.join("; ")
+}
+
 fn nothing_to_do(wish: &Wish, wanted: Wanted) -> Stop {
     if !wanted.conflicts.is_empty() {
-        return Stop::detail(Reason::ChangedSince, wanted.conflicts.join("; "));
+        return Stop::detail(Reason::ChangedSince, told(&wanted.conflicts));
     }
     match wish {
         Wish::Attach { .. } => {
@@ -239,8 +242,10 @@ fn release<'a>(function: &Function, survey: &'a Survey<'_>) -> Result<&'a Releas
 /// Whether anybody else would mind.
 fn may_be_changed(function: &Function, wish: &Wish) -> Result<(), Stop> {
     let allowed = wish.allowed();
-    let Some(live) = &function.live else {
-        return Ok(());
+    let live = match (&function.live, wish) {
+        // What was changed can be changed back; what is under way is waited for.
+        (_, Wish::Undo { .. }) | (None, _) => return Ok(()),
+        (Some(live), _) => live,
     };
     if let Some((reason, detail)) = owner::manager(&live.tags).filter(|_| !allowed.managed) {
         return Err(Stop::detail(reason, detail));

@@ -20,6 +20,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 pub use file::{read, write};
+pub(crate) use judge::told;
 pub use judge::{Allowed, Wish};
 pub use reason::{Reason, Verdict};
 pub use survey::{Choice, Sizes};
