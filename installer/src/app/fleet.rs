@@ -5,6 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use aws_config::SdkConfig;
 use tokio::sync::watch;
 
 use super::{INTERRUPTED, PARTIAL, REFUSED, interrupted_twice};
@@ -99,8 +100,8 @@ pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<E
     // Held to the end: nobody goes on with the run meanwhile.
     let (run, _held) = store.resume(&args.run)?;
     let desk = Desk::at(&run.header.plan.targets, &args.access, &args.state, output).await?;
-    let mut history = History::default();
-    history.add(&run);
+    let mut history = History::of(&store, &run)?;
+    history.unlock(&desk.config().await).await;
     let arns = history.changes.keys();
     let selection = Selection {
         functions: (arns.map(|arn| arn.parse()))
@@ -200,7 +201,7 @@ impl Desk {
         wish: &WishArgs,
         allowed: Allowed,
     ) -> anyhow::Result<(Plan, Vault)> {
-        let config = self.access.shared(self.targets.timeout).await;
+        let config = self.config().await;
         let settings = Settings::resolve(&wish.said(&self.project)?, &config).await?;
         let mut vault = Vault::default();
         for (name, value) in &settings.variables {
@@ -223,7 +224,8 @@ impl Desk {
         selection: &Selection,
         allowed: Allowed,
     ) -> anyhow::Result<(Plan, Vault)> {
-        let history = History::load(&self.store)?;
+        let mut history = History::load(&self.store)?;
+        history.unlock(&self.config().await).await;
         let wish = Wish::Detach {
             history: history.changes,
             vault: history.vault,
@@ -234,6 +236,10 @@ impl Desk {
             Wish::Detach { vault, .. } => Ok((plan, vault)),
             Wish::Attach { .. } | Wish::Undo { .. } => Ok((plan, Vault::default())),
         }
+    }
+
+    async fn config(&self) -> SdkConfig {
+        self.access.shared(self.targets.timeout).await
     }
 
     async fn plan(&self, selection: &Selection, wish: &Wish) -> Plan {
@@ -253,7 +259,7 @@ impl Desk {
     /// The secrets that a plan has digests of: all of them, or an error.
     async fn vault(&self, plan: &Plan) -> anyhow::Result<Vault> {
         let mut vault = History::load(&self.store)?.vault;
-        let config = self.access.shared(self.targets.timeout).await;
+        let config = self.config().await;
         for (name, source) in &plan.sources {
             vault.add(name, &source.read(&config).await?);
         }
@@ -330,9 +336,11 @@ impl Desk {
     ) -> anyhow::Result<ExitCode> {
         self.output.progress(&format!("Run {}", journal.run));
         let bars = PlaceBars::new(self.output.draws());
+        let history = History::load(&self.store)?;
         let context = apply::Context {
             fleet: &self.fleet,
             vault,
+            history: &history.changes,
             journal,
             progress,
             options: apply::Options { wait: how.wait },

@@ -82,7 +82,12 @@ impl Work<'_> {
             }
             let step = Step::Function {
                 arn: self.planned.arn.clone(),
-                change: Change::between(&live, &wanted.config, is_secret),
+                change: Change::between(
+                    &live,
+                    &wanted.config,
+                    self.context.history.get(&self.planned.arn),
+                    is_secret,
+                ),
             };
             self.context.journal.begin(step).await?;
             let failure = match self.update(site, &function, &live, &wanted.config).await {

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 pub use summary::{Left, Summary};
 
+use crate::change::Change;
 use crate::fleet::{Fleet, Place};
 use crate::journal::{Journal, Progress};
 use crate::plan::{Observer, Plan, Planned, Verdict};
@@ -38,6 +39,8 @@ pub struct Context<'a> {
     pub vault: &'a Vault,
     /// Where each write is told first.
     pub journal: &'a Journal,
+    /// What earlier runs did, by function.
+    pub history: &'a BTreeMap<String, Change>,
     /// What was done before, when a run is taken up again.
     pub progress: &'a Progress,
     /// How to go about it.

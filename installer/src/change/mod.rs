@@ -190,8 +190,18 @@ impl Detach<'_> {
 }
 
 impl Change {
-    /// From what is there to what is wanted. A secret's new value is kept as a digest only.
-    pub fn between(live: &Config, wanted: &Config, is_secret: impl Fn(&str, &str) -> bool) -> Self {
+    /// From what is there to what is wanted. Of a secret that we set, now or with the `earlier` change, only
+    /// a digest is kept; one that was there before us is kept, or it could not be put back.
+    pub fn between(
+        live: &Config,
+        wanted: &Config,
+        earlier: Option<&Self>,
+        is_secret: impl Fn(&str, &str) -> bool,
+    ) -> Self {
+        let known = |name: &str, value: &str| {
+            let stored = earlier?.after.variables.get(name)?.as_ref();
+            stored.filter(|_| Stored::is(stored, Some(value))).cloned()
+        };
         let names: BTreeSet<&String> = (live.variables.keys())
             .chain(wanted.variables.keys())
             .filter(|name| live.variables.get(*name) != wanted.variables.get(*name))
@@ -215,7 +225,9 @@ impl Change {
                     Stored::plain(value)
                 }
             });
-            (change.before.variables).insert(name.clone(), before.map(|it| Stored::plain(it)));
+            let before =
+                before.map(|value| known(name, value).unwrap_or_else(|| Stored::plain(value)));
+            change.before.variables.insert(name.clone(), before);
             change.after.variables.insert(name.clone(), after);
         }
         change

@@ -25,7 +25,7 @@ fn attach(variables: &[(&str, &str)]) -> Attach {
 }
 
 fn change(live: &Config, wanted: &Wanted) -> Change {
-    Change::between(live, &wanted.config, |name, _| {
+    Change::between(live, &wanted.config, None, |name, _| {
         name == "BACKSTOP_PRIMARY_TOKEN"
     })
 }

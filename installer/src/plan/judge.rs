@@ -169,7 +169,7 @@ async fn look(
             (change.undo_on(&live, vault), None)
         }
     };
-    let change = Change::between(&live, &wanted.config, is_secret);
+    let change = Change::between(&live, &wanted.config, None, is_secret);
     if change.is_empty() {
         return Err(nothing_to_do(wish, wanted));
     }

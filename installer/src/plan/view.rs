@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Action, Plan, Planned, Reason, Verdict};
 use crate::change::{Change, Stored};
-use crate::output::{Report, Style, plural};
+use crate::output::{Report, Style};
 
 /// So many names are shown of functions with the same change.
 const NAMES: usize = 8;
@@ -72,6 +72,14 @@ fn verb(verdict: Verdict) -> &'static str {
     }
 }
 
+fn title_of(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Change => "To change:",
+        Verdict::Same => "As they should be:",
+        Verdict::Refused => "Refused:",
+    }
+}
+
 impl Report for View<'_> {
     fn text(&self, style: Style) -> String {
         let plan = self.plan;
@@ -101,14 +109,16 @@ impl Report for View<'_> {
             diff.lines().for_each(&mut line);
         }
         for verdict in [Verdict::Same, Verdict::Refused] {
+            if count(verdict) > 0 {
+                line("");
+                line(title_of(verdict));
+            }
             for ((reason, detail), functions) in grouped(plan.with(verdict), |planned| {
                 (planned.reason, planned.detail.clone())
             }) {
-                line("");
                 let detail = detail.map(|it| format!(": {it}")).unwrap_or_default();
-                let names = plural(functions.len() as u64, "function");
-                line(&format!("{names} {}, {reason}{detail}", verb(verdict)));
-                self.names(&mut line, &functions);
+                line(&format!("  {reason}{detail}"));
+                self.names(&mut |name| line(&format!("  {name}")), &functions);
             }
         }
         for name in &plan.missing {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
+use std::path::PathBuf;
 use std::process::Output;
+use std::sync::Mutex;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, LayerVersionContentInput};
@@ -68,6 +70,7 @@ pub(crate) struct Stage {
     pub(crate) directory: TempDir,
     /// The layer version for `x86_64`, by place.
     pub(crate) layers: BTreeMap<Place, String>,
+    functions: Mutex<Vec<(Place, String)>>,
 }
 
 impl Stage {
@@ -82,6 +85,7 @@ impl Stage {
             plane: ControlPlane::start().unwrap(),
             directory: TempDir::new().unwrap(),
             layers: BTreeMap::new(),
+            functions: Mutex::default(),
         };
         for place in places {
             let arn = stage
@@ -132,6 +136,47 @@ impl Stage {
         published.layer_version_arn().unwrap().to_owned()
     }
 
+    /// Every function's configuration, by place and name.
+    pub(crate) fn everything(&self) -> BTreeMap<String, Value> {
+        let functions = self.functions.lock().unwrap();
+        let named = functions.iter().map(|(place, name)| {
+            let configuration = self.plane.configuration(place, name).unwrap();
+            (
+                format!("{} {} {name}", place.account, place.region),
+                configuration,
+            )
+        });
+        named.collect()
+    }
+
+    /// The journal of a run.
+    pub(crate) fn journal(&self, run: &str) -> PathBuf {
+        let runs = self.directory.path().join(".local/state/backstop/runs");
+        runs.join(format!("{run}.jsonl"))
+    }
+
+    /// What a command said, without what is different each time.
+    pub(crate) fn masked(&self, said: &Said) -> String {
+        let mut text = said.snapshot();
+        text = text.replace(&self.plane.endpoint(), "http://control-plane");
+        text = text.replace(&self.directory.path().display().to_string(), "HOME");
+        for (pattern, name) in [
+            (r"\d{8}-\d{6}-[0-9a-f]{6}", "RUN"),
+            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
+        ] {
+            let pattern = regex::Regex::new(pattern).unwrap();
+            text = pattern.replace_all(&text, name).into_owned();
+        }
+        text
+    }
+
+    /// Adds a function.
+    pub(crate) fn add_one(&self, place: &Place, spec: FunctionSpec) {
+        let mut functions = self.functions.lock().unwrap();
+        functions.push((place.clone(), spec.name.clone()));
+        self.plane.add_function(place, spec);
+    }
+
     /// Adds functions of this name with a number.
     pub(crate) fn add(&self, place: &Place, name: &str, count: usize, spec: &FunctionSpec) {
         for number in 0..count {
@@ -140,7 +185,7 @@ impl Stage {
                 name,
                 ..spec.clone()
             };
-            self.plane.add_function(place, spec);
+            self.add_one(place, spec);
         }
     }
 

@@ -1,0 +1,172 @@
+//! Killed at any moment, and taken up again or undone.
+//!
+//! The numbers are drawn from a fixed seed: a failure is the same failure each time.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Duration;
+
+use backstop_delivery::Jitter;
+use backstop_testkit::control_plane::FunctionSpec;
+use serde_json::Value;
+
+use crate::stage::{Stage, here};
+
+const FUNCTIONS: usize = 24;
+const LIVES: u64 = 16;
+
+struct Dice(Jitter);
+
+impl Dice {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "small and not negative"
+    )]
+    fn below(&mut self, most: usize) -> usize {
+        (self.0.next() * most as f64) as usize
+    }
+}
+
+/// A fleet of functions that are all different.
+async fn fleet(dice: &mut Dice) -> Stage {
+    let stage = Stage::set().await;
+    let older = stage
+        .publish(&here(), "backstop-extension-x86_64-0-0-9", "older")
+        .await;
+    let mut theirs = Vec::new();
+    for name in ["zeta", "alpha", "mid"] {
+        theirs.push(stage.publish(&here(), name, "theirs").await);
+    }
+    for number in 0..FUNCTIONS {
+        let mut layers: Vec<String> = (0..dice.below(4)).map(|at| theirs[at].clone()).collect();
+        if dice.below(2) == 0 {
+            layers.reverse();
+        }
+        if dice.below(3) == 0 {
+            layers.insert(dice.below(layers.len() + 1), older.clone());
+        }
+        let mut environment = BTreeMap::new();
+        for name in ["TABLE", "BACKSTOP_TAGS", "BACKSTOP_PRIMARY_TOKEN"] {
+            if dice.below(2) == 0 {
+                environment.insert(name.to_owned(), format!("{number}"));
+            }
+        }
+        stage.add_one(
+            &here(),
+            FunctionSpec {
+                name: format!("orders-{number:03}"),
+                layers,
+                environment,
+                ..FunctionSpec::default()
+            },
+        );
+    }
+    stage
+}
+
+/// Runs it, and kills it at the given number of writes, if it comes so far.
+async fn killed(stage: &Stage, arguments: &[&str], writes: usize) {
+    let before = stage.plane.count("UpdateFunctionConfiguration");
+    let mut command = stage.backstop(arguments);
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    loop {
+        let done = stage.plane.count("UpdateFunctionConfiguration") - before;
+        if done >= writes || child.try_wait().unwrap().is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    child.kill().await.unwrap();
+    child.wait().await.unwrap();
+}
+
+/// The newest run, if there is one.
+async fn newest(stage: &Stage) -> Option<String> {
+    let runs = stage.run(&["runs", "--output", "json"]).await.json();
+    runs["runs"][0]["run"].as_str().map(str::to_owned)
+}
+
+/// Until nothing stands against it any more: exit code 0.
+async fn finish(stage: &Stage, arguments: &[&str]) {
+    let said = stage.run(arguments).await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+}
+
+async fn life(seed: u64) {
+    let mut dice = Dice(Jitter::seeded(seed));
+    let stage = fleet(&mut dice).await;
+    std::fs::write(stage.directory.path().join("token"), "hunter2").unwrap();
+    let before = stage.everything();
+    let layer = stage.layers[&here()].clone();
+    let attach = [
+        "attach",
+        "--all",
+        "--yes",
+        "--rate",
+        "200",
+        "--read-rate",
+        "500",
+        "--layer",
+        &layer,
+        "--set",
+        "BACKSTOP_PRIMARY_URL=https://intake.example.com/",
+        "--set",
+        "BACKSTOP_TAGS=a=b",
+        "--overwrite",
+        "BACKSTOP_TAGS",
+        "--token-file",
+        "token",
+    ];
+    killed(&stage, &attach, dice.below(FUNCTIONS + 4)).await;
+    let Some(run) = newest(&stage).await else {
+        assert_eq!(
+            stage.everything(),
+            before,
+            "nothing is changed without a run"
+        );
+        return;
+    };
+    let resume = ["resume", &run, "--yes"];
+    let undo = ["undo", &run, "--yes"];
+    if dice.below(2) == 0 {
+        killed(&stage, &resume, dice.below(FUNCTIONS)).await;
+        finish(&stage, &resume).await;
+        let everything = stage.everything();
+        let has_layer = |it: &Value| it["Layers"].to_string().contains(&layer);
+        assert!(everything.values().all(has_layer), "{seed}");
+        // Each function was written once, and those that may have been are not written blindly.
+        assert_eq!(accepted(&stage), FUNCTIONS, "{seed}");
+        finish(&stage, &resume).await;
+        assert_eq!(accepted(&stage), FUNCTIONS, "{seed}");
+    }
+    if dice.below(2) == 0 {
+        killed(&stage, &undo, dice.below(FUNCTIONS)).await;
+    }
+    finish(&stage, &undo).await;
+    let after = stage.everything();
+    for (name, configuration) in &before {
+        assert_eq!(Some(configuration), after.get(name), "life {seed}: {name}");
+    }
+}
+
+/// Writes that were made.
+fn accepted(stage: &Stage) -> usize {
+    let calls = stage.plane.calls();
+    let is_write = |operation: &str| operation == "UpdateFunctionConfiguration";
+    (calls.iter())
+        .filter(|call| is_write(call.operation) && call.status == 200)
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_interrupted_is_undone_to_the_byte() {
+    for seed in 0..LIVES {
+        life(seed).await;
+    }
+}
