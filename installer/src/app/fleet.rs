@@ -1,6 +1,6 @@
 //! The commands that look at functions and change them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -243,9 +243,13 @@ impl Desk {
     }
 
     async fn plan(&self, selection: &Selection, wish: &Wish) -> Plan {
+        let places = self.fleet.sites.keys();
+        let accounts: BTreeSet<&String> = places.clone().map(|place| &place.account).collect();
+        let regions: BTreeSet<&String> = places.map(|place| &place.region).collect();
         self.output.progress(&format!(
-            "Looking at the functions of {}",
-            plural(self.fleet.sites.len() as u64, "account and region")
+            "Looking at functions in {}, {}",
+            plural(accounts.len() as u64, "account"),
+            plural(regions.len() as u64, "region")
         ));
         let bars = PlaceBars::new(self.output.draws());
         let sizes = Sizes::open(Some(self.store.cache("sizes.json")));

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Action, Plan, Planned, Reason, Verdict};
-use crate::change::{Change, Stored};
+use crate::change::{Change, LayerArn, Stored};
 use crate::output::{Report, Style};
 
 /// So many names are shown of functions with the same change.
@@ -177,7 +177,7 @@ fn diff(change: &Change, planned: &Planned) -> String {
         ('+', &after.layers, &before.layers),
     ] {
         let changed = from.iter().filter(|arn| !without.contains(arn));
-        lines.extend(changed.map(|arn| format!("    {sign} layer {arn}")));
+        lines.extend(changed.map(|arn| format!("    {sign} layer {}", short(arn, planned))));
     }
     for (name, after) in &after.variables {
         let before = before.variables.get(name).and_then(Option::as_ref);
@@ -196,4 +196,15 @@ fn diff(change: &Change, planned: &Planned) -> String {
     let notes = planned.notes.iter();
     lines.extend(notes.map(|note| format!("    ! {note}")));
     lines.join("\n")
+}
+
+/// Without what is the function's own too, so that the same change in many regions is one.
+fn short(arn: &str, planned: &Planned) -> String {
+    match LayerArn::parse(arn) {
+        Some(parts) if parts.account == planned.place.account => {
+            format!("{}:{}", parts.name, parts.version)
+        }
+        Some(parts) => format!("{}:{} of {}", parts.name, parts.version, parts.account),
+        None => arn.to_owned(),
+    }
 }
