@@ -7,7 +7,8 @@
 //!   Extensions and Telemetry API, freeze and thaw, shutdown with its 2,000 ms;
 //! - [`intake`] is the primary, a fake APM over TLS;
 //! - [`firehose`] and [`s3`] are the fallbacks and the archive behind them;
-//! - [`control_plane`] is Lambda's own API, for the installer: functions and layers of many accounts and regions;
+//! - [`control_plane`] is Lambda's own API, for the installer: functions and layers of many accounts and
+//!   regions, with the roles, organisations, tags and metrics beside them;
 //! - [`fault`] is what can be wrong with any of the three.
 //!
 //! Invariants: nothing listens anywhere but on 127.0.0.1, nothing leaves a process or a directory

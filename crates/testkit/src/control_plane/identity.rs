@@ -5,13 +5,42 @@ use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 
 use super::Place;
-use super::refusal::Refusal;
+use super::refusal::{Protocol, Refusal};
+
+/// What is called, by the name it is signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Service {
+    Lambda,
+    Sts,
+    Tagging,
+}
+
+impl Service {
+    fn signed_as(name: &str) -> Option<Self> {
+        Some(match name {
+            "lambda" => Self::Lambda,
+            "sts" => Self::Sts,
+            "tagging" => Self::Tagging,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn protocol(self) -> Protocol {
+        match self {
+            Self::Lambda => Protocol::Rest,
+            Self::Tagging => Protocol::Json,
+            Self::Sts => Protocol::Query,
+        }
+    }
+}
 
 /// The caller and the service that was called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
     pub(super) place: Place,
-    pub(super) service: String,
+    pub(super) service: Service,
+    /// The role and the session's name, where a role was assumed.
+    pub(super) session: Option<String>,
 }
 
 impl Caller {
@@ -32,15 +61,17 @@ impl Caller {
         };
         let account = key.get(key.len().saturating_sub(12)..).unwrap_or_default();
         if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                "UnrecognizedClientException",
-                "The security token included in the request is invalid.",
-            ));
+            return Err(Refusal::unrecognized());
         }
+        let token = request.headers().get("x-amz-security-token");
+        let token = token.and_then(|value| value.to_str().ok());
         Ok(Self {
             place: Place::new(account, region),
-            service: service.to_owned(),
+            service: Service::signed_as(service)
+                .ok_or_else(|| Refusal::unknown(&format!("the service {service}")))?,
+            session: token
+                .and_then(|token| token.strip_prefix("session/"))
+                .map(str::to_owned),
         })
     }
 }

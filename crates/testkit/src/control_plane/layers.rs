@@ -5,11 +5,13 @@ use std::io::Cursor;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Place;
+use super::paging::Page;
 use super::refusal::Refusal;
 
 /// Through the API; larger ones go by S3.
@@ -17,29 +19,37 @@ const MOST_ZIPPED: usize = 50 * 1024 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Layers {
-    by_name: BTreeMap<(Place, String), Layer>,
+    pub(super) by_name: BTreeMap<(Place, String), Layer>,
     /// Which organisation an account is in.
     pub(super) organizations: HashMap<String, String>,
 }
 
 #[derive(Debug, Default)]
-struct Layer {
+pub(super) struct Layer {
     last: u64,
-    versions: BTreeMap<u64, Version>,
+    pub(super) versions: BTreeMap<u64, Version>,
+}
+
+/// Who signed a version, by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signature {
+    pub(super) profile: String,
+    pub(super) job: String,
 }
 
 #[derive(Debug)]
-struct Version {
+pub(super) struct Version {
     description: String,
     runtimes: Value,
     architectures: Value,
     license: String,
     sha256: String,
-    zipped: u64,
-    unzipped: u64,
+    content: Bytes,
+    pub(super) unzipped: u64,
+    pub(super) signature: Option<Signature>,
     /// By statement id: the principal and, where that is everybody, the organisation.
-    policy: BTreeMap<String, (String, Option<String>)>,
-    revision: String,
+    pub(super) policy: BTreeMap<String, (String, Option<String>)>,
+    pub(super) revision: String,
 }
 
 /// What is in a function's list.
@@ -69,7 +79,7 @@ impl LayerArn {
     }
 }
 
-fn layer_arn(place: &Place, name: &str) -> String {
+pub(super) fn layer_arn(place: &Place, name: &str) -> String {
     format!(
         "arn:aws:lambda:{}:{}:layer:{name}",
         place.region, place.account
@@ -82,6 +92,7 @@ impl Layers {
         place: &Place,
         name: &str,
         body: &Value,
+        host: &str,
     ) -> Result<Value, Refusal> {
         let zip = body["Content"]["ZipFile"]
             .as_str()
@@ -114,13 +125,14 @@ impl Layers {
                 architectures: body["CompatibleArchitectures"].clone(),
                 license: text("LicenseInfo"),
                 sha256: sha256(&zip),
-                zipped: zip.len() as u64,
+                content: zip.into(),
                 unzipped,
+                signature: None,
                 policy: BTreeMap::new(),
                 revision: uuid::Uuid::new_v4().to_string(),
             },
         );
-        self.describe(place, name, number)
+        self.describe(place, name, number, host)
     }
 
     /// As `GetLayerVersion` has it.
@@ -129,35 +141,100 @@ impl Layers {
         place: &Place,
         name: &str,
         number: u64,
+        host: &str,
     ) -> Result<Value, Refusal> {
         let version = self.version(place, name, number)?;
         let mut described = version.summary(place, name, number);
         described.insert("LayerArn".to_owned(), layer_arn(place, name).into());
-        described.insert(
-            "Content".to_owned(),
-            json!({ "CodeSha256": version.sha256, "CodeSize": version.zipped, "Location": "https://unused.invalid/" }),
+        let location = format!(
+            "http://{host}/content/layers/{}/{}/{name}/{number}?X-Amz-Expires=600&X-Amz-Signature=0",
+            place.account, place.region
         );
+        let mut content = json!({
+            "CodeSha256": version.sha256, "CodeSize": version.content.len(), "Location": location,
+        });
+        version.sign(&mut content);
+        described.insert("Content".to_owned(), content);
         Ok(Value::Object(described))
     }
 
-    /// The newest first.
-    pub(super) fn list(
+    /// The newest first, of those for this architecture where one is asked for.
+    pub(super) fn list_versions(
         &self,
         place: &Place,
         name: &str,
-        before: Option<u64>,
-        most: usize,
+        page: &Page,
+        architecture: Option<&str>,
     ) -> Value {
+        let before: Option<u64> = page.marker.as_ref().and_then(|text| text.parse().ok());
         let versions = self.by_name.get(&(place.clone(), name.to_owned()));
-        let mut listed: Vec<(u64, Value)> = (versions.into_iter())
+        let listed = (versions.into_iter())
             .flat_map(|layer| layer.versions.iter().rev())
-            .filter(|(number, _)| before.is_none_or(|before| **number < before))
-            .map(|(number, version)| (*number, version.summary(place, name, *number).into()))
-            .collect();
-        let more = (listed.len() > most).then(|| listed[most - 1].0.to_string());
-        listed.truncate(most);
-        let versions: Vec<Value> = listed.into_iter().map(|(_, version)| version).collect();
-        json!({ "LayerVersions": versions, "NextMarker": more })
+            .filter(|(number, version)| {
+                before.is_none_or(|before| **number < before) && version.suits(architecture)
+            })
+            .take(page.most + 1)
+            .map(|(number, version)| {
+                let summary: Value = version.summary(place, name, *number).into();
+                (number.to_string(), summary)
+            });
+        let (versions, next) = page.cut(listed.collect());
+        json!({ "LayerVersions": versions, "NextMarker": next })
+    }
+
+    /// Those that have a version, with the newest.
+    pub(super) fn list(&self, place: &Place, page: &Page, architecture: Option<&str>) -> Value {
+        let from = (place.clone(), String::new());
+        let layers = (self.by_name.range(from..))
+            .take_while(|((at, _), _)| at == place)
+            .filter_map(|((_, name), layer)| {
+                let mut newest = layer.versions.iter().rev();
+                let (number, version) = newest.find(|(_, version)| version.suits(architecture))?;
+                let shown = json!({
+                    "LayerName": name, "LayerArn": layer_arn(place, name),
+                    "LatestMatchingVersion": version.summary(place, name, *number),
+                });
+                Some((name.clone(), shown))
+            });
+        let (layers, next) = page.of(layers);
+        json!({ "Layers": layers, "NextMarker": next })
+    }
+
+    /// As a function's configuration has it: what is not there any more is still named.
+    pub(super) fn reference(&self, arn: &str) -> Value {
+        let version = LayerArn::parse(arn).and_then(|arn| {
+            self.by_name
+                .get(&(arn.place, arn.name))?
+                .versions
+                .get(&arn.version)
+        });
+        let size = version.map_or(1, |version| version.content.len());
+        let mut reference = json!({ "Arn": arn, "CodeSize": size });
+        if let Some(version) = version {
+            version.sign(&mut reference);
+        }
+        reference
+    }
+
+    /// How many bytes all versions in a place are.
+    pub(super) fn stored(&self, place: &Place) -> u64 {
+        let from = (place.clone(), String::new());
+        (self.by_name.range(from..))
+            .take_while(|((at, _), _)| at == place)
+            .flat_map(|(_, layer)| layer.versions.values())
+            .map(|version| version.content.len() as u64)
+            .sum()
+    }
+
+    pub(super) fn content(&self, place: &Place, name: &str, number: u64) -> Option<Bytes> {
+        let version = self.version(place, name, number).ok()?;
+        Some(version.content.clone())
+    }
+
+    pub(super) fn sign(&mut self, place: &Place, name: &str, number: u64, signature: Signature) {
+        if let Ok(version) = self.version_mut(place, name, number) {
+            version.signature = Some(signature);
+        }
     }
 
     /// Deleting what is not there is no error.
@@ -167,112 +244,18 @@ impl Layers {
         }
     }
 
-    pub(super) fn grant(
-        &mut self,
+    pub(super) fn version(
+        &self,
         place: &Place,
         name: &str,
         number: u64,
-        body: &Value,
-    ) -> Result<Value, Refusal> {
-        let arn = format!("{}:{number}", layer_arn(place, name));
-        let version = self.version_mut(place, name, number)?;
-        let text = |member: &str| body[member].as_str().map(str::to_owned);
-        let (Some(id), Some(principal)) = (text("StatementId"), text("Principal")) else {
-            return Err(Refusal::invalid("StatementId and Principal are required"));
-        };
-        if text("Action").as_deref() != Some("lambda:GetLayerVersion") {
-            return Err(Refusal::invalid("Action must be lambda:GetLayerVersion"));
-        }
-        let organization = text("OrganizationId");
-        if organization.is_some() && principal != "*" {
-            return Err(Refusal::invalid(
-                "Principal must be * if an organization is given",
-            ));
-        }
-        if version.policy.contains_key(&id) {
-            let message = format!(
-                "The statement id ({id}) provided already exists. Please provide a new statement id, or remove the existing statement."
-            );
-            return Err(Refusal::new(
-                StatusCode::CONFLICT,
-                "ResourceConflictException",
-                message,
-            ));
-        }
-        version.policy.insert(id.clone(), (principal, organization));
-        version.revision = uuid::Uuid::new_v4().to_string();
-        let statement = version.statement(&arn, &id).to_string();
-        Ok(json!({ "Statement": statement, "RevisionId": version.revision }))
-    }
-
-    pub(super) fn policy(&self, place: &Place, name: &str, number: u64) -> Result<Value, Refusal> {
-        let arn = format!("{}:{number}", layer_arn(place, name));
-        let version = self.version(place, name, number)?;
-        if version.policy.is_empty() {
-            return Err(Refusal::not_found(
-                "No policy is associated with the given resource.",
-            ));
-        }
-        let statements: Vec<Value> = (version.policy.keys())
-            .map(|id| version.statement(&arn, id))
-            .collect();
-        let policy = json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements });
-        Ok(json!({ "Policy": policy.to_string(), "RevisionId": version.revision }))
-    }
-
-    pub(super) fn revoke(
-        &mut self,
-        place: &Place,
-        name: &str,
-        number: u64,
-        id: &str,
-    ) -> Result<(), Refusal> {
-        let version = self.version_mut(place, name, number)?;
-        match version.policy.remove(id) {
-            Some(_) => Ok(()),
-            None => Err(Refusal::not_found(format!(
-                "Statement {id} is not found in resource policy."
-            ))),
-        }
-    }
-
-    /// What a function of `caller` may have in its list: the sizes, zipped and not.
-    pub(super) fn usable(&self, caller: &Place, arn: &LayerArn) -> Result<(u64, u64), Refusal> {
-        let shown = format!("{}:{}", arn.layer(), arn.version);
-        if arn.place.region != caller.region {
-            return Err(Refusal::invalid(format!(
-                "Layers are not in the same region as the function. Layers are expected to be in region {}.",
-                caller.region
-            )));
-        }
-        let is_own = arn.place.account == caller.account;
-        let version = (self.by_name.get(&(arn.place.clone(), arn.name.clone())))
-            .and_then(|layer| layer.versions.get(&arn.version));
-        let organization = self.organizations.get(&caller.account);
-        let is_open = |version: &&Version| {
-            let may = |(principal, of): &(String, Option<String>)| match of {
-                Some(of) => organization == Some(of),
-                None => principal == "*" || principal.contains(&caller.account),
-            };
-            is_own || version.policy.values().any(may)
-        };
-        match version.filter(is_open) {
-            Some(version) => Ok((version.zipped, version.unzipped)),
-            None if is_own => Err(Refusal::invalid(format!(
-                "Layer version {shown} does not exist."
-            ))),
-            // What is not there and what is not shared look alike from another account.
-            None => Err(Refusal::denied("GetLayerVersion", &shown)),
-        }
-    }
-
-    fn version(&self, place: &Place, name: &str, number: u64) -> Result<&Version, Refusal> {
+    ) -> Result<&Version, Refusal> {
         (self.by_name.get(&(place.clone(), name.to_owned())))
             .and_then(|layer| layer.versions.get(&number))
             .ok_or_else(|| Refusal::not_found("The resource you requested does not exist."))
     }
 
-    fn version_mut(
+    pub(super) fn version_mut(
         &mut self,
         place: &Place,
         name: &str,
@@ -285,6 +268,22 @@ impl Layers {
 }
 
 impl Version {
+    /// Whether it is for this architecture, or for any.
+    fn suits(&self, architecture: Option<&str>) -> bool {
+        let listed = self.architectures.as_array();
+        architecture.is_none_or(|wanted| {
+            listed.is_some_and(|listed| listed.iter().any(|one| one == wanted))
+        })
+    }
+
+    /// Says who signed it, where somebody did.
+    fn sign(&self, shown: &mut Value) {
+        if let Some(Signature { profile, job }) = &self.signature {
+            shown["SigningProfileVersionArn"] = profile.as_str().into();
+            shown["SigningJobArn"] = job.as_str().into();
+        }
+    }
+
     fn summary(&self, place: &Place, name: &str, number: u64) -> Map<String, Value> {
         let mut summary = Map::new();
         let arn = format!("{}:{number}", layer_arn(place, name));
@@ -303,28 +302,10 @@ impl Version {
         );
         summary
     }
-
-    fn statement(&self, arn: &str, id: &str) -> Value {
-        let (principal, organization) = &self.policy[id];
-        let principal = if principal == "*" {
-            json!("*")
-        } else {
-            json!({ "AWS": format!("arn:aws:iam::{principal}:root") })
-        };
-        let mut statement = json!({
-            "Sid": id, "Effect": "Allow", "Principal": principal,
-            "Action": "lambda:GetLayerVersion", "Resource": arn,
-        });
-        if let Some(organization) = organization {
-            statement["Condition"] =
-                json!({ "StringEquals": { "aws:PrincipalOrgID": organization } });
-        }
-        statement
-    }
 }
 
 /// As `CodeSha256` has it.
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(Sha256::digest(bytes))
 }
 

@@ -3,38 +3,57 @@
 //! What emulators let pass is enforced here: `RevisionId`, updates that take their time and refuse a
 //! second one meanwhile, the shared quota of requests, five layers, 4 KB of environment, 5,120 bytes of
 //! request, 250 MB unpacked, layers of other accounts only where they are shared, code signing, an
-//! environment that cannot be decrypted. `layers` and `functions` hold the state and its rules,
-//! `routes` the API's paths, `quota` the pace, `sts` the roles.
+//! environment that cannot be decrypted.
+//!
+//! A request is taken apart by `identity` and `routes`, and done
+//! by `dispatch`. Of Lambda's own, `spec`, `functions`, `versions`, `configuration`, `signing`, `layers`,
+//! `sharing` and `content` hold the state and its rules, `quota` and `storage` the limits; beside it are `sts`, `tagging`. `form`,
+//! `paging` and `refusal` are how they speak; `control` is what a test sets.
 //!
 //! Who calls is read from the signature's credential scope, which is not verified: the account is the
 //! last twelve characters of the access key, the region that of the scope. Invariant: a call that is
 //! refused changes nothing. Must not guess: an operation it does not know is an error that names it.
 
+mod configuration;
+mod content;
+mod control;
+mod dispatch;
+mod form;
 mod functions;
 mod identity;
 mod layers;
+mod paging;
 mod quota;
 mod refusal;
 mod routes;
+mod sharing;
+mod signing;
+mod spec;
+mod storage;
 mod sts;
+mod tagging;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use serde_json::Value;
 
 use crate::error::TestkitError;
 use crate::server::{Answer, FaultServer};
 use crate::sync::lock;
 use functions::Functions;
-pub use functions::{FunctionSpec, KeyAccess, PackageType, Signing};
 use identity::Caller;
 use layers::Layers;
 use quota::Quota;
-use refusal::Refusal;
+use refusal::{Protocol, Refusal};
+use routes::Operation;
+pub use spec::{FunctionSpec, KeyAccess, PackageType, Signing};
+pub use sts::Assumed;
+use sts::Sts;
 
 /// An account and a region: what has a quota, functions and layers of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,12 +74,12 @@ impl Place {
     }
 }
 
-/// A call that was made, in the order in which they came.
+/// A call that was made, in the order in which they were dealt with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// Whose quota it used.
     pub place: Place,
-    /// Such as `UpdateFunctionConfiguration`.
+    /// Such as `UpdateFunctionConfiguration`; `GetContent` for what is behind a signed URL.
     pub operation: &'static str,
     /// What it is about: a function's or a layer's name, a role.
     pub subject: String,
@@ -93,55 +112,34 @@ impl ControlPlane {
         format!("AKIA{account}")
     }
 
-    /// Creates a function.
-    pub fn add_function(&self, place: &Place, spec: FunctionSpec) {
-        let mut state = lock(&self.endpoint.state);
-        state.functions.add(place, spec);
-    }
-
-    /// How long an update is under way before it is done.
-    pub fn set_update_time(&self, time: Duration) {
-        lock(&self.endpoint.state).functions.update_time = time;
-    }
-
-    /// Keeps to the real quotas: 15 requests a second for everything together, 100 for `GetFunction`.
-    pub fn set_quota(&self, is_kept: bool) {
-        lock(&self.endpoint.state).quota = is_kept.then(Quota::default);
-    }
-
-    /// A region that answers everything with 503.
-    pub fn set_region_down(&self, region: &str, is_down: bool) {
-        let mut state = lock(&self.endpoint.state);
-        if is_down {
-            state.down.insert(region.to_owned());
-        } else {
-            state.down.remove(region);
-        }
-    }
-
-    /// Nobody may assume a role in this account.
-    pub fn deny_roles(&self, account: &str) {
-        let mut state = lock(&self.endpoint.state);
-        state.closed.insert(account.to_owned());
-    }
-
-    /// Puts an account into an organisation: layers shared with it are open to the account.
-    pub fn join_organization(&self, account: &str, organization: &str) {
-        let mut state = lock(&self.endpoint.state);
-        let of = (account.to_owned(), organization.to_owned());
-        state.layers.organizations.insert(of.0, of.1);
-    }
-
-    /// Something else changes the function, as a deployment would: its revision is another then.
-    pub fn deploy(&self, place: &Place, function: &str, variable: (&str, &str)) {
-        let mut state = lock(&self.endpoint.state);
-        state.functions.deploy(place, function, variable);
-    }
-
     /// The configuration as `GetFunction` shows it, less what changes with each write.
-    pub fn configuration(&self, place: &Place, function: &str) -> Option<serde_json::Value> {
-        let mut state = lock(&self.endpoint.state);
-        state.functions.settled_configuration(place, function)
+    pub fn configuration(&self, place: &Place, function: &str) -> Option<Value> {
+        let state = &mut *lock(&self.endpoint.state);
+        let function = state.functions.named_mut(place, function)?;
+        function.settle();
+        Some(function.settled(place, &state.layers))
+    }
+
+    /// Every function as it is when nothing is under way, without what changes by itself: its
+    /// configuration, tags and aliases. What has the same before and after has not been changed.
+    pub fn snapshot(&self) -> BTreeMap<(Place, String), Value> {
+        let state = lock(&self.endpoint.state);
+        state.functions.snapshot(&state.layers).collect()
+    }
+
+    /// How often each function's configuration was updated by a call. Those are left out where it never was.
+    pub fn writes(&self) -> BTreeMap<(Place, String), usize> {
+        let state = lock(&self.endpoint.state);
+        let functions = state.functions.all();
+        functions
+            .filter(|(_, _, function)| function.writes > 0)
+            .map(|(place, name, function)| ((place.clone(), name.clone()), function.writes))
+            .collect()
+    }
+
+    /// Every role that was assumed, in order.
+    pub fn assumed(&self) -> Vec<Assumed> {
+        lock(&self.endpoint.state).sts.assumed.clone()
     }
 
     /// Every call so far.
@@ -164,47 +162,61 @@ struct State {
     layers: Layers,
     quota: Option<Quota>,
     down: BTreeSet<String>,
-    closed: BTreeSet<String>,
+    sts: Sts,
+    is_content_expired: bool,
+    /// How much code a place may store, where a test says so.
+    code_storage: Option<u64>,
     calls: Vec<Call>,
+}
+
+impl State {
+    /// Deals with a call, and writes it down.
+    fn call(
+        &mut self,
+        caller: Caller,
+        operation: &Operation,
+        subject: String,
+        request: &Request<Bytes>,
+    ) -> Response<Bytes> {
+        let protocol = caller.service.protocol();
+        let response = (self.answer(&caller, operation, &subject, request))
+            .unwrap_or_else(|refusal| refusal.into_response(protocol));
+        self.calls.push(Call {
+            place: caller.place,
+            operation: operation.name(),
+            subject,
+            status: response.status().as_u16(),
+        });
+        response
+    }
 }
 
 #[derive(Debug, Default)]
 struct Endpoint {
     state: Mutex<State>,
-    counts: Mutex<BTreeMap<u16, u64>>,
-}
-
-impl Endpoint {
-    fn call(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
-        let caller = Caller::of(request)?;
-        let state = &mut *lock(&self.state);
-        let (operation, subject) = routes::operation(&caller, request)?;
-        let answer = state.answer(&caller, &operation, &subject, request);
-        let status = match &answer {
-            Ok(answer) => answer.status(),
-            Err(refusal) => refusal.status,
-        };
-        state.calls.push(Call {
-            place: caller.place,
-            operation: operation.name(),
-            subject,
-            status: status.as_u16(),
-        });
-        answer
-    }
 }
 
 impl Answer for Endpoint {
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
-        self.call(&request).unwrap_or_else(Refusal::into_response)
+        if content::is_content(&request) {
+            return lock(&self.state).content(&request);
+        }
+        let caller = match Caller::of(&request) {
+            Ok(caller) => caller,
+            Err(refusal) => return refusal.into_response(Protocol::Rest),
+        };
+        let (operation, subject) = match routes::operation(&caller, &request) {
+            Ok(asked) => asked,
+            Err(refusal) => return refusal.into_response(caller.service.protocol()),
+        };
+        lock(&self.state).call(caller, &operation, subject, &request)
     }
 
     fn refusal(&self, status: StatusCode) -> Response<Bytes> {
-        Refusal::for_status(status).into_response()
+        Refusal::for_status(status).into_response(Protocol::Rest)
     }
 
-    fn observe(&self, _: &Parts, status: Option<StatusCode>) {
-        let status = status.map_or(0, |status| status.as_u16());
-        *lock(&self.counts).entry(status).or_default() += 1;
+    fn observe(&self, _: &Parts, _: Option<StatusCode>) {
+        // What counts is in the log of calls.
     }
 }

@@ -12,8 +12,12 @@ const GET_FUNCTION: f64 = 100.0;
 const OTHERS: f64 = 15.0;
 
 /// Full buckets at first.
-#[derive(Debug, Default)]
-pub(super) struct Quota(HashMap<(Place, &'static str), Bucket>);
+#[derive(Debug)]
+pub(super) struct Quota {
+    /// The multiple of the real ones that is kept to.
+    scale: f64,
+    buckets: HashMap<(Place, &'static str), Bucket>,
+}
 
 #[derive(Debug)]
 struct Bucket {
@@ -22,6 +26,13 @@ struct Bucket {
 }
 
 impl Quota {
+    pub(super) fn scaled(scale: f64) -> Self {
+        Self {
+            scale,
+            buckets: HashMap::new(),
+        }
+    }
+
     /// Whether this call is within it.
     pub(super) fn allows(&mut self, place: &Place, operation: &'static str) -> bool {
         let (bucket, rate) = match operation {
@@ -29,8 +40,9 @@ impl Quota {
             "GetPolicy" => ("GetPolicy", OTHERS),
             _ => ("all others", OTHERS),
         };
+        let rate = rate * self.scale;
         let now = Instant::now();
-        let bucket = (self.0.entry((place.clone(), bucket))).or_insert(Bucket {
+        let bucket = (self.buckets.entry((place.clone(), bucket))).or_insert(Bucket {
             tokens: rate,
             filled: now,
         });
@@ -51,17 +63,33 @@ mod tests {
 
     use super::*;
 
+    fn allowed(quota: &mut Quota, place: &Place, operation: &'static str) -> usize {
+        (0..200).filter(|_| quota.allows(place, operation)).count()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn all_calls_share_fifteen_a_second_and_get_function_has_its_own() {
-        let (mut quota, place) = (Quota::default(), Place::new("111122223333", "eu-west-1"));
-        let mut allowed =
-            |place: &Place, operation| (0..200).filter(|_| quota.allows(place, operation)).count();
-        assert_eq!(allowed(&place, "UpdateFunctionConfiguration"), 15);
-        assert_eq!(allowed(&place, "ListFunctions"), 0);
-        assert_eq!(allowed(&place, "GetFunction"), 100);
+    async fn all_calls_share_fifteen_a_second_and_two_have_their_own() {
+        let (mut quota, place) = (Quota::scaled(1.0), Place::new("111122223333", "eu-west-1"));
+        assert_eq!(
+            allowed(&mut quota, &place, "UpdateFunctionConfiguration"),
+            15
+        );
+        assert_eq!(allowed(&mut quota, &place, "ListFunctions"), 0);
+        assert_eq!(allowed(&mut quota, &place, "GetFunction"), 100);
+        assert_eq!(allowed(&mut quota, &place, "GetPolicy"), 15);
         let elsewhere = Place::new("111122223333", "eu-north-1");
-        assert_eq!(allowed(&elsewhere, "ListFunctions"), 15);
+        assert_eq!(allowed(&mut quota, &elsewhere, "ListFunctions"), 15);
         tokio::time::advance(Duration::from_millis(200)).await;
-        assert_eq!(allowed(&place, "PublishVersion"), 3);
+        assert_eq!(allowed(&mut quota, &place, "PublishVersion"), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_multiple_of_the_quotas_is_one_of_bursts_and_of_rates() {
+        let (mut quota, place) = (Quota::scaled(2.0), Place::new("111122223333", "eu-west-1"));
+        assert_eq!(allowed(&mut quota, &place, "ListFunctions"), 30);
+        assert_eq!(allowed(&mut quota, &place, "GetFunction"), 200);
+        assert_eq!(allowed(&mut quota, &place, "GetPolicy"), 30);
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(allowed(&mut quota, &place, "ListFunctions"), 15);
     }
 }

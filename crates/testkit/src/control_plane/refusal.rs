@@ -1,9 +1,22 @@
-//! How a call is refused, in the form of Lambda's REST API.
+//! How a call is refused, in the form of the protocol in which it was made.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
+
+use super::form::escaped;
+
+/// How a service speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// JSON by paths: the error's name is in a header.
+    Rest,
+    /// JSON by targets: the error's name is in the body.
+    Json,
+    /// Forms, answered in XML.
+    Query,
+}
 
 /// A refused call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +35,12 @@ impl Refusal {
         }
     }
 
+    pub(super) fn bad(kind: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, kind, message)
+    }
+
     pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "InvalidParameterValueException",
-            message,
-        )
+        Self::bad("InvalidParameterValueException", message)
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
@@ -57,32 +70,76 @@ impl Refusal {
     }
 
     pub(super) fn too_many() -> Self {
+        Self::for_status(StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    pub(super) fn unrecognized() -> Self {
         Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "TooManyRequestsException",
-            "Rate exceeded",
+            StatusCode::FORBIDDEN,
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.",
+        )
+    }
+
+    /// What a service does not do, or this one of it.
+    pub(super) fn unknown(what: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "UnknownOperationException",
+            format!("the control plane does not know {what}"),
         )
     }
 
     pub(super) fn for_status(status: StatusCode) -> Self {
-        let kind = match status {
-            StatusCode::TOO_MANY_REQUESTS => "TooManyRequestsException",
-            status if status.is_server_error() => "ServiceException",
-            _ => "AccessDeniedException",
+        let (kind, message) = match status {
+            StatusCode::TOO_MANY_REQUESTS => ("TooManyRequestsException", "Rate exceeded"),
+            status if status.is_server_error() => ("ServiceException", "told to fail"),
+            _ => ("AccessDeniedException", "told to fail"),
         };
-        Self::new(status, kind, "told to fail")
+        Self::new(status, kind, message)
     }
 
-    pub(super) fn into_response(self) -> Response<Bytes> {
-        let body = json!({ "Type": "User", "message": self.message, "Message": self.message });
-        let mut response = Response::new(Bytes::from(body.to_string()));
+    pub(super) fn into_response(self, protocol: Protocol) -> Response<Bytes> {
+        let (kind, message) = (self.kind, self.message);
+        let json =
+            json!({ "Type": "User", "__type": kind, "message": message, "Message": message });
+        let (content_type, body): (_, Vec<u8>) = match protocol {
+            Protocol::Rest => ("application/json", json.to_string().into()),
+            Protocol::Json => ("application/x-amz-json-1.1", json.to_string().into()),
+            Protocol::Query => (
+                "text/xml",
+                format!(
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error>\
+                     <RequestId>0</RequestId></ErrorResponse>",
+                    query_code(kind),
+                    escaped(&message)
+                )
+                .into(),
+            ),
+        };
+        let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert("x-amzn-errortype", HeaderValue::from_static(self.kind));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        match protocol {
+            Protocol::Rest => {
+                headers.insert("x-amzn-errortype", HeaderValue::from_static(kind));
+            }
+            Protocol::Json | Protocol::Query => {}
+        }
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+/// What the older services call the same thing.
+fn query_code(kind: &'static str) -> &'static str {
+    match kind {
+        "TooManyRequestsException" => "Throttling",
+        "AccessDeniedException" => "AccessDenied",
+        "UnrecognizedClientException" => "InvalidClientTokenId",
+        kind => kind,
     }
 }

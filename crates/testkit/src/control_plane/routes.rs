@@ -1,15 +1,13 @@
-//! The paths and targets of the APIs, and what each call does.
+//! The paths and targets of the APIs: what a request asks for.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use serde_json::{Value, json};
+use http::{Method, Request};
 
-use super::State;
-use super::identity::Caller;
-use super::layers::LayerArn;
+use super::form::decoded;
+use super::identity::{Caller, Service};
+use super::paging::query;
 use super::refusal::Refusal;
-use super::sts;
+use super::{sts, tagging};
 
 /// What is asked for; names that several have are the call's subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,14 +16,20 @@ pub(super) enum Operation {
     GetFunction,
     GetFunctionConfiguration,
     UpdateFunctionConfiguration,
+    DeleteFunction,
     PublishVersion,
     ListVersionsByFunction,
     ListAliases,
+    GetAlias(String),
     UpdateAlias(String),
+    GetPolicy,
     GetFunctionCodeSigningConfig,
     GetCodeSigningConfig,
+    ListCodeSigningConfigs,
+    ListFunctionsByCodeSigningConfig,
     ListTags,
     GetAccountSettings,
+    ListLayers,
     PublishLayerVersion,
     ListLayerVersions,
     GetLayerVersion(u64),
@@ -34,9 +38,8 @@ pub(super) enum Operation {
     AddLayerVersionPermission(u64),
     GetLayerVersionPolicy(u64),
     RemoveLayerVersionPermission(u64, String),
-    AssumeRole,
-    GetCallerIdentity,
-    ListRegions,
+    /// One of another service's.
+    Other(&'static str),
 }
 
 impl Operation {
@@ -46,14 +49,20 @@ impl Operation {
             Self::GetFunction => "GetFunction",
             Self::GetFunctionConfiguration => "GetFunctionConfiguration",
             Self::UpdateFunctionConfiguration => "UpdateFunctionConfiguration",
+            Self::DeleteFunction => "DeleteFunction",
             Self::PublishVersion => "PublishVersion",
             Self::ListVersionsByFunction => "ListVersionsByFunction",
             Self::ListAliases => "ListAliases",
+            Self::GetAlias(_) => "GetAlias",
             Self::UpdateAlias(_) => "UpdateAlias",
+            Self::GetPolicy => "GetPolicy",
             Self::GetFunctionCodeSigningConfig => "GetFunctionCodeSigningConfig",
             Self::GetCodeSigningConfig => "GetCodeSigningConfig",
+            Self::ListCodeSigningConfigs => "ListCodeSigningConfigs",
+            Self::ListFunctionsByCodeSigningConfig => "ListFunctionsByCodeSigningConfig",
             Self::ListTags => "ListTags",
             Self::GetAccountSettings => "GetAccountSettings",
+            Self::ListLayers => "ListLayers",
             Self::PublishLayerVersion => "PublishLayerVersion",
             Self::ListLayerVersions => "ListLayerVersions",
             Self::GetLayerVersion(_) => "GetLayerVersion",
@@ -62,17 +71,8 @@ impl Operation {
             Self::AddLayerVersionPermission(_) => "AddLayerVersionPermission",
             Self::GetLayerVersionPolicy(_) => "GetLayerVersionPolicy",
             Self::RemoveLayerVersionPermission(..) => "RemoveLayerVersionPermission",
-            Self::AssumeRole => "AssumeRole",
-            Self::GetCallerIdentity => "GetCallerIdentity",
-            Self::ListRegions => "ListRegions",
+            Self::Other(name) => name,
         }
-    }
-
-    fn is_lambdas(&self) -> bool {
-        !matches!(
-            self,
-            Self::AssumeRole | Self::GetCallerIdentity | Self::ListRegions
-        )
     }
 }
 
@@ -81,245 +81,109 @@ pub(super) fn operation(
     caller: &Caller,
     request: &Request<Bytes>,
 ) -> Result<(Operation, String), Refusal> {
-    use Operation as Op;
     let unknown = || {
-        let message = format!(
-            "the control plane does not know {} {}",
-            request.method(),
-            request.uri()
-        );
-        Refusal::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "UnknownOperationException",
-            message,
-        )
+        let target = request.headers().get("x-amz-target");
+        let target = target.and_then(|value| value.to_str().ok());
+        Refusal::unknown(&match target {
+            Some(target) => target.to_owned(),
+            None => format!("{} {}", request.method(), request.uri()),
+        })
     };
-    let path: Vec<String> = request
-        .uri()
-        .path()
-        .split('/')
-        .skip(1)
+    let body = request.body();
+    let targeted = |prefix: &str, known: &[&'static str]| {
+        let target = request.headers().get("x-amz-target")?.to_str().ok()?;
+        let name = target.strip_prefix(prefix)?.strip_prefix('.')?;
+        known.iter().find(|known| **known == name).copied()
+    };
+    let plain = |name: &'static str| (name, String::new());
+    let found = match caller.service {
+        Service::Lambda => return lambda(request).ok_or_else(unknown),
+        Service::Sts => sts::operation(body),
+        Service::Tagging => {
+            targeted("ResourceGroupsTaggingAPI_20170126", &tagging::OPERATIONS).map(plain)
+        }
+    };
+    let (name, subject) = found.ok_or_else(unknown)?;
+    Ok((Operation::Other(name), subject))
+}
+
+/// Lambda's own, by paths.
+fn lambda(request: &Request<Bytes>) -> Option<(Operation, String)> {
+    use Operation as Op;
+    let path: Vec<String> = (request.uri().path().split('/'))
+        .filter(|part| !part.is_empty())
         .map(decoded)
         .collect();
-    let path: Vec<&str> = path
-        .iter()
-        .map(String::as_str)
-        .filter(|part| !part.is_empty())
-        .collect();
-    let number = |text: &str| text.parse::<u64>().map_err(|_| unknown());
-    let of = |operation: Op, subject: &str| Ok((operation, subject.to_owned()));
-    if caller.service == "sts" {
-        return sts::operation(request.body()).ok_or_else(unknown);
-    }
-    match (request.method(), &path[..]) {
-        (&Method::POST, ["list-regions"]) => of(Op::ListRegions, ""),
-        (&Method::GET, ["2015-03-31", "functions"]) => of(Op::ListFunctions, ""),
-        (&Method::GET, ["2015-03-31", "functions", name]) => of(Op::GetFunction, name),
-        (&Method::GET, ["2015-03-31", "functions", name, "configuration"]) => {
-            of(Op::GetFunctionConfiguration, name)
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u64>().ok();
+    let (operation, subject) = match (request.method().as_str(), &path[..]) {
+        ("GET", ["2015-03-31", "functions"]) => (Op::ListFunctions, ""),
+        ("GET", ["2015-03-31", "functions", name]) => (Op::GetFunction, *name),
+        ("DELETE", ["2015-03-31", "functions", name]) => (Op::DeleteFunction, *name),
+        (method, ["2015-03-31", "functions", name, what]) => match (method, *what) {
+            ("GET", "configuration") => (Op::GetFunctionConfiguration, *name),
+            ("PUT", "configuration") => (Op::UpdateFunctionConfiguration, *name),
+            ("POST", "versions") => (Op::PublishVersion, *name),
+            ("GET", "versions") => (Op::ListVersionsByFunction, *name),
+            ("GET", "aliases") => (Op::ListAliases, *name),
+            ("GET", "policy") => (Op::GetPolicy, *name),
+            _ => return None,
+        },
+        ("GET", ["2015-03-31", "functions", name, "aliases", alias]) => {
+            (Op::GetAlias((*alias).to_owned()), *name)
         }
-        (&Method::PUT, ["2015-03-31", "functions", name, "configuration"]) => {
-            of(Op::UpdateFunctionConfiguration, name)
+        ("PUT", ["2015-03-31", "functions", name, "aliases", alias]) => {
+            (Op::UpdateAlias((*alias).to_owned()), *name)
         }
-        (&Method::POST, ["2015-03-31", "functions", name, "versions"]) => {
-            of(Op::PublishVersion, name)
+        ("GET", ["2020-06-30", "functions", name, "code-signing-config"]) => {
+            (Op::GetFunctionCodeSigningConfig, *name)
         }
-        (&Method::GET, ["2015-03-31", "functions", name, "versions"]) => {
-            of(Op::ListVersionsByFunction, name)
+        ("GET", ["2020-04-22", "code-signing-configs"]) => (Op::ListCodeSigningConfigs, ""),
+        ("GET", ["2020-04-22", "code-signing-configs", arn]) => (Op::GetCodeSigningConfig, *arn),
+        ("GET", ["2020-04-22", "code-signing-configs", arn, "functions"]) => {
+            (Op::ListFunctionsByCodeSigningConfig, *arn)
         }
-        (&Method::GET, ["2015-03-31", "functions", name, "aliases"]) => of(Op::ListAliases, name),
-        (&Method::PUT, ["2015-03-31", "functions", name, "aliases", alias]) => {
-            of(Op::UpdateAlias((*alias).to_owned()), name)
-        }
-        (&Method::GET, ["2020-06-30", "functions", name, "code-signing-config"]) => {
-            of(Op::GetFunctionCodeSigningConfig, name)
-        }
-        (&Method::GET, ["2020-04-22", "code-signing-configs", arn]) => {
-            of(Op::GetCodeSigningConfig, arn)
-        }
-        (&Method::GET, ["2017-03-31", "tags", arn]) => of(Op::ListTags, arn),
-        (&Method::GET, ["2016-08-19", "account-settings"]) => of(Op::GetAccountSettings, ""),
-        (&Method::POST, ["2018-10-31", "layers", name, "versions"]) => {
-            of(Op::PublishLayerVersion, name)
-        }
-        (&Method::GET, ["2018-10-31", "layers", name, "versions"]) => {
-            of(Op::ListLayerVersions, name)
-        }
-        (&Method::GET, ["2018-10-31", "layers"]) => of(
-            Op::GetLayerVersionByArn,
-            &query(request, "Arn").ok_or_else(unknown)?,
-        ),
-        (&Method::GET, ["2018-10-31", "layers", name, "versions", version]) => {
-            of(Op::GetLayerVersion(number(version)?), name)
-        }
-        (&Method::DELETE, ["2018-10-31", "layers", name, "versions", version]) => {
-            of(Op::DeleteLayerVersion(number(version)?), name)
-        }
-        (&Method::POST, ["2018-10-31", "layers", name, "versions", version, "policy"]) => {
-            of(Op::AddLayerVersionPermission(number(version)?), name)
-        }
-        (&Method::GET, ["2018-10-31", "layers", name, "versions", version, "policy"]) => {
-            of(Op::GetLayerVersionPolicy(number(version)?), name)
-        }
-        (
-            &Method::DELETE,
-            [
-                "2018-10-31",
-                "layers",
-                name,
-                "versions",
-                version,
-                "policy",
-                id,
-            ],
-        ) => of(
-            Op::RemoveLayerVersionPermission(number(version)?, (*id).to_owned()),
-            name,
-        ),
-        _ => Err(unknown()),
-    }
+        ("GET", ["2017-03-31", "tags", arn]) => (Op::ListTags, *arn),
+        ("GET", ["2016-08-19", "account-settings"]) => (Op::GetAccountSettings, ""),
+        (_, ["2018-10-31", "layers", rest @ ..]) => return layers(request, rest, number),
+        _ => return None,
+    };
+    Some((operation, subject.to_owned()))
 }
 
-impl State {
-    /// Does what is asked, if nothing stands against it.
-    pub(super) fn answer(
-        &mut self,
-        caller: &Caller,
-        operation: &Operation,
-        subject: &str,
-        request: &Request<Bytes>,
-    ) -> Result<Response<Bytes>, Refusal> {
-        use Operation as Op;
-        let place = &caller.place;
-        if self.down.contains(&place.region) {
-            return Err(Refusal::for_status(StatusCode::SERVICE_UNAVAILABLE));
+fn layers(
+    request: &Request<Bytes>,
+    path: &[&str],
+    number: impl Fn(&str) -> Option<u64>,
+) -> Option<(Operation, String)> {
+    use Operation as Op;
+    let (operation, subject) = match (request.method(), path) {
+        (&Method::GET, []) if query(request, "find").is_some() => {
+            return Some((Op::GetLayerVersionByArn, query(request, "Arn")?));
         }
-        if operation.is_lambdas()
-            && let Some(quota) = &mut self.quota
-            && !quota.allows(place, operation.name())
-        {
-            return Err(Refusal::too_many());
+        (&Method::GET, []) => (Op::ListLayers, ""),
+        (&Method::POST, [name, "versions"]) => (Op::PublishLayerVersion, *name),
+        (&Method::GET, [name, "versions"]) => (Op::ListLayerVersions, *name),
+        (&Method::GET, [name, "versions", version]) => {
+            (Op::GetLayerVersion(number(version)?), *name)
         }
-        let bytes = request.body();
-        let body = || serde_json::from_slice::<Value>(bytes).unwrap_or_default();
-        let marker = query(request, "Marker");
-        let most = query(request, "MaxItems")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(50);
-        let (functions, layers) = (&mut self.functions, &mut self.layers);
-        let mut status = StatusCode::OK;
-        let answer = match operation {
-            Op::ListFunctions => functions.list(place, marker.as_deref(), most),
-            Op::GetFunction => functions.get(place, subject)?,
-            Op::GetFunctionConfiguration => functions.configuration(place, subject)?,
-            Op::UpdateFunctionConfiguration => functions.update(place, subject, bytes, layers)?,
-            Op::PublishVersion => {
-                status = StatusCode::CREATED;
-                functions.publish_version(place, subject, &body())?
-            }
-            Op::ListVersionsByFunction => functions.list_versions(place, subject)?,
-            Op::ListAliases => functions.list_aliases(place, subject)?,
-            Op::UpdateAlias(alias) => functions.update_alias(place, subject, alias, &body())?,
-            Op::GetFunctionCodeSigningConfig => functions.code_signing(place, subject)?,
-            Op::GetCodeSigningConfig => json!({ "CodeSigningConfig": {
-                "CodeSigningConfigId": "csc-1", "CodeSigningConfigArn": subject, "LastModified": "2026-01-31T08:00:00Z",
-                "AllowedPublishers": { "SigningProfileVersionArns": [] },
-                "CodeSigningPolicies": {
-                    "UntrustedArtifactOnDeployment": if subject.ends_with("enforce") { "Enforce" } else { "Warn" },
-                },
-            }}),
-            Op::ListTags => functions.tags(place, subject)?,
-            Op::GetAccountSettings => json!({
-                "AccountLimit": {
-                    "TotalCodeSize": 322_122_547_200_u64, "CodeSizeUnzipped": 262_144_000, "CodeSizeZipped": 52_428_800,
-                    "ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000,
-                },
-                "AccountUsage": { "TotalCodeSize": 0, "FunctionCount": 0 },
-            }),
-            Op::PublishLayerVersion => {
-                status = StatusCode::CREATED;
-                layers.publish(place, subject, &body())?
-            }
-            Op::ListLayerVersions => layers.list(
-                place,
-                subject,
-                marker.and_then(|text| text.parse().ok()),
-                most,
-            ),
-            Op::GetLayerVersion(version) => layers.describe(place, subject, *version)?,
-            Op::GetLayerVersionByArn => {
-                let arn = LayerArn::parse(subject).ok_or_else(|| {
-                    Refusal::invalid(format!("{subject} is not a valid layer version ARN."))
-                })?;
-                layers.usable(place, &arn)?;
-                layers.describe(&arn.place, &arn.name, arn.version)?
-            }
-            Op::DeleteLayerVersion(version) => {
-                layers.delete(place, subject, *version);
-                return Ok(empty());
-            }
-            Op::AddLayerVersionPermission(version) => {
-                status = StatusCode::CREATED;
-                layers.grant(place, subject, *version, &body())?
-            }
-            Op::GetLayerVersionPolicy(version) => layers.policy(place, subject, *version)?,
-            Op::RemoveLayerVersionPermission(version, id) => {
-                layers.revoke(place, subject, *version, id)?;
-                return Ok(empty());
-            }
-            Op::AssumeRole => return Ok(sts::assume(subject, &self.closed)),
-            Op::GetCallerIdentity => return Ok(sts::identity(&place.account)),
-            Op::ListRegions => json!({ "Regions": REGIONS.map(|(name, status)| {
-                json!({ "RegionName": name, "RegionOptStatus": status })
-            })}),
-        };
-        let mut response = Response::new(Bytes::from(answer.to_string()));
-        *response.status_mut() = status;
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        Ok(response)
-    }
-}
-
-/// As `account:ListRegions` has them.
-const REGIONS: [(&str, &str); 5] = [
-    ("eu-central-1", "ENABLED_BY_DEFAULT"),
-    ("eu-west-1", "ENABLED_BY_DEFAULT"),
-    ("us-east-1", "ENABLED_BY_DEFAULT"),
-    ("eu-south-2", "ENABLED"),
-    ("ap-east-1", "DISABLED"),
-];
-
-fn empty() -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-}
-
-fn query(request: &Request<Bytes>, name: &str) -> Option<String> {
-    let pairs = request.uri().query()?.split('&');
-    let mut named = pairs
-        .filter_map(|pair| pair.split_once('='))
-        .filter(|(key, _)| *key == name);
-    named.next().map(|(_, value)| decoded(value))
-}
-
-/// Percent-encoded text as it was; what is not UTF-8 then is replaced.
-pub(super) fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let digits = after
-            .get(..2)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        if let Some(byte) = byte.filter(|_| *first == b'%') {
-            bytes.push(byte);
-            rest = &after[2..];
-        } else {
-            bytes.push(*first);
-            rest = after;
+        (&Method::DELETE, [name, "versions", version]) => {
+            (Op::DeleteLayerVersion(number(version)?), *name)
         }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+        (&Method::POST, [name, "versions", version, "policy"]) => {
+            (Op::AddLayerVersionPermission(number(version)?), *name)
+        }
+        (&Method::GET, [name, "versions", version, "policy"]) => {
+            (Op::GetLayerVersionPolicy(number(version)?), *name)
+        }
+        (&Method::DELETE, [name, "versions", version, "policy", id]) => {
+            let id = (*id).to_owned();
+            (
+                Op::RemoveLayerVersionPermission(number(version)?, id),
+                *name,
+            )
+        }
+        _ => return None,
+    };
+    Some((operation, subject.to_owned()))
 }

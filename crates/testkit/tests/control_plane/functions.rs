@@ -1,104 +1,13 @@
-//! The control plane's rules, by its REST API. That the official SDK understands it is shown where it is
-//! used, by the installer's tests.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! What may be changed of a function, and when.
 
-use std::io::{Cursor, Write as _};
 use std::time::Duration;
 
-use backstop_testkit::ControlPlane;
 use backstop_testkit::control_plane::{FunctionSpec, KeyAccess, PackageType, Place, Signing};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-const LAYER: &str = "/2018-10-31/layers/backstop/versions";
-const CONFIGURATION: &str = "/2015-03-31/functions/orders/configuration";
-
-fn here() -> Place {
-    Place::new("111122223333", "eu-west-1")
-}
-
-struct Rig(ControlPlane, reqwest::Client);
-
-impl Rig {
-    /// With one function, `orders`.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the client is the test's own, not the product's"
-    )]
-    fn with(spec: FunctionSpec) -> Self {
-        let plane = ControlPlane::start().unwrap();
-        let spec = FunctionSpec {
-            name: "orders".to_owned(),
-            ..spec
-        };
-        plane.add_function(&here(), spec);
-        // Another test of this process may have installed it already.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
-        Self(
-            plane,
-            reqwest::Client::builder().no_proxy().build().unwrap(),
-        )
-    }
-
-    async fn call(&self, place: &Place, method: Method, path: &str, body: Value) -> (u16, Value) {
-        let key = ControlPlane::access_key(&place.account);
-        let scope = format!("{key}/20260131/{}/lambda/aws4_request", place.region);
-        let response = (self
-            .1
-            .request(method, format!("{}{path}", self.0.endpoint())))
-        .header(
-            "authorization",
-            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
-        )
-        .body(body.to_string())
-        .send()
-        .await
-        .unwrap();
-        let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or_default())
-    }
-
-    async fn get(&self, path: &str) -> (u16, Value) {
-        self.call(&here(), Method::GET, path, Value::Null).await
-    }
-
-    async fn update(&self, body: Value) -> (u16, Value) {
-        self.call(&here(), Method::PUT, CONFIGURATION, body).await
-    }
-
-    async fn revision(&self) -> String {
-        let (_, function) = self.get("/2015-03-31/functions/orders").await;
-        function["Configuration"]["RevisionId"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
-
-    async fn publish(&self, place: &Place, bytes: usize) -> (u16, Value) {
-        let body = json!({ "Content": { "ZipFile": BASE64_STANDARD.encode(zip(bytes)) } });
-        self.call(place, Method::POST, LAYER, body).await
-    }
-}
-
-fn zip(bytes: usize) -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default()
-        .compression_method(zip::CompressionMethod::Deflated);
-    zip.start_file("extensions/backstop-extension", options)
-        .unwrap();
-    zip.write_all(&vec![0; bytes]).unwrap();
-    zip.finish().unwrap().into_inner()
-}
-
-fn arn(version: u64) -> String {
-    format!("arn:aws:lambda:eu-west-1:111122223333:layer:backstop:{version}")
-}
+use super::{CONFIGURATION, FUNCTION, LAYER, Rig, arn, here};
 
 #[tokio::test]
 async fn a_stale_revision_is_refused_and_nothing_is_changed() {
@@ -320,7 +229,7 @@ async fn lists_come_in_pages_and_say_less() {
 #[tokio::test]
 async fn the_quota_is_shared_and_a_region_can_be_down() {
     let rig = Rig::with(FunctionSpec::default());
-    rig.0.set_quota(true);
+    rig.0.set_quota(Some(1.0));
     let (started, mut allowed) = (Instant::now(), 0);
     for _ in 0..60 {
         allowed += usize::from(rig.get(CONFIGURATION).await.0 == 200);
@@ -331,7 +240,7 @@ async fn the_quota_is_shared_and_a_region_can_be_down() {
         f64::from(u32::try_from(allowed).unwrap()) <= most,
         "{allowed} of {most}"
     );
-    rig.0.set_quota(false);
+    rig.0.set_quota(None);
     rig.0.set_region_down("eu-west-1", true);
     assert_eq!(rig.get(CONFIGURATION).await.0, 503);
     rig.0.set_region_down("eu-west-1", false);
@@ -345,4 +254,33 @@ async fn the_quota_is_shared_and_a_region_can_be_down() {
                 .unwrap()
                 .contains("function-of-tomorrow")
     );
+}
+
+#[tokio::test]
+async fn an_environment_without_variables_is_an_empty_one() {
+    let rig = Rig::with(FunctionSpec {
+        environment: [("A".to_owned(), "1".to_owned())].into(),
+        ..FunctionSpec::default()
+    });
+    let (_, kept) = rig.update(json!({ "Layers": [] })).await;
+    assert_eq!(kept["Environment"]["Variables"], json!({ "A": "1" }));
+    let (_, cleared) = rig.update(json!({ "Environment": {} })).await;
+    assert_eq!(cleared["Environment"], Value::Null);
+}
+
+#[tokio::test]
+async fn what_somebody_else_deletes_is_gone() {
+    let rig = Rig::new();
+    let policy = format!("{FUNCTION}/policy");
+    let (status, answer) = rig.get(&policy).await;
+    assert_eq!(status, 404);
+    assert!(
+        !answer["message"].as_str().unwrap().contains("orders"),
+        "it is there, but has none: {answer}"
+    );
+    rig.0.remove_function(&here(), "orders");
+    let (_, answer) = rig.get(&policy).await;
+    assert!(answer["message"].as_str().unwrap().contains("orders"));
+    assert_eq!(rig.get(CONFIGURATION).await.0, 404);
+    assert!(rig.0.snapshot().is_empty());
 }

@@ -1,0 +1,143 @@
+//! What a test sets: what there is, who may do what, and what goes wrong.
+
+use std::time::Duration;
+
+use super::layers::Signature;
+use super::quota::Quota;
+use super::spec::FunctionSpec;
+use super::{ControlPlane, Place};
+use crate::sync::lock;
+
+/// Functions and layers.
+impl ControlPlane {
+    /// Creates a function.
+    pub fn add_function(&self, place: &Place, spec: FunctionSpec) {
+        let mut state = lock(&self.endpoint.state);
+        state.functions.add(place, spec);
+    }
+
+    /// Something else changes the function, as a deployment would: its revision is another then.
+    pub fn deploy(&self, place: &Place, function: &str, (key, value): (&str, &str)) {
+        self.change(place, function, |spec| {
+            spec.environment.insert(key.to_owned(), value.to_owned());
+        });
+    }
+
+    /// Something else changes anything of the function but its name, unchecked.
+    pub fn change(&self, place: &Place, function: &str, change: impl FnOnce(&mut FunctionSpec)) {
+        let mut state = lock(&self.endpoint.state);
+        state.functions.change(place, function, change);
+    }
+
+    /// Something else deletes the function.
+    pub fn remove_function(&self, place: &Place, function: &str) {
+        lock(&self.endpoint.state).functions.remove(place, function);
+    }
+
+    /// Something else publishes a version, which is active at once. Its number, if the function is there.
+    pub fn publish_version(&self, place: &Place, function: &str) -> Option<u64> {
+        let mut state = lock(&self.endpoint.state);
+        let function = state.functions.named_mut(place, function)?;
+        Some(function.freeze("", Duration::ZERO))
+    }
+
+    /// Something else has an alias lead to a version, and to another one for a share of the invocations.
+    pub fn set_alias(
+        &self,
+        place: &Place,
+        function: &str,
+        (alias, version): (&str, &str),
+        other: Option<(&str, f64)>,
+    ) {
+        let mut state = lock(&self.endpoint.state);
+        if let Some(function) = state.functions.named_mut(place, function) {
+            function.set_alias(alias, version, other);
+        }
+    }
+
+    /// Has a layer's version be signed with this profile.
+    pub fn sign_layer(&self, place: &Place, layer: &str, version: u64, profile: &str) {
+        let signature = Signature {
+            profile: profile.to_owned(),
+            job: format!(
+                "arn:aws:signer:{}:{}:/signing-jobs/{layer}-{version}",
+                place.region, place.account
+            ),
+        };
+        let mut state = lock(&self.endpoint.state);
+        state.layers.sign(place, layer, version, signature);
+    }
+
+    /// The signing profiles, by the ARNs of their versions, that the place's code signing trusts.
+    pub fn allow_publishers(&self, place: &Place, profiles: &[&str]) {
+        let profiles = profiles.iter().map(|profile| (*profile).to_owned());
+        let mut state = lock(&self.endpoint.state);
+        let publishers = &mut state.functions.publishers;
+        publishers.insert(place.clone(), profiles.collect());
+    }
+
+    /// How much zipped code each place may store: functions, versions and layers together. 300 GiB
+    /// without this.
+    pub fn set_code_storage(&self, bytes: Option<u64>) {
+        lock(&self.endpoint.state).code_storage = bytes;
+    }
+
+    /// Has the URLs of code and layers answer 403, as they do ten minutes after they were made.
+    pub fn set_content_expired(&self, is_expired: bool) {
+        lock(&self.endpoint.state).is_content_expired = is_expired;
+    }
+}
+
+/// Accounts, regions and roles.
+impl ControlPlane {
+    /// Puts an account into an organisation: layers shared with it are open to the account.
+    pub fn join_organization(&self, account: &str, organization: &str) {
+        let mut state = lock(&self.endpoint.state);
+        let of = (account.to_owned(), organization.to_owned());
+        state.layers.organizations.insert(of.0, of.1);
+    }
+
+    /// Nobody may assume a role in this account.
+    pub fn deny_roles(&self, account: &str) {
+        let mut state = lock(&self.endpoint.state);
+        state.sts.closed.insert(account.to_owned());
+    }
+
+    /// The account has only these roles to assume, by name. It has any without this.
+    pub fn set_roles(&self, account: &str, roles: &[&str]) {
+        let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        let mut state = lock(&self.endpoint.state);
+        state.sts.roles.insert(account.to_owned(), roles);
+    }
+
+    /// The account's roles are assumed with this external id only.
+    pub fn require_external_id(&self, account: &str, id: &str) {
+        let mut state = lock(&self.endpoint.state);
+        let of = (account.to_owned(), id.to_owned());
+        state.sts.external_ids.insert(of.0, of.1);
+    }
+}
+
+/// What takes time and goes wrong.
+impl ControlPlane {
+    /// How long an update, or the publishing of a version, is under way before it is done.
+    pub fn set_update_time(&self, time: Duration) {
+        lock(&self.endpoint.state).functions.update_time = time;
+    }
+
+    /// Keeps to a multiple of the real quotas, bursts and rates alike: with 1.0, to 15 requests a second
+    /// for everything together, 100 for `GetFunction` and 15 for `GetPolicy`.
+    pub fn set_quota(&self, scale: Option<f64>) {
+        lock(&self.endpoint.state).quota = scale.map(Quota::scaled);
+    }
+
+    /// A region that answers everything with 503.
+    pub fn set_region_down(&self, region: &str, is_down: bool) {
+        let mut state = lock(&self.endpoint.state);
+        if is_down {
+            state.down.insert(region.to_owned());
+        } else {
+            state.down.remove(region);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What each call does, if nothing stands against it.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderValue, Request, Response, StatusCode};
+use serde_json::Value;
+
+use super::State;
+use super::identity::{Caller, Service};
+use super::layers::LayerArn;
+use super::paging::{Page, query};
+use super::refusal::{Protocol, Refusal};
+use super::routes::Operation;
+
+/// What Lambda's lists have on a page at most.
+const PAGE: usize = 50;
+
+impl State {
+    /// Does what is asked.
+    pub(super) fn answer(
+        &mut self,
+        caller: &Caller,
+        operation: &Operation,
+        subject: &str,
+        request: &Request<Bytes>,
+    ) -> Result<Response<Bytes>, Refusal> {
+        let place = &caller.place;
+        if self.down.contains(&place.region) {
+            return Err(Refusal::for_status(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        let bytes = request.body();
+        let body = || serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+        let name = operation.name();
+        let answer = match caller.service {
+            Service::Lambda => {
+                if let Some(quota) = &mut self.quota
+                    && !quota.allows(place, name)
+                {
+                    return Err(Refusal::too_many());
+                }
+                return self.lambda(caller, operation, subject, request);
+            }
+            Service::Sts => return self.sts.answer(caller, name, bytes),
+            Service::Tagging => self.functions.tagged(place, &body())?,
+        };
+        Ok(reply(StatusCode::OK, caller.service.protocol(), &answer))
+    }
+
+    fn lambda(
+        &mut self,
+        caller: &Caller,
+        operation: &Operation,
+        subject: &str,
+        request: &Request<Bytes>,
+    ) -> Result<Response<Bytes>, Refusal> {
+        use Operation as Op;
+        let place = &caller.place;
+        let bytes = request.body();
+        let body = || serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+        let host = request.headers().get(HOST);
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let query = |name: &str| query(request, name);
+        let most = query("MaxItems").and_then(|text| text.parse().ok());
+        let page = Page::new(query("Marker"), most, PAGE);
+        let qualifier = query("Qualifier");
+        let qualifier = qualifier.as_deref();
+        let architecture = query("CompatibleArchitecture");
+        self.must_have_room(place, (operation, subject), body)?;
+        let (functions, layers) = (&mut self.functions, &mut self.layers);
+        let answer = match operation {
+            Op::ListFunctions => {
+                let is_all = query("FunctionVersion").as_deref() == Some("ALL");
+                functions.list(place, &page, is_all, layers)
+            }
+            Op::GetFunction => functions.get(place, subject, qualifier, (host, layers))?,
+            Op::GetFunctionConfiguration => {
+                functions.configuration(place, subject, qualifier, layers)?
+            }
+            Op::UpdateFunctionConfiguration => functions.update(place, subject, bytes, layers)?,
+            Op::DeleteFunction => {
+                functions.delete_version(place, subject, qualifier)?;
+                return Ok(empty());
+            }
+            Op::PublishVersion => functions.publish_version(place, subject, &body(), layers)?,
+            Op::ListVersionsByFunction => functions.list_versions(place, subject, &page, layers)?,
+            Op::ListAliases => {
+                let version = query("FunctionVersion");
+                functions.list_aliases(place, subject, &page, version.as_deref())?
+            }
+            Op::GetAlias(alias) => functions.alias(place, subject, alias)?,
+            Op::UpdateAlias(alias) => functions.update_alias(place, subject, alias, &body())?,
+            Op::GetPolicy => {
+                functions.function(place, subject)?;
+                return Err(Refusal::not_found(
+                    "The resource you requested does not exist.",
+                ));
+            }
+            Op::GetFunctionCodeSigningConfig => functions.code_signing(place, subject)?,
+            Op::GetCodeSigningConfig => functions.signing_config(place, subject)?,
+            Op::ListCodeSigningConfigs => functions.list_signing_configs(place, &page),
+            Op::ListFunctionsByCodeSigningConfig => functions.signed_by(place, subject, &page)?,
+            Op::ListTags => functions.tags(place, subject)?,
+            Op::ListLayers => layers.list(place, &page, architecture.as_deref()),
+            Op::PublishLayerVersion => layers.publish(place, subject, &body(), host)?,
+            Op::ListLayerVersions => {
+                layers.list_versions(place, subject, &page, architecture.as_deref())
+            }
+            Op::GetLayerVersion(version) => layers.describe(place, subject, *version, host)?,
+            Op::GetLayerVersionByArn => {
+                let arn = LayerArn::parse(subject).ok_or_else(|| {
+                    Refusal::invalid(format!("{subject} is not a valid layer version ARN."))
+                })?;
+                layers.usable(place, &arn)?;
+                layers.describe(&arn.place, &arn.name, arn.version, host)?
+            }
+            Op::DeleteLayerVersion(version) => {
+                layers.delete(place, subject, *version);
+                return Ok(empty());
+            }
+            Op::AddLayerVersionPermission(version) => {
+                layers.grant(place, subject, *version, &body())?
+            }
+            Op::GetLayerVersionPolicy(version) => layers.policy(place, subject, *version)?,
+            Op::RemoveLayerVersionPermission(version, id) => {
+                layers.revoke(place, subject, *version, id)?;
+                return Ok(empty());
+            }
+            Op::GetAccountSettings => self.account_settings(place),
+            Op::Other(name) => return Err(Refusal::unknown(name)),
+        };
+        let status = match operation {
+            Op::PublishVersion | Op::PublishLayerVersion | Op::AddLayerVersionPermission(_) => {
+                StatusCode::CREATED
+            }
+            _ => StatusCode::OK,
+        };
+        Ok(reply(status, Protocol::Rest, &answer))
+    }
+}
+
+fn reply(status: StatusCode, protocol: Protocol, answer: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(answer.to_string()));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static(match protocol {
+        Protocol::Json => "application/x-amz-json-1.1",
+        Protocol::Rest | Protocol::Query => "application/json",
+    });
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+fn empty() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}

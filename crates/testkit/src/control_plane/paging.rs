@@ -1,0 +1,50 @@
+//! Pages of a list: how many, from where, and what to ask for the next one with.
+
+use bytes::Bytes;
+use http::Request;
+
+use super::form::decoded;
+
+/// What of a list is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) marker: Option<String>,
+    pub(super) most: usize,
+}
+
+impl Page {
+    /// At most `most` and at least one, whatever was asked for.
+    pub(super) fn new(marker: Option<String>, asked: Option<usize>, most: usize) -> Self {
+        Self {
+            marker: marker.filter(|marker| !marker.is_empty()),
+            most: asked.unwrap_or(most).clamp(1, most),
+        }
+    }
+
+    /// Of items that come with their markers: those of this page, and the marker for the next. They may
+    /// end after one too many.
+    pub(super) fn cut<T>(&self, mut items: Vec<(String, T)>) -> (Vec<T>, Option<String>) {
+        let next = (items.len() > self.most).then(|| items[self.most - 1].0.clone());
+        items.truncate(self.most);
+        (items.into_iter().map(|(_, item)| item).collect(), next)
+    }
+
+    /// Of everything there is, by markers that are in order.
+    pub(super) fn of<T>(
+        &self,
+        items: impl Iterator<Item = (String, T)>,
+    ) -> (Vec<T>, Option<String>) {
+        let after = self.marker.as_deref().unwrap_or_default();
+        let left = items.filter(|(marker, _)| marker.as_str() > after);
+        self.cut(left.take(self.most + 1).collect())
+    }
+}
+
+/// One of the request's parameters.
+pub(super) fn query(request: &Request<Bytes>, name: &str) -> Option<String> {
+    let pairs = request.uri().query()?.split('&');
+    let mut named = pairs
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(key, _)| *key == name);
+    named.next().map(|(_, value)| decoded(value))
+}
