@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::layers::Signature;
+use super::organizations::Organization;
 use super::quota::Quota;
 use super::spec::FunctionSpec;
 use super::{ControlPlane, Place};
@@ -95,6 +96,20 @@ impl ControlPlane {
         let mut state = lock(&self.endpoint.state);
         let of = (account.to_owned(), organization.to_owned());
         state.layers.organizations.insert(of.0, of.1);
+    }
+
+    /// Founds an organisation, which its accounts join.
+    pub fn add_organization(&self, organization: Organization) {
+        for account in organization.accounts() {
+            self.join_organization(account, organization.id());
+        }
+        let mut state = lock(&self.endpoint.state);
+        state.organizations.push(organization);
+    }
+
+    /// The regions that an account opted in to, all of them: `eu-south-2` without this.
+    pub fn set_regions(&self, account: &str, opted_in: &[&str]) {
+        lock(&self.endpoint.state).regions.enable(account, opted_in);
     }
 
     /// Nobody may assume a role in this account.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::State;
 use super::identity::{Caller, Service};
 use super::layers::LayerArn;
+use super::organizations;
 use super::paging::{Page, query};
 use super::refusal::{Protocol, Refusal};
 use super::routes::Operation;
@@ -25,8 +26,11 @@ impl State {
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, Refusal> {
         let place = &caller.place;
-        if self.down.contains(&place.region) {
+        if self.down.contains(&place.region) && !caller.service.is_global() {
             return Err(Refusal::for_status(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        if !caller.service.is_global() && !self.regions.has(place) {
+            return Err(Refusal::unrecognized());
         }
         let bytes = request.body();
         let body = || serde_json::from_slice::<Value>(bytes).unwrap_or_default();
@@ -39,6 +43,16 @@ impl State {
                     return Err(Refusal::too_many());
                 }
                 return self.lambda(caller, operation, subject, request);
+            }
+            Service::Account => {
+                let body = body();
+                let account = body["AccountId"].as_str().unwrap_or(&place.account);
+                self.regions.list(account, &body)
+            }
+            Service::Organizations => {
+                let organization = self.organization_of(&place.account);
+                let organization = organization.ok_or_else(organizations::none)?;
+                organization.answer(caller, name, &body())?
             }
             Service::Sts => return self.sts.answer(caller, name, bytes),
             Service::Tagging => self.functions.tagged(place, &body())?,

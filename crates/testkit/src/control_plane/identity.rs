@@ -10,7 +10,9 @@ use super::refusal::{Protocol, Refusal};
 /// What is called, by the name it is signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Service {
+    Account,
     Lambda,
+    Organizations,
     Sts,
     Tagging,
 }
@@ -18,7 +20,9 @@ pub(super) enum Service {
 impl Service {
     fn signed_as(name: &str) -> Option<Self> {
         Some(match name {
+            "account" => Self::Account,
             "lambda" => Self::Lambda,
+            "organizations" => Self::Organizations,
             "sts" => Self::Sts,
             "tagging" => Self::Tagging,
             _ => return None,
@@ -27,10 +31,15 @@ impl Service {
 
     pub(super) fn protocol(self) -> Protocol {
         match self {
-            Self::Lambda => Protocol::Rest,
-            Self::Tagging => Protocol::Json,
+            Self::Account | Self::Lambda => Protocol::Rest,
+            Self::Organizations | Self::Tagging => Protocol::Json,
             Self::Sts => Protocol::Query,
         }
+    }
+
+    /// Whether it is one for all regions.
+    pub(super) fn is_global(self) -> bool {
+        matches!(self, Self::Account | Self::Organizations)
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! A request is taken apart by `identity` and `routes`, and done
 //! by `dispatch`. Of Lambda's own, `spec`, `functions`, `versions`, `configuration`, `signing`, `layers`,
-//! `sharing` and `content` hold the state and its rules, `quota` and `storage` the limits; beside it are `sts`, `tagging`. `form`,
+//! `sharing` and `content` hold the state and its rules, `quota` and `storage` the limits; beside it are `sts`, `organizations`, `regions`, `tagging`. `form`,
 //! `paging` and `refusal` are how they speak; `control` is what a test sets.
 //!
 //! Who calls is read from the signature's credential scope, which is not verified: the account is the
@@ -22,9 +22,11 @@ mod form;
 mod functions;
 mod identity;
 mod layers;
+mod organizations;
 mod paging;
 mod quota;
 mod refusal;
+mod regions;
 mod routes;
 mod sharing;
 mod signing;
@@ -48,8 +50,10 @@ use crate::sync::lock;
 use functions::Functions;
 use identity::Caller;
 use layers::Layers;
+pub use organizations::Organization;
 use quota::Quota;
 use refusal::{Protocol, Refusal};
+use regions::Regions;
 use routes::Operation;
 pub use spec::{FunctionSpec, KeyAccess, PackageType, Signing};
 pub use sts::Assumed;
@@ -162,7 +166,9 @@ struct State {
     layers: Layers,
     quota: Option<Quota>,
     down: BTreeSet<String>,
+    regions: Regions,
     sts: Sts,
+    organizations: Vec<Organization>,
     is_content_expired: bool,
     /// How much code a place may store, where a test says so.
     code_storage: Option<u64>,
@@ -170,6 +176,13 @@ struct State {
 }
 
 impl State {
+    fn organization_of(&self, account: &str) -> Option<&Organization> {
+        let id = self.layers.organizations.get(account)?;
+        self.organizations
+            .iter()
+            .find(|organization| organization.id() == id)
+    }
+
     /// Deals with a call, and writes it down.
     fn call(
         &mut self,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::Request;
+use serde_json::Value;
 
 use super::form::decoded;
 
@@ -19,6 +20,16 @@ impl Page {
             marker: marker.filter(|marker| !marker.is_empty()),
             most: asked.unwrap_or(most).clamp(1, most),
         }
+    }
+
+    /// By the members `NextToken` and `MaxResults` of a body.
+    pub(super) fn in_body(body: &Value, most: usize) -> Self {
+        let asked = body["MaxResults"].as_u64();
+        Self::new(
+            body["NextToken"].as_str().map(str::to_owned),
+            asked.and_then(|asked| usize::try_from(asked).ok()),
+            most,
+        )
     }
 
     /// Of items that come with their markers: those of this page, and the marker for the next. They may

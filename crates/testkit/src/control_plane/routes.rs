@@ -7,7 +7,7 @@ use super::form::decoded;
 use super::identity::{Caller, Service};
 use super::paging::query;
 use super::refusal::Refusal;
-use super::{sts, tagging};
+use super::{organizations, sts, tagging};
 
 /// What is asked for; names that several have are the call's subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,10 @@ pub(super) fn operation(
     let plain = |name: &'static str| (name, String::new());
     let found = match caller.service {
         Service::Lambda => return lambda(request).ok_or_else(unknown),
+        Service::Account => (request.uri().path() == "/listRegions").then(|| plain("ListRegions")),
+        Service::Organizations => {
+            targeted("AWSOrganizationsV20161128", &organizations::OPERATIONS).map(plain)
+        }
         Service::Sts => sts::operation(body),
         Service::Tagging => {
             targeted("ResourceGroupsTaggingAPI_20170126", &tagging::OPERATIONS).map(plain)

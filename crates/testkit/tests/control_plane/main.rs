@@ -5,6 +5,7 @@
 mod content;
 mod functions;
 mod layers;
+mod organizations;
 mod services;
 mod sts;
 mod versions;
