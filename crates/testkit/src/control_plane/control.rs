@@ -131,6 +131,26 @@ impl ControlPlane {
         let of = (account.to_owned(), id.to_owned());
         state.sts.external_ids.insert(of.0, of.1);
     }
+
+    /// Somebody writes a policy into a role.
+    pub fn put_role_policy(&self, account: &str, role: &str, name: &str, document: &str) {
+        let mut state = lock(&self.endpoint.state);
+        state.iam.put(account, role, name, document);
+    }
+
+    /// There is no such role. Every other one is there.
+    pub fn remove_role(&self, account: &str, role: &str) {
+        let mut state = lock(&self.endpoint.state);
+        let role = (account.to_owned(), role.to_owned());
+        state.iam.missing.insert(role);
+    }
+
+    /// Nobody may change what this role may do.
+    pub fn guard_role(&self, account: &str, role: &str) {
+        let mut state = lock(&self.endpoint.state);
+        let role = (account.to_owned(), role.to_owned());
+        state.iam.guarded.insert(role);
+    }
 }
 
 /// What takes time and goes wrong.

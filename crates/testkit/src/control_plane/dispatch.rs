@@ -49,6 +49,7 @@ impl State {
                 let account = body["AccountId"].as_str().unwrap_or(&place.account);
                 self.regions.list(account, &body)
             }
+            Service::Iam => return self.iam.answer(&place.account, (name, subject), bytes),
             Service::Organizations => {
                 let organization = self.organization_of(&place.account);
                 let organization = organization.ok_or_else(organizations::none)?;

@@ -59,11 +59,34 @@ pub(super) fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// As RFC 3986 has it: what is not unreserved is encoded.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
+            encoded.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
+        }
+    }
+    encoded
+}
+
 /// Text within XML.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+}
+
+/// A list of these, each already in XML.
+pub(super) fn members(items: impl IntoIterator<Item = String>) -> String {
+    let mut list = String::new();
+    for item in items {
+        list.extend(["<member>", &item, "</member>"]);
+    }
+    list
 }
 
 /// A result in the envelope that the protocol puts around it.
@@ -88,5 +111,6 @@ mod tests {
         assert_eq!(form.get("A"), Some("x y/z"));
         assert_eq!(form.list("L", ""), ["a", "b"]);
         assert_eq!(form.list("T", ".Key"), ["k"]);
+        assert_eq!(decoded(&encoded("{\"a\": \"ü\"}")), "{\"a\": \"ü\"}");
     }
 }

@@ -11,6 +11,7 @@ use super::refusal::{Protocol, Refusal};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Service {
     Account,
+    Iam,
     Lambda,
     Organizations,
     Sts,
@@ -21,6 +22,7 @@ impl Service {
     fn signed_as(name: &str) -> Option<Self> {
         Some(match name {
             "account" => Self::Account,
+            "iam" => Self::Iam,
             "lambda" => Self::Lambda,
             "organizations" => Self::Organizations,
             "sts" => Self::Sts,
@@ -33,13 +35,13 @@ impl Service {
         match self {
             Self::Account | Self::Lambda => Protocol::Rest,
             Self::Organizations | Self::Tagging => Protocol::Json,
-            Self::Sts => Protocol::Query,
+            Self::Iam | Self::Sts => Protocol::Query,
         }
     }
 
     /// Whether it is one for all regions.
     pub(super) fn is_global(self) -> bool {
-        matches!(self, Self::Account | Self::Organizations)
+        matches!(self, Self::Account | Self::Iam | Self::Organizations)
     }
 }
 

@@ -7,7 +7,8 @@
 //!
 //! A request is taken apart by `identity` and `routes`, and done
 //! by `dispatch`. Of Lambda's own, `spec`, `functions`, `versions`, `configuration`, `signing`, `layers`,
-//! `sharing` and `content` hold the state and its rules, `quota` and `storage` the limits; beside it are `sts`, `organizations`, `regions`, `tagging`. `form`,
+//! `sharing` and `content` hold the state and its rules, `quota` and `storage` the limits; beside it are `sts`, `iam` with
+//! its `policy`, `organizations`, `regions`, `tagging`. `form`,
 //! `paging` and `refusal` are how they speak; `control` is what a test sets.
 //!
 //! Who calls is read from the signature's credential scope, which is not verified: the account is the
@@ -20,10 +21,12 @@ mod control;
 mod dispatch;
 mod form;
 mod functions;
+mod iam;
 mod identity;
 mod layers;
 mod organizations;
 mod paging;
+mod policy;
 mod quota;
 mod refusal;
 mod regions;
@@ -48,6 +51,7 @@ use crate::error::TestkitError;
 use crate::server::{Answer, FaultServer};
 use crate::sync::lock;
 use functions::Functions;
+use iam::Iam;
 use identity::Caller;
 use layers::Layers;
 pub use organizations::Organization;
@@ -146,6 +150,12 @@ impl ControlPlane {
         lock(&self.endpoint.state).sts.assumed.clone()
     }
 
+    /// A policy of a role, as it was written.
+    pub fn role_policy(&self, account: &str, role: &str, name: &str) -> Option<String> {
+        let state = lock(&self.endpoint.state);
+        state.iam.policy(account, role, name).cloned()
+    }
+
     /// Every call so far.
     pub fn calls(&self) -> Vec<Call> {
         lock(&self.endpoint.state).calls.clone()
@@ -168,6 +178,7 @@ struct State {
     down: BTreeSet<String>,
     regions: Regions,
     sts: Sts,
+    iam: Iam,
     organizations: Vec<Organization>,
     is_content_expired: bool,
     /// How much code a place may store, where a test says so.

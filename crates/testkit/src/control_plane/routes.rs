@@ -7,7 +7,7 @@ use super::form::decoded;
 use super::identity::{Caller, Service};
 use super::paging::query;
 use super::refusal::Refusal;
-use super::{organizations, sts, tagging};
+use super::{iam, organizations, sts, tagging};
 
 /// What is asked for; names that several have are the call's subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,7 @@ pub(super) fn operation(
     let found = match caller.service {
         Service::Lambda => return lambda(request).ok_or_else(unknown),
         Service::Account => (request.uri().path() == "/listRegions").then(|| plain("ListRegions")),
+        Service::Iam => iam::operation(body),
         Service::Organizations => {
             targeted("AWSOrganizationsV20161128", &organizations::OPERATIONS).map(plain)
         }

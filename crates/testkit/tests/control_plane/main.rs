@@ -4,6 +4,7 @@
 
 mod content;
 mod functions;
+mod iam;
 mod layers;
 mod organizations;
 mod services;

@@ -88,4 +88,7 @@ async fn a_region_that_is_down_takes_what_is_regional_with_it() {
         .target("tagging", &here(), GET_RESOURCES, json!({}))
         .await;
     assert_eq!(status, 503);
+    rig.0.set_region_down("us-east-1", true);
+    let of = [("Action", "GetRole"), ("RoleName", "orders")];
+    assert_eq!(rig.form("iam", "111122223333", &of).await.0, 200);
 }
