@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::layers::Signature;
+use super::metrics::Metric;
 use super::organizations::Organization;
 use super::quota::Quota;
 use super::spec::FunctionSpec;
@@ -150,6 +151,26 @@ impl ControlPlane {
         let mut state = lock(&self.endpoint.state);
         let role = (account.to_owned(), role.to_owned());
         state.iam.guarded.insert(role);
+    }
+
+    /// A secret, in Secrets Manager.
+    pub fn set_secret(&self, place: &Place, name: &str, value: &str) {
+        let mut state = lock(&self.endpoint.state);
+        let secrets = &mut state.parameters.secrets;
+        secrets.insert((place.clone(), name.to_owned()), value.to_owned());
+    }
+
+    /// A parameter, in Parameter Store.
+    pub fn set_parameter(&self, place: &Place, name: &str, value: &str) {
+        let mut state = lock(&self.endpoint.state);
+        let parameters = &mut state.parameters.parameters;
+        parameters.insert((place.clone(), name.to_owned()), value.to_owned());
+    }
+
+    /// The sum of a function's metric in whatever time is asked for; none has no datapoint.
+    pub fn set_metric(&self, place: &Place, function: &str, metric: Metric, sum: Option<f64>) {
+        let mut state = lock(&self.endpoint.state);
+        state.metrics.set(place, function, metric, sum);
     }
 }
 

@@ -49,12 +49,15 @@ impl State {
                 let account = body["AccountId"].as_str().unwrap_or(&place.account);
                 self.regions.list(account, &body)
             }
+            Service::CloudWatch => return self.metrics.answer(caller, bytes),
             Service::Iam => return self.iam.answer(&place.account, (name, subject), bytes),
             Service::Organizations => {
                 let organization = self.organization_of(&place.account);
                 let organization = organization.ok_or_else(organizations::none)?;
                 organization.answer(caller, name, &body())?
             }
+            Service::SecretsManager => self.parameters.secret(place, name, subject)?,
+            Service::Ssm => self.parameters.parameter(place, subject)?,
             Service::Sts => return self.sts.answer(caller, name, bytes),
             Service::Tagging => self.functions.tagged(place, &body())?,
         };
@@ -158,7 +161,7 @@ fn reply(status: StatusCode, protocol: Protocol, answer: &Value) -> Response<Byt
     *response.status_mut() = status;
     let kind = HeaderValue::from_static(match protocol {
         Protocol::Json => "application/x-amz-json-1.1",
-        Protocol::Rest | Protocol::Query => "application/json",
+        Protocol::Rest | Protocol::Query | Protocol::Cbor => "application/json",
     });
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response

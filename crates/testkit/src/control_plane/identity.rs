@@ -11,9 +11,12 @@ use super::refusal::{Protocol, Refusal};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Service {
     Account,
+    CloudWatch,
     Iam,
     Lambda,
     Organizations,
+    SecretsManager,
+    Ssm,
     Sts,
     Tagging,
 }
@@ -22,9 +25,12 @@ impl Service {
     fn signed_as(name: &str) -> Option<Self> {
         Some(match name {
             "account" => Self::Account,
+            "monitoring" => Self::CloudWatch,
             "iam" => Self::Iam,
             "lambda" => Self::Lambda,
             "organizations" => Self::Organizations,
+            "secretsmanager" => Self::SecretsManager,
+            "ssm" => Self::Ssm,
             "sts" => Self::Sts,
             "tagging" => Self::Tagging,
             _ => return None,
@@ -34,8 +40,11 @@ impl Service {
     pub(super) fn protocol(self) -> Protocol {
         match self {
             Self::Account | Self::Lambda => Protocol::Rest,
-            Self::Organizations | Self::Tagging => Protocol::Json,
+            Self::Organizations | Self::SecretsManager | Self::Ssm | Self::Tagging => {
+                Protocol::Json
+            }
             Self::Iam | Self::Sts => Protocol::Query,
+            Self::CloudWatch => Protocol::Cbor,
         }
     }
 

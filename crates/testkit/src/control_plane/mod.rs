@@ -8,13 +8,14 @@
 //! A request is taken apart by `identity` and `routes`, and done
 //! by `dispatch`. Of Lambda's own, `spec`, `functions`, `versions`, `configuration`, `signing`, `layers`,
 //! `sharing` and `content` hold the state and its rules, `quota` and `storage` the limits; beside it are `sts`, `iam` with
-//! its `policy`, `organizations`, `regions`, `tagging`. `form`,
+//! its `policy`, `organizations`, `regions`, `tagging`, `metrics` and `parameters`. `form`, `cbor`,
 //! `paging` and `refusal` are how they speak; `control` is what a test sets.
 //!
 //! Who calls is read from the signature's credential scope, which is not verified: the account is the
 //! last twelve characters of the access key, the region that of the scope. Invariant: a call that is
 //! refused changes nothing. Must not guess: an operation it does not know is an error that names it.
 
+mod cbor;
 mod configuration;
 mod content;
 mod control;
@@ -24,8 +25,10 @@ mod functions;
 mod iam;
 mod identity;
 mod layers;
+mod metrics;
 mod organizations;
 mod paging;
+mod parameters;
 mod policy;
 mod quota;
 mod refusal;
@@ -54,7 +57,10 @@ use functions::Functions;
 use iam::Iam;
 use identity::Caller;
 use layers::Layers;
+pub use metrics::Metric;
+use metrics::Metrics;
 pub use organizations::Organization;
+use parameters::Parameters;
 use quota::Quota;
 use refusal::{Protocol, Refusal};
 use regions::Regions;
@@ -180,6 +186,8 @@ struct State {
     sts: Sts,
     iam: Iam,
     organizations: Vec<Organization>,
+    metrics: Metrics,
+    parameters: Parameters,
     is_content_expired: bool,
     /// How much code a place may store, where a test says so.
     code_storage: Option<u64>,

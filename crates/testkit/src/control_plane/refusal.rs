@@ -5,6 +5,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
+use super::cbor;
 use super::form::escaped;
 
 /// How a service speaks.
@@ -16,6 +17,8 @@ pub(super) enum Protocol {
     Json,
     /// Forms, answered in XML.
     Query,
+    /// RPC v2 in CBOR.
+    Cbor,
 }
 
 /// A refused call.
@@ -106,6 +109,7 @@ impl Refusal {
         let (content_type, body): (_, Vec<u8>) = match protocol {
             Protocol::Rest => ("application/json", json.to_string().into()),
             Protocol::Json => ("application/x-amz-json-1.1", json.to_string().into()),
+            Protocol::Cbor => ("application/cbor", cbor::encoded(&json)),
             Protocol::Query => (
                 "text/xml",
                 format!(
@@ -124,6 +128,10 @@ impl Refusal {
         match protocol {
             Protocol::Rest => {
                 headers.insert("x-amzn-errortype", HeaderValue::from_static(kind));
+            }
+            Protocol::Cbor => {
+                let protocol = HeaderValue::from_static("rpc-v2-cbor");
+                headers.insert("smithy-protocol", protocol);
             }
             Protocol::Json | Protocol::Query => {}
         }

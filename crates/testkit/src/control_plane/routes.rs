@@ -7,7 +7,7 @@ use super::form::decoded;
 use super::identity::{Caller, Service};
 use super::paging::query;
 use super::refusal::Refusal;
-use super::{iam, organizations, sts, tagging};
+use super::{iam, metrics, organizations, parameters, sts, tagging};
 
 /// What is asked for; names that several have are the call's subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,10 +99,15 @@ pub(super) fn operation(
     let found = match caller.service {
         Service::Lambda => return lambda(request).ok_or_else(unknown),
         Service::Account => (request.uri().path() == "/listRegions").then(|| plain("ListRegions")),
+        Service::CloudWatch => metrics::operation(request.uri().path()),
         Service::Iam => iam::operation(body),
         Service::Organizations => {
             targeted("AWSOrganizationsV20161128", &organizations::OPERATIONS).map(plain)
         }
+        Service::SecretsManager => targeted("secretsmanager", &parameters::SECRETS)
+            .map(|name| (name, parameters::subject(body))),
+        Service::Ssm => targeted("AmazonSSM", &parameters::PARAMETERS)
+            .map(|name| (name, parameters::subject(body))),
         Service::Sts => sts::operation(body),
         Service::Tagging => {
             targeted("ResourceGroupsTaggingAPI_20170126", &tagging::OPERATIONS).map(plain)
