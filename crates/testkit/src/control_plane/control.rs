@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::chance::Faults;
+use super::hooks::{Held, Moment};
 use super::layers::Signature;
 use super::metrics::Metric;
 use super::organizations::Organization;
@@ -195,5 +197,33 @@ impl ControlPlane {
         } else {
             state.down.remove(region);
         }
+    }
+
+    /// Has a share of the calls fail at random, from now on and the same ones each time.
+    pub fn set_faults(&self, faults: Option<Faults>) {
+        let mut state = lock(&self.endpoint.state);
+        state.faults = faults;
+        state.arrived = 0;
+    }
+
+    /// Does something when a call comes and before it is looked at: the `number`th of this operation on
+    /// this function, role or layer from now on, where 1 is the next.
+    ///
+    /// The action may use this control plane, by an [`Arc`](std::sync::Arc).
+    pub fn before(
+        &self,
+        operation: &str,
+        subject: &str,
+        number: usize,
+        action: impl FnOnce() + Send + 'static,
+    ) {
+        let mut hooks = lock(&self.endpoint.hooks);
+        hooks.run(operation, subject, number, Box::new(action));
+    }
+
+    /// Stops the `number`th call of this operation from now on, until what this gives back is dropped. A
+    /// caller that leaves before it is done has asked for nothing.
+    pub fn hold(&self, operation: &str, number: usize, moment: Moment) -> Held {
+        lock(&self.endpoint.hooks).hold(operation, number, moment)
     }
 }

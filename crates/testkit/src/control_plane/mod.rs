@@ -5,7 +5,7 @@
 //! request, 250 MB unpacked, layers of other accounts only where they are shared, code signing, an
 //! environment that cannot be decrypted.
 //!
-//! A request is taken apart by `identity` and `routes`, and done
+//! A request is taken apart by `identity` and `routes`, held or failed by `hooks` and `chance`, and done
 //! by `dispatch`. Of Lambda's own, `spec`, `functions`, `versions`, `configuration`, `signing`, `layers`,
 //! `sharing` and `content` hold the state and its rules, `quota` and `storage` the limits; beside it are `sts`, `iam` with
 //! its `policy`, `organizations`, `regions`, `tagging`, `metrics` and `parameters`. `form`, `cbor`,
@@ -16,12 +16,14 @@
 //! refused changes nothing. Must not guess: an operation it does not know is an error that names it.
 
 mod cbor;
+mod chance;
 mod configuration;
 mod content;
 mod control;
 mod dispatch;
 mod form;
 mod functions;
+mod hooks;
 mod iam;
 mod identity;
 mod layers;
@@ -43,6 +45,7 @@ mod tagging;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -53,7 +56,10 @@ use serde_json::Value;
 use crate::error::TestkitError;
 use crate::server::{Answer, FaultServer};
 use crate::sync::lock;
+pub use chance::Faults;
 use functions::Functions;
+use hooks::Hooks;
+pub use hooks::{Held, Moment};
 use iam::Iam;
 use identity::Caller;
 use layers::Layers;
@@ -97,7 +103,7 @@ pub struct Call {
     pub operation: &'static str,
     /// What it is about: a function's or a layer's name, a role.
     pub subject: String,
-    /// What it was answered with.
+    /// What it was answered with, 0 where it never was.
     pub status: u16,
 }
 
@@ -191,6 +197,9 @@ struct State {
     is_content_expired: bool,
     /// How much code a place may store, where a test says so.
     code_storage: Option<u64>,
+    faults: Option<Faults>,
+    /// How many calls have come since the faults were set.
+    arrived: u64,
     calls: Vec<Call>,
 }
 
@@ -202,22 +211,34 @@ impl State {
             .find(|organization| organization.id() == id)
     }
 
-    /// Deals with a call, and writes it down.
+    /// Deals with a call; none where it is never answered.
     fn call(
         &mut self,
         caller: Caller,
         operation: &Operation,
         subject: String,
         request: &Request<Bytes>,
-    ) -> Response<Bytes> {
+    ) -> Option<Response<Bytes>> {
         let protocol = caller.service.protocol();
-        let response = (self.answer(&caller, operation, &subject, request))
-            .unwrap_or_else(|refusal| refusal.into_response(protocol));
+        let fate = self.faults.and_then(|faults| {
+            self.arrived += 1;
+            faults.fate(self.arrived, operation.is_write())
+        });
+        let mut response = None;
+        if fate.is_none_or(|fate| fate.is_done) {
+            let answer = self.answer(&caller, operation, &subject, request);
+            response = Some(answer.unwrap_or_else(|refusal| refusal.into_response(protocol)));
+        }
+        if let Some(fate) = fate {
+            response = fate
+                .status
+                .map(|status| Refusal::for_status(status).into_response(protocol));
+        }
         self.calls.push(Call {
             place: caller.place,
             operation: operation.name(),
             subject,
-            status: response.status().as_u16(),
+            status: (response.as_ref()).map_or(0, |response| response.status().as_u16()),
         });
         response
     }
@@ -226,6 +247,7 @@ impl State {
 #[derive(Debug, Default)]
 struct Endpoint {
     state: Mutex<State>,
+    hooks: Mutex<Hooks>,
 }
 
 impl Answer for Endpoint {
@@ -241,7 +263,15 @@ impl Answer for Endpoint {
             Ok(asked) => asked,
             Err(refusal) => return refusal.into_response(caller.service.protocol()),
         };
-        lock(&self.state).call(caller, &operation, subject, &request)
+        let arrival = lock(&self.hooks).arrive(operation.name(), &subject);
+        let stops = arrival.act();
+        stops.pass(Moment::BeforeItIsDone).await;
+        let response = lock(&self.state).call(caller, &operation, subject, &request);
+        stops.pass(Moment::BeforeItIsAnswered).await;
+        match response {
+            Some(response) => response,
+            None => pending().await,
+        }
     }
 
     fn refusal(&self, status: StatusCode) -> Response<Bytes> {

@@ -96,6 +96,10 @@ impl Refusal {
     pub(super) fn for_status(status: StatusCode) -> Self {
         let (kind, message) = match status {
             StatusCode::TOO_MANY_REQUESTS => ("TooManyRequestsException", "Rate exceeded"),
+            StatusCode::CONFLICT => (
+                "ResourceConflictException",
+                "The operation cannot be performed at this time. An update is in progress",
+            ),
             status if status.is_server_error() => ("ServiceException", "told to fail"),
             _ => ("AccessDeniedException", "told to fail"),
         };
@@ -146,6 +150,8 @@ impl Refusal {
 fn query_code(kind: &'static str) -> &'static str {
     match kind {
         "TooManyRequestsException" => "Throttling",
+        "ServiceException" => "ServiceFailure",
+        "ResourceConflictException" => "ConcurrentModification",
         "AccessDeniedException" => "AccessDenied",
         "UnrecognizedClientException" => "InvalidClientTokenId",
         kind => kind,

@@ -74,6 +74,12 @@ impl Operation {
             Self::Other(name) => name,
         }
     }
+
+    /// Whether it changes anything.
+    pub(super) fn is_write(&self) -> bool {
+        let verbs = ["Update", "Publish", "Delete", "Add", "Remove", "Put"];
+        verbs.iter().any(|verb| self.name().starts_with(verb))
+    }
 }
 
 /// What a request asks for, and of what.

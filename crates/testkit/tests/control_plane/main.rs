@@ -2,6 +2,7 @@
 //! used, by the installer's tests.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod chance;
 mod content;
 mod functions;
 mod iam;
