@@ -157,7 +157,8 @@ impl Report for Summary {
             let region = skipped.region.as_deref().unwrap_or("(every region)");
             line(format!(
                 "Left out: {} {region}: {}",
-                skipped.account, skipped.reason
+                skipped.account,
+                skipped.reason.replace('\n', "\n  ")
             ));
         }
         if self.is_interrupted || !self.left.is_empty() || self.not_begun > 0 {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use aws_sdk_lambda::config::http::HttpResponse;
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 
 /// A call that failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -97,7 +97,7 @@ impl Failure {
         let reason = match (&code, error.message()) {
             (Some(code), Some(message)) => format!("{code}: {}", without_environment(message)),
             (Some(code), None) => code.clone(),
-            (None, _) => DisplayErrorContext(error).to_string(),
+            (None, _) => chain(error),
         };
         Self {
             what: what.to_owned(),
@@ -124,10 +124,30 @@ impl Failure {
         self.code.as_deref()
     }
 
+    /// The service's own words.
+    pub fn reason(&self) -> String {
+        self.reason.clone()
+    }
+
     /// On one line, without advice.
     pub fn brief(&self) -> String {
         format!("{}: {}", self.what, self.reason)
     }
+}
+
+/// An error and what caused it, in words: the SDK's own form has the whole answer in it, and with it what
+/// may be secret.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// Lambda's answer to too large an environment quotes all of it.
@@ -153,7 +173,25 @@ fn advice(failure: &Failure) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_lambda::operation::get_function::GetFunctionError;
+    use aws_sdk_lambda::primitives::SdkBody;
+
     use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_not_quoted() {
+        let body = SdkBody::from(r#"{"Environment":{"TOKEN":"hunter2"#);
+        let answer = HttpResponse::new(http_status(200), body);
+        let error: SdkError<GetFunctionError, _> = SdkError::response_error("cut off", answer);
+        let failure = Failure::of("reading", &error);
+        assert_eq!(failure.kind, Kind::Unanswered);
+        assert!(!failure.to_string().contains("hunter2"), "{failure}");
+        assert!(failure.to_string().contains("cut off"), "{failure}");
+    }
+
+    fn http_status(code: u16) -> aws_smithy_runtime_api::http::StatusCode {
+        code.try_into().expect("it is a status")
+    }
 
     #[test]
     fn an_environment_is_not_quoted() {

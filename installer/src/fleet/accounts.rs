@@ -7,6 +7,9 @@ use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_organizations::types::AccountStatus;
 use aws_sdk_sts::config::ProvideCredentials as _;
+use aws_sdk_sts::config::http::HttpResponse;
+use aws_sdk_sts::error::SdkError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Failure, global_region};
@@ -114,10 +117,9 @@ impl Role {
         let provider = builder.build().await;
         // Now, and not in the middle of the work.
         provider.provide_credentials().await.map_err(|error| {
-            let cause = std::error::Error::source(&error).map_or_else(
-                || error.to_string(),
-                |cause| aws_sdk_sts::error::DisplayErrorContext(cause).to_string(),
-            );
+            let cause = std::error::Error::source(&error)
+                .and_then(|cause| cause.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>())
+                .map_or_else(|| error.to_string(), |cause| Failure::of(&arn, cause).reason());
             anyhow::anyhow!(
                 "the role {arn} cannot be assumed: {cause}\ncheck the role's name, its trust policy, and --external-id"
             )

@@ -4,9 +4,10 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
-use uuid::Uuid;
+use aws_smithy_types::date_time::{DateTime, Format};
 
 use super::{Entry, Header, Journal, Progress, now};
 use crate::plan::Plan;
@@ -69,28 +70,18 @@ impl Store {
 
     /// Begins a run.
     pub fn create(&self, plan: Plan) -> anyhow::Result<Journal> {
-        let started_at = now();
-        let random = Uuid::new_v4().simple().to_string();
-        let digits: String = started_at.chars().filter(char::is_ascii_digit).collect();
-        let (day, time) = digits.split_at_checked(8).unwrap_or((&digits, ""));
-        let run = format!("{day}-{time}-{}", &random[..6]);
-        let (path, problem) = self.path(&run)?;
+        let problem = format!("{} cannot be written", self.0.display());
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.0)
             .with_context(|| problem.clone())?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .with_context(|| problem.clone())?;
+        let (run, mut file) = self.named().with_context(|| problem.clone())?;
         file.try_lock().with_context(|| problem.clone())?;
         let header = Header {
             schema_version: SCHEMA_VERSION,
             run: run.clone(),
-            started_at,
+            started_at: now(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
             plan,
         };
@@ -102,6 +93,26 @@ impl Store {
             .and_then(|()| File::open(&self.0)?.sync_all())
             .with_context(|| problem)?;
         Ok(Journal::new(run, file))
+    }
+
+    /// A new file. Runs are named after the moment, so that their names are in the order in which they were
+    /// begun.
+    fn named(&self) -> std::io::Result<(String, File)> {
+        loop {
+            let now = DateTime::from(SystemTime::now());
+            let text = now.fmt(Format::DateTime).map_err(std::io::Error::other)?;
+            let digits: String = text.chars().filter(char::is_ascii_digit).take(14).collect();
+            let (day, time) = digits.split_at(8);
+            let run = format!("{day}-{time}-{:06}", now.subsec_nanos() / 1000);
+            let path = self.0.join(&run).with_extension(EXTENSION);
+            let mut options = OpenOptions::new();
+            match options.write(true).create_new(true).mode(0o600).open(path) {
+                Ok(file) => return Ok((run, file)),
+                // Another one was begun in this microsecond.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Goes on with a run: nobody else can meanwhile.

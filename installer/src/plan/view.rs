@@ -128,7 +128,8 @@ impl Report for View<'_> {
             let region = skipped.region.as_deref().unwrap_or("(every region)");
             line(&format!(
                 "\nLeft out: {} {region}: {}",
-                skipped.account, skipped.reason
+                skipped.account,
+                skipped.reason.replace('\n', "\n  ")
             ));
         }
         if count(Verdict::Refused) > 0 {

@@ -98,7 +98,9 @@ async fn what_cannot_be_changed_is_refused_with_its_reason() {
         ("heavy", with(&|it| it.unzipped_bytes = 262_144_000)),
     ] {
         let name = name.to_owned();
-        stage.add_one(&here(), FunctionSpec { name, ..spec });
+        stage
+            .plane
+            .add_function(&here(), FunctionSpec { name, ..spec });
     }
     let before = stage.everything();
     let arguments = ["--all", "--dry-run"];
@@ -233,6 +235,8 @@ async fn no_secret_is_shown_or_kept() {
     let undone = stage.run(&["undo", &applied.run(), "--yes"]).await;
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
     assert_eq!(stage.everything(), before);
+    let journal = fs::read_to_string(stage.journal(&undone.run())).unwrap();
+    assert!(!journal.contains("our-hunter"), "{journal}");
     fs::write(path("token"), "another").unwrap();
     let refused = stage.run(&["apply", "plan.json", "--yes"]).await;
     assert_eq!(refused.code, Some(1), "{}", refused.snapshot());

@@ -53,7 +53,7 @@ async fn fleet(dice: &mut Dice) -> Stage {
                 environment.insert(name.to_owned(), format!("{number}"));
             }
         }
-        stage.add_one(
+        stage.plane.add_function(
             &here(),
             FunctionSpec {
                 name: format!("orders-{number:03}"),
@@ -138,7 +138,7 @@ async fn life(seed: u64) {
         killed(&stage, &resume, dice.below(FUNCTIONS)).await;
         finish(&stage, &resume).await;
         let everything = stage.everything();
-        let has_layer = |it: &Value| it["Layers"].to_string().contains(&layer);
+        let has_layer = |it: &Value| it["Configuration"]["Layers"].to_string().contains(&layer);
         assert!(everything.values().all(has_layer), "{seed}");
         // Each function was written once, and those that may have been are not written blindly.
         assert_eq!(accepted(&stage), FUNCTIONS, "{seed}");

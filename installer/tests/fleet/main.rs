@@ -3,4 +3,5 @@
 
 mod attach;
 mod kills;
+mod races;
 mod stage;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
 use std::path::PathBuf;
 use std::process::Output;
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, LayerVersionContentInput};
@@ -66,11 +66,10 @@ impl From<Output> for Said {
 
 /// A control plane with a layer, and a directory for runs.
 pub(crate) struct Stage {
-    pub(crate) plane: ControlPlane,
+    pub(crate) plane: Arc<ControlPlane>,
     pub(crate) directory: TempDir,
     /// The layer version for `x86_64`, by place.
     pub(crate) layers: BTreeMap<Place, String>,
-    functions: Mutex<Vec<(Place, String)>>,
 }
 
 impl Stage {
@@ -82,10 +81,9 @@ impl Stage {
     /// With the layer in each place, for its own account.
     pub(crate) async fn in_places(places: &[Place]) -> Self {
         let mut stage = Self {
-            plane: ControlPlane::start().unwrap(),
+            plane: Arc::new(ControlPlane::start().unwrap()),
             directory: TempDir::new().unwrap(),
             layers: BTreeMap::new(),
-            functions: Mutex::default(),
         };
         for place in places {
             let arn = stage
@@ -136,16 +134,18 @@ impl Stage {
         published.layer_version_arn().unwrap().to_owned()
     }
 
-    /// Every function's configuration, by place and name.
+    /// Every function as it is when nothing is under way, by place and name.
     pub(crate) fn everything(&self) -> BTreeMap<String, Value> {
-        let functions = self.functions.lock().unwrap();
-        let named = functions.iter().map(|(place, name)| {
-            let configuration = self.plane.configuration(place, name).unwrap();
-            (
-                format!("{} {} {name}", place.account, place.region),
-                configuration,
-            )
-        });
+        let named = self
+            .plane
+            .snapshot()
+            .into_iter()
+            .map(|((place, name), function)| {
+                (
+                    format!("{} {} {name}", place.account, place.region),
+                    function,
+                )
+            });
         named.collect()
     }
 
@@ -170,13 +170,6 @@ impl Stage {
         text
     }
 
-    /// Adds a function.
-    pub(crate) fn add_one(&self, place: &Place, spec: FunctionSpec) {
-        let mut functions = self.functions.lock().unwrap();
-        functions.push((place.clone(), spec.name.clone()));
-        self.plane.add_function(place, spec);
-    }
-
     /// Adds functions of this name with a number.
     pub(crate) fn add(&self, place: &Place, name: &str, count: usize, spec: &FunctionSpec) {
         for number in 0..count {
@@ -185,7 +178,7 @@ impl Stage {
                 name,
                 ..spec.clone()
             };
-            self.add_one(place, spec);
+            self.plane.add_function(place, spec);
         }
     }
 

@@ -1,0 +1,130 @@
+//! Others are at work at the same time, and calls go wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop_testkit::control_plane::{Faults, FunctionSpec};
+
+use crate::stage::{Stage, here};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_between_read_and_write_is_kept() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 3, &FunctionSpec::default());
+    let plane = Arc::clone(&stage.plane);
+    // Twice in a row somebody is faster.
+    for (attempt, value) in [(1, "v2"), (2, "v3")] {
+        let plane = Arc::clone(&stage.plane);
+        let deploy = move || plane.deploy(&here(), "orders-001", ("TABLE", value));
+        stage
+            .plane
+            .before("UpdateFunctionConfiguration", "orders-001", attempt, deploy);
+    }
+    let attached = stage.attach(&["--all"]).await;
+    assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
+    assert!(
+        attached
+            .stdout
+            .contains("1  changed by others since the plan"),
+        "{}",
+        attached.stdout
+    );
+    let configuration = plane.configuration(&here(), "orders-001").unwrap();
+    let variables = &configuration["Environment"]["Variables"];
+    assert_eq!(variables["TABLE"], "v3");
+    assert_eq!(
+        variables["BACKSTOP_PRIMARY_URL"],
+        "https://intake.example.com/v1"
+    );
+
+    // The same while it is undone.
+    let deploy = move || plane.deploy(&here(), "orders-001", ("STAGE", "prod"));
+    stage
+        .plane
+        .before("UpdateFunctionConfiguration", "orders-001", 1, deploy);
+    let undone = stage.run(&["undo", &attached.run(), "--yes"]).await;
+    assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
+    let configuration = stage.plane.configuration(&here(), "orders-001").unwrap();
+    let variables = configuration["Environment"]["Variables"].to_string();
+    assert_eq!(variables, r#"{"STAGE":"prod","TABLE":"v3"}"#);
+    assert_eq!(configuration.get("Layers"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_under_way_is_waited_for() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 8, &FunctionSpec::default());
+    let before = stage.everything();
+    stage.plane.set_update_time(Duration::from_millis(300));
+    let attached = stage.attach(&["--all"]).await;
+    assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
+    // At once, while nothing says that the last update has settled everywhere.
+    let undone = stage.run(&["undo", &attached.run(), "--yes"]).await;
+    assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
+    assert_eq!(stage.everything(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_calls_going_wrong_everything_is_done_or_told() {
+    for seed in 0..3 {
+        let stage = Stage::set().await;
+        stage.add(&here(), "orders", 120, &FunctionSpec::default());
+        let before = stage.everything();
+        stage.plane.set_faults(Some(Faults {
+            share: 0.05,
+            seed,
+            hangs: true,
+        }));
+        // Time-outs are shorter than an operator's, or the test would wait for them.
+        let attached = stage
+            .attach(&["--all", "--timeout", "0.5", "--wait", "60"])
+            .await;
+        stage.plane.set_faults(None);
+        let code = attached.code;
+        assert!(matches!(code, Some(0 | 3)), "{}", attached.snapshot());
+        assert!(
+            !attached.stderr.contains("TooManyRequests"),
+            "{}",
+            attached.stderr
+        );
+        let has_both = |it: &serde_json::Value| {
+            let it = &it["Configuration"];
+            let layers = it["Layers"].to_string();
+            let variables = it["Environment"]["Variables"].to_string();
+            let both = [
+                layers.contains("backstop-extension"),
+                variables.contains("BACKSTOP_"),
+            ];
+            assert_eq!(both[0], both[1], "half written: {it}");
+            both[0]
+        };
+        let after = stage.everything();
+        let left = after.values().filter(|it| !has_both(it)).count();
+        assert_eq!(
+            code == Some(0),
+            left == 0,
+            "{left} left, {}",
+            attached.snapshot()
+        );
+        let run = attached.run();
+        let resumed = stage.run(&["resume", &run]).await;
+        assert_eq!(resumed.code, Some(0), "{}", resumed.snapshot());
+        assert!(stage.everything().values().all(has_both));
+        let writes = stage.plane.writes();
+        assert!(writes.values().all(|writes| *writes == 1), "{writes:?}");
+        stage.plane.set_faults(Some(Faults {
+            share: 0.05,
+            seed: seed + 100,
+            hangs: true,
+        }));
+        let undo = ["undo", run.as_str(), "--yes", "--wait", "60"];
+        let undone = stage.run(&undo).await;
+        stage.plane.set_faults(None);
+        assert!(matches!(undone.code, Some(0 | 3)), "{}", undone.snapshot());
+        if undone.code == Some(3) {
+            let again = stage.run(&undo).await;
+            assert_eq!(again.code, Some(0), "{}", again.snapshot());
+        }
+        assert_eq!(stage.everything(), before, "seed {seed}");
+    }
+}
