@@ -4,8 +4,8 @@
 //! drift, 5 refused by preflight, 130 interrupted. Must not: hold any command's logic.
 
 mod fleet;
+mod layer;
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,9 +15,8 @@ use clap::Parser as _;
 use tokio::sync::watch;
 
 use crate::aws::Access;
-use crate::cli::{BuildArgs, Cli, Command, DemoArgs, LayerCommand, ReplayArgs, UsageError};
+use crate::cli::{Cli, Command, DemoArgs, ReplayArgs, UsageError};
 use crate::demo;
-use crate::layer;
 use crate::output::{Bar, Output, plural};
 use crate::replay::{self, Archive, Filter, Observer, Target, TargetOptions};
 
@@ -56,9 +55,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         .context("the runtime could not be started")?;
     let output = Output::new(cli.output, cli.quiet);
     match cli.command {
-        Command::Layer(args) => match args.command {
-            LayerCommand::Build(args) => run_layer_build(args, output),
-        },
+        Command::Layer(args) => runtime.block_on(layer::run(args.command, output)),
         Command::Plan(args) => runtime.block_on(fleet::run_plan(*args, output)),
         Command::Apply(args) => runtime.block_on(fleet::run_apply(args, output)),
         Command::Attach(args) => runtime.block_on(fleet::run_attach(*args, output)),
@@ -69,22 +66,6 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
     }
-}
-
-fn run_layer_build(args: BuildArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let mut targets = BTreeSet::new();
-    if let Some(again) = (args.binary.iter()).find(|binary| !targets.insert(binary.target)) {
-        let problem = format!("--binary is given twice for {}", again.target);
-        return Err(UsageError(problem).into());
-    }
-    output.progress(&format!("Packing into {}", args.directory.display()));
-    let summary = layer::build(&layer::Options {
-        binaries: args.binary,
-        directory: args.directory,
-        glibc: args.glibc,
-    })?;
-    output.result(&summary)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode> {

@@ -16,7 +16,7 @@ pub use fleet::{
     AccessArgs, AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, ResumeArgs,
     RunsArgs, StateArgs, UndoArgs, WishArgs,
 };
-pub use layer::{BuildArgs, LayerArgs, LayerCommand};
+pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
 pub use replay::{FormatName, ReplayArgs};
 pub use targets::{SelectArgs, TargetArgs};
 
@@ -53,7 +53,7 @@ preflight, 130 interrupted";
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Build the layer
+    /// Build the layer, publish it, and see what is published
     Layer(LayerArgs),
     /// Show what attaching to functions would change
     Plan(Box<PlanArgs>),

@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::io::{Cursor, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use flate2::{Compression, GzBuilder, read::GzDecoder};
 use serde::Serialize;
 use zip::write::SimpleFileOptions;
@@ -13,9 +13,12 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 use super::{DIRECTORY, EXECUTABLE};
 
 /// Lambda's user is not root: everything is to be read by everybody, and executed.
-const MODE: u32 = 0o755;
+pub(super) const MODE: u32 = 0o755;
 /// Zopfli's rounds, above the nine levels of ordinary deflate. More make it no smaller.
 const ROUNDS: i64 = 9 + 15;
+
+/// What Lambda unpacks for a function, at most.
+const MOST_UNZIPPED: u64 = 262_144_000;
 
 /// How it is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +142,31 @@ fn listed_zip(archive: &[u8]) -> anyhow::Result<Vec<Entry>> {
         entries.push(Entry::new(&path, file.is_dir(), mode, bytes));
     }
     Ok(entries)
+}
+
+/// The extension in a layer, with its permissions; none where it is not in it.
+pub(super) fn executable(layer: &[u8]) -> anyhow::Result<Option<(u32, Vec<u8>)>> {
+    let mut zip = ZipArchive::new(Cursor::new(layer)).context("it is no zip")?;
+    let (mut unpacked, mut found) = (0, None);
+    for index in 0..zip.len() {
+        let file = zip.by_index(index).context("it is broken")?;
+        let is_extension = file.is_file() && file.name()? == format!("{DIRECTORY}/{EXECUTABLE}");
+        let mode = file.unix_mode().unwrap_or_default() & 0o7777;
+        // To the end, so that its checksum is looked at, but never more than fits.
+        let mut contents = Vec::new();
+        (file
+            .take(MOST_UNZIPPED - unpacked + 1)
+            .read_to_end(&mut contents))
+        .context("it is broken")?;
+        unpacked += contents.len() as u64;
+        if unpacked > MOST_UNZIPPED {
+            bail!("unpacked it is larger than the 250 MB that a function may have");
+        }
+        if is_extension {
+            found = Some((mode, contents));
+        }
+    }
+    Ok(found)
 }
 
 fn listed_tar_gz(archive: &[u8]) -> anyhow::Result<Vec<Entry>> {

@@ -11,12 +11,12 @@ use object::elf::{
     ET_DYN, PF_X, PT_GNU_RELRO, PT_GNU_STACK, PT_INTERP,
 };
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Target;
 
 /// As Lambda names it in `CompatibleArchitectures`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Architecture {
     /// Intel and AMD.
@@ -28,7 +28,7 @@ pub enum Architecture {
 
 impl std::fmt::Display for Architecture {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
+        formatter.pad(match self {
             Self::X86_64 => "x86_64",
             Self::Arm64 => "arm64",
         })

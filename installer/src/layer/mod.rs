@@ -3,9 +3,23 @@
 //! [`build`] checks an extension's binary (`elf`) and packs it (`archive`): `extension-ARCH.zip` for
 //! `PublishLayerVersion`, `extension-ARCH.tar.gz` for `ADD … /opt/`, a `.sha256` beside each. The same
 //! binary gives the same bytes on any machine. Must not: compile anything; `scripts/package` does.
+//!
+//! [`publish()`] puts such a zip (`package`) under its `name` into every place, shares it (`share`)
+//! and writes the [`Manifest`]; [`list()`] and [`prune`] are about what is there then. `remote` makes
+//! the calls, `places` in many places at once, and `report` has what their reports share.
 
 mod archive;
 mod elf;
+mod list;
+mod manifest;
+mod name;
+mod package;
+mod places;
+pub mod prune;
+mod publish;
+mod remote;
+mod report;
+mod share;
 mod summary;
 
 use std::fmt::Write as _;
@@ -20,6 +34,13 @@ use sha2::{Digest as _, Sha256};
 use archive::Form;
 pub use archive::{Entry, Kind};
 pub use elf::{Architecture, Facts, GlibcVersion};
+pub use list::{ListedVersion, Unread, VersionList, list};
+pub use manifest::{Manifest, ManifestEntry};
+pub use name::Release;
+pub use package::{Package, Refused, ZipPath};
+pub use places::Done;
+pub use publish::{Outcome, PublishOptions, PublishSummary, PublishedLayer, publish};
+pub use share::{Principal, Share};
 pub use summary::{Artefact, Packed, Summary};
 
 /// Where Lambda looks for extensions, below `/opt`.

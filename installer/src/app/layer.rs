@@ -1,0 +1,260 @@
+//! The commands on the layer.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+
+use super::{INTERRUPTED, PARTIAL, REFUSED, interrupted_twice};
+use crate::cli::{
+    BuildArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs, TargetArgs, UsageError,
+};
+use crate::fleet::{Fleet, Place};
+use crate::layer::prune::{self, PruneOptions};
+use crate::layer::{self, Manifest, Package, PublishOptions, Refused, Share, ZipPath};
+use crate::output::{Bar, Output, Report as _, Style, plural};
+use crate::project::Project;
+
+/// Runs one of them.
+pub(super) async fn run(command: LayerCommand, output: Output) -> anyhow::Result<ExitCode> {
+    match command {
+        LayerCommand::Build(args) => build(args, output),
+        LayerCommand::Publish(args) => match publish(*args, output).await {
+            Err(error) if error.is::<Refused>() => {
+                Output::error(&error);
+                Ok(ExitCode::from(REFUSED))
+            }
+            code => code,
+        },
+        LayerCommand::List(args) => list(*args, output).await,
+        LayerCommand::Prune(args) => prune(*args, output).await,
+    }
+}
+
+fn build(args: BuildArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let mut targets = BTreeSet::new();
+    if let Some(again) = (args.binary.iter()).find(|binary| !targets.insert(binary.target)) {
+        let problem = format!("--binary is given twice for {}", again.target);
+        return Err(UsageError(problem).into());
+    }
+    output.progress(&format!("Packing into {}", args.directory.display()));
+    let summary = layer::build(&layer::Options {
+        binaries: args.binary,
+        directory: args.directory,
+        glibc: args.glibc,
+    })?;
+    output.result(&summary)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let packages = packages(&args)?;
+    let project = args.targets.project()?;
+    // What cannot be written in the end is found out before anything is published.
+    let mut manifest = match args.manifest.as_ref().or(project.layer.manifest.as_ref()) {
+        Some(path) => Some((path, open_manifest(path)?)),
+        None => None,
+    };
+    let question = "Everyone will be able to use the layer. Publish it?";
+    if args.public && !args.dry_run && !args.yes && !confirmed(question)? {
+        output.progress("Nothing was changed");
+        return Ok(ExitCode::FAILURE);
+    }
+    let (fleet, bar) = open(&args.targets, &project, output).await?;
+    let architectures: Vec<String> = (packages.iter())
+        .map(|package| package.architecture.to_string())
+        .collect();
+    output.progress(&format!(
+        "{} {} for {} in {}",
+        if args.dry_run {
+            "Looking at"
+        } else {
+            "Publishing"
+        },
+        args.release,
+        architectures.join(" and "),
+        places(&fleet)
+    ));
+    let options = PublishOptions {
+        packages,
+        release: args.release,
+        share: Share {
+            accounts: args.share,
+            organization: args.share_organization,
+            public: args.public,
+        },
+        dry_run: args.dry_run,
+    };
+    let (interrupt, stop) = watch::channel(false);
+    let done = |place: &Place| bar.advance(place.to_string());
+    let mut summary = tokio::select! {
+        summary = layer::publish(&fleet, &options, &done, &stop) => summary,
+        () = interrupted_twice(&interrupt, output) => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+    bar.clear();
+    let mut written = Ok(());
+    if let Some((path, manifest)) = &mut manifest
+        && !options.dry_run
+        && summary.add_to(manifest)
+    {
+        written = manifest.write(path);
+        if written.is_ok() {
+            summary.manifest = Some(PathBuf::clone(path));
+        }
+    }
+    output.result(&summary)?;
+    written?;
+    Ok(code(summary.is_interrupted(), summary.is_complete()))
+}
+
+async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let (fleet, bar) = open(&args.targets, &args.targets.project()?, output).await?;
+    output.progress(&format!("Looking at {}", places(&fleet)));
+    let done = |place: &Place| bar.advance(place.to_string());
+    let listed = layer::list(&fleet, args.permissions, &done).await;
+    bar.clear();
+    output.result(&listed)?;
+    Ok(code(false, listed.is_complete()))
+}
+
+async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let project = args.targets.project()?;
+    let manifest = match args.manifest.as_ref().or(project.layer.manifest.as_ref()) {
+        Some(path) => Manifest::read(path)?,
+        None => Manifest::default(),
+    };
+    let options = PruneOptions {
+        keep: args.keep as usize,
+        older_than: args.older_than,
+        include_shared: args.include_shared,
+        manifest,
+        named: project.layer.arns.clone(),
+    };
+    let (fleet, bar) = open(&args.targets, &project, output).await?;
+    output.progress(&format!(
+        "Looking at layers and functions in {}",
+        places(&fleet)
+    ));
+    let done = |place: &Place| bar.advance(place.to_string());
+    let summary = prune::survey(&fleet, &options, SystemTime::now().into(), &done).await;
+    let chosen = summary.chosen() as u64;
+    if args.dry_run || chosen == 0 {
+        bar.clear();
+        output.result(&summary)?;
+        return Ok(code(false, summary.is_complete()));
+    }
+    if !args.yes {
+        bar.clear();
+        if !has_terminal() {
+            // What would be done is a result, too.
+            output.result(&summary)?;
+        } else {
+            output.progress(summary.text(Style::default()).trim_end());
+        }
+        let question = format!("Delete {}? It cannot be undone.", plural(chosen, "version"));
+        if !confirmed(&question)? {
+            output.progress("Nothing was changed");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    let (interrupt, stop) = watch::channel(false);
+    bar.lengthen(fleet.sites.len() as u64);
+    let summary = tokio::select! {
+        summary = prune::delete(&fleet, summary, &done, &stop) => summary,
+        () = interrupted_twice(&interrupt, output) => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+    bar.clear();
+    output.result(&summary)?;
+    Ok(code(summary.is_interrupted(), summary.is_complete()))
+}
+
+/// What is to be published: all of it fit, or nothing is.
+fn packages(args: &PublishArgs) -> anyhow::Result<Vec<Package>> {
+    let mut zips = args.zip.clone();
+    if zips.is_empty() {
+        zips = ZipPath::in_directory(&args.directory);
+    }
+    if zips.is_empty() {
+        let directory = args.directory.display();
+        let problem = format!(
+            "there is no extension-x86_64.zip or extension-arm64.zip in {directory}: build them with scripts/package, or give --zip"
+        );
+        return Err(UsageError(problem).into());
+    }
+    let mut architectures = BTreeSet::new();
+    if let Some(again) = zips
+        .iter()
+        .find(|zip| !architectures.insert(zip.architecture))
+    {
+        let problem = format!("--zip is given twice for {}", again.architecture);
+        return Err(UsageError(problem).into());
+    }
+    zips.sort_by_key(|zip| zip.architecture);
+    zips.iter().map(Package::read).collect()
+}
+
+/// The manifest that is there, in a directory that is.
+fn open_manifest(path: &Path) -> anyhow::Result<Manifest> {
+    let directory = path
+        .parent()
+        .filter(|directory| *directory != Path::new(""));
+    if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+        anyhow::bail!(
+            "there is no directory {} for the manifest",
+            directory.display()
+        );
+    }
+    Manifest::read_if_there(path)
+}
+
+async fn open(
+    args: &TargetArgs,
+    project: &Project,
+    output: Output,
+) -> anyhow::Result<(Fleet, Bar)> {
+    let fleet = Fleet::open(&args.access(project), &args.targets(project)?).await?;
+    let bar = Bar::new(output.draws(), "{bar:40} {pos}/{len} places  {msg}");
+    bar.lengthen(fleet.sites.len() as u64);
+    Ok((fleet, bar))
+}
+
+fn places(fleet: &Fleet) -> String {
+    plural(fleet.sites.len() as u64, "account and region")
+        .replace("account and regions", "accounts and regions")
+}
+
+fn code(is_interrupted: bool, is_complete: bool) -> ExitCode {
+    if is_interrupted {
+        ExitCode::from(INTERRUPTED)
+    } else if is_complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(PARTIAL)
+    }
+}
+
+fn has_terminal() -> bool {
+    std::io::stderr().is_terminal() && std::io::stdin().is_terminal()
+}
+
+/// Asks, on a terminal; elsewhere `--yes` has to be given.
+fn confirmed(question: &str) -> anyhow::Result<bool> {
+    if !has_terminal() {
+        let problem =
+            "there is no terminal to ask on: give --yes, or --dry-run to see what would be done";
+        return Err(UsageError(problem.to_owned()).into());
+    }
+    let mut asked = std::io::stderr();
+    write!(asked, "{question} Only `yes` goes on: ")?;
+    asked.flush()?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("the answer could not be read")?;
+    Ok(answer.trim() == "yes")
+}

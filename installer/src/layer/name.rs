@@ -1,0 +1,238 @@
+//! What a layer of ours is called: `backstop-extension-arm64-0-1-0`.
+//!
+//! The release is in the name, because version numbers of a layer count by region: the same release
+//! is `:1` here and `:4` there. Invariant: a name that is made here is ours for
+//! [`is_ours`](crate::change::is_ours).
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use super::Architecture;
+
+const PREFIX: &str = "backstop-extension-";
+/// Names of layers are short.
+const MOST_CHARACTERS: usize = 40;
+
+/// A semantic version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    text: String,
+    numbers: [u64; 3],
+    pre: Vec<Identifier>,
+    build: String,
+}
+
+/// A part of what is behind the hyphen: numbers sort before words.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Identifier {
+    Number(u64),
+    Word(String),
+}
+
+impl Release {
+    /// That of this program.
+    pub const CURRENT: &str = env!("CARGO_PKG_VERSION");
+
+    /// The name of the layer.
+    pub fn layer_name(&self, architecture: Architecture) -> String {
+        let release = self.text.replace(['.', '+'], "-");
+        format!("{PREFIX}{architecture}-{release}")
+    }
+}
+
+impl FromStr for Release {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let problem = || "write it as MAJOR.MINOR.PATCH, such as 0.1.0 or 0.2.0-rc.1".to_owned();
+        let is_word = |part: &str| {
+            let mut bytes = part.bytes();
+            !part.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let (version, build) = text
+            .split_once('+')
+            .map_or((text, None), |(version, build)| (version, Some(build)));
+        let (numbers, pre) = version
+            .split_once('-')
+            .map_or((version, None), |(numbers, pre)| (numbers, Some(pre)));
+        let parts = || {
+            [pre, build]
+                .into_iter()
+                .flatten()
+                .flat_map(|it| it.split('.'))
+        };
+        let numbers: Vec<u64> = (numbers.split('.'))
+            .map(|part| part.parse().map_err(|_| problem()))
+            .collect::<Result<_, _>>()?;
+        let numbers: [u64; 3] = numbers.try_into().map_err(|_| problem())?;
+        if text.len() > MOST_CHARACTERS || !parts().all(is_word) {
+            return Err(problem());
+        }
+        let identifier = |part: &str| match part.parse() {
+            Ok(number) => Identifier::Number(number),
+            Err(_) => Identifier::Word(part.to_owned()),
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            numbers,
+            pre: pre
+                .map(|pre| pre.split('.').map(identifier).collect())
+                .unwrap_or_default(),
+            build: build.unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+impl Ord for Release {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // What has nothing behind the hyphen comes after all that has.
+        let key = |it: &Self| (it.numbers, it.pre.is_empty());
+        key(self)
+            .cmp(&key(other))
+            .then_with(|| self.pre.cmp(&other.pre))
+            .then_with(|| self.build.cmp(&other.build))
+            .then_with(|| self.text.cmp(&other.text))
+    }
+}
+
+impl PartialOrd for Release {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.text)
+    }
+}
+
+impl Serialize for Release {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+/// What a layer's version says of itself.
+pub(super) fn description(release: &Release, sha256: &str) -> String {
+    format!("Backstop extension {release}, sha256 {sha256}")
+}
+
+/// Architecture and release of a layer's version; none where it is not ours.
+///
+/// The name alone does not tell `0.1.0-rc.1` from `0.1.0+rc.1`: the description does, where it is ours.
+pub(super) fn parse(name: &str, described: Option<&str>) -> Option<(Architecture, Release)> {
+    let rest = name.strip_prefix(PREFIX)?;
+    let (architecture, release) = [Architecture::X86_64, Architecture::Arm64]
+        .into_iter()
+        .find_map(|architecture| {
+            let release = rest
+                .strip_prefix(&architecture.to_string())?
+                .strip_prefix('-')?;
+            Some((architecture, release))
+        })?;
+    let said = described
+        .and_then(|text| text.strip_prefix("Backstop extension "))
+        .and_then(|text| text.split(',').next())
+        .and_then(|text| text.parse::<Release>().ok())
+        .filter(|said| said.layer_name(architecture) == name);
+    let release = match said {
+        Some(said) => said,
+        None => {
+            let mut parts = release.splitn(4, '-');
+            let numbers: Vec<&str> = parts.by_ref().take(3).collect();
+            let pre = parts
+                .next()
+                .map(|pre| format!("-{}", pre.replace('-', ".")));
+            format!("{}{}", numbers.join("."), pre.unwrap_or_default())
+                .parse()
+                .ok()?
+        }
+    };
+    Some((architecture, release))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::is_ours;
+
+    fn release(text: &str) -> Release {
+        text.parse().expect("it is a release")
+    }
+
+    #[test]
+    fn a_name_says_release_and_architecture_and_is_ours() {
+        for (text, name) in [
+            ("0.1.0", "backstop-extension-arm64-0-1-0"),
+            ("1.20.3-rc.1", "backstop-extension-arm64-1-20-3-rc-1"),
+            ("1.0.0+build.5", "backstop-extension-arm64-1-0-0-build-5"),
+        ] {
+            let release = release(text);
+            assert_eq!(release.layer_name(Architecture::Arm64), name);
+            let arn = format!("arn:aws:lambda:eu-west-1:111122223333:layer:{name}:7");
+            assert!(is_ours(&arn), "{arn}");
+            let described = description(&release, "00");
+            assert_eq!(
+                parse(name, Some(&described)),
+                Some((Architecture::Arm64, release))
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_is_read_without_its_description_and_against_one_of_somebody_else() {
+        for described in [
+            None,
+            Some("mine"),
+            Some("Backstop extension 9.9.9, sha256 00"),
+        ] {
+            let parsed = parse("backstop-extension-x86_64-0-2-0-rc-1", described);
+            assert_eq!(parsed, Some((Architecture::X86_64, release("0.2.0-rc.1"))));
+        }
+        for other in [
+            "backstop-extension-arm64",
+            "backstop-extension-mips-0-1-0",
+            "backstop-extension-arm64-0-1",
+            "alpha",
+        ] {
+            assert_eq!(parse(other, None), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn releases_are_in_their_order() {
+        let ascending = [
+            "0.1.0-alpha",
+            "0.1.0-rc.2",
+            "0.1.0-rc.10",
+            "0.1.0",
+            "0.1.0+build.1",
+            "0.2.0",
+            "0.10.0",
+            "1.0.0",
+        ];
+        assert!(ascending.map(release).is_sorted());
+    }
+
+    #[test]
+    fn what_is_no_release_is_refused() {
+        for bad in [
+            "",
+            "1",
+            "1.2",
+            "1.2.3.4",
+            "v1.2.3",
+            "1.2.x",
+            "1.2.3-",
+            "1.2.3-a_b",
+            "1.2.3+",
+            "1.2.3-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ] {
+            assert!(bad.parse::<Release>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What the reports on layers have in common.
+
+use comfy_table::{Table, presets};
+
+use crate::fleet::Skipped;
+
+/// Rows of text under their headings, as wide as what is in them; ends with a line feed.
+pub(super) fn columns(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(heading);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
+}
+
+/// What was said on several lines, on one.
+fn on_one_line(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join("; ")
+}
+
+/// A line for each thing that went wrong, and for each place that was left out.
+pub(super) fn problems<'a>(
+    failed: impl Iterator<Item = (String, &'a str)>,
+    skipped: &[Skipped],
+) -> String {
+    let mut lines: Vec<String> = failed
+        .map(|(place, reason)| format!("failed: {place}: {}", on_one_line(reason)))
+        .collect();
+    lines.extend(skipped.iter().map(|skipped| {
+        let word = if skipped.is_failure {
+            "not reached"
+        } else {
+            "left out"
+        };
+        let region = (skipped.region.as_ref()).map(|region| format!(" {region}"));
+        format!(
+            "{word}: {}{}: {}",
+            skipped.account,
+            region.unwrap_or_default(),
+            on_one_line(&skipped.reason)
+        )
+    }));
+    if lines.is_empty() {
+        return String::new();
+    }
+    lines.join("\n") + "\n\n"
+}
