@@ -86,7 +86,13 @@ impl Failure {
             (_, Some(400..=499), _) => Kind::Invalid,
             (_, Some(500..), _) => Kind::Unavailable,
             (_, _, SdkError::DispatchFailure(failure)) if failure.is_user() => Kind::Credentials,
-            (_, _, SdkError::DispatchFailure(failure)) if failure.is_other() => Kind::Credentials,
+            // A connection that broke is of this kind, too, and then says what sort of error it is.
+            (_, _, SdkError::DispatchFailure(failure))
+                if failure.is_other()
+                    && (failure.as_connector_error()).is_none_or(|it| it.as_other().is_none()) =>
+            {
+                Kind::Credentials
+            }
             (_, _, SdkError::ConstructionFailure(_)) => Kind::Credentials,
             _ => Kind::Unanswered,
         };
