@@ -20,21 +20,30 @@ pub struct LayerArgs {
 #[derive(Debug, Subcommand)]
 pub enum LayerCommand {
     /// Check an extension's binaries and pack them, as layers and for container images
+    ///
+    /// Writes extension-TARGET.zip, the layer, and extension-TARGET.tar.gz, for `ADD … /opt/` in a
+    /// Dockerfile, with a .sha256 beside each. The same binary gives the same bytes, on any machine.
+    /// Refuses a binary that Lambda could not load: another architecture, too new a glibc, or one
+    /// without the usual hardening.
     Build(BuildArgs),
     /// Publish the layer in every account and region, and share it
+    ///
+    /// Looks at the newest version of the layer in each place, and publishes where that has not the same
+    /// bytes. Each version is shared, and its policy read back. A place that fails costs the others
+    /// nothing: the same command again does what is left.
     Publish(Box<PublishArgs>),
     /// List the versions of the layer in every account and region
     List(Box<ListArgs>),
     /// Delete the versions that no function names
+    ///
+    /// A version stays when any function of the accounts given names it, in its $LATEST or in a published
+    /// version; when the manifest names it; and when it is shared with accounts that were not looked
+    /// into. Where an account or region could not be looked at, nothing goes that could be used there.
+    /// What is deleted cannot be brought back: publishing the same bytes gives another number.
     Prune(Box<PruneArgs>),
 }
 
 /// Check an extension's binaries and pack them, as layers and for container images
-///
-/// Writes extension-TARGET.zip, the layer, and extension-TARGET.tar.gz, for `ADD … /opt/` in a
-/// Dockerfile, with a .sha256 beside each. The same binary gives the same bytes, on any machine.
-/// Refuses a binary that Lambda could not load: another architecture, too new a glibc, or one
-/// without the usual hardening.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BuildArgs {
@@ -52,10 +61,6 @@ pub struct BuildArgs {
 }
 
 /// Publish the layer in every account and region, and share it
-///
-/// Looks at the newest version of the layer in each place, and publishes where that has not the same
-/// bytes. Each version is shared, and its policy read back. A place that fails costs the others
-/// nothing: the same command again does what is left.
 #[derive(Debug, Args)]
 #[command(after_help = PUBLISH_EXAMPLES)]
 pub struct PublishArgs {
@@ -121,11 +126,6 @@ pub struct ListArgs {
 }
 
 /// Delete the versions that no function names
-///
-/// A version stays when any function of the accounts given names it, in its $LATEST or in a published
-/// version; when the manifest names it; and when it is shared with accounts that were not looked
-/// into. Where an account or region could not be looked at, nothing goes that could be used there.
-/// What is deleted cannot be brought back: publishing the same bytes gives another number.
 #[derive(Debug, Args)]
 #[command(after_help = PRUNE_EXAMPLES)]
 pub struct PruneArgs {

@@ -162,7 +162,7 @@ impl Report for VersionList {
         }
         let unread = self.unread.iter();
         text += &problems(
-            unread.map(|it| (it.place.to_string(), it.reason.as_str())),
+            unread.map(|it| (format!("not read: {}", it.place), it.reason.as_str())),
             &self.skipped,
         );
         let count = plural(self.versions.len() as u64, "version");

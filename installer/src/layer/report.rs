@@ -27,11 +27,11 @@ fn on_one_line(text: &str) -> String {
 
 /// A line for each thing that went wrong, and for each place that was left out.
 pub(super) fn problems<'a>(
-    failed: impl Iterator<Item = (String, &'a str)>,
+    wrong: impl Iterator<Item = (String, &'a str)>,
     skipped: &[Skipped],
 ) -> String {
-    let mut lines: Vec<String> = failed
-        .map(|(place, reason)| format!("failed: {place}: {}", on_one_line(reason)))
+    let mut lines: Vec<String> = wrong
+        .map(|(what, reason)| format!("{what}: {}", on_one_line(reason)))
         .collect();
     lines.extend(skipped.iter().map(|skipped| {
         let word = if skipped.is_failure {

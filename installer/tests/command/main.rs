@@ -1,6 +1,10 @@
 //! The real command, from its arguments to its exit code; loopback only.
 
 mod layer;
+mod layer_prune;
+mod layer_publish;
+mod layer_refused;
+mod layer_stage;
 mod owner;
 mod replay;
 mod support;

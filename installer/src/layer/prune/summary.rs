@@ -218,7 +218,9 @@ impl Report for PruneSummary {
         }
         let reasons: Vec<(String, String)> = (self.versions.iter())
             .filter_map(|it| match it.outcome() {
-                ("refused" | "failed", reason) => Some((it.arn.clone(), reason)),
+                (word @ ("refused" | "failed"), reason) => {
+                    Some((format!("{word}: {}", it.arn), reason))
+                }
                 _ => None,
             })
             .collect();
@@ -228,7 +230,7 @@ impl Report for PruneSummary {
         let unread = self
             .unread
             .iter()
-            .map(|it| (it.place.to_string(), it.reason.as_str()));
+            .map(|it| (format!("not read: {}", it.place), it.reason.as_str()));
         text += &problems(reasons.chain(unread), &self.skipped);
         if self
             .versions

@@ -206,7 +206,10 @@ impl Report for PublishSummary {
         text += &problems(
             (self.layers.iter()).filter_map(|layer| {
                 let reason = layer.reason.as_deref()?;
-                Some((format!("{} {}", layer.place, layer.architecture), reason))
+                Some((
+                    format!("failed: {} {}", layer.place, layer.architecture),
+                    reason,
+                ))
             }),
             &self.skipped,
         );

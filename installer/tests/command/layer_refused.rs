@@ -1,0 +1,141 @@
+//! What `backstop layer publish`, `list` and `prune` do not begin with.
+
+use std::fs::File;
+
+use crate::layer_stage::{LayerStage, executable, here, write, zip};
+use crate::support::{backstop, run};
+
+const EXTENSION: &str = "extensions/backstop-extension";
+const ARM64: [&str; 2] = ["--zip", "arm64=layer.zip"];
+
+#[tokio::test]
+async fn a_zip_that_no_function_could_start_is_refused_and_no_call_is_made() {
+    let stage = LayerStage::set();
+    let path = stage.path("layer.zip");
+    let other = executable(62, "x86_64");
+    for (contents, problem) in [
+        (
+            zip(&[("backstop-extension", 0o755, &here(""))]),
+            "it holds no extensions/backstop-extension",
+        ),
+        (
+            zip(&[(EXTENSION, 0o644, &here(""))]),
+            "the mode of extensions/backstop-extension is 0644, and has to be 0755",
+        ),
+        (
+            zip(&[(EXTENSION, 0o755, &other)]),
+            "its binary is made for x86_64, not for arm64",
+        ),
+        (
+            zip(&[(EXTENSION, 0o755, b"#!/bin/sh\n")]),
+            "it is not a 64-bit ELF executable",
+        ),
+        (b"no zip".to_vec(), "it is no zip"),
+        (
+            broken(zip(&[(EXTENSION, 0o755, &here("some text"))])),
+            "it is broken",
+        ),
+    ] {
+        write(&path, &contents);
+        let fine = ["publish", "--zip", "x86_64=dist/extension-x86_64.zip"];
+        let said = stage.said(&[&fine[..], &ARM64].concat()).await;
+        assert_eq!(said.code, Some(5), "{problem}: {said:?}");
+        let expected = format!("layer.zip cannot be published: {problem}");
+        assert!(said.stderr.contains(&expected), "{problem}: {said:?}");
+    }
+    assert_eq!(stage.plane.calls(), []);
+}
+
+#[tokio::test]
+async fn a_zip_that_is_too_large_is_refused_by_its_size() {
+    let stage = LayerStage::set();
+    let file = File::create(stage.path("layer.zip")).expect("the directory is ours");
+    file.set_len(52_428_801).expect("it is sparse");
+    let said = stage.said(&[&["publish"], &ARM64[..]].concat()).await;
+    insta::assert_snapshot!(said.snapshot(), @r"
+    exit code: 5
+    ----- stdout -----
+    ----- stderr -----
+    error: layer.zip cannot be published: it has 52,428,801 bytes, and Lambda takes 52,428,800 at most
+    ");
+}
+
+#[tokio::test]
+async fn a_zip_that_is_not_what_was_built_is_refused() {
+    let stage = LayerStage::set();
+    write(
+        &stage.path("dist/extension-arm64.zip.sha256"),
+        b"00ff  extension-arm64.zip\n",
+    );
+    let said = stage.said(&["publish"]).await;
+    assert_eq!(said.code, Some(5), "{said:?}");
+    assert!(
+        said.stderr.contains("and the file beside it says 00ff"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_manifest_that_could_not_be_written_is_found_out_before_anything_is_published() {
+    let stage = LayerStage::set();
+    write(&stage.path("package.json"), b"{\"name\":\"theirs\"}");
+    for (manifest, problem) in [
+        ("package.json", "package.json is no manifest"),
+        ("absent/layers.json", "there is no directory absent"),
+    ] {
+        let said = stage.said(&["publish", "--manifest", manifest]).await;
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(said.stderr.contains(problem), "{said:?}");
+    }
+    assert_eq!(stage.plane.calls(), []);
+    assert_eq!(stage.json("package.json")["name"], "theirs");
+}
+
+#[tokio::test]
+async fn usage_errors_have_exit_code_2_and_say_what_to_write() {
+    let directory = tempfile::TempDir::new().expect("there is room for a directory");
+    let mut all = Vec::new();
+    for arguments in [
+        &["publish"][..],
+        &["publish", "--zip", "arm64"],
+        &["publish", "--zip", "mips=layer.zip"],
+        &["publish", "--zip", "arm64=a.zip", "--zip", "arm64=b.zip"],
+        &["publish", "--zip", "arm64=a.zip", "--directory", "dist"],
+        &["publish", "--share", "1111-2222-3333"],
+        &["publish", "--share-organization", "example"],
+        &["publish", "--public", "--share", "111122223333"],
+        &["publish", "--release", "v1"],
+        &["prune", "--keep", "0"],
+        &["prune", "--older-than", "a while"],
+    ] {
+        let said = run(backstop()
+            .arg("layer")
+            .args(arguments)
+            .current_dir(directory.path()))
+        .await;
+        assert_eq!(said.code, Some(2), "{arguments:?}: {said:?}");
+        all.push(format!(
+            "$ backstop layer {}\n{}",
+            arguments.join(" "),
+            said.snapshot()
+        ));
+    }
+    insta::assert_snapshot!("layer_usage", all.join("\n"));
+}
+
+#[tokio::test]
+async fn help_is_told() {
+    for command in ["publish", "list", "prune"] {
+        let said = run(backstop().args(["layer", command, "--help"])).await;
+        insta::assert_snapshot!(format!("help_layer_{command}"), said.snapshot());
+    }
+}
+
+/// With bytes of its first file's contents changed.
+fn broken(mut zip: Vec<u8>) -> Vec<u8> {
+    let contents = 30 + EXTENSION.len();
+    for byte in &mut zip[contents + 4..contents + 8] {
+        *byte ^= 0xff;
+    }
+    zip
+}
