@@ -19,6 +19,8 @@ const MIB: u64 = 1024 * 1024;
 pub struct Sample {
     /// Resident memory, in bytes.
     pub rss: u64,
+    /// The most of it so far, in bytes.
+    pub peak: u64,
     /// Open file descriptors.
     pub descriptors: u64,
     /// Threads.
@@ -42,6 +44,7 @@ impl Sample {
         let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).map_err(unreadable)?;
         Ok(Self {
             rss: number("VmRSS:") * 1024,
+            peak: number("VmHWM:") * 1024,
             descriptors: descriptors.count() as u64,
             threads: number("Threads:"),
         })
@@ -110,6 +113,7 @@ mod tests {
 
     fn flat() -> Sample {
         Sample {
+            peak: 0,
             rss: 20 * MIB,
             descriptors: 20,
             threads: 1,
@@ -119,6 +123,7 @@ mod tests {
     #[test]
     fn a_flat_process_with_bursts_has_not_grown() {
         let bursts = samples(|index| Sample {
+            peak: 0,
             rss: flat().rss + if index % 7 == 0 { 30 * MIB } else { 0 },
             descriptors: 20 + index % 6,
             ..flat()
@@ -130,6 +135,7 @@ mod tests {
     #[test]
     fn what_is_left_over_by_each_invocation_is_told() {
         let leaks = samples(|index| Sample {
+            peak: 0,
             rss: flat().rss + index * 400 * 1024,
             descriptors: 20 + index / 5,
             threads: 1 + index / 50,

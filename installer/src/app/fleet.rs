@@ -18,6 +18,7 @@ use crate::cli::{
 };
 use crate::fleet::{Fleet, Place, Targets};
 use crate::journal::{History, Journal, Progress, Runs, Store};
+use crate::layer::Manifest;
 use crate::output::{Output, PlaceBars, plural};
 use crate::plan::{
     self, Action, Allowed, Choice, Explanations, Observer, Plan, Sizes, Verdict, View, Wish,
@@ -382,7 +383,8 @@ fn layers(wish: &WishArgs, project: &Project) -> anyhow::Result<Vec<String>> {
     }
     let manifest = wish.layers.as_ref().or(project.layer.manifest.as_ref());
     if let Some(path) = manifest.filter(|_| wish.layer.is_empty()) {
-        anyhow::bail!("{} is not read yet", path.display());
+        let manifest = Manifest::read(path)?;
+        arns.extend(manifest.entries().map(|entry| entry.arn.to_owned()));
     }
     if arns.is_empty() {
         let problem = "which layer? give --layers MANIFEST, as `backstop layer publish` writes it, or --layer ARN";

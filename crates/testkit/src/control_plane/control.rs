@@ -14,6 +14,12 @@ use crate::sync::lock;
 
 /// Functions and layers.
 impl ControlPlane {
+    /// Publishes a version of a layer, for every architecture; its ARN.
+    pub fn add_layer(&self, place: &Place, name: &str, file: &str) -> String {
+        let mut state = lock(&self.endpoint.state);
+        state.layers.add(place, name, file)
+    }
+
     /// Creates a function.
     pub fn add_function(&self, place: &Place, spec: FunctionSpec) {
         let mut state = lock(&self.endpoint.state);

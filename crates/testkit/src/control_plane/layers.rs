@@ -1,7 +1,7 @@
 //! Layers, their versions, and who may use them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Cursor;
+use std::io::{Cursor, Write as _};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -87,6 +87,25 @@ pub(super) fn layer_arn(place: &Place, name: &str) -> String {
 }
 
 impl Layers {
+    /// A version with this one file in it; its ARN.
+    pub(super) fn add(&mut self, place: &Place, name: &str, file: &str) -> String {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default();
+        let zip = zip
+            .start_file("extensions/file", options)
+            .and_then(|()| Ok(zip.write_all(file.as_bytes())?))
+            .and_then(|()| zip.finish())
+            .map(Cursor::into_inner)
+            .unwrap_or_default();
+        let body = json!({ "Content": { "ZipFile": BASE64_STANDARD.encode(zip) } });
+        let published = self.publish(place, name, &body, "");
+        let arn = published.map(|version| version["LayerVersionArn"].clone());
+        arn.unwrap_or_default()
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
     pub(super) fn publish(
         &mut self,
         place: &Place,
