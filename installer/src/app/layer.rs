@@ -23,15 +23,15 @@ use crate::project::Project;
 pub(super) async fn run(command: LayerCommand, output: Output) -> anyhow::Result<ExitCode> {
     match command {
         LayerCommand::Build(args) => build(args, output),
-        LayerCommand::Publish(args) => match publish(*args, output).await {
+        LayerCommand::Publish(args) => match Box::pin(publish(*args, output)).await {
             Err(error) if error.is::<Refused>() => {
                 Output::error(&error);
                 Ok(ExitCode::from(REFUSED))
             }
             code => code,
         },
-        LayerCommand::List(args) => list(*args, output).await,
-        LayerCommand::Prune(args) => prune(*args, output).await,
+        LayerCommand::List(args) => Box::pin(list(*args, output)).await,
+        LayerCommand::Prune(args) => Box::pin(prune(*args, output)).await,
     }
 }
 
@@ -149,11 +149,11 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
     }
     if !args.yes {
         bar.clear();
-        if !has_terminal() {
+        if has_terminal() {
+            output.progress(summary.text(Style::default()).trim_end());
+        } else {
             // What would be done is a result, too.
             output.result(&summary)?;
-        } else {
-            output.progress(summary.text(Style::default()).trim_end());
         }
         let question = format!("Delete {}? It cannot be undone.", plural(chosen, "version"));
         if !confirmed(&question)? {

@@ -139,20 +139,19 @@ pub(super) fn parse(name: &str, described: Option<&str>) -> Option<(Architecture
         .and_then(|text| text.split(',').next())
         .and_then(|text| text.parse::<Release>().ok())
         .filter(|said| said.layer_name(architecture) == name);
-    let release = match said {
-        Some(said) => said,
-        None => {
-            let mut parts = release.splitn(4, '-');
-            let numbers: Vec<&str> = parts.by_ref().take(3).collect();
-            let pre = parts
-                .next()
-                .map(|pre| format!("-{}", pre.replace('-', ".")));
-            format!("{}{}", numbers.join("."), pre.unwrap_or_default())
-                .parse()
-                .ok()?
-        }
-    };
+    let release = said.or_else(|| from_name(release))?;
     Some((architecture, release))
+}
+
+/// `0.2.0-rc.1` from `0-2-0-rc-1`.
+fn from_name(text: &str) -> Option<Release> {
+    let mut parts = text.splitn(4, '-');
+    let numbers: Vec<&str> = parts.by_ref().take(3).collect();
+    let pre = parts
+        .next()
+        .map(|pre| format!("-{}", pre.replace('-', ".")));
+    let release = format!("{}{}", numbers.join("."), pre.unwrap_or_default());
+    release.parse().ok()
 }
 
 #[cfg(test)]

@@ -113,13 +113,12 @@ fn principals(statement: &Value) -> Vec<Principal> {
     };
     let condition = statement.get("Condition").filter(|it| !it.is_null());
     match (&named[..], condition) {
-        ([], _) => other(),
         ([all], None) if all == "*" => vec![Principal::Everyone],
         ([all], Some(condition)) if all == "*" => match organization(condition) {
             Some(organization) => vec![Principal::Organization(organization)],
             None => other(),
         },
-        (_, Some(_)) => other(),
+        ([], _) | (_, Some(_)) => other(),
         (accounts, None) => (accounts.iter())
             .map(|account| Principal::Account(account_of(account).to_owned()))
             .collect(),

@@ -265,3 +265,20 @@ async fn a_version_that_cannot_be_deleted_is_told_and_the_others_go() {
         (1, 1)
     );
 }
+
+#[tokio::test]
+async fn on_a_terminal_the_plan_is_shown_and_only_yes_goes_on() {
+    let stage = LayerStage::set();
+    publish(&stage, 2, &[]).await;
+    for (answer, code, deleted) in [("y\n", 1, 0), ("yes\n", 0, 1)] {
+        let said = stage.on_a_terminal(&["prune", "--keep", "1"], answer).await;
+        assert_eq!(said.code, Some(code), "{said:?}");
+        for part in [
+            "would delete",
+            "Delete 1 version? It cannot be undone. Only `yes` goes on:",
+        ] {
+            assert!(said.stdout.contains(part), "{part}: {said:?}");
+        }
+        assert_eq!(stage.plane.count("DeleteLayerVersion"), deleted, "{said:?}");
+    }
+}

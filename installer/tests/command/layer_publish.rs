@@ -1,10 +1,17 @@
 //! `backstop layer publish`: the same layer everywhere, once.
 
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use backstop_testkit::control_plane::Moment;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
 
-use crate::layer_stage::{ACCOUNTS, Asked, Fate, LayerStage, ORGANIZATION, REGIONS, count};
+use crate::layer_stage::{
+    ACCOUNTS, Asked, Fate, LayerStage, ORGANIZATION, REGIONS, count, everywhere,
+};
+use crate::support::Said;
 
 const SHARED: [&str; 3] = ["publish", "--share-organization", ORGANIZATION];
 const JSON: [&str; 2] = ["--output", "json"];
@@ -339,6 +346,82 @@ async fn everyone_is_meant_only_where_that_is_said_twice() {
     let said = stage.said(&[&publish[..], &["--yes"]].concat()).await;
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(said.json()["layers"][0]["sharedWith"], json!(["everyone"]));
+}
+
+#[tokio::test]
+async fn bytes_that_arrived_otherwise_are_a_failure_and_not_in_the_manifest() {
+    let stage = LayerStage::intercepted(|asked| {
+        let content = json!({ "CodeSha256": "b3RoZXI=", "CodeSize": 5 });
+        let answer = json!({ "LayerVersionArn": "arn:other", "Version": 1, "Content": content });
+        if publishes(asked) {
+            Fate::Answer(201, "", answer.to_string())
+        } else {
+            Fate::Pass
+        }
+    })
+    .await;
+    let publish = [&SHARED[..], &ARM64, &["--manifest", "layers.json"], &JSON].concat();
+    let said = stage.said(&publish).await;
+    assert_eq!(said.code, Some(3), "{said:?}");
+    let layer = said.json()["layers"][0].clone();
+    let reason = layer["reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.contains("Lambda stored other bytes than were sent"),
+        "{reason}"
+    );
+    assert_eq!(stage.plane.count("AddLayerVersionPermission"), 0);
+    assert!(!stage.path("layers.json").exists());
+}
+
+#[tokio::test]
+async fn an_interrupted_run_finishes_what_is_under_way_and_says_what_it_did_not_begin() {
+    let stage = LayerStage::set();
+    let held: Vec<_> = (1..=16)
+        .map(|number| {
+            stage
+                .plane
+                .hold("PublishLayerVersion", number, Moment::BeforeItIsDone)
+        })
+        .collect();
+    let everywhere = everywhere();
+    let everywhere: Vec<&str> = everywhere.iter().map(String::as_str).collect();
+    let mut command = stage.layer(
+        &[
+            &SHARED[..],
+            &["--manifest", "layers.json"],
+            &JSON,
+            &everywhere,
+        ]
+        .concat(),
+    );
+    let mut running = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command runs");
+    for held in &held {
+        held.reached().await;
+    }
+    let pid = running.id().expect("it is running").to_string();
+    let killed = Command::new("kill").args(["-INT", &pid]).status().await;
+    assert!(killed.expect("there is kill").success());
+    let mut stderr = BufReader::new(running.stderr.take().expect("it is piped")).lines();
+    while let Some(line) = stderr.next_line().await.expect("it is text") {
+        if line.starts_with("Interrupted") {
+            break;
+        }
+    }
+    drop(held);
+    let said: Said = running.wait_with_output().await.expect("it ends").into();
+    assert_eq!(said.code, Some(130), "{said:?}");
+    let layers = &said.json()["layers"];
+    assert_eq!(
+        (count(layers, "published"), count(layers, "stopped")),
+        (16, 2)
+    );
+    let written = &stage.json("layers.json")["layers"];
+    assert_eq!(written[ACCOUNTS[0]][REGIONS[0]]["arm64"]["version"], 1);
+    assert_eq!(written[ACCOUNTS[2]][REGIONS[2]], Value::Null);
 }
 
 fn told(status: u16, code: &'static str, message: &str) -> Fate {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use backstop_testkit::ControlPlane;
@@ -104,6 +105,43 @@ impl LayerStage {
         run(&mut self.layer(arguments)).await
     }
 
+    /// The same, on a terminal of its own; all that is said is on one stream there.
+    pub(crate) async fn on_a_terminal(&self, arguments: &[&str], answer: &str) -> Said {
+        let command = self.layer(arguments);
+        let command = command.as_std();
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+        let mut terminal = Command::new("script");
+        terminal
+            .args([
+                "--quiet",
+                "--return",
+                "--command",
+                &words.join(" "),
+                "/dev/null",
+            ])
+            .env_clear()
+            .envs(
+                command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .current_dir(self.directory.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut running = terminal.spawn().expect("there is script, of util-linux");
+        let mut stdin = running.stdin.take().expect("it is piped");
+        stdin
+            .write_all(answer.as_bytes())
+            .await
+            .expect("it listens");
+        // The end of the input would end the terminal before the question.
+        let output = running.wait_with_output().await.expect("it ends");
+        drop(stdin);
+        output.into()
+    }
+
     /// The same, in all accounts and regions.
     pub(crate) async fn everywhere(&self, arguments: &[&str]) -> Said {
         let everywhere = everywhere();
@@ -169,6 +207,7 @@ pub(crate) fn zip(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (path, mode, contents) in files {
         let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored)
             .unix_permissions(*mode)
             .last_modified_time(zip::DateTime::DEFAULT);
         zip.start_file(*path, options).expect("it is memory");

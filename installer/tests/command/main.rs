@@ -1,6 +1,7 @@
 //! The real command, from its arguments to its exit code; loopback only.
 
 mod layer;
+mod layer_documented;
 mod layer_prune;
 mod layer_publish;
 mod layer_refused;

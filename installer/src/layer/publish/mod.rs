@@ -154,7 +154,9 @@ impl Job<'_> {
         };
         // What was done without an answer shows up in the list, perhaps a little later.
         for look in 1..=LOOKS {
-            let newest = self.newest(layers, name).await?;
+            let Ok(newest) = self.newest(layers, name).await else {
+                break;
+            };
             if let Some(found) = newest.filter(|(number, content)| {
                 *number > known && content.code_sha256 == self.package.code_sha256
             }) {

@@ -1,5 +1,6 @@
 //! What was published, and where it was not.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -214,7 +215,8 @@ impl Report for PublishSummary {
             &self.skipped,
         );
         if let Some(manifest) = &self.manifest {
-            text += &format!("manifest: {}\n", manifest.display());
+            // A String takes whatever is written to it.
+            writeln!(text, "manifest: {}", manifest.display()).ok();
         }
         text + &style.verdict(self.is_complete(), &self.verdict()) + "\n"
     }
