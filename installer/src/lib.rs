@@ -13,6 +13,7 @@
 //! - [`plan`] is what would be done with each function, and why;
 //! - [`journal`] is what was done, written down before it is;
 //! - [`apply`] carries a plan out;
+//! - [`status`] is what functions have, and whether that is what was left there;
 //! - [`replay`] puts what is in the archive back to a primary;
 //! - [`layer`] packs the extension into what is deployed;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
@@ -38,5 +39,6 @@ pub mod replay;
 pub mod secrets;
 pub mod select;
 pub mod settings;
+pub mod status;
 
 pub use app::main;

@@ -29,7 +29,7 @@ use crate::select::Selection;
 use crate::settings::Settings;
 
 /// Changes or drift are there, and that was asked.
-const CHANGES: u8 = 4;
+pub(super) const CHANGES: u8 = 4;
 
 impl Observer for PlaceBars {
     fn found(&self, place: &Place, functions: u64) {
@@ -146,17 +146,21 @@ pub(super) fn run_runs(args: &RunsArgs, output: Output) -> anyhow::Result<ExitCo
 }
 
 /// All that a command on functions works with.
-struct Desk {
+pub(super) struct Desk {
     output: Output,
-    project: Project,
+    pub(super) project: Project,
     targets: Targets,
-    fleet: Fleet,
-    store: Store,
+    pub(super) fleet: Fleet,
+    pub(super) store: Store,
     access: Access,
 }
 
 impl Desk {
-    async fn open(args: &TargetArgs, state: &StateArgs, output: Output) -> anyhow::Result<Self> {
+    pub(super) async fn open(
+        args: &TargetArgs,
+        state: &StateArgs,
+        output: Output,
+    ) -> anyhow::Result<Self> {
         let project = args.project()?;
         let (access, targets) = (args.access(&project), args.targets(&project)?);
         Self::with(project, access, targets, state, output).await
@@ -187,7 +191,8 @@ impl Desk {
         output: Output,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            fleet: Fleet::open(&access, &targets).await?,
+            // Too large for the stack of every command.
+            fleet: Box::pin(Fleet::open(&access, &targets)).await?,
             store: Store::open(state.state_dir.as_deref())?,
             output,
             project,
@@ -243,7 +248,8 @@ impl Desk {
         self.access.shared(self.targets.timeout).await
     }
 
-    async fn plan(&self, selection: &Selection, wish: &Wish) -> Plan {
+    /// Tells in how many places it is about to look.
+    pub(super) fn tell_where(&self) {
         let places = self.fleet.sites.keys();
         let accounts: BTreeSet<&String> = places.clone().map(|place| &place.account).collect();
         let regions: BTreeSet<&String> = places.map(|place| &place.region).collect();
@@ -252,6 +258,10 @@ impl Desk {
             plural(accounts.len() as u64, "account"),
             plural(regions.len() as u64, "region")
         ));
+    }
+
+    async fn plan(&self, selection: &Selection, wish: &Wish) -> Plan {
+        self.tell_where();
         let bars = PlaceBars::new(self.output.draws());
         let sizes = Sizes::open(Some(self.store.cache("sizes.json")));
         let targets = self.targets.clone();

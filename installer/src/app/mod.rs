@@ -4,6 +4,7 @@
 //! drift, 5 refused by preflight, 130 interrupted. Must not: hold any command's logic.
 
 mod fleet;
+mod inspect;
 mod layer;
 
 use std::process::ExitCode;
@@ -63,6 +64,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Undo(args) => runtime.block_on(fleet::run_undo(args, output)),
         Command::Resume(args) => runtime.block_on(fleet::run_resume(args, output)),
         Command::Runs(args) => fleet::run_runs(&args, output),
+        Command::Status(args) => runtime.block_on(inspect::run_status(*args, output)),
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
     }

@@ -7,6 +7,7 @@ mod demo;
 mod fleet;
 mod layer;
 mod replay;
+mod status;
 mod targets;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -18,6 +19,7 @@ pub use fleet::{
 };
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
 pub use replay::{FormatName, ReplayArgs};
+pub use status::StatusArgs;
 pub use targets::{SelectArgs, TargetArgs};
 
 /// Nothing a Lambda function logs is lost: attach the extension to functions over accounts and regions,
@@ -47,8 +49,8 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or drift (when asked), 5 refused by
-preflight, 130 interrupted";
+Exit codes: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or drift (when asked), 5 refused
+by preflight, 130 interrupted";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -69,6 +71,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// List the runs on this machine
     Runs(RunsArgs),
+    /// Show which functions have the layer, which release of it, and what has changed since
+    Status(Box<StatusArgs>),
     /// Send what is in the archive to a primary
     Replay(ReplayArgs),
     /// Run the real extension through an outage on this machine, replay, and count

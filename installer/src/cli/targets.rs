@@ -218,6 +218,26 @@ impl TargetArgs {
 impl SelectArgs {
     /// Which functions: those of the command line, or else those of the file.
     pub fn selection(&self, project: &Project) -> anyhow::Result<Selection> {
+        let selection = self.said(project);
+        if selection.is_empty() {
+            let problem = format!(
+                "which functions? name them, or give --tag, --runtime or --all, or [select] in {FILE_NAME}"
+            );
+            return Err(UsageError(problem).into());
+        }
+        Ok(selection)
+    }
+
+    /// The same, and every function where nothing is said: for what changes nothing.
+    pub fn selection_or_all(&self, project: &Project) -> Selection {
+        let selection = self.said(project);
+        Selection {
+            all: selection.all || selection.is_empty(),
+            ..selection
+        }
+    }
+
+    fn said(&self, project: &Project) -> Selection {
         let mut selection = Selection {
             functions: self.functions.clone(),
             exclude: self.exclude.clone(),
@@ -232,13 +252,7 @@ impl SelectArgs {
             selection = project.select.selection();
             selection.exclude.extend(exclude);
         }
-        if selection.is_empty() {
-            let problem = format!(
-                "which functions? name them, or give --tag, --runtime or --all, or [select] in {FILE_NAME}"
-            );
-            return Err(UsageError(problem).into());
-        }
-        Ok(selection)
+        selection
     }
 }
 

@@ -6,6 +6,7 @@
 //! decide what is worth saying.
 
 mod bar;
+mod columns;
 mod table;
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use crate::cli::OutputFormat;
 pub use bar::{Bar, Lines, PlaceBars};
+pub use columns::Columns;
 pub use table::{Table, grouped, plural};
 
 /// The version of the JSON objects: members may be added under the same one.

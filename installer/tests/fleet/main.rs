@@ -5,3 +5,4 @@ mod attach;
 mod kills;
 mod races;
 mod stage;
+mod status;

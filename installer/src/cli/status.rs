@@ -1,0 +1,37 @@
+//! The options of `backstop status`.
+
+use clap::Args;
+
+use super::{SelectArgs, StateArgs, TargetArgs};
+
+/// Show which functions have the layer, which release of it, and what has changed since
+///
+/// Every function is looked at where none is named. What was left there is known of the runs on this
+/// machine only; functions that others attached are told apart. No value of a variable is shown.
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_CODES)]
+pub struct StatusArgs {
+    /// Which functions.
+    #[command(flatten)]
+    pub select: SelectArgs,
+
+    /// Exit with 4 where anything drifted, or could have the layer and has not
+    #[arg(long, display_order = 500)]
+    pub detailed_exitcode: bool,
+
+    /// Show the functions that drifted, and no others
+    #[arg(long, display_order = 501)]
+    pub drift_only: bool,
+
+    /// Where.
+    #[command(flatten)]
+    pub targets: TargetArgs,
+
+    /// Where runs are kept.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+const STATUS_CODES: &str = "\
+Exit codes: 0 done, 1 error, 2 usage, 3 not every account and region could be looked at, 4 with
+--detailed-exitcode: something drifted, or has no layer";

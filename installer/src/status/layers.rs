@@ -1,0 +1,75 @@
+//! Which layer versions are in use, and of which release.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Seen;
+use crate::change::{LayerArn, is_ours};
+
+/// A layer version that functions have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InUse {
+    /// Its release; none where its name says none.
+    pub release: Option<String>,
+    /// Its ARN.
+    pub layer: String,
+    /// How many functions.
+    pub functions: u64,
+}
+
+impl InUse {
+    /// By release and ARN.
+    pub(super) fn of(functions: &[Seen]) -> Vec<Self> {
+        let mut counts: BTreeMap<(Option<&str>, &str), u64> = BTreeMap::new();
+        for seen in functions {
+            if let Some(layer) = &seen.layer {
+                *counts.entry((seen.release.as_deref(), layer)).or_default() += 1;
+            }
+        }
+        let in_use = counts
+            .into_iter()
+            .map(|((release, layer), functions)| Self {
+                release: release.map(str::to_owned),
+                layer: layer.to_owned(),
+                functions,
+            });
+        in_use.collect()
+    }
+}
+
+/// The release of a layer of ours, which its name carries: `backstop-extension-arm64-0-1-0` has 0.1.0.
+pub fn release(arn: &str) -> Option<String> {
+    let name = LayerArn::parse(arn).filter(|_| is_ours(arn))?.name;
+    let rest = ["x86_64-", "arm64-"]
+        .iter()
+        .find_map(|architecture| name.split_once(architecture))?
+        .1;
+    let mut parts = rest.splitn(4, '-');
+    let numbers: Vec<&str> = parts.by_ref().take(3).collect();
+    let is_release = numbers.len() == 3 && numbers.iter().all(|part| part.parse::<u64>().is_ok());
+    let pre = parts.next();
+    let pre = pre.map_or_else(String::new, |pre| format!("-{}", pre.replace('-', ".")));
+    is_release.then(|| format!("{}{pre}", numbers.join(".")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layers_name_carries_its_release() {
+        for (name, expected) in [
+            ("backstop-extension-arm64-0-1-0", Some("0.1.0")),
+            ("backstop-extension-x86_64-1-20-3", Some("1.20.3")),
+            ("backstop-extension-arm64-1-0-0-rc-1", Some("1.0.0-rc.1")),
+            ("backstop-extension-arm64", None),
+            ("backstop-extension-arm64-next", None),
+            ("alpha-arm64-0-1-0", None),
+        ] {
+            let arn = format!("arn:aws:lambda:eu-west-1:111122223333:layer:{name}:3");
+            assert_eq!(release(&arn).as_deref(), expected, "{name}");
+        }
+    }
+}
