@@ -4,5 +4,7 @@
 mod attach;
 mod kills;
 mod races;
+mod little_server;
+mod profiles;
 mod stage;
 mod status;
