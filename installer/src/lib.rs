@@ -14,6 +14,7 @@
 //! - [`journal`] is what was done, written down before it is;
 //! - [`apply`] carries a plan out;
 //! - [`status`] is what functions have, and whether that is what was left there;
+//! - [`doctor`] is what stands between one function's records and where they are to go;
 //! - [`replay`] puts what is in the archive back to a primary;
 //! - [`layer`] packs the extension into what is deployed;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
@@ -28,6 +29,7 @@ pub mod aws;
 pub mod change;
 pub mod cli;
 pub mod demo;
+pub mod doctor;
 pub mod fleet;
 pub mod glob;
 pub mod journal;

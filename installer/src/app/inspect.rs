@@ -2,11 +2,16 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
+
 use super::PARTIAL;
 use super::fleet::{CHANGES, Desk};
-use crate::cli::StatusArgs;
+use crate::cli::{DoctorArgs, StatusArgs, TargetArgs, UsageError};
+use crate::doctor::{self, Patient, State};
+use crate::fleet::Fleet;
 use crate::journal::History;
 use crate::output::Output;
+use crate::select::Literal;
 use crate::status;
 
 pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Result<ExitCode> {
@@ -24,4 +29,72 @@ pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Resu
     };
     output.result(&status::View::new(status, args.drift_only))?;
     Ok(code)
+}
+
+pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let Some(named) = args.function.literal() else {
+        let problem = "name one function: `backstop status` looks at many".to_owned();
+        return Err(UsageError(problem).into());
+    };
+    let targets = at(args.targets, &named);
+    let desk = Desk::open(&targets, &args.state, output).await?;
+    let patient = find(&desk.fleet, &named).await?;
+    let history = History::load(&desk.store)?;
+    output.progress(&format!("Checking {}", patient.arn()));
+    let change = history.changes.get(patient.arn());
+    let checkup = Box::pin(doctor::examine(&patient, change)).await;
+    output.result(&checkup)?;
+    Ok(if checkup.state == State::Problem {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// An ARN says itself where the function is.
+fn at(targets: TargetArgs, named: &Literal) -> TargetArgs {
+    let Some((account, region)) = &named.place else {
+        return targets;
+    };
+    TargetArgs {
+        accounts: vec![account.clone()],
+        regions: vec![region.clone()],
+        accounts_file: None,
+        organization: false,
+        include_ou: Vec::new(),
+        exclude_ou: Vec::new(),
+        ..targets
+    }
+}
+
+/// The one function of that name.
+async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Patient> {
+    let skipped = fleet.skipped.iter().filter(|skipped| skipped.is_failure);
+    let mut failures: Vec<String> = skipped.map(|it| it.reason.clone()).collect();
+    let mut found = Vec::new();
+    for site in fleet.sites.values() {
+        match Patient::find(site, &named.name).await {
+            Ok(patient) => found.extend(patient),
+            Err(failure) => failures.push(failure.to_string()),
+        }
+    }
+    if found.len() > 1 {
+        let arns: Vec<&str> = found.iter().map(Patient::arn).collect();
+        let problem = format!(
+            "there are several: give the ARN of one\n{}",
+            arns.join("\n")
+        );
+        return Err(UsageError(problem).into());
+    }
+    match found.pop() {
+        Some(patient) => Ok(patient),
+        None if failures.is_empty() => {
+            let places: Vec<String> = fleet.sites.keys().map(ToString::to_string).collect();
+            let (name, places) = (&named.text, places.join(", "));
+            bail!(
+                "there is no function {name} in {places}: check the name, --regions and --accounts"
+            )
+        }
+        None => bail!("{}", failures.join("\n")),
+    }
 }

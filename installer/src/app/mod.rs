@@ -65,6 +65,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Resume(args) => runtime.block_on(fleet::run_resume(args, output)),
         Command::Runs(args) => fleet::run_runs(&args, output),
         Command::Status(args) => runtime.block_on(inspect::run_status(*args, output)),
+        Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
     }

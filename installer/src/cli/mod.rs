@@ -4,6 +4,7 @@
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
 mod demo;
+mod doctor;
 mod fleet;
 mod layer;
 mod replay;
@@ -13,6 +14,7 @@ mod targets;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use demo::{DemoArgs, FallbackName, StrategyName};
+pub use doctor::DoctorArgs;
 pub use fleet::{
     AccessArgs, AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, ResumeArgs,
     RunsArgs, StateArgs, UndoArgs, WishArgs,
@@ -73,6 +75,8 @@ pub enum Command {
     Runs(RunsArgs),
     /// Show which functions have the layer, which release of it, and what has changed since
     Status(Box<StatusArgs>),
+    /// Check one function from all sides: would its records arrive, and what stands in the way?
+    Doctor(Box<DoctorArgs>),
     /// Send what is in the archive to a primary
     Replay(ReplayArgs),
     /// Run the real extension through an outage on this machine, replay, and count

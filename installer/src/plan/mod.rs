@@ -7,7 +7,7 @@
 
 mod file;
 mod judge;
-mod owner;
+pub(crate) mod owner;
 mod reason;
 mod survey;
 mod unzipped;
@@ -23,6 +23,7 @@ pub use file::{read, write};
 pub(crate) use judge::told;
 pub use judge::{Allowed, Wish};
 pub use reason::{Reason, Verdict};
+pub(crate) use survey::layer_version;
 pub use survey::{Choice, Sizes};
 pub use view::{Explanations, View};
 

@@ -166,7 +166,10 @@ impl<'a> Survey<'a> {
 }
 
 /// The layer version, through the call that its account can be asked with.
-async fn layer_version(site: &Site, arn: &str) -> Result<GetLayerVersionOutput, Failure> {
+pub(crate) async fn layer_version(
+    site: &Site,
+    arn: &str,
+) -> Result<GetLayerVersionOutput, Failure> {
     let lambda = &site.lambda;
     let what = format!("reading the layer version {arn}");
     let parts = LayerArn::parse(arn).filter(|parts| parts.account == site.place.account);

@@ -4,9 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, PackageType, State};
+use aws_sdk_lambda::types::{
+    Concurrency, FunctionConfiguration, LastUpdateStatus, PackageType, State,
+};
 
 use crate::aws::{Failure, Kind};
 use crate::fleet::{Place, Site};
@@ -42,6 +45,10 @@ pub struct Function {
     pub vpc_id: Option<String>,
     /// Whether published versions start from a snapshot.
     pub is_snap_start: bool,
+    /// Its memory, in MiB.
+    pub memory_mb: u32,
+    /// The longest that an invocation may take.
+    pub timeout: Duration,
     /// What `GetFunction` knows and a list does not.
     pub live: Option<Live>,
 }
@@ -57,6 +64,8 @@ pub struct Live {
     pub reason: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// How many of it may run at once, where that is reserved: at 0 none may.
+    pub reserved_concurrency: Option<u32>,
     /// Where its code can be read for some minutes. As good as a secret: it is signed.
     pub code_url: Option<CodeUrl>,
 }
@@ -152,6 +161,8 @@ impl Function {
             is_snap_start: (configuration.snap_start())
                 .and_then(|it| it.apply_on())
                 .is_some_and(|on| on.as_str() == "PublishedVersions"),
+            memory_mb: number(configuration.memory_size()).unwrap_or(128),
+            timeout: Duration::from_secs(number(configuration.timeout()).unwrap_or(3).into()),
             live: None,
             name,
         })
@@ -163,6 +174,11 @@ impl Function {
             live.state != State::Pending && live.last_update != LastUpdateStatus::InProgress
         })
     }
+}
+
+/// Lambda's numbers are never negative.
+fn number(number: Option<i32>) -> Option<u32> {
+    number.and_then(|number| number.try_into().ok())
 }
 
 impl Live {
@@ -179,6 +195,9 @@ impl Live {
             tags: (answer.tags().into_iter().flatten())
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
+            reserved_concurrency: number(
+                (answer.concurrency()).and_then(Concurrency::reserved_concurrent_executions),
+            ),
             code_url: (answer.code())
                 .and_then(|code| code.location())
                 .map(|url| CodeUrl(url.to_owned())),

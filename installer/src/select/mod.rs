@@ -13,7 +13,7 @@ use aws_sdk_resourcegroupstagging::types::TagFilter as SdkTagFilter;
 use serde::{Deserialize, Serialize};
 
 pub use function::{CodeUrl, Environment, Function, Live};
-pub use pattern::Pattern;
+pub use pattern::{Literal, Pattern};
 
 use crate::aws::{Failure, Kind};
 use crate::fleet::Site;
@@ -107,7 +107,7 @@ impl Selection {
     }
 
     /// The names, where nothing but names is given.
-    fn literals(&self) -> Option<Vec<pattern::Literal>> {
+    fn literals(&self) -> Option<Vec<Literal>> {
         let only_names = self.tags.is_empty() && !self.functions.is_empty();
         only_names
             .then(|| self.functions.iter().map(Pattern::literal).collect())
@@ -139,7 +139,7 @@ pub async fn find(site: &Site, selection: &Selection) -> Result<Found, Failure> 
 async fn find_named(
     site: &Site,
     selection: &Selection,
-    literals: Vec<pattern::Literal>,
+    literals: Vec<Literal>,
 ) -> Result<Found, Failure> {
     let mut found = Found::default();
     let here = (site.place.account.clone(), site.place.region.clone());

@@ -32,7 +32,7 @@ impl Pattern {
     }
 
     /// The one name it stands for, with the ARN's account and region.
-    pub(super) fn literal(&self) -> Option<Literal> {
+    pub fn literal(&self) -> Option<Literal> {
         match self {
             Self::Name(glob) if glob.is_literal() => Some(Literal {
                 place: None,
@@ -55,13 +55,13 @@ impl Pattern {
 
 /// One function that was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Literal {
+pub struct Literal {
     /// Account and region, where an ARN says so.
-    pub(super) place: Option<(String, String)>,
+    pub place: Option<(String, String)>,
     /// Its name.
-    pub(super) name: String,
+    pub name: String,
     /// As it was given.
-    pub(super) text: String,
+    pub text: String,
 }
 
 impl FromStr for Pattern {

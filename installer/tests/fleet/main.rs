@@ -4,6 +4,7 @@
 mod attach;
 mod kills;
 mod races;
+mod doctor;
 mod little_server;
 mod profiles;
 mod stage;

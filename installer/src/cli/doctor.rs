@@ -1,0 +1,28 @@
+//! The options of `backstop doctor`.
+
+use clap::Args;
+
+use super::{StateArgs, TargetArgs};
+use crate::select::Pattern;
+
+/// Check one function from all sides: would its records arrive, and what stands in the way?
+///
+/// Changes nothing and sends nothing. What cannot be found out is told with the permission that is missing.
+#[derive(Debug, Args)]
+#[command(after_help = DOCTOR_CODES)]
+pub struct DoctorArgs {
+    /// The function's name or ARN; an ARN is looked for in its own account and region
+    #[arg(value_name = "FUNCTION")]
+    pub function: Pattern,
+
+    /// Where.
+    #[command(flatten)]
+    pub targets: TargetArgs,
+
+    /// Where runs are kept.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+const DOCTOR_CODES: &str = "\
+Exit codes: 0 no problem (warnings and unknowns there may be), 1 a problem or an error, 2 usage";

@@ -1,0 +1,287 @@
+//! The calls: one question each, and what it was answered.
+
+use aws_config::Region;
+use aws_sdk_iam::types::{
+    ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType,
+};
+use aws_sdk_lambda::config::http::HttpResponse;
+use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
+use aws_sdk_lambda::types::CodeSigningPolicy;
+use backstop_config::S3Archive;
+use futures_util::future::join_all;
+
+use super::sinks::{Decided, Need};
+use crate::aws::{self, Failure, Kind};
+use crate::fleet::Site;
+use crate::plan;
+use crate::select::Function;
+
+/// What is not published.
+pub(super) const LATEST: &str = "$LATEST";
+
+/// A code signing configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signing {
+    /// Whether what is not signed is refused.
+    pub(super) is_enforced: bool,
+    /// The signing profiles' versions that are allowed.
+    pub(super) allowed: Vec<String>,
+}
+
+/// What is published of a function.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Published {
+    /// Versions and the layers of each.
+    pub(super) versions: Vec<(String, Vec<String>)>,
+    pub(super) aliases: Vec<Alias>,
+    /// Versions and aliases for which environments are kept ready.
+    pub(super) provisioned: Vec<String>,
+}
+
+/// A name, and the versions that it leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Alias {
+    pub(super) name: String,
+    pub(super) versions: Vec<String>,
+}
+
+/// What IAM says of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    Allowed,
+    /// Nothing allows it.
+    NotAllowed,
+    /// Something denies it.
+    Forbidden,
+}
+
+/// A bucket that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bucket {
+    pub(super) region: Option<String>,
+}
+
+pub(super) async fn layer_version(
+    site: &Site,
+    arn: Option<&str>,
+) -> Option<Result<GetLayerVersionOutput, Failure>> {
+    Some(plan::layer_version(site, arn?).await)
+}
+
+/// None where the function has no such configuration.
+pub(super) async fn signing(site: &Site, function: &Function) -> Result<Option<Signing>, Failure> {
+    let (lambda, client) = (&site.lambda, site.lambda.client());
+    let answer = lambda
+        .read("reading the function's code signing", || {
+            (client.get_function_code_signing_config())
+                .function_name(&function.name)
+                .send()
+        })
+        .await;
+    let arn = match &answer {
+        Ok(answer) => answer.code_signing_config_arn(),
+        Err(failure) if failure.kind == Kind::NotFound => "",
+        Err(failure) => return Err(failure.clone()),
+    };
+    if arn.is_empty() {
+        return Ok(None);
+    }
+    let answer = lambda
+        .read("reading the code signing configuration", || {
+            (client.get_code_signing_config())
+                .code_signing_config_arn(arn)
+                .send()
+        })
+        .await?;
+    let config = answer.code_signing_config();
+    let policy = config
+        .and_then(|config| config.code_signing_policies())
+        .and_then(|policies| policies.untrusted_artifact_on_deployment());
+    let publishers = config.and_then(|config| config.allowed_publishers());
+    Ok(Some(Signing {
+        is_enforced: policy == Some(&CodeSigningPolicy::Enforce),
+        allowed: publishers.map_or_else(Vec::new, |it| it.signing_profile_version_arns().to_vec()),
+    }))
+}
+
+pub(super) async fn published(site: &Site, function: &Function) -> Result<Published, Failure> {
+    let mut published = Published {
+        aliases: aliases(site, &function.name).await?,
+        versions: versions(site, &function.name).await?,
+        provisioned: Vec::new(),
+    };
+    // There is none of what was never published.
+    if !published.versions.is_empty() {
+        published.provisioned = provisioned(site, &function.name).await?;
+    }
+    Ok(published)
+}
+
+async fn aliases(site: &Site, name: &str) -> Result<Vec<Alias>, Failure> {
+    let (lambda, mut marker) = (&site.lambda, None::<String>);
+    let mut aliases = Vec::new();
+    loop {
+        let page = lambda
+            .read("listing the function's aliases", || {
+                (lambda.client().list_aliases().function_name(name))
+                    .set_marker(marker.clone())
+                    .send()
+            })
+            .await?;
+        for alias in page.aliases() {
+            let routing = alias.routing_config();
+            let weights = routing.and_then(|routing| routing.additional_version_weights());
+            let first = alias.function_version().map(str::to_owned);
+            let mut others: Vec<String> = weights
+                .into_iter()
+                .flat_map(|it| it.keys().cloned())
+                .collect();
+            others.sort_unstable();
+            aliases.push(Alias {
+                name: alias.name().unwrap_or_default().to_owned(),
+                versions: first.into_iter().chain(others).collect(),
+            });
+        }
+        marker = next(page.next_marker());
+        if marker.is_none() {
+            return Ok(aliases);
+        }
+    }
+}
+
+async fn versions(site: &Site, name: &str) -> Result<Vec<(String, Vec<String>)>, Failure> {
+    let (lambda, mut marker) = (&site.lambda, None::<String>);
+    let mut versions = Vec::new();
+    loop {
+        let page = lambda
+            .read("listing the function's versions", || {
+                (lambda
+                    .client()
+                    .list_versions_by_function()
+                    .function_name(name))
+                .set_marker(marker.clone())
+                .send()
+            })
+            .await?;
+        for version in page.versions() {
+            let number = version.version().unwrap_or_default();
+            // It is listed with what is published, and is not.
+            if number != LATEST {
+                let layers = version.layers().iter().filter_map(|layer| layer.arn());
+                versions.push((number.to_owned(), layers.map(str::to_owned).collect()));
+            }
+        }
+        marker = next(page.next_marker());
+        if marker.is_none() {
+            return Ok(versions);
+        }
+    }
+}
+
+async fn provisioned(site: &Site, name: &str) -> Result<Vec<String>, Failure> {
+    let (lambda, mut marker) = (&site.lambda, None::<String>);
+    let mut qualifiers = Vec::new();
+    loop {
+        let page = lambda
+            .read("listing the function's provisioned concurrency", || {
+                (lambda.client().list_provisioned_concurrency_configs())
+                    .function_name(name)
+                    .set_marker(marker.clone())
+                    .send()
+            })
+            .await?;
+        let arns = page.provisioned_concurrency_configs().iter();
+        let arns = arns.filter_map(|config| config.function_arn());
+        let ends = arns.filter_map(|arn| arn.rsplit(':').next());
+        qualifiers.extend(ends.map(str::to_owned));
+        marker = next(page.next_marker());
+        if marker.is_none() {
+            return Ok(qualifiers);
+        }
+    }
+}
+
+fn next(marker: Option<&str>) -> Option<String> {
+    marker.filter(|it| !it.is_empty()).map(str::to_owned)
+}
+
+/// Asks IAM what the execution role may.
+pub(super) async fn decisions(site: &Site, function: &Function, needs: Vec<Need>) -> Vec<Decided> {
+    let region = aws::global_region(&site.partition);
+    let config = site.config.to_builder().region(region).build();
+    let client = &aws_sdk_iam::Client::new(&config);
+    let ask = |need: Need| async move {
+        let decision = decision(client, &function.role, &need).await;
+        (need, decision)
+    };
+    join_all(needs.into_iter().map(ask)).await
+}
+
+async fn decision(
+    client: &aws_sdk_iam::Client,
+    role: &str,
+    need: &Need,
+) -> Result<Decision, Failure> {
+    let via = need.via.as_ref().map(|service| {
+        ContextEntry::builder()
+            .context_key_name("kms:ViaService")
+            .context_key_type(ContextKeyTypeEnum::String)
+            .context_key_values(service)
+            .build()
+    });
+    let answer = client
+        .simulate_principal_policy()
+        .policy_source_arn(role)
+        .action_names(need.action)
+        .resource_arns(&need.resource)
+        .set_context_entries(via.map(|via| vec![via]))
+        .send()
+        .await
+        .map_err(|error| Failure::of("asking IAM what the execution role may", &error))?;
+    let decisions = answer.evaluation_results().iter();
+    let decisions: Vec<_> = decisions.map(EvaluationResult::eval_decision).collect();
+    Ok(
+        if decisions.contains(&&PolicyEvaluationDecisionType::ExplicitDeny) {
+            Decision::Forbidden
+        } else if decisions == [&PolicyEvaluationDecisionType::Allowed] {
+            Decision::Allowed
+        } else {
+            Decision::NotAllowed
+        },
+    )
+}
+
+/// Asks S3 for the archive's bucket, as whoever runs this and not as the function.
+pub(super) async fn bucket(
+    site: &Site,
+    archive: Option<&S3Archive>,
+) -> Option<Result<Bucket, Failure>> {
+    let archive = archive?;
+    let region = Region::new(archive.region.clone());
+    let config = site.config.to_builder().region(region).build();
+    let answer = aws::s3(&config)
+        .head_bucket()
+        .bucket(&archive.bucket)
+        .set_expected_bucket_owner(archive.expected_bucket_owner.clone())
+        .send()
+        .await;
+    Some(match answer {
+        Ok(answer) => Ok(Bucket {
+            region: answer.bucket_region().map(str::to_owned),
+        }),
+        Err(error) => {
+            // A bucket in another region says so, also to those who may not look into it.
+            let headers = error.raw_response().map(HttpResponse::headers);
+            let region = headers.and_then(|headers| headers.get("x-amz-bucket-region"));
+            match region.filter(|region| *region != archive.region) {
+                Some(region) => Ok(Bucket {
+                    region: Some(region.to_owned()),
+                }),
+                None => Err(Failure::of(
+                    &format!("looking for the bucket {}", archive.bucket),
+                    &error,
+                )),
+            }
+        }
+    })
+}

@@ -1,0 +1,291 @@
+//! What the function itself tells: its state, its layers, its environment. Pure.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
+use aws_sdk_lambda::types::{LastUpdateStatus, State};
+
+use super::ask::Signing;
+use super::{Check, Patient};
+use crate::aws::{Failure, Kind};
+use crate::change::{Change, MOST_ENVIRONMENT_BYTES, MOST_LAYERS, is_ours};
+use crate::plan::{Reason, owner};
+use crate::select::{Environment, Function};
+use crate::status::{drift, release};
+
+/// Whose layers' releases are compared with it.
+const OWN_RELEASE: &str = env!("CARGO_PKG_VERSION");
+/// What a deployment may still add without being told.
+const SPARE_ENVIRONMENT_BYTES: usize = 512;
+
+/// Everything that needs no further call.
+pub(super) fn checks(patient: &Patient, change: Option<&Change>) -> Vec<Check> {
+    let function = &patient.function;
+    let mut checks = vec![state(patient), package(function)];
+    checks.extend(runtime(function));
+    checks.extend(layers(function));
+    checks.push(environment(function));
+    checks.extend(live(function));
+    checks.extend(change.map(|change| runs(function, change)));
+    checks
+}
+
+fn state(patient: &Patient) -> Check {
+    let function = &patient.function;
+    let Some(live) = &function.live else {
+        let permission = "lambda:GetFunction";
+        return match &patient.unread {
+            Some(failure) => Check::unanswered("state", failure, permission),
+            None => Check::unknown("state", "not asked", format!("grant {permission}")),
+        };
+    };
+    let why = (live.reason.as_ref()).map_or_else(String::new, |reason| format!(": {reason}"));
+    let (state, update) = (live.state.as_str(), live.last_update.as_str());
+    let found = format!("{state}, last update {update}{why}");
+    match (&live.state, &live.last_update) {
+        (State::Failed, _) | (_, LastUpdateStatus::Failed) => {
+            Check::problem("state", found, Reason::Failed.explanation())
+        }
+        (State::Pending, _) | (_, LastUpdateStatus::InProgress) => {
+            Check::warning("state", found, "wait for the deployment, and look again")
+        }
+        (State::Inactive, _) => Check::warning("state", found, "invoke it once to wake it"),
+        _ => Check::ok("state", found),
+    }
+}
+
+fn package(function: &Function) -> Check {
+    if function.is_replica {
+        let found = "a copy for Lambda@Edge";
+        return Check::problem("package", found, Reason::EdgeReplica.explanation());
+    }
+    if function.is_image {
+        let architecture = &function.architecture;
+        return Check::warning(
+            "package",
+            "a container image: no layer can be added, and what is in the image cannot be seen from here",
+            format!(
+                "in its Dockerfile:\nADD extension-{architecture}.tar.gz /opt/\nENV BACKSTOP_PRIMARY_URL=https://…"
+            ),
+        );
+    }
+    let runtime = function.runtime.as_deref().unwrap_or("no runtime");
+    let found = format!("a zip, {runtime} on {}", function.architecture);
+    Check::ok("package", found)
+}
+
+fn runtime(function: &Function) -> Option<Check> {
+    let runtime = (function.runtime.as_deref()).filter(|it| owner::is_too_old(it))?;
+    let next = Reason::RuntimeTooOld.explanation();
+    Some(Check::problem("runtime", runtime, next))
+}
+
+fn layers(function: &Function) -> Vec<Check> {
+    if function.is_image || function.is_replica {
+        return Vec::new();
+    }
+    let ours: Vec<&str> = (function.layers.iter())
+        .filter(|arn| is_ours(arn))
+        .map(String::as_str)
+        .collect();
+    let count = function.layers.len();
+    let used = format!("{count} of {MOST_LAYERS} layers");
+    let mut checks = Vec::new();
+    match ours[..] {
+        [] if count >= MOST_LAYERS => checks.push(Check::problem(
+            "layer",
+            format!("not attached, and there is no room: {used}"),
+            Reason::LayersFull.explanation(),
+        )),
+        [] => checks.push(Check::problem(
+            "layer",
+            format!("not attached; {used}"),
+            format!("backstop attach {} --layers MANIFEST", function.name),
+        )),
+        [one] => {
+            checks.push(Check::ok("layer", format!("{one}; {used}")));
+            checks.push(of_release(one));
+        }
+        [first, ..] => checks.push(Check::problem(
+            "layer",
+            format!("{} of them are ours: {}", ours.len(), ours.join(", ")),
+            format!(
+                "leave one; `backstop attach {}` does, in the place of {first}",
+                function.name
+            ),
+        )),
+    }
+    if let Some(vendor) = owner::other_extension(&function.layers) {
+        let next = Reason::OtherTelemetryExtension.explanation();
+        checks.push(Check::warning("other-extension", vendor, next));
+    }
+    checks
+}
+
+fn of_release(arn: &str) -> Check {
+    let Some(release) = release(arn) else {
+        return Check::unknown(
+            "release",
+            "the layer's name says no release",
+            "publish layers with `backstop layer publish`: their names do",
+        );
+    };
+    if release == OWN_RELEASE {
+        return Check::ok("release", release);
+    }
+    let found = format!("{release}, and this command line is {OWN_RELEASE}");
+    let next = if numbers(&release) < numbers(OWN_RELEASE) {
+        "attach the newer layer: backstop attach"
+    } else {
+        "use a newer command line: it knows the newer layer's settings"
+    };
+    Check::warning("release", found, next)
+}
+
+/// What releases are ordered by; what has something behind the hyphen comes first.
+fn numbers(release: &str) -> (Vec<u64>, bool) {
+    let (numbers, pre) = release
+        .split_once('-')
+        .map_or((release, None), |(numbers, pre)| (numbers, Some(pre)));
+    let numbers = numbers.split('.').filter_map(|part| part.parse().ok());
+    (numbers.collect(), pre.is_none())
+}
+
+/// Whether the layer version is there still, and fits.
+pub(super) fn layer_version(
+    function: &Function,
+    arn: &str,
+    version: Result<GetLayerVersionOutput, Failure>,
+) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let mut architectures: Vec<String> = Vec::new();
+    match version {
+        Ok(version) => {
+            checks.push(Check::ok("layer-version", "it is there and can be read"));
+            let compatible = version.compatible_architectures().iter();
+            architectures.extend(compatible.map(|it| it.as_str().to_owned()));
+        }
+        Err(failure) if failure.kind == Kind::NotFound => checks.push(Check::problem(
+            "layer-version",
+            "it was deleted: the function goes on with it, and its next deployment fails",
+            "attach one that is there: backstop attach",
+        )),
+        Err(failure) => {
+            let account = &function.place.account;
+            let next = if failure.kind == Kind::Denied {
+                format!(
+                    "it was deleted, or is not shared with account {account}, or grant \
+                     lambda:GetLayerVersion to whoever runs this"
+                )
+            } else {
+                "try again".to_owned()
+            };
+            checks.push(Check::unknown("layer-version", failure.brief(), next));
+        }
+    }
+    if architectures.is_empty() {
+        // Not every region takes them; the name tells too.
+        let named = ["x86_64", "arm64"].into_iter();
+        architectures.extend(named.filter(|it| arn.contains(it)).map(str::to_owned));
+    }
+    let own = &function.architecture;
+    checks.push(if architectures.is_empty() || architectures.contains(own) {
+        Check::ok("architecture", format!("the layer is for {own} too"))
+    } else {
+        let others = architectures.join(" and ");
+        let found = format!("the layer is for {others}, and the function runs on {own}");
+        let next = format!("attach the layer for {own}: the extension cannot start");
+        Check::problem("architecture", found, next)
+    });
+    checks
+}
+
+fn environment(function: &Function) -> Check {
+    match &function.environment {
+        Environment::Unreadable(reason) => Check::unknown(
+            "environment",
+            reason,
+            "grant kms:Decrypt on the function's key to whoever runs this",
+        ),
+        Environment::Readable(variables) => {
+            let bytes = measured(variables);
+            let found = format!("readable, {bytes} of {MOST_ENVIRONMENT_BYTES} bytes");
+            if bytes + SPARE_ENVIRONMENT_BYTES > MOST_ENVIRONMENT_BYTES {
+                let next = "there is little room left: move large values to Parameter Store";
+                return Check::warning("environment", found, next);
+            }
+            Check::ok("environment", found)
+        }
+    }
+}
+
+/// As Lambda measures it.
+fn measured(variables: &BTreeMap<String, String>) -> usize {
+    if variables.is_empty() {
+        return 0;
+    }
+    serde_json::json!(variables).to_string().len()
+}
+
+/// What only `GetFunction` tells.
+fn live(function: &Function) -> Vec<Check> {
+    let Some(live) = &function.live else {
+        return Vec::new();
+    };
+    let mut checks = Vec::new();
+    if live.reserved_concurrency == Some(0) {
+        checks.push(Check::problem(
+            "concurrency",
+            "none of it may run: its reserved concurrency is 0",
+            "give it some, or take the reservation away: someone has switched the function off",
+        ));
+    }
+    if let Some((reason, detail)) = owner::manager(&live.tags) {
+        checks.push(Check::warning("owner", detail, reason.explanation()));
+    }
+    checks
+}
+
+/// Whether it is as this machine's runs left it.
+fn runs(function: &Function, change: &Change) -> Check {
+    let drift = drift(function, change);
+    if drift.is_empty() {
+        return Check::ok("drift", "as the last run on this machine left it");
+    }
+    let drift: Vec<String> = drift.iter().map(ToString::to_string).collect();
+    let next = "someone changed it since; `backstop attach` puts back what is not theirs";
+    Check::warning("drift", drift.join("; "), next)
+}
+
+/// Whether code signing lets the layer pass.
+pub(super) fn signing(
+    function: &Function,
+    signed_by: Option<&str>,
+    signing: Result<Option<Signing>, Failure>,
+) -> Vec<Check> {
+    if function.is_image || function.is_replica {
+        return Vec::new();
+    }
+    let signing = match signing {
+        Ok(Some(signing)) => signing,
+        Ok(None) => return vec![Check::ok("code-signing", "not enforced")],
+        Err(failure) => {
+            let permission = "lambda:GetFunctionCodeSigningConfig and lambda:GetCodeSigningConfig";
+            return vec![Check::unanswered("code-signing", &failure, permission)];
+        }
+    };
+    if !signing.is_enforced {
+        return vec![Check::ok("code-signing", "not enforced")];
+    }
+    if signed_by.is_some_and(|profile| signing.allowed.iter().any(|it| it == profile)) {
+        let found = "enforced, and the layer is signed by a profile that is allowed";
+        return vec![Check::ok("code-signing", found)];
+    }
+    let found = if function.layers.iter().any(|arn| is_ours(arn)) {
+        "enforced, and the layer is not signed by a profile that is allowed: the next change is refused"
+    } else {
+        "enforced: a layer that is not signed by a profile that is allowed will be refused"
+    };
+    let next = Reason::CodeSigningEnforced.explanation();
+    vec![Check::warning("code-signing", found, next)]
+}

@@ -1,0 +1,233 @@
+//! What the extension makes of the function's variables, by its own rules. Pure.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use backstop_config::{Fallback, Settings};
+use reqwest::Url;
+
+use super::{Check, Resolved};
+use crate::select::Function;
+
+/// Domains that no public name server knows.
+const PRIVATE_DOMAINS: [&str; 7] = [
+    "internal", "local", "lan", "corp", "home", "private", "intranet",
+];
+
+/// The settings as the extension resolves them in this function, and every mistake.
+pub(super) fn resolve(function: &Function, variables: &BTreeMap<String, String>) -> Resolved {
+    let mut strings = variables.clone();
+    for (name, value) in [
+        ("AWS_REGION", function.place.region.clone()),
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
+        (
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            function.memory_mb.to_string(),
+        ),
+    ] {
+        strings.insert(name.to_owned(), value);
+    }
+    Settings::resolve(&strings)
+}
+
+pub(super) fn checks(function: &Function, resolved: Option<&Resolved>) -> Vec<Check> {
+    let Some((settings, errors)) = resolved else {
+        let next = "grant kms:Decrypt on the function's key to whoever runs this";
+        let found = "the environment cannot be read";
+        return vec![Check::unknown("settings", found, next)];
+    };
+    let mut checks = Vec::new();
+    if errors.is_empty() {
+        checks.push(Check::ok("settings", "valid"));
+    }
+    let is_elsewhere = is_elsewhere(function, settings);
+    for error in errors {
+        // Of an image this is no mistake: its sinks may be in it.
+        if !(is_elsewhere && error.message().starts_with("gives no valid primary")) {
+            let next = "the reference is docs/configuration.md";
+            checks.push(Check::problem("settings", error.to_string(), next));
+        }
+    }
+    if is_elsewhere {
+        let found = "no sink is in the function's variables; an image may have its own";
+        let next = "look at ENV in its Dockerfile";
+        checks.push(Check::unknown("settings", found, next));
+        return checks;
+    }
+    checks.push(buffer(function, settings));
+    checks.push(timeout(function, settings));
+    checks.push(primary(settings));
+    checks.push(network(function, settings));
+    checks
+}
+
+/// Whether the settings are in an image, where nobody sees them from here.
+pub(super) fn is_elsewhere(function: &Function, settings: &Settings) -> bool {
+    function.is_image && settings.primary.is_none() && settings.fallbacks.is_empty()
+}
+
+/// The buffer's bound against the function's memory.
+fn buffer(function: &Function, settings: &Settings) -> Check {
+    const MIB: usize = 1024 * 1024;
+    let (bytes, memory) = (settings.buffer_max_bytes, function.memory_mb as usize);
+    let found = format!("at most {} MiB of {memory}", bytes / MIB);
+    if bytes > memory * MIB / 4 {
+        let next = "lower BACKSTOP_BUFFER_MAX_BYTES, or give the function more memory: it has to fit beside the handler";
+        return Check::warning("buffer", found, next);
+    }
+    Check::ok("buffer", found)
+}
+
+/// What sending may add against the function's timeout, which counts both.
+fn timeout(function: &Function, settings: &Settings) -> Check {
+    let (added, timeout) = (settings.flush.max_added, function.timeout);
+    let found = format!(
+        "sending may add {} ms of the {} ms that an invocation may take",
+        added.as_millis(),
+        timeout.as_millis()
+    );
+    if added > timeout / 2 {
+        let next = "lower BACKSTOP_MAX_ADDED_MS, or give the function a longer timeout";
+        return Check::warning("timeout", found, next);
+    }
+    Check::ok("timeout", found)
+}
+
+fn primary(settings: &Settings) -> Check {
+    let Some(primary) = &settings.primary else {
+        let next = "set BACKSTOP_PRIMARY_URL";
+        return if settings.fallbacks.is_empty() {
+            Check::problem("primary", "no valid one, and no fallback", next)
+        } else {
+            let found = "no valid one: every record goes to the fallbacks";
+            Check::warning("primary", found, next)
+        };
+    };
+    let shown = primary.shown_url();
+    let has_secret = primary.token.is_some() || !primary.headers.is_empty();
+    match Url::parse(&primary.url) {
+        Ok(url) if url.scheme() == "http" && reach(&url) != Reach::Loopback => {
+            let secrets = if has_secret {
+                ", token and headers"
+            } else {
+                ""
+            };
+            let found = format!("{shown}: records{secrets} are readable on the way");
+            Check::warning("primary", found, "use https")
+        }
+        _ => Check::ok("primary", shown),
+    }
+}
+
+/// Where a host is, as far as its name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Loopback,
+    Private,
+    Public,
+}
+
+fn reach(url: &Url) -> Reach {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_matches(['[', ']']).trim_end_matches('.');
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return match address {
+            _ if address.is_loopback() => Reach::Loopback,
+            IpAddr::V4(it) if it.is_private() || it.is_link_local() => Reach::Private,
+            IpAddr::V6(it) if it.is_unique_local() || it.is_unicast_link_local() => Reach::Private,
+            _ => Reach::Public,
+        };
+    }
+    let last = host.rsplit('.').next().unwrap_or_default();
+    if host == "localhost" || last == "localhost" {
+        Reach::Loopback
+    } else if !host.contains('.')
+        || PRIVATE_DOMAINS.contains(&last)
+        || host.ends_with(".vpce.amazonaws.com")
+    {
+        Reach::Private
+    } else {
+        Reach::Public
+    }
+}
+
+/// Whether the function can get there: what its network lets out is EC2's to tell, so this says what to
+/// look at.
+fn network(function: &Function, settings: &Settings) -> Check {
+    let url = settings.primary.as_ref();
+    let url = url.and_then(|primary| Url::parse(&primary.url).ok());
+    let host = (url.as_ref().and_then(Url::host_str)).unwrap_or_default();
+    let endpoints: Vec<&str> = (settings.fallbacks.iter())
+        .map(|fallback| match fallback {
+            Fallback::Firehose { .. } => "an interface endpoint of Firehose",
+            Fallback::S3(_) => "a gateway endpoint of S3",
+        })
+        .collect();
+    match (url.as_ref().map(reach), &function.vpc_id) {
+        (Some(Reach::Loopback), _) => Check::warning(
+            "network",
+            format!("{host} is the function's own environment"),
+            "something there has to take the records: another extension, or a process of the handler's",
+        ),
+        (Some(Reach::Private), None) => Check::warning(
+            "network",
+            format!("{host} is private, and the function is in no VPC"),
+            "put the function into the VPC of the host, or give the host's public address",
+        ),
+        (_, None) => Check::ok(
+            "network",
+            "in no VPC: Lambda's own network reaches what is public",
+        ),
+        (primary, Some(vpc)) => in_vpc(vpc, (primary, host), &endpoints),
+    }
+}
+
+fn in_vpc(vpc: &str, (primary, host): (Option<Reach>, &str), endpoints: &[&str]) -> Check {
+    let mut routes = Vec::new();
+    if primary == Some(Reach::Public) {
+        routes.push(format!(
+            "{host} needs a route from each of the function's subnets to a NAT gateway (an internet \
+             gateway is not enough), or an endpoint, and a security group that lets it out"
+        ));
+    }
+    if !endpoints.is_empty() {
+        let endpoints = endpoints.join(" and ");
+        routes.push(format!(
+            "the fallbacks need a route to a NAT gateway, or {endpoints}"
+        ));
+    }
+    if routes.is_empty() {
+        return Check::ok("network", format!("in {vpc}, and so is where records go"));
+    }
+    let found = format!("in {vpc}: what it lets out cannot be seen from here");
+    Check::warning("network", found, routes.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hosts_name_tells_where_it_is() {
+        for (url, expected) in [
+            ("https://intake.example.com/v1", Reach::Public),
+            ("https://8.8.8.8/", Reach::Public),
+            ("http://127.0.0.1:4318/", Reach::Loopback),
+            ("http://localhost:4318/", Reach::Loopback),
+            ("http://[::1]/", Reach::Loopback),
+            ("https://10.1.2.3/", Reach::Private),
+            ("https://172.16.0.1/", Reach::Private),
+            ("https://172.32.0.1/", Reach::Public),
+            ("https://[fd00::1]/", Reach::Private),
+            ("https://collector.internal/", Reach::Private),
+            ("https://collector/", Reach::Private),
+            (
+                "https://vpce-1.execute-api.eu-west-1.vpce.amazonaws.com/",
+                Reach::Private,
+            ),
+        ] {
+            let parsed = Url::parse(url).expect("it is an address");
+            assert_eq!(reach(&parsed), expected, "{url}");
+        }
+    }
+}

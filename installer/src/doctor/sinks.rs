@@ -1,0 +1,197 @@
+//! What the fallbacks need of the execution role, and whether it has that. Pure.
+
+use backstop_config::{Fallback, S3Archive, Settings};
+
+use super::Check;
+use super::ask::{Bucket, Decision};
+use super::settings::is_elsewhere;
+use crate::aws::{Failure, Kind};
+use crate::select::Function;
+
+/// An action that the execution role has to be allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Need {
+    pub(super) check: &'static str,
+    pub(super) action: &'static str,
+    pub(super) resource: String,
+    /// The service through which a key is used.
+    pub(super) via: Option<String>,
+}
+
+/// What was found out about a need.
+pub(super) type Decided = (Need, Result<Decision, Failure>);
+
+/// Exactly what the fallbacks call. (<https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html>)
+pub(super) fn needs(partition: &str, function: &Function, settings: &Settings) -> Vec<Need> {
+    let account = &function.place.account;
+    let mut needs = Vec::new();
+    for fallback in &settings.fallbacks {
+        match fallback {
+            Fallback::Firehose { stream, region } => needs.push(Need {
+                check: "firehose",
+                action: "firehose:PutRecordBatch",
+                resource: format!(
+                    "arn:{partition}:firehose:{region}:{account}:deliverystream/{stream}"
+                ),
+                via: None,
+            }),
+            Fallback::S3(archive) => {
+                needs.push(Need {
+                    check: "archive",
+                    action: "s3:PutObject",
+                    resource: format!(
+                        "arn:{partition}:s3:::{}/{}",
+                        archive.bucket,
+                        key(function, archive)
+                    ),
+                    via: None,
+                });
+                needs.extend(key_need(partition, account, archive));
+            }
+        }
+    }
+    needs
+}
+
+/// A key as the archive has them: a policy may name any part of it.
+fn key(function: &Function, archive: &S3Archive) -> String {
+    let (place, name) = (&function.place, &function.name);
+    let (account, region) = (&place.account, &place.region);
+    let prefix = match archive.prefix.as_str() {
+        "" => String::new(),
+        prefix => format!("{prefix}/"),
+    };
+    format!(
+        "{prefix}v1/account={account}/region={region}/function={name}/dt=2026-01-31/hour=08/b.ndjson.gz"
+    )
+}
+
+/// The key's ARN; an alias is not what policies name.
+fn key_need(partition: &str, account: &str, archive: &S3Archive) -> Option<Need> {
+    let key = archive.kms_key_id.as_ref()?;
+    let resource = if key.starts_with("arn:") {
+        key.clone()
+    } else {
+        format!("arn:{partition}:kms:{}:{account}:key/{key}", archive.region)
+    };
+    (!key.contains("alias/")).then(|| Need {
+        check: "key",
+        action: "kms:GenerateDataKey",
+        resource,
+        via: Some(format!("s3.{}.amazonaws.com", archive.region)),
+    })
+}
+
+/// The archive in S3, where there is one.
+pub(super) fn archive(settings: &Settings) -> Option<&S3Archive> {
+    settings
+        .fallbacks
+        .iter()
+        .find_map(|fallback| match fallback {
+            Fallback::S3(archive) => Some(archive),
+            Fallback::Firehose { .. } => None,
+        })
+}
+
+pub(super) fn checks(
+    function: &Function,
+    settings: Option<&Settings>,
+    decided: &[Decided],
+) -> Vec<Check> {
+    let Some(settings) = settings else {
+        return Vec::new();
+    };
+    let mut checks: Vec<Check> = decided.iter().map(|it| allowed(function, it)).collect();
+    if settings.fallbacks.is_empty() && !is_elsewhere(function, settings) {
+        let found = "none: what the primary does not take is lost with the environment";
+        let next = "set BACKSTOP_FIREHOSE_STREAM or BACKSTOP_S3_BUCKET";
+        checks.push(Check::warning("fallbacks", found, next));
+    }
+    let alias = (archive(settings).and_then(|archive| archive.kms_key_id.as_ref()))
+        .filter(|key| key.contains("alias/"));
+    if let Some(alias) = alias {
+        let found = format!("{alias} is an alias, and policies name keys");
+        let next = "grant kms:GenerateDataKey on the key behind it, or set its ARN";
+        checks.push(Check::unknown("key", found, next));
+    }
+    checks
+}
+
+fn allowed(function: &Function, (need, decision): &Decided) -> Check {
+    let Need {
+        check,
+        action,
+        resource,
+        ..
+    } = need;
+    let what = format!("{action} on {resource}");
+    let role = &function.role;
+    match decision {
+        Ok(Decision::Allowed) => Check::ok(check, format!("the role may {what}")),
+        Ok(Decision::Forbidden) => Check::problem(
+            check,
+            format!("a policy forbids {role} {what}"),
+            "find the Deny: in the role's policies, its boundary, or the organisation's",
+        ),
+        // A key's own policy may allow what the role's do not; so may a bucket's, which is rarer.
+        Ok(Decision::NotAllowed) if *check == "key" => Check::warning(
+            check,
+            format!("no policy of {role} allows {what}"),
+            "grant it, unless the key's own policy does",
+        ),
+        Ok(Decision::NotAllowed) => {
+            let unless = if *check == "archive" {
+                ", unless the bucket's own policy does"
+            } else {
+                ""
+            };
+            Check::problem(
+                check,
+                format!("{role} may not {action}"),
+                format!("grant {what}{unless}"),
+            )
+        }
+        Err(failure) if failure.kind == Kind::NotFound => Check::problem(
+            check,
+            format!("the execution role {role} is not there"),
+            "give the function a role that is: without one it cannot run",
+        ),
+        Err(failure) => Check::unanswered(check, failure, "iam:SimulatePrincipalPolicy"),
+    }
+}
+
+/// Whether the archive's bucket is there, and where.
+pub(super) fn bucket(
+    archive: Option<&S3Archive>,
+    found: Option<Result<Bucket, Failure>>,
+) -> Vec<Check> {
+    let (Some(archive), Some(found)) = (archive, found) else {
+        return Vec::new();
+    };
+    let (name, region) = (&archive.bucket, &archive.region);
+    vec![match found {
+        Ok(Bucket { region: Some(is) }) if is != *region => Check::problem(
+            "bucket",
+            format!("{name} is in {is}, and the extension asks in {region}"),
+            format!("use a bucket in {region}: the archive's is that of the function"),
+        ),
+        Ok(Bucket { region: Some(is) }) => Check::ok("bucket", format!("{name} in {is}")),
+        Ok(Bucket { region: None }) => Check::ok("bucket", format!("{name} is there")),
+        Err(failure) if failure.kind == Kind::NotFound => Check::problem(
+            "bucket",
+            format!("{name} is not there"),
+            "create it, or mend BACKSTOP_S3_BUCKET",
+        ),
+        Err(failure) => {
+            let owner = archive.expected_bucket_owner.as_ref();
+            let owner = owner.map_or_else(String::new, |owner| {
+                format!("; it may belong to another account than {owner}")
+            });
+            let next = match failure.kind {
+                Kind::Denied => format!("grant s3:ListBucket on it to whoever runs this{owner}"),
+                _ => "try again".to_owned(),
+            };
+            Check::unknown("bucket", failure.brief(), next)
+        }
+    }]
+}

@@ -1,0 +1,142 @@
+//! What others have to be asked: IAM, S3, the list of what is published.
+
+use backstop_testkit::control_plane::FunctionSpec;
+
+use super::{check, doctor, healthy, report};
+use crate::little_server::LittleServer;
+use crate::stage::{ACCOUNT, Said, Stage, here};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aliases_on_versions_without_the_layer_are_told() {
+    let stage = Stage::set().await;
+    let spec = healthy(&stage);
+    stage.plane.add_function(
+        &here(),
+        FunctionSpec {
+            layers: Vec::new(),
+            provisioned: vec!["live".to_owned()],
+            ..spec.clone()
+        },
+    );
+    stage.plane.publish_version(&here(), "orders");
+    stage
+        .plane
+        .change(&here(), "orders", |it| it.layers.clone_from(&spec.layers));
+    stage.plane.publish_version(&here(), "orders");
+    stage
+        .plane
+        .set_alias(&here(), "orders", ("live", "1"), None);
+    stage
+        .plane
+        .set_alias(&here(), "orders", ("canary", "2"), Some(("1", 0.5)));
+    stage
+        .plane
+        .set_alias(&here(), "orders", ("good", "2"), None);
+    stage
+        .plane
+        .set_alias(&here(), "orders", ("latest", "$LATEST"), None);
+    let said = doctor(&stage, &["orders", "--output", "json"]).await;
+    let json = said.json();
+    let all = json["checks"].as_array().unwrap().iter();
+    let told: Vec<&str> = (all.filter(|it| it["state"] == "warning"))
+        .map(|it| it["found"].as_str().unwrap())
+        .filter(|found| found.contains("the layer"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "canary leads to version 1, without the layer: invocations through it don't use it",
+            "live leads to version 1, without the layer: invocations through it don't use it",
+            "the environments that are kept ready for live are without the layer",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_permission_costs_its_checks_only_and_is_named() {
+    let stage = Stage::set().await;
+    for operation in [
+        "GetFunction",
+        "GetLayerVersion",
+        "GetFunctionCodeSigningConfig",
+        "ListAliases",
+        "SimulatePrincipalPolicy",
+    ] {
+        stage.plane.deny(operation);
+    }
+    stage.plane.add_function(&here(), healthy(&stage));
+    let s3 = LittleServer::s3("archive", 403, "eu-west-1");
+    let mut command = stage.backstop(&["doctor", "orders", "--output", "json"]);
+    command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
+    let said: Said = command.output().await.unwrap().into();
+    let json = said.json();
+    for (name, permission) in [
+        ("state", "lambda:GetFunction"),
+        ("layer-version", "lambda:GetLayerVersion"),
+        ("code-signing", "lambda:GetFunctionCodeSigningConfig"),
+        ("firehose", "iam:SimulatePrincipalPolicy"),
+        ("archive", "iam:SimulatePrincipalPolicy"),
+        ("key", "iam:SimulatePrincipalPolicy"),
+        ("bucket", "s3:ListBucket"),
+        ("aliases", "lambda:ListAliases"),
+    ] {
+        let (is, told) = check(&json, name);
+        assert_eq!(is, "unknown", "{told}");
+        assert!(told.contains(&format!("grant {permission}")), "{told}");
+    }
+    for name in ["layer", "release", "architecture", "settings", "primary"] {
+        assert_eq!(check(&json, name).0, "ok", "{json}");
+    }
+    assert_eq!(said.code, Some(0));
+    // Nor may anything be listed: then there is nothing to check.
+    stage.plane.deny("ListFunctions");
+    let said = doctor(&stage, &["orders"]).await;
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.stderr.contains("lambda:GetFunction"),
+        "{}",
+        said.snapshot()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bucket_is_looked_for() {
+    let stage = Stage::set().await;
+    stage.plane.add_function(&here(), healthy(&stage));
+    for (status, region, expected, part) in [
+        (200, "eu-west-1", "ok", "archive in eu-west-1"),
+        (404, "", "problem", "archive is not there"),
+        (301, "us-east-1", "problem", "archive is in us-east-1"),
+        (403, "us-east-1", "problem", "archive is in us-east-1"),
+        (403, "eu-west-1", "unknown", "grant s3:ListBucket"),
+    ] {
+        let s3 = LittleServer::s3("archive", status, region);
+        let mut command = stage.backstop(&["doctor", "orders", "--output", "json"]);
+        command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
+        let said: Said = command.output().await.unwrap().into();
+        let json = said.json();
+        let (is, told) = check(&json, "bucket");
+        assert_eq!(is, expected, "{status} {region}: {told}");
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_is_gone_or_denied_is_a_problem() {
+    let stage = Stage::set().await;
+    let spec = healthy(&stage);
+    let deny = r#"{"Statement":[{"Effect":"Deny","Action":"firehose:*","Resource":"*"}]}"#;
+    stage
+        .plane
+        .put_role_policy(ACCOUNT, "orders", "guard", deny);
+    let (_, json) = report(&stage, spec.clone()).await;
+    let (is, told) = check(&json, "firehose");
+    assert_eq!(is, "problem");
+    assert!(told.contains("find the Deny"), "{told}");
+    stage.plane.remove_role(ACCOUNT, "orders");
+    let (_, json) = report(&stage, spec).await;
+    assert!(
+        check(&json, "firehose").1.contains("is not there"),
+        "{json}"
+    );
+}

@@ -1,0 +1,169 @@
+//! One function, looked at from all sides.
+
+mod asked;
+mod faults;
+
+use std::collections::BTreeMap;
+
+use backstop_testkit::control_plane::{FunctionSpec, Place, Signing};
+use serde_json::Value;
+
+use crate::little_server::LittleServer;
+use crate::stage::{ACCOUNT, Said, Stage, here};
+
+const STREAM: &str = "arn:aws:firehose:eu-west-1:111122223333:deliverystream/telemetry";
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/8cd4ed10-4dd8-4c4f-9ab3-3a6f2b7f0b1c";
+
+async fn doctor(stage: &Stage, arguments: &[&str]) -> Said {
+    let all = [
+        &["doctor", "--rate", "500", "--read-rate", "500"],
+        arguments,
+    ]
+    .concat();
+    stage.run(&all).await
+}
+
+/// How a check came out, and all that is said of it.
+fn check<'a>(report: &'a Value, name: &str) -> (&'a str, String) {
+    let checks = report["checks"].as_array().unwrap();
+    let found = checks.iter().find(|it| it["check"] == name);
+    let found = found.unwrap_or_else(|| panic!("{name} was not checked: {report}"));
+    (found["state"].as_str().unwrap(), found.to_string())
+}
+
+/// The checks that did not come out well, in order.
+fn not_ok(report: &Value) -> Vec<(&str, &str)> {
+    let checks = report["checks"].as_array().unwrap().iter();
+    let states = checks.map(|it| (it["check"].as_str().unwrap(), it["state"].as_str().unwrap()));
+    states.filter(|(_, state)| *state != "ok").collect()
+}
+
+fn variables(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let all = [
+        (
+            "BACKSTOP_PRIMARY_URL",
+            "https://intake.example.com/v1?key=hunter2",
+        ),
+        ("BACKSTOP_PRIMARY_TOKEN", "hunter2"),
+    ];
+    (all.iter().chain(more))
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// With both fallbacks, a key and everything that they need.
+fn healthy(stage: &Stage) -> FunctionSpec {
+    let document = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            { "Effect": "Allow", "Action": "firehose:PutRecordBatch", "Resource": STREAM },
+            { "Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::archive/backstop/*" },
+            { "Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": KEY },
+        ],
+    });
+    (stage.plane).put_role_policy(ACCOUNT, "orders", "backstop", &document.to_string());
+    FunctionSpec {
+        name: "orders".to_owned(),
+        runtime: Some("nodejs22.x".to_owned()),
+        layers: stage.layers.values().cloned().collect(),
+        memory_mb: Some(512),
+        timeout: Some(30),
+        environment: variables(&[
+            ("BACKSTOP_FIREHOSE_STREAM", "telemetry"),
+            ("BACKSTOP_S3_BUCKET", "archive"),
+            ("BACKSTOP_S3_KMS_KEY_ID", KEY),
+        ]),
+        ..FunctionSpec::default()
+    }
+}
+
+/// The report on a function of this kind; nothing of it holds the secret.
+async fn report(stage: &Stage, spec: FunctionSpec) -> (Said, Value) {
+    let s3 = LittleServer::s3("archive", 200, "eu-west-1");
+    let name = spec.name.clone();
+    stage.plane.add_function(&here(), spec);
+    let mut command = stage.backstop(&[
+        "doctor",
+        &name,
+        "--output",
+        "json",
+        "--rate",
+        "500",
+        "--read-rate",
+        "500",
+    ]);
+    command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
+    let said: Said = command.output().await.unwrap().into();
+    assert!(!said.snapshot().contains("hunter2"), "{}", said.snapshot());
+    let json = said.json();
+    (said, json)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_function_has_nothing_to_tell() {
+    let stage = Stage::set().await;
+    let (said, json) = report(&stage, healthy(&stage)).await;
+    insta::assert_json_snapshot!("doctor_json", json);
+    assert_eq!(not_ok(&json), []);
+    assert_eq!(said.code, Some(0));
+
+    let s3 = LittleServer::s3("archive", 200, "eu-west-1");
+    let mut command = stage.backstop(&["doctor", "orders"]);
+    command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
+    let said: Said = command.output().await.unwrap().into();
+    insta::assert_snapshot!("doctor_table", said.snapshot());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_told_with_what_to_do_and_exit_code_1() {
+    let stage = Stage::set().await;
+    let spec = FunctionSpec {
+        environment: variables(&[
+            ("BACKSTOP_FIREHOSE_STREAM", "telemetry"),
+            ("BACKSTOP_MAX_ADDED_MS", "soon"),
+            ("BACKSTOP_PRIMARY_FORMT", "json"),
+            ("BACKSTOP_BUFFER_MAX_BYTES", "67108864"),
+        ]),
+        layers: Vec::new(),
+        reserved_concurrency: Some(0),
+        vpc_id: Some("vpc-1".to_owned()),
+        signing: Signing::Enforce,
+        memory_mb: Some(128),
+        timeout: None,
+        ..healthy(&stage)
+    };
+    stage.plane.add_function(&here(), spec);
+    stage
+        .plane
+        .put_role_policy(ACCOUNT, "orders", "backstop", "{}");
+    let said = doctor(&stage, &["orders"]).await;
+    insta::assert_snapshot!("doctor_problems", said.snapshot());
+    assert_eq!(said.code, Some(1));
+    assert!(!said.snapshot().contains("hunter2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_function_is_found_by_its_arn_and_by_a_name_that_only_one_has() {
+    let stage = Stage::set().await;
+    let elsewhere = Place::new(ACCOUNT, "eu-central-1");
+    stage.plane.add_function(&here(), healthy(&stage));
+    stage.plane.add_function(&elsewhere, healthy(&stage));
+    let arn = format!("arn:aws:lambda:eu-central-1:{ACCOUNT}:function:orders");
+    let said = doctor(&stage, &[&arn, "--output", "json"]).await;
+    assert_eq!(said.json()["arn"], arn.as_str(), "{}", said.snapshot());
+
+    let regions = ["--regions", "eu-west-1,eu-central-1"];
+    let said = doctor(&stage, &[&["orders"], &regions[..]].concat()).await;
+    assert_eq!(said.code, Some(2));
+    assert!(said.stderr.contains(&arn), "{}", said.snapshot());
+    let said = doctor(&stage, &["payments"]).await;
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.stderr
+            .contains("there is no function payments in 111122223333 eu-west-1"),
+        "{}",
+        said.snapshot()
+    );
+    let said = doctor(&stage, &["orders-*"]).await;
+    assert_eq!(said.code, Some(2), "{}", said.snapshot());
+}
