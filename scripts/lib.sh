@@ -13,6 +13,7 @@ cargo_audit_version=0.22.2
 cargo_deny_version=0.20.2
 cargo_mutants_version=27.1.0
 cargo_zigbuild_version=0.24.0
+ministack_version=1.5.33
 debian_rustc_version=1.96.0+dfsg1-1~deb12u2
 shellcheck_version=0.11.0.1
 ziglang_version=0.15.2
@@ -131,6 +132,12 @@ find_zig() {
         printf '%s\n' "$zig"
         return
     done
+}
+
+# Prints the path of ministack, an emulator of AWS. Fails without a word.
+find_ministack() {
+    [[ -x $tools/bin/ministack ]] || install_wheels "ministack==$ministack_version" || return
+    printf '%s\n' "$tools/bin/ministack"
 }
 
 # find_tool NAME VERSION: prints the path of a tool that cargo installs; installs a pinned one (about

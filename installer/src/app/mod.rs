@@ -3,6 +3,7 @@
 //! Invariant: the codes are a contract: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or
 //! drift, 5 refused by preflight, 130 interrupted. Must not: hold any command's logic.
 
+mod about;
 mod fleet;
 mod inspect;
 mod layer;
@@ -54,7 +55,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("the runtime could not be started")?;
-    let output = Output::new(cli.output, cli.quiet);
+    let output = Output::new(cli.output, cli.quiet, cli.color);
     match cli.command {
         Command::Layer(args) => runtime.block_on(layer::run(args.command, output)),
         Command::Plan(args) => runtime.block_on(fleet::run_plan(*args, output)),
@@ -68,6 +69,8 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
+        Command::Completions(args) => about::run_completions(&args, output),
+        Command::Man(args) => about::run_man(&args, output),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Must not: read files or the environment, connect to anything, or hold a secret: tokens and
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
+mod about;
 mod demo;
 mod doctor;
 mod fleet;
@@ -13,6 +14,7 @@ mod targets;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use about::{CompletionsArgs, ManArgs};
 pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
 pub use fleet::{
@@ -48,6 +50,17 @@ pub struct Cli {
     /// No progress on stderr
     #[arg(long, short, global = true, display_order = 901)]
     pub quiet: bool,
+
+    /// Whether the result is coloured
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        display_order = 902
+    )]
+    pub color: Colour,
 }
 
 const EXIT_CODES: &str = "\
@@ -81,6 +94,10 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Run the real extension through an outage on this machine, replay, and count
     Demo(DemoArgs),
+    /// Write a shell's completions to stdout
+    Completions(CompletionsArgs),
+    /// Write the manual: one page to stdout, or one for each command into a directory
+    Man(ManArgs),
 }
 
 /// How a result is printed.
@@ -91,6 +108,18 @@ pub enum OutputFormat {
     Table,
     /// One object, with a `schemaVersion`
     Json,
+}
+
+/// When a result is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Colour {
+    /// On a terminal that can, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
 }
 
 /// What was asked for makes no sense: exit code 2.

@@ -1,23 +1,15 @@
 //! What the reports on layers have in common.
 
-use comfy_table::{Table, presets};
-
 use crate::fleet::Skipped;
+use crate::output::Columns;
 
 /// Rows of text under their headings, as wide as what is in them; ends with a line feed.
 pub(super) fn columns(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(heading);
+    let mut columns = Columns::new(heading);
     for row in rows {
-        table.add_row(row);
+        columns.row(row);
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table
-        .lines()
-        .map(|line| line.trim_end().to_owned() + "\n")
-        .collect()
+    columns.to_string()
 }
 
 /// What was said on several lines, on one.

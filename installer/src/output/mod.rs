@@ -9,11 +9,12 @@ mod bar;
 mod columns;
 mod table;
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-use crate::cli::OutputFormat;
+use crate::cli::{Colour, OutputFormat};
 pub use bar::{Bar, Lines, PlaceBars};
 pub use columns::Columns;
 pub use table::{Table, grouped, plural};
@@ -49,6 +50,7 @@ impl Style {
 pub struct Output {
     format: OutputFormat,
     quiet: bool,
+    colour: Colour,
 }
 
 #[derive(Serialize)]
@@ -61,26 +63,30 @@ struct Versioned<'a, T> {
 
 impl Output {
     /// As the options say.
-    pub fn new(format: OutputFormat, quiet: bool) -> Self {
-        Self { format, quiet }
+    pub fn new(format: OutputFormat, quiet: bool, colour: Colour) -> Self {
+        Self {
+            format,
+            quiet,
+            colour,
+        }
     }
 
     /// Prints a command's result.
     pub fn result(&self, result: &impl Report) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
+        let is_terminal = io::stdout().is_terminal();
         let text = match self.format {
-            OutputFormat::Table => {
-                let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                result.text(Style {
-                    colour: stdout.is_terminal() && !no_colour,
-                })
-            }
-            OutputFormat::Json => json(result, stdout.is_terminal())? + "\n",
+            OutputFormat::Table => result.text(Style {
+                colour: is_coloured(self.colour, is_terminal, |name| std::env::var_os(name)),
+            }),
+            OutputFormat::Json => json(result, is_terminal)? + "\n",
         };
-        match stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-        {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Prints a result that has one form only.
+    pub fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             // Whoever read it has read enough.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             outcome => outcome,
@@ -111,6 +117,23 @@ impl Output {
     }
 }
 
+/// What is typed goes before the environment. (<https://no-color.org>)
+fn is_coloured(
+    colour: Colour,
+    is_terminal: bool,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> bool {
+    let set = |name| environment(name).filter(|value| !value.is_empty());
+    match colour {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => {
+            let is_dumb = set("TERM").is_some_and(|terminal| terminal == "dumb");
+            is_terminal && !is_dumb && set("NO_COLOR").is_none()
+        }
+    }
+}
+
 /// The JSON form of a result, as it is printed and kept.
 pub fn json(result: &impl Serialize, pretty: bool) -> io::Result<String> {
     let versioned = Versioned {
@@ -128,4 +151,30 @@ pub fn json(result: &impl Serialize, pretty: bool) -> io::Result<String> {
 fn say(line: &str) {
     // Nobody is left to tell when stderr is closed.
     writeln!(io::stderr().lock(), "{line}").ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_that_can_and_for_those_who_ask() {
+        for (colour, is_terminal, set, expected) in [
+            (Colour::Auto, true, None, true),
+            (Colour::Auto, false, None, false),
+            (Colour::Auto, true, Some(("NO_COLOR", "1")), false),
+            (Colour::Auto, true, Some(("NO_COLOR", "")), true),
+            (Colour::Auto, true, Some(("TERM", "dumb")), false),
+            (Colour::Auto, true, Some(("TERM", "xterm")), true),
+            (Colour::Always, false, Some(("NO_COLOR", "1")), true),
+            (Colour::Never, true, None, false),
+        ] {
+            let environment = |name: &str| {
+                set.filter(|(known, _)| *known == name)
+                    .map(|(_, value)| OsString::from(value))
+            };
+            let is = is_coloured(colour, is_terminal, environment);
+            assert_eq!(is, expected, "{colour:?} {is_terminal} {set:?}");
+        }
+    }
 }

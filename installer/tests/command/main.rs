@@ -1,5 +1,6 @@
 //! The real command, from its arguments to its exit code; loopback only.
 
+mod about;
 mod layer;
 mod layer_documented;
 mod layer_prune;

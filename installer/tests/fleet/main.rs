@@ -2,10 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod attach;
-mod kills;
-mod races;
 mod doctor;
+mod kills;
 mod little_server;
 mod profiles;
+mod races;
 mod stage;
 mod status;

@@ -192,3 +192,14 @@ async fn a_place_that_cannot_be_looked_at_is_told_and_the_others_are_shown() {
         told.snapshot()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colour_is_for_those_who_ask_where_there_is_no_terminal() {
+    let stage = Stage::set().await;
+    let plain = status(&stage, &[]).await;
+    assert!(!plain.stdout.contains('\x1b'), "{plain:?}");
+    let coloured = status(&stage, &["--color", "always"]).await;
+    assert!(coloured.stdout.starts_with("\x1b[1;32m"), "{coloured:?}");
+    let json = status(&stage, &["--color", "always", "--output", "json"]).await;
+    assert!(!json.stdout.contains('\x1b'), "{json:?}");
+}

@@ -1,0 +1,97 @@
+//! Completions and the manual.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::support::{backstop, run};
+
+#[tokio::test]
+async fn every_shell_has_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let said = run(backstop().args(["completions", shell])).await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        for word in ["doctor", "detailed-exitcode"] {
+            assert!(said.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+    let said = run(backstop().args(["completions", "ksh"])).await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+}
+
+#[tokio::test]
+async fn bash_can_load_its_completions() {
+    let script = run(backstop().args(["completions", "bash"])).await.stdout;
+    let complete = "\nCOMP_WORDS=(backstop doc); COMP_CWORD=1; _backstop backstop doc backstop; echo \"${COMPREPLY[@]}\"";
+    for (options, input, expected) in [
+        (&["-n"][..], script.clone(), ""),
+        (&["--norc"], script + complete, "doctor\n"),
+    ] {
+        let mut bash = Command::new("bash")
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("there is a bash");
+        let mut stdin = bash.stdin.take().expect("it is piped");
+        stdin.write_all(input.as_bytes()).expect("bash reads");
+        drop(stdin);
+        let output = bash.wait_with_output().expect("bash ends");
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            expected,
+            "{output:?}"
+        );
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_manual_has_a_page_for_each_command() {
+    let said = run(backstop().arg("man")).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for heading in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "SUBCOMMANDS"] {
+        assert!(
+            said.stdout.contains(&format!("\n.SH {heading}\n")),
+            "{heading}"
+        );
+    }
+    let directory = tempfile::TempDir::new().expect("there is room for a directory");
+    let pages = directory.path().join("man1");
+    let said = run(backstop().arg("man").arg("--directory").arg(&pages)).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let mut names: Vec<String> = std::fs::read_dir(&pages)
+        .expect("it was made")
+        .map(|entry| {
+            entry
+                .expect("it can be read")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort_unstable();
+    for name in [
+        "backstop.1",
+        "backstop-doctor.1",
+        "backstop-layer-build.1",
+        "backstop-status.1",
+    ] {
+        assert!(names.iter().any(|it| it == name), "{name}: {names:?}");
+    }
+    for name in &names {
+        let page = std::fs::read_to_string(pages.join(name)).expect("it was written");
+        for heading in ["NAME", "SYNOPSIS", "OPTIONS"] {
+            assert!(
+                page.contains(&format!("\n.SH {heading}\n")),
+                "{name}: {heading}"
+            );
+        }
+    }
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").expect("the directory is ours");
+    let said = run(backstop().arg("man").arg("--directory").arg(&file)).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("cannot be written to"), "{said:?}");
+}
