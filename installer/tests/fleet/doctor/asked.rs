@@ -119,6 +119,12 @@ async fn the_bucket_is_looked_for() {
         assert_eq!(is, expected, "{status} {region}: {told}");
         assert!(told.contains(part), "{told}");
     }
+    // An emulator, or an endpoint of the function's own network.
+    let elsewhere = ("AWS_ENDPOINT_URL_S3", "http://s3.internal");
+    stage.plane.deploy(&here(), "orders", elsewhere);
+    let json = doctor(&stage, &["orders", "--output", "json"]).await.json();
+    assert!(!json.to_string().contains(r#""check":"bucket""#), "{json}");
+    assert_eq!(check(&json, "archive").0, "ok");
 }
 
 #[tokio::test(flavor = "multi_thread")]
