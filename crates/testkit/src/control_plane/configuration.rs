@@ -67,11 +67,18 @@ impl Function {
             "Architectures": [spec.architecture.as_deref().unwrap_or("x86_64")],
             "CodeSize": content::zipped_size(spec.unzipped_bytes),
             "CodeSha256": code_sha256(spec),
-            "MemorySize": 128,
-            "Timeout": 3,
+            "MemorySize": spec.memory_mb.unwrap_or(128),
+            "Timeout": spec.timeout.unwrap_or(3),
             "LastModified": "2026-01-31T08:00:00.000+0000",
             "RevisionId": version.map_or(self.revision, |version| version.revision).to_string(),
         });
+        if let Some(vpc) = &spec.vpc_id {
+            configuration["VpcConfig"] =
+                json!({ "VpcId": vpc, "SubnetIds": ["subnet-0"], "SecurityGroupIds": ["sg-0"] });
+        }
+        if spec.snap_start {
+            configuration["SnapStart"] = json!({ "ApplyOn": "PublishedVersions" });
+        }
         if what.has_states {
             let is_pending = version.is_some_and(versions::Version::is_pending);
             let state = match version {

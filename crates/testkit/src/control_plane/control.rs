@@ -121,6 +121,12 @@ impl ControlPlane {
         lock(&self.endpoint.state).regions.enable(account, opted_in);
     }
 
+    /// Nobody may call this operation, as of a caller without the permission.
+    pub fn deny(&self, operation: &str) {
+        let mut state = lock(&self.endpoint.state);
+        state.denied.insert(operation.to_owned());
+    }
+
     /// Nobody may assume a role in this account.
     pub fn deny_roles(&self, account: &str) {
         let mut state = lock(&self.endpoint.state);

@@ -184,8 +184,13 @@ impl Functions {
                 "ImageUri": format!("{}.dkr.ecr.{}.amazonaws.com/{}:1", place.account, place.region, function.spec.name),
             }),
         };
-        let tags = &function.spec.tags;
-        Ok(json!({ "Configuration": configuration, "Code": code, "Tags": tags }))
+        let mut answer = json!({
+            "Configuration": configuration, "Code": code, "Tags": function.spec.tags,
+        });
+        if let Some(reserved) = function.spec.reserved_concurrency {
+            answer["Concurrency"] = json!({ "ReservedConcurrentExecutions": reserved });
+        }
+        Ok(answer)
     }
 
     pub(super) fn configuration(

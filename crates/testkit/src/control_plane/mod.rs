@@ -188,6 +188,7 @@ struct State {
     layers: Layers,
     quota: Option<Quota>,
     down: BTreeSet<String>,
+    denied: BTreeSet<String>,
     regions: Regions,
     sts: Sts,
     iam: Iam,

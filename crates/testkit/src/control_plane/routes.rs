@@ -20,6 +20,7 @@ pub(super) enum Operation {
     PublishVersion,
     ListVersionsByFunction,
     ListAliases,
+    ListProvisionedConcurrencyConfigs,
     GetAlias(String),
     UpdateAlias(String),
     GetPolicy,
@@ -53,6 +54,7 @@ impl Operation {
             Self::PublishVersion => "PublishVersion",
             Self::ListVersionsByFunction => "ListVersionsByFunction",
             Self::ListAliases => "ListAliases",
+            Self::ListProvisionedConcurrencyConfigs => "ListProvisionedConcurrencyConfigs",
             Self::GetAlias(_) => "GetAlias",
             Self::UpdateAlias(_) => "UpdateAlias",
             Self::GetPolicy => "GetPolicy",
@@ -150,6 +152,9 @@ fn lambda(request: &Request<Bytes>) -> Option<(Operation, String)> {
         }
         ("PUT", ["2015-03-31", "functions", name, "aliases", alias]) => {
             (Op::UpdateAlias((*alias).to_owned()), *name)
+        }
+        ("GET", ["2019-09-30", "functions", name, "provisioned-concurrency"]) => {
+            (Op::ListProvisionedConcurrencyConfigs, *name)
         }
         ("GET", ["2020-06-30", "functions", name, "code-signing-config"]) => {
             (Op::GetFunctionCodeSigningConfig, *name)

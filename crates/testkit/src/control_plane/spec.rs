@@ -65,4 +65,16 @@ pub struct FunctionSpec {
     pub aliases: Vec<String>,
     /// Its execution role.
     pub role: Option<String>,
+    /// In MiB; 128 where there is none.
+    pub memory_mb: Option<u32>,
+    /// In seconds; 3 where there is none.
+    pub timeout: Option<u32>,
+    /// Its VPC.
+    pub vpc_id: Option<String>,
+    /// How many of it may run at once, where that is reserved.
+    pub reserved_concurrency: Option<u32>,
+    /// Whether published versions start from a snapshot.
+    pub snap_start: bool,
+    /// Versions and aliases for which environments are kept ready.
+    pub provisioned: Vec<String>,
 }

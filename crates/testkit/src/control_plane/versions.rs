@@ -219,6 +219,18 @@ impl Functions {
         Ok(json!({ "Aliases": aliases, "NextMarker": next }))
     }
 
+    /// The versions and aliases for which environments are kept ready.
+    pub(super) fn list_provisioned(&mut self, place: &Place, name: &str) -> Result<Value, Refusal> {
+        let function = self.function(place, name)?.0;
+        let configs = function.spec.provisioned.iter().map(|qualifier| {
+            json!({
+                "FunctionArn": format!("{}:{qualifier}", function.arn), "Status": "READY",
+                "RequestedProvisionedConcurrentExecutions": 1,
+            })
+        });
+        Ok(json!({ "ProvisionedConcurrencyConfigs": configs.collect::<Vec<_>>() }))
+    }
+
     pub(super) fn alias(
         &mut self,
         place: &Place,
