@@ -141,19 +141,21 @@ impl Failure {
     }
 }
 
-/// An error and what caused it, in words: the SDK's own form has the whole answer in it, and with it what
-/// may be secret.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.ends_with(&words) {
-            text = format!("{text}: {words}");
+/// What an error says, with what caused it, each once.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string().trim().to_owned();
+        // These two are how the SDK is built, and nothing that happened.
+        let is_frame =
+            matches!(text.as_str(), "dispatch failure" | "other") && error.source().is_some();
+        if !is_frame && !parts.contains(&text) {
+            parts.push(text);
         }
-        cause = error.source();
+        next = error.source();
     }
-    text
+    parts.join(": ")
 }
 
 /// Lambda's answer to too large an environment quotes all of it.

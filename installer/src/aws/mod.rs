@@ -11,11 +11,14 @@ use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::Region;
+use aws_config::SdkConfig;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
-pub use failure::{Failure, Kind};
+pub use failure::{Failure, Kind, chain};
 
 /// The region where nothing names one; what the AWS tools assume for S3.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -36,21 +39,36 @@ pub struct Access {
 impl Access {
     /// An S3 client.
     pub async fn s3(&self) -> aws_sdk_s3::Client {
-        let shared = self.load().await;
-        let mut config = aws_sdk_s3::config::Builder::from(&shared);
-        // AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 name emulators and private endpoints alike.
-        let has_endpoint = self.endpoint_url.is_some()
-            || shared.endpoint_url().is_some()
-            || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty());
+        let mut shared = self.load().await;
         if let Some(endpoint_url) = &self.endpoint_url {
             // Goes before AWS_ENDPOINT_URL_S3: what is typed holds.
-            config = config.endpoint_url(endpoint_url);
+            shared = shared.into_builder().endpoint_url(endpoint_url).build();
         }
-        aws_sdk_s3::Client::from_conf(config.force_path_style(has_endpoint).build())
+        s3(&shared)
+    }
+
+    /// An error with what to do, where credentials are to come from a sign-in that is not there.
+    pub fn advised(&self, failure: Failure) -> anyhow::Error {
+        // None is there, it has expired, or the portal does not take it any more.
+        let told = failure.brief();
+        let is_sign_in = ["SSO token", "UnauthorizedException"]
+            .iter()
+            .any(|it| told.contains(it));
+        if failure.kind != Kind::Credentials || !is_sign_in {
+            return failure.into();
+        }
+        let named = || {
+            std::env::var("AWS_PROFILE")
+                .ok()
+                .filter(|it| !it.is_empty())
+        };
+        let profile = self.profile.clone().or_else(named);
+        let profile = profile.map_or_else(String::new, |name| format!(" --profile {name}"));
+        anyhow::anyhow!("{told}\nsign in: aws sso login{profile}")
     }
 
     /// What clients of any service are built from; a call that is not answered in time is given up.
-    pub async fn shared(&self, timeout: Duration) -> aws_config::SdkConfig {
+    pub async fn shared(&self, timeout: Duration) -> SdkConfig {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(timeout.min(Duration::from_secs(10)))
             .operation_attempt_timeout(timeout)
@@ -62,13 +80,13 @@ impl Access {
         shared.timeout_config(timeouts).build()
     }
 
-    async fn load(&self) -> aws_config::SdkConfig {
+    async fn load(&self) -> SdkConfig {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::Ring,
             ))
             .build_https();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
         if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
         }
@@ -76,15 +94,41 @@ impl Access {
             loader = loader.credentials_provider(credentials.clone());
         }
         if let Some(region) = &self.region {
-            return loader.region(Region::new(region.clone())).load().await;
+            loader = loader.region(Region::new(region.clone()));
         }
-        let config = loader.load().await;
-        if config.region().is_some() {
-            return config;
+        let mut config = loader.load().await;
+        if config.region().is_none() {
+            let region = Region::new(DEFAULT_REGION);
+            config = config.into_builder().region(region).build();
         }
-        let region = Region::new(DEFAULT_REGION);
-        config.into_builder().region(region).build()
+        match &self.profile {
+            Some(profile) if self.credentials.is_none() => with_profile(config, profile, http),
+            _ => config,
+        }
     }
+}
+
+/// With the credentials of a profile that was typed: it goes before keys in the environment, as it does
+/// for the AWS tools.
+fn with_profile(config: SdkConfig, profile: &str, http: SharedHttpClient) -> SdkConfig {
+    let provider = ProviderConfig::default()
+        .with_region(config.region().cloned())
+        .with_http_client(http);
+    let credentials = ProfileFileCredentialsProvider::builder()
+        .configure(&provider)
+        .profile_name(profile)
+        .build();
+    let credentials = SharedCredentialsProvider::new(credentials);
+    (config.into_builder().credentials_provider(credentials)).build()
+}
+
+/// An S3 client of a configuration.
+pub fn s3(shared: &SdkConfig) -> aws_sdk_s3::Client {
+    // AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 name emulators and private endpoints alike.
+    let has_endpoint = shared.endpoint_url().is_some()
+        || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty());
+    let config = aws_sdk_s3::config::Builder::from(shared).force_path_style(has_endpoint);
+    aws_sdk_s3::Client::from_conf(config.build())
 }
 
 /// Where a partition has its global services: organisations, accounts, IAM.

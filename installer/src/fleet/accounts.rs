@@ -7,12 +7,11 @@ use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_organizations::types::AccountStatus;
 use aws_sdk_sts::config::ProvideCredentials as _;
-use aws_sdk_sts::config::http::HttpResponse;
 use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Failure, global_region};
+use crate::aws::{Access, Failure, chain, global_region};
 
 const SESSION_NAME: &str = "backstop";
 
@@ -54,12 +53,14 @@ pub(super) struct Caller {
     pub(super) partition: String,
 }
 
-pub(super) async fn caller(base: &SdkConfig) -> anyhow::Result<Caller> {
+pub(super) async fn caller(access: &Access, base: &SdkConfig) -> anyhow::Result<Caller> {
     let identity = aws_sdk_sts::Client::new(base)
         .get_caller_identity()
         .send()
         .await
-        .map_err(|error| Failure::of("asking who the credentials belong to", &error))?;
+        .map_err(|error| {
+            access.advised(Failure::of("asking who the credentials belong to", &error))
+        })?;
     let arn = identity.arn().unwrap_or_default();
     Ok(Caller {
         account: (identity.account())
@@ -117,12 +118,14 @@ impl Role {
         let provider = builder.build().await;
         // Now, and not in the middle of the work.
         provider.provide_credentials().await.map_err(|error| {
-            let cause = std::error::Error::source(&error)
-                .and_then(|cause| cause.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>())
-                .map_or_else(|| error.to_string(), |cause| Failure::of(&arn, cause).reason());
-            anyhow::anyhow!(
-                "the role {arn} cannot be assumed: {cause}\ncheck the role's name, its trust policy, and --external-id"
-            )
+            let cause = std::error::Error::source(&error);
+            let refused = cause.and_then(|cause| cause.downcast_ref::<SdkError<AssumeRoleError>>());
+            let what = format!("the role {arn} cannot be assumed");
+            let told = match refused {
+                Some(refused) => Failure::of(&what, refused).brief(),
+                None => format!("{what}: {}", chain(&error)),
+            };
+            anyhow::anyhow!("{told}\ncheck the role's name, its trust policy, and --external-id")
         })?;
         let shared = aws_sdk_sts::config::SharedCredentialsProvider::new(provider);
         Ok(base.to_builder().credentials_provider(shared).build())

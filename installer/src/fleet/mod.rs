@@ -95,7 +95,7 @@ impl Fleet {
     /// Finds the accounts and regions, and takes the role in each account.
     pub async fn open(access: &Access, targets: &Targets) -> anyhow::Result<Self> {
         let base = access.shared(targets.timeout).await;
-        let caller = accounts::caller(&base).await?;
+        let caller = accounts::caller(access, &base).await?;
         let accounts = targets.accounts.resolve(&base, &caller).await?;
         let mut fleet = Self {
             own_account: caller.account.clone(),
