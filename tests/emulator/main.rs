@@ -21,6 +21,8 @@ const FUNCTIONS: usize = 300;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/installer.md");
 const FROM: &str = "<!-- from the tests: a whole rollout -->\n";
 const TO: &str = "<!-- to here -->\n";
+/// What the runs are called on the page.
+const RUNS: [&str; 2] = ["20260131-090000-271828", "20260131-101500-314159"];
 
 const PROJECT: &str = r#"[targets]
 accounts = ["111122223333", "444455556666", "777788889999"]
@@ -53,9 +55,8 @@ impl Desk {
     fn masked(&self) -> String {
         let mut text = self.transcript.clone() + "```\n";
         let runs = self.directory.path().join(".local/state/backstop/runs");
-        for (entry, name) in runs.read_dir().unwrap().flatten().zip(RUNS) {
-            let run = entry.path().file_stem().unwrap().to_string_lossy().into_owned();
-            text = text.replace(&run, name);
+        for (run, name) in runs_in(&runs).iter().zip(RUNS) {
+            text = text.replace(run, name);
         }
         text
     }
@@ -134,10 +135,13 @@ async fn a_rollout_over_accounts_and_regions_leaves_everything_as_it_was() {
     assert_eq!(before.len(), FUNCTIONS);
 
     let mut desk = Desk::set(emulator.endpoint());
-    desk.say(&["layer", "publish", "--manifest", "layers.json"], 0).await;
+    desk.say(&["layer", "publish", "--manifest", "layers.json"], 0)
+        .await;
     let attached = desk.say(&["attach", "--yes"], 0).await;
     for (name, function) in emulator.configurations().await {
-        let is_there = function["Layers"].to_string().contains("backstop-extension-");
+        let is_there = function["Layers"]
+            .to_string()
+            .contains("backstop-extension-");
         assert_eq!(is_there, name.contains("payments-"), "{name}");
     }
     desk.say(&["status"], 0).await;
@@ -153,16 +157,19 @@ async fn a_rollout_over_accounts_and_regions_leaves_everything_as_it_was() {
         ..desk
     };
     let runs = quietly.directory.path().join(".local/state/backstop/runs");
-    let newest = newest(&runs);
+    let newest = runs_in(&runs).pop().unwrap();
     assert_ne!(newest, attached);
     quietly.say(&["undo", &newest, "--yes"], 0).await;
     assert_same(&before, &emulator.configurations().await);
 }
 
-fn newest(runs: &Path) -> String {
-    let entries = std::fs::read_dir(runs).unwrap().flatten();
-    let names = entries.map(|entry| entry.path().file_stem().unwrap().to_owned());
-    names.max().unwrap().to_string_lossy().into_owned()
+/// The runs, the oldest first.
+fn runs_in(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap().flatten();
+    let name = |path: PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let mut runs: Vec<String> = entries.map(|entry| name(entry.path())).collect();
+    runs.sort_unstable();
+    runs
 }
 
 fn assert_same(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) {

@@ -45,7 +45,10 @@ impl Ministack {
             .spawn()
             .unwrap();
         let connect = async {
-            while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            while tokio::net::TcpStream::connect(("127.0.0.1", port))
+                .await
+                .is_err()
+            {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
@@ -99,14 +102,22 @@ impl Ministack {
                     .unwrap();
             }
         }
-        let places = || ACCOUNTS.iter().flat_map(|account| REGIONS.map(|region| (*account, region)));
+        let places = || {
+            ACCOUNTS
+                .iter()
+                .flat_map(|account| REGIONS.map(|region| (*account, region)))
+        };
         let mut theirs = BTreeMap::new();
         for place in places() {
             let published = self
                 .client(place.0, place.1)
                 .publish_layer_version()
                 .layer_name("zeta")
-                .content(LayerVersionContentInput::builder().zip_file(Blob::new(zip("theirs"))).build())
+                .content(
+                    LayerVersionContentInput::builder()
+                        .zip_file(Blob::new(zip("theirs")))
+                        .build(),
+                )
                 .send()
                 .await
                 .unwrap();
@@ -124,7 +135,11 @@ impl Ministack {
                     .runtime(Runtime::Python313)
                     .role(format!("arn:aws:iam::{}:role/worker", place.0))
                     .handler("index.handler")
-                    .code(FunctionCode::builder().zip_file(Blob::new(zip("code"))).build())
+                    .code(
+                        FunctionCode::builder()
+                            .zip_file(Blob::new(zip("code")))
+                            .build(),
+                    )
                     .tags("team", team)
                     .environment(Environment::builder().variables("TABLE", team).build())
                     .set_layers(is_payments.then(|| vec![theirs[&place].clone()]))
@@ -146,9 +161,17 @@ impl Ministack {
                 while let Some(listed) = pages.next().await {
                     let listed = listed.unwrap();
                     let name = listed.function_name().unwrap();
-                    let function = client.get_function().function_name(name).send().await.unwrap();
+                    let function = client
+                        .get_function()
+                        .function_name(name)
+                        .send()
+                        .await
+                        .unwrap();
                     let configuration = function.configuration().unwrap();
-                    let layers = configuration.layers().iter().map(|it| it.arn().unwrap_or_default());
+                    let layers = configuration
+                        .layers()
+                        .iter()
+                        .map(|it| it.arn().unwrap_or_default());
                     let variables = configuration.environment().and_then(|it| it.variables());
                     let variables: BTreeMap<_, _> = variables.into_iter().flatten().collect();
                     let tags: BTreeMap<_, _> = function.tags().into_iter().flatten().collect();

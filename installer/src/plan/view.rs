@@ -13,7 +13,7 @@ use crate::change::{Change, LayerArn, Stored};
 use crate::output::{Report, Style};
 
 /// So many names are shown of functions with the same change.
-const NAMES: usize = 8;
+const NAMES: usize = 4;
 
 /// A plan, with or without every name.
 #[derive(Debug, Serialize)]
