@@ -11,10 +11,6 @@ use super::{SelectArgs, StateArgs, TargetArgs};
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_CODES)]
 pub struct StatusArgs {
-    /// Which functions.
-    #[command(flatten)]
-    pub select: SelectArgs,
-
     /// Exit with 4 where anything drifted, or could have the layer and has not
     #[arg(long, display_order = 500)]
     pub detailed_exitcode: bool,
@@ -22,6 +18,10 @@ pub struct StatusArgs {
     /// Show the functions that drifted, and no others
     #[arg(long, display_order = 501)]
     pub drift_only: bool,
+
+    /// Which functions.
+    #[command(flatten)]
+    pub select: SelectArgs,
 
     /// Where.
     #[command(flatten)]
