@@ -80,7 +80,7 @@ impl Report for View {
         }
         for skipped in &status.skipped {
             let region = skipped.region.as_deref().unwrap_or("(every region)");
-            let (account, reason) = (&skipped.account, &skipped.reason);
+            let (account, reason) = (&skipped.account, skipped.reason.replace('\n', "\n  "));
             paragraph(format!("Left out: {account} {region}: {reason}\n"));
         }
         text
