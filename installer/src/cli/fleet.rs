@@ -98,10 +98,6 @@ pub struct StateArgs {
 #[derive(Debug, Args)]
 #[command(after_help = PLAN_EXAMPLES)]
 pub struct PlanArgs {
-    /// Which functions.
-    #[command(flatten)]
-    pub select: SelectArgs,
-
     /// Plan to detach, not to attach
     #[arg(long, display_order = 500)]
     pub detach: bool,
@@ -121,6 +117,10 @@ pub struct PlanArgs {
     /// Say what a reason means, and do nothing else; `all` for every one
     #[arg(long, value_name = "CODE", value_parser = reasons, display_order = 504, exclusive = true)]
     pub explain: Option<Reasons>,
+
+    /// Which functions.
+    #[command(flatten)]
+    pub select: SelectArgs,
 
     /// What.
     #[command(flatten)]
@@ -166,10 +166,6 @@ pub struct ApplyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = CHANGE_CODES)]
 pub struct AttachArgs {
-    /// Which functions.
-    #[command(flatten)]
-    pub select: SelectArgs,
-
     /// Show the plan, and change nothing
     #[arg(long, display_order = 500)]
     pub dry_run: bool,
@@ -177,6 +173,10 @@ pub struct AttachArgs {
     /// Change nothing at all where any function is refused
     #[arg(long, display_order = 501)]
     pub strict: bool,
+
+    /// Which functions.
+    #[command(flatten)]
+    pub select: SelectArgs,
 
     /// What.
     #[command(flatten)]
@@ -206,10 +206,6 @@ pub struct AttachArgs {
 #[derive(Debug, Args)]
 #[command(after_help = CHANGE_CODES)]
 pub struct DetachArgs {
-    /// Which functions.
-    #[command(flatten)]
-    pub select: SelectArgs,
-
     /// Show the plan, and change nothing
     #[arg(long, display_order = 500)]
     pub dry_run: bool,
@@ -217,6 +213,10 @@ pub struct DetachArgs {
     /// Change nothing at all where any function is refused
     #[arg(long, display_order = 501)]
     pub strict: bool,
+
+    /// Which functions.
+    #[command(flatten)]
+    pub select: SelectArgs,
 
     /// What is usually refused.
     #[command(flatten)]

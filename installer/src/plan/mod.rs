@@ -175,6 +175,8 @@ pub async fn make(
     drop(sites);
     plan.functions
         .sort_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
+    (plan.skipped)
+        .sort_by(|one, other| (&one.account, &one.region).cmp(&(&other.account, &other.region)));
     plan.missing = names.into_iter().flatten().chain(arns).collect();
     plan
 }
