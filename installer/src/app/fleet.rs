@@ -1,14 +1,13 @@
 //! The commands that look at functions and change them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use tokio::sync::watch;
 
-use super::{INTERRUPTED, PARTIAL, REFUSED, interrupted_twice};
+use super::{INTERRUPTED, PARTIAL, REFUSED, confirmed, interrupted_twice};
 use crate::apply::{self, Summary};
 use crate::aws::Access;
 use crate::change::Stored;
@@ -103,9 +102,9 @@ pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<E
     let desk = Desk::at(&run.header.plan.targets, &args.access, &args.state, output).await?;
     let mut history = History::of(&store, &run)?;
     history.unlock(&desk.config().await).await;
-    let arns = history.changes.keys();
+    let changed = history.changes.keys();
     let selection = Selection {
-        functions: (arns.map(|arn| arn.parse()))
+        functions: (changed.map(|arn| arn.parse()))
             .collect::<Result<_, String>>()
             .map_err(anyhow::Error::msg)?,
         ..Selection::default()
@@ -332,7 +331,7 @@ impl Desk {
             self.output.result(&summary)?;
             return Ok(code(&summary));
         }
-        if !how.yes && !confirmed(&plan, changes)? {
+        if !how.yes && !confirmed(&question(&plan, changes))? {
             self.output.progress("Nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
@@ -403,22 +402,12 @@ fn layers(wish: &WishArgs, project: &Project) -> anyhow::Result<Vec<String>> {
     Ok(arns)
 }
 
-/// Asks, on a terminal; elsewhere `--yes` has to be given.
-fn confirmed(plan: &Plan, changes: usize) -> anyhow::Result<bool> {
-    let (mut asked, answers) = (std::io::stderr(), std::io::stdin());
-    if !asked.is_terminal() || !answers.is_terminal() {
-        let problem = "there is no terminal to ask on: give --yes, or --dry-run to see the plan";
-        return Err(UsageError(problem.to_owned()).into());
-    }
+/// What is asked before anything is changed.
+fn question(plan: &Plan, changes: usize) -> String {
     let what = match plan.action {
         Action::Attach => "Attach to",
         Action::Detach => "Detach from",
         Action::Undo { .. } => "Put back",
     };
-    let functions = plural(changes as u64, "function");
-    write!(asked, "{what} {functions}? Only `yes` goes on: ")?;
-    asked.flush()?;
-    let mut answer = String::new();
-    answers.lock().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
+    format!("{what} {}?", plural(changes as u64, "function"))
 }

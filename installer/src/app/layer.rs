@@ -1,15 +1,13 @@
 //! The commands on the layer.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
 use tokio::sync::watch;
 
-use super::{INTERRUPTED, PARTIAL, REFUSED, interrupted_twice};
+use super::{INTERRUPTED, PARTIAL, REFUSED, confirmed, has_terminal, interrupted_twice};
 use crate::cli::{
     BuildArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs, TargetArgs, UsageError,
 };
@@ -235,26 +233,4 @@ fn code(is_interrupted: bool, is_complete: bool) -> ExitCode {
     } else {
         ExitCode::from(PARTIAL)
     }
-}
-
-fn has_terminal() -> bool {
-    std::io::stderr().is_terminal() && std::io::stdin().is_terminal()
-}
-
-/// Asks, on a terminal; elsewhere `--yes` has to be given.
-fn confirmed(question: &str) -> anyhow::Result<bool> {
-    if !has_terminal() {
-        let problem =
-            "there is no terminal to ask on: give --yes, or --dry-run to see what would be done";
-        return Err(UsageError(problem.to_owned()).into());
-    }
-    let mut asked = std::io::stderr();
-    write!(asked, "{question} Only `yes` goes on: ")?;
-    asked.flush()?;
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .context("the answer could not be read")?;
-    Ok(answer.trim() == "yes")
 }

@@ -8,6 +8,7 @@ mod fleet;
 mod inspect;
 mod layer;
 
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -193,4 +194,27 @@ async fn run_demo(args: DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Whether there is somebody to ask.
+fn has_terminal() -> bool {
+    std::io::stderr().is_terminal() && std::io::stdin().is_terminal()
+}
+
+/// Asks, on a terminal; elsewhere `--yes` has to be given.
+fn confirmed(question: &str) -> anyhow::Result<bool> {
+    if !has_terminal() {
+        let problem =
+            "there is no terminal to ask on: give --yes, or --dry-run to see what would be done";
+        return Err(UsageError(problem.to_owned()).into());
+    }
+    let mut asked = std::io::stderr();
+    write!(asked, "{question} Only `yes` goes on: ")?;
+    asked.flush()?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("the answer could not be read")?;
+    Ok(answer.trim() == "yes")
 }

@@ -144,7 +144,7 @@ pub async fn make(
     let mut plan = Plan::empty(fleet, targets, wish);
     // A name is missing where it is in no place, an ARN where it is not in its own.
     let mut names: Option<BTreeSet<String>> = None;
-    let mut arns = BTreeSet::new();
+    let mut missing_arns = BTreeSet::new();
     let mut sites = stream::iter(fleet.sites.values())
         .map(|site| async move {
             (
@@ -158,7 +158,7 @@ pub async fn make(
             Ok((planned, absent)) => {
                 plan.functions.extend(planned);
                 let (missing, absent): (Vec<_>, BTreeSet<_>) = partition_arns(absent);
-                arns.extend(missing);
+                missing_arns.extend(missing);
                 names = Some(match names {
                     Some(before) => before.intersection(&absent).cloned().collect(),
                     None => absent,
@@ -177,7 +177,7 @@ pub async fn make(
         .sort_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
     (plan.skipped)
         .sort_by(|one, other| (&one.account, &one.region).cmp(&(&other.account, &other.region)));
-    plan.missing = names.into_iter().flatten().chain(arns).collect();
+    plan.missing = names.into_iter().flatten().chain(missing_arns).collect();
     plan
 }
 

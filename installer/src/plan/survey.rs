@@ -153,8 +153,8 @@ impl<'a> Survey<'a> {
             return *known;
         }
         let size = match layer_version(site, arn).await {
-            Ok(layer) => {
-                let url = layer.content().and_then(|content| content.location());
+            Ok(found) => {
+                let url = found.content().and_then(|content| content.location());
                 self.sizes.of(arn, url).await
             }
             // It can be used without being readable: then Lambda says whether it fits.
