@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use aws_config::SdkConfig;
-use tokio::sync::watch;
 
-use super::{INTERRUPTED, PARTIAL, REFUSED, confirmed, interrupted_twice};
-use crate::apply::{self, Summary};
+use super::{PARTIAL, REFUSED, confirmed};
+use crate::apply::Summary;
 use crate::aws::Access;
 use crate::change::Stored;
 use crate::cli::{
@@ -16,11 +14,12 @@ use crate::cli::{
     StateArgs, TargetArgs, UndoArgs, UsageError, WishArgs,
 };
 use crate::fleet::{Fleet, Place, Targets};
-use crate::journal::{History, Journal, Progress, Runs, Store};
+use crate::journal::{History, Progress, Run, Runs, Store};
 use crate::layer::Manifest;
 use crate::output::{Output, PlaceBars, plural};
 use crate::plan::{
-    self, Action, Allowed, Choice, Explanations, Observer, Plan, Sizes, Verdict, View, Wish,
+    self, Action, Allowed, Choice, Explanations, Observer, Plan, Rollout, Sizes, Verdict, View,
+    Wish,
 };
 use crate::project::Project;
 use crate::secrets::Vault;
@@ -45,14 +44,16 @@ pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<E
         output.result(&Explanations::of(&reasons.0))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let rollout = args.waves.rollout(&Rollout::default())?;
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection(&desk.project)?;
     let allowed = args.allow.allowed();
-    let (plan, _) = if args.detach {
+    let (mut plan, _) = if args.detach {
         desk.plan_detach(&selection, allowed).await?
     } else {
         desk.plan_attach(&selection, &args.wish, allowed).await?
     };
+    plan.rollout = rollout;
     if let Some(path) = &args.out {
         plan::write(&plan, path)?;
         output.progress(&format!("To do this: backstop apply {}", path.display()));
@@ -72,6 +73,7 @@ pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<E
 }
 
 pub(super) async fn run_attach(args: AttachArgs, output: Output) -> anyhow::Result<ExitCode> {
+    args.how.waves.rollout(&Rollout::default())?;
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection(&desk.project)?;
     let allowed = args.allow.allowed();
@@ -81,6 +83,7 @@ pub(super) async fn run_attach(args: AttachArgs, output: Output) -> anyhow::Resu
 }
 
 pub(super) async fn run_detach(args: DetachArgs, output: Output) -> anyhow::Result<ExitCode> {
+    args.how.waves.rollout(&Rollout::default())?;
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection(&desk.project)?;
     let (plan, vault) = desk.plan_detach(&selection, args.allow.allowed()).await?;
@@ -100,29 +103,7 @@ pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<E
     // Held to the end: nobody goes on with the run meanwhile.
     let (run, _held) = store.resume(&args.run)?;
     let desk = Desk::at(&run.header.plan.targets, &args.access, &args.state, output).await?;
-    let mut history = History::of(&store, &run)?;
-    history.unlock(&desk.config().await).await;
-    let changed = history.changes.keys();
-    let selection = Selection {
-        functions: (changed.map(|arn| arn.parse()))
-            .collect::<Result<_, String>>()
-            .map_err(anyhow::Error::msg)?,
-        ..Selection::default()
-    };
-    let wish = Wish::Undo {
-        run: args.run.clone(),
-        changes: history.changes,
-        vault: history.vault,
-    };
-    let plan = if selection.functions.is_empty() {
-        // Nothing was changed: there is nothing to look at.
-        Plan::empty(&desk.fleet, desk.targets.clone(), &wish)
-    } else {
-        desk.plan(&selection, &wish).await
-    };
-    let Wish::Undo { vault, .. } = wish else {
-        return Ok(ExitCode::SUCCESS);
-    };
+    let (plan, vault) = desk.plan_undo(&args.run, &run).await?;
     desk.change(plan, &vault, args.dry_run, false, &args.how)
         .await
 }
@@ -146,7 +127,7 @@ pub(super) fn run_runs(args: &RunsArgs, output: Output) -> anyhow::Result<ExitCo
 
 /// All that a command on functions works with.
 pub(super) struct Desk {
-    output: Output,
+    pub(super) output: Output,
     pub(super) project: Project,
     targets: Targets,
     pub(super) fleet: Fleet,
@@ -247,6 +228,34 @@ impl Desk {
         self.access.shared(self.targets.timeout).await
     }
 
+    /// To put back what a run changed.
+    pub(super) async fn plan_undo(&self, id: &str, run: &Run) -> anyhow::Result<(Plan, Vault)> {
+        let mut history = History::of(&self.store, run)?;
+        history.unlock(&self.config().await).await;
+        let arns = history.changes.keys();
+        let selection = Selection {
+            functions: (arns.map(|arn| arn.parse()))
+                .collect::<Result<_, String>>()
+                .map_err(anyhow::Error::msg)?,
+            ..Selection::default()
+        };
+        let wish = Wish::Undo {
+            run: id.to_owned(),
+            changes: history.changes,
+            vault: history.vault,
+        };
+        let plan = if selection.functions.is_empty() {
+            // Nothing was changed: there is nothing to look at.
+            Plan::empty(&self.fleet, self.targets.clone(), &wish)
+        } else {
+            self.plan(&selection, &wish).await
+        };
+        match wish {
+            Wish::Undo { vault, .. } => Ok((plan, vault)),
+            Wish::Attach { .. } | Wish::Detach { .. } => Ok((plan, Vault::default())),
+        }
+    }
+
     /// Tells in how many places it is about to look.
     pub(super) fn tell_where(&self) {
         let places = self.fleet.sites.keys();
@@ -299,12 +308,13 @@ impl Desk {
     /// Shows the plan, asks, begins a run and carries it out.
     async fn change(
         &self,
-        plan: Plan,
+        mut plan: Plan,
         vault: &Vault,
         dry_run: bool,
         strict: bool,
         how: &HowArgs,
     ) -> anyhow::Result<ExitCode> {
+        plan.rollout = how.waves.rollout(&plan.rollout)?;
         let view = View {
             plan: &plan,
             is_full: false,
@@ -329,7 +339,7 @@ impl Desk {
             // No run is begun for nothing.
             let summary = Summary::new("", &plan);
             self.output.result(&summary)?;
-            return Ok(code(&summary));
+            return Ok(super::carry::code(&summary));
         }
         if !how.yes && !confirmed(&question(&plan, changes))? {
             self.output.progress("Nothing was changed");
@@ -338,49 +348,6 @@ impl Desk {
         let journal = self.store.create(plan.clone())?;
         self.carry_out(&plan, vault, &journal, &Progress::default(), how)
             .await
-    }
-
-    async fn carry_out(
-        &self,
-        plan: &Plan,
-        vault: &Vault,
-        journal: &Journal,
-        progress: &Progress,
-        how: &HowArgs,
-    ) -> anyhow::Result<ExitCode> {
-        self.output.progress(&format!("Run {}", journal.run));
-        let bars = PlaceBars::new(self.output.draws());
-        let history = History::load(&self.store)?;
-        let context = apply::Context {
-            fleet: &self.fleet,
-            vault,
-            history: &history.changes,
-            journal,
-            progress,
-            options: apply::Options { wait: how.wait },
-        };
-        let (interrupt, stop) = watch::channel(false);
-        let summary = tokio::select! {
-            summary = apply::run(&context, plan, &bars, stop) => summary,
-            () = interrupted_twice(&interrupt, self.output) => {
-                self.output.progress(&format!("To go on: backstop resume {}", journal.run));
-                return Ok(ExitCode::from(INTERRUPTED));
-            }
-        };
-        bars.clear();
-        let summary = summary.with_context(|| format!("run {} was stopped", journal.run))?;
-        self.output.result(&summary)?;
-        Ok(code(&summary))
-    }
-}
-
-fn code(summary: &Summary) -> ExitCode {
-    if summary.is_interrupted && summary.not_begun > 0 {
-        ExitCode::from(INTERRUPTED)
-    } else if summary.is_complete() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(PARTIAL)
     }
 }
 

@@ -4,6 +4,7 @@
 //! drift, 5 refused by preflight, 130 interrupted. Must not: hold any command's logic.
 
 mod about;
+mod carry;
 mod fleet;
 mod inspect;
 mod layer;

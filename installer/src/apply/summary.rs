@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::errors::Rise;
 use super::function::Outcome;
 use crate::fleet::{Place, Skipped};
 use crate::output::{Report, Style, plural};
@@ -39,6 +40,15 @@ pub struct Summary {
     pub skipped: Vec<Skipped>,
     /// Whether it was stopped.
     pub is_interrupted: bool,
+    /// Why it stopped by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// The functions that began to fail most often, where that stopped it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rises: Vec<Rise>,
+    /// What became of its undoing, where it stopped and was undone at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Box<Summary>>,
 }
 
 /// A function, and what is in the way.
@@ -71,6 +81,9 @@ impl Summary {
             missing: plan.missing.clone(),
             skipped: plan.skipped.clone(),
             is_interrupted: false,
+            stopped: None,
+            rises: Vec::new(),
+            undo: None,
         }
     }
 
@@ -102,6 +115,7 @@ impl Summary {
         self.left.is_empty()
             && self.conflicts.is_empty()
             && self.not_begun == 0
+            && self.stopped.is_none()
             && self.missing.is_empty()
             && !self.skipped.iter().any(|skipped| skipped.is_failure)
             // What an attachment refuses is the plan's business; an undoing owes everything.
@@ -160,6 +174,21 @@ impl Report for Summary {
                 skipped.account,
                 skipped.reason.replace('\n', "\n  ")
             ));
+        }
+        if let Some(reason) = &self.stopped {
+            line(format!("Stopped: {}", reason.replace('\n', "\n  ")));
+        }
+        for rise in &self.rises {
+            let Rise { place, name, .. } = rise;
+            let (before, after) = (rise.before, rise.after);
+            line(format!(
+                "  {place} {name}: {after:.1} % of invocations fail, {before:.1} % did before"
+            ));
+        }
+        if let Some(undo) = &self.undo {
+            line(format!("Undone at once, as run {}:", undo.run));
+            text.push_str(&undo.text(style));
+            return text;
         }
         if self.is_interrupted || !self.left.is_empty() || self.not_begun > 0 {
             line(format!("To go on: backstop resume {}", self.run));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{SelectArgs, TargetArgs, UsageError};
+use super::{SelectArgs, TargetArgs, UsageError, WaveArgs};
 use crate::plan::{Allowed, Reason};
 use crate::project::Project;
 use crate::settings::Said;
@@ -76,6 +76,10 @@ pub struct HowArgs {
     /// Seconds to wait for a function that is being updated
     #[arg(long, value_name = "SECONDS", value_parser = super::targets::seconds, default_value = "300", display_order = 671)]
     pub wait: Duration,
+
+    /// In waves.
+    #[command(flatten)]
+    pub waves: WaveArgs,
 }
 
 /// Where runs are kept.
@@ -129,6 +133,10 @@ pub struct PlanArgs {
     /// What is usually refused.
     #[command(flatten)]
     pub allow: AllowArgs,
+
+    /// In waves.
+    #[command(flatten)]
+    pub waves: WaveArgs,
 
     /// Where.
     #[command(flatten)]

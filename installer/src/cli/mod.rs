@@ -11,6 +11,7 @@ mod layer;
 mod replay;
 mod status;
 mod targets;
+mod waves;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -25,6 +26,7 @@ pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, Publish
 pub use replay::{FormatName, ReplayArgs};
 pub use status::StatusArgs;
 pub use targets::{SelectArgs, TargetArgs};
+pub use waves::WaveArgs;
 
 /// Nothing a Lambda function logs is lost: attach the extension to functions over accounts and regions,
 /// undo that exactly, and replay what was archived while the primary was down

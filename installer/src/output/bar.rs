@@ -111,6 +111,11 @@ impl PlaceBars {
         }
     }
 
+    /// Has something be printed above them.
+    pub fn above(&self, print: impl FnOnce()) {
+        self.all.suspend(print);
+    }
+
     /// Takes them away.
     pub fn clear(&self) {
         // What cannot be cleared is only left standing.

@@ -9,6 +9,7 @@ mod file;
 mod judge;
 pub(crate) mod owner;
 mod reason;
+mod rollout;
 mod survey;
 mod unzipped;
 mod view;
@@ -23,6 +24,7 @@ pub use file::{read, write};
 pub(crate) use judge::told;
 pub use judge::{Allowed, Wish};
 pub use reason::{Reason, Verdict};
+pub use rollout::{Portion, Rollout};
 pub(crate) use survey::layer_version;
 pub use survey::{Choice, Sizes};
 pub use view::{Explanations, View};
@@ -55,6 +57,9 @@ pub struct Plan {
     pub sources: BTreeMap<String, Source>,
     /// What is done besides.
     pub extras: Extras,
+    /// In which waves, and what stops it.
+    #[serde(default, skip_serializing_if = "Rollout::is_default")]
+    pub rollout: Rollout,
     /// Every function that was looked at.
     pub functions: Vec<Planned>,
     /// Names that were given and are nowhere.
@@ -130,6 +135,8 @@ pub trait Observer: Send + Sync {
     fn found(&self, place: &Place, functions: u64);
     /// One more is.
     fn one_done(&self, place: &Place);
+    /// Something else is worth a line.
+    fn told(&self, _line: &str) {}
 }
 
 /// Looks at every function of the selection.
@@ -225,6 +232,7 @@ impl Plan {
             targets: fleet.resolved(targets),
             sources: BTreeMap::new(),
             extras: Extras::default(),
+            rollout: Rollout::default(),
             functions: Vec::new(),
             missing: Vec::new(),
             skipped: fleet.skipped.clone(),

@@ -101,6 +101,9 @@ impl Report for View<'_> {
             count(Verdict::Refused),
         );
         line(&style.verdict(plan.is_whole(), &title));
+        if !plan.rollout.is_default() {
+            line(&format!("In waves: {}", plan.rollout));
+        }
         for (diff, functions) in grouped(plan.with(Verdict::Change), |planned| {
             (planned.change.as_ref()).map_or_else(String::new, |change| diff(change, planned))
         }) {

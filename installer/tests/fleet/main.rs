@@ -9,3 +9,4 @@ mod profiles;
 mod races;
 mod stage;
 mod status;
+mod waves;

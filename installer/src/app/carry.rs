@@ -1,0 +1,141 @@
+//! A run as a command shows it: its progress, its interruption, its end, and its undoing at once.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+
+use super::fleet::Desk;
+use super::{INTERRUPTED, PARTIAL, interrupted_twice};
+use crate::apply::{self, Summary};
+use crate::cli::HowArgs;
+use crate::fleet::Place;
+use crate::journal::{History, Journal, Progress};
+use crate::output::{Output, PlaceBars};
+use crate::plan::{Observer, Plan, Rollout, Verdict};
+use crate::secrets::Vault;
+
+/// Bars, and lines above them.
+struct Teller {
+    bars: PlaceBars,
+    output: Output,
+}
+
+impl Observer for Teller {
+    fn found(&self, place: &Place, functions: u64) {
+        self.bars.found(place, functions);
+    }
+
+    fn one_done(&self, place: &Place) {
+        self.bars.one_done(place);
+    }
+
+    fn told(&self, line: &str) {
+        self.bars.above(|| self.output.progress(line));
+    }
+}
+
+impl Desk {
+    /// Does what is planned, and undoes it at once where that was asked for and it stopped.
+    pub(super) async fn carry_out(
+        &self,
+        plan: &Plan,
+        vault: &Vault,
+        journal: &Journal,
+        progress: &Progress,
+        how: &HowArgs,
+    ) -> anyhow::Result<ExitCode> {
+        let options = apply::Options {
+            wait: how.wait,
+            rollout: how.waves.rollout(&plan.rollout)?,
+        };
+        let carried = self.carry(plan, vault, journal, progress, options).await?;
+        let Some(mut summary) = carried else {
+            return Ok(ExitCode::from(INTERRUPTED));
+        };
+        if let Some(reason) = &summary.stopped
+            && options.rollout.undo_on_stop
+            && !summary.is_interrupted
+        {
+            self.output
+                .progress(&format!("Stopped: {reason}\nPutting back what was changed"));
+            let undone = self.undo_at_once(&journal.run, options).await;
+            // What was changed is told whatever becomes of this.
+            let problem = || format!("run {} is not undone", journal.run);
+            match undone.with_context(problem) {
+                Ok(undone) => summary.undo = undone.map(Box::new),
+                Err(error) => Output::error(&error),
+            }
+        }
+        self.output.result(&summary)?;
+        Ok(code(&summary))
+    }
+
+    /// None where it was interrupted for good.
+    async fn undo_at_once(
+        &self,
+        id: &str,
+        options: apply::Options,
+    ) -> anyhow::Result<Option<Summary>> {
+        let run = self.store.read(id)?;
+        let (plan, vault) = self.plan_undo(id, &run).await?;
+        if plan.with(Verdict::Change).next().is_none() {
+            // No run is begun for nothing.
+            return Ok(Some(Summary::new("", &plan)));
+        }
+        let journal = self.store.create(plan.clone())?;
+        let options = apply::Options {
+            rollout: Rollout::default(),
+            ..options
+        };
+        self.carry(&plan, &vault, &journal, &Progress::default(), options)
+            .await
+    }
+
+    /// None where it was interrupted for good.
+    async fn carry(
+        &self,
+        plan: &Plan,
+        vault: &Vault,
+        journal: &Journal,
+        progress: &Progress,
+        options: apply::Options,
+    ) -> anyhow::Result<Option<Summary>> {
+        self.output.progress(&format!("Run {}", journal.run));
+        let teller = Teller {
+            bars: PlaceBars::new(self.output.draws()),
+            output: self.output,
+        };
+        let history = History::load(&self.store)?;
+        let context = apply::Context {
+            fleet: &self.fleet,
+            vault,
+            history: &history.changes,
+            journal,
+            progress,
+            options,
+        };
+        let (interrupt, stop) = watch::channel(false);
+        let summary = tokio::select! {
+            summary = apply::run(&context, plan, &teller, stop) => summary,
+            () = interrupted_twice(&interrupt, self.output) => {
+                self.output.progress(&format!("To go on: backstop resume {}", journal.run));
+                return Ok(None);
+            }
+        };
+        teller.bars.clear();
+        let summary = summary.with_context(|| format!("run {} was stopped", journal.run))?;
+        Ok(Some(summary))
+    }
+}
+
+/// How it went, as a code.
+pub(super) fn code(summary: &Summary) -> ExitCode {
+    if summary.is_interrupted && summary.not_begun > 0 {
+        ExitCode::from(INTERRUPTED)
+    } else if summary.is_complete() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(PARTIAL)
+    }
+}

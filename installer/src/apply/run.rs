@@ -1,0 +1,258 @@
+//! A whole run: wave after wave, until all are done or something stops it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::watch;
+
+use super::errors::{self, ByFunction, Finding, Window};
+use super::function::{Outcome, Work};
+use super::waves::{self, Wave};
+use super::{Context, Rise, Summary};
+use crate::fleet::Place;
+use crate::output::plural;
+use crate::plan::{Observer, Plan, Planned, Verdict};
+
+/// Does what is planned; what was done already is not done again.
+pub async fn run(
+    context: &Context<'_>,
+    plan: &Plan,
+    observer: &dyn Observer,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<Summary> {
+    let mut summary = Summary::new(&context.journal.run, plan);
+    let rollout = &context.options.rollout;
+    let functions = plan.with(Verdict::Change);
+    let mut waves = waves::split(functions.map(|it| (&it.place, it)), rollout);
+    let all: usize = waves.iter().map(|wave| wave.functions.len()).sum();
+    let mut by_place: BTreeMap<&Place, u64> = BTreeMap::new();
+    for wave in &mut waves {
+        wave.functions.retain(|planned| {
+            let state = context.progress.get(&planned.arn);
+            let is_done = state.is_some_and(|state| state.is_done);
+            if is_done {
+                summary.done_before += 1;
+            } else {
+                *by_place.entry(&planned.place).or_default() += 1;
+            }
+            !is_done
+        });
+    }
+    // Waves of an earlier run are not watched again.
+    waves.retain(|wave| !wave.functions.is_empty());
+    for (place, functions) in by_place {
+        observer.found(place, functions);
+    }
+    let run = Run {
+        context,
+        observer,
+        stop,
+        at_once: in_flight(plan),
+        most_left: rollout.max_failures.map(|it| it.of(all)),
+        left: AtomicUsize::new(0),
+    };
+    let count = waves.len();
+    for (number, wave) in (1..).zip(&waves) {
+        if run.is_interrupted() || summary.stopped.is_some() {
+            summary.not_begun += wave.functions.len() as u64;
+            continue;
+        }
+        if count > 1 {
+            let what = if wave.is_canary { ", the canary" } else { "" };
+            let functions = plural(wave.functions.len() as u64, "function");
+            observer.told(&format!("Wave {number} of {count}{what}: {functions}"));
+        }
+        if let Err(halt) = run.wave(wave, number == count, &mut summary).await? {
+            summary.stopped = Some(halt.reason);
+            summary.rises = halt.rises;
+        }
+    }
+    summary.is_interrupted = run.is_interrupted();
+    summary.sort();
+    Ok(summary)
+}
+
+/// Why nothing more is begun.
+struct Halt {
+    reason: String,
+    rises: Vec<Rise>,
+}
+
+impl From<String> for Halt {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            rises: Vec::new(),
+        }
+    }
+}
+
+struct Run<'a> {
+    context: &'a Context<'a>,
+    observer: &'a dyn Observer,
+    stop: watch::Receiver<bool>,
+    /// Functions under way at the same time, in each place.
+    at_once: usize,
+    /// Once so many are left, nothing more is begun.
+    most_left: Option<usize>,
+    left: AtomicUsize,
+}
+
+impl Run<'_> {
+    fn is_interrupted(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Whether so many functions are left that nothing more is begun; and why.
+    fn too_many_left(&self, is_canary: bool) -> Option<String> {
+        let left = self.left.load(Ordering::Relaxed);
+        if is_canary && left > 0 {
+            return Some("a function of the canary is left".to_owned());
+        }
+        let is_too_many = self.most_left.is_some_and(|most| left >= most);
+        is_too_many.then(|| format!("{} left", plural(left as u64, "function")))
+    }
+
+    /// Changes a wave's functions, leaves them alone for a while, and looks at their errors.
+    ///
+    /// The outer error is one of the journal.
+    async fn wave(
+        &self,
+        wave: &Wave<&Planned>,
+        is_last: bool,
+        summary: &mut Summary,
+    ) -> anyhow::Result<Result<(), Halt>> {
+        let rollout = &self.context.options.rollout;
+        let bake = rollout.bake.unwrap_or_default();
+        let mut before = None;
+        if rollout.max_error_rise.is_some() {
+            let window = Window::before(SystemTime::now(), bake);
+            match self.count(wave, window).await {
+                Ok(counts) => before = Some(counts),
+                Err(halt) => {
+                    summary.not_begun += wave.functions.len() as u64;
+                    return Ok(Err(halt));
+                }
+            }
+        }
+        for (planned, outcome) in self.change(wave).await {
+            summary.add(planned, outcome?);
+        }
+        if let Some(reason) = self.too_many_left(wave.is_canary) {
+            return Ok(Err(reason.into()));
+        }
+        if self.is_interrupted() || is_last && before.is_none() {
+            return Ok(Ok(()));
+        }
+        self.bake(bake).await;
+        Ok(match before {
+            Some(_) if self.is_interrupted() => Err(Halt::from(
+                "it was interrupted before the errors of this wave were looked at".to_owned(),
+            )),
+            Some(before) => self.watch(wave, &before).await,
+            None => Ok(()),
+        })
+    }
+
+    /// Place by place at the same time.
+    async fn change<'p>(
+        &self,
+        wave: &Wave<&'p Planned>,
+    ) -> Vec<(&'p Planned, anyhow::Result<Outcome>)> {
+        let mut by_place: BTreeMap<&Place, Vec<&Planned>> = BTreeMap::new();
+        for planned in &wave.functions {
+            by_place.entry(&planned.place).or_default().push(planned);
+        }
+        let places = by_place.into_values().map(|functions| {
+            // So many that none waits for another's update: they take seconds.
+            stream::iter(functions)
+                .map(|planned| self.function(planned, wave.is_canary))
+                .buffer_unordered(self.at_once)
+        });
+        stream::select_all(places).collect().await
+    }
+
+    async fn function<'p>(
+        &self,
+        planned: &'p Planned,
+        is_canary: bool,
+    ) -> (&'p Planned, anyhow::Result<Outcome>) {
+        if self.is_interrupted() || self.too_many_left(is_canary).is_some() {
+            return (planned, Ok(Outcome::NotBegun));
+        }
+        let work = Work {
+            context: self.context,
+            planned,
+        };
+        let outcome = work.run().await;
+        if matches!(outcome, Ok(Outcome::Left(_))) {
+            self.left.fetch_add(1, Ordering::Relaxed);
+        }
+        self.observer.one_done(&planned.place);
+        (planned, outcome)
+    }
+
+    /// Leaves what was done alone for a while, unless it is interrupted.
+    async fn bake(&self, bake: Duration) {
+        if bake.is_zero() {
+            return;
+        }
+        (self.observer).told(&format!("Waiting for {} s", bake.as_secs_f64()));
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(bake) => {}
+            // Nobody is left to interrupt it when the other end is gone.
+            Ok(_) = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn watch(&self, wave: &Wave<&Planned>, before: &ByFunction<'_>) -> Result<(), Halt> {
+        let rollout = &self.context.options.rollout;
+        let most = rollout.max_error_rise.unwrap_or(f64::INFINITY);
+        let window = Window::after(SystemTime::now(), rollout.bake.unwrap_or_default());
+        let after = self.count(wave, window).await?;
+        match errors::compare(before, &after, most) {
+            Finding::Fine => Ok(()),
+            Finding::Unseen => {
+                let problem =
+                    "Nobody invoked these functions meanwhile: nothing is known of errors";
+                self.observer.told(problem);
+                Ok(())
+            }
+            Finding::Risen {
+                before,
+                after,
+                rises,
+            } => Err(Halt {
+                reason: format!("{after:.1} % of invocations fail, and {before:.1} % did before"),
+                rises,
+            }),
+        }
+    }
+
+    /// What cannot be watched is not begun.
+    async fn count<'p>(
+        &self,
+        wave: &Wave<&'p Planned>,
+        window: Window,
+    ) -> Result<ByFunction<'p>, Halt> {
+        let counts = errors::count(self.context.fleet, &wave.functions, window).await;
+        counts.map_err(|failure| failure.to_string().into())
+    }
+}
+
+/// Functions under way at the same time, in each place: what the rate allows within some seconds.
+fn in_flight(plan: &Plan) -> usize {
+    const LEAST: f64 = 16.0;
+    const MOST: f64 = 1000.0;
+    const SECONDS: f64 = 10.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is within bounds"
+    )]
+    let count = (plan.targets.rates.others * SECONDS).clamp(LEAST, MOST) as usize;
+    count
+}
