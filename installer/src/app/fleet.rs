@@ -14,12 +14,12 @@ use crate::cli::{
     StateArgs, TargetArgs, UndoArgs, UsageError, WishArgs,
 };
 use crate::fleet::{Fleet, Place, Targets};
-use crate::journal::{History, Progress, Run, Runs, Store};
+use crate::journal::{History, Progress, Run, Runs, Step, StepState, Store};
 use crate::layer::Manifest;
 use crate::output::{Output, PlaceBars, plural};
 use crate::plan::{
-    self, Action, Allowed, Choice, Explanations, Observer, Plan, Rollout, Sizes, Verdict, View,
-    Wish,
+    self, Action, Allowed, Choice, Explanations, Extras, Observer, Plan, Rollout, Sizes, Verdict,
+    View, Wish,
 };
 use crate::project::Project;
 use crate::secrets::Vault;
@@ -48,10 +48,12 @@ pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<E
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection(&desk.project)?;
     let allowed = args.allow.allowed();
+    let extras = args.extras.extras();
     let (mut plan, _) = if args.detach {
-        desk.plan_detach(&selection, allowed).await?
+        desk.plan_detach(&selection, allowed, extras).await?
     } else {
-        desk.plan_attach(&selection, &args.wish, allowed).await?
+        desk.plan_attach(&selection, &args.wish, allowed, extras)
+            .await?
     };
     plan.rollout = rollout;
     if let Some(path) = &args.out {
@@ -77,7 +79,8 @@ pub(super) async fn run_attach(args: AttachArgs, output: Output) -> anyhow::Resu
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection(&desk.project)?;
     let allowed = args.allow.allowed();
-    let (plan, vault) = desk.plan_attach(&selection, &args.wish, allowed).await?;
+    let extras = args.extras.extras();
+    let (plan, vault) = (desk.plan_attach(&selection, &args.wish, allowed, extras)).await?;
     desk.change(plan, &vault, args.dry_run, args.strict, &args.how)
         .await
 }
@@ -86,7 +89,8 @@ pub(super) async fn run_detach(args: DetachArgs, output: Output) -> anyhow::Resu
     args.how.waves.rollout(&Rollout::default())?;
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection(&desk.project)?;
-    let (plan, vault) = desk.plan_detach(&selection, args.allow.allowed()).await?;
+    let (allowed, extras) = (args.allow.allowed(), args.extras.extras());
+    let (plan, vault) = desk.plan_detach(&selection, allowed, extras).await?;
     desk.change(plan, &vault, args.dry_run, args.strict, &args.how)
         .await
 }
@@ -186,6 +190,7 @@ impl Desk {
         selection: &Selection,
         wish: &WishArgs,
         allowed: Allowed,
+        extras: Extras,
     ) -> anyhow::Result<(Plan, Vault)> {
         let config = self.config().await;
         let settings = Settings::resolve(&wish.said(&self.project)?, &config).await?;
@@ -199,6 +204,7 @@ impl Desk {
             overwrite: wish.overwrite.iter().cloned().collect(),
             history: History::load(&self.store)?.changes,
             allowed,
+            extras,
         };
         let mut plan = self.plan(selection, &wish).await;
         plan.sources = settings.sources;
@@ -209,6 +215,7 @@ impl Desk {
         &self,
         selection: &Selection,
         allowed: Allowed,
+        extras: Extras,
     ) -> anyhow::Result<(Plan, Vault)> {
         let mut history = History::load(&self.store)?;
         history.unlock(&self.config().await).await;
@@ -216,6 +223,7 @@ impl Desk {
             history: history.changes,
             vault: history.vault,
             allowed,
+            extras,
         };
         let plan = self.plan(selection, &wish).await;
         match wish {
@@ -232,9 +240,14 @@ impl Desk {
     pub(super) async fn plan_undo(&self, id: &str, run: &Run) -> anyhow::Result<(Plan, Vault)> {
         let mut history = History::of(&self.store, run)?;
         history.unlock(&self.config().await).await;
-        let arns = history.changes.keys();
+        let of_alias = |state: &StepState| match &state.step {
+            Some(Step::Alias { arn, .. } | Step::Version { arn }) => Some(arn.clone()),
+            _ => None,
+        };
+        let mut arns: BTreeSet<String> = history.changes.keys().cloned().collect();
+        arns.extend(run.progress.steps.iter().filter_map(of_alias));
         let selection = Selection {
-            functions: (arns.map(|arn| arn.parse()))
+            functions: (arns.iter().map(|arn| arn.parse()))
                 .collect::<Result<_, String>>()
                 .map_err(anyhow::Error::msg)?,
             ..Selection::default()
@@ -244,12 +257,13 @@ impl Desk {
             changes: history.changes,
             vault: history.vault,
         };
-        let plan = if selection.functions.is_empty() {
+        let mut plan = if selection.functions.is_empty() {
             // Nothing was changed: there is nothing to look at.
             Plan::empty(&self.fleet, self.targets.clone(), &wish)
         } else {
             self.plan(&selection, &wish).await
         };
+        plan.put_back_aliases(&run.progress);
         match wish {
             Wish::Undo { vault, .. } => Ok((plan, vault)),
             Wish::Attach { .. } | Wish::Detach { .. } => Ok((plan, Vault::default())),

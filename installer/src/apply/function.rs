@@ -11,13 +11,13 @@ use crate::aws::{Failure, Kind};
 use crate::change::{Change, Config, Wanted, violation};
 use crate::fleet::Site;
 use crate::journal::Step;
-use crate::plan::{Planned, told};
+use crate::plan::{Extras, Planned, told};
 use crate::select::{Environment, Function};
 use crate::settings::is_secret;
 
 /// The pause between two looks at an update: most are done within a second or two.
-const FIRST_LOOK: Duration = Duration::from_millis(500);
-const LAST_LOOK: Duration = Duration::from_secs(5);
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(500);
+pub(super) const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// What became of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(super) enum Outcome {
     Already,
     /// It was not changed, or its update failed.
     Left(String),
+    /// It was changed before the run was taken up again.
+    DoneBefore,
     /// The run was interrupted before its turn.
     NotBegun,
 }
@@ -41,6 +43,7 @@ pub(super) enum Outcome {
 pub(super) struct Work<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) planned: &'a Planned,
+    pub(super) extras: &'a Extras,
 }
 
 impl Work<'_> {
@@ -114,7 +117,7 @@ impl Work<'_> {
     }
 
     /// The function, once nothing is under way on it.
-    async fn settled(&self, site: &Site, deadline: Instant) -> Result<Function, String> {
+    pub(super) async fn settled(&self, site: &Site, deadline: Instant) -> Result<Function, String> {
         let mut pause = FIRST_LOOK;
         loop {
             let function = (Function::get(site, &self.planned.name).await)

@@ -1,7 +1,8 @@
 //! Carries out a plan: function by function, each write known to the journal before it is made.
 //!
 //! [`run`] goes through a plan, in [`waves`] where that was asked for, and place by place at the same
-//! time, each at its rate; [`function`] does one function, and [`errors`] tells whether functions fail
+//! time, each at its rate; [`function`] does one function,
+//! [`versions`] what is to follow it, and [`errors`] tells whether functions fail
 //! more often than before. Invariants: what was planned is merged into what the function is now, and
 //! written with the revision that was read, so that nobody's change is lost; a function is done, or left
 //! as it was, or told; after an interruption, or a stop of its own, nothing new is begun and what is
@@ -11,6 +12,7 @@ mod errors;
 mod function;
 mod run;
 mod summary;
+mod versions;
 mod waves;
 
 use std::collections::BTreeMap;
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 pub use errors::Rise;
 pub use run::run;
-pub use summary::{Left, Summary};
+pub use summary::{Left, Summary, Version};
 
 use crate::change::Change;
 use crate::fleet::Fleet;
@@ -50,4 +52,11 @@ pub struct Context<'a> {
     pub progress: &'a Progress,
     /// How to go about it.
     pub options: Options,
+}
+
+impl Context<'_> {
+    /// Whether a step was done before the run was taken up again.
+    fn is_done(&self, key: &str) -> bool {
+        (self.progress.get(key)).is_some_and(|state| state.is_done)
+    }
 }

@@ -9,11 +9,12 @@ use tokio::sync::watch;
 
 use super::errors::{self, ByFunction, Finding, Window};
 use super::function::{Outcome, Work};
+use super::versions::{Beside, alias_key, version_key};
 use super::waves::{self, Wave};
 use super::{Context, Rise, Summary};
 use crate::fleet::Place;
 use crate::output::plural;
-use crate::plan::{Observer, Plan, Planned, Verdict};
+use crate::plan::{Extras, Observer, Plan, Planned, Verdict};
 
 /// Does what is planned; what was done already is not done again.
 pub async fn run(
@@ -30,8 +31,7 @@ pub async fn run(
     let mut by_place: BTreeMap<&Place, u64> = BTreeMap::new();
     for wave in &mut waves {
         wave.functions.retain(|planned| {
-            let state = context.progress.get(&planned.arn);
-            let is_done = state.is_some_and(|state| state.is_done);
+            let is_done = is_done(context, &plan.extras, planned);
             if is_done {
                 summary.done_before += 1;
             } else {
@@ -47,6 +47,7 @@ pub async fn run(
     }
     let run = Run {
         context,
+        extras: &plan.extras,
         observer,
         stop,
         at_once: in_flight(plan),
@@ -91,6 +92,7 @@ impl From<String> for Halt {
 
 struct Run<'a> {
     context: &'a Context<'a>,
+    extras: &'a Extras,
     observer: &'a dyn Observer,
     stop: watch::Receiver<bool>,
     /// Functions under way at the same time, in each place.
@@ -137,13 +139,18 @@ impl Run<'_> {
                 }
             }
         }
-        for (planned, outcome) in self.change(wave).await {
-            summary.add(planned, outcome?);
+        // Where only a version or an alias was missing there is nothing new to watch.
+        let is_new = |it: &&Planned| !self.context.is_done(&it.arn);
+        let is_new = wave.functions.iter().any(is_new);
+        for (planned, did) in self.change(wave).await {
+            let (outcome, beside) = did?;
+            summary.add(planned, outcome);
+            summary.add_beside(planned, beside);
         }
         if let Some(reason) = self.too_many_left(wave.is_canary) {
             return Ok(Err(reason.into()));
         }
-        if self.is_interrupted() || is_last && before.is_none() {
+        if self.is_interrupted() || !is_new || is_last && before.is_none() {
             return Ok(Ok(()));
         }
         self.bake(bake).await;
@@ -160,7 +167,7 @@ impl Run<'_> {
     async fn change<'p>(
         &self,
         wave: &Wave<&'p Planned>,
-    ) -> Vec<(&'p Planned, anyhow::Result<Outcome>)> {
+    ) -> Vec<(&'p Planned, anyhow::Result<(Outcome, Beside)>)> {
         let mut by_place: BTreeMap<&Place, Vec<&Planned>> = BTreeMap::new();
         for planned in &wave.functions {
             by_place.entry(&planned.place).or_default().push(planned);
@@ -178,20 +185,41 @@ impl Run<'_> {
         &self,
         planned: &'p Planned,
         is_canary: bool,
-    ) -> (&'p Planned, anyhow::Result<Outcome>) {
+    ) -> (&'p Planned, anyhow::Result<(Outcome, Beside)>) {
         if self.is_interrupted() || self.too_many_left(is_canary).is_some() {
-            return (planned, Ok(Outcome::NotBegun));
+            return (planned, Ok((Outcome::NotBegun, Beside::default())));
         }
-        let work = Work {
-            context: self.context,
-            planned,
+        let did = self.steps(planned).await;
+        let is_left = |(outcome, beside): &(Outcome, Beside)| {
+            matches!(outcome, Outcome::Left(_)) || beside.left.is_some()
         };
-        let outcome = work.run().await;
-        if matches!(outcome, Ok(Outcome::Left(_))) {
+        if did.as_ref().is_ok_and(is_left) {
             self.left.fetch_add(1, Ordering::Relaxed);
         }
         self.observer.one_done(&planned.place);
-        (planned, outcome)
+        (planned, did)
+    }
+
+    /// An alias goes back first, as that is what is invoked, and is moved last.
+    async fn steps(&self, planned: &Planned) -> anyhow::Result<(Outcome, Beside)> {
+        let work = Work {
+            context: self.context,
+            planned,
+            extras: self.extras,
+        };
+        let mut beside = Beside::default();
+        if let Some(alias) = &planned.alias {
+            beside = work.put_back(alias).await?;
+        }
+        let outcome = if self.context.is_done(&planned.arn) {
+            Outcome::DoneBefore
+        } else {
+            work.run().await?
+        };
+        if self.extras.publish_version && Beside::follows(&outcome) {
+            beside = work.publish().await?;
+        }
+        Ok((outcome, beside))
     }
 
     /// Leaves what was done alone for a while, unless it is interrupted.
@@ -241,6 +269,15 @@ impl Run<'_> {
         let counts = errors::count(self.context.fleet, &wave.functions, window).await;
         counts.map_err(|failure| failure.to_string().into())
     }
+}
+
+/// Whether all steps of a function were done before.
+fn is_done(context: &Context<'_>, extras: &Extras, planned: &Planned) -> bool {
+    let back = planned.alias.as_ref().map(|back| &back.alias);
+    let alias = extras.move_alias.as_ref().or(back);
+    (planned.change.is_none() && alias.is_some() || context.is_done(&planned.arn))
+        && (!extras.publish_version || context.is_done(&version_key(&planned.arn)))
+        && alias.is_none_or(|alias| context.is_done(&alias_key(&planned.arn, alias)))
 }
 
 /// Functions under way at the same time, in each place: what the rate allows within some seconds.

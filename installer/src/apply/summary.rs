@@ -6,9 +6,13 @@ use serde::Serialize;
 
 use super::errors::Rise;
 use super::function::Outcome;
+use super::versions::Beside;
 use crate::fleet::{Place, Skipped};
 use crate::output::{Report, Style, plural};
 use crate::plan::{Action, Plan, Planned, Verdict};
+
+/// So many versions are listed for people.
+const TOLD: usize = 20;
 
 /// What a run came to.
 #[derive(Debug, Clone, Serialize)]
@@ -32,6 +36,18 @@ pub struct Summary {
     pub left: Vec<Left>,
     /// What of others' changes stands against an undoing.
     pub conflicts: Vec<Left>,
+    /// Versions that were published, or that were there already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Version>,
+    /// Versions that the run published which is undone: they stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept_versions: Vec<Version>,
+    /// Aliases that were moved.
+    #[serde(skip_serializing_if = "is_none")]
+    pub aliases: u64,
+    /// Aliases that stay where they are, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases_left: Vec<Left>,
     /// Functions whose turn did not come.
     pub not_begun: u64,
     /// Names that were given and are nowhere.
@@ -51,6 +67,24 @@ pub struct Summary {
     pub undo: Option<Box<Summary>>,
 }
 
+/// A version of a function.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// The account and region.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The function's name.
+    pub name: String,
+    /// Its number.
+    pub version: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 /// A function, and what is in the way.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,6 +96,16 @@ pub struct Left {
     pub name: String,
     /// What is in the way.
     pub reason: String,
+}
+
+impl Version {
+    fn of(planned: &Planned, version: &str) -> Self {
+        Self {
+            place: planned.place.clone(),
+            name: planned.name.clone(),
+            version: version.to_owned(),
+        }
+    }
 }
 
 impl Summary {
@@ -77,6 +121,12 @@ impl Summary {
             refused: plan.with(Verdict::Refused).count() as u64,
             left: Vec::new(),
             conflicts: Vec::new(),
+            versions: Vec::new(),
+            kept_versions: (plan.functions.iter())
+                .filter_map(|planned| Some(Version::of(planned, planned.version.as_ref()?)))
+                .collect(),
+            aliases: 0,
+            aliases_left: Vec::new(),
             not_begun: 0,
             missing: plan.missing.clone(),
             skipped: plan.skipped.clone(),
@@ -101,19 +151,36 @@ impl Summary {
             }
             Outcome::Already => self.already += 1,
             Outcome::Left(reason) => self.left.push(because(reason)),
+            Outcome::DoneBefore => self.done_before += 1,
             Outcome::NotBegun => self.not_begun += 1,
         }
+    }
+
+    pub(super) fn add_beside(&mut self, planned: &Planned, beside: Beside) {
+        let because = |reason: String| Left {
+            place: planned.place.clone(),
+            name: planned.name.clone(),
+            reason,
+        };
+        self.versions
+            .extend((beside.version).map(|version| Version::of(planned, &version)));
+        self.aliases += u64::from(beside.alias.is_some());
+        self.aliases_left.extend(beside.alias_left.map(because));
+        self.left.extend(beside.left.map(because));
     }
 
     pub(super) fn sort(&mut self) {
         self.left.sort_unstable();
         self.conflicts.sort_unstable();
+        self.versions.sort_unstable();
+        self.aliases_left.sort_unstable();
     }
 
     /// Whether everything that was planned holds now.
     pub fn is_complete(&self) -> bool {
         self.left.is_empty()
             && self.conflicts.is_empty()
+            && self.aliases_left.is_empty()
             && self.not_begun == 0
             && self.stopped.is_none()
             && self.missing.is_empty()
@@ -148,6 +215,9 @@ impl Report for Summary {
                 "changed by others since the plan: both changes hold",
             ),
             (self.refused, "refused by the plan"),
+            (self.versions.len() as u64, "versions published"),
+            (self.aliases, "aliases moved"),
+            (self.kept_versions.len() as u64, "versions of that run stay"),
             (self.left.len() as u64, "left: not as they should be"),
             (self.not_begun, "not begun"),
         ] {
@@ -155,7 +225,21 @@ impl Report for Summary {
                 line(format!("  {count:>7}  {what}"));
             }
         }
-        for (title, list) in [("Left", &self.left), ("Conflicts", &self.conflicts)] {
+        for kept in self.kept_versions.iter().take(TOLD) {
+            line(format!(
+                "  {} {}: version {}",
+                kept.place, kept.name, kept.version
+            ));
+        }
+        let more = self.kept_versions.len().saturating_sub(TOLD);
+        if more > 0 {
+            line(format!("  and {more} more: --output json lists them"));
+        }
+        for (title, list) in [
+            ("Left", &self.left),
+            ("Conflicts", &self.conflicts),
+            ("Aliases that stay where they are", &self.aliases_left),
+        ] {
             if !list.is_empty() {
                 line(format!("{title}:"));
             }
@@ -190,7 +274,11 @@ impl Report for Summary {
             text.push_str(&undo.text(style));
             return text;
         }
-        if self.is_interrupted || !self.left.is_empty() || self.not_begun > 0 {
+        if self.is_interrupted
+            || !self.left.is_empty()
+            || !self.aliases_left.is_empty()
+            || self.not_begun > 0
+        {
             line(format!("To go on: backstop resume {}", self.run));
         }
         if self.changed + self.done_before > 0 {

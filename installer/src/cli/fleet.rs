@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{SelectArgs, TargetArgs, UsageError, WaveArgs};
-use crate::plan::{Allowed, Reason};
+use crate::plan::{Allowed, Extras, Reason};
 use crate::project::Project;
 use crate::settings::Said;
 
@@ -63,6 +63,30 @@ pub struct AllowArgs {
     /// Functions with another vendor's telemetry extension
     #[arg(long, display_order = 652)]
     pub beside_others: bool,
+}
+
+/// What is done besides.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Besides")]
+pub struct ExtraArgs {
+    /// Publish a version of each function that is changed
+    #[arg(long, display_order = 660)]
+    pub publish_version: bool,
+
+    /// Publish one, and move this alias to it where the function has it
+    #[arg(long, value_name = "NAME", display_order = 661)]
+    pub move_alias: Option<String>,
+}
+
+impl ExtraArgs {
+    /// As a value.
+    pub fn extras(&self) -> Extras {
+        Extras {
+            publish_version: self.publish_version || self.move_alias.is_some(),
+            move_alias: self.move_alias.clone(),
+            grant: false,
+        }
+    }
 }
 
 /// How to go about changes.
@@ -134,6 +158,10 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub allow: AllowArgs,
 
+    /// What is done besides.
+    #[command(flatten)]
+    pub extras: ExtraArgs,
+
     /// In waves.
     #[command(flatten)]
     pub waves: WaveArgs,
@@ -194,6 +222,10 @@ pub struct AttachArgs {
     #[command(flatten)]
     pub allow: AllowArgs,
 
+    /// What is done besides.
+    #[command(flatten)]
+    pub extras: ExtraArgs,
+
     /// How.
     #[command(flatten)]
     pub how: HowArgs,
@@ -229,6 +261,10 @@ pub struct DetachArgs {
     /// What is usually refused.
     #[command(flatten)]
     pub allow: AllowArgs,
+
+    /// What is done besides.
+    #[command(flatten)]
+    pub extras: ExtraArgs,
 
     /// How.
     #[command(flatten)]

@@ -40,6 +40,9 @@ pub enum Entry {
         at: String,
         /// [`Step::key`].
         key: String,
+        /// The version that was published.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
     },
     /// It was surely not made.
     #[serde(rename_all = "camelCase")]

@@ -19,6 +19,8 @@ pub struct StepState {
     pub step: Option<Step>,
     /// Whether it was done, to the end.
     pub is_done: bool,
+    /// The version that was published by it.
+    pub version: Option<String>,
     /// Why not, where something stood in the way.
     pub reason: Option<String>,
     /// What was there before the attempt that is under way.
@@ -30,10 +32,11 @@ impl Progress {
     pub(super) fn add(&mut self, entry: Entry) {
         match entry {
             Entry::Begin { step, .. } => self.begin(step),
-            Entry::Done { key, .. } => {
+            Entry::Done { key, version, .. } => {
                 if let Some(state) = self.at(&key) {
                     state.is_done = true;
                     state.reason = None;
+                    state.version = version;
                 }
             }
             Entry::NotDone { key, reason, .. } => {
@@ -70,12 +73,14 @@ impl Progress {
             });
             state.earlier = earlier;
             state.is_done = false;
+            state.version = None;
             return;
         }
         self.by_key.insert(key, self.steps.len());
         self.steps.push(StepState {
             step: Some(step),
             is_done: false,
+            version: None,
             reason: None,
             earlier: None,
         });

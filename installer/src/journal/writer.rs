@@ -38,8 +38,22 @@ impl Journal {
 
     /// The write was made.
     pub async fn done(&self, key: &str) -> anyhow::Result<()> {
-        let key = key.to_owned();
-        self.append(&Entry::Done { at: now(), key }).await
+        self.append(&Entry::Done {
+            at: now(),
+            key: key.to_owned(),
+            version: None,
+        })
+        .await
+    }
+
+    /// A version was published.
+    pub async fn published(&self, key: &str, version: &str) -> anyhow::Result<()> {
+        self.append(&Entry::Done {
+            at: now(),
+            key: key.to_owned(),
+            version: Some(version.to_owned()),
+        })
+        .await
     }
 
     /// The write was surely not made.

@@ -6,7 +6,7 @@ use aws_sdk_lambda::types::{LastUpdateStatus, State};
 
 use super::survey::{Choice, Release, Survey};
 use super::unzipped::MOST_BYTES;
-use super::{Action, Planned, Reason, Verdict, owner};
+use super::{Action, Extras, Planned, Reason, Verdict, owner};
 use crate::change::{
     Attach, Change, Config, Conflict, Detach, Violation, Wanted, is_ours, violation,
 };
@@ -30,6 +30,8 @@ pub enum Wish {
         history: BTreeMap<String, Change>,
         /// What is usually refused and is allowed here.
         allowed: Allowed,
+        /// What is done besides.
+        extras: Extras,
     },
     /// To have neither.
     Detach {
@@ -39,6 +41,8 @@ pub enum Wish {
         vault: Vault,
         /// What is usually refused and is allowed here.
         allowed: Allowed,
+        /// What is done besides.
+        extras: Extras,
     },
     /// To have what was there before a run.
     Undo {
@@ -68,6 +72,13 @@ impl Wish {
             Self::Attach { .. } => Action::Attach,
             Self::Detach { .. } => Action::Detach,
             Self::Undo { run, .. } => Action::Undo { run: run.clone() },
+        }
+    }
+
+    pub(super) fn extras(&self) -> Extras {
+        match self {
+            Self::Attach { extras, .. } | Self::Detach { extras, .. } => extras.clone(),
+            Self::Undo { .. } => Extras::default(),
         }
     }
 
@@ -187,6 +198,9 @@ async fn look(
             Some(_) => {}
             None => notes.push("its unpacked size could not be read".to_owned()),
         }
+    }
+    if function.is_snap_start && !wish.extras().publish_version {
+        notes.push("SnapStart: its published versions stay as they are".to_owned());
     }
     notes.extend(wanted.conflicts.iter().map(ToString::to_string));
     let is_there = live.layers.iter().any(|arn| is_ours(arn));

@@ -11,6 +11,7 @@ pub(crate) mod owner;
 mod reason;
 mod rollout;
 mod survey;
+mod undo;
 mod unzipped;
 mod view;
 
@@ -31,7 +32,7 @@ pub use view::{Explanations, View};
 
 use crate::change::Change;
 use crate::fleet::{Fleet, Place, Site, Skipped, Targets};
-use crate::journal::now;
+use crate::journal::{AliasState, now};
 use crate::secrets::Source;
 use crate::select::{self, Function, Selection};
 
@@ -121,12 +122,30 @@ pub struct Planned {
     /// What is changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
+    /// The alias that is put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<AliasBack>,
+    /// A version that the run published which is undone: it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Variables that someone else set, and that stay as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
     /// What else is good to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// An alias that a run moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AliasBack {
+    /// Its name.
+    pub alias: String,
+    /// Where it was moved.
+    pub ours: AliasState,
+    /// Where it led before.
+    pub before: AliasState,
 }
 
 /// Told how far the work is.
@@ -231,7 +250,7 @@ impl Plan {
             action: wish.action(),
             targets: fleet.resolved(targets),
             sources: BTreeMap::new(),
-            extras: Extras::default(),
+            extras: wish.extras(),
             rollout: Rollout::default(),
             functions: Vec::new(),
             missing: Vec::new(),
@@ -263,6 +282,8 @@ impl Planned {
             detail,
             revision: function.revision.clone(),
             change: None,
+            alias: None,
+            version: None,
             kept: Vec::new(),
             notes: Vec::new(),
         }

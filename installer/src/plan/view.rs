@@ -101,12 +101,19 @@ impl Report for View<'_> {
             count(Verdict::Refused),
         );
         line(&style.verdict(plan.is_whole(), &title));
+        if plan.extras.publish_version {
+            let alias = plan.extras.move_alias.as_ref();
+            let alias =
+                alias.map(|it| format!(", and alias {it} is moved to it where there is one"));
+            line(&format!(
+                "Of each function that is changed a version is published{}",
+                alias.unwrap_or_default()
+            ));
+        }
         if !plan.rollout.is_default() {
             line(&format!("In waves: {}", plan.rollout));
         }
-        for (diff, functions) in grouped(plan.with(Verdict::Change), |planned| {
-            (planned.change.as_ref()).map_or_else(String::new, |change| diff(change, planned))
-        }) {
+        for (diff, functions) in grouped(plan.with(Verdict::Change), |planned| diff(planned)) {
             line("");
             self.names(&mut line, &functions);
             diff.lines().for_each(&mut line);
@@ -173,7 +180,21 @@ fn grouped<'a, K: Ord>(
 }
 
 /// What is added, taken away and kept.
-fn diff(change: &Change, planned: &Planned) -> String {
+fn diff(planned: &Planned) -> String {
+    let mut lines = Vec::new();
+    lines.extend(planned.alias.as_ref().map(|back| {
+        let (alias, before, ours) = (&back.alias, &back.before.version, &back.ours.version);
+        format!("    ~ alias {alias}: version {before}, was {ours}")
+    }));
+    lines.extend((planned.change.iter()).flat_map(|change| changed(change, planned)));
+    let kept = planned.kept.iter();
+    lines.extend(kept.map(|name| format!("    = {name} is set otherwise, and kept")));
+    let notes = planned.notes.iter();
+    lines.extend(notes.map(|note| format!("    ! {note}")));
+    lines.join("\n")
+}
+
+fn changed(change: &Change, planned: &Planned) -> Vec<String> {
     let mut lines = Vec::new();
     let (before, after) = (&change.before, &change.after);
     for (sign, from, without) in [
@@ -195,11 +216,7 @@ fn diff(change: &Change, planned: &Planned) -> String {
             (None, None) => continue,
         });
     }
-    let kept = planned.kept.iter();
-    lines.extend(kept.map(|name| format!("    = {name} is set otherwise, and kept")));
-    let notes = planned.notes.iter();
-    lines.extend(notes.map(|note| format!("    ! {note}")));
-    lines.join("\n")
+    lines
 }
 
 /// Without what is the function's own too, so that the same change in many regions is one.

@@ -101,11 +101,23 @@ impl fmt::Debug for Environment {
 impl Function {
     /// Reads it, with everything that there is to know.
     pub async fn get(site: &Site, name: &str) -> Result<Self, Failure> {
+        Self::read(site, name, None).await
+    }
+
+    /// Reads one of its versions.
+    pub async fn get_version(site: &Site, name: &str, version: &str) -> Result<Self, Failure> {
+        Self::read(site, name, Some(version)).await
+    }
+
+    async fn read(site: &Site, name: &str, version: Option<&str>) -> Result<Self, Failure> {
         let lambda = &site.lambda;
         let what = format!("reading function {name} in {}", site.place);
         let answer = lambda
             .get_function(&what, || {
-                lambda.client().get_function().function_name(name).send()
+                (lambda.client().get_function())
+                    .function_name(name)
+                    .set_qualifier(version.map(str::to_owned))
+                    .send()
             })
             .await?;
         let malformed = || Failure::new(&what, "the answer names no function", Kind::Unavailable);

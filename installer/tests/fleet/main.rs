@@ -1,6 +1,7 @@
 //! The commands that change functions, against a control plane that is as strict as the real one.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod aliases;
 mod attach;
 mod doctor;
 mod kills;

@@ -1,0 +1,457 @@
+//! A version of a function that was changed, and the alias that leads to it.
+//!
+//! Invariants: a version is published of what this run left there and of no one else's work: pinned to the
+//! revision and to the code that were read. An alias is moved to a version that differs from the one before
+//! in nothing but the extension, never while it divides invocations between two, and put back only where it
+//! still leads to where it was moved.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::types::State;
+use tokio::time::Instant;
+
+use super::function::{FIRST_LOOK, LAST_LOOK, Outcome, Work};
+use crate::aws::{Failure, Kind};
+use crate::change::{Config, PREFIX, is_ours};
+use crate::fleet::Site;
+use crate::journal::{AliasState, Step};
+use crate::plan::AliasBack;
+use crate::select::{Environment, Function};
+
+const LATEST: &str = "$LATEST";
+/// A version that starts from a snapshot takes minutes to be made.
+const VERSION_WAIT: Duration = Duration::from_mins(15);
+
+/// What became of a function, besides its change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Beside {
+    /// The version that was published, or that was there already.
+    pub(super) version: Option<String>,
+    /// The alias that leads somewhere else now.
+    pub(super) alias: Option<String>,
+    /// Why an alias stays where it is.
+    pub(super) alias_left: Option<String>,
+    /// What failed.
+    pub(super) left: Option<String>,
+}
+
+/// Where an alias is to lead.
+enum Goal<'a> {
+    /// To a version that was published for it.
+    To(&'a str),
+    /// Back, if it leads to where it was moved.
+    Back {
+        ours: &'a AliasState,
+        before: &'a AliasState,
+    },
+}
+
+/// What became of an alias.
+enum Aliased {
+    /// The function has none of this name.
+    Absent,
+    /// It leads there already.
+    There,
+    /// It does now.
+    Moved,
+    /// It has to stay where it is.
+    Stays(String),
+    /// It could not be moved.
+    Left(String),
+}
+
+/// An alias as it is.
+struct LiveAlias {
+    version: String,
+    is_divided: bool,
+    revision: Option<String>,
+}
+
+impl Work<'_> {
+    /// Publishes a version of what the function is now, and moves the alias where that was asked for.
+    pub(super) async fn publish(&self) -> anyhow::Result<Beside> {
+        let mut beside = Beside::default();
+        let site = match self.context.fleet.site(&self.planned.place) {
+            Ok(site) => site,
+            Err(failure) => return Ok(beside.left(failure.to_string())),
+        };
+        let key = version_key(&self.planned.arn);
+        let before = self.context.progress.get(&key);
+        let version = match before.and_then(|state| state.version.clone()) {
+            Some(version) => version,
+            None => match self.new_version(site, &key).await? {
+                Ok(version) => version,
+                Err(reason) => return Ok(beside.left(reason)),
+            },
+        };
+        beside.version = Some(version.clone());
+        if let Err(reason) = self.active(site, &version).await {
+            return Ok(beside.left(reason));
+        }
+        let Some(alias) = &self.extras.move_alias else {
+            return Ok(beside);
+        };
+        let aliased = self.move_alias(site, alias, &Goal::To(&version)).await?;
+        Ok(beside.with(alias, aliased))
+    }
+
+    /// Has an alias lead to where it did before.
+    pub(super) async fn put_back(&self, back: &AliasBack) -> anyhow::Result<Beside> {
+        let beside = Beside::default();
+        let site = match self.context.fleet.site(&self.planned.place) {
+            Ok(site) => site,
+            Err(failure) => return Ok(beside.left(failure.to_string())),
+        };
+        let goal = Goal::Back {
+            ours: &back.ours,
+            before: &back.before,
+        };
+        let aliased = self.move_alias(site, &back.alias, &goal).await?;
+        Ok(beside.with(&back.alias, aliased))
+    }
+
+    /// The outer error is one of the journal.
+    async fn new_version(&self, site: &Site, key: &str) -> anyhow::Result<Result<String, String>> {
+        let journal = self.context.journal;
+        let deadline = Instant::now() + self.context.options.wait;
+        let earlier = self.context.progress.get(key);
+        let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
+        let mut code: Option<String> = None;
+        let mut failures = 0;
+        loop {
+            let function = match self.settled(site, deadline).await {
+                Ok(function) if !self.is_as_changed(&function) => {
+                    Err("it was changed again since: no version of that is published".to_owned())
+                }
+                Ok(function) if code.as_ref().is_some_and(|it| *it != function.code_sha256) => Err(
+                    "its code was deployed meanwhile: no version of that is published".to_owned(),
+                ),
+                settled => settled,
+            };
+            let function = match function {
+                Ok(function) => function,
+                Err(reason) if may_be_done => {
+                    journal.failed(key, &reason).await?;
+                    return Ok(Err(reason));
+                }
+                Err(reason) => return Ok(Err(reason)),
+            };
+            code = Some(function.code_sha256.clone());
+            let arn = self.planned.arn.clone();
+            journal.begin(Step::Version { arn }).await?;
+            // Where nothing has changed since the last version, that one is the answer: what may have been
+            // done is not done twice.
+            let failure = match publish_version(site, &function).await {
+                Ok(version) => {
+                    journal.published(key, &version).await?;
+                    return Ok(Ok(version));
+                }
+                Err(failure) => failure,
+            };
+            failures += 1;
+            if failure.kind.may_be_done() {
+                may_be_done = true;
+            } else {
+                journal.not_done(key, &failure.brief()).await?;
+            }
+            if !is_passing(&failure) || Instant::now() >= deadline {
+                if may_be_done {
+                    journal.failed(key, &failure.brief()).await?;
+                }
+                return Ok(Err(failure.to_string()));
+            }
+            site.lambda.back_off(failures).await;
+        }
+    }
+
+    /// Whether the function is what this run was to make of it.
+    fn is_as_changed(&self, function: &Function) -> bool {
+        let Environment::Readable(variables) = &function.environment else {
+            return false;
+        };
+        let live = Config {
+            layers: function.layers.clone(),
+            variables: variables.clone(),
+        };
+        (self.planned.change.as_ref())
+            .is_none_or(|change| change.redo_on(&live, self.context.vault).config == live)
+    }
+
+    /// Waits until the version can be invoked.
+    async fn active(&self, site: &Site, version: &str) -> Result<(), String> {
+        let deadline = Instant::now() + self.context.options.wait.max(VERSION_WAIT);
+        let mut pause = FIRST_LOOK;
+        loop {
+            let published = Function::get_version(site, &self.planned.name, version).await;
+            let published = published.map_err(|failure| failure.to_string())?;
+            if published.is_settled() {
+                return match published.live.filter(|live| live.state == State::Failed) {
+                    Some(live) => Err(format!(
+                        "version {version} could not be made: {}",
+                        live.reason.as_deref().unwrap_or("no reason is given")
+                    )),
+                    None => Ok(()),
+                };
+            }
+            if Instant::now() >= deadline {
+                return Err(format!("version {version} is not ready yet"));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LAST_LOOK);
+        }
+    }
+
+    async fn move_alias(
+        &self,
+        site: &Site,
+        alias: &str,
+        goal: &Goal<'_>,
+    ) -> anyhow::Result<Aliased> {
+        let journal = self.context.journal;
+        let key = alias_key(&self.planned.arn, alias);
+        let deadline = Instant::now() + self.context.options.wait;
+        let earlier = self.context.progress.get(&key);
+        let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
+        let mut failures = 0;
+        loop {
+            let live = match self.alias(site, alias).await {
+                Ok(Some(live)) => live,
+                Ok(None) => {
+                    return Ok(match goal {
+                        Goal::To(_) => Aliased::Absent,
+                        Goal::Back { .. } => Aliased::Stays(format!("alias {alias} is gone")),
+                    });
+                }
+                Err(failure) => return Ok(Aliased::Left(failure.to_string())),
+            };
+            let target = goal.version();
+            if matches!(goal, Goal::To(_)) && live.version == LATEST {
+                // It sees every change as it is made.
+                return Ok(Aliased::There);
+            }
+            if live.version == target && !live.is_divided {
+                if !may_be_done {
+                    return Ok(Aliased::There);
+                }
+                journal.done(&key).await?;
+                return Ok(Aliased::Moved);
+            }
+            if let Some(reason) = self.stays(site, alias, &live, goal).await {
+                if may_be_done {
+                    journal.failed(&key, &reason).await?;
+                }
+                return Ok(Aliased::Stays(reason));
+            }
+            let state = |version: &str| AliasState {
+                version: version.to_owned(),
+            };
+            let step = Step::Alias {
+                arn: self.planned.arn.clone(),
+                alias: alias.to_owned(),
+                before: state(&live.version),
+                after: state(target),
+            };
+            journal.begin(step).await?;
+            let Err(failure) = self.update_alias(site, alias, &live, target).await else {
+                journal.done(&key).await?;
+                return Ok(Aliased::Moved);
+            };
+            failures += 1;
+            if failure.kind.may_be_done() {
+                may_be_done = true;
+            } else {
+                journal.not_done(&key, &failure.brief()).await?;
+            }
+            if !is_passing(&failure) || Instant::now() >= deadline {
+                if may_be_done {
+                    journal.failed(&key, &failure.brief()).await?;
+                }
+                return Ok(Aliased::Left(failure.to_string()));
+            }
+            site.lambda.back_off(failures).await;
+        }
+    }
+
+    /// Why an alias has to stay where it is.
+    async fn stays(
+        &self,
+        site: &Site,
+        alias: &str,
+        live: &LiveAlias,
+        goal: &Goal<'_>,
+    ) -> Option<String> {
+        if live.is_divided {
+            return Some(format!(
+                "alias {alias} divides invocations between two versions: a deployment is under way, and it \
+                 stays as it is"
+            ));
+        }
+        match goal {
+            Goal::Back { ours, .. } => (live.version != ours.version).then(|| {
+                format!(
+                    "alias {alias} was moved to version {} since, and stays there",
+                    live.version
+                )
+            }),
+            Goal::To(version) => {
+                let name = &self.planned.name;
+                let (from, to) = (live.version.as_str(), *version);
+                let both = futures_util::future::try_join(
+                    Function::get_version(site, name, from),
+                    Function::get_version(site, name, to),
+                );
+                let others = match both.await {
+                    Ok((from, to)) => differences(&from, &to),
+                    Err(failure) => return Some(failure.to_string()),
+                };
+                (!others.is_empty()).then(|| {
+                    format!(
+                        "alias {alias} stays at version {from}: $LATEST differs from it in more than the \
+                         extension ({}), and a new version would release that",
+                        others.join(", ")
+                    )
+                })
+            }
+        }
+    }
+
+    async fn alias(&self, site: &Site, alias: &str) -> Result<Option<LiveAlias>, Failure> {
+        let lambda = &site.lambda;
+        let name = &self.planned.name;
+        let what = format!("reading alias {alias} of function {name} in {}", site.place);
+        let answer = lambda
+            .read(&what, || {
+                let request = lambda.client().get_alias();
+                request.function_name(name).name(alias).send()
+            })
+            .await;
+        match answer {
+            Ok(answer) => Ok(Some(LiveAlias {
+                version: answer.function_version().unwrap_or_default().to_owned(),
+                is_divided: answer.routing_config().is_some_and(|routing| {
+                    (routing.additional_version_weights()).is_some_and(|it| !it.is_empty())
+                }),
+                revision: answer.revision_id().map(str::to_owned),
+            })),
+            Err(failure) if failure.kind == Kind::NotFound => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn update_alias(
+        &self,
+        site: &Site,
+        alias: &str,
+        live: &LiveAlias,
+        version: &str,
+    ) -> Result<(), Failure> {
+        let lambda = &site.lambda;
+        let name = &self.planned.name;
+        let what = format!("moving alias {alias} of function {name} in {}", site.place);
+        let send = || {
+            (lambda.client().update_alias())
+                .function_name(name)
+                .name(alias)
+                .function_version(version)
+                .set_revision_id(live.revision.clone())
+                .send()
+        };
+        lambda.write(&what, send).await.map(|_| ())
+    }
+}
+
+impl Goal<'_> {
+    fn version(&self) -> &str {
+        match self {
+            Self::To(version) => version,
+            Self::Back { before, .. } => &before.version,
+        }
+    }
+}
+
+impl Beside {
+    fn left(mut self, reason: String) -> Self {
+        self.left = Some(reason);
+        self
+    }
+
+    fn with(mut self, alias: &str, aliased: Aliased) -> Self {
+        match aliased {
+            Aliased::Absent | Aliased::There => {}
+            Aliased::Moved => self.alias = Some(alias.to_owned()),
+            Aliased::Stays(reason) => self.alias_left = Some(reason),
+            Aliased::Left(reason) => self.left = Some(reason),
+        }
+        self
+    }
+
+    /// Whether a function with this outcome is to have a version.
+    pub(super) fn follows(outcome: &Outcome) -> bool {
+        matches!(
+            outcome,
+            Outcome::Done { .. } | Outcome::Already | Outcome::DoneBefore
+        )
+    }
+}
+
+/// What names the publishing of a version among the steps of a run.
+pub(super) fn version_key(arn: &str) -> String {
+    let arn = arn.to_owned();
+    Step::Version { arn }.key()
+}
+
+/// What names the moving of an alias among the steps of a run.
+pub(super) fn alias_key(arn: &str, alias: &str) -> String {
+    format!("{arn}#alias={alias}")
+}
+
+fn is_passing(failure: &Failure) -> bool {
+    failure.kind.may_be_done() || matches!(failure.kind, Kind::Conflict | Kind::Stale)
+}
+
+async fn publish_version(site: &Site, function: &Function) -> Result<String, Failure> {
+    let lambda = &site.lambda;
+    let what = format!("publishing function {} in {}", function.name, site.place);
+    let some = |text: &String| Some(text.clone()).filter(|it| !it.is_empty());
+    let (revision, code) = (some(&function.revision), some(&function.code_sha256));
+    let answer = lambda
+        .write(&what, || {
+            (lambda.client().publish_version())
+                .function_name(&function.name)
+                .set_revision_id(revision.clone())
+                .set_code_sha256(code.clone())
+                .send()
+        })
+        .await?;
+    let version = answer.version().map(str::to_owned);
+    version.ok_or_else(|| Failure::new(&what, "the answer names no version", Kind::Unavailable))
+}
+
+/// In what two versions differ, but for what is ours.
+fn differences(one: &Function, other: &Function) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, is_same: bool| {
+        if !is_same {
+            differences.push(what.to_owned());
+        }
+    };
+    let layers = |function: &Function| -> Vec<String> {
+        let others = function.layers.iter().filter(|arn| !is_ours(arn));
+        others.cloned().collect()
+    };
+    compare("code", one.code_sha256 == other.code_sha256);
+    compare("runtime", one.runtime == other.runtime);
+    compare("role", one.role == other.role);
+    compare("layers", layers(one) == layers(other));
+    let variables = |function: &Function| match &function.environment {
+        Environment::Readable(variables) => {
+            let mut variables = variables.clone();
+            variables.retain(|name, _| !name.starts_with(PREFIX));
+            Some(variables)
+        }
+        Environment::Unreadable(_) => None,
+    };
+    let (one, other) = (variables(one), variables(other));
+    compare("variables", one.is_some() && one == other);
+    differences
+}

@@ -1,0 +1,306 @@
+//! Versions that are published of changed functions, and aliases that are moved to them and back.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use backstop_testkit::control_plane::{FunctionSpec, Moment};
+use serde_json::Value;
+
+use crate::stage::{Said, Stage, here};
+
+const ORDERS: &str = "orders-000";
+
+/// Functions with the alias `live` on version 1.
+async fn with_aliases(count: usize) -> Stage {
+    let stage = Stage::set().await;
+    let spec = FunctionSpec {
+        aliases: vec!["live".to_owned()],
+        ..FunctionSpec::default()
+    };
+    stage.add(&here(), "orders", count, &spec);
+    stage
+}
+
+async fn attach(stage: &Stage) -> Said {
+    let arguments = ["orders-*", "--move-alias", "live", "--output", "json"];
+    stage.attach(&arguments).await
+}
+
+/// Where the alias leads, and how many layers there are.
+async fn leads_to(stage: &Stage, function: &str) -> (String, usize) {
+    let client = stage.client(&here());
+    let alias = client
+        .get_alias()
+        .function_name(function)
+        .name("live")
+        .send()
+        .await;
+    let version = alias.unwrap().function_version().unwrap().to_owned();
+    let found = client
+        .get_function()
+        .function_name(function)
+        .qualifier(&version)
+        .send()
+        .await;
+    let layers = found.unwrap().configuration().unwrap().layers().len();
+    (version, layers)
+}
+
+fn first<'a>(summary: &'a Value, list: &str) -> &'a str {
+    summary[list][0]["reason"].as_str().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_alias_leads_to_a_version_with_the_layer_and_undo_puts_it_back() {
+    let stage = with_aliases(3).await;
+    stage.add(&here(), "orders-bare", 1, &FunctionSpec::default());
+    let before = stage.plane.snapshot();
+    let said = attach(&stage).await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    let summary = said.json();
+    assert_eq!(summary["changed"], 4, "{summary}");
+    assert_eq!(
+        summary["versions"].as_array().map(Vec::len),
+        Some(4),
+        "{summary}"
+    );
+    assert_eq!(summary["aliases"], 3, "{summary}");
+    assert_eq!(leads_to(&stage, ORDERS).await, ("2".to_owned(), 1));
+
+    let undone = stage.run(&["undo", &said.run(), "--yes"]).await;
+    assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
+    assert_eq!(leads_to(&stage, ORDERS).await, ("1".to_owned(), 0));
+    assert!(
+        undone.stdout.contains("4  versions of that run stay"),
+        "{}",
+        undone.stdout
+    );
+    assert!(
+        undone.stdout.contains("eu-west-1 orders-000: version 2"),
+        "{}",
+        undone.stdout
+    );
+    let after = stage.plane.snapshot();
+    for (name, function) in &before {
+        assert_eq!(after[name]["Configuration"], function["Configuration"]);
+        assert_eq!(after[name]["Aliases"], function["Aliases"]);
+    }
+
+    // An undoing is a run as well.
+    let again = stage.run(&["undo", &undone.run(), "--yes"]).await;
+    assert_eq!(again.code, Some(0), "{}", again.snapshot());
+    assert_eq!(leads_to(&stage, ORDERS).await, ("2".to_owned(), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_alias_a_version_is_published_and_nothing_leads_to_it() {
+    let stage = with_aliases(1).await;
+    let said = stage.attach(&["orders-*", "--publish-version"]).await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    assert!(
+        said.stdout.contains("1  versions published"),
+        "{}",
+        said.stdout
+    );
+    assert_eq!(leads_to(&stage, ORDERS).await, ("1".to_owned(), 0));
+    let none = stage.attach(&["orders-*"]).await;
+    assert_eq!(none.code, Some(0), "{}", none.snapshot());
+    assert_eq!(stage.plane.count("PublishVersion"), 1);
+    assert_eq!(stage.plane.count("GetAlias"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_that_divides_invocations_is_left_until_it_does_not() {
+    let stage = with_aliases(1).await;
+    stage.plane.deploy(&here(), ORDERS, ("NEW", "1"));
+    stage.plane.publish_version(&here(), ORDERS);
+    stage
+        .plane
+        .set_alias(&here(), ORDERS, ("live", "1"), Some(("2", 0.1)));
+    let said = attach(&stage).await;
+    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    let summary = said.json();
+    assert!(
+        first(&summary, "aliasesLeft").contains("a deployment is under way"),
+        "{summary}"
+    );
+    assert_eq!(stage.plane.count("UpdateAlias"), 0);
+
+    stage.plane.set_alias(&here(), ORDERS, ("live", "2"), None);
+    let resumed = stage.run(&["resume", &said.run(), "--yes"]).await;
+    assert_eq!(resumed.code, Some(0), "{}", resumed.snapshot());
+    assert_eq!(leads_to(&stage, ORDERS).await, ("3".to_owned(), 1));
+    // The version was there.
+    assert_eq!(stage.plane.count("PublishVersion"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_never_released_is_not_released_by_the_way() {
+    let stage = with_aliases(1).await;
+    (stage.plane).change(&here(), ORDERS, |spec| {
+        spec.code = "not released".to_owned()
+    });
+    let said = attach(&stage).await;
+    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    let summary = said.json();
+    assert!(
+        first(&summary, "aliasesLeft").contains("the extension (code)"),
+        "{summary}"
+    );
+    assert_eq!(leads_to(&stage, ORDERS).await, ("1".to_owned(), 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_before_the_version_is_not_published() {
+    let stage = with_aliases(1).await;
+    let plane = Arc::clone(&stage.plane);
+    stage.plane.before("PublishVersion", ORDERS, 1, move || {
+        plane.change(&here(), ORDERS, |spec| spec.code = "deployed".to_owned());
+    });
+    let said = attach(&stage).await;
+    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    let summary = said.json();
+    assert!(
+        first(&summary, "left").contains("its code was deployed meanwhile"),
+        "{summary}"
+    );
+    let calls = stage.plane.calls().into_iter();
+    let statuses: Vec<u16> = calls
+        .filter(|call| call.operation == "PublishVersion")
+        .map(|call| call.status)
+        .collect();
+    assert_eq!(statuses, [412]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_that_is_moved_meanwhile_is_read_again() {
+    let stage = with_aliases(1).await;
+    let plane = Arc::clone(&stage.plane);
+    stage.plane.before("UpdateAlias", ORDERS, 1, move || {
+        // To the same version: its revision is another one.
+        plane.set_alias(&here(), ORDERS, ("live", "1"), None);
+    });
+    let said = attach(&stage).await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    assert_eq!(stage.plane.count("UpdateAlias"), 2);
+    assert_eq!(leads_to(&stage, ORDERS).await, ("2".to_owned(), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_that_others_moved_since_stays_there() {
+    let stage = with_aliases(1).await;
+    let said = attach(&stage).await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    stage.plane.deploy(&here(), ORDERS, ("NEW", "1"));
+    let theirs = stage
+        .plane
+        .publish_version(&here(), ORDERS)
+        .unwrap()
+        .to_string();
+    stage
+        .plane
+        .set_alias(&here(), ORDERS, ("live", &theirs), None);
+
+    let undone = stage
+        .run(&["undo", &said.run(), "--yes", "--output", "json"])
+        .await;
+    assert_eq!(undone.code, Some(3), "{}", undone.snapshot());
+    let summary = undone.json();
+    assert_eq!(summary["changed"], 1, "{summary}");
+    assert!(
+        first(&summary, "aliasesLeft").contains("was moved to version 3 since"),
+        "{summary}"
+    );
+    assert_eq!(leads_to(&stage, ORDERS).await.0, theirs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_lost_are_found_out_by_reading() {
+    for operation in ["PublishVersion", "UpdateAlias"] {
+        let stage = with_aliases(1).await;
+        let held = stage.plane.hold(operation, 1, Moment::BeforeItIsAnswered);
+        let mut arguments = vec!["attach", "orders-*", "--yes", "--move-alias", "live"];
+        arguments.extend(["--rate", "100", "--layer", &stage.layers[&here()]]);
+        arguments.extend(["--timeout", "0.3"]);
+        let said = stage.run(&arguments).await;
+        drop(held);
+        assert_eq!(said.code, Some(0), "{operation}: {}", said.snapshot());
+        assert_eq!(
+            leads_to(&stage, ORDERS).await,
+            ("2".to_owned(), 1),
+            "{operation}"
+        );
+        assert!(
+            said.stdout.contains("1  aliases moved"),
+            "{operation}: {}",
+            said.stdout
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_killed_between_its_steps_goes_on_with_the_next() {
+    for operation in ["PublishVersion", "UpdateAlias"] {
+        for moment in [Moment::BeforeItIsDone, Moment::BeforeItIsAnswered] {
+            let context = format!("{operation} {moment:?}");
+            let stage = with_aliases(2).await;
+            let held = stage.plane.hold(operation, 1, moment);
+            let mut arguments = vec!["attach", "orders-*", "--yes", "--move-alias", "live"];
+            arguments.extend(["--rate", "100", "--layer", &stage.layers[&here()]]);
+            let mut command = stage.backstop(&arguments);
+            let mut child = command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            held.reached().await;
+            child.kill().await.unwrap();
+            drop(held);
+            let runs = stage.run(&["runs"]).await;
+            let run = runs.stdout.split_whitespace().next().unwrap().to_owned();
+            let resumed = stage.run(&["resume", &run, "--yes"]).await;
+            assert_eq!(resumed.code, Some(0), "{context}: {}", resumed.snapshot());
+            for function in [ORDERS, "orders-001"] {
+                assert_eq!(
+                    leads_to(&stage, function).await,
+                    ("2".to_owned(), 1),
+                    "{context}"
+                );
+            }
+            let undone = stage.run(&["undo", &run, "--yes"]).await;
+            assert_eq!(undone.code, Some(0), "{context}: {}", undone.snapshot());
+            for function in [ORDERS, "orders-001"] {
+                assert_eq!(
+                    leads_to(&stage, function).await,
+                    ("1".to_owned(), 0),
+                    "{context}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_whose_versions_are_snapshots_is_told_of() {
+    let stage = Stage::set().await;
+    let spec = FunctionSpec {
+        snap_start: true,
+        ..FunctionSpec::default()
+    };
+    stage.add(&here(), "orders", 1, &spec);
+    let plain = stage.attach(&["orders-*", "--dry-run"]).await;
+    assert!(plain.stdout.contains("! SnapStart"), "{}", plain.snapshot());
+    let publishing = stage
+        .attach(&["orders-*", "--dry-run", "--publish-version"])
+        .await;
+    assert!(
+        !publishing.stdout.contains("! SnapStart"),
+        "{}",
+        publishing.snapshot()
+    );
+    assert!(
+        publishing.stdout.contains("a version is published"),
+        "{}",
+        publishing.snapshot()
+    );
+}
