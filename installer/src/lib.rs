@@ -11,6 +11,7 @@
 //! - [`settings`] is what the extension is to be set to, with [`secrets`] from where they are;
 //! - [`change`] is what is changed of a function, and how that is undone: pure;
 //! - [`plan`] is what would be done with each function, and why;
+//! - [`grants`] is what execution roles may do for it;
 //! - [`journal`] is what was done, written down before it is;
 //! - [`apply`] carries a plan out;
 //! - [`status`] is what functions have, and whether that is what was left there;
@@ -32,6 +33,7 @@ pub mod demo;
 pub mod doctor;
 pub mod fleet;
 pub mod glob;
+pub mod grants;
 pub mod journal;
 pub mod layer;
 pub mod output;

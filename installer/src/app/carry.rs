@@ -79,7 +79,7 @@ impl Desk {
     ) -> anyhow::Result<Option<Summary>> {
         let run = self.store.read(id)?;
         let (plan, vault) = self.plan_undo(id, &run).await?;
-        if plan.with(Verdict::Change).next().is_none() {
+        if plan.with(Verdict::Change).next().is_none() && plan.grants.is_empty() {
             // No run is begun for nothing.
             return Ok(Some(Summary::new("", &plan)));
         }
@@ -113,6 +113,7 @@ impl Desk {
             history: &history.changes,
             journal,
             progress,
+            rates: plan.targets.rates,
             options,
         };
         let (interrupt, stop) = watch::channel(false);

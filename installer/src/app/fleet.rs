@@ -14,6 +14,7 @@ use crate::cli::{
     StateArgs, TargetArgs, UndoArgs, UsageError, WishArgs,
 };
 use crate::fleet::{Fleet, Place, Targets};
+use crate::grants::Granted;
 use crate::journal::{History, Progress, Run, Runs, Step, StepState, Store};
 use crate::layer::Manifest;
 use crate::output::{Output, PlaceBars, plural};
@@ -48,7 +49,7 @@ pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<E
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection(&desk.project)?;
     let allowed = args.allow.allowed();
-    let extras = args.extras.extras();
+    let extras = args.extras.extras(args.grant.grant);
     let (mut plan, _) = if args.detach {
         desk.plan_detach(&selection, allowed, extras).await?
     } else {
@@ -79,7 +80,7 @@ pub(super) async fn run_attach(args: AttachArgs, output: Output) -> anyhow::Resu
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection(&desk.project)?;
     let allowed = args.allow.allowed();
-    let extras = args.extras.extras();
+    let extras = args.extras.extras(args.grant.grant);
     let (plan, vault) = (desk.plan_attach(&selection, &args.wish, allowed, extras)).await?;
     desk.change(plan, &vault, args.dry_run, args.strict, &args.how)
         .await
@@ -89,7 +90,7 @@ pub(super) async fn run_detach(args: DetachArgs, output: Output) -> anyhow::Resu
     args.how.waves.rollout(&Rollout::default())?;
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection(&desk.project)?;
-    let (allowed, extras) = (args.allow.allowed(), args.extras.extras());
+    let (allowed, extras) = (args.allow.allowed(), args.extras.extras(false));
     let (plan, vault) = desk.plan_detach(&selection, allowed, extras).await?;
     desk.change(plan, &vault, args.dry_run, args.strict, &args.how)
         .await
@@ -208,6 +209,7 @@ impl Desk {
         };
         let mut plan = self.plan(selection, &wish).await;
         plan.sources = settings.sources;
+        plan.give_grants(&self.fleet).await;
         Ok((plan, vault))
     }
 
@@ -225,7 +227,8 @@ impl Desk {
             allowed,
             extras,
         };
-        let plan = self.plan(selection, &wish).await;
+        let mut plan = self.plan(selection, &wish).await;
+        plan.take_grants(&Granted::load(&self.store)?, None);
         match wish {
             Wish::Detach { vault, .. } => Ok((plan, vault)),
             Wish::Attach { .. } | Wish::Undo { .. } => Ok((plan, Vault::default())),
@@ -264,6 +267,13 @@ impl Desk {
             self.plan(&selection, &wish).await
         };
         plan.put_back_aliases(&run.progress);
+        match Granted::taken(run) {
+            taken if taken.is_empty() => {
+                let granted = Granted::load(&self.store)?;
+                plan.take_grants(&granted, Some(&run.header.plan));
+            }
+            taken => plan.give_grants_back(taken),
+        }
         match wish {
             Wish::Undo { vault, .. } => Ok((plan, vault)),
             Wish::Attach { .. } | Wish::Detach { .. } => Ok((plan, Vault::default())),
@@ -349,7 +359,7 @@ impl Desk {
             });
         }
         self.output.shown(&view);
-        if changes == 0 {
+        if changes == 0 && plan.grants.is_empty() {
             // No run is begun for nothing.
             let summary = Summary::new("", &plan);
             self.output.result(&summary)?;

@@ -2,7 +2,7 @@
 //!
 //! [`run`] goes through a plan, in [`waves`] where that was asked for, and place by place at the same
 //! time, each at its rate; [`function`] does one function,
-//! [`versions`] what is to follow it, and [`errors`] tells whether functions fail
+//! [`versions`] what is to follow it, [`grants`] what its role may do, and [`errors`] tells whether functions fail
 //! more often than before. Invariants: what was planned is merged into what the function is now, and
 //! written with the revision that was read, so that nobody's change is lost; a function is done, or left
 //! as it was, or told; after an interruption, or a stop of its own, nothing new is begun and what is
@@ -10,6 +10,7 @@
 
 mod errors;
 mod function;
+mod grants;
 mod run;
 mod summary;
 mod versions;
@@ -19,11 +20,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use errors::Rise;
+pub use grants::RoleLeft;
 pub use run::run;
 pub use summary::{Left, Summary, Version};
 
 use crate::change::Change;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Rates};
 use crate::journal::{Journal, Progress};
 use crate::plan::Rollout;
 use crate::secrets::Vault;
@@ -50,6 +52,8 @@ pub struct Context<'a> {
     pub history: &'a BTreeMap<String, Change>,
     /// What was done before, when a run is taken up again.
     pub progress: &'a Progress,
+    /// How fast.
+    pub rates: Rates,
     /// How to go about it.
     pub options: Options,
 }

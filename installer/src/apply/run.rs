@@ -9,12 +9,13 @@ use tokio::sync::watch;
 
 use super::errors::{self, ByFunction, Finding, Window};
 use super::function::{Outcome, Work};
+use super::grants;
 use super::versions::{Beside, alias_key, version_key};
 use super::waves::{self, Wave};
 use super::{Context, Rise, Summary};
 use crate::fleet::Place;
 use crate::output::plural;
-use crate::plan::{Extras, Observer, Plan, Planned, Verdict};
+use crate::plan::{Extras, Observer, Plan, Planned, Reason, Verdict};
 
 /// Does what is planned; what was done already is not done again.
 pub async fn run(
@@ -45,7 +46,10 @@ pub async fn run(
     for (place, functions) in by_place {
         observer.found(place, functions);
     }
+    let roled = grants::give(context, plan, || *stop.borrow()).await?;
+    summary.roles_written += roled.written;
     let run = Run {
+        refused: roled.left,
         context,
         extras: &plan.extras,
         observer,
@@ -70,6 +74,13 @@ pub async fn run(
             summary.rises = halt.rises;
         }
     }
+    if !run.is_interrupted() && summary.stopped.is_none() {
+        let roled = grants::take(context, plan).await?;
+        summary.roles_written += roled.written;
+        summary.roles_kept = roled.kept;
+        summary.add_roles(roled.left);
+    }
+    summary.add_roles(run.refused.clone());
     summary.is_interrupted = run.is_interrupted();
     summary.sort();
     Ok(summary)
@@ -91,6 +102,8 @@ impl From<String> for Halt {
 }
 
 struct Run<'a> {
+    /// Roles that lack what their functions need, and why.
+    refused: BTreeMap<String, String>,
     context: &'a Context<'a>,
     extras: &'a Extras,
     observer: &'a dyn Observer,
@@ -208,6 +221,11 @@ impl Run<'_> {
             extras: self.extras,
         };
         let mut beside = Beside::default();
+        let refused = self.refused.get(&planned.role);
+        if let Some(reason) = refused.filter(|_| !planned.needs.is_empty()) {
+            let reason = format!("{}: {reason}", Reason::RoleNotWritable);
+            return Ok((Outcome::Left(reason), beside));
+        }
         if let Some(alias) = &planned.alias {
             beside = work.put_back(alias).await?;
         }

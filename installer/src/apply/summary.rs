@@ -1,11 +1,13 @@
 //! What a run came to.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::errors::Rise;
 use super::function::Outcome;
+use super::grants::RoleLeft;
 use super::versions::Beside;
 use crate::fleet::{Place, Skipped};
 use crate::output::{Report, Style, plural};
@@ -48,6 +50,15 @@ pub struct Summary {
     /// Aliases that stay where they are, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases_left: Vec<Left>,
+    /// Roles whose policy was written.
+    #[serde(skip_serializing_if = "is_none")]
+    pub roles_written: u64,
+    /// Roles whose policy stays, as functions need it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles_kept: Vec<RoleLeft>,
+    /// Roles whose policy should have been written and was not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles_left: Vec<RoleLeft>,
     /// Functions whose turn did not come.
     pub not_begun: u64,
     /// Names that were given and are nowhere.
@@ -127,6 +138,9 @@ impl Summary {
                 .collect(),
             aliases: 0,
             aliases_left: Vec::new(),
+            roles_written: 0,
+            roles_kept: Vec::new(),
+            roles_left: Vec::new(),
             not_begun: 0,
             missing: plan.missing.clone(),
             skipped: plan.skipped.clone(),
@@ -156,6 +170,12 @@ impl Summary {
         }
     }
 
+    pub(super) fn add_roles(&mut self, left: BTreeMap<String, String>) {
+        let left = left.into_iter();
+        self.roles_left
+            .extend(left.map(|(role, reason)| RoleLeft { role, reason }));
+    }
+
     pub(super) fn add_beside(&mut self, planned: &Planned, beside: Beside) {
         let because = |reason: String| Left {
             place: planned.place.clone(),
@@ -181,6 +201,7 @@ impl Summary {
         self.left.is_empty()
             && self.conflicts.is_empty()
             && self.aliases_left.is_empty()
+            && self.roles_left.is_empty()
             && self.not_begun == 0
             && self.stopped.is_none()
             && self.missing.is_empty()
@@ -217,6 +238,7 @@ impl Report for Summary {
             (self.refused, "refused by the plan"),
             (self.versions.len() as u64, "versions published"),
             (self.aliases, "aliases moved"),
+            (self.roles_written, "roles whose policy was written"),
             (self.kept_versions.len() as u64, "versions of that run stay"),
             (self.left.len() as u64, "left: not as they should be"),
             (self.not_begun, "not begun"),
@@ -246,6 +268,17 @@ impl Report for Summary {
             for left in list {
                 let reason = left.reason.replace('\n', "\n      ");
                 line(format!("  {} {}: {reason}", left.place, left.name));
+            }
+        }
+        for (title, list) in [
+            ("Roles that keep their policy", &self.roles_kept),
+            ("Roles that are left", &self.roles_left),
+        ] {
+            if !list.is_empty() {
+                line(format!("{title}:"));
+            }
+            for RoleLeft { role, reason } in list {
+                line(format!("  {role}: {reason}"));
             }
         }
         for name in &self.missing {
@@ -281,7 +314,7 @@ impl Report for Summary {
         {
             line(format!("To go on: backstop resume {}", self.run));
         }
-        if self.changed + self.done_before > 0 {
+        if self.changed + self.done_before + self.roles_written > 0 {
             line(format!("To go back: backstop undo {}", self.run));
         }
         text

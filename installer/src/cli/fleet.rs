@@ -78,13 +78,22 @@ pub struct ExtraArgs {
     pub move_alias: Option<String>,
 }
 
+/// What roles are granted.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Besides")]
+pub struct GrantArgs {
+    /// Grant the functions' execution roles what the fallbacks need, in an inline policy of their own
+    #[arg(long, display_order = 662)]
+    pub grant: bool,
+}
+
 impl ExtraArgs {
     /// As a value.
-    pub fn extras(&self) -> Extras {
+    pub fn extras(&self, grant: bool) -> Extras {
         Extras {
             publish_version: self.publish_version || self.move_alias.is_some(),
             move_alias: self.move_alias.clone(),
-            grant: false,
+            grant,
         }
     }
 }
@@ -162,6 +171,10 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub extras: ExtraArgs,
 
+    /// What roles are granted.
+    #[command(flatten)]
+    pub grant: GrantArgs,
+
     /// In waves.
     #[command(flatten)]
     pub waves: WaveArgs,
@@ -225,6 +238,10 @@ pub struct AttachArgs {
     /// What is done besides.
     #[command(flatten)]
     pub extras: ExtraArgs,
+
+    /// What roles are granted.
+    #[command(flatten)]
+    pub grant: GrantArgs,
 
     /// How.
     #[command(flatten)]

@@ -19,8 +19,8 @@ pub use about::{CompletionsArgs, ManArgs};
 pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
 pub use fleet::{
-    AccessArgs, AllowArgs, ApplyArgs, AttachArgs, DetachArgs, ExtraArgs, HowArgs, PlanArgs,
-    ResumeArgs, RunsArgs, StateArgs, UndoArgs, WishArgs,
+    AccessArgs, AllowArgs, ApplyArgs, AttachArgs, DetachArgs, ExtraArgs, GrantArgs, HowArgs,
+    PlanArgs, ResumeArgs, RunsArgs, StateArgs, UndoArgs, WishArgs,
 };
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
 pub use replay::{FormatName, ReplayArgs};

@@ -66,6 +66,27 @@ pub struct Site {
     pub lambda: Api,
 }
 
+impl Site {
+    /// The same account in another region.
+    pub fn in_region(
+        &self,
+        region: &str,
+        rates: Rates,
+    ) -> Result<Self, backstop_delivery::InvalidBackoff> {
+        let name = Region::new(region.to_owned());
+        let config = self.config.to_builder().region(name).build();
+        Ok(Self {
+            place: Place {
+                account: self.place.account.clone(),
+                region: region.to_owned(),
+            },
+            partition: self.partition.clone(),
+            lambda: Api::new(&config, rates)?,
+            config,
+        })
+    }
+}
+
 /// A place that is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {

@@ -11,6 +11,7 @@ use crate::change::{
     Attach, Change, Config, Conflict, Detach, Violation, Wanted, is_ours, violation,
 };
 use crate::fleet::Site;
+use crate::grants;
 use crate::secrets::Vault;
 use crate::select::{Environment, Function};
 use crate::settings::is_secret;
@@ -203,6 +204,10 @@ async fn look(
         notes.push("SnapStart: its published versions stay as they are".to_owned());
     }
     notes.extend(wanted.conflicts.iter().map(ToString::to_string));
+    let mut needs = BTreeSet::new();
+    if wish.extras().grant {
+        needs = grants::needs(&wanted.config.variables, &function.place, &site.partition);
+    }
     let is_there = live.layers.iter().any(|arn| is_ours(arn));
     let reason = if matches!(wish, Wish::Attach { .. }) && is_there {
         Reason::Outdated
@@ -212,6 +217,7 @@ async fn look(
     Ok(Planned {
         verdict: Verdict::Change,
         change: Some(change.sealed(is_secret)),
+        needs,
         kept: wanted.kept,
         notes,
         ..Planned::without_change(function, reason, None)

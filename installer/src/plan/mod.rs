@@ -32,6 +32,7 @@ pub use view::{Explanations, View};
 
 use crate::change::Change;
 use crate::fleet::{Fleet, Place, Site, Skipped, Targets};
+use crate::grants::{Grant, Permission};
 use crate::journal::{AliasState, now};
 use crate::secrets::Source;
 use crate::select::{self, Function, Selection};
@@ -61,6 +62,9 @@ pub struct Plan {
     /// In which waves, and what stops it.
     #[serde(default, skip_serializing_if = "Rollout::is_default")]
     pub rollout: Rollout,
+    /// What is made of the policies of execution roles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
     /// Every function that was looked at.
     pub functions: Vec<Planned>,
     /// Names that were given and are nowhere.
@@ -128,6 +132,9 @@ pub struct Planned {
     /// A version that the run published which is undone: it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// What its role needs for its fallbacks, where that is to be granted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub needs: BTreeSet<Permission>,
     /// Variables that someone else set, and that stay as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
@@ -252,6 +259,7 @@ impl Plan {
             sources: BTreeMap::new(),
             extras: wish.extras(),
             rollout: Rollout::default(),
+            grants: Vec::new(),
             functions: Vec::new(),
             missing: Vec::new(),
             skipped: fleet.skipped.clone(),
@@ -284,6 +292,7 @@ impl Planned {
             change: None,
             alias: None,
             version: None,
+            needs: BTreeSet::new(),
             kept: Vec::new(),
             notes: Vec::new(),
         }

@@ -64,13 +64,15 @@ pub enum Reason {
     OtherTelemetryExtension,
     /// It could not be asked.
     Unreadable,
+    /// What the fallbacks need cannot be granted.
+    RoleNotWritable,
     /// Nothing of it can be undone without undoing someone else's change.
     ChangedSince,
 }
 
 impl Reason {
     /// All of them, in the order in which they are explained.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Ok,
         Self::Outdated,
         Self::Already,
@@ -93,6 +95,7 @@ impl Reason {
         Self::RuntimeTooOld,
         Self::OtherTelemetryExtension,
         Self::Unreadable,
+        Self::RoleNotWritable,
         Self::ChangedSince,
     ];
 
@@ -130,6 +133,7 @@ impl Reason {
             Self::RuntimeTooOld => "runtime-too-old",
             Self::OtherTelemetryExtension => "other-telemetry-extension",
             Self::Unreadable => "unreadable",
+            Self::RoleNotWritable => "role-not-writable",
             Self::ChangedSince => "changed-since",
         }
     }
@@ -218,6 +222,12 @@ impl Reason {
                  or give --beside-others to have both for a while."
             }
             Self::Unreadable => "The function could not be read; the detail says why.",
+            Self::RoleNotWritable => {
+                "What the fallbacks need was to be granted, and the policy of the execution role cannot be read or \
+                 written: the caller lacks iam:GetRolePolicy or iam:PutRolePolicy on it, a permissions guard \
+                 stands against it, or the role is a service's own. Grant it another way, and attach without \
+                 --grant."
+            }
             Self::ChangedSince => {
                 "Someone changed since what would be put back. The detail says what; it is left as it is."
             }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{Action, Plan, Planned, Reason, Verdict};
 use crate::change::{Change, LayerArn, Stored};
+use crate::grants::{Goal, POLICY, Permission};
 use crate::output::{Report, Style};
 
 /// So many names are shown of functions with the same change.
@@ -117,6 +118,19 @@ impl Report for View<'_> {
             line("");
             self.names(&mut line, &functions);
             diff.lines().for_each(&mut line);
+        }
+        for grant in &plan.grants {
+            line("");
+            line(&format!("  policy {POLICY} of {}", grant.role));
+            let (added, gone) = grant.difference();
+            for (sign, permissions) in [('-', gone), ('+', added)] {
+                for Permission { action, resource } in permissions {
+                    line(&format!("    {sign} {action} on {resource}"));
+                }
+            }
+            if matches!(grant.goal, Goal::TakeBack { .. }) {
+                line("    ! only where no function with the layer needs it any more");
+            }
         }
         for verdict in [Verdict::Same, Verdict::Refused] {
             if count(verdict) > 0 {

@@ -4,6 +4,7 @@
 mod aliases;
 mod attach;
 mod doctor;
+mod grants;
 mod kills;
 mod little_server;
 mod profiles;

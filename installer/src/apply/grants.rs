@@ -1,0 +1,233 @@
+//! Roles' policies: given before functions are changed, taken back after.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Context;
+use crate::change::is_ours;
+use crate::fleet::{Place, Site};
+use crate::grants::{Goal, Grant, Roles, is_same, merged};
+use crate::journal::Step;
+use crate::plan::Plan;
+use crate::select;
+
+/// So often a write is tried that may or may not have been done.
+const ATTEMPTS: u32 = 3;
+
+/// A role whose policy stays as it is, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleLeft {
+    /// Its ARN.
+    pub role: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What became of roles.
+#[derive(Debug, Default)]
+pub(super) struct Roled {
+    /// How many policies were written.
+    pub(super) written: u64,
+    /// Policies that others need.
+    pub(super) kept: Vec<RoleLeft>,
+    /// Policies that should have been written and were not, by role.
+    pub(super) left: BTreeMap<String, String>,
+}
+
+/// Before any function is changed.
+pub(super) async fn give(
+    context: &Context<'_>,
+    plan: &Plan,
+    is_stopped: impl Fn() -> bool,
+) -> anyhow::Result<Roled> {
+    let mut roled = Roled::default();
+    for grant in &plan.grants {
+        if matches!(grant.goal, Goal::TakeBack { .. }) || is_stopped() {
+            continue;
+        }
+        roled.add(grant, write(context, grant).await?);
+    }
+    Ok(roled)
+}
+
+/// After all functions were changed.
+pub(super) async fn take(context: &Context<'_>, plan: &Plan) -> anyhow::Result<Roled> {
+    let mut roled = Roled::default();
+    let mut accounts: BTreeMap<&str, BTreeSet<&Place>> = BTreeMap::new();
+    for grant in &plan.grants {
+        if let Goal::TakeBack { places, .. } = &grant.goal {
+            let account = grant.account();
+            let all = accounts.entry(account).or_default();
+            all.extend(places.iter().filter(|place| place.account == account));
+            let sites = context.fleet.sites.keys();
+            all.extend(sites.filter(|place| place.account == account));
+        }
+    }
+    for (account, places) in accounts {
+        let users = users(context, account, &places).await;
+        let grants = plan.grants.iter().filter(|grant| {
+            grant.account() == account && matches!(grant.goal, Goal::TakeBack { .. })
+        });
+        for grant in grants {
+            let role = grant.role.clone();
+            match &users {
+                Err(reason) => {
+                    roled.left.insert(role, reason.clone());
+                }
+                Ok(users) => match users.get(&role) {
+                    Some(user) => roled.kept.push(RoleLeft {
+                        role,
+                        reason: format!("{user} needs it"),
+                    }),
+                    None => roled.add(grant, write(context, grant).await?),
+                },
+            }
+        }
+    }
+    Ok(roled)
+}
+
+/// A function with our layer for each role that has any, in all of the places; or why that is not known.
+async fn users(
+    context: &Context<'_>,
+    account: &str,
+    places: &BTreeSet<&Place>,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut users = BTreeMap::new();
+    for place in places {
+        let site = site(context, account, place)?;
+        let functions = select::list(&site).await;
+        let functions = functions.map_err(|failure| {
+            format!(
+                "whether functions of other places need it is not known: {}",
+                failure.brief()
+            )
+        })?;
+        for function in functions {
+            if function.layers.iter().any(|arn| is_ours(arn)) {
+                users.insert(function.role, format!("{place} {}", function.name));
+            }
+        }
+    }
+    Ok(users)
+}
+
+/// Also in a region that is not among the targets of this run.
+fn site(context: &Context<'_>, account: &str, place: &Place) -> Result<Arc<Site>, String> {
+    if let Some(site) = context.fleet.sites.get(place) {
+        return Ok(Arc::clone(site));
+    }
+    let mut sites = context.fleet.sites.values();
+    let near = sites.find(|site| site.place.account == account);
+    let near = near.ok_or_else(|| format!("account {account} cannot be reached"))?;
+    let site = near.in_region(&place.region, context.rates);
+    site.map(Arc::new).map_err(|error| error.to_string())
+}
+
+/// Whether it was written; or why not. The outer error is one of the journal.
+async fn write(context: &Context<'_>, grant: &Grant) -> anyhow::Result<Result<bool, String>> {
+    let journal = context.journal;
+    let key = grant.key();
+    if context.is_done(&key) {
+        return Ok(Ok(false));
+    }
+    let roles = match Roles::of(context.fleet, &grant.role) {
+        Ok(roles) => roles,
+        Err(failure) => return Ok(Err(failure.brief())),
+    };
+    let earlier = context.progress.get(&key);
+    let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
+    let mut attempts = 0;
+    loop {
+        let wanted = match roles.read(&grant.role).await {
+            Ok(live) => wanted(grant, live.as_deref()).map(|wanted| (live, wanted)),
+            Err(failure) => Err(failure.brief()),
+        };
+        let (live, wanted) = match wanted {
+            Ok((live, Some(wanted))) => (live, wanted),
+            Ok((_, None)) => {
+                if may_be_done {
+                    journal.done(&key).await?;
+                }
+                return Ok(Ok(may_be_done));
+            }
+            Err(reason) => {
+                if may_be_done {
+                    journal.failed(&key, &reason).await?;
+                }
+                return Ok(Err(reason));
+            }
+        };
+        let step = Step::Grant {
+            role: grant.role.clone(),
+            before: live,
+            after: wanted.clone(),
+        };
+        journal.begin(step).await?;
+        let Err(failure) = roles.write(&grant.role, wanted.as_deref()).await else {
+            journal.done(&key).await?;
+            return Ok(Ok(true));
+        };
+        attempts += 1;
+        let reason = failure.brief();
+        if !failure.kind.may_be_done() {
+            journal.not_done(&key, &reason).await?;
+            return Ok(Err(reason));
+        }
+        may_be_done = true;
+        if attempts >= ATTEMPTS {
+            journal.failed(&key, &reason).await?;
+            return Ok(Err(reason));
+        }
+    }
+}
+
+/// What the policy is to be, whatever it has become since: none where it is that already.
+#[expect(
+    clippy::option_option,
+    reason = "a policy may be wanted not to be there"
+)]
+fn wanted(grant: &Grant, live: Option<&str>) -> Result<Option<Option<String>>, String> {
+    let is_broken = match &grant.goal {
+        Goal::Give(needed) => return Ok(merged(live, needed)?.map(Some)),
+        Goal::GiveBack => false,
+        Goal::TakeBack { is_broken, .. } => *is_broken,
+    };
+    if is_same(live, grant.after.as_deref()) {
+        return Ok(None);
+    }
+    if is_broken || !is_same(live, grant.before.as_deref()) {
+        return Err("its policy was changed by someone else since, and stays as it is".to_owned());
+    }
+    Ok(Some(grant.after.clone()))
+}
+
+impl Grant {
+    fn key(&self) -> String {
+        let (role, before, after) = (self.role.clone(), None, None);
+        Step::Grant {
+            role,
+            before,
+            after,
+        }
+        .key()
+    }
+
+    fn account(&self) -> &str {
+        self.role.split(':').nth(4).unwrap_or_default()
+    }
+}
+
+impl Roled {
+    fn add(&mut self, grant: &Grant, written: Result<bool, String>) {
+        match written {
+            Ok(written) => self.written += u64::from(written),
+            Err(reason) => {
+                self.left.insert(grant.role.clone(), reason);
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What all runs on this machine granted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::document::{is_same, permissions};
+use crate::fleet::Place;
+use crate::journal::{Run, Step, Store};
+
+/// What was granted to a role by all runs together, and where its functions were.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// The policy before the first of them.
+    pub before: Option<String>,
+    /// The policy after the last one.
+    pub after: Option<String>,
+    /// Someone else wrote it between two of them: what was before is not known.
+    pub is_broken: bool,
+    /// Where runs changed functions with the role.
+    pub places: BTreeSet<Place>,
+}
+
+impl Granted {
+    /// By role; only those that were not taken back.
+    pub fn load(store: &Store) -> anyhow::Result<BTreeMap<String, Self>> {
+        let mut granted = BTreeMap::new();
+        let mut places: BTreeMap<String, BTreeSet<Place>> = BTreeMap::new();
+        for id in store.ids()? {
+            let run = store.read(&id)?;
+            for planned in &run.header.plan.functions {
+                let places = places.entry(planned.role.clone()).or_default();
+                places.insert(planned.place.clone());
+            }
+            add(&mut granted, &run);
+        }
+        for (role, places) in places {
+            if let Some(granted) = granted.get_mut(&role) {
+                granted.places = places;
+            }
+        }
+        Ok(granted)
+    }
+
+    /// What a run took from roles, to be given back.
+    pub fn taken(run: &Run) -> Vec<(String, Self)> {
+        let steps = run.progress.steps.iter();
+        let taken = steps.filter_map(|state| match &state.step {
+            Some(Step::Grant {
+                role,
+                before,
+                after,
+            }) if !is_wider(after.as_deref(), before.as_deref()) => Some((
+                role.clone(),
+                Self {
+                    before: before.clone(),
+                    after: after.clone(),
+                    ..Self::default()
+                },
+            )),
+            _ => None,
+        });
+        taken.collect()
+    }
+}
+
+/// Whether one grants all that the other does.
+fn is_wider(one: Option<&str>, other: Option<&str>) -> bool {
+    permissions(one).is_superset(&permissions(other))
+}
+
+fn add(granted: &mut BTreeMap<String, Granted>, run: &Run) {
+    for state in &run.progress.steps {
+        let Some(Step::Grant {
+            role,
+            before,
+            after,
+        }) = &state.step
+        else {
+            continue;
+        };
+        let all = granted.entry(role.clone()).or_insert_with(|| Granted {
+            before: before.clone(),
+            after: before.clone(),
+            ..Granted::default()
+        });
+        all.is_broken |= !is_same(all.after.as_deref(), before.as_deref());
+        all.after.clone_from(after);
+        if is_same(all.before.as_deref(), after.as_deref()) {
+            granted.remove(role);
+        }
+    }
+}
