@@ -1,5 +1,6 @@
 //! A run as a command shows it: its progress, its interruption, its end, and its undoing at once.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -10,10 +11,12 @@ use super::{INTERRUPTED, PARTIAL, interrupted_twice};
 use crate::apply::{self, Summary};
 use crate::cli::HowArgs;
 use crate::fleet::Place;
-use crate::journal::{History, Journal, Progress};
+use crate::grants::Granted;
+use crate::journal::{History, Journal, Progress, Run, Step, StepState};
 use crate::output::{Output, PlaceBars};
-use crate::plan::{Observer, Plan, Rollout, Verdict};
+use crate::plan::{Observer, Plan, Rollout, Verdict, Wish};
 use crate::secrets::Vault;
+use crate::select::Selection;
 
 /// Bars, and lines above them.
 struct Teller {
@@ -69,6 +72,47 @@ impl Desk {
         }
         self.output.result(&summary)?;
         Ok(code(&summary))
+    }
+
+    /// To put back what a run changed.
+    pub(super) async fn plan_undo(&self, id: &str, run: &Run) -> anyhow::Result<(Plan, Vault)> {
+        let mut history = History::of(&self.store, run)?;
+        history.unlock(&self.config().await).await;
+        let of_alias = |state: &StepState| match &state.step {
+            Some(Step::Alias { arn, .. } | Step::Version { arn }) => Some(arn.clone()),
+            _ => None,
+        };
+        let mut arns: BTreeSet<String> = history.changes.keys().cloned().collect();
+        arns.extend(run.progress.steps.iter().filter_map(of_alias));
+        let selection = Selection {
+            functions: (arns.iter().map(|arn| arn.parse()))
+                .collect::<Result<_, String>>()
+                .map_err(anyhow::Error::msg)?,
+            ..Selection::default()
+        };
+        let wish = Wish::Undo {
+            run: id.to_owned(),
+            changes: history.changes,
+            vault: history.vault,
+        };
+        let mut plan = if selection.functions.is_empty() {
+            // Nothing was changed: there is nothing to look at.
+            Plan::empty(&self.fleet, self.targets.clone(), &wish)
+        } else {
+            self.plan(&selection, &wish).await
+        };
+        plan.put_back_aliases(&run.progress);
+        match Granted::taken(run) {
+            taken if taken.is_empty() => {
+                let granted = Granted::load(&self.store)?;
+                plan.take_grants(&granted, Some(&run.header.plan));
+            }
+            taken => plan.give_grants_back(taken),
+        }
+        match wish {
+            Wish::Undo { vault, .. } => Ok((plan, vault)),
+            Wish::Attach { .. } | Wish::Detach { .. } => Ok((plan, Vault::default())),
+        }
     }
 
     /// None where it was interrupted for good.

@@ -15,7 +15,7 @@ use crate::cli::{
 };
 use crate::fleet::{Fleet, Place, Targets};
 use crate::grants::Granted;
-use crate::journal::{History, Progress, Run, Runs, Step, StepState, Store};
+use crate::journal::{History, Progress, Runs, Store};
 use crate::layer::Manifest;
 use crate::output::{Output, PlaceBars, plural};
 use crate::plan::{
@@ -134,7 +134,7 @@ pub(super) fn run_runs(args: &RunsArgs, output: Output) -> anyhow::Result<ExitCo
 pub(super) struct Desk {
     pub(super) output: Output,
     pub(super) project: Project,
-    targets: Targets,
+    pub(super) targets: Targets,
     pub(super) fleet: Fleet,
     pub(super) store: Store,
     access: Access,
@@ -235,49 +235,8 @@ impl Desk {
         }
     }
 
-    async fn config(&self) -> SdkConfig {
+    pub(super) async fn config(&self) -> SdkConfig {
         self.access.shared(self.targets.timeout).await
-    }
-
-    /// To put back what a run changed.
-    pub(super) async fn plan_undo(&self, id: &str, run: &Run) -> anyhow::Result<(Plan, Vault)> {
-        let mut history = History::of(&self.store, run)?;
-        history.unlock(&self.config().await).await;
-        let of_alias = |state: &StepState| match &state.step {
-            Some(Step::Alias { arn, .. } | Step::Version { arn }) => Some(arn.clone()),
-            _ => None,
-        };
-        let mut arns: BTreeSet<String> = history.changes.keys().cloned().collect();
-        arns.extend(run.progress.steps.iter().filter_map(of_alias));
-        let selection = Selection {
-            functions: (arns.iter().map(|arn| arn.parse()))
-                .collect::<Result<_, String>>()
-                .map_err(anyhow::Error::msg)?,
-            ..Selection::default()
-        };
-        let wish = Wish::Undo {
-            run: id.to_owned(),
-            changes: history.changes,
-            vault: history.vault,
-        };
-        let mut plan = if selection.functions.is_empty() {
-            // Nothing was changed: there is nothing to look at.
-            Plan::empty(&self.fleet, self.targets.clone(), &wish)
-        } else {
-            self.plan(&selection, &wish).await
-        };
-        plan.put_back_aliases(&run.progress);
-        match Granted::taken(run) {
-            taken if taken.is_empty() => {
-                let granted = Granted::load(&self.store)?;
-                plan.take_grants(&granted, Some(&run.header.plan));
-            }
-            taken => plan.give_grants_back(taken),
-        }
-        match wish {
-            Wish::Undo { vault, .. } => Ok((plan, vault)),
-            Wish::Attach { .. } | Wish::Detach { .. } => Ok((plan, Vault::default())),
-        }
     }
 
     /// Tells in how many places it is about to look.
@@ -292,7 +251,7 @@ impl Desk {
         ));
     }
 
-    async fn plan(&self, selection: &Selection, wish: &Wish) -> Plan {
+    pub(super) async fn plan(&self, selection: &Selection, wish: &Wish) -> Plan {
         self.tell_where();
         let bars = PlaceBars::new(self.output.draws());
         let sizes = Sizes::open(Some(self.store.cache("sizes.json")));

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Context;
+use super::aliases::LATEST;
+use crate::aws::Failure;
 use crate::change::is_ours;
 use crate::fleet::{Place, Site};
 use crate::grants::{Goal, Grant, Roles, is_same, merged};
@@ -91,6 +93,8 @@ pub(super) async fn take(context: &Context<'_>, plan: &Plan) -> anyhow::Result<R
 }
 
 /// A function with our layer for each role that has any, in all of the places; or why that is not known.
+///
+/// A version has it too for as long as an alias leads there: it is what is invoked.
 async fn users(
     context: &Context<'_>,
     account: &str,
@@ -99,20 +103,69 @@ async fn users(
     let mut users = BTreeMap::new();
     for place in places {
         let site = site(context, account, place)?;
-        let functions = select::list(&site).await;
-        let functions = functions.map_err(|failure| {
-            format!(
-                "whether functions of other places need it is not known: {}",
-                failure.brief()
-            )
+        let found = users_at(&site).await.map_err(|failure| {
+            let reason = failure.brief();
+            format!("whether functions of other places need it is not known: {reason}")
         })?;
-        for function in functions {
-            if function.layers.iter().any(|arn| is_ours(arn)) {
-                users.insert(function.role, format!("{place} {}", function.name));
+        users.extend(found);
+    }
+    Ok(users)
+}
+
+async fn users_at(site: &Site) -> Result<BTreeMap<String, String>, Failure> {
+    let mut users = BTreeMap::new();
+    let mut versions: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for function in select::list_versions(site).await? {
+        if !function.layers.iter().any(|arn| is_ours(arn)) {
+            continue;
+        }
+        let version = function.arn.rsplit(':').next().unwrap_or_default();
+        if version == LATEST || version == function.name {
+            users.insert(function.role, format!("{} {}", site.place, function.name));
+        } else {
+            let versions = versions.entry(function.name).or_default();
+            versions.insert(version.to_owned(), function.role);
+        }
+    }
+    for (name, versions) in versions {
+        for (alias, version) in aliases(site, &name).await? {
+            if let Some(role) = versions.get(&version) {
+                users.insert(role.clone(), format!("{} {name}:{alias}", site.place));
             }
         }
     }
     Ok(users)
+}
+
+/// A function's aliases, and each version that they lead to.
+async fn aliases(site: &Site, name: &str) -> Result<Vec<(String, String)>, Failure> {
+    let lambda = &site.lambda;
+    let what = format!("listing the aliases of function {name} in {}", site.place);
+    let mut found = Vec::new();
+    let mut marker: Option<String> = None;
+    loop {
+        let page = lambda
+            .read(&what, || {
+                let request = lambda.client().list_aliases().function_name(name);
+                request.set_marker(marker.clone()).send()
+            })
+            .await?;
+        for alias in page.aliases() {
+            let weights = alias.routing_config();
+            let weights = weights.and_then(|it| it.additional_version_weights());
+            let others = weights.into_iter().flatten().map(|(version, _)| version);
+            let versions = alias.function_version().map(str::to_owned);
+            for version in versions.into_iter().chain(others.cloned()) {
+                found.push((alias.name().unwrap_or_default().to_owned(), version));
+            }
+        }
+        marker = (page.next_marker())
+            .filter(|next| !next.is_empty())
+            .map(str::to_owned);
+        if marker.is_none() {
+            return Ok(found);
+        }
+    }
 }
 
 /// Also in a region that is not among the targets of this run.

@@ -2,12 +2,13 @@
 //!
 //! [`run`] goes through a plan, in [`waves`] where that was asked for, and place by place at the same
 //! time, each at its rate; [`function`] does one function,
-//! [`versions`] what is to follow it, [`grants`] what its role may do, and [`errors`] tells whether functions fail
+//! [`versions`] and [`aliases`] what is to follow it, [`grants`] what its role may do, and [`errors`] tells whether functions fail
 //! more often than before. Invariants: what was planned is merged into what the function is now, and
 //! written with the revision that was read, so that nobody's change is lost; a function is done, or left
 //! as it was, or told; after an interruption, or a stop of its own, nothing new is begun and what is
 //! under way is finished.
 
+mod aliases;
 mod errors;
 mod function;
 mod grants;

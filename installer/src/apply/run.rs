@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 
+use super::aliases::alias_key;
 use super::errors::{self, ByFunction, Finding, Window};
 use super::function::{Outcome, Work};
 use super::grants;
-use super::versions::{Beside, alias_key, version_key};
+use super::versions::{Beside, version_key};
 use super::waves::{self, Wave};
 use super::{Context, Rise, Summary};
 use crate::fleet::Place;
@@ -141,8 +142,11 @@ impl Run<'_> {
     ) -> anyhow::Result<Result<(), Halt>> {
         let rollout = &self.context.options.rollout;
         let bake = rollout.bake.unwrap_or_default();
+        // Where only a version or an alias was missing there is nothing new to watch.
+        let is_new = |it: &&Planned| !self.context.is_done(&it.arn);
+        let is_new = wave.functions.iter().any(is_new);
         let mut before = None;
-        if rollout.max_error_rise.is_some() {
+        if rollout.max_error_rise.is_some() && is_new {
             let window = Window::before(SystemTime::now(), bake);
             match self.count(wave, window).await {
                 Ok(counts) => before = Some(counts),
@@ -152,9 +156,6 @@ impl Run<'_> {
                 }
             }
         }
-        // Where only a version or an alias was missing there is nothing new to watch.
-        let is_new = |it: &&Planned| !self.context.is_done(&it.arn);
-        let is_new = wave.functions.iter().any(is_new);
         for (planned, did) in self.change(wave).await {
             let (outcome, beside) = did?;
             summary.add(planned, outcome);

@@ -1,24 +1,22 @@
-//! A version of a function that was changed, and the alias that leads to it.
+//! A version of a function that was changed.
 //!
-//! Invariants: a version is published of what this run left there and of no one else's work: pinned to the
-//! revision and to the code that were read. An alias is moved to a version that differs from the one before
-//! in nothing but the extension, never while it divides invocations between two, and put back only where it
-//! still leads to where it was moved.
+//! Invariant: it is published of what this run left there and of no one else's work: pinned to the revision
+//! and to the code that were read.
 
 use std::time::Duration;
 
 use aws_sdk_lambda::types::State;
 use tokio::time::Instant;
 
+use super::aliases::{Aliased, Goal};
 use super::function::{FIRST_LOOK, LAST_LOOK, Outcome, Work};
 use crate::aws::{Failure, Kind};
-use crate::change::{Config, PREFIX, is_ours};
+use crate::change::Config;
 use crate::fleet::Site;
-use crate::journal::{AliasState, Step};
+use crate::journal::Step;
 use crate::plan::AliasBack;
 use crate::select::{Environment, Function};
 
-const LATEST: &str = "$LATEST";
 /// A version that starts from a snapshot takes minutes to be made.
 const VERSION_WAIT: Duration = Duration::from_mins(15);
 
@@ -33,38 +31,6 @@ pub(super) struct Beside {
     pub(super) alias_left: Option<String>,
     /// What failed.
     pub(super) left: Option<String>,
-}
-
-/// Where an alias is to lead.
-enum Goal<'a> {
-    /// To a version that was published for it.
-    To(&'a str),
-    /// Back, if it leads to where it was moved.
-    Back {
-        ours: &'a AliasState,
-        before: &'a AliasState,
-    },
-}
-
-/// What became of an alias.
-enum Aliased {
-    /// The function has none of this name.
-    Absent,
-    /// It leads there already.
-    There,
-    /// It does now.
-    Moved,
-    /// It has to stay where it is.
-    Stays(String),
-    /// It could not be moved.
-    Left(String),
-}
-
-/// An alias as it is.
-struct LiveAlias {
-    version: String,
-    is_divided: bool,
-    revision: Option<String>,
 }
 
 impl Work<'_> {
@@ -200,173 +166,6 @@ impl Work<'_> {
             pause = (pause * 2).min(LAST_LOOK);
         }
     }
-
-    async fn move_alias(
-        &self,
-        site: &Site,
-        alias: &str,
-        goal: &Goal<'_>,
-    ) -> anyhow::Result<Aliased> {
-        let journal = self.context.journal;
-        let key = alias_key(&self.planned.arn, alias);
-        let deadline = Instant::now() + self.context.options.wait;
-        let earlier = self.context.progress.get(&key);
-        let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
-        let mut failures = 0;
-        loop {
-            let live = match self.alias(site, alias).await {
-                Ok(Some(live)) => live,
-                Ok(None) => {
-                    return Ok(match goal {
-                        Goal::To(_) => Aliased::Absent,
-                        Goal::Back { .. } => Aliased::Stays(format!("alias {alias} is gone")),
-                    });
-                }
-                Err(failure) => return Ok(Aliased::Left(failure.to_string())),
-            };
-            let target = goal.version();
-            if matches!(goal, Goal::To(_)) && live.version == LATEST {
-                // It sees every change as it is made.
-                return Ok(Aliased::There);
-            }
-            if live.version == target && !live.is_divided {
-                if !may_be_done {
-                    return Ok(Aliased::There);
-                }
-                journal.done(&key).await?;
-                return Ok(Aliased::Moved);
-            }
-            if let Some(reason) = self.stays(site, alias, &live, goal).await {
-                if may_be_done {
-                    journal.failed(&key, &reason).await?;
-                }
-                return Ok(Aliased::Stays(reason));
-            }
-            let state = |version: &str| AliasState {
-                version: version.to_owned(),
-            };
-            let step = Step::Alias {
-                arn: self.planned.arn.clone(),
-                alias: alias.to_owned(),
-                before: state(&live.version),
-                after: state(target),
-            };
-            journal.begin(step).await?;
-            let Err(failure) = self.update_alias(site, alias, &live, target).await else {
-                journal.done(&key).await?;
-                return Ok(Aliased::Moved);
-            };
-            failures += 1;
-            if failure.kind.may_be_done() {
-                may_be_done = true;
-            } else {
-                journal.not_done(&key, &failure.brief()).await?;
-            }
-            if !is_passing(&failure) || Instant::now() >= deadline {
-                if may_be_done {
-                    journal.failed(&key, &failure.brief()).await?;
-                }
-                return Ok(Aliased::Left(failure.to_string()));
-            }
-            site.lambda.back_off(failures).await;
-        }
-    }
-
-    /// Why an alias has to stay where it is.
-    async fn stays(
-        &self,
-        site: &Site,
-        alias: &str,
-        live: &LiveAlias,
-        goal: &Goal<'_>,
-    ) -> Option<String> {
-        if live.is_divided {
-            return Some(format!(
-                "alias {alias} divides invocations between two versions: a deployment is under way, and it \
-                 stays as it is"
-            ));
-        }
-        match goal {
-            Goal::Back { ours, .. } => (live.version != ours.version).then(|| {
-                format!(
-                    "alias {alias} was moved to version {} since, and stays there",
-                    live.version
-                )
-            }),
-            Goal::To(version) => {
-                let name = &self.planned.name;
-                let (from, to) = (live.version.as_str(), *version);
-                let both = futures_util::future::try_join(
-                    Function::get_version(site, name, from),
-                    Function::get_version(site, name, to),
-                );
-                let others = match both.await {
-                    Ok((from, to)) => differences(&from, &to),
-                    Err(failure) => return Some(failure.to_string()),
-                };
-                (!others.is_empty()).then(|| {
-                    format!(
-                        "alias {alias} stays at version {from}: $LATEST differs from it in more than the \
-                         extension ({}), and a new version would release that",
-                        others.join(", ")
-                    )
-                })
-            }
-        }
-    }
-
-    async fn alias(&self, site: &Site, alias: &str) -> Result<Option<LiveAlias>, Failure> {
-        let lambda = &site.lambda;
-        let name = &self.planned.name;
-        let what = format!("reading alias {alias} of function {name} in {}", site.place);
-        let answer = lambda
-            .read(&what, || {
-                let request = lambda.client().get_alias();
-                request.function_name(name).name(alias).send()
-            })
-            .await;
-        match answer {
-            Ok(answer) => Ok(Some(LiveAlias {
-                version: answer.function_version().unwrap_or_default().to_owned(),
-                is_divided: answer.routing_config().is_some_and(|routing| {
-                    (routing.additional_version_weights()).is_some_and(|it| !it.is_empty())
-                }),
-                revision: answer.revision_id().map(str::to_owned),
-            })),
-            Err(failure) if failure.kind == Kind::NotFound => Ok(None),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    async fn update_alias(
-        &self,
-        site: &Site,
-        alias: &str,
-        live: &LiveAlias,
-        version: &str,
-    ) -> Result<(), Failure> {
-        let lambda = &site.lambda;
-        let name = &self.planned.name;
-        let what = format!("moving alias {alias} of function {name} in {}", site.place);
-        let send = || {
-            (lambda.client().update_alias())
-                .function_name(name)
-                .name(alias)
-                .function_version(version)
-                .set_revision_id(live.revision.clone())
-                .send()
-        };
-        lambda.write(&what, send).await.map(|_| ())
-    }
-}
-
-impl Goal<'_> {
-    fn version(&self) -> &str {
-        match self {
-            Self::To(version) => version,
-            Self::Back { before, .. } => &before.version,
-        }
-    }
 }
 
 impl Beside {
@@ -400,12 +199,8 @@ pub(super) fn version_key(arn: &str) -> String {
     Step::Version { arn }.key()
 }
 
-/// What names the moving of an alias among the steps of a run.
-pub(super) fn alias_key(arn: &str, alias: &str) -> String {
-    format!("{arn}#alias={alias}")
-}
-
-fn is_passing(failure: &Failure) -> bool {
+/// Whether it may go well the next time.
+pub(super) fn is_passing(failure: &Failure) -> bool {
     failure.kind.may_be_done() || matches!(failure.kind, Kind::Conflict | Kind::Stale)
 }
 
@@ -425,33 +220,4 @@ async fn publish_version(site: &Site, function: &Function) -> Result<String, Fai
         .await?;
     let version = answer.version().map(str::to_owned);
     version.ok_or_else(|| Failure::new(&what, "the answer names no version", Kind::Unavailable))
-}
-
-/// In what two versions differ, but for what is ours.
-fn differences(one: &Function, other: &Function) -> Vec<String> {
-    let mut differences = Vec::new();
-    let mut compare = |what: &str, is_same: bool| {
-        if !is_same {
-            differences.push(what.to_owned());
-        }
-    };
-    let layers = |function: &Function| -> Vec<String> {
-        let others = function.layers.iter().filter(|arn| !is_ours(arn));
-        others.cloned().collect()
-    };
-    compare("code", one.code_sha256 == other.code_sha256);
-    compare("runtime", one.runtime == other.runtime);
-    compare("role", one.role == other.role);
-    compare("layers", layers(one) == layers(other));
-    let variables = |function: &Function| match &function.environment {
-        Environment::Readable(variables) => {
-            let mut variables = variables.clone();
-            variables.retain(|name, _| !name.starts_with(PREFIX));
-            Some(variables)
-        }
-        Environment::Unreadable(_) => None,
-    };
-    let (one, other) = (variables(one), variables(other));
-    compare("variables", one.is_some() && one == other);
-    differences
 }

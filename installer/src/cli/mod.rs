@@ -4,6 +4,7 @@
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
 mod about;
+mod besides;
 mod demo;
 mod doctor;
 mod fleet;
@@ -16,11 +17,12 @@ mod waves;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use about::{CompletionsArgs, ManArgs};
+pub use besides::{ExtraArgs, GrantArgs};
 pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
 pub use fleet::{
-    AccessArgs, AllowArgs, ApplyArgs, AttachArgs, DetachArgs, ExtraArgs, GrantArgs, HowArgs,
-    PlanArgs, ResumeArgs, RunsArgs, StateArgs, UndoArgs, WishArgs,
+    AccessArgs, AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, ResumeArgs,
+    RunsArgs, StateArgs, UndoArgs, WishArgs,
 };
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
 pub use replay::{FormatName, ReplayArgs};

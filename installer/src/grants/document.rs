@@ -67,7 +67,7 @@ pub fn merged(
         Some(document) => serde_json::from_str(document).map_err(|_| PROBLEM)?,
         None => json!({ "Version": "2012-10-17", "Statement": [] }),
     };
-    let statements = &mut policy["Statement"];
+    let statements = policy.get_mut("Statement").ok_or(PROBLEM)?;
     if statements.is_object() {
         *statements = Value::Array(vec![statements.take()]);
     }

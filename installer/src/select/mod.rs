@@ -9,6 +9,7 @@ mod pattern;
 
 use std::collections::BTreeSet;
 
+use aws_sdk_lambda::types::FunctionVersion;
 use aws_sdk_resourcegroupstagging::types::TagFilter as SdkTagFilter;
 use serde::{Deserialize, Serialize};
 
@@ -162,6 +163,15 @@ async fn find_named(
 
 /// Every function in one account and region.
 pub async fn list(site: &Site) -> Result<Vec<Function>, Failure> {
+    list_as(site, None).await
+}
+
+/// Every function in one account and region, and every version of each: their ARNs tell which.
+pub async fn list_versions(site: &Site) -> Result<Vec<Function>, Failure> {
+    list_as(site, Some(FunctionVersion::All)).await
+}
+
+async fn list_as(site: &Site, version: Option<FunctionVersion>) -> Result<Vec<Function>, Failure> {
     let what = format!("listing the functions in {}", site.place);
     let lambda = &site.lambda;
     let mut functions = Vec::new();
@@ -170,6 +180,7 @@ pub async fn list(site: &Site) -> Result<Vec<Function>, Failure> {
         let page = lambda
             .read(&what, || {
                 (lambda.client().list_functions())
+                    .set_function_version(version.clone())
                     .set_marker(marker.clone())
                     .send()
             })

@@ -290,3 +290,28 @@ async fn a_run_that_was_killed_while_it_granted_is_resumed_and_undone() {
         assert_eq!(policy(&stage, "shared"), None, "{moment:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_an_alias_leads_to_needs_it_as_long_as_it_does() {
+    let stage = Stage::set().await;
+    let spec = FunctionSpec {
+        aliases: vec!["live".to_owned()],
+        ..of_role("shared")
+    };
+    stage.add(&here(), "a", 1, &spec);
+    grant(&stage, &["a-*", "--move-alias", "live"]).await;
+    let detach = ["detach", "a-*", "--yes", "--rate", "100"];
+    let detached = stage.run(&detach).await;
+    assert_eq!(detached.code, Some(0), "{}", detached.snapshot());
+    assert!(
+        detached.stdout.contains("a-000:live needs it"),
+        "{}",
+        detached.snapshot()
+    );
+    assert!(policy(&stage, "shared").is_some());
+    // The version stays, and nothing leads to it.
+    stage.plane.set_alias(&here(), "a-000", ("live", "1"), None);
+    let detached = stage.run(&detach).await;
+    assert_eq!(detached.code, Some(0), "{}", detached.snapshot());
+    assert_eq!(policy(&stage, "shared"), None);
+}

@@ -60,10 +60,6 @@ impl Function {
             "Runtime": spec.runtime,
             "Role": spec.role.clone().unwrap_or_else(|| format!("arn:aws:iam::{}:role/{}", place.account, spec.name)),
             "Handler": "index.handler",
-            "SnapStart": {
-                "ApplyOn": if spec.snap_start { "PublishedVersions" } else { "None" },
-                "OptimizationStatus": if spec.snap_start && version.is_some() { "On" } else { "Off" },
-            },
             "PackageType": match spec.package_type {
                 PackageType::Zip => "Zip",
                 PackageType::Image => "Image",

@@ -63,8 +63,6 @@ pub struct FunctionSpec {
     pub state: Option<&'static str>,
     /// Names of aliases, each on version 1.
     pub aliases: Vec<String>,
-    /// Whether published versions start from a snapshot.
-    pub snap_start: bool,
     /// Its execution role.
     pub role: Option<String>,
     /// In MiB; 128 where there is none.

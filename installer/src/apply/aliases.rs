@@ -1,0 +1,252 @@
+//! An alias: moved to a version that was published for it, and back.
+//!
+//! Invariants: it is moved to a version that differs from the one before in nothing but the extension, never
+//! while it divides invocations between two, and back only where it still leads to where it was moved.
+
+use tokio::time::Instant;
+
+use super::function::Work;
+use super::versions::is_passing;
+use crate::aws::{Failure, Kind};
+use crate::change::{PREFIX, is_ours};
+use crate::fleet::Site;
+use crate::journal::{AliasState, Step};
+use crate::select::{Environment, Function};
+
+pub(super) const LATEST: &str = "$LATEST";
+
+/// Where an alias is to lead.
+pub(super) enum Goal<'a> {
+    /// To a version that was published for it.
+    To(&'a str),
+    /// Back, if it leads to where it was moved.
+    Back {
+        ours: &'a AliasState,
+        before: &'a AliasState,
+    },
+}
+
+/// What became of an alias.
+pub(super) enum Aliased {
+    /// The function has none of this name.
+    Absent,
+    /// It leads there already.
+    There,
+    /// It does now.
+    Moved,
+    /// It has to stay where it is.
+    Stays(String),
+    /// It could not be moved.
+    Left(String),
+}
+
+/// An alias as it is.
+struct LiveAlias {
+    version: String,
+    is_divided: bool,
+    revision: Option<String>,
+}
+
+impl Work<'_> {
+    /// To its end; an error is one of the journal.
+    pub(super) async fn move_alias(
+        &self,
+        site: &Site,
+        alias: &str,
+        goal: &Goal<'_>,
+    ) -> anyhow::Result<Aliased> {
+        let journal = self.context.journal;
+        let key = alias_key(&self.planned.arn, alias);
+        let deadline = Instant::now() + self.context.options.wait;
+        let earlier = self.context.progress.get(&key);
+        let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
+        let mut failures = 0;
+        loop {
+            let live = match self.alias(site, alias).await {
+                Ok(Some(live)) => live,
+                Ok(None) => {
+                    return Ok(match goal {
+                        Goal::To(_) => Aliased::Absent,
+                        Goal::Back { .. } => Aliased::Stays(format!("alias {alias} is gone")),
+                    });
+                }
+                Err(failure) => return Ok(Aliased::Left(failure.to_string())),
+            };
+            let target = goal.version();
+            if matches!(goal, Goal::To(_)) && live.version == LATEST {
+                // It sees every change as it is made.
+                return Ok(Aliased::There);
+            }
+            if live.version == target && !live.is_divided {
+                if !may_be_done {
+                    return Ok(Aliased::There);
+                }
+                journal.done(&key).await?;
+                return Ok(Aliased::Moved);
+            }
+            if let Some(reason) = self.stays(site, alias, &live, goal).await {
+                if may_be_done {
+                    journal.failed(&key, &reason).await?;
+                }
+                return Ok(Aliased::Stays(reason));
+            }
+            let state = |version: &str| AliasState {
+                version: version.to_owned(),
+            };
+            let step = Step::Alias {
+                arn: self.planned.arn.clone(),
+                alias: alias.to_owned(),
+                before: state(&live.version),
+                after: state(target),
+            };
+            journal.begin(step).await?;
+            let Err(failure) = self.update_alias(site, alias, &live, target).await else {
+                journal.done(&key).await?;
+                return Ok(Aliased::Moved);
+            };
+            failures += 1;
+            if failure.kind.may_be_done() {
+                may_be_done = true;
+            } else {
+                journal.not_done(&key, &failure.brief()).await?;
+            }
+            if !is_passing(&failure) || Instant::now() >= deadline {
+                if may_be_done {
+                    journal.failed(&key, &failure.brief()).await?;
+                }
+                return Ok(Aliased::Left(failure.to_string()));
+            }
+            site.lambda.back_off(failures).await;
+        }
+    }
+
+    /// Why an alias has to stay where it is.
+    async fn stays(
+        &self,
+        site: &Site,
+        alias: &str,
+        live: &LiveAlias,
+        goal: &Goal<'_>,
+    ) -> Option<String> {
+        if live.is_divided {
+            return Some(format!(
+                "alias {alias} divides invocations between two versions: a deployment is under way, and it \
+                 stays as it is"
+            ));
+        }
+        match goal {
+            Goal::Back { ours, .. } => (live.version != ours.version).then(|| {
+                format!(
+                    "alias {alias} was moved to version {} since, and stays there",
+                    live.version
+                )
+            }),
+            Goal::To(version) => {
+                let name = &self.planned.name;
+                let (from, to) = (live.version.as_str(), *version);
+                let both = futures_util::future::try_join(
+                    Function::get_version(site, name, from),
+                    Function::get_version(site, name, to),
+                );
+                let others = match both.await {
+                    Ok((from, to)) => differences(&from, &to),
+                    Err(failure) => return Some(failure.to_string()),
+                };
+                (!others.is_empty()).then(|| {
+                    format!(
+                        "alias {alias} stays at version {from}: $LATEST differs from it in more than the \
+                         extension ({}), and a new version would release that",
+                        others.join(", ")
+                    )
+                })
+            }
+        }
+    }
+
+    async fn alias(&self, site: &Site, alias: &str) -> Result<Option<LiveAlias>, Failure> {
+        let lambda = &site.lambda;
+        let name = &self.planned.name;
+        let what = format!("reading alias {alias} of function {name} in {}", site.place);
+        let answer = lambda
+            .read(&what, || {
+                let request = lambda.client().get_alias();
+                request.function_name(name).name(alias).send()
+            })
+            .await;
+        match answer {
+            Ok(answer) => Ok(Some(LiveAlias {
+                version: answer.function_version().unwrap_or_default().to_owned(),
+                is_divided: answer.routing_config().is_some_and(|routing| {
+                    (routing.additional_version_weights()).is_some_and(|it| !it.is_empty())
+                }),
+                revision: answer.revision_id().map(str::to_owned),
+            })),
+            Err(failure) if failure.kind == Kind::NotFound => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn update_alias(
+        &self,
+        site: &Site,
+        alias: &str,
+        live: &LiveAlias,
+        version: &str,
+    ) -> Result<(), Failure> {
+        let lambda = &site.lambda;
+        let name = &self.planned.name;
+        let what = format!("moving alias {alias} of function {name} in {}", site.place);
+        let send = || {
+            (lambda.client().update_alias())
+                .function_name(name)
+                .name(alias)
+                .function_version(version)
+                .set_revision_id(live.revision.clone())
+                .send()
+        };
+        lambda.write(&what, send).await.map(|_| ())
+    }
+}
+
+impl Goal<'_> {
+    fn version(&self) -> &str {
+        match self {
+            Self::To(version) => version,
+            Self::Back { before, .. } => &before.version,
+        }
+    }
+}
+
+/// What names the moving of an alias among the steps of a run.
+pub(super) fn alias_key(arn: &str, alias: &str) -> String {
+    format!("{arn}#alias={alias}")
+}
+
+/// In what two versions differ, but for what is ours.
+fn differences(one: &Function, other: &Function) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, is_same: bool| {
+        if !is_same {
+            differences.push(what.to_owned());
+        }
+    };
+    let layers = |function: &Function| -> Vec<String> {
+        let others = function.layers.iter().filter(|arn| !is_ours(arn));
+        others.cloned().collect()
+    };
+    compare("code", one.code_sha256 == other.code_sha256);
+    compare("runtime", one.runtime == other.runtime);
+    compare("role", one.role == other.role);
+    compare("layers", layers(one) == layers(other));
+    let variables = |function: &Function| match &function.environment {
+        Environment::Readable(variables) => {
+            let mut variables = variables.clone();
+            variables.retain(|name, _| !name.starts_with(PREFIX));
+            Some(variables)
+        }
+        Environment::Unreadable(_) => None,
+    };
+    let (one, other) = (variables(one), variables(other));
+    compare("variables", one.is_some() && one == other);
+    differences
+}
