@@ -2,8 +2,7 @@
 //! plane allow, and what memory it needs.
 //!
 //! Two accounts in two regions, on the fake control plane, with its quotas and the rates of the command
-//! scaled up together: Lambda's own would make it a quarter of an hour. `scripts/bench fleet` runs it with
-//! the command built for release. Then a second rollout is interrupted in the middle and taken up again.
+//! scaled up together: Lambda's own would make it a quarter of an hour. `scripts/bench fleet` runs it. Then a second rollout is interrupted in the middle and taken up again.
 //!
 //! Must not assert on a time. It does assert that every function is written, once, and that nothing is
 //! said of throttling.
@@ -30,6 +29,7 @@ const QUOTAS: [f64; 2] = [100.0, 15.0];
 const UPDATE: Duration = Duration::from_secs(1);
 
 #[tokio::main]
+#[expect(clippy::print_stdout, reason = "figures are what it is for")]
 async fn main() -> Result {
     // Without this argument it is `cargo test --benches`, which asks for no figures.
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -115,8 +115,8 @@ impl Fleet {
         }
         let mut layers = Vec::new();
         for (account, region) in places() {
-            let place = Place::new(account, region);
-            layers.push(plane.add_layer(&place, "backstop-extension-x86_64-0-1-0", "extension"));
+            let at = Place::new(account, region);
+            layers.push(plane.add_layer(&at, "backstop-extension-x86_64-0-1-0", "extension"));
         }
         Ok(Self {
             plane,

@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn both_windows_are_equally_long_and_on_either_side_of_the_wave() {
         let begun = UNIX_EPOCH + Duration::from_secs(10_030);
-        let bake = Duration::from_secs(300);
+        let bake = Duration::from_mins(5);
         let before = Window::before(begun, bake);
         let ended = begun + Duration::from_secs(45);
         let after = Window::after(ended + bake, bake);

@@ -75,7 +75,7 @@ pub struct Summary {
     pub rises: Vec<Rise>,
     /// What became of its undoing, where it stopped and was undone at once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub undo: Option<Box<Summary>>,
+    pub undo: Option<Box<Self>>,
 }
 
 /// A version of a function.
@@ -211,20 +211,9 @@ impl Summary {
     }
 }
 
-impl Report for Summary {
-    fn text(&self, style: Style) -> String {
-        let mut text = String::new();
-        let word = match self.action {
-            Action::Attach => "attached",
-            Action::Detach => "detached",
-            Action::Undo { .. } => "undone",
-        };
-        let total = self.changed + self.done_before + self.already;
-        let verdict = format!("{} {word}", plural(total, "function"));
-        // Writing to a String cannot fail.
-        let mut line = |line: String| writeln!(text, "{line}").unwrap_or_default();
-        line(style.verdict(self.is_complete(), &verdict));
-        for (count, what) in [
+impl Summary {
+    fn counts(&self) -> [(u64, &'static str); 11] {
+        [
             (self.changed, "changed now"),
             (
                 self.done_before,
@@ -242,7 +231,24 @@ impl Report for Summary {
             (self.kept_versions.len() as u64, "versions of that run stay"),
             (self.left.len() as u64, "left: not as they should be"),
             (self.not_begun, "not begun"),
-        ] {
+        ]
+    }
+}
+
+impl Report for Summary {
+    fn text(&self, style: Style) -> String {
+        let mut text = String::new();
+        let word = match self.action {
+            Action::Attach => "attached",
+            Action::Detach => "detached",
+            Action::Undo { .. } => "undone",
+        };
+        let total = self.changed + self.done_before + self.already;
+        let verdict = format!("{} {word}", plural(total, "function"));
+        // Writing to a String cannot fail.
+        let mut line = |line: String| writeln!(text, "{line}").unwrap_or_default();
+        line(style.verdict(self.is_complete(), &verdict));
+        for (count, what) in self.counts() {
             if count > 0 {
                 line(format!("  {count:>7}  {what}"));
             }

@@ -1,6 +1,6 @@
 //! A variable's value as a plan or a journal keeps it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -75,5 +75,10 @@ fn hash(salt: &str, value: &str) -> String {
     hasher.update(b":");
     hasher.update(value.as_bytes());
     let digest = hasher.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(digest.len() * 2);
+    for byte in digest {
+        // Writing to a String cannot fail.
+        write!(text, "{byte:02x}").unwrap_or_default();
+    }
+    text
 }

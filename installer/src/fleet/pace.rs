@@ -108,7 +108,7 @@ mod tests {
     async fn a_rest_is_made_up_for_only_a_little() {
         let pace = Pace::new(4.0);
         pace.turn().await;
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         // One call for the slack, and the rest in their turn.
         assert_eq!(seconds_for(&pace, 42).await, 10);
     }

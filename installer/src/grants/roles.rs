@@ -26,17 +26,13 @@ impl Roles {
             .sites
             .values()
             .find(|site| site.place.account == account);
-        match site {
-            Some(site) => {
-                let region = global_region(&site.partition);
-                let config = site.config.to_builder().region(region).build();
-                Ok(Self(Client::new(&config)))
-            }
-            None => {
-                let reason = "its account is not among the targets, or cannot be reached";
-                Err(Failure::new(role, reason, Kind::Denied))
-            }
-        }
+        let Some(site) = site else {
+            let reason = "its account is not among the targets, or cannot be reached";
+            return Err(Failure::new(role, reason, Kind::Denied));
+        };
+        let region = global_region(&site.partition);
+        let config = site.config.to_builder().region(region).build();
+        Ok(Self(Client::new(&config)))
     }
 
     /// The policy of a role, where it has it.
@@ -63,24 +59,18 @@ impl Roles {
     /// Writes the policy, or takes it away, and waits until that is seen.
     pub async fn write(&self, role: &str, document: Option<&str>) -> Result<(), Failure> {
         let what = format!("writing the policy {POLICY} of {role}");
-        match document {
-            Some(document) => {
-                let request = self.0.put_role_policy().role_name(name(role));
-                let request = request.policy_name(POLICY).policy_document(document);
-                let sent = request.send().await.map(|_| ());
-                sent.map_err(|error| Failure::of(&what, &error))?;
-            }
-            None => {
-                let request = self.0.delete_role_policy().role_name(name(role));
-                match request.policy_name(POLICY).send().await {
-                    Ok(_) => {}
-                    Err(error) => {
-                        let failure = Failure::of(&what, &error);
-                        // An earlier attempt did it.
-                        if failure.kind != Kind::NotFound {
-                            return Err(failure);
-                        }
-                    }
+        if let Some(document) = document {
+            let request = self.0.put_role_policy().role_name(name(role));
+            let request = request.policy_name(POLICY).policy_document(document);
+            let sent = request.send().await.map(|_| ());
+            sent.map_err(|error| Failure::of(&what, &error))?;
+        } else {
+            let request = self.0.delete_role_policy().role_name(name(role));
+            if let Err(error) = request.policy_name(POLICY).send().await {
+                let failure = Failure::of(&what, &error);
+                // An earlier attempt did it.
+                if failure.kind != Kind::NotFound {
+                    return Err(failure);
                 }
             }
         }

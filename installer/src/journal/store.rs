@@ -128,7 +128,7 @@ impl Store {
             Err(TryLockError::WouldBlock) => bail!("run {id} is under way in another process"),
             Err(TryLockError::Error(error)) => return Err(error).context(problem),
         }
-        let (run, whole) = self.parse(id, &file)?;
+        let (run, whole) = Self::parse(id, &file)?;
         // What was cut off was followed by nothing.
         file.set_len(whole)
             .and_then(|()| file.seek(SeekFrom::End(0)))
@@ -140,11 +140,11 @@ impl Store {
     pub fn read(&self, id: &str) -> anyhow::Result<Run> {
         let (path, _) = self.path(id)?;
         let file = File::open(path).with_context(|| self.unknown(id))?;
-        Ok(self.parse(id, &file)?.0)
+        Ok(Self::parse(id, &file)?.0)
     }
 
     /// The run, and how many bytes of the file are whole lines.
-    fn parse(&self, id: &str, file: &File) -> anyhow::Result<(Run, u64)> {
+    fn parse(id: &str, file: &File) -> anyhow::Result<(Run, u64)> {
         let mut reader = BufReader::new(file);
         let mut whole = 0;
         let mut line = Vec::new();

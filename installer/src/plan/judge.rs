@@ -183,7 +183,7 @@ async fn look(
     };
     let change = Change::between(&live, &wanted.config, None, is_secret);
     if change.is_empty() {
-        return Err(nothing_to_do(wish, wanted));
+        return Err(nothing_to_do(wish, &wanted));
     }
     may_be_changed(function, wish)?;
     fits(function, &live, &wanted.config)?;
@@ -230,7 +230,7 @@ pub(crate) fn told(conflicts: &[Conflict]) -> String {
     told.join("; ")
 }
 
-fn nothing_to_do(wish: &Wish, wanted: Wanted) -> Stop {
+fn nothing_to_do(wish: &Wish, wanted: &Wanted) -> Stop {
     if !wanted.conflicts.is_empty() {
         return Stop::detail(Reason::ChangedSince, told(&wanted.conflicts));
     }

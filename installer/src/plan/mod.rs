@@ -178,7 +178,7 @@ pub async fn make(
     // A name is missing where it is in no place, an ARN where it is not in its own.
     let mut names: Option<BTreeSet<String>> = None;
     let mut missing_arns = BTreeSet::new();
-    let mut sites = stream::iter(fleet.sites.values())
+    let mut surveyed = stream::iter(fleet.sites.values())
         .map(|site| async move {
             (
                 site,
@@ -186,8 +186,8 @@ pub async fn make(
             )
         })
         .buffer_unordered(AT_ONCE);
-    while let Some((site, planned)) = sites.next().await {
-        match planned {
+    while let Some((site, outcome)) = surveyed.next().await {
+        match outcome {
             Ok((planned, absent)) => {
                 plan.functions.extend(planned);
                 let (missing, absent): (Vec<_>, BTreeSet<_>) = partition_arns(absent);
@@ -205,7 +205,7 @@ pub async fn make(
             }),
         }
     }
-    drop(sites);
+    drop(surveyed);
     plan.functions
         .sort_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
     (plan.skipped)

@@ -180,7 +180,7 @@ mod tests {
     fn what_is_said_goes_before_what_was_kept() {
         let kept = Rollout {
             canary: Some(Portion::Percent(5.0)),
-            bake: Some(Duration::from_secs(300)),
+            bake: Some(Duration::from_mins(5)),
             undo_on_stop: true,
             ..Rollout::default()
         };

@@ -148,11 +148,11 @@ impl<'a> Survey<'a> {
 
     /// Each is asked for once, also when many functions have it.
     async fn layer(&self, site: &Site, arn: &str) -> Option<u64> {
-        let mut layers = self.layers.lock().await;
-        if let Some(known) = layers.get(arn) {
+        let mut known_layers = self.layers.lock().await;
+        if let Some(known) = known_layers.get(arn) {
             return *known;
         }
-        let size = match layer_version(site, arn).await {
+        let unzipped = match layer_version(site, arn).await {
             Ok(found) => {
                 let url = found.content().and_then(|content| content.location());
                 self.sizes.of(arn, url).await
@@ -160,8 +160,8 @@ impl<'a> Survey<'a> {
             // It can be used without being readable: then Lambda says whether it fits.
             Err(_) => None,
         };
-        layers.insert(arn.to_owned(), size);
-        size
+        known_layers.insert(arn.to_owned(), unzipped);
+        unzipped
     }
 }
 

@@ -113,8 +113,7 @@ fn sum(directory: &[u8]) -> Option<u64> {
             // A digital signature may follow.
             break;
         }
-        let length =
-            |offset: usize| Some(usize::try_from(number::<2>(directory, at + offset)?).ok()?);
+        let length = |offset: usize| usize::try_from(number::<2>(directory, at + offset)?).ok();
         let (name, extra, comment) = (length(28)?, length(30)?, length(32)?);
         let mut size = number::<4>(directory, at + 24)?;
         if size == u64::from(u32::MAX) {

@@ -38,7 +38,8 @@ pub struct Explanations {
 struct Explanation {
     code: &'static str,
     verdict: Verdict,
-    explanation: &'static str,
+    #[serde(rename = "explanation")]
+    text: &'static str,
 }
 
 impl Explanations {
@@ -47,7 +48,7 @@ impl Explanations {
         let reasons = reasons.iter().map(|reason| Explanation {
             code: reason.code(),
             verdict: reason.verdict(),
-            explanation: reason.explanation(),
+            text: reason.explanation(),
         });
         Self {
             reasons: reasons.collect(),
@@ -59,7 +60,7 @@ impl Report for Explanations {
     fn text(&self, _: Style) -> String {
         let lines = self.reasons.iter().map(|it| {
             let verdict = verb(it.verdict);
-            format!("{} ({verdict})\n    {}\n", it.code, it.explanation)
+            format!("{} ({verdict})\n    {}\n", it.code, it.text)
         });
         lines.collect()
     }
@@ -114,7 +115,7 @@ impl Report for View<'_> {
         if !plan.rollout.is_default() {
             line(&format!("In waves: {}", plan.rollout));
         }
-        for (diff, functions) in grouped(plan.with(Verdict::Change), |planned| diff(planned)) {
+        for (diff, functions) in grouped(plan.with(Verdict::Change), diff) {
             line("");
             self.names(&mut line, &functions);
             diff.lines().for_each(&mut line);
