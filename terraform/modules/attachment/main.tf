@@ -1,0 +1,75 @@
+# What to merge into a function that is yours: pure values, no resource, and so nothing that could drift.
+
+locals {
+  # Every variable of the extension that is no secret; null where nothing is said of it.
+  settings = {
+    BACKSTOP_PRIMARY_URL              = try(var.primary.url, null)
+    BACKSTOP_PRIMARY_FORMAT           = try(var.primary.format, null)
+    BACKSTOP_PRIMARY_COMPRESSION      = try(var.primary.compression, null)
+    BACKSTOP_PRIMARY_TIMEOUT_MS       = try(tostring(var.primary.timeout_ms), null)
+    BACKSTOP_ALLOW_PLAINTEXT          = try(tostring(var.primary.allow_plaintext), null)
+    BACKSTOP_FALLBACK                 = try(join(",", var.fallback.order), null)
+    BACKSTOP_FIREHOSE_STREAM          = var.fallback.firehose_stream
+    BACKSTOP_S3_BUCKET                = var.fallback.s3_bucket
+    BACKSTOP_S3_PREFIX                = try(trim(var.fallback.s3_prefix, "/"), null)
+    BACKSTOP_S3_KMS_KEY_ID            = var.fallback.s3_kms_key_id
+    BACKSTOP_S3_EXPECTED_BUCKET_OWNER = var.fallback.s3_expected_bucket_owner
+    BACKSTOP_TELEMETRY_TYPES          = try(join(",", var.transforms.telemetry_types), null)
+    BACKSTOP_FLUSH_STRATEGY           = var.flush.strategy
+    BACKSTOP_FLUSH_INTERVAL_MS        = try(tostring(var.flush.interval_ms), null)
+    BACKSTOP_MAX_ADDED_MS             = try(tostring(var.flush.max_added_ms), null)
+    BACKSTOP_BUFFER_MAX_BYTES         = try(tostring(var.flush.buffer_max_bytes), null)
+    BACKSTOP_SPOOL_MAX_BYTES          = try(tostring(var.flush.spool_max_bytes), null)
+    BACKSTOP_TAGS                     = length(var.transforms.tags) == 0 ? null : join(",", [for key, value in var.transforms.tags : "${key}=${value}"])
+    BACKSTOP_LOG_LEVEL                = var.log_level
+  }
+  # Only what is said is set: the rest keeps the extension's own default, and takes none of the 4 KB.
+  said = { for name, value in local.settings : name => value if value != null }
+
+  # Apart from the rest, so that only their own values are hidden in a plan and not the whole environment.
+  has_token   = nonsensitive(var.primary_token != null)
+  has_headers = nonsensitive(length(var.primary_headers) > 0)
+  secrets = merge(
+    { for name in local.has_token ? ["BACKSTOP_PRIMARY_TOKEN"] : [] : name => var.primary_token },
+    { for name in local.has_headers ? ["BACKSTOP_PRIMARY_HEADERS"] : [] : name => join(",", [for key, value in var.primary_headers : "${key}=${value}"]) },
+  )
+
+  environment_variables = var.enabled ? merge(local.said, local.secrets, var.environment_variables) : var.environment_variables
+
+  # Lambda measures the JSON text in bytes. jsonencode writes three characters in six bytes that are one
+  # in Lambda's text, and base64 is the way to count bytes instead of characters.
+  environment_json = replace(replace(replace(jsonencode(local.environment_variables), "\\u003c", "<"), "\\u003e", ">"), "\\u0026", "&")
+  environment_b64  = base64encode(local.environment_json)
+  environment_size = length(local.environment_b64) / 4 * 3 - length(regex("=*$", local.environment_b64))
+  # The number tells nothing of a secret, and a message must be able to show it. nonsensitive refuses what is not.
+  environment_bytes = try(nonsensitive(local.environment_size), local.environment_size)
+}
+
+locals {
+  takes_layers = var.package_type == "Zip"
+
+  # Another version of this layer, or any release of Backstop's: its name carries the release.
+  layer_without_version = try(regex("^(.*):[0-9]+$", var.layer_arn)[0], "")
+  is_backstop = [
+    for arn in var.layers : can(regex(":layer:backstop-extension-", arn)) || regex("^(.*):[0-9]+$", arn)[0] == local.layer_without_version
+  ]
+  first_backstop = try(index(local.is_backstop, true), length(var.layers))
+
+  # The order of layers is the order in which they are laid over each other in /opt: it is kept.
+  layers = var.enabled && local.takes_layers && var.layer_arn != null ? concat(
+    slice(var.layers, 0, local.first_backstop),
+    [var.layer_arn],
+    [for position, arn in var.layers : arn if position > local.first_backstop && !local.is_backstop[position]],
+  ) : var.layers
+
+  layer_region       = try(split(":", var.layer_arn)[3], var.region)
+  layer_architecture = try(regex(":layer:backstop-extension-(x86_64|arm64)-", var.layer_arn)[0], var.architecture)
+
+  names_s3       = contains(coalesce(var.fallback.order, []), "s3")
+  names_firehose = contains(coalesce(var.fallback.order, []), "firehose")
+  # Settings of the archive that mean nothing without a bucket.
+  has_s3_settings = anytrue([
+    var.fallback.s3_prefix != null, var.fallback.s3_kms_key_id != null, var.fallback.s3_expected_bucket_owner != null, local.names_s3,
+  ])
+  has_sink = anytrue([var.primary != null, var.fallback.firehose_stream != null, var.fallback.s3_bucket != null])
+}
