@@ -1,0 +1,122 @@
+# What is refused, each for its own reason.
+
+mock_provider "aws" {}
+
+variables {
+  regions      = ["eu-west-1"]
+  release      = "0.1.0"
+  architecture = "arm64"
+  package      = { path = "../../tests/fixtures/package" }
+}
+
+run "a_release_with_a_v" {
+  command = plan
+  variables {
+    release = "v0.1.0"
+  }
+  expect_failures = [var.release]
+}
+
+run "a_release_of_two_numbers" {
+  command = plan
+  variables {
+    release = "0.1"
+  }
+  expect_failures = [var.release]
+}
+
+run "an_architecture_that_is_none" {
+  command = plan
+  variables {
+    architecture = "aarch64"
+  }
+  expect_failures = [var.architecture]
+}
+
+run "too_long_a_description" {
+  command = plan
+  variables {
+    description = join("", [for number in range(257) : "x"])
+  }
+  expect_failures = [var.description]
+}
+
+run "no_region" {
+  command = plan
+  variables {
+    regions = []
+  }
+  expect_failures = [var.regions]
+}
+
+run "a_region_that_is_none" {
+  command = plan
+  variables {
+    regions = ["Ireland"]
+  }
+  expect_failures = [var.regions]
+}
+
+run "a_file_that_is_not_there" {
+  command = plan
+  variables {
+    package = { path = "nowhere.zip" }
+  }
+  expect_failures = [var.package]
+}
+
+run "a_checksum_in_base64" {
+  command = plan
+  variables {
+    package = { path = "../../tests/fixtures/package", sha256 = "gdf/LMJX3ZOExdp+Xhm+cqLp0uss2LrqLdo4UrP2PwE=" }
+  }
+  expect_failures = [var.package]
+}
+
+run "another_file_than_the_one_that_is_named" {
+  command = plan
+  variables {
+    package = { path = "../../tests/fixtures/package", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+  }
+  expect_failures = [aws_lambda_layer_version.this]
+}
+
+run "an_account_that_is_none" {
+  command = plan
+  variables {
+    share_with = { accounts = ["1234"] }
+  }
+  expect_failures = [var.share_with]
+}
+
+run "an_account_twice" {
+  command = plan
+  variables {
+    share_with = { accounts = ["111111111111", "111111111111"] }
+  }
+  expect_failures = [var.share_with]
+}
+
+run "an_organisation_that_is_none" {
+  command = plan
+  variables {
+    share_with = { organization_id = "ou-abcd" }
+  }
+  expect_failures = [var.share_with]
+}
+
+run "everybody_and_an_account" {
+  command = plan
+  variables {
+    share_with = { public = true, accounts = ["111111111111"] }
+  }
+  expect_failures = [var.share_with]
+}
+
+run "everybody_and_an_organisation" {
+  command = plan
+  variables {
+    share_with = { public = true, organization_id = "o-abcdefghij" }
+  }
+  expect_failures = [var.share_with]
+}
