@@ -1,0 +1,125 @@
+# A whole small function with Backstop: its role, its log group, and what the module attachment returns.
+
+data "aws_region" "current" {}
+
+locals {
+  is_image = var.package.image_uri != null
+}
+
+module "attachment" {
+  source = "../attachment"
+
+  enabled               = var.enabled
+  region                = data.aws_region.current.id
+  architecture          = var.architecture
+  package_type          = local.is_image ? "Image" : "Zip"
+  layer_arn             = var.layer_arn
+  layers                = var.layers
+  environment_variables = var.environment_variables
+  primary               = var.primary
+  primary_token         = var.primary_token
+  primary_headers       = var.primary_headers
+  fallback              = var.fallback
+  flush                 = var.flush
+  transforms            = var.transforms
+  log_level             = var.log_level
+}
+
+resource "aws_iam_role" "this" {
+  name        = "${var.name}-function"
+  description = "The function ${var.name}."
+  tags        = var.tags
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+# For this log group only, where AWS's own policy would let the function write to any.
+resource "aws_iam_role_policy" "logs" {
+  name = "logs"
+  role = aws_iam_role.this.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = ["${aws_cloudwatch_log_group.this.arn}:*"]
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "backstop" {
+  # Of a fallback that is only known after apply it is not known whether there is one: by what was said it is.
+  count = var.enabled && (var.fallback.firehose_stream != null || var.fallback.s3_bucket != null) ? 1 : 0
+
+  name   = "backstop"
+  role   = aws_iam_role.this.id
+  policy = module.attachment.policy_json
+}
+
+resource "aws_iam_role_policy" "own" {
+  for_each = var.policies
+
+  name   = each.key
+  role   = aws_iam_role.this.id
+  policy = each.value
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_158:CloudWatch encrypts it with a key of its own; the copy that is kept is the archive's
+  #checkov:skip=CKV_AWS_338:the same records are at the primary and in the archive; the retention is an option
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention_days
+  tags              = var.tags
+}
+
+resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_50:tracing is the function's owner's choice; a function with more needs takes the module attachment
+  #checkov:skip=CKV_AWS_115:so is reserved concurrency, which takes from others
+  #checkov:skip=CKV_AWS_116:so is a dead-letter queue, which is for asynchronous invocations only
+  #checkov:skip=CKV_AWS_117:so is a network, which most functions are better off without
+  #checkov:skip=CKV_AWS_173:Lambda encrypts the environment with a key of its own
+  #checkov:skip=CKV_AWS_272:so is code signing, which wants a signing profile
+  function_name = var.name
+  description   = var.description
+  role          = aws_iam_role.this.arn
+  architectures = [var.architecture]
+  memory_size   = var.memory_mb
+  timeout       = var.timeout_seconds
+  tags          = var.tags
+
+  package_type      = local.is_image ? "Image" : "Zip"
+  image_uri         = var.package.image_uri
+  filename          = var.package.path
+  source_code_hash  = try(filebase64sha256(var.package.path), null)
+  s3_bucket         = try(var.package.s3.bucket, null)
+  s3_key            = try(var.package.s3.key, null)
+  s3_object_version = try(var.package.s3.object_version, null)
+  handler           = var.handler
+  runtime           = var.runtime
+
+  layers = module.attachment.layers
+
+  # An empty block is a change in every plan. A number is no secret; nonsensitive refuses what is not sensitive.
+  dynamic "environment" {
+    for_each = try(nonsensitive(length(module.attachment.environment_variables)), length(module.attachment.environment_variables)) > 0 ? [1] : []
+    content {
+      variables = module.attachment.environment_variables
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = local.is_image == (var.handler == null) && local.is_image == (var.runtime == null)
+      error_message = "A zip needs handler and runtime, and an image takes neither."
+    }
+  }
+
+  # The group is Terraform's before Lambda makes one; and the extension can write before the first invocation.
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.logs, aws_iam_role_policy.backstop, aws_iam_role_policy.own]
+}

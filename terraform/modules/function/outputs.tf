@@ -1,0 +1,24 @@
+output "arn" {
+  description = "The ARN of the function."
+  value       = aws_lambda_function.this.arn
+}
+
+output "name" {
+  description = "The name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "invoke_arn" {
+  description = "The ARN by which API Gateway invokes the function."
+  value       = aws_lambda_function.this.invoke_arn
+}
+
+output "role_name" {
+  description = "The name of the function's role, to attach policies to."
+  value       = aws_iam_role.this.name
+}
+
+output "warnings" {
+  description = "What works and may not be meant, in sentences; empty where there is nothing to say."
+  value       = module.attachment.warnings
+}

@@ -1,0 +1,408 @@
+variable "name" {
+  description = "The name of the function; its role and log group are named after it."
+  type        = string
+  nullable    = false
+
+  validation {
+    # 50, so that the role's name has room for what is added to it.
+    condition     = can(regex("^[a-zA-Z0-9_-]{1,50}$", var.name))
+    error_message = "name is not 1 to 50 letters, digits, hyphens and underscores."
+  }
+}
+
+variable "description" {
+  description = "What the console shows beside the function."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = length(var.description) <= 256
+    error_message = "description has more than the 256 characters that Lambda takes."
+  }
+}
+
+variable "package" {
+  description = <<-EOT
+    The function's code: one of `path`, `s3` and `image_uri`.
+    - `path`: a zip on the machine that runs Terraform
+    - `s3`: a zip in a bucket of the provider's region
+    - `image_uri`: a container image, which holds the extension already
+  EOT
+  type = object({
+    path = optional(string)
+    s3 = optional(object({
+      bucket         = string
+      key            = string
+      object_version = optional(string)
+    }))
+    image_uri = optional(string)
+  })
+  nullable = false
+
+  validation {
+    condition     = length([for given in [var.package.path != null, var.package.s3 != null, var.package.image_uri != null] : given if given]) == 1
+    error_message = "package names none or more than one of path, s3 and image_uri: name exactly one."
+  }
+}
+
+variable "handler" {
+  description = "What Lambda calls, such as `index.handler`. Not for an image."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.handler == null ? true : can(regex("^[^\\s]{1,128}$", var.handler))
+    error_message = "handler is empty, has a space, or more than 128 characters."
+  }
+}
+
+variable "runtime" {
+  description = "The runtime, such as `nodejs22.x` or `python3.13`. Not for an image."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.runtime == null ? true : can(regex("^[a-z][a-z0-9.]+$", var.runtime))
+    error_message = "runtime is not the name of a runtime: write it as nodejs22.x."
+  }
+}
+
+variable "memory_mb" {
+  description = "The memory of the function."
+  type        = number
+  default     = 256
+  nullable    = false
+
+  validation {
+    condition     = var.memory_mb >= 128 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
+    error_message = "memory_mb is not a whole number from 128 to 10240."
+  }
+}
+
+variable "timeout_seconds" {
+  description = "The longest that an invocation may take."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.timeout_seconds >= 1 && var.timeout_seconds <= 900 && floor(var.timeout_seconds) == var.timeout_seconds
+    error_message = "timeout_seconds is not a whole number from 1 to 900."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long CloudWatch keeps what Lambda writes there."
+  type        = number
+  default     = 14
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days is not one that CloudWatch offers, such as 7, 14, 30, 90 or 365."
+  }
+}
+
+variable "policies" {
+  description = "What else the function's role may do: policies as JSON, by a name of yours."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name, policy in var.policies : can(regex("^[a-zA-Z0-9+=,.@_-]{1,128}$", name)) && name != "backstop" && can(jsondecode(policy).Statement)])
+    error_message = "policies holds a name that IAM refuses, the name backstop, or something that is not a policy as JSON."
+  }
+}
+
+variable "enabled" {
+  description = "Whether Backstop is attached. With `false` the outputs are the function's own layers and environment, as they were given."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "architecture" {
+  description = "The architecture of the function, `x86_64` or `arm64`."
+  type        = string
+  default     = "x86_64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "architecture is neither x86_64 nor arm64."
+  }
+}
+
+variable "layer_arn" {
+  description = "The ARN of the layer version to attach, as the modules `layer` and `layer-lookup` return it. Needed unless `package_type` is `Image`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.layer_arn == null ? true : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[1-9][0-9]*$", var.layer_arn))
+    error_message = "layer_arn is not the ARN of a layer version: write arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, with the version."
+  }
+}
+
+variable "layers" {
+  description = "The layers that the function has without Backstop, in their order. A Backstop layer among them is replaced where it stands."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.layers : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[1-9][0-9]*$", arn))])
+    error_message = "layers holds something that is not the ARN of a layer version: write arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, with the version."
+  }
+}
+
+variable "environment_variables" {
+  description = "The environment variables that the function has without Backstop. None of them is changed: a key that both set keeps this value."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment_variables) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))])
+    error_message = "environment_variables holds a name that Lambda refuses: begin it with a letter, go on with letters, digits and underscores, two characters at least."
+  }
+}
+
+variable "primary" {
+  description = <<-EOT
+    Where records go first. Without it every record goes to the fallbacks.
+    - `url`: the full address that a batch is posted to, `https://host/path` (`BACKSTOP_PRIMARY_URL`)
+    - `format`: `ndjson` or `json` (`BACKSTOP_PRIMARY_FORMAT`)
+    - `compression`: `gzip` or `none` (`BACKSTOP_PRIMARY_COMPRESSION`)
+    - `timeout_ms`: the longest that one request may take, 100 to 60000 (`BACKSTOP_PRIMARY_TIMEOUT_MS`)
+    - `allow_plaintext`: whether the address may be plain http on a host that is not loopback (`BACKSTOP_ALLOW_PLAINTEXT`)
+  EOT
+  type = object({
+    url             = string
+    format          = optional(string)
+    compression     = optional(string)
+    timeout_ms      = optional(number)
+    allow_plaintext = optional(bool)
+  })
+  default = null
+
+  validation {
+    condition     = var.primary == null ? true : can(regex("^(?i:https?)://", var.primary.url))
+    error_message = "primary.url does not begin with https://."
+  }
+  validation {
+    # The rules of the extension: a host, perhaps a port, no user name, no fragment, RFC 3986's characters.
+    condition = var.primary == null ? true : (
+      can(regex("^[A-Za-z]+://([A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*|\\[[0-9A-Fa-f:.]+\\])(:[1-9][0-9]{0,4})?([/?][!$%&'()*+,./:;=?@\\[\\]_~A-Za-z0-9-]*)?$", var.primary.url))
+    )
+    error_message = "primary.url is not an address of the form https://host/path: it may have a port and a query, no user name, password, fragment, space, and none of \"<>\\^`{|}. For credentials use primary_token or primary_headers."
+  }
+  validation {
+    condition = var.primary == null ? true : anytrue([
+      can(regex("^(?i:https)://", var.primary.url)),
+      can(regex("^(?i:http)://((?i:localhost)|127(\\.[0-9]{1,3}){3}|\\[::1\\])([:/?]|$)", var.primary.url)),
+      var.primary.allow_plaintext == true,
+    ])
+    error_message = "primary.url is plain http, and its host is not loopback: use https, or set primary.allow_plaintext to true."
+  }
+  validation {
+    condition     = var.primary == null ? true : contains(["ndjson", "json"], coalesce(var.primary.format, "ndjson"))
+    error_message = "primary.format is not one that this version knows: use ndjson or json."
+  }
+  validation {
+    condition     = var.primary == null ? true : contains(["gzip", "none"], coalesce(var.primary.compression, "gzip"))
+    error_message = "primary.compression is neither gzip nor none."
+  }
+  validation {
+    condition = var.primary == null ? true : (
+      coalesce(var.primary.timeout_ms, 100) >= 100 && coalesce(var.primary.timeout_ms, 100) <= 60000 && floor(coalesce(var.primary.timeout_ms, 100)) == coalesce(var.primary.timeout_ms, 100)
+    )
+    error_message = "primary.timeout_ms is not a whole number from 100 to 60000."
+  }
+}
+
+variable "primary_token" {
+  description = "Sent to the primary as `Authorization: Bearer …` (`BACKSTOP_PRIMARY_TOKEN`). It stands in the function's environment and in Terraform's state."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.primary_token == null ? true : can(regex("^[!-~]+$", var.primary_token))
+    error_message = "primary_token is empty, or holds a space, a line break or a character that is not ASCII: give the bare token, \"Bearer\" is added to it."
+  }
+}
+
+variable "primary_headers" {
+  description = "Further headers of every request to the primary (`BACKSTOP_PRIMARY_HEADERS`). They stand in the function's environment and in Terraform's state."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+  sensitive   = true
+
+  validation {
+    condition     = alltrue([for name in keys(var.primary_headers) : can(regex("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", name))])
+    error_message = "primary_headers holds a name that is no header's: use letters, digits and hyphens."
+  }
+  validation {
+    condition     = alltrue([for value in values(var.primary_headers) : can(regex("^[!-+./0-9:-~-]([ !-+./0-9:-~-]*[!-+./0-9:-~-])?$", value))])
+    error_message = "primary_headers holds a value that cannot be sent: it is empty, or has a comma, a space at an end, a line break or a character that is not ASCII."
+  }
+  validation {
+    # What frames a request, belongs to one connection, or is the extension's to set.
+    condition = length(setintersection([for name in keys(var.primary_headers) : lower(name)], [
+      "connection", "content-encoding", "content-length", "content-type", "expect", "host", "idempotency-key",
+      "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+      "transfer-encoding", "upgrade",
+    ])) == 0
+    error_message = "primary_headers sets a header that the extension or the connection sets: remove Content-Type, Content-Encoding, Host, Idempotency-Key and the like."
+  }
+}
+
+variable "fallback" {
+  description = <<-EOT
+    Where records go when the primary does not take them. The module `archive` returns this object, ready for use.
+    - `firehose_stream`: a delivery stream, by name or ARN (`BACKSTOP_FIREHOSE_STREAM`)
+    - `s3_bucket`: the bucket of the archive, by name or ARN (`BACKSTOP_S3_BUCKET`)
+    - `s3_prefix`: what the keys begin with (`BACKSTOP_S3_PREFIX`)
+    - `s3_kms_key_id`: the key to encrypt objects with, where it is not the bucket's own default (`BACKSTOP_S3_KMS_KEY_ID`)
+    - `s3_expected_bucket_owner`: the account that owns the bucket (`BACKSTOP_S3_EXPECTED_BUCKET_OWNER`)
+    - `order`: which to try, in this order: `firehose`, `s3` (`BACKSTOP_FALLBACK`)
+    - `kms_key_arns`: the keys that the bucket encrypts with by default, for the policy
+  EOT
+  type = object({
+    firehose_stream          = optional(string)
+    s3_bucket                = optional(string)
+    s3_prefix                = optional(string)
+    s3_kms_key_id            = optional(string)
+    s3_expected_bucket_owner = optional(string)
+    order                    = optional(list(string))
+    kms_key_arns             = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^(arn:aws[a-z-]*:firehose:[a-z0-9-]+:[0-9]{12}:deliverystream/)?[A-Za-z0-9._-]{1,64}$", coalesce(var.fallback.firehose_stream, "unset")))
+    error_message = "fallback.firehose_stream is not a delivery stream: write its name or arn:aws:firehose:REGION:ACCOUNT:deliverystream/NAME."
+  }
+  validation {
+    condition     = can(regex("^(arn:aws[a-z-]*:s3:::)?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", coalesce(var.fallback.s3_bucket, "unset")))
+    error_message = "fallback.s3_bucket is not a bucket: write its name, 3 to 63 lowercase letters, digits, dots and hyphens, or arn:aws:s3:::NAME."
+  }
+  validation {
+    condition     = can(regex("^/*[A-Za-z0-9!_.*'()=-]+(/[A-Za-z0-9!_.*'()=-]+)*/*$", coalesce(var.fallback.s3_prefix, "unset")))
+    error_message = "fallback.s3_prefix is not a prefix of keys: use letters, digits and !-_.*'()=, with single slashes between its parts."
+  }
+  validation {
+    condition     = can(regex("^((arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/)?([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|mrk-[0-9a-fA-F]{32})|(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?alias/[A-Za-z0-9/_-]{1,250})$", coalesce(var.fallback.s3_kms_key_id, "alias/unset")))
+    error_message = "fallback.s3_kms_key_id is not a KMS key: write its id, its alias (alias/NAME), or the ARN of either."
+  }
+  validation {
+    condition     = can(regex("^[0-9]{12}$", coalesce(var.fallback.s3_expected_bucket_owner, "000000000000")))
+    error_message = "fallback.s3_expected_bucket_owner is not the id of an account: write its 12 digits."
+  }
+  validation {
+    condition = alltrue([
+      for name in coalesce(var.fallback.order, ["firehose"]) : contains(["firehose", "s3"], name)
+    ]) && length(coalesce(var.fallback.order, ["firehose"])) == length(distinct(coalesce(var.fallback.order, ["firehose"])))
+    error_message = "fallback.order names something else than firehose and s3, or one of them twice."
+  }
+  validation {
+    condition     = alltrue([for arn in var.fallback.kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-fA-F-]+$|^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/mrk-[0-9a-fA-F]{32}$", arn))])
+    error_message = "fallback.kms_key_arns holds something that is not the ARN of a key: write arn:aws:kms:REGION:ACCOUNT:key/ID; an alias grants nothing in a policy."
+  }
+}
+
+variable "flush" {
+  description = <<-EOT
+    When records are sent, and what waiting may cost.
+    - `strategy`: `auto`, `end`, `periodic` or `continuous` (`BACKSTOP_FLUSH_STRATEGY`)
+    - `interval_ms`: how long a record waits at most for a flush by timer, 100 to 600000 (`BACKSTOP_FLUSH_INTERVAL_MS`)
+    - `max_added_ms`: the most time that sending may add to an invocation, 0 to 10000 (`BACKSTOP_MAX_ADDED_MS`)
+    - `buffer_max_bytes`: the most memory that waiting records may take, 1048576 to 268435456 (`BACKSTOP_BUFFER_MAX_BYTES`)
+    - `spool_max_bytes`: the most that the spool in /tmp may take, 0 to 1073741824; 0 turns it off (`BACKSTOP_SPOOL_MAX_BYTES`)
+  EOT
+  type = object({
+    strategy         = optional(string)
+    interval_ms      = optional(number)
+    max_added_ms     = optional(number)
+    buffer_max_bytes = optional(number)
+    spool_max_bytes  = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["auto", "end", "periodic", "continuous"], coalesce(var.flush.strategy, "auto"))
+    error_message = "flush.strategy is none of auto, end, periodic and continuous."
+  }
+  validation {
+    condition     = try(var.flush.interval_ms >= 100 && var.flush.interval_ms <= 600000 && floor(var.flush.interval_ms) == var.flush.interval_ms, var.flush.interval_ms == null)
+    error_message = "flush.interval_ms is not a whole number from 100 to 600000."
+  }
+  validation {
+    condition     = try(var.flush.max_added_ms >= 0 && var.flush.max_added_ms <= 10000 && floor(var.flush.max_added_ms) == var.flush.max_added_ms, var.flush.max_added_ms == null)
+    error_message = "flush.max_added_ms is not a whole number from 0 to 10000."
+  }
+  validation {
+    condition     = try(var.flush.buffer_max_bytes >= 1048576 && var.flush.buffer_max_bytes <= 268435456 && floor(var.flush.buffer_max_bytes) == var.flush.buffer_max_bytes, var.flush.buffer_max_bytes == null)
+    error_message = "flush.buffer_max_bytes is not a whole number from 1048576 to 268435456."
+  }
+  validation {
+    condition     = try(var.flush.spool_max_bytes >= 0 && var.flush.spool_max_bytes <= 1073741824 && floor(var.flush.spool_max_bytes) == var.flush.spool_max_bytes, var.flush.spool_max_bytes == null)
+    error_message = "flush.spool_max_bytes is not a whole number from 0 to 1073741824."
+  }
+}
+
+variable "transforms" {
+  description = <<-EOT
+    What becomes of records on their way.
+    - `telemetry_types`: what to take: `platform`, `function`, `extension` (`BACKSTOP_TELEMETRY_TYPES`)
+    - `tags`: resource attributes added to every record (`BACKSTOP_TAGS`)
+  EOT
+  type = object({
+    telemetry_types = optional(list(string))
+    tags            = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = alltrue([
+      for name in coalesce(var.transforms.telemetry_types, ["function"]) : contains(["platform", "function", "extension"], name)
+    ]) && length(coalesce(var.transforms.telemetry_types, ["function"])) == length(distinct(coalesce(var.transforms.telemetry_types, ["function"])))
+    error_message = "transforms.telemetry_types names something else than platform, function and extension, or one of them twice."
+  }
+  validation {
+    condition = alltrue([
+      for key, value in var.transforms.tags : can(regex("^[^,=\\s]([^,=]*[^,=\\s])?$", key)) && can(regex("^[^,]*$", value))
+    ])
+    error_message = "transforms.tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value with a comma."
+  }
+}
+
+variable "log_level" {
+  description = "The least severe of Backstop's own log lines that is written: `error`, `warn`, `info` or `debug` (`BACKSTOP_LOG_LEVEL`)."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = contains(["error", "warn", "info", "debug"], coalesce(var.log_level, "warn"))
+    error_message = "log_level is none of error, warn, info and debug."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key, value in var.tags : length(key) >= 1 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")])
+    error_message = "tags holds a key that is empty, longer than 128 characters or begins with aws:, or a value longer than 256."
+  }
+}
