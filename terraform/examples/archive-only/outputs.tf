@@ -1,0 +1,14 @@
+output "fallback" {
+  description = "For `fallback` of the module `attachment`."
+  value       = module.archive.fallback
+}
+
+output "replay_from" {
+  description = "For `backstop replay --from`."
+  value       = module.archive.replay_from
+}
+
+output "athena_database" {
+  description = "The database with the tables `streamed` and `direct`."
+  value       = module.archive.athena_database
+}

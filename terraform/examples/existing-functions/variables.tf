@@ -1,0 +1,64 @@
+variable "region" {
+  description = "The region of everything here."
+  type        = string
+  default     = "eu-west-1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
+    error_message = "region is not the name of a region: write it as eu-west-1."
+  }
+}
+
+variable "primary_url" {
+  description = "Where records go first."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^https?://", var.primary_url))
+    error_message = "primary_url does not begin with https://."
+  }
+}
+
+variable "function_zip" {
+  description = "The code of the functions."
+  type        = string
+  default     = "function.zip"
+  nullable    = false
+
+  validation {
+    condition     = fileexists(var.function_zip)
+    error_message = "function_zip names no file."
+  }
+}
+
+variable "layer_arns" {
+  description = "The layer version for each architecture: of the module `layer`, or of `backstop layer publish`."
+  type        = map(string)
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for architecture in keys(var.layer_arns) : contains(["x86_64", "arm64"], architecture)])
+    error_message = "layer_arns has a key that is neither x86_64 nor arm64."
+  }
+}
+
+variable "select" {
+  description = <<-EOT
+    Which functions Backstop is attached to.
+    - `names`: by name; `*` stands for anything
+    - `tags`: by tag, all of them
+  EOT
+  type = object({
+    names = optional(list(string), [])
+    tags  = optional(map(string), {})
+  })
+  default  = { tags = { telemetry = "backstop" } }
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name in var.select.names : can(regex("^[a-zA-Z0-9_*-]+$", name))])
+    error_message = "select.names holds something else than letters, digits, hyphens, underscores and *."
+  }
+}

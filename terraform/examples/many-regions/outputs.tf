@@ -1,0 +1,7 @@
+output "backstop_layers" {
+  description = "For the module `layer-lookup`: account, region, architecture."
+  value = {
+    for account in distinct(flatten([for layer in local.layers : keys(layer)])) :
+    account => merge([for layer in local.layers : lookup(layer, account, {})]...)
+  }
+}

@@ -1,0 +1,14 @@
+output "function_name" {
+  description = "To try it: `aws lambda invoke --function-name NAME /dev/stdout`."
+  value       = module.function.name
+}
+
+output "replay_from" {
+  description = "Where diverted records are: `backstop replay --from … --to …`."
+  value       = module.archive.replay_from
+}
+
+output "warnings" {
+  description = "What Backstop has to say."
+  value       = module.function.warnings
+}
