@@ -100,13 +100,13 @@ variable "primary" {
   validation {
     # The rules of the extension: a host, perhaps a port, no user name, no fragment, RFC 3986's characters.
     condition = var.primary == null ? true : (
-      can(regex("^[A-Za-z]+://([A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*|\\[[0-9A-Fa-f:.]+\\])(:[1-9][0-9]{0,4})?([/?][!$%&'()*+,./:;=?@\\[\\]_~A-Za-z0-9-]*)?$", var.primary.url))
+      can(regex("^([A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*|\\[[0-9A-Fa-f:.]+\\])(:[1-9][0-9]{0,4})?([/?][!$%&'()*+,./:;=?@\\[\\]_~A-Za-z0-9-]*)?$", replace(var.primary.url, "/^(?i:https?):[/][/]/", "")))
     )
     error_message = "primary.url is not an address of the form https://host/path: it may have a port and a query, no user name, password, fragment, space, and none of \"<>\\^`{|}. For credentials use primary_token or primary_headers."
   }
   validation {
     condition = var.primary == null ? true : anytrue([
-      can(regex("^(?i:https)://", var.primary.url)),
+      !can(regex("^(?i:http)://", var.primary.url)),
       can(regex("^(?i:http)://((?i:localhost)|127(\\.[0-9]{1,3}){3}|\\[::1\\])([:/?]|$)", var.primary.url)),
       var.primary.allow_plaintext == true,
     ])

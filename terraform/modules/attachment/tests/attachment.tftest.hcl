@@ -163,12 +163,22 @@ run "another_version_of_a_layer_by_any_name_is_replaced" {
 
 run "attached_twice_is_attached_once" {
   variables {
-    layers                = run.the_order_of_layers_is_kept_and_ours_comes_last.layers
-    environment_variables = run.the_order_of_layers_is_kept_and_ours_comes_last.environment_variables
+    layers = [
+      "arn:aws:lambda:eu-west-1:111111111111:layer:zeta:1",
+      "arn:aws:lambda:eu-west-1:123456789012:layer:backstop-extension-x86_64-0-1-0:3",
+    ]
+    environment_variables = { BACKSTOP_S3_BUCKET = "archive-bucket" }
   }
   assert {
-    condition     = output.layers == run.the_order_of_layers_is_kept_and_ours_comes_last.layers && output.environment_variables == run.the_order_of_layers_is_kept_and_ours_comes_last.environment_variables
-    error_message = "${jsonencode(output.layers)} ${jsonencode(output.environment_variables)}"
+    condition = output.layers == tolist([
+      "arn:aws:lambda:eu-west-1:111111111111:layer:zeta:1",
+      "arn:aws:lambda:eu-west-1:123456789012:layer:backstop-extension-x86_64-0-1-0:3",
+    ])
+    error_message = jsonencode(output.layers)
+  }
+  assert {
+    condition     = output.environment_variables == tomap({ BACKSTOP_S3_BUCKET = "archive-bucket" })
+    error_message = jsonencode(output.environment_variables)
   }
 }
 

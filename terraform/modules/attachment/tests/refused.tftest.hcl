@@ -561,11 +561,3 @@ run "two_authorizations" {
   }
   expect_failures = [output.environment_variables]
 }
-
-run "more_than_four_kilobytes_of_secrets" {
-  command = plan
-  variables {
-    environment_variables = sensitive({ X1 = join("", [for number in range(1024) : "xxxx"]) })
-  }
-  expect_failures = [output.environment_variables]
-}

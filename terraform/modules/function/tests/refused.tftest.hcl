@@ -2,6 +2,12 @@
 # word (tests/test_sources.py), and are tried there.
 
 mock_provider "aws" {
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/mocked" }
+  }
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:mocked" }
+  }
   mock_data "aws_region" {
     defaults = { id = "eu-west-1" }
   }

@@ -16,19 +16,6 @@ variables {
   package      = { path = "../../tests/fixtures/package" }
 }
 
-# First: a mock keeps what an earlier run has made, where the provider would make it anew.
-run "every_checksum_is_turned_into_base64" {
-  command = plan
-  variables {
-    # All bits, none, and the digits in both cases.
-    package = { s3 = { bucket = "releases", key = "x.zip" }, sha256 = "ffffffffffffffffffffffffffffffff00000000000000000000000089ABCDEF" }
-  }
-  assert {
-    condition     = aws_lambda_layer_version.this.source_code_hash == "/////////////////////wAAAAAAAAAAAAAAAImrze8="
-    error_message = aws_lambda_layer_version.this.source_code_hash
-  }
-}
-
 run "a_file_is_published_under_a_name_with_its_release" {
   assert {
     condition     = aws_lambda_layer_version.this.layer_name == "backstop-extension-arm64-0-1-0" && output.name == "backstop-extension-arm64-0-1-0"

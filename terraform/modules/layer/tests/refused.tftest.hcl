@@ -1,6 +1,14 @@
 # What is refused, each for its own reason.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_resource "aws_lambda_layer_version" {
+    defaults = {
+      arn         = "arn:aws:lambda:eu-west-1:123456789012:layer:backstop-extension-arm64-0-1-0:4"
+      version     = "4"
+      code_sha256 = "gdf/LMJX3ZOExdp+Xhm+cqLp0uss2LrqLdo4UrP2PwE="
+    }
+  }
+}
 
 variables {
   release      = "0.1.0"

@@ -2,7 +2,7 @@
 
 mock_provider "aws" {
   alias    = "by_region"
-  for_each = ["eu-west-1", "eu-central-1", "us-east-1"]
+  for_each = toset(["eu-west-1", "eu-central-1", "us-east-1"])
   mock_data "aws_caller_identity" {
     defaults = { account_id = "123456789012" }
   }
