@@ -106,6 +106,17 @@ func (provider) ValidateResourceConfig(context.Context, *tfprotov6.ValidateResou
 	return &tfprotov6.ValidateResourceConfigResponse{}, nil
 }
 
+// A mock's own state comes back as it is.
+func (provider) UpgradeResourceState(_ context.Context, request *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
+	kind := schemas[request.TypeName].ValueType()
+	state, err := request.RawState.Unmarshal(kind)
+	if err != nil {
+		return nil, err
+	}
+	upgraded, err := tfprotov6.NewDynamicValue(kind, state)
+	return &tfprotov6.UpgradeResourceStateResponse{UpgradedState: &upgraded}, err
+}
+
 func (provider) StopProvider(context.Context, *tfprotov6.StopProviderRequest) (*tfprotov6.StopProviderResponse, error) {
 	return &tfprotov6.StopProviderResponse{}, nil
 }
