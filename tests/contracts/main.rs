@@ -3,6 +3,7 @@
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
 //! - [`environment`]: the names of the environment variables and their reference page.
 //! - [`security`]: the tests that `SECURITY.md` names, and the actions of CI.
+//! - [`terraform`]: the variables that the modules set and the register's.
 //! - [`versions`]: one version, and the changelog in step with it.
 //!
 //! Must not: start a process other than cargo, or need a network.
@@ -10,6 +11,7 @@
 mod crate_graph;
 mod environment;
 mod security;
+mod terraform;
 mod versions;
 
 use std::path::PathBuf;
