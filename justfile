@@ -38,6 +38,10 @@ bench *arguments:
 soak *arguments:
     scripts/soak {{ arguments }}
 
+# The Terraform modules
+terraform *arguments:
+    scripts/terraform {{ arguments }}
+
 # Made-up input for what reads bytes from outside
 fuzz *arguments:
     scripts/fuzz {{ arguments }}
