@@ -206,8 +206,9 @@ def test_the_quickstart_is_applied_is_stable_and_goes_away(folder, aws, layer_zi
         "BACKSTOP_S3_PREFIX": "backstop",
         "BACKSTOP_S3_EXPECTED_BUCKET_OWNER": ACCOUNT,
     }
-    statements = {each["Sid"]: (each["Action"], each["Resource"]) for each in function["policies"]["backstop"]["Statement"]}
+    statements = {each["Sid"]: (each["Action"], each["Resource"]) for each in function["policies"]["function"]["Statement"]}
     assert statements == {
+        "Logs": (["logs:CreateLogStream", "logs:PutLogEvents"], [f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{name}:*"]),
         "BackstopFirehose": (["firehose:PutRecordBatch"], [stream_arn]),
         "BackstopArchive": (["s3:PutObject"], [f"arn:aws:s3:::{bucket}/backstop/v1/*"]),
     }

@@ -39,27 +39,23 @@ resource "aws_iam_role" "this" {
   })
 }
 
-# For this log group only, where AWS's own policy would let the function write to any.
-resource "aws_iam_role_policy" "logs" {
-  name = "logs"
+# Leave to write to this log group, where AWS's own policy would let the function write to any; and to the
+# fallbacks. One policy for both: whether there is a second might only be known after apply, which no count can be.
+resource "aws_iam_role_policy" "function" {
+  name = "function"
   role = aws_iam_role.this.id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect   = "Allow"
-      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-      Resource = ["${aws_cloudwatch_log_group.this.arn}:*"]
-    }]
+    Statement = concat(
+      [{
+        Sid      = "Logs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = ["${aws_cloudwatch_log_group.this.arn}:*"]
+      }],
+      module.attachment.policy_json == null ? [] : jsondecode(module.attachment.policy_json).Statement,
+    )
   })
-}
-
-resource "aws_iam_role_policy" "backstop" {
-  # Of a fallback that is only known after apply it is not known whether there is one: by what was said it is.
-  count = var.enabled && (var.fallback.firehose_stream != null || var.fallback.s3_bucket != null) ? 1 : 0
-
-  name   = "backstop"
-  role   = aws_iam_role.this.id
-  policy = module.attachment.policy_json
 }
 
 resource "aws_iam_role_policy" "own" {
@@ -121,5 +117,5 @@ resource "aws_lambda_function" "this" {
   }
 
   # The group is Terraform's before Lambda makes one; and the extension can write before the first invocation.
-  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.logs, aws_iam_role_policy.backstop, aws_iam_role_policy.own]
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function, aws_iam_role_policy.own]
 }

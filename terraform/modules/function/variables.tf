@@ -111,8 +111,8 @@ variable "policies" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for name, policy in var.policies : can(regex("^[a-zA-Z0-9+=,.@_-]{1,128}$", name)) && name != "backstop" && can(jsondecode(policy).Statement)])
-    error_message = "policies holds a name that IAM refuses, the name backstop, or something that is not a policy as JSON."
+    condition     = alltrue([for name, policy in var.policies : can(regex("^[a-zA-Z0-9+=,.@_-]{1,128}$", name)) && name != "function" && can(jsondecode(policy).Statement)])
+    error_message = "policies holds a name that IAM refuses, the name function, or something that is not a policy as JSON."
   }
 }
 

@@ -31,12 +31,11 @@ run "the_function_has_layer_environment_and_leave_to_write" {
     error_message = jsonencode(aws_lambda_function.this.environment)
   }
   assert {
-    condition     = jsondecode(aws_iam_role_policy.backstop[0].policy).Statement[0].Resource == ["arn:aws:s3:::archive-bucket/backstop/v1/*"]
-    error_message = aws_iam_role_policy.backstop[0].policy
-  }
-  assert {
-    condition     = jsondecode(aws_iam_role_policy.logs.policy).Statement[0].Resource == ["arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/orders:*"]
-    error_message = aws_iam_role_policy.logs.policy
+    condition = { for statement in jsondecode(aws_iam_role_policy.function.policy).Statement : statement.Sid => statement.Resource[0] } == {
+      Logs            = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/orders:*"
+      BackstopArchive = "arn:aws:s3:::archive-bucket/backstop/v1/*"
+    }
+    error_message = aws_iam_role_policy.function.policy
   }
   assert {
     condition     = output.name == "orders" && output.role_name == "orders-function" && length(output.warnings) == 0
@@ -87,19 +86,19 @@ run "switched_off_there_is_no_trace_of_it" {
     enabled = false
   }
   assert {
-    condition     = length(aws_lambda_function.this.layers) == 0 && length(aws_lambda_function.this.environment) == 0 && length(aws_iam_role_policy.backstop) == 0
+    condition     = length(aws_lambda_function.this.layers) == 0 && length(aws_lambda_function.this.environment) == 0 && length(jsondecode(aws_iam_role_policy.function.policy).Statement) == 1
     error_message = jsonencode(aws_lambda_function.this.layers)
   }
 }
 
-run "without_a_fallback_there_is_no_policy" {
+run "without_a_fallback_it_may_write_to_none" {
   variables {
     primary  = { url = "https://logs.example.com/v1" }
     fallback = {}
   }
   assert {
-    condition     = length(aws_iam_role_policy.backstop) == 0
-    error_message = "there is nothing to write to"
+    condition     = length(jsondecode(aws_iam_role_policy.function.policy).Statement) == 1
+    error_message = aws_iam_role_policy.function.policy
   }
 }
 
@@ -123,5 +122,16 @@ run "a_zip_comes_from_s3_too" {
   assert {
     condition     = aws_lambda_function.this.s3_bucket == "code" && aws_lambda_function.this.s3_object_version == "v1" && aws_lambda_function.this.filename == null
     error_message = aws_lambda_function.this.s3_bucket
+  }
+}
+
+run "a_fallback_may_be_known_after_apply_only" {
+  command = plan
+  module {
+    source = "./tests/unknown"
+  }
+  assert {
+    condition     = output.name == "orders"
+    error_message = output.name
   }
 }

@@ -129,7 +129,7 @@ run "a_policy_that_is_none" {
 run "a_policy_with_the_name_of_ours" {
   command = plan
   variables {
-    policies = { backstop = "{\"Statement\":[]}" }
+    policies = { function = "{\"Statement\":[]}" }
   }
   expect_failures = [var.policies]
 }
