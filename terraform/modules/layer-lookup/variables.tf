@@ -16,7 +16,7 @@ variable "backstop_layers" {
       for account, regions in var.backstop_layers : [
         for region, architectures in regions : [
           for architecture, layer in architectures :
-          can(regex("^arn:aws[a-z-]*:lambda:${region}:${account}:layer:backstop-extension-${architecture}-[0-9]+-[0-9]+-[0-9]+:${layer.version}$", layer.arn))
+          can(regex("^arn:aws[a-z-]*:lambda:${region}:${account}:layer:backstop-extension-${architecture}-[0-9]+-[0-9]+-[0-9]+[0-9A-Za-z_-]*:${layer.version}$", layer.arn))
         ]
       ]
     ]))
