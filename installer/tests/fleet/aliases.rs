@@ -138,7 +138,7 @@ async fn an_alias_that_divides_invocations_is_left_until_it_does_not() {
 async fn what_was_never_released_is_not_released_by_the_way() {
     let stage = with_aliases(1).await;
     (stage.plane).change(&here(), ORDERS, |spec| {
-        spec.code = "not released".to_owned()
+        spec.code = "not released".to_owned();
     });
     let said = attach(&stage).await;
     assert_eq!(said.code, Some(3), "{}", said.snapshot());

@@ -1,6 +1,7 @@
 //! Attach, detach and undo, as the operator sees them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 
 use backstop_testkit::control_plane::{FunctionSpec, KeyAccess, PackageType, Place, Signing};
@@ -376,11 +377,8 @@ async fn mistakes_are_told_and_nothing_is_changed() {
         let said = stage.run(&arguments).await;
         assert_eq!(said.code, Some(code), "{arguments:?} {}", said.snapshot());
         assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
-        told += &format!(
-            "$ backstop {}\n{}\n",
-            arguments.join(" "),
-            stage.masked(&said)
-        );
+        let (words, said) = (arguments.join(" "), stage.masked(&said));
+        writeln!(told, "$ backstop {words}\n{said}").unwrap();
     }
     assert_snapshot!("mistakes", told);
     assert_eq!(stage.everything(), before);

@@ -33,14 +33,14 @@ fn spoil(stage: &Stage, function: &'static str) {
     let plane = Arc::clone(&stage.plane);
     stage.plane.before("GetFunction", function, 2, move || {
         plane.change(&here(), function, |spec| {
-            spec.key_access = KeyAccess::Denied
+            spec.key_access = KeyAccess::Denied;
         });
     });
 }
 
 fn mend(stage: &Stage, function: &str) {
     (stage.plane).change(&here(), function, |spec| {
-        spec.key_access = KeyAccess::Granted
+        spec.key_access = KeyAccess::Granted;
     });
 }
 
