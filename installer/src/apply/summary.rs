@@ -253,16 +253,7 @@ impl Report for Summary {
                 line(format!("  {count:>7}  {what}"));
             }
         }
-        for kept in self.kept_versions.iter().take(TOLD) {
-            line(format!(
-                "  {} {}: version {}",
-                kept.place, kept.name, kept.version
-            ));
-        }
-        let more = self.kept_versions.len().saturating_sub(TOLD);
-        if more > 0 {
-            line(format!("  and {more} more: --output json lists them"));
-        }
+        self.versions_that_stay(&mut line);
         for (title, list) in [
             ("Left", &self.left),
             ("Conflicts", &self.conflicts),
@@ -276,17 +267,7 @@ impl Report for Summary {
                 line(format!("  {} {}: {reason}", left.place, left.name));
             }
         }
-        for (title, list) in [
-            ("Roles that keep their policy", &self.roles_kept),
-            ("Roles that are left", &self.roles_left),
-        ] {
-            if !list.is_empty() {
-                line(format!("{title}:"));
-            }
-            for RoleLeft { role, reason } in list {
-                line(format!("  {role}: {reason}"));
-            }
-        }
+        self.roles(&mut line);
         for name in &self.missing {
             line(format!("Not found: {name}"));
         }
@@ -324,5 +305,34 @@ impl Report for Summary {
             line(format!("To go back: backstop undo {}", self.run));
         }
         text
+    }
+}
+
+impl Summary {
+    fn versions_that_stay(&self, line: &mut impl FnMut(String)) {
+        for kept in self.kept_versions.iter().take(TOLD) {
+            line(format!(
+                "  {} {}: version {}",
+                kept.place, kept.name, kept.version
+            ));
+        }
+        let more = self.kept_versions.len().saturating_sub(TOLD);
+        if more > 0 {
+            line(format!("  and {more} more: --output json lists them"));
+        }
+    }
+
+    fn roles(&self, line: &mut impl FnMut(String)) {
+        for (title, list) in [
+            ("Roles that keep their policy", &self.roles_kept),
+            ("Roles that are left", &self.roles_left),
+        ] {
+            if !list.is_empty() {
+                line(format!("{title}:"));
+            }
+            for RoleLeft { role, reason } in list {
+                line(format!("  {role}: {reason}"));
+            }
+        }
     }
 }
