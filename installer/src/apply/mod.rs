@@ -1,8 +1,8 @@
 //! Carries out a plan: function by function, each write known to the journal before it is made.
 //!
-//! [`run`] goes through a plan, in [`waves`] where that was asked for, and place by place at the same
-//! time, each at its rate; [`function`] does one function,
-//! [`versions`] and [`aliases`] what is to follow it, [`grants`] what its role may do, and [`errors`] tells whether functions fail
+//! [`run`] goes through a plan, in `waves` where that was asked for, and place by place at the same
+//! time, each at its rate; `function` does one function,
+//! `versions` and `aliases` what is to follow it, `grants` what its role may do, and `errors` tells whether functions fail
 //! more often than before. Invariants: what was planned is merged into what the function is now, and
 //! written with the revision that was read, so that nobody's change is lost; a function is done, or left
 //! as it was, or told; after an interruption, or a stop of its own, nothing new is begun and what is

@@ -1,7 +1,7 @@
 //! Where to work: accounts and regions, and how to get there.
 //!
-//! [`accounts`] and [`regions`] find out what there is, [`Fleet::open`] makes a client for each
-//! account and region, [`api`] keeps it to its [`pace`]. Invariant: a place that cannot be reached
+//! `accounts` and `regions` find out what there is, [`Fleet::open`] makes a client for each
+//! account and region, `api` keeps it to its `pace`. Invariant: a place that cannot be reached
 //! is told and costs the others nothing. Must not: change anything.
 
 mod accounts;

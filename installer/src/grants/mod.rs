@@ -1,7 +1,7 @@
 //! What execution roles may do: an inline policy for the fallbacks, granted and taken back.
 //!
-//! A role belongs to an account, and functions of all its regions may share it. [`document`] says what a
-//! policy has to hold, [`plan`] which roles need it, [`roles`] reads and writes it, [`history`] knows what
+//! A role belongs to an account, and functions of all its regions may share it. `document` says what a
+//! policy has to hold, `plan` which roles need it, `roles` reads and writes it, `history` knows what
 //! all runs granted. Invariants: what someone else wrote into the policy stays; it is taken back only where
 //! it is as it was left, and no function needs it any more. Must not: touch any other policy.
 

@@ -1,6 +1,6 @@
 //! Pruning: the versions of our layers that nothing names any more.
 //!
-//! [`survey`] reads what there is and who names it, [`judge`] says what may go (pure), [`delete`] does
+//! [`survey`] reads what there is and who names it, `judge` says what may go (pure), [`delete`] does
 //! that and nothing else. Invariants: a version that any function in scope names stays, as does the
 //! newest of each architecture; where a place could not be read, nothing goes that could be used
 //! there; what accounts that nobody looked into may use goes only where that is asked for. A deleted
