@@ -80,7 +80,7 @@ impl Work<'_> {
                 return self.nothing_left(may_be_done, &function, wanted).await;
             }
             if let Some(violation) = violation(&live, &wanted.config, &function.revision) {
-                let reason = format!("it has changed, and a limit is in the way: {violation:?}");
+                let reason = format!("it has changed, and a limit is in the way: {violation}");
                 return self.leave(may_be_done, reason).await;
             }
             let step = Step::Function {

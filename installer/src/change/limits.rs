@@ -1,5 +1,7 @@
 //! Lambda's limits on what a change makes of a function, before Lambda is asked.
 
+use std::fmt;
+
 use serde_json::json;
 
 use super::Config;
@@ -21,6 +23,28 @@ pub enum Violation {
     Environment(usize),
     /// A larger request.
     Request(usize),
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layers(count) => {
+                write!(formatter, "it would have {count} layers of {MOST_LAYERS}")
+            }
+            Self::Environment(bytes) => {
+                write!(
+                    formatter,
+                    "{bytes} bytes of environment, of {MOST_ENVIRONMENT_BYTES}"
+                )
+            }
+            Self::Request(bytes) => {
+                write!(
+                    formatter,
+                    "{bytes} bytes of request, of {MOST_REQUEST_BYTES}"
+                )
+            }
+        }
+    }
 }
 
 /// What Lambda would refuse in a step from `live` to `wanted`; only what changes is sent.

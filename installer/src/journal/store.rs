@@ -157,7 +157,12 @@ impl Store {
             }
             Ok(is_whole)
         };
-        let broken = |number: usize| format!("line {number} of the journal of run {id} is broken");
+        let broken = |number: usize| {
+            format!(
+                "line {number} of the journal of run {id} is broken: mend it, or move it away and do without what \
+                 it knows"
+            )
+        };
         if !next(&mut line).with_context(|| broken(1))? {
             bail!("run {id} was cut off before it began: nothing was changed");
         }

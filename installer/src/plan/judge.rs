@@ -315,21 +315,10 @@ fn fits(function: &Function, live: &Config, wanted: &Config) -> Result<(), Stop>
 }
 
 fn broken(violation: Violation) -> Stop {
-    match violation {
-        Violation::Layers(count) => Stop::detail(
-            Reason::LayersFull,
-            format!(
-                "it would have {count} layers of {}",
-                crate::change::MOST_LAYERS
-            ),
-        ),
-        Violation::Environment(bytes) => Stop::detail(
-            Reason::EnvTooBig,
-            format!("{bytes} bytes of {}", crate::change::MOST_ENVIRONMENT_BYTES),
-        ),
-        Violation::Request(bytes) => Stop::detail(
-            Reason::RequestTooBig,
-            format!("{bytes} bytes of {}", crate::change::MOST_REQUEST_BYTES),
-        ),
-    }
+    let reason = match violation {
+        Violation::Layers(_) => Reason::LayersFull,
+        Violation::Environment(_) => Reason::EnvTooBig,
+        Violation::Request(_) => Reason::RequestTooBig,
+    };
+    Stop::detail(reason, violation.to_string())
 }
