@@ -1,6 +1,10 @@
 # The function with what the module attachment returns, and without.
 
 mock_provider "aws" {
+  # OpenTofu's mocks make up what is known after apply in the plan already.
+  mock_resource "aws_s3_bucket" {
+    defaults = { id = "telemetry-1" }
+  }
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/orders-function" }
   }
