@@ -137,3 +137,132 @@ impl Api {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+
+    use aws_config::{BehaviorVersion, Region};
+    use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    /// Answers in their order, and how many were asked for.
+    #[derive(Debug, Clone, Default)]
+    struct Replay(Arc<Mutex<VecDeque<(u16, &'static str)>>>);
+
+    impl HttpConnector for Replay {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let (status, kind) = (self.0.lock().expect("nothing panics"))
+                .pop_front()
+                .expect("there is an answer left");
+            let status = status.try_into().expect("it is a status");
+            let mut answer = HttpResponse::new(status, SdkBody::from("{}"));
+            answer.headers_mut().insert("x-amzn-errortype", kind);
+            if status.as_u16() == 429 {
+                answer.headers_mut().insert("retry-after", "2");
+            }
+            HttpConnectorFuture::ready(Ok(answer))
+        }
+    }
+
+    impl Replay {
+        /// An API that is answered so, at ten calls a second.
+        fn api(answers: &[(u16, &'static str)]) -> (Api, Self) {
+            let replay = Self(Arc::new(Mutex::new(answers.iter().copied().collect())));
+            let connector = SharedHttpConnector::new(replay.clone());
+            let credentials = Credentials::new("key", "secret", None, None, "test");
+            let config = SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new("eu-west-1"))
+                .credentials_provider(SharedCredentialsProvider::new(credentials))
+                .http_client(http_client_fn(move |_, _| connector.clone()))
+                .build();
+            let rates = Rates {
+                get_function: 10.0,
+                others: 10.0,
+            };
+            (Api::new(&config, rates).expect("it is valid"), replay)
+        }
+
+        fn left(&self) -> usize {
+            self.0.lock().expect("nothing panics").len()
+        }
+    }
+
+    async fn list(api: &Api) -> Result<(), Failure> {
+        let sent = api.read("listing", || api.client().list_functions().send());
+        sent.await.map(|_| ())
+    }
+
+    async fn publish(api: &Api) -> Result<(), Failure> {
+        let sent = api.write("publishing", || {
+            (api.client().publish_version())
+                .function_name("orders")
+                .send()
+        });
+        sent.await.map(|_| ())
+    }
+
+    const THROTTLED: (u16, &str) = (429, "TooManyRequestsException");
+    const BROKEN: (u16, &str) = (500, "ServiceException");
+    const FINE: (u16, &str) = (200, "");
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_throttled_is_not_told_and_comes_later() {
+        let (api, replay) = Replay::api(&[THROTTLED, THROTTLED, FINE]);
+        let start = Instant::now();
+        publish(&api).await.expect("it is published");
+        // Each time as long as was asked for.
+        assert!(start.elapsed() >= Duration::from_secs(4));
+        assert_eq!(replay.left(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_throttled_for_ever_is_told_in_the_end() {
+        let (api, replay) = Replay::api(&[THROTTLED; 1000]);
+        let failure = list(&api).await.expect_err("it is throttled");
+        assert_eq!(failure.kind, Kind::Throttled);
+        assert!(replay.left() > 0 && failure.to_string().contains("--rate"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_is_patient_and_a_write_is_made_once() {
+        let (api, _) = Replay::api(&[BROKEN, BROKEN, BROKEN, BROKEN, FINE]);
+        list(&api).await.expect("the fifth time");
+        let (api, replay) = Replay::api(&[BROKEN; 6]);
+        assert_eq!(
+            list(&api).await.expect_err("broken").kind,
+            Kind::Unavailable
+        );
+        assert_eq!(replay.left(), 1);
+        let (api, replay) = Replay::api(&[BROKEN, FINE]);
+        let failure = publish(&api).await.expect_err("it may have been done");
+        assert!(failure.kind.may_be_done());
+        assert_eq!(replay.left(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_answer_means_is_known_by_its_status_and_code() {
+        for (answer, kind) in [
+            ((412, "PreconditionFailedException"), Kind::Stale),
+            ((409, "ResourceConflictException"), Kind::Conflict),
+            ((404, "ResourceNotFoundException"), Kind::NotFound),
+            ((403, "AccessDeniedException"), Kind::Denied),
+            ((403, "UnrecognizedClientException"), Kind::Credentials),
+            ((400, "InvalidParameterValueException"), Kind::Invalid),
+            ((413, "RequestEntityTooLargeException"), Kind::Invalid),
+        ] {
+            let (api, replay) = Replay::api(&[answer, FINE]);
+            let failure = publish(&api).await.expect_err("it is refused");
+            assert_eq!(failure.kind, kind, "{answer:?}");
+            assert!(!kind.may_be_done() && replay.left() == 1);
+        }
+    }
+}

@@ -195,9 +195,11 @@ fn number(number: Option<i32>) -> Option<u32> {
 
 impl Live {
     fn of(answer: &GetFunctionOutput, configuration: &FunctionConfiguration) -> Self {
-        let reason = configuration
-            .last_update_status_reason()
-            .or(configuration.state_reason());
+        let reasons = [
+            configuration.last_update_status_reason(),
+            configuration.state_reason(),
+        ];
+        let reason = reasons.into_iter().flatten().find(|it| !it.is_empty());
         Self {
             // An emulator may say nothing of either.
             state: configuration.state().cloned().unwrap_or(State::Active),

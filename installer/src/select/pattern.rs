@@ -89,6 +89,13 @@ impl FromStr for Pattern {
             }
             return text.parse().map(Self::Arn);
         }
+        // What a name can be made of; a dot is in those of replicas.
+        let is_known = |one: char| one.is_ascii_alphanumeric() || "-_.*?".contains(one);
+        if !text.chars().all(is_known) {
+            return Err(format!(
+                "`{text}` is no name: a pattern has * and ?, and for more there is a regular expression between slashes"
+            ));
+        }
         text.parse().map(Self::Name)
     }
 }
@@ -149,6 +156,7 @@ mod tests {
     fn mistakes_are_told() {
         for (text, part) in [
             ("", "give a name"),
+            ("orders-00[0-9]", "a regular expression between slashes"),
             ("/orders", "end a regular expression"),
             ("/(/", "no regular expression"),
             ("arn:aws:s3:::bucket", "not the ARN of a function"),

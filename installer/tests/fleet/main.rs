@@ -9,6 +9,7 @@ mod kills;
 mod little_server;
 mod profiles;
 mod races;
+mod select;
 mod stage;
 mod status;
 mod waves;

@@ -1,0 +1,262 @@
+//! Which functions are meant, in which accounts and regions.
+
+use std::collections::BTreeMap;
+
+use backstop_testkit::control_plane::{FunctionSpec, Organization, PackageType, Place};
+use serde_json::Value;
+
+use crate::stage::{ACCOUNT, Stage, here};
+
+/// The functions that a plan looks at, as `ACCOUNT REGION NAME`.
+async fn planned(stage: &Stage, arguments: &[&str]) -> Vec<String> {
+    let layer = stage.layers[&here()].clone();
+    let mut all = vec![
+        "plan",
+        "--output",
+        "json",
+        "--layer",
+        &layer,
+        "--read-rate",
+        "500",
+    ];
+    all.extend(arguments);
+    let said = stage.run(&all).await;
+    assert!(matches!(said.code, Some(0 | 3)), "{}", said.snapshot());
+    let json = said.json();
+    let text = |it: &Value, name: &str| it[name].as_str().unwrap().to_owned();
+    (json["functions"].as_array().unwrap().iter())
+        .map(|it| {
+            format!(
+                "{} {} {}",
+                text(it, "account"),
+                text(it, "region"),
+                text(it, "name")
+            )
+        })
+        .collect()
+}
+
+/// The same, in one place.
+async fn names(stage: &Stage, arguments: &[&str]) -> Vec<String> {
+    let planned = planned(stage, arguments).await;
+    (planned.iter())
+        .map(|it| it.rsplit(' ').next().unwrap().to_owned())
+        .collect()
+}
+
+fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_are_chosen_by_everything_that_is_said() {
+    let stage = Stage::set().await;
+    for (name, runtime, architecture, pairs) in [
+        (
+            "orders-api",
+            "nodejs22.x",
+            "x86_64",
+            &[("team", "shop"), ("stage", "prod")][..],
+        ),
+        (
+            "orders-worker",
+            "python3.13",
+            "arm64",
+            &[("team", "shop"), ("stage", "test")],
+        ),
+        (
+            "payments-api",
+            "nodejs20.x",
+            "x86_64",
+            &[("team", "money"), ("stage", "prod")],
+        ),
+        ("search", "java21", "x86_64", &[]),
+    ] {
+        let spec = FunctionSpec {
+            name: name.to_owned(),
+            runtime: Some(runtime.to_owned()),
+            architecture: Some(architecture.to_owned()),
+            tags: tags(pairs),
+            ..FunctionSpec::default()
+        };
+        stage.plane.add_function(&here(), spec);
+    }
+    let image = FunctionSpec {
+        name: "model".to_owned(),
+        package_type: PackageType::Image,
+        ..FunctionSpec::default()
+    };
+    stage.plane.add_function(&here(), image);
+    let arn = format!("arn:aws:lambda:eu-west-1:{ACCOUNT}:function:search");
+    let any_arn = "arn:aws:lambda:*:*:function:orders-*";
+    for (arguments, expected) in [
+        (
+            &["--all"][..],
+            &[
+                "model",
+                "orders-api",
+                "orders-worker",
+                "payments-api",
+                "search",
+            ][..],
+        ),
+        (&["orders-api"], &["orders-api"]),
+        (
+            &["orders-*", "search"],
+            &["orders-api", "orders-worker", "search"],
+        ),
+        (&["/api$/"], &["orders-api", "payments-api"]),
+        (&[&arn], &["search"]),
+        (&[any_arn], &["orders-api", "orders-worker"]),
+        (
+            &["--all", "--exclude", "*-api", "--exclude", "/^mod/"],
+            &["orders-worker", "search"],
+        ),
+        (
+            &["--tag", "team"],
+            &["orders-api", "orders-worker", "payments-api"],
+        ),
+        (&["--tag", "team=shop"], &["orders-api", "orders-worker"]),
+        (
+            &["--tag", "team=shop,money", "--tag", "stage=prod"],
+            &["orders-api", "payments-api"],
+        ),
+        (&["orders-*", "--tag", "stage=test"], &["orders-worker"]),
+        (
+            &["--runtime", "nodejs*,java*"],
+            &["orders-api", "payments-api", "search"],
+        ),
+        (&["--architecture", "arm64"], &["orders-worker"]),
+        (&["--package-type", "image"], &["model"]),
+        (&["/nothing/"], &[]),
+    ] {
+        assert_eq!(names(&stage, arguments).await, expected, "{arguments:?}");
+    }
+    // The same in the file, which a command line that chooses goes before.
+    let file = "[select]\nfunctions = [\"*-api\"]\ntags = { team = [\"money\", \"other\"] }\n";
+    std::fs::write(stage.directory.path().join("backstop.toml"), file).unwrap();
+    assert_eq!(names(&stage, &[]).await, ["payments-api"]);
+    assert_eq!(names(&stage, &["search"]).await, ["search"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_come_from_lists_files_and_organisations() {
+    let accounts = [
+        "222222222222",
+        "333333333333",
+        "444444444444",
+        "555555555555",
+    ];
+    let stage = Stage::set().await;
+    for account in accounts.into_iter().chain([ACCOUNT]) {
+        for region in ["eu-west-1", "us-east-1", "eu-south-2"] {
+            let place = Place::new(account, region);
+            stage.add(&place, "orders", 1, &FunctionSpec::default());
+        }
+    }
+    let root = Organization::root();
+    let (prod, deep, test) = ("ou-root-prod1111", "ou-root-deep2222", "ou-root-test3333");
+    stage.plane.add_organization(
+        Organization::new("o-abcde12345", ACCOUNT)
+            .unit(root, prod, "prod")
+            .unit(prod, deep, "deep")
+            .unit(root, test, "test")
+            .account(prod, "222222222222", "shop")
+            .account(deep, "333333333333", "shop-deep")
+            .account(test, "444444444444", "shop-test")
+            .suspended(prod, "555555555555", "closed"),
+    );
+    for account in accounts {
+        stage.plane.require_external_id(account, "backstop-17");
+    }
+    let role = [
+        "--all",
+        "--role",
+        "Operator",
+        "--external-id",
+        "backstop-17",
+        "--session-tag",
+        "run=1",
+    ];
+    let places = async |more: &[&str]| {
+        let planned = planned(&stage, &[&role[..], more].concat()).await;
+        let place = |it: String| it.rsplit_once(' ').unwrap().0.to_owned();
+        planned.into_iter().map(place).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        places(&["--organization"]).await,
+        [
+            "111122223333 eu-west-1",
+            "222222222222 eu-west-1",
+            "333333333333 eu-west-1",
+            "444444444444 eu-west-1"
+        ]
+    );
+    assert_eq!(
+        places(&["--organization", "--include-ou", prod]).await,
+        ["222222222222 eu-west-1", "333333333333 eu-west-1"]
+    );
+    let exclude = ["--organization", "--include-ou", root, "--exclude-ou", prod];
+    assert_eq!(
+        places(&exclude).await,
+        ["111122223333 eu-west-1", "444444444444 eu-west-1"]
+    );
+    let file = "# ours\n222222222222\n\n444444444444 # tests\n";
+    std::fs::write(stage.directory.path().join("accounts"), file).unwrap();
+    assert_eq!(
+        places(&["--accounts-file", "accounts", "--regions", "us-east-1"]).await,
+        ["222222222222 us-east-1", "444444444444 us-east-1"]
+    );
+    // Every region that is enabled: eu-south-2 is an account's own choice.
+    stage.plane.set_regions("222222222222", &["eu-south-2"]);
+    stage.plane.set_regions("333333333333", &[]);
+    assert_eq!(
+        places(&[
+            "--accounts",
+            "222222222222,333333333333",
+            "--regions",
+            "all"
+        ])
+        .await,
+        [
+            "222222222222 eu-south-2",
+            "222222222222 eu-west-1",
+            "222222222222 us-east-1",
+            "333333333333 eu-west-1",
+            "333333333333 us-east-1"
+        ]
+    );
+    let assumed = stage.plane.assumed();
+    assert!(!assumed.is_empty());
+    for assumed in assumed {
+        assert_eq!(
+            assumed.external_id.as_deref(),
+            Some("backstop-17"),
+            "{assumed:?}"
+        );
+        assert_eq!(assumed.session, "backstop", "{assumed:?}");
+        assert_eq!(
+            assumed.tags.get("run").map(String::as_str),
+            Some("1"),
+            "{assumed:?}"
+        );
+    }
+    // Without it the accounts are left out, and told.
+    let layer = stage.layers[&here()].clone();
+    let arguments = [
+        "plan",
+        "--all",
+        "--layer",
+        &layer,
+        "--role",
+        "Operator",
+        "--accounts",
+        "222222222222",
+    ];
+    let said = stage.run(&arguments).await;
+    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    assert!(said.stdout.contains("--external-id"), "{}", said.stdout);
+}
