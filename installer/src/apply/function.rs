@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationOutput;
 use aws_sdk_lambda::types::{Environment as SdkEnvironment, LastUpdateStatus};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Context;
@@ -35,7 +36,7 @@ pub(super) enum Outcome {
     Left(String),
     /// It was changed before the run was taken up again.
     DoneBefore,
-    /// The run was interrupted before its turn.
+    /// The run was interrupted before its turn, or before another attempt.
     NotBegun,
 }
 
@@ -44,6 +45,8 @@ pub(super) struct Work<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) planned: &'a Planned,
     pub(super) extras: &'a Extras,
+    /// Whether nothing new is to be begun.
+    pub(super) stop: watch::Receiver<bool>,
 }
 
 impl Work<'_> {
@@ -62,6 +65,13 @@ impl Work<'_> {
         let earlier = self.context.progress.get(&self.planned.arn);
         let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
         loop {
+            // What is read is as fresh as can be when it is written.
+            let mut interrupt = self.stop.clone();
+            tokio::select! {
+                biased;
+                Ok(_) = interrupt.wait_for(|it| *it) => return Ok(Outcome::NotBegun),
+                () = site.lambda.turn() => {}
+            }
             let function = match self.settled(site, deadline).await {
                 Ok(function) => function,
                 Err(reason) => return self.leave(may_be_done, reason).await,
@@ -152,7 +162,7 @@ impl Work<'_> {
         });
         let revision = Some(function.revision.clone()).filter(|it| !it.is_empty());
         lambda
-            .write(&what, || {
+            .write_in_turn(&what, || {
                 (lambda.client().update_function_configuration())
                     .function_name(&function.name)
                     .set_layers(layers.clone())

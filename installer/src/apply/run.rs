@@ -220,6 +220,7 @@ impl Run<'_> {
             context: self.context,
             planned,
             extras: self.extras,
+            stop: self.stop.clone(),
         };
         let mut beside = Beside::default();
         let refused = self.refused.get(&planned.role);

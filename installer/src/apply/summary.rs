@@ -294,11 +294,7 @@ impl Report for Summary {
             text.push_str(&undo.text(style));
             return text;
         }
-        if self.is_interrupted
-            || !self.left.is_empty()
-            || !self.aliases_left.is_empty()
-            || self.not_begun > 0
-        {
+        if !self.left.is_empty() || !self.aliases_left.is_empty() || self.not_begun > 0 {
             line(format!("To go on: backstop resume {}", self.run));
         }
         if self.changed + self.done_before + self.roles_written > 0 {

@@ -73,6 +73,7 @@ impl Api {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
+        self.get_function.turn().await;
         self.call(&self.get_function, ATTEMPTS, what, send).await
     }
 
@@ -82,11 +83,32 @@ impl Api {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
+        self.others.turn().await;
         self.call(&self.others, ATTEMPTS, what, send).await
     }
 
     /// A call that changes something: made again only when it was throttled, which is to say not done.
     pub async fn write<T, E, F>(&self, what: &str, send: impl Fn() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        self.others.turn().await;
+        self.write_in_turn(what, send).await
+    }
+
+    /// Waits until a call may be made: for [`Api::write_in_turn`], and for what is to be done at the last
+    /// moment before it.
+    pub async fn turn(&self) {
+        self.others.turn().await;
+    }
+
+    /// The same as [`Api::write`], after [`Api::turn`].
+    pub async fn write_in_turn<T, E, F>(
+        &self,
+        what: &str,
+        send: impl Fn() -> F,
+    ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: std::error::Error + ProvideErrorMetadata + 'static,
@@ -100,6 +122,7 @@ impl Api {
         tokio::time::sleep(delay).await;
     }
 
+    /// The caller has waited for its turn.
     async fn call<T, E, F>(
         &self,
         pace: &Pace,
@@ -114,7 +137,6 @@ impl Api {
         let start = Instant::now();
         let mut failures = 0;
         loop {
-            pace.turn().await;
             let failure = match send().await {
                 Ok(answer) => {
                     pace.answered();
@@ -127,6 +149,7 @@ impl Api {
                 if start.elapsed() >= PATIENCE {
                     return Err(failure);
                 }
+                pace.turn().await;
                 continue;
             }
             failures += 1;
@@ -134,6 +157,7 @@ impl Api {
                 return Err(failure);
             }
             self.back_off(failures).await;
+            pace.turn().await;
         }
     }
 }
@@ -226,7 +250,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_throttled_for_ever_is_told_in_the_end() {
-        let (api, replay) = Replay::api(&[THROTTLED; 1000]);
+        let (api, replay) = Replay::api(&vec![THROTTLED; 1000]);
         let failure = list(&api).await.expect_err("it is throttled");
         assert_eq!(failure.kind, Kind::Throttled);
         assert!(replay.left() > 0 && failure.to_string().contains("--rate"));

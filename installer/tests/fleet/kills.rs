@@ -9,8 +9,9 @@ use std::time::Duration;
 use backstop_delivery::Jitter;
 use backstop_testkit::control_plane::FunctionSpec;
 use serde_json::Value;
+use tokio::process::Command;
 
-use crate::stage::{Stage, here};
+use crate::stage::{Said, Stage, here};
 
 const FUNCTIONS: usize = 24;
 const LIVES: u64 = 16;
@@ -169,4 +170,53 @@ async fn whatever_is_interrupted_is_undone_to_the_byte() {
     for seed in 0..LIVES {
         life(seed).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_finishes_what_is_under_way_and_goes_on_later() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 60, &FunctionSpec::default());
+    stage.plane.set_update_time(Duration::from_millis(100));
+    let layer = stage.layers[&here()].clone();
+    // Slow enough that most have not begun when it is interrupted.
+    let attach = [
+        "attach",
+        "--all",
+        "--yes",
+        "--rate",
+        "10",
+        "--read-rate",
+        "500",
+        "--layer",
+        &layer,
+    ];
+    let mut command = stage.backstop(&attach);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while stage.plane.writes().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let pid = child.id().unwrap().to_string();
+    Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .await
+        .unwrap();
+    let said: Said = child.wait_with_output().await.unwrap().into();
+    assert_eq!(said.code, Some(130), "{}", said.snapshot());
+    for part in ["not begun", "To go on: backstop resume"] {
+        assert!(said.stdout.contains(part), "{}", said.snapshot());
+    }
+    // What was begun has ended: nothing is left in between.
+    let run = said.run();
+    let journal = std::fs::read_to_string(stage.journal(&run)).unwrap();
+    let count = |what: &str| journal.matches(&format!(r#""entry":"{what}""#)).count();
+    assert_eq!(count("begin"), count("done"), "{journal}");
+    finish(&stage, &["resume", &run, "--rate", "100"]).await;
+    let writes = stage.plane.writes();
+    assert_eq!(writes.len(), 60);
+    assert!(writes.values().all(|writes| *writes == 1), "{writes:?}");
 }
