@@ -142,8 +142,26 @@ async fn functions_are_chosen_by_everything_that_is_said() {
     assert_eq!(names(&stage, &["search"]).await, ["search"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn accounts_come_from_lists_files_and_organisations() {
+const ROLE: [&str; 7] = [
+    "--all",
+    "--role",
+    "Operator",
+    "--external-id",
+    "backstop-17",
+    "--session-tag",
+    "run=1",
+];
+const PROD: &str = "ou-root-prod1111";
+
+/// The places of the functions that a plan looks at.
+async fn places(stage: &Stage, more: &[&str]) -> Vec<String> {
+    let planned = planned(stage, &[&ROLE[..], more].concat()).await;
+    let place = |it: String| it.rsplit_once(' ').unwrap().0.to_owned();
+    planned.into_iter().map(place).collect()
+}
+
+/// An organisation of five accounts, one of them closed, with a function in each region.
+async fn organisation() -> Stage {
     let accounts = [
         "222222222222",
         "333333333333",
@@ -158,7 +176,7 @@ async fn accounts_come_from_lists_files_and_organisations() {
         }
     }
     let root = Organization::root();
-    let (prod, deep, test) = ("ou-root-prod1111", "ou-root-deep2222", "ou-root-test3333");
+    let (prod, deep, test) = (PROD, "ou-root-deep2222", "ou-root-test3333");
     stage.plane.add_organization(
         Organization::new("o-abcde12345", ACCOUNT)
             .unit(root, prod, "prod")
@@ -172,22 +190,15 @@ async fn accounts_come_from_lists_files_and_organisations() {
     for account in accounts {
         stage.plane.require_external_id(account, "backstop-17");
     }
-    let role = [
-        "--all",
-        "--role",
-        "Operator",
-        "--external-id",
-        "backstop-17",
-        "--session-tag",
-        "run=1",
-    ];
-    let places = async |more: &[&str]| {
-        let planned = planned(&stage, &[&role[..], more].concat()).await;
-        let place = |it: String| it.rsplit_once(' ').unwrap().0.to_owned();
-        planned.into_iter().map(place).collect::<Vec<_>>()
-    };
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_come_from_lists_files_and_organisations() {
+    let stage = organisation().await;
+    let root = Organization::root();
     assert_eq!(
-        places(&["--organization"]).await,
+        places(&stage, &["--organization"]).await,
         [
             "111122223333 eu-west-1",
             "222222222222 eu-west-1",
@@ -196,30 +207,42 @@ async fn accounts_come_from_lists_files_and_organisations() {
         ]
     );
     assert_eq!(
-        places(&["--organization", "--include-ou", prod]).await,
+        places(&stage, &["--organization", "--include-ou", PROD]).await,
         ["222222222222 eu-west-1", "333333333333 eu-west-1"]
     );
-    let exclude = ["--organization", "--include-ou", root, "--exclude-ou", prod];
+    let exclude = ["--organization", "--include-ou", root, "--exclude-ou", PROD];
     assert_eq!(
-        places(&exclude).await,
+        places(&stage, &exclude).await,
         ["111122223333 eu-west-1", "444444444444 eu-west-1"]
     );
     let file = "# ours\n222222222222\n\n444444444444 # tests\n";
     std::fs::write(stage.directory.path().join("accounts"), file).unwrap();
     assert_eq!(
-        places(&["--accounts-file", "accounts", "--regions", "us-east-1"]).await,
+        places(
+            &stage,
+            &["--accounts-file", "accounts", "--regions", "us-east-1"]
+        )
+        .await,
         ["222222222222 us-east-1", "444444444444 us-east-1"]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_are_those_that_are_enabled_and_roles_are_assumed_as_asked() {
+    let stage = organisation().await;
     // Every region that is enabled: eu-south-2 is an account's own choice.
     stage.plane.set_regions("222222222222", &["eu-south-2"]);
     stage.plane.set_regions("333333333333", &[]);
     assert_eq!(
-        places(&[
-            "--accounts",
-            "222222222222,333333333333",
-            "--regions",
-            "all"
-        ])
+        places(
+            &stage,
+            &[
+                "--accounts",
+                "222222222222,333333333333",
+                "--regions",
+                "all"
+            ]
+        )
         .await,
         [
             "222222222222 eu-south-2",
