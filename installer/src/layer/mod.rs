@@ -37,6 +37,7 @@ pub use elf::{Architecture, Facts, GlibcVersion};
 pub use list::{ListedVersion, Unread, VersionList, list};
 pub use manifest::{Manifest, ManifestEntry};
 pub use name::Release;
+pub(crate) use name::parse_name;
 pub use package::{Package, Refused, ZipPath};
 pub use places::Done;
 pub use publish::{Outcome, PublishOptions, PublishSummary, PublishedLayer, publish};

@@ -124,7 +124,7 @@ pub(super) fn description(release: &Release, sha256: &str) -> String {
 /// Architecture and release of a layer's version; none where it is not ours.
 ///
 /// The name alone does not tell `0.1.0-rc.1` from `0.1.0+rc.1`: the description does, where it is ours.
-pub(super) fn parse(name: &str, described: Option<&str>) -> Option<(Architecture, Release)> {
+pub(crate) fn parse_name(name: &str, described: Option<&str>) -> Option<(Architecture, Release)> {
     let rest = name.strip_prefix(PREFIX)?;
     let (architecture, release) = [Architecture::X86_64, Architecture::Arm64]
         .into_iter()
@@ -176,7 +176,7 @@ mod tests {
             assert!(is_ours(&arn), "{arn}");
             let described = description(&release, "00");
             assert_eq!(
-                parse(name, Some(&described)),
+                parse_name(name, Some(&described)),
                 Some((Architecture::Arm64, release))
             );
         }
@@ -189,7 +189,7 @@ mod tests {
             Some("mine"),
             Some("Backstop extension 9.9.9, sha256 00"),
         ] {
-            let parsed = parse("backstop-extension-x86_64-0-2-0-rc-1", described);
+            let parsed = parse_name("backstop-extension-x86_64-0-2-0-rc-1", described);
             assert_eq!(parsed, Some((Architecture::X86_64, release("0.2.0-rc.1"))));
         }
         for other in [
@@ -198,7 +198,7 @@ mod tests {
             "backstop-extension-arm64-0-1",
             "alpha",
         ] {
-            assert_eq!(parse(other, None), None, "{other}");
+            assert_eq!(parse_name(other, None), None, "{other}");
         }
     }
 

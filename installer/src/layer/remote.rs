@@ -60,7 +60,7 @@ impl Layers<'_> {
                 .await?;
             let all = page.layers().iter().filter_map(|layer| layer.layer_name());
             names.extend(
-                all.filter(|it| name::parse(it, None).is_some())
+                all.filter(|it| name::parse_name(it, None).is_some())
                     .map(str::to_owned),
             );
             marker = page.next_marker().map(str::to_owned);
@@ -89,7 +89,7 @@ impl Layers<'_> {
                 page => page?,
             };
             versions.extend(page.layer_versions().iter().filter_map(|it| {
-                let (architecture, release) = name::parse(layer, it.description())?;
+                let (architecture, release) = name::parse_name(layer, it.description())?;
                 Some(Version {
                     name: layer.to_owned(),
                     architecture,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Seen;
-use crate::change::{LayerArn, is_ours};
+use crate::change::LayerArn;
+use crate::layer;
 
 /// A layer version that functions have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,17 +42,8 @@ impl InUse {
 
 /// The release of a layer of ours, which its name carries: `backstop-extension-arm64-0-1-0` has 0.1.0.
 pub fn release(arn: &str) -> Option<String> {
-    let name = LayerArn::parse(arn).filter(|_| is_ours(arn))?.name;
-    let rest = ["x86_64-", "arm64-"]
-        .iter()
-        .find_map(|architecture| name.split_once(architecture))?
-        .1;
-    let mut parts = rest.splitn(4, '-');
-    let numbers: Vec<&str> = parts.by_ref().take(3).collect();
-    let is_release = numbers.len() == 3 && numbers.iter().all(|part| part.parse::<u64>().is_ok());
-    let pre = parts.next();
-    let pre = pre.map_or_else(String::new, |pre| format!("-{}", pre.replace('-', ".")));
-    is_release.then(|| format!("{}{pre}", numbers.join(".")))
+    let name = LayerArn::parse(arn)?.name;
+    layer::parse_name(name, None).map(|(_, release)| release.to_string())
 }
 
 #[cfg(test)]
