@@ -119,7 +119,7 @@ pub struct PlanArgs {
     pub detailed_exitcode: bool,
 
     /// Say what a reason means, and do nothing else; `all` for every one
-    #[arg(long, value_name = "CODE", value_parser = reasons, display_order = 504, exclusive = true)]
+    #[arg(long, value_name = "CODE", value_parser = reasons, display_order = 504)]
     pub explain: Option<Reasons>,
 
     /// Which functions.

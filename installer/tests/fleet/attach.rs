@@ -7,7 +7,7 @@ use std::fs;
 use backstop_testkit::control_plane::{FunctionSpec, KeyAccess, PackageType, Place, Signing};
 use insta::assert_snapshot;
 
-use crate::stage::{ACCOUNT, Stage, here};
+use crate::stage::{ACCOUNT, Said, Stage, here};
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     let pairs = pairs.iter();
@@ -384,4 +384,9 @@ async fn mistakes_are_told_and_nothing_is_changed() {
     assert_eq!(stage.everything(), before);
     let explained = stage.run(&["plan", "--explain", "all"]).await;
     assert_snapshot!("reasons", explained.stdout);
+    // Whatever else is said, in options or in the environment.
+    let mut command = stage.backstop(&["plan", "--explain", "image", "--output", "json"]);
+    command.env("BACKSTOP_STATE_DIR", stage.directory.path());
+    let explained: Said = command.output().await.unwrap().into();
+    assert_eq!(explained.json()["reasons"][0]["code"], "image");
 }
