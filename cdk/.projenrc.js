@@ -1,0 +1,57 @@
+// The project's set-up: `npx projen` writes package.json, .jsii's settings, lint and test settings from
+// here. Versions are exact, so that what was tested is what is used.
+const { awscdk, javascript } = require('projen');
+
+const project = new awscdk.AwsCdkConstructLibrary({
+  name: 'backstop-cdk',
+  description: 'Puts Backstop beside Lambda functions: their telemetry, when the backend is slow or down',
+  author: 'The Backstop authors',
+  authorAddress: 'https://github.com/backstop-telemetry',
+  authorOrganization: true,
+  repositoryUrl: 'https://github.com/backstop-telemetry/backstop.git',
+  packageManager: javascript.NodePackageManager.NPM,
+  defaultReleaseBranch: 'main',
+  license: 'Apache-2.0',
+  stability: 'experimental',
+  keywords: ['aws', 'cdk', 'lambda', 'telemetry', 'logs', 'observability'],
+
+  // The least that has what is used (Mixins); the tests use the pinned one.
+  cdkVersion: '2.276.0',
+  constructsVersion: '10.8.1',
+  jsiiVersion: '5.9.54',
+  typescriptVersion: '5.9.3',
+  minNodeVersion: '20.0.0',
+  projenVersion: '0.103.25',
+  devDeps: [
+    'aws-cdk@2.1148.1',
+    'cdk-nag@3.0.2',
+    'fast-check@4.10.2',
+    'jsii-pacmak@1.140.0',
+  ],
+
+  publishToPypi: { distName: 'backstop-cdk', module: 'backstop_cdk' },
+  publishToMaven: {
+    javaPackage: 'dev.backstop_telemetry.cdk',
+    mavenGroupId: 'dev.backstop-telemetry',
+    mavenArtifactId: 'backstop-cdk',
+  },
+  publishToGo: { moduleName: 'github.com/backstop-telemetry/backstop-cdk-go', packageName: 'backstopcdk' },
+  publishToNuget: { dotNetNamespace: 'Backstop.Cdk', packageId: 'Backstop.Cdk' },
+
+  // The repository has its own continuous integration and release, and one licence for everything.
+  github: false,
+  release: false,
+  depsUpgrade: false,
+  pullRequestTemplate: false,
+  gitpod: false,
+  licensed: true,
+  buildWorkflow: false,
+  sampleCode: false,
+  // Types are checked by the compiler; the tests need not do it once more, file by file.
+  tsconfigDev: { compilerOptions: { isolatedModules: true } },
+});
+
+// A lock file without the host that this machine installs from.
+project.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
+
+project.synth();

@@ -1,0 +1,356 @@
+/**
+ * Where records go when the primary fails: a bucket, a delivery stream before it, alarms, tables for Athena.
+ *
+ * The layout is the archive's, version 1, so that `backstop replay` reads it. Nothing in it denies a request
+ * that names no encryption: the extension names none unless it is told a key, and then the bucket's applies.
+ */
+import { ArnFormat, Duration, Names, RemovalPolicy, Size, Stack, Token, Validations } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, IAlarmAction, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { Effect, Grant, IGrantable, PolicyStatement, Role, ServicePrincipal, StarPrincipal } from 'aws-cdk-lib/aws-iam';
+import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
+import { IKey } from 'aws-cdk-lib/aws-kms';
+import { LogGroup, LogStream, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { BlockPublicAccess, Bucket, BucketEncryption, CfnBucket, IBucket, LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+import { ArchiveTables } from './archive-tables';
+import { fallbackStatements } from './policy';
+import { BackstopFallback } from './settings';
+
+/** What becomes of objects as they age; a step that is not named is not taken. */
+export interface BackstopLifecycle {
+  /**
+   * When they move to STANDARD_IA, after 30 days at least.
+   * @default - never
+   */
+  readonly infrequentAccessAfter?: Duration;
+  /**
+   * When they move to GLACIER_IR, which can be read at once.
+   * @default - never
+   */
+  readonly glacierInstantAfter?: Duration;
+  /**
+   * When they are deleted.
+   * @default - never
+   */
+  readonly expireAfter?: Duration;
+}
+
+/** The delivery stream. */
+export interface BackstopStreamOptions {
+  /**
+   * An object is written when this much is there.
+   * @default - 64 MiB
+   */
+  readonly buffer?: Size;
+  /**
+   * An object is written after this time at the latest.
+   * @default - 300 seconds
+   */
+  readonly bufferFor?: Duration;
+  /**
+   * How long the stream's own errors are kept.
+   * @default - one month
+   */
+  readonly logRetention?: RetentionDays;
+}
+
+/** Alarms: one while the fallbacks are in use, one when the stream cannot deliver. */
+export interface BackstopAlarmOptions {
+  /**
+   * What to notify.
+   * @default - nothing
+   */
+  readonly actions?: IAlarmAction[];
+  /**
+   * Over which time.
+   * @default - 5 minutes
+   */
+  readonly period?: Duration;
+}
+
+/** Tables for Athena, in a database of the Glue catalogue. Partitions are computed and need no crawler. */
+export interface BackstopTableOptions {
+  /**
+   * The first day that is looked at, as 2025-01-31.
+   * @default '2025-01-01'
+   */
+  readonly firstDay?: string;
+  /**
+   * The accounts of the functions that write to the bucket.
+   * @default - the archive's own
+   */
+  readonly accounts?: string[];
+  /**
+   * The regions of the functions that write to the bucket.
+   * @default - the archive's own
+   */
+  readonly regions?: string[];
+}
+
+/** An archive. */
+export interface BackstopArchiveProps {
+  /**
+   * The name of the bucket.
+   * @default - CloudFormation's choice
+   */
+  readonly bucketName?: string;
+  /**
+   * The name of the delivery stream, which is in the keys of what it writes.
+   * @default - made from the construct's path
+   */
+  readonly streamName?: string;
+  /**
+   * What the keys of the archive begin with.
+   * @default 'backstop'
+   */
+  readonly prefix?: string;
+  /**
+   * A key of yours, in place of S3's own keys.
+   * @default - keys of S3's own (SSE-S3)
+   */
+  readonly encryptionKey?: IKey;
+  /**
+   * Whether the bucket keeps what is overwritten or deleted, for 30 days.
+   * @default false
+   */
+  readonly versioned?: boolean;
+  /**
+   * What becomes of objects as they age.
+   * @default - STANDARD_IA after 30 days, deleted after 365
+   */
+  readonly lifecycle?: BackstopLifecycle;
+  /**
+   * Whether there is a delivery stream; without it functions write to the bucket alone.
+   * @default true
+   */
+  readonly hasStream?: boolean;
+  /**
+   * The delivery stream's settings.
+   * @default - 64 MiB or 300 seconds
+   */
+  readonly stream?: BackstopStreamOptions;
+  /**
+   * Alarms.
+   * @default - none
+   */
+  readonly alarms?: BackstopAlarmOptions;
+  /**
+   * Tables for Athena.
+   * @default - none
+   */
+  readonly tables?: BackstopTableOptions;
+  /**
+   * Where S3 writes who has read the bucket.
+   * @default - nowhere
+   */
+  readonly serverAccessLogs?: IBucket;
+  /**
+   * What becomes of the bucket when it is taken out of the stack.
+   * @default RemovalPolicy.RETAIN
+   */
+  readonly removalPolicy?: RemovalPolicy;
+  /**
+   * Whether what is in the bucket goes with it; with `removalPolicy` DESTROY only.
+   * @default false
+   */
+  readonly autoDeleteObjects?: boolean;
+}
+
+/** Bucket, delivery stream, alarms and tables. Give it as `fallback.archive`. */
+export class BackstopArchive extends Construct {
+  /** The bucket. */
+  public readonly bucket: Bucket;
+  /** The ARN of the delivery stream, where there is one. */
+  public readonly streamArn?: string;
+  /** What the keys of the archive begin with. */
+  public readonly prefix: string;
+  /** For `backstop replay --from`. */
+  public readonly replayFrom: string;
+  /** What functions are told of it, and granted. */
+  public readonly fallback: BackstopFallback;
+  private readonly streamName: string;
+  private readonly stream?: CfnDeliveryStream;
+
+  constructor(scope: Construct, id: string, props: BackstopArchiveProps = {}) {
+    super(scope, id);
+    this.prefix = props.prefix ?? 'backstop';
+    // Its own name is in the keys of what it writes, and so must be known before it is there.
+    this.streamName = props.streamName ?? Names.uniqueResourceName(this, { maxLength: 64, separator: '-' });
+    this.node.addValidation({ validate: () => problemsOf(this.prefix, this.streamName, props) });
+
+    this.bucket = this.makeBucket(props);
+    this.replayFrom = `s3://${this.bucket.bucketName}/${this.prefix}`;
+    if (props.hasStream ?? true) {
+      this.stream = this.makeStream(props);
+      this.streamArn = this.stream.attrArn;
+    }
+    this.fallback = {
+      firehoseStream: this.streamArn,
+      s3Bucket: this.bucket.bucketName,
+      s3Prefix: this.prefix,
+      s3ExpectedBucketOwner: Stack.of(this).account,
+      kmsKeyArns: props.encryptionKey ? [props.encryptionKey.keyArn] : undefined,
+    };
+    if (props.alarms && this.stream) this.makeAlarms(props.alarms);
+    if (props.tables) {
+      new ArchiveTables(this, 'Tables', { bucketName: this.bucket.bucketName, prefix: this.prefix, streamName: this.stream && this.streamName, options: props.tables });
+    }
+  }
+
+  /** Lets a function, a role or another principal write to the archive, and do nothing else. */
+  public grantWrite(grantee: IGrantable): Grant {
+    const [first, ...others] = fallbackStatements(this, this.fallback);
+    const grant = (statement: PolicyStatement) => Grant.addToPrincipal({
+      grantee,
+      actions: statement.actions,
+      resourceArns: statement.resources,
+      conditions: statement.conditions as Record<string, Record<string, unknown>>,
+    });
+    return others.reduce((sofar, statement) => sofar.combine(grant(statement)), grant(first));
+  }
+
+  private makeBucket(props: BackstopArchiveProps): Bucket {
+    const { encryptionKey: key } = props;
+    const bucket = new Bucket(this, 'Bucket', {
+      bucketName: props.bucketName,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: true,
+      encryption: key ? BucketEncryption.KMS : BucketEncryption.S3_MANAGED,
+      encryptionKey: key,
+      // One call to KMS for many objects.
+      bucketKeyEnabled: key ? true : undefined,
+      versioned: props.versioned,
+      lifecycleRules: [lifecycleOf(props)],
+      serverAccessLogsBucket: props.serverAccessLogs,
+      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
+      autoDeleteObjects: props.autoDeleteObjects,
+    });
+    const refuse = (sid: string, condition: string, header: string, value: string) => bucket.addToResourcePolicy(new PolicyStatement({
+      sid, effect: Effect.DENY, principals: [new StarPrincipal()], actions: ['s3:PutObject'], resources: [bucket.arnForObjects('*')], conditions: { [condition]: { [header]: value } },
+    }));
+    // What is refused is naming another encryption; to refuse requests that name none would refuse every record.
+    refuse('NoOtherEncryption', 'StringNotEqualsIfExists', 's3:x-amz-server-side-encryption', key ? 'aws:kms' : 'AES256');
+    refuse('NoKeysOfCallers', 'Null', 's3:x-amz-server-side-encryption-customer-algorithm', 'false');
+    if (key) refuse('NoOtherKey', 'StringNotEqualsIfExists', 's3:x-amz-server-side-encryption-aws-kms-key-id', key.keyArn);
+    if (!props.serverAccessLogs) {
+      Validations.of(bucket).acknowledge({ id: 'AwsSolutions-S1', reason: 'A bucket for the logs of a bucket of logs is for whoever needs one: serverAccessLogs.' });
+    }
+    return bucket;
+  }
+
+  /** Writes what it gets, gzipped: the extension ends each line itself. */
+  private makeStream(props: BackstopArchiveProps): CfnDeliveryStream {
+    const { streamName, prefix, bucket } = this;
+    const stack = Stack.of(this);
+    const logGroup = new LogGroup(this, 'Log', {
+      retention: props.stream?.logRetention ?? RetentionDays.ONE_MONTH, removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const logStream = new LogStream(this, 'LogStream', { logGroup, removalPolicy: RemovalPolicy.DESTROY });
+    const arn = stack.formatArn({ service: 'firehose', resource: 'deliverystream', resourceName: streamName });
+    const role = new Role(this, 'Role', {
+      description: 'Lets the delivery stream write to the archive.',
+      // This stream and no other, whoever may pass the role on.
+      assumedBy: new ServicePrincipal('firehose.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': stack.account }, ArnEquals: { 'aws:SourceArn': arn } },
+      }),
+    });
+    const objects = [bucket.arnForObjects(`${prefix}/v1/stream=${streamName}/*`), bucket.arnForObjects(`${prefix}-errors/*`)];
+    role.addToPolicy(new PolicyStatement({ actions: ['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketMultipartUploads'], resources: [bucket.bucketArn] }));
+    // What AWS asks for; reading is limited to what the stream itself may write.
+    role.addToPolicy(new PolicyStatement({ actions: ['s3:AbortMultipartUpload', 's3:GetObject', 's3:PutObject'], resources: objects }));
+    role.addToPolicy(new PolicyStatement({
+      actions: ['logs:PutLogEvents'],
+      resources: [stack.formatArn({ service: 'logs', resource: 'log-group', resourceName: `${logGroup.logGroupName}:log-stream:${logStream.logStreamName}`, arnFormat: ArnFormat.COLON_RESOURCE_NAME })],
+    }));
+    if (props.encryptionKey) {
+      role.addToPolicy(new PolicyStatement({
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [props.encryptionKey.keyArn], conditions: { StringLike: { 'kms:ViaService': 's3.*' } },
+      }));
+    }
+    const bucketId = stack.getLogicalId(bucket.node.defaultChild as CfnBucket);
+    for (const below of [`${prefix}/v1/stream=${streamName}/*`, `${prefix}-errors/*`]) {
+      Validations.of(role).acknowledge({
+        id: `AwsSolutions-IAM5[Resource::<${bucketId}.Arn>/${below}]`, reason: 'Objects have names that are not known before: the star is below a prefix that the stream writes.',
+      });
+    }
+
+    const when = 'dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/';
+    const stream = new CfnDeliveryStream(this, 'Stream', {
+      deliveryStreamName: streamName,
+      deliveryStreamType: 'DirectPut',
+      // Not with the bucket's key: Firehose would need a grant on it beyond S3.
+      deliveryStreamEncryptionConfigurationInput: { keyType: 'AWS_OWNED_CMK' },
+      extendedS3DestinationConfiguration: {
+        roleArn: role.roleArn,
+        bucketArn: bucket.bucketArn,
+        // The archive's layout, version 1, in UTC. Errors lie apart, so that no replay takes them for records.
+        prefix: `${prefix}/v1/stream=${streamName}/${when}`,
+        errorOutputPrefix: `${prefix}-errors/!{firehose:error-output-type}/${when}`,
+        fileExtension: '.ndjson.gz',
+        compressionFormat: 'GZIP',
+        bufferingHints: {
+          sizeInMBs: (props.stream?.buffer ?? Size.mebibytes(64)).toMebibytes(),
+          intervalInSeconds: (props.stream?.bufferFor ?? Duration.seconds(300)).toSeconds(),
+        },
+        cloudWatchLoggingOptions: { enabled: true, logGroupName: logGroup.logGroupName, logStreamName: logStream.logStreamName },
+      },
+    });
+    // Firehose tries the role when it is made.
+    stream.node.addDependency(role, bucket);
+    return stream;
+  }
+
+  private makeAlarms(options: BackstopAlarmOptions): void {
+    const make = (
+      id: string, metricName: string, statistic: string, comparisonOperator: ComparisonOperator, threshold: number, alarmDescription: string,
+    ) => {
+      const metric = new Metric({
+        namespace: 'AWS/Firehose', metricName, statistic, dimensionsMap: { DeliveryStreamName: this.streamName }, period: options.period ?? Duration.minutes(5),
+      });
+      // Without records there are no data points: nothing is wrong.
+      const alarm = new Alarm(this, id, {
+        metric, comparisonOperator, threshold, alarmDescription, evaluationPeriods: 1, treatMissingData: TreatMissingData.NOT_BREACHING,
+      });
+      alarm.addAlarmAction(...(options.actions ?? []));
+      alarm.addOkAction(...(options.actions ?? []));
+    };
+    make('FallbackUsed', 'IncomingRecords', 'Sum', ComparisonOperator.GREATER_THAN_THRESHOLD, 0,
+      'Functions divert records to the delivery stream: a primary refuses them, is slow or is down.');
+    make('DeliveryFailed', 'DeliveryToS3.Success', 'Minimum', ComparisonOperator.LESS_THAN_THRESHOLD, 1,
+      'The delivery stream cannot write to the archive. It tries for 24 hours; its log group says why.');
+  }
+}
+
+function lifecycleOf(props: BackstopArchiveProps): LifecycleRule {
+  const { infrequentAccessAfter, glacierInstantAfter, expireAfter } =
+    props.lifecycle ?? { infrequentAccessAfter: Duration.days(30), expireAfter: Duration.days(365) } as BackstopLifecycle;
+  const transitions = [
+    { storageClass: StorageClass.INFREQUENT_ACCESS, transitionAfter: infrequentAccessAfter },
+    { storageClass: StorageClass.GLACIER_INSTANT_RETRIEVAL, transitionAfter: glacierInstantAfter },
+  ].flatMap(({ storageClass, transitionAfter }) => transitionAfter ? [{ storageClass, transitionAfter }] : []);
+  return {
+    id: 'age',
+    abortIncompleteMultipartUploadAfter: Duration.days(7),
+    transitions: transitions.length > 0 ? transitions : undefined,
+    expiration: expireAfter,
+    noncurrentVersionExpiration: props.versioned ? Duration.days(30) : undefined,
+  };
+}
+
+function problemsOf(prefix: string, streamName: string, props: BackstopArchiveProps): string[] {
+  const problems: string[] = [];
+  const { infrequentAccessAfter: infrequent, glacierInstantAfter: glacier, expireAfter: expire } = props.lifecycle ?? {};
+  if (!Token.isUnresolved(prefix) && !/^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/.test(prefix)) {
+    problems.push('prefix is not made of letters, digits, dots, hyphens and underscores, with single slashes between its parts and none at its ends.');
+  }
+  if (!Token.isUnresolved(streamName) && !/^[A-Za-z0-9._-]{1,64}$/.test(streamName)) {
+    problems.push('streamName is not 1 to 64 letters, digits, dots, hyphens and underscores.');
+  }
+  if (infrequent && infrequent.toDays() < 30) problems.push('lifecycle.infrequentAccessAfter is less than the 30 days that S3 asks for.');
+  if (infrequent && glacier && glacier.toDays() <= infrequent.toDays()) problems.push('lifecycle.glacierInstantAfter does not come after infrequentAccessAfter.');
+  if (expire && [infrequent, glacier].some((move) => move && move.toDays() >= expire.toDays())) {
+    problems.push('lifecycle.expireAfter does not come after the moves to cheaper classes.');
+  }
+  return problems;
+}

@@ -1,0 +1,85 @@
+/**
+ * What a function shall have, decided from what it has: its layers and its environment, or why neither
+ * is changed. Pure, and the same for every way of attaching.
+ *
+ * Invariants: the user's own variables win; the order of layers is kept; with a problem nothing changes.
+ */
+import { Token } from 'aws-cdk-lib';
+
+/** What a function has by the end of synthesis. What is not known yet stands as it is. */
+export interface Found {
+  readonly layers: readonly unknown[];
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/** What Backstop brings. A container image gets no layer. */
+export interface Brought {
+  readonly layerArn?: unknown;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** What comes of it. */
+export interface Plan extends Found {
+  readonly problems: readonly string[];
+  readonly warnings: readonly { readonly id: string; readonly message: string }[];
+}
+
+const MOST_LAYERS = 5;
+const MOST_ENVIRONMENT_BYTES = 4096;
+
+/** Layers of extensions that send telemetry themselves, as their makers name them. */
+const OTHER_EXTENSIONS = /:layer:(Datadog-Extension|NewRelicLambdaExtension|Dynatrace_OneAgent|elastic-apm-extension|lumigo|opentelemetry-collector|aws-otel-)/i;
+
+const isBackstop = (layer: unknown, own: unknown) =>
+  JSON.stringify(layer) === JSON.stringify(own)
+  || (typeof layer === 'string' && (/:layer:backstop-extension-/.test(layer) || withoutVersion(layer) === withoutVersion(own)));
+
+/** A layer's ARN without its version; undefined for what is no ARN. */
+function withoutVersion(arn: unknown): string | undefined | null {
+  return typeof arn === 'string' ? /^(arn:.*):\d+$/.exec(arn)?.[1] ?? null : undefined;
+}
+
+/** The user's layers in their order, with ours: in the place of one that is there already, or last. */
+function mergedLayers(layers: readonly unknown[], own: unknown): unknown[] {
+  const first = layers.findIndex((layer) => isBackstop(layer, own));
+  if (first < 0) return [...layers, own];
+  return layers.flatMap((layer, position) => (position === first ? [own] : isBackstop(layer, own) ? [] : [layer]));
+}
+
+/** Lambda measures the JSON text in bytes. References are longer or shorter than what they become. */
+function environmentBytes(variables: Record<string, unknown>): number | undefined {
+  const unknown = Object.values(variables).some((value) => typeof value !== 'string' || Token.isUnresolved(value) || value.includes('{{resolve:'));
+  return unknown ? undefined : Buffer.byteLength(JSON.stringify(variables));
+}
+
+/** Decides. */
+export function plan(found: Found, brought: Brought): Plan {
+  const problems: string[] = [];
+  const warnings: { id: string; message: string }[] = [];
+
+  const layers = brought.layerArn === undefined ? [...found.layers] : mergedLayers(found.layers, brought.layerArn);
+  if (layers.length > MOST_LAYERS) {
+    problems.push(`With Backstop the function would have ${layers.length} layers, and Lambda takes ${MOST_LAYERS}: put two of your own into one layer, or put the extension into one of them.`);
+  }
+  for (const layer of found.layers) {
+    if (brought.layerArn !== undefined && isBackstop(layer, brought.layerArn) && JSON.stringify(layer) !== JSON.stringify(brought.layerArn)) {
+      warnings.push({ id: 'layerReplaced', message: `The layer ${JSON.stringify(layer)} is replaced.` });
+    }
+    const other = typeof layer === 'string' ? OTHER_EXTENSIONS.exec(layer)?.[1] : undefined;
+    if (other) {
+      warnings.push({ id: 'otherExtension', message: `The function also has ${other}: both receive its telemetry, and an invocation ends when the slower of the two is done.` });
+    }
+  }
+
+  const variables = { ...brought.variables, ...found.variables };
+  const bytes = environmentBytes(variables);
+  if (bytes !== undefined && bytes > MOST_ENVIRONMENT_BYTES) {
+    problems.push(`With Backstop the environment would have ${bytes} bytes as JSON, and Lambda takes ${MOST_ENVIRONMENT_BYTES}: shorten it, or move values of your own to Parameter Store.`);
+  }
+  for (const name of Object.keys(found.variables)) {
+    if (name in brought.variables && JSON.stringify(found.variables[name]) !== JSON.stringify(brought.variables[name])) {
+      warnings.push({ id: 'ownVariable', message: `The function sets ${name} itself, and keeps its own value.` });
+    }
+  }
+  return problems.length > 0 ? { ...found, problems, warnings } : { layers, variables, problems, warnings };
+}

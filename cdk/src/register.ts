@@ -1,0 +1,36 @@
+// Generated from docs/configuration.md by `node scripts/register.js`: do not edit.
+
+/** A variable of the extension's environment, and what it accepts. */
+export interface Variable {
+  readonly name: string;
+  readonly secret: boolean;
+  readonly kind: 'address' | 'integer' | 'oneOf' | 'pairs' | 'someOf' | 'text';
+  readonly values?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** Every variable of this version. */
+export const REGISTER: readonly Variable[] = [
+  { name: 'BACKSTOP_PRIMARY_URL', secret: false, kind: 'address' },
+  { name: 'BACKSTOP_PRIMARY_FORMAT', secret: false, kind: 'oneOf', values: ['ndjson', 'json'] },
+  { name: 'BACKSTOP_PRIMARY_HEADERS', secret: true, kind: 'pairs' },
+  { name: 'BACKSTOP_PRIMARY_TOKEN', secret: true, kind: 'text' },
+  { name: 'BACKSTOP_PRIMARY_COMPRESSION', secret: false, kind: 'oneOf', values: ['gzip', 'none'] },
+  { name: 'BACKSTOP_PRIMARY_TIMEOUT_MS', secret: false, kind: 'integer', min: 100, max: 60000 },
+  { name: 'BACKSTOP_ALLOW_PLAINTEXT', secret: false, kind: 'oneOf', values: ['true', 'false'] },
+  { name: 'BACKSTOP_FALLBACK', secret: false, kind: 'someOf', values: ['firehose', 's3'] },
+  { name: 'BACKSTOP_FIREHOSE_STREAM', secret: false, kind: 'text' },
+  { name: 'BACKSTOP_S3_BUCKET', secret: false, kind: 'text' },
+  { name: 'BACKSTOP_S3_PREFIX', secret: false, kind: 'text' },
+  { name: 'BACKSTOP_S3_KMS_KEY_ID', secret: false, kind: 'text' },
+  { name: 'BACKSTOP_S3_EXPECTED_BUCKET_OWNER', secret: false, kind: 'text' },
+  { name: 'BACKSTOP_TELEMETRY_TYPES', secret: false, kind: 'someOf', values: ['platform', 'function', 'extension'] },
+  { name: 'BACKSTOP_FLUSH_STRATEGY', secret: false, kind: 'oneOf', values: ['auto', 'end', 'periodic', 'continuous'] },
+  { name: 'BACKSTOP_FLUSH_INTERVAL_MS', secret: false, kind: 'integer', min: 100, max: 600000 },
+  { name: 'BACKSTOP_MAX_ADDED_MS', secret: false, kind: 'integer', min: 0, max: 10000 },
+  { name: 'BACKSTOP_BUFFER_MAX_BYTES', secret: false, kind: 'integer', min: 1048576, max: 268435456 },
+  { name: 'BACKSTOP_SPOOL_MAX_BYTES', secret: false, kind: 'integer', min: 0, max: 1073741824 },
+  { name: 'BACKSTOP_TAGS', secret: false, kind: 'pairs' },
+  { name: 'BACKSTOP_LOG_LEVEL', secret: false, kind: 'oneOf', values: ['error', 'warn', 'info', 'debug'] },
+];
