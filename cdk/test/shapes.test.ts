@@ -1,0 +1,77 @@
+/** Whole templates of apps as users write them: a change in any of them is to be looked at. */
+import * as fs from 'fs';
+import * as path from 'path';
+import { App, NestedStack, Stack, Stage } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { Repository } from 'aws-cdk-lib/aws-ecr';
+import { Alias, Architecture, DockerImageCode, DockerImageFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { arnOf, ENV, functionIn, layer, MINIMUM, zips } from './app';
+import { Backstop, BackstopArchive, BackstopLayer, BackstopSecret } from '../src';
+
+const primary = { url: 'https://logs.example.com/v1' };
+
+const SHAPES: Record<string, (app: App) => Stack> = {
+  'one function and an archive': (app) => {
+    const stack = new Stack(app, 'Shop', { env: ENV });
+    Backstop.attach(functionIn(stack), { layer, primary, fallback: { archive: new BackstopArchive(stack, 'Archive') } });
+    return stack;
+  },
+  'a layer of its own, with a secret': (app) => {
+    const stack = new Stack(app, 'Shop', { env: ENV });
+    functionIn(stack);
+    functionIn(stack, 'Payments', { architecture: Architecture.ARM_64 });
+    const token = BackstopSecret.fromSecretsManager(Secret.fromSecretNameV2(stack, 'Token', 'backstop/token'));
+    Backstop.of(app).attachAll({ ...MINIMUM, layer: BackstopLayer.fromZips({ directory: zips() }), primary: { ...primary, token } });
+    return stack;
+  },
+  'a platform team that publishes': (app) => {
+    const stack = new Stack(app, 'Platform', { env: ENV });
+    new BackstopLayer(stack, 'Layer', { directory: zips(), shareWith: { organizationId: 'o-abcde12345' }, parameterPrefix: '/backstop/layer' });
+    new BackstopArchive(stack, 'Archive', { alarms: {}, tables: {} });
+    return stack;
+  },
+  'no env, with a manifest': (app) => {
+    const stack = new Stack(app, 'Shop');
+    functionIn(stack);
+    const file = path.join(zips(), 'layers.json');
+    fs.writeFileSync(file, JSON.stringify({ layers: { 111122223333: { 'eu-west-1': { x86_64: { arn: arnOf('x86_64') } } } } }));
+    Backstop.of(app).attachAll({ ...MINIMUM, layer: BackstopLayer.fromManifest(file) });
+    return stack;
+  },
+  'a nested stack': (app) => {
+    const stack = new Stack(app, 'Shop', { env: ENV });
+    const nested = new NestedStack(stack, 'Nested');
+    functionIn(nested);
+    Backstop.of(stack).attachAll({ layer, primary, fallback: { archive: new BackstopArchive(stack, 'Archive') } });
+    return nested;
+  },
+  'a stage': (app) => {
+    const stack = new Stack(new Stage(app, 'Prod'), 'Shop', { env: ENV });
+    functionIn(stack);
+    Backstop.of(app).attachAll(MINIMUM);
+    return stack;
+  },
+  'an alias and a container image': (app) => {
+    const stack = new Stack(app, 'Shop', { env: ENV });
+    new Alias(stack, 'Live', { aliasName: 'live', version: functionIn(stack).currentVersion });
+    new DockerImageFunction(stack, 'Images', { code: DockerImageCode.fromEcr(Repository.fromRepositoryName(stack, 'Repository', 'orders')) });
+    Backstop.of(app).attachAll(MINIMUM);
+    return stack;
+  },
+  "SAM's function": (app) => {
+    const stack = new Stack(app, 'Shop', { env: ENV });
+    new SamFunction(stack, 'Orders', { codeUri: 's3://code/orders.zip', runtime: 'nodejs22.x', handler: 'index.handler' });
+    Backstop.of(app).attachAll({ ...MINIMUM, fallback: { firehoseStream: 'records', s3Bucket: 'my-archive' } });
+    return stack;
+  },
+};
+
+test.each(Object.entries(SHAPES))('%s', (_name, build) => {
+  const template = Template.fromStack(build(new App({ analyticsReporting: false }))).toJSON();
+  // The same in each template, and CDK's.
+  delete template.Parameters?.BootstrapVersion;
+  delete template.Rules?.CheckBootstrapVersion;
+  expect(template).toMatchSnapshot();
+});
