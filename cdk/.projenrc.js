@@ -15,16 +15,19 @@ const project = new awscdk.AwsCdkConstructLibrary({
   stability: 'experimental',
   keywords: ['aws', 'cdk', 'lambda', 'telemetry', 'logs', 'observability'],
 
-  // The least that has what is used (Mixins); the tests use the pinned one.
-  cdkVersion: '2.276.0',
-  constructsVersion: '10.8.1',
+  // The least that is promised, which the synthesis in Python uses; the tests here use the pinned ones below.
+  cdkVersion: '2.263.0',
+  constructsVersion: '10.5.0',
+  peerDependencyOptions: { pinnedDevDependency: false },
   jsiiVersion: '5.9.54',
   typescriptVersion: '5.9.3',
   minNodeVersion: '20.0.0',
   projenVersion: '0.103.25',
   devDeps: [
     'aws-cdk@2.1148.1',
+    'aws-cdk-lib@2.276.0',
     'cdk-nag@3.0.2',
+    'constructs@10.8.1',
     'fast-check@4.10.2',
     'jsii-pacmak@1.140.0',
   ],
@@ -50,6 +53,9 @@ const project = new awscdk.AwsCdkConstructLibrary({
   // Types are checked by the compiler; the tests need not do it once more, file by file.
   tsconfigDev: { compilerOptions: { isolatedModules: true } },
 });
+
+// The examples are tests too, of this library and no other.
+project.jest.addModuleNameMappers({ '^backstop-cdk$': '<rootDir>/src' });
 
 // A lock file without the host that this machine installs from.
 project.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
