@@ -42,6 +42,10 @@ soak *arguments:
 terraform *arguments:
     scripts/terraform {{ arguments }}
 
+# The CDK library
+cdk *arguments:
+    scripts/cdk {{ arguments }}
+
 # Made-up input for what reads bytes from outside
 fuzz *arguments:
     scripts/fuzz {{ arguments }}

@@ -1,5 +1,6 @@
 //! The contracts of the repository: what others rely on, and no single crate can hold alone.
 //!
+//! - [`cdk`]: the variables that the CDK library sets and the register's.
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
 //! - [`environment`]: the names of the environment variables and their reference page.
 //! - [`security`]: the tests that `SECURITY.md` names, and the actions of CI.
@@ -8,6 +9,7 @@
 //!
 //! Must not: start a process other than cargo, or need a network.
 
+mod cdk;
 mod crate_graph;
 mod environment;
 mod security;

@@ -1,0 +1,63 @@
+"""What the tests share: the built library, its examples, and the command line tools.
+
+`scripts/cdk` builds the library before and says where to keep what is installed; a test whose tool cannot be had is
+skipped, and says so. Nothing is asked of any AWS account: what is deployed goes to an emulator on loopback.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).resolve().parents[1]
+EXAMPLES = LIBRARY / "examples"
+
+
+def run(command: list, folder: Path, **environment: str) -> str:
+    """What a command prints; the test fails where it does not end well."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env={**os.environ, **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout[-6000:]}"
+    return done.stdout
+
+
+def attempt(command: list, folder: Path) -> bool:
+    """Whether a command ended well; for what may not be to be had here."""
+    return subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, check=False).returncode == 0
+
+
+def template(folder: Path, stack: str) -> dict:
+    return json.loads((folder / f"{stack}.template.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def store() -> Path:
+    """Where what is installed stays between runs."""
+    directory = os.environ.get("BACKSTOP_CDK_STORE")
+    if not directory:
+        pytest.skip("BACKSTOP_CDK_STORE is not set: run scripts/cdk")
+    return Path(directory)
+
+
+@pytest.fixture(scope="session")
+def in_typescript(tmp_path_factory) -> dict:
+    """The template of the example in TypeScript, which the others are compared with."""
+    out = tmp_path_factory.mktemp("typescript")
+    run(["node", LIBRARY / "tests/run-typescript.js", "typescript/app.ts"], EXAMPLES, CDK_OUTDIR=str(out))
+    return template(out, "Shop")
+
+
+def packaged(language: str, out: Path) -> Path:
+    """The library as a package of a language."""
+    command = ["npx", "--no-install", "jsii-pacmak", "--target", language, "--outdir", out]
+    run(command + (["--code-only"] if language == "go" else []), LIBRARY)
+    return out / language

@@ -1,0 +1,56 @@
+"""The same app in each language comes to the same template, with the package that users of the language install."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import EXAMPLES, attempt, packaged, run, template
+
+# The oldest CDK that the library's package.json promises to work with: what TypeScript is tested with is newer.
+OLDEST_CDK = "2.263.0"
+
+
+def test_the_template_is_one_of_a_function_with_backstop(in_typescript):
+    functions = [each for each in in_typescript["Resources"].values() if each["Type"] == "AWS::Lambda::Function"]
+    assert len(functions) == 1
+    assert functions[0]["Properties"]["Layers"] == ["arn:aws:lambda:eu-west-1:111122223333:layer:backstop-extension-x86_64-0-1-0:1"]
+    assert "BACKSTOP_PRIMARY_TOKEN" in functions[0]["Properties"]["Environment"]["Variables"]
+
+
+def test_python_with_the_oldest_cdk(in_typescript, store, tmp_path):
+    (wheel,) = packaged("python", tmp_path).glob("*.whl")
+    environment = store / f"python-{OLDEST_CDK}"
+    pip = [environment / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
+    if not (environment / "complete").exists():
+        shutil.rmtree(environment, ignore_errors=True)
+        run([sys.executable, "-m", "venv", environment], tmp_path)
+        if not attempt([*pip, f"aws-cdk-lib=={OLDEST_CDK}"], tmp_path):
+            pytest.skip("CDK for Python cannot be installed")
+        (environment / "complete").touch()
+    run([*pip, "--force-reinstall", "--no-deps", wheel], tmp_path)
+    run([environment / "bin/python", "python/app.py"], EXAMPLES, CDK_OUTDIR=str(tmp_path / "out"))
+    assert template(tmp_path / "out", "Shop") == in_typescript
+
+
+def test_java(in_typescript, tmp_path):
+    if not shutil.which("mvn") or not shutil.which("javac"):
+        pytest.skip("there is no Maven and no Java")
+    repository = packaged("java", tmp_path)
+    example = shutil.copytree(EXAMPLES / "java", tmp_path / "example")
+    # Beside the registry, the package that was just made: a repository in a directory is what jsii makes.
+    installed = Path(os.path.expanduser("~/.m2/repository/dev/backstop-telemetry"))
+    try:
+        shutil.copytree(repository / "dev/backstop-telemetry", installed, dirs_exist_ok=True)
+        shutil.copy(EXAMPLES / "layers.json", example / "layers.json")
+        run(["mvn", "--batch-mode", "--quiet", "compile", "exec:java"], example, CDK_OUTDIR=str(tmp_path / "out"))
+    finally:
+        shutil.rmtree(installed, ignore_errors=True)
+    assert template(tmp_path / "out", "Shop") == in_typescript
+
+
+def test_go_is_generated(tmp_path):
+    module = packaged("go", tmp_path) / "backstopcdk"
+    assert "module github.com/backstop-telemetry/backstop-cdk-go/backstopcdk" in (module / "go.mod").read_text()
+    assert "func Backstop_Attach(" in (module / "Backstop.go").read_text()

@@ -1,0 +1,48 @@
+"""What others' tools say of the templates."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import EXAMPLES, LIBRARY, run, template
+
+# What is excepted, and why.
+CHECKOV_EXCEPTIONS = {
+    "CKV_AWS_18": "a bucket for the logs of a bucket of logs is for whoever needs one: serverAccessLogs",
+    "CKV_AWS_21": "records have ids of their own and are not overwritten; versions are an option",
+    "CKV_AWS_158": "the stream's log group holds why a delivery failed and no record",
+    "CKV_AWS_115": "how many of the example's function run at once is not Backstop's to say",
+    "CKV_AWS_116": "the example's function is called by nobody that needs a dead-letter queue",
+    "CKV_AWS_117": "the example's function needs no network of its own",
+    "CKV_AWS_173": "the example's variables are under Lambda's own key",
+}
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory) -> list[Path]:
+    out = tmp_path_factory.mktemp("lint")
+    run(["node", LIBRARY / "tests/run-typescript.js", "typescript/app.ts"], EXAMPLES, CDK_OUTDIR=str(out))
+    assert template(out, "Shop")["Resources"]
+    return sorted(out.glob("*.template.json"))
+
+
+def test_cfn_lint_finds_nothing(templates):
+    # W1011: it advises what the example does, a dynamic reference, in properties that are none of Backstop's.
+    run([Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", *templates], LIBRARY)
+
+
+def test_checkov_finds_nothing_but_what_is_excepted(templates):
+    checkov = os.environ.get("BACKSTOP_CHECKOV")
+    if not checkov:
+        pytest.skip("checkov cannot be installed")
+    command = [checkov, "--framework", "cloudformation", "--compact", "--quiet", "--skip-download"]
+    for each in templates:
+        command += ["--file", str(each)]
+    done = subprocess.run([*command, "--skip-check", ",".join(CHECKOV_EXCEPTIONS)], text=True, capture_output=True, check=False)
+    counts = re.search(r"Passed checks: (\d+), Failed checks: (\d+)", done.stdout)
+    assert counts, done.stdout + done.stderr
+    assert int(counts[2]) == 0, done.stdout
+    assert int(counts[1]) > 10

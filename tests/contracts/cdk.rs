@@ -1,0 +1,52 @@
+//! The CDK library and the register speak of the same variables, with the same bounds.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use backstop_config::{Kind, REGISTER};
+
+use crate::repository;
+
+/// A source of the library.
+fn source(name: &str) -> String {
+    let path = repository().join("cdk/src").join(name);
+    fs::read_to_string(path).expect("the library is there")
+}
+
+/// Every name of ours in a text.
+fn names(text: &str) -> BTreeSet<&str> {
+    let is_part =
+        |character: char| character.is_ascii_uppercase() || "_0123456789".contains(character);
+    text.split(|character| !is_part(character))
+        .filter(|word| word.len() > "BACKSTOP_".len() && word.starts_with("BACKSTOP_"))
+        .collect()
+}
+
+#[test]
+fn the_library_sets_exactly_the_variables_of_the_register() {
+    let registered: BTreeSet<&str> = REGISTER.iter().map(|variable| variable.name).collect();
+    assert_eq!(names(&source("register.ts")), registered);
+    // Each is set, and documented with the property that sets it.
+    assert_eq!(names(&source("settings.ts")), registered);
+}
+
+#[test]
+fn the_library_knows_bounds_and_values_of_the_register() {
+    let rows = source("register.ts");
+    for variable in REGISTER {
+        let begin = format!("{{ name: '{}', secret: {},", variable.name, variable.secret);
+        let row = rows
+            .lines()
+            .find(|line| line.contains(&begin))
+            .unwrap_or_else(|| panic!("{begin} is not there"));
+        let quoted = |values: &[&str]| format!("values: ['{}']", values.join("', '"));
+        let expected = match variable.kind {
+            Kind::Integer { min, max, .. } => format!("min: {min}, max: {max} }}"),
+            Kind::OneOf { values, .. } | Kind::ListOf(values) => quoted(values),
+            Kind::Url => "kind: 'address'".to_owned(),
+            Kind::Text => "kind: 'text'".to_owned(),
+            Kind::Pairs => "kind: 'pairs'".to_owned(),
+        };
+        assert!(row.contains(&expected), "{row} is without {expected}");
+    }
+}
