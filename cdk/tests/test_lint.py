@@ -30,8 +30,9 @@ def templates(tmp_path_factory) -> list[Path]:
 
 
 def test_cfn_lint_finds_nothing(templates):
-    # W1011: it advises what the example does, a dynamic reference, in properties that are none of Backstop's.
-    run([Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", *templates], LIBRARY)
+    # W3005 is about a dependency that is said twice: CDK itself says so of every function and its role.
+    command = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--ignore-checks", "W3005"]
+    run([*command, "--", *templates], LIBRARY)
 
 
 def test_checkov_finds_nothing_but_what_is_excepted(templates):
