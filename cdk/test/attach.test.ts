@@ -71,7 +71,11 @@ test('every variable of the register can be set, and no other is', () => {
       order: [BackstopSink.S3, BackstopSink.FIREHOSE],
     },
     flush: {
-      strategy: BackstopFlushStrategy.END, interval: Duration.seconds(2), maxAdded: Duration.millis(50), bufferMax: Size.mebibytes(8), spoolMax: Size.bytes(0),
+      strategy: BackstopFlushStrategy.END,
+      interval: Duration.seconds(2),
+      maxAdded: Duration.millis(50),
+      bufferMax: Size.mebibytes(8),
+      spoolMax: Size.bytes(0),
     },
     tags: { team: 'payments', stage: 'prod' },
     telemetryTypes: [BackstopTelemetryType.FUNCTION],
