@@ -24,10 +24,10 @@ const project = new awscdk.AwsCdkConstructLibrary({
   minNodeVersion: '20.0.0',
   projenVersion: '0.103.25',
   devDeps: [
+    '@aws-cdk/aws-lambda-python-alpha@2.269.0-alpha.0',
     'aws-cdk@2.1148.1',
     'aws-cdk-lib@2.276.0',
     'cdk-nag@3.0.2',
-    'constructs@10.8.1',
     'fast-check@4.10.2',
     'jsii-pacmak@1.140.0',
   ],
@@ -39,7 +39,8 @@ const project = new awscdk.AwsCdkConstructLibrary({
     mavenArtifactId: 'backstop-cdk',
   },
   publishToGo: { moduleName: 'github.com/backstop-telemetry/backstop-cdk-go', packageName: 'backstopcdk' },
-  publishToNuget: { dotNetNamespace: 'Backstop.Cdk', packageId: 'Backstop.Cdk' },
+  // Not `Backstop.Cdk`: in C# the class `Backstop` would be hidden by the namespace's first part.
+  publishToNuget: { dotNetNamespace: 'BackstopTelemetry.Cdk', packageId: 'BackstopTelemetry.Cdk' },
 
   // The repository has its own continuous integration and release, and one licence for everything.
   github: false,
@@ -53,6 +54,11 @@ const project = new awscdk.AwsCdkConstructLibrary({
   // Types are checked by the compiler; the tests need not do it once more, file by file.
   tsconfigDev: { compilerOptions: { isolatedModules: true } },
 });
+
+// 1.13.0 came out without the binaries for half of its platforms, and a lock file cannot name those.
+project.package.addField('overrides', { 'unrs-resolver': '1.12.2' });
+// The workspace's, which a test holds it to: it is in the packages' names and in the layers'.
+project.package.addVersion('0.1.0');
 
 // The examples are tests too, of this library and no other.
 project.jest.addModuleNameMappers({ '^backstop-cdk$': '<rootDir>/src' });

@@ -4,8 +4,8 @@
  * The layout is the archive's, version 1, so that `backstop replay` reads it. Nothing in it denies a request
  * that names no encryption: the extension names none unless it is told a key, and then the bucket's applies.
  */
-import { ArnFormat, Duration, Names, RemovalPolicy, Size, Stack, Token, Validations } from 'aws-cdk-lib';
-import { Alarm, ComparisonOperator, IAlarmAction, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { ArnFormat, Duration, Names, RemovalPolicy, Size, SizeRoundingBehavior, Stack, Token, Validations } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, IAlarmAction, Metric, MetricProps, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { Effect, Grant, IGrantable, PolicyStatement, Role, ServicePrincipal, StarPrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { IKey } from 'aws-cdk-lib/aws-kms';
@@ -13,7 +13,7 @@ import { LogGroup, LogStream, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption, CfnBucket, IBucket, LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ArchiveTables } from './archive-tables';
-import { fallbackStatements } from './policy';
+import { fallbackStatements, grantTo } from './grants';
 import { BackstopFallback } from './settings';
 
 /** What becomes of objects as they age; a step that is not named is not taken. */
@@ -54,7 +54,7 @@ export interface BackstopStreamOptions {
   readonly logRetention?: RetentionDays;
 }
 
-/** Alarms: one while the fallbacks are in use, one when the stream cannot deliver. */
+/** Alarms: one while the stream is in use, one when it cannot deliver, one while functions write themselves. */
 export interface BackstopAlarmOptions {
   /**
    * What to notify.
@@ -66,6 +66,12 @@ export interface BackstopAlarmOptions {
    * @default - 5 minutes
    */
   readonly period?: Duration;
+  /**
+   * Whether there is one on what functions write to the bucket themselves. It needs request metrics of the bucket,
+   * which cost.
+   * @default - only where there is no stream
+   */
+  readonly directWrites?: boolean;
 }
 
 /** Tables for Athena, in a database of the Glue catalogue. Partitions are computed and need no crawler. */
@@ -191,7 +197,7 @@ export class BackstopArchive extends Construct {
       s3ExpectedBucketOwner: Stack.of(this).account,
       kmsKeyArns: props.encryptionKey ? [props.encryptionKey.keyArn] : undefined,
     };
-    if (props.alarms && this.stream) this.makeAlarms(props.alarms);
+    if (props.alarms) this.makeAlarms(props.alarms);
     if (props.tables) {
       new ArchiveTables(this, 'Tables', { bucketName: this.bucket.bucketName, prefix: this.prefix, streamName: this.stream && this.streamName, options: props.tables });
     }
@@ -200,13 +206,7 @@ export class BackstopArchive extends Construct {
   /** Lets a function, a role or another principal write to the archive, and do nothing else. */
   public grantWrite(grantee: IGrantable): Grant {
     const [first, ...others] = fallbackStatements(this, this.fallback);
-    const grant = (statement: PolicyStatement) => Grant.addToPrincipal({
-      grantee,
-      actions: statement.actions,
-      resourceArns: statement.resources,
-      conditions: statement.conditions as Record<string, Record<string, unknown>>,
-    });
-    return others.reduce((sofar, statement) => sofar.combine(grant(statement)), grant(first));
+    return others.reduce((sofar, statement) => sofar.combine(grantTo(grantee, statement)), grantTo(grantee, first));
   }
 
   private makeBucket(props: BackstopArchiveProps): Bucket {
@@ -302,23 +302,35 @@ export class BackstopArchive extends Construct {
   }
 
   private makeAlarms(options: BackstopAlarmOptions): void {
-    const make = (
-      id: string, metricName: string, statistic: string, comparisonOperator: ComparisonOperator, threshold: number, alarmDescription: string,
-    ) => {
-      const metric = new Metric({
-        namespace: 'AWS/Firehose', metricName, statistic, dimensionsMap: { DeliveryStreamName: this.streamName }, period: options.period ?? Duration.minutes(5),
-      });
+    const period = options.period ?? Duration.minutes(5);
+    const make = (id: string, of: MetricProps, comparisonOperator: ComparisonOperator, threshold: number, alarmDescription: string) => {
       // Without records there are no data points: nothing is wrong.
       const alarm = new Alarm(this, id, {
-        metric, comparisonOperator, threshold, alarmDescription, evaluationPeriods: 1, treatMissingData: TreatMissingData.NOT_BREACHING,
+        metric: new Metric({ ...of, period }),
+        comparisonOperator,
+        threshold,
+        alarmDescription,
+        evaluationPeriods: 1,
+        treatMissingData: TreatMissingData.NOT_BREACHING,
       });
       alarm.addAlarmAction(...(options.actions ?? []));
       alarm.addOkAction(...(options.actions ?? []));
     };
-    make('FallbackUsed', 'IncomingRecords', 'Sum', ComparisonOperator.GREATER_THAN_THRESHOLD, 0,
-      'Functions divert records to the delivery stream: a primary refuses them, is slow or is down.');
-    make('DeliveryFailed', 'DeliveryToS3.Success', 'Minimum', ComparisonOperator.LESS_THAN_THRESHOLD, 1,
-      'The delivery stream cannot write to the archive. It tries for 24 hours; its log group says why.');
+    if (this.stream) {
+      const of = { namespace: 'AWS/Firehose', dimensionsMap: { DeliveryStreamName: this.streamName } };
+      make('FallbackUsed', { ...of, metricName: 'IncomingRecords', statistic: 'Sum' }, ComparisonOperator.GREATER_THAN_THRESHOLD, 0,
+        'Functions divert records to the delivery stream: a primary refuses them, is slow or is down.');
+      make('DeliveryFailed', { ...of, metricName: 'DeliveryToS3.Success', statistic: 'Minimum' }, ComparisonOperator.LESS_THAN_THRESHOLD, 1,
+        'The delivery stream cannot write to the archive. It tries for 24 hours; its log group says why.');
+    }
+    if (options.directWrites ?? !this.stream) {
+      // What functions write themselves; the stream's objects are elsewhere.
+      this.bucket.addMetric({ id: 'direct', prefix: `${this.prefix}/v1/account=` });
+      make('DirectWrites', {
+        namespace: 'AWS/S3', metricName: 'PutRequests', statistic: 'Sum', dimensionsMap: { BucketName: this.bucket.bucketName, FilterId: 'direct' },
+      }, ComparisonOperator.GREATER_THAN_THRESHOLD, 0,
+      'Functions write records to the bucket themselves: a primary fails, and the delivery stream too, or there is none.');
+    }
   }
 }
 
@@ -351,6 +363,13 @@ function problemsOf(prefix: string, streamName: string, props: BackstopArchivePr
   if (infrequent && glacier && glacier.toDays() <= infrequent.toDays()) problems.push('lifecycle.glacierInstantAfter does not come after infrequentAccessAfter.');
   if (expire && [infrequent, glacier].some((move) => move && move.toDays() >= expire.toDays())) {
     problems.push('lifecycle.expireAfter does not come after the moves to cheaper classes.');
+  }
+  const { buffer, bufferFor } = props.stream ?? {};
+  const isWithin = (value: number, least: number, most: number) => value >= least && value <= most;
+  if (buffer && !isWithin(buffer.toMebibytes({ rounding: SizeRoundingBehavior.NONE }), 1, 128)) problems.push('stream.buffer is not 1 to 128 MiB.');
+  if (bufferFor && !isWithin(bufferFor.toSeconds({ integral: false }), 0, 900)) problems.push('stream.bufferFor is not 0 to 900 seconds.');
+  if (props.tables?.firstDay && !/^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/.test(props.tables.firstDay)) {
+    problems.push('tables.firstDay is not a day such as 2025-01-31.');
   }
   return problems;
 }

@@ -2,24 +2,20 @@
  * Attaches to one function, at the level of its CloudFormation resource: the one code path under
  * `Backstop.attach`, the Aspect and the Mixin.
  *
- * The function's layers and environment become values that are computed when the template is written, from
- * what the function has by then: whoever adds to them later, in any order, is taken into account. What
- * stops the attaching becomes an error at the function, and then nothing of it is changed.
+ * What the function has is looked at again when nobody changes it any more, so that whoever adds to its layers
+ * and variables later, in any order, is taken into account. What stops the attaching becomes an error at the
+ * function, and then nothing of it is changed.
  *
  * Must not: touch handler, runtime or wrapper.
  */
-import { Annotations, IResolveContext, Lazy, Resource, Stack, Token, Tokenization } from 'aws-cdk-lib';
-import { CfnPolicy, CfnRole, Grant, IGrantable, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Annotations, IResolveContext, Lazy, Stack, Token } from 'aws-cdk-lib';
 import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { IConstruct } from 'constructs';
-import { plan, Plan } from './plan';
-import { fallbackStatements } from './policy';
+import { fallbackStatements, FunctionResource, grantFunction, isAtEdge } from './grants';
+import { foundIn, plan, Plan } from './plan';
 import { REGISTER } from './register';
 import { BackstopProps, fallbackOf, problemsOf, variablesOf } from './settings';
-
-/** A function as CloudFormation or SAM knows it. */
-export type FunctionResource = CfnFunction | SamFunction;
 
 // By name, so that two copies of this library know of each other.
 const ATTACHMENT = Symbol.for('backstop-cdk.attachment');
@@ -28,10 +24,6 @@ const ATTACHMENT = Symbol.for('backstop-cdk.attachment');
 export function isFunctionResource(construct: IConstruct): construct is FunctionResource {
   return CfnFunction.isCfnFunction(construct) || SamFunction.isCfnFunction(construct);
 }
-
-/** An image as it needs to be built: layers are not laid over images. */
-const imageLines = (architecture: string) =>
-  `ADD extension-${architecture}.tar.gz /opt/\nRUN chmod 0755 /opt/extensions/backstop-extension`;
 
 /** Attaches to a function; once, however often it is asked. */
 export function attachTo(fn: FunctionResource, props: BackstopProps): void {
@@ -43,16 +35,43 @@ export function attachTo(fn: FunctionResource, props: BackstopProps): void {
   }
 }
 
+/** An image as it needs to be built: layers are not laid over images. */
+const imageLines = (architecture: string) =>
+  `ADD extension-${architecture}.tar.gz /opt/\nRUN chmod 0755 /opt/extensions/backstop-extension`;
+
+/** Lambda knows nothing of an environment but its variables. */
+const environmentOf = (variables: Readonly<Record<string, unknown>>) =>
+  Object.keys(variables).length > 0 ? { variables: variables as Record<string, string> } : undefined;
+
+// A token may be of a class that JSON cannot write.
+const textOf = (value: unknown) => JSON.stringify(value, (_key, part) => (typeof part === 'object' && Token.isUnresolved(part) ? 'token' : part));
+
+/** A property of the function: what its owner wants there, also after something else was put in its place. */
+class Owned {
+  public own: unknown;
+  private put?: { value: unknown; text: string };
+
+  /** Looks at what is there now. What was not put there is the owner's. */
+  public look(now: unknown): unknown {
+    if (!this.put || now !== this.put.value || textOf(now) !== this.put.text) this.own = now;
+    return this.own;
+  }
+
+  /** Remembers what is put there. */
+  public replacedBy(value: unknown): void {
+    this.put = { value, text: textOf(value) };
+  }
+}
+
 /** Backstop beside one function. */
 class Attachment {
   private readonly variables: Record<string, string>;
   private readonly layerArn?: string;
+  private readonly architecture?: string;
   private readonly problems: string[];
   private readonly isImage: boolean;
-  private ownLayers: unknown;
-  private ownEnvironment: unknown;
-  private layers: unknown;
-  private environment: unknown;
+  private readonly layers = new Owned();
+  private readonly environment = new Owned();
 
   constructor(private readonly fn: FunctionResource, private readonly props: BackstopProps) {
     this.variables = variablesOf(props);
@@ -60,6 +79,7 @@ class Attachment {
     this.isImage = this.resolved(fn.packageType) === 'Image';
 
     const { architecture, problem } = this.findArchitecture();
+    this.architecture = architecture;
     if (problem) this.problems.push(problem);
     if (!this.isImage && architecture) {
       const answer = props.layer?.layerFor(fn, architecture)
@@ -67,145 +87,128 @@ class Attachment {
       this.layerArn = answer.arn;
       if (answer.problem) this.problems.push(answer.problem);
     }
-    this.takeOver();
-    if (this.problems.length === 0) this.grant();
-    fn.node.addValidation({ validate: () => this.conclude(architecture) });
+    this.putInPlace();
+    const statements = fallbackStatements(fn, fallbackOf(props));
+    if (this.problems.length === 0 && !grantFunction(fn, statements)) {
+      Annotations.of(fn).addWarningV2('backstop-cdk:roleNotGranted', `The role of ${fn.node.path} cannot be changed from here, and it needs: ${JSON.stringify(this.resolved(statements.map((statement) => statement.toStatementJson())))}`);
+    }
+    fn.node.addValidation({ validate: () => this.conclude() });
   }
 
   /** Whether other props say the same. */
   public isAskedFor(props: BackstopProps): boolean {
-    const { variables } = this;
-    const others = variablesOf(props);
-    const same = Object.keys(others).length === Object.keys(variables).length
-      && Object.entries(others).every(([name, value]) => variables[name] === value);
+    // Resolved, as each reference to a secret is a token of its own.
+    const text = (value: unknown) => JSON.stringify(this.resolved(value));
+    const variables = variablesOf(props);
+    const same = text(Object.entries(variables).sort()) === text(Object.entries(this.variables).sort());
     return same && (this.isImage || props.layer === this.props.layer
-      || JSON.stringify(this.resolved(props.layer?.layerFor(this.fn, this.findArchitecture().architecture ?? '')?.arn)) === JSON.stringify(this.resolved(this.layerArn)));
+      || text(props.layer?.layerFor(this.fn, this.architecture ?? '').arn) === text(this.layerArn));
   }
 
-  /** Puts values that are computed later in the place of the function's own, and keeps those. */
-  private takeOver(): void {
-    const { fn } = this;
-    if (fn.layers !== this.layers || this.layers === undefined) {
-      this.ownLayers = fn.layers;
-      if (!this.isImage) {
-        fn.layers = Lazy.uncachedList({ produce: (context: IResolveContext) => this.plan(context).layers as string[] }, { omitEmpty: true });
+  /**
+   * Puts what the function shall have in the place of what it has. Where that is plain, so is what replaces it, as
+   * others read and extend it; where it is computed, or in the end, it is a value that is computed when the
+   * template is written.
+   */
+  private putInPlace(atTheEnd = false): void {
+    const { fn, layers, environment, isImage } = this;
+    const ownLayers = layers.look(fn.layers) as string[] | undefined;
+    const ownEnvironment = environment.look(fn.environment) as CfnFunction.EnvironmentProperty | undefined;
+    const isComputed = [ownLayers, ownEnvironment, ownEnvironment?.variables].some((value) => Token.isUnresolved(value));
+    if (isComputed || atTheEnd) {
+      if (!isImage) fn.layers = Lazy.uncachedList({ produce: (context) => this.merged(context).layers as string[] }, { omitEmpty: true });
+      fn.environment = Lazy.uncachedAny({ produce: (context) => this.merged(context).environment });
+    } else {
+      const merged = this.plan(ownLayers, ownEnvironment, this.layerArn, this.variables);
+      if (merged.problems.length === 0) {
+        if (!isImage) fn.layers = [...merged.layers] as string[];
+        fn.environment = environmentOf(merged.variables);
       }
-      this.layers = fn.layers;
     }
-    if (fn.environment !== this.environment || this.environment === undefined) {
-      this.ownEnvironment = fn.environment;
-      fn.environment = Lazy.uncachedAny({
-        produce: (context: IResolveContext) => {
-          const { variables } = this.plan(context);
-          // An own property besides the variables would be kept; Lambda knows none.
-          return Object.keys(variables).length > 0 ? { variables } : undefined;
-        },
-      });
-      this.environment = fn.environment;
-    }
+    layers.replacedBy(fn.layers);
+    environment.replacedBy(fn.environment);
   }
 
-  /** What the function shall have. */
-  private plan(context: IResolveContext): Plan {
-    const environment = context.resolve(this.ownEnvironment) as { variables?: Record<string, unknown> } | undefined;
-    const found = {
-      layers: (context.resolve(this.ownLayers) as unknown[] | undefined) ?? [],
-      variables: environment?.variables ?? {},
-    };
-    if (this.problems.length > 0) return { ...found, problems: this.problems, warnings: [] };
-    // Resolved, so that what the user has and what is brought can be compared.
-    return plan(found, { layerArn: context.resolve(this.layerArn), variables: context.resolve(this.variables) });
+  /** What the function shall have: with a problem what it has, as it stands. */
+  private merged(context: IResolveContext): { layers: unknown; environment: unknown } {
+    const { layers, variables, problems } = this.planned(context);
+    if (problems.length === 0) return { layers, environment: environmentOf(variables) };
+    return { layers: context.resolve(this.layers.own), environment: context.resolve(this.environment.own) };
+  }
+
+  /** With everything resolved, so that what the function has and what is brought can be compared. */
+  private planned(context: IResolveContext): Plan {
+    const [layers, environment, layerArn] = [this.layers.own, this.environment.own, this.layerArn].map((value) => context.resolve(value));
+    return this.plan(layers, environment, layerArn, context.resolve(this.variables));
+  }
+
+  private plan(layers: unknown, environment: unknown, layerArn: unknown, variables: Record<string, string>): Plan {
+    const { found, problems } = foundIn(layers, environment);
+    return plan(found, { layerArn, variables }, [...this.problems, ...problems]);
   }
 
   /** Before the template is written, when nobody changes the function any more: says what is to be said. */
-  private conclude(architecture?: string): string[] {
-    // An Aspect after ours may have set them anew: then that is what the function has.
-    this.takeOver();
+  private conclude(): string[] {
+    this.problems.push(...this.lateProblems());
+    this.putInPlace(true);
     const notes = Annotations.of(this.fn);
-    const { problems, warnings } = Stack.of(this.fn).resolve(Lazy.uncachedAny({ produce: (context: IResolveContext) => this.plan(context) })) as Plan;
+    const { problems, warnings } = this.resolved(Lazy.uncachedAny({ produce: (context) => this.planned(context) })) as Plan;
     for (const problem of problems) notes.addError(`Backstop is not attached to ${this.fn.node.path}. ${problem}`);
     if (problems.length > 0) return [];
-    for (const { id, message } of warnings) notes.addWarningV2(`backstop-cdk:${id}`, message);
-    this.warnOfEnvironment();
-    if (this.isImage) {
-      notes.addWarningV2('backstop-cdk:containerImage', `Lambda gives no layers to container images: ${this.fn.node.path} has Backstop's environment, and its Dockerfile needs\n${imageLines(architecture ?? 'x86_64')}`);
-    }
+    for (const { id, message } of [...warnings, ...this.furtherWarnings()]) notes.addWarningV2(`backstop-cdk:${id}`, message);
     return [];
   }
 
-  private warnOfEnvironment(): void {
-    const notes = Annotations.of(this.fn);
-    const environment = this.resolved(this.ownEnvironment) as { variables?: object } | undefined;
+  /** What has become of the function since it was attached to. */
+  private lateProblems(): string[] {
+    const problems: string[] = [];
+    if (this.problems.length === 0 && this.findArchitecture().architecture !== this.architecture) {
+      problems.push('Its architecture was changed after Backstop was attached: change it before, or attach by attachAll.');
+    }
+    if ('Layers' in this.overrides() && !this.isImage) {
+      problems.push('Its Layers are overridden by addPropertyOverride, which is written over whatever is attached: set `layers` of the resource.');
+    }
+    if (isAtEdge(this.fn)) problems.push('Lambda@Edge may run it by now, and takes neither layers nor variables: do not attach to it.');
+    return problems;
+  }
+
+  private furtherWarnings(): { id: string; message: string }[] {
+    const warnings: { id: string; message: string }[] = [];
+    const warn = (id: string, message: string) => warnings.push({ id, message });
+    const environment = this.resolved(this.environment.own) as { variables?: object } | undefined;
     for (const name of Object.keys(environment?.variables ?? {})) {
       if (name.startsWith('BACKSTOP_') && !REGISTER.some((variable) => variable.name === name)) {
-        notes.addWarningV2('backstop-cdk:unknownVariable', `The function sets ${name}, which this version of Backstop does not know: it reports that in each environment, and goes on.`);
+        warn('unknownVariable', `The function sets ${name}, which this version of Backstop does not know: it reports that in each environment, and goes on.`);
       }
     }
     const { primary } = this.props;
     const fallback = fallbackOf(this.props);
     if (!fallback.firehoseStream && !fallback.s3Bucket) {
-      notes.addWarningV2('backstop-cdk:noFallback', 'There is no fallback: what the primary does not take in time waits in memory and in /tmp, and ends with the environment.');
+      warn('noFallback', 'There is no fallback: what the primary does not take in time waits in memory and in /tmp, and ends with the environment.');
     }
     if ([primary?.token, ...Object.values(primary?.headers ?? {})].some((secret) => secret?._isPlain())) {
-      notes.addWarningV2('backstop-cdk:plainSecret', "The primary's token or a header stands in the template: whoever may read that has it.");
+      warn('plainSecret', "The primary's token or a header stands in the template: whoever may read that has it.");
     }
+    if (this.fn.codeSigningConfigArn !== undefined && !this.isImage) {
+      warn('codeSigning', 'The function has a code signing configuration. Where that enforces signatures, the layer has to be signed by a profile that it allows.');
+    }
+    if (this.isImage) {
+      warn('containerImage', `Lambda gives no layers to container images: ${this.fn.node.path} has Backstop's environment, and its Dockerfile needs\n${imageLines(this.architecture ?? 'x86_64')}`);
+    }
+    return warnings;
   }
 
   /** The architecture, which is x86_64 where nothing is said. */
   private findArchitecture(): { architecture?: string; problem?: string } {
-    const said = this.resolved(this.fn.architectures) as unknown[] | undefined;
+    const said = this.resolved(this.overrides().Architectures ?? this.fn.architectures) as unknown[] | undefined;
     const architecture = said?.[0] ?? 'x86_64';
     if (architecture === 'x86_64' || architecture === 'arm64') return { architecture };
     return this.isImage ? {} : { problem: 'The architecture of the function is not known before the deployment: name it, or make a function for each.' };
   }
 
-  /** Lets the function's role write to the fallbacks, wherever that role is. */
-  private grant(): void {
-    const statements = fallbackStatements(this.fn, fallbackOf(this.props));
-    if (statements.length === 0) return;
-    const owner = this.fn.node.scope as (IConstruct & Partial<IGrantable>) | undefined;
-    if (owner && Resource.isResource(owner) && 'grantPrincipal' in owner) {
-      const granted = statements.map((statement) => Grant.addToPrincipal({
-        grantee: owner as unknown as IGrantable,
-        actions: statement.actions,
-        resourceArns: statement.resources,
-        conditions: statement.conditions as Record<string, Record<string, unknown>>,
-      }));
-      if (granted.every((grant) => grant.success)) return;
-    } else if (SamFunction.isCfnFunction(this.fn) && this.fn.role === undefined) {
-      return this.grantBySam(this.fn, statements);
-    } else {
-      const role = this.findRole();
-      if (role) {
-        new CfnPolicy(this.fn.stack, `BackstopPolicy-${this.fn.node.addr}`, {
-          policyName: `backstop-${this.fn.node.addr}`, policyDocument: new PolicyDocument({ statements }), roles: [role.ref],
-        });
-        return;
-      }
-    }
-    Annotations.of(this.fn).addWarningV2('backstop-cdk:roleNotGranted', `The role of ${this.fn.node.path} cannot be changed from here, and it needs: ${JSON.stringify(this.resolved(statements.map((statement) => statement.toStatementJson())))}`);
-  }
-
-  /** SAM makes the role itself, from a list of policies. */
-  private grantBySam(fn: SamFunction, statements: PolicyStatement[]): void {
-    const own = fn.policies;
-    fn.policies = Lazy.uncachedAny({
-      produce: (context: IResolveContext) => {
-        const before = context.resolve(own);
-        const list = before === undefined ? [] : Array.isArray(before) ? before : [before];
-        // As SAM's class names the parts of a document.
-        return [...list, { version: '2012-10-17', statement: statements.map((statement) => context.resolve(statement.toStatementJson())) }];
-      },
-    });
-  }
-
-  /** The role's resource, where the function names one of the same stack. */
-  private findRole(): CfnRole | undefined {
-    const { role } = this.fn;
-    if (typeof role !== 'string' || !Token.isUnresolved(role)) return undefined;
-    const [token] = Tokenization.reverseString(role).tokens;
-    const target = (token as { target?: IConstruct } | undefined)?.target;
-    return target && CfnRole.isCfnRole(target) && Stack.of(target) === this.fn.stack ? target : undefined;
+  /** What `addPropertyOverride` has said: CDK keeps it where only it looks, and writes it over everything else. */
+  private overrides(): Record<string, unknown> {
+    return (this.fn as unknown as { rawOverrides?: { Properties?: Record<string, unknown> } }).rawOverrides?.Properties ?? {};
   }
 
   private resolved(value: unknown): unknown {

@@ -1,14 +1,15 @@
 /** The ways to attach: to one function, to all that a selector chooses, as Aspect and as Mixin. */
 import { Annotations, AspectPriority, Aspects, IAspect, Mixin, Stage } from 'aws-cdk-lib';
 import { IFunction } from 'aws-cdk-lib/aws-lambda';
-import { IConstruct } from 'constructs';
-import { attachTo, FunctionResource, isFunctionResource } from './attachment';
+import { Construct, IConstruct } from 'constructs';
+import { attachTo, isFunctionResource } from './attachment';
+import { FunctionResource, isAtEdge } from './grants';
 import { BackstopProps } from './settings';
 
 /** Chooses functions; a function has to fit all that is said. */
 export interface BackstopSelector {
   /**
-   * Patterns of construct paths, of which one has to fit: `*` is any text, such as `Payments/*`.
+   * Patterns of construct paths, of which one has to fit: `*` is any text, such as `Shop/Payments*`.
    * @default - all
    */
   readonly include?: string[];
@@ -33,10 +34,12 @@ export class Backstop {
    */
   public static attach(fn: IConstruct, props: BackstopProps): void {
     const found = resourceOf(fn);
-    if (found) {
-      attachTo(found, props);
+    if (!found) {
+      Annotations.of(fn).addError(`${notAttached(fn)} ${IMPORTED}`);
+    } else if (isAtEdge(found)) {
+      Annotations.of(fn).addError(`${notAttached(fn)} ${AT_EDGE}`);
     } else {
-      Annotations.of(fn).addError(`Backstop is not attached to ${fn.node.path}. The function is not made by this app: attach to it where it is made, or by \`backstop attach\`.`);
+      attachTo(found, props);
     }
   }
 
@@ -67,56 +70,87 @@ export class BackstopScope {
     const covered = new Set<IConstruct>([this.scope, ...stages()]);
     covered.forEach((root) => Aspects.of(root).add(aspect, { priority: PRIORITY }));
     this.scope.node.addValidation({
-      validate: () => stages().filter((stage) => !covered.has(stage)).map((stage) =>
-        `The stage ${stage.node.path} was made after attachAll, which does not reach it: call attachAll when all stages are there.`),
+      validate: () => {
+        for (const pattern of aspect._unused()) {
+          Annotations.of(this.scope).addWarningV2('backstop-cdk:selectorFitsNothing', `No function has a path that fits \`${pattern}\`, which include names: nothing is attached by it.`);
+        }
+        return stages().filter((stage) => !covered.has(stage)).map((stage) =>
+          `The stage ${stage.node.path} was made after attachAll, which does not reach it: call attachAll when all stages are there.`);
+      },
     });
   }
 }
 
 /** Attaches to each function that it visits. */
 export class BackstopAspect implements IAspect {
-  private readonly chooses: (path: string) => boolean;
+  private readonly selection: Selection;
 
   constructor(private readonly props: BackstopProps, selector?: BackstopSelector) {
-    this.chooses = chooser(selector);
+    this.selection = new Selection(selector);
   }
 
   public visit(node: IConstruct): void {
     if (isFunctionResource(node)) {
-      if (this.chooses(node.node.path)) attachTo(node, this.props);
-    } else if (isImported(node) && this.chooses(node.node.path)) {
-      Annotations.of(node).addWarningV2('backstop-cdk:imported', `Backstop is not attached to ${node.node.path}, which is not made by this app: attach to it where it is made, or by \`backstop attach\`.`);
+      if (this.selection.chooses(node)) attachUnlessAtEdge(node, this.props);
+    } else if (isImported(node) && this.selection.chooses(node)) {
+      Annotations.of(node).addWarningV2('backstop-cdk:imported', `${notAttached(node)} ${IMPORTED}`);
     }
+  }
+
+  /**
+   * The patterns that have chosen nothing.
+   * @internal
+   */
+  public _unused(): string[] {
+    return this.selection.unused();
   }
 }
 
 /** Attaches to functions at once: `Mixins.of(scope).apply(new BackstopMixin(…))`, `fn.with(…)`. */
 export class BackstopMixin extends Mixin {
-  private readonly chooses: (path: string) => boolean;
+  private readonly selection: Selection;
 
   constructor(private readonly props: BackstopProps, selector?: BackstopSelector) {
     super();
-    this.chooses = chooser(selector);
+    this.selection = new Selection(selector);
   }
 
   public supports(construct: IConstruct): boolean {
-    return resourceOf(construct) !== undefined && this.chooses(construct.node.path);
+    const found = resourceOf(construct);
+    return found !== undefined && this.selection.chooses(found);
   }
 
   public applyTo(construct: IConstruct): void {
     const found = resourceOf(construct);
-    if (found) attachTo(found, this.props);
+    if (found) attachUnlessAtEdge(found, this.props);
   }
 }
+
+const notAttached = (construct: IConstruct) => `Backstop is not attached to ${construct.node.path}.`;
+const IMPORTED = 'The function is not made by this app: attach to it where it is made, or by `backstop attach`.';
+const AT_EDGE = 'Lambda@Edge may run the function, and takes neither layers nor variables.';
+
+function attachUnlessAtEdge(fn: FunctionResource, props: BackstopProps): void {
+  if (isAtEdge(fn)) {
+    Annotations.of(fn).addWarningV2('backstop-cdk:edge', `${notAttached(fn)} ${AT_EDGE}`);
+  } else {
+    attachTo(fn, props);
+  }
+}
+
+/** The ids by which a construct's resource is known. */
+const DEFAULT_CHILDREN = ['Resource', 'Default'];
 
 /** The resource of a function, however it is wrapped. */
 function resourceOf(construct: IConstruct): FunctionResource | undefined {
   if (isFunctionResource(construct)) return construct;
   // An alias or a version is of a function; a SingletonFunction's is elsewhere, where its permissions are.
   const { lambda, permissionsNode } = construct as Partial<IFunction & { lambda: IFunction }>;
-  if (lambda) return resourceOf(lambda);
-  const child = permissionsNode?.defaultChild ?? construct.node.defaultChild;
-  return child && isFunctionResource(child) ? child : undefined;
+  if (Construct.isConstruct(lambda)) return resourceOf(lambda);
+  const node = permissionsNode ?? construct.node;
+  // With both CDK does not say which of them it is, but throws.
+  if (DEFAULT_CHILDREN.every((id) => node.tryFindChild(id))) return undefined;
+  return node.defaultChild && node.defaultChild !== construct ? resourceOf(node.defaultChild) : undefined;
 }
 
 /** Whether this is a function of which there is no resource in the app. */
@@ -125,9 +159,30 @@ function isImported(construct: IConstruct): boolean {
   return functionArn !== undefined && permissionsNode !== undefined && resourceOf(construct) === undefined;
 }
 
-function chooser({ include, exclude }: BackstopSelector = {}): (path: string) => boolean {
-  const pattern = (text: string) => new RegExp(`^${text.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`);
-  const included = include?.map(pattern);
-  const excluded = (exclude ?? []).map(pattern);
-  return (path) => (included?.some((one) => one.test(path)) ?? true) && !excluded.some((one) => one.test(path));
+/** What a selector chooses, and which of its patterns have chosen something. */
+class Selection {
+  private readonly include?: [string, RegExp][];
+  private readonly exclude: RegExp[];
+  private readonly used = new Set<string>();
+
+  constructor({ include, exclude }: BackstopSelector = {}) {
+    this.include = include?.map((text) => [text, pattern(text)]);
+    this.exclude = (exclude ?? []).map(pattern);
+  }
+
+  public chooses({ node }: IConstruct): boolean {
+    // Of a function and its resource below it people know the function's path.
+    const paths = node.scope && DEFAULT_CHILDREN.includes(node.id) ? [node.path, node.scope.node.path] : [node.path];
+    const fits = (one: RegExp) => paths.some((path) => one.test(path));
+    const fitting = this.include?.filter(([, one]) => fits(one));
+    fitting?.forEach(([text]) => this.used.add(text));
+    return (fitting === undefined || fitting.length > 0) && !this.exclude.some(fits);
+  }
+
+  public unused(): string[] {
+    return (this.include ?? []).map(([text]) => text).filter((text) => !this.used.has(text));
+  }
 }
+
+const pattern = (text: string) =>
+  new RegExp(`^${text.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`);

@@ -94,6 +94,9 @@ export interface BackstopManifestOptions {
 
 const ARCHITECTURES = [Architecture.X86_64.name, Architecture.ARM_64.name];
 
+/** The form of the manifest. */
+const SCHEMA = 1;
+
 /** The release that this library is of: `backstop layer publish` names layers by it. */
 const RELEASE = '0.1.0';
 
@@ -220,10 +223,17 @@ class ZippedLayers implements IBackstopLayer {
   public layerFor(scope: IConstruct, architecture: string): BackstopLayerAnswer {
     const zip = zipOf(this.props, architecture);
     if (!fs.existsSync(zip)) return { problem: noZip(this.props, architecture) };
+    if (this.props.parameterPrefix) {
+      return { problem: 'BackstopLayer.fromZips publishes in each stack, and two stacks cannot write one parameter: use parameterPrefix with new BackstopLayer.' };
+    }
     const stack = outermost(scope);
-    // A release once in a stack, however many ask: the directory and the release are in the name.
-    const id = `BackstopLayer-${architecture}-${this.props.release ?? RELEASE}`;
+    // A release once in a stack, however many functions ask for it.
+    const release = this.props.release ?? RELEASE;
+    const id = `BackstopLayer-${architecture}-${release}`;
     const there = stack.node.tryFindChild(id) as PublishedLayer | undefined;
+    if (there && JSON.stringify(there.props) !== JSON.stringify(this.props)) {
+      return { problem: `The stack ${stack.stackName} publishes the release ${release} from ${there.props.directory} already, with other settings: use one BackstopLayer.fromZips for the app.` };
+    }
     const { version } = there ?? new PublishedLayer(stack, id, architecture, zip, this.props);
     return { arn: version.ref };
   }
@@ -232,7 +242,7 @@ class ZippedLayers implements IBackstopLayer {
 class PublishedLayer extends Construct {
   public readonly version: CfnLayerVersion;
 
-  constructor(scope: Construct, id: string, architecture: string, zip: string, props: BackstopLayerProps) {
+  constructor(scope: Construct, id: string, architecture: string, zip: string, public readonly props: BackstopLayerProps) {
     super(scope, id);
     this.version = publish(this, architecture, zip, props);
   }
@@ -264,14 +274,26 @@ type Regions = Record<string, Record<string, { arn: string }>>;
 
 /** The command line's manifest: account by account, region by region, architecture by architecture. */
 class ManifestLayers implements IBackstopLayer {
-  private readonly accounts: Record<string, Regions>;
+  private readonly accounts: Record<string, Regions> = {};
+  private readonly problem?: string;
 
   constructor(private readonly file: string, private readonly options: BackstopManifestOptions) {
-    const content = JSON.parse(fs.readFileSync(file, 'utf8'));
-    this.accounts = content.layers ?? content.backstop_layers ?? {};
+    const wrong = (why: string) => `The manifest ${file} ${why}: write it by \`backstop layer publish --manifest ${file}\`.`;
+    try {
+      const content = JSON.parse(fs.readFileSync(file, 'utf8'));
+      const layers = content?.layers ?? content?.backstop_layers;
+      if (typeof layers !== 'object' || layers === null || (content.schemaVersion ?? SCHEMA) !== SCHEMA) {
+        this.problem = wrong(`is not one of this version of Backstop (schemaVersion ${SCHEMA})`);
+      } else {
+        this.accounts = layers;
+      }
+    } catch (error) {
+      this.problem = wrong(`cannot be read (${(error as Error).message})`);
+    }
   }
 
   public layerFor(scope: IConstruct, architecture: string): BackstopLayerAnswer {
+    if (this.problem) return { problem: this.problem };
     const stack = Stack.of(scope);
     const accounts = Object.keys(this.accounts);
     const account = this.options.account ?? (accounts.includes(stack.account) ? stack.account : accounts.length === 1 ? accounts[0] : undefined);

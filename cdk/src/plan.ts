@@ -30,14 +30,14 @@ const MOST_ENVIRONMENT_BYTES = 4096;
 /** Layers of extensions that send telemetry themselves, as their makers name them. */
 const OTHER_EXTENSIONS = /:layer:(Datadog-Extension|NewRelicLambdaExtension|Dynatrace_OneAgent|elastic-apm-extension|lumigo|opentelemetry-collector|aws-otel-)/i;
 
-const isBackstop = (layer: unknown, own: unknown) =>
-  JSON.stringify(layer) === JSON.stringify(own)
-  || (typeof layer === 'string' && (/:layer:backstop-extension-/.test(layer) || withoutVersion(layer) === withoutVersion(own)));
-
 /** A layer's ARN without its version; undefined for what is no ARN. */
-function withoutVersion(arn: unknown): string | undefined | null {
-  return typeof arn === 'string' ? /^(arn:.*):\d+$/.exec(arn)?.[1] ?? null : undefined;
-}
+const withoutVersion = (arn: unknown) => (typeof arn === 'string' ? /^(arn:.*):\d+$/.exec(arn)?.[1] : undefined);
+
+const isBackstop = (layer: unknown, own: unknown) => {
+  const text = JSON.stringify(layer);
+  const name = withoutVersion(layer);
+  return text === JSON.stringify(own) || text.includes(':layer:backstop-extension-') || (name !== undefined && name === withoutVersion(own));
+};
 
 /** The user's layers in their order, with ours: in the place of one that is there already, or last. */
 function mergedLayers(layers: readonly unknown[], own: unknown): unknown[] {
@@ -46,15 +46,31 @@ function mergedLayers(layers: readonly unknown[], own: unknown): unknown[] {
   return layers.flatMap((layer, position) => (position === first ? [own] : isBackstop(layer, own) ? [] : [layer]));
 }
 
-/** Lambda measures the JSON text in bytes. References are longer or shorter than what they become. */
-function environmentBytes(variables: Record<string, unknown>): number | undefined {
-  const unknown = Object.values(variables).some((value) => typeof value !== 'string' || Token.isUnresolved(value) || value.includes('{{resolve:'));
-  return unknown ? undefined : Buffer.byteLength(JSON.stringify(variables));
+/** The least that Lambda will measure, which is the JSON text in bytes: what a reference becomes is not known. */
+function environmentBytes(variables: Record<string, unknown>): number {
+  const isKnown = (value: unknown) => typeof value === 'string' && !Token.isUnresolved(value) && !value.includes('{{resolve:');
+  return Buffer.byteLength(JSON.stringify(variables, (key, value) => (key === '' || isKnown(value) ? value : '')));
 }
 
-/** Decides. */
-export function plan(found: Found, brought: Brought): Plan {
+/** Whether this is for CloudFormation to compute, such as `{ Ref: … }`. */
+const isIntrinsic = (value: unknown) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 1 && /^(Ref|Fn::.*)$/.test(Object.keys(value)[0]);
+
+/** Reads what a function has from its properties; what only CloudFormation will know cannot be added to. */
+export function foundIn(layers: unknown, environment: unknown): { found: Found; problems: string[] } {
   const problems: string[] = [];
+  const unknown = (what: string, value: unknown) =>
+    problems.push(`Its ${what} are known at the deployment only, from ${JSON.stringify(value)}: write them out, and single values may be computed.`);
+  if (layers !== undefined && !Array.isArray(layers)) unknown('layers', layers);
+  const { variables } = (environment ?? {}) as { variables?: unknown };
+  if (isIntrinsic(environment)) unknown('variables', environment);
+  if (isIntrinsic(variables)) unknown('variables', variables);
+  return { found: { layers: Array.isArray(layers) ? layers : [], variables: (variables ?? {}) as Record<string, unknown> }, problems };
+}
+
+/** Decides; what stands in the way already is told together with what is found here. */
+export function plan(found: Found, brought: Brought, known: readonly string[]): Plan {
+  const problems = [...known];
   const warnings: { id: string; message: string }[] = [];
 
   const layers = brought.layerArn === undefined ? [...found.layers] : mergedLayers(found.layers, brought.layerArn);
@@ -65,7 +81,7 @@ export function plan(found: Found, brought: Brought): Plan {
     if (brought.layerArn !== undefined && isBackstop(layer, brought.layerArn) && JSON.stringify(layer) !== JSON.stringify(brought.layerArn)) {
       warnings.push({ id: 'layerReplaced', message: `The layer ${JSON.stringify(layer)} is replaced.` });
     }
-    const other = typeof layer === 'string' ? OTHER_EXTENSIONS.exec(layer)?.[1] : undefined;
+    const other = OTHER_EXTENSIONS.exec(JSON.stringify(layer))?.[1];
     if (other) {
       warnings.push({ id: 'otherExtension', message: `The function also has ${other}: both receive its telemetry, and an invocation ends when the slower of the two is done.` });
     }
@@ -73,8 +89,8 @@ export function plan(found: Found, brought: Brought): Plan {
 
   const variables = { ...brought.variables, ...found.variables };
   const bytes = environmentBytes(variables);
-  if (bytes !== undefined && bytes > MOST_ENVIRONMENT_BYTES) {
-    problems.push(`With Backstop the environment would have ${bytes} bytes as JSON, and Lambda takes ${MOST_ENVIRONMENT_BYTES}: shorten it, or move values of your own to Parameter Store.`);
+  if (bytes > MOST_ENVIRONMENT_BYTES) {
+    problems.push(`With Backstop the environment would have ${bytes} bytes as JSON or more, and Lambda takes ${MOST_ENVIRONMENT_BYTES}: shorten it, or move values of your own to Parameter Store.`);
   }
   for (const name of Object.keys(found.variables)) {
     if (name in brought.variables && JSON.stringify(found.variables[name]) !== JSON.stringify(brought.variables[name])) {

@@ -3,7 +3,9 @@ import * as fs from 'fs';
 import * as os from 'os';
 import * as path from 'path';
 import { App, Environment, Stack } from 'aws-cdk-lib';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Architecture, Code, Function, FunctionProps, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Construct } from 'constructs';
 import { BackstopLayer, BackstopProps } from '../src';
 
 export const ENV: Environment = { account: '111122223333', region: 'eu-west-1' };
@@ -31,6 +33,21 @@ export function zips(content = 'one'): string {
 export const stackOf = (env: Environment | undefined = ENV) => new Stack(new App(), 'Shop', { env });
 
 /** A function. */
-export const functionIn = (stack: Stack, id = 'Orders', props: Partial<FunctionProps> = {}) => new Function(stack, id, {
+export const functionIn = (stack: Construct, id = 'Orders', props: Partial<FunctionProps> = {}) => new Function(stack, id, {
   runtime: Runtime.NODEJS_22_X, handler: 'index.handler', code: Code.fromInline('exports.handler = async () => 1'), architecture: Architecture.X86_64, ...props,
 });
+
+/** The only function's properties. */
+export function propertiesOf(stack: Stack, type = 'AWS::Lambda::Function'): any {
+  const found = Object.values(Template.fromStack(stack).findResources(type));
+  expect(found).toHaveLength(1);
+  return found[0].Properties;
+}
+
+export const errorsOf = (stack: Stack) => Annotations.fromStack(stack).findError('*', Match.anyValue()).map((message) => String(message.entry.data));
+export const warningsOf = (stack: Stack) => Annotations.fromStack(stack).findWarning('*', Match.anyValue()).map((message) => String(message.entry.data));
+
+/** What `MINIMUM` comes to. */
+export const MERGED = {
+  BACKSTOP_PRIMARY_URL: 'https://logs.example.com/v1', BACKSTOP_S3_BUCKET: 'my-archive',
+};

@@ -82,6 +82,20 @@ describe('zips', () => {
     expect(published).toEqual([[['x86_64']], [['arm64']]]);
   });
 
+  test('from two places in one stack are refused', () => {
+    const stack = stackOf();
+    Backstop.attach(functionIn(stack), { ...MINIMUM, layer: BackstopLayer.fromZips({ directory: zips() }) });
+    Backstop.attach(functionIn(stack, 'Payments'), { ...MINIMUM, layer: BackstopLayer.fromZips({ directory: zips('two') }) });
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('Shop/Payments/Resource. The stack Shop publishes the release 0.1.0')]);
+  });
+
+  test('write no parameter, which two stacks would', () => {
+    const stack = stackOf();
+    functionIn(stack);
+    attachAll(stack, BackstopLayer.fromZips({ directory: zips(), parameterPrefix: '/backstop' }));
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('use parameterPrefix with new BackstopLayer')]);
+  });
+
   test('with another content publish the version of a function anew', () => {
     const versions = ['one', 'one', 'two'].map((content) => {
       const stack = stackOf();
@@ -136,6 +150,26 @@ describe("the command line's manifest", () => {
     expect(Template.fromStack(stack).findMappings('BackstopLayers111122223333x8664')).toEqual({
       BackstopLayers111122223333x8664: { 'eu-west-1': { arn: arnOf('x86_64', 3) }, 'us-east-1': { arn: arnOf('x86_64', 3, 'us-east-1') } },
     });
+  });
+
+  test.each<[string, string]>([
+    ['{"layers":', 'cannot be read'],
+    ['[]', 'is not one of this version'],
+    ['{"schemaVersion":2,"layers":{}}', 'is not one of this version'],
+  ])('that is %s is an error at the function that says what to do', (content, message) => {
+    const file = path.join(zips(), 'layers.json');
+    fs.writeFileSync(file, content);
+    const stack = stackOf();
+    functionIn(stack);
+    attachAll(stack, BackstopLayer.fromManifest(file));
+    expect(errorsOf(stack)).toEqual([expect.stringMatching(`${message}.*backstop layer publish --manifest`)]);
+  });
+
+  test('that is not there is an error at the function too', () => {
+    const stack = stackOf();
+    functionIn(stack);
+    attachAll(stack, BackstopLayer.fromManifest('nowhere.json'));
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('nowhere.json cannot be read (ENOENT')]);
   });
 
   test('of several accounts the one that is named has published', () => {

@@ -30,9 +30,12 @@ def run(command: list, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def attempt(command: list, folder: Path) -> bool:
+def attempt(command: list, folder: Path, **environment: str) -> bool:
     """Whether a command ended well; for what may not be to be had here."""
-    return subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, check=False).returncode == 0
+    done = subprocess.run(
+        [str(part) for part in command], cwd=folder, env={**os.environ, **environment}, capture_output=True, check=False
+    )
+    return done.returncode == 0
 
 
 def template(folder: Path, stack: str) -> dict:
@@ -57,7 +60,7 @@ def in_typescript(tmp_path_factory) -> dict:
 
 
 def packaged(language: str, out: Path) -> Path:
-    """The library as a package of a language."""
+    """The library as a package of a language; of those whose compiler is not asked for, its sources."""
     command = ["npx", "--no-install", "jsii-pacmak", "--target", language, "--outdir", out]
-    run(command + (["--code-only"] if language == "go" else []), LIBRARY)
+    run(command + (["--code-only"] if language in ("go", "dotnet") else []), LIBRARY)
     return out / language

@@ -92,5 +92,7 @@ def test_the_quickstart_is_deployed_read_back_and_destroyed(endpoint, tmp_path):
 
     run([*cdk, "destroy", "--force"], tmp_path, **environment)
     assert client("lambda").list_functions()["Functions"] == []
+    # A function somewhere may name it.
+    assert client("lambda").get_layer_version_by_arn(Arn=layer)["LayerVersionArn"] == layer
     assert client("firehose").list_delivery_streams()["DeliveryStreamNames"] == []
     assert bucket not in [each["Name"] for each in client("s3").list_buckets()["Buckets"]]

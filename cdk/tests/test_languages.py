@@ -1,6 +1,7 @@
 """The same app in each language comes to the same template, with the package that users of the language install."""
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -50,7 +51,28 @@ def test_java(in_typescript, tmp_path):
     assert template(tmp_path / "out", "Shop") == in_typescript
 
 
-def test_go_is_generated(tmp_path):
+def test_dotnet_is_generated(tmp_path):
+    package = packaged("dotnet", tmp_path) / "BackstopTelemetry.Cdk"
+    assert "<PackageId>BackstopTelemetry.Cdk</PackageId>" in (package / "BackstopTelemetry.Cdk.csproj").read_text()
+    assert "public static void Attach(" in (package / "BackstopTelemetry/Cdk/Backstop.cs").read_text()
+
+
+def test_go_with_the_oldest_cdk(in_typescript, tmp_path):
     module = packaged("go", tmp_path) / "backstopcdk"
-    assert "module github.com/backstop-telemetry/backstop-cdk-go/backstopcdk" in (module / "go.mod").read_text()
-    assert "func Backstop_Attach(" in (module / "Backstop.go").read_text()
+    if not shutil.which("go"):
+        pytest.skip("there is no Go")
+    example = shutil.copytree(EXAMPLES / "go", tmp_path / "example")
+    shutil.copy(EXAMPLES / "layers.json", example / "layers.json")
+    with (example / "go.mod").open("a") as file:
+        file.write(f"replace github.com/backstop-telemetry/backstop-cdk-go/backstopcdk => {module}\n")
+    # jsii asks for the CDK that it has compiled with, where an older one is promised.
+    direct = [line for line in (module / "go.mod").read_text().splitlines() if "// indirect" not in line]
+    oldest = {"awscdk/v2": OLDEST_CDK, "constructs/v10": "10.5.0", "jsii-runtime-go": "1.138.0"}
+    for name, version in oldest.items():
+        direct = [re.sub(rf"({name}) v.*", rf"\1 v{version}", line) for line in direct]
+    (module / "go.mod").write_text("\n".join(direct))
+    for_modules = {"GOFLAGS": "-mod=mod"}
+    if not attempt(["go", "mod", "tidy"], example, **for_modules):
+        pytest.skip("CDK for Go cannot be downloaded")
+    run(["go", "run", "."], example, CDK_OUTDIR=str(tmp_path / "out"), **for_modules)
+    assert template(tmp_path / "out", "Shop") == in_typescript

@@ -11,7 +11,7 @@ const fn = new Function(stack, 'Hello', {
   handler: 'index.handler',
   code: Code.fromInline('exports.handler = async () => { console.log("hello"); }'),
 });
-// For a first look: the bucket, and what is in it, goes with the stack.
+// For a first look: the bucket goes with the stack, unless it holds records; then `autoDeleteObjects` is for them.
 const archive = new BackstopArchive(stack, 'Archive', { removalPolicy: RemovalPolicy.DESTROY });
 
 Backstop.of(app).attachAll({

@@ -1,0 +1,233 @@
+/** Every kind of function, and its role. */
+import * as fs from 'fs';
+import * as path from 'path';
+import { PythonFunction } from '@aws-cdk/aws-lambda-python-alpha';
+import { App, Fn, Mixins, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { Distribution, experimental, LambdaEdgeEventType } from 'aws-cdk-lib/aws-cloudfront';
+import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
+import { Repository } from 'aws-cdk-lib/aws-ecr';
+import { CfnRole, Role } from 'aws-cdk-lib/aws-iam';
+import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
+import { Alias, Architecture, CfnFunction, Code, DockerImageCode, DockerImageFunction, Function, Runtime, SingletonFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
+import { CfnInclude } from 'aws-cdk-lib/cloudformation-include';
+import { Construct } from 'constructs';
+import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf, zips } from './app';
+import { Backstop, BackstopLayer, BackstopMixin } from '../src';
+
+describe('every kind of function', () => {
+  test('on arm64', () => {
+    const stack = stackOf();
+    Backstop.attach(functionIn(stack, 'Orders', { architecture: Architecture.ARM_64 }), MINIMUM);
+    expect(propertiesOf(stack).Layers).toEqual([arnOf('arm64')]);
+  });
+
+  test('a resource with a role of the same stack', () => {
+    const stack = stackOf();
+    const role = new CfnRole(stack, 'Role', { assumeRolePolicyDocument: { Version: '2012-10-17', Statement: [] } });
+    const fn = new CfnFunction(stack, 'Orders', { code: { zipFile: 'x' }, runtime: 'nodejs22.x', handler: 'index.handler', role: role.attrArn, environment: { variables: { TABLE: 'orders' } } });
+    Backstop.attach(fn, MINIMUM);
+    expect(propertiesOf(stack).Layers).toEqual([arnOf('x86_64')]);
+    expect(propertiesOf(stack).Environment.Variables).toEqual({ ...MERGED, TABLE: 'orders' });
+    Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', { Roles: [{ Ref: 'Role' }] });
+    expect(warningsOf(stack)).toEqual([]);
+  });
+
+  test('a role that cannot be changed is told, with what it needs', () => {
+    const stack = stackOf();
+    const role = 'arn:aws:iam::111122223333:role/theirs';
+    Backstop.attach(new CfnFunction(stack, 'Orders', { code: { zipFile: 'x' }, runtime: 'nodejs22.x', handler: 'index.handler', role }), MINIMUM);
+    expect(warningsOf(stack)).toEqual([expect.stringContaining('s3:PutObject')]);
+  });
+
+  test("SAM's, whose role SAM makes", () => {
+    const stack = stackOf();
+    const fn = new SamFunction(stack, 'Orders', { codeUri: 's3://code/orders.zip', runtime: 'nodejs22.x', handler: 'index.handler', policies: ['AmazonDynamoDBReadOnlyAccess'] });
+    Backstop.attach(fn, MINIMUM);
+    const { Layers, Environment, Policies } = propertiesOf(stack, 'AWS::Serverless::Function');
+    expect(Layers).toEqual([arnOf('x86_64')]);
+    expect(Environment.Variables).toEqual(MERGED);
+    expect(Policies).toEqual(['AmazonDynamoDBReadOnlyAccess', expect.objectContaining({ Statement: [expect.objectContaining({ Action: 's3:PutObject' })] })]);
+  });
+
+  test('a singleton, by itself', () => {
+    const stack = stackOf();
+    const fn = new SingletonFunction(stack, 'Orders', { uuid: 'one', runtime: Runtime.NODEJS_22_X, handler: 'index.handler', code: Code.fromInline('x') });
+    Backstop.attach(fn, MINIMUM);
+    expect(propertiesOf(stack).Environment.Variables).toEqual(MERGED);
+  });
+
+  test('in Python, of a class of its own', () => {
+    // Its dependencies are brought by Docker, where it is built: CDK builds nothing for stacks that are not deployed.
+    const stack = new Stack(new App({ context: { 'aws:cdk:bundling-stacks': [] } }), 'Shop', { env: ENV });
+    Backstop.attach(new PythonFunction(stack, 'Orders', { entry: path.join(__dirname, 'python'), runtime: Runtime.PYTHON_3_13, architecture: Architecture.ARM_64 }), MINIMUM);
+    expect(propertiesOf(stack)).toMatchObject({ Handler: 'index.handler', Layers: [arnOf('arm64')], Environment: { Variables: MERGED } });
+  });
+
+  test('of a construct that holds one', () => {
+    class Service extends Construct {
+      constructor(scope: Construct, id: string) {
+        super(scope, id);
+        this.node.defaultChild = functionIn(this);
+      }
+    }
+    const stack = stackOf();
+    Backstop.attach(new Service(stack, 'Service'), MINIMUM);
+    expect(propertiesOf(stack).Layers).toEqual([arnOf('x86_64')]);
+  });
+
+  test('by an alias, whose version is published anew', () => {
+    const versions = [false, true].map((attached) => {
+      const stack = stackOf();
+      const fn = functionIn(stack);
+      const alias = new Alias(stack, 'Live', { aliasName: 'live', version: fn.currentVersion });
+      if (attached) Backstop.attach(alias, MINIMUM);
+      expect('Layers' in propertiesOf(stack)).toBe(attached);
+      return Object.keys(Template.fromStack(stack).findResources('AWS::Lambda::Version'))[0];
+    });
+    expect(versions[0]).not.toEqual(versions[1]);
+  });
+
+  test('a container image gets the environment, and is told what it needs', () => {
+    const stack = stackOf();
+    const fn = new DockerImageFunction(stack, 'Orders', { code: DockerImageCode.fromEcr(Repository.fromRepositoryName(stack, 'Images', 'orders')) });
+    Backstop.attach(fn, { ...MINIMUM, layer: undefined });
+    const { Layers, Environment } = propertiesOf(stack);
+    expect(Layers).toBeUndefined();
+    expect(Environment.Variables).toEqual(MERGED);
+    expect(warningsOf(stack)).toEqual([expect.stringMatching(/ADD extension-x86_64.tar.gz \/opt\/\nRUN chmod/)]);
+    expect(errorsOf(stack)).toEqual([]);
+  });
+
+  test('an imported one is an error by itself, and a warning among all', () => {
+    const [alone, all] = [stackOf(), stackOf()];
+    Backstop.attach(Function.fromFunctionName(alone, 'Theirs', 'theirs'), MINIMUM);
+    Function.fromFunctionName(all, 'Theirs', 'theirs');
+    Backstop.of(all).attachAll(MINIMUM);
+    expect(errorsOf(alone)).toEqual([expect.stringContaining('Shop/Theirs')]);
+    expect(warningsOf(all)).toEqual([expect.stringContaining('Shop/Theirs')]);
+  });
+});
+
+describe('a resource with plain properties', () => {
+  const own = 'arn:aws:lambda:eu-west-1:111122223333:layer:own:1';
+  const late = 'arn:aws:lambda:eu-west-1:111122223333:layer:late:1';
+  const plain = (stack: Stack) => new CfnFunction(stack, 'Orders', {
+    code: { zipFile: 'x' }, role: 'arn:aws:iam::111122223333:role/theirs', runtime: 'nodejs22.x', handler: 'index.handler', layers: [own], environment: { variables: { TABLE: 'orders' } },
+  });
+
+  test('keeps them plain, so that others can go on from them', () => {
+    const stack = stackOf();
+    const fn = plain(stack);
+    Mixins.of(fn).apply(new BackstopMixin(MINIMUM));
+    fn.layers = [...fn.layers!, late];
+    const environment = fn.environment as CfnFunction.EnvironmentProperty;
+    fn.environment = { ...environment, variables: { ...environment.variables, LATE: 'yes' } };
+    expect(propertiesOf(stack).Layers).toEqual([own, arnOf('x86_64'), late]);
+    expect(propertiesOf(stack).Environment.Variables).toEqual({ ...MERGED, TABLE: 'orders', LATE: 'yes' });
+    expect(errorsOf(stack)).toEqual([]);
+  });
+
+  test('may have them changed in their place', () => {
+    const stack = stackOf();
+    const fn = plain(stack);
+    Backstop.attach(fn, MINIMUM);
+    fn.layers!.push(late);
+    expect(propertiesOf(stack).Layers).toEqual([own, arnOf('x86_64'), late]);
+  });
+
+  test('from a template that is included', () => {
+    const stack = stackOf();
+    const file = path.join(zips(), 'template.json');
+    fs.writeFileSync(file, JSON.stringify({
+      Parameters: { Table: { Type: 'String' } },
+      Resources: {
+        Role: { Type: 'AWS::IAM::Role', Properties: { AssumeRolePolicyDocument: { Version: '2012-10-17', Statement: [] } } },
+        Orders: {
+          Type: 'AWS::Lambda::Function',
+          Properties: {
+            Code: { ZipFile: 'x' }, Role: { 'Fn::GetAtt': ['Role', 'Arn'] }, Runtime: 'nodejs22.x', Handler: 'index.handler', Layers: [own], Environment: { Variables: { TABLE: { Ref: 'Table' } } },
+          },
+        },
+      },
+    }));
+    new CfnInclude(stack, 'Included', { templateFile: file });
+    Backstop.of(stack).attachAll(MINIMUM);
+    expect(propertiesOf(stack).Layers).toEqual([own, arnOf('x86_64')]);
+    expect(propertiesOf(stack).Environment.Variables).toEqual({ ...MERGED, TABLE: { Ref: 'Table' } });
+    Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', { Roles: [{ Ref: 'Role' }] });
+    expect(warningsOf(stack)).toEqual([]);
+  });
+});
+
+describe('Lambda@Edge', () => {
+  const us = { ...ENV, region: 'us-east-1' };
+  const edge = (stack: Stack) => new experimental.EdgeFunction(stack, 'Edge', { runtime: Runtime.NODEJS_22_X, handler: 'index.handler', code: Code.fromInline('x') });
+
+  test('is left as it is among all, with a warning', () => {
+    const [without, all] = [stackOf(us), stackOf(us)];
+    edge(without);
+    edge(all);
+    Backstop.of(all).attachAll(MINIMUM);
+    expect(Template.fromStack(all).toJSON()).toEqual(Template.fromStack(without).toJSON());
+    expect(warningsOf(all)).toEqual([expect.stringContaining('Lambda@Edge')]);
+    expect(errorsOf(all)).toEqual([]);
+  });
+
+  test('is an error by itself, and where it comes later', () => {
+    const [alone, later] = [stackOf(us), stackOf(us)];
+    Backstop.attach(edge(alone), MINIMUM);
+    const fn = functionIn(later);
+    Backstop.attach(fn, { ...MINIMUM, layer: BackstopLayer.fromArn(arnOf('x86_64', 1, 'us-east-1'), Architecture.X86_64) });
+    new Distribution(later, 'Distribution', {
+      defaultBehavior: { origin: new HttpOrigin('example.com'), edgeLambdas: [{ functionVersion: fn.currentVersion, eventType: LambdaEdgeEventType.VIEWER_REQUEST }] },
+    });
+    expect(errorsOf(alone)).toEqual([expect.stringContaining('Lambda@Edge')]);
+    expect(errorsOf(later)).toEqual([expect.stringContaining('Lambda@Edge')]);
+    expect(propertiesOf(later).Layers).toBeUndefined();
+  });
+});
+
+describe('grants', () => {
+  test('are none where there is no fallback', () => {
+    const stack = stackOf();
+    const role = new CfnRole(stack, 'Role', { assumeRolePolicyDocument: { Version: '2012-10-17', Statement: [] } });
+    const common = { runtime: 'nodejs22.x', handler: 'index.handler' };
+    const functions = [
+      functionIn(stack),
+      new CfnFunction(stack, 'OfRole', { ...common, code: { zipFile: 'x' }, role: role.attrArn }),
+      new CfnFunction(stack, 'OfTheirs', { ...common, code: { zipFile: 'x' }, role: 'arn:aws:iam::111122223333:role/theirs' }),
+      new SamFunction(stack, 'Sam', { ...common, codeUri: 's3://code/orders.zip' }),
+    ];
+    functions.forEach((fn) => Backstop.attach(fn, { ...MINIMUM, fallback: undefined }));
+    const template = Template.fromStack(stack);
+    template.resourceCountIs('AWS::IAM::Policy', 0);
+    expect(Object.values(template.findResources('AWS::Serverless::Function'))[0].Properties).not.toHaveProperty('Policies');
+    expect(new Set(warningsOf(stack).map((text) => text.slice(0, 21)))).toEqual(new Set(['There is no fallback:']));
+  });
+
+  const streamIn = (stack: Stack) => new CfnDeliveryStream(stack, 'Theirs', { deliveryStreamName: 'theirs' });
+  const resourcesOf = (stack: Stack) => Object.values(Template.fromStack(stack).findResources('AWS::IAM::Policy'))
+    .flatMap((policy) => policy.Properties.PolicyDocument.Statement.map((statement: any) => statement.Resource));
+
+  test.each<[string, (stack: Stack) => object, unknown]>([
+    ['a stream by its name', (stack) => ({ firehoseStream: streamIn(stack).ref }), {
+      'Fn::Join': ['', [
+        'arn:', { Ref: 'AWS::Partition' }, ':firehose:eu-west-1:111122223333:deliverystream/', { Ref: 'Theirs' },
+      ]],
+    }],
+    ['a stream by its ARN', (stack) => ({ firehoseStream: streamIn(stack).attrArn }), { 'Fn::GetAtt': ['Theirs', 'Arn'] }],
+    ['a bucket by its name', (stack) => ({ s3Bucket: new CfnBucket(stack, 'Theirs').ref }), {
+      'Fn::Join': ['', [
+        'arn:', { Ref: 'AWS::Partition' }, ':s3:::', { Ref: 'Theirs' }, '/backstop/v1/*',
+      ]],
+    }],
+    ['a bucket by its ARN', (stack) => ({ s3Bucket: new CfnBucket(stack, 'Theirs').attrArn }), { 'Fn::Join': ['', [{ 'Fn::GetAtt': ['Theirs', 'Arn'] }, '/backstop/v1/*']] }],
+  ])('name %s, also where it is a token', (_what, fallback, expected) => {
+    const stack = stackOf();
+    Backstop.attach(functionIn(stack), { ...MINIMUM, fallback: fallback(stack) });
+    expect(resourcesOf(stack)).toEqual([expected]);
+  });
+});

@@ -1,0 +1,106 @@
+/** What cannot be attached, and what is said then. */
+import { Duration, Fn, Size, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { Architecture, CfnFunction, Function, LayerVersion } from 'aws-cdk-lib/aws-lambda';
+import { StringParameter } from 'aws-cdk-lib/aws-ssm';
+import { arnOf, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, zips } from './app';
+import { Backstop, BackstopLayer, BackstopProps, BackstopSecret, BackstopSink } from '../src';
+
+describe('what stops the attaching leaves the function as it was, with an error at it', () => {
+  const refused = (props: BackstopProps, change: (stack: Stack) => Function = (stack) => functionIn(stack)) => {
+    const [without, attached] = [stackOf(), stackOf()];
+    change(without);
+    Backstop.attach(change(attached), props);
+    expect(Template.fromStack(attached).toJSON().Resources).toEqual(Template.fromStack(without).toJSON().Resources);
+    const errors = errorsOf(attached);
+    for (const error of errors) expect(error).toContain('Shop/Orders/Resource');
+    return errors.join('\n');
+  };
+
+  test('a sixth layer', () => {
+    const five = (stack: Stack) => functionIn(stack, 'Orders', {
+      layers: [1, 2, 3, 4, 5].map((version) => LayerVersion.fromLayerVersionArn(stack, `Own${version}`, `arn:aws:lambda:eu-west-1:111122223333:layer:own${version}:1`)),
+    });
+    const [without, attached] = [stackOf(), stackOf()];
+    five(without);
+    Backstop.attach(five(attached), { ...MINIMUM, fallback: undefined });
+    expect(propertiesOf(attached)).toEqual(propertiesOf(without));
+    expect(errorsOf(attached)).toEqual([expect.stringContaining('6 layers')]);
+  });
+
+  test('too large an environment, to the byte', () => {
+    const bytes = Buffer.byteLength(JSON.stringify({ ...MERGED, OWN: '' }));
+    for (const [size, errors] of [[4096, 0], [4097, 1]]) {
+      const stack = stackOf();
+      Backstop.attach(functionIn(stack, 'Orders', { environment: { OWN: 'x'.repeat(size - bytes) } }), MINIMUM);
+      expect(errorsOf(stack)).toHaveLength(errors);
+      expect('BACKSTOP_S3_BUCKET' in propertiesOf(stack).Environment.Variables).toBe(errors === 0);
+    }
+  });
+
+  test.each<[string, BackstopProps, string]>([
+    ['no layer', { ...MINIMUM, layer: undefined }, 'There is no layer'],
+    ['a layer of another architecture', { ...MINIMUM, layer: BackstopLayer.fromArn(arnOf('arm64'), Architecture.ARM_64) }, 'no layer for x86_64'],
+    ['a layer of another region', { ...MINIMUM, layer: BackstopLayer.fromArns([arnOf('x86_64', 1, 'us-east-1')]) }, 'only in us-east-1'],
+    ['zips that are not there', { ...MINIMUM, layer: BackstopLayer.fromZips({ directory: 'nowhere' }) }, 'no extension-x86_64.zip in nowhere'],
+    ['nowhere to deliver', { layer }, 'neither primary nor fallback'],
+    ['plain http', { ...MINIMUM, primary: { url: 'http://logs.example.com' } }, 'plain http'],
+    ['no address', { ...MINIMUM, primary: { url: 'logs.example.com' } }, 'https://'],
+    ['an address with a password', { ...MINIMUM, primary: { url: 'https://me:secret@logs.example.com' } }, 'not an address of the form'],
+    ['an order without its stream', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', order: [BackstopSink.FIREHOSE] } }, 'names firehose'],
+    ['a sink twice', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', order: [BackstopSink.S3, BackstopSink.S3] } }, 'each once'],
+    ['settings of S3 without a bucket', { ...MINIMUM, fallback: { s3Prefix: 'x' } }, 'there is no bucket'],
+    ['an alias without its key', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', s3KmsKeyId: 'alias/mine' } }, 'is an alias'],
+    ['too long a timeout', { ...MINIMUM, primary: { url: 'https://a.example', timeout: Duration.minutes(2) } }, '100 to 60000'],
+    ['too much added', { ...MINIMUM, flush: { maxAdded: Duration.seconds(11) } }, '0 to 10000'],
+    ['a buffer too small', { ...MINIMUM, flush: { bufferMax: Size.kibibytes(1) } }, '1048576 to 268435456'],
+    ['a tag with a comma', { ...MINIMUM, tags: { team: 'a,b' } }, 'tags holds'],
+    ['a header of the connection', { ...MINIMUM, primary: { url: 'https://a.example', headers: { Host: BackstopSecret.unsafePlainText('x') } } }, 'remove Content-Type'],
+    ['a header with a comma', { ...MINIMUM, primary: { url: 'https://a.example', headers: { 'X-A': BackstopSecret.unsafePlainText('a,b') } } }, 'cannot be sent'],
+    ['an empty token', { ...MINIMUM, primary: { url: 'https://a.example', token: BackstopSecret.unsafePlainText('') } }, 'primary.token is empty'],
+  ])('%s', (_what, props, message) => {
+    expect(refused(props)).toContain(message);
+  });
+
+  test('too large an environment, whatever its references become', () => {
+    const environment = { OWN: 'x'.repeat(4050), TABLE: Fn.importValue('Table'), QUEUE: Fn.importValue('Queue') };
+    expect(refused({ ...MINIMUM, fallback: undefined }, (stack) => functionIn(stack, 'Orders', { environment }))).toContain('bytes as JSON or more');
+  });
+
+  test.each<[string, (resource: CfnFunction) => void, string]>([
+    ['layers in a parameter', (fn) => { fn.layers = Fn.split(',', Fn.importValue('Layers')); }, 'Its layers are known at the deployment only'],
+    ['an environment under a condition', (fn) => { fn.environment = Fn.conditionIf('Large', { Variables: { A: 'b' } }, { Variables: {} }); }, 'Its variables are known at the deployment only'],
+    ['variables under a condition', (fn) => { fn.environment = { variables: Fn.conditionIf('Large', { A: 'b' }, {}) as any }; }, 'Its variables are known at the deployment only'],
+    ['layers that are written over', (fn) => fn.addPropertyOverride('Layers', [arnOf('x86_64', 9)]), 'overridden by addPropertyOverride'],
+    ['layers that are taken away', (fn) => fn.addPropertyDeletionOverride('Layers'), 'overridden by addPropertyOverride'],
+    ['an architecture that is a token', (fn) => { fn.architectures = [Fn.importValue('Architecture')]; }, 'is not known before the deployment'],
+  ])('%s', (_what, change, message) => {
+    expect(refused({ ...MINIMUM, fallback: undefined }, (stack) => {
+      const fn = functionIn(stack);
+      change(fn.node.defaultChild as CfnFunction);
+      return fn;
+    })).toContain(message);
+  });
+
+  test('an architecture that is changed afterwards', () => {
+    const stack = stackOf();
+    const resource = functionIn(stack).node.defaultChild as CfnFunction;
+    Backstop.attach(resource, MINIMUM);
+    resource.architectures = ['arm64'];
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('architecture was changed')]);
+    expect(propertiesOf(stack).Layers).toBeUndefined();
+    expect(propertiesOf(stack).Environment).toBeUndefined();
+  });
+
+  test('all that is wrong is told together', () => {
+    expect(refused({ primary: { url: 'x' }, tags: { '': 'x' } }).split('\n')).toHaveLength(3);
+  });
+
+  test('a SecureString, which CloudFormation resolves for no function', () => {
+    const stack = stackOf();
+    const parameter = StringParameter.fromSecureStringParameterAttributes(stack, 'Token', { parameterName: '/token', version: 1 });
+    Backstop.attach(functionIn(stack), { ...MINIMUM, primary: { url: 'https://a.example', token: BackstopSecret.fromStringParameter(parameter) } });
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('SecureString')]);
+    expect(propertiesOf(stack).Environment).toBeUndefined();
+  });
+});
