@@ -63,6 +63,9 @@ project.package.addVersion('0.1.0');
 // The examples are tests too, of this library and no other.
 project.jest.addModuleNameMappers({ '^backstop-cdk$': '<rootDir>/src' });
 
+// What only whoever works on the library needs.
+project.npmignore.exclude('/scripts/', '/tests/');
+
 // A lock file without the host that this machine installs from.
 project.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
 

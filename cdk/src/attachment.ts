@@ -20,9 +20,16 @@ import { BackstopProps, fallbackOf, problemsOf, variablesOf } from './settings';
 // By name, so that two copies of this library know of each other.
 const ATTACHMENT = Symbol.for('backstop-cdk.attachment');
 
+const isOfAFunction = (construct: IConstruct) => CfnFunction.isCfnFunction(construct) || SamFunction.isCfnFunction(construct);
+
 /** Whether a construct is a function's resource. */
 export function isFunctionResource(construct: IConstruct): construct is FunctionResource {
-  return CfnFunction.isCfnFunction(construct) || SamFunction.isCfnFunction(construct);
+  return isOfAFunction(construct) && 'layers' in construct;
+}
+
+/** Whether it is one by its type's name only, of which no property can be set: CDK's own small functions are so. */
+export function isGenericResource(construct: IConstruct): boolean {
+  return isOfAFunction(construct) && !isFunctionResource(construct);
 }
 
 /** Attaches to a function; once, however often it is asked. */

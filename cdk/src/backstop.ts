@@ -2,7 +2,7 @@
 import { Annotations, AspectPriority, Aspects, IAspect, Mixin, Stage } from 'aws-cdk-lib';
 import { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct, IConstruct } from 'constructs';
-import { attachTo, isFunctionResource } from './attachment';
+import { attachTo, isFunctionResource, isGenericResource } from './attachment';
 import { FunctionResource, isAtEdge } from './grants';
 import { BackstopProps } from './settings';
 
@@ -35,7 +35,7 @@ export class Backstop {
   public static attach(fn: IConstruct, props: BackstopProps): void {
     const found = resourceOf(fn);
     if (!found) {
-      Annotations.of(fn).addError(`${notAttached(fn)} ${IMPORTED}`);
+      Annotations.of(fn).addError(`${notAttached(fn)} ${isGenericResource(fn) ? GENERIC : IMPORTED}`);
     } else if (isAtEdge(found)) {
       Annotations.of(fn).addError(`${notAttached(fn)} ${AT_EDGE}`);
     } else {
@@ -71,11 +71,10 @@ export class BackstopScope {
     covered.forEach((root) => Aspects.of(root).add(aspect, { priority: PRIORITY }));
     this.scope.node.addValidation({
       validate: () => {
-        for (const pattern of aspect._unused()) {
-          Annotations.of(this.scope).addWarningV2('backstop-cdk:selectorFitsNothing', `No function has a path that fits \`${pattern}\`, which include names: nothing is attached by it.`);
-        }
-        return stages().filter((stage) => !covered.has(stage)).map((stage) =>
+        const late = stages().filter((stage) => !covered.has(stage)).map((stage) =>
           `The stage ${stage.node.path} was made after attachAll, which does not reach it: call attachAll when all stages are there.`);
+        const unused = aspect._unused().map((one) => `No function has a path that fits \`${one}\`, which attachAll was to include: correct it, or take it out.`);
+        return [...late, ...unused];
       },
     });
   }
@@ -92,6 +91,8 @@ export class BackstopAspect implements IAspect {
   public visit(node: IConstruct): void {
     if (isFunctionResource(node)) {
       if (this.selection.chooses(node)) attachUnlessAtEdge(node, this.props);
+    } else if (isGenericResource(node) && this.selection.chooses(node)) {
+      Annotations.of(node).addInfoV2('backstop-cdk:genericResource', `${notAttached(node)} ${GENERIC}`);
     } else if (isImported(node) && this.selection.chooses(node)) {
       Annotations.of(node).addWarningV2('backstop-cdk:imported', `${notAttached(node)} ${IMPORTED}`);
     }
@@ -128,6 +129,7 @@ export class BackstopMixin extends Mixin {
 
 const notAttached = (construct: IConstruct) => `Backstop is not attached to ${construct.node.path}.`;
 const IMPORTED = 'The function is not made by this app: attach to it where it is made, or by `backstop attach`.';
+const GENERIC = 'It is a generic CfnResource, as are small functions of CDK itself: one of your own takes Backstop as a CfnFunction.';
 const AT_EDGE = 'Lambda@Edge may run the function, and takes neither layers nor variables.';
 
 function attachUnlessAtEdge(fn: FunctionResource, props: BackstopProps): void {

@@ -2,19 +2,21 @@
 import * as fs from 'fs';
 import * as path from 'path';
 import { PythonFunction } from '@aws-cdk/aws-lambda-python-alpha';
-import { App, Fn, Mixins, Stack } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
+import { App, CfnResource, Mixins, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Distribution, experimental, LambdaEdgeEventType } from 'aws-cdk-lib/aws-cloudfront';
 import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
-import { CfnRole, Role } from 'aws-cdk-lib/aws-iam';
+import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { Alias, Architecture, CfnFunction, Code, DockerImageCode, DockerImageFunction, Function, Runtime, SingletonFunction } from 'aws-cdk-lib/aws-lambda';
-import { CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { SqsDestination } from 'aws-cdk-lib/aws-s3-notifications';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { CfnInclude } from 'aws-cdk-lib/cloudformation-include';
 import { Construct } from 'constructs';
-import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf, zips } from './app';
+import { arnOf, ENV, errorsOf, functionIn, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf, zips } from './app';
 import { Backstop, BackstopLayer, BackstopMixin } from '../src';
 
 describe('every kind of function', () => {
@@ -99,6 +101,23 @@ describe('every kind of function', () => {
     expect(Environment.Variables).toEqual(MERGED);
     expect(warningsOf(stack)).toEqual([expect.stringMatching(/ADD extension-x86_64.tar.gz \/opt\/\nRUN chmod/)]);
     expect(errorsOf(stack)).toEqual([]);
+  });
+
+  test('a generic resource, as CDK makes for itself, is left alone and told', () => {
+    const [without, all] = [stackOf(), stackOf()].map((stack) => {
+      const bucket = new Bucket(stack, 'Bucket', { removalPolicy: RemovalPolicy.DESTROY, autoDeleteObjects: true });
+      bucket.addObjectCreatedNotification(new SqsDestination(new Queue(stack, 'Queue')));
+      new CfnResource(stack, 'Orders', { type: 'AWS::Lambda::Function', properties: { Handler: 'index.handler', Environment: { Variables: { TABLE: 'orders' } } } });
+      return stack;
+    });
+    Backstop.of(all).attachAll(MINIMUM);
+    expect(Template.fromStack(all).toJSON()).toEqual(Template.fromStack(without).toJSON());
+    Annotations.fromStack(all).hasInfo('/Shop/Orders', Match.stringLikeRegexp('generic CfnResource'));
+    expect(warningsOf(all)).toEqual([]);
+
+    const alone = stackOf();
+    Backstop.attach(new CfnResource(alone, 'Orders', { type: 'AWS::Lambda::Function' }), MINIMUM);
+    expect(errorsOf(alone)).toEqual([expect.stringContaining('generic CfnResource')]);
   });
 
   test('an imported one is an error by itself, and a warning among all', () => {

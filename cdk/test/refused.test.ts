@@ -3,7 +3,7 @@ import { Duration, Fn, Size, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Architecture, CfnFunction, Function, LayerVersion } from 'aws-cdk-lib/aws-lambda';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
-import { arnOf, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, zips } from './app';
+import { arnOf, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf } from './app';
 import { Backstop, BackstopLayer, BackstopProps, BackstopSecret, BackstopSink } from '../src';
 
 describe('what stops the attaching leaves the function as it was, with an error at it', () => {

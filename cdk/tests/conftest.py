@@ -7,6 +7,7 @@ skipped, and says so. Nothing is asked of any AWS account: what is deployed goes
 import json
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,12 @@ def packaged(language: str, out: Path) -> Path:
     command = ["npx", "--no-install", "jsii-pacmak", "--target", language, "--outdir", out]
     run(command + (["--code-only"] if language in ("go", "dotnet") else []), LIBRARY)
     return out / language
+
+
+def zipped(folder: Path) -> Path:
+    """Stand-ins for the zips of a release."""
+    folder.mkdir()
+    for architecture in ("x86_64", "arm64"):
+        with zipfile.ZipFile(folder / f"extension-{architecture}.zip", "w") as archive:
+            archive.writestr("extensions/backstop-extension", f"stand-in for {architecture}")
+    return folder

@@ -8,12 +8,10 @@ import os
 import socket
 import subprocess
 import time
-import zipfile
-from pathlib import Path
 
 import boto3
 import pytest
-from conftest import EXAMPLES, LIBRARY, run
+from conftest import EXAMPLES, LIBRARY, run, zipped
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -41,15 +39,6 @@ def endpoint(tmp_path):
     finally:
         emulator.terminate()
         emulator.wait(timeout=20)
-
-
-def zipped(folder: Path) -> Path:
-    """Stand-ins for the zips of a release."""
-    folder.mkdir()
-    for architecture in ("x86_64", "arm64"):
-        with zipfile.ZipFile(folder / f"extension-{architecture}.zip", "w") as archive:
-            archive.writestr("extensions/backstop-extension", f"stand-in for {architecture}")
-    return folder
 
 
 def test_the_quickstart_is_deployed_read_back_and_destroyed(endpoint, tmp_path):

@@ -32,3 +32,21 @@ fn every_package_has_the_workspaces_version() {
         }
     }
 }
+
+#[test]
+fn the_cdk_library_has_the_workspaces_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, text) in [
+        ("package.json", format!("\n  \"version\": \"{version}\",")),
+        (".projenrc.js", format!("addVersion('{version}')")),
+        ("src/layer.ts", format!("const RELEASE = '{version}';")),
+        ("examples/go/go.mod", format!("/backstopcdk v{version}\n")),
+        (
+            "examples/java/pom.xml",
+            format!("<backstop.version>{version}</backstop.version>"),
+        ),
+    ] {
+        let content = fs::read_to_string(repository().join("cdk").join(file)).unwrap();
+        assert!(content.contains(&text), "cdk/{file} is without {text:?}");
+    }
+}
