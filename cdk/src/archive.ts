@@ -10,10 +10,10 @@ import { Effect, Grant, IGrantable, PolicyStatement, Role, ServicePrincipal, Sta
 import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, LogStream, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { BlockPublicAccess, Bucket, BucketEncryption, CfnBucket, IBucket, LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
+import { BlockPublicAccess, Bucket, BucketEncryption, IBucket, LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ArchiveTables } from './archive-tables';
-import { fallbackStatements, grantTo } from './grants';
+import { acknowledgeStars, fallbackStatements, grantTo } from './grants';
 import { BackstopFallback } from './settings';
 
 /** What becomes of objects as they age; a step that is not named is not taken. */
@@ -258,7 +258,9 @@ export class BackstopArchive extends Construct {
     const objects = [bucket.arnForObjects(`${prefix}/v1/stream=${streamName}/*`), bucket.arnForObjects(`${prefix}-errors/*`)];
     role.addToPolicy(new PolicyStatement({ actions: ['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketMultipartUploads'], resources: [bucket.bucketArn] }));
     // What AWS asks for; reading is limited to what the stream itself may write.
-    role.addToPolicy(new PolicyStatement({ actions: ['s3:AbortMultipartUpload', 's3:GetObject', 's3:PutObject'], resources: objects }));
+    const writes = new PolicyStatement({ actions: ['s3:AbortMultipartUpload', 's3:GetObject', 's3:PutObject'], resources: objects });
+    role.addToPolicy(writes);
+    acknowledgeStars(role, [writes]);
     role.addToPolicy(new PolicyStatement({
       actions: ['logs:PutLogEvents'],
       resources: [stack.formatArn({ service: 'logs', resource: 'log-group', resourceName: `${logGroup.logGroupName}:log-stream:${logStream.logStreamName}`, arnFormat: ArnFormat.COLON_RESOURCE_NAME })],
@@ -268,13 +270,6 @@ export class BackstopArchive extends Construct {
         actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [props.encryptionKey.keyArn], conditions: { StringLike: { 'kms:ViaService': 's3.*' } },
       }));
     }
-    const bucketId = stack.getLogicalId(bucket.node.defaultChild as CfnBucket);
-    for (const below of [`${prefix}/v1/stream=${streamName}/*`, `${prefix}-errors/*`]) {
-      Validations.of(role).acknowledge({
-        id: `AwsSolutions-IAM5[Resource::<${bucketId}.Arn>/${below}]`, reason: 'Objects have names that are not known before: the star is below a prefix that the stream writes.',
-      });
-    }
-
     const when = 'dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/';
     const stream = new CfnDeliveryStream(this, 'Stream', {
       deliveryStreamName: streamName,

@@ -2,9 +2,10 @@
  * What a function's role needs, and no more: to write to the fallbacks. And how it gets that, wherever the
  * role is made.
  */
-import { ArnFormat, IResolveContext, Lazy, Reference, Resource, Stack, Token, Tokenization } from 'aws-cdk-lib';
-import { CfnPolicy, CfnRole, Grant, IGrantable, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
+import { createHash } from 'crypto';
+import { ArnFormat, IResolveContext, Lazy, Reference, Resource, Stack, Token, Tokenization, Validations } from 'aws-cdk-lib';
+import { CfnPolicy, CfnRole, Grant, IGrantable, PolicyDocument, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
+import { CfnFunction, IFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { IConstruct } from 'constructs';
 import { BackstopFallback } from './settings';
@@ -62,20 +63,52 @@ export function grantTo(grantee: IGrantable, statement: PolicyStatement): Grant 
 /** Lets a function's role write to the fallbacks. Answers whether that was possible. */
 export function grantFunction(fn: FunctionResource, statements: PolicyStatement[]): boolean {
   if (statements.length === 0) return true;
-  const owner = fn.node.scope as (IConstruct & Partial<IGrantable>) | undefined;
-  if (owner && Resource.isResource(owner) && 'grantPrincipal' in owner) {
-    return statements.map((statement) => grantTo(owner as unknown as IGrantable, statement)).every((grant) => grant.success);
-  }
   if (SamFunction.isCfnFunction(fn) && fn.role === undefined) {
     grantBySam(fn, statements);
     return true;
   }
+  const owner = ownerOf(fn);
   const role = roleOf(fn);
-  if (!role || Stack.of(role) !== fn.stack) return false;
-  new CfnPolicy(fn.stack, `BackstopPolicy-${fn.node.addr}`, {
-    policyName: `backstop-${fn.node.addr}`, policyDocument: new PolicyDocument({ statements }), roles: [role.ref],
-  });
-  return true;
+  // A role that is not to be changed, or is not made here, is what the owner's `role` knows.
+  if (role && role.stack === fn.stack && (!owner || Role.isRole(owner.role))) {
+    grantTogether(role, statements);
+    return true;
+  }
+  return owner !== undefined && statements.map((statement) => grantTo(owner, statement)).every((grant) => grant.success);
+}
+
+/** One policy for all roles of a stack, which may have 500 resources in all: not one for each function. */
+function grantTogether(role: CfnRole, statements: PolicyStatement[]): void {
+  const { stack } = role;
+  const document = new PolicyDocument({ statements });
+  const id = `BackstopPolicy${createHash('sha256').update(JSON.stringify(stack.resolve(document))).digest('hex').slice(0, 8)}`;
+  let policy = stack.node.tryFindChild(id) as CfnPolicy | undefined;
+  if (!policy) {
+    policy = new CfnPolicy(stack, id, { policyName: id, policyDocument: document, roles: [] });
+    acknowledgeStars(policy, statements);
+  }
+  // Nothing waits for the policy: roles may name functions, and then neither could be first.
+  if (!policy.roles!.includes(role.ref)) policy.roles = [...policy.roles!, role.ref];
+}
+
+/** Says to cdk-nag, in its own words, why there are stars in resources of these statements. */
+export function acknowledgeStars(scope: IConstruct, statements: PolicyStatement[]): void {
+  for (const resource of statements.flatMap(({ resources }) => resources)) {
+    const text = flat(Stack.of(scope).resolve(resource));
+    if (text.includes('*')) {
+      Validations.of(scope).acknowledge({ id: `AwsSolutions-IAM5[Resource::${text}]`, reason: 'Objects have names that are not known before: the star is below a prefix that only telemetry is in.' });
+    }
+  }
+}
+
+/** A resolved value as cdk-nag writes it. */
+function flat(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  const [[kind, of]] = Object.entries(value);
+  if (kind === 'Ref') return `<${of}>`;
+  if (kind === 'Fn::GetAtt') return `<${of.join('.')}>`;
+  if (kind === 'Fn::Join') return of[1].map(flat).join(of[0]);
+  return JSON.stringify(value);
 }
 
 /** SAM makes the role itself, from a list of policies. */
@@ -89,6 +122,12 @@ function grantBySam(fn: SamFunction, statements: PolicyStatement[]): void {
       return [...list, { version: '2012-10-17', statement: statements.map((statement) => context.resolve(statement.toStatementJson())) }];
     },
   });
+}
+
+/** The construct of `aws-lambda` that the resource is of. */
+function ownerOf(fn: FunctionResource): IFunction | undefined {
+  const owner: unknown = fn.node.scope;
+  return Resource.isResource(owner as IConstruct) && 'grantPrincipal' in (owner as object) ? owner as IFunction : undefined;
 }
 
 /** The role's resource, where the app makes it. */

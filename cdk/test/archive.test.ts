@@ -2,6 +2,7 @@ import { App, Duration, RemovalPolicy, Size, Stack, Validations } from 'aws-cdk-
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
+import { Runtime } from 'aws-cdk-lib/aws-lambda';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { ENV, functionIn, layer, stackOf } from './app';
 import { Backstop, BackstopArchive, BackstopArchiveProps } from '../src';
@@ -82,7 +83,7 @@ test('a function with the archive writes to both, and needs nothing more', () =>
   const [fn] = Object.values(template.findResources('AWS::Lambda::Function'));
   expect(Object.keys(fn.Properties.Environment.Variables)).toEqual(['BACKSTOP_FIREHOSE_STREAM', 'BACKSTOP_S3_BUCKET', 'BACKSTOP_S3_PREFIX', 'BACKSTOP_S3_EXPECTED_BUCKET_OWNER']);
   expect(fn.Properties.Environment.Variables.BACKSTOP_S3_EXPECTED_BUCKET_OWNER).toBe(ENV.account);
-  const policy = Object.entries(template.findResources('AWS::IAM::Policy')).find(([id]) => id.startsWith('Orders'))![1];
+  const policy = Object.entries(template.findResources('AWS::IAM::Policy')).find(([id]) => id.startsWith('BackstopPolicy'))![1];
   expect(policy.Properties.PolicyDocument.Statement.map((statement: any) => statement.Action)).toEqual(['firehose:PutRecordBatch', 's3:PutObject', 'kms:GenerateDataKey']);
 });
 
@@ -163,6 +164,12 @@ describe('cdk-nag', () => {
     ['the archive as it is', () => ({})],
     ['one with everything', () => ({ alarms: { directWrites: true }, tables: {}, versioned: true, removalPolicy: RemovalPolicy.DESTROY })],
     ['one with a key', (stack) => ({ encryptionKey: new Key(stack, 'Key', { enableKeyRotation: true }) })],
+    ['what a function beside it is granted', (stack) => {
+      const role = new Role(stack, 'Writer', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+      Validations.of(functionIn(stack, 'Orders', { role, runtime: Runtime.NODEJS_24_X })).acknowledge({ id: 'AwsSolutions-L1', reason: 'Not of interest here.' });
+      Backstop.of(stack).attachAll({ layer, fallback: { s3Bucket: 'my-archive', firehoseStream: 'records' } });
+      return {};
+    }],
     ['one without a stream', () => ({ hasStream: false, alarms: {}, prefix: 'telemetry/of/all' })],
   ])('has nothing to say of %s', (_what, props) => {
     expect(verdictOn((stack) => archiveIn(stack, props(stack)))).toBe('');

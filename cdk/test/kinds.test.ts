@@ -7,7 +7,7 @@ import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Distribution, experimental, LambdaEdgeEventType } from 'aws-cdk-lib/aws-cloudfront';
 import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
-import { CfnRole } from 'aws-cdk-lib/aws-iam';
+import { CfnRole, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { Alias, Architecture, CfnFunction, Code, DockerImageCode, DockerImageFunction, Function, Runtime, SingletonFunction } from 'aws-cdk-lib/aws-lambda';
 import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
@@ -210,6 +210,38 @@ describe('Lambda@Edge', () => {
 });
 
 describe('grants', () => {
+  test('are one policy for the roles of a stack, each once', () => {
+    const stack = stackOf();
+    const role = new Role(stack, 'Shared', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    ['Orders', 'Payments'].forEach((id) => functionIn(stack, id, { role }));
+    // A role that names a function: the function must not wait for a policy of that role.
+    const audit = functionIn(stack, 'Audit');
+    (audit.role as Role).attachInlinePolicy(new Policy(stack, 'Named', { statements: [new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [audit.functionArn] })] }));
+    Backstop.of(stack).attachAll(MINIMUM);
+    const policies = Object.entries(Template.fromStack(stack).findResources('AWS::IAM::Policy')).filter(([id]) => id.startsWith('Backstop'));
+    expect(policies.map(([, policy]) => policy.Properties.Roles.map(({ Ref }: any) => Ref.slice(0, 6)).sort())).toEqual([['AuditS', 'Shared']]);
+    for (const fn of Object.values(Template.fromStack(stack).findResources('AWS::Lambda::Function'))) {
+      expect(JSON.stringify(fn.DependsOn)).not.toContain('Backstop');
+    }
+  });
+
+  test('leave a role alone that is not to be changed', () => {
+    const stack = stackOf();
+    const role = new Role(stack, 'Theirs', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    Backstop.attach(functionIn(stack, 'Orders', { role: role.withoutPolicyUpdates() }), MINIMUM);
+    Template.fromStack(stack).resourceCountIs('AWS::IAM::Policy', 0);
+  });
+
+  test('go to an imported role by its name, and to one of another stack where it is', () => {
+    const app = new App();
+    const [platform, stack] = ['Platform', 'Shop'].map((id) => new Stack(app, id, { env: ENV }));
+    const role = new Role(platform, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    Backstop.attach(functionIn(stack, 'Orders', { role }), MINIMUM);
+    Backstop.attach(functionIn(stack, 'Payments', { role: Role.fromRoleName(stack, 'Imported', 'theirs') }), MINIMUM);
+    Template.fromStack(platform).hasResourceProperties('AWS::IAM::Policy', { Roles: [{ Ref: 'Role1ABCC5F0' }] });
+    Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', { Roles: ['theirs'] });
+  });
+
   test('are none where there is no fallback', () => {
     const stack = stackOf();
     const role = new CfnRole(stack, 'Role', { assumeRolePolicyDocument: { Version: '2012-10-17', Statement: [] } });
