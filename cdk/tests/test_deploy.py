@@ -79,6 +79,14 @@ def test_the_quickstart_is_deployed_read_back_and_destroyed(endpoint, tmp_path):
     assert destination["BucketARN"] == f"arn:aws:s3:::{bucket}"
     assert destination["Prefix"].startswith(f"backstop/v1/stream={stream}/dt=")
 
+    role = functions[0]["Role"].split("/")[-1]
+    (policy,) = client("iam").list_role_policies(RoleName=role)["PolicyNames"]
+    granted = client("iam").get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]["Statement"]
+    assert {each["Action"]: each["Resource"] for each in granted} == {
+        "firehose:PutRecordBatch": f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/{stream}",
+        "s3:PutObject": f"arn:aws:s3:::{bucket}/backstop/v1/*",
+    }
+
     run([*cdk, "destroy", "--force"], tmp_path, **environment)
     assert client("lambda").list_functions()["Functions"] == []
     # A function somewhere may name it.
