@@ -113,12 +113,14 @@ export interface BackstopFallback {
    */
   readonly archive?: BackstopArchive;
   /**
-   * A delivery stream, by name or ARN; where it is a token, by ARN (`BACKSTOP_FIREHOSE_STREAM`).
+   * A delivery stream, by name or ARN; a token of which CDK does not know which is taken for an ARN
+   * (`BACKSTOP_FIREHOSE_STREAM`).
    * @default - none
    */
   readonly firehoseStream?: string;
   /**
-   * A bucket, by name or ARN; where it is a token, by name (`BACKSTOP_S3_BUCKET`).
+   * A bucket, by name or ARN; a token of which CDK does not know which is taken for a name
+   * (`BACKSTOP_S3_BUCKET`).
    * @default - none
    */
   readonly s3Bucket?: string;
@@ -301,7 +303,7 @@ function primaryProblems({ primary }: BackstopProps): string[] {
   if (!Token.isUnresolved(url)) {
     if (!/^https?:\/\//i.test(url)) {
       problems.push('primary.url does not begin with https://.');
-    } else if (!/^https?:\/\/([\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])(:[1-9]\d{0,4})?([/?][!$%&'()*+,./:;=?@[\]_~A-Za-z0-9-]*)?$/i.test(url)) {
+    } else if (!URL.canParse(url) || !/^https?:\/\/([\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])(:[1-9]\d{0,4})?([/?][!$%&'()*+,./:;=?@[\]_~A-Za-z0-9-]*)?$/i.test(url)) {
       problems.push('primary.url is not an address of the form https://host/path: it may have a port and a query, no user name, password, fragment or space. For credentials use primary.token or primary.headers.');
     } else if (/^http:/i.test(url) && !/^http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])([:/?]|$)/i.test(url) && !primary.allowPlaintext) {
       problems.push('primary.url is plain http, and its host is not loopback: use https, or set primary.allowPlaintext to true.');

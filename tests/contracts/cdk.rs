@@ -1,9 +1,10 @@
 //! The CDK library and the register speak of the same variables, with the same bounds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use backstop_config::{Kind, REGISTER};
+use backstop_config::{Kind, REGISTER, Settings};
+use serde_json::Value;
 
 use crate::repository;
 
@@ -48,5 +49,39 @@ fn the_library_knows_bounds_and_values_of_the_register() {
             Kind::Pairs => "kind: 'pairs'".to_owned(),
         };
         assert!(row.contains(&expected), "{row} is without {expected}");
+    }
+}
+
+/// What the library was asked for, as it would reach the extension.
+fn environment(kind: &str, value: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let pair = || format!("{}={}", text(&value[0]), text(&value[1]));
+    let (name, value) = match kind {
+        "url" => ("BACKSTOP_PRIMARY_URL", text(value)),
+        "token" => ("BACKSTOP_PRIMARY_TOKEN", text(value)),
+        "header" => ("BACKSTOP_PRIMARY_HEADERS", pair()),
+        "tag" => ("BACKSTOP_TAGS", pair()),
+        _ => panic!("{kind} is not known"),
+    };
+    BTreeMap::from([
+        (
+            "BACKSTOP_PRIMARY_URL".to_owned(),
+            "https://logs.example.com".to_owned(),
+        ),
+        (name.to_owned(), value),
+    ])
+}
+
+#[test]
+fn the_extension_takes_and_refuses_what_the_library_does() {
+    let cases = fs::read_to_string(repository().join("cdk/test/cases.json")).unwrap();
+    let cases: Value = serde_json::from_str(&cases).unwrap();
+    for (kind, cases) in cases.as_object().unwrap() {
+        for (verdict, is_accepted) in [("accepted", true), ("refused", false)] {
+            for case in cases[verdict].as_array().unwrap() {
+                let (_, errors) = Settings::resolve(&environment(kind, case));
+                assert_eq!(errors.is_empty(), is_accepted, "{kind} {case}: {errors:?}");
+            }
+        }
     }
 }
