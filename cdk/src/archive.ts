@@ -8,12 +8,12 @@ import { ArnFormat, Duration, Names, RemovalPolicy, Size, SizeRoundingBehavior, 
 import { Alarm, ComparisonOperator, IAlarmAction, Metric, MetricProps, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { Effect, Grant, IGrantable, PolicyStatement, Role, ServicePrincipal, StarPrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
-import { IKey } from 'aws-cdk-lib/aws-kms';
+import { Alias, IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, LogStream, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption, IBucket, LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { ArchiveTables } from './archive-tables';
-import { acknowledgeStars, fallbackStatements, grantTo } from './grants';
+import { acknowledgeStars, fallbackStatements, grantTo, isAlias } from './grants';
 import { BackstopFallback } from './settings';
 
 /** What becomes of objects as they age; a step that is not named is not taken. */
@@ -176,13 +176,15 @@ export class BackstopArchive extends Construct {
   public readonly fallback: BackstopFallback;
   private readonly streamName: string;
   private readonly stream?: CfnDeliveryStream;
+  private readonly encryptionKey?: IKey;
 
   constructor(scope: Construct, id: string, props: BackstopArchiveProps = {}) {
     super(scope, id);
     this.prefix = props.prefix ?? 'backstop';
     // Its own name is in the keys of what it writes, and so must be known before it is there.
     this.streamName = props.streamName ?? Names.uniqueResourceName(this, { maxLength: 64, separator: '-' });
-    this.node.addValidation({ validate: () => problemsOf(this.prefix, this.streamName, props) });
+    this.encryptionKey = keyOf(props);
+    this.node.addValidation({ validate: () => problemsOf(this.prefix, this.streamName, props, this.encryptionKey) });
 
     this.bucket = this.makeBucket(props);
     this.replayFrom = `s3://${this.bucket.bucketName}/${this.prefix}`;
@@ -195,7 +197,7 @@ export class BackstopArchive extends Construct {
       s3Bucket: this.bucket.bucketName,
       s3Prefix: this.prefix,
       s3ExpectedBucketOwner: Stack.of(this).account,
-      kmsKeyArns: props.encryptionKey ? [props.encryptionKey.keyArn] : undefined,
+      kmsKeyArns: this.encryptionKey ? [this.encryptionKey.keyArn] : undefined,
     };
     if (props.alarms) this.makeAlarms(props.alarms);
     if (props.tables) {
@@ -210,7 +212,7 @@ export class BackstopArchive extends Construct {
   }
 
   private makeBucket(props: BackstopArchiveProps): Bucket {
-    const { encryptionKey: key } = props;
+    const { encryptionKey: key } = this;
     const bucket = new Bucket(this, 'Bucket', {
       bucketName: props.bucketName,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
@@ -265,9 +267,9 @@ export class BackstopArchive extends Construct {
       actions: ['logs:PutLogEvents'],
       resources: [stack.formatArn({ service: 'logs', resource: 'log-group', resourceName: `${logGroup.logGroupName}:log-stream:${logStream.logStreamName}`, arnFormat: ArnFormat.COLON_RESOURCE_NAME })],
     }));
-    if (props.encryptionKey) {
+    if (this.encryptionKey) {
       role.addToPolicy(new PolicyStatement({
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [props.encryptionKey.keyArn], conditions: { StringLike: { 'kms:ViaService': 's3.*' } },
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [this.encryptionKey.keyArn], conditions: { StringLike: { 'kms:ViaService': 's3.*' } },
       }));
     }
     const when = 'dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/';
@@ -291,8 +293,9 @@ export class BackstopArchive extends Construct {
         cloudWatchLoggingOptions: { enabled: true, logGroupName: logGroup.logGroupName, logStreamName: logStream.logStreamName },
       },
     });
-    // Firehose tries the role when it is made.
-    stream.node.addDependency(role, bucket);
+    // Firehose tries the role when it is made. Of the bucket its own resources are waited for, and not what is made
+    // below it later: a notification waits for the function, which is told of the stream.
+    stream.node.addDependency(role, bucket.node.defaultChild!, ...(bucket.policy ? [bucket.policy] : []));
     return stream;
   }
 
@@ -345,9 +348,15 @@ function lifecycleOf(props: BackstopArchiveProps): LifecycleRule {
   };
 }
 
-function problemsOf(prefix: string, streamName: string, props: BackstopArchiveProps): string[] {
+/** The key behind an alias, where that is known: in a policy an alias grants nothing. */
+function keyOf({ encryptionKey }: BackstopArchiveProps): IKey | undefined {
+  return encryptionKey instanceof Alias ? encryptionKey.aliasTargetKey : encryptionKey;
+}
+
+function problemsOf(prefix: string, streamName: string, props: BackstopArchiveProps, key?: IKey): string[] {
   const problems: string[] = [];
   const { infrequentAccessAfter: infrequent, glacierInstantAfter: glacier, expireAfter: expire } = props.lifecycle ?? {};
+  if (key && isAlias(key.keyArn)) problems.push('encryptionKey is the alias of a key that is not known here, and grants nothing in a policy: give the key itself.');
   if (!Token.isUnresolved(prefix) && !/^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/.test(prefix)) {
     problems.push('prefix is not made of letters, digits, dots, hyphens and underscores, with single slashes between its parts and none at its ends.');
   }
@@ -359,6 +368,7 @@ function problemsOf(prefix: string, streamName: string, props: BackstopArchivePr
   if (expire && [infrequent, glacier].some((move) => move && move.toDays() >= expire.toDays())) {
     problems.push('lifecycle.expireAfter does not come after the moves to cheaper classes.');
   }
+  if (expire && expire.toDays() < 1) problems.push('lifecycle.expireAfter is less than a day.');
   const { buffer, bufferFor } = props.stream ?? {};
   const isWithin = (value: number, least: number, most: number) => value >= least && value <= most;
   if (buffer && !isWithin(buffer.toMebibytes({ rounding: SizeRoundingBehavior.NONE }), 1, 128)) problems.push('stream.buffer is not 1 to 128 MiB.');

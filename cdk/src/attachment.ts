@@ -2,220 +2,288 @@
  * Attaches to one function, at the level of its CloudFormation resource: the one code path under
  * `Backstop.attach`, the Aspect and the Mixin.
  *
- * What the function has is looked at again when nobody changes it any more, so that whoever adds to its layers
- * and variables later, in any order, is taken into account. What stops the attaching becomes an error at the
- * function, and then nothing of it is changed.
+ * Asking is one thing, attaching another: that is done once, after all Aspects of the function have seen it, so
+ * that the order in which Aspects, mixins and code come does not matter. What stops it becomes an error at the
+ * function, and then nothing is changed.
  *
- * Must not: touch handler, runtime or wrapper.
+ * Must not: touch handler, runtime or wrapper; add an Aspect for each function, which makes CDK begin anew.
  */
-import { Annotations, IResolveContext, Lazy, Stack, Token } from 'aws-cdk-lib';
-import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
-import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
-import { IConstruct } from 'constructs';
-import { fallbackStatements, FunctionResource, grantFunction, isAtEdge } from './grants';
-import { foundIn, plan, Plan } from './plan';
+import { Annotations, Aspects, IAspect, IResolveContext, Lazy, Stack, Stage, Token } from 'aws-cdk-lib';
+import { Construct, IConstruct } from 'constructs';
+import { architectureOf, FunctionResource, isAtEdge, isImage, overridesOf } from './function';
+import { fallbackStatements, grantFunction, identityOf } from './grants';
+import { foundIn, isIntrinsic, plan, Plan } from './plan';
 import { REGISTER } from './register';
-import { BackstopProps, fallbackOf, problemsOf, variablesOf } from './settings';
+import { BackstopFallback, BackstopProps, fallbackOf, problemsOf, variablesOf } from './settings';
 
+/** What was asked for, and how near to the function: the nearest holds, and of two the first. */
+interface Request {
+  readonly props: BackstopProps;
+  readonly nearness: number;
+}
+
+/** Nearer than every scope: the function was named. */
+const BY_NAME = Infinity;
+
+// The child of the function's resource that stands for what is attached.
+const CHILD = 'Backstop';
 // By name, so that two copies of this library know of each other.
-const ATTACHMENT = Symbol.for('backstop-cdk.attachment');
+const MARK = Symbol.for('backstop-cdk.attachment');
 
-const isOfAFunction = (construct: IConstruct) => CfnFunction.isCfnFunction(construct) || SamFunction.isCfnFunction(construct);
-
-/** Whether a construct is a function's resource. */
-export function isFunctionResource(construct: IConstruct): construct is FunctionResource {
-  return isOfAFunction(construct) && 'layers' in construct;
+/** Whether this is what stands for something attached. */
+export function isAttachment(construct: IConstruct): construct is Attachment {
+  return MARK in construct;
 }
 
-/** Whether it is one by its type's name only, of which no property can be set: CDK's own small functions are so. */
-export function isGenericResource(construct: IConstruct): boolean {
-  return isOfAFunction(construct) && !isFunctionResource(construct);
-}
-
-/** Attaches to a function; once, however often it is asked. */
+/** Asks for Backstop beside a function, by name. */
 export function attachTo(fn: FunctionResource, props: BackstopProps): void {
-  const there = (fn as { [ATTACHMENT]?: Attachment })[ATTACHMENT];
-  if (!there) {
-    Object.defineProperty(fn, ATTACHMENT, { value: new Attachment(fn, props) });
-  } else if (!there.isAskedFor(props)) {
-    Annotations.of(fn).addWarningV2('backstop-cdk:attachedTwice', `Backstop is attached to ${fn.node.path} already, with other settings: the first ones hold.`);
-  }
+  attachmentOf(fn).ask({ props, nearness: BY_NAME });
+  const stage = Stage.of(fn) ?? fn.node.root;
+  if (!Aspects.of(stage).all.includes(SETTLE)) Aspects.of(stage).add(SETTLE, { priority: Number.MAX_SAFE_INTEGER });
 }
+
+/** Asks for it from an Aspect, which then visits what stands for it. */
+export function attachFromAspect(fn: FunctionResource, props: BackstopProps, nearness: number): void {
+  attachmentOf(fn).ask({ props, nearness });
+}
+
+function attachmentOf(fn: FunctionResource): Attachment {
+  return fn.node.tryFindChild(CHILD) as Attachment | undefined ?? new Attachment(fn, CHILD);
+}
+
+/** Visits a child after all Aspects have visited its function. */
+const SETTLE: IAspect = {
+  visit: (node) => { if (isAttachment(node)) node.settle(); },
+};
 
 /** An image as it needs to be built: layers are not laid over images. */
 const imageLines = (architecture: string) =>
   `ADD extension-${architecture}.tar.gz /opt/\nRUN chmod 0755 /opt/extensions/backstop-extension`;
 
-/** Lambda knows nothing of an environment but its variables. */
-const environmentOf = (variables: Readonly<Record<string, unknown>>) =>
-  Object.keys(variables).length > 0 ? { variables: variables as Record<string, string> } : undefined;
-
-// A token may be of a class that JSON cannot write.
-const textOf = (value: unknown) => JSON.stringify(value, (_key, part) => (typeof part === 'object' && Token.isUnresolved(part) ? 'token' : part));
-
-/** A property of the function: what its owner wants there, also after something else was put in its place. */
-class Owned {
-  public own: unknown;
-  private put?: { value: unknown; text: string };
-
-  /** Looks at what is there now. What was not put there is the owner's. */
-  public look(now: unknown): unknown {
-    if (!this.put || now !== this.put.value || textOf(now) !== this.put.text) this.own = now;
-    return this.own;
-  }
-
-  /** Remembers what is put there. */
-  public replacedBy(value: unknown): void {
-    this.put = { value, text: textOf(value) };
-  }
-}
-
 /** Backstop beside one function. */
-class Attachment {
-  private readonly variables: Record<string, string>;
-  private readonly layerArn?: string;
-  private readonly architecture?: string;
-  private readonly problems: string[];
-  private readonly isImage: boolean;
-  private readonly layers = new Owned();
-  private readonly environment = new Owned();
+class Attachment extends Construct {
+  private readonly requests: Request[] = [];
+  private readonly problems: string[] = [];
+  private readonly told = new Set<string>();
+  private settled = false;
+  private props: BackstopProps = {};
+  private layerArn?: string;
+  // What the owner has there, and what stands there instead.
+  private readonly own: { layers?: unknown; environment?: unknown } = {};
+  private readonly put: { layers?: unknown; environment?: unknown } = {};
 
-  constructor(private readonly fn: FunctionResource, private readonly props: BackstopProps) {
-    this.variables = variablesOf(props);
-    this.problems = problemsOf(props);
-    this.isImage = this.resolved(fn.packageType) === 'Image';
-
-    const { architecture, problem } = this.findArchitecture();
-    this.architecture = architecture;
-    if (problem) this.problems.push(problem);
-    if (!this.isImage && architecture) {
-      const answer = props.layer?.layerFor(fn, architecture)
-        ?? { problem: 'There is no layer: give one from BackstopLayer, such as BackstopLayer.fromManifest.' };
-      this.layerArn = answer.arn;
-      if (answer.problem) this.problems.push(answer.problem);
-    }
-    this.putInPlace();
-    const statements = fallbackStatements(fn, fallbackOf(props));
-    if (this.problems.length === 0 && !grantFunction(fn, statements)) {
-      Annotations.of(fn).addWarningV2('backstop-cdk:roleNotGranted', `The role of ${fn.node.path} cannot be changed from here, and it needs: ${JSON.stringify(this.resolved(statements.map((statement) => statement.toStatementJson())))}`);
-    }
-    fn.node.addValidation({ validate: () => this.conclude() });
+  constructor(private readonly fn: FunctionResource, id: string) {
+    super(fn, id);
+    Object.defineProperty(this, MARK, { value: true });
+    this.node.addValidation({ validate: () => this.conclude() });
   }
 
-  /** Whether other props say the same. */
-  public isAskedFor(props: BackstopProps): boolean {
-    // Resolved, as each reference to a secret is a token of its own.
-    const text = (value: unknown) => JSON.stringify(this.resolved(value));
-    const variables = variablesOf(props);
-    const same = text(Object.entries(variables).sort()) === text(Object.entries(this.variables).sort());
-    return same && (this.isImage || props.layer === this.props.layer
-      || text(props.layer?.layerFor(this.fn, this.architecture ?? '').arn) === text(this.layerArn));
+  public ask(request: Request): void {
+    if (!this.settled) this.requests.push(request);
   }
 
-  /**
-   * Puts what the function shall have in the place of what it has. Where that is plain, so is what replaces it, as
-   * others read and extend it; where it is computed, or in the end, it is a value that is computed when the
-   * template is written.
-   */
-  private putInPlace(atTheEnd = false): void {
-    const { fn, layers, environment, isImage } = this;
-    const ownLayers = layers.look(fn.layers) as string[] | undefined;
-    const ownEnvironment = environment.look(fn.environment) as CfnFunction.EnvironmentProperty | undefined;
-    const isComputed = [ownLayers, ownEnvironment, ownEnvironment?.variables].some((value) => Token.isUnresolved(value));
-    if (isComputed || atTheEnd) {
-      if (!isImage) fn.layers = Lazy.uncachedList({ produce: (context) => this.merged(context).layers as string[] }, { omitEmpty: true });
-      fn.environment = Lazy.uncachedAny({ produce: (context) => this.merged(context).environment });
-    } else {
-      const merged = this.plan(ownLayers, ownEnvironment, this.layerArn, this.variables);
-      if (merged.problems.length === 0) {
-        if (!isImage) fn.layers = [...merged.layers] as string[];
-        fn.environment = environmentOf(merged.variables);
+  /** Attaches. */
+  public settle(): void {
+    if (this.settled) return;
+    this.settled = true;
+    const [first, ...others] = [...this.requests].sort((one, other) => other.nearness - one.nearness || 0);
+    this.props = first.props;
+    if (isAtEdge(this.fn)) {
+      const edge = 'Lambda@Edge may run the function, or one with the same role, and takes neither layers nor variables.';
+      if (first.nearness === BY_NAME) this.fail(edge);
+      else this.warn('edge', `${this.refusal} ${edge}`);
+      this.problems.push(edge);
+      return;
+    }
+    try {
+      if (others.some(({ props }) => !this.isSame(props))) {
+        this.warn('attachedTwice', `Backstop is asked for at ${this.fn.node.path} with different settings: those given for the function itself hold, or else those of the nearest scope, or else the first ones.`);
       }
+      this.problems.push(...problemsOf(this.props), ...this.overrideProblems());
+      this.findLayer();
+      // What cannot be referred to cannot be looked at further.
+      const misplaced = this.placeProblems();
+      if (misplaced.length > 0) {
+        this.problems.push(...misplaced);
+        this.tell(this.problems);
+        return;
+      }
+      this.take();
+      const planned = this.resolved(Lazy.uncachedAny({ produce: (context) => this.plan(context) })) as Plan;
+      if (planned.problems.length === 0) {
+        this.replace();
+        this.grant();
+      }
+      // For good: what was not granted must not be attached later.
+      this.problems.splice(0, this.problems.length, ...planned.problems);
+      this.tell(this.problems);
+    } catch (error) {
+      // Of CDK itself, or of a layer that is not ours.
+      this.problems.push((error as Error).message);
+      this.tell(this.problems);
     }
-    layers.replacedBy(fn.layers);
-    environment.replacedBy(fn.environment);
+  }
+
+  /** Before the template is written, when nobody changes the function any more: says what is left to say. */
+  private conclude(): string[] {
+    this.settle();
+    if (this.problems.length > 0) return [];
+    // An Aspect at another construct may have set them anew; then that is what the function has.
+    this.take();
+    this.problems.push(...this.overrideProblems());
+    this.replace();
+    const { problems, warnings, variables } = this.resolved(Lazy.uncachedAny({ produce: (context) => this.plan(context) })) as Plan;
+    this.tell(problems);
+    if (problems.length > 0) return [];
+    for (const { id, message } of [...warnings, ...this.furtherWarnings(variables)]) this.warn(id, message);
+    return [];
+  }
+
+  /** Finds the layer for the function's architecture. */
+  private findLayer(): void {
+    if (isImage(this.fn)) return;
+    const architecture = architectureOf(this.fn);
+    if (!architecture) this.problems.push('The architecture of the function is not known before the deployment: name it, or make a function for each.');
+    if (!this.props.layer) this.problems.push('There is no layer: give one from BackstopLayer, such as BackstopLayer.fromManifest.');
+    // Asking for it may publish it.
+    if (!architecture || !this.props.layer || this.problems.length > 0) return;
+    const { arn, problem } = this.props.layer.layerFor(this.fn, architecture);
+    this.layerArn = arn;
+    if (problem ?? !arn) this.problems.push(problem ?? 'The layer answers with neither an ARN nor a reason why there is none.');
+  }
+
+  /** Looks at what is there. What was not put there is the owner's. */
+  private take(): void {
+    const { fn, own, put } = this;
+    if (put.layers === undefined || fn.layers !== put.layers) own.layers = fn.layers;
+    if (put.environment === undefined || fn.environment !== put.environment) own.environment = fn.environment;
+  }
+
+  /** Puts values there that are computed when the template is written, from what the owner has by then. */
+  private replace(): void {
+    const { fn, put } = this;
+    if (!isImage(fn)) {
+      fn.layers = Lazy.uncachedList({ produce: (context) => this.merged(context).layers as string[] }, { omitEmpty: true });
+      put.layers = fn.layers;
+    }
+    fn.environment = Lazy.uncachedAny({ produce: (context) => this.merged(context).environment });
+    put.environment = fn.environment;
   }
 
   /** What the function shall have: with a problem what it has, as it stands. */
   private merged(context: IResolveContext): { layers: unknown; environment: unknown } {
-    const { layers, variables, problems } = this.planned(context);
-    if (problems.length === 0) return { layers, environment: environmentOf(variables) };
-    return { layers: context.resolve(this.layers.own), environment: context.resolve(this.environment.own) };
+    const { layers, variables, problems } = this.plan(context);
+    if (problems.length > 0) return { layers: context.resolve(this.own.layers), environment: context.resolve(this.own.environment) };
+    return { layers, environment: Object.keys(variables).length > 0 ? { variables } : undefined };
   }
 
   /** With everything resolved, so that what the function has and what is brought can be compared. */
-  private planned(context: IResolveContext): Plan {
-    const [layers, environment, layerArn] = [this.layers.own, this.environment.own, this.layerArn].map((value) => context.resolve(value));
-    return this.plan(layers, environment, layerArn, context.resolve(this.variables));
+  private plan(context: IResolveContext): Plan {
+    const { found, problems } = foundIn(context.resolve(this.own.layers), context.resolve(this.own.environment));
+    const overridden = context.resolve(overridesOf(this.fn).Environment) as { Variables?: object } | undefined;
+    const variables = { ...found.variables, ...overridden?.Variables };
+    const brought = { layerArn: context.resolve(this.layerArn), variables: context.resolve(variablesOf(this.props)) };
+    return plan({ ...found, variables }, brought, [...this.problems, ...problems]);
   }
 
-  private plan(layers: unknown, environment: unknown, layerArn: unknown, variables: Record<string, string>): Plan {
-    const { found, problems } = foundIn(layers, environment);
-    return plan(found, { layerArn, variables }, [...this.problems, ...problems]);
+  /** What cannot be done for where things are. */
+  private placeProblems(): string[] {
+    const { archive } = this.props.fallback ?? {};
+    if (!archive) return [];
+    const [there, here] = [Stack.of(archive), Stack.of(this.fn)];
+    if (there.account === here.account && there.region === here.region && Stage.of(there) === Stage.of(here)) return [];
+    return [`The archive at ${archive.node.path} is of another account, region or stage, and CDK cannot refer to it from here: give the function its names, by fallback.firehoseStream and fallback.s3Bucket, or an archive of its own.`];
   }
 
-  /** Before the template is written, when nobody changes the function any more: says what is to be said. */
-  private conclude(): string[] {
-    this.problems.push(...this.lateProblems());
-    this.putInPlace(true);
-    const notes = Annotations.of(this.fn);
-    const { problems, warnings } = this.resolved(Lazy.uncachedAny({ produce: (context) => this.planned(context) })) as Plan;
-    for (const problem of problems) notes.addError(`Backstop is not attached to ${this.fn.node.path}. ${problem}`);
-    if (problems.length > 0) return [];
-    for (const { id, message } of [...warnings, ...this.furtherWarnings()]) notes.addWarningV2(`backstop-cdk:${id}`, message);
-    return [];
-  }
-
-  /** What has become of the function since it was attached to. */
-  private lateProblems(): string[] {
-    const problems: string[] = [];
-    if (this.problems.length === 0 && this.findArchitecture().architecture !== this.architecture) {
-      problems.push('Its architecture was changed after Backstop was attached: change it before, or attach by attachAll.');
+  /** What `addPropertyOverride` says is written over whatever is attached. */
+  private overrideProblems(): string[] {
+    const overrides = overridesOf(this.fn);
+    const problem = (what: string) => `Its ${what} are overridden by addPropertyOverride, which is written over whatever is attached: set the property of the resource.`;
+    const problems = 'Layers' in overrides && !isImage(this.fn) ? [problem('Layers')] : [];
+    if ('Environment' in overrides) {
+      const isSet = (value: unknown) => value !== undefined && value !== null && !Token.isUnresolved(value) && !isIntrinsic(value);
+      const environment = overrides.Environment as { Variables?: unknown };
+      if (!isSet(environment) || ('Variables' in environment && !isSet(environment.Variables))) problems.push(problem('variables'));
     }
-    if ('Layers' in this.overrides() && !this.isImage) {
-      problems.push('Its Layers are overridden by addPropertyOverride, which is written over whatever is attached: set `layers` of the resource.');
-    }
-    if (isAtEdge(this.fn)) problems.push('Lambda@Edge may run it by now, and takes neither layers nor variables: do not attach to it.');
+    if (this.layerArn !== undefined && isImage(this.fn)) problems.push('It became a container image after Backstop was attached.');
     return problems;
   }
 
-  private furtherWarnings(): { id: string; message: string }[] {
+  /** Lets the role write to what the function is told of, by whomever. */
+  private grant(): void {
+    const statements = fallbackStatements(this.fn, this.fallback());
+    if (!grantFunction(this.fn, statements)) {
+      this.warn('roleNotGranted', `The role of ${this.fn.node.path} cannot be changed from here, and it needs: ${JSON.stringify(this.resolved(statements.map((statement) => statement.toStatementJson())))}`);
+    }
+  }
+
+  /** The fallback, with what the function says itself. */
+  private fallback(): BackstopFallback {
+    const environment = this.resolved(this.own.environment) as { variables?: Record<string, unknown> } | undefined;
+    const own = (name: string, other?: string) => {
+      const value = environment?.variables?.[name];
+      return value === undefined ? other : Token.asString(value);
+    };
+    const fallback = fallbackOf(this.props);
+    return {
+      ...fallback,
+      firehoseStream: own('BACKSTOP_FIREHOSE_STREAM', fallback.firehoseStream),
+      s3Bucket: own('BACKSTOP_S3_BUCKET', fallback.s3Bucket),
+      s3Prefix: own('BACKSTOP_S3_PREFIX', fallback.s3Prefix),
+      s3KmsKeyId: own('BACKSTOP_S3_KMS_KEY_ID', fallback.s3KmsKeyId),
+    };
+  }
+
+  private furtherWarnings(variables: Readonly<Record<string, unknown>>): { id: string; message: string }[] {
     const warnings: { id: string; message: string }[] = [];
     const warn = (id: string, message: string) => warnings.push({ id, message });
-    const environment = this.resolved(this.environment.own) as { variables?: object } | undefined;
-    for (const name of Object.keys(environment?.variables ?? {})) {
+    for (const name of Object.keys(variables)) {
       if (name.startsWith('BACKSTOP_') && !REGISTER.some((variable) => variable.name === name)) {
         warn('unknownVariable', `The function sets ${name}, which this version of Backstop does not know: it reports that in each environment, and goes on.`);
       }
     }
-    const { primary } = this.props;
-    const fallback = fallbackOf(this.props);
-    if (!fallback.firehoseStream && !fallback.s3Bucket) {
+    if (!variables.BACKSTOP_FIREHOSE_STREAM && !variables.BACKSTOP_S3_BUCKET) {
       warn('noFallback', 'There is no fallback: what the primary does not take in time waits in memory and in /tmp, and ends with the environment.');
     }
+    const { primary } = this.props;
     if ([primary?.token, ...Object.values(primary?.headers ?? {})].some((secret) => secret?._isPlain())) {
       warn('plainSecret', "The primary's token or a header stands in the template: whoever may read that has it.");
     }
-    if (this.fn.codeSigningConfigArn !== undefined && !this.isImage) {
+    if (isImage(this.fn)) {
+      warn('containerImage', `Lambda gives no layers to container images: ${this.fn.node.path} has Backstop's environment, and its Dockerfile needs\n${imageLines(architectureOf(this.fn) ?? 'x86_64')}`);
+    } else if (this.fn.codeSigningConfigArn !== undefined) {
       warn('codeSigning', 'The function has a code signing configuration. Where that enforces signatures, the layer has to be signed by a profile that it allows.');
-    }
-    if (this.isImage) {
-      warn('containerImage', `Lambda gives no layers to container images: ${this.fn.node.path} has Backstop's environment, and its Dockerfile needs\n${imageLines(this.architecture ?? 'x86_64')}`);
     }
     return warnings;
   }
 
-  /** The architecture, which is x86_64 where nothing is said. */
-  private findArchitecture(): { architecture?: string; problem?: string } {
-    const said = this.resolved(this.overrides().Architectures ?? this.fn.architectures) as unknown[] | undefined;
-    const architecture = said?.[0] ?? 'x86_64';
-    if (architecture === 'x86_64' || architecture === 'arm64') return { architecture };
-    return this.isImage ? {} : { problem: 'The architecture of the function is not known before the deployment: name it, or make a function for each.' };
+  private get refusal(): string {
+    return `Backstop is not attached to ${this.fn.node.path}.`;
   }
 
-  /** What `addPropertyOverride` has said: CDK keeps it where only it looks, and writes it over everything else. */
-  private overrides(): Record<string, unknown> {
-    return (this.fn as unknown as { rawOverrides?: { Properties?: Record<string, unknown> } }).rawOverrides?.Properties ?? {};
+  /** Says each problem once. */
+  private tell(problems: readonly string[]): void {
+    problems.filter((problem) => !this.told.has(problem)).forEach((problem) => this.fail(problem));
+  }
+
+  private fail(problem: string): void {
+    this.told.add(problem);
+    Annotations.of(this.fn).addError(`${this.refusal} ${problem}`);
+  }
+
+  private warn(id: string, message: string): void {
+    Annotations.of(this.fn).addWarningV2(`backstop-cdk:${id}`, message);
+  }
+
+  /** Whether other settings come to the same. */
+  private isSame(props: BackstopProps): boolean {
+    if (props === this.props) return true;
+    const architecture = architectureOf(this.fn);
+    const hasLayer = props.layer !== this.props.layer && !isImage(this.fn) && architecture !== undefined;
+    const [other, chosen] = [props, this.props].map((one) => identityOf(this.fn, [
+      Object.entries(variablesOf(one)).sort(), hasLayer ? one.layer?.layerFor(this.fn, architecture).arn ?? '' : '',
+    ]));
+    return other === chosen;
   }
 
   private resolved(value: unknown): unknown {

@@ -2,8 +2,8 @@
 import { Annotations, AspectPriority, Aspects, IAspect, Mixin, Stage } from 'aws-cdk-lib';
 import { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct, IConstruct } from 'constructs';
-import { attachTo, isFunctionResource, isGenericResource } from './attachment';
-import { FunctionResource, isAtEdge } from './grants';
+import { attachFromAspect, attachTo, isAttachment } from './attachment';
+import { FunctionResource, isFunctionResource, isGenericResource } from './function';
 import { BackstopProps } from './settings';
 
 /** Chooses functions; a function has to fit all that is said. */
@@ -34,12 +34,10 @@ export class Backstop {
    */
   public static attach(fn: IConstruct, props: BackstopProps): void {
     const found = resourceOf(fn);
-    if (!found) {
-      Annotations.of(fn).addError(`${notAttached(fn)} ${isGenericResource(fn) ? GENERIC : IMPORTED}`);
-    } else if (isAtEdge(found)) {
-      Annotations.of(fn).addError(`${notAttached(fn)} ${AT_EDGE}`);
-    } else {
+    if (found) {
       attachTo(found, props);
+    } else {
+      Annotations.of(fn).addError(`${notAttached(fn)} ${isGenericResource(fn) ? GENERIC : isImported(fn) ? IMPORTED : NONE}`);
     }
   }
 
@@ -64,17 +62,20 @@ export class BackstopScope {
    * @param selector which functions
    */
   public attachAll(props: BackstopProps, selector?: BackstopSelector): void {
+    const { scope } = this;
     const aspect = new BackstopAspect(props, selector);
-    const stages = () => this.scope.node.findAll().filter((node) => node !== this.scope && Stage.isStage(node));
+    aspect._nearness = scope.node.scopes.length;
+    const stages = () => scope.node.findAll().filter((node) => node !== scope && Stage.isStage(node));
     // A stage is synthesised for itself, before what it is in, and without the Aspects of that.
-    const covered = new Set<IConstruct>([this.scope, ...stages()]);
+    const covered = new Set<IConstruct>([scope, ...stages()]);
     covered.forEach((root) => Aspects.of(root).add(aspect, { priority: PRIORITY }));
-    this.scope.node.addValidation({
+    // At the root, as a stage that was synthesised already is not looked at again.
+    scope.node.root.node.addValidation({
       validate: () => {
-        const late = stages().filter((stage) => !covered.has(stage)).map((stage) =>
-          `The stage ${stage.node.path} was made after attachAll, which does not reach it: call attachAll when all stages are there.`);
-        const unused = aspect._unused().map((one) => `No function has a path that fits \`${one}\`, which attachAll was to include: correct it, or take it out.`);
-        return [...late, ...unused];
+        const missed = [scope, ...stages()].filter((root) => !aspect._visited.has(root)).map((root) =>
+          `attachAll has not reached ${root.node.path || 'the app'}: call it when all stages are made, and before one of them is synthesised, which addStage of a pipeline does.`);
+        const unused = missed.length > 0 ? [] : aspect._unused();
+        return [...missed, ...unused.map((one) => `No function has a path that fits \`${one}\`, which attachAll was to include: correct it, or take it out.`)];
       },
     });
   }
@@ -82,6 +83,16 @@ export class BackstopScope {
 
 /** Attaches to each function that it visits. */
 export class BackstopAspect implements IAspect {
+  /**
+   * How near its scope is to functions.
+   * @internal
+   */
+  public _nearness = 0;
+  /**
+   * The stages and other scopes that it has come to.
+   * @internal
+   */
+  public readonly _visited = new Set<IConstruct>();
   private readonly selection: Selection;
 
   constructor(private readonly props: BackstopProps, selector?: BackstopSelector) {
@@ -89,8 +100,11 @@ export class BackstopAspect implements IAspect {
   }
 
   public visit(node: IConstruct): void {
-    if (isFunctionResource(node)) {
-      if (this.selection.chooses(node)) attachUnlessAtEdge(node, this.props);
+    this._visited.add(node);
+    if (isAttachment(node)) {
+      node.settle();
+    } else if (isFunctionResource(node)) {
+      if (this.selection.chooses(node)) attachFromAspect(node, this.props, this._nearness);
     } else if (isGenericResource(node) && this.selection.chooses(node)) {
       Annotations.of(node).addInfoV2('backstop-cdk:genericResource', `${notAttached(node)} ${GENERIC}`);
     } else if (isImported(node) && this.selection.chooses(node)) {
@@ -123,22 +137,14 @@ export class BackstopMixin extends Mixin {
 
   public applyTo(construct: IConstruct): void {
     const found = resourceOf(construct);
-    if (found) attachUnlessAtEdge(found, this.props);
+    if (found) attachTo(found, this.props);
   }
 }
 
 const notAttached = (construct: IConstruct) => `Backstop is not attached to ${construct.node.path}.`;
 const IMPORTED = 'The function is not made by this app: attach to it where it is made, or by `backstop attach`.';
 const GENERIC = 'It is a generic CfnResource, as are small functions of CDK itself: one of your own takes Backstop as a CfnFunction.';
-const AT_EDGE = 'Lambda@Edge may run the function, and takes neither layers nor variables.';
-
-function attachUnlessAtEdge(fn: FunctionResource, props: BackstopProps): void {
-  if (isAtEdge(fn)) {
-    Annotations.of(fn).addWarningV2('backstop-cdk:edge', `${notAttached(fn)} ${AT_EDGE}`);
-  } else {
-    attachTo(fn, props);
-  }
-}
+const NONE = 'It is no function, and none is its default child.';
 
 /** The ids by which a construct's resource is known. */
 const DEFAULT_CHILDREN = ['Resource', 'Default'];
@@ -148,7 +154,7 @@ function resourceOf(construct: IConstruct): FunctionResource | undefined {
   if (isFunctionResource(construct)) return construct;
   // An alias or a version is of a function; a SingletonFunction's is elsewhere, where its permissions are.
   const { lambda, permissionsNode } = construct as Partial<IFunction & { lambda: IFunction }>;
-  if (Construct.isConstruct(lambda)) return resourceOf(lambda);
+  if (Construct.isConstruct(lambda) && lambda as unknown !== construct) return resourceOf(lambda);
   const node = permissionsNode ?? construct.node;
   // With both CDK does not say which of them it is, but throws.
   if (DEFAULT_CHILDREN.every((id) => node.tryFindChild(id))) return undefined;

@@ -3,26 +3,34 @@
  * role is made.
  */
 import { createHash } from 'crypto';
-import { ArnFormat, IResolveContext, Lazy, Reference, Resource, Stack, Token, Tokenization, Validations } from 'aws-cdk-lib';
+import {
+  ArnFormat, CfnResource, DefaultTokenResolver, IPostProcessor, IResolvable, IResolveContext, Lazy, Reference, Stack, Stage, StringConcat,
+  Token, Tokenization, Validations,
+} from 'aws-cdk-lib';
 import { CfnPolicy, CfnRole, Grant, IGrantable, PolicyDocument, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
-import { CfnFunction, IFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnAlias } from 'aws-cdk-lib/aws-kms';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
-import { IConstruct } from 'constructs';
+import { Dependable, IConstruct } from 'constructs';
+import { FunctionResource, ownerOf, roleOf } from './function';
 import { BackstopFallback } from './settings';
 
-/** A function as CloudFormation or SAM knows it. */
-export type FunctionResource = CfnFunction | SamFunction;
+/** What a text with tokens is known to be. */
+function kindOf(text: string): 'arn' | 'name' | 'alias' | 'unknown' {
+  const literal = /(^|:)alias\//.test(text) ? 'alias' : text.startsWith('arn:') ? 'arn' : 'name';
+  if (!Token.isUnresolved(text)) return literal;
+  const fragments = Tokenization.reverseString(text);
+  const token = fragments.length === 1 ? fragments.firstToken : undefined;
+  if (token) {
+    if (!Reference.isReference(token)) return 'unknown';
+    if (CfnResource.isCfnResource(token.target) && token.target.cfnResourceType === CfnAlias.CFN_RESOURCE_TYPE_NAME) return 'alias';
+    // `Ref` of a stream, a bucket or a key is its name.
+    return token.displayName === 'Ref' ? 'name' : token.displayName.endsWith('Arn') ? 'arn' : 'unknown';
+  }
+  return literal === 'name' && Token.isUnresolved(fragments.firstValue) ? 'unknown' : literal;
+}
 
-/** The attribute of a resource that a token stands for: `Ref`, `Arn` and so on. */
-const attributeOf = (text: string): string | undefined => {
-  const token = Tokenization.reverseString(text).firstToken;
-  return token && Reference.isReference(token) ? token.displayName : undefined;
-};
-
-// A stream's `Ref` is its name, and so is a bucket's; what a token is beyond that is not known.
-const isStreamArn = (text: string) => (Token.isUnresolved(text) ? attributeOf(text) !== 'Ref' : text.startsWith('arn:'));
-const isBucketArn = (text: string) => (Token.isUnresolved(text) ? attributeOf(text) === 'Arn' : false) || text.startsWith('arn:');
-const isKeyArn = (text: string) => Token.isUnresolved(text) || text.startsWith('arn:');
+/** Whether it is the alias of a key, which grants nothing in a policy. */
+export const isAlias = (text: string) => kindOf(text) === 'alias';
 
 /** The statements for a fallback; none where there is no fallback. */
 export function fallbackStatements(scope: IConstruct, fallback: BackstopFallback): PolicyStatement[] {
@@ -30,16 +38,17 @@ export function fallbackStatements(scope: IConstruct, fallback: BackstopFallback
   const statements: PolicyStatement[] = [];
   const { firehoseStream: stream, s3Bucket: bucket, s3KmsKeyId: keyId } = fallback;
   if (stream) {
-    const arn = isStreamArn(stream) ? stream : stack.formatArn({ service: 'firehose', resource: 'deliverystream', resourceName: stream });
+    const arn = kindOf(stream) === 'name' ? stack.formatArn({ service: 'firehose', resource: 'deliverystream', resourceName: stream }) : stream;
     statements.push(new PolicyStatement({ actions: ['firehose:PutRecordBatch'], resources: [arn] }));
   }
   if (bucket) {
-    const arn = isBucketArn(bucket) ? bucket
+    const arn = kindOf(bucket) === 'arn' ? bucket
       : stack.formatArn({ service: 's3', account: '', region: '', resource: bucket, arnFormat: ArnFormat.NO_RESOURCE_NAME });
     const prefix = (fallback.s3Prefix ?? 'backstop').replace(/^\/+|\/+$/g, '');
     statements.push(new PolicyStatement({ actions: ['s3:PutObject'], resources: [`${arn}/${prefix}/v1/*`] }));
-    // An alias grants nothing in a policy: whoever names one gives its key in kmsKeyArns.
-    const named = keyId && !/(^|:)alias\//.test(keyId) ? [isKeyArn(keyId) ? keyId : stack.formatArn({ service: 'kms', resource: 'key', resourceName: keyId })] : [];
+    // Whoever names an alias gives its key in kmsKeyArns.
+    const named = keyId === undefined || isAlias(keyId) ? []
+      : [kindOf(keyId) === 'name' ? stack.formatArn({ service: 'kms', resource: 'key', resourceName: keyId }) : keyId];
     const keys = [...new Set([...named, ...(fallback.kmsKeyArns ?? [])])];
     if (keys.length > 0) {
       statements.push(new PolicyStatement({
@@ -70,33 +79,86 @@ export function grantFunction(fn: FunctionResource, statements: PolicyStatement[
   const owner = ownerOf(fn);
   const role = roleOf(fn);
   // A role that is not to be changed, or is not made here, is what the owner's `role` knows.
-  if (role && role.stack === fn.stack && (!owner || Role.isRole(owner.role))) {
-    grantTogether(role, statements);
+  if (role && isBeside(role, fn) && (!owner?.role || role !== owner.role.node.defaultChild || Role.isRole(owner.role))) {
+    grantTogether(fn, role, statements);
     return true;
   }
-  return owner !== undefined && statements.map((statement) => grantTo(owner, statement)).every((grant) => grant.success);
+  // The owner's role may have been replaced at the resource.
+  if (!owner?.role || Stack.of(fn).resolve(fn.role) !== undefined && !isSame(fn, fn.role, owner.role.roleArn)) return false;
+  // A role that may not be changed says that it was; what was made of it is nothing to depend on.
+  return statements.every((statement) => {
+    const { statementAdded, policyDependable } = owner.grantPrincipal.addToPrincipalPolicy(statement.copy());
+    return statementAdded && policyDependable !== undefined && Dependable.of(policyDependable).dependencyRoots.length > 0;
+  });
 }
 
-/** One policy for all roles of a stack, which may have 500 resources in all: not one for each function. */
-function grantTogether(role: CfnRole, statements: PolicyStatement[]): void {
-  const { stack } = role;
-  const document = new PolicyDocument({ statements });
-  const id = `BackstopPolicy${createHash('sha256').update(JSON.stringify(stack.resolve(document))).digest('hex').slice(0, 8)}`;
-  let policy = stack.node.tryFindChild(id) as CfnPolicy | undefined;
-  if (!policy) {
-    policy = new CfnPolicy(stack, id, { policyName: id, policyDocument: document, roles: [] });
-    acknowledgeStars(policy, statements);
+/** Whether a policy of the function's stack can name the role: nested or not, it is deployed to the same place. */
+const isBeside = (role: CfnRole, fn: FunctionResource) =>
+  Stage.of(role) === Stage.of(fn) && role.stack.account === fn.stack.account && role.stack.region === fn.stack.region;
+
+const isSame = (fn: FunctionResource, one: unknown, other: unknown) =>
+  JSON.stringify(fn.stack.resolve(one)) === JSON.stringify(fn.stack.resolve(other));
+
+/**
+ * One policy for all roles of a stack, which may have 500 resources in all: not one for each function. It is in the
+ * function's stack, as what it names may be; and is there when the role is.
+ */
+function grantTogether({ stack }: FunctionResource, role: CfnRole, statements: PolicyStatement[]): void {
+  // A policy of a role that may not be there.
+  const condition = role.stack === stack ? role.cfnOptions.condition : undefined;
+  const what = [stack.node.addr, condition?.node.addr, identityOf(stack, statements.map((statement) => statement.toStatementJson()))];
+  const id = `BackstopPolicy${createHash('sha256').update(JSON.stringify(what)).digest('hex').slice(0, 12)}`;
+  const policy = stack.node.tryFindChild(id) as SharedPolicy | undefined ?? new SharedPolicy(stack, id, statements);
+  policy.cfnOptions.condition = condition;
+  policy.add(role);
+}
+
+/** Nothing waits for it, as a role may itself name functions: then neither could be first. */
+class SharedPolicy extends CfnPolicy {
+  private readonly members = new Set<CfnRole>();
+
+  constructor(scope: Stack, id: string, statements: PolicyStatement[]) {
+    super(scope, id, { policyName: id, policyDocument: new PolicyDocument({ statements }) });
+    // In the order of their paths, so that the order of attaching is not seen.
+    this.roles = Lazy.list({
+      produce: () => [...this.members].sort((one, other) => one.node.path < other.node.path ? -1 : 1).map((role) => role.ref),
+    });
+    acknowledgeStars(this, statements);
   }
-  // Nothing waits for the policy: roles may name functions, and then neither could be first.
-  if (!policy.roles!.includes(role.ref)) policy.roles = [...policy.roles!, role.ref];
+
+  public add(role: CfnRole): void {
+    this.members.add(role);
+  }
+}
+
+/**
+ * A text that is the same for the same value, and for no other: before references between stacks are resolved, those
+ * to resources of the same name in different stacks look the same.
+ */
+export function identityOf(scope: IConstruct, value: unknown): string {
+  return JSON.stringify(Tokenization.resolve(value, { scope, resolver: new Identities(), preparing: false }));
+}
+
+class Identities extends DefaultTokenResolver {
+  constructor() {
+    super(new StringConcat());
+  }
+
+  public resolveToken(token: IResolvable, context: IResolveContext, postProcessor: IPostProcessor): any {
+    return Reference.isReference(token) ? `${token.target.node.addr}.${token.displayName}` : super.resolveToken(token, context, postProcessor);
+  }
 }
 
 /** Says to cdk-nag, in its own words, why there are stars in resources of these statements. */
 export function acknowledgeStars(scope: IConstruct, statements: PolicyStatement[]): void {
   for (const resource of statements.flatMap(({ resources }) => resources)) {
     const text = flat(Stack.of(scope).resolve(resource));
-    if (text.includes('*')) {
-      Validations.of(scope).acknowledge({ id: `AwsSolutions-IAM5[Resource::${text}]`, reason: 'Objects have names that are not known before: the star is below a prefix that only telemetry is in.' });
+    if (!text.includes('*')) continue;
+    const reason = 'Objects have names that are not known before: the star is below a prefix that only telemetry is in.';
+    try {
+      Validations.of(scope).acknowledge({ id: `AwsSolutions-IAM5[Resource::${text}]`, reason });
+    } catch {
+      // Older versions of CDK take no ARN in an id: there it is for the app to acknowledge.
     }
   }
 }
@@ -122,24 +184,4 @@ function grantBySam(fn: SamFunction, statements: PolicyStatement[]): void {
       return [...list, { version: '2012-10-17', statement: statements.map((statement) => context.resolve(statement.toStatementJson())) }];
     },
   });
-}
-
-/** The construct of `aws-lambda` that the resource is of. */
-function ownerOf(fn: FunctionResource): IFunction | undefined {
-  const owner: unknown = fn.node.scope;
-  return Resource.isResource(owner as IConstruct) && 'grantPrincipal' in (owner as object) ? owner as IFunction : undefined;
-}
-
-/** The role's resource, where the app makes it. */
-function roleOf(fn: FunctionResource): CfnRole | undefined {
-  if (typeof fn.role !== 'string') return undefined;
-  const token = Tokenization.reverseString(fn.role).firstToken;
-  const target = token && Reference.isReference(token) ? token.target : undefined;
-  return target && CfnRole.isCfnRole(target) ? target : undefined;
-}
-
-/** Whether Lambda@Edge may run the function: CDK lets it assume the role. */
-export function isAtEdge(fn: FunctionResource): boolean {
-  const role = roleOf(fn);
-  return role !== undefined && JSON.stringify(Stack.of(role).resolve(role.assumeRolePolicyDocument) ?? '').includes('edgelambda.amazonaws.com');
 }

@@ -6,11 +6,12 @@
  */
 import * as fs from 'fs';
 import * as path from 'path';
-import { Aws, CfnDeletionPolicy, CfnMapping, CfnResource, Fn, Stack, Token } from 'aws-cdk-lib';
+import { CfnDeletionPolicy, CfnResource, Stack, Token } from 'aws-cdk-lib';
 import { Architecture, CfnLayerVersion, CfnLayerVersionPermission } from 'aws-cdk-lib/aws-lambda';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { CfnParameter as CfnStringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct, IConstruct } from 'constructs';
+import { ListedLayers, ManifestLayers } from './known-layers';
 
 /** What a source of layers answers: an ARN, or why there is none. */
 export interface BackstopLayerAnswer {
@@ -94,9 +95,6 @@ export interface BackstopManifestOptions {
 
 const ARCHITECTURES = [Architecture.X86_64.name, Architecture.ARM_64.name];
 
-/** The form of the manifest. */
-const SCHEMA = 1;
-
 /** The release that this library is of: `backstop layer publish` names layers by it. */
 const RELEASE = '0.1.0';
 
@@ -131,7 +129,7 @@ function publish(scope: Construct, architecture: string, zip: string, props: Bac
   keep(version, retain);
 
   const { accounts, organizationId, everybody } = props.shareWith ?? {};
-  const grants: [string, string, string?][] = (accounts ?? []).map((account) => [`account-${account}`, account]);
+  const grants: [string, string, string?][] = [...new Set(accounts)].map((account, number) => [`account-${Token.isUnresolved(account) ? number : account}`, account]);
   if (organizationId) grants.push([`organization-${organizationId}`, '*', organizationId]);
   if (everybody) grants.push(['everybody', '*']);
   for (const [name, principal, organization] of grants) {
@@ -163,7 +161,7 @@ export class BackstopLayer extends Construct implements IBackstopLayer {
 
   /** Layer versions with the names that Backstop gives, which hold region and architecture. */
   public static fromArns(arns: string[]): IBackstopLayer {
-    return new ListedLayers(arns.map((arn) => ({ arn, architecture: /:layer:backstop-extension-(x86_64|arm64)-/.exec(arn)?.[1] })));
+    return new ListedLayers(arns.map((arn) => ({ arn })));
   }
 
   /** What `backstop layer publish --manifest FILE` has written, as JSON or as `.tfvars.json`. */
@@ -173,7 +171,9 @@ export class BackstopLayer extends Construct implements IBackstopLayer {
 
   /** What a `BackstopLayer` with this `parameterPrefix` has published in the function's account and region. */
   public static fromParameters(prefix: string, release: string = RELEASE): IBackstopLayer {
-    return { layerFor: (_scope, architecture) => ({ arn: `{{resolve:ssm:${parameterName(prefix, release, architecture)}}}` }) };
+    return {
+      layerFor: (_scope, architecture) => (isPrefix(prefix) ? { arn: `{{resolve:ssm:${parameterName(prefix, release, architecture)}}}` } : { problem: PREFIX_PROBLEM }),
+    };
   }
 
   /**
@@ -188,11 +188,13 @@ export class BackstopLayer extends Construct implements IBackstopLayer {
 
   constructor(scope: Construct, id: string, props: BackstopLayerProps) {
     super(scope, id);
+    const problems = problemsOf(props);
+    this.node.addValidation({ validate: () => problems });
     for (const architecture of ARCHITECTURES) {
       const zip = zipOf(props, architecture);
-      if (fs.existsSync(zip)) this.versions[architecture] = publish(this, architecture, zip, props);
+      if (problems.length === 0 && fs.existsSync(zip)) this.versions[architecture] = publish(this, architecture, zip, props);
     }
-    if (Object.keys(this.versions).length === 0) {
+    if (problems.length === 0 && Object.keys(this.versions).length === 0) {
       this.node.addValidation({ validate: () => [noZip(props, 'x86_64')] });
     }
   }
@@ -211,6 +213,21 @@ export class BackstopLayer extends Construct implements IBackstopLayer {
   }
 }
 
+/** What is wrong with a release to publish, in sentences. */
+function problemsOf({ release, shareWith, parameterPrefix }: BackstopLayerProps): string[] {
+  const problems: string[] = [];
+  if (release !== undefined && !/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(release)) problems.push('release is not a version such as 1.2.3.');
+  if ((shareWith?.accounts ?? []).some((account) => !Token.isUnresolved(account) && !/^\d{12}$/.test(account))) problems.push('shareWith.accounts holds something that is not the 12 digits of an account.');
+  const { organizationId = 'o-token00000' } = shareWith ?? {};
+  if (!Token.isUnresolved(organizationId) && !/^o-[a-z0-9]{10,32}$/.test(organizationId)) problems.push('shareWith.organizationId is not of the form o-… .');
+  if (parameterPrefix !== undefined && !isPrefix(parameterPrefix)) problems.push(PREFIX_PROBLEM);
+  return problems;
+}
+
+// Parameter Store keeps the names that begin with aws and ssm.
+const isPrefix = (prefix: string) => /^\/?(?!aws|ssm)[\w.-]+(\/[\w.-]+)*\/?$/i.test(prefix);
+const PREFIX_PROBLEM = 'parameterPrefix is not made of letters, digits, dots, hyphens and underscores with slashes between, or begins with aws or ssm.';
+
 const zipOf = (props: BackstopLayerProps, architecture: string) => path.resolve(props.directory, `extension-${architecture}.zip`);
 
 const noZip = (props: BackstopLayerProps, architecture: string) =>
@@ -221,6 +238,8 @@ class ZippedLayers implements IBackstopLayer {
   constructor(private readonly props: BackstopLayerProps) {}
 
   public layerFor(scope: IConstruct, architecture: string): BackstopLayerAnswer {
+    const [wrong] = problemsOf(this.props);
+    if (wrong) return { problem: wrong };
     const zip = zipOf(this.props, architecture);
     if (!fs.existsSync(zip)) return { problem: noZip(this.props, architecture) };
     if (this.props.parameterPrefix) {
@@ -231,7 +250,8 @@ class ZippedLayers implements IBackstopLayer {
     const release = this.props.release ?? RELEASE;
     const id = `BackstopLayer-${architecture}-${release}`;
     const there = stack.node.tryFindChild(id) as PublishedLayer | undefined;
-    if (there && JSON.stringify(there.props) !== JSON.stringify(this.props)) {
+    const asText = (props: BackstopLayerProps) => JSON.stringify({ ...props, directory: path.resolve(props.directory) });
+    if (there && asText(there.props) !== asText(this.props)) {
       return { problem: `The stack ${stack.stackName} publishes the release ${release} from ${there.props.directory} already, with other settings: use one BackstopLayer.fromZips for the app.` };
     }
     const { version } = there ?? new PublishedLayer(stack, id, architecture, zip, this.props);
@@ -245,80 +265,5 @@ class PublishedLayer extends Construct {
   constructor(scope: Construct, id: string, architecture: string, zip: string, public readonly props: BackstopLayerProps) {
     super(scope, id);
     this.version = publish(this, architecture, zip, props);
-  }
-}
-
-/** Layer versions by their ARNs. */
-class ListedLayers implements IBackstopLayer {
-  constructor(private readonly listed: { arn: string; architecture?: string }[]) {}
-
-  public layerFor(scope: IConstruct, architecture: string): BackstopLayerAnswer {
-    const fitting = this.listed.filter((layer) => layer.architecture === architecture);
-    if (fitting.length === 0) {
-      return { problem: `There is no layer for ${architecture}, which the function runs on: the extension could not start. Give the ARN of one.` };
-    }
-    const { region } = Stack.of(scope);
-    const regionOf = (arn: string) => Token.isUnresolved(arn) ? undefined : arn.split(':')[3];
-    const here = fitting.find(({ arn }) => Token.isUnresolved(region) || regionOf(arn) === undefined || regionOf(arn) === region);
-    if (!here) {
-      return { problem: `There is no layer in ${region}, only in ${fitting.map(({ arn }) => regionOf(arn)).join(', ')}: a function takes layers of its own region only.` };
-    }
-    if (Token.isUnresolved(region) && fitting.length > 1) {
-      return { problem: 'The region of the stack is not known, and there are layers in several: give the stack an env, or use BackstopLayer.fromManifest.' };
-    }
-    return { arn: here.arn };
-  }
-}
-
-type Regions = Record<string, Record<string, { arn: string }>>;
-
-/** The command line's manifest: account by account, region by region, architecture by architecture. */
-class ManifestLayers implements IBackstopLayer {
-  private readonly accounts: Record<string, Regions> = {};
-  private readonly problem?: string;
-
-  constructor(private readonly file: string, private readonly options: BackstopManifestOptions) {
-    const wrong = (why: string) => `The manifest ${file} ${why}: write it by \`backstop layer publish --manifest ${file}\`.`;
-    try {
-      const content = JSON.parse(fs.readFileSync(file, 'utf8'));
-      const layers = content?.layers ?? content?.backstop_layers;
-      if (typeof layers !== 'object' || layers === null || (content.schemaVersion ?? SCHEMA) !== SCHEMA) {
-        this.problem = wrong(`is not one of this version of Backstop (schemaVersion ${SCHEMA})`);
-      } else {
-        this.accounts = layers;
-      }
-    } catch (error) {
-      this.problem = wrong(`cannot be read (${(error as Error).message})`);
-    }
-  }
-
-  public layerFor(scope: IConstruct, architecture: string): BackstopLayerAnswer {
-    if (this.problem) return { problem: this.problem };
-    const stack = Stack.of(scope);
-    const accounts = Object.keys(this.accounts);
-    const account = this.options.account ?? (accounts.includes(stack.account) ? stack.account : accounts.length === 1 ? accounts[0] : undefined);
-    const regions = account === undefined ? undefined : this.accounts[account];
-    if (!regions) {
-      return { problem: `The manifest ${this.file} has ${accounts.length === 0 ? 'no account' : `the accounts ${accounts.join(', ')}`}: say by \`account\` which of them has published the layer for this function.` };
-    }
-    const arns = Object.entries(regions).filter(([, found]) => found[architecture])
-      .map(([region, found]): [string, string] => [region, found[architecture].arn]);
-    if (Token.isUnresolved(stack.region)) return this.mapped(stack, account!, architecture, arns);
-    const here = arns.find(([region]) => region === stack.region);
-    return here ? { arn: here[1] } : {
-      problem: `The manifest ${this.file} has no layer for ${architecture} in ${stack.region}, only in ${arns.map(([region]) => region).join(', ') || 'no region'}: publish it there with \`backstop layer publish --regions ${stack.region}\`.`,
-    };
-  }
-
-  /** Where the region is known at deployment only, CloudFormation chooses. */
-  private mapped(stack: Stack, account: string, architecture: string, arns: [string, string][]): BackstopLayerAnswer {
-    if (arns.length === 0) return { problem: `The manifest ${this.file} has no layer for ${architecture}.` };
-    // CloudFormation takes letters and digits only in these names.
-    const id = `BackstopLayers${account}${architecture.replace('_', '')}`;
-    if (!stack.node.tryFindChild(id)) {
-      new CfnMapping(stack, id, { mapping: Object.fromEntries(arns.map(([region, arn]) => [region, { arn }])) });
-    }
-    const mapping = stack.node.findChild(id) as CfnMapping;
-    return { arn: Fn.findInMap(mapping.logicalId, Aws.REGION, 'arn') };
   }
 }

@@ -53,7 +53,7 @@ function environmentBytes(variables: Record<string, unknown>): number {
 }
 
 /** Whether this is for CloudFormation to compute, such as `{ Ref: … }`. */
-const isIntrinsic = (value: unknown) =>
+export const isIntrinsic = (value: unknown) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 1 && /^(Ref|Fn::.*)$/.test(Object.keys(value)[0]);
 
 /** Reads what a function has from its properties; what only CloudFormation will know cannot be added to. */

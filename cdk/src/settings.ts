@@ -6,6 +6,7 @@
  */
 import { Duration, Size, SizeRoundingBehavior, Token } from 'aws-cdk-lib';
 import { BackstopArchive } from './archive';
+import { isAlias } from './grants';
 import { IBackstopLayer } from './layer';
 import { REGISTER } from './register';
 import { BackstopSecret } from './secret';
@@ -232,7 +233,8 @@ const pairs = (entries: [string, string][]): string | undefined =>
 export function variablesOf(props: BackstopProps): Record<string, string> {
   const { primary, flush } = props;
   const fallback = fallbackOf(props);
-  const bytes = (size?: Size) => size?.toBytes({ rounding: SizeRoundingBehavior.FLOOR });
+  const bytes = (size?: Size) => (size?.isUnresolved() ? 'known later' : size?.toBytes({ rounding: SizeRoundingBehavior.NONE }));
+  const milliseconds = (time?: Duration) => (time?.isUnresolved() ? 'known later' : time?.toMilliseconds({ integral: false }));
   const headers = Object.entries(primary?.headers ?? {}).map(([name, secret]): [string, string] => [name, secret._value()]);
   const all: Record<string, string | number | boolean | undefined> = {
     BACKSTOP_PRIMARY_URL: primary?.url,
@@ -240,7 +242,7 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_PRIMARY_HEADERS: pairs(headers),
     BACKSTOP_PRIMARY_TOKEN: primary?.token?._value(),
     BACKSTOP_PRIMARY_COMPRESSION: primary?.compression,
-    BACKSTOP_PRIMARY_TIMEOUT_MS: primary?.timeout?.toMilliseconds(),
+    BACKSTOP_PRIMARY_TIMEOUT_MS: milliseconds(primary?.timeout),
     BACKSTOP_ALLOW_PLAINTEXT: primary?.allowPlaintext,
     BACKSTOP_FALLBACK: fallback.order?.join(','),
     BACKSTOP_FIREHOSE_STREAM: fallback.firehoseStream,
@@ -250,8 +252,8 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_S3_EXPECTED_BUCKET_OWNER: fallback.s3ExpectedBucketOwner,
     BACKSTOP_TELEMETRY_TYPES: props.telemetryTypes?.join(','),
     BACKSTOP_FLUSH_STRATEGY: flush?.strategy,
-    BACKSTOP_FLUSH_INTERVAL_MS: flush?.interval?.toMilliseconds(),
-    BACKSTOP_MAX_ADDED_MS: flush?.maxAdded?.toMilliseconds(),
+    BACKSTOP_FLUSH_INTERVAL_MS: milliseconds(flush?.interval),
+    BACKSTOP_MAX_ADDED_MS: milliseconds(flush?.maxAdded),
     BACKSTOP_BUFFER_MAX_BYTES: bytes(flush?.bufferMax),
     BACKSTOP_SPOOL_MAX_BYTES: bytes(flush?.spoolMax),
     BACKSTOP_TAGS: pairs(Object.entries(props.tags ?? {})),
@@ -266,6 +268,9 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
 export function problemsOf(props: BackstopProps): string[] {
   return [...sinkProblems(props), ...primaryProblems(props), ...registerProblems(variablesOf(props)), ...tagProblems(props)];
 }
+
+/** Whether something is said that is not of its form; a token is not judged. */
+const isOdd = (text: string | undefined, form: RegExp) => text !== undefined && !Token.isUnresolved(text) && !form.test(text);
 
 function sinkProblems(props: BackstopProps): string[] {
   const problems: string[] = [];
@@ -286,9 +291,20 @@ function sinkProblems(props: BackstopProps): string[] {
   if (!fallback.firehoseStream && order.includes(BackstopSink.FIREHOSE)) {
     problems.push('fallback.order names firehose, and there is no stream: give fallback.firehoseStream, or take FIREHOSE out.');
   }
-  if (/(^|:)alias\//.test(fallback.s3KmsKeyId ?? '') && (fallback.kmsKeyArns ?? []).length === 0) {
+  if (isAlias(fallback.s3KmsKeyId ?? '') && (fallback.kmsKeyArns ?? []).length === 0) {
     problems.push("fallback.s3KmsKeyId is an alias, which grants nothing in a policy: give the key's ARN in fallback.kmsKeyArns as well.");
   }
+  if ((fallback.kmsKeyArns ?? []).some(isAlias)) {
+    problems.push("fallback.kmsKeyArns holds an alias, which grants nothing in a policy: give the key's own ARN.");
+  }
+  const { firehoseStream, s3Bucket, s3Prefix } = fallback;
+  if (isOdd(firehoseStream, /^(arn:[\w-]+:firehose:[\w-]+:\d{12}:deliverystream\/)?[\w.-]{1,64}$/)) {
+    problems.push('fallback.firehoseStream is neither the name nor the ARN of a delivery stream.');
+  }
+  if (isOdd(s3Bucket, /^(arn:[\w-]+:s3:::)?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)) {
+    problems.push('fallback.s3Bucket is neither the name of a bucket, 3 to 63 lowercase letters, digits, dots and hyphens, nor arn:aws:s3:::NAME.');
+  }
+  if (isOdd(s3Prefix, /^[^*?]+$/)) problems.push('fallback.s3Prefix is empty, or holds * or ?, which are patterns in a policy.');
   return problems;
 }
 
@@ -356,6 +372,6 @@ function registerProblems(variables: Record<string, string>): string[] {
 
 function tagProblems({ tags }: BackstopProps): string[] {
   const wrong = Object.entries(tags ?? {}).some(([key, value]) =>
-    !/^[^,=\s]([^,=]*[^,=\s])?$/.test(key) || (!Token.isUnresolved(value) && value.includes(',')));
-  return wrong ? ['tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value with a comma.'] : [];
+    typeof value !== 'string' || !/^[^,=\s]([^,=]*[^,=\s])?$/.test(key) || (!Token.isUnresolved(value) && value.includes(',')));
+  return wrong ? ['tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value that is no text or has a comma.'] : [];
 }

@@ -1,8 +1,10 @@
 import { App, Duration, RemovalPolicy, Size, Stack, Validations } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Key } from 'aws-cdk-lib/aws-kms';
+import { Alias, Key } from 'aws-cdk-lib/aws-kms';
 import { Runtime } from 'aws-cdk-lib/aws-lambda';
+import { EventType } from 'aws-cdk-lib/aws-s3';
+import { LambdaDestination } from 'aws-cdk-lib/aws-s3-notifications';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { ENV, functionIn, layer, stackOf } from './app';
 import { Backstop, BackstopArchive, BackstopArchiveProps } from '../src';
@@ -76,6 +78,30 @@ test('a key of the user encrypts, and is the only one', () => {
   template.hasResourceProperties('AWS::S3::BucketPolicy', { PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ Sid: 'NoOtherKey' })]) } });
 });
 
+test('an alias of a key is the key behind it, or refused where that is not known', () => {
+  const stack = stackOf();
+  const encryptionKey = new Alias(stack, 'Alias', { aliasName: 'alias/archive', targetKey: new Key(stack, 'Key', { enableKeyRotation: true }) });
+  const archive = archiveIn(stack, { encryptionKey });
+  Backstop.attach(functionIn(stack), { layer, fallback: { archive } });
+  for (const policy of Object.values(Template.fromStack(stack).findResources('AWS::IAM::Policy'))) {
+    expect(JSON.stringify(policy)).not.toContain('alias');
+    expect(JSON.stringify(policy)).toContain('"Fn::GetAtt":["Key');
+  }
+  const unknown = stackOf();
+  archiveIn(unknown, { encryptionKey: Alias.fromAliasName(unknown, 'Alias', 'alias/theirs') });
+  expect(() => Template.fromStack(unknown)).toThrow('encryptionKey is the alias');
+});
+
+test('a function may be told of new objects, and write to the archive', () => {
+  const stack = stackOf();
+  const archive = archiveIn(stack);
+  const fn = functionIn(stack);
+  archive.bucket.addEventNotification(EventType.OBJECT_CREATED, new LambdaDestination(fn));
+  Backstop.attach(fn, { layer, fallback: { archive } });
+  // Template refuses circles.
+  Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', { Environment: Match.anyValue() });
+});
+
 test('a function with the archive writes to both, and needs nothing more', () => {
   const { stack, archive } = withKey();
   Backstop.attach(functionIn(stack), { layer, fallback: { archive } });
@@ -139,6 +165,7 @@ test.each<[BackstopArchiveProps, string]>([
   [{ lifecycle: { infrequentAccessAfter: Duration.days(7) } }, 'less than the 30 days'],
   [{ lifecycle: { infrequentAccessAfter: Duration.days(60), glacierInstantAfter: Duration.days(30) } }, 'does not come after'],
   [{ lifecycle: { glacierInstantAfter: Duration.days(60), expireAfter: Duration.days(60) } }, 'does not come after'],
+  [{ lifecycle: { expireAfter: Duration.days(0) } }, 'less than a day'],
   [{ stream: { buffer: Size.mebibytes(129) } }, '1 to 128 MiB'],
   [{ stream: { bufferFor: Duration.minutes(16) } }, '0 to 900 seconds'],
   [{ tables: { firstDay: '2025-13-01' } }, 'firstDay is not a day'],

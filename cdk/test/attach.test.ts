@@ -239,12 +239,22 @@ describe('many at once', () => {
     expect(warningsOf(stack)).toEqual([]);
   });
 
-  test('other settings the second time are told, and the first ones hold', () => {
-    const stack = stackOf();
-    Backstop.attach(functionIn(stack), MINIMUM);
-    Backstop.of(stack).attachAll({ ...MINIMUM, logLevel: BackstopLogLevel.DEBUG });
-    expect(propertiesOf(stack).Environment.Variables).toEqual(MERGED);
-    expect(warningsOf(stack)).toEqual([expect.stringContaining('the first ones hold')]);
+  test('of different settings those nearest to the function hold, and it is told', () => {
+    const said = (level: BackstopLogLevel) => ({ ...MINIMUM, logLevel: level });
+    const levelsIn = (calls: ((stack: Stack, fn: Function) => void)[]) => calls.map((way) => {
+      const stack = stackOf();
+      way(stack, functionIn(stack));
+      expect(warningsOf(stack)).toEqual([expect.stringContaining('different settings')]);
+      return propertiesOf(stack).Environment.Variables.BACKSTOP_LOG_LEVEL;
+    });
+    expect(levelsIn([
+      (stack, fn) => { Backstop.of(stack).attachAll(said(BackstopLogLevel.DEBUG)); Backstop.attach(fn, said(BackstopLogLevel.ERROR)); },
+      (stack) => {
+        Backstop.of(stack.node.root).attachAll(said(BackstopLogLevel.DEBUG));
+        Backstop.of(stack).attachAll(said(BackstopLogLevel.ERROR));
+      },
+      (stack) => { Backstop.of(stack).attachAll(said(BackstopLogLevel.ERROR)); Backstop.of(stack).attachAll(said(BackstopLogLevel.DEBUG)); },
+    ])).toEqual(['error', 'error', 'error']);
   });
 
   test('an Aspect that comes later and sets layers and environment anew undoes nothing', () => {
@@ -274,7 +284,25 @@ describe('many at once', () => {
     const app = new App();
     Backstop.of(app).attachAll(MINIMUM);
     functionIn(new Stack(new Stage(app, 'Prod'), 'Inner', { env: ENV }));
-    expect(() => app.synth()).toThrow('Prod was made after attachAll');
+    expect(() => app.synth()).toThrow('attachAll has not reached Prod: call it when all stages are made');
+  });
+
+  test('a stage that was synthesised before, as a pipeline does, is an error', () => {
+    const app = new App();
+    const stage = new Stage(app, 'Prod');
+    functionIn(new Stack(stage, 'Inner', { env: ENV }));
+    stage.synth();
+    Backstop.of(app).attachAll(MINIMUM);
+    expect(() => app.synth()).toThrow('attachAll has not reached Prod');
+  });
+
+  test('more functions than CDK lets Aspects be added for', () => {
+    const app = new App({ context: { '@aws-cdk/core:aspectStabilization': true } });
+    const stack = new Stack(app, 'Shop', { env: ENV });
+    for (let number = 0; number < 110; number += 1) functionIn(stack, `Fn${number}`);
+    // From an Aspect of the user's own, too.
+    Aspects.of(stack).add({ visit: (node) => { if (node instanceof Function) Backstop.attach(node, MINIMUM); } });
+    Template.fromStack(stack).allResourcesProperties('AWS::Lambda::Function', { Layers: [arnOf('x86_64')] });
   });
 
   test("CloudFormation's own principal is left alone", () => {

@@ -2,12 +2,12 @@
 import * as fs from 'fs';
 import * as path from 'path';
 import { PythonFunction } from '@aws-cdk/aws-lambda-python-alpha';
-import { App, CfnResource, Mixins, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { App, Aspects, Aws, CfnCondition, CfnResource, Fn, Mixins, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Distribution, experimental, LambdaEdgeEventType } from 'aws-cdk-lib/aws-cloudfront';
 import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
-import { CfnRole, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { CfnRole, IRole, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { Alias, Architecture, CfnFunction, Code, DockerImageCode, DockerImageFunction, Function, Runtime, SingletonFunction } from 'aws-cdk-lib/aws-lambda';
 import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
@@ -16,8 +16,8 @@ import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { CfnInclude } from 'aws-cdk-lib/cloudformation-include';
 import { Construct } from 'constructs';
-import { arnOf, ENV, errorsOf, functionIn, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf, zips } from './app';
-import { Backstop, BackstopLayer, BackstopMixin } from '../src';
+import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf, zips } from './app';
+import { Backstop, BackstopArchive, BackstopLayer, BackstopMixin } from '../src';
 
 describe('every kind of function', () => {
   test('on arm64', () => {
@@ -144,7 +144,7 @@ describe('a resource with plain properties', () => {
     fn.layers = [...fn.layers!, late];
     const environment = fn.environment as CfnFunction.EnvironmentProperty;
     fn.environment = { ...environment, variables: { ...environment.variables, LATE: 'yes' } };
-    expect(propertiesOf(stack).Layers).toEqual([own, arnOf('x86_64'), late]);
+    expect(propertiesOf(stack).Layers).toEqual([own, late, arnOf('x86_64')]);
     expect(propertiesOf(stack).Environment.Variables).toEqual({ ...MERGED, TABLE: 'orders', LATE: 'yes' });
     expect(errorsOf(stack)).toEqual([]);
   });
@@ -154,7 +154,8 @@ describe('a resource with plain properties', () => {
     const fn = plain(stack);
     Backstop.attach(fn, MINIMUM);
     fn.layers!.push(late);
-    expect(propertiesOf(stack).Layers).toEqual([own, arnOf('x86_64'), late]);
+    fn.architectures = ['arm64'];
+    expect(propertiesOf(stack).Layers).toEqual([own, late, arnOf('arm64')]);
   });
 
   test('from a template that is included', () => {
@@ -179,6 +180,16 @@ describe('a resource with plain properties', () => {
     Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', { Roles: [{ Ref: 'Role' }] });
     expect(warningsOf(stack)).toEqual([]);
   });
+});
+
+test('what another stack has is referred to, also where properties are set anew', () => {
+  const app = new App();
+  const archive = new BackstopArchive(new Stack(app, 'Platform', { env: ENV }), 'Archive');
+  const stack = new Stack(app, 'Shop', { env: ENV });
+  const fn = new CfnFunction(stack, 'Orders', { code: { zipFile: 'x' }, role: 'arn:aws:iam::111122223333:role/theirs', runtime: 'nodejs22.x', handler: 'index.handler' });
+  Backstop.attach(fn, { layer, fallback: { archive } });
+  Aspects.of(stack).add({ visit: (node) => { if (node === fn) fn.environment = { variables: { OWN: 'one' } }; } }, { priority: 950 });
+  expect(propertiesOf(stack).Environment.Variables).toMatchObject({ OWN: 'one', BACKSTOP_S3_BUCKET: { 'Fn::ImportValue': expect.stringContaining('Platform:') } });
 });
 
 describe('Lambda@Edge', () => {
@@ -210,6 +221,7 @@ describe('Lambda@Edge', () => {
 });
 
 describe('grants', () => {
+  const rolesIn = (stack: Stack) => Object.values(Template.fromStack(stack).findResources('AWS::IAM::Policy')).map((policy) => policy.Properties.Roles);
   test('are one policy for the roles of a stack, each once', () => {
     const stack = stackOf();
     const role = new Role(stack, 'Shared', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
@@ -225,38 +237,68 @@ describe('grants', () => {
     }
   });
 
-  test('leave a role alone that is not to be changed', () => {
+  test.each<[string, (stack: Stack) => IRole]>([
+    ['is not to be changed', (stack) => new Role(stack, 'Theirs', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') }).withoutPolicyUpdates()],
+    ['is imported so', (stack) => Role.fromRoleArn(stack, 'Theirs', 'arn:aws:iam::111122223333:role/theirs', { mutable: false })],
+    ['is of another account', (stack) => Role.fromRoleArn(stack, 'Theirs', 'arn:aws:iam::444455556666:role/theirs')],
+  ])('are told where a role %s', (_what, role) => {
     const stack = stackOf();
-    const role = new Role(stack, 'Theirs', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    Backstop.attach(functionIn(stack, 'Orders', { role: role.withoutPolicyUpdates() }), MINIMUM);
+    Backstop.attach(functionIn(stack, 'Orders', { role: role(stack) }), MINIMUM);
     Template.fromStack(stack).resourceCountIs('AWS::IAM::Policy', 0);
+    expect(warningsOf(stack)).toEqual([expect.stringContaining('s3:PutObject')]);
   });
 
-  test('go to an imported role by its name, and to one of another stack where it is', () => {
+  test('reach a role of another stack, and an imported one by its name', () => {
     const app = new App();
     const [platform, stack] = ['Platform', 'Shop'].map((id) => new Stack(app, id, { env: ENV }));
     const role = new Role(platform, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    Backstop.attach(functionIn(stack, 'Orders', { role }), MINIMUM);
+    // The archive is where the function is: a policy in the role's stack would be a circle.
+    Backstop.attach(functionIn(stack, 'Orders', { role }), { layer, fallback: { archive: new BackstopArchive(stack, 'Archive') } });
     Backstop.attach(functionIn(stack, 'Payments', { role: Role.fromRoleName(stack, 'Imported', 'theirs') }), MINIMUM);
-    Template.fromStack(platform).hasResourceProperties('AWS::IAM::Policy', { Roles: [{ Ref: 'Role1ABCC5F0' }] });
-    Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', { Roles: ['theirs'] });
+    const template = Template.fromStack(stack);
+    template.hasResourceProperties('AWS::IAM::Policy', { Roles: [{ 'Fn::ImportValue': Match.stringLikeRegexp('Role') }] });
+    template.hasResourceProperties('AWS::IAM::Policy', { Roles: ['theirs'] });
+    Template.fromStack(platform).resourceCountIs('AWS::IAM::Policy', 0);
   });
 
-  test('are none where there is no fallback', () => {
+  test('follow a role that is set afterwards', () => {
     const stack = stackOf();
-    const role = new CfnRole(stack, 'Role', { assumeRolePolicyDocument: { Version: '2012-10-17', Statement: [] } });
-    const common = { runtime: 'nodejs22.x', handler: 'index.handler' };
-    const functions = [
-      functionIn(stack),
-      new CfnFunction(stack, 'OfRole', { ...common, code: { zipFile: 'x' }, role: role.attrArn }),
-      new CfnFunction(stack, 'OfTheirs', { ...common, code: { zipFile: 'x' }, role: 'arn:aws:iam::111122223333:role/theirs' }),
-      new SamFunction(stack, 'Sam', { ...common, codeUri: 's3://code/orders.zip' }),
-    ];
-    functions.forEach((fn) => Backstop.attach(fn, { ...MINIMUM, fallback: undefined }));
-    const template = Template.fromStack(stack);
-    template.resourceCountIs('AWS::IAM::Policy', 0);
-    expect(Object.values(template.findResources('AWS::Serverless::Function'))[0].Properties).not.toHaveProperty('Policies');
-    expect(new Set(warningsOf(stack).map((text) => text.slice(0, 21)))).toEqual(new Set(['There is no fallback:']));
+    const fn = functionIn(stack);
+    Backstop.attach(fn, MINIMUM);
+    const role = new Role(stack, 'Later', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    (fn.node.defaultChild as CfnFunction).role = role.roleArn;
+    expect(rolesIn(stack)).toEqual([[{ Ref: expect.stringContaining('Later') }]]);
+  });
+
+  test('follow what the function says itself', () => {
+    const stack = stackOf();
+    Backstop.attach(functionIn(stack, 'Orders', { environment: { BACKSTOP_S3_BUCKET: 'their-archive', BACKSTOP_S3_PREFIX: 'shop' } }), { ...MINIMUM, fallback: undefined });
+    expect(JSON.stringify(resourcesOf(stack))).toContain(':s3:::their-archive/shop/v1/*');
+    expect(warningsOf(stack)).toEqual([]);
+  });
+
+  test('are apart for archives whose resources have the same names', () => {
+    const app = new App();
+    const [one, other, shop] = ['One', 'Other', 'Shop'].map((id) => new Stack(app, id, { env: ENV }));
+    const archives = [one, other].map((stack) => new BackstopArchive(stack, 'Archive', { hasStream: false }));
+    archives.forEach((archive, number) => Backstop.attach(functionIn(shop, `Fn${number}`), { layer, fallback: { archive } }));
+    expect(rolesIn(shop)).toHaveLength(2);
+    expect(JSON.stringify(resourcesOf(shop))).toMatch(/One:ExportsOutput.*Other:ExportsOutput/);
+    // Nor are they the same settings.
+    const fn = functionIn(shop, 'Both');
+    archives.forEach((archive) => Backstop.attach(fn, { layer, fallback: { archive } }));
+    expect(warningsOf(shop)).toContainEqual(expect.stringContaining('Shop/Both/Resource with different settings'));
+  });
+
+  test('are under the condition of the role', () => {
+    const stack = stackOf();
+    const condition = new CfnCondition(stack, 'IsLarge', { expression: Fn.conditionEquals(Aws.REGION, 'eu-west-1') });
+    const fn = functionIn(stack, 'Sometimes');
+    [fn, fn.role!].forEach((each) => { (each.node.defaultChild as CfnResource).cfnOptions.condition = condition; });
+    functionIn(stack, 'Always');
+    Backstop.of(stack).attachAll(MINIMUM);
+    const policies = Object.values(Template.fromStack(stack).findResources('AWS::IAM::Policy'));
+    expect(policies.map((policy) => `${policy.Condition} ${policy.Properties.Roles.length}`).sort()).toEqual(['IsLarge 1', 'undefined 1']);
   });
 
   const streamIn = (stack: Stack) => new CfnDeliveryStream(stack, 'Theirs', { deliveryStreamName: 'theirs' });
@@ -270,6 +312,11 @@ describe('grants', () => {
       ]],
     }],
     ['a stream by its ARN', (stack) => ({ firehoseStream: streamIn(stack).attrArn }), { 'Fn::GetAtt': ['Theirs', 'Arn'] }],
+    ['a stream whose name has a token', () => ({ firehoseStream: `records-${Fn.ref('AWS::StackName')}` }), {
+      'Fn::Join': ['', [
+        'arn:', { Ref: 'AWS::Partition' }, ':firehose:eu-west-1:111122223333:deliverystream/records-', { Ref: 'AWS::StackName' },
+      ]],
+    }],
     ['a bucket by its name', (stack) => ({ s3Bucket: new CfnBucket(stack, 'Theirs').ref }), {
       'Fn::Join': ['', [
         'arn:', { Ref: 'AWS::Partition' }, ':s3:::', { Ref: 'Theirs' }, '/backstop/v1/*',

@@ -1,10 +1,10 @@
 import * as fs from 'fs';
 import * as path from 'path';
-import { App, NestedStack, Stack } from 'aws-cdk-lib';
+import { App, Aws, Fn, NestedStack, Stack } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Alias, Architecture } from 'aws-cdk-lib/aws-lambda';
 import { arnOf, ENV, functionIn, MINIMUM, stackOf, zips } from './app';
-import { Backstop, BackstopLayer, IBackstopLayer } from '../src';
+import { Backstop, BackstopLayer, BackstopLayerProps, IBackstopLayer } from '../src';
 
 const layersOf = (stack: Stack) => Object.values(Template.fromStack(stack).findResources('AWS::Lambda::Function')).map((fn) => fn.Properties.Layers);
 const errorsOf = (stack: Stack) => Annotations.fromStack(stack).findError('*', Match.anyValue()).map((message) => String(message.entry.data));
@@ -62,10 +62,54 @@ describe('BackstopLayer', () => {
     expect(layersOf(stack)).toEqual([['{{resolve:ssm:/backstop/layer/1.2.3/x86_64}}']]);
   });
 
+  test.each<[Partial<BackstopLayerProps>, string]>([
+    [{ release: 'latest' }, 'release is not a version'],
+    [{ shareWith: { accounts: ['1234'] } }, 'the 12 digits of an account'],
+    [{ shareWith: { organizationId: 'o-1' } }, 'organizationId is not of the form'],
+    [{ parameterPrefix: '/' }, 'parameterPrefix is not made of'],
+    [{ parameterPrefix: '/aws/backstop' }, 'or begins with aws'],
+  ])('with %j is refused', (props, message) => {
+    const stack = stackOf();
+    new BackstopLayer(stack, 'Layer', { directory: zips(), ...props });
+    expect(() => Template.fromStack(stack)).toThrow(message);
+    const other = stackOf();
+    functionIn(other);
+    attachAll(other, BackstopLayer.fromZips({ directory: zips(), ...props }));
+    expect(errorsOf(other)).toEqual([expect.stringContaining(message)]);
+  });
+
+  test('is shared with an account once, also where it is a token', () => {
+    const stack = stackOf();
+    new BackstopLayer(stack, 'Layer', { directory: zips(), shareWith: { accounts: ['444455556666', '444455556666', Aws.ACCOUNT_ID] } });
+    Template.fromStack(stack).resourceCountIs('AWS::Lambda::LayerVersionPermission', 4);
+  });
+
   test('without a zip it says so', () => {
     const stack = stackOf();
     new BackstopLayer(stack, 'Layer', { directory: 'nowhere' });
     expect(() => Template.fromStack(stack)).toThrow('no extension-x86_64.zip in nowhere');
+  });
+});
+
+describe('a list of ARNs', () => {
+  test.each<[IBackstopLayer, string]>([
+    [BackstopLayer.fromArns(['arn:aws:lambda:eu-west-1:111122223333:layer:mine:1']), 'does not say for which architecture'],
+    [BackstopLayer.fromArns(['arn:aws:lambda:eu-west-1:111122223333:layer:backstop-extension-x86_64-0-1-0']), 'is not the ARN of a layer version'],
+    [BackstopLayer.fromArn('hello', Architecture.X86_64), 'is not the ARN of a layer version'],
+    [BackstopLayer.fromArn(arnOf('arm64'), Architecture.X86_64), 'is for arm64 by its name'],
+    [BackstopLayer.fromParameters('', '1.2.3'), 'parameterPrefix is not made of'],
+  ])('%# that cannot be right is an error', (layer, message) => {
+    const stack = stackOf();
+    functionIn(stack);
+    attachAll(stack, layer);
+    expect(errorsOf(stack)).toEqual([expect.stringContaining(message)]);
+  });
+
+  test('holds an ARN that is known later', () => {
+    const stack = stackOf();
+    functionIn(stack);
+    attachAll(stack, BackstopLayer.fromArn(Fn.importValue('Layer'), Architecture.X86_64));
+    expect(layersOf(stack)).toEqual([[{ 'Fn::ImportValue': 'Layer' }]]);
   });
 });
 
@@ -146,16 +190,31 @@ describe("the command line's manifest", () => {
     const stack = new Stack(new App(), 'Shop');
     functionIn(stack);
     attachAll(stack, BackstopLayer.fromManifest(manifest));
-    expect(layersOf(stack)).toEqual([[{ 'Fn::FindInMap': ['BackstopLayers111122223333x8664', { Ref: 'AWS::Region' }, 'arn'] }]]);
-    expect(Template.fromStack(stack).findMappings('BackstopLayers111122223333x8664')).toEqual({
-      BackstopLayers111122223333x8664: { 'eu-west-1': { arn: arnOf('x86_64', 3) }, 'us-east-1': { arn: arnOf('x86_64', 3, 'us-east-1') } },
+    const [[{ 'Fn::FindInMap': [id, ...keys] }]] = layersOf(stack);
+    expect(keys).toEqual([{ Ref: 'AWS::Region' }, 'arn']);
+    expect(Template.fromStack(stack).findMappings(id)).toEqual({
+      [id]: { 'eu-west-1': { arn: arnOf('x86_64', 3) }, 'us-east-1': { arn: arnOf('x86_64', 3, 'us-east-1') } },
     });
+  });
+
+  test('has a mapping of its own, which is another one for another manifest', () => {
+    const stack = new Stack(new App(), 'Shop');
+    const newer = written({ layers: { 111122223333: { 'eu-west-1': { x86_64: { arn: arnOf('x86_64', 4) } } } } });
+    [manifest, newer].forEach((file, number) => Backstop.attach(functionIn(stack, `Fn${number}`), { ...MINIMUM, layer: BackstopLayer.fromManifest(file) }));
+    const ids = layersOf(stack).map(([layer]) => layer['Fn::FindInMap'][0]);
+    expect(new Set(ids).size).toBe(2);
+    expect(JSON.stringify(Template.fromStack(stack).findMappings(ids[1]))).toContain(arnOf('x86_64', 4));
   });
 
   test.each<[string, string]>([
     ['{"layers":', 'cannot be read'],
     ['[]', 'is not one of this version'],
     ['{"schemaVersion":2,"layers":{}}', 'is not one of this version'],
+    ['{"layers":{"111122223333":null}}', 'ARN of that region at 111122223333:'],
+    ['{"layers":{"111122223333":{"eu-west-1":null}}}', 'ARN of that region at 111122223333.eu-west-1:'],
+    ['{"layers":{"111122223333":{"eu-west-1":{"x86_64":"arn"}}}}', 'ARN of that region at 111122223333.eu-west-1.x86_64:'],
+    ['{"layers":{"111122223333":{"eu-west-1":{"x86_64":{"arn":5}}}}}', 'ARN of that region at'],
+    [`{"layers":{"111122223333":{"eu-west-1":{"x86_64":{"arn":"${arnOf('x86_64', 3, 'us-east-1')}"}}}}}`, 'ARN of that region at'],
   ])('that is %s is an error at the function that says what to do', (content, message) => {
     const file = path.join(zips(), 'layers.json');
     fs.writeFileSync(file, content);

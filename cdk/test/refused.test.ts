@@ -1,10 +1,11 @@
 /** What cannot be attached, and what is said then. */
-import { Duration, Fn, Size, Stack } from 'aws-cdk-lib';
+import { App, Aspects, Duration, Fn, Size, Stack, Stage, Token } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Architecture, CfnFunction, Function, LayerVersion } from 'aws-cdk-lib/aws-lambda';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
-import { arnOf, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf } from './app';
-import { Backstop, BackstopLayer, BackstopProps, BackstopSecret, BackstopSink } from '../src';
+import { Construct } from 'constructs';
+import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf } from './app';
+import { Backstop, BackstopArchive, BackstopLayer, BackstopProps, BackstopSecret, BackstopSink } from '../src';
 
 describe('what stops the attaching leaves the function as it was, with an error at it', () => {
   const refused = (props: BackstopProps, change: (stack: Stack) => Function = (stack) => functionIn(stack)) => {
@@ -57,6 +58,16 @@ describe('what stops the attaching leaves the function as it was, with an error 
     ['a tag with a comma', { ...MINIMUM, tags: { team: 'a,b' } }, 'tags holds'],
     ['a header of the connection', { ...MINIMUM, primary: { url: 'https://a.example', headers: { Host: BackstopSecret.unsafePlainText('x') } } }, 'remove Content-Type'],
     ['a header with a comma', { ...MINIMUM, primary: { url: 'https://a.example', headers: { 'X-A': BackstopSecret.unsafePlainText('a,b') } } }, 'cannot be sent'],
+    ['an alias among keys', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', kmsKeyArns: ['arn:aws:kms:eu-west-1:111122223333:alias/mine'] } }, 'holds an alias'],
+    ['no bucket', { ...MINIMUM, fallback: { s3Bucket: 's3://my-archive' } }, 'neither the name of a bucket'],
+    ['an empty bucket', { ...MINIMUM, fallback: { s3Bucket: '' } }, 'neither the name of a bucket'],
+    ['no stream', { ...MINIMUM, fallback: { firehoseStream: 'a b' } }, 'nor the ARN of a delivery stream'],
+    ['a pattern as prefix', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', s3Prefix: '*' } }, 'patterns in a policy'],
+    ['a part of a millisecond', { ...MINIMUM, flush: { interval: Duration.seconds(0.0005) } }, 'would be 0.5'],
+    ['a time that is known later', { ...MINIMUM, flush: { interval: Duration.millis(Token.asNumber(Fn.importValue('Time'))) } }, 'would be known later'],
+    ['a size that is known later', { ...MINIMUM, flush: { bufferMax: Size.bytes(Token.asNumber(Fn.importValue('Size'))) } }, 'would be known later'],
+    ['a tag that is not set', { ...MINIMUM, tags: { team: undefined! } }, 'tags holds'],
+    ['a token that is not set', { ...MINIMUM, primary: { url: 'https://a.example', token: BackstopSecret.unsafePlainText(undefined!) } }, 'primary.token is empty'],
     ['an empty token', { ...MINIMUM, primary: { url: 'https://a.example', token: BackstopSecret.unsafePlainText('') } }, 'primary.token is empty'],
   ])('%s', (_what, props, message) => {
     expect(refused(props)).toContain(message);
@@ -82,14 +93,59 @@ describe('what stops the attaching leaves the function as it was, with an error 
     })).toContain(message);
   });
 
-  test('an architecture that is changed afterwards', () => {
+  test('what is settled is not attached later, when it has no rights', () => {
     const stack = stackOf();
-    const resource = functionIn(stack).node.defaultChild as CfnFunction;
-    Backstop.attach(resource, MINIMUM);
-    resource.architectures = ['arm64'];
-    expect(errorsOf(stack)).toEqual([expect.stringContaining('architecture was changed')]);
-    expect(propertiesOf(stack).Layers).toBeUndefined();
-    expect(propertiesOf(stack).Environment).toBeUndefined();
+    const fn = functionIn(stack);
+    const resource = fn.node.defaultChild as CfnFunction;
+    resource.layers = [1, 2, 3, 4, 5].map((number) => `arn:aws:lambda:eu-west-1:111122223333:layer:own${number}:1`);
+    Backstop.attach(fn, MINIMUM);
+    // Later in the tree than the function.
+    Aspects.of(new Construct(stack, 'Zeta')).add({ visit: () => { resource.layers = []; } });
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('6 layers')]);
+    expect(propertiesOf(stack)).not.toHaveProperty('Environment');
+    Template.fromStack(stack).resourceCountIs('AWS::IAM::Policy', 0);
+  });
+
+  test.each<[string, (fn: CfnFunction) => void]>([
+    ['an environment that is taken away', (fn) => fn.addPropertyDeletionOverride('Environment')],
+    ['variables that are taken away', (fn) => fn.addPropertyDeletionOverride('Environment.Variables')],
+    ['variables that are written over by a condition', (fn) => fn.addPropertyOverride('Environment', { Variables: { 'Fn::If': ['C', {}, {}] } })],
+  ])('%s', (_what, override) => {
+    const stack = stackOf();
+    const fn = functionIn(stack);
+    Backstop.attach(fn, { ...MINIMUM, fallback: undefined });
+    override(fn.node.defaultChild as CfnFunction);
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('variables are overridden')]);
+    expect(propertiesOf(stack)).not.toHaveProperty('Layers');
+  });
+
+  test('an override that makes the environment too large', () => {
+    const stack = stackOf();
+    const fn = functionIn(stack);
+    (fn.node.defaultChild as CfnFunction).addPropertyOverride('Environment.Variables.OWN', 'x'.repeat(4096));
+    Backstop.attach(fn, MINIMUM);
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('Lambda takes 4096')]);
+  });
+
+  test('a layer that says nothing, and one that fails', () => {
+    const stack = stackOf();
+    Backstop.attach(functionIn(stack, 'Silent'), { ...MINIMUM, layer: { layerFor: () => ({}) } });
+    Backstop.attach(functionIn(stack, 'Failing'), { ...MINIMUM, layer: { layerFor: () => { throw new Error('no such place'); } } });
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('neither an ARN nor a reason'), expect.stringContaining('Shop/Failing/Resource. no such place')]);
+    expect(JSON.stringify(Template.fromStack(stack).toJSON())).not.toContain('BACKSTOP_');
+  });
+
+  test('an archive of another region, account or stage', () => {
+    const app = new App();
+    const archive = new BackstopArchive(new Stack(app, 'Platform', { env: ENV }), 'Archive');
+    const stacks = [
+      new Stack(app, 'Region', { env: { ...ENV, region: 'us-east-1' } }),
+      new Stack(app, 'Account', { env: { ...ENV, account: '444455556666' } }),
+      new Stack(new Stage(app, 'Prod'), 'Stage', { env: ENV }),
+    ];
+    stacks.forEach((stack) => functionIn(stack));
+    Backstop.of(app).attachAll({ layer, fallback: { archive } });
+    for (const stack of stacks) expect(errorsOf(stack)).toContainEqual(expect.stringContaining('The archive at Platform/Archive is of another'));
   });
 
   test('all that is wrong is told together', () => {

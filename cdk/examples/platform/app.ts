@@ -1,7 +1,8 @@
-// A platform team publishes the layer for its organisation and keeps the archive; every other app of the account takes
-// both by name: `BackstopLayer.fromParameters('/backstop/layer')`, and `fallback: { firehoseStream, s3Bucket }`.
+// A platform team publishes the layer for its organisation and keeps the archive. Every other app of the account takes both
+// by name: `BackstopLayer.fromParameters('/backstop/layer')` and `fallback: { firehoseStream, s3Bucket, kmsKeyArns }`.
 import { App, CfnOutput, Stack } from 'aws-cdk-lib';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { BackstopArchive, BackstopLayer } from 'backstop-cdk';
@@ -16,6 +17,8 @@ new BackstopLayer(stack, 'Layer', {
 });
 
 const key = new Key(stack, 'Key', { enableKeyRotation: true });
+// The topic of the alarms is under the same key.
+key.grantEncryptDecrypt(new ServicePrincipal('cloudwatch.amazonaws.com'));
 const archive = new BackstopArchive(stack, 'Archive', {
   streamName: 'backstop',
   encryptionKey: key,
@@ -25,6 +28,8 @@ const archive = new BackstopArchive(stack, 'Archive', {
 });
 
 new CfnOutput(stack, 'Bucket', { value: archive.bucket.bucketName });
+new CfnOutput(stack, 'Stream', { value: archive.streamArn! });
+new CfnOutput(stack, 'KeyArn', { value: key.keyArn });
 new CfnOutput(stack, 'ReplayFrom', { value: archive.replayFrom });
 
 app.synth();

@@ -1,0 +1,62 @@
+/**
+ * A function's CloudFormation resource as the template will have it: its properties, and what overrides them.
+ *
+ * Must not: change anything.
+ */
+import { Reference, Resource, Stack, Tokenization } from 'aws-cdk-lib';
+import { CfnRole } from 'aws-cdk-lib/aws-iam';
+import { CfnFunction, IFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
+import { IConstruct } from 'constructs';
+
+/** A function as CloudFormation or SAM knows it. */
+export type FunctionResource = CfnFunction | SamFunction;
+
+const isOfAFunction = (construct: IConstruct) => CfnFunction.isCfnFunction(construct) || SamFunction.isCfnFunction(construct);
+
+/** Whether a construct is a function's resource. */
+export function isFunctionResource(construct: IConstruct): construct is FunctionResource {
+  return isOfAFunction(construct) && 'layers' in construct;
+}
+
+/** Whether it is one by its type's name only, of which no property can be set: CDK's own small functions are so. */
+export function isGenericResource(construct: IConstruct): boolean {
+  return isOfAFunction(construct) && !isFunctionResource(construct);
+}
+
+/** What `addPropertyOverride` has said: CDK keeps it where only it looks, and writes it over everything else. */
+export function overridesOf(fn: FunctionResource): Record<string, unknown> {
+  return (fn as unknown as { rawOverrides?: { Properties?: Record<string, unknown> } }).rawOverrides?.Properties ?? {};
+}
+
+/** The architecture, which is x86_64 where nothing is said; undefined where only the deployment knows. */
+export function architectureOf(fn: FunctionResource): string | undefined {
+  const said = Stack.of(fn).resolve(overridesOf(fn).Architectures ?? fn.architectures) as unknown[] | undefined;
+  const architecture = said?.[0] ?? 'x86_64';
+  return architecture === 'x86_64' || architecture === 'arm64' ? architecture : undefined;
+}
+
+/** Whether it is a container image. */
+export function isImage(fn: FunctionResource): boolean {
+  return Stack.of(fn).resolve(overridesOf(fn).PackageType ?? fn.packageType) === 'Image';
+}
+
+/** The construct of `aws-lambda` that the resource is of. */
+export function ownerOf(fn: FunctionResource): IFunction | undefined {
+  const owner: unknown = fn.node.scope;
+  return Resource.isResource(owner as IConstruct) && 'grantPrincipal' in (owner as object) ? owner as IFunction : undefined;
+}
+
+/** The role's resource, where the app makes it. */
+export function roleOf(fn: FunctionResource): CfnRole | undefined {
+  if (typeof fn.role !== 'string' || 'Role' in overridesOf(fn)) return undefined;
+  const token = Tokenization.reverseString(fn.role).firstToken;
+  const target = token && Reference.isReference(token) ? token.target : undefined;
+  return target && CfnRole.isCfnRole(target) ? target : undefined;
+}
+
+/** Whether Lambda@Edge may run the function: CDK lets it assume the role. */
+export function isAtEdge(fn: FunctionResource): boolean {
+  const role = roleOf(fn);
+  return role !== undefined && JSON.stringify(Stack.of(role).resolve(role.assumeRolePolicyDocument) ?? '').includes('edgelambda.amazonaws.com');
+}
