@@ -9,6 +9,7 @@
  * Must not: touch handler, runtime or wrapper; add an Aspect for each function, which makes CDK begin anew.
  */
 import { Annotations, Aspects, IAspect, IResolveContext, Lazy, Stack, Stage, Token } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct, IConstruct } from 'constructs';
 import { architectureOf, FunctionResource, isAtEdge, isImage, overridesOf } from './function';
 import { fallbackStatements, grantFunction, identityOf } from './grants';
@@ -68,6 +69,8 @@ class Attachment extends Construct {
   private settled = false;
   private props: BackstopProps = {};
   private layerArn?: string;
+  // What the role could not be granted.
+  private needed?: PolicyStatement[];
   // What the owner has there, and what stands there instead.
   private readonly own: { layers?: unknown; environment?: unknown } = {};
   private readonly put: { layers?: unknown; environment?: unknown } = {};
@@ -212,9 +215,7 @@ class Attachment extends Construct {
   /** Lets the role write to what the function is told of, by whomever. */
   private grant(): void {
     const statements = fallbackStatements(this.fn, this.fallback());
-    if (!grantFunction(this.fn, statements)) {
-      this.warn('roleNotGranted', `The role of ${this.fn.node.path} cannot be changed from here, and it needs: ${JSON.stringify(this.resolved(statements.map((statement) => statement.toStatementJson())))}`);
-    }
+    if (!grantFunction(this.fn, statements)) this.needed = statements;
   }
 
   /** The fallback, with what the function says itself. */
@@ -244,6 +245,9 @@ class Attachment extends Construct {
     }
     if (!variables.BACKSTOP_FIREHOSE_STREAM && !variables.BACKSTOP_S3_BUCKET) {
       warn('noFallback', 'There is no fallback: what the primary does not take in time waits in memory and in /tmp, and ends with the environment.');
+    }
+    if (this.needed) {
+      warn('roleNotGranted', `The role of ${this.fn.node.path} cannot be changed from here, and it needs: ${JSON.stringify(this.resolved(this.needed.map((statement) => statement.toStatementJson())))}`);
     }
     const { primary } = this.props;
     if ([primary?.token, ...Object.values(primary?.headers ?? {})].some((secret) => secret?._isPlain())) {
