@@ -83,6 +83,7 @@ class Attachment extends Construct {
 
   public ask(request: Request): void {
     if (!this.settled) this.requests.push(request);
+    else if (!this.isSame(request.props)) this.warn('attachedTwice', `Backstop was attached to ${this.fn.node.path} already when it was asked for with other settings: those it has hold.`);
   }
 
   /** Attaches. */

@@ -56,7 +56,7 @@ export class BackstopScope {
 
   /**
    * Attaches to all functions that are there when the app is synthesised, or to those that are chosen. Call it
-   * when the app's stages are there.
+   * when the app's stages are there, and before a pipeline synthesises one of them by `addStage`.
    *
    * @param props what Backstop shall do
    * @param selector which functions

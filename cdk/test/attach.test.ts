@@ -5,6 +5,7 @@ import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, CfnFunction, Function, LayerVersion } from 'aws-cdk-lib/aws-lambda';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
+import { Construct } from 'constructs';
 import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf } from './app';
 import { Backstop, BackstopAspect, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLogLevel, BackstopMixin, BackstopSecret, BackstopSink, BackstopTelemetryType } from '../src';
 import { REGISTER } from '../src/register';
@@ -255,6 +256,15 @@ describe('many at once', () => {
       },
       (stack) => { Backstop.of(stack).attachAll(said(BackstopLogLevel.ERROR)); Backstop.of(stack).attachAll(said(BackstopLogLevel.DEBUG)); },
     ])).toEqual(['error', 'error', 'error']);
+  });
+
+  test('other settings that come when all is settled are told', () => {
+    const stack = stackOf();
+    const fn = functionIn(stack);
+    Backstop.attach(fn, MINIMUM);
+    Aspects.of(new Construct(stack, 'Zeta')).add({ visit: () => Backstop.attach(fn, { ...MINIMUM, logLevel: BackstopLogLevel.DEBUG }) });
+    expect(propertiesOf(stack).Environment.Variables).toEqual(MERGED);
+    expect(warningsOf(stack)).toEqual([expect.stringContaining('those it has hold')]);
   });
 
   test('an Aspect that comes later and sets layers and environment anew undoes nothing', () => {
