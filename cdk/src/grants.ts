@@ -11,7 +11,7 @@ import { CfnPolicy, CfnRole, Grant, IGrantable, PolicyDocument, PolicyStatement,
 import { CfnAlias } from 'aws-cdk-lib/aws-kms';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { Dependable, IConstruct } from 'constructs';
-import { FunctionResource, ownerOf, roleOf } from './function';
+import { FunctionResource, overridesOf, ownerOf, roleOf } from './function';
 import { BackstopFallback } from './settings';
 
 /** What a text with tokens is known to be. */
@@ -72,6 +72,7 @@ export function grantTo(grantee: IGrantable, statement: PolicyStatement): Grant 
 /** Lets a function's role write to the fallbacks. Answers whether that was possible. */
 export function grantFunction(fn: FunctionResource, statements: PolicyStatement[]): boolean {
   if (statements.length === 0) return true;
+  if ('Role' in overridesOf(fn)) return false;
   if (SamFunction.isCfnFunction(fn) && fn.role === undefined) {
     grantBySam(fn, statements);
     return true;
@@ -84,7 +85,7 @@ export function grantFunction(fn: FunctionResource, statements: PolicyStatement[
     return true;
   }
   // The owner's role may have been replaced at the resource.
-  if (!owner?.role || Stack.of(fn).resolve(fn.role) !== undefined && !isSame(fn, fn.role, owner.role.roleArn)) return false;
+  if (!owner?.role || !isSame(fn, fn.role, owner.role.roleArn)) return false;
   // A role that may not be changed says that it was; what was made of it is nothing to depend on.
   return statements.every((statement) => {
     const { statementAdded, policyDependable } = owner.grantPrincipal.addToPrincipalPolicy(statement.copy());

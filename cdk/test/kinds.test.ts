@@ -270,6 +270,15 @@ describe('grants', () => {
     expect(rolesIn(stack)).toEqual([[{ Ref: expect.stringContaining('Later') }]]);
   });
 
+  test('are told where the role is overridden', () => {
+    const stack = stackOf();
+    const fn = functionIn(stack);
+    Backstop.attach(fn, MINIMUM);
+    (fn.node.defaultChild as CfnFunction).addPropertyOverride('Role', 'arn:aws:iam::111122223333:role/corporate');
+    Template.fromStack(stack).resourceCountIs('AWS::IAM::Policy', 0);
+    expect(warningsOf(stack)).toEqual([expect.stringContaining('s3:PutObject')]);
+  });
+
   test('follow what the function says itself', () => {
     const stack = stackOf();
     Backstop.attach(functionIn(stack, 'Orders', { environment: { BACKSTOP_S3_BUCKET: 'their-archive', BACKSTOP_S3_PREFIX: 'shop' } }), { ...MINIMUM, fallback: undefined });
