@@ -6,21 +6,12 @@ use std::fs;
 use backstop_config::{Kind, REGISTER, Settings};
 use serde_json::Value;
 
-use crate::repository;
+use crate::{names, repository};
 
 /// A source of the library.
 fn source(name: &str) -> String {
     let path = repository().join("cdk/src").join(name);
     fs::read_to_string(path).expect("the library is there")
-}
-
-/// Every name of ours in a text.
-fn names(text: &str) -> BTreeSet<&str> {
-    let is_part =
-        |character: char| character.is_ascii_uppercase() || "_0123456789".contains(character);
-    text.split(|character| !is_part(character))
-        .filter(|word| word.len() > "BACKSTOP_".len() && word.starts_with("BACKSTOP_"))
-        .collect()
 }
 
 #[test]

@@ -16,10 +16,20 @@ mod security;
 mod terraform;
 mod versions;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The root of the repository.
 fn repository() -> PathBuf {
     let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     tests.parent().map(PathBuf::from).unwrap_or(tests)
+}
+
+/// Every name of ours in a text.
+fn names(text: &str) -> BTreeSet<&str> {
+    let is_part =
+        |character: char| character.is_ascii_uppercase() || "_0123456789".contains(character);
+    text.split(|character| !is_part(character))
+        .filter(|word| word.len() > "BACKSTOP_".len() && word.starts_with("BACKSTOP_"))
+        .collect()
 }

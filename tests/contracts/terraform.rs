@@ -5,21 +5,12 @@ use std::fs;
 
 use backstop_config::{Kind, REGISTER};
 
-use crate::repository;
+use crate::{names, repository};
 
 /// A file of the module that knows the extension's variables.
 fn source(name: &str) -> String {
     let path = repository().join("terraform/modules/attachment").join(name);
     fs::read_to_string(path).expect("the module is there")
-}
-
-/// Every name of ours in a text.
-fn names(text: &str) -> BTreeSet<&str> {
-    let is_part =
-        |character: char| character.is_ascii_uppercase() || "_0123456789".contains(character);
-    text.split(|character| !is_part(character))
-        .filter(|word| word.len() > "BACKSTOP_".len() && word.starts_with("BACKSTOP_"))
-        .collect()
 }
 
 #[test]
