@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # The set-up that the scripts share: toolchain, compiler, target directory. Sourced, never run.
 #
-# Works from any directory. Changes nothing in the checkout; what it builds and installs goes below
-# $cache. Must not: print to stdout, which belongs to what a script runs.
+# Works from any directory. Changes nothing in the checkout but its sources' times, where another checkout
+# was built last; what it builds and installs goes below $cache. Must not: print to stdout, which belongs to what a script runs.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -97,6 +97,14 @@ ensure_target_dir() {
     [[ $CARGO_TARGET_DIR == /* ]] || CARGO_TARGET_DIR=$PWD/$CARGO_TARGET_DIR
     mkdir -p "$CARGO_TARGET_DIR"
     export CARGO_TARGET_DIR
+    # Cargo takes what another checkout built for its own, unless its own sources are younger.
+    local last=$cache/checkout
+    if [[ ! -e $last || $(<"$last") != "$root" ]]; then
+        find "$root"/{crates,extension,fuzz,installer,tests} -name '*.rs' -exec touch {} + ||
+            die "the sources cannot be told from those of the checkout that was built before: name a target
+    directory of this checkout's own in CARGO_TARGET_DIR"
+        printf '%s\n' "$root" >"$last"
+    fi
 }
 
 # install_wheels NAME==VERSION…: Python packages, into the tools' venv. Fails without a word.
