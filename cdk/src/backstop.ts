@@ -9,7 +9,8 @@ import { BackstopProps } from './settings';
 /** Chooses functions; a function has to fit all that is said. */
 export interface BackstopSelector {
   /**
-   * Patterns of construct paths, of which one has to fit: `*` is any text, such as `Shop/Payments*`.
+   * Patterns of construct paths, of which one has to fit: `*` is any text, such as `Shop/Payments*`. One that fits no
+   * function is an error.
    * @default - all
    */
   readonly include?: string[];
@@ -72,10 +73,9 @@ export class BackstopScope {
     // At the root, as a stage that was synthesised already is not looked at again.
     scope.node.root.node.addValidation({
       validate: () => {
-        const missed = [scope, ...stages()].filter((root) => !aspect._visited.has(root)).map((root) =>
+        const missed = [scope, ...stages()].filter((root) => !aspect._visited.has(root));
+        return missed.map((root) =>
           `attachAll has not reached ${root.node.path || 'the app'}: call it when all stages are made, and before one of them is synthesised, which addStage of a pipeline does.`);
-        const unused = missed.length > 0 ? [] : aspect._unused();
-        return [...missed, ...unused.map((one) => `No function has a path that fits \`${one}\`, which attachAll was to include: correct it, or take it out.`)];
       },
     });
   }
@@ -101,6 +101,7 @@ export class BackstopAspect implements IAspect {
 
   public visit(node: IConstruct): void {
     this._visited.add(node);
+    this.selection.watch(node);
     if (isAttachment(node)) {
       node.settle();
     } else if (isFunctionResource(node)) {
@@ -110,14 +111,6 @@ export class BackstopAspect implements IAspect {
     } else if (isImported(node) && this.selection.chooses(node)) {
       Annotations.of(node).addWarningV2('backstop-cdk:imported', `${notAttached(node)} ${IMPORTED}`);
     }
-  }
-
-  /**
-   * The patterns that have chosen nothing.
-   * @internal
-   */
-  public _unused(): string[] {
-    return this.selection.unused();
   }
 }
 
@@ -131,6 +124,7 @@ export class BackstopMixin extends Mixin {
   }
 
   public supports(construct: IConstruct): boolean {
+    this.selection.watch(construct);
     const found = resourceOf(construct);
     return found !== undefined && this.selection.chooses(found);
   }
@@ -172,6 +166,7 @@ class Selection {
   private readonly include?: [string, RegExp][];
   private readonly exclude: RegExp[];
   private readonly used = new Set<string>();
+  private isWatched = false;
 
   constructor({ include, exclude }: BackstopSelector = {}) {
     this.include = include?.map((text) => [text, pattern(text)]);
@@ -187,8 +182,14 @@ class Selection {
     return (fitting === undefined || fitting.length > 0) && !this.exclude.some(fits);
   }
 
-  public unused(): string[] {
-    return (this.include ?? []).map(([text]) => text).filter((text) => !this.used.has(text));
+  /** Has the app told of the patterns that have chosen nothing by its end. */
+  public watch({ node }: IConstruct): void {
+    if (this.isWatched) return;
+    this.isWatched = true;
+    const unused = () => (this.include ?? []).map(([text]) => text).filter((text) => !this.used.has(text));
+    node.root.node.addValidation({
+      validate: () => unused().map((text) => `No function has a path that fits \`${text}\`, which was to have Backstop: correct it, or take it out.`),
+    });
   }
 }
 

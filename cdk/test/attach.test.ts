@@ -7,7 +7,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf } from './app';
-import { Backstop, BackstopAspect, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLogLevel, BackstopMixin, BackstopSecret, BackstopSink, BackstopTelemetryType } from '../src';
+import { Backstop, BackstopAspect, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLogLevel, BackstopMixin, BackstopSecret, BackstopSelector, BackstopSink, BackstopTelemetryType } from '../src';
 import { REGISTER } from '../src/register';
 
 test('a function gets layer, environment and the right to write', () => {
@@ -224,10 +224,14 @@ describe('many at once', () => {
     expect(attached.map(([id]) => id.replace(/[0-9A-F]{8}$/, ''))).toEqual([chosen]);
   });
 
-  test('a pattern that fits nothing is an error', () => {
+  test.each<[string, (stack: Stack, selector: BackstopSelector) => void]>([
+    ['attachAll', (stack, selector) => Backstop.of(stack).attachAll(MINIMUM, selector)],
+    ['an Aspect', (stack, selector) => Aspects.of(stack).add(new BackstopAspect(MINIMUM, selector))],
+    ['a Mixin', (stack, selector) => Mixins.of(stack).apply(new BackstopMixin(MINIMUM, selector))],
+  ])('a pattern of %s that fits nothing is an error', (_way, attach) => {
     const stack = stackOf();
     functionIn(stack);
-    Backstop.of(stack).attachAll(MINIMUM, { include: ['Shop/Orders', 'Shop/Order'] });
+    attach(stack, { include: ['Shop/Orders', 'Shop/Order'] });
     expect(() => Template.fromStack(stack)).toThrow('fits `Shop/Order`');
   });
 
