@@ -4,10 +4,12 @@ What is compared is what the API answers, never an exit code alone. The emulator
 layers, streams and grants that CloudFormation makes. It shows the library's and the CDK's part, and not AWS's.
 """
 
+import http.client
 import os
 import socket
 import subprocess
 import time
+import urllib.request
 
 import boto3
 import pytest
@@ -30,10 +32,14 @@ def endpoint(tmp_path):
         emulator = subprocess.Popen([ministack], cwd=tmp_path, env=environment, stdout=log, stderr=log)
     try:
         for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+            # A connection alone tells nothing: to a port without a listener one can be connected to oneself.
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=5).close()
+                break
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.1)
+        else:
+            pytest.fail("the emulator does not answer")
         # By name: the command line makes host names of what is before it.
         yield f"http://localhost:{port}"
     finally:

@@ -29,8 +29,9 @@ impl Ministack {
         let program = std::env::var_os("BACKSTOP_MINISTACK")
             .expect("BACKSTOP_MINISTACK names the emulator: scripts/test installs it");
         // Whoever takes it in between is the reason for the test's failure.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = probe.local_addr().unwrap().port();
+        drop(probe);
         let directory = tempfile::TempDir::new().unwrap();
         let process = Command::new(program)
             // By default it listens on every address.
@@ -44,21 +45,21 @@ impl Ministack {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let connect = async {
-            while tokio::net::TcpStream::connect(("127.0.0.1", port))
-                .await
-                .is_err()
-            {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let connected = tokio::time::timeout(PATIENCE, connect).await;
-        connected.expect("the emulator listens");
-        Self {
+        let emulator = Self {
             endpoint: format!("http://127.0.0.1:{port}"),
             _process: process,
             _directory: directory,
-        }
+        };
+        // A connection alone tells nothing: to a port without a listener one can be connected to oneself.
+        let answer = async {
+            let client = emulator.client(ACCOUNTS[0], REGIONS[0]);
+            while client.list_layers().send().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let answered = tokio::time::timeout(PATIENCE, answer).await;
+        answered.expect("the emulator answers");
+        emulator
     }
 
     pub(crate) fn endpoint(&self) -> &str {
