@@ -24,7 +24,7 @@ export interface BackstopLifecycle {
    */
   readonly infrequentAccessAfter?: Duration;
   /**
-   * When they move to GLACIER_IR, which can be read at once.
+   * When they move to GLACIER_IR, which can be read at once; 30 days after a move to STANDARD_IA at least.
    * @default - never
    */
   readonly glacierInstantAfter?: Duration;
@@ -293,9 +293,9 @@ export class BackstopArchive extends Construct {
         cloudWatchLoggingOptions: { enabled: true, logGroupName: logGroup.logGroupName, logStreamName: logStream.logStreamName },
       },
     });
-    // Firehose tries the role when it is made. Of the bucket its own resources are waited for, and not what is made
-    // below it later: a notification waits for the function, which is told of the stream.
-    stream.node.addDependency(role, bucket.node.defaultChild!, ...(bucket.policy ? [bucket.policy] : []));
+    // Firehose tries the role when it is made. Of the bucket nothing else is waited for: a notification, or a statement
+    // of its policy, may name a function, which is told of the stream.
+    stream.node.addDependency(role, bucket.node.defaultChild!);
     return stream;
   }
 
@@ -364,7 +364,9 @@ function problemsOf(prefix: string, streamName: string, props: BackstopArchivePr
     problems.push('streamName is not 1 to 64 letters, digits, dots, hyphens and underscores.');
   }
   if (infrequent && infrequent.toDays() < 30) problems.push('lifecycle.infrequentAccessAfter is less than the 30 days that S3 asks for.');
-  if (infrequent && glacier && glacier.toDays() <= infrequent.toDays()) problems.push('lifecycle.glacierInstantAfter does not come after infrequentAccessAfter.');
+  if (infrequent && glacier && glacier.toDays() < infrequent.toDays() + 30) {
+    problems.push('lifecycle.glacierInstantAfter does not come 30 days after infrequentAccessAfter, or later, as S3 asks for.');
+  }
   if (expire && [infrequent, glacier].some((move) => move && move.toDays() >= expire.toDays())) {
     problems.push('lifecycle.expireAfter does not come after the moves to cheaper classes.');
   }

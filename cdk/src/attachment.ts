@@ -8,12 +8,15 @@
  *
  * Must not: touch handler, runtime or wrapper; add an Aspect for each function, which makes CDK begin anew.
  */
-import { Annotations, Aspects, IAspect, IResolveContext, Lazy, Stack, Stage, Token } from 'aws-cdk-lib';
+import { Annotations, Aspects, FeatureFlags, IAspect, IResolveContext, Lazy, Stack, Stage, Token } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { ASPECT_STABILIZATION } from 'aws-cdk-lib/cx-api';
 import { Construct, IConstruct } from 'constructs';
-import { architectureOf, FunctionResource, isAtEdge, isImage, overridesOf } from './function';
-import { fallbackStatements, grantFunction, identityOf } from './grants';
-import { foundIn, isIntrinsic, plan, Plan } from './plan';
+import { architectureOf, FunctionResource, globalsOf, isAtEdge, isImage, overridesOf } from './function';
+import { fallbackStatements, grantFunction, isAlias, keepGrant } from './grants';
+import { giveTheSame } from './layer';
+import { foundIn, isIntrinsic, isSet, plan, Plan } from './plan';
+import { identityOf, withReferences } from './references';
 import { REGISTER } from './register';
 import { BackstopFallback, BackstopProps, fallbackOf, problemsOf, variablesOf } from './settings';
 
@@ -36,9 +39,9 @@ export function isAttachment(construct: IConstruct): construct is Attachment {
   return MARK in construct;
 }
 
-/** Asks for Backstop beside a function, by name. */
-export function attachTo(fn: FunctionResource, props: BackstopProps): void {
-  attachmentOf(fn).ask({ props, nearness: BY_NAME });
+/** Asks for Backstop beside a function, by name unless it is said how near. */
+export function attachTo(fn: FunctionResource, props: BackstopProps, nearness: number = BY_NAME): void {
+  attachmentOf(fn).ask({ props, nearness });
   const stage = Stage.of(fn) ?? fn.node.root;
   if (!Aspects.of(stage).all.includes(SETTLE)) Aspects.of(stage).add(SETTLE, { priority: Number.MAX_SAFE_INTEGER });
 }
@@ -49,7 +52,12 @@ export function attachFromAspect(fn: FunctionResource, props: BackstopProps, nea
 }
 
 function attachmentOf(fn: FunctionResource): Attachment {
-  return fn.node.tryFindChild(CHILD) as Attachment | undefined ?? new Attachment(fn, CHILD);
+  const there = fn.node.tryFindChild(CHILD) as Attachment | undefined;
+  if (there) return there;
+  const attachment = new Attachment(fn, CHILD);
+  // Asked for from another Aspect, what the stage gets comes too late; only where CDK does not begin anew for each.
+  if (!FeatureFlags.of(fn).isEnabled(ASPECT_STABILIZATION)) Aspects.of(attachment).add(SETTLE);
+  return attachment;
 }
 
 /** Visits a child after all Aspects have visited its function. */
@@ -69,8 +77,11 @@ class Attachment extends Construct {
   private settled = false;
   private props: BackstopProps = {};
   private layerArn?: string;
-  // What the role could not be granted.
-  private needed?: PolicyStatement[];
+  // By which it was decided what to attach and to grant.
+  private architecture?: string;
+  private role?: unknown;
+  private statements: PolicyStatement[] = [];
+  private isGranted = true;
   // What the owner has there, and what stands there instead.
   private readonly own: { layers?: unknown; environment?: unknown } = {};
   private readonly put: { layers?: unknown; environment?: unknown } = {};
@@ -82,6 +93,8 @@ class Attachment extends Construct {
   }
 
   public ask(request: Request): void {
+    // An app may be synthesised twice, and then Aspects ask again.
+    if (this.requests.some(({ props }) => props === request.props)) return;
     if (!this.settled) this.requests.push(request);
     else if (!this.isSame(request.props)) this.warn('attachedTwice', `Backstop was attached to ${this.fn.node.path} already when it was asked for with other settings: those it has hold.`);
   }
@@ -134,19 +147,20 @@ class Attachment extends Construct {
     if (this.problems.length > 0) return [];
     // An Aspect at another construct may have set them anew; then that is what the function has.
     this.take();
-    this.problems.push(...this.overrideProblems());
+    this.problems.push(...this.overrideProblems(), ...this.lateProblems());
     this.replace();
-    const { problems, warnings, variables } = this.resolved(Lazy.uncachedAny({ produce: (context) => this.plan(context) })) as Plan;
+    this.isGranted &&= keepGrant(this.fn, this.statements);
+    const { problems, warnings, inForce } = this.resolved(Lazy.uncachedAny({ produce: (context) => this.plan(context) })) as Plan;
     this.tell(problems);
     if (problems.length > 0) return [];
-    for (const { id, message } of [...warnings, ...this.furtherWarnings(variables)]) this.warn(id, message);
+    for (const { id, message } of [...warnings, ...this.furtherWarnings(inForce)]) this.warn(id, message);
     return [];
   }
 
   /** Finds the layer for the function's architecture. */
   private findLayer(): void {
     if (isImage(this.fn)) return;
-    const architecture = architectureOf(this.fn);
+    const architecture = this.architecture = architectureOf(this.fn);
     if (!architecture) this.problems.push('The architecture of the function is not known before the deployment: name it, or make a function for each.');
     if (!this.props.layer) this.problems.push('There is no layer: give one from BackstopLayer, such as BackstopLayer.fromManifest.');
     // Asking for it may publish it.
@@ -165,12 +179,14 @@ class Attachment extends Construct {
 
   /** Puts values there that are computed when the template is written, from what the owner has by then. */
   private replace(): void {
-    const { fn, put } = this;
+    const { fn, own, put } = this;
     if (!isImage(fn)) {
       fn.layers = Lazy.uncachedList({ produce: (context) => this.merged(context).layers as string[] }, { omitEmpty: true });
       put.layers = fn.layers;
     }
-    fn.environment = Lazy.uncachedAny({ produce: (context) => this.merged(context).environment });
+    // Whoever adds a variable to those that are there finds the owner's.
+    const { variables } = (own.environment ?? {}) as { variables?: unknown };
+    fn.environment = Object.assign(Lazy.uncachedAny({ produce: (context) => this.merged(context).environment }), { variables });
     put.environment = fn.environment;
   }
 
@@ -183,20 +199,37 @@ class Attachment extends Construct {
 
   /** With everything resolved, so that what the function has and what is brought can be compared. */
   private plan(context: IResolveContext): Plan {
-    const { found, problems } = foundIn(context.resolve(this.own.layers), context.resolve(this.own.environment));
-    const overridden = context.resolve(overridesOf(this.fn).Environment) as { Variables?: object } | undefined;
-    const variables = { ...found.variables, ...overridden?.Variables };
-    const brought = { layerArn: context.resolve(this.layerArn), variables: context.resolve(variablesOf(this.props)) };
-    return plan({ ...found, variables }, brought, [...this.problems, ...problems]);
+    const { fn, own } = this;
+    const resolve = (value: unknown) => context.resolve(value);
+    const { found, problems } = foundIn(resolve(own.layers), resolve(own.environment));
+    const { Layers: layers = [], Environment: environment } = globalsOf(fn);
+    if (!Array.isArray(layers)) problems.push("The template's Globals have layers that are known at the deployment only: write them out.");
+    const brought = { layerArn: resolve(this.layerArn), variables: context.resolve(variablesOf(this.props)) };
+    return plan({
+      layers: found.layers,
+      variables: { ...found.variables, ...this.overriddenVariables(resolve) },
+      globals: { layers: Array.isArray(layers) ? layers : [], variables: environment?.Variables ?? {} },
+    }, brought, [...this.problems, ...problems]);
+  }
+
+  /** Variables that `addPropertyOverride` sets; what is deleted so is there, and undefined. */
+  private overriddenVariables(resolve: (value: unknown) => unknown): Record<string, unknown> {
+    const { Variables: variables } = (overridesOf(this.fn).Environment ?? {}) as { Variables?: object };
+    return Object.fromEntries(Object.entries(variables ?? {}).map(([name, value]) => [name, resolve(value) ?? undefined]));
   }
 
   /** What cannot be done for where things are. */
   private placeProblems(): string[] {
-    const { archive } = this.props.fallback ?? {};
+    const here = Stack.of(this.fn);
+    const { archive, firehoseStream } = this.props.fallback ?? {};
+    const account = /^arn:[^:]+:firehose:[^:]*:(\d{12}):/.exec(firehoseStream ?? '')?.[1];
+    if (account && !Token.isUnresolved(here.account) && account !== here.account) {
+      return ['fallback.firehoseStream is of another account, and Firehose takes records of its own only: give a stream of the function\'s account.'];
+    }
     if (!archive) return [];
-    const [there, here] = [Stack.of(archive), Stack.of(this.fn)];
+    const there = Stack.of(archive);
     if (there.account === here.account && there.region === here.region && Stage.of(there) === Stage.of(here)) return [];
-    return [`The archive at ${archive.node.path} is of another account, region or stage, and CDK cannot refer to it from here: give the function its names, by fallback.firehoseStream and fallback.s3Bucket, or an archive of its own.`];
+    return [`The archive at ${archive.node.path} is of another account, region or stage, and CDK cannot refer to it from here: make one there too. One of the same account and region can be named, by fallback.firehoseStream and fallback.s3Bucket.`];
   }
 
   /** What `addPropertyOverride` says is written over whatever is attached. */
@@ -205,26 +238,48 @@ class Attachment extends Construct {
     const problem = (what: string) => `Its ${what} are overridden by addPropertyOverride, which is written over whatever is attached: set the property of the resource.`;
     const problems = 'Layers' in overrides && !isImage(this.fn) ? [problem('Layers')] : [];
     if ('Environment' in overrides) {
-      const isSet = (value: unknown) => value !== undefined && value !== null && !Token.isUnresolved(value) && !isIntrinsic(value);
+      const isKnown = (value: unknown) => value !== undefined && value !== null && !Token.isUnresolved(value) && !isIntrinsic(value);
       const environment = overrides.Environment as { Variables?: unknown };
-      if (!isSet(environment) || ('Variables' in environment && !isSet(environment.Variables))) problems.push(problem('variables'));
+      if (!isKnown(environment) || ('Variables' in environment && !isKnown(environment.Variables))) problems.push(problem('variables'));
     }
     if (this.layerArn !== undefined && isImage(this.fn)) problems.push('It became a container image after Backstop was attached.');
     return problems;
   }
 
+  /** What was decided by something that is another now, too late for a layer or a policy. */
+  private lateProblems(): string[] {
+    const { fn } = this;
+    const problem = (what: string) =>
+      `Its ${what} changed after Backstop was attached, by an Aspect at a construct further on or the like: set that where the function is made, or by an Aspect of the app.`;
+    if (this.layerArn !== undefined && architectureOf(fn) !== this.architecture) return [problem('architecture')];
+    if (this.statements.length === 0 && this.fallbackStatements().length === 0) return [];
+    if (JSON.stringify(this.resolved(roleIn(fn))) !== JSON.stringify(this.resolved(this.role))) return [problem('role')];
+    const [granted, needed] = [this.statements, this.fallbackStatements()].map((statements) =>
+      identityOf(fn, statements.map((statement) => statement.toStatementJson())));
+    return granted === needed ? [] : [problem('fallback')];
+  }
+
   /** Lets the role write to what the function is told of, by whomever. */
   private grant(): void {
-    const statements = fallbackStatements(this.fn, this.fallback());
-    if (!grantFunction(this.fn, statements)) this.needed = statements;
+    this.role = roleIn(this.fn);
+    this.statements = this.fallbackStatements();
+    this.isGranted = grantFunction(this.fn, this.statements);
+  }
+
+  private fallbackStatements(): PolicyStatement[] {
+    return fallbackStatements(this.fn, this.fallback());
   }
 
   /** The fallback, with what the function says itself. */
   private fallback(): BackstopFallback {
-    const environment = this.resolved(this.own.environment) as { variables?: Record<string, unknown> } | undefined;
+    const resolve = (value: unknown) => withReferences(this.fn, value);
+    const environment = resolve(this.own.environment) as { variables?: object } | undefined;
+    const variables: Record<string, unknown> = {
+      ...globalsOf(this.fn).Environment?.Variables, ...environment?.variables, ...this.overriddenVariables(resolve),
+    };
     const own = (name: string, other?: string) => {
-      const value = environment?.variables?.[name];
-      return value === undefined ? other : Token.asString(value);
+      if (!(name in variables)) return other;
+      return isSet(variables[name]) ? Token.asString(variables[name]) : undefined;
     };
     const fallback = fallbackOf(this.props);
     return {
@@ -244,14 +299,20 @@ class Attachment extends Construct {
         warn('unknownVariable', `The function sets ${name}, which this version of Backstop does not know: it reports that in each environment, and goes on.`);
       }
     }
-    if (!variables.BACKSTOP_FIREHOSE_STREAM && !variables.BACKSTOP_S3_BUCKET) {
+    if (!isSet(variables.BACKSTOP_FIREHOSE_STREAM) && !isSet(variables.BACKSTOP_S3_BUCKET)) {
       warn('noFallback', 'There is no fallback: what the primary does not take in time waits in memory and in /tmp, and ends with the environment.');
     }
-    if (this.needed) {
-      warn('roleNotGranted', `The role of ${this.fn.node.path} cannot be changed from here, and it needs: ${JSON.stringify(this.resolved(this.needed.map((statement) => statement.toStatementJson())))}`);
+    if (!this.isGranted) {
+      warn('roleNotGranted', `The role of ${this.fn.node.path} cannot be changed from here, and it needs: ${JSON.stringify(this.resolved(this.statements.map((statement) => statement.toStatementJson())))}`);
+    }
+    const { s3KmsKeyId, kmsKeyArns } = this.fallback();
+    if (isAlias(s3KmsKeyId ?? '') && (kmsKeyArns ?? []).length === 0) {
+      warn('aliasNotGranted', 'The function sets BACKSTOP_S3_KMS_KEY_ID to an alias, which grants nothing in a policy: its role needs kms:GenerateDataKey for the key, by kmsKeyArns.');
     }
     const { primary } = this.props;
-    if ([primary?.token, ...Object.values(primary?.headers ?? {})].some((secret) => secret?._isPlain())) {
+    const isPlain = (value: unknown) => typeof value === 'string' && value !== '' && !value.includes('{{resolve:');
+    const isOwnPlain = REGISTER.some(({ name, secret }) => secret && isPlain(variables[name]));
+    if (isOwnPlain || [primary?.token, ...Object.values(primary?.headers ?? {})].some((secret) => secret?._isPlain())) {
       warn('plainSecret', "The primary's token or a header stands in the template: whoever may read that has it.");
     }
     if (isImage(this.fn)) {
@@ -284,14 +345,15 @@ class Attachment extends Construct {
   private isSame(props: BackstopProps): boolean {
     if (props === this.props) return true;
     const architecture = architectureOf(this.fn);
-    const hasLayer = props.layer !== this.props.layer && !isImage(this.fn) && architecture !== undefined;
-    const [other, chosen] = [props, this.props].map((one) => identityOf(this.fn, [
-      Object.entries(variablesOf(one)).sort(), hasLayer ? one.layer?.layerFor(this.fn, architecture).arn ?? '' : '',
-    ]));
-    return other === chosen;
+    const isSameLayer = isImage(this.fn) || architecture === undefined || giveTheSame(props.layer, this.props.layer, this.fn, architecture);
+    const [other, chosen] = [props, this.props].map((one) => identityOf(this.fn, Object.entries(variablesOf(one)).sort()));
+    return isSameLayer && other === chosen;
   }
 
   private resolved(value: unknown): unknown {
     return Stack.of(this.fn).resolve(value);
   }
 }
+
+/** What says the role: the property, or what overrides it. */
+const roleIn = (fn: FunctionResource): unknown => ('Role' in overridesOf(fn) ? overridesOf(fn).Role : fn.role);

@@ -24,6 +24,9 @@ export interface BackstopSelector {
 // After those that change functions, before those that only look.
 const PRIORITY = AspectPriority.READONLY - 100;
 
+// Nearer than any scope, and less so than a name: a mixin may be for a whole app.
+const AT_ONCE = Number.MAX_SAFE_INTEGER;
+
 /** Puts Backstop beside functions. */
 export class Backstop {
   /**
@@ -84,10 +87,10 @@ export class BackstopScope {
 /** Attaches to each function that it visits. */
 export class BackstopAspect implements IAspect {
   /**
-   * How near its scope is to functions.
+   * How near its scope is to functions, where that is not the construct at which it is.
    * @internal
    */
-  public _nearness = 0;
+  public _nearness?: number;
   /**
    * The stages and other scopes that it has come to.
    * @internal
@@ -105,12 +108,17 @@ export class BackstopAspect implements IAspect {
     if (isAttachment(node)) {
       node.settle();
     } else if (isFunctionResource(node)) {
-      if (this.selection.chooses(node)) attachFromAspect(node, this.props, this._nearness);
+      if (this.selection.chooses(node)) attachFromAspect(node, this.props, this._nearness ?? this.nearnessTo(node));
     } else if (isGenericResource(node) && this.selection.chooses(node)) {
       Annotations.of(node).addInfoV2('backstop-cdk:genericResource', `${notAttached(node)} ${GENERIC}`);
     } else if (isImported(node) && this.selection.chooses(node)) {
       Annotations.of(node).addWarningV2('backstop-cdk:imported', `${notAttached(node)} ${IMPORTED}`);
     }
+  }
+
+  /** How deep the nearest construct is at which it is. */
+  private nearnessTo({ node }: IConstruct): number {
+    return Math.max(...node.scopes.map((scope, depth) => (Aspects.of(scope).all.includes(this) ? depth + 1 : 0)));
   }
 }
 
@@ -131,7 +139,7 @@ export class BackstopMixin extends Mixin {
 
   public applyTo(construct: IConstruct): void {
     const found = resourceOf(construct);
-    if (found) attachTo(found, this.props);
+    if (found) attachTo(found, this.props, AT_ONCE);
   }
 }
 
@@ -164,31 +172,38 @@ function isImported(construct: IConstruct): boolean {
 /** What a selector chooses, and which of its patterns have chosen something. */
 class Selection {
   private readonly include?: [string, RegExp][];
-  private readonly exclude: RegExp[];
-  private readonly used = new Set<string>();
+  private readonly exclude: [string, RegExp][];
+  private readonly used = new Set<RegExp>();
   private isWatched = false;
 
   constructor({ include, exclude }: BackstopSelector = {}) {
-    this.include = include?.map((text) => [text, pattern(text)]);
-    this.exclude = (exclude ?? []).map(pattern);
+    const patterns = (texts: string[]) => texts.map((text): [string, RegExp] => [text, pattern(text)]);
+    this.include = include && patterns(include);
+    this.exclude = patterns(exclude ?? []);
   }
 
   public chooses({ node }: IConstruct): boolean {
     // Of a function and its resource below it people know the function's path.
     const paths = node.scope && DEFAULT_CHILDREN.includes(node.id) ? [node.path, node.scope.node.path] : [node.path];
-    const fits = (one: RegExp) => paths.some((path) => one.test(path));
-    const fitting = this.include?.filter(([, one]) => fits(one));
-    fitting?.forEach(([text]) => this.used.add(text));
-    return (fitting === undefined || fitting.length > 0) && !this.exclude.some(fits);
+    const fitting = (patterns: [string, RegExp][]) => patterns.filter(([, one]) => paths.some((path) => one.test(path)));
+    const [included, excluded] = [fitting(this.include ?? []), fitting(this.exclude)];
+    [...included, ...excluded].forEach(([, one]) => this.used.add(one));
+    return (this.include === undefined || included.length > 0) && excluded.length === 0;
   }
 
   /** Has the app told of the patterns that have chosen nothing by its end. */
   public watch({ node }: IConstruct): void {
     if (this.isWatched) return;
     this.isWatched = true;
-    const unused = () => (this.include ?? []).map(([text]) => text).filter((text) => !this.used.has(text));
-    node.root.node.addValidation({
-      validate: () => unused().map((text) => `No function has a path that fits \`${text}\`, which was to have Backstop: correct it, or take it out.`),
+    const { root } = node;
+    const unused = (patterns: [string, RegExp][]) => patterns.filter(([, one]) => !this.used.has(one)).map(([text]) => text);
+    root.node.addValidation({
+      validate: () => {
+        for (const text of unused(this.exclude)) {
+          Annotations.of(root).addWarningV2('backstop-cdk:nothingExcluded', `No function has a path that fits \`${text}\`, which was to have no Backstop: is it another's, such as that of a SingletonFunction's own resource?`);
+        }
+        return unused(this.include ?? []).map((text) => `No function has a path that fits \`${text}\`, which was to have Backstop: correct it, or take it out.`);
+      },
     });
   }
 }

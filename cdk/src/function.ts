@@ -29,10 +29,31 @@ export function overridesOf(fn: FunctionResource): Record<string, unknown> {
   return (fn as unknown as { rawOverrides?: { Properties?: Record<string, unknown> } }).rawOverrides?.Properties ?? {};
 }
 
+/** What functions of SAM have by the `Globals` of the template that they are included from, as that writes it. */
+export interface Globals {
+  readonly Architectures?: unknown;
+  readonly Environment?: { readonly Variables?: Readonly<Record<string, unknown>> };
+  readonly Layers?: readonly unknown[];
+}
+
+const GLOBALS = new WeakMap<object, Globals>();
+
+/** What is in force for the function beside its own properties. */
+export function globalsOf(fn: FunctionResource): Globals {
+  const template = fn.node.scope as { _toCloudFormation?: () => { Globals?: { Function?: Globals } } } | undefined;
+  if (!SamFunction.isCfnFunction(fn) || !template?._toCloudFormation) return {};
+  // The included template is the scope of its resources, and tells this part as it was.
+  const globals = GLOBALS.get(template) ?? template._toCloudFormation().Globals?.Function ?? {};
+  GLOBALS.set(template, globals);
+  return globals;
+}
+
 /** The architecture, which is x86_64 where nothing is said; undefined where only the deployment knows. */
 export function architectureOf(fn: FunctionResource): string | undefined {
-  const said = Stack.of(fn).resolve(overridesOf(fn).Architectures ?? fn.architectures) as unknown[] | undefined;
-  const architecture = said?.[0] ?? 'x86_64';
+  const overrides = overridesOf(fn);
+  const own = 'Architectures' in overrides ? overrides.Architectures : fn.architectures;
+  const said: unknown = Stack.of(fn).resolve(own) ?? globalsOf(fn).Architectures ?? ['x86_64'];
+  const architecture = Array.isArray(said) && said.length === 1 ? said[0] : undefined;
   return architecture === 'x86_64' || architecture === 'arm64' ? architecture : undefined;
 }
 

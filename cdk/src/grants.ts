@@ -3,15 +3,13 @@
  * role is made.
  */
 import { createHash } from 'crypto';
-import {
-  ArnFormat, CfnResource, DefaultTokenResolver, IPostProcessor, IResolvable, IResolveContext, Lazy, Reference, Stack, Stage, StringConcat,
-  Token, Tokenization, Validations,
-} from 'aws-cdk-lib';
+import { ArnFormat, CfnResource, IResolvable, IResolveContext, Lazy, Reference, Stack, Stage, Token, Tokenization, Validations } from 'aws-cdk-lib';
 import { CfnPolicy, CfnRole, Grant, IGrantable, PolicyDocument, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
 import { CfnAlias } from 'aws-cdk-lib/aws-kms';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { Dependable, IConstruct } from 'constructs';
 import { FunctionResource, overridesOf, ownerOf, roleOf } from './function';
+import { identityOf } from './references';
 import { BackstopFallback } from './settings';
 
 /** What a text with tokens is known to be. */
@@ -23,14 +21,18 @@ function kindOf(text: string): 'arn' | 'name' | 'alias' | 'unknown' {
   if (token) {
     if (!Reference.isReference(token)) return 'unknown';
     if (CfnResource.isCfnResource(token.target) && token.target.cfnResourceType === CfnAlias.CFN_RESOURCE_TYPE_NAME) return 'alias';
-    // `Ref` of a stream, a bucket or a key is its name.
-    return token.displayName === 'Ref' ? 'name' : token.displayName.endsWith('Arn') ? 'arn' : 'unknown';
+    // `Ref` of a stream, a bucket or a key is its name; that of a parameter may be anything.
+    if (token.displayName === 'Ref') return CfnResource.isCfnResource(token.target) ? 'name' : 'unknown';
+    return token.displayName.endsWith('Arn') ? 'arn' : 'unknown';
   }
   return literal === 'name' && Token.isUnresolved(fragments.firstValue) ? 'unknown' : literal;
 }
 
 /** Whether it is the alias of a key, which grants nothing in a policy. */
 export const isAlias = (text: string) => kindOf(text) === 'alias';
+
+/** Whether it is a name, which is no resource of a policy. */
+export const isName = (text: string) => kindOf(text) === 'name';
 
 /** The statements for a fallback; none where there is no fallback. */
 export function fallbackStatements(scope: IConstruct, fallback: BackstopFallback): PolicyStatement[] {
@@ -73,24 +75,26 @@ export function grantTo(grantee: IGrantable, statement: PolicyStatement): Grant 
 export function grantFunction(fn: FunctionResource, statements: PolicyStatement[]): boolean {
   if (statements.length === 0) return true;
   if ('Role' in overridesOf(fn)) return false;
-  if (SamFunction.isCfnFunction(fn) && fn.role === undefined) {
-    grantBySam(fn, statements);
-    return true;
-  }
-  const owner = ownerOf(fn);
+  if (SamFunction.isCfnFunction(fn) && fn.role === undefined) return grantBySam(fn, statements);
   const role = roleOf(fn);
-  // A role that is not to be changed, or is not made here, is what the owner's `role` knows.
-  if (role && isBeside(role, fn) && (!owner?.role || role !== owner.role.node.defaultChild || Role.isRole(owner.role))) {
+  // What CDK knows of the role, unless another one was put at the resource.
+  const ownerRole = ownerOf(fn)?.role;
+  const known = ownerRole && isSame(fn, fn.role, ownerRole.roleArn) ? ownerRole : undefined;
+  if (role && isBeside(role, fn) && (!known || Role.isRole(known))) {
     grantTogether(fn, role, statements);
     return true;
   }
-  // The owner's role may have been replaced at the resource.
-  if (!owner?.role || !isSame(fn, fn.role, owner.role.roleArn)) return false;
+  if (!known) return false;
   // A role that may not be changed says that it was; what was made of it is nothing to depend on.
   return statements.every((statement) => {
-    const { statementAdded, policyDependable } = owner.grantPrincipal.addToPrincipalPolicy(statement.copy());
+    const { statementAdded, policyDependable } = known.grantPrincipal.addToPrincipalPolicy(statement.copy());
     return statementAdded && policyDependable !== undefined && Dependable.of(policyDependable).dependencyRoots.length > 0;
   });
+}
+
+/** Looks after what was granted when nobody changes the function any more. Answers whether it stands. */
+export function keepGrant(fn: FunctionResource, statements: PolicyStatement[]): boolean {
+  return statements.length === 0 || !SamFunction.isCfnFunction(fn) || fn.role !== undefined || grantBySam(fn, statements);
 }
 
 /** Whether a policy of the function's stack can name the role: nested or not, it is deployed to the same place. */
@@ -124,29 +128,17 @@ class SharedPolicy extends CfnPolicy {
     this.roles = Lazy.list({
       produce: () => [...this.members].sort((one, other) => one.node.path < other.node.path ? -1 : 1).map((role) => role.ref),
     });
-    acknowledgeStars(this, statements);
+    // Only then references between stacks are what they will be in the template.
+    this.node.addValidation({
+      validate: () => {
+        acknowledgeStars(this, statements);
+        return [];
+      },
+    });
   }
 
   public add(role: CfnRole): void {
     this.members.add(role);
-  }
-}
-
-/**
- * A text that is the same for the same value, and for no other: before references between stacks are resolved, those
- * to resources of the same name in different stacks look the same.
- */
-export function identityOf(scope: IConstruct, value: unknown): string {
-  return JSON.stringify(Tokenization.resolve(value, { scope, resolver: new Identities(), preparing: false }));
-}
-
-class Identities extends DefaultTokenResolver {
-  constructor() {
-    super(new StringConcat());
-  }
-
-  public resolveToken(token: IResolvable, context: IResolveContext, postProcessor: IPostProcessor): any {
-    return Reference.isReference(token) ? `${token.target.node.addr}.${token.displayName}` : super.resolveToken(token, context, postProcessor);
   }
 }
 
@@ -169,15 +161,21 @@ function flat(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
   const [[kind, of]] = Object.entries(value);
   if (kind === 'Ref') return `<${of}>`;
+  if (kind === 'Fn::ImportValue') return flat(of);
   if (kind === 'Fn::GetAtt') return `<${of.join('.')}>`;
   if (kind === 'Fn::Join') return of[1].map(flat).join(of[0]);
   return JSON.stringify(value);
 }
 
-/** SAM makes the role itself, from a list of policies. */
-function grantBySam(fn: SamFunction, statements: PolicyStatement[]): void {
+// What stands for the policies of a function of SAM with ours among them.
+const GRANTED = new WeakSet<object>();
+
+/** SAM makes the role itself, from a list of policies. Asked again it looks whether that was set anew. */
+function grantBySam(fn: SamFunction, statements: PolicyStatement[]): boolean {
+  if ('Policies' in overridesOf(fn)) return false;
   const own = fn.policies;
-  fn.policies = Lazy.uncachedAny({
+  if (typeof own === 'object' && GRANTED.has(own)) return true;
+  const policies: IResolvable = Lazy.uncachedAny({
     produce: (context: IResolveContext) => {
       const before = context.resolve(own);
       const list = before === undefined ? [] : Array.isArray(before) ? before : [before];
@@ -185,4 +183,7 @@ function grantBySam(fn: SamFunction, statements: PolicyStatement[]): void {
       return [...list, { version: '2012-10-17', statement: statements.map((statement) => context.resolve(statement.toStatementJson())) }];
     },
   });
+  GRANTED.add(policies);
+  fn.policies = policies;
+  return true;
 }

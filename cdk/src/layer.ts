@@ -12,6 +12,7 @@ import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { CfnParameter as CfnStringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct, IConstruct } from 'constructs';
 import { ListedLayers, ManifestLayers } from './known-layers';
+import { identityOf } from './references';
 
 /** What a source of layers answers: an ARN, or why there is none. */
 export interface BackstopLayerAnswer {
@@ -78,7 +79,8 @@ export interface BackstopLayerProps {
   readonly retain?: boolean;
   /**
    * Also write each ARN to Parameter Store, under `PREFIX/RELEASE/ARCHITECTURE`, from where other stacks and
-   * apps read it by `BackstopLayer.fromParameters`.
+   * apps read it by `BackstopLayer.fromParameters`. What is retained of an earlier deployment has to be imported or
+   * deleted before a release is published again.
    * @default - no parameter
    */
   readonly parameterPrefix?: string;
@@ -130,7 +132,7 @@ function publish(scope: Construct, architecture: string, zip: string, props: Bac
 
   const { accounts, organizationId, everybody } = props.shareWith ?? {};
   const grants: [string, string, string?][] = [...new Set(accounts)].map((account, number) => [`account-${Token.isUnresolved(account) ? number : account}`, account]);
-  if (organizationId) grants.push([`organization-${organizationId}`, '*', organizationId]);
+  if (organizationId) grants.push([`organization-${Token.isUnresolved(organizationId) ? 'token' : organizationId}`, '*', organizationId]);
   if (everybody) grants.push(['everybody', '*']);
   for (const [name, principal, organization] of grants) {
     keep(new CfnLayerVersionPermission(scope, `${id}-${name}`, {
@@ -138,9 +140,10 @@ function publish(scope: Construct, architecture: string, zip: string, props: Bac
     }), retain);
   }
   if (props.parameterPrefix) {
-    new CfnStringParameter(scope, `Parameter-${architecture}`, {
+    // Of each release its own, which stays as the versions do: other apps read it until they take the next one.
+    keep(new CfnStringParameter(scope, `Parameter-${release}-${architecture}`, {
       name: parameterName(props.parameterPrefix, release, architecture), type: 'String', value: version.ref,
-    });
+    }), retain);
   }
   return version;
 }
@@ -226,12 +229,21 @@ function problemsOf({ release, shareWith, parameterPrefix }: BackstopLayerProps)
 
 // Parameter Store keeps the names that begin with aws and ssm.
 const isPrefix = (prefix: string) => /^\/?(?!aws|ssm)[\w.-]+(\/[\w.-]+)*\/?$/i.test(prefix);
-const PREFIX_PROBLEM = 'parameterPrefix is not made of letters, digits, dots, hyphens and underscores with slashes between, or begins with aws or ssm.';
+const PREFIX_PROBLEM = 'parameterPrefix is not made of letters, digits, dots, hyphens and underscores with slashes between, holds a token, or begins with aws or ssm.';
 
 const zipOf = (props: BackstopLayerProps, architecture: string) => path.resolve(props.directory, `extension-${architecture}.zip`);
 
 const noZip = (props: BackstopLayerProps, architecture: string) =>
   `There is no extension-${architecture}.zip in ${props.directory}: download the release, or build it with scripts/package.`;
+
+/** Whether two sources give the same layer to a function. Those that would publish it for that are not asked. */
+export function giveTheSame(one: IBackstopLayer | undefined, other: IBackstopLayer | undefined, scope: IConstruct, architecture: string): boolean {
+  if (one === other) return true;
+  const zipped = [one, other].map((source) => (source instanceof ZippedLayers ? source.asText() : undefined));
+  if (zipped.some((text) => text !== undefined)) return zipped[0] === zipped[1];
+  const arns = [one, other].map((source) => identityOf(scope, source?.layerFor(scope, architecture).arn ?? ''));
+  return arns[0] === arns[1];
+}
 
 /** Zips that are published in each stack that needs them. */
 class ZippedLayers implements IBackstopLayer {
@@ -250,14 +262,19 @@ class ZippedLayers implements IBackstopLayer {
     const release = this.props.release ?? RELEASE;
     const id = `BackstopLayer-${architecture}-${release}`;
     const there = stack.node.tryFindChild(id) as PublishedLayer | undefined;
-    const asText = (props: BackstopLayerProps) => JSON.stringify({ ...props, directory: path.resolve(props.directory) });
-    if (there && asText(there.props) !== asText(this.props)) {
+    if (there && asText(there.props) !== this.asText()) {
       return { problem: `The stack ${stack.stackName} publishes the release ${release} from ${there.props.directory} already, with other settings: use one BackstopLayer.fromZips for the app.` };
     }
     const { version } = there ?? new PublishedLayer(stack, id, architecture, zip, this.props);
     return { arn: version.ref };
   }
+
+  public asText(): string {
+    return asText(this.props);
+  }
 }
+
+const asText = (props: BackstopLayerProps) => JSON.stringify({ ...props, directory: path.resolve(props.directory) });
 
 class PublishedLayer extends Construct {
   public readonly version: CfnLayerVersion;

@@ -6,10 +6,16 @@
  */
 import { Token } from 'aws-cdk-lib';
 
-/** What a function has by the end of synthesis. What is not known yet stands as it is. */
-export interface Found {
+/** Layers and variables. What is not known yet stands as it is. */
+export interface Configuration {
   readonly layers: readonly unknown[];
   readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/** What a function has by the end of synthesis. */
+export interface Found extends Configuration {
+  /** What it has by the template's `Globals`: layers before its own, and variables where it has none of that name. */
+  readonly globals?: Configuration;
 }
 
 /** What Backstop brings. A container image gets no layer. */
@@ -18,8 +24,10 @@ export interface Brought {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** What comes of it. */
-export interface Plan extends Found {
+/** What comes of it: what stands at the function. */
+export interface Plan extends Configuration {
+  /** Every variable that is in force. */
+  readonly inForce: Readonly<Record<string, unknown>>;
   readonly problems: readonly string[];
   readonly warnings: readonly { readonly id: string; readonly message: string }[];
 }
@@ -56,6 +64,10 @@ function environmentBytes(variables: Record<string, unknown>): number {
 export const isIntrinsic = (value: unknown) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 1 && /^(Ref|Fn::.*)$/.test(Object.keys(value)[0]);
 
+/** Whether a variable has a value: one may be taken out, where it stands or by CloudFormation. */
+export const isSet = (value: unknown) =>
+  value !== undefined && value !== null && value !== '' && JSON.stringify(value) !== JSON.stringify({ Ref: 'AWS::NoValue' });
+
 /** Reads what a function has from its properties; what only CloudFormation will know cannot be added to. */
 export function foundIn(layers: unknown, environment: unknown): { found: Found; problems: string[] } {
   const problems: string[] = [];
@@ -73,29 +85,41 @@ export function plan(found: Found, brought: Brought, known: readonly string[]): 
   const problems = [...known];
   const warnings: { id: string; message: string }[] = [];
 
+  const { globals } = found;
+  const inherited = globals?.layers ?? [];
   const layers = brought.layerArn === undefined ? [...found.layers] : mergedLayers(found.layers, brought.layerArn);
-  if (layers.length > MOST_LAYERS) {
-    problems.push(`With Backstop the function would have ${layers.length} layers, and Lambda takes ${MOST_LAYERS}: put two of your own into one layer, or put the extension into one of them.`);
+  const count = inherited.length + layers.length;
+  if (count > MOST_LAYERS) {
+    problems.push(`With Backstop the function would have ${count} layers, and Lambda takes ${MOST_LAYERS}: put two of your own into one layer, or put the extension into one of them.`);
+  }
+  if (brought.layerArn !== undefined && inherited.some((layer) => isBackstop(layer, brought.layerArn))) {
+    problems.push("The template's Globals give it a layer of Backstop already: take that out there.");
   }
   for (const layer of found.layers) {
     if (brought.layerArn !== undefined && isBackstop(layer, brought.layerArn) && JSON.stringify(layer) !== JSON.stringify(brought.layerArn)) {
       warnings.push({ id: 'layerReplaced', message: `The layer ${JSON.stringify(layer)} is replaced.` });
     }
+  }
+  for (const layer of [...inherited, ...found.layers]) {
     const other = OTHER_EXTENSIONS.exec(JSON.stringify(layer))?.[1];
     if (other) {
       warnings.push({ id: 'otherExtension', message: `The function also has ${other}: both receive its telemetry, and an invocation ends when the slower of the two is done.` });
     }
   }
 
-  const variables = { ...brought.variables, ...found.variables };
-  const bytes = environmentBytes(variables);
+  const own = { ...globals?.variables, ...found.variables };
+  const missing = Object.fromEntries(Object.entries(brought.variables).filter(([name]) => !(name in own)));
+  const variables = { ...missing, ...found.variables };
+  const inForce = { ...missing, ...own };
+  const bytes = environmentBytes(inForce);
   if (bytes > MOST_ENVIRONMENT_BYTES) {
     problems.push(`With Backstop the environment would have ${bytes} bytes as JSON or more, and Lambda takes ${MOST_ENVIRONMENT_BYTES}: shorten it, or move values of your own to Parameter Store.`);
   }
-  for (const name of Object.keys(found.variables)) {
-    if (name in brought.variables && JSON.stringify(found.variables[name]) !== JSON.stringify(brought.variables[name])) {
+  for (const [name, value] of Object.entries(brought.variables)) {
+    if (name in own && JSON.stringify(own[name]) !== JSON.stringify(value)) {
       warnings.push({ id: 'ownVariable', message: `The function sets ${name} itself, and keeps its own value.` });
     }
   }
-  return problems.length > 0 ? { ...found, problems, warnings } : { layers, variables, problems, warnings };
+  if (problems.length > 0) return { layers: found.layers, variables: found.variables, inForce: own, problems, warnings };
+  return { layers, variables, inForce, problems, warnings };
 }

@@ -6,7 +6,7 @@
  */
 import { Duration, Size, SizeRoundingBehavior, Token } from 'aws-cdk-lib';
 import { BackstopArchive } from './archive';
-import { isAlias } from './grants';
+import { isAlias, isName } from './grants';
 import { IBackstopLayer } from './layer';
 import { REGISTER } from './register';
 import { BackstopSecret } from './secret';
@@ -297,16 +297,30 @@ function sinkProblems(props: BackstopProps): string[] {
   if ((fallback.kmsKeyArns ?? []).some(isAlias)) {
     problems.push("fallback.kmsKeyArns holds an alias, which grants nothing in a policy: give the key's own ARN.");
   }
-  const { firehoseStream, s3Bucket, s3Prefix } = fallback;
-  if (isOdd(firehoseStream, /^(arn:[\w-]+:firehose:[\w-]+:\d{12}:deliverystream\/)?[\w.-]{1,64}$/)) {
+  if ((fallback.kmsKeyArns ?? []).some((arn) => isName(arn) || isOdd(arn, new RegExp(`^${KMS_ARN}key/${KEY_ID}$`, 'i')))) {
+    problems.push('fallback.kmsKeyArns holds something that is not the ARN of a key: give key.keyArn.');
+  }
+  const { firehoseStream, s3Bucket, s3Prefix, s3KmsKeyId, s3ExpectedBucketOwner } = fallback;
+  if (isOdd(firehoseStream, /^(arn:aws[a-z0-9-]*:firehose:[a-z0-9-]+:\d{12}:deliverystream\/)?[A-Za-z0-9_.-]{1,64}$/)) {
     problems.push('fallback.firehoseStream is neither the name nor the ARN of a delivery stream.');
   }
-  if (isOdd(s3Bucket, /^(arn:[\w-]+:s3:::)?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)) {
+  if (isOdd(s3Bucket, /^(arn:aws[a-z0-9-]*:s3:::)?(?!.*\.\.)(?!(\d+\.){3}\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)) {
     problems.push('fallback.s3Bucket is neither the name of a bucket, 3 to 63 lowercase letters, digits, dots and hyphens, nor arn:aws:s3:::NAME.');
   }
-  if (isOdd(s3Prefix, /^[^*?]+$/)) problems.push('fallback.s3Prefix is empty, or holds * or ?, which are patterns in a policy.');
+  // `*` is taken by the extension; in a policy it is a pattern.
+  if (isOdd(s3Prefix, /^\/*(?!.{513})(?!\.{1,2}(\/|$))[A-Za-z0-9!\-_.'()=]+(\/(?!\.{1,2}(\/|$))[A-Za-z0-9!\-_.'()=]+)*\/*$/)) {
+    problems.push("fallback.s3Prefix is not made of at most 512 letters, digits and !-_.'()=, with single slashes between its parts and no part . or .. .");
+  }
+  if (isOdd(s3KmsKeyId, new RegExp(`^((${KMS_ARN})?alias/[A-Za-z0-9/_-]{1,250}|${KMS_ARN}key/${KEY_ID}|${KEY_ID})$`, 'i'))) {
+    problems.push('fallback.s3KmsKeyId is not the id, the alias (alias/NAME) or the ARN of a KMS key.');
+  }
+  if (isOdd(s3ExpectedBucketOwner, /^\d{12}$/)) problems.push('fallback.s3ExpectedBucketOwner is not the 12 digits of an account.');
   return problems;
 }
+
+// As patterns: before what an ARN is of, and the id of a key.
+const KMS_ARN = 'arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:\\d{12}:';
+const KEY_ID = '(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})';
 
 /** What frames a request, belongs to one connection, or is the extension's to set. */
 const OWN_HEADERS = ['connection', 'content-encoding', 'content-length', 'content-type', 'expect', 'host', 'idempotency-key',

@@ -12,6 +12,11 @@ const PROPS: Record<string, (value: any) => BackstopProps> = {
   url: (value) => ({ primary: { url: value } }),
   token: (value) => ({ primary: { url, token: plain(value) } }),
   header: ([name, value]) => ({ primary: { url, headers: { [name]: plain(value) } } }),
+  stream: (value) => ({ fallback: { firehoseStream: value } }),
+  bucket: (value) => ({ fallback: { s3Bucket: value } }),
+  prefix: (value) => ({ fallback: { s3Bucket: 'my-archive', s3Prefix: value } }),
+  key: (value) => ({ fallback: { s3Bucket: 'my-archive', s3KmsKeyId: value } }),
+  owner: (value) => ({ fallback: { s3Bucket: 'my-archive', s3ExpectedBucketOwner: value } }),
   tag: ([key, value]) => ({ primary: { url }, tags: { [key]: value } }),
 };
 

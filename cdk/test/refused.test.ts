@@ -62,7 +62,7 @@ describe('what stops the attaching leaves the function as it was, with an error 
     ['no bucket', { ...MINIMUM, fallback: { s3Bucket: 's3://my-archive' } }, 'neither the name of a bucket'],
     ['an empty bucket', { ...MINIMUM, fallback: { s3Bucket: '' } }, 'neither the name of a bucket'],
     ['no stream', { ...MINIMUM, fallback: { firehoseStream: 'a b' } }, 'nor the ARN of a delivery stream'],
-    ['a pattern as prefix', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', s3Prefix: '*' } }, 'patterns in a policy'],
+    ['a pattern as prefix', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', s3Prefix: '*' } }, 'fallback.s3Prefix is not made of'],
     ['a part of a millisecond', { ...MINIMUM, flush: { interval: Duration.seconds(0.0005) } }, 'would be 0.5'],
     ['a time that is known later', { ...MINIMUM, flush: { interval: Duration.millis(Token.asNumber(Fn.importValue('Time'))) } }, 'would be known later'],
     ['a size that is known later', { ...MINIMUM, flush: { bufferMax: Size.bytes(Token.asNumber(Fn.importValue('Size'))) } }, 'would be known later'],

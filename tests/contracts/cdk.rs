@@ -52,6 +52,11 @@ fn environment(kind: &str, value: &Value) -> BTreeMap<String, String> {
         "token" => ("BACKSTOP_PRIMARY_TOKEN", text(value)),
         "header" => ("BACKSTOP_PRIMARY_HEADERS", pair()),
         "tag" => ("BACKSTOP_TAGS", pair()),
+        "stream" => ("BACKSTOP_FIREHOSE_STREAM", text(value)),
+        "bucket" => ("BACKSTOP_S3_BUCKET", text(value)),
+        "prefix" => ("BACKSTOP_S3_PREFIX", text(value)),
+        "key" => ("BACKSTOP_S3_KMS_KEY_ID", text(value)),
+        "owner" => ("BACKSTOP_S3_EXPECTED_BUCKET_OWNER", text(value)),
         _ => panic!("{kind} is not known"),
     };
     BTreeMap::from([
