@@ -3,7 +3,7 @@ import * as fs from 'fs';
 import * as os from 'os';
 import * as path from 'path';
 import { PythonFunction } from '@aws-cdk/aws-lambda-python-alpha';
-import { App, Aspects, CfnWaitConditionHandle, Mixins, NestedStack, Stack, Stage } from 'aws-cdk-lib';
+import { App, Aspects, CfnWaitConditionHandle, IAspect, Mixins, NestedStack, Stack, Stage } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
 import {
@@ -18,7 +18,7 @@ import { Backstop, BackstopAspect, BackstopMixin } from '../src';
 
 const KINDS = ['function', 'alias', 'resource', 'included', 'sam', 'singleton', 'image', 'nodejs', 'python'] as const;
 const PLACES = ['stack', 'nested', 'stage'] as const;
-const WAYS = ['all', 'aspect', 'mixin'] as const;
+const WAYS = ['all', 'aspect', 'mixin', 'own'] as const;
 const OTHERS = ['none', 'before', 'after'] as const;
 
 const aFunction = fc.record({
@@ -101,6 +101,9 @@ function synthesised(shape: AppShape, ways: readonly (typeof WAYS[number])[]): R
   for (const way of ways) {
     if (way === 'all') Backstop.of(app).attachAll(MINIMUM);
     if (way === 'aspect') [app, stage.node.scope!].forEach((scope) => Aspects.of(scope).add(new BackstopAspect(MINIMUM)));
+    // From an Aspect of the user's own.
+    const own: IAspect = { visit: (node) => { if (CfnFunction.isCfnFunction(node) || SamFunction.isCfnFunction(node)) Backstop.attach(node, MINIMUM); } };
+    if (way === 'own') [app, stage.node.scope!].forEach((scope) => Aspects.of(scope).add(own));
     if (way === 'mixin') Mixins.of(app).apply(new BackstopMixin(MINIMUM));
   }
   if (shape.others === 'after') other(950);
