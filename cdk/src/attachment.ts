@@ -94,7 +94,7 @@ class Attachment extends Construct {
 
   public ask(request: Request): void {
     // An app may be synthesised twice, and then Aspects ask again.
-    if (this.requests.some(({ props }) => props === request.props)) return;
+    if (this.requests.some(({ props, nearness }) => props === request.props && nearness === request.nearness)) return;
     if (!this.settled) this.requests.push(request);
     else if (!this.isSame(request.props)) this.warn('attachedTwice', `Backstop was attached to ${this.fn.node.path} already when it was asked for with other settings: those it has hold.`);
   }
@@ -224,7 +224,7 @@ class Attachment extends Construct {
     const { archive, firehoseStream } = this.props.fallback ?? {};
     const account = /^arn:[^:]+:firehose:[^:]*:(\d{12}):/.exec(firehoseStream ?? '')?.[1];
     if (account && !Token.isUnresolved(here.account) && account !== here.account) {
-      return ['fallback.firehoseStream is of another account, and Firehose takes records of its own only: give a stream of the function\'s account.'];
+      return ["fallback.firehoseStream is of another account, and Firehose takes records of its own only: give a stream of the function's account."];
     }
     if (!archive) return [];
     const there = Stack.of(archive);

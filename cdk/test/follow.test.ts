@@ -227,6 +227,12 @@ describe('of different settings', () => {
       Backstop.of(stack.node.root).attachAll(said(BackstopLogLevel.ERROR));
       Aspects.of(fn).add(new BackstopAspect(said(BackstopLogLevel.DEBUG)));
     }],
+    ['those given by name hold, also where they are those of the app', (stack, fn) => {
+      const props = said(BackstopLogLevel.DEBUG);
+      Backstop.of(stack.node.root).attachAll(props);
+      Backstop.of(stack).attachAll(said(BackstopLogLevel.ERROR));
+      Backstop.attach(fn, props);
+    }],
     ['those given by name hold, not those of a mixin before', (stack, fn) => {
       Mixins.of(stack.node.root).apply(new BackstopMixin(said(BackstopLogLevel.ERROR)));
       Backstop.attach(fn, said(BackstopLogLevel.DEBUG));
