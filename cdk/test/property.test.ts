@@ -12,6 +12,7 @@ import {
 import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { CfnInclude } from 'aws-cdk-lib/cloudformation-include';
+import { IConstruct } from 'constructs';
 import * as fc from 'fast-check';
 import { arnOf, ENV, MINIMUM } from './app';
 import { Backstop, BackstopAspect, BackstopMixin } from '../src';
@@ -102,7 +103,8 @@ function synthesised(shape: AppShape, ways: readonly (typeof WAYS[number])[]): R
     if (way === 'all') Backstop.of(app).attachAll(MINIMUM);
     if (way === 'aspect') [app, stage.node.scope!].forEach((scope) => Aspects.of(scope).add(new BackstopAspect(MINIMUM)));
     // From an Aspect of the user's own.
-    const own: IAspect = { visit: (node) => { if (CfnFunction.isCfnFunction(node) || SamFunction.isCfnFunction(node)) Backstop.attach(node, MINIMUM); } };
+    const isFunction = (node: IConstruct) => CfnFunction.isCfnFunction(node) || SamFunction.isCfnFunction(node);
+    const own: IAspect = { visit: (node) => { if (isFunction(node)) Backstop.attach(node, MINIMUM); } };
     if (way === 'own') [app, stage.node.scope!].forEach((scope) => Aspects.of(scope).add(own));
     if (way === 'mixin') Mixins.of(app).apply(new BackstopMixin(MINIMUM));
   }
