@@ -2,7 +2,8 @@
 # The set-up that the scripts share: toolchain, compiler, target directory. Sourced, never run.
 #
 # Works from any directory. Changes nothing in the checkout but its sources' times, where another checkout
-# was built last; what it builds and installs goes below $cache. Must not: print to stdout, which belongs to what a script runs.
+# was built last; what it builds and installs goes below $cache. Must not: print to stdout, which belongs
+# to what a script runs.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -98,7 +99,7 @@ ensure_target_dir() {
     mkdir -p "$CARGO_TARGET_DIR"
     export CARGO_TARGET_DIR
     # Cargo takes what another checkout built for its own, unless its own sources are younger.
-    local last=$cache/checkout
+    local last=$CARGO_TARGET_DIR/checkout
     if [[ ! -e $last || $(<"$last") != "$root" ]]; then
         find "$root"/{crates,extension,fuzz,installer,tests} -name '*.rs' -exec touch {} + ||
             die "the sources cannot be told from those of the checkout that was built before: name a target
