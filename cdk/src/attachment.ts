@@ -278,8 +278,9 @@ class Attachment extends Construct {
       ...globalsOf(this.fn).Environment?.Variables, ...environment?.variables, ...this.overriddenVariables(resolve),
     };
     const own = (name: string, other?: string) => {
-      if (!(name in variables)) return other;
-      return isSet(variables[name]) ? Token.asString(variables[name]) : undefined;
+      // A token is looked into: that of an alias holds its name.
+      const value = name in variables ? variables[name] : resolve(other);
+      return isSet(value) ? Token.asString(value) : undefined;
     };
     const fallback = fallbackOf(this.props);
     return {
@@ -307,12 +308,15 @@ class Attachment extends Construct {
     }
     const { s3KmsKeyId, kmsKeyArns } = this.fallback();
     if (isAlias(s3KmsKeyId ?? '') && (kmsKeyArns ?? []).length === 0) {
-      warn('aliasNotGranted', 'The function sets BACKSTOP_S3_KMS_KEY_ID to an alias, which grants nothing in a policy: its role needs kms:GenerateDataKey for the key, by kmsKeyArns.');
+      warn('aliasNotGranted', 'BACKSTOP_S3_KMS_KEY_ID is an alias, which grants nothing in a policy: the role needs kms:GenerateDataKey for the key, by fallback.kmsKeyArns.');
     }
     const { primary } = this.props;
     const isPlain = (value: unknown) => typeof value === 'string' && value !== '' && !value.includes('{{resolve:');
-    const isOwnPlain = REGISTER.some(({ name, secret }) => secret && isPlain(variables[name]));
-    if (isOwnPlain || [primary?.token, ...Object.values(primary?.headers ?? {})].some((secret) => secret?._isPlain())) {
+    // Of several headers one may be a reference.
+    const headers = this.resolved(variablesOf(this.props).BACKSTOP_PRIMARY_HEADERS);
+    const hasPlainHeader = JSON.stringify(headers) === JSON.stringify(variables.BACKSTOP_PRIMARY_HEADERS)
+      && Object.values(primary?.headers ?? {}).some((secret) => secret._isPlain());
+    if (hasPlainHeader || REGISTER.some(({ name, secret }) => secret && isPlain(variables[name]))) {
       warn('plainSecret', "The primary's token or a header stands in the template: whoever may read that has it.");
     }
     if (isImage(this.fn)) {

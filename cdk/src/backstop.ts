@@ -1,5 +1,5 @@
 /** The ways to attach: to one function, to all that a selector chooses, as Aspect and as Mixin. */
-import { Annotations, AspectPriority, Aspects, IAspect, Mixin, Stage } from 'aws-cdk-lib';
+import { Annotations, AspectPriority, Aspects, IAspect, Mixin, Stack, Stage } from 'aws-cdk-lib';
 import { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct, IConstruct } from 'constructs';
 import { attachFromAspect, attachTo, isAttachment } from './attachment';
@@ -200,7 +200,9 @@ class Selection {
     root.node.addValidation({
       validate: () => {
         for (const text of unused(this.exclude)) {
-          Annotations.of(root).addWarningV2('backstop-cdk:nothingExcluded', `No function has a path that fits \`${text}\`, which was to have no Backstop: is it another's, such as that of a SingletonFunction's own resource?`);
+          // What is said of the app itself is shown nowhere, and its stages are written by now.
+          const shown = root.node.findAll().find((one) => Stack.isStack(one) && Stage.of(one) === root) ?? root;
+          Annotations.of(shown).addWarningV2('backstop-cdk:nothingExcluded', `No function has a path that fits \`${text}\`, which was to have no Backstop: is it another's, such as that of a SingletonFunction's own resource?`);
         }
         return unused(this.include ?? []).map((text) => `No function has a path that fits \`${text}\`, which was to have Backstop: correct it, or take it out.`);
       },

@@ -41,8 +41,9 @@ const GLOBALS = new WeakMap<object, Globals>();
 /** What is in force for the function beside its own properties. */
 export function globalsOf(fn: FunctionResource): Globals {
   const template = fn.node.scope as { _toCloudFormation?: () => { Globals?: { Function?: Globals } } } | undefined;
-  if (!SamFunction.isCfnFunction(fn) || !template?._toCloudFormation) return {};
-  // The included template is the scope of its resources, and tells this part as it was.
+  // A stack would render all that is in it, too early. The included template is the scope of its resources, and tells
+  // this part as it was.
+  if (!SamFunction.isCfnFunction(fn) || Stack.isStack(template) || !template?._toCloudFormation) return {};
   const globals = GLOBALS.get(template) ?? template._toCloudFormation().Globals?.Function ?? {};
   GLOBALS.set(template, globals);
   return globals;
@@ -53,7 +54,8 @@ export function architectureOf(fn: FunctionResource): string | undefined {
   const overrides = overridesOf(fn);
   const own = 'Architectures' in overrides ? overrides.Architectures : fn.architectures;
   const said: unknown = Stack.of(fn).resolve(own) ?? globalsOf(fn).Architectures ?? ['x86_64'];
-  const architecture = Array.isArray(said) && said.length === 1 ? said[0] : undefined;
+  if (!Array.isArray(said) || said.length > 1) return undefined;
+  const architecture = said[0] ?? 'x86_64';
   return architecture === 'x86_64' || architecture === 'arm64' ? architecture : undefined;
 }
 

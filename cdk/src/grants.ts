@@ -4,7 +4,7 @@
  */
 import { createHash } from 'crypto';
 import { ArnFormat, CfnResource, IResolvable, IResolveContext, Lazy, Reference, Stack, Stage, Token, Tokenization, Validations } from 'aws-cdk-lib';
-import { CfnPolicy, CfnRole, Grant, IGrantable, PolicyDocument, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
+import { CfnPolicy, CfnRole, Grant, IGrantable, IRole, Policy, PolicyDocument, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
 import { CfnAlias } from 'aws-cdk-lib/aws-kms';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { Dependable, IConstruct } from 'constructs';
@@ -14,6 +14,7 @@ import { BackstopFallback } from './settings';
 
 /** What a text with tokens is known to be. */
 function kindOf(text: string): 'arn' | 'name' | 'alias' | 'unknown' {
+  if (text.startsWith('{{resolve:')) return 'unknown';
   const literal = /(^|:)alias\//.test(text) ? 'alias' : text.startsWith('arn:') ? 'arn' : 'name';
   if (!Token.isUnresolved(text)) return literal;
   const fragments = Tokenization.reverseString(text);
@@ -80,7 +81,7 @@ export function grantFunction(fn: FunctionResource, statements: PolicyStatement[
   // What CDK knows of the role, unless another one was put at the resource.
   const ownerRole = ownerOf(fn)?.role;
   const known = ownerRole && isSame(fn, fn.role, ownerRole.roleArn) ? ownerRole : undefined;
-  if (role && isBeside(role, fn) && (!known || Role.isRole(known))) {
+  if (role && isBeside(role, fn) && (!known || takesPolicies(known, fn))) {
     grantTogether(fn, role, statements);
     return true;
   }
@@ -95,6 +96,20 @@ export function grantFunction(fn: FunctionResource, statements: PolicyStatement[
 /** Looks after what was granted when nobody changes the function any more. Answers whether it stands. */
 export function keepGrant(fn: FunctionResource, statements: PolicyStatement[]): boolean {
   return statements.length === 0 || !SamFunction.isCfnFunction(fn) || fn.role !== undefined || grantBySam(fn, statements);
+}
+
+/** Whether the role is to be changed: one that is not ignores what is attached. */
+function takesPolicies(role: IRole, { stack }: FunctionResource): boolean {
+  if (Role.isRole(role)) return true;
+  let isTaken = false;
+  const probe = new class extends Policy {
+    public attachToRole(): void {
+      isTaken = true;
+    }
+  }(stack, 'BackstopProbe');
+  role.attachInlinePolicy(probe);
+  stack.node.tryRemoveChild(probe.node.id);
+  return isTaken;
 }
 
 /** Whether a policy of the function's stack can name the role: nested or not, it is deployed to the same place. */

@@ -141,9 +141,12 @@ function publish(scope: Construct, architecture: string, zip: string, props: Bac
   }
   if (props.parameterPrefix) {
     // Of each release its own, which stays as the versions do: other apps read it until they take the next one.
-    keep(new CfnStringParameter(scope, `Parameter-${release}-${architecture}`, {
+    const parameter = new CfnStringParameter(scope, `Parameter-${release}-${architecture}`, {
       name: parameterName(props.parameterPrefix, release, architecture), type: 'String', value: version.ref,
-    }), retain);
+    });
+    keep(parameter, retain);
+    // Or it would stand in the way of the next try, by its name.
+    if (retain) parameter.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE;
   }
   return version;
 }

@@ -1,5 +1,5 @@
 /** Values with references in them, before references between stacks are resolved: until then none must be written out. */
-import { DefaultTokenResolver, IPostProcessor, IResolvable, IResolveContext, Reference, StringConcat, Token, Tokenization } from 'aws-cdk-lib';
+import { DefaultTokenResolver, IPostProcessor, IResolvable, IResolveContext, Reference, Stack, StringConcat, Token, Tokenization } from 'aws-cdk-lib';
 import { IConstruct } from 'constructs';
 
 /** Texts and what stands between them, as one text again. */
@@ -15,7 +15,13 @@ class ReferenceResolver extends DefaultTokenResolver {
   }
 
   public resolveToken(token: IResolvable, context: IResolveContext, postProcessor: IPostProcessor): any {
-    return Reference.isReference(token) ? this.become(token) : super.resolveToken(token, context, postProcessor);
+    if (Reference.isReference(token)) return this.become(token);
+    try {
+      return super.resolveToken(token, context, postProcessor);
+    } catch {
+      // JSON as text takes nothing in it but what a template has.
+      return Stack.of(context.scope).resolve(token);
+    }
   }
 }
 

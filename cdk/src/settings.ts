@@ -131,7 +131,8 @@ export interface BackstopFallback {
    */
   readonly s3Prefix?: string;
   /**
-   * The key to encrypt objects with, where it is not the bucket's own default (`BACKSTOP_S3_KMS_KEY_ID`).
+   * The key to encrypt objects with, where it is not the bucket's own default; a token of which CDK does not know what
+   * it is is taken for an ARN (`BACKSTOP_S3_KMS_KEY_ID`).
    * @default - the bucket's own encryption
    */
   readonly s3KmsKeyId?: string;
@@ -269,8 +270,9 @@ export function problemsOf(props: BackstopProps): string[] {
   return [...sinkProblems(props), ...primaryProblems(props), ...registerProblems(variablesOf(props)), ...tagProblems(props)];
 }
 
-/** Whether something is said that is not of its form; a token is not judged. */
-const isOdd = (text: string | undefined, form: RegExp) => text !== undefined && !Token.isUnresolved(text) && !form.test(text);
+/** Whether something is said that is not of its form; what is known later is not judged. */
+const isOdd = (text: string | undefined, form: RegExp) =>
+  text !== undefined && !Token.isUnresolved(text) && !text.includes('{{resolve:') && !form.test(text);
 
 function sinkProblems(props: BackstopProps): string[] {
   const problems: string[] = [];
@@ -297,7 +299,7 @@ function sinkProblems(props: BackstopProps): string[] {
   if ((fallback.kmsKeyArns ?? []).some(isAlias)) {
     problems.push("fallback.kmsKeyArns holds an alias, which grants nothing in a policy: give the key's own ARN.");
   }
-  if ((fallback.kmsKeyArns ?? []).some((arn) => isName(arn) || isOdd(arn, new RegExp(`^${KMS_ARN}key/${KEY_ID}$`, 'i')))) {
+  if ((fallback.kmsKeyArns ?? []).some((arn) => isName(arn) || isOdd(arn, /^arn:aws[a-z0-9-]*:kms:[a-z0-9*-]+:(\d{12}|\*):key\/[a-z0-9*-]+$/i))) {
     problems.push('fallback.kmsKeyArns holds something that is not the ARN of a key: give key.keyArn.');
   }
   const { firehoseStream, s3Bucket, s3Prefix, s3KmsKeyId, s3ExpectedBucketOwner } = fallback;
