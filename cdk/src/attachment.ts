@@ -6,7 +6,7 @@
  * that the order in which Aspects, mixins and code come does not matter. What stops it becomes an error at the
  * function, and then nothing is changed.
  *
- * Must not: touch handler, runtime or wrapper; add an Aspect for each function, which makes CDK begin anew.
+ * Must not: touch handler, runtime or wrapper; add an Aspect for each function where Aspects are stabilized, which makes CDK begin anew.
  */
 import { Annotations, Aspects, FeatureFlags, IAspect, IResolveContext, Lazy, Stack, Stage, Token } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
