@@ -23,6 +23,8 @@ const RECORD_BYTES: usize = 300;
 const BURST: usize = 100_000;
 /// What [`vary`] adds to a record.
 const VARIED_BYTES: usize = 80;
+const STEADY_INVOCATIONS: usize = 25;
+const STEADY_LINES: usize = 2000;
 const INVOCATIONS: usize = 200;
 /// Before those: for the breaker to open, or the connection to be there.
 const WARM_UP: usize = 20;
@@ -39,6 +41,7 @@ async fn main() -> Result {
     starts(&mut table).await?;
     some_records(&mut table).await?;
     burst(&mut table).await?;
+    steady(&mut table).await?;
     for (strategy, health, fault, aim) in [
         ("auto", "healthy", None, "p50 < 1 ms"),
         ("auto", "refused", Some(Fault::Refuse), "p50 < 30 ms"),
@@ -209,6 +212,43 @@ async fn burst(table: &mut Table) -> Result {
         &whole,
         "",
     );
+    Ok(())
+}
+
+/// A function that logs much, again and again, while the primary is healthy; with the spool and without.
+async fn steady(table: &mut Table) -> Result {
+    for handler in [200, 500] {
+        for (spool, is_kept) in [("with", true), ("without", false)] {
+            let world = World::start().await?;
+            let builder = world.environment();
+            let environment = if is_kept {
+                builder.start().await?
+            } else {
+                builder.env("BACKSTOP_SPOOL_MAX_BYTES", "0").start().await?
+            };
+            let mut traffic = Traffic::plain(RECORD_BYTES - VARIED_BYTES);
+            let mut before = Duration::ZERO;
+            for index in 0..=STEADY_INVOCATIONS {
+                let mut lines =
+                    invocation(&mut traffic, STEADY_LINES, Duration::from_millis(handler));
+                vary(&mut lines.lines);
+                environment.invoke(lines).await?;
+                if index == 0 {
+                    // The first one pays for the connection.
+                    before = cpu_of(&environment)?;
+                }
+            }
+            let cpu = cpu_of(&environment)?.saturating_sub(before);
+            let outcome = world.settle(&environment, traffic.position()).await?;
+            outcome.assert_nothing_lost();
+            let each = cpu.as_secs_f64() / to_f64((STEADY_INVOCATIONS * STEADY_LINES) as u64);
+            table.row(
+                &format!("CPU per 100,000 records, 2,000 in each {handler} ms, {spool} the spool"),
+                &format!("{:.3} s", each * 1e5),
+                "",
+            );
+        }
+    }
     Ok(())
 }
 
