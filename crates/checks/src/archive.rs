@@ -131,6 +131,7 @@ fn round_trip(body: &[u8]) {
         cause: Cause {
             reason: "timeout",
             status: None,
+            detail: None,
         },
     };
     let encoder = encoder("demo");

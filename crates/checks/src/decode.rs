@@ -43,6 +43,7 @@ pub fn decode(body: &[u8]) {
         cause: Cause {
             reason: "server_error",
             status: Some(503),
+            detail: None,
         },
     };
     let lines = encoder("demo").lines(&batch, Some(diverted));

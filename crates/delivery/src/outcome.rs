@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::detail::{Detail, NoCredentials};
 use crate::sink::Role;
 
 /// How an attempt ended.
@@ -13,6 +14,8 @@ pub enum Answer {
         code: u16,
         /// `Retry-After`, where the sink sent one.
         retry_after: Option<Duration>,
+        /// What is known beyond the status.
+        detail: Option<Detail>,
     },
     /// The sink took the batch but for these parts.
     Partial {
@@ -30,9 +33,15 @@ pub enum Answer {
 impl Answer {
     /// A status without `Retry-After`.
     pub fn status(code: u16) -> Self {
+        Self::refused(code, None)
+    }
+
+    /// A status, and what is known beyond it.
+    pub fn refused(code: u16, detail: Option<Detail>) -> Self {
         Self::Status {
             code,
             retry_after: None,
+            detail,
         }
     }
 }
@@ -52,7 +61,13 @@ pub enum Failure {
     TimedOut,
     /// The environment was frozen and thawed while the request was under way.
     Thawed,
-    /// Credentials, encoding or anything else on our side of the wire.
+    /// An answer of success came without what proves it: something between may have given it.
+    Unproven,
+    /// There are no credentials to sign with, so nothing left.
+    NoCredentials(NoCredentials),
+    /// Nothing left, for a reason on our side of the wire.
+    NotSent,
+    /// Anything else on our side of the wire.
     Other,
 }
 
@@ -60,8 +75,8 @@ impl Failure {
     /// Whether the sink may have taken the batch all the same.
     pub fn is_ambiguous(self) -> bool {
         match self {
-            Self::Refused | Self::Dns | Self::Tls => false,
-            Self::Reset | Self::TimedOut | Self::Thawed | Self::Other => true,
+            Self::Refused | Self::Dns | Self::Tls | Self::NoCredentials(_) | Self::NotSent => false,
+            Self::Reset | Self::TimedOut | Self::Thawed | Self::Unproven | Self::Other => true,
         }
     }
 
@@ -78,7 +93,17 @@ impl Failure {
             Self::Reset => "reset",
             Self::TimedOut => "timeout",
             Self::Thawed => "thawed",
+            Self::Unproven => "unproven",
+            Self::NoCredentials(_) => "no_credentials",
+            Self::NotSent => "not_sent",
             Self::Other => "failed",
+        }
+    }
+
+    fn detail(self) -> Option<Detail> {
+        match self {
+            Self::NoCredentials(why) => Some(Detail::NoCredentials(why)),
+            _ => None,
         }
     }
 }
@@ -90,24 +115,31 @@ pub struct Cause {
     pub reason: &'static str,
     /// The status that came with it.
     pub status: Option<u16>,
+    /// What is known beyond that: bounded, and never a server's own text.
+    pub detail: Option<Detail>,
 }
 
 impl Cause {
     pub(crate) const BREAKER_OPEN: Self = Self {
         reason: "breaker_open",
         status: None,
+        detail: None,
     };
     pub(crate) const NO_BUDGET: Self = Self {
         reason: "no_budget",
         status: None,
+        detail: None,
     };
 }
 
 impl std::fmt::Display for Cause {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.status {
-            Some(status) => write!(formatter, "{} (status {status})", self.reason),
-            None => formatter.write_str(self.reason),
+        formatter.write_str(self.reason)?;
+        match (self.status, self.detail) {
+            (Some(status), Some(detail)) => write!(formatter, " (status {status}; {detail})"),
+            (Some(status), None) => write!(formatter, " (status {status})"),
+            (None, Some(detail)) => write!(formatter, " ({detail})"),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -148,7 +180,9 @@ impl Answer {
             Self::Partial { failed, .. } if failed.is_empty() => Verdict::Delivered,
             Self::Partial { failed, .. } => Verdict::RetryParts(failed.clone()),
             Self::None(_) => Verdict::Retry { after: None },
-            Self::Status { code, retry_after } => match (code, role) {
+            Self::Status {
+                code, retry_after, ..
+            } => match (code, role) {
                 (200..=299, _) => Verdict::Delivered,
                 // A redirect is not followed: it would carry credentials to another place.
                 (300..=399 | 401 | 403 | 404 | 407, _) => Verdict::Stop,
@@ -173,14 +207,17 @@ impl Answer {
             Self::None(failure) => Cause {
                 reason: failure.reason(),
                 status: None,
+                detail: failure.detail(),
             },
             Self::Partial { code, .. } => Cause {
                 reason: "partial",
                 status: Some(*code),
+                detail: None,
             },
-            Self::Status { code, .. } => Cause {
+            Self::Status { code, detail, .. } => Cause {
                 reason: reason_of(*code),
                 status: Some(*code),
+                detail: *detail,
             },
         }
     }
@@ -226,7 +263,8 @@ mod tests {
 
     #[test]
     fn no_answer_is_always_retried_and_only_an_unsent_request_is_unambiguous() {
-        use Failure::{Dns, Other, Refused, Reset, Thawed, TimedOut, Tls};
+        use Failure::{Dns, NotSent, Other, Refused, Reset, Thawed, TimedOut, Tls, Unproven};
+        let no_credentials = Failure::NoCredentials(NoCredentials::new("none is set"));
         for (failure, ambiguous) in [
             (Refused, false),
             (Dns, false),
@@ -234,6 +272,9 @@ mod tests {
             (Reset, true),
             (TimedOut, true),
             (Thawed, true),
+            (Unproven, true),
+            (no_credentials, false),
+            (NotSent, false),
             (Other, true),
         ] {
             assert_eq!(
@@ -251,6 +292,7 @@ mod tests {
             let answer = Answer::Status {
                 code,
                 retry_after: after,
+                detail: None,
             };
             assert_eq!(answer.verdict(Role::Primary), Verdict::Retry { after });
         }

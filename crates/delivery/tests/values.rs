@@ -327,6 +327,7 @@ fn causes_have_names_that_stay() {
         let expected = Cause {
             reason,
             status: Some(code),
+            detail: None,
         };
         assert_eq!(cause, expected);
         assert_eq!(cause.to_string(), format!("{reason} (status {code})"));

@@ -67,7 +67,7 @@ impl HttpsSink {
     /// Posts a body under an idempotency key.
     pub async fn post(&self, key: &str, body: Bytes) -> Answer {
         let Ok(client) = self.http.client(&self.host) else {
-            return Answer::None(Failure::Other);
+            return Answer::None(Failure::NotSent);
         };
         let mut request = client
             .post(&self.url)
@@ -81,7 +81,11 @@ impl HttpsSink {
                 let code = response.status().as_u16();
                 let retry_after = response.headers().get(RETRY_AFTER).and_then(retry_after);
                 drain(response).await;
-                Answer::Status { code, retry_after }
+                Answer::Status {
+                    code,
+                    retry_after,
+                    detail: None,
+                }
             }
             Err(error) => Answer::None(failure(&error)),
         }

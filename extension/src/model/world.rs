@@ -226,6 +226,7 @@ impl ModelSink {
             Manner::Throttle(after) => Answer::Status {
                 code: 429,
                 retry_after: Some(Duration::from_millis(after)),
+                detail: None,
             },
             Manner::Unreachable => Answer::None(Failure::Refused),
             Manner::TakeAndReset(wait) => {

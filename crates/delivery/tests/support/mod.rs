@@ -121,6 +121,7 @@ impl Sink for ScriptedSink {
                 Say::RetryAfter(code, after) => Answer::Status {
                     code,
                     retry_after: Some(after),
+                    detail: None,
                 },
                 Say::After(delay, code) => {
                     sleep(delay).await;

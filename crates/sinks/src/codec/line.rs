@@ -185,6 +185,7 @@ mod tests {
             cause: Cause {
                 reason: "server_error",
                 status: Some(503),
+                detail: None,
             },
         };
         let text =
