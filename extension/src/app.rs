@@ -34,13 +34,7 @@ pub async fn run() -> ExitCode {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (settings, errors) = Settings::resolve(&ProcessEnvironment);
     let log = Log::new(settings.log_level, clock.clone());
-    if !errors.is_empty() {
-        log.error(
-            "Invalid configuration",
-            &json!({"errors": ConfigError::summary(&errors)}),
-        );
-    }
-    match start(settings, log.clone(), clock).await {
+    match start(settings, errors, log.clone(), clock).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log.error("Cannot run", &json!({"error": error.to_string()}));
@@ -49,11 +43,28 @@ pub async fn run() -> ExitCode {
     }
 }
 
-async fn start(settings: Settings, log: Log, clock: Arc<dyn Clock>) -> Result<(), ApiError> {
+async fn start(
+    mut settings: Settings,
+    mut errors: Vec<ConfigError>,
+    log: Log,
+    clock: Arc<dyn Clock>,
+) -> Result<(), ApiError> {
     let runtime_api = settings.function.runtime_api.clone().unwrap_or_default();
     let initialization_type = settings.function.initialization_type.clone();
-    let (mut api, function) =
-        Api::register(&runtime_api, &own_name(), events(&initialization_type)).await?;
+    let registered = Api::register(&runtime_api, &own_name(), events(&initialization_type)).await;
+    // The account is Lambda's to say, and all mistakes are one line.
+    if let Ok((_, function)) = &registered
+        && let Some(account) = &function.account_id
+    {
+        errors.extend(settings.keep_to_account(account));
+    }
+    if !errors.is_empty() {
+        log.error(
+            "Invalid configuration",
+            &json!({"errors": ConfigError::summary(&errors)}),
+        );
+    }
+    let (mut api, function) = registered?;
     if settings.primary.is_none() && settings.fallbacks.is_empty() {
         // The configuration's errors have said so.
         idle(api).await;
@@ -154,7 +165,7 @@ fn chain(
             );
         }
     };
-    let http = SharedHttp::new(settings.ca_file.clone(), clock.clone(), warn);
+    let http = SharedHttp::new(settings.ca_files.clone(), clock.clone(), warn);
     let lines = LineEncoder::new(resource(settings, function));
     let aws = &settings.aws;
     let primary = settings.primary.iter().map(|primary| LinkSettings {
@@ -168,7 +179,7 @@ fn chain(
         .cloned()
         .map(|fallback| LinkSettings {
             sink: match fallback {
-                Fallback::Firehose { stream, region } => Box::new(FirehoseSink::new(
+                Fallback::Firehose { stream, region, .. } => Box::new(FirehoseSink::new(
                     http.clone(),
                     aws.clone(),
                     (stream, region),

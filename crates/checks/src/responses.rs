@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use backstop_config::{AwsSettings, Compression, Format, Primary, S3Archive, Secret};
+use backstop_config::{AwsSettings, Compression, Format, Primary, S3Archive, S3Endpoint, Secret};
 use backstop_delivery::{
     Answer, Batch, Chain, ChainParts, DropReason, Jitter, LinkSettings, Notice, Observer, Part,
     Phase, Role, SharedLedger, Sink, SinkFuture, SinkName, SystemClock, Verdict, Window,
@@ -263,7 +263,9 @@ fn sinks(http: &SharedHttp, address: SocketAddr) -> [Arc<dyn Sink>; 3] {
     };
     let aws = AwsSettings {
         region: "us-east-1".to_owned(),
-        endpoint_s3: Some(endpoint.clone()),
+        use_fips: false,
+        use_dual_stack: false,
+        endpoint_s3: Some(S3Endpoint::new(&endpoint)),
         endpoint_firehose: Some(endpoint),
         access_key_id: Some("id".to_owned()),
         secret_access_key: Some(Secret::new("key")),

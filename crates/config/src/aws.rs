@@ -1,38 +1,50 @@
 //! The names of AWS resources: a bucket and its owner, the prefix of its keys, a KMS key, a delivery
 //! stream.
 //!
-//! Invariants: an accepted name can be put into a request as it is; an ARN is accepted where it
-//! holds nothing that the name and the region do not say.
+//! Invariants: an accepted name can be put into a request as it is. An ARN is accepted where what it
+//! says beyond the name is honoured, or agrees with where the function is; otherwise the message says
+//! what does not.
 //!
 //! Must not: ask AWS whether the resource is there.
 
+use crate::arn::{Arn, is_account, is_region, partition_of};
 use crate::error::Invalid;
 use crate::register::{
-    FIREHOSE_STREAM, S3_BUCKET, S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX,
+    FIREHOSE_STREAM, S3_BUCKET, S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX, S3_REGION,
 };
 
-/// A delivery stream: its name and, from an ARN, its region.
+/// A delivery stream: its name and, from an ARN, its region and its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stream {
     pub(crate) name: String,
     pub(crate) region: Option<String>,
+    pub(crate) account: Option<String>,
 }
 
-/// A delivery stream, by name or by ARN.
-pub(crate) fn stream(text: &str) -> Result<Stream, Invalid> {
+/// A delivery stream, by name or by ARN. `here` is the region of the function, where it is known.
+pub(crate) fn stream(text: &str, here: Option<&str>) -> Result<Stream, Invalid> {
     let shown = FIREHOSE_STREAM.shown(text);
     if text.starts_with("arn:") {
-        return stream_arn(text).ok_or_else(|| {
-            Invalid(format!(
+        let Some((arn, name)) = stream_arn(text) else {
+            return Err(Invalid(format!(
                 "is {shown}, not the ARN of a delivery stream: write \
                  arn:aws:firehose:REGION:ACCOUNT:deliverystream/NAME, or the name alone"
-            ))
+            )));
+        };
+        if let Some(why) = arn.is_out_of_reach_of(here.unwrap_or(arn.region)) {
+            return Err(Invalid(format!("is {shown}, {why}")));
+        }
+        return Ok(Stream {
+            name: name.to_owned(),
+            region: Some(arn.region.to_owned()),
+            account: Some(arn.account.to_owned()),
         });
     }
     if is_stream_name(text) {
         return Ok(Stream {
             name: text.to_owned(),
             region: None,
+            account: None,
         });
     }
     Err(Invalid(format!(
@@ -41,46 +53,10 @@ pub(crate) fn stream(text: &str) -> Result<Stream, Invalid> {
     )))
 }
 
-fn stream_arn(text: &str) -> Option<Stream> {
-    let (region, resource) = arn(text, "firehose")?;
-    let name = resource.strip_prefix("deliverystream/")?;
-    is_stream_name(name).then(|| Stream {
-        name: name.to_owned(),
-        region: Some(region.to_owned()),
-    })
-}
-
-/// The region and the resource of an ARN of this service, where all between them is valid.
-fn arn<'text>(text: &'text str, service: &str) -> Option<(&'text str, &'text str)> {
-    let mut parts = text.splitn(6, ':');
-    let (
-        Some("arn"),
-        Some(partition),
-        Some(named_service),
-        Some(region),
-        Some(account),
-        Some(resource),
-    ) = (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    )
-    else {
-        return None;
-    };
-    let is_valid = named_service == service
-        && is_partition(partition)
-        && is_region(region)
-        && is_account(account);
-    is_valid.then_some((region, resource))
-}
-
-/// Whether the text has the form of an account's id.
-pub fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+fn stream_arn(text: &str) -> Option<(Arn<'_>, &str)> {
+    let arn = Arn::parse(text).filter(|arn| arn.is_of("firehose"))?;
+    let name = arn.resource.strip_prefix("deliverystream/")?;
+    is_stream_name(name).then_some((arn, name))
 }
 
 fn is_stream_name(text: &str) -> bool {
@@ -90,38 +66,42 @@ fn is_stream_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-fn is_partition(text: &str) -> bool {
-    text == "aws" || text.strip_prefix("aws-").is_some_and(is_region)
-}
-
-/// Whether the text has the form of a region; new regions need no new version.
-pub(crate) fn is_region(text: &str) -> bool {
-    !text.is_empty()
-        && text.split('-').all(|part| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        })
-}
-
-/// A bucket, by name or by ARN.
-pub(crate) fn bucket(text: &str) -> Result<String, Invalid> {
-    let name = match text.strip_prefix("arn:") {
-        Some(rest) => rest
-            .split_once(":s3:::")
-            .filter(|(partition, _)| is_partition(partition))
-            .map(|(_, name)| name),
-        None => Some(text),
-    };
-    match name {
-        Some(name) if is_bucket_name(name) => Ok(name.to_owned()),
-        Some(_) | None => Err(Invalid(format!(
-            "is {}, not the name of a bucket: use 3 to 63 lowercase letters, digits, dots and \
-             hyphens, or arn:aws:s3:::NAME; keys begin with BACKSTOP_S3_PREFIX",
-            S3_BUCKET.shown(text)
-        ))),
+/// A bucket, by name or by ARN. `here` is the region of the function, where it is known.
+pub(crate) fn bucket(text: &str, here: Option<&str>) -> Result<String, Invalid> {
+    let shown = S3_BUCKET.shown(text);
+    let arn = Arn::parse(text).filter(Arn::is_of_bucket);
+    let name = arn.map_or(text, |arn| arn.resource);
+    if !is_bucket_name(name) {
+        return Err(Invalid(format!(
+            "is {shown}, not the name of a bucket: use 3 to 63 lowercase letters, digits, dots and \
+             hyphens, or arn:aws:s3:::NAME; keys begin with BACKSTOP_S3_PREFIX"
+        )));
     }
+    let why = arn.and_then(|arn| here.and_then(|region| arn.is_out_of_reach_of(region)));
+    match why {
+        Some(why) => Err(Invalid(format!("is {shown}, {why}"))),
+        None => Ok(name.to_owned()),
+    }
+}
+
+/// The region of the bucket; `here` is the region of the function, where it is known.
+pub(crate) fn bucket_region(text: &str, here: Option<&str>) -> Result<String, Invalid> {
+    let shown = S3_REGION.shown(text);
+    if !is_region(text) {
+        return Err(Invalid(format!(
+            "is {shown}, not the name of a region, such as us-east-1"
+        )));
+    }
+    let own = here.unwrap_or(text);
+    if partition_of(own) != partition_of(text) {
+        return Err(Invalid(format!(
+            "is {shown}, a region of the partition {}, and {own} is one of the partition {}: use a \
+             bucket there",
+            partition_of(text),
+            partition_of(own)
+        )));
+    }
+    Ok(text.to_owned())
 }
 
 fn is_bucket_name(text: &str) -> bool {
@@ -159,22 +139,36 @@ pub(crate) fn prefix(text: &str) -> Result<String, Invalid> {
     )))
 }
 
-/// A KMS key: its id, its alias, or the ARN of either, as S3 takes them.
-pub(crate) fn kms_key(text: &str) -> Result<String, Invalid> {
-    let is_key = match arn(text, "kms") {
-        Some((_, resource)) => {
+/// A KMS key: its id, its alias, or the ARN of either, as S3 takes them. A key of another account is
+/// legal; S3 takes none of another region than the bucket's, `there`, where that is known.
+pub(crate) fn kms_key(text: &str, there: Option<&str>) -> Result<String, Invalid> {
+    let shown = S3_KMS_KEY_ID.shown(text);
+    let arn = Arn::parse(text).filter(|arn| arn.is_of("kms"));
+    let is_key = match arn {
+        Some(Arn { resource, .. }) => {
             resource.strip_prefix("key/").is_some_and(is_key_id) || is_key_alias(resource)
         }
         None => is_key_id(text) || is_key_alias(text),
     };
-    if is_key {
-        return Ok(text.to_owned());
+    if !is_key {
+        return Err(Invalid(format!(
+            "is {shown}, not a KMS key: use its id, its alias (alias/NAME), or its ARN \
+             (arn:aws:kms:REGION:ACCOUNT:key/ID)"
+        )));
     }
-    Err(Invalid(format!(
-        "is {}, not a KMS key: use its id, its alias (alias/NAME), or its ARN \
-         (arn:aws:kms:REGION:ACCOUNT:key/ID)",
-        S3_KMS_KEY_ID.shown(text)
-    )))
+    let Some(arn) = arn else {
+        return Ok(text.to_owned());
+    };
+    let there = there.unwrap_or(arn.region);
+    match arn.is_out_of_reach_of(there) {
+        Some(why) => Err(Invalid(format!("is {shown}, {why}"))),
+        None if arn.region != there => Err(Invalid(format!(
+            "is {shown}, a key in {}, and the bucket is in {there}: use a key in the bucket's \
+             region; where the bucket is in another one than the function, set BACKSTOP_S3_REGION",
+            arn.region
+        ))),
+        None => Ok(text.to_owned()),
+    }
 }
 
 /// A UUID, or the id of a multi-region key.

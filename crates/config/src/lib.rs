@@ -3,7 +3,7 @@
 //! The modules in the order of the flow:
 //! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
 //! - [`raw`]: what was said: names and text, from the process environment or from a map.
-//! - `parse`, `url`, `headers`, `aws`: text to value, one rule each.
+//! - `parse`, `url`, `headers`, `arn`, `aws`, `endpoint`: text to value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
 //! - [`docs`]: `docs/configuration.md`, generated.
 //!
@@ -12,8 +12,10 @@
 //!
 //! Must not: read files, open sockets, log, or depend on anything but `std` (the layer ships it).
 
+mod arn;
 mod aws;
 pub mod docs;
+mod endpoint;
 mod error;
 mod headers;
 mod parse;
@@ -26,15 +28,16 @@ mod suggest;
 mod url;
 mod variable;
 
-pub use aws::is_account;
+pub use arn::is_account;
+pub use endpoint::S3Endpoint;
 pub use error::ConfigError;
 pub use raw::{ProcessEnvironment, Strings};
 pub use register::{REGISTER, STANDARD};
 pub use secret::Secret;
 pub use settings::{
-    AwsSettings, Compression, ContainerCredentials, Fallback, FlushSettings, FlushStrategy, Format,
-    FunctionSettings, InitializationType, LogLevel, Primary, S3Archive, Settings, SpoolSettings,
-    TelemetryType,
+    AwsSettings, CaFile, Compression, ContainerCredentials, Fallback, FlushSettings, FlushStrategy,
+    Format, FunctionSettings, InitializationType, LogLevel, Primary, S3Archive, Settings,
+    SpoolSettings, TelemetryType,
 };
 pub use variable::{Initial, Kind, StandardVariable, Variable};
 

@@ -73,7 +73,7 @@ pub(crate) const FIREHOSE_STREAM: Variable = Variable::new(
     Kind::Text,
     Initial::Unset,
     "The delivery stream that takes what the primary does not: its name, or its ARN (the region \
-     is then taken from the ARN).",
+     is then taken from the ARN). It has to be in the function's account.",
 );
 pub(crate) const S3_BUCKET: Variable = Variable::new(
     "BACKSTOP_S3_BUCKET",
@@ -87,12 +87,19 @@ pub(crate) const S3_PREFIX: Variable = Variable::new(
     Initial::Value("backstop"),
     "What the keys of the archive begin with; slashes at its ends are left out.",
 );
+pub(crate) const S3_REGION: Variable = Variable::new(
+    "BACKSTOP_S3_REGION",
+    Kind::Text,
+    Initial::Computed("the function's region"),
+    "The region of the archive's bucket. Set it where the bucket is in another region than the \
+     function.",
+);
 pub(crate) const S3_KMS_KEY_ID: Variable = Variable::new(
     "BACKSTOP_S3_KMS_KEY_ID",
     Kind::Text,
     Initial::Unset,
-    "The KMS key that S3 encrypts the archive's objects with: its id, its ARN, or its alias. The \
-     function's role then needs `kms:GenerateDataKey` on it. Without it the bucket's default \
+    "The KMS key that S3 encrypts the archive's objects with: its id, its ARN, or its alias. It has \
+     to be in the bucket's region; its account may be another one. The function's role then needs `kms:GenerateDataKey` on it. Without it the bucket's default \
      encryption applies.",
 );
 pub(crate) const S3_EXPECTED_BUCKET_OWNER: Variable = Variable::new(
@@ -196,6 +203,7 @@ pub static REGISTER: &[Variable] = &[
     FIREHOSE_STREAM,
     S3_BUCKET,
     S3_PREFIX,
+    S3_REGION,
     S3_KMS_KEY_ID,
     S3_EXPECTED_BUCKET_OWNER,
     TELEMETRY_TYPES,
@@ -240,11 +248,30 @@ pub static STANDARD: &[StandardVariable] = &[
     ),
     StandardVariable::new(
         "AWS_ENDPOINT_URL_S3",
-        "The endpoint of S3; goes before `AWS_ENDPOINT_URL`.",
+        "The endpoint of S3; preferred to `AWS_ENDPOINT_URL`. An endpoint of AWS is asked for the \
+         bucket by its host, any other one by its path.",
     ),
     StandardVariable::new(
         "AWS_ENDPOINT_URL_FIREHOSE",
-        "The endpoint of Firehose; goes before `AWS_ENDPOINT_URL`.",
+        "The endpoint of Firehose; preferred to `AWS_ENDPOINT_URL`.",
+    ),
+    StandardVariable::new(
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "`true`: the three variables above are ignored.",
+    ),
+    StandardVariable::new(
+        "AWS_USE_FIPS_ENDPOINT",
+        "`true`: the FIPS endpoints of S3 and Firehose. Cannot be combined with an endpoint that is \
+         set.",
+    ),
+    StandardVariable::new(
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "`true`: the endpoints of S3 and Firehose that IPv6 reaches as well. Cannot be combined with \
+         an endpoint that is set.",
+    ),
+    StandardVariable::new(
+        "AWS_CA_BUNDLE",
+        "Further certificate authorities to trust, as a PEM file; as `SSL_CERT_FILE`.",
     ),
     StandardVariable::new(
         "AWS_ACCESS_KEY_ID",

@@ -23,7 +23,7 @@ use crate::register::{
     SPOOL_MAX_BYTES, TAGS, TELEMETRY_TYPES,
 };
 use crate::settings::{
-    FlushSettings, FlushStrategy, LogLevel, Settings, SpoolSettings, TelemetryType,
+    CaFile, FlushSettings, FlushStrategy, LogLevel, Settings, SpoolSettings, TelemetryType,
 };
 use crate::variable::{Initial, Variable};
 
@@ -37,8 +37,9 @@ impl Settings {
         let mut resolver = Resolver { raw, errors };
 
         let primary = resolver.primary();
-        let aws = resolver.aws();
-        let fallbacks = resolver.fallbacks(&aws.region);
+        let here = resolver.region();
+        let aws = resolver.aws(here.as_deref());
+        let fallbacks = resolver.fallbacks(&aws, here.as_deref());
         let function = resolver.function();
         let settings = Self {
             telemetry_types: resolver.telemetry_types(),
@@ -49,20 +50,25 @@ impl Settings {
             log_level: resolver.or_default(&LOG_LEVEL, LogLevel::Warn, |text| {
                 parse::choice(&LOG_LEVEL, text, LogLevel::ALL, LogLevel::as_str)
             }),
-            ca_file: resolver.text("SSL_CERT_FILE"),
+            ca_files: resolver.ca_files(),
             primary,
             fallbacks,
             aws,
             function,
         };
-        if settings.primary.is_none() && settings.fallbacks.is_empty() {
-            resolver.errors.push(ConfigError::new(
+        resolver.errors.extend(settings.has_no_sink());
+        (settings, resolver.errors)
+    }
+
+    /// The error of settings that deliver nothing.
+    fn has_no_sink(&self) -> Option<ConfigError> {
+        (self.primary.is_none() && self.fallbacks.is_empty()).then(|| {
+            ConfigError::new(
                 PRIMARY_URL.name,
                 "gives no valid primary, and there is no valid fallback: nothing can be delivered; \
                  set it, or set BACKSTOP_FIREHOSE_STREAM or BACKSTOP_S3_BUCKET",
-            ));
-        }
-        (settings, resolver.errors)
+            )
+        })
     }
 }
 
@@ -118,6 +124,17 @@ impl Resolver {
             directory: PathBuf::from(temporary).join("backstop"),
             max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
         }
+    }
+
+    fn ca_files(&self) -> Vec<CaFile> {
+        let file = |variable| {
+            let path = self.text(variable)?;
+            Some(CaFile { variable, path })
+        };
+        ["SSL_CERT_FILE", "AWS_CA_BUNDLE"]
+            .into_iter()
+            .filter_map(file)
+            .collect()
     }
 
     /// Every valid tag; one that is not valid costs its neighbours nothing.

@@ -38,8 +38,17 @@ pub struct Settings {
     pub aws: AwsSettings,
     /// What Lambda says of the function.
     pub function: FunctionSettings,
-    /// `SSL_CERT_FILE`: a PEM file with further certificate authorities.
-    pub ca_file: Option<String>,
+    /// PEM files with further certificate authorities.
+    pub ca_files: Vec<CaFile>,
+}
+
+/// A PEM file with further certificate authorities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaFile {
+    /// The variable that names it.
+    pub variable: &'static str,
+    /// Its path.
+    pub path: String,
 }
 
 /// The copy in `/tmp` of what waits.
@@ -98,6 +107,8 @@ pub enum Fallback {
         stream: String,
         /// The stream's region.
         region: String,
+        /// The stream's account, where an ARN says it.
+        account: Option<String>,
     },
     /// The archive in S3.
     S3(S3Archive),

@@ -10,7 +10,6 @@ use aws_sdk_firehose::Client;
 use aws_sdk_firehose::config::{
     BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig,
 };
-use aws_sdk_firehose::error::ProvideErrorMetadata as _;
 use aws_sdk_firehose::primitives::Blob;
 use aws_sdk_firehose::types::{PutRecordBatchResponseEntry, Record as FirehoseRecord};
 use backstop_config::AwsSettings;
@@ -67,7 +66,9 @@ impl FirehoseSink {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         let config = match &self.aws.endpoint_firehose {
             Some(endpoint) => config.endpoint_url(endpoint),
-            None => config,
+            None => config
+                .use_fips(self.aws.use_fips)
+                .use_dual_stack(self.aws.use_dual_stack),
         };
         Client::from_conf(config.build())
     }
@@ -127,10 +128,7 @@ impl FirehoseSink {
             .put_record_batch()
             .delivery_stream_name(&self.stream)
             .set_records(Some(records));
-        let output = put
-            .send()
-            .await
-            .map_err(|error| answer(&error, error.code()))?;
+        let output = put.send().await.map_err(|error| answer(&error))?;
         let (failed, entries) = (output.failed_put_count(), output.request_responses());
         refused(entries, parts.len(), failed)
     }
@@ -138,7 +136,7 @@ impl FirehoseSink {
 
 /// The records of a call that were refused, with a status for each. A record is taken when it was
 /// given an id, and not before. An answer that does not speak of each record, or names fewer failures
-/// than it counts, is none: they may have been taken.
+/// than it counts, proves nothing: they may have been taken.
 fn refused(
     responses: &[PutRecordBatchResponseEntry],
     records: usize,
@@ -149,17 +147,21 @@ fn refused(
         .filter(|entry| entry.error_code().is_some());
     let names_each = usize::try_from(failed_put_count).is_ok_and(|count| count <= errors.count());
     if responses.len() != records || !names_each {
-        return Err(Answer::None(Failure::Reset));
+        return Err(Answer::None(Failure::Unproven));
     }
     let refused = responses
         .iter()
         .enumerate()
-        .filter(|(_, response)| response.error_code().is_some() || response.record_id().is_none());
+        .filter(|(_, response)| response.error_code().is_some() || !has_id(response));
     let with_status = refused.map(|(index, response)| match response.error_code() {
         Some("InternalFailure") => (index, 500),
         Some(_) | None => (index, 503),
     });
     Ok(with_status.collect())
+}
+
+fn has_id(response: &PutRecordBatchResponseEntry) -> bool {
+    response.record_id().is_some_and(|id| !id.is_empty())
 }
 
 /// Groups parts into calls within Firehose's limits.
@@ -242,22 +244,18 @@ mod tests {
             entry().error_code("ServiceUnavailableException").build(),
             entry().error_code("InternalFailure").build(),
             entry().build(),
+            entry().record_id("").build(),
         ];
-        assert_eq!(
-            refused(&answer, 4, 2),
-            Ok(vec![(1, 503), (2, 500), (3, 503)])
-        );
+        let expected = || Ok(vec![(1, 503), (2, 500), (3, 503), (4, 503)]);
+        assert_eq!(refused(&answer, 5, 2), expected());
         // The count says less than the entries: they know better.
-        assert_eq!(
-            refused(&answer, 4, 0),
-            Ok(vec![(1, 503), (2, 500), (3, 503)])
-        );
+        assert_eq!(refused(&answer, 5, 0), expected());
         assert_eq!(refused(&answer[..1], 1, 0), Ok(Vec::new()));
     }
 
     #[test]
-    fn an_answer_that_does_not_speak_of_each_record_is_none() {
-        let none = Err(Answer::None(Failure::Reset));
+    fn an_answer_that_does_not_speak_of_each_record_proves_nothing() {
+        let none = Err(Answer::None(Failure::Unproven));
         assert_eq!(refused(&[], 2, 0), none);
         let entry = PutRecordBatchResponseEntry::builder()
             .record_id("1")

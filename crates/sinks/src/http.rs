@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use backstop_config::CaFile;
 use backstop_delivery::{Clock, Failure, Wall};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -29,7 +30,7 @@ const USER_AGENT: &str = concat!("backstop/", env!("CARGO_PKG_VERSION"));
 pub struct SharedHttp(Arc<Inner>);
 
 struct Inner {
-    ca_file: Option<String>,
+    ca_files: Vec<CaFile>,
     clock: Arc<dyn Clock>,
     warn: Box<dyn Fn(&HttpError) + Send + Sync>,
     state: Mutex<State>,
@@ -54,9 +55,11 @@ struct Clients {
 pub enum HttpError {
     /// The certificate file could not be used.
     #[error(
-        "SSL_CERT_FILE={path}: {problem}; only the built-in certificate authorities are trusted until this is mended"
+        "{variable}={path}: {problem}; only the built-in certificate authorities are trusted until this is mended"
     )]
     CaFile {
+        /// The variable that names the file.
+        variable: &'static str,
         /// The file's path.
         path: String,
         /// What is wrong with it.
@@ -68,15 +71,15 @@ pub enum HttpError {
 }
 
 impl SharedHttp {
-    /// A client that trusts the built-in certificate authorities, and those in `ca_file` as well.
-    /// `warn` is told, when the client is built, of what is wrong with that file.
+    /// A client that trusts the built-in certificate authorities, and those in `ca_files` as well.
+    /// `warn` is told, when the client is built, of what is wrong with a file.
     pub fn new(
-        ca_file: Option<String>,
+        ca_files: impl IntoIterator<Item = CaFile>,
         clock: Arc<dyn Clock>,
         warn: impl Fn(&HttpError) + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Inner {
-            ca_file,
+            ca_files: ca_files.into_iter().collect(),
             clock,
             warn: Box::new(warn),
             state: Mutex::default(),
@@ -121,10 +124,10 @@ impl SharedHttp {
         let mut roots = rustls::RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.into(),
         };
-        if let Some(path) = &self.0.ca_file
-            && let Err(error) = add_ca_file(&mut roots, path)
-        {
-            (self.0.warn)(&error);
+        for file in &self.0.ca_files {
+            if let Err(error) = add_ca_file(&mut roots, file) {
+                (self.0.warn)(&error);
+            }
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
@@ -173,9 +176,11 @@ fn is_inside_the_environment(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_local)
 }
 
-fn add_ca_file(roots: &mut rustls::RootCertStore, path: &str) -> Result<(), HttpError> {
+fn add_ca_file(roots: &mut rustls::RootCertStore, file: &CaFile) -> Result<(), HttpError> {
+    let CaFile { variable, path } = file;
     let problem = |problem: String| HttpError::CaFile {
-        path: path.to_owned(),
+        variable,
+        path: path.clone(),
         problem,
     };
     let pem = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
@@ -229,7 +234,7 @@ impl std::fmt::Debug for Inner {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("SharedHttp")
-            .field("ca_file", &self.ca_file)
+            .field("ca_files", &self.ca_files)
             .finish_non_exhaustive()
     }
 }
@@ -243,17 +248,22 @@ mod tests {
     #[test]
     fn a_ca_file_that_cannot_be_used_is_named_and_costs_nothing_else() {
         let warnings = Arc::<Mutex<Vec<String>>>::default();
-        for path in ["/nonexistent.pem", "/dev/null"] {
+        for (variable, path) in [
+            ("SSL_CERT_FILE", "/nonexistent.pem"),
+            ("AWS_CA_BUNDLE", "/dev/null"),
+        ] {
             let heard = warnings.clone();
             let warn = move |error: &HttpError| {
                 heard.lock().expect("no one panics").push(error.to_string());
             };
-            let http = SharedHttp::new(Some(path.to_owned()), Arc::new(SystemClock), warn);
+            let path = path.to_owned();
+            let file = Some(CaFile { variable, path });
+            let http = SharedHttp::new(file, Arc::new(SystemClock), warn);
             assert!(http.client("example.com").is_ok());
         }
         let warnings = warnings.lock().expect("no one panics");
         assert!(warnings[0].starts_with("SSL_CERT_FILE=/nonexistent.pem: No such file"));
-        assert!(warnings[1].starts_with("SSL_CERT_FILE=/dev/null: holds no certificate"));
+        assert!(warnings[1].starts_with("AWS_CA_BUNDLE=/dev/null: holds no certificate"));
     }
 
     #[tokio::test]

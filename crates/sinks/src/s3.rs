@@ -4,11 +4,10 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
     BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig,
 };
-use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
 use backstop_config::{AwsSettings, S3Archive};
-use backstop_delivery::{Answer, Batch, Part, Sink, SinkFuture, SinkName};
+use backstop_delivery::{Answer, Batch, Failure, Part, Sink, SinkFuture, SinkName};
 
 use crate::aws::{Credentials, OnNeed, SdkHttp, answer, timeouts_off};
 use crate::codec::{LineEncoder, archive, gzip};
@@ -45,10 +44,13 @@ impl S3Sink {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts_off())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        // An endpoint of the user's own rarely has a name for each bucket.
         let config = match &self.aws.endpoint_s3 {
-            Some(endpoint) => config.endpoint_url(endpoint).force_path_style(true),
-            None => config,
+            Some(endpoint) => config
+                .endpoint_url(&endpoint.url)
+                .force_path_style(endpoint.path_style),
+            None => config
+                .use_fips(self.aws.use_fips)
+                .use_dual_stack(self.aws.use_dual_stack),
         };
         Client::from_conf(config.build())
     }
@@ -78,10 +80,19 @@ impl S3Sink {
             .set_expected_bucket_owner(self.archive.expected_bucket_owner.clone())
             .body(ByteStream::from(body));
         match put.send().await {
-            Ok(_) => Answer::status(200),
-            Err(error) => answer(&error, error.code()),
+            Ok(output) if is_proof(output.e_tag()) => Answer::status(200),
+            // A proxy's login page, or an error in the form of a success.
+            Ok(_) => Answer::None(Failure::Unproven),
+            Err(error) => answer(&error),
         }
     }
+}
+
+/// Whether S3 says that it has the object: it names each one that it took.
+fn is_proof(e_tag: Option<&str>) -> bool {
+    let e_tag = e_tag.unwrap_or_default().trim();
+    // A weak one is of a page: S3 has none.
+    !e_tag.starts_with("W/") && !e_tag.trim_matches('"').is_empty()
 }
 
 impl Sink for S3Sink {

@@ -27,7 +27,9 @@ pub(super) fn resolve(function: &Function, variables: &BTreeMap<String, String>)
     ] {
         strings.insert(name.to_owned(), value);
     }
-    Settings::resolve(&strings)
+    let (mut settings, mut errors) = Settings::resolve(&strings);
+    errors.extend(settings.keep_to_account(&function.place.account));
+    (settings, errors)
 }
 
 pub(super) fn checks(function: &Function, resolved: Option<&Resolved>) -> Vec<Check> {

@@ -27,7 +27,7 @@ pub(super) fn needs(partition: &str, function: &Function, settings: &Settings) -
     let mut needs = Vec::new();
     for fallback in &settings.fallbacks {
         match fallback {
-            Fallback::Firehose { stream, region } => needs.push(Need {
+            Fallback::Firehose { stream, region, .. } => needs.push(Need {
                 check: "firehose",
                 action: "firehose:PutRecordBatch",
                 resource: format!(
@@ -173,14 +173,14 @@ pub(super) fn bucket(
         Ok(Bucket { region: Some(is) }) if is != *region => Check::problem(
             "bucket",
             format!("{name} is in {is}, and the extension asks in {region}"),
-            format!("use a bucket in {region}: the archive's is that of the function"),
+            format!("set BACKSTOP_S3_REGION={is}, or use a bucket in {region}"),
         ),
         Ok(Bucket { region: Some(is) }) => Check::ok("bucket", format!("{name} in {is}")),
         Ok(Bucket { region: None }) => Check::ok("bucket", format!("{name} is there")),
         Err(failure) if failure.kind == Kind::NotFound => Check::problem(
             "bucket",
             format!("{name} is not there"),
-            "create it, or mend BACKSTOP_S3_BUCKET",
+            "create it, or correct BACKSTOP_S3_BUCKET",
         ),
         Err(failure) => {
             let owner = archive.expected_bucket_owner.as_ref();

@@ -19,7 +19,8 @@ use crate::secrets::{headers, read};
 /// One request may take longer than the extension's: nobody waits for it.
 const TIMEOUT_MS: &str = "30000";
 /// What of the environment holds here as it does in the extension.
-const HONOURED: [&str; 5] = [
+const HONOURED: [&str; 6] = [
+    "AWS_CA_BUNDLE",
     "BACKSTOP_ALLOW_PLAINTEXT",
     "BACKSTOP_PRIMARY_COMPRESSION",
     "BACKSTOP_PRIMARY_TIMEOUT_MS",
@@ -85,7 +86,7 @@ impl Target {
             slot.1 = Secret::new(value);
         }
         let warning = Arc::new(OnceLock::new());
-        let http = SharedHttp::new(settings.ca_file, Arc::new(SystemClock), {
+        let http = SharedHttp::new(settings.ca_files, Arc::new(SystemClock), {
             let warning = Arc::clone(&warning);
             // It is told once for each client that is built: the first time is enough.
             move |error| drop(warning.set(error.to_string()))

@@ -3,21 +3,28 @@
 //! Must not: fail on a variable that the platform sets; a value that cannot be is left out.
 
 use super::Resolver;
-use crate::aws;
+use crate::arn::is_region;
+use crate::endpoint::{self, S3Endpoint};
 use crate::error::{ConfigError, one_line};
 use crate::secret::Secret;
 use crate::settings::{AwsSettings, ContainerCredentials, FunctionSettings, InitializationType};
-use crate::url;
+use crate::url::{self, UrlProblem};
+
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+/// The endpoint of S3 alone.
+pub(super) const ENDPOINT_S3: &str = "AWS_ENDPOINT_URL_S3";
+/// The endpoint of Firehose alone.
+pub(super) const ENDPOINT_FIREHOSE: &str = "AWS_ENDPOINT_URL_FIREHOSE";
 
 impl Resolver {
-    pub(super) fn aws(&mut self) -> AwsSettings {
-        let endpoint = self.endpoint("AWS_ENDPOINT_URL");
+    pub(super) fn aws(&mut self, region: Option<&str>) -> AwsSettings {
+        let [s3, firehose] = self.endpoints();
         AwsSettings {
-            region: self.region(),
-            endpoint_s3: self
-                .endpoint("AWS_ENDPOINT_URL_S3")
-                .or_else(|| endpoint.clone()),
-            endpoint_firehose: self.endpoint("AWS_ENDPOINT_URL_FIREHOSE").or(endpoint),
+            region: region.unwrap_or("us-east-1").to_owned(),
+            use_fips: self.switch("AWS_USE_FIPS_ENDPOINT"),
+            use_dual_stack: self.switch("AWS_USE_DUALSTACK_ENDPOINT"),
+            endpoint_s3: s3.map(|address| S3Endpoint::new(&address)),
+            endpoint_firehose: firehose.map(|address| endpoint::normalized(&address)),
             access_key_id: self.text("AWS_ACCESS_KEY_ID"),
             secret_access_key: self.text("AWS_SECRET_ACCESS_KEY").map(Secret::new),
             session_token: self.text("AWS_SESSION_TOKEN").map(Secret::new),
@@ -33,10 +40,11 @@ impl Resolver {
         }
     }
 
-    fn region(&mut self) -> String {
+    /// The region, where a variable names one.
+    pub(super) fn region(&mut self) -> Option<String> {
         for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
             match self.text(name) {
-                Some(region) if aws::is_region(&region) => return region,
+                Some(region) if is_region(&region) => return Some(region),
                 Some(_) => self.errors.push(ConfigError::new(
                     name,
                     "is not the name of a region, such as us-east-1: mend it; it is left out",
@@ -44,22 +52,78 @@ impl Resolver {
                 None => {}
             }
         }
-        "us-east-1".to_owned()
+        None
     }
 
-    /// The endpoint of a service. Plain http is accepted: whoever sets it means an emulator or an
-    /// endpoint of their own network, and the official tools accept it as well.
+    /// The endpoints of S3 and Firehose that are set, unless they are to be ignored.
+    fn endpoints(&mut self) -> [Option<String>; 2] {
+        if self.switch("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+            return [None, None];
+        }
+        let both = self.endpoint(ENDPOINT);
+        [ENDPOINT_S3, ENDPOINT_FIREHOSE].map(|name| self.endpoint(name).or_else(|| both.clone()))
+    }
+
+    /// A switch of the AWS SDKs: `true` or `false`, in letters of either case.
+    fn switch(&mut self, name: &str) -> bool {
+        let Some(text) = self.text(name) else {
+            return false;
+        };
+        if !text.eq_ignore_ascii_case("true") && !text.eq_ignore_ascii_case("false") {
+            let shown = one_line(&text);
+            let message = format!("is \"{shown}\": use true or false; the default false is used");
+            self.errors.push(ConfigError::new(name, message));
+        }
+        text.eq_ignore_ascii_case("true")
+    }
+
+    /// The endpoint of a service. Plain http is accepted: an emulator or an endpoint in the user's
+    /// own network may have nothing else, and the official tools accept it as well.
     fn endpoint(&mut self, name: &str) -> Option<String> {
         let text = self.text(name)?;
         let advice = match url::check(&text) {
             Ok(address) if !address.has_query => return Some(text),
             Ok(_) => "remove the query",
+            Err(UrlProblem::Host) if text.contains("://*.vpce-") => {
+                "write bucket in place of the *"
+            }
             Err(problem) => problem.advice(),
         };
         let shown = one_line(&url::redacted(&text));
         let message = format!("is \"{shown}\": {advice}; the endpoint of AWS is used");
         self.errors.push(ConfigError::new(name, message));
         None
+    }
+
+    /// Why a service cannot be asked at its endpoint: the rules of the AWS SDKs, which would fail each
+    /// request. `own` is the variable of the service's own endpoint.
+    pub(super) fn endpoint_conflict(
+        &self,
+        aws: &AwsSettings,
+        own: &'static str,
+    ) -> Option<ConfigError> {
+        let has_endpoint = match own {
+            ENDPOINT_S3 => aws.endpoint_s3.is_some(),
+            _ => aws.endpoint_firehose.is_some(),
+        };
+        let switch = match (aws.use_fips, aws.use_dual_stack) {
+            (true, _) => "AWS_USE_FIPS_ENDPOINT",
+            (false, true) => "AWS_USE_DUALSTACK_ENDPOINT",
+            (false, false) => return None,
+        };
+        if !has_endpoint {
+            return None;
+        }
+        let named_by = if self.raw.get(own).is_some() {
+            own
+        } else {
+            ENDPOINT
+        };
+        let message = format!(
+            "is true, which cannot be combined with {named_by}: remove one of the two, or set \
+             AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true"
+        );
+        Some(ConfigError::new(switch, message))
     }
 
     pub(super) fn function(&self) -> FunctionSettings {

@@ -4,18 +4,22 @@
 //!
 //! Must not: judge whether there is a sink at all; only the whole can tell.
 
+use super::environment::{ENDPOINT_FIREHOSE, ENDPOINT_S3};
 use super::{Reported, Resolver};
-use crate::aws::{self, Stream};
+use crate::aws;
 use crate::error::{ConfigError, Invalid};
 use crate::headers;
 use crate::parse;
 use crate::register::{
     ALLOW_PLAINTEXT, FALLBACK, FIREHOSE_STREAM, PRIMARY_COMPRESSION, PRIMARY_FORMAT,
     PRIMARY_HEADERS, PRIMARY_TIMEOUT_MS, PRIMARY_TOKEN, PRIMARY_URL, S3_BUCKET,
-    S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX,
+    S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX, S3_REGION,
 };
-use crate::settings::{Compression, Fallback, Format, Primary, S3Archive};
+use crate::settings::{AwsSettings, Compression, Fallback, Format, Primary, S3Archive, Settings};
 use crate::url::{self, UrlProblem};
+
+/// What a mistake in a fallback costs.
+const OFF: &str = "this fallback is off";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FallbackName {
@@ -70,21 +74,10 @@ impl Resolver {
         })
     }
 
-    pub(super) fn fallbacks(&mut self, region: &str) -> Vec<Fallback> {
-        let firehose = self
-            .said(&FIREHOSE_STREAM, "this fallback is off", aws::stream)
-            .map(|stream| {
-                stream.map(
-                    |Stream {
-                         name,
-                         region: own_region,
-                     }| Fallback::Firehose {
-                        stream: name,
-                        region: own_region.unwrap_or_else(|| region.to_owned()),
-                    },
-                )
-            });
-        let s3 = self.s3(region).map(|archive| archive.map(Fallback::S3));
+    /// The fallbacks; `here` is the region of the function, where it is known.
+    pub(super) fn fallbacks(&mut self, aws: &AwsSettings, here: Option<&str>) -> Vec<Fallback> {
+        let firehose = self.firehose(aws, here);
+        let s3 = self.s3(aws, here).map(|archive| archive.map(Fallback::S3));
         let order = self.said(
             &FALLBACK,
             "the fallbacks that are configured are used",
@@ -118,22 +111,100 @@ impl Resolver {
 }
 
 impl Resolver {
+    fn firehose(
+        &mut self,
+        aws: &AwsSettings,
+        here: Option<&str>,
+    ) -> Result<Option<Fallback>, Reported> {
+        let stream = self.said(&FIREHOSE_STREAM, OFF, |text| aws::stream(text, here))?;
+        let Some(stream) = stream else {
+            return Ok(None);
+        };
+        self.reachable(aws, ENDPOINT_FIREHOSE, "firehose")?;
+        Ok(Some(Fallback::Firehose {
+            stream: stream.name,
+            region: stream.region.unwrap_or_else(|| aws.region.clone()),
+            account: stream.account,
+        }))
+    }
+
     /// A key or an owner that is not valid switches the archive off: written in spite of it, records
     /// would lie under another key, or in somebody else's bucket.
-    fn s3(&mut self, region: &str) -> Result<Option<S3Archive>, Reported> {
-        const OFF: &str = "this fallback is off";
+    fn s3(&mut self, aws: &AwsSettings, here: Option<&str>) -> Result<Option<S3Archive>, Reported> {
         let prefix = self.or_default(&S3_PREFIX, "backstop".to_owned(), aws::prefix);
-        let bucket = self.said(&S3_BUCKET, OFF, aws::bucket);
-        let kms_key_id = self.said(&S3_KMS_KEY_ID, OFF, aws::kms_key);
+        let region = self.said(&S3_REGION, "the function's region is used", |text| {
+            aws::bucket_region(text, here)
+        });
+        let region = region.ok().flatten();
+        let there = region.clone().or_else(|| here.map(str::to_owned));
+        let bucket = self.said(&S3_BUCKET, OFF, |text| aws::bucket(text, there.as_deref()));
+        let kms_key_id = self.said(&S3_KMS_KEY_ID, OFF, |text| {
+            aws::kms_key(text, there.as_deref())
+        });
         let owner = self.said(&S3_EXPECTED_BUCKET_OWNER, OFF, aws::bucket_owner);
         let (bucket, kms_key_id, expected_bucket_owner) = (bucket?, kms_key_id?, owner?);
-        Ok(bucket.map(|bucket| S3Archive {
+        let Some(bucket) = bucket else {
+            return Ok(None);
+        };
+        self.reachable(aws, ENDPOINT_S3, "s3")?;
+        if aws.endpoint_s3.as_ref().is_some_and(|it| it.names(&bucket)) {
+            let message = format!(
+                "has the bucket {bucket} in its host: remove it there; the fallback s3 is off"
+            );
+            self.errors.push(ConfigError::new(ENDPOINT_S3, message));
+            return Err(Reported);
+        }
+        Ok(Some(S3Archive {
             bucket,
             prefix,
-            region: region.to_owned(),
+            region: region.unwrap_or_else(|| aws.region.clone()),
             kms_key_id,
             expected_bucket_owner,
         }))
+    }
+
+    /// Reports what makes the endpoint of a fallback's service unusable.
+    fn reachable(
+        &mut self,
+        aws: &AwsSettings,
+        endpoint: &'static str,
+        name: &str,
+    ) -> Result<(), Reported> {
+        let Some(error) = self.endpoint_conflict(aws, endpoint) else {
+            return Ok(());
+        };
+        let message = format!("{}; the fallback {name} is off", error.message());
+        self.errors
+            .push(ConfigError::new(error.variable(), message));
+        Err(Reported)
+    }
+}
+
+impl Settings {
+    /// What the settings ask of another account than `account`, the function's own, is refused: it is
+    /// known only once Lambda says it. The errors say what is off.
+    pub fn keep_to_account(&mut self, account: &str) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        self.fallbacks.retain(|fallback| match fallback {
+            Fallback::Firehose {
+                stream,
+                account: Some(other),
+                ..
+            } if other != account => {
+                let message = format!(
+                    "names the stream {stream} of the account {other}, and the function is in \
+                     {account}: Firehose takes records from the stream's own account only; use a \
+                     stream of this account; {OFF}"
+                );
+                errors.push(ConfigError::new(FIREHOSE_STREAM.name, message));
+                false
+            }
+            Fallback::Firehose { .. } | Fallback::S3(_) => true,
+        });
+        if !errors.is_empty() {
+            errors.extend(self.has_no_sink());
+        }
+        errors
     }
 }
 

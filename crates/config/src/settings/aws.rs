@@ -4,6 +4,7 @@
 //!
 //! Must not: hold text that is still to be parsed.
 
+use crate::endpoint::S3Endpoint;
 use crate::secret::Secret;
 
 /// The archive in S3.
@@ -13,7 +14,7 @@ pub struct S3Archive {
     pub bucket: String,
     /// What keys begin with; no slash at either end.
     pub prefix: String,
-    /// The region of the request.
+    /// The region of the bucket.
     pub region: String,
     /// The KMS key of the objects; without it the bucket's default encryption applies.
     pub kms_key_id: Option<String>,
@@ -26,8 +27,12 @@ pub struct S3Archive {
 pub struct AwsSettings {
     /// The region of the function.
     pub region: String,
+    /// Whether the endpoints of AWS are those with modules validated by FIPS 140.
+    pub use_fips: bool,
+    /// Whether the endpoints of AWS are those that IPv6 reaches, too.
+    pub use_dual_stack: bool,
     /// The endpoint of S3, where it is not the one of AWS.
-    pub endpoint_s3: Option<String>,
+    pub endpoint_s3: Option<S3Endpoint>,
     /// The endpoint of Firehose, where it is not the one of AWS.
     pub endpoint_firehose: Option<String>,
     /// The id of the access key.
@@ -47,6 +52,6 @@ pub struct ContainerCredentials {
     pub full_uri: String,
     /// The value of the `Authorization` header.
     pub token: Option<Secret>,
-    /// A file that holds the value of the `Authorization` header; goes before `token`.
+    /// A file that holds the value of the `Authorization` header; preferred to `token`.
     pub token_file: Option<String>,
 }

@@ -12,7 +12,7 @@ fn a_key_is_named_by_id_alias_or_arn_and_an_owner_by_its_account() {
         "mrk-1234abcd12ab34cd56ef1234567890ab",
         "alias/logs/archive_1",
         "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-        "arn:aws-cn:kms:cn-north-1:123456789012:alias/logs",
+        "arn:aws:kms:eu-central-1:999999999999:alias/logs",
     ] {
         let (settings, errors) = resolve(&[
             REGION,

@@ -1,7 +1,8 @@
 //! The standard variables: AWS, Lambda, certificate authorities.
 
 use backstop_config::{
-    AwsSettings, ContainerCredentials, FunctionSettings, InitializationType, Secret,
+    AwsSettings, CaFile, ContainerCredentials, FunctionSettings, InitializationType, S3Endpoint,
+    Secret,
 };
 
 use crate::{resolve, with_bucket};
@@ -11,6 +12,8 @@ fn an_empty_environment_resolves_to_the_defaults_of_the_platform() {
     let (settings, _) = resolve(&[]);
     let aws = AwsSettings {
         region: "us-east-1".to_owned(),
+        use_fips: false,
+        use_dual_stack: false,
         endpoint_s3: None,
         endpoint_firehose: None,
         access_key_id: None,
@@ -26,8 +29,8 @@ fn an_empty_environment_resolves_to_the_defaults_of_the_platform() {
         runtime_api: None,
     };
     assert_eq!(
-        (settings.aws, settings.function, settings.ca_file),
-        (aws, function, None)
+        (settings.aws, settings.function, settings.ca_files),
+        (aws, function, Vec::new())
     );
 }
 
@@ -54,11 +57,17 @@ fn everything_of_the_platform_is_read() {
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start"),
         ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
         ("SSL_CERT_FILE", "/opt/ca.pem"),
+        ("AWS_CA_BUNDLE", "/opt/proxy.pem"),
     ]);
     assert_eq!(errors, [""; 0]);
     let aws = AwsSettings {
         region: "eu-west-1".to_owned(),
-        endpoint_s3: Some("https://s3.internal:9000/".to_owned()),
+        use_fips: false,
+        use_dual_stack: false,
+        endpoint_s3: Some(S3Endpoint {
+            url: "https://s3.internal:9000".to_owned(),
+            path_style: true,
+        }),
         endpoint_firehose: Some("http://127.0.0.1:4566".to_owned()),
         access_key_id: Some("AKIA".to_owned()),
         secret_access_key: Some(Secret::new("secret")),
@@ -78,7 +87,17 @@ fn everything_of_the_platform_is_read() {
     };
     assert_eq!(settings.aws, aws);
     assert_eq!(settings.function, function);
-    assert_eq!(settings.ca_file.as_deref(), Some("/opt/ca.pem"));
+    let file = |variable, path: &str| CaFile {
+        variable,
+        path: path.to_owned(),
+    };
+    assert_eq!(
+        settings.ca_files,
+        [
+            file("SSL_CERT_FILE", "/opt/ca.pem"),
+            file("AWS_CA_BUNDLE", "/opt/proxy.pem"),
+        ]
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) fn firehose(stream: &str, region: &str) -> Fallback {
     Fallback::Firehose {
         stream: stream.to_owned(),
         region: region.to_owned(),
+        account: None,
     }
 }
 
@@ -106,19 +107,31 @@ fn the_order_is_the_one_that_was_said_or_the_default_as_far_as_configured() {
 
 #[test]
 fn a_stream_is_named_by_name_or_by_arn() {
+    let by_arn = |stream: &str, region: &str| Fallback::Firehose {
+        stream: stream.to_owned(),
+        region: region.to_owned(),
+        account: Some("123456789012".to_owned()),
+    };
+    let gov = ("AWS_REGION", "us-gov-east-1");
     let cases = [
-        ("stream-1_a.b", firehose("stream-1_a.b", "eu-central-1")),
         (
-            "arn:aws:firehose:us-west-2:123456789012:deliverystream/stream",
-            firehose("stream", "us-west-2"),
+            REGION,
+            "stream-1_a.b",
+            firehose("stream-1_a.b", "eu-central-1"),
         ),
         (
+            REGION,
+            "arn:aws:firehose:us-west-2:123456789012:deliverystream/stream",
+            by_arn("stream", "us-west-2"),
+        ),
+        (
+            gov,
             "arn:aws-us-gov:firehose:us-gov-west-1:123456789012:deliverystream/a",
-            firehose("a", "us-gov-west-1"),
+            by_arn("a", "us-gov-west-1"),
         ),
     ];
-    for (text, expected) in cases {
-        let (settings, errors) = resolve(&[REGION, ("BACKSTOP_FIREHOSE_STREAM", text)]);
+    for (here, text, expected) in cases {
+        let (settings, errors) = resolve(&[here, ("BACKSTOP_FIREHOSE_STREAM", text)]);
         assert_eq!(errors, [""; 0], "{text}");
         assert_eq!(settings.fallbacks, [expected]);
     }
@@ -177,7 +190,6 @@ fn a_bucket_is_named_by_name_or_by_arn() {
         ("my.bucket-1", "my.bucket-1"),
         (&longest, &longest),
         ("arn:aws:s3:::my-bucket", "my-bucket"),
-        ("arn:aws-cn:s3:::my-bucket", "my-bucket"),
     ];
     for (text, expected) in cases {
         let (settings, errors) = resolve(&[REGION, ("BACKSTOP_S3_BUCKET", text)]);

@@ -3,6 +3,8 @@
 //! Must not: set variables of the test's own process; every environment here is a map.
 
 mod archive;
+mod arns;
+mod endpoints;
 mod environment;
 mod fallbacks;
 mod primary;

@@ -1,0 +1,130 @@
+//! Amazon Resource Names: their parts, and who can reach what they name.
+//!
+//! Invariant: regions and partitions that do not belong together are never taken for one another.
+//!
+//! Must not: know which variable holds the ARN.
+
+/// The parts of an ARN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arn<'text> {
+    pub(crate) partition: &'text str,
+    pub(crate) service: &'text str,
+    pub(crate) region: &'text str,
+    pub(crate) account: &'text str,
+    pub(crate) resource: &'text str,
+}
+
+impl<'text> Arn<'text> {
+    /// Splits an ARN; `None` where a part is missing or the partition has not the form of one.
+    pub(crate) fn parse(text: &'text str) -> Option<Self> {
+        let mut parts = text.splitn(6, ':');
+        let mut next = || parts.next();
+        let is_arn = next()? == "arn";
+        let arn = Self {
+            partition: next()?,
+            service: next()?,
+            region: next()?,
+            account: next()?,
+            resource: next()?,
+        };
+        (is_arn && is_partition(arn.partition)).then_some(arn)
+    }
+
+    /// Whether it can be the ARN of something with a region and an account in this service.
+    pub(crate) fn is_of(&self, service: &str) -> bool {
+        self.service == service && is_region(self.region) && is_account(self.account)
+    }
+
+    /// Whether it can be the ARN of a bucket, which has no region and no account.
+    pub(crate) fn is_of_bucket(&self) -> bool {
+        self.service == "s3" && self.region.is_empty() && self.account.is_empty()
+    }
+
+    /// Why nothing in this region can reach it: credentials hold in one partition alone.
+    pub(crate) fn is_out_of_reach_of(&self, region: &str) -> Option<String> {
+        let (own, its) = (partition_of(region), self.partition);
+        (own != its).then(|| {
+            format!(
+                "of the partition {its}, and {region} is a region of the partition {own}: use one of \
+                 {own}"
+            )
+        })
+    }
+}
+
+/// The partition of a region.
+pub(crate) fn partition_of(region: &str) -> &'static str {
+    const BY_PREFIX: &[(&str, &str)] = &[
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+        ("eusc-", "aws-eusc"),
+    ];
+    BY_PREFIX
+        .iter()
+        .find(|(prefix, _)| region.starts_with(prefix))
+        .map_or("aws", |(_, partition)| partition)
+}
+
+/// Whether the text has the form of an account's id.
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+pub(crate) fn is_partition(text: &str) -> bool {
+    text == "aws" || text.strip_prefix("aws-").is_some_and(is_region)
+}
+
+/// Whether the text has the form of a region; new regions need no new version.
+pub(crate) fn is_region(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 32
+        && text.split('-').all(|part| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arn, partition_of};
+
+    #[test]
+    fn an_arn_has_six_parts() {
+        let arn = Arn::parse("arn:aws:kms:eu-west-1:123456789012:key/a:b").expect("an ARN");
+        assert_eq!(
+            (arn.service, arn.region, arn.account, arn.resource),
+            ("kms", "eu-west-1", "123456789012", "key/a:b")
+        );
+        for text in [
+            "arn:aws:kms:eu-west-1:1",
+            "urn:aws:a:b:c:d",
+            "arn:other:a:b:c:d",
+            "",
+        ] {
+            assert_eq!(Arn::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_of_one_partition() {
+        for (region, partition) in [
+            ("eu-west-1", "aws"),
+            ("us-east-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eu-isoe-west-1", "aws-iso-e"),
+            ("us-isof-south-1", "aws-iso-f"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
+            assert_eq!(partition_of(region), partition, "{region}");
+        }
+    }
+}

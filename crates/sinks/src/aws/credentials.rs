@@ -1,0 +1,146 @@
+//! Credentials from the environment, as Lambda gives them, or from the container endpoint, as Lambda
+//! does after a `SnapStart` restore.
+//!
+//! The SDK's usual loading chain (`aws_config`) would read files and try endpoints that a Lambda
+//! environment does not have. Invariant: why there are none is said in words of this program, with a
+//! status at most; what the endpoint answered is in no error.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_smithy_types::date_time::{DateTime, Format};
+use backstop_config::{AwsSettings, ContainerCredentials};
+use backstop_delivery::{Failure, NoCredentials};
+use serde::Deserialize;
+
+use super::{MOST_ANSWER_BYTES, NoAnswer};
+use crate::http::{SharedHttp, read};
+
+/// Where the SDK clients' credentials come from.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    aws: AwsSettings,
+    http: SharedHttp,
+}
+
+impl Credentials {
+    /// Credentials as `aws` says.
+    pub fn new(aws: AwsSettings, http: SharedHttp) -> Self {
+        Self { aws, http }
+    }
+
+    async fn load(&self) -> Result<aws_credential_types::Credentials, NoCredentials> {
+        let keys = (&self.aws.access_key_id, &self.aws.secret_access_key);
+        if let (Some(id), Some(secret)) = keys {
+            let token = self
+                .aws
+                .session_token
+                .as_ref()
+                .map(|token| token.expose().to_owned());
+            return Ok(aws_credential_types::Credentials::new(
+                id,
+                secret.expose(),
+                token,
+                None,
+                "environment",
+            ));
+        }
+        match (&self.aws.container_credentials, keys) {
+            (Some(container), _) => self.ask_container(container).await,
+            (None, (Some(_), None)) => Err(NoCredentials::new(
+                "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not",
+            )),
+            (None, (None, Some(_))) => Err(NoCredentials::new(
+                "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not",
+            )),
+            (None, _) => Err(NoCredentials::new(
+                "neither AWS_ACCESS_KEY_ID nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set",
+            )),
+        }
+    }
+
+    async fn ask_container(
+        &self,
+        container: &ContainerCredentials,
+    ) -> Result<aws_credential_types::Credentials, NoCredentials> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Answer {
+            access_key_id: String,
+            secret_access_key: String,
+            token: Option<String>,
+            expiration: Option<String>,
+        }
+        // A file is read each time: the platform may replace what is in it.
+        let token = match (&container.token_file, &container.token) {
+            (Some(path), _) => Some(std::fs::read_to_string(path).map_err(|_| {
+                NoCredentials::new("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read")
+            })?),
+            (None, Some(token)) => Some(token.expose().to_owned()),
+            (None, None) => None,
+        };
+        let uri = container.full_uri.parse::<http::Uri>().map_err(|_| {
+            NoCredentials::new("AWS_CONTAINER_CREDENTIALS_FULL_URI is not an address")
+        })?;
+        let client = self
+            .http
+            .client(uri.host().unwrap_or_default())
+            .map_err(|_| NoCredentials::new("the HTTP client could not be set up"))?;
+        let mut request = client
+            .get(&container.full_uri)
+            .timeout(Duration::from_secs(1));
+        if let Some(token) = token {
+            request = request.header(http::header::AUTHORIZATION, token.trim());
+        }
+        let response = request.send().await.map_err(|error| {
+            NoCredentials::new(if error.is_timeout() {
+                "the container endpoint did not answer within a second"
+            } else {
+                "the container endpoint cannot be reached"
+            })
+        })?;
+        if !response.status().is_success() {
+            return Err(NoCredentials {
+                status: Some(response.status().as_u16()),
+                ..NoCredentials::new("the container endpoint answered")
+            });
+        }
+        let body = read(response, MOST_ANSWER_BYTES)
+            .await
+            .map_err(|_| NoCredentials::new("the answer of the container endpoint broke off"))?;
+        // serde's message would quote what it could not read.
+        let answer: Option<Answer> = serde_json::from_slice(&body).ok();
+        let answer = answer
+            .filter(|it| !it.access_key_id.is_empty() && !it.secret_access_key.is_empty())
+            .ok_or(NoCredentials::new(
+                "the container endpoint answered with something else",
+            ))?;
+        let expiry = answer
+            .expiration
+            .and_then(|text| DateTime::from_str(&text, Format::DateTime).ok())
+            .and_then(|time| SystemTime::try_from(time).ok());
+        Ok(aws_credential_types::Credentials::new(
+            answer.access_key_id,
+            answer.secret_access_key,
+            answer.token,
+            expiry,
+            "container",
+        ))
+    }
+}
+
+impl ProvideCredentials for Credentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let load = async {
+            let loaded = self.load().await;
+            loaded.map_err(|why| {
+                CredentialsError::provider_error(NoAnswer(Failure::NoCredentials(why)))
+            })
+        };
+        future::ProvideCredentials::new(load)
+    }
+}
