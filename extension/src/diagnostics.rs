@@ -3,14 +3,18 @@
 //! The marker lets the decoder recognise them when Lambda sends them back as extension telemetry.
 //! ERROR means that data was lost, WARN that something went wrong and was survived.
 
+mod advice;
+
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backstop_config::LogLevel;
-use backstop_delivery::{Clock, Notice, Observer, SinkName, Wall};
+use backstop_delivery::{Clock, Notice, Observer, Wall};
 use serde_json::{Value, json};
+
+use advice::advice;
 
 /// The same message is not written more often.
 const QUIET: Duration = Duration::from_secs(30);
@@ -144,27 +148,14 @@ impl Observer for Log {
     fn notice(&self, notice: Notice) {
         match notice {
             Notice::BreakerOpened { sink, cause } => {
-                let status = cause.status;
-                let message = match status {
-                    Some(403) if sink == SinkName::S3 => {
-                        "S3 denied access, the archive is not written: see that the role may \
-                         s3:PutObject, that it may kms:GenerateDataKey where a key is set, and that \
-                         BACKSTOP_S3_EXPECTED_BUCKET_OWNER, where set, owns the bucket"
-                    }
-                    Some(401 | 403 | 407) => {
-                        "A sink refused our credentials: records are diverted until they are mended"
-                    }
-                    Some(404) => {
-                        "A sink was not found: records are diverted until its address is mended"
-                    }
-                    Some(300..=399) => {
-                        "A sink redirects, which is not followed: set its new address"
-                    }
-                    _ => "A sink does not take records: they are diverted",
-                };
-                let details =
-                    json!({"sink": sink.as_str(), "reason": cause.reason, "status": status});
-                self.warn(message, &details);
+                let mut details = json!({
+                    "sink": sink.as_str(), "reason": cause.reason, "status": cause.status
+                });
+                if let Some(detail) = cause.detail {
+                    details["code"] = detail.code().into();
+                    details["detail"] = detail.to_string().into();
+                }
+                self.warn(advice(sink, cause), &details);
             }
             Notice::BreakerClosed { sink } => {
                 self.info(
