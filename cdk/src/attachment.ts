@@ -288,6 +288,7 @@ class Attachment extends Construct {
       firehoseStream: own('BACKSTOP_FIREHOSE_STREAM', fallback.firehoseStream),
       s3Bucket: own('BACKSTOP_S3_BUCKET', fallback.s3Bucket),
       s3Prefix: own('BACKSTOP_S3_PREFIX', fallback.s3Prefix),
+      s3Region: own('BACKSTOP_S3_REGION', fallback.s3Region),
       s3KmsKeyId: own('BACKSTOP_S3_KMS_KEY_ID', fallback.s3KmsKeyId),
     };
   }

@@ -51,7 +51,7 @@ export function fallbackStatements(scope: IConstruct, fallback: BackstopFallback
     statements.push(new PolicyStatement({ actions: ['s3:PutObject'], resources: [`${arn}/${prefix}/v1/*`] }));
     // Whoever names an alias gives its key in kmsKeyArns.
     const named = keyId === undefined || isAlias(keyId) ? []
-      : [kindOf(keyId) === 'name' ? stack.formatArn({ service: 'kms', resource: 'key', resourceName: keyId }) : keyId];
+      : [kindOf(keyId) === 'name' ? stack.formatArn({ service: 'kms', region: fallback.s3Region, resource: 'key', resourceName: keyId }) : keyId];
     const keys = [...new Set([...named, ...(fallback.kmsKeyArns ?? [])])];
     if (keys.length > 0) {
       statements.push(new PolicyStatement({

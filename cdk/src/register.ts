@@ -23,6 +23,7 @@ export const REGISTER: readonly Variable[] = [
   { name: 'BACKSTOP_FIREHOSE_STREAM', secret: false, kind: 'text' },
   { name: 'BACKSTOP_S3_BUCKET', secret: false, kind: 'text' },
   { name: 'BACKSTOP_S3_PREFIX', secret: false, kind: 'text' },
+  { name: 'BACKSTOP_S3_REGION', secret: false, kind: 'text' },
   { name: 'BACKSTOP_S3_KMS_KEY_ID', secret: false, kind: 'text' },
   { name: 'BACKSTOP_S3_EXPECTED_BUCKET_OWNER', secret: false, kind: 'text' },
   { name: 'BACKSTOP_TELEMETRY_TYPES', secret: false, kind: 'someOf', values: ['platform', 'function', 'extension'] },

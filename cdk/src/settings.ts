@@ -131,6 +131,11 @@ export interface BackstopFallback {
    */
   readonly s3Prefix?: string;
   /**
+   * The region of the bucket (`BACKSTOP_S3_REGION`).
+   * @default - the function's
+   */
+  readonly s3Region?: string;
+  /**
    * The key to encrypt objects with, where it is not the bucket's own default; a token of which CDK does not know what
    * it is is taken for an ARN (`BACKSTOP_S3_KMS_KEY_ID`).
    * @default - the bucket's own encryption
@@ -249,6 +254,7 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_FIREHOSE_STREAM: fallback.firehoseStream,
     BACKSTOP_S3_BUCKET: fallback.s3Bucket,
     BACKSTOP_S3_PREFIX: fallback.s3Prefix,
+    BACKSTOP_S3_REGION: fallback.s3Region,
     BACKSTOP_S3_KMS_KEY_ID: fallback.s3KmsKeyId,
     BACKSTOP_S3_EXPECTED_BUCKET_OWNER: fallback.s3ExpectedBucketOwner,
     BACKSTOP_TELEMETRY_TYPES: props.telemetryTypes?.join(','),
@@ -286,9 +292,9 @@ function sinkProblems(props: BackstopProps): string[] {
   if (archive && Object.values(others).some((value) => value !== undefined)) {
     problems.push('fallback.archive says where the archive is, and something else in fallback says it too: keep one of the two.');
   }
-  const speaksOfS3 = [fallback.s3Prefix, fallback.s3KmsKeyId, fallback.s3ExpectedBucketOwner].some((value) => value !== undefined);
+  const speaksOfS3 = [fallback.s3Prefix, fallback.s3Region, fallback.s3KmsKeyId, fallback.s3ExpectedBucketOwner].some((value) => value !== undefined);
   if (!fallback.s3Bucket && (speaksOfS3 || order.includes(BackstopSink.S3))) {
-    problems.push('The fallback s3 is spoken of, and there is no bucket: give fallback.s3Bucket, or take s3Prefix, s3KmsKeyId, s3ExpectedBucketOwner and S3 in order out.');
+    problems.push('The fallback s3 is spoken of, and there is no bucket: give fallback.s3Bucket, or take s3Prefix, s3Region, s3KmsKeyId, s3ExpectedBucketOwner and S3 in order out.');
   }
   if (!fallback.firehoseStream && order.includes(BackstopSink.FIREHOSE)) {
     problems.push('fallback.order names firehose, and there is no stream: give fallback.firehoseStream, or take FIREHOSE out.');
@@ -302,7 +308,7 @@ function sinkProblems(props: BackstopProps): string[] {
   if ((fallback.kmsKeyArns ?? []).some((arn) => isName(arn) || isOdd(arn, /^arn:aws[a-z0-9-]*:kms:[a-z0-9*-]+:(\d{12}|\*):key\/[a-z0-9*-]+$/i))) {
     problems.push('fallback.kmsKeyArns holds something that is not the ARN of a key: give key.keyArn.');
   }
-  const { firehoseStream, s3Bucket, s3Prefix, s3KmsKeyId, s3ExpectedBucketOwner } = fallback;
+  const { firehoseStream, s3Bucket, s3Prefix, s3Region, s3KmsKeyId, s3ExpectedBucketOwner } = fallback;
   if (isOdd(firehoseStream, /^(arn:aws[a-z0-9-]*:firehose:[a-z0-9-]+:\d{12}:deliverystream\/)?[A-Za-z0-9_.-]{1,64}$/)) {
     problems.push('fallback.firehoseStream is neither the name nor the ARN of a delivery stream.');
   }
@@ -313,6 +319,7 @@ function sinkProblems(props: BackstopProps): string[] {
   if (isOdd(s3Prefix, /^\/*(?!.{513})(?!\.{1,2}(\/|$))[A-Za-z0-9!\-_.'()=]+(\/(?!\.{1,2}(\/|$))[A-Za-z0-9!\-_.'()=]+)*\/*$/)) {
     problems.push("fallback.s3Prefix is not made of at most 512 letters, digits and !-_.'()=, with single slashes between its parts and no part . or .. .");
   }
+  if (isOdd(s3Region, /^[a-z0-9]+(-[a-z0-9]+)*$/)) problems.push('fallback.s3Region is not the name of a region, such as us-east-1.');
   if (isOdd(s3KmsKeyId, new RegExp(`^((${KMS_ARN})?alias/[A-Za-z0-9/_-]{1,250}|${KMS_ARN}key/${KEY_ID}|${KEY_ID})$`, 'i'))) {
     problems.push('fallback.s3KmsKeyId is not the id, the alias (alias/NAME) or the ARN of a KMS key.');
   }

@@ -15,6 +15,7 @@ const PROPS: Record<string, (value: any) => BackstopProps> = {
   stream: (value) => ({ fallback: { firehoseStream: value } }),
   bucket: (value) => ({ fallback: { s3Bucket: value } }),
   prefix: (value) => ({ fallback: { s3Bucket: 'my-archive', s3Prefix: value } }),
+  region: (value) => ({ fallback: { s3Bucket: 'my-archive', s3Region: value } }),
   key: (value) => ({ fallback: { s3Bucket: 'my-archive', s3KmsKeyId: value } }),
   owner: (value) => ({ fallback: { s3Bucket: 'my-archive', s3ExpectedBucketOwner: value } }),
   tag: ([key, value]) => ({ primary: { url }, tags: { [key]: value } }),

@@ -152,7 +152,9 @@ impl Observer for Log {
                     "sink": sink.as_str(), "reason": cause.reason, "status": cause.status
                 });
                 if let Some(detail) = cause.detail {
-                    details["code"] = detail.code().into();
+                    if let Some(code) = detail.code() {
+                        details["code"] = code.into();
+                    }
                     details["detail"] = detail.to_string().into();
                 }
                 self.warn(advice(sink, cause), &details);

@@ -55,6 +55,7 @@ fn environment(kind: &str, value: &Value) -> BTreeMap<String, String> {
         "stream" => ("BACKSTOP_FIREHOSE_STREAM", text(value)),
         "bucket" => ("BACKSTOP_S3_BUCKET", text(value)),
         "prefix" => ("BACKSTOP_S3_PREFIX", text(value)),
+        "region" => ("BACKSTOP_S3_REGION", text(value)),
         "key" => ("BACKSTOP_S3_KMS_KEY_ID", text(value)),
         "owner" => ("BACKSTOP_S3_EXPECTED_BUCKET_OWNER", text(value)),
         _ => panic!("{kind} is not known"),

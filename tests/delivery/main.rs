@@ -2,5 +2,7 @@
 //! every sink's turn.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod aws;
+mod scripted;
 mod sinks;
 mod table;

@@ -5,6 +5,7 @@
 //! called ambiguous; a success is believed only in the service's own form.
 
 mod answer;
+mod authorities;
 mod codes;
 mod credentials;
 
@@ -23,6 +24,7 @@ use http::HeaderMap;
 
 use crate::http::{SharedHttp, failure, read};
 pub(crate) use answer::answer;
+pub use authorities::authorities;
 pub use credentials::Credentials;
 
 /// What is read of an answer. The longest there is, Firehose's to 500 records, has some 150 KiB; what

@@ -18,7 +18,7 @@ mod http;
 mod https;
 mod s3;
 
-pub use aws::Credentials;
+pub use aws::{Credentials, authorities};
 pub use firehose::FirehoseSink;
 pub use http::{HttpError, SharedHttp};
 pub use https::HttpsSink;

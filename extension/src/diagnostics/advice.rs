@@ -7,7 +7,13 @@ use backstop_delivery::{Cause, Detail, SinkName};
 /// What happened, and what to do about it.
 pub(super) fn advice(sink: SinkName, cause: Cause) -> &'static str {
     let of_aws = cause.detail.and_then(|detail| of_detail(sink, detail));
-    of_aws.unwrap_or_else(|| of_status(sink, cause.status))
+    of_aws.unwrap_or_else(|| match cause.reason {
+        "unproven" => {
+            "A sink's success proves nothing, as it is not in the sink's form: see whether a proxy \
+             answers in its place; records are diverted"
+        }
+        _ => of_status(sink, cause.status),
+    })
 }
 
 /// By what AWS itself says.
@@ -151,7 +157,8 @@ mod tests {
             (Https, Answer::status(404), "was not found"),
             (Https, Answer::status(302), "redirects"),
             (S3, code(503, "SlowDown"), "does not take records"),
-            (S3, Answer::None(Failure::Unproven), "does not take records"),
+            (S3, Answer::None(Failure::Unproven), "proves nothing"),
+            (S3, Answer::None(Failure::Reset), "does not take records"),
         ] {
             let said = advice(sink, answer.cause());
             assert!(said.contains(words), "{answer:?}: {said}");

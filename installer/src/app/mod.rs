@@ -92,6 +92,7 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
         region: args.region,
         credentials: None,
     };
+    access.check()?;
     let archive = Archive::new(access.s3().await, args.from, args.expected_bucket_owner);
     let options = replay::Options {
         filter: Filter {

@@ -100,11 +100,7 @@ impl Failure {
             .and_then(|response| response.headers().get("retry-after"))
             .and_then(|seconds| seconds.parse().ok())
             .map(Duration::from_secs);
-        let reason = match (&code, error.message()) {
-            (Some(code), Some(message)) => format!("{code}: {}", without_environment(message)),
-            (Some(code), None) => code.clone(),
-            (None, _) => chain(error),
-        };
+        let reason = reason(error);
         Self {
             what: what.to_owned(),
             reason,
@@ -138,6 +134,21 @@ impl Failure {
     /// On one line, without advice.
     pub fn brief(&self) -> String {
         format!("{}: {}", self.what, self.reason)
+    }
+}
+
+/// The service's own code and words; where it gave none, the status and what stood in the way.
+pub(super) fn reason<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let status = error.raw_response().map(|it| it.status().as_u16());
+    match (error.code(), error.message(), status) {
+        (Some(code), Some(message), _) => format!("{code}: {}", without_environment(message)),
+        (Some(code), None, _) => code.to_owned(),
+        // Not in the service's form: a proxy's page, or nothing. What it says is not shown.
+        (None, _, Some(status @ 300..)) => format!("status {status} without a code of AWS"),
+        (None, ..) => chain(error),
     }
 }
 

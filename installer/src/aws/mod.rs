@@ -5,6 +5,7 @@
 //! certificate authorities. Must not be bypassed: an endpoint or a profile that one command honours
 //! holds for all.
 
+mod environment;
 mod failure;
 
 use std::time::Duration;
@@ -15,10 +16,15 @@ use aws_config::SdkConfig;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
+use backstop_config::{ProcessEnvironment, S3Endpoint};
+use backstop_delivery::RegionName;
 pub use failure::{Failure, Kind, chain};
+
+use crate::cli::UsageError;
 
 /// The region where nothing names one; what the AWS tools assume for S3.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -26,7 +32,7 @@ const DEFAULT_REGION: &str = "us-east-1";
 /// How to reach AWS.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// The endpoint, where it is not the one of AWS. Path-style addressing is used with it.
+    /// The endpoint, where it is not the one of AWS.
     pub endpoint_url: Option<String>,
     /// The profile of the shared configuration.
     pub profile: Option<String>,
@@ -37,14 +43,18 @@ pub struct Access {
 }
 
 impl Access {
+    /// Refuses what the environment or the command line says of endpoints and authorities, where it
+    /// cannot be honoured.
+    pub fn check(&self) -> Result<(), UsageError> {
+        environment::check(&ProcessEnvironment, self.endpoint_url.as_deref())
+    }
+
     /// An S3 client.
     pub async fn s3(&self) -> aws_sdk_s3::Client {
-        let mut shared = self.load().await;
-        if let Some(endpoint_url) = &self.endpoint_url {
-            // Goes before AWS_ENDPOINT_URL_S3: what is typed holds.
-            shared = shared.into_builder().endpoint_url(endpoint_url).build();
-        }
-        s3(&shared)
+        let shared = self.load().await;
+        // What is typed is preferred to AWS_ENDPOINT_URL_S3.
+        let typed = self.endpoint_url.as_deref().map(S3Endpoint::new);
+        s3_at(&shared, typed.or_else(|| environment::s3_endpoint(&shared)))
     }
 
     /// An error with what to do, where credentials are to come from a sign-in that is not there.
@@ -85,6 +95,7 @@ impl Access {
             .tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::Ring,
             ))
+            .tls_context(environment::tls(&ProcessEnvironment))
             .build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
         if let Some(profile) = &self.profile {
@@ -124,10 +135,17 @@ fn with_profile(config: SdkConfig, profile: &str, http: SharedHttpClient) -> Sdk
 
 /// An S3 client of a configuration.
 pub fn s3(shared: &SdkConfig) -> aws_sdk_s3::Client {
-    // AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 name emulators and private endpoints alike.
-    let has_endpoint = shared.endpoint_url().is_some()
-        || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty());
-    let config = aws_sdk_s3::config::Builder::from(shared).force_path_style(has_endpoint);
+    s3_at(shared, environment::s3_endpoint(shared))
+}
+
+fn s3_at(shared: &SdkConfig, endpoint: Option<S3Endpoint>) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(shared);
+    let config = match endpoint {
+        Some(endpoint) => config
+            .endpoint_url(endpoint.url)
+            .force_path_style(endpoint.path_style),
+        None => config,
+    };
     aws_sdk_s3::Client::from_conf(config.build())
 }
 
@@ -141,12 +159,11 @@ pub fn global_region(partition: &str) -> Region {
 }
 
 /// What an S3 error says, and what to do about it. `what` is what was tried.
-pub fn explain<E, R>(what: &str, error: &SdkError<E, R>) -> anyhow::Error
+pub fn explain<E>(what: &str, error: &SdkError<E, HttpResponse>) -> anyhow::Error
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
-    R: std::fmt::Debug,
 {
-    let code = error.as_service_error().and_then(|it| it.code());
+    let code = error.code();
     let advice = match (code, error) {
         (Some("NoSuchBucket"), _) => "check the bucket's name and the account of --profile",
         (Some("AccessDenied" | "AllAccessDisabled"), _) => {
@@ -168,6 +185,19 @@ where
             ),
             _,
         ) => "give the bucket's own region with --region",
+        (Some("RequestTimeTooSkewed" | "RequestExpired"), _) => {
+            "set this machine's clock: it differs from that of AWS"
+        }
+        (Some(code), _) if code.starts_with("KMS") => {
+            "check that the key exists, is enabled and in the bucket's region, and that the role may \
+             kms:Decrypt with it"
+        }
+        (Some("AccountProblem" | "NotSignedUp" | "OptInRequired"), _) => {
+            "check the account's state with AWS"
+        }
+        (None, SdkError::ServiceError(_) | SdkError::ResponseError(_)) => {
+            "something between may have answered: check the proxy, the network and --endpoint-url"
+        }
         (_, SdkError::DispatchFailure(failure)) if failure.is_user() || failure.is_other() => {
             "give credentials: set AWS_PROFILE or --profile, or sign in with `aws sso login`"
         }
@@ -176,12 +206,15 @@ where
         }
         _ => "try again; when it stays, the message above is S3's own",
     };
-    let reason = match (code, error.as_service_error()) {
-        (Some(code), Some(service)) => match service.message() {
-            Some(message) => format!("{code}: {message}"),
-            None => code.to_owned(),
-        },
-        _ => DisplayErrorContext(error).to_string(),
-    };
+    let mut reason = failure::reason(error);
+    if let Some(region) = bucket_region(error) {
+        reason = format!("{reason} (the bucket is in {region})");
+    }
     anyhow::anyhow!("{what}: {reason}\n{advice}")
+}
+
+/// The region of the bucket, where S3 names it in an error.
+fn bucket_region<E>(error: &SdkError<E, HttpResponse>) -> Option<RegionName> {
+    let headers = error.raw_response()?.headers();
+    RegionName::parse(headers.get("x-amz-bucket-region")?)
 }

@@ -115,6 +115,7 @@ pub struct Fleet {
 impl Fleet {
     /// Finds the accounts and regions, and takes the role in each account.
     pub async fn open(access: &Access, targets: &Targets) -> anyhow::Result<Self> {
+        access.check()?;
         let base = access.shared(targets.timeout).await;
         let caller = accounts::caller(access, &base).await?;
         let accounts = targets.accounts.resolve(&base, &caller).await?;

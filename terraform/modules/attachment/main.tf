@@ -12,6 +12,7 @@ locals {
     BACKSTOP_FIREHOSE_STREAM          = var.fallback.firehose_stream
     BACKSTOP_S3_BUCKET                = var.fallback.s3_bucket
     BACKSTOP_S3_PREFIX                = try(trim(var.fallback.s3_prefix, "/"), null)
+    BACKSTOP_S3_REGION                = var.fallback.s3_region
     BACKSTOP_S3_KMS_KEY_ID            = var.fallback.s3_kms_key_id
     BACKSTOP_S3_EXPECTED_BUCKET_OWNER = var.fallback.s3_expected_bucket_owner
     BACKSTOP_TELEMETRY_TYPES          = try(join(",", var.transforms.telemetry_types), null)
@@ -69,7 +70,7 @@ locals {
   names_firehose = contains(coalesce(var.fallback.order, []), "firehose")
   # Settings of the archive that mean nothing without a bucket.
   has_s3_settings = anytrue([
-    var.fallback.s3_prefix != null, var.fallback.s3_kms_key_id != null, var.fallback.s3_expected_bucket_owner != null, local.names_s3,
+    var.fallback.s3_prefix != null, var.fallback.s3_region != null, var.fallback.s3_kms_key_id != null, var.fallback.s3_expected_bucket_owner != null, local.names_s3,
   ])
   has_sink = anytrue([var.primary != null, var.fallback.firehose_stream != null, var.fallback.s3_bucket != null])
 }

@@ -34,7 +34,7 @@ output "environment_variables" {
   }
   precondition {
     condition     = !var.enabled || var.fallback.s3_bucket != null || !local.has_s3_settings
-    error_message = "The fallback s3 is spoken of, and there is no bucket: give fallback.s3_bucket, or take s3_prefix, s3_kms_key_id, s3_expected_bucket_owner and s3 in order out."
+    error_message = "The fallback s3 is spoken of, and there is no bucket: give fallback.s3_bucket, or take s3_prefix, s3_region, s3_kms_key_id, s3_expected_bucket_owner and s3 in order out."
   }
   precondition {
     condition     = !var.enabled || var.fallback.firehose_stream != null || !local.names_firehose

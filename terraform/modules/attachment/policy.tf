@@ -15,7 +15,7 @@ locals {
   # An alias grants nothing in a policy: whoever names one gives its key in kms_key_arns.
   key_is_alias = can(regex("(^|:)alias/", var.fallback.s3_kms_key_id))
   named_key_arns = [
-    for key in compact([var.fallback.s3_kms_key_id]) : startswith(key, "arn:") ? key : "arn:${local.partition}:kms:${var.region}:*:key/${key}" if !local.key_is_alias
+    for key in compact([var.fallback.s3_kms_key_id]) : startswith(key, "arn:") ? key : "arn:${local.partition}:kms:${coalesce(var.fallback.s3_region, var.region)}:*:key/${key}" if !local.key_is_alias
   ]
   key_arns = distinct(concat(local.named_key_arns, var.fallback.kms_key_arns))
 

@@ -267,6 +267,7 @@ variable "fallback" {
     - `firehose_stream`: a delivery stream, by name or ARN (`BACKSTOP_FIREHOSE_STREAM`)
     - `s3_bucket`: the bucket of the archive, by name or ARN (`BACKSTOP_S3_BUCKET`)
     - `s3_prefix`: what the keys begin with (`BACKSTOP_S3_PREFIX`)
+    - `s3_region`: the region of the bucket, where it is not the function's (`BACKSTOP_S3_REGION`)
     - `s3_kms_key_id`: the key to encrypt objects with, where it is not the bucket's own default (`BACKSTOP_S3_KMS_KEY_ID`)
     - `s3_expected_bucket_owner`: the account that owns the bucket (`BACKSTOP_S3_EXPECTED_BUCKET_OWNER`)
     - `order`: which to try, in this order: `firehose`, `s3` (`BACKSTOP_FALLBACK`)
@@ -276,6 +277,7 @@ variable "fallback" {
     firehose_stream          = optional(string)
     s3_bucket                = optional(string)
     s3_prefix                = optional(string)
+    s3_region                = optional(string)
     s3_kms_key_id            = optional(string)
     s3_expected_bucket_owner = optional(string)
     order                    = optional(list(string))
@@ -295,6 +297,10 @@ variable "fallback" {
   validation {
     condition     = can(regex("^/*[A-Za-z0-9!_.*'()=-]+(/[A-Za-z0-9!_.*'()=-]+)*/*$", coalesce(var.fallback.s3_prefix, "unset")))
     error_message = "fallback.s3_prefix is not a prefix of keys: use letters, digits and !-_.*'()=, with single slashes between its parts."
+  }
+  validation {
+    condition     = can(regex("^[a-z0-9]+(-[a-z0-9]+)*$", coalesce(var.fallback.s3_region, "us-east-1")))
+    error_message = "fallback.s3_region is not a region: write one such as us-east-1."
   }
   validation {
     condition     = can(regex("^((arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/)?([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|mrk-[0-9a-fA-F]{32})|(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?alias/[A-Za-z0-9/_-]{1,250})$", coalesce(var.fallback.s3_kms_key_id, "alias/unset")))

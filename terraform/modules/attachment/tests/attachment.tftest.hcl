@@ -28,6 +28,7 @@ run "every_setting_becomes_its_variable" {
       firehose_stream          = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/backstop"
       s3_bucket                = "archive-bucket"
       s3_prefix                = "/team/backstop/"
+      s3_region                = "us-east-2"
       s3_kms_key_id            = "11111111-2222-3333-4444-555555555555"
       s3_expected_bucket_owner = "123456789012"
       order                    = ["s3", "firehose"]
@@ -47,6 +48,7 @@ run "every_setting_becomes_its_variable" {
       BACKSTOP_FIREHOSE_STREAM          = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/backstop"
       BACKSTOP_S3_BUCKET                = "archive-bucket"
       BACKSTOP_S3_PREFIX                = "team/backstop"
+      BACKSTOP_S3_REGION                = "us-east-2"
       BACKSTOP_S3_KMS_KEY_ID            = "11111111-2222-3333-4444-555555555555"
       BACKSTOP_S3_EXPECTED_BUCKET_OWNER = "123456789012"
       BACKSTOP_TELEMETRY_TYPES          = "function,platform"
@@ -68,7 +70,7 @@ run "every_setting_becomes_its_variable" {
         { Sid = "BackstopArchive", Effect = "Allow", Action = ["s3:PutObject"], Resource = ["arn:aws:s3:::archive-bucket/team/backstop/v1/*"] },
         {
           Sid       = "BackstopArchiveKey", Effect = "Allow", Action = ["kms:GenerateDataKey"],
-          Resource  = ["arn:aws:kms:eu-west-1:*:key/11111111-2222-3333-4444-555555555555"],
+          Resource  = ["arn:aws:kms:us-east-2:*:key/11111111-2222-3333-4444-555555555555"],
           Condition = { StringLike = { "kms:ViaService" = "s3.*" } }
         },
       ]

@@ -270,6 +270,14 @@ run "a_prefix_of_slashes" {
   expect_failures = [var.fallback]
 }
 
+run "a_region_that_is_none" {
+  command = plan
+  variables {
+    fallback = { s3_bucket = "archive-bucket", s3_region = "Ohio" }
+  }
+  expect_failures = [var.fallback]
+}
+
 run "a_key_that_is_none" {
   command = plan
   variables {
@@ -483,6 +491,14 @@ run "a_prefix_without_a_bucket" {
   command = plan
   variables {
     fallback = { firehose_stream = "backstop", s3_prefix = "x" }
+  }
+  expect_failures = [output.environment_variables]
+}
+
+run "a_region_without_a_bucket" {
+  command = plan
+  variables {
+    fallback = { firehose_stream = "backstop", s3_region = "us-east-2" }
   }
   expect_failures = [output.environment_variables]
 }

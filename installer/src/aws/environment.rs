@@ -1,0 +1,174 @@
+//! What the environment says of endpoints and certificate authorities, for the command's own calls.
+//!
+//! Invariant: a variable that the SDKs would ignore or fail on later is refused at once, by the rules
+//! and in the words of the extension. Must not: show a password, a query or what is in a file.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_smithy_http_client::tls::{TlsContext, TrustStore};
+use aws_types::service_config::ServiceConfigKey;
+use backstop_config::{S3Endpoint, Settings, Strings};
+use backstop_sinks::authorities;
+use base64::Engine as _;
+
+use crate::cli::UsageError;
+
+const BUNDLE: &str = "AWS_CA_BUNDLE";
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+const JUDGED: [&str; 5] = [
+    ENDPOINT,
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+];
+
+/// Refuses what cannot be honoured. `typed` is the endpoint of the command line.
+pub(super) fn check(environment: &impl Strings, typed: Option<&str>) -> Result<(), UsageError> {
+    let mut strings: BTreeMap<String, String> = JUDGED
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), environment.get(name)?)))
+        .collect();
+    if let Some(typed) = typed {
+        // It holds whatever the environment says.
+        strings.retain(|name, _| !name.contains("ENDPOINT_URL"));
+        strings.insert(ENDPOINT.to_owned(), typed.to_owned());
+    }
+    // Without a bucket nobody would ask S3.
+    strings.insert("BACKSTOP_S3_BUCKET".to_owned(), "bucket".to_owned());
+    let (_, errors) = Settings::resolve(&strings);
+    let mut wrong: Vec<String> = errors
+        .iter()
+        .filter(|error| error.variable().starts_with("AWS_"))
+        .map(|error| {
+            let message = error.message();
+            let message = message.rsplit_once("; ").map_or(message, |(rest, _)| rest);
+            let shown = format!("{} {message}", error.variable());
+            match typed {
+                Some(_) => shown
+                    .replace(ENDPOINT, "--endpoint-url")
+                    .replace(", or set AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true", ""),
+                None => shown,
+            }
+        })
+        .collect();
+    wrong.extend(bundle(environment).err());
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(UsageError(wrong.join("\n")))
+    }
+}
+
+/// The authorities of `AWS_CA_BUNDLE` besides those of the system.
+pub(super) fn tls(environment: &impl Strings) -> TlsContext {
+    let mut store = TrustStore::default();
+    // What is wrong with it was reported before; without it nothing more is trusted than before.
+    for certificate in bundle(environment).unwrap_or_default() {
+        store = store.with_pem_certificate(pem(&certificate));
+    }
+    // It fails for nothing but a store that is not there.
+    TlsContext::builder()
+        .with_trust_store(store)
+        .build()
+        .unwrap_or_else(|_| TlsContext::default())
+}
+
+fn bundle(environment: &impl Strings) -> Result<Vec<Vec<u8>>, String> {
+    let path = environment.get(BUNDLE).unwrap_or_default();
+    let path = path.trim();
+    if path.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bytes = std::fs::read(path).map_err(|error| format!("{BUNDLE}={path}: {error}"))?;
+    let found = authorities(&bytes);
+    if found.is_empty() {
+        return Err(format!("{BUNDLE}={path}: it holds no certificate"));
+    }
+    Ok(found)
+}
+
+fn pem(der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+}
+
+/// The endpoint of S3 that the environment or the profile sets, as the SDK picks it.
+pub(super) fn s3_endpoint(shared: &SdkConfig) -> Option<S3Endpoint> {
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env(ENDPOINT)
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let own = shared
+        .service_config()
+        .and_then(|config| config.load_config(key));
+    let address = own.or_else(|| shared.endpoint_url().map(str::to_owned));
+    address.map(|address| S3Endpoint::new(&address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(variables: &[(&str, &str)], typed: Option<&str>) -> String {
+        let environment: BTreeMap<String, String> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        match check(&environment, typed) {
+            Ok(()) => String::new(),
+            Err(UsageError(message)) => message,
+        }
+    }
+
+    #[test]
+    fn what_the_sdks_would_ignore_or_fail_on_is_refused() {
+        let endpoint = ("AWS_ENDPOINT_URL", "https://aws.internal");
+        let fips = ("AWS_USE_FIPS_ENDPOINT", "true");
+        let dual_stack = ("AWS_USE_DUALSTACK_ENDPOINT", "TRUE");
+        let ignored = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+        for accepted in [
+            &[][..],
+            &[endpoint],
+            &[fips, dual_stack],
+            &[endpoint, fips, ignored],
+        ] {
+            assert_eq!(refused(accepted, None), "", "{accepted:?}");
+        }
+        assert_eq!(
+            refused(&[("AWS_USE_FIPS_ENDPOINT", "yes")], None),
+            "AWS_USE_FIPS_ENDPOINT is \"yes\": use true or false"
+        );
+        assert_eq!(
+            refused(&[endpoint, fips], None),
+            "AWS_USE_FIPS_ENDPOINT is true, which cannot be combined with AWS_ENDPOINT_URL: remove \
+             one of the two, or set AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true"
+        );
+        assert_eq!(
+            refused(&[fips, ignored], Some("https://aws.internal")),
+            "AWS_USE_FIPS_ENDPOINT is true, which cannot be combined with --endpoint-url: remove \
+             one of the two"
+        );
+        assert_eq!(
+            refused(&[], Some("https://me:hunter2@host")),
+            "--endpoint-url is \"https://***\": remove the user name and the password"
+        );
+    }
+
+    #[test]
+    fn a_bundle_that_cannot_be_used_is_named() {
+        let missing = refused(&[("AWS_CA_BUNDLE", "/nonexistent.pem")], None);
+        assert!(
+            missing.starts_with("AWS_CA_BUNDLE=/nonexistent.pem: No such file"),
+            "{missing}"
+        );
+        assert_eq!(
+            refused(&[("AWS_CA_BUNDLE", "/dev/null")], None),
+            "AWS_CA_BUNDLE=/dev/null: it holds no certificate"
+        );
+        assert_eq!(refused(&[("AWS_CA_BUNDLE", " ")], None), "");
+    }
+}
