@@ -67,7 +67,16 @@ pub fn config(input: &[u8]) {
         let sink = HttpsSink::new(http, primary, encoder("demo"));
         shown.push(format!("{sink:?}"));
     }
+    if let Some(endpoint) = &settings.aws.endpoint_s3
+        && let Ok(url) = Url::parse(&endpoint.url)
+    {
+        let is_apart = url.path() == "/" || endpoint.url.ends_with('/');
+        assert!(is_apart, "a bucket would be glued to {}", endpoint.url);
+    }
     shown.push(format!("{settings:?}"));
+    for error in settings.keep_to_account("123456789012") {
+        shown.push(error.to_string());
+    }
     for text in shown {
         assert!(!text.contains(SECRET), "a secret is shown: {text}");
     }

@@ -96,6 +96,7 @@ impl Script {
         let is_firehose = self.sink == Some(SinkName::Firehose);
         match self.body() {
             Some(body) if is_firehose && self.is_body => taken(body, parts),
+            _ if self.sink == Some(SinkName::S3) && !names_an_object(&self.wire) => 0,
             _ => parts,
         }
     }
@@ -106,8 +107,14 @@ impl Script {
     }
 }
 
+/// Whether an answer of S3 has a line that names what was taken, wherever it stands.
+fn names_an_object(wire: &[u8]) -> bool {
+    wire.split(|byte| *byte == b'\n')
+        .any(|line| line.to_ascii_lowercase().starts_with(b"etag:"))
+}
+
 /// The records that a well-formed answer of `PutRecordBatch` says were taken: those with an entry of
-/// their own that names no error.
+/// their own that has an id and names no error.
 fn taken(body: &[u8], records: usize) -> usize {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
         // The SDK's parser is laxer in places; what it reads there is not judged.
@@ -115,7 +122,10 @@ fn taken(body: &[u8], records: usize) -> usize {
     };
     let entries = answer["RequestResponses"].as_array();
     let entries = entries.into_iter().flatten().take(records);
-    entries.filter(|entry| entry["ErrorCode"].is_null()).count()
+    let has_id = |entry: &Value| entry["RecordId"].as_str().is_some_and(|id| !id.is_empty());
+    entries
+        .filter(|entry| entry["ErrorCode"].is_null() && has_id(entry))
+        .count()
 }
 
 /// Whether the first final status line is one of success. Laxer than HTTP in what it passes over.
