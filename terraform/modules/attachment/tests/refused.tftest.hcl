@@ -270,7 +270,7 @@ run "a_prefix_of_slashes" {
   expect_failures = [var.fallback]
 }
 
-run "a_region_that_is_none" {
+run "a_region_of_the_bucket_that_is_none" {
   command = plan
   variables {
     fallback = { s3_bucket = "archive-bucket", s3_region = "Ohio" }
