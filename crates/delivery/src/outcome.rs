@@ -269,6 +269,7 @@ mod tests {
             (Refused, false),
             (Dns, false),
             (Tls, false),
+            (NotSent, false),
             (Reset, true),
             (TimedOut, true),
             (Thawed, true),

@@ -399,3 +399,23 @@ async fn a_wait_before_a_retry_ends_when_the_environment_is_taken_down() {
     assert_eq!(shutdown.elapsed(), ms(0), "asked again at once");
     rig.assert_delivered(&[(Https, 1)]);
 }
+
+/// Without credentials nothing leaves, however often it is tried: the records are in one place only.
+#[tokio::test(start_paused = true)]
+async fn what_never_left_is_not_ambiguous() {
+    for (failure, ambiguous) in [(Failure::NotSent, 0), (Failure::Other, 4)] {
+        let rig = pair();
+        rig.say(Https, Say::Nothing(failure));
+        let left = rig.flush(vec![batch(1, 4)], Phase::Handler, ms(3000)).await;
+        assert!(left.is_empty());
+        rig.assert_delivered(&[(S3, 4)]);
+        assert_eq!(rig.ledger.lock().ambiguous(), ambiguous, "{failure:?}");
+        let diverted = rig.last_diverted(S3).unwrap();
+        let reason = diverted.cause.reason;
+        assert_eq!(
+            reason == "not_sent",
+            failure == Failure::NotSent,
+            "{reason}"
+        );
+    }
+}

@@ -304,6 +304,7 @@ fn causes_have_names_that_stay() {
         (Failure::Reset, "reset"),
         (Failure::TimedOut, "timeout"),
         (Failure::Thawed, "thawed"),
+        (Failure::NotSent, "not_sent"),
         (Failure::Other, "failed"),
     ];
     for (failure, name) in names {
