@@ -5,4 +5,5 @@
 mod aws;
 mod scripted;
 mod sinks;
+mod strict;
 mod table;

@@ -166,6 +166,26 @@ async fn a_refusal_of_the_configuration_diverts_at_once_and_says_so_once() {
     }
 }
 
+/// The account, the address or the form of the request is meant: no record is condemned for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_is_not_about_records_makes_no_dead_letter() {
+    let cases: [(u16, &'static [&'static str]); 5] = [
+        (402, &["payment_required", "breaker_open"]),
+        (409, &["conflict", "breaker_open"]),
+        (410, &["not_found", "breaker_open"]),
+        (415, &["not_accepted", "breaker_open"]),
+        (421, &["not_accepted", "breaker_open"]),
+    ];
+    for (code, reasons) in cases {
+        let check = all_diverted(reasons);
+        row(Fault::Status(code), |outcome, name| {
+            check(outcome, name);
+            assert_eq!(outcome.ledger("dead_letters"), 0, "{name}");
+        })
+        .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_not_followed() {
     row(

@@ -47,8 +47,9 @@ pub(crate) struct Cell {
 
 const PLACES: [Place; 3] = [Place::Primary, Place::Firehose, Place::S3];
 const MOMENTS: [Moment; 3] = [Moment::Always, Moment::MidRun, Moment::AtShutdown];
-const STATUSES: [u16; 17] = [
-    302, 307, 400, 401, 403, 404, 407, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504,
+const STATUSES: [u16; 21] = [
+    302, 307, 400, 401, 402, 403, 404, 407, 408, 409, 410, 413, 415, 421, 422, 425, 429, 500, 502,
+    503, 504,
 ];
 const FAULTS: [Fault; 15] = [
     Fault::Refuse,

@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::breaker::Permit;
-use crate::chain::{Chain, LEAST_BUDGET, Link};
+use crate::chain::Chain;
+use crate::link::{LEAST_BUDGET, Link};
 use crate::outcome::{Answer, Cause, Failure, Verdict};
 use crate::sink::{Notice, Part, SinkFuture};
 use crate::window::{Limit, Phase, WindowView};
@@ -28,7 +29,7 @@ pub(crate) enum Outcome {
     Diverted(Cause),
     /// The sink calls the body too large.
     TooLarge(Cause),
-    /// The sink will never take these records.
+    /// The sink will never take one of these records, or more.
     Rejected(Cause),
     /// The window moved before the sink had the time it usually takes: nobody's failure.
     CutShort,
@@ -91,7 +92,7 @@ pub(crate) async fn attempts(
                 sink_is_well(chain, link);
                 return Outcome::Delivered;
             }
-            Verdict::Reject => {
+            Verdict::Isolate => {
                 sink_is_well(chain, link);
                 return Outcome::Rejected(cause);
             }

@@ -84,10 +84,12 @@ impl Batch {
         self.diverted.get_or_insert(Diverted { sink, cause });
     }
 
-    /// No retry at the primary can save the batch: from now on only the archive is tried.
+    /// No retry at the primary can save its records: from now on only the archive is tried.
     pub(crate) fn make_dead_letter(&mut self, sink: SinkName, cause: Cause, kind: DeadLetter) {
         self.diverted = Some(Diverted { sink, cause });
         self.dead_letter = Some(kind);
+        // They were found one by one.
+        self.records.sort_by_key(Record::id);
     }
 
     pub(crate) fn dead_letter(&self) -> Option<DeadLetter> {
@@ -110,6 +112,21 @@ impl Batch {
             records: self.records.split_off(at),
             ..self.clone_state()
         }
+    }
+
+    /// One batch of several that share a fate from now on, in order; `None` of none.
+    pub(crate) fn merge(batches: Vec<Self>) -> Option<Self> {
+        batches.into_iter().reduce(|mut all, next| {
+            all.absorb(next);
+            all
+        })
+    }
+
+    /// Takes in the records of another batch.
+    pub(crate) fn absorb(&mut self, mut other: Self) {
+        self.records.append(&mut other.records);
+        self.ambiguous |= other.ambiguous;
+        self.diverted = self.diverted.or(other.diverted);
     }
 
     /// Notes that all its records have a copy that outlives the process.

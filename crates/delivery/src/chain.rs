@@ -1,44 +1,27 @@
 //! The sink chain: offers each batch to the sinks in order, within a window, and keeps the books.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::time::Instant;
 
 use crate::attempt::{Outcome, Terms, attempts};
 use crate::backoff::Jitter;
 use crate::batch::Batch;
-use crate::breaker::{Breaker, BreakerState, Permit};
-use crate::clock::{Clock, Wall};
+use crate::breaker::{BreakerState, Permit};
+use crate::clock::Clock;
 use crate::ledger::{DropReason, SharedLedger};
+use crate::link::{Link, LinkSettings};
 use crate::outcome::{Cause, DeadLetter};
-use crate::sink::{Notice, Observer, Role, Sink, SinkName};
+use crate::sink::{Observer, Role, SinkName};
 use crate::window::{Phase, WindowView};
 
 /// Batches under way at once. Enough to hide a round trip, few enough to bound memory.
 const CONCURRENT: usize = 4;
-/// No attempt starts with less, unless it is the last chance.
-pub(crate) const LEAST_BUDGET: Duration = Duration::from_millis(100);
-/// What each fallback is reserved at the least.
-const LEAST_RESERVE: Duration = Duration::from_millis(150);
-/// However slow a sink usually is, this much time is worth an attempt: a slow spell must be able to end.
-const LONGEST_NEED: Duration = Duration::from_secs(1);
 /// A probe is no larger.
 const PROBE_RECORDS: usize = 64;
-
-/// A sink with what the chain needs to know of it.
-#[derive(Debug)]
-pub struct LinkSettings {
-    /// The sink.
-    pub sink: Box<dyn Sink>,
-    /// What it is in the chain. A primary, where there is one, comes first.
-    pub role: Role,
-    /// The longest a single attempt may take, whatever the window leaves.
-    pub timeout: Duration,
-}
 
 /// Everything a chain is made of.
 #[derive(Debug)]
@@ -68,86 +51,46 @@ pub struct Chain {
     encoding: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) sink: Box<dyn Sink>,
-    pub(crate) role: Role,
-    pub(crate) timeout: Duration,
-    state: Mutex<LinkState>,
-}
-
-/// What is learnt of a sink as it answers.
-#[derive(Debug, Default)]
-pub(crate) struct LinkState {
-    pub(crate) breaker: Breaker,
-    /// A running estimate of how long an answer takes.
-    estimate: Option<Duration>,
-    /// The smallest body it called too large, and until when that is believed: larger ones are split
-    /// before they are sent.
-    pub(crate) too_large: Option<(usize, Wall)>,
-    /// When an attempt was last cut short.
-    last_cut: Option<Instant>,
-}
-
-impl LinkState {
-    /// Rises at once and falls slowly: an attempt in too little time costs more than one not made.
-    pub(crate) fn observe(&mut self, took: Duration) {
-        let mean = self.estimate.unwrap_or(took);
-        self.estimate = Some(took.max(mean * 7 / 8 + took / 8));
-    }
-
-    /// Twice the usual time, so that an ordinary answer fits well.
-    fn reserve(&self) -> Duration {
-        (self.estimate.unwrap_or_default() * 2).max(LEAST_RESERVE)
-    }
-
-    /// Less than this is not worth an attempt: it would only be counted against a sink that is well.
-    pub(crate) fn needs(&self) -> Duration {
-        (self.estimate.unwrap_or_default() * 3 / 2)
-            .min(LONGEST_NEED)
-            .max(LEAST_BUDGET)
-    }
-
-    /// Whether an attempt cut short is not just another one of the same moment.
-    pub(crate) fn is_new_cut(&mut self, now: Instant) -> bool {
-        let last = self.last_cut.replace(now);
-        last.is_none_or(|last| now.duration_since(last) >= LEAST_BUDGET / 2)
-    }
-
-    /// The time a probe may take beyond the handler's run. Short handlers would otherwise never find
-    /// a primary again whose answers take longer than they do.
-    pub(crate) fn probe_grace(&self) -> Duration {
-        self.estimate.map_or(LEAST_RESERVE, |usual| usual * 2)
-    }
-}
-
-impl Link {
-    pub(crate) fn state(&self) -> MutexGuard<'_, LinkState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What became of one batch.
-enum Step {
-    /// Settled, and counted.
+/// What became of one piece of a batch.
+pub(crate) enum Step {
+    /// The primary took it.
+    Taken,
+    /// Settled in another way, and counted.
     Settled,
     /// No sink took it now.
     Left(Batch),
-    /// It is two batches now.
-    Split(Batch, Batch),
+    /// Too large for a probe: the first part is one, and then the other's turn comes.
+    Cut(Batch, Batch),
+    /// The primary refuses what it says.
+    Refused(Batch, Refusal),
+    /// It is too large for a sink, which may be any.
+    TooLarge(Batch, Refusal),
+}
+
+/// Who did not take a piece, and why.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refusal {
+    pub(crate) sink: SinkName,
+    pub(crate) role: Role,
+    pub(crate) cause: Cause,
+}
+
+/// On what terms a piece is offered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offer {
+    /// The batches of the flush, by those that are under way at once.
+    pub(crate) rounds: u32,
+    /// Its batch has dead letters that the archive is still to get: at shutdown it needs the time for both.
+    pub(crate) has_dead: bool,
+    /// Only the fallbacks are asked.
+    pub(crate) is_given_up: bool,
 }
 
 impl Chain {
     /// A chain of these parts.
     pub fn new(parts: ChainParts) -> Self {
-        let link = |settings: LinkSettings| Link {
-            sink: settings.sink,
-            role: settings.role,
-            timeout: settings.timeout,
-            state: Mutex::default(),
-        };
         Self {
-            links: parts.links.into_iter().map(link).collect(),
+            links: parts.links.into_iter().map(Link::new).collect(),
             ledger: parts.ledger,
             clock: parts.clock,
             observer: parts.observer,
@@ -207,29 +150,19 @@ impl Chain {
             .await
     }
 
-    /// Sees one batch through, in however many pieces it takes.
-    async fn offer(&self, batch: Batch, mut window: WindowView, rounds: u32) -> Vec<Batch> {
-        let mut queue = VecDeque::from([batch]);
-        let mut left = Vec::new();
-        while let Some(batch) = queue.pop_front() {
-            match self.offer_once(batch, &mut window, rounds).await {
-                Step::Settled => {}
-                Step::Left(batch) => left.push(batch),
-                Step::Split(head, tail) => {
-                    queue.push_front(tail);
-                    queue.push_front(head);
-                }
-            }
-        }
-        left
-    }
-
-    async fn offer_once(&self, mut batch: Batch, window: &mut WindowView, rounds: u32) -> Step {
+    /// Offers one piece to the sinks in order, until one takes it or has to be asked in another way.
+    pub(crate) async fn offer_once(
+        &self,
+        mut batch: Batch,
+        window: &mut WindowView,
+        offer: Offer,
+    ) -> Step {
         let began_in = window.current().phase;
         let mut unasked = self.order(began_in);
         while let Some(index) = unasked.pop_front() {
             let link = &self.links[index];
-            if batch.dead_letter().is_some() && link.role == Role::Primary {
+            let is_given_up = offer.is_given_up || batch.dead_letter().is_some();
+            if is_given_up && link.role == Role::Primary {
                 continue;
             }
             let turn = self.encoding.lock().await;
@@ -242,14 +175,20 @@ impl Chain {
             let now = self.clock.wall();
             if link.state().breaker.would_probe(now, phase) && batch.len() > PROBE_RECORDS {
                 let tail = batch.split_off(PROBE_RECORDS);
-                return Step::Split(batch, tail);
+                return Step::Cut(batch, tail);
             }
+            let rounds = match phase {
+                Phase::Shutdown if offer.has_dead => offer.rounds.saturating_mul(2),
+                Phase::Shutdown | Phase::Handler | Phase::PostRuntime => offer.rounds,
+            };
             let is_closed = |link: &Link| link.state().breaker.state(now) == BreakerState::Closed;
             let is_last_well = !unasked.iter().any(|later| is_closed(&self.links[*later]));
             let is_last_chance = phase == Phase::Shutdown && is_last_well;
             let is_closed = is_closed(link);
             let left = window.left(Duration::ZERO);
-            let mut reserve = (self.reserve(link.role, &unasked, phase) * rounds).min(left / 2);
+            let mut reserve = (self.reserve(link.role, &unasked, phase))
+                .saturating_mul(rounds)
+                .min(left / 2);
             if is_closed && is_last_chance {
                 // What little is left is best spent on the sink that may be well.
                 reserve = reserve.min(left.saturating_sub(link.state().needs()));
@@ -291,28 +230,34 @@ impl Chain {
                 reserve,
                 shutdown_reserve: match phase {
                     Phase::Shutdown => reserve,
-                    Phase::Handler | Phase::PostRuntime => self.shutdown_reserve() * rounds,
+                    Phase::Handler | Phase::PostRuntime => {
+                        self.shutdown_reserve().saturating_mul(rounds)
+                    }
                 },
             };
+            let refusal = |cause| Refusal {
+                sink: link.sink.name(),
+                role: link.role,
+                cause,
+            };
             match attempts(self, link, &mut batch, parts, window, terms).await {
-                Outcome::Delivered => return self.delivered(link, &batch),
+                Outcome::Delivered => {
+                    self.count_delivered(link, &batch, batch.len());
+                    return match link.role {
+                        Role::Primary => Step::Taken,
+                        Role::Fallback => Step::Settled,
+                    };
+                }
                 Outcome::Diverted(cause) => {
                     if link.role == Role::Primary {
                         batch.divert(link.sink.name(), cause);
                     }
                 }
                 Outcome::CutShort => return Step::Left(batch),
-                Outcome::TooLarge(_) if batch.len() > 1 => {
-                    let tail = batch.split_off(batch.len() / 2);
-                    return Step::Split(batch, tail);
-                }
-                Outcome::TooLarge(cause) if link.role == Role::Primary => {
-                    self.make_dead_letter(link, &mut batch, cause, DeadLetter::TooLarge);
-                }
-                Outcome::TooLarge(_) => {}
-                Outcome::Rejected(cause) => {
-                    self.make_dead_letter(link, &mut batch, cause, DeadLetter::Rejected);
-                }
+                // What one fallback does not take alone, the next one may.
+                Outcome::TooLarge(_) if link.role == Role::Fallback && batch.len() == 1 => {}
+                Outcome::TooLarge(cause) => return Step::TooLarge(batch, refusal(cause)),
+                Outcome::Rejected(cause) => return Step::Refused(batch, refusal(cause)),
             }
         }
         self.without_a_taker(batch)
@@ -332,11 +277,6 @@ impl Chain {
         closed.into_iter().chain(given_up).collect()
     }
 
-    fn delivered(&self, link: &Link, batch: &Batch) -> Step {
-        self.count_delivered(link, batch, batch.len());
-        Step::Settled
-    }
-
     pub(crate) fn count_delivered(&self, link: &Link, batch: &Batch, records: usize) {
         let records = records as u64;
         let mut ledger = self.ledger.lock();
@@ -349,21 +289,10 @@ impl Chain {
         }
     }
 
-    fn make_dead_letter(&self, link: &Link, batch: &mut Batch, cause: Cause, kind: DeadLetter) {
-        let (sink, records) = (link.sink.name(), batch.len());
-        self.observer.notice(Notice::DeadLetter {
-            sink,
-            cause,
-            records,
-        });
-        batch.make_dead_letter(sink, cause, kind);
-    }
-
     /// No sink took it: it waits, unless there is none left that ever could.
     fn without_a_taker(&self, batch: Batch) -> Step {
-        let has_fallback = self.links.iter().any(|link| link.role == Role::Fallback);
         match batch.dead_letter() {
-            Some(kind) if !has_fallback => {
+            Some(kind) if !self.has_fallback() => {
                 let reason = match kind {
                     DeadLetter::Rejected => DropReason::Rejected,
                     DeadLetter::TooLarge => DropReason::TooLarge,
@@ -373,6 +302,10 @@ impl Chain {
             }
             Some(_) | None => Step::Left(batch),
         }
+    }
+
+    pub(crate) fn has_fallback(&self) -> bool {
+        self.links.iter().any(|link| link.role == Role::Fallback)
     }
 
     /// What must be left should the environment be taken down during an attempt: the time of every sink,

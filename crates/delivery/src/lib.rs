@@ -2,8 +2,8 @@
 //!
 //! In the order in which data meets them: a [`Record`] joins a [`Batch`]; the [`Chain`] offers the
 //! batch to its [`Sink`]s within a [`Window`] of time, each behind a [`Breaker`], retrying by
-//! [`Backoff`]; a sink's [`Answer`] becomes a [`Verdict`]; the [`Ledger`] counts what became of each
-//! record.
+//! [`Backoff`]; a sink's [`Answer`] becomes a [`Verdict`]; [`Isolation`] finds the records that a refused
+//! body was refused for; the [`Ledger`] counts what became of each record.
 //!
 //! Invariants:
 //! - A record given to [`Chain::flush`] is, when it returns, delivered and counted, dropped and
@@ -21,7 +21,10 @@ mod breaker;
 mod chain;
 mod clock;
 mod detail;
+mod isolation;
 mod ledger;
+mod link;
+mod offer;
 mod outcome;
 mod record;
 mod sink;
@@ -30,10 +33,12 @@ mod window;
 pub use backoff::{Backoff, InvalidBackoff, Jitter};
 pub use batch::{Batch, Diverted};
 pub use breaker::{Breaker, BreakerState, Permit};
-pub use chain::{Chain, ChainParts, LinkSettings};
+pub use chain::{Chain, ChainParts};
 pub use clock::{Civil, Clock, SystemClock, Wall};
 pub use detail::{Detail, NoCredentials, RegionName};
+pub use isolation::{Divisible, Isolation, Turn};
 pub use ledger::{DropReason, Ledger, SharedLedger};
+pub use link::LinkSettings;
 pub use outcome::{Answer, Cause, Failure, Verdict};
 pub use record::{EnvironmentId, Record, RecordId};
 pub use sink::{Notice, Observer, Part, Role, Sink, SinkFuture, SinkName};

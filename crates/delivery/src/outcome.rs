@@ -169,8 +169,9 @@ pub enum Verdict {
     Stop,
     /// Too large: split, and try the halves.
     Split,
-    /// No retry can help: to the archive, with the reason.
-    Reject,
+    /// The sink refuses what the body says: halve it, to find the records that it means. Only those
+    /// are dead letters.
+    Isolate,
 }
 
 impl Answer {
@@ -184,16 +185,18 @@ impl Answer {
                 code, retry_after, ..
             } => match (code, role) {
                 (200..=299, _) => Verdict::Delivered,
-                // A redirect is not followed: it would carry credentials to another place.
-                (300..=399 | 401 | 403 | 404 | 407, _) => Verdict::Stop,
-                (408 | 425 | 429, _) => Verdict::Retry {
+                // Someone else's request, or the state of the place, stands in the way for now.
+                (408 | 409 | 423 | 424 | 425 | 429, _) => Verdict::Retry {
                     after: *retry_after,
                 },
                 (413, _) => Verdict::Split,
-                (400..=499, Role::Primary) => Verdict::Reject,
-                // An archive has no archive: what it refuses waits until it is mended.
-                (400..=499, Role::Fallback) => Verdict::Stop,
-                // 5xx, and what HTTP does not define: the sink is not well.
+                (400 | 422, Role::Primary) => Verdict::Isolate,
+                // The address, the account or the form of the request is wrong, whatever the body
+                // says: no record is condemned for it. A redirect is not followed, as that would
+                // carry credentials to another place. An archive has no archive: what it refuses
+                // waits until it is fixed.
+                (300..=499, _) => Verdict::Stop,
+                // 5xx, and what HTTP does not define: the sink is unhealthy.
                 _ => Verdict::Retry {
                     after: *retry_after,
                 },
@@ -226,12 +229,15 @@ impl Answer {
 fn reason_of(code: u16) -> &'static str {
     match code {
         300..=399 => "redirected",
+        400 | 422 => "rejected",
         401 | 403 | 407 => "unauthorized",
-        404 => "not_found",
+        402 => "payment_required",
+        404 | 410 => "not_found",
         408 => "timeout",
+        409 | 423 | 424 => "conflict",
         413 => "too_large",
         425 | 429 => "throttled",
-        400..=499 => "rejected",
+        400..=499 => "not_accepted",
         _ => "server_error",
     }
 }
@@ -247,10 +253,10 @@ mod tests {
             let of = |role| Answer::status(code).verdict(role);
             let (primary, fallback) = match code {
                 200..=299 => (Verdict::Delivered, Verdict::Delivered),
-                401 | 403 | 404 | 407 | 300..=399 => (Verdict::Stop, Verdict::Stop),
-                408 | 425 | 429 => (retry(), retry()),
+                400 | 422 => (Verdict::Isolate, Verdict::Stop),
+                408 | 409 | 423 | 424 | 425 | 429 => (retry(), retry()),
                 413 => (Verdict::Split, Verdict::Split),
-                400..=499 => (Verdict::Reject, Verdict::Stop),
+                300..=499 => (Verdict::Stop, Verdict::Stop),
                 _ => (retry(), retry()),
             };
             assert_eq!(
@@ -259,6 +265,17 @@ mod tests {
                 "{code}"
             );
         }
+    }
+
+    /// Of these a dead letter may come, and of no other status: they alone can be about a record.
+    #[test]
+    fn only_three_statuses_can_make_a_dead_letter() {
+        let can = |code: &u16| {
+            let verdict = Answer::status(*code).verdict(Role::Primary);
+            matches!(verdict, Verdict::Isolate | Verdict::Split)
+        };
+        let codes: Vec<u16> = (100..=599).filter(can).collect();
+        assert_eq!(codes, [400, 413, 422]);
     }
 
     #[test]

@@ -12,6 +12,10 @@ pub(super) fn advice(sink: SinkName, cause: Cause) -> &'static str {
             "A sink's success proves nothing, as it is not in the sink's form: see whether a proxy \
              answers in its place; records are diverted"
         }
+        "not_accepted" => {
+            "A sink does not accept such requests: records are diverted until its address, format \
+             and headers are right"
+        }
         _ => of_status(sink, cause.status),
     })
 }
@@ -89,9 +93,12 @@ fn of_status(sink: SinkName, status: Option<u16>) -> &'static str {
              BACKSTOP_S3_EXPECTED_BUCKET_OWNER, where set, owns the bucket"
         }
         Some(401 | 403 | 407) => {
-            "A sink refused our credentials: records are diverted until they are mended"
+            "A sink rejected the credentials: records are diverted until they are fixed"
         }
-        Some(404) => "A sink was not found: records are diverted until its address is mended",
+        Some(402) => {
+            "A sink's account takes no records: they are diverted until its plan or quota is fixed"
+        }
+        Some(404 | 410) => "A sink was not found: records are diverted until its address is fixed",
         Some(300..=399) => "A sink redirects, which is not followed: set its new address",
         _ => "A sink does not take records: they are diverted",
     }
@@ -153,8 +160,11 @@ mod tests {
             ),
             (S3, code(403, "AccessDenied"), "s3:PutObject"),
             (S3, Answer::status(403), "s3:PutObject"),
-            (Firehose, Answer::status(403), "refused our credentials"),
+            (Firehose, Answer::status(403), "rejected the credentials"),
             (Https, Answer::status(404), "was not found"),
+            (Https, Answer::status(410), "was not found"),
+            (Https, Answer::status(402), "plan or quota"),
+            (Https, Answer::status(415), "does not accept such requests"),
             (Https, Answer::status(302), "redirects"),
             (S3, code(503, "SlowDown"), "does not take records"),
             (S3, Answer::None(Failure::Unproven), "proves nothing"),

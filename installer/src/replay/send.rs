@@ -1,14 +1,16 @@
 //! Gets batches into the primary: retries, splits, and knows when to give up.
 //!
 //! Invariants: every record given to [`Sender::deliver`] is, when it returns, counted as sent,
-//! rejected or failed; a pause never outlasts an interruption. Must not: decide what a status means,
-//! which is [`Answer::verdict`]'s, the same table as the extension's.
+//! rejected or failed; rejected is only what was refused alone, or by a primary that refuses
+//! everything; a pause never outlasts an interruption. Must not: decide what a status means, which is
+//! [`Answer::verdict`]'s, nor how a refused body is halved, which is [`Isolation`]'s: both are the
+//! extension's.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use backstop_delivery::{Answer, Backoff, Cause, Failure, Jitter, Role, Verdict};
+use backstop_delivery::{Answer, Backoff, Cause, Failure, Isolation, Jitter, Role, Turn, Verdict};
 use tokio::sync::watch;
 
 use super::batch::{Record, idempotency_key};
@@ -24,6 +26,9 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 const GRACE: Duration = Duration::from_secs(2);
 /// After so many batches in a row that used up their attempts, the rest would fare no better.
 const MOST_EXHAUSTED: u32 = 3;
+/// Requests for one batch of which something was refused. Nobody waits for a replay: this is enough for
+/// any batch in which one record of twenty is bad, and ends what would go on for each single record.
+const MOST_REQUESTS: u32 = 1024;
 
 /// Sends batches to one target.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub(super) struct Sender {
     /// The smallest body that was called too large.
     too_large: AtomicUsize,
     exhausted: AtomicU32,
+    /// The last batch was refused as a whole.
+    refuses_all: AtomicBool,
     halted: Mutex<Option<String>>,
 }
 
@@ -56,6 +63,7 @@ impl Sender {
             stop,
             too_large: AtomicUsize::new(usize::MAX),
             exhausted: AtomicU32::new(0),
+            refuses_all: AtomicBool::new(false),
             halted: Mutex::default(),
         })
     }
@@ -68,26 +76,62 @@ impl Sender {
             .clone()
     }
 
-    /// Sends a batch, in halves where it is too large, and counts what became of it.
+    /// Sends a batch, in halves where it is too large or refused, and counts what became of it.
     pub(super) async fn deliver(&self, object: &str, batch: &[Record]) -> Summary {
         let mut summary = Summary::default();
-        let mut waiting = vec![batch];
-        while let Some(records) = waiting.pop() {
-            let count = records.len() as u64;
-            match self.attempts(object, records).await {
-                End::Delivered => summary.sent += count,
-                End::Failed => summary.failed += count,
-                End::TooLarge(_) if records.len() > 1 => {
-                    let (first, second) = records.split_at(records.len() / 2);
-                    waiting.extend([second, first]);
+        let refuses_all = self.refuses_all.load(Ordering::Relaxed);
+        let mut isolation = Isolation::new(batch, MOST_REQUESTS, refuses_all);
+        let mut last_cause = None;
+        let mut reject = |summary: &mut Summary, records: &[Record], cause| {
+            summary.rejected += records.len() as u64;
+            summary.problem(Problem::rejected(object, records, cause));
+        };
+        loop {
+            let records = match isolation.turn() {
+                Turn::Done => return summary,
+                Turn::Ask(records) => records,
+                Turn::Condemned(rest) => {
+                    self.refuses_all.store(true, Ordering::Relaxed);
+                    for records in rest {
+                        if let Some(cause) = last_cause {
+                            reject(&mut summary, records, cause);
+                        }
+                    }
+                    continue;
                 }
-                End::TooLarge(cause) | End::Rejected(cause) => {
-                    summary.rejected += count;
-                    summary.problem(Problem::rejected(object, records, cause));
+                Turn::Unresolved(rest) => {
+                    for records in rest {
+                        summary.failed += records.len() as u64;
+                        summary.problem(Problem::unresolved(object, records));
+                    }
+                    continue;
                 }
+            };
+            let alone = match self.attempts(object, records).await {
+                End::Delivered => {
+                    self.refuses_all.store(false, Ordering::Relaxed);
+                    summary.sent += records.len() as u64;
+                    isolation.taken();
+                    continue;
+                }
+                End::Failed => {
+                    summary.failed += records.len() as u64;
+                    isolation.unheard();
+                    continue;
+                }
+                End::TooLarge(cause) => {
+                    last_cause = Some(cause);
+                    isolation.too_large(records)
+                }
+                End::Rejected(cause) => {
+                    last_cause = Some(cause);
+                    isolation.refused(records)
+                }
+            };
+            if let (Some(records), Some(cause)) = (alone, last_cause) {
+                reject(&mut summary, records, cause);
             }
         }
-        summary
     }
 
     async fn attempts(&self, object: &str, records: &[Record]) -> End {
@@ -111,7 +155,7 @@ impl Sender {
                     self.exhausted.store(0, Ordering::Relaxed);
                     return End::Delivered;
                 }
-                Verdict::Reject => return End::Rejected(answer.cause()),
+                Verdict::Isolate => return End::Rejected(answer.cause()),
                 Verdict::Split => {
                     self.too_large.fetch_min(body.len(), Ordering::Relaxed);
                     return End::TooLarge(answer.cause());
@@ -186,8 +230,16 @@ fn stop_advice(cause: Cause) -> String {
             "the primary refused our credentials: {cause}; check the token (--token-file or \
              BACKSTOP_PRIMARY_TOKEN) and --header-file, then run the same command again"
         ),
+        "payment_required" => format!(
+            "the primary's account cannot take records: {cause}; check its plan and quota, then run the \
+             same command again"
+        ),
         "redirected" => format!(
             "the primary redirects, which is not followed: {cause}; give its new address with --to"
+        ),
+        "not_accepted" => format!(
+            "the primary does not accept such requests: {cause}; check the address in --to, --format \
+             and --header-file"
         ),
         _ => format!("the primary was not found there: {cause}; check the path in --to"),
     }

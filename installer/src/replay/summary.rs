@@ -96,6 +96,17 @@ impl Problem {
         };
         Self::object(object, format!("the primary refused {which}: {cause}"))
     }
+
+    /// Refused together with others, and not asked for alone.
+    pub(super) fn unresolved(object: &str, records: &[Record]) -> Self {
+        let first = records.first().map_or("", |record| record.id.as_str());
+        let count = records.len();
+        let problem = format!(
+            "too many records were refused to find them all: {count} from {first} on were not sent; \
+             run the same command with a smaller --batch-records"
+        );
+        Self::object(object, problem)
+    }
 }
 
 impl std::fmt::Display for Problem {

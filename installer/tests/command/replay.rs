@@ -193,6 +193,77 @@ async fn a_batch_that_is_too_large_is_split_until_it_fits() {
     assert!(stage.intake.records().values().all(|count| *count == 1));
 }
 
+/// Of 501 records one is refused: the other 500 are sent, and the problem names that one.
+#[tokio::test]
+async fn a_record_that_the_primary_refuses_does_not_keep_its_neighbours() {
+    for status in [400, 422] {
+        let stage = Stage::set().await;
+        stage.intake.refuse_lines_with(Some((status, "poison")));
+        let mut text = lines(0..501, "good");
+        text[250] = line("e-250", "poison");
+        stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &text);
+        let said = run(&mut stage.replay()).await;
+        assert_eq!(said.code, Some(3), "{said:?}");
+        let summary = said.json();
+        assert_balanced(&summary);
+        assert_eq!(
+            counts(&summary, &["records", "sent", "rejected", "failed"]),
+            [501, 500, 1, 0]
+        );
+        let problem = summary["problems"][0]["problem"].as_str().unwrap_or("");
+        let expected = format!("the primary refused the record e-250: rejected (status {status})");
+        assert_eq!(problem, expected);
+        assert_eq!(stage.intake.record_count(), 500);
+        let requests: u64 = stage.intake.requests().values().sum();
+        assert!(requests <= 19, "{requests} requests");
+    }
+}
+
+/// A wrong format: the primary refuses everything, and is not asked for each record.
+#[tokio::test]
+async fn a_primary_that_refuses_everything_is_asked_twenty_times_for_a_thousand_records() {
+    let stage = Stage::set().await;
+    let refusing = Some(Fault::Status(400));
+    stage.intake.set_fault(refusing).await.expect("it holds");
+    stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &lines(0..1000, "one"));
+    let said = run(&mut stage.replay()).await;
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert_eq!(
+        counts(&said.json(), &["records", "sent", "rejected", "failed"]),
+        [1000, 0, 1000, 0]
+    );
+    assert_eq!(stage.intake.requests().values().sum::<u64>(), 20);
+}
+
+/// The account or the form of the request is meant, not the records: none is rejected.
+#[tokio::test]
+async fn a_status_that_is_not_about_records_ends_the_run_and_rejects_none() {
+    for (status, advice) in [
+        (402, "account"),
+        (405, "--format"),
+        (410, "--to"),
+        (415, "--format"),
+        (421, "--to"),
+    ] {
+        let stage = Stage::set().await;
+        stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &lines(0..10, "one"));
+        let fault = Some(Fault::Status(status));
+        stage.intake.set_fault(fault).await.expect("it holds");
+        let said = run(&mut stage.replay()).await;
+        assert_eq!(said.code, Some(3), "{said:?}");
+        let summary = said.json();
+        assert_balanced(&summary);
+        assert_eq!(
+            counts(&summary, &["rejected", "failed"]),
+            [0, 10],
+            "{status}"
+        );
+        let halted = summary["halted"].as_str().unwrap_or("");
+        assert!(halted.contains(advice), "{status}: {halted}");
+        assert_eq!(stage.intake.requests()[&status], 1, "{status}");
+    }
+}
+
 #[tokio::test]
 async fn refused_credentials_end_the_run_and_say_what_to_do() {
     let stage = Stage::set().await;

@@ -44,6 +44,10 @@ pub(crate) enum Say {
     PartialUnheard(Vec<usize>),
     /// 200 at that moment, but read only some turns of the runtime later.
     Unread(Duration),
+    /// This status for a batch with one of these records in it, after so long; else 200.
+    Refuses(u16, Vec<u64>, Duration),
+    /// 200 after so long, and the other one for requests that come in these spans of the rig's time.
+    DownIn(Vec<(Duration, Duration)>, Duration, Box<Say>),
     /// 413 for more than `most` records, or for a batch with record `never` in it.
     TooLarge {
         most: usize,
@@ -72,6 +76,22 @@ pub(crate) struct Call {
 struct ScriptedSink {
     name: SinkName,
     script: Arc<Mutex<Script>>,
+    born: Instant,
+}
+
+/// What is said to a request that comes so long after the beginning.
+fn now(say: Say, elapsed: Duration) -> Say {
+    match say {
+        Say::DownIn(spans, delay, other) => {
+            let is_down = |span: &(Duration, Duration)| (span.0..span.1).contains(&elapsed);
+            if spans.iter().any(is_down) {
+                *other
+            } else {
+                Say::After(delay, 200)
+            }
+        }
+        other => other,
+    }
 }
 
 impl Sink for ScriptedSink {
@@ -115,6 +135,7 @@ impl Sink for ScriptedSink {
             let say = script.in_turn.pop_front().or_else(|| script.always.clone());
             (say.unwrap_or(Say::Status(200)), script.calls.len() - 1)
         };
+        let say = now(say, self.born.elapsed());
         Box::pin(async move {
             let answer = match say {
                 Say::Status(code) => Answer::status(code),
@@ -128,7 +149,7 @@ impl Sink for ScriptedSink {
                     Answer::status(code)
                 }
                 Say::Nothing(failure) => Answer::None(failure),
-                Say::Hang => std::future::pending().await,
+                Say::Hang | Say::DownIn(..) => std::future::pending().await,
                 Say::Partial(failed) => Answer::Partial {
                     failed,
                     code: 503,
@@ -145,6 +166,11 @@ impl Sink for ScriptedSink {
                         tokio::task::yield_now().await;
                     }
                     Answer::status(200)
+                }
+                Say::Refuses(code, bad, delay) => {
+                    sleep(delay).await;
+                    let is_bad = sequences.iter().any(|sequence| bad.contains(sequence));
+                    Answer::status(if is_bad { code } else { 200 })
                 }
                 Say::TooLarge { most, never } => {
                     let has_never = never.is_some_and(|never| sequences.contains(&never));
@@ -234,7 +260,11 @@ impl Rig {
                 let script = Arc::<Mutex<Script>>::default();
                 scripts.insert(name, script.clone());
                 LinkSettings {
-                    sink: Box::new(ScriptedSink { name, script }),
+                    sink: Box::new(ScriptedSink {
+                        name,
+                        script,
+                        born: Instant::now(),
+                    }),
                     role,
                     timeout: Duration::from_secs(5),
                 }

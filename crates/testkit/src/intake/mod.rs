@@ -18,7 +18,7 @@ use http::HeaderMap;
 
 use crate::error::TestkitError;
 use crate::fault::Fault;
-use crate::server::FaultServer;
+use crate::server::{FaultServer, status_code};
 use crate::tls::{Certificates, Tls};
 use store::Store;
 
@@ -86,6 +86,13 @@ impl FakeIntake {
     /// Sets or clears the fault; it holds when this returns.
     pub async fn set_fault(&self, fault: Option<Fault>) -> Result<(), TestkitError> {
         self.server.set_fault(fault).await
+    }
+
+    /// From now on the intake is strict: it answers with this status, and takes nothing, where a line of
+    /// a request has this text in it. `None` ends that.
+    pub fn refuse_lines_with(&self, rule: Option<(u16, &str)>) {
+        let rule = rule.map(|(status, text)| (status_code(status), text.to_owned()));
+        self.store.refuse_lines_with(rule);
     }
 
     /// Whether to keep the accepted lines themselves (off at first: they take memory).

@@ -30,6 +30,8 @@ struct Kept {
     records: HashMap<String, u32>,
     sequences: HashMap<u64, u32>,
     keep_lines: bool,
+    /// A line with this text is refused with this status, and its request with it.
+    refused: Option<(StatusCode, String)>,
     lines: Vec<String>,
     statuses: BTreeMap<u16, u64>,
     last_headers: HeaderMap,
@@ -39,6 +41,10 @@ struct Kept {
 impl Store {
     pub(super) fn keep_lines(&self, keep: bool) {
         lock(&self.kept).keep_lines = keep;
+    }
+
+    pub(super) fn refuse_lines_with(&self, rule: Option<(StatusCode, String)>) {
+        lock(&self.kept).refused = rule;
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
@@ -73,6 +79,7 @@ impl Store {
         let mut kept = lock(&self.kept);
         *kept = Kept {
             keep_lines: kept.keep_lines,
+            refused: kept.refused.take(),
             ..Kept::default()
         };
     }
@@ -90,9 +97,15 @@ impl Store {
             .is_ok_and(|reached| reached.is_ok())
     }
 
-    fn accept(&self, records: Vec<Received>) -> usize {
+    /// Takes the records and says how many; or the status that they are refused with.
+    fn accept(&self, records: Vec<Received>) -> Result<usize, StatusCode> {
         let count = records.len();
         let mut kept = lock(&self.kept);
+        if let Some((status, text)) = &kept.refused
+            && records.iter().any(|record| record.line.contains(text))
+        {
+            return Err(*status);
+        }
         for record in records {
             if let Some(sequence) = record.sequence {
                 *kept.sequences.entry(sequence).or_default() += 1;
@@ -102,7 +115,7 @@ impl Store {
             }
             *kept.records.entry(record.id).or_default() += 1;
         }
-        count
+        Ok(count)
     }
 }
 
@@ -112,10 +125,10 @@ impl Answer for Store {
             return self.refusal(StatusCode::METHOD_NOT_ALLOWED);
         }
         match decode::records(request.headers(), request.body()) {
-            Ok(records) => {
-                let accepted = self.accept(records);
-                Response::new(json!({ "accepted": accepted }).to_string().into())
-            }
+            Ok(records) => match self.accept(records) {
+                Ok(accepted) => Response::new(json!({ "accepted": accepted }).to_string().into()),
+                Err(status) => self.refusal(status),
+            },
             Err((status, reason)) => respond(status, &reason),
         }
     }

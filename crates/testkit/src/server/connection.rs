@@ -211,7 +211,8 @@ impl<A: Answer> Drop for Observation<'_, A> {
     }
 }
 
-fn status_code(status: u16) -> StatusCode {
+/// A status that may not be one.
+pub(crate) fn status_code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 

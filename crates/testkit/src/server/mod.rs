@@ -9,6 +9,8 @@ mod body;
 mod connection;
 mod wire;
 
+pub(crate) use connection::status_code;
+
 use std::future::{Future, pending};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

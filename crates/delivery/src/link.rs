@@ -1,0 +1,104 @@
+//! One sink in the chain, and what is learnt of it as it answers: its breaker, how long it takes, the
+//! size of body that it calls too large.
+//!
+//! Must not act: the chain and the attempts do. State is behind a lock that is never held across an
+//! await.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::breaker::Breaker;
+use crate::clock::Wall;
+use crate::sink::{Role, Sink};
+
+/// No attempt starts with less, unless it is the last chance.
+pub(crate) const LEAST_BUDGET: Duration = Duration::from_millis(100);
+/// What each fallback is reserved at the least.
+const LEAST_RESERVE: Duration = Duration::from_millis(150);
+/// However slow a sink usually is, this much time is worth an attempt: a slow spell must be able to end.
+const LONGEST_NEED: Duration = Duration::from_secs(1);
+
+/// A sink with what the chain needs to know of it.
+#[derive(Debug)]
+pub struct LinkSettings {
+    /// The sink.
+    pub sink: Box<dyn Sink>,
+    /// What it is in the chain. A primary, where there is one, comes first.
+    pub role: Role,
+    /// The longest a single attempt may take, whatever the window leaves.
+    pub timeout: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) sink: Box<dyn Sink>,
+    pub(crate) role: Role,
+    pub(crate) timeout: Duration,
+    state: Mutex<LinkState>,
+}
+
+/// What is learnt of a sink as it answers.
+#[derive(Debug, Default)]
+pub(crate) struct LinkState {
+    pub(crate) breaker: Breaker,
+    /// A running estimate of how long an answer takes.
+    estimate: Option<Duration>,
+    /// The smallest body it called too large, and until when that is believed: larger ones are split
+    /// before they are sent.
+    pub(crate) too_large: Option<(usize, Wall)>,
+    /// It refused the last body as a whole, and has taken nothing since.
+    pub(crate) refuses_all: bool,
+    /// When an attempt was last cut short.
+    last_cut: Option<Instant>,
+}
+
+impl LinkState {
+    /// The sink took something. The estimate of its time rises at once and falls slowly: an attempt in
+    /// too little time costs more than one not made.
+    pub(crate) fn observe(&mut self, took: Duration) {
+        self.refuses_all = false;
+        let mean = self.estimate.unwrap_or(took);
+        self.estimate = Some(took.max(mean * 7 / 8 + took / 8));
+    }
+
+    /// Twice the usual time, so that an ordinary answer fits well.
+    pub(crate) fn reserve(&self) -> Duration {
+        (self.estimate.unwrap_or_default() * 2).max(LEAST_RESERVE)
+    }
+
+    /// Less than this is not worth an attempt: it would only be counted against a sink that is well.
+    pub(crate) fn needs(&self) -> Duration {
+        (self.estimate.unwrap_or_default() * 3 / 2)
+            .min(LONGEST_NEED)
+            .max(LEAST_BUDGET)
+    }
+
+    /// Whether an attempt cut short is not just another one of the same moment.
+    pub(crate) fn is_new_cut(&mut self, now: Instant) -> bool {
+        let last = self.last_cut.replace(now);
+        last.is_none_or(|last| now.duration_since(last) >= LEAST_BUDGET / 2)
+    }
+
+    /// The time a probe may take beyond the handler's run. Short handlers would otherwise never find
+    /// a primary again whose answers take longer than they do.
+    pub(crate) fn probe_grace(&self) -> Duration {
+        self.estimate.map_or(LEAST_RESERVE, |usual| usual * 2)
+    }
+}
+
+impl Link {
+    pub(crate) fn new(settings: LinkSettings) -> Self {
+        Self {
+            sink: settings.sink,
+            role: settings.role,
+            timeout: settings.timeout,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, LinkState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,189 @@
+//! Sees one batch through the chain, in however many pieces it takes.
+//!
+//! A body that the primary refuses for what it says is halved, to find the records that it means
+//! ([`Isolation`]): those are dead letters, the others are delivered. All of it happens inside the flush's
+//! window; what is not resolved when that ends waits, undecided, for the next flush.
+//!
+//! Invariants:
+//! - A dead letter was refused alone, or with a body of which the primary takes nothing.
+//! - The archive is asked once for all dead letters of a batch that were refused alike.
+
+use std::collections::VecDeque;
+
+use crate::batch::Batch;
+use crate::chain::{Chain, Offer, Refusal, Step};
+use crate::isolation::{Isolation, Turn, halves};
+use crate::outcome::{Cause, DeadLetter};
+use crate::sink::{Notice, Role, SinkName};
+use crate::window::WindowView;
+
+/// Requests for one batch in one flush, after which the rest of it is diverted as it is.
+const MOST_REQUESTS: u32 = 128;
+
+/// Dead letters of one batch, by what was said of them.
+#[derive(Debug, Default)]
+struct DeadLetters(Vec<(SinkName, Cause, DeadLetter, Batch)>);
+
+impl DeadLetters {
+    fn add(&mut self, batch: Batch, refusal: Refusal, kind: DeadLetter) {
+        let Refusal { sink, cause, .. } = refusal;
+        let alike =
+            (self.0.iter_mut()).find(|dead| (dead.0, dead.1, dead.2) == (sink, cause, kind));
+        match alike {
+            Some(dead) => dead.3.absorb(batch),
+            None => self.0.push((sink, cause, kind, batch)),
+        }
+    }
+}
+
+impl Chain {
+    /// Sees one batch through. Hands back what no sink took.
+    pub(crate) async fn offer(
+        &self,
+        batch: Batch,
+        mut window: WindowView,
+        rounds: u32,
+    ) -> Vec<Batch> {
+        let mut isolation = Isolation::new(batch, MOST_REQUESTS, self.primary_refuses_all());
+        let mut offer = Offer {
+            rounds,
+            has_dead: false,
+            is_given_up: false,
+        };
+        let mut left = Vec::new();
+        let mut dead = DeadLetters::default();
+        let mut last_refusal = None;
+        let mut is_cut_for_a_fallback = false;
+        let mut unresolved = Vec::new();
+        loop {
+            let batch = match isolation.turn() {
+                Turn::Done => break,
+                Turn::Ask(batch) => batch,
+                Turn::Condemned(rest) => {
+                    self.note_that_all_is_refused();
+                    for batch in rest {
+                        match last_refusal {
+                            Some((refusal, kind)) => dead.add(batch, refusal, kind),
+                            None => left.push(batch),
+                        }
+                    }
+                    break;
+                }
+                Turn::Unresolved(rest) => {
+                    unresolved = rest;
+                    break;
+                }
+            };
+            let alone = match self.offer_once(batch, &mut window, offer).await {
+                Step::Taken => {
+                    isolation.taken();
+                    continue;
+                }
+                Step::Cut(head, tail) => {
+                    isolation.put_first(vec![head, tail]);
+                    continue;
+                }
+                Step::TooLarge(batch, refusal) if refusal.role == Role::Fallback => {
+                    is_cut_for_a_fallback = true;
+                    isolation.put_first(cut(batch));
+                    continue;
+                }
+                Step::TooLarge(batch, refusal) => {
+                    last_refusal = Some((refusal, DeadLetter::TooLarge));
+                    isolation.too_large(batch)
+                }
+                Step::Refused(batch, refusal) => {
+                    last_refusal = Some((refusal, DeadLetter::Rejected));
+                    isolation.refused(batch)
+                }
+                step @ (Step::Settled | Step::Left(_)) => {
+                    if let Step::Left(batch) = step {
+                        left.push(batch);
+                    }
+                    isolation.unheard();
+                    if !is_cut_for_a_fallback {
+                        // The primary is out of time, or down: in pieces the rest would cost the fallback
+                        // more time than there is.
+                        let rest = Batch::merge(isolation.rest());
+                        isolation.put_first(rest.into_iter().collect());
+                    }
+                    None
+                }
+            };
+            if let (Some(batch), Some((refusal, kind))) = (alone, last_refusal) {
+                dead.add(batch, refusal, kind);
+                offer.has_dead = true;
+            }
+        }
+        if self.has_fallback() {
+            unresolved = Batch::merge(unresolved).into_iter().collect();
+            for batch in &mut unresolved {
+                if let Some((refusal, _)) = last_refusal {
+                    batch.divert(refusal.sink, refusal.cause);
+                }
+            }
+            offer.is_given_up = true;
+            left.extend(self.divert(unresolved, &mut window, offer).await);
+        } else {
+            left.extend(unresolved);
+        }
+        let dead = self.make_dead_letters(dead);
+        left.extend(self.divert(dead, &mut window, offer).await);
+        left
+    }
+
+    /// Offers what the primary is not asked for to the fallbacks, in halves where they are too large.
+    async fn divert(
+        &self,
+        batches: Vec<Batch>,
+        window: &mut WindowView,
+        offer: Offer,
+    ) -> Vec<Batch> {
+        let mut queue = VecDeque::from(batches);
+        let mut left = Vec::new();
+        while let Some(batch) = queue.pop_front() {
+            match self.offer_once(batch, window, offer).await {
+                Step::Taken | Step::Settled => {}
+                Step::Left(batch) => left.push(batch),
+                Step::Cut(head, tail) => {
+                    queue.push_front(tail);
+                    queue.push_front(head);
+                }
+                Step::Refused(batch, _) | Step::TooLarge(batch, _) => {
+                    for half in cut(batch).into_iter().rev() {
+                        queue.push_front(half);
+                    }
+                }
+            }
+        }
+        left
+    }
+
+    fn make_dead_letters(&self, dead: DeadLetters) -> Vec<Batch> {
+        let make = |(sink, cause, kind, mut batch): (_, _, _, Batch)| {
+            self.observer.notice(Notice::DeadLetter {
+                sink,
+                cause,
+                records: batch.len(),
+            });
+            batch.make_dead_letter(sink, cause, kind);
+            batch
+        };
+        dead.0.into_iter().map(make).collect()
+    }
+
+    fn primary_refuses_all(&self) -> bool {
+        self.links.iter().any(|link| link.state().refuses_all)
+    }
+
+    fn note_that_all_is_refused(&self) {
+        for link in self.links.iter().filter(|link| link.role == Role::Primary) {
+            link.state().refuses_all = true;
+        }
+    }
+}
+
+fn cut(batch: Batch) -> Vec<Batch> {
+    let (head, tail) = halves(batch);
+    vec![head, tail]
+}
