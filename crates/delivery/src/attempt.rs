@@ -18,6 +18,8 @@ use crate::window::{Limit, Phase, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
 const MOST_ATTEMPTS: u32 = 3;
+/// A sink that answers with errors is asked again after so many times what that answer took.
+const PROBE_SHARE: u32 = 2;
 /// How long a body size that was too large is not tried again.
 const TOO_LARGE_IS_KNOWN: Duration = Duration::from_mins(5);
 
@@ -145,7 +147,15 @@ pub(crate) async fn attempts(
             Answer::Status { .. } | Answer::Partial { .. } => false,
         };
         failures += 1;
-        let opened = sink_failed(chain, link, cause, at_once, retry_after);
+        // Where each probe takes its time, that is to be a small part of all.
+        let patience = took.saturating_mul(PROBE_SHARE);
+        let not_before = retry_after.unwrap_or_default();
+        let not_before = if at_once {
+            not_before
+        } else {
+            not_before.max(patience)
+        };
+        let opened = sink_failed(chain, link, cause, at_once, Some(not_before));
         let pause = retry_after
             .unwrap_or_else(|| Backoff::within_a_flush().delay(failures, chain.jitter.next()));
         let out_of_time = window.left(reserve) < pause + LEAST_BUDGET;

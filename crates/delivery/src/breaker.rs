@@ -3,6 +3,14 @@
 //! Closed: every batch may try the sink. Open: none may, until the cooldown has passed by wall time
 //! (which goes on through a freeze). Then half-open: one small batch, the probe, may try while a
 //! handler runs, when it costs the invocation nothing; its answer closes or reopens the breaker.
+//!
+//! How long the cooldown is depends on what a failure costs:
+//!
+//! - A sink that answers with an error, or refuses the connection, costs one request. Its cooldown is a
+//!   sixth of the time that the outage has lasted, so that the end of an outage is found at most a sixth
+//!   of it too late; and at most a minute.
+//! - A sink that hangs, or whose address or account is wrong, costs time or needs a person. Its cooldown
+//!   is 5 s and doubles with each probe.
 
 use std::time::Duration;
 
@@ -11,7 +19,11 @@ use crate::window::Phase;
 
 /// Failures in a row that open the breaker.
 const THRESHOLD: u32 = 3;
-const FIRST_COOLDOWN: Duration = Duration::from_secs(5);
+/// The cooldown is this part of what the outage has lasted.
+const OUTAGE_SHARE: u32 = 6;
+const LEAST_COOLDOWN: Duration = Duration::from_millis(50);
+/// Where a failure is costly.
+const FIRST_COSTLY_COOLDOWN: Duration = Duration::from_secs(5);
 const LONGEST_COOLDOWN: Duration = Duration::from_mins(1);
 
 /// Whether batches may try the sink.
@@ -43,10 +55,12 @@ pub struct Breaker {
 
 #[derive(Debug, Clone, Copy)]
 struct Opened {
+    /// When the outage began.
+    began: Wall,
     since: Wall,
     until: Wall,
-    /// The cooldown before jitter; doubles each time a probe fails.
-    cooldown: Duration,
+    /// The last cooldown after a costly failure, before jitter.
+    costly: Option<Duration>,
     probing: bool,
 }
 
@@ -95,8 +109,9 @@ impl Breaker {
         self.open.take().is_some()
     }
 
-    /// An attempt failed. `at_once` opens the breaker whatever came before; `not_before` is the
-    /// sink's own `Retry-After`; `random` in `0.0..=1.0` is the jitter. True where this opened it.
+    /// An attempt failed. `at_once`: it was costly, and opens the breaker whatever came before;
+    /// `not_before` prolongs the cooldown, such as by the sink's own `Retry-After`; `random` in
+    /// `0.0..=1.0` is the jitter. True where this opened it.
     pub fn failed(
         &mut self,
         now: Wall,
@@ -104,24 +119,31 @@ impl Breaker {
         not_before: Option<Duration>,
         random: f64,
     ) -> bool {
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         let was_open = self.open;
         if was_open.is_none() && !at_once && self.failures < THRESHOLD {
             return false;
         }
-        let cooldown = match was_open {
-            Some(opened) if opened.probing => (opened.cooldown * 2).min(LONGEST_COOLDOWN),
-            // A straggler of the outage that opened it: nothing new.
-            Some(_) => return false,
-            None => FIRST_COOLDOWN,
+        // A straggler of the outage that opened it is nothing new.
+        if was_open.is_some_and(|opened| !opened.probing) {
+            return false;
+        }
+        let began = was_open.map_or(now, |opened| opened.began);
+        let mut costly = was_open.and_then(|opened| opened.costly);
+        let cooldown = if at_once {
+            let next = costly.map_or(FIRST_COSTLY_COOLDOWN, |last| last.saturating_mul(2));
+            *costly.insert(next.min(LONGEST_COOLDOWN))
+        } else {
+            (now.since(began) / OUTAGE_SHARE).clamp(LEAST_COOLDOWN, LONGEST_COOLDOWN)
         };
         // Between half and the whole of it, so that environments do not probe in step.
         let jittered = cooldown.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
         let wait = jittered.max(not_before.unwrap_or_default().min(LONGEST_COOLDOWN));
         self.open = Some(Opened {
+            began,
             since: now,
             until: now + wait,
-            cooldown,
+            costly,
             probing: false,
         });
         was_open.is_none()
@@ -163,7 +185,7 @@ mod tests {
         }
         assert!(breaker.failed(at(0), false, None, JITTER));
         assert_eq!(breaker.state(at(0)), BreakerState::Open);
-        assert_eq!(breaker.admit(at(4), Phase::Handler), None);
+        assert_eq!(breaker.admit(at(0), Phase::Handler), None);
     }
 
     #[test]
@@ -182,19 +204,69 @@ mod tests {
     }
 
     #[test]
-    fn failed_probes_double_the_cooldown_up_to_a_minute() {
+    fn costly_probes_double_the_cooldown_up_to_a_minute() {
         let mut breaker = opened(at(0));
         let mut now = at(5);
         for cooldown in [10, 20, 40, 60, 60] {
             assert_eq!(breaker.admit(now, Phase::Handler), Some(Permit::Probe));
             assert!(
-                !breaker.failed(now, false, None, JITTER),
+                !breaker.failed(now, true, None, JITTER),
                 "it was open already"
             );
             let last = now + Duration::from_secs(cooldown - 1);
             assert_eq!(breaker.state(last), BreakerState::Open, "{cooldown}");
             now = now + Duration::from_secs(cooldown);
             assert_eq!(breaker.state(now), BreakerState::HalfOpen, "{cooldown}");
+        }
+    }
+
+    #[test]
+    fn a_cheap_failure_cools_for_a_sixth_of_what_the_outage_has_lasted() {
+        let ms = |milliseconds| Wall(Duration::from_millis(milliseconds));
+        let mut breaker = Breaker::default();
+        for _ in 0..3 {
+            breaker.failed(ms(0), false, None, JITTER);
+        }
+        // The outage has lasted so long, and then it cools for so long.
+        for (lasted, cooldown) in [
+            (0, 50),
+            (50, 50),
+            (300, 50),
+            (1200, 200),
+            (30_000, 5000),
+            (360_000, 60_000),
+            (9_000_000, 60_000),
+        ] {
+            if lasted > 0 {
+                let permit = breaker.admit(ms(lasted), Phase::Handler);
+                assert_eq!(permit, Some(Permit::Probe), "{lasted}");
+                breaker.failed(ms(lasted), false, None, JITTER);
+            }
+            let (before, after) = (ms(lasted + cooldown - 1), ms(lasted + cooldown));
+            assert_eq!(breaker.state(before), BreakerState::Open, "{lasted}");
+            assert_eq!(breaker.state(after), BreakerState::HalfOpen, "{lasted}");
+        }
+        assert!(breaker.succeeded());
+        // The next outage begins from the least again.
+        for _ in 0..3 {
+            breaker.failed(ms(10_000_000), false, None, JITTER);
+        }
+        assert_eq!(breaker.state(ms(10_000_050)), BreakerState::HalfOpen);
+    }
+
+    #[test]
+    fn a_sink_that_hangs_again_goes_on_where_its_cooldown_was() {
+        let mut breaker = opened(at(0));
+        for (now, at_once, cooldown) in [
+            (6, false, 1),
+            (12, true, 10),
+            (24, false, 4),
+            (30, true, 20),
+        ] {
+            assert_eq!(breaker.admit(at(now), Phase::Handler), Some(Permit::Probe));
+            breaker.failed(at(now), at_once, None, JITTER);
+            assert_eq!(breaker.state(at(now + cooldown)), BreakerState::HalfOpen);
+            assert_eq!(breaker.state(at(now + cooldown - 1)), BreakerState::Open);
         }
     }
 
