@@ -9,7 +9,7 @@
 //! 4. `backstop_delivery::Chain`: batches go to the primary, or to the fallbacks.
 //! 5. `backstop_delivery::Ledger`: what became of each record, written at shutdown.
 //!
-//! `pipeline` is that flow on one screen; `lifecycle` decides when to send and when to tell
+//! `pipeline` is the loop that drives that flow; `lifecycle` decides when to send and when to tell
 //! Lambda that we are ready; `app` puts the parts together.
 
 mod app;

@@ -3,4 +3,5 @@
 
 pub(crate) mod api;
 pub(crate) mod flush;
+pub(crate) mod invocation;
 pub(crate) mod rate;

@@ -1,0 +1,97 @@
+//! The flush under way: how it begins, what bounds it, and what comes back of it.
+//!
+//! Invariant: there is one at a time, and it ends with the pipeline.
+
+use std::time::Duration;
+
+use backstop_delivery::{Batch, Phase};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::{NO_DEADLINE, Pipeline};
+use crate::lifecycle::api::Lifecycle;
+use crate::lifecycle::flush::Stage;
+
+/// While memory runs short, a flush may not go on for longer than this without a sink taking anything,
+/// and then has a little more for the next one.
+const PRESSED: Duration = Duration::from_millis(500);
+const PRESSED_REST: Duration = Duration::from_millis(300);
+/// After a flush in which no sink took anything, the next try comes no sooner, unless the stage changes.
+const STUCK: Duration = Duration::from_secs(1);
+
+/// A flush under way; it ends with whoever waits for it.
+#[derive(Debug)]
+pub(crate) struct Flush(pub(super) JoinHandle<Vec<Batch>>);
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<L: Lifecycle> Pipeline<L> {
+    pub(super) fn start_flush(&mut self) {
+        let now = Instant::now();
+        let is_bounded = self.api.is_some() && !self.managed_instances;
+        match (self.window.current().phase, self.invocation.stage) {
+            (Phase::Shutdown, _) => {}
+            // No invocation bounds it; a freeze may interrupt it, and the thaw is noticed.
+            _ if !is_bounded => self.window.set(Phase::Handler, now + NO_DEADLINE),
+            (_, Stage::Handler) => self.window.set(Phase::Handler, self.invocation.ends),
+            (_, Stage::PostRuntime) => {}
+        }
+        self.invocation.has_flushed = true;
+        self.progress.1 = now;
+        self.handover.flush_begins(&self.ledger.lock());
+        let batches = self.buffer.take(self.clock.wall());
+        let (chain, window) = (self.chain.clone(), self.window_view.clone());
+        let flush = async move { chain.flush(batches, &window).await };
+        self.flush = Some(Flush(tokio::spawn(flush)));
+        self.tell_inbox();
+    }
+
+    pub(super) fn flushed(&mut self, left: Vec<Batch>) {
+        self.flush = None;
+        let in_vain = !left.is_empty() && self.buffer.is_all_that_was_out(&left);
+        self.stuck_until = in_vain.then(|| Instant::now() + STUCK);
+        self.buffer.settle(left, self.clock.wall());
+        let handover = &mut self.handover;
+        handover.flush_is_over(&mut self.buffer, &self.ledger.lock());
+        self.tell_inbox();
+    }
+
+    /// A burst fills the buffer faster than a sink that hangs is given up: it is given up sooner.
+    pub(super) fn hurry_when_pressed(&mut self) {
+        let now = Instant::now();
+        let delivered = self.ledger.lock().delivered_in_all();
+        if delivered != self.progress.0 || self.flush.is_none() {
+            self.progress = (delivered, now);
+        }
+        let window = self.window.current();
+        let is_pressed = self.buffer.held_bytes() > self.buffer.max_bytes() / 2;
+        let ends = now + PRESSED_REST;
+        if is_pressed
+            && now >= self.progress.1 + PRESSED
+            && window.phase == Phase::Handler
+            && window.ends > ends
+        {
+            self.progress.1 = now;
+            self.window.set(Phase::Handler, ends);
+        }
+    }
+
+    /// Holding back helps only while something is being sent: what Lambda has to say next may be what
+    /// the sending waits for, such as that the runtime is done.
+    pub(super) fn tell_inbox(&self) {
+        let draining = self.flush.is_some() && self.chain.is_open_for_business();
+        self.inbox.observe(self.buffer.held_bytes(), draining);
+    }
+}
+
+/// Waits for the flush under way; for ever where there is none.
+pub(super) async fn ended(flush: &mut Option<Flush>) -> Vec<Batch> {
+    match flush {
+        Some(flush) => (&mut flush.0).await.unwrap_or_default(),
+        None => std::future::pending().await,
+    }
+}
