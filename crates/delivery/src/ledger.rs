@@ -23,17 +23,20 @@ pub enum DropReason {
     Shutdown,
     /// A log line of the extension itself, which must not go round: dropped on purpose.
     OwnLog,
+    /// Of a type that the operator does not want delivered: dropped on purpose.
+    NotAsked,
     /// The process was killed; a later run of the environment found neither them nor their delivery.
     Killed,
 }
 
 impl DropReason {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::BufferFull,
         Self::Rejected,
         Self::TooLarge,
         Self::Shutdown,
         Self::OwnLog,
+        Self::NotAsked,
         Self::Killed,
     ];
 
@@ -45,13 +48,14 @@ impl DropReason {
             Self::TooLarge => "too_large",
             Self::Shutdown => "shutdown",
             Self::OwnLog => "own_log",
+            Self::NotAsked => "not_asked",
             Self::Killed => "killed",
         }
     }
 
     /// Whether dropping was what the operator wants.
     pub fn is_intentional(self) -> bool {
-        matches!(self, Self::OwnLog)
+        matches!(self, Self::OwnLog | Self::NotAsked)
     }
 }
 
@@ -127,7 +131,11 @@ impl Ledger {
         let mut counts = before.clone();
         counts.lost_upstream = self.lost_upstream;
         counts.receive(self.received - before.received);
-        for reason in [DropReason::BufferFull, DropReason::OwnLog] {
+        for reason in [
+            DropReason::BufferFull,
+            DropReason::OwnLog,
+            DropReason::NotAsked,
+        ] {
             counts.drop_records(reason, self.dropped(reason) - before.dropped(reason));
         }
         counts
