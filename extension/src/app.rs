@@ -16,14 +16,17 @@ use backstop_delivery::{
 };
 use backstop_sinks::codec::{LineEncoder, Resource};
 use backstop_sinks::{FirehoseSink, HttpError, HttpsSink, S3Sink, SharedHttp};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::buffer::Handover;
 use crate::buffer::spool::{Books, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
-use crate::pipeline::{Parts, Pipeline};
+use crate::pipeline::{Parts, Pipeline, Wanted};
 use crate::source::{Inbox, Listener};
 
 /// The longest a fallback may take for one attempt, whatever the window leaves.
@@ -65,9 +68,10 @@ async fn start(
         );
     }
     let (mut api, function) = registered?;
+    let stop = terminated();
     if settings.primary.is_none() && settings.fallbacks.is_empty() {
         // The configuration's errors have said so.
-        idle(api).await;
+        idle(api, stop, &log).await;
         return Ok(());
     }
     let listener = match Listener::bind(&runtime_api).await {
@@ -77,7 +81,7 @@ async fn start(
                 "Cannot listen for telemetry",
                 &json!({"error": error.to_string()}),
             );
-            idle(api).await;
+            idle(api, stop, &log).await;
             return Ok(());
         }
     };
@@ -93,7 +97,7 @@ async fn start(
                 "This platform has no Telemetry API: nothing will be sent",
                 &json!({}),
             );
-            idle(api).await;
+            idle(api, stop, &log).await;
             return Ok(());
         }
         Err(error) => {
@@ -101,7 +105,7 @@ async fn start(
                 "Cannot subscribe to telemetry",
                 &json!({"error": error.to_string()}),
             );
-            idle(api).await;
+            idle(api, stop, &log).await;
             return Ok(());
         }
     }
@@ -118,6 +122,8 @@ async fn start(
     let handover = handover(&settings, &log);
     let parts = Parts {
         api,
+        stop,
+        wanted: Wanted::new(&settings.telemetry_types),
         inbox,
         chain: Arc::new(chain),
         ledger,
@@ -224,13 +230,34 @@ fn resource(settings: &Settings, function: &Function) -> Resource {
     }
 }
 
+/// Resolves when the process gets SIGTERM, which from here on does not end it by itself. Lambda sends
+/// none to extensions; a container's runtime and emulators do.
+fn terminated() -> BoxFuture<'static, ()> {
+    let Ok(mut signals) = signal(SignalKind::terminate()) else {
+        return std::future::pending().boxed();
+    };
+    async move {
+        signals.recv().await;
+    }
+    .boxed()
+}
+
 /// Answers Lambda, and does nothing else, until it shuts us down or answers no more.
-async fn idle(mut api: Api) {
+async fn idle(mut api: Api, mut stop: BoxFuture<'static, ()>, log: &Log) {
     loop {
         let event;
-        (api, event) = api.next().await;
-        if matches!(event, Ok(Event::Shutdown { .. }) | Err(_)) {
-            return;
+        (api, event) = tokio::select! {
+            event = api.next() => event,
+            () = &mut stop => return,
+        };
+        match event {
+            Ok(Event::Shutdown { .. }) => return,
+            Ok(Event::Invoke { .. } | Event::Other) => {}
+            Err(error) => {
+                let details = json!({"error": error.to_string()});
+                log.warn("Lambda's API answers no more", &details);
+                return;
+            }
         }
     }
 }

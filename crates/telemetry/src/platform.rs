@@ -7,6 +7,13 @@ use serde::Deserialize;
 /// Field names follow the Telemetry API schema reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Platform {
+    /// An invocation has started.
+    Start {
+        /// The invocation's request id; empty where the platform gave none.
+        request_id: String,
+        /// When the platform says it was, as text; empty where it does not.
+        time: String,
+    },
     /// The runtime has finished an invocation (never sent on Lambda Managed Instances).
     RuntimeDone {
         /// The invocation's request id; empty where the platform gave none.
@@ -42,6 +49,10 @@ impl Platform {
         // A record of an unexpected shape still is the event its type says.
         let fields = || serde_json::from_str::<Fields>(record).unwrap_or_default();
         match name {
+            "platform.start" => Self::Start {
+                request_id: fields().request_id,
+                time: time.trim_matches('"').to_owned(),
+            },
             "platform.runtimeDone" => Self::RuntimeDone {
                 request_id: fields().request_id,
                 time: time.trim_matches('"').to_owned(),

@@ -3,14 +3,17 @@
 //! Plain HTTP/1.1 to the address in `AWS_LAMBDA_RUNTIME_API`, without the machinery of the shared
 //! client: this is on the path of every environment's init.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 /// What we buffer at Lambda: sent always, since the documentation contradicts itself on defaults.
 const MAX_ITEMS: u32 = 1000;
@@ -18,7 +21,15 @@ const MAX_BYTES: u32 = 262_144;
 const TIMEOUT_MS: u32 = 25;
 /// The schema we want, and the one every environment knows.
 const SCHEMAS: [&str; 2] = ["2025-01-29", "2022-12-13"];
+/// How the one event reads that must not be missed.
+const SHUTDOWN: &[u8] = b"\"SHUTDOWN\"";
 const ID: &str = "lambda-extension-identifier";
+/// The type of the events that the lifecycle acts on.
+const PLATFORM: &str = "platform";
+/// Waits before `/next` is called again after a failure that may pass.
+const RETRY_MS: [u64; 3] = [10, 50, 200];
+/// Events in a row that are none: the platform speaks another language.
+const MOST_UNREADABLE: u32 = 3;
 
 /// A failure of the local APIs.
 #[derive(Debug, thiserror::Error)]
@@ -38,29 +49,85 @@ pub(crate) enum ApiError {
     },
     #[error("the Lambda API gave no extension identifier")]
     NoIdentifier,
-    #[error("the Lambda API sent an event that cannot be read: {0}")]
-    Event(#[from] serde_json::Error),
+    #[error("the Lambda API sent {MOST_UNREADABLE} events in a row that cannot be read")]
+    Unreadable,
+}
+
+impl ApiError {
+    /// Whether the same call may do better. A 403 says that the environment goes away, and a 500 that
+    /// it is broken.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Broken(_) => true,
+            Self::Refused { status, .. } => matches!(status.as_u16(), 408 | 429 | 502..=504),
+            Self::NoIdentifier | Self::Unreadable => false,
+        }
+    }
 }
 
 /// A lifecycle event.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "eventType", rename_all = "UPPERCASE")]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    #[serde(rename_all = "camelCase")]
+    /// An id that is empty and a deadline of 0 are not known.
     Invoke {
         request_id: String,
         deadline_ms: u64,
     },
-    #[serde(rename_all = "camelCase")]
     Shutdown {
-        #[serde(default)]
         shutdown_reason: String,
-        #[serde(default)]
         deadline_ms: u64,
     },
     /// None that we registered for; kept apart so that a new kind never ends us.
-    #[serde(other)]
     Other,
+}
+
+impl Event {
+    /// Reads an event, whatever of it can be read. `None` where its kind is not known.
+    fn read(body: &[u8]) -> Option<Self> {
+        let event: Value = serde_json::from_slice(body).ok()?;
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let deadline_ms = milliseconds(&event["deadlineMs"]);
+        Some(match event["eventType"].as_str()? {
+            "INVOKE" => Self::Invoke {
+                request_id: text("requestId"),
+                deadline_ms,
+            },
+            "SHUTDOWN" => Self::Shutdown {
+                shutdown_reason: text("shutdownReason"),
+                deadline_ms,
+            },
+            _ => Self::Other,
+        })
+    }
+
+    /// What an event is taken for that cannot be read: whatever it says, it is an answer to `/next`, so
+    /// that a function may be running.
+    fn guess(body: &[u8]) -> Self {
+        let is_shutdown = body.windows(SHUTDOWN.len()).any(|part| part == SHUTDOWN);
+        let (text, deadline_ms) = (String::new(), 0);
+        if is_shutdown {
+            Self::Shutdown {
+                shutdown_reason: text,
+                deadline_ms,
+            }
+        } else {
+            Self::Invoke {
+                request_id: text,
+                deadline_ms,
+            }
+        }
+    }
+}
+
+/// Milliseconds in any form a number has in JSON; 0 where there are none.
+fn milliseconds(value: &Value) -> u64 {
+    let written = value.as_str().and_then(|text| text.trim().parse().ok());
+    let whole = value.as_u64().or(written);
+    let decimal = || value.as_f64().map(Duration::try_from_secs_f64);
+    whole.unwrap_or_else(|| match decimal() {
+        Some(Ok(seconds)) => seconds.as_secs(),
+        _ => 0,
+    })
 }
 
 /// What came of subscribing.
@@ -95,6 +162,8 @@ pub(crate) struct Api {
     address: String,
     id: String,
     connection: Option<SendRequest<Full<Bytes>>>,
+    /// Events in a row that could not be read.
+    unreadable: u32,
 }
 
 struct Answer {
@@ -114,6 +183,7 @@ impl Api {
             address: address.to_owned(),
             id: String::new(),
             connection: None,
+            unreadable: 0,
         };
         let request = api
             .request(Method::POST, "/2020-01-01/extension/register")
@@ -132,12 +202,27 @@ impl Api {
         ))
     }
 
-    /// Subscribes the listener at `uri` to telemetry of these types.
+    /// Subscribes the listener at `uri` to telemetry of these types, `platform` among them: the
+    /// lifecycle depends on it. Where the platform refuses that, what was asked for has to do.
     pub(crate) async fn subscribe(
         &mut self,
         uri: &str,
         types: &[&str],
     ) -> Result<Subscription, ApiError> {
+        let mut heard = types.to_vec();
+        if heard.contains(&PLATFORM) {
+            return self.subscribe_to(uri, types).await;
+        }
+        heard.push(PLATFORM);
+        match self.subscribe_to(uri, &heard).await {
+            Err(ApiError::Refused { status, .. }) if status == StatusCode::BAD_REQUEST => {
+                self.subscribe_to(uri, types).await
+            }
+            result => result,
+        }
+    }
+
+    async fn subscribe_to(&mut self, uri: &str, types: &[&str]) -> Result<Subscription, ApiError> {
         let mut refusal = None;
         for schema in SCHEMAS {
             let body = json!({
@@ -204,6 +289,21 @@ impl Api {
         })
     }
 
+    async fn ask_for_event(&mut self) -> Result<Event, ApiError> {
+        let request = self.request(Method::GET, "/2020-01-01/extension/event/next");
+        let answer = self.send(request, "").await?;
+        let body = answer.expect("/extension/event/next")?.body;
+        if let Some(event) = Event::read(&body) {
+            self.unreadable = 0;
+            return Ok(event);
+        }
+        self.unreadable += 1;
+        if self.unreadable == MOST_UNREADABLE {
+            return Err(ApiError::Unreadable);
+        }
+        Ok(Event::guess(&body))
+    }
+
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ApiError> {
         let stream =
             TcpStream::connect(&self.address)
@@ -221,14 +321,16 @@ impl Api {
 
 impl Lifecycle for Api {
     async fn next(mut self) -> (Self, Result<Event, ApiError>) {
-        let request = self.request(Method::GET, "/2020-01-01/extension/event/next");
-        let event = match self.send(request, "").await {
-            Ok(answer) => answer
-                .expect("/extension/event/next")
-                .and_then(|answer| Ok(serde_json::from_slice(&answer.body)?)),
-            Err(error) => Err(error),
-        };
-        (self, event)
+        let mut waits = RETRY_MS.iter();
+        loop {
+            let event = self.ask_for_event().await;
+            match (&event, waits.next()) {
+                (Err(error), Some(wait)) if error.may_pass() => {
+                    sleep(Duration::from_millis(*wait)).await;
+                }
+                _ => return (self, event),
+            }
+        }
     }
 }
 
@@ -246,5 +348,102 @@ impl Answer {
             status: self.status,
             body,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn invoke(request_id: &str, deadline_ms: u64) -> Option<Event> {
+        let request_id = request_id.to_owned();
+        Some(Event::Invoke {
+            request_id,
+            deadline_ms,
+        })
+    }
+
+    fn shutdown(shutdown_reason: &str, deadline_ms: u64) -> Option<Event> {
+        let shutdown_reason = shutdown_reason.to_owned();
+        Some(Event::Shutdown {
+            shutdown_reason,
+            deadline_ms,
+        })
+    }
+
+    #[test]
+    fn of_an_event_is_read_what_can_be() {
+        let deadline = |deadline: &str| {
+            format!(r#"{{"eventType":"INVOKE","requestId":"r","deadlineMs":{deadline}}}"#)
+        };
+        for (body, expected) in [
+            (deadline("1700000000000"), invoke("r", 1_700_000_000_000)),
+            (deadline("1700000000000.7"), invoke("r", 1_700_000_000_000)),
+            (deadline("1.7e12"), invoke("r", 1_700_000_000_000)),
+            (
+                deadline(r#"" 1700000000000 ""#),
+                invoke("r", 1_700_000_000_000),
+            ),
+            (deadline("-1"), invoke("r", 0)),
+            (deadline("1e400"), None),
+            (deadline("1e300"), invoke("r", 0)),
+            (deadline("null"), invoke("r", 0)),
+            (deadline(r#""soon""#), invoke("r", 0)),
+            (deadline("[1]"), invoke("r", 0)),
+            (r#"{"eventType":"INVOKE"}"#.to_owned(), invoke("", 0)),
+            (
+                r#"{"eventType":"INVOKE","requestId":7,"deadlineMs":9}"#.to_owned(),
+                invoke("", 9),
+            ),
+            (
+                r#"{"deadlineMs":9,"shutdownReason":"spindown","eventType":"SHUTDOWN"}"#.to_owned(),
+                shutdown("spindown", 9),
+            ),
+            (
+                r#"{"eventType":"SHUTDOWN","shutdownReason":null,"deadlineMs":-9}"#.to_owned(),
+                shutdown("", 0),
+            ),
+            (r#"{"eventType":"RESUME"}"#.to_owned(), Some(Event::Other)),
+            (r#"{"eventType":1}"#.to_owned(), None),
+            ("{}".to_owned(), None),
+            ("[]".to_owned(), None),
+            ("7".to_owned(), None),
+            (r#"{"eventType":"INV"#.to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(Event::read(body.as_bytes()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_taken_for_an_invocation_unless_it_says_shutdown() {
+        for body in [
+            "",
+            "{\"odd\":",
+            r#"{"eventType":"INVOKE","requestId":"SHUTDOWN"#,
+        ] {
+            assert_eq!(Some(Event::guess(body.as_bytes())), invoke("", 0), "{body}");
+        }
+        let cut_off = r#"{"eventType":"SHUTDOWN","shutdownReason":"spin"#;
+        assert_eq!(Some(Event::guess(cut_off.as_bytes())), shutdown("", 0));
+    }
+
+    #[test]
+    fn only_a_failure_that_may_pass_is_tried_again() {
+        let refused = |status: u16| ApiError::Refused {
+            path: "",
+            status: StatusCode::from_u16(status).unwrap(),
+            body: String::new(),
+        };
+        for (status, expected) in [
+            (400, false),
+            (403, false),
+            (429, true),
+            (500, false),
+            (503, true),
+        ] {
+            assert_eq!(refused(status).may_pass(), expected, "{status}");
+        }
+        assert!(!ApiError::Unreadable.may_pass());
     }
 }

@@ -69,6 +69,8 @@ pub(crate) struct Situation {
     pub(crate) wants_probe: bool,
     /// There is time left in the window.
     pub(crate) in_time: bool,
+    /// The runtime's end will not be heard of: the handler may be done already.
+    pub(crate) may_be_over: bool,
 }
 
 /// What to do.
@@ -119,7 +121,7 @@ pub(crate) fn decide(situation: &Situation) -> Action {
         (Manner::Continuous, _) | (Manner::Early, Stage::PostRuntime) => Action::BeReady,
         (Manner::End, Stage::Handler) if !situation.in_time => Action::BeReady,
         (Manner::End, Stage::Handler) => {
-            let left_over = can_send && !situation.has_flushed;
+            let left_over = can_send && (!situation.has_flushed || situation.may_be_over);
             flush_if(
                 left_over || is_much || (probes && !situation.has_flushed),
                 Action::Wait,
@@ -154,6 +156,7 @@ mod tests {
             stuck: false,
             wants_probe: false,
             in_time: true,
+            may_be_over: false,
         }
     }
 
@@ -171,8 +174,9 @@ mod tests {
         let stuck: Change = |s| s.stuck = true;
         let probe: Change = |s| s.wants_probe = true;
         let late: Change = |s| s.in_time = false;
+        let unheard: Change = |s| s.may_be_over = true;
         // What each manner does: end, early, continuous.
-        let table: [(&str, &[Change], [Action; 3]); 20] = [
+        let table: [(&str, &[Change], [Action; 3]); 23] = [
             ("a little, young", &[], [Flush, BeReady, BeReady]),
             ("nothing", &[nothing], [Wait, BeReady, BeReady]),
             ("a little, old", &[old], [Flush, Flush, BeReady]),
@@ -202,6 +206,21 @@ mod tests {
             (
                 "the invocation's time is up",
                 &[late],
+                [BeReady, BeReady, BeReady],
+            ),
+            (
+                "sent once, then a little, and the end is never heard of",
+                &[flushed, old, unheard],
+                [Flush, BeReady, BeReady],
+            ),
+            (
+                "no sink takes it, and the end is never heard of",
+                &[flushed, stuck, probe, unheard],
+                [Wait, BeReady, BeReady],
+            ),
+            (
+                "the time is up, and the end is never heard of",
+                &[late, unheard],
                 [BeReady, BeReady, BeReady],
             ),
             (

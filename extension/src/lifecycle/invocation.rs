@@ -1,8 +1,18 @@
-//! The invocation at hand: what is known of it, and when it must be over.
+//! The invocation at hand: what is known of it, and how long `/next` may be held for it.
+//!
+//! Invariant: where the news of the runtime's end cannot be expected, the hold ends soon after the last
+//! sign that the handler ran. Must not know sinks or buffers.
 
+use std::time::Duration;
+
+use backstop_delivery::Wall;
 use tokio::time::Instant;
 
+use super::clocks::{Began, Timeout};
 use super::flush::{Manner, Stage};
+
+/// Without an invocation's deadline (Managed Instances, init): longer than any attempt.
+pub(crate) const NO_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The invocation at hand; before the first one, init.
 #[derive(Debug)]
@@ -10,8 +20,97 @@ pub(crate) struct Invocation {
     pub(crate) request_id: String,
     pub(crate) manner: Manner,
     pub(crate) stage: Stage,
-    /// Lambda's deadline, with a margin.
-    pub(crate) ends: Instant,
+    began: Began,
+    /// Lambda's deadline, with a margin; `None` where it is not known.
+    ends: Option<Instant>,
+    /// The last sign that the handler ran.
+    alive: Instant,
+    /// The news of the runtime's end may be among what Lambda or we have dropped.
+    is_news_lost: bool,
     pub(crate) has_flushed: bool,
     pub(crate) is_reported: bool,
+}
+
+impl Invocation {
+    /// Before the first invocation.
+    pub(crate) fn init(manner: Manner) -> Self {
+        let now = Instant::now();
+        Self {
+            request_id: String::new(),
+            manner,
+            stage: Stage::Handler,
+            began: Began::new(now, Wall::default(), 0),
+            ends: Some(now),
+            alive: now,
+            is_news_lost: false,
+            has_flushed: false,
+            is_reported: true,
+        }
+    }
+
+    /// INVOKE has just arrived.
+    pub(crate) fn new(request_id: String, manner: Manner, began: Began, timeout: Timeout) -> Self {
+        Self {
+            request_id,
+            manner,
+            stage: Stage::Handler,
+            ends: began.ends(timeout),
+            alive: began.at(),
+            began,
+            is_news_lost: false,
+            has_flushed: false,
+            is_reported: false,
+        }
+    }
+
+    /// Whether a record with this id is about this invocation. Some platforms give none.
+    pub(crate) fn is_meant(&self, request_id: &str) -> bool {
+        request_id.is_empty() || request_id == self.request_id
+    }
+
+    /// The handler has just shown that it runs.
+    pub(crate) fn is_alive(&mut self, now: Instant) {
+        self.alive = now;
+    }
+
+    /// The platform says when it started.
+    pub(crate) fn started(&mut self, time: &str, timeout: Timeout) {
+        self.began.started(Wall::from_rfc3339(time));
+        self.ends = self.began.ends(timeout);
+    }
+
+    /// It is over: what it has shown of the function's timeout.
+    pub(crate) fn teach(&self, timeout: &mut Timeout) {
+        self.began.teach(timeout);
+    }
+
+    /// Telemetry was dropped, and with it perhaps the news of the runtime's end.
+    pub(crate) fn lose_news(&mut self) {
+        self.is_news_lost = true;
+    }
+
+    /// Whether the news of the runtime's end is worth waiting for, where it can be expected at all.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.ends.is_some() && !self.is_news_lost
+    }
+
+    /// When the invocation must be over.
+    pub(crate) fn ends(&self) -> Instant {
+        self.ends.unwrap_or(self.began.at() + NO_DEADLINE)
+    }
+
+    /// When the handler's stage is over, for all we know: at the deadline where the news of its end can
+    /// be expected; else it may have ended with its last sign, from where the user's bound counts.
+    pub(crate) fn handler_ends(&self, is_news_expected: bool, max_added: Duration) -> Instant {
+        if is_news_expected && self.is_bounded() {
+            self.ends()
+        } else {
+            self.ends().min(self.alive + max_added)
+        }
+    }
+
+    /// How long ago the runtime was done, when the platform gives that time.
+    pub(crate) fn since_done(&self, time: &str, now: Instant, wall: Wall) -> Duration {
+        self.began.since_done(Wall::from_rfc3339(time), now, wall)
+    }
 }

@@ -2,6 +2,8 @@
 //! that we are ready.
 
 pub(crate) mod api;
+pub(crate) mod clocks;
 pub(crate) mod flush;
 pub(crate) mod invocation;
+pub(crate) mod news;
 pub(crate) mod rate;

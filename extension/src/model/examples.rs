@@ -3,7 +3,7 @@
 use backstop_config::FlushStrategy;
 
 use super::run;
-use super::steps::{End, Invocation, Manner, Output, Setup, Step};
+use super::steps::{Deadline, End, Invocation, Manner, News, Output, Setup, Step};
 
 const SETUP: Setup = Setup {
     strategy: FlushStrategy::Auto,
@@ -12,6 +12,9 @@ const SETUP: Setup = Setup {
     buffer_max_bytes: 8_000,
     sinks: [true, true, true],
     has_spool: true,
+    ahead_ms: 0,
+    at_shutdown: Vec::new(),
+    shutdown_deadline: Deadline::Right,
 };
 
 fn output(after: u64, records: u64) -> Output {
@@ -23,15 +26,26 @@ fn output(after: u64, records: u64) -> Output {
     }
 }
 
-/// A short invocation; what is not said is zero.
+/// An ordinary end, with nothing in particular.
+const INVOCATION: Invocation = Invocation {
+    output: Vec::new(),
+    rest: 0,
+    news_late: 0,
+    gap: 0,
+    freeze_breaks: false,
+    end: End::Done,
+    news: News::Once,
+    deadline: Deadline::Right,
+    clocks_part: 0,
+};
+
+/// A short invocation; what is not given is zero.
 fn invocation(output: Vec<Output>, rest: u64, end: End) -> Step {
     Step::Invoke(Invocation {
         output,
         rest,
-        news_late: 0,
-        gap: 0,
-        freeze_breaks: false,
         end,
+        ..INVOCATION
     })
 }
 
@@ -119,9 +133,8 @@ fn a_flush_that_the_shutdown_finds_under_way_begins_anew() {
             output,
             rest,
             news_late,
-            gap: 0,
             freeze_breaks: true,
-            end: End::Done,
+            ..INVOCATION
         })
     };
     let pad = |after, records, padding| Output {
@@ -179,11 +192,8 @@ fn what_a_flush_has_delivered_hides_no_loss() {
         Step::Sink(0, Manner::Refuse(413, 16)),
         Step::Invoke(Invocation {
             output: vec![output(0, 10), output(0, 12)],
-            rest: 0,
-            news_late: 0,
             gap: 100,
-            freeze_breaks: false,
-            end: End::Done,
+            ..INVOCATION
         }),
         invocation(vec![output(50, 1)], 46, End::Killed(51, 0)),
     ];

@@ -1,89 +1,29 @@
 //! Lambda: invokes, delivers telemetry, freezes, resets and kills; and holds the extension to its time.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backstop_config::{FlushSettings, InitializationType};
-use backstop_delivery::{
-    Chain, ChainParts, Jitter, LinkSettings, Phase, Role, SharedLedger, Window, WindowControl,
-};
+use backstop_delivery::Wall;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tempfile::TempDir;
-use tokio::sync::Notify;
-use tokio::task::{JoinHandle, yield_now};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::life::Life;
 use super::rules::{self, Books as Account};
-use super::steps::{End, Invocation, Setup, Step};
-use super::world::{Deaf, Number, SINKS, World};
-use crate::buffer::Handover;
-use crate::buffer::spool::{Books, Spool};
-use crate::diagnostics::Log;
-use crate::lifecycle::api::{ApiError, Event, Lifecycle};
-use crate::pipeline::{Parts, Pipeline};
-use crate::source::Inbox;
+use super::steps::{Deadline, End, Invocation, News, Output, Setup, Step};
+use super::world::{Number, World};
+use crate::lifecycle::api::Event;
 
 /// The function's time-out.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(3);
 /// What Lambda gives at shutdown before it kills.
-const SHUTDOWN: Duration = Duration::from_secs(2);
+pub(super) const SHUTDOWN: Duration = Duration::from_secs(2);
 /// The resolution of tokio's timer, twice: one at either end.
 const TICK: Duration = Duration::from_millis(2);
-
-/// The extension's end of the local API.
-#[derive(Debug, Clone, Default)]
-struct Script(Arc<ScriptState>);
-
-#[derive(Debug, Default)]
-struct ScriptState {
-    event: Mutex<Option<Event>>,
-    waiting_since: Mutex<Option<Instant>>,
-    changed: Notify,
-}
-
-impl Lifecycle for Script {
-    async fn next(self) -> (Self, Result<Event, ApiError>) {
-        let state = self.0.clone();
-        *state.waiting_since.lock().unwrap() = Some(Instant::now());
-        state.changed.notify_waiters();
-        loop {
-            let changed = state.changed.notified();
-            if let Some(event) = state.event.lock().unwrap().take() {
-                *state.waiting_since.lock().unwrap() = None;
-                return (self, Ok(event));
-            }
-            changed.await;
-        }
-    }
-}
-
-impl Script {
-    fn send(&self, event: Event) {
-        *self.0.event.lock().unwrap() = Some(event);
-        self.0.changed.notify_waiters();
-    }
-
-    /// Since when the extension has been ready.
-    async fn ready(&self) -> Instant {
-        loop {
-            let changed = self.0.changed.notified();
-            if let Some(since) = *self.0.waiting_since.lock().unwrap() {
-                return since;
-            }
-            changed.await;
-        }
-    }
-}
-
-/// One run of the extension.
-struct Life {
-    script: Script,
-    inbox: Arc<Inbox>,
-    ledger: SharedLedger,
-    task: JoinHandle<()>,
-}
+/// What is posted later than this after SHUTDOWN may come too late for a sink.
+const IN_TIME: Duration = Duration::from_millis(600);
 
 /// The environment, over all runs of the extension in it.
 pub(super) struct Lambda {
@@ -94,6 +34,12 @@ pub(super) struct Lambda {
     next_number: Number,
     next_request: u64,
     account: Account,
+    /// How far the platform's clock is ahead of the extension's.
+    ahead_ms: i64,
+    /// The news of an earlier invocation's end, to be posted in the next one.
+    late_news: Option<String>,
+    /// `/next` was once held until the deadline in this run: it must never be again.
+    was_held_in_vain: bool,
 }
 
 impl Lambda {
@@ -109,6 +55,9 @@ impl Lambda {
             next_number: 0,
             next_request: 0,
             account: Account::default(),
+            ahead_ms: setup.ahead_ms,
+            late_news: None,
+            was_held_in_vain: false,
         }
     }
 
@@ -120,6 +69,7 @@ impl Lambda {
         match step {
             Step::Sink(index, manner) => self.world.set(*index, manner),
             Step::ClockJump(seconds) => self.world.shift_clock(seconds * 1000),
+            Step::ClocksPart(milliseconds) => self.part_clocks(*milliseconds),
             Step::Restore => {
                 let body = self.platform(
                     "platform.restoreStart",
@@ -165,50 +115,118 @@ impl Lambda {
         self.life.script.ready().await;
         self.next_request += 1;
         let request_id = format!("request-{}", self.next_request);
+        let request = format!(r#""requestId":"{request_id}""#);
         let deadline = Instant::now() + FUNCTION_TIMEOUT;
+        let deadline_ms = self.deadline_ms(invocation.deadline, FUNCTION_TIMEOUT);
+        let comes_first = invocation.news == News::Before;
+        if comes_first {
+            self.run_function(invocation, &request).await;
+            let runtime_done = self.platform("platform.runtimeDone", &request);
+            self.post(runtime_done);
+            self.run_for(Duration::ZERO).await;
+        }
+        let invoked = Instant::now();
         self.life.script.send(Event::Invoke {
             request_id: request_id.clone(),
-            deadline_ms: self.ms_from_now(FUNCTION_TIMEOUT),
+            deadline_ms,
         });
-        let request = format!(r#""requestId":"{request_id}""#);
-        let start = self.platform("platform.start", &request);
-        self.post(start);
-        for output in &invocation.output {
-            self.run_for(Duration::from_millis(output.after)).await;
-            let lines: Vec<String> = (0..output.records)
-                .map(|_| {
-                    let (number, time) = (self.number(), self.time());
-                    let padding = "x".repeat(output.padding);
-                    format!(
-                        r#"{{"time":"{time}","type":"function","record":"{} #{number}# {padding}"}}"#,
-                        output.level
-                    )
-                })
-                .collect();
-            self.post(format!("[{}]", lines.join(",")));
+        let mut alive = invoked;
+        if comes_first {
+            self.run_for(Duration::ZERO).await;
+        } else {
+            alive = self.run_function(invocation, &request).await;
         }
-        self.run_for(Duration::from_millis(invocation.rest)).await;
         if invocation.end == End::TimesOut {
             sleep_until(deadline).await;
             return;
         }
         let done = Instant::now();
-        let runtime_done = self.platform("platform.runtimeDone", &request);
-        let late = Duration::from_millis(invocation.news_late);
-        self.run_for(late).await;
-        self.post(runtime_done);
-        let ready = self.life.script.ready();
-        let most = self.setup.max_added().max(late) + TICK;
-        let ready = timeout(FUNCTION_TIMEOUT * 3, ready)
+        self.tell_of_end(invocation, &request).await;
+        let ready = timeout(FUNCTION_TIMEOUT * 3, self.life.script.ready())
             .await
             .expect("never ready again");
-        let added = ready.saturating_duration_since(done);
-        assert!(added <= most, "added {added:?}, at most {most:?}");
+        let late = Duration::from_millis(invocation.news_late);
+        match invocation.news {
+            News::Once | News::Twice | News::Foreign | News::Before => {
+                let most = if self.are_clocks_one() {
+                    self.setup.max_added().max(late)
+                } else {
+                    self.setup.max_added() + late
+                };
+                let added = ready.saturating_duration_since(done);
+                assert!(added <= most + TICK, "added {added:?}, at most {most:?}");
+            }
+            News::Never | News::Late => {
+                let most = self.setup.max_added();
+                let held = ready.saturating_duration_since(alive);
+                let is_bounded = held <= most + TICK;
+                assert!(ready <= deadline, "held over the function's timeout");
+                assert!(
+                    is_bounded || !self.was_held_in_vain,
+                    "held {held:?} in vain again, at most {most:?}"
+                );
+                let to_the_end = ready + Duration::from_millis(100) >= deadline;
+                self.was_held_in_vain |= !is_bounded && to_the_end;
+            }
+        }
         self.check_spool();
+        if invocation.news == News::Twice {
+            let again = self.platform("platform.runtimeDone", &request);
+            self.post(again);
+        }
         let report = self.platform("platform.report", &request);
         self.post(report);
         self.run_for(Duration::ZERO).await;
         self.freeze(invocation.gap, invocation.freeze_breaks);
+    }
+
+    /// The function writes its lines. Says when it last showed that it runs.
+    async fn run_function(&mut self, invocation: &Invocation, request: &str) -> Instant {
+        let start = self.platform("platform.start", request);
+        self.post(start);
+        let mut alive = Instant::now();
+        if let Some(news) = self.late_news.take() {
+            self.post(news);
+        }
+        for output in &invocation.output {
+            self.run_for(Duration::from_millis(output.after)).await;
+            self.write(output);
+            alive = Instant::now();
+        }
+        self.part_clocks(invocation.clocks_part);
+        self.run_for(Duration::from_millis(invocation.rest)).await;
+        alive
+    }
+
+    /// The platform says that the runtime is done, in its way.
+    async fn tell_of_end(&mut self, invocation: &Invocation, request: &str) {
+        let foreign = format!(r#""requestId":"foreign-{}""#, self.next_request);
+        let runtime_done = match invocation.news {
+            News::Before | News::Never => return,
+            News::Foreign => self.platform("platform.runtimeDone", &foreign),
+            News::Once | News::Twice | News::Late => self.platform("platform.runtimeDone", request),
+        };
+        if invocation.news == News::Late {
+            self.late_news = Some(runtime_done);
+            return;
+        }
+        let late = Duration::from_millis(invocation.news_late);
+        self.run_for(late).await;
+        self.post(runtime_done);
+    }
+
+    fn write(&mut self, output: &Output) -> bool {
+        let lines: Vec<String> = (0..output.records)
+            .map(|_| {
+                let (number, time) = (self.number(), self.time());
+                let padding = "x".repeat(output.padding);
+                format!(
+                    r#"{{"time":"{time}","type":"function","record":"{} #{number}# {padding}"}}"#,
+                    output.level
+                )
+            })
+            .collect();
+        self.post(format!("[{}]", lines.join(",")))
     }
 
     /// Wall time goes on, and nothing else.
@@ -229,13 +247,27 @@ impl Lambda {
     }
 
     async fn shut_down(&mut self, reason: &str) {
+        let sent = Instant::now();
         self.life.script.send(Event::Shutdown {
             shutdown_reason: reason.to_owned(),
-            deadline_ms: self.ms_from_now(SHUTDOWN),
+            deadline_ms: self.deadline_ms(self.setup.shutdown_deadline, SHUTDOWN),
         });
-        let ended = timeout(SHUTDOWN + FUNCTION_TIMEOUT, &mut self.life.task).await;
-        ended.expect("killed at shutdown").unwrap();
-        if self.world.has_a_way_out(&self.setup) {
+        let mut last_taken = sent;
+        for output in self.setup.at_shutdown.clone() {
+            let after = Duration::from_millis(output.after);
+            if timeout(after, &mut self.life.task).await.is_ok() {
+                break;
+            }
+            if self.write(&output) {
+                last_taken = Instant::now();
+            }
+        }
+        if !self.life.task.is_finished() {
+            let ended = timeout(SHUTDOWN + FUNCTION_TIMEOUT, &mut self.life.task).await;
+            ended.expect("killed at shutdown").unwrap();
+        }
+        assert!(!self.write(&Output::LAST), "taken when nobody was left");
+        if self.world.has_a_way_out(&self.setup) && last_taken <= sent + IN_TIME {
             rules::nothing_is_given_up(&self.life.ledger.lock());
         }
         self.account.close(&self.life.ledger.lock());
@@ -262,6 +294,18 @@ impl Lambda {
 
     fn start_anew(&mut self) {
         self.life = Life::start(&self.setup, &self.world, self.directory());
+        self.late_news = None;
+        self.was_held_in_vain = false;
+    }
+
+    /// The extension's clock is set, and the platform's is not.
+    fn part_clocks(&mut self, milliseconds: i64) {
+        self.world.shift_clock(milliseconds);
+        self.ahead_ms -= milliseconds;
+    }
+
+    fn are_clocks_one(&self) -> bool {
+        self.ahead_ms == 0
     }
 
     /// The environment ends for good, and every rule must hold.
@@ -285,10 +329,16 @@ impl Lambda {
         self.life.check_task();
     }
 
-    fn post(&mut self, body: String) {
-        self.account.emitted.extend(numbers_in(&body));
-        // Delivered; whether it is acknowledged at once is the inbox's own test.
-        let _acknowledged = self.life.inbox.push(Bytes::from(body)).now_or_never();
+    /// Posts a body. False where it was not taken: then it is Lambda's to count.
+    fn post(&mut self, body: String) -> bool {
+        let numbers: Vec<Number> = numbers_in(&body).collect();
+        // Whether it is acknowledged at once is the inbox's own test.
+        let answer = self.life.inbox.push(Bytes::from(body)).now_or_never();
+        let is_taken = answer != Some(false);
+        if is_taken {
+            self.account.emitted.extend(numbers);
+        }
+        is_taken
     }
 
     fn platform(&mut self, kind: &str, members: &str) -> String {
@@ -303,94 +353,30 @@ impl Lambda {
         self.next_number
     }
 
+    /// As the platform gives times.
     fn time(&self) -> String {
-        self.world.clock().wall().rfc3339()
+        self.platform_clock().rfc3339()
+    }
+
+    fn platform_clock(&self) -> Wall {
+        let ours = self.world.clock().wall().0;
+        let ahead = Duration::from_millis(self.ahead_ms.unsigned_abs());
+        Wall(if self.ahead_ms < 0 {
+            ours.checked_sub(ahead).unwrap()
+        } else {
+            ours + ahead
+        })
     }
 
     /// As Lambda gives a deadline.
-    fn ms_from_now(&self, duration: Duration) -> u64 {
-        let deadline = self.world.clock().wall().0 + duration;
-        u64::try_from(deadline.as_millis()).unwrap()
+    fn deadline_ms(&self, deadline: Deadline, duration: Duration) -> u64 {
+        let at = match deadline {
+            Deadline::Right => self.platform_clock().0 + duration,
+            Deadline::Past => self.platform_clock().0 - duration,
+            Deadline::Missing => Duration::ZERO,
+        };
+        u64::try_from(at.as_millis()).unwrap()
     }
-}
-
-impl Life {
-    fn start(setup: &Setup, world: &World, directory: PathBuf) -> Self {
-        let (script, ledger) = (Script::default(), SharedLedger::default());
-        let inbox = Arc::new(Inbox::new(setup.buffer_max_bytes / 2));
-        let log = Log::silent(world.clock());
-        let roles = [Role::Primary, Role::Fallback, Role::Fallback];
-        let links = (0..SINKS.len()).filter(|index| setup.sinks[*index]);
-        let chain = Chain::new(ChainParts {
-            links: links
-                .map(|index| LinkSettings {
-                    sink: world.sink(index),
-                    role: roles[index],
-                    timeout: Duration::from_secs(5),
-                })
-                .collect(),
-            ledger: ledger.clone(),
-            clock: world.clock(),
-            observer: Arc::new(Deaf),
-            jitter: Jitter::none(),
-        });
-        let spool_bytes = if setup.has_spool { 64 * 1024 * 1024 } else { 0 };
-        let pipeline = Pipeline::new(Parts {
-            api: script.clone(),
-            inbox: inbox.clone(),
-            chain: Arc::new(chain),
-            ledger: ledger.clone(),
-            log: log.clone(),
-            clock: world.clock(),
-            window: WindowControl::new(Window {
-                ends: Instant::now(),
-                phase: Phase::Handler,
-                epoch: 0,
-            }),
-            flush: FlushSettings {
-                strategy: setup.strategy,
-                interval: Duration::from_millis(setup.interval),
-                max_added: setup.max_added(),
-            },
-            buffer_max_bytes: setup.buffer_max_bytes,
-            handover: Handover::new(
-                Spool::new(directory.clone(), spool_bytes),
-                Books::new(directory, setup.has_spool),
-                log,
-            ),
-            initialization_type: InitializationType::OnDemand,
-        });
-        let task = tokio::spawn(live(pipeline, world.clone()));
-        Self {
-            script,
-            inbox,
-            ledger,
-            task,
-        }
-    }
-
-    /// A rule that was broken there is broken here.
-    fn check_task(&self) {
-        assert!(!self.task.is_finished(), "the extension ended by itself");
-    }
-}
-
-/// The extension's own loop, with the rules looked at after each turn.
-async fn live(mut pipeline: Pipeline<Script>, world: World) {
-    let end = loop {
-        let end = pipeline.turn().await;
-        pipeline.check();
-        if !pipeline.is_sending() {
-            world.strike();
-        }
-        if let Some(end) = end {
-            break end;
-        }
-    };
-    let deadline = Instant::now() + SHUTDOWN;
-    pipeline.shut_down(end).await;
-    assert!(Instant::now() <= deadline, "killed at shutdown");
-    world.strike();
 }
 
 /// A directory in memory, where there is one: a disk would take most of the time.

@@ -12,6 +12,7 @@
 
 mod examples;
 mod lambda;
+mod life;
 mod rules;
 mod steps;
 mod world;

@@ -22,7 +22,7 @@ const LOSSES: [DropReason; 5] = [
 /// The ledger lines of all runs, added up, and what is known besides.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// All that Lambda posted; not what was acknowledged and not yet looked at when a kill came: the
+    /// All that Lambda posted and the listener acknowledged; not what was acknowledged and not yet looked at when a kill came: the
     /// one loss that leaves no trace.
     pub(super) emitted: BTreeSet<Number>,
     pub(super) kills: u32,

@@ -15,6 +15,11 @@ pub(super) struct Setup {
     /// Which of primary, Firehose and S3 there are; never none.
     pub(super) sinks: [bool; 3],
     pub(super) has_spool: bool,
+    /// How far the platform's clock is ahead of the extension's, in milliseconds.
+    pub(super) ahead_ms: i64,
+    /// What is posted during each shutdown.
+    pub(super) at_shutdown: Vec<Output>,
+    pub(super) shutdown_deadline: Deadline,
 }
 
 /// One thing that happens.
@@ -26,6 +31,8 @@ pub(super) enum Step {
     Invoke(Invocation),
     /// The wall clock is set, by so many seconds.
     ClockJump(i64),
+    /// The extension's clock is set by so many milliseconds, and the platform's is not.
+    ClocksPart(i64),
     /// The environment was restored from a snapshot.
     Restore,
     /// Lambda resets the environment: SHUTDOWN, and a new process with the same `/tmp`.
@@ -71,6 +78,33 @@ pub(super) struct Invocation {
     /// Connections do not survive that freeze.
     pub(super) freeze_breaks: bool,
     pub(super) end: End,
+    pub(super) news: News,
+    pub(super) deadline: Deadline,
+    /// The extension's clock is set by so many milliseconds while the handler runs.
+    pub(super) clocks_part: i64,
+}
+
+/// How the platform says that the runtime is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    Once,
+    /// Not at all.
+    Never,
+    /// While the next invocation runs.
+    Late,
+    /// Before the extension hears of the INVOKE.
+    Before,
+    /// Under an id that no INVOKE has named.
+    Foreign,
+    Twice,
+}
+
+/// What Lambda says of an event's deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deadline {
+    Right,
+    Missing,
+    Past,
 }
 
 /// How an invocation ends.
@@ -94,6 +128,16 @@ pub(super) struct Output {
     pub(super) level: &'static str,
     /// Bytes of padding in each.
     pub(super) padding: usize,
+}
+
+impl Output {
+    /// A line when it is too late for any.
+    pub(super) const LAST: Self = Self {
+        after: 0,
+        records: 1,
+        level: "ERROR",
+        padding: 0,
+    };
 }
 
 impl Setup {
@@ -124,17 +168,46 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
         prop::sample::select(vec![8_000, 60_000, 3_000_000]),
         sinks,
         prop::bool::weighted(0.85),
+        prop_oneof![2 => Just(0), 1 => clocks_part()],
+        prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(output(), 1..4)],
+        deadline(),
     )
         .prop_map(
-            |(strategy, max_added, interval, buffer_max_bytes, sinks, has_spool)| Setup {
+            |(
                 strategy,
                 max_added,
                 interval,
                 buffer_max_bytes,
                 sinks,
                 has_spool,
+                ahead_ms,
+                at_shutdown,
+                shutdown_deadline,
+            )| Setup {
+                strategy,
+                max_added,
+                interval,
+                buffer_max_bytes,
+                sinks,
+                has_spool,
+                ahead_ms,
+                at_shutdown,
+                shutdown_deadline,
             },
         )
+}
+
+/// Milliseconds between two clocks: moments, seconds, hours.
+fn clocks_part() -> impl Strategy<Value = i64> {
+    prop_oneof![-700i64..700, -10_000i64..10_000, -20_000_000i64..20_000_000]
+}
+
+fn deadline() -> impl Strategy<Value = Deadline> {
+    prop_oneof![
+        6 => Just(Deadline::Right),
+        1 => Just(Deadline::Missing),
+        1 => Just(Deadline::Past),
+    ]
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
@@ -142,6 +215,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         6 => (0usize..3, manner()).prop_map(|(sink, manner)| Step::Sink(sink, manner)),
         10 => invocation().prop_map(Step::Invoke),
         1 => (-4000i64..4000).prop_map(Step::ClockJump),
+        1 => clocks_part().prop_map(Step::ClocksPart),
         1 => Just(Step::Restore),
         1 => Just(Step::Reset),
     ]
@@ -166,20 +240,30 @@ fn manner() -> impl Strategy<Value = Manner> {
     ]
 }
 
-fn invocation() -> impl Strategy<Value = Invocation> {
+fn output() -> impl Strategy<Value = Output> {
     let level = prop::sample::select(vec!["DEBUG", "INFO", "INFO", "WARN", "ERROR"]);
     let padding = prop_oneof![30 => 0usize..300, 1 => Just(300_000)];
-    let output =
-        (0u64..400, 1u64..40, level, padding).prop_map(|(after, records, level, padding)| Output {
-            after,
-            records: if padding > 1000 {
-                records.min(5)
-            } else {
-                records
-            },
-            level,
-            padding,
-        });
+    (0u64..400, 1u64..40, level, padding).prop_map(|(after, records, level, padding)| Output {
+        after,
+        records: if padding > 1000 {
+            records.min(5)
+        } else {
+            records
+        },
+        level,
+        padding,
+    })
+}
+
+fn invocation() -> impl Strategy<Value = Invocation> {
+    let news = prop_oneof![
+        10 => Just(News::Once),
+        2 => Just(News::Never),
+        1 => Just(News::Late),
+        1 => Just(News::Before),
+        1 => Just(News::Foreign),
+        1 => Just(News::Twice),
+    ];
     let end = prop_oneof![
         12 => Just(End::Done),
         1 => Just(End::TimesOut),
@@ -188,21 +272,29 @@ fn invocation() -> impl Strategy<Value = Invocation> {
         1 => Just(End::KilledInFreeze),
     ];
     (
-        prop::collection::vec(output, 0..4),
+        prop::collection::vec(output(), 0..4),
         0u64..300,
         0u64..26,
         prop_oneof![3 => 0u64..1000, 1 => 0u64..100_000],
         any::<bool>(),
         end,
+        news,
+        deadline(),
+        prop_oneof![8 => Just(0), 1 => clocks_part()],
     )
         .prop_map(
-            |(output, rest, news_late, gap, freeze_breaks, end)| Invocation {
-                output,
-                rest,
-                news_late,
-                gap,
-                freeze_breaks,
-                end,
+            |(output, rest, news_late, gap, freeze_breaks, end, news, deadline, clocks_part)| {
+                Invocation {
+                    output,
+                    rest,
+                    news_late,
+                    gap,
+                    freeze_breaks,
+                    end,
+                    news,
+                    deadline,
+                    clocks_part,
+                }
             },
         )
 }

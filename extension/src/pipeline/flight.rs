@@ -8,9 +8,10 @@ use backstop_delivery::{Batch, Phase};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{NO_DEADLINE, Pipeline};
+use super::Pipeline;
 use crate::lifecycle::api::Lifecycle;
 use crate::lifecycle::flush::Stage;
+use crate::lifecycle::invocation::NO_DEADLINE;
 
 /// While memory runs short, a flush may not go on for longer than this without a sink taking anything,
 /// and then has a little more for the next one.
@@ -37,7 +38,7 @@ impl<L: Lifecycle> Pipeline<L> {
             (Phase::Shutdown, _) => {}
             // No invocation bounds it; a freeze may interrupt it, and the thaw is noticed.
             _ if !is_bounded => self.window.set(Phase::Handler, now + NO_DEADLINE),
-            (_, Stage::Handler) => self.window.set(Phase::Handler, self.invocation.ends),
+            (_, Stage::Handler) => self.follow_handler_from_here(),
             (_, Stage::PostRuntime) => {}
         }
         self.invocation.has_flushed = true;

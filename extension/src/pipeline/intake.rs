@@ -1,23 +1,60 @@
 //! Intake: bodies become records in the buffer, and what the platform says in them is acted on.
 //!
-//! Invariant: a record counts as received before anything else happens to it.
+//! Invariants: a record counts as received before anything else happens to it; a turn takes in a bounded
+//! amount, so that a burst does not keep the loop from looking at the clock.
 
+use backstop_config::TelemetryType;
 use backstop_delivery::DropReason;
 use backstop_telemetry::{Kind, Platform, decode};
 use bytes::Bytes;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Pipeline;
 use crate::lifecycle::api::Lifecycle;
 use crate::lifecycle::flush::{Manner, Stage};
 use crate::source::MOST_BODY_BYTES;
 
+/// What is decoded before the loop looks at everything else again, unless one body has more.
+const TURN_BYTES: usize = 1024 * 1024;
+
+/// What the operator wants delivered. Platform events are heard in any case: the lifecycle depends on them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    platform: bool,
+    function: bool,
+    extension: bool,
+}
+
+impl Wanted {
+    pub(crate) fn new(types: &[TelemetryType]) -> Self {
+        let wants = |kind: TelemetryType| types.contains(&kind);
+        Self {
+            platform: wants(TelemetryType::Platform),
+            function: wants(TelemetryType::Function),
+            extension: wants(TelemetryType::Extension),
+        }
+    }
+
+    /// What nobody could ask for, or against, is delivered.
+    fn includes(self, kind: &Kind) -> bool {
+        match kind {
+            Kind::Platform(_) => self.platform,
+            Kind::Function => self.function,
+            Kind::Extension => self.extension,
+            Kind::OwnLine | Kind::Unknown | Kind::Malformed => true,
+        }
+    }
+}
+
 impl<L: Lifecycle> Pipeline<L> {
-    /// Takes in all that has arrived.
+    /// Takes in what has arrived, as far as one turn goes.
     pub(super) fn receive(&mut self) {
-        let mut has_received = false;
-        while let Some(body) = self.inbox.pop() {
-            has_received = true;
+        let mut received = 0;
+        while received < TURN_BYTES
+            && let Some(body) = self.inbox.pop()
+        {
+            received += body.len().max(1);
             self.take_in(&body);
             let shed = self.buffer.shed();
             if shed > 0 {
@@ -31,20 +68,37 @@ impl<L: Lifecycle> Pipeline<L> {
                 self.handover.strike(&mut self.buffer);
             }
         }
-        let oversized = self.inbox.take_oversized();
-        if oversized > 0 {
-            self.log.error(
-                "Refused a telemetry request that is too large",
-                &json!({"requests": oversized, "maxBytes": MOST_BODY_BYTES}),
-            );
+        if !self.inbox.is_empty() {
+            self.inbox.come_back();
         }
+        self.report_refusals();
         self.hurry_when_pressed();
         self.tell_inbox();
-        if has_received {
+        if received > 0 {
             self.handover.count(&self.ledger.lock());
         }
         if self.may_freeze() {
             self.handover.keep(&mut self.buffer);
+        }
+    }
+
+    /// What the listener refused is Lambda's to send again, or to drop.
+    fn report_refusals(&mut self) {
+        let refused = self.inbox.take_refused();
+        if refused.oversized > 0 {
+            self.log.error(
+                "Refused a telemetry request that is too large",
+                &json!({"requests": refused.oversized, "maxBytes": MOST_BODY_BYTES}),
+            );
+        }
+        if refused.crowded > 0 {
+            self.log.warn(
+                "Refused telemetry for now: too much of it waits to be read",
+                &json!({"requests": refused.crowded}),
+            );
+        }
+        if refused.oversized + refused.crowded > 0 {
+            self.invocation.lose_news();
         }
     }
 
@@ -65,7 +119,12 @@ impl<L: Lifecycle> Pipeline<L> {
                 }
                 Kind::Malformed => malformed += 1,
                 Kind::Platform(platform) => self.observe(platform),
-                Kind::Function | Kind::Extension | Kind::Unknown => {}
+                Kind::Function => self.invocation.is_alive(Instant::now()),
+                Kind::Extension | Kind::Unknown => {}
+            }
+            if !self.wanted.includes(&event.kind) {
+                self.ledger.lock().drop_records(DropReason::NotAsked, 1);
+                continue;
             }
             let record = self.enricher.record(event.fragment);
             self.buffer.push(record, now);
@@ -76,19 +135,29 @@ impl<L: Lifecycle> Pipeline<L> {
                 &json!({"records": malformed, "type": backstop_telemetry::MALFORMED}),
             );
         }
+        self.follow_handler();
     }
 
     fn observe(&mut self, platform: &Platform) {
-        let is_ours =
-            |request_id: &str| request_id.is_empty() || request_id == self.invocation.request_id;
+        self.news.platform_event();
         match platform {
-            Platform::RuntimeDone { request_id, time } if is_ours(request_id) => {
-                if self.invocation.stage == Stage::Handler && !self.managed_instances {
-                    self.runtime_done(time);
+            Platform::Start { request_id, time } => {
+                if self.invocation.is_meant(request_id) {
+                    self.invocation.is_alive(Instant::now());
+                    self.invocation.started(time, self.timeout);
+                } else {
+                    self.news.started_ahead(request_id, time);
                 }
             }
-            Platform::Report { request_id } if is_ours(request_id) => {
+            Platform::RuntimeDone { request_id, time } => self.hear_of_end(request_id, time),
+            Platform::Report { request_id } if self.invocation.is_meant(request_id) => {
                 self.invocation.is_reported = true;
+                // Usually it comes after `/next`. Before that it says as much as runtimeDone, except under
+                // an id that ran before, as a retry's: it may be that run's.
+                let is_held = self.api.is_some() && !request_id.is_empty();
+                if is_held && !self.news.is_late(request_id) {
+                    self.hear_of_end(request_id, "");
+                }
             }
             Platform::RestoreStart => {
                 self.restore_pending = false;
@@ -96,12 +165,34 @@ impl<L: Lifecycle> Pipeline<L> {
             }
             Platform::LogsDropped { records } => {
                 self.ledger.lock().lose_upstream(*records);
+                self.invocation.lose_news();
                 self.log.error(
                     "Lambda dropped telemetry before it reached us",
                     &json!({"records": records}),
                 );
             }
-            Platform::RuntimeDone { .. } | Platform::Report { .. } | Platform::Other => {}
+            Platform::Report { .. } | Platform::Other => {}
+        }
+    }
+
+    /// The runtime is done: in the invocation at hand, in an earlier one, or in one whose INVOKE has not
+    /// reached us. While `/next` is held no other invocation can run, so that news under an id that no
+    /// INVOKE has named is about this one.
+    fn hear_of_end(&mut self, request_id: &str, time: &str) {
+        if self.managed_instances {
+            return;
+        }
+        let is_running = self.invocation.stage == Stage::Handler;
+        if self.invocation.is_meant(request_id) {
+            if is_running {
+                self.runtime_done(time);
+            }
+        } else if !self.news.is_late(request_id) {
+            if is_running && self.api.is_some() {
+                self.runtime_done(time);
+            } else {
+                self.news.done_ahead(request_id, time);
+            }
         }
     }
 }

@@ -1,22 +1,25 @@
 //! The pipeline: one loop that waits for what comes next and lets the pure decisions decide.
 //!
-//! Four things can happen: Lambda has an event for us, telemetry arrives, a flush ends, a timer runs
-//! out. After each, [`Pipeline::act`] asks [`decide`] until it says to wait.
+//! Five things can happen: Lambda has an event for us, telemetry arrives, a flush ends, a timer runs
+//! out, the process is asked to end. After each, [`Pipeline::act`] asks [`decide`] until it says to wait.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use backstop_config::{FlushSettings, InitializationType};
-use backstop_delivery::{Chain, Clock, Phase, SharedLedger, Wall, WindowControl, WindowView};
+use backstop_delivery::{Chain, Clock, Phase, SharedLedger, WindowControl, WindowView};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Fuse, FusedFuture as _};
+use serde_json::json;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::buffer::{Buffer, Handover};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{ApiError, Event, Lifecycle};
+use crate::lifecycle::clocks::{Began, Timeout};
 use crate::lifecycle::flush::{Action, Manner, Situation, Stage, decide};
-use crate::lifecycle::invocation::Invocation;
+use crate::lifecycle::invocation::{Invocation, NO_DEADLINE};
+use crate::lifecycle::news::News;
 use crate::lifecycle::rate::Rate;
 use crate::source::Inbox;
 use crate::transform::Enricher;
@@ -27,20 +30,17 @@ mod shutdown;
 
 pub(crate) use flight::Flush;
 use flight::ended;
+pub(crate) use intake::Wanted;
 pub(crate) use shutdown::End;
 
-/// Before an invocation's deadline, what is left for calling `/next`.
-const DEADLINE_MARGIN: Duration = Duration::from_millis(50);
-/// Without an invocation's deadline (Managed Instances, init): longer than any attempt.
-const NO_DEADLINE: Duration = Duration::from_mins(1);
-/// News of the runtime's end that is older than this is not late: its clock is another.
-const IMPLAUSIBLY_LATE: Duration = Duration::from_mins(1);
 type NextEvent<L> = BoxFuture<'static, (L, Result<Event, ApiError>)>;
 
 /// What the pipeline is made of.
-#[derive(Debug)]
 pub(crate) struct Parts<L> {
     pub(crate) api: L,
+    /// Resolves when the process is asked to end without a SHUTDOWN.
+    pub(crate) stop: BoxFuture<'static, ()>,
+    pub(crate) wanted: Wanted,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) ledger: SharedLedger,
@@ -63,6 +63,7 @@ pub(crate) struct Pipeline<L> {
     window: WindowControl,
     window_view: WindowView,
     settings: FlushSettings,
+    wanted: Wanted,
     managed_instances: bool,
     restore_pending: bool,
 
@@ -73,8 +74,13 @@ pub(crate) struct Pipeline<L> {
     /// Our connection to Lambda, while `/next` is not called.
     api: Option<L>,
     next: Fuse<NextEvent<L>>,
+    stop: BoxFuture<'static, ()>,
     pub(crate) flush: Option<Flush>,
     invocation: Invocation,
+    news: News,
+    timeout: Timeout,
+    /// Where the handler's stage was last seen to end.
+    followed: Instant,
     stuck_until: Option<Instant>,
     /// Records delivered so far, and when that number last changed.
     progress: (u64, Instant),
@@ -102,6 +108,7 @@ impl<L: Lifecycle> Pipeline<L> {
             window,
             window_view,
             settings: parts.flush,
+            wanted: parts.wanted,
             managed_instances,
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
             buffer,
@@ -110,15 +117,12 @@ impl<L: Lifecycle> Pipeline<L> {
             rate: Rate::default(),
             api: None,
             next: parts.api.next().boxed().fuse(),
+            stop: parts.stop,
             flush: None,
-            invocation: Invocation {
-                request_id: String::new(),
-                manner,
-                stage: Stage::Handler,
-                ends: Instant::now(),
-                has_flushed: false,
-                is_reported: true,
-            },
+            invocation: Invocation::init(manner),
+            news: News::default(),
+            timeout: Timeout::default(),
+            followed: Instant::now(),
             stuck_until: None,
             progress: (0, Instant::now()),
         }
@@ -137,6 +141,10 @@ impl<L: Lifecycle> Pipeline<L> {
     /// Acts, and waits for one thing to happen. `Some` where it is the end.
     pub(crate) async fn turn(&mut self) -> Option<End> {
         self.act();
+        if !self.inbox.is_empty() {
+            // Between two turns of a burst everyone else has one.
+            yield_now().await;
+        }
         let timer = self.timer();
         tokio::select! {
             biased;
@@ -151,8 +159,10 @@ impl<L: Lifecycle> Pipeline<L> {
                 Ok(Event::Other) => self.next = api.next().boxed().fuse(),
                 Err(error) => return Some(End::ApiGone(error)),
             },
-            () = self.inbox.arrival() => self.receive(),
+            () = &mut self.stop => return Some(End::Terminated),
+            // Before what arrives, which may be a flood.
             left = ended(&mut self.flush) => self.flushed(left),
+            () = self.inbox.arrival() => self.receive(),
             () = sleep_until(timer) => {}
         }
         None
@@ -160,24 +170,73 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// An invocation begins: the handler runs from now on.
     fn invoked(&mut self, request_id: String, deadline_ms: u64) {
-        let now = self.clock.wall();
-        self.rate.record(now);
+        if request_id.is_empty() || deadline_ms == 0 {
+            let details = json!({"requestId": request_id, "deadlineMs": deadline_ms});
+            self.log.warn(
+                "Lambda sent an INVOKE without an id or a deadline that can be read",
+                &details,
+            );
+        }
+        let wall = self.clock.wall();
+        self.rate.record(wall);
         self.window.thawed();
         if std::mem::take(&mut self.restore_pending) {
             self.restored();
         }
-        let left = until(deadline_ms, now).saturating_sub(DEADLINE_MARGIN);
-        self.invocation = Invocation {
-            request_id,
-            manner: Manner::of(self.settings.strategy, self.rate.is_often()),
-            stage: Stage::Handler,
-            ends: Instant::now() + left,
-            has_flushed: false,
-            is_reported: false,
-        };
+        let manner = Manner::of(self.settings.strategy, self.rate.is_often());
+        let began = Began::new(Instant::now(), wall, deadline_ms);
+        self.is_over();
+        self.invocation = Invocation::new(request_id, manner, began, self.timeout);
         self.stuck_until = None;
-        self.window.set(Phase::Handler, self.invocation.ends);
+        let ahead = self.news.take_ahead(&self.invocation.request_id);
+        if let Some(time) = ahead.started {
+            self.invocation.started(&time, self.timeout);
+        }
+        self.follow_handler_from_here();
+        if let Some(time) = ahead.done {
+            self.runtime_done(&time);
+        }
         self.receive();
+        self.news.judge();
+        self.follow_handler();
+    }
+
+    /// The invocation at hand is over.
+    fn is_over(&mut self) {
+        let over = &mut self.invocation;
+        over.teach(&mut self.timeout);
+        let request_id = std::mem::take(&mut over.request_id);
+        if !request_id.is_empty() {
+            let is_heard = over.stage == Stage::PostRuntime;
+            self.news.is_over(request_id, is_heard);
+        }
+    }
+
+    /// Whether the news of the runtime's end is worth holding `/next` for.
+    fn is_end_expected(&self) -> bool {
+        self.news.is_expected() && self.invocation.is_bounded()
+    }
+
+    fn handler_ends(&self) -> Instant {
+        let is_expected = self.news.is_expected();
+        self.invocation
+            .handler_ends(is_expected, self.settings.max_added)
+    }
+
+    /// What is being sent has as long as the handler runs, for all we know.
+    fn follow_handler_from_here(&mut self) {
+        self.followed = self.handler_ends();
+        self.window.set(Phase::Handler, self.followed);
+    }
+
+    /// More is known of when the handler ends: the window moves with it, unless it is another one, or was
+    /// narrowed meanwhile.
+    fn follow_handler(&mut self) {
+        let window = self.window.current();
+        let follows = window.phase == Phase::Handler && window.ends == self.followed;
+        if follows && self.api.is_some() && self.invocation.stage == Stage::Handler {
+            self.follow_handler_from_here();
+        }
     }
 
     /// From here every millisecond is added to the invocation: the window closes at the user's bound,
@@ -186,13 +245,11 @@ impl<L: Lifecycle> Pipeline<L> {
     fn runtime_done(&mut self, time: &str) {
         self.invocation.stage = Stage::PostRuntime;
         self.stuck_until = None;
-        let late = Wall::from_rfc3339(time)
-            .map(|done| self.clock.wall().since(done))
-            .filter(|late| *late < IMPLAUSIBLY_LATE)
-            .unwrap_or_default();
-        let ends = Instant::now() + self.settings.max_added.saturating_sub(late);
+        let now = Instant::now();
+        let late = self.invocation.since_done(time, now, self.clock.wall());
+        let ends = now + self.settings.max_added.saturating_sub(late);
         self.window
-            .set(Phase::PostRuntime, ends.min(self.invocation.ends));
+            .set(Phase::PostRuntime, ends.min(self.invocation.ends()));
     }
 
     fn restored(&mut self) {
@@ -206,8 +263,13 @@ impl<L: Lifecycle> Pipeline<L> {
             match decide(&self.situation()) {
                 Action::Wait => return,
                 Action::Flush => self.start_flush(),
+                // What arrived before the runtime was done is taken in before `/next`, while there is time.
+                Action::BeReady if !self.inbox.is_empty() && self.may_hold() => return,
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
+                    if self.is_held_in_vain() {
+                        self.news.held_in_vain();
+                    }
                     self.handover.keep(&mut self.buffer);
                     self.next = api.next().boxed().fuse();
                 }
@@ -229,13 +291,25 @@ impl<L: Lifecycle> Pipeline<L> {
             stuck: self.stuck_until.is_some_and(|until| now < until),
             wants_probe: self.chain.wants_probe(),
             in_time: now < self.stage_ends(),
+            may_be_over: !self.is_end_expected(),
         }
+    }
+
+    /// Whether `/next` may still be held, where this invocation is held at all.
+    fn may_hold(&self) -> bool {
+        self.invocation.manner != Manner::Continuous && Instant::now() < self.stage_ends()
+    }
+
+    /// Whether the time is up, and the runtime's end was expected and not heard of.
+    fn is_held_in_vain(&self) -> bool {
+        let waits = self.invocation.manner != Manner::Continuous && self.is_end_expected();
+        waits && self.invocation.stage == Stage::Handler && !self.may_hold()
     }
 
     /// When the stage is over. While the handler runs the window may be nearer, for one flush.
     fn stage_ends(&self) -> Instant {
         match self.invocation.stage {
-            Stage::Handler => self.invocation.ends,
+            Stage::Handler => self.handler_ends(),
             Stage::PostRuntime => self.window.current().ends,
         }
     }
@@ -257,9 +331,4 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         at
     }
-}
-
-/// From now to an instant that Lambda gives in milliseconds since the epoch.
-fn until(deadline_ms: u64, now: Wall) -> Duration {
-    Duration::from_millis(deadline_ms).saturating_sub(now.0)
 }

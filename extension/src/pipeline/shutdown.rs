@@ -1,22 +1,26 @@
 //! The end: what is left is sent in what Lambda leaves us, and the books are closed.
 //!
-//! Invariant: the ledger line is written, whatever else fails.
+//! Invariants: the ledger line is written, whatever else fails; what the listener has acknowledged is in
+//! it, and what comes later is refused.
 
 use std::time::Duration;
 
 use backstop_delivery::{DropReason, Phase};
 use serde_json::json;
-use tokio::time::{Instant, timeout_at};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
 
-use super::{Pipeline, until};
+use super::Pipeline;
+use super::flight::ended;
 use crate::lifecycle::api::{ApiError, Lifecycle};
+use crate::lifecycle::clocks::shutdown_budget;
 
-/// Of Lambda's 2 s at shutdown, what is left for writing the ledger and ending the process.
-const SHUTDOWN_MARGIN: Duration = Duration::from_millis(300);
-/// The longest we send at shutdown, whatever Lambda's deadline says.
-const LONGEST_SHUTDOWN: Duration = Duration::from_millis(1700);
 /// How long stragglers are waited for at shutdown when the last invocation has not been reported.
 const STRAGGLERS: Duration = Duration::from_millis(300);
+/// Attempts end with the window; this is for one that would not.
+const OVERTIME: Duration = Duration::from_millis(100);
+/// Turns of the runtime in which the listener writes the acknowledgements that were held back.
+const LAST_TURNS: usize = 8;
 
 /// What ended the loop.
 #[derive(Debug)]
@@ -27,10 +31,12 @@ pub(crate) enum End {
     },
     /// Lambda answers no more: the environment is going away without a word.
     ApiGone(ApiError),
+    /// SIGTERM, from a container's runtime or an emulator.
+    Terminated,
 }
 
 impl End {
-    /// Whether `/tmp` goes with the environment. Otherwise Lambda may start us anew in it.
+    /// Whether `/tmp` goes with the environment. Otherwise Lambda may start us again in it.
     fn is_for_good(&self) -> bool {
         matches!(self, Self::Shutdown { reason, .. } if reason == "spindown")
     }
@@ -40,70 +46,85 @@ impl<L: Lifecycle> Pipeline<L> {
     /// Sends what is left in what Lambda leaves us, and closes the books.
     pub(crate) async fn shut_down(mut self, end: End) {
         let now = Instant::now();
-        let budget = match &end {
-            End::Shutdown { deadline_ms, .. } => until(*deadline_ms, self.clock.wall())
-                .saturating_sub(SHUTDOWN_MARGIN)
-                .min(LONGEST_SHUTDOWN),
-            End::ApiGone(_) => LONGEST_SHUTDOWN,
+        let deadline_ms = match &end {
+            End::Shutdown { deadline_ms, .. } => *deadline_ms,
+            End::ApiGone(_) | End::Terminated => 0,
         };
-        let ends = now + budget;
-        self.window.set(Phase::Shutdown, ends);
-        self.await_stragglers(ends.min(now + STRAGGLERS)).await;
-        if !end.is_for_good() {
-            // Lambda's patience may end before ours.
-            self.handover.keep(&mut self.buffer);
+        if let End::ApiGone(error) = &end {
+            self.log.warn(
+                "Lambda's API answers no more: ending as at SHUTDOWN",
+                &json!({"error": error.to_string()}),
+            );
         }
-        self.leave_time_for_the_rest(ends);
-        self.finish_flush(ends).await;
-        loop {
-            self.receive();
-            if self.buffer.pending_bytes() == 0 {
-                break;
+        // From here on Lambda's patience may end at any moment.
+        self.api = None;
+        let ends = now + shutdown_budget(deadline_ms, self.clock.wall());
+        self.window.set(Phase::Shutdown, ends);
+        self.send_the_rest(ends, ends.min(now + STRAGGLERS)).await;
+        self.flush = None;
+        // What comes from now on is not acknowledged.
+        self.inbox.close();
+        if !self.inbox.is_empty() {
+            while !self.inbox.is_empty() {
+                self.receive();
             }
-            self.start_flush();
-            self.leave_time_for_the_rest(ends);
-            // What came back has been refused by every sink, breakers or not.
-            if !self.finish_flush(ends).await {
-                break;
-            }
+            self.send_the_rest(ends, now).await;
+            self.flush = None;
+        }
+        for _ in 0..LAST_TURNS {
+            yield_now().await;
         }
         self.close_books(&end);
     }
 
-    /// A sink that hangs must not cost those records their chance that wait behind this flush.
-    fn leave_time_for_the_rest(&self, ends: Instant) {
-        let now = Instant::now();
-        let share = if self.flush.is_some() && self.buffer.pending_bytes() > 0 {
-            ends.saturating_duration_since(now) / 2
-        } else {
-            ends.saturating_duration_since(now)
-        };
-        self.window.set(Phase::Shutdown, now + share);
-    }
-
-    /// Waits for the flush under way. True where every record in it was settled.
-    async fn finish_flush(&mut self, ends: Instant) -> bool {
-        let Some(mut flush) = self.flush.take() else {
-            return true;
-        };
-        // Attempts end with the window by themselves; this is for one that would not.
-        let Ok(Ok(left)) = timeout_at(ends + SHUTDOWN_MARGIN / 3, &mut flush.0).await else {
-            return false;
-        };
-        let all_settled = left.is_empty();
-        self.flushed(left);
-        all_settled
-    }
-
-    /// On Lambda the last telemetry may come after SHUTDOWN. The report of the last invocation is
-    /// the last of all, so nothing is waited for once it is here.
-    async fn await_stragglers(&mut self, ends: Instant) {
-        self.receive();
-        while !self.invocation.is_reported {
-            if timeout_at(ends, self.inbox.arrival()).await.is_err() {
+    /// Receives and sends until nothing is left to do, or the time is over. On Lambda the last telemetry
+    /// may come after SHUTDOWN; the report of the last invocation is the last of all, so that nothing is
+    /// waited for once it is here.
+    async fn send_the_rest(&mut self, ends: Instant, stragglers: Instant) {
+        let mut unsent = usize::MAX;
+        let mut is_refused = false;
+        loop {
+            self.receive();
+            let now = Instant::now();
+            if now >= ends + OVERTIME {
                 return;
             }
-            self.receive();
+            let waits = !self.invocation.is_reported && now < stragglers;
+            if self.flush.is_none() && !waits {
+                // What came back has been refused by every sink, breakers or not: only something else is
+                // worth another flush.
+                let left = self.buffer.unsent().count();
+                let is_offered = is_refused && (left == 0 || left >= unsent);
+                if self.buffer.pending_bytes() == 0 || is_offered || now >= ends {
+                    return;
+                }
+                unsent = left;
+                self.window.set(Phase::Shutdown, ends);
+                self.start_flush();
+            }
+            self.leave_time_for_the_rest(ends);
+            let timer = if waits { stragglers } else { ends + OVERTIME };
+            tokio::select! {
+                biased;
+                left = ended(&mut self.flush) => {
+                    is_refused = !left.is_empty();
+                    self.flushed(left);
+                }
+                () = self.inbox.arrival() => yield_now().await,
+                () = sleep_until(timer) => if !waits {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A sink that hangs must not cost those records their chance that wait behind this flush.
+    fn leave_time_for_the_rest(&self, ends: Instant) {
+        if self.flush.is_some() && self.buffer.pending_bytes() > 0 {
+            let now = Instant::now();
+            let half = now + ends.saturating_duration_since(now) / 2;
+            let window = self.window.current().ends;
+            self.window.set(Phase::Shutdown, half.min(window));
         }
     }
 
@@ -118,6 +139,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let why = match end {
             End::Shutdown { reason, .. } => reason.clone(),
             End::ApiGone(error) => error.to_string(),
+            End::Terminated => "SIGTERM".to_owned(),
         };
         let details = json!({"records": left, "shutdown": why});
         if left == 0 {

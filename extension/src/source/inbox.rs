@@ -4,6 +4,9 @@
 //! network work. While the buffer is well filled and a sink is taking records, it takes its time
 //! over that acknowledgement: Lambda posts one body at a time, so this is back-pressure, and a burst
 //! becomes slower instead of larger.
+//!
+//! Invariants: what is acknowledged is here, or was; what waits here is bounded; once it is closed,
+//! nothing is acknowledged any more.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,20 +19,38 @@ use tokio::time::timeout;
 
 /// The longest an acknowledgement is held back. Lambda's own buffer has to hold the rest meanwhile.
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
+/// What waits to be decoded is never more, unless it is one body. Lambda has one on its way at a time.
+const MOST_WAITING_BYTES: usize = 16 * 1024 * 1024;
 
 /// The inbox. Bounded, like the buffer it feeds, by the bytes both hold together.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    bodies: Mutex<VecDeque<Bytes>>,
+    bodies: Mutex<Bodies>,
     waiting: AtomicUsize,
-    /// What the buffer holds, as it last told.
+    /// What the buffer holds, as it last reported.
     buffered: AtomicUsize,
     /// Whether holding back can help: a sink takes records.
     draining: AtomicBool,
     comfortable: usize,
     oversized: AtomicUsize,
+    crowded: AtomicUsize,
     arrived: Notify,
     room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Bodies {
+    queue: VecDeque<Bytes>,
+    is_closed: bool,
+}
+
+/// Bodies that were not taken, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Too large.
+    pub(crate) oversized: usize,
+    /// Too much waited already.
+    pub(crate) crowded: usize,
 }
 
 impl Inbox {
@@ -42,23 +63,60 @@ impl Inbox {
             draining: AtomicBool::new(true),
             comfortable,
             oversized: AtomicUsize::new(0),
+            crowded: AtomicUsize::new(0),
             arrived: Notify::new(),
             room: Notify::new(),
         }
     }
 
-    /// Takes a body in; returns when it may be acknowledged.
-    pub(crate) async fn push(&self, body: Bytes) {
-        self.waiting.fetch_add(body.len(), Ordering::Relaxed);
-        self.bodies().push_back(body);
+    /// Takes a body in; returns when it may be acknowledged. False where it was not taken, and must not
+    /// be.
+    pub(crate) async fn push(&self, body: Bytes) -> bool {
+        if !self.take_in(body) {
+            return false;
+        }
         self.arrived.notify_one();
         let comfortable = async {
-            while self.draining.load(Ordering::Relaxed) && self.held() > self.comfortable {
+            let helps = || self.draining.load(Ordering::Relaxed) && !self.bodies().is_closed;
+            while helps() && self.held() > self.comfortable {
                 self.room.notified().await;
             }
         };
         // Out of patience, the body still is ours: the buffer decides what to drop.
         drop(timeout(MOST_PATIENCE, comfortable).await);
+        true
+    }
+
+    fn take_in(&self, body: Bytes) -> bool {
+        let mut bodies = self.bodies();
+        if bodies.is_closed {
+            return false;
+        }
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        if waiting > 0 && waiting + body.len() > MOST_WAITING_BYTES {
+            self.crowded.fetch_add(1, Ordering::Relaxed);
+            self.arrived.notify_one();
+            return false;
+        }
+        self.waiting.fetch_add(body.len(), Ordering::Relaxed);
+        bodies.queue.push_back(body);
+        true
+    }
+
+    /// From now on nothing is taken; what was is acknowledged at once.
+    pub(crate) fn close(&self) {
+        self.bodies().is_closed = true;
+        self.room.notify_waiters();
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bodies().queue.is_empty()
+    }
+
+    /// Whoever takes bodies out left some for the next turn.
+    pub(crate) fn come_back(&self) {
+        self.arrived.notify_one();
     }
 
     /// Waits for a body, or for one refused for its size.
@@ -68,7 +126,7 @@ impl Inbox {
 
     /// Takes the oldest body out.
     pub(crate) fn pop(&self) -> Option<Bytes> {
-        let body = self.bodies().pop_front()?;
+        let body = self.bodies().queue.pop_front()?;
         self.waiting.fetch_sub(body.len(), Ordering::Relaxed);
         Some(body)
     }
@@ -87,15 +145,18 @@ impl Inbox {
     }
 
     /// Bodies refused since the last call.
-    pub(crate) fn take_oversized(&self) -> usize {
-        self.oversized.swap(0, Ordering::Relaxed)
+    pub(crate) fn take_refused(&self) -> Refused {
+        Refused {
+            oversized: self.oversized.swap(0, Ordering::Relaxed),
+            crowded: self.crowded.swap(0, Ordering::Relaxed),
+        }
     }
 
     fn held(&self) -> usize {
         self.waiting.load(Ordering::Relaxed) + self.buffered.load(Ordering::Relaxed)
     }
 
-    fn bodies(&self) -> std::sync::MutexGuard<'_, VecDeque<Bytes>> {
+    fn bodies(&self) -> std::sync::MutexGuard<'_, Bodies> {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -120,10 +181,40 @@ mod tests {
         assert_eq!(
             inbox.pop().map(|body| body.len()),
             Some(20),
-            "the bytes are ours all the same"
+            "the bytes are taken in any case"
         );
         inbox.observe(90, true);
         assert!(push.now_or_never().is_some(), "there is room now");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_is_acknowledged_and_nothing_once_it_is_closed() {
+        let inbox = Inbox::new(10);
+        let mut held_back = std::pin::pin!(inbox.push(Bytes::from_static(&[0; 20])));
+        assert_eq!(held_back.as_mut().now_or_never(), None);
+        inbox.close();
+        assert_eq!(held_back.now_or_never(), Some(true), "it was taken before");
+        let late = inbox.push(Bytes::from_static(&[0; 20])).now_or_never();
+        assert_eq!(late, Some(false));
+        assert_eq!(inbox.pop().map(|body| body.len()), Some(20));
+        assert!(inbox.pop().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_is_bounded_except_for_a_single_body() {
+        let inbox = Inbox::new(usize::MAX);
+        let push = |bytes: usize| inbox.push(vec![0; bytes].into()).now_or_never();
+        assert_eq!(push(MOST_WAITING_BYTES + 1), Some(true), "the only one");
+        assert_eq!(push(1), Some(false));
+        assert_eq!(push(1), Some(false));
+        let refused = Refused {
+            oversized: 0,
+            crowded: 2,
+        };
+        assert_eq!(inbox.take_refused(), refused);
+        assert!(inbox.pop().is_some());
+        assert_eq!(push(MOST_WAITING_BYTES), Some(true));
+        assert_eq!(push(1), Some(false));
     }
 
     #[tokio::test(start_paused = true)]

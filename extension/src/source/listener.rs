@@ -127,9 +127,13 @@ async fn take(request: Request<Incoming>, inbox: &Inbox, activity: &Activity) ->
     match read(request.into_body(), activity).await {
         Ok(Some(body)) => {
             let holding = activity.hold();
-            inbox.push(body).await;
+            let is_taken = inbox.push(body).await;
             drop(holding);
-            StatusCode::OK
+            if is_taken {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
         Ok(None) => {
             inbox.refuse_oversized();

@@ -1,0 +1,162 @@
+//! One run of the extension: the real pipeline, with a script where Lambda's local API would be.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backstop_config::{FlushSettings, InitializationType, TelemetryType};
+use backstop_delivery::{
+    Chain, ChainParts, Jitter, LinkSettings, Phase, Role, SharedLedger, Window, WindowControl,
+};
+use futures_util::FutureExt as _;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::lambda::SHUTDOWN;
+use super::steps::Setup;
+use super::world::{Deaf, SINKS, World};
+use crate::buffer::Handover;
+use crate::buffer::spool::{Books, Spool};
+use crate::diagnostics::Log;
+use crate::lifecycle::api::{ApiError, Event, Lifecycle};
+use crate::pipeline::{Parts, Pipeline, Wanted};
+use crate::source::Inbox;
+
+/// The extension's end of the local API.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Script(Arc<ScriptState>);
+
+#[derive(Debug, Default)]
+struct ScriptState {
+    event: Mutex<Option<Event>>,
+    waiting_since: Mutex<Option<Instant>>,
+    changed: Notify,
+}
+
+impl Lifecycle for Script {
+    async fn next(self) -> (Self, Result<Event, ApiError>) {
+        let state = self.0.clone();
+        *state.waiting_since.lock().unwrap() = Some(Instant::now());
+        state.changed.notify_waiters();
+        loop {
+            let changed = state.changed.notified();
+            if let Some(event) = state.event.lock().unwrap().take() {
+                *state.waiting_since.lock().unwrap() = None;
+                return (self, Ok(event));
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Script {
+    pub(super) fn send(&self, event: Event) {
+        *self.0.event.lock().unwrap() = Some(event);
+        self.0.changed.notify_waiters();
+    }
+
+    /// Since when the extension has been ready.
+    pub(super) async fn ready(&self) -> Instant {
+        loop {
+            let changed = self.0.changed.notified();
+            if let Some(since) = *self.0.waiting_since.lock().unwrap() {
+                return since;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// One run of the extension.
+pub(super) struct Life {
+    pub(super) script: Script,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) ledger: SharedLedger,
+    pub(super) task: JoinHandle<()>,
+}
+
+impl Life {
+    pub(super) fn start(setup: &Setup, world: &World, directory: PathBuf) -> Self {
+        let (script, ledger) = (Script::default(), SharedLedger::default());
+        let inbox = Arc::new(Inbox::new(setup.buffer_max_bytes / 2));
+        let log = Log::silent(world.clock());
+        let roles = [Role::Primary, Role::Fallback, Role::Fallback];
+        let links = (0..SINKS.len()).filter(|index| setup.sinks[*index]);
+        let chain = Chain::new(ChainParts {
+            links: links
+                .map(|index| LinkSettings {
+                    sink: world.sink(index),
+                    role: roles[index],
+                    timeout: Duration::from_secs(5),
+                })
+                .collect(),
+            ledger: ledger.clone(),
+            clock: world.clock(),
+            observer: Arc::new(Deaf),
+            jitter: Jitter::none(),
+        });
+        let spool_bytes = if setup.has_spool { 64 * 1024 * 1024 } else { 0 };
+        let pipeline = Pipeline::new(Parts {
+            api: script.clone(),
+            stop: std::future::pending().boxed(),
+            wanted: Wanted::new(&[
+                TelemetryType::Platform,
+                TelemetryType::Function,
+                TelemetryType::Extension,
+            ]),
+            inbox: inbox.clone(),
+            chain: Arc::new(chain),
+            ledger: ledger.clone(),
+            log: log.clone(),
+            clock: world.clock(),
+            window: WindowControl::new(Window {
+                ends: Instant::now(),
+                phase: Phase::Handler,
+                epoch: 0,
+            }),
+            flush: FlushSettings {
+                strategy: setup.strategy,
+                interval: Duration::from_millis(setup.interval),
+                max_added: setup.max_added(),
+            },
+            buffer_max_bytes: setup.buffer_max_bytes,
+            handover: Handover::new(
+                Spool::new(directory.clone(), spool_bytes),
+                Books::new(directory, setup.has_spool),
+                log,
+            ),
+            initialization_type: InitializationType::OnDemand,
+        });
+        let task = tokio::spawn(live(pipeline, world.clone()));
+        Self {
+            script,
+            inbox,
+            ledger,
+            task,
+        }
+    }
+
+    /// A rule that was broken there is broken here.
+    pub(super) fn check_task(&self) {
+        assert!(!self.task.is_finished(), "the extension ended by itself");
+    }
+}
+
+/// The extension's own loop, with the rules looked at after each turn.
+async fn live(mut pipeline: Pipeline<Script>, world: World) {
+    let end = loop {
+        let end = pipeline.turn().await;
+        pipeline.check();
+        if !pipeline.is_sending() {
+            world.strike();
+        }
+        if let Some(end) = end {
+            break end;
+        }
+    };
+    let deadline = Instant::now() + SHUTDOWN;
+    pipeline.shut_down(end).await;
+    assert!(Instant::now() <= deadline, "killed at shutdown");
+    world.strike();
+}
