@@ -10,11 +10,16 @@ use backstop_delivery::Record;
 use backstop_extension::spool::{Contents, read};
 use serde_json::value::RawValue;
 
-const MAGIC: &[u8; 8] = b"BKSPOOL1";
+const MAGIC: &[u8; 8] = b"BKSPOOL2";
+const GENERATION: [u8; 8] = 1_u64.to_le_bytes();
+/// Records that are decoded together.
+const CHUNK: usize = 512;
+/// What a record costs beside its text.
+const OVERHEAD: usize = 72;
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Whatever the file holds: no more is read than the bound, each record is one line of JSON, and no id
-/// comes twice.
+/// Whatever the file holds: no more is read than the bound, no more is done for it than that and the
+/// file's length allow, each record is one line of JSON, and no id comes twice.
 ///
 /// # Panics
 ///
@@ -37,6 +42,16 @@ fn check(file: &[u8]) {
     let records = records(&contents);
     let bytes: usize = records.iter().map(|record| record.cost()).sum();
     assert!(bytes <= MOST_BYTES, "{bytes} bytes of records");
+    let work = contents.work;
+    let frames = length / 9;
+    assert!(u64::from(work.frames) <= frames, "{work:?}");
+    assert!(work.runs as u64 <= length / 24, "{work:?}");
+    assert!(
+        work.decoded <= file.len() / 20 && work.decoded <= 2 * MOST_BYTES / OVERHEAD + 2 * CHUNK,
+        "{work:?}"
+    );
+    assert!(contents.left.unwrap_or(0) <= length / 20, "{contents:?}");
+    assert!(contents.torn_records <= length, "{contents:?}");
     let ids: HashSet<_> = records.iter().map(|record| record.id()).collect();
     assert_eq!(ids.len(), records.len(), "an id comes twice");
     for record in records {
@@ -57,13 +72,15 @@ fn records(contents: &Contents) -> Vec<&Record> {
 }
 
 fn framed(mut input: &[u8]) -> Vec<u8> {
-    let mut file = MAGIC.to_vec();
+    let mut file = [MAGIC.as_slice(), &GENERATION].concat();
+    file.extend(crc32fast::hash(&file).to_le_bytes());
     while let Some((length, rest)) = input.split_first_chunk::<2>() {
         let length = usize::from(u16::from_le_bytes(*length)).min(rest.len());
         let (payload, rest) = rest.split_at(length);
         let size = u32::try_from(payload.len()).expect("it was two bytes");
         file.extend(size.to_le_bytes());
-        file.extend(crc32fast::hash(payload).to_le_bytes());
+        let checksum = crc32fast::hash(&[GENERATION.as_slice(), payload].concat());
+        file.extend(checksum.to_le_bytes());
         file.extend(payload);
         input = rest;
     }

@@ -85,6 +85,11 @@ impl Record {
         self.is_kept = true;
     }
 
+    /// Notes that the copy is gone.
+    pub fn set_unkept(&mut self) {
+        self.is_kept = false;
+    }
+
     /// Whether there is a copy that outlives the process.
     pub fn is_kept(&self) -> bool {
         self.is_kept

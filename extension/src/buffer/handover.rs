@@ -1,16 +1,17 @@
 //! What one run of the extension leaves to the next in the same environment: records by the spool,
 //! counts by the books.
 //!
-//! Invariant: whatever is wrong with `/tmp`, it is told once in a while and costs nothing else. Must
-//! not know invocations: the pipeline says when a freeze may come.
+//! Invariants: whatever is wrong with `/tmp` is logged once in a while and costs nothing else; what the
+//! ledger line calls pending is in the spool. Must not know invocations: the pipeline says when a freeze
+//! may come.
 
-use std::io;
+use std::io::ErrorKind;
 
 use backstop_delivery::{Batch, DropReason, Ledger, SharedLedger, Wall};
 use serde_json::json;
 
 use super::Buffer;
-use super::spool::{Books, Contents, Spool};
+use super::spool::{Books, Contents, Group, Spool};
 use crate::diagnostics::Log;
 
 /// The spool, the books, and whom to tell when they fail.
@@ -71,14 +72,24 @@ impl Handover {
         if ledger.lock().received() > 0 {
             self.count(&ledger.lock());
         }
-        let reopened = self.spool.reopen();
+        let reopened = self.spool.reopen(buffer);
         self.or_warn(reopened);
     }
 
-    /// From now on a freeze may come, or a kill: all that waits is kept.
-    pub(crate) fn keep(&mut self, buffer: &mut Buffer) {
+    /// From now on a freeze may come, or a kill: all that waits is kept. Copies that the function has
+    /// removed are made again.
+    pub(crate) fn keep(&mut self, buffer: &mut Buffer, ledger: &Ledger) {
         let kept = self.spool.keep(buffer);
         self.or_warn(kept);
+        self.count_if_lost(ledger);
+    }
+
+    /// Records came in, and were kept where a freeze may come. While all have copies nothing is written:
+    /// the next run finds those beyond the counts in the spool, and counts them.
+    pub(crate) fn received(&mut self, buffer: &Buffer, ledger: &Ledger) {
+        if !(buffer.is_kept() && self.books.has(&self.as_on_disk(ledger))) {
+            self.count(ledger);
+        }
     }
 
     /// A flush begins: until it is over, what it delivers is neither struck off nor counted.
@@ -90,10 +101,13 @@ impl Handover {
     pub(crate) fn flush_is_over(&mut self, buffer: &mut Buffer, ledger: &Ledger) {
         self.before_flush = None;
         self.strike(buffer);
+        if buffer.came_back_bare() {
+            self.keep(buffer, ledger);
+        }
         self.count(ledger);
     }
 
-    /// Records were dropped.
+    /// Records were dropped. The caller counts.
     pub(crate) fn strike(&mut self, buffer: &mut Buffer) {
         let struck = self.spool.strike(buffer);
         self.or_warn(struck);
@@ -102,26 +116,38 @@ impl Handover {
     /// The counts have changed. What they say to be pending is in the spool, or lost by a kill: so
     /// nothing is counted as delivered while the spool still has it.
     pub(crate) fn count(&mut self, ledger: &Ledger) {
-        let counted = match &self.before_flush {
-            Some(before) => self.books.write(&ledger.as_if_unsent_since(before)),
-            None => self.books.write(ledger),
-        };
+        let counted = self.books.write(&self.as_on_disk(ledger));
         self.or_warn(counted);
     }
 
-    /// The environment may go on with another run: leaves it what waits. False where that cannot be.
-    pub(crate) fn leave(&mut self, buffer: &mut Buffer) -> bool {
-        match self.spool.close(buffer) {
-            Ok(()) => true,
-            // There is none, by choice.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => false,
-            Err(error) => {
-                self.warn(&error);
-                let discarded = self.spool.discard();
-                self.or_warn(discarded);
-                false
-            }
+    /// The directory was emptied, most likely: then the counts are gone as well.
+    fn count_if_lost(&mut self, ledger: &Ledger) {
+        if self.spool.was_lost() {
+            self.count(ledger);
         }
+    }
+
+    fn as_on_disk(&self, ledger: &Ledger) -> Ledger {
+        match &self.before_flush {
+            Some(before) => ledger.as_if_unsent_since(before),
+            None => ledger.clone(),
+        }
+    }
+
+    /// The environment may go on with another run: leaves it what waits. Says how many records have no
+    /// copy there, and so are lost.
+    pub(crate) fn leave(&mut self, buffer: &mut Buffer) -> u64 {
+        match self.spool.close(buffer) {
+            Ok(()) => {}
+            // There is none, by choice.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            Err(error) => self.warn(&error),
+        }
+        let kept = buffer.kept_records();
+        if kept == 0 {
+            self.clear();
+        }
+        buffer.held_records().saturating_sub(kept) as u64
     }
 
     /// Nothing waits, or there is no next run.
@@ -136,11 +162,11 @@ impl Handover {
         self.or_warn(removed);
     }
 
-    fn or_warn<T>(&self, result: io::Result<T>) -> Option<T> {
+    fn or_warn<T>(&self, result: std::io::Result<T>) -> Option<T> {
         result.map_err(|error| self.warn(&error)).ok()
     }
 
-    fn warn(&self, error: &io::Error) {
+    fn warn(&self, error: &std::io::Error) {
         self.log.warn(
             "Cannot use the spool: what waits is in memory only",
             &json!({"directory": self.spool.directory(), "error": error.to_string()}),
@@ -159,14 +185,16 @@ fn take_over(ledger: &mut Ledger, before: Option<Ledger>, found: &Contents) -> u
         }
         (Some(before), None) => {
             *ledger = before;
-            // Delivered or dropped, and not yet struck off the spool: they go out again.
-            let left = ledger.pending();
-            ledger.receive(there.saturating_sub(left));
+            // More than pending: delivered or dropped and not yet struck off the spool, so that they go out
+            // again; or received since, of which the spool is the only witness.
+            let left = ledger.pending().max(there + found.torn_records);
+            ledger.receive(left - ledger.pending());
             left
         }
         (None, None) => {
-            ledger.recover(there);
-            there
+            let left = there + found.torn_records;
+            ledger.recover(left);
+            left
         }
     };
     let lost = left.saturating_sub(there);
@@ -175,12 +203,12 @@ fn take_over(ledger: &mut Ledger, before: Option<Ledger>, found: &Contents) -> u
 }
 
 fn refill(buffer: &mut Buffer, found: Contents, now: Wall) {
-    if found.left.is_none() {
-        let records = found.groups.into_iter().flat_map(|group| group.records);
-        buffer.restore_unsure(records.collect(), now);
-        return;
-    }
-    for group in found.groups {
+    let is_unsure =
+        |group: &Group| found.left.is_none() || (group.batch.is_none() && group.is_ambiguous);
+    let (unsure, sure): (Vec<Group>, Vec<Group>) = found.groups.into_iter().partition(is_unsure);
+    let unsure = unsure.into_iter().flat_map(|group| group.records);
+    buffer.restore_unsure(unsure.collect(), now);
+    for group in sure {
         let Some(created) = group.batch else {
             for record in group.records {
                 buffer.push(record, now);

@@ -30,6 +30,12 @@ pub(crate) struct Buffer {
     out: Runs,
     /// What had one, and is no longer held.
     gone: Runs,
+    /// Whether anything may have one.
+    has_copies: bool,
+    /// The copies of what is under way are gone.
+    out_is_bare: bool,
+    /// What came back has lost its copies.
+    came_back_bare: bool,
     oldest: Option<Wall>,
     max_bytes: usize,
 }
@@ -46,6 +52,9 @@ impl Buffer {
             out_records: 0,
             out: Runs::default(),
             gone: Runs::default(),
+            has_copies: false,
+            out_is_bare: false,
+            came_back_bare: false,
             oldest: None,
             max_bytes,
         }
@@ -58,6 +67,7 @@ impl Buffer {
 
     /// Takes a record in.
     pub(crate) fn push(&mut self, record: Record, now: Wall) {
+        self.has_copies |= record.is_kept();
         self.oldest.get_or_insert(now);
         self.record_bytes += record.cost();
         self.records.push_back(record);
@@ -106,7 +116,6 @@ impl Buffer {
     }
 
     /// All that waits, in order; not what is under way.
-    #[cfg(test)]
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Record> {
         let returned = self.returned.iter().flat_map(Batch::records);
         returned.chain(&self.records)
@@ -122,9 +131,9 @@ impl Buffer {
         self.returned.iter()
     }
 
-    /// The records that are in no batch yet.
-    pub(crate) fn unsent(&self) -> impl Iterator<Item = &Record> {
-        self.records.iter()
+    /// Of what is under way, that which has a copy that outlives the process.
+    pub(crate) fn out(&self) -> &Runs {
+        &self.out
     }
 
     /// Of what waits, the records without a copy that outlives the process. In the queue they are the
@@ -136,11 +145,55 @@ impl Buffer {
             .chain(self.records.range(self.kept_in_queue()..))
     }
 
-    /// All that waits has such a copy now.
-    pub(crate) fn set_kept(&mut self) {
-        self.returned.iter_mut().for_each(Batch::set_kept);
+    /// The first `count` of [`Buffer::unkept`] have such a copy now.
+    pub(crate) fn set_kept(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let mut left = count;
+        let mut keep = |record: &mut Record| {
+            if left > 0 && !record.is_kept() {
+                record.set_kept();
+                left -= 1;
+            }
+            true
+        };
+        self.has_copies = true;
         let kept = self.kept_in_queue();
-        self.records.range_mut(kept..).for_each(Record::set_kept);
+        self.returned
+            .iter_mut()
+            .for_each(|batch| batch.retain(&mut keep));
+        for record in self.records.range_mut(kept..) {
+            keep(record);
+        }
+    }
+
+    /// The number of records that have such a copy, those under way included.
+    pub(crate) fn kept_records(&self) -> usize {
+        self.waiting().filter(|record| record.is_kept()).count() + self.out.len()
+    }
+
+    /// Whether all have one, those under way included.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.out.len() == self.out_records && self.unkept().next().is_none()
+    }
+
+    /// No record has a copy any more.
+    pub(crate) fn forget_copies(&mut self) {
+        if !std::mem::take(&mut self.has_copies) {
+            return;
+        }
+        let mut forget = |record: &mut Record| {
+            record.set_unkept();
+            true
+        };
+        for batch in &mut self.returned {
+            batch.retain(&mut forget);
+        }
+        self.records.iter_mut().for_each(Record::set_unkept);
+        self.gone = Runs::default();
+        self.out = Runs::default();
+        self.out_is_bare = self.out_records > 0;
     }
 
     fn kept_in_queue(&self) -> usize {
@@ -150,6 +203,7 @@ impl Buffer {
 
     /// Takes in batches of an earlier run, to be sent first.
     pub(crate) fn restore(&mut self, batch: Batch, now: Wall) {
+        self.has_copies = true;
         self.oldest.get_or_insert(now);
         self.returned_bytes += batch.cost();
         self.returned.push_back(batch);
@@ -173,7 +227,16 @@ impl Buffer {
     }
 
     /// A flush is over; `left` is what no sink took.
-    pub(crate) fn settle(&mut self, left: Vec<Batch>, now: Wall) {
+    pub(crate) fn settle(&mut self, mut left: Vec<Batch>, now: Wall) {
+        if std::mem::take(&mut self.out_is_bare) {
+            self.came_back_bare = true;
+            for batch in &mut left {
+                batch.retain(|record| {
+                    record.set_unkept();
+                    true
+                });
+            }
+        }
         self.out_bytes = 0;
         self.out_records = 0;
         let mut back = Runs::default();
@@ -186,6 +249,11 @@ impl Buffer {
             self.returned_bytes += batch.cost();
             self.returned.push_front(batch);
         }
+    }
+
+    /// Whether a flush has ended since the last call of which the copies were lost meanwhile.
+    pub(crate) fn came_back_bare(&mut self) -> bool {
+        std::mem::take(&mut self.came_back_bare)
     }
 
     /// Drops what is over the bound: the least severe first, the oldest of those first. Says how many.

@@ -10,6 +10,18 @@ pub(crate) struct Run {
     pub(crate) last: u64,
 }
 
+impl Run {
+    /// Whether it begins with this id or one before.
+    pub(crate) fn begins_before(&self, id: RecordId) -> bool {
+        (self.environment, self.first) <= (id.environment, id.sequence)
+    }
+
+    /// Whether the id, which it begins before, is in it.
+    pub(crate) fn reaches(&self, id: RecordId) -> bool {
+        self.environment == id.environment && id.sequence <= self.last
+    }
+}
+
 /// Ids in the order in which they were put in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Runs(Vec<Run>);
@@ -37,6 +49,17 @@ impl Runs {
         self.0.is_empty()
     }
 
+    /// The number of runs.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The number of ids.
+    pub(crate) fn len(&self) -> usize {
+        let ids = self.0.iter().map(|run| run.last - run.first + 1);
+        usize::try_from(ids.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
     /// The runs.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Run> {
         self.0.iter()
@@ -49,13 +72,8 @@ impl Runs {
 
     /// Whether the id is in one of the runs, once they are sorted; they must not overlap.
     pub(crate) fn contains(&self, id: RecordId) -> bool {
-        let starts_before =
-            |run: &Run| (run.environment, run.first) <= (id.environment, id.sequence);
-        let run = self.0.partition_point(starts_before).checked_sub(1);
-        run.is_some_and(|index| {
-            let run = self.0[index];
-            run.environment == id.environment && id.sequence <= run.last
-        })
+        let run = (self.0.partition_point(|run| run.begins_before(id))).checked_sub(1);
+        run.is_some_and(|index| self.0[index].reaches(id))
     }
 
     /// The ids, one by one.

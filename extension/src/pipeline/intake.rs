@@ -74,11 +74,11 @@ impl<L: Lifecycle> Pipeline<L> {
         self.report_refusals();
         self.hurry_when_pressed();
         self.tell_inbox();
-        if received > 0 {
-            self.handover.count(&self.ledger.lock());
-        }
         if self.may_freeze() {
-            self.handover.keep(&mut self.buffer);
+            self.handover.keep(&mut self.buffer, &self.ledger.lock());
+        }
+        if received > 0 {
+            self.handover.received(&self.buffer, &self.ledger.lock());
         }
     }
 

@@ -270,7 +270,7 @@ impl<L: Lifecycle> Pipeline<L> {
                     if self.is_held_in_vain() {
                         self.news.held_in_vain();
                     }
-                    self.handover.keep(&mut self.buffer);
+                    self.handover.keep(&mut self.buffer, &self.ledger.lock());
                     self.next = api.next().boxed().fuse();
                 }
             }

@@ -141,20 +141,23 @@ impl<L: Lifecycle> Pipeline<L> {
             End::ApiGone(error) => error.to_string(),
             End::Terminated => "SIGTERM".to_owned(),
         };
-        let details = json!({"records": left, "shutdown": why});
-        if left == 0 {
+        let lost = if left == 0 || end.is_for_good() {
             self.handover.clear();
-        } else if !end.is_for_good() && self.handover.leave(&mut self.buffer) {
-            self.log.warn(
-                "No sink has taken some records: they wait in the spool for the next run of this environment",
-                &details,
-            );
+            left
         } else {
-            self.handover.clear();
-            self.ledger.lock().drop_records(DropReason::Shutdown, left);
+            self.handover.leave(&mut self.buffer).min(left)
+        };
+        if lost > 0 {
+            self.ledger.lock().drop_records(DropReason::Shutdown, lost);
             self.log.error(
                 "Lost records: the environment ends and no sink has taken them",
-                &details,
+                &json!({"records": lost, "shutdown": why}),
+            );
+        }
+        if left > lost {
+            self.log.warn(
+                "No sink has taken some records: they wait in the spool for the next run of this environment",
+                &json!({"records": left - lost, "shutdown": why}),
             );
         }
         self.log.ledger(&self.ledger.lock().line());

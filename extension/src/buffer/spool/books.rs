@@ -3,17 +3,18 @@
 //! A process that is killed says nothing. Its successor in the same environment takes over its
 //! counts, and what is neither settled nor in the spool becomes a counted loss.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use backstop_delivery::Ledger;
 
-use super::place::Place;
+use super::place::{Held, Place};
 
 const FILE: &str = "ledger";
 const MAGIC: &[u8; 8] = b"BKLEDGR1";
+/// No run counts this far: such counts are forged, and sums with them would be too large for a number.
+const FORGED: u64 = 1 << 48;
 const BYTES: usize = 8 + 8 * Ledger::COUNTS + 4;
 
 /// The counts on disk.
@@ -21,7 +22,9 @@ const BYTES: usize = 8 + 8 * Ledger::COUNTS + 4;
 pub(crate) struct Books {
     place: Place,
     enabled: bool,
-    file: Option<File>,
+    file: Option<Held>,
+    /// The counts that were last written.
+    written: Option<[u64; Ledger::COUNTS]>,
 }
 
 impl Books {
@@ -31,6 +34,7 @@ impl Books {
             place: Place::new(directory),
             enabled,
             file: None,
+            written: None,
         }
     }
 
@@ -39,39 +43,56 @@ impl Books {
         if !self.enabled {
             return Ok(None);
         }
-        let file = self.place.open(FILE).inspect_err(|error| {
+        let held = self.place.open(FILE).inspect_err(|error| {
             if error.kind() == io::ErrorKind::ResourceBusy {
                 // Another process counts there.
                 self.enabled = false;
             }
         });
-        let Some(mut file) = file? else {
+        let Some(mut held) = held? else {
             return Ok(None);
         };
         let mut bytes = [0; BYTES];
-        file.read_exact(&mut bytes)?;
+        held.file.read_exact(&mut bytes)?;
         let ledger = decode(&bytes).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "not a ledger, or a broken one")
         })?;
-        self.file = Some(file);
+        self.file = Some(held);
+        self.written = Some(ledger.counts());
         Ok(Some(ledger))
     }
 
-    /// Writes the counts as they are.
+    /// Writes the counts as they are. Looks first whether the file still is at its place.
     pub(crate) fn write(&mut self, ledger: &Ledger) -> io::Result<()> {
         if !self.enabled {
             return Ok(());
         }
-        let file = match &mut self.file {
-            Some(file) => file,
+        let file = self.file.take();
+        let there = file.filter(|held| self.place.leads_to(FILE, held).is_some());
+        self.written = None;
+        let held = match there {
+            Some(held) => self.file.insert(held),
             None => self.file.insert(self.place.create(FILE)?),
         };
-        file.write_all_at(&encode(ledger), 0)
+        held.file.write_all_at(&encode(ledger), 0)?;
+        self.written = Some(ledger.counts());
+        Ok(())
+    }
+
+    /// Whether the next run would find these counts, but for what came in since and waits.
+    pub(crate) fn has(&self, ledger: &Ledger) -> bool {
+        // The first two: received and pending.
+        let is_written = self
+            .written
+            .is_some_and(|written| written[2..] == ledger.counts()[2..]);
+        let mut held = self.file.iter();
+        !self.enabled || is_written && held.any(|held| self.place.leads_to(FILE, held).is_some())
     }
 
     /// The ledger line is written, or the file is of no use.
     pub(crate) fn remove(&mut self) -> io::Result<()> {
         self.file = None;
+        self.written = None;
         if !self.enabled {
             return Ok(());
         }
@@ -98,5 +119,8 @@ fn decode(bytes: &[u8; BYTES]) -> Option<Ledger> {
         .iter()
         .map(|count| u64::from_le_bytes(*count))
         .collect();
+    if counts.iter().any(|count| *count >= FORGED) {
+        return None;
+    }
     Ledger::from_counts(counts.try_into().ok()?)
 }

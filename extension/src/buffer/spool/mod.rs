@@ -1,21 +1,25 @@
 //! The spool: a copy in `/tmp` of what waits while Lambda may freeze or kill us.
 //!
-//! `/tmp` outlives the process: after a time-out or a crash Lambda starts the extension anew in the
-//! same environment, and what the last run had not delivered is found here. Written only while
+//! `/tmp` outlives the process: after a time-out or a crash Lambda starts the extension again in the
+//! same environment, which finds here what the last run had not delivered. Written only while
 //! something waits and a freeze may come; empty otherwise.
 //!
 //! Invariants: what waits is in the file before `/next` is called; what a sink took is struck off once
-//! the flush is over; a failure here never costs a record that memory holds. Must not decide
+//! the flush is over; a failure here never costs a record that memory holds, nor a copy that exists. The
+//! function may empty `/tmp` at any moment, so each write and each claim looks first whether the file is still
+//! where the next run will open it, and writes all that waits again where it is not. Must not decide
 //! when any of that is the case: the pipeline does.
 
 mod books;
+mod file;
 mod frame;
 mod place;
+mod read;
+mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use backstop_delivery::Wall;
@@ -23,22 +27,30 @@ use backstop_delivery::Wall;
 use super::Buffer;
 use super::runs::Runs;
 pub(crate) use books::Books;
-pub use frame::{Contents, Group, read};
+use file::{LogFile, Written, full};
+use frame::{Frames, MOST_FRAMES, MOST_RECORD_FRAME, MOST_RUNS};
 use place::Place;
+pub use read::{Contents, Group, Work, read};
 
 const FILE: &str = "spool";
-/// The file while it is written anew.
+/// The file while it is rewritten.
 const NEW: &str = "spool.new";
-/// Below this, a file is not written anew for what in it is no longer needed.
+/// Below this, a file is not rewritten for what in it is no longer needed.
 const LEAST_REWRITE: u64 = 1024 * 1024;
+/// Of the bound, records leave this share to frames that strike off and close, and at most so many bytes.
+const RESERVED_SHARE: u64 = 16;
+const MOST_RESERVED: u64 = 64 * 1024;
 
 /// The spool of one environment.
 #[derive(Debug)]
 pub(crate) struct Spool {
     place: Place,
     max_bytes: u64,
-    file: Option<File>,
-    length: u64,
+    file: Option<LogFile>,
+    /// Let go by the buffer, and not yet struck off in the file.
+    due: Runs,
+    is_cut_short: bool,
+    was_lost: bool,
 }
 
 impl Spool {
@@ -48,7 +60,9 @@ impl Spool {
             place: Place::new(directory),
             max_bytes: max_bytes as u64,
             file: None,
-            length: 0,
+            due: Runs::default(),
+            is_cut_short: false,
+            was_lost: false,
         }
     }
 
@@ -63,78 +77,123 @@ impl Spool {
         if self.max_bytes == 0 {
             return Ok(Contents::default());
         }
-        let file = self.place.open(FILE).inspect_err(|error| {
+        let held = self.place.open(FILE).inspect_err(|error| {
             if error.kind() == io::ErrorKind::ResourceBusy {
                 // Another process keeps its records there.
                 self.max_bytes = 0;
             }
         });
-        let Some(mut file) = file? else {
+        let Some(mut held) = held? else {
             return Ok(Contents::default());
         };
-        let length = file.metadata()?.len().min(self.max_bytes);
-        let contents = frame::read(&mut file, length, most_bytes, &now.rfc3339())?;
+        let length = held.file.metadata()?.len().min(self.max_bytes);
+        let contents = read(&mut held.file, length, most_bytes, &now.rfc3339())?;
         // What cannot be read now never will be, and must not hide what is written after it.
+        held.file.set_len(contents.end)?;
+        let work = contents.work;
+        let file = LogFile::at(
+            held,
+            contents.end,
+            work.frames,
+            work.runs,
+            contents.generation,
+        );
         self.file = Some(file);
-        self.cut(length - contents.torn)?;
+        self.is_cut_short = contents.is_cut_short;
         Ok(contents)
     }
 
     /// Gives up a file that cannot be used, so that the next one can be.
     pub(crate) fn discard(&mut self) -> io::Result<()> {
         self.file = None;
-        self.length = 0;
+        self.due = Runs::default();
         if self.max_bytes == 0 {
             return Ok(());
         }
         self.place.remove(FILE)
     }
 
-    /// Returns when all that waits in `buffer` is in the file.
+    /// Whether the file was found to be gone since the last call, and all that waits was written again or
+    /// could not be.
+    pub(crate) fn was_lost(&mut self) -> bool {
+        std::mem::take(&mut self.was_lost)
+    }
+
+    /// Returns when all that waits in `buffer` is in the file. What fits is in it also where this fails.
     pub(crate) fn keep(&mut self, buffer: &mut Buffer) -> io::Result<()> {
-        if self.max_bytes == 0 {
+        if self.max_bytes == 0 || buffer.pending_bytes() == 0 {
             return Ok(());
         }
-        let before = self.length;
+        self.look(buffer);
         let mut unkept = buffer.unkept().peekable();
+        let (mut kept, mut done) = (0, Ok(()));
         while unkept.peek().is_some() {
-            if let Err(error) = self.append(&frame::records(&mut unkept)) {
-                // All or none: what is not known to be kept would be appended again.
-                self.cut(before)?;
-                return Err(error);
+            match self.append_records(&mut unkept) {
+                Ok(count) => kept += count,
+                Err(error) => {
+                    done = Err(error);
+                    break;
+                }
             }
         }
         drop(unkept);
-        buffer.set_kept();
-        Ok(())
+        buffer.set_kept(kept);
+        done
     }
 
     /// Strikes off what the buffer let go: another run must not find it.
     pub(crate) fn strike(&mut self, buffer: &mut Buffer) -> io::Result<()> {
-        let gone = buffer.take_gone();
+        self.due.extend(buffer.take_gone().iter().copied());
         let (waiting, held) = (buffer.pending_bytes(), buffer.held_bytes());
-        if self.length == 0 {
-            Ok(())
-        } else if held == 0 {
-            self.cut(0)
-        } else if held == waiting && self.length > 2 * waiting as u64 + LEAST_REWRITE {
-            self.rewrite(buffer)
-        } else if gone.is_empty() {
-            Ok(())
-        } else {
-            self.append(&frame::struck(&gone))
+        let Some(file) = &mut self.file else {
+            self.due = Runs::default();
+            return Ok(());
+        };
+        if held == 0 {
+            file.empty()?;
+            self.due = Runs::default();
+            return Ok(());
         }
+        let is_much = file.end > 2 * waiting as u64 + LEAST_REWRITE
+            || file.frames > MOST_FRAMES / 4
+            || file.runs + self.due.count() > MOST_RUNS / 2;
+        if held == waiting && is_much {
+            return self.rewrite(buffer);
+        }
+        if self.due.is_empty() {
+            return Ok(());
+        }
+        self.look(buffer);
+        if self.file.is_none() {
+            // Had copies, and is to have them again.
+            return self.keep(buffer);
+        }
+        self.append_due(|_| Written::default())
     }
 
     /// A spool that was closed is this run's from now on.
-    pub(crate) fn reopen(&mut self) -> io::Result<()> {
-        if self.length == 0 {
-            return Ok(());
+    pub(crate) fn reopen(&mut self, buffer: &mut Buffer) -> io::Result<()> {
+        if std::mem::take(&mut self.is_cut_short) {
+            // What is not in memory now is counted as lost: it must not turn up after all.
+            return self.rewrite(buffer);
         }
-        self.append(&frame::struck(&Runs::default()))
+        match &mut self.file {
+            Some(file) if file.end > 0 => {
+                let mark = |frames: &mut Frames<'_>| {
+                    frames.struck(&Runs::default());
+                    Written {
+                        frames: 1,
+                        ..Written::default()
+                    }
+                };
+                file.append(mark, self.max_bytes).map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// The environment ends: keeps what waits as it stands, batches as batches.
+    /// The environment ends: keeps what waits as it stands, batches as batches. Copies that exist are not
+    /// made again, so that this needs no more room than what has none. Where it fails, copies stay.
     pub(crate) fn close(&mut self, buffer: &mut Buffer) -> io::Result<()> {
         if self.max_bytes == 0 {
             return Err(io::Error::new(
@@ -142,74 +201,116 @@ impl Spool {
                 "there is no spool",
             ));
         }
-        let from = self.length.max(frame::MAGIC.len() as u64);
-        self.put_all(buffer)?;
-        self.append(&frame::closed(from, buffer.held_records() as u64))
+        self.look(buffer);
+        let kept = self.keep(buffer);
+        let records = buffer.kept_records();
+        let Some(file) = self.file.as_ref().filter(|_| records > 0) else {
+            return kept;
+        };
+        let from = file.end;
+        let closed = self.append_due(|frames| {
+            let runs = frames.batches(buffer.returned(), buffer.out());
+            frames.closed(from, records as u64);
+            Written {
+                frames: 2,
+                runs,
+                records: 0,
+            }
+        });
+        if closed.is_err() {
+            // Then it is as after a kill: what waits is known, and not which of it a sink may have taken.
+            self.append_due(|_| Written::default())?;
+        }
+        kept.and(closed)
     }
 
-    fn put_all(&mut self, buffer: &Buffer) -> io::Result<()> {
-        for batch in buffer.returned() {
-            self.append(&frame::batch(batch))?;
+    /// Nothing has a copy any more where the file is not found at its place.
+    fn look(&mut self, buffer: &mut Buffer) {
+        let is_there = self.file.as_ref().is_some_and(|file| {
+            let length = self.place.finds(FILE, &file.held);
+            length.is_some_and(|length| length >= file.end)
+        });
+        if !is_there {
+            self.was_lost |= self.file.take().is_some();
+            self.due = Runs::default();
+            buffer.forget_copies();
         }
-        let mut records = buffer.unsent().peekable();
-        while records.peek().is_some() {
-            self.append(&frame::records(&mut records))?;
+    }
+
+    fn append_records<'a>(
+        &mut self,
+        records: &mut std::iter::Peekable<impl Iterator<Item = &'a backstop_delivery::Record>>,
+    ) -> io::Result<usize> {
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            self.file.insert(LogFile::new(self.place.create(FILE)?)?)
+        };
+        let reserved = (self.max_bytes / RESERVED_SHARE).min(MOST_RESERVED);
+        let most_bytes = self.max_bytes - reserved;
+        let taken = file.end.max(frame::START_BYTES as u64) + frame::END.len() as u64;
+        let room = most_bytes.saturating_sub(taken).min(MOST_RECORD_FRAME);
+        if file.frames >= MOST_FRAMES / 2 {
+            return Err(full("the spool has too many parts"));
         }
+        let frame = |frames: &mut Frames<'_>| {
+            let records = frames.records(records, room);
+            Written {
+                frames: u32::from(records > 0),
+                runs: 0,
+                records,
+            }
+        };
+        match file.append(frame, most_bytes)?.records {
+            0 => Err(full("BACKSTOP_SPOOL_MAX_BYTES is reached")),
+            count => Ok(count),
+        }
+    }
+
+    /// Strikes off what is due, and appends in the same write what `more` makes; it says how many frames.
+    fn append_due(&mut self, more: impl FnOnce(&mut Frames<'_>) -> Written) -> io::Result<()> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let due = &self.due;
+        let write = |frames: &mut Frames<'_>| {
+            let mut written = Written::default();
+            if !due.is_empty() {
+                frames.struck(due);
+                written.frames += 1;
+                written.runs += due.count();
+            }
+            let more = more(frames);
+            Written {
+                frames: written.frames + more.frames,
+                runs: written.runs + more.runs,
+                records: more.records,
+            }
+        };
+        file.append(write, self.max_bytes)?;
+        self.due = Runs::default();
         Ok(())
     }
 
     /// Leaves out what is no longer needed.
     fn rewrite(&mut self, buffer: &mut Buffer) -> io::Result<()> {
         self.place.remove(NEW)?;
-        let new = self.place.create(NEW)?;
-        let old = (self.file.replace(new), std::mem::take(&mut self.length));
-        let done = self
-            .put_all(buffer)
-            .and_then(|()| self.place.rename(NEW, FILE));
+        let new = LogFile::new(self.place.create(NEW)?)?;
+        let old = self.file.replace(new);
+        let mut done = Ok(());
+        let mut records = buffer.waiting().peekable();
+        while done.is_ok() && records.peek().is_some() {
+            done = self.append_records(&mut records).map(drop);
+        }
+        drop(records);
+        let done = done.and_then(|()| self.place.rename(NEW, FILE));
         if done.is_ok() {
-            buffer.set_kept();
+            self.due = Runs::default();
+            buffer.set_kept(usize::MAX);
         } else {
-            (self.file, self.length) = old;
+            self.file = old;
+            self.place.remove(NEW)?;
         }
         done
-    }
-
-    fn append(&mut self, frame: &[u8]) -> io::Result<()> {
-        let file = if let Some(file) = &mut self.file {
-            file
-        } else {
-            let file = self.place.create(FILE)?;
-            file.set_len(0)?;
-            self.file.insert(file)
-        };
-        let magic = if self.length == 0 {
-            frame::MAGIC.as_slice()
-        } else {
-            &[]
-        };
-        let added = (magic.len() + frame.len()) as u64;
-        if self.length + added > self.max_bytes {
-            return Err(io::Error::new(
-                io::ErrorKind::StorageFull,
-                "BACKSTOP_SPOOL_MAX_BYTES is reached",
-            ));
-        }
-        let written = file.write_all(magic).and_then(|()| file.write_all(frame));
-        if let Err(error) = written {
-            // Half a frame would hide all that follows it.
-            self.cut(self.length)?;
-            return Err(error);
-        }
-        self.length += added;
-        Ok(())
-    }
-
-    fn cut(&mut self, length: u64) -> io::Result<()> {
-        self.length = length;
-        let Some(file) = &mut self.file else {
-            return Ok(());
-        };
-        file.set_len(length)?;
-        io::Seek::seek(file, io::SeekFrom::Start(length)).map(drop)
     }
 }

@@ -1,0 +1,193 @@
+//! The function empties `/tmp`, or moves, cuts or replaces what is in it, between any two events.
+
+use std::fs::File;
+
+use super::*;
+
+/// What a function may do, and whether the next run can be served afterwards.
+const DEEDS: [(&str, bool); 14] = [
+    ("nothing", true),
+    ("remove the directory", true),
+    ("remove the files", true),
+    ("remove the spool", true),
+    ("remove the ledger", true),
+    ("cut the spool", true),
+    ("move the directory", true),
+    ("move the spool", true),
+    ("replace the spool", true),
+    ("forbid reading the spool", true),
+    ("forbid writing to the directory", true),
+    ("make the directory public", false),
+    ("put a directory in the spool's place", false),
+    ("put a link in the spool's place", false),
+];
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn perform(deed: &str, directory: &Path) {
+    let (spool, ledger) = (directory.join("spool"), directory.join("ledger"));
+    let aside = directory.with_extension("moved");
+    match deed {
+        "nothing" => {}
+        "remove the directory" => fs::remove_dir_all(directory).unwrap(),
+        "remove the files" => {
+            fs::remove_file(&spool).unwrap();
+            fs::remove_file(&ledger).unwrap();
+        }
+        "remove the spool" => fs::remove_file(&spool).unwrap(),
+        "remove the ledger" => fs::remove_file(&ledger).unwrap(),
+        "cut the spool" => File::options()
+            .write(true)
+            .open(&spool)
+            .and_then(|file| file.set_len(30))
+            .unwrap(),
+        "move the directory" => fs::rename(directory, aside).unwrap(),
+        "move the spool" => fs::rename(&spool, aside).unwrap(),
+        "replace the spool" => {
+            fs::rename(&spool, aside).unwrap();
+            fs::write(&spool, "something else").unwrap();
+        }
+        "forbid reading the spool" => mode(&spool, 0o000),
+        "forbid writing to the directory" => {
+            fs::remove_file(&spool).unwrap();
+            mode(directory, 0o500);
+        }
+        "make the directory public" => mode(directory, 0o755),
+        "put a directory in the spool's place" => {
+            fs::remove_file(&spool).unwrap();
+            fs::create_dir(&spool).unwrap();
+        }
+        _ => {
+            fs::rename(&spool, &aside).unwrap();
+            symlink(&aside, &spool).unwrap();
+        }
+    }
+}
+
+/// A run with three records that wait in the spool; then the deed.
+fn run_until(deed: &str, directory: &Path) -> (Handover, Buffer, SharedLedger) {
+    let (mut handover, mut buffer, ledger) = (handover(directory), buffer_of(1..=3), counts(3));
+    handover.keep(&mut buffer, &ledger.lock());
+    handover.received(&buffer, &ledger.lock());
+    perform(deed, directory);
+    (handover, buffer, ledger)
+}
+
+#[test]
+fn whatever_the_function_did_what_waits_is_found_after_the_next_look() {
+    for (deed, _) in DEEDS.iter().filter(|(_, is_usable)| *is_usable) {
+        let (_root, directory) = place();
+        let (mut first, mut buffer, ledger) = run_until(deed, &directory);
+        buffer.push(record(4), NOW);
+        ledger.lock().receive(1);
+        first.keep(&mut buffer, &ledger.lock());
+        first.received(&buffer, &ledger.lock());
+        drop(first);
+        let (ledger, buffer) = inherit(&directory);
+        assert_eq!(waiting(&buffer), [1, 2, 3, 4], "{deed}");
+        assert!(ledger.lock().adds_up(4), "{deed}");
+        let lost = ledger.lock().dropped(DropReason::Killed);
+        assert_eq!(lost, 0, "{deed}");
+    }
+}
+
+#[test]
+fn before_a_freeze_it_looks_although_nothing_is_new() {
+    for (deed, _) in DEEDS.iter().filter(|(_, is_usable)| *is_usable) {
+        let (_root, directory) = place();
+        let (mut first, mut buffer, ledger) = run_until(deed, &directory);
+        first.keep(&mut buffer, &ledger.lock());
+        drop(first);
+        let (ledger, buffer) = inherit(&directory);
+        assert_eq!(waiting(&buffer), [1, 2, 3], "{deed}");
+        assert!(ledger.lock().adds_up(3), "{deed}");
+    }
+}
+
+#[test]
+fn what_came_back_from_a_flush_has_a_copy_again() {
+    for (deed, _) in DEEDS.iter().filter(|(_, is_usable)| *is_usable) {
+        let (_root, directory) = place();
+        let (mut first, mut buffer, ledger) = run_until("nothing", &directory);
+        first.flush_begins(&ledger.lock());
+        let mut batches = buffer.take(NOW);
+        perform(deed, &directory);
+        // Arrives while the flush is under way: it is then that the loss is seen.
+        buffer.push(record(4), NOW);
+        ledger.lock().receive(1);
+        first.keep(&mut buffer, &ledger.lock());
+        ledger.lock().deliver(SinkName::Https, 2);
+        batches[0].retain(|record| record.id().sequence == 2);
+        buffer.settle(batches, NOW);
+        first.flush_is_over(&mut buffer, &ledger.lock());
+        first.keep(&mut buffer, &ledger.lock());
+        drop(first);
+        let (ledger, buffer) = inherit(&directory);
+        assert_eq!(
+            BTreeSet::from_iter(waiting(&buffer)),
+            BTreeSet::from([2, 4]),
+            "{deed}"
+        );
+        assert!(ledger.lock().adds_up(2), "{deed}");
+        assert_eq!(ledger.lock().received(), 4, "{deed}");
+    }
+}
+
+/// The ledger line calls pending what the next run will find, and nothing else.
+#[test]
+fn a_run_that_ends_claims_only_what_the_next_one_finds() {
+    for (deed, is_usable) in DEEDS {
+        let (_root, directory) = place();
+        let (mut first, mut buffer, _) = run_until(deed, &directory);
+        let lost = first.leave(&mut buffer);
+        first.reported();
+        drop(first);
+        let (ledger, buffer) = inherit(&directory);
+        let expected = if is_usable { vec![1, 2, 3] } else { vec![] };
+        assert_eq!(waiting(&buffer), expected, "{deed}");
+        assert_eq!(lost, 3 - expected.len() as u64, "{deed}");
+        assert_eq!(ledger.lock().recovered(), expected.len() as u64, "{deed}");
+    }
+}
+
+#[test]
+fn counts_are_written_again_where_their_file_is_gone() {
+    for deed in ["remove the directory", "remove the ledger"] {
+        let (_root, directory) = place();
+        let (mut first, _, ledger) = run_until(deed, &directory);
+        first.count(&ledger.lock());
+        drop(first);
+        assert!(directory.join("ledger").exists(), "{deed}");
+    }
+}
+
+/// A file that is emptied keeps its blocks, and nothing in them is ever found again.
+#[test]
+fn nothing_of_an_earlier_generation_comes_back() {
+    let (_root, directory) = place();
+    let mut spool = Spool::new(directory.clone(), CAP);
+    for first in [1, 101, 201, 301] {
+        // Shorter each time: behind the end stand whole frames of the time before.
+        for round in 0..10 - first / 100 {
+            let mut buffer = buffer_of([first + round]);
+            spool.keep(&mut buffer).unwrap();
+        }
+        let found = read_now(&directory);
+        let expected: Vec<u64> = (first..first + 10 - first / 100).collect();
+        assert_eq!(sequences(&found), expected);
+        assert_eq!(found.torn, 0);
+        spool.strike(&mut Buffer::new(CAP)).unwrap();
+        let found = read_now(&directory);
+        assert_eq!((sequences(&found), found.torn), (vec![], 0));
+    }
+    let length = fs::metadata(directory.join("spool")).unwrap().len();
+    assert!(length > 500, "{length}: the blocks are there still");
+}
+
+fn read_now(directory: &Path) -> Contents {
+    let mut file = File::open(directory.join("spool")).unwrap();
+    let length = file.metadata().unwrap().len();
+    read(&mut file, length, CAP, "").unwrap()
+}
