@@ -3,7 +3,7 @@
 use backstop_config::FlushStrategy;
 
 use super::run;
-use super::steps::{Deadline, End, Invocation, Manner, News, Output, Setup, Step};
+use super::steps::{Deadline, Deed, End, Invocation, Manner, News, Output, Setup, Step};
 
 const SETUP: Setup = Setup {
     strategy: FlushStrategy::Auto,
@@ -29,6 +29,7 @@ fn output(after: u64, records: u64) -> Output {
 /// An ordinary end, with nothing in particular.
 const INVOCATION: Invocation = Invocation {
     output: Vec::new(),
+    tampers: None,
     rest: 0,
     news_late: 0,
     gap: 0,
@@ -213,4 +214,44 @@ fn a_record_that_was_shed_is_struck_off() {
         invocation(vec![many], 0, End::Killed(1, 0)),
     ];
     run(&SETUP, &steps);
+}
+
+/// `rm -rf /tmp/*`: the spool went on in a file without a name, and the next run knew nothing.
+#[test]
+fn what_waits_survives_a_function_that_empties_tmp_and_a_kill() {
+    let emptying = |end| {
+        Step::Invoke(Invocation {
+            output: vec![output(5, 5), output(5, 5)],
+            tampers: Some((1, Deed::Empty)),
+            rest: 0,
+            news_late: 0,
+            gap: 100,
+            freeze_breaks: false,
+            end,
+        })
+    };
+    for strategy in [
+        FlushStrategy::End,
+        FlushStrategy::Periodic,
+        FlushStrategy::Continuous,
+    ] {
+        let setup = Setup {
+            strategy,
+            max_added: 50,
+            sinks: [true, false, false],
+            ..SETUP
+        };
+        for end in [End::KilledInFreeze, End::TimesOut, End::Killed(300, 0)] {
+            let steps = [
+                Step::Sink(0, Manner::Refuse(503, 0)),
+                emptying(End::Done),
+                Step::Tamper(Deed::Empty),
+                emptying(end),
+                Step::Tamper(Deed::Move),
+                invocation(vec![output(5, 5)], 10, End::Done),
+                Step::Reset,
+            ];
+            run(&setup, &steps);
+        }
+    }
 }

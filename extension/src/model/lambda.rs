@@ -10,9 +10,10 @@ use tempfile::TempDir;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::deeds::{perform, tear};
 use super::life::Life;
 use super::rules::{self, Books as Account};
-use super::steps::{Deadline, End, Invocation, News, Output, Setup, Step};
+use super::steps::{Deadline, Deed, End, Invocation, News, Output, Setup, Step};
 use super::world::{Number, World};
 use crate::lifecycle::api::Event;
 
@@ -40,6 +41,8 @@ pub(super) struct Lambda {
     late_news: Option<String>,
     /// `/next` was once held until the deadline in this run: it must never be again.
     was_held_in_vain: bool,
+    /// The function has done something to `/tmp`, and the extension has had no reason to look since.
+    is_tampered: bool,
 }
 
 impl Lambda {
@@ -58,6 +61,7 @@ impl Lambda {
             ahead_ms: setup.ahead_ms,
             late_news: None,
             was_held_in_vain: false,
+            is_tampered: false,
         }
     }
 
@@ -81,6 +85,7 @@ impl Lambda {
                 self.shut_down("failure").await;
                 self.start_anew();
             }
+            Step::Tamper(deed) => self.tamper(*deed),
             Step::Invoke(invocation) => self.invoke_or_kill(invocation).await,
         }
         self.run_for(Duration::ZERO).await;
@@ -177,6 +182,8 @@ impl Lambda {
         let report = self.platform("platform.report", &request);
         self.post(report);
         self.run_for(Duration::ZERO).await;
+        // It was ready, and something arrived. What is under way gets a copy when it comes back.
+        self.is_tampered &= self.world.is_sending();
         self.freeze(invocation.gap, invocation.freeze_breaks);
     }
 
@@ -188,11 +195,13 @@ impl Lambda {
         if let Some(news) = self.late_news.take() {
             self.post(news);
         }
-        for output in &invocation.output {
+        for (index, output) in invocation.output.iter().enumerate() {
+            self.tamper_at(invocation, index..=index);
             self.run_for(Duration::from_millis(output.after)).await;
             self.write(output);
             alive = Instant::now();
         }
+        self.tamper_at(invocation, invocation.output.len()..=usize::MAX);
         self.part_clocks(invocation.clocks_part);
         self.run_for(Duration::from_millis(invocation.rest)).await;
         alive
@@ -229,6 +238,19 @@ impl Lambda {
         self.post(format!("[{}]", lines.join(",")))
     }
 
+    fn tamper_at(&mut self, invocation: &Invocation, moments: std::ops::RangeInclusive<usize>) {
+        match invocation.tampers {
+            Some((at, deed)) if moments.contains(&at) => self.tamper(deed),
+            _ => {}
+        }
+    }
+
+    fn tamper(&mut self, deed: Deed) {
+        let directory = self.directory();
+        self.is_tampered |= directory.exists();
+        perform(deed, &directory);
+    }
+
     /// Wall time goes on, and nothing else.
     fn freeze(&mut self, gap: u64, breaks: bool) {
         self.life.check_task();
@@ -241,7 +263,7 @@ impl Lambda {
 
     /// Once the extension is ready, a freeze may come.
     fn check_spool(&self) {
-        if self.setup.has_spool {
+        if self.setup.has_spool && !self.is_tampered {
             rules::nothing_waits_in_memory_only(&self.life.ledger, &self.directory(), &self.world);
         }
     }
@@ -288,11 +310,16 @@ impl Lambda {
         if torn > 0 {
             tear(&self.directory().join("spool"), torn);
         }
+        if std::mem::take(&mut self.is_tampered) {
+            self.account
+                .destroyed(&self.life.ledger.lock(), &self.directory());
+        }
         self.account.kills += 1;
         self.start_anew();
     }
 
     fn start_anew(&mut self) {
+        self.is_tampered = false;
         self.life = Life::start(&self.setup, &self.world, self.directory());
         self.late_news = None;
         self.was_held_in_vain = false;
@@ -395,20 +422,4 @@ fn numbers_in(body: &str) -> impl Iterator<Item = Number> {
         .skip(1)
         .step_by(2)
         .map(|number| number.parse().unwrap())
-}
-
-/// The kill came while records were appended: of the last frame, this much never reached the file.
-fn tear(path: &Path, bytes: u64) {
-    let spool = std::fs::read(path).unwrap_or_default();
-    let (mut at, mut last) = (8, None);
-    while let Some(header) = spool.get(at..at + 4) {
-        let length = 8 + u32::from_le_bytes(header.try_into().unwrap()) as usize;
-        last = Some((spool[at + 8], length as u64));
-        at += length;
-    }
-    if let Some((b'R', length)) = last {
-        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
-        file.set_len(spool.len() as u64 - bytes.min(length))
-            .unwrap();
-    }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use backstop_delivery::{DropReason, Ledger, SharedLedger, SinkName};
 
 use super::world::{Number, World, number_of};
-use crate::buffer::spool::{Contents, read};
+use crate::buffer::spool::{Books as Counts, Contents, read};
 use crate::lifecycle::api::Lifecycle;
 use crate::pipeline::Pipeline;
 
@@ -29,6 +29,8 @@ pub(super) struct Books {
     received: u64,
     recovered: u64,
     lost: u64,
+    /// Lost with the files that the function destroyed, with no run left to know.
+    destroyed: u64,
     ambiguous: u64,
     delivered: u64,
     lines: Vec<String>,
@@ -47,6 +49,22 @@ impl Books {
         self.ambiguous += ledger.ambiguous();
         self.delivered += ledger.delivered_in_all();
         self.lines.push(ledger.line());
+    }
+
+    /// A run was killed after the function had done something to its files, and before it could look: of
+    /// what they held the next run knows nothing.
+    pub(super) fn destroyed(&mut self, ledger: &Ledger, directory: &Path) {
+        let there = spool(directory).len() as u64;
+        let counted = Counts::new(directory.to_owned(), true).recover();
+        let noticed = if let Ok(Some(counts)) = counted {
+            // The next run goes on with these.
+            counts.pending().saturating_sub(there)
+        } else {
+            self.close(ledger);
+            0
+        };
+        let pending = ledger.pending();
+        self.destroyed += pending.saturating_sub(there).saturating_sub(noticed);
     }
 }
 
@@ -127,7 +145,7 @@ pub(super) fn every_record_is_accounted_for(books: &Books, world: &World, direct
     let lines = books.lines.join("\n");
     let missed = missing.len() as u64;
     assert!(
-        missed <= books.lost,
+        missed <= books.lost + books.destroyed,
         "lost without a word, {} counted: {missing:?}\n{lines}",
         books.lost
     );

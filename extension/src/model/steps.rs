@@ -37,6 +37,22 @@ pub(super) enum Step {
     Restore,
     /// Lambda resets the environment: SHUTDOWN, and a new process with the same `/tmp`.
     Reset,
+    /// What the function left running does something to `/tmp`.
+    Tamper(Deed),
+}
+
+/// What a function does to the files in `/tmp`, which are its own as well.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Deed {
+    /// It empties `/tmp`, as many do.
+    Empty,
+    /// It moves everything there somewhere else.
+    Move,
+    /// It removes or cuts what looks large.
+    RemoveSpool,
+    CutSpool,
+    /// Only the counts.
+    RemoveLedger,
 }
 
 /// How a sink answers.
@@ -69,6 +85,8 @@ pub(super) enum Manner {
 pub(super) struct Invocation {
     /// What the function writes.
     pub(super) output: Vec<Output>,
+    /// What it does to `/tmp`, and before which output; after all of them where there are not so many.
+    pub(super) tampers: Option<(usize, Deed)>,
     /// How long the handler goes on after that.
     pub(super) rest: u64,
     /// How late the news of the runtime's end is.
@@ -218,6 +236,17 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => clocks_part().prop_map(Step::ClocksPart),
         1 => Just(Step::Restore),
         1 => Just(Step::Reset),
+        1 => deed().prop_map(Step::Tamper),
+    ]
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        4 => Just(Deed::Empty),
+        1 => Just(Deed::Move),
+        1 => Just(Deed::RemoveSpool),
+        1 => Just(Deed::CutSpool),
+        1 => Just(Deed::RemoveLedger),
     ]
 }
 
@@ -273,6 +302,7 @@ fn invocation() -> impl Strategy<Value = Invocation> {
     ];
     (
         prop::collection::vec(output(), 0..4),
+        prop::option::weighted(0.1, (0usize..4, deed())),
         0u64..300,
         0u64..26,
         prop_oneof![3 => 0u64..1000, 1 => 0u64..100_000],
@@ -283,9 +313,21 @@ fn invocation() -> impl Strategy<Value = Invocation> {
         prop_oneof![8 => Just(0), 1 => clocks_part()],
     )
         .prop_map(
-            |(output, rest, news_late, gap, freeze_breaks, end, news, deadline, clocks_part)| {
+            |(
+                output,
+                tampers,
+                rest,
+                news_late,
+                gap,
+                freeze_breaks,
+                end,
+                news,
+                deadline,
+                clocks_part,
+            )| {
                 Invocation {
                     output,
+                    tampers,
                     rest,
                     news_late,
                     gap,

@@ -2,7 +2,7 @@
 //! of the extension, and remembers each record it took and whether that was heard.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ pub(super) struct World {
     sinks: [Arc<Mutex<State>>; 3],
     ids: Arc<Mutex<BTreeMap<Number, RecordId>>>,
     freezes: watch::Sender<u64>,
+    is_sending: Arc<AtomicBool>,
     clock: Arc<WorldClock>,
 }
 
@@ -70,6 +71,7 @@ impl World {
             sinks: [sink(), sink(), sink()],
             ids: Arc::default(),
             freezes: watch::Sender::new(0),
+            is_sending: Arc::default(),
             clock: Arc::new(WorldClock {
                 start: Instant::now(),
                 offset_ms: AtomicI64::new(0),
@@ -115,6 +117,15 @@ impl World {
             ids: self.ids.clone(),
             freezes: self.freezes.subscribe(),
         })
+    }
+
+    /// Whether a flush is under way, by the extension's last word.
+    pub(super) fn is_sending(&self) -> bool {
+        self.is_sending.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_sending(&self, is_sending: bool) {
+        self.is_sending.store(is_sending, Ordering::Relaxed);
     }
 
     /// No flush is under way: what was heard is settled for good.
