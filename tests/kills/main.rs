@@ -2,6 +2,7 @@
 //! fraction of a core, no memory, an extension that is killed and started again in the same sandbox.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod files;
 mod killed;
 mod starved;
 mod throttle;
