@@ -3,7 +3,7 @@
 //! The modules in the order of the flow:
 //! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
 //! - [`raw`]: what was said: names and text, from the process environment or from a map.
-//! - `parse`, `url`, `headers`, `arn`, `aws`, `endpoint`: text to value, one rule each.
+//! - `parse`, `url`, `headers`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
 //! - [`docs`]: `docs/configuration.md`, generated.
 //!
@@ -19,6 +19,7 @@ mod endpoint;
 mod error;
 mod headers;
 mod parse;
+mod proxy;
 pub mod raw;
 pub mod register;
 mod resolve;
@@ -31,6 +32,7 @@ mod variable;
 pub use arn::is_account;
 pub use endpoint::S3Endpoint;
 pub use error::ConfigError;
+pub use proxy::{Proxies, Proxy};
 pub use raw::{ProcessEnvironment, Strings};
 pub use register::{REGISTER, STANDARD};
 pub use secret::Secret;

@@ -323,12 +323,27 @@ pub static STANDARD: &[StandardVariable] = &[
         "Where the spool's directory, `backstop`, is made; `/tmp` when it is not set.",
     ),
     StandardVariable::new(
-        "HTTPS_PROXY",
-        "The proxy of https requests; the HTTP client reads it.",
+        "https_proxy",
+        "The proxy of https requests, `http://user:password@host:port`; https:// and a bare \
+         `host:port` will do too, SOCKS will not. As with curl, the name in lower case wins.",
     ),
+    StandardVariable::new("HTTPS_PROXY", "The same, where `https_proxy` is not set."),
     StandardVariable::new(
-        "NO_PROXY",
-        "Hosts that are reached without the proxy; the HTTP client reads it. Loopback and link-local \
-         addresses always are.",
+        "http_proxy",
+        "The proxy of requests in plain http, which `BACKSTOP_ALLOW_PLAINTEXT` and endpoints of \
+         emulators allow.",
     ),
+    StandardVariable::new("HTTP_PROXY", "The same, where `http_proxy` is not set."),
+    StandardVariable::new(
+        "all_proxy",
+        "The proxy of requests for which neither of the others is set.",
+    ),
+    StandardVariable::new("ALL_PROXY", "The same, where `all_proxy` is not set."),
+    StandardVariable::new(
+        "no_proxy",
+        "Hosts that are reached without a proxy, separated by commas or spaces: names, which stand \
+         for all names below them as well, addresses, networks such as `10.0.0.0/8`, or `*`. A port \
+         after a colon narrows an entry. Loopback and link-local addresses never have a proxy.",
+    ),
+    StandardVariable::new("NO_PROXY", "The same, where `no_proxy` is not set."),
 ];

@@ -10,6 +10,7 @@
 //! Must not: read the environment other than through [`Strings`], or print.
 
 mod environment;
+mod network;
 mod sinks;
 
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ impl Settings {
                 parse::choice(&LOG_LEVEL, text, LogLevel::ALL, LogLevel::as_str)
             }),
             ca_files: resolver.ca_files(),
+            proxies: resolver.proxies(),
             primary,
             fallbacks,
             aws,

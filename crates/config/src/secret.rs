@@ -8,7 +8,7 @@
 use std::fmt;
 
 /// A secret text: a token, a key or the value of a header.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Secret(String);
 
 impl Secret {

@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::proxy::Proxies;
 use crate::secret::Secret;
 use crate::url;
 pub use aws::{AwsSettings, ContainerCredentials, S3Archive};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub function: FunctionSettings,
     /// PEM files with further certificate authorities.
     pub ca_files: Vec<CaFile>,
+    /// Which requests go through a proxy.
+    pub proxies: Proxies,
 }
 
 /// A PEM file with further certificate authorities.

@@ -117,7 +117,7 @@ fn split_scheme(text: &str) -> Option<(bool, &str)> {
     }
 }
 
-fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlProblem> {
+pub(crate) fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlProblem> {
     // An IPv6 address holds colons of its own: its port comes after the bracket.
     if authority.starts_with('[') {
         let end = authority.find(']').ok_or(UrlProblem::Host)? + 1;
@@ -134,12 +134,12 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlProblem> {
     })
 }
 
-fn is_port(text: &str) -> bool {
+pub(crate) fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// Judges a host; true for one that is this machine.
-fn check_host(host: &str) -> Result<bool, UrlProblem> {
+pub(crate) fn check_host(host: &str) -> Result<bool, UrlProblem> {
     if host.is_empty() {
         return Err(UrlProblem::NoHost);
     }

@@ -7,6 +7,7 @@ mod arns;
 mod endpoints;
 mod environment;
 mod fallbacks;
+mod network;
 mod primary;
 mod reference;
 mod register;
