@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use backstop_config::{ConfigError, Primary, Settings, Strings};
+use backstop_config::{ConfigError, Primary, Proxies, Settings, Strings};
 use backstop_delivery::SystemClock;
 use backstop_sinks::{HttpsSink, SharedHttp};
 use url::{Host, Url};
@@ -63,7 +63,12 @@ pub fn config(input: &[u8]) {
         for (name, _) in &mut primary.headers {
             "x-name".clone_into(name);
         }
-        let http = SharedHttp::new(None, Arc::new(SystemClock), |_| {});
+        let http = SharedHttp::new(
+            Vec::new(),
+            Proxies::default(),
+            Arc::new(SystemClock),
+            |_| {},
+        );
         let sink = HttpsSink::new(http, primary, encoder("demo"));
         shown.push(format!("{sink:?}"));
     }

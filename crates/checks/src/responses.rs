@@ -19,7 +19,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use backstop_config::{AwsSettings, Compression, Format, Primary, S3Archive, S3Endpoint, Secret};
+use backstop_config::{
+    AwsSettings, Compression, Format, Primary, Proxies, S3Archive, S3Endpoint, Secret,
+};
 use backstop_delivery::{
     Answer, Batch, Chain, ChainParts, DropReason, Jitter, LinkSettings, Notice, Observer, Part,
     Phase, Role, SharedLedger, Sink, SinkFuture, SinkName, SystemClock, Verdict, Window,
@@ -176,7 +178,12 @@ impl Rig {
         let listener = listener.expect("a socket on loopback");
         let address = listener.local_addr().expect("it is bound");
         runtime.spawn(serve(listener, script.clone()));
-        let http = SharedHttp::new(None, Arc::new(SystemClock), |_| {});
+        let http = SharedHttp::new(
+            Vec::new(),
+            Proxies::default(),
+            Arc::new(SystemClock),
+            |_| {},
+        );
         let sinks = sinks(&http, address);
         Self {
             runtime,

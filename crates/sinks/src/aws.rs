@@ -5,7 +5,6 @@
 //! called ambiguous; a success is believed only in the service's own form.
 
 mod answer;
-mod authorities;
 mod codes;
 mod credentials;
 
@@ -22,9 +21,8 @@ use aws_smithy_types::body::SdkBody;
 use backstop_delivery::Failure;
 use http::HeaderMap;
 
-use crate::http::{SharedHttp, failure, read};
+use crate::http::{SharedHttp, read};
 pub(crate) use answer::answer;
-pub use authorities::authorities;
 pub use credentials::Credentials;
 
 /// What is read of an answer. The longest there is, Firehose's to 500 records, has some 150 KiB; what
@@ -72,20 +70,14 @@ async fn call(http: &SharedHttp, request: HttpRequest) -> Result<HttpResponse, C
         .try_into_http1x()
         .map_err(|error| user(error.into()))?;
     let (parts, body) = request.into_parts();
-    let host = parts.uri.host().unwrap_or_default();
-    let client = http.client(host).map_err(|error| user(error.into()))?;
     // All that we send is in memory; a streaming body would be a bug here.
     let body = body
         .bytes()
         .ok_or_else(|| user("the request's body is not in memory".into()))?;
-    let body = reqwest::Body::from(bytes::Bytes::copy_from_slice(body));
-    let request = reqwest::Request::try_from(http::Request::from_parts(parts, body))
-        .map_err(|error| user(error.into()))?;
-    let on_wire = |error: &reqwest::Error| ConnectorError::io(Box::new(NoAnswer(failure(error))));
-    let response = client
-        .execute(request)
-        .await
-        .map_err(|error| on_wire(&error))?;
+    let body = bytes::Bytes::copy_from_slice(body);
+    let request = http::Request::from_parts(parts, body);
+    let on_wire = |failure| ConnectorError::io(Box::new(NoAnswer(failure)));
+    let response = http.send(request).await.map_err(on_wire)?;
     let (status, is_page) = (response.status(), is_page(response.headers()));
     let mut answer = http::Response::builder().status(status);
     if let Some(headers) = answer.headers_mut() {
@@ -106,7 +98,7 @@ async fn call(http: &SharedHttp, request: HttpRequest) -> Result<HttpResponse, C
     } else {
         read(response, MOST_ANSWER_BYTES)
             .await
-            .map_err(|error| on_wire(&error))?
+            .map_err(|_| on_wire(Failure::Reset))?
     };
     let unreadable = || ConnectorError::io(Box::new(NoAnswer(Failure::Unproven)));
     let answer = answer.body(SdkBody::from(body));

@@ -8,12 +8,13 @@ use std::time::Duration;
 use backstop_config::{Compression, Format, Primary};
 use backstop_delivery::{Answer, Batch, Failure, Part, Sink, SinkFuture, SinkName};
 use bytes::Bytes;
+use http::Request;
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 
 use crate::codec::{LineEncoder, gzip};
-use crate::http::{SharedHttp, drain, failure};
+use crate::http::{SharedHttp, drain};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -22,7 +23,6 @@ pub struct HttpsSink {
     http: SharedHttp,
     url: String,
     shown_url: String,
-    host: String,
     headers: HeaderMap,
     framing: Framing,
     lines: LineEncoder,
@@ -45,7 +45,6 @@ impl HttpsSink {
             http,
             url: primary.url.clone(),
             shown_url: primary.shown_url(),
-            host: host_of(&primary.url),
             headers: headers(primary),
             framing,
             lines,
@@ -66,17 +65,14 @@ impl HttpsSink {
 
     /// Posts a body under an idempotency key.
     pub async fn post(&self, key: &str, body: Bytes) -> Answer {
-        let Ok(client) = self.http.client(&self.host) else {
+        let Ok(mut request) = Request::post(&self.url).body(body) else {
             return Answer::None(Failure::NotSent);
         };
-        let mut request = client
-            .post(&self.url)
-            .headers(self.headers.clone())
-            .body(body);
+        *request.headers_mut() = self.headers.clone();
         if let Ok(key) = HeaderValue::from_str(key) {
-            request = request.header(IDEMPOTENCY_KEY, key);
+            request.headers_mut().insert(IDEMPOTENCY_KEY, key);
         }
-        match request.send().await {
+        match self.http.send(request).await {
             Ok(response) => {
                 let code = response.status().as_u16();
                 let retry_after = response.headers().get(RETRY_AFTER).and_then(retry_after);
@@ -87,7 +83,7 @@ impl HttpsSink {
                     detail: None,
                 }
             }
-            Err(error) => Answer::None(failure(&error)),
+            Err(failure) => Answer::None(failure),
         }
     }
 }
@@ -175,13 +171,6 @@ fn headers(primary: &Primary) -> HeaderMap {
     headers
 }
 
-/// The configuration has checked the address, so that there is one.
-fn host_of(url: &str) -> String {
-    let uri = url.parse::<http::Uri>().ok();
-    uri.and_then(|uri| uri.host().map(str::to_owned))
-        .unwrap_or_default()
-}
-
 /// Seconds; the form with a date is rare, and says nothing that the breaker's own cooldown doesn't.
 fn retry_after(value: &HeaderValue) -> Option<Duration> {
     value
@@ -197,7 +186,7 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
 mod tests {
     use std::sync::Arc;
 
-    use backstop_config::Secret;
+    use backstop_config::{Proxies, Secret};
     use backstop_delivery::SystemClock;
 
     use super::*;
@@ -213,7 +202,12 @@ mod tests {
             token: Some(Secret::new("hunter2")),
             timeout: Duration::from_secs(1),
         };
-        let http = SharedHttp::new(None, Arc::new(SystemClock), |_| {});
+        let http = SharedHttp::new(
+            Vec::new(),
+            Proxies::default(),
+            Arc::new(SystemClock),
+            |_| {},
+        );
         let sink = HttpsSink::new(http, &primary, LineEncoder::new(Resource::default()));
         let shown = format!("{sink:?}");
         assert!(

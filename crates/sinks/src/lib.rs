@@ -18,8 +18,8 @@ mod http;
 mod https;
 mod s3;
 
-pub use aws::{Credentials, authorities};
+pub use aws::Credentials;
 pub use firehose::FirehoseSink;
-pub use http::{HttpError, SharedHttp};
+pub use http::{HttpError, SharedHttp, authorities};
 pub use https::HttpsSink;
 pub use s3::S3Sink;

@@ -12,10 +12,15 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_smithy_types::date_time::{DateTime, Format};
 use backstop_config::{AwsSettings, ContainerCredentials};
 use backstop_delivery::{Failure, NoCredentials};
+use bytes::Bytes;
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::{MOST_ANSWER_BYTES, NoAnswer};
-use crate::http::{SharedHttp, read};
+use crate::http::SharedHttp;
+
+/// The endpoint is inside the environment.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// Where the SDK clients' credentials come from.
 #[derive(Debug, Clone)]
@@ -83,34 +88,33 @@ impl Credentials {
         let uri = container.full_uri.parse::<http::Uri>().map_err(|_| {
             NoCredentials::new("AWS_CONTAINER_CREDENTIALS_FULL_URI is not an address")
         })?;
-        let client = self
-            .http
-            .client(uri.host().unwrap_or_default())
-            .map_err(|_| NoCredentials::new("the HTTP client could not be set up"))?;
-        let mut request = client
-            .get(&container.full_uri)
-            .timeout(Duration::from_secs(1));
+        let mut request = http::Request::get(uri);
         if let Some(token) = token {
             request = request.header(http::header::AUTHORIZATION, token.trim());
         }
-        let response = request.send().await.map_err(|error| {
-            NoCredentials::new(if error.is_timeout() {
-                "the container endpoint did not answer within a second"
-            } else {
-                "the container endpoint cannot be reached"
-            })
-        })?;
+        let request = request
+            .body(Bytes::new())
+            .map_err(|_| NoCredentials::new("the token for the container endpoint is no header"))?;
+        let asking = self.http.fetch(request, MOST_ANSWER_BYTES);
+        let response = timeout(LONGEST, asking)
+            .await
+            .map_err(|_| {
+                NoCredentials::new("the container endpoint did not answer within a second")
+            })?
+            .map_err(|failure| {
+                NoCredentials::new(match failure {
+                    Failure::Reset => "the answer of the container endpoint broke off",
+                    _ => "the container endpoint cannot be reached",
+                })
+            })?;
         if !response.status().is_success() {
             return Err(NoCredentials {
                 status: Some(response.status().as_u16()),
                 ..NoCredentials::new("the container endpoint answered")
             });
         }
-        let body = read(response, MOST_ANSWER_BYTES)
-            .await
-            .map_err(|_| NoCredentials::new("the answer of the container endpoint broke off"))?;
         // serde's message would quote what it could not read.
-        let answer: Option<Answer> = serde_json::from_slice(&body).ok();
+        let answer: Option<Answer> = serde_json::from_slice(response.body()).ok();
         let answer = answer
             .filter(|it| !it.access_key_id.is_empty() && !it.secret_access_key.is_empty())
             .ok_or(NoCredentials::new(
