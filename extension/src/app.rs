@@ -75,7 +75,15 @@ async fn start(
         return Ok(());
     }
     let listener = match Listener::bind(&runtime_api).await {
-        Ok(listener) => listener,
+        Ok((listener, elsewhere)) => {
+            if let Some(elsewhere) = elsewhere {
+                log.warn(
+                    "The sandbox's own address is not known or cannot be used: listening at the next best",
+                    &elsewhere.details(),
+                );
+            }
+            listener
+        }
         Err(error) => {
             log.error(
                 "Cannot listen for telemetry",
@@ -171,7 +179,12 @@ fn chain(
             );
         }
     };
-    let http = SharedHttp::new(settings.ca_files.clone(), clock.clone(), warn);
+    let http = SharedHttp::new(
+        settings.ca_files.clone(),
+        settings.proxies.clone(),
+        clock.clone(),
+        warn,
+    );
     let lines = LineEncoder::new(resource(settings, function));
     let aws = &settings.aws;
     let primary = settings.primary.iter().map(|primary| LinkSettings {

@@ -1,9 +1,12 @@
 //! Our own log lines: few, on stderr, each one JSON object that starts with the marker `{"backstop":`.
 //!
 //! The marker lets the decoder recognise them when Lambda sends them back as extension telemetry.
-//! ERROR means that data was lost, WARN that something went wrong and was survived.
+//! ERROR means that data was lost, WARN that something went wrong and was survived. Invariants: a line
+//! has at most [`MOST_LINE_BYTES`] and is valid JSON, but for the ledger line, which is never cut; what
+//! a line says is in our own words, never in those of a parser that quotes what it read.
 
 mod advice;
+mod bounded;
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -19,15 +22,21 @@ use advice::advice;
 /// The same message is not written more often.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// From now on a panic is one line of ours that says where. What it says else is not shown: the
-/// message of a slice, an `expect` or an assertion quotes what it was about.
+/// Installs a panic hook that logs only the location: panic messages can quote telemetry, as those of
+/// a slice, an `expect` or an assertion do.
 pub fn hush_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
         let message = "Panicked, which is a bug: please report it";
-        let line = json!({"level": "ERROR", "message": message, "at": at});
-        print(&json!({ "backstop": line }).to_string());
+        print(&bounded::line("ERROR", message, &json!({ "at": at })));
     }));
+}
+
+/// Says that the extension cannot even start, where there is no [`Log`] yet.
+pub fn cannot_start(error: &std::io::Error) {
+    // The system's own words: of descriptors or memory that cannot be had.
+    let details = json!({"error": error.to_string()});
+    print(&bounded::line("ERROR", "Cannot start", &details));
 }
 
 /// Writes log lines.
@@ -99,14 +108,14 @@ impl Log {
         let Some(suppressed) = self.admit(format!("{message} {sink}")) else {
             return;
         };
-        let mut line = json!({ "level": level.as_str().to_ascii_uppercase(), "message": message });
-        if let (Some(line), Some(details)) = (line.as_object_mut(), details.as_object()) {
-            line.extend(details.clone());
-            if suppressed > 0 {
-                line.insert("suppressed".to_owned(), suppressed.into());
-            }
+        let mut details = details.clone();
+        if let Some(details) = details.as_object_mut()
+            && suppressed > 0
+        {
+            details.insert("suppressed".to_owned(), suppressed.into());
         }
-        (self.0.print)(&json!({ "backstop": line }).to_string());
+        let level = level.as_str().to_ascii_uppercase();
+        (self.0.print)(&bounded::line(&level, message, &details));
     }
 
     /// Whether to write now, and how many of the same were not written before.

@@ -19,10 +19,12 @@ mod lifecycle;
 #[cfg(test)]
 mod model;
 mod pipeline;
+mod secrecy;
 mod source;
 mod transform;
 
 pub use app::run;
 pub use buffer::spool;
-pub use diagnostics::hush_panics;
+pub use diagnostics::{cannot_start, hush_panics};
+pub use secrecy::forbid_core_dumps;
 pub use transform::Enricher;

@@ -4,12 +4,21 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     backstop_extension::hush_panics();
+    backstop_extension::forbid_core_dumps();
     // One thread: the extension shares a fraction of a core with the function.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(backstop_extension::run()),
-        Err(_) => ExitCode::FAILURE,
+        Ok(runtime) => {
+            let code = runtime.block_on(backstop_extension::run());
+            // Nothing that is still under way may keep the process from ending.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            backstop_extension::cannot_start(&error);
+            ExitCode::FAILURE
+        }
     }
 }

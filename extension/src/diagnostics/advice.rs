@@ -92,7 +92,11 @@ fn of_status(sink: SinkName, status: Option<u16>) -> &'static str {
              s3:PutObject, that it may kms:GenerateDataKey where a key is set, and that \
              BACKSTOP_S3_EXPECTED_BUCKET_OWNER, where set, owns the bucket"
         }
-        Some(401 | 403 | 407) => {
+        Some(407) => {
+            "The proxy rejected the credentials, records are diverted: set user name and password \
+             in HTTPS_PROXY, as http://user:password@host:port"
+        }
+        Some(401 | 403) => {
             "A sink rejected the credentials: records are diverted until they are fixed"
         }
         Some(402) => {
@@ -166,6 +170,7 @@ mod tests {
             (Https, Answer::status(402), "plan or quota"),
             (Https, Answer::status(415), "does not accept such requests"),
             (Https, Answer::status(302), "redirects"),
+            (Https, Answer::status(407), "in HTTPS_PROXY"),
             (S3, code(503, "SlowDown"), "does not take records"),
             (S3, Answer::None(Failure::Unproven), "proves nothing"),
             (S3, Answer::None(Failure::Reset), "does not take records"),

@@ -3,6 +3,8 @@
 //! Plain HTTP/1.1 to the address in `AWS_LAMBDA_RUNTIME_API`, without the machinery of the shared
 //! client: this is on the path of every environment's init.
 
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,13 +41,14 @@ pub(crate) enum ApiError {
         address: String,
         source: std::io::Error,
     },
-    #[error("the Lambda API broke off: {0}")]
+    #[error("the Lambda API broke off")]
     Broken(#[from] hyper::Error),
-    #[error("the Lambda API answered {path} with {status}: {body}")]
+    #[error("the Lambda API answered {path} with {}{}", .status.as_u16(), in_brackets(.kind))]
     Refused {
         path: &'static str,
         status: StatusCode,
-        body: String,
+        /// The API's own name for the error.
+        kind: Option<String>,
     },
     #[error("the Lambda API gave no extension identifier")]
     NoIdentifier,
@@ -305,18 +308,48 @@ impl Api {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ApiError> {
-        let stream =
-            TcpStream::connect(&self.address)
-                .await
-                .map_err(|source| ApiError::Connect {
-                    address: self.address.clone(),
-                    source,
-                })?;
+        let failed = |source| ApiError::Connect {
+            address: self.address.clone(),
+            source,
+        };
+        let addresses = addresses(&self.address).map_err(failed)?;
+        let stream = TcpStream::connect(&addresses[..]).await.map_err(failed)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Ends with the sender; an error reaches whoever waits for an answer.
         tokio::spawn(connection);
         Ok(sender)
     }
+}
+
+/// Where the API is. Lambda gives an address; a name is an emulator's, and its hosts file's. tokio would
+/// look that up on a thread, and panic where it gets none.
+fn addresses(host_and_port: &str) -> io::Result<Vec<SocketAddr>> {
+    match host_and_port.parse() {
+        Ok(address) => Ok(vec![address]),
+        Err(_) => Ok(host_and_port.to_socket_addrs()?.collect()),
+    }
+}
+
+/// The `errorType` of an answer, where it is no more than a name: nothing else of it is shown.
+fn error_type(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(rename = "errorType")]
+        kind: String,
+    }
+    let refusal: Refusal = serde_json::from_slice(body).ok()?;
+    let is_name = |text: &str| {
+        (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+    };
+    Some(refusal.kind).filter(|kind| is_name(kind))
+}
+
+fn in_brackets(kind: &Option<String>) -> String {
+    kind.as_ref()
+        .map_or_else(String::new, |kind| format!(" ({kind})"))
 }
 
 impl Lifecycle for Api {
@@ -339,111 +372,13 @@ impl Answer {
         if self.status.is_success() {
             return Ok(self);
         }
-        let body = String::from_utf8_lossy(&self.body)
-            .chars()
-            .take(200)
-            .collect();
         Err(ApiError::Refused {
             path,
             status: self.status,
-            body,
+            kind: error_type(&self.body),
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn invoke(request_id: &str, deadline_ms: u64) -> Option<Event> {
-        let request_id = request_id.to_owned();
-        Some(Event::Invoke {
-            request_id,
-            deadline_ms,
-        })
-    }
-
-    fn shutdown(shutdown_reason: &str, deadline_ms: u64) -> Option<Event> {
-        let shutdown_reason = shutdown_reason.to_owned();
-        Some(Event::Shutdown {
-            shutdown_reason,
-            deadline_ms,
-        })
-    }
-
-    #[test]
-    fn of_an_event_is_read_what_can_be() {
-        let deadline = |deadline: &str| {
-            format!(r#"{{"eventType":"INVOKE","requestId":"r","deadlineMs":{deadline}}}"#)
-        };
-        for (body, expected) in [
-            (deadline("1700000000000"), invoke("r", 1_700_000_000_000)),
-            (deadline("1700000000000.7"), invoke("r", 1_700_000_000_000)),
-            (deadline("1.7e12"), invoke("r", 1_700_000_000_000)),
-            (
-                deadline(r#"" 1700000000000 ""#),
-                invoke("r", 1_700_000_000_000),
-            ),
-            (deadline("-1"), invoke("r", 0)),
-            (deadline("1e400"), None),
-            (deadline("1e300"), invoke("r", 0)),
-            (deadline("null"), invoke("r", 0)),
-            (deadline(r#""soon""#), invoke("r", 0)),
-            (deadline("[1]"), invoke("r", 0)),
-            (r#"{"eventType":"INVOKE"}"#.to_owned(), invoke("", 0)),
-            (
-                r#"{"eventType":"INVOKE","requestId":7,"deadlineMs":9}"#.to_owned(),
-                invoke("", 9),
-            ),
-            (
-                r#"{"deadlineMs":9,"shutdownReason":"spindown","eventType":"SHUTDOWN"}"#.to_owned(),
-                shutdown("spindown", 9),
-            ),
-            (
-                r#"{"eventType":"SHUTDOWN","shutdownReason":null,"deadlineMs":-9}"#.to_owned(),
-                shutdown("", 0),
-            ),
-            (r#"{"eventType":"RESUME"}"#.to_owned(), Some(Event::Other)),
-            (r#"{"eventType":1}"#.to_owned(), None),
-            ("{}".to_owned(), None),
-            ("[]".to_owned(), None),
-            ("7".to_owned(), None),
-            (r#"{"eventType":"INV"#.to_owned(), None),
-            (String::new(), None),
-        ] {
-            assert_eq!(Event::read(body.as_bytes()), expected, "{body}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_taken_for_an_invocation_unless_it_says_shutdown() {
-        for body in [
-            "",
-            "{\"odd\":",
-            r#"{"eventType":"INVOKE","requestId":"SHUTDOWN"#,
-        ] {
-            assert_eq!(Some(Event::guess(body.as_bytes())), invoke("", 0), "{body}");
-        }
-        let cut_off = r#"{"eventType":"SHUTDOWN","shutdownReason":"spin"#;
-        assert_eq!(Some(Event::guess(cut_off.as_bytes())), shutdown("", 0));
-    }
-
-    #[test]
-    fn only_a_failure_that_may_pass_is_tried_again() {
-        let refused = |status: u16| ApiError::Refused {
-            path: "",
-            status: StatusCode::from_u16(status).unwrap(),
-            body: String::new(),
-        };
-        for (status, expected) in [
-            (400, false),
-            (403, false),
-            (429, true),
-            (500, false),
-            (503, true),
-        ] {
-            assert_eq!(refused(status).may_pass(), expected, "{status}");
-        }
-        assert!(!ApiError::Unreadable.may_pass());
-    }
-}
+mod tests;

@@ -3,8 +3,10 @@
 //! Every process of the sandbox can reach it, so what a stranger can make it hold is bounded: the
 //! number of connections, each one's headers and body, and how long a body may stand still.
 
+mod address;
+
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +37,9 @@ const MOST_HEAD_BYTES: usize = 8 * 1024;
 const MOST_BUFFERED_BYTES: usize = 64 * 1024;
 /// The longest that a body may stand still. Lambda writes all of it at once, over loopback.
 const STALLED: Duration = Duration::from_secs(5);
-/// The name by which Lambda reaches us; an entry of the environment's hosts file.
-const SANDBOX: &str = "sandbox.localdomain";
+/// The pause after a connection that could not be accepted, and the longest.
+const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(640);
 
 /// A bound listener.
 #[derive(Debug)]
@@ -45,61 +48,49 @@ pub(crate) struct Listener {
     port: u16,
 }
 
+/// Which address it is bound to, where that is not the one of the hosts file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    pub(crate) address: IpAddr,
+    /// What kept it from the addresses of the hosts file; nothing where that has none.
+    pub(crate) refused: Vec<(IpAddr, io::ErrorKind)>,
+}
+
 impl Listener {
-    /// Binds to the sandbox's own address where the hosts file has one.
-    pub(crate) async fn bind(runtime_api: &str) -> io::Result<Self> {
-        let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-        let address = sandbox_address(&hosts, runtime_api);
-        let listener = TcpListener::bind(SocketAddr::new(address, 0)).await?;
+    /// Binds to the sandbox's own address, or to the next best: see [`address`].
+    pub(crate) async fn bind(runtime_api: &str) -> io::Result<(Self, Option<Elsewhere>)> {
+        let candidates = address::candidates(&address::hosts(), runtime_api);
+        let (listener, elsewhere) = address::bind(&candidates).await?;
         let port = listener.local_addr()?.port();
-        Ok(Self { listener, port })
+        Ok((Self { listener, port }, elsewhere))
     }
 
     /// Where Lambda is to post.
     pub(crate) fn uri(&self) -> String {
-        format!("http://{SANDBOX}:{}/", self.port)
+        format!("http://{}:{}/", address::SANDBOX, self.port)
     }
 
     /// Serves until the process ends.
     pub(crate) async fn serve(self, inbox: Arc<Inbox>) {
         let mut connections = Connections::default();
+        let mut pause = PAUSE;
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
+                    pause = PAUSE;
                     let inbox = inbox.clone();
                     connections.admit(|activity| {
                         tokio::spawn(serve_connection(stream, inbox, activity)).abort_handle()
                     });
                 }
-                // Out of descriptors, say: those in use have to end first.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                // Out of descriptors, say: those in use have to end first, and looking costs CPU.
+                Err(_) => {
+                    tokio::time::sleep(pause).await;
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
             }
         }
     }
-}
-
-/// The sandbox's address. Without an entry for it the platform is reached, and reaches us, over
-/// loopback (emulators), or over an address that we cannot know.
-fn sandbox_address(hosts: &str, runtime_api: &str) -> IpAddr {
-    let entry = hosts.lines().find_map(|line| {
-        let mut words = line
-            .split('#')
-            .next()
-            .unwrap_or_default()
-            .split_ascii_whitespace();
-        let address = words.next()?.parse().ok()?;
-        words.any(|name| name == SANDBOX).then_some(address)
-    });
-    let host = runtime_api
-        .rsplit_once(':')
-        .map_or(runtime_api, |(host, _)| host);
-    let loopback = host == "localhost" || host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
-    let fallback = if loopback {
-        Ipv4Addr::LOCALHOST
-    } else {
-        Ipv4Addr::UNSPECIFIED
-    };
-    entry.unwrap_or(IpAddr::V4(fallback))
 }
 
 /// There is no time-out for headers: it would run on an idle connection as well, and fire after a freeze

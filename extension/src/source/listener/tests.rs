@@ -1,5 +1,7 @@
 //! The listener on a real socket, with senders that Lambda is not.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::super::connections::MOST_CONNECTIONS;
@@ -42,22 +44,6 @@ async fn post(stream: &mut TcpStream) -> String {
     // Where the connection has ended there is no answer either.
     drop(stream.write_all(request.as_bytes()).await);
     status(stream).await
-}
-
-#[test]
-fn the_listener_binds_to_the_sandbox_only_where_it_can_be_known() {
-    let hosts = "127.0.0.1 localhost\n169.254.79.129 sandbox.localdomain sandbox # Lambda\n";
-    let address = |hosts, api| sandbox_address(hosts, api).to_string();
-    assert_eq!(address(hosts, "127.0.0.1:9001"), "169.254.79.129");
-    assert_eq!(
-        address("127.0.0.1 localhost", "127.0.0.1:9001"),
-        "127.0.0.1"
-    );
-    assert_eq!(
-        address("# 1.2.3.4 sandbox.localdomain", "localhost:9001"),
-        "127.0.0.1"
-    );
-    assert_eq!(address("", "169.254.100.1:9001"), "0.0.0.0");
 }
 
 #[tokio::test]
