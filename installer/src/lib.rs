@@ -37,6 +37,7 @@ pub mod grants;
 pub mod journal;
 pub mod layer;
 pub mod output;
+pub mod parsing;
 pub mod plan;
 pub mod project;
 pub mod replay;

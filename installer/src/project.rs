@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Deserialize;
 
+use crate::parsing;
 use crate::select::{Pattern, Selection, TagFilter};
 
 /// Taken where no other file is named and it is there.
@@ -149,8 +150,9 @@ impl Project {
                 return Err(error).with_context(|| format!("{} cannot be read", path.display()));
             }
         };
-        let mut project: Self =
-            toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
+        let mut project: Self = toml::from_str(&text)
+            .map_err(|error| parsing::toml(&text, &error))
+            .with_context(|| format!("{} is not valid", path.display()))?;
         let directory = path.parent().unwrap_or(Path::new(""));
         for file in [
             &mut project.targets.accounts_file,

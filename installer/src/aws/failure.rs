@@ -144,7 +144,7 @@ where
 {
     let status = error.raw_response().map(|it| it.status().as_u16());
     match (error.code(), error.message(), status) {
-        (Some(code), Some(message), _) => format!("{code}: {}", without_environment(message)),
+        (Some(code), Some(message), _) => format!("{code}: {}", without_values(message)),
         (Some(code), None, _) => code.to_owned(),
         // Not in the service's form: a proxy's page, or nothing. What it says is not shown.
         (None, _, Some(status @ 300..)) => format!("status {status} without a code of AWS"),
@@ -169,11 +169,23 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     parts.join(": ")
 }
 
-/// Lambda's answer to too large an environment quotes all of it.
-fn without_environment(message: &str) -> &str {
-    match message.find("String measured") {
+/// Without what Lambda's validation quotes: all of an environment that is too large, and the whole
+/// value of any parameter that breaks a rule (`Value '{TOKEN=…}' at 'environment.variables' failed …`).
+fn without_values(message: &str) -> String {
+    let message = match message.find("String measured") {
         Some(at) => message[..at].trim_end(),
         None => message,
+    };
+    // A value may hold anything, the words that follow it included: from the first to the last.
+    const VALUE: &str = "Value '";
+    let quoted = message.find(VALUE).zip(message.rfind("' at '"));
+    match quoted.filter(|(begins, ends)| begins + VALUE.len() <= *ends) {
+        Some((begins, ends)) => format!(
+            "{}Value *** at '{}",
+            &message[..begins],
+            &message[ends + 6..]
+        ),
+        None => message.to_owned(),
     }
 }
 
@@ -214,11 +226,26 @@ mod tests {
 
     #[test]
     fn an_environment_is_not_quoted() {
-        let message = "environment variables exceeded the 4KB limit. String measured: {\"TOKEN\":\"hunter2\"}";
-        assert_eq!(
-            without_environment(message),
-            "environment variables exceeded the 4KB limit."
-        );
-        assert_eq!(without_environment("another"), "another");
+        let cases = [
+            (
+                "environment variables exceeded the 4KB limit. String measured: {\"TOKEN\":\"hunter2\"}",
+                "environment variables exceeded the 4KB limit.",
+            ),
+            (
+                "1 validation error detected: Value '{TOKEN=hunter2, a-b=it's' at 'x}' at \
+                 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint",
+                "1 validation error detected: Value *** at 'environment.variables' failed to satisfy \
+                 constraint: Map keys must satisfy constraint",
+            ),
+            (
+                "2 validation errors detected: Value 'hunter2' at 'a' failed; Value 'hunter2' at 'b' failed",
+                "2 validation errors detected: Value *** at 'b' failed",
+            ),
+            ("another", "another"),
+            ("' at ' and then Value '", "' at ' and then Value '"),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(without_values(message), expected);
+        }
     }
 }

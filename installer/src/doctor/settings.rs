@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use backstop_config::{Fallback, Settings};
-use reqwest::Url;
+use url::Url;
 
 use super::{Check, Resolved};
 use crate::select::Function;

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use aws_smithy_types::date_time::{DateTime, Format};
 
 use super::{Entry, Header, Journal, Progress, now};
+use crate::parsing;
 use crate::plan::Plan;
 
 const SCHEMA_VERSION: u32 = 1;
@@ -166,7 +167,9 @@ impl Store {
         if !next(&mut line).with_context(|| broken(1))? {
             bail!("run {id} was cut off before it began: nothing was changed");
         }
-        let header: Header = serde_json::from_slice(&line).with_context(|| broken(1))?;
+        let header: Header = serde_json::from_slice(&line)
+            .map_err(parsing::json)
+            .with_context(|| broken(1))?;
         if header.schema_version != SCHEMA_VERSION {
             bail!(
                 "run {id} was written by release {}: use that one, or a newer one",
@@ -176,7 +179,9 @@ impl Store {
         let mut progress = Progress::default();
         let mut number = 2;
         while next(&mut line).with_context(|| broken(number))? {
-            let entry: Entry = serde_json::from_slice(&line).with_context(|| broken(number))?;
+            let entry: Entry = serde_json::from_slice(&line)
+                .map_err(parsing::json)
+                .with_context(|| broken(number))?;
             progress.add(entry);
             number += 1;
         }

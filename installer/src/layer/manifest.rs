@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Architecture, put};
+use crate::parsing::json;
 
 const SCHEMA_VERSION: u64 = 1;
 /// What Terraform's form is recognised by.
@@ -82,11 +83,11 @@ impl Manifest {
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
-        let mut members: Map<String, Value> = serde_json::from_str(text)?;
+        let mut members: Map<String, Value> = serde_json::from_str(text).map_err(json)?;
         if let Some(layers) = members.remove(TERRAFORM_VARIABLE) {
             return Ok(Self {
                 release: None,
-                layers: serde_json::from_value(layers)?,
+                layers: serde_json::from_value(layers).map_err(json)?,
                 others: members,
             });
         }
@@ -97,7 +98,7 @@ impl Manifest {
             }
             None => bail!("it has neither a schemaVersion nor {TERRAFORM_VARIABLE}"),
         }
-        let own: Own = serde_json::from_value(Value::Object(members))?;
+        let own: Own = serde_json::from_value(Value::Object(members)).map_err(json)?;
         Ok(Self {
             release: own.release,
             layers: own.layers,
@@ -254,7 +255,7 @@ mod tests {
             (r#"{"schemaVersion":1}"#, "missing field `layers`"),
             (
                 r#"{"schemaVersion":1,"layers":{"1":{"r":{"mips":{}}}}}"#,
-                "mips",
+                "unknown variant",
             ),
             ("[]", "invalid type"),
         ] {

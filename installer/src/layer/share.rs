@@ -8,6 +8,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::parsing::{Unreadable, json};
+
 /// The one action that a layer's policy can grant.
 pub(super) const ACTION: &str = "lambda:GetLayerVersion";
 
@@ -86,8 +88,8 @@ impl Serialize for Principal {
 }
 
 /// Whom a version's policy grants its use.
-pub(super) fn granted(policy: &str) -> Result<Vec<Principal>, serde_json::Error> {
-    let policy: Value = serde_json::from_str(policy)?;
+pub(super) fn granted(policy: &str) -> Result<Vec<Principal>, Unreadable> {
+    let policy: Value = serde_json::from_str(policy).map_err(json)?;
     let statements = match &policy["Statement"] {
         Value::Array(statements) => statements.clone(),
         Value::Null => Vec::new(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use super::{Plan, SCHEMA_VERSION};
+use crate::parsing;
 
 /// Writes it, for the owner's eyes only.
 pub fn write(plan: &Plan, path: &Path) -> anyhow::Result<()> {
@@ -17,11 +18,15 @@ pub fn write(plan: &Plan, path: &Path) -> anyhow::Result<()> {
 pub fn read(path: &Path) -> anyhow::Result<Plan> {
     let problem = || format!("{} is not a plan of `backstop plan`", path.display());
     let text = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let value: serde_json::Value = serde_json::from_slice(&text).with_context(problem)?;
+    let value: serde_json::Value = serde_json::from_slice(&text)
+        .map_err(parsing::json)
+        .with_context(problem)?;
     if value["schemaVersion"] != SCHEMA_VERSION {
         bail!("{}, or of another release: plan again", problem());
     }
-    serde_json::from_value(value).with_context(problem)
+    serde_json::from_value(value)
+        .map_err(parsing::json)
+        .with_context(problem)
 }
 
 /// Puts a whole file there, or leaves what was there.

@@ -284,7 +284,7 @@ impl Sizes {
             .and_then(|file| std::fs::read(file).ok())
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Self {
-            http: SharedHttp::new(None, Arc::new(SystemClock), |_| {}),
+            http: SharedHttp::new(Vec::new(), proxies(), Arc::new(SystemClock), |_| {}),
             known: Mutex::new(known.unwrap_or_default()),
             file,
         }
@@ -310,4 +310,11 @@ impl Sizes {
         lock().insert(key.to_owned(), size);
         Some(size)
     }
+}
+
+/// The proxies of this process. A mistake in them is no reason to do without: the size of a layer is
+/// then not known.
+fn proxies() -> backstop_config::Proxies {
+    let (settings, _) = backstop_config::Settings::resolve(&backstop_config::ProcessEnvironment);
+    settings.proxies
 }

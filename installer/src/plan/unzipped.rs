@@ -6,7 +6,8 @@
 //! `zip` crate wants the local headers too, which are all over the archive.
 
 use backstop_sinks::SharedHttp;
-use reqwest::header::{CONTENT_RANGE, RANGE};
+use bytes::Bytes;
+use http::header::{CONTENT_RANGE, RANGE};
 
 /// What Lambda allows for code and layers together.
 pub(super) const MOST_BYTES: u64 = 262_144_000;
@@ -15,6 +16,9 @@ pub(super) const MOST_BYTES: u64 = 262_144_000;
 const TAIL: u64 = 128 * 1024;
 /// A directory larger than this is not read: that is half a million files.
 const LARGEST_DIRECTORY: u64 = 64 * 1024 * 1024;
+
+/// Without ranges the whole archive comes, which is smaller than its content.
+const LARGEST_ANSWER: usize = 262_144_000;
 
 const END: u32 = 0x0605_4b50;
 const END_64_LOCATOR: u32 = 0x0706_4b50;
@@ -45,16 +49,15 @@ pub(super) async fn of(http: &SharedHttp, url: &str) -> Result<u64, String> {
 
 /// The bytes, and how long all of it is.
 async fn range(http: &SharedHttp, url: &str, wanted: &str) -> Result<(Vec<u8>, u64), String> {
-    let host = reqwest::Url::parse(url)
-        .ok()
-        .and_then(|url| url.host_str().map(str::to_owned))
-        .ok_or("its address is not valid")?;
-    let client = http.client(&host).map_err(|error| error.to_string())?;
-    let without_url = |error: reqwest::Error| error.without_url().to_string();
-    let response = (client.get(url).header(RANGE, wanted))
-        .send()
+    // The parser's own words would hold the address, which is signed.
+    let request = http::Request::get(url)
+        .header(RANGE, wanted)
+        .body(Bytes::new())
+        .map_err(|_| "its address is not valid")?;
+    let response = http
+        .fetch(request, LARGEST_ANSWER)
         .await
-        .map_err(without_url)?;
+        .map_err(|failure| format!("it is not answered ({failure:?})"))?;
     let status = response.status();
     if !status.is_success() {
         return Err(format!("it is answered with {}", status.as_u16()));
@@ -63,7 +66,7 @@ async fn range(http: &SharedHttp, url: &str, wanted: &str) -> Result<(Vec<u8>, u
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.rsplit_once('/'))
         .and_then(|(_, length)| length.parse().ok());
-    let bytes = response.bytes().await.map_err(without_url)?.to_vec();
+    let bytes = response.into_body();
     // Without ranges all of it came.
     let length = length.unwrap_or(bytes.len() as u64);
     Ok((bytes, length))

@@ -9,6 +9,8 @@ use std::io::Read as _;
 use backstop_sinks::codec::archive::ArchivedLine;
 use flate2::read::MultiGzDecoder;
 
+use crate::parsing::json;
+
 /// The most bytes of one object once it is decompressed.
 pub(super) const LARGEST_OBJECT: u64 = 256 * 1024 * 1024;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -78,17 +80,8 @@ pub(super) struct Line<'a> {
 impl<'a> Line<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-        let record = ArchivedLine::parse(text).map_err(|error| reason(&error))?;
+        let record = ArchivedLine::parse(text).map_err(|error| json(error).problem().to_owned())?;
         Ok(Self { text, record })
-    }
-}
-
-/// What serde says, without the position inside the line, which is always "line 1".
-fn reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
     }
 }
 

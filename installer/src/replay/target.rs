@@ -19,13 +19,21 @@ use crate::secrets::{headers, read};
 /// One request may take longer than the extension's: nobody waits for it.
 const TIMEOUT_MS: &str = "30000";
 /// What of the environment holds here as it does in the extension.
-const HONOURED: [&str; 6] = [
+const HONOURED: [&str; 14] = [
     "AWS_CA_BUNDLE",
     "BACKSTOP_ALLOW_PLAINTEXT",
     "BACKSTOP_PRIMARY_COMPRESSION",
     "BACKSTOP_PRIMARY_TIMEOUT_MS",
     "BACKSTOP_PRIMARY_TOKEN",
     "SSL_CERT_FILE",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "HTTP_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
 ];
 
 /// Where records are sent.
@@ -86,11 +94,16 @@ impl Target {
             slot.1 = Secret::new(value);
         }
         let warning = Arc::new(OnceLock::new());
-        let http = SharedHttp::new(settings.ca_files, Arc::new(SystemClock), {
-            let warning = Arc::clone(&warning);
-            // It is told once for each client that is built: the first time is enough.
-            move |error| drop(warning.set(error.to_string()))
-        });
+        let http = SharedHttp::new(
+            settings.ca_files,
+            settings.proxies,
+            Arc::new(SystemClock),
+            {
+                let warning = Arc::clone(&warning);
+                // It is told once for each client that is built: the first time is enough.
+                move |error| drop(warning.set(error.to_string()))
+            },
+        );
         // Lines were encoded when they were archived; there is no resource of ours to add.
         let lines = LineEncoder::new(Resource::default());
         Ok(Self {
@@ -136,8 +149,14 @@ fn explain(errors: &[ConfigError]) -> String {
                 other => other,
             };
             let message = error.message();
-            let message = message
-                .strip_suffix("; the primary is off")
+            // What the extension does instead is not what happens here.
+            let consequences = [
+                "; the primary is off",
+                "; requests go out without this proxy",
+                "; what cannot be read is left out",
+            ];
+            let message = (consequences.iter())
+                .find_map(|consequence| message.strip_suffix(consequence))
                 .unwrap_or(message);
             format!("{option} {message}")
         })

@@ -1,0 +1,190 @@
+//! What is wrong with a text that could not be read, in words that quote nothing of it.
+//!
+//! The errors of serde and toml quote values, and whole lines: a plan, a journal, a project file or an
+//! archived record may hold a secret in the very place. Names of members are those that our own code
+//! knows, or look like names; a value is never shown. Must be used wherever such an error goes on.
+
+/// What is wrong with a JSON text, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}{}", position(.at))]
+pub struct Unreadable {
+    problem: String,
+    /// Line and column, from 1.
+    at: Option<(usize, usize)>,
+}
+
+fn position(at: &Option<(usize, usize)>) -> String {
+    at.map_or_else(String::new, |(line, column)| {
+        format!(" at line {line}, column {column}")
+    })
+}
+
+impl Unreadable {
+    /// Without where it is.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+}
+
+/// For `map_err`.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub fn json(error: serde_json::Error) -> Unreadable {
+    use serde_json::error::Category;
+
+    let problem = match error.classify() {
+        Category::Data => said(&error.to_string()),
+        Category::Eof => "it ends too early".to_owned(),
+        Category::Syntax | Category::Io => "it is not JSON".to_owned(),
+    };
+    // A value that was parsed before has no lines.
+    let at = (error.line() > 0).then(|| (error.line(), error.column()));
+    Unreadable { problem, at }
+}
+
+/// The same of a TOML text.
+pub fn toml(text: &str, error: &toml::de::Error) -> Unreadable {
+    let at = error.span().map(|span| {
+        let before = text.get(..span.start).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
+        (line, column)
+    });
+    Unreadable {
+        problem: said(error.message()),
+        at,
+    }
+}
+
+/// As much of serde's words as is not out of the text.
+fn said(message: &str) -> String {
+    for beginning in ["missing field `", "unknown field `", "duplicate field `"] {
+        let name = message
+            .strip_prefix(beginning)
+            .and_then(|rest| rest.split_once('`'))
+            .map(|(name, _)| name);
+        if let Some(name) = name.filter(|name| is_name(name)) {
+            return format!("{beginning}{name}`");
+        }
+    }
+    let kinds = [
+        "missing field",
+        "unknown field",
+        "duplicate field",
+        "duplicate key",
+        "unknown variant",
+        "invalid type",
+        "invalid value",
+        "invalid length",
+    ];
+    let kind = kinds.into_iter().find(|kind| message.starts_with(kind));
+    kind.unwrap_or("it is not of the expected form").to_owned()
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=40).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    #[expect(dead_code, reason = "only errors are looked at")]
+    struct Form {
+        number: u8,
+        #[serde(default)]
+        choice: Option<Choice>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum Choice {
+        One,
+    }
+
+    #[test]
+    fn an_error_names_the_place_and_quotes_no_value() {
+        let cases = [
+            (
+                r#"{"number":"hunter2"}"#,
+                "invalid type at line 1, column 19",
+            ),
+            (
+                "{\n\"number\": 70000}",
+                "invalid value at line 2, column 15",
+            ),
+            (
+                r#"{"number":1,"choice":"hunter2"}"#,
+                "unknown variant at line 1, column 30",
+            ),
+            (
+                r#"{"number":1,"the hunter2":1}"#,
+                "unknown field at line 1, column 25",
+            ),
+            (
+                r#"{"number":1,"tokne":"hunter2"}"#,
+                "unknown field `tokne` at line 1, column 19",
+            ),
+            (
+                r#"{"number":1,"number":2}"#,
+                "duplicate field `number` at line 1, column 20",
+            ),
+            ("{}", "missing field `number` at line 1, column 2"),
+            (
+                r#"{"number":hunter2}"#,
+                "it is not JSON at line 1, column 11",
+            ),
+            (
+                r#"{"number":1,"hunter2"#,
+                "it ends too early at line 1, column 20",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = serde_json::from_str::<Form>(text)
+                .map_err(json)
+                .expect_err(text);
+            assert_eq!(error.to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_toml_names_the_place_and_quotes_no_line() {
+        let cases = [
+            (
+                "number = \"hunter2\"\n",
+                "invalid type at line 1, column 10",
+            ),
+            (
+                "number = 1\ntokne = \"hunter2\"\n",
+                "unknown field `tokne` at line 2, column 1",
+            ),
+            (
+                "number = 1\nnumber = 'hunter2'\n",
+                "duplicate key at line 2, column 1",
+            ),
+            (
+                "number = hunter2\n",
+                "it is not of the expected form at line 1, column 10",
+            ),
+            (
+                "token = \"hunter2\nnumber = 1",
+                "it is not of the expected form at line 1, column 17",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = toml::from_str::<Form>(text).expect_err(text);
+            assert_eq!(super::toml(text, &error).to_string(), expected, "{text}");
+        }
+    }
+}
