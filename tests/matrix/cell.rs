@@ -3,6 +3,7 @@
 use std::fmt;
 
 use backstop_testkit::Fault;
+use backstop_tests::shim::Shim;
 
 /// What is wrong with a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub(crate) enum Trouble {
     Fault(Fault),
     /// Its name does not resolve. A name is settled at the start, so this is for the whole run.
     UnknownName,
+    /// Its name is looked up without an answer, for the whole run.
+    SilentName,
     /// It takes calls and refuses some of their records, which only Firehose can.
     RefusedRecords,
 }
@@ -51,7 +54,7 @@ const STATUSES: [u16; 21] = [
     302, 307, 400, 401, 402, 403, 404, 407, 408, 409, 410, 413, 415, 421, 422, 425, 429, 500, 502,
     503, 504,
 ];
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 16] = [
     Fault::Refuse,
     Fault::Tls,
     Fault::ExpiredCertificate,
@@ -62,6 +65,7 @@ const FAULTS: [Fault; 15] = [
     Fault::HangAfterHead(200),
     Fault::HangAfterHead(503),
     Fault::Drip,
+    Fault::Interim,
     Fault::StatusWithRetryAfter(429, 30),
     Fault::ShortBody(200),
     Fault::ShortBody(503),
@@ -73,7 +77,11 @@ const FAULTS: [Fault; 15] = [
 pub(crate) fn all() -> impl Iterator<Item = Cell> {
     let statuses = STATUSES.map(Fault::Status);
     let faults = FAULTS.into_iter().chain(statuses).map(Trouble::Fault);
-    let troubles = faults.chain([Trouble::UnknownName, Trouble::RefusedRecords]);
+    let troubles = faults.chain([
+        Trouble::UnknownName,
+        Trouble::SilentName,
+        Trouble::RefusedRecords,
+    ]);
     let cells = troubles.flat_map(|trouble| {
         PLACES.into_iter().flat_map(move |place| {
             MOMENTS.map(|moment| Cell {
@@ -91,6 +99,7 @@ impl Cell {
         match self.trouble {
             Trouble::Fault(_) => true,
             Trouble::UnknownName => self.moment == Moment::Always,
+            Trouble::SilentName => self.moment == Moment::Always && Shim::new().is_some(),
             // Neither the primary's format nor S3 knows a partial success.
             Trouble::RefusedRecords => self.place == Place::Firehose,
         }
@@ -122,7 +131,7 @@ impl Cell {
                 fault,
                 Fault::Refuse | Fault::Tls | Fault::ExpiredCertificate
             ),
-            Trouble::UnknownName => false,
+            Trouble::UnknownName | Trouble::SilentName => false,
             Trouble::RefusedRecords => true,
         }
     }
@@ -152,6 +161,7 @@ impl fmt::Display for Cell {
             }
             Trouble::Fault(fault) => write!(formatter, "{fault}")?,
             Trouble::UnknownName => formatter.write_str("unknown name")?,
+            Trouble::SilentName => formatter.write_str("silent name")?,
             Trouble::RefusedRecords => formatter.write_str("refused records")?,
         }
         let place = match self.place {

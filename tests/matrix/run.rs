@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use backstop_testkit::traffic::Traffic;
 use backstop_testkit::{EnvironmentBuilder, Fault};
+use backstop_tests::shim::Shim;
 use backstop_tests::{Result, World, invocation};
 
 use crate::cell::{Cell, Moment, Place, Trouble};
@@ -44,7 +45,13 @@ async fn play(cell: Cell) -> Result<Evidence> {
     if cell.moment == Moment::Always {
         begin(&world, cell).await?;
     }
-    let environment = builder(&world, cell).start().await?;
+    let shim = Shim::new().filter(|_| cell.trouble == Trouble::SilentName);
+    let builder = builder(&world, cell);
+    let builder = match &shim {
+        Some(shim) => shim.load(builder),
+        None => builder,
+    };
+    let environment = builder.start().await?;
     let bytes = if cell.needs_long_lines() {
         LONG_LINE_BYTES
     } else {
@@ -76,9 +83,11 @@ async fn play(cell: Cell) -> Result<Evidence> {
         asked_before = asked(&world, cell.place);
         begin(&world, cell).await?;
     }
+    let cpu = std::cell::Cell::new(Duration::ZERO);
     let watched = async {
         loop {
             environment.peak_rss_bytes();
+            cpu.set(environment.cpu_time().unwrap_or(cpu.get()));
             tokio::time::sleep(LOOK).await;
         }
     };
@@ -91,6 +100,7 @@ async fn play(cell: Cell) -> Result<Evidence> {
         telemetry: environment.telemetry(),
         overran,
         peak_bytes: environment.peak_rss_bytes(),
+        cpu: cpu.get(),
         asked: asked(&world, cell.place) - asked_before,
     })
 }
@@ -114,13 +124,18 @@ fn builder(world: &World, cell: Cell) -> EnvironmentBuilder {
     if cell.needs_long_lines() {
         builder = builder.env("BACKSTOP_PRIMARY_COMPRESSION", "none");
     }
-    if cell.trouble == Trouble::UnknownName {
-        let (variable, url) = match cell.place {
-            Place::Primary => ("BACKSTOP_PRIMARY_URL", "https://backstop.invalid/logs"),
-            Place::Firehose => ("AWS_ENDPOINT_URL_FIREHOSE", "https://backstop.invalid"),
-            Place::S3 => ("AWS_ENDPOINT_URL_S3", "https://backstop.invalid"),
+    let host = match cell.trouble {
+        Trouble::UnknownName => Some("backstop.invalid"),
+        Trouble::SilentName => Some("silent.backstop.invalid"),
+        Trouble::Fault(_) | Trouble::RefusedRecords => None,
+    };
+    if let Some(host) = host {
+        let (variable, path) = match cell.place {
+            Place::Primary => ("BACKSTOP_PRIMARY_URL", "/logs"),
+            Place::Firehose => ("AWS_ENDPOINT_URL_FIREHOSE", ""),
+            Place::S3 => ("AWS_ENDPOINT_URL_S3", ""),
         };
-        builder = builder.env(variable, url);
+        builder = builder.env(variable, format!("https://{host}{path}"));
     }
     builder
 }
@@ -128,7 +143,7 @@ fn builder(world: &World, cell: Cell) -> EnvironmentBuilder {
 async fn begin(world: &World, cell: Cell) -> Result {
     match (cell.trouble, cell.place) {
         (Trouble::Fault(fault), _) => set(world, cell.place, Some(fault)).await,
-        (Trouble::UnknownName, _) => Ok(()),
+        (Trouble::UnknownName | Trouble::SilentName, _) => Ok(()),
         (Trouble::RefusedRecords, _) => {
             world.firehose.fail_next_records(REFUSED);
             Ok(())

@@ -3,6 +3,7 @@
 //! Nothing here panics: a cell that is wrong in three ways says all three.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use backstop_testkit::environment::TelemetryCounts;
 use backstop_tests::Outcome;
@@ -12,6 +13,10 @@ use crate::cell::Cell;
 
 /// However much a server answers: the extension's own size, its buffer and a few batches.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Whatever a server sends: a few handshakes and batches, in a debug build. The flood of interim answers
+/// took 3.5 s of a release build.
+const MOST_CPU: Duration = Duration::from_secs(2);
 
 /// What is known after a cell's run.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(crate) struct Evidence {
     pub(crate) overran: u32,
     /// The most memory it used.
     pub(crate) peak_bytes: u64,
+    /// The CPU it used, but for the last milliseconds.
+    pub(crate) cpu: Duration,
     /// Requests to the sink in trouble since the trouble began.
     pub(crate) asked: u64,
 }
@@ -115,6 +122,10 @@ pub(crate) fn verdict(cell: Cell, evidence: &Evidence) -> Vec<String> {
     must(
         evidence.peak_bytes < MOST_BYTES,
         format!("{} KiB of memory at the peak", evidence.peak_bytes / 1024),
+    );
+    must(
+        evidence.cpu < MOST_CPU,
+        format!("{:?} of CPU", evidence.cpu),
     );
     must(
         !cell.is_asked() || evidence.asked > 0,

@@ -9,6 +9,7 @@ mod echo;
 mod forgery;
 mod redirects;
 mod secrets;
+mod starved;
 mod tls;
 
 use std::time::Duration;

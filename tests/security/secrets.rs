@@ -12,6 +12,9 @@ use crate::echo::{Echo, Manner};
 /// In every secret, whatever else there is in it.
 const CANARY: &str = "c4n4ry";
 
+/// No line of the log is longer.
+const MOST_LINE_BYTES: usize = 16 * 1024;
+
 /// Secrets everywhere, and every word of the log.
 fn with_secrets(environment: EnvironmentBuilder, temporary: &Path) -> EnvironmentBuilder {
     environment
@@ -35,6 +38,13 @@ async fn left_behind(world: &World, environment: EnvironmentBuilder, temporary: 
         .await
         .unwrap();
     world.firehose.flush().await.unwrap();
+    for line in &report.stderr {
+        assert!(line.len() <= MOST_LINE_BYTES, "{} bytes", line.len());
+        assert!(
+            serde_json::from_str::<serde_json::Value>(line).is_ok(),
+            "{line}"
+        );
+    }
     let mut left = report.stderr.join("\n");
     assert!(!left.is_empty(), "it has said something");
     left.push_str(&environment.stdout_lines().join("\n"));
@@ -165,4 +175,57 @@ async fn a_proxy_with_a_password_is_not_shown_where_it_cannot_be_reached() {
         .env("HTTPS_PROXY", "http://user:proxy-c4n4ry@127.0.0.1:1");
     let left = left_behind(&world, environment, temporary.path()).await;
     assert_no_canary(&left, "proxy");
+}
+
+#[tokio::test]
+async fn a_certificate_file_that_cannot_be_used_is_never_quoted() {
+    let key = "-----BEGIN PRIVATE KEY-----\nc4n4ryc4n4ryc4n4ry\n-----END PRIVATE KEY-----\n";
+    let escaped = key.replace('\n', "\\n");
+    let contents = [
+        key.to_owned(),
+        escaped.clone(),
+        format!("\"{escaped}\""),
+        escaped.repeat(10_000),
+        key.replace("-----END", "----END"),
+        key.replace("KEY-----", "KEY---"),
+        key.replace("PRIVATE KEY", "CERTIFICATE"),
+        "c4n4ry".to_owned(),
+    ];
+    let runs = contents.into_iter().map(|content| async move {
+        let world = World::start().await.unwrap();
+        let temporary = TempDir::new().unwrap();
+        let file = TempDir::new().unwrap();
+        let path = file.path().join("ca.pem");
+        std::fs::write(&path, &content).unwrap();
+        let environment = with_secrets(world.environment(), temporary.path())
+            .env("SSL_CERT_FILE", path.display().to_string());
+        let left = left_behind(&world, environment, temporary.path()).await;
+        assert!(left.contains("Unusable certificate file"), "{left}");
+        assert_no_canary(&left, &content);
+        // The first of them, as numbers.
+        assert!(!left.contains("99, 52, 110"), "{left}");
+    });
+    in_parallel(runs).await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_valid_is_one_error_and_its_password_is_not_shown() {
+    let proxies = [
+        ("HTTPS_PROXY", "http://user:proxy-c4n4ry@host:port"),
+        ("https_proxy", "socks5://user:proxy-c4n4ry@host:1080"),
+        ("ALL_PROXY", "http://user:proxy/c4n4ry@host:1"),
+    ];
+    let runs = proxies.into_iter().map(|(name, value)| async move {
+        let world = World::start().await.unwrap();
+        let temporary = TempDir::new().unwrap();
+        let environment = with_secrets(world.environment(), temporary.path()).env(name, value);
+        let left = left_behind(&world, environment, temporary.path()).await;
+        assert_eq!(left.matches("Invalid configuration").count(), 1, "{left}");
+        assert!(
+            left.contains(&format!("1 configuration error: {name} is")),
+            "{left}"
+        );
+        assert_no_canary(&left, value);
+    });
+    in_parallel(runs).await;
 }

@@ -9,6 +9,7 @@
 )]
 
 pub mod growth;
+pub mod shim;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;

@@ -40,6 +40,8 @@ pub enum Fault {
     HangAfterHead(u16),
     /// Answers as if healthy, byte by byte with [`DRIP`] between them.
     Drip,
+    /// Takes the request and sends interim answers (100), without an end and without a pause.
+    Interim,
     /// Resets the connection when the head of a request has come.
     Reset,
     /// Resets the connection when the first piece of a request's body has come.
@@ -71,8 +73,8 @@ impl Fault {
 /// The name of a fault that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown fault `{0}`: expected refuse, tls, expired-certificate, hang, hang-after-head, drip, reset, \
-     reset-in-body, reset-after-body, short-body, endless-body, slow, 413 or another status of three digits"
+    "unknown fault `{0}`: expected refuse, tls, expired-certificate, hang, hang-after-head, drip, interim, \
+     reset, reset-in-body, reset-after-body, short-body, endless-body, slow, 413 or another status of three digits"
 )]
 pub struct UnknownFault(String);
 
@@ -88,6 +90,7 @@ impl FromStr for Fault {
             "hang" => Self::Hang,
             "hang-after-head" => Self::HangAfterHead(200),
             "drip" => Self::Drip,
+            "interim" => Self::Interim,
             "reset" => Self::Reset,
             "reset-in-body" => Self::ResetInBody,
             "reset-after-body" => Self::ResetAfterBody,
@@ -120,6 +123,7 @@ impl fmt::Display for Fault {
             Self::HangAfterHead(200) => formatter.write_str("hang-after-head"),
             Self::HangAfterHead(status) => write!(formatter, "hang-after-head of {status}"),
             Self::Drip => formatter.write_str("drip"),
+            Self::Interim => formatter.write_str("interim"),
             Self::ShortBody(200) => formatter.write_str("short-body"),
             Self::ShortBody(status) => write!(formatter, "short-body of {status}"),
             Self::EndlessBody(200) => formatter.write_str("endless-body"),
@@ -156,6 +160,7 @@ mod tests {
             "expired-certificate",
             "hang-after-head",
             "drip",
+            "interim",
             "reset-in-body",
             "reset-after-body",
             "short-body",

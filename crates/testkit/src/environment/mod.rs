@@ -245,6 +245,11 @@ impl Environment {
             .max(now)
     }
 
+    /// The CPU that the extension has used so far, in user and system mode; `None` when it has ended.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        self.process.cpu_time()
+    }
+
     /// Whether the extension is stopped.
     pub fn is_frozen(&self) -> bool {
         self.process.is_frozen()

@@ -13,8 +13,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -88,25 +89,34 @@ async fn speak<A: Answer>(
     cord: &Cord,
 ) {
     let service = service_fn(|request| respond(request, &answer, faults, cord));
-    let server = http1::Builder::new();
     // How a connection ends is the client's to judge: the server only counts requests.
     match handshake {
         Handshake::Tls(acceptor) => {
             if let Ok(stream) = acceptor.accept(wire).await {
-                server
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await
-                    .ok();
+                converse(stream, service, cord).await;
             }
         }
-        Handshake::Plain => {
-            server
-                .serve_connection(TokioIo::new(wire), service)
-                .await
-                .ok();
-        }
+        Handshake::Plain => converse(wire, service, cord).await,
         Handshake::Failing => wire.fail_handshake().await,
         Handshake::Reset => cord.pull(),
+    }
+}
+
+/// HTTP, until either side ends it, or a request asks for a flood.
+async fn converse<W, S>(wire: W, service: S, cord: &Cord)
+where
+    W: AsyncRead + AsyncWrite + Unpin,
+    S: HttpService<Incoming, ResBody = Reply, Error = Infallible> + Unpin,
+{
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service);
+    let floods = tokio::select! {
+        _ = &mut connection => false,
+        () = cord.flooding() => true,
+    };
+    if floods {
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1024);
+        let mut wire = connection.into_parts().io.into_inner();
+        while wire.write_all(&interim).await.is_ok() {}
     }
 }
 
@@ -178,8 +188,11 @@ async fn respond<A: Answer>(
         | Some(Fault::TooLarge { .. } | Fault::Drip | Fault::Tls | Fault::ExpiredCertificate) => {
             answer.answer(request).await
         }
-        Some(Fault::Hang) => {
+        Some(fault @ (Fault::Hang | Fault::Interim)) => {
             drop(observation);
+            if fault == Fault::Interim {
+                cord.flood();
+            }
             return pending().await;
         }
         Some(Fault::ResetAfterBody | Fault::Reset | Fault::ResetInBody | Fault::Refuse) => {

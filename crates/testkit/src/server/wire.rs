@@ -25,6 +25,7 @@ const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
 pub(super) struct Cord {
     reset: AtomicBool,
     pulled: Notify,
+    flood: Notify,
     drip: AtomicBool,
 }
 
@@ -37,6 +38,15 @@ impl Cord {
 
     pub(super) async fn pulled(&self) {
         self.pulled.notified().await;
+    }
+
+    /// Sends interim answers from now on, and nothing else.
+    pub(super) fn flood(&self) {
+        self.flood.notify_one();
+    }
+
+    pub(super) async fn flooding(&self) {
+        self.flood.notified().await;
     }
 
     /// Whether what is written from now on goes byte by byte.
