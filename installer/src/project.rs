@@ -151,7 +151,7 @@ impl Project {
             }
         };
         let mut project: Self = toml::from_str(&text)
-            .map_err(|error| parsing::toml(&text, &error))
+            .map_err(|error| parsing::toml(&text, error.message(), error.span()))
             .with_context(|| format!("{} is not valid", path.display()))?;
         let directory = path.parent().unwrap_or(Path::new(""));
         for file in [
@@ -244,5 +244,39 @@ mod tests {
         assert!(error.contains("unknown field `region`"), "{error}");
         assert!(error.contains("line 2"), "{error}");
         assert!(Project::read(Some(&directory.path().join("absent"))).is_err());
+    }
+
+    #[test]
+    fn an_error_in_toml_names_the_place_and_quotes_no_line() {
+        let cases = [
+            (
+                "[secrets]\ntoken = \"hunter2\"\n",
+                "unknown field `token` at line 2, column 1",
+            ),
+            (
+                "[select]\nall = \"hunter2\"\n",
+                "invalid type at line 2, column 7",
+            ),
+            (
+                "[settings]\nA = 1\nA = 'hunter2'\n",
+                "duplicate key at line 3, column 1",
+            ),
+            (
+                "[settings]\nTOKEN = hunter2\n",
+                "it is not of the expected form at line 2, column 9",
+            ),
+            (
+                "[settings]\nTOKEN = \"hunter2\nA = 1",
+                "it is not of the expected form at line 2",
+            ),
+        ];
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("fleet.toml");
+        for (text, expected) in cases {
+            std::fs::write(&path, text).expect("it is written");
+            let error = format!("{:#}", Project::read(Some(&path)).expect_err(text));
+            assert!(error.contains(expected), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 }

@@ -104,6 +104,21 @@ async fn without_descriptors_records_wait_and_nothing_spins() {
 }
 
 #[tokio::test]
+async fn an_extension_that_starts_without_descriptors_waits_for_some() {
+    let Some(shim) = Shim::new() else {
+        return;
+    };
+    let world = World::start().await.unwrap();
+    shim.refuse(Refused::Descriptors, true);
+    let environment = shim.load(world.environment());
+    let (outcome, ()) = tokio::join!(run(&world, environment), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        shim.refuse(Refused::Descriptors, false);
+    });
+    outcome.assert_nothing_lost();
+}
+
+#[tokio::test]
 async fn the_extension_leaves_no_core_dump() {
     let world = World::start().await.unwrap();
     let environment = world.environment().start().await.unwrap();

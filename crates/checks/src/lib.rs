@@ -13,6 +13,9 @@
 #[path = "../../../installer/src/glob.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the command line uses the rest")]
 mod glob;
+#[path = "../../../installer/src/parsing.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the command line uses the rest")]
+mod parsing;
 
 mod archive;
 mod config;

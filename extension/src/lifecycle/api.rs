@@ -32,6 +32,8 @@ const PLATFORM: &str = "platform";
 const RETRY_MS: [u64; 3] = [10, 50, 200];
 /// Events in a row that are none: the platform speaks another language.
 const MOST_UNREADABLE: u32 = 3;
+/// Until a socket is asked for again that could not be had.
+const SCARCITY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A failure of the local APIs.
 #[derive(Debug, thiserror::Error)]
@@ -313,12 +315,27 @@ impl Api {
             source,
         };
         let addresses = addresses(&self.address).map_err(failed)?;
-        let stream = TcpStream::connect(&addresses[..]).await.map_err(failed)?;
+        let stream = loop {
+            match TcpStream::connect(&addresses[..]).await {
+                Ok(stream) => break stream,
+                Err(error) if is_scarcity(&error) => tokio::time::sleep(SCARCITY_PAUSE).await,
+                Err(error) => return Err(failed(error)),
+            }
+        };
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Ends with the sender; an error reaches whoever waits for an answer.
         tokio::spawn(connection);
         Ok(sender)
     }
+}
+
+/// Whether the system has nothing to make a socket of at this moment: the function may have used it up.
+/// To end for that would end the environment, and it passes.
+fn is_scarcity(error: &io::Error) -> bool {
+    let scarce = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error
+        .raw_os_error()
+        .is_some_and(|code| scarce.contains(&code))
 }
 
 /// Where the API is. Lambda gives an address; a name is an emulator's, and its hosts file's. tokio would

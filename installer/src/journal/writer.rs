@@ -25,6 +25,10 @@ pub struct Journal {
 
 impl Journal {
     /// Goes on in an open file, which is at its end.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the process is to wait until the journal is on disk"
+    )]
     pub(super) fn new(run: String, file: File) -> Self {
         let (lines, waiting) = mpsc::channel(WAITING);
         tokio::task::spawn_blocking(move || write(file, waiting));

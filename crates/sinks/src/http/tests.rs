@@ -115,12 +115,21 @@ async fn what_is_not_there_is_told_apart() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         listener.local_addr().expect("it is bound").port()
     };
-    let (plain, _) = server("this is no TLS", false).await;
+    let plain = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let plain_address = plain.local_addr().expect("it is bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = plain.accept().await {
+            // Whatever comes, and after the hello a word that is none of TLS.
+            let mut hello = [0; 4096];
+            drop(stream.read(&mut hello).await);
+            drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
+        }
+    });
     let http = client(Proxies::default());
     for (uri, failure) in [
         (format!("http://127.0.0.1:{port}/"), Failure::Refused),
         ("http://backstop.invalid/".to_owned(), Failure::Dns),
-        (format!("https://{plain}/"), Failure::Tls),
+        (format!("https://{plain_address}/"), Failure::Tls),
     ] {
         let answer = http.fetch(get(&uri), 100).await;
         assert_eq!(answer.map(|_| ()), Err(failure), "{uri}");

@@ -195,8 +195,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_listener_binds_to_the_next_address_where_one_cannot_be_had_and_says_so() {
-        // Of TEST-NET-1, which no machine has.
-        let nowhere = address("192.0.2.1");
+        // Of TEST-NET-2, which no machine should have.
+        let nowhere = address("198.51.100.201");
         let home = address("127.0.0.1");
         let refused = vec![(nowhere, io::ErrorKind::AddrNotAvailable)];
         let cases = [
@@ -235,8 +235,8 @@ mod tests {
     #[tokio::test]
     async fn where_no_address_can_be_had_that_is_an_error() {
         let candidates = Candidates {
-            named: addresses(&["192.0.2.1"]),
-            others: addresses(&["192.0.2.2"]),
+            named: addresses(&["198.51.100.201"]),
+            others: addresses(&["198.51.100.202"]),
             is_local: false,
         };
         let error = bind(&candidates)
