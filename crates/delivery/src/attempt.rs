@@ -72,7 +72,7 @@ pub(crate) async fn attempts(
     loop {
         let started = Instant::now();
         let limit = Limit {
-            until: started + link.timeout,
+            until: started.checked_add(link.timeout).unwrap_or(started),
             reserve,
             shutdown_reserve,
             epoch: window.current().epoch,
@@ -104,7 +104,7 @@ pub(crate) async fn attempts(
                 return Outcome::TooLarge(cause);
             }
             Verdict::Stop => {
-                sink_failed(chain, link, cause, true, None);
+                sink_failed(chain, link, (cause, took), true, None);
                 return Outcome::Diverted(cause);
             }
             Verdict::Retry { after } => after,
@@ -126,7 +126,7 @@ pub(crate) async fn attempts(
             batch.mark_ambiguous();
             // Once may be chance; a sink that is cut short each time is given up like any other.
             if link.state().is_new_cut(Instant::now()) {
-                sink_failed(chain, link, cause, false, None);
+                sink_failed(chain, link, (cause, took), false, None);
             }
             return Outcome::CutShort;
         }
@@ -147,18 +147,10 @@ pub(crate) async fn attempts(
             Answer::Status { .. } | Answer::Partial { .. } => false,
         };
         failures += 1;
-        // Where each probe takes its time, that is to be a small part of all.
-        let patience = took.saturating_mul(PROBE_SHARE);
-        let not_before = retry_after.unwrap_or_default();
-        let not_before = if at_once {
-            not_before
-        } else {
-            not_before.max(patience)
-        };
-        let opened = sink_failed(chain, link, cause, at_once, Some(not_before));
+        let opened = sink_failed(chain, link, (cause, took), at_once, retry_after);
         let pause = retry_after
             .unwrap_or_else(|| Backoff::within_a_flush().delay(failures, chain.jitter.next()));
-        let out_of_time = window.left(reserve) < pause + LEAST_BUDGET;
+        let out_of_time = window.left(reserve) < pause.saturating_add(LEAST_BUDGET);
         if opened || at_once || permit == Permit::Probe || failures >= MOST_ATTEMPTS || out_of_time
         {
             return Outcome::Diverted(cause);
@@ -242,11 +234,14 @@ fn sink_is_well(chain: &Chain, link: &Link) {
 fn sink_failed(
     chain: &Chain,
     link: &Link,
-    cause: Cause,
+    (cause, took): (Cause, Duration),
     at_once: bool,
-    not_before: Option<Duration>,
+    retry_after: Option<Duration>,
 ) -> bool {
     let now = chain.clock.wall();
+    // Where each probe takes its time, probes are to be a small part of it all.
+    let patience = (!at_once).then_some(took.saturating_mul(PROBE_SHARE));
+    let not_before = retry_after.max(patience);
     let opened = link
         .state()
         .breaker

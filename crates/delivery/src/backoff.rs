@@ -53,7 +53,16 @@ impl Backoff {
             .initial
             .saturating_mul(1 << failures.saturating_sub(1).min(20))
             .min(self.max);
-        bound.mul_f64(random.clamp(0.0, 1.0))
+        bound.mul_f64(fraction(random))
+    }
+}
+
+/// A number in `0.0..=1.0`, whatever was given as random.
+pub(crate) fn fraction(random: f64) -> f64 {
+    if random.is_nan() {
+        1.0
+    } else {
+        random.clamp(0.0, 1.0)
     }
 }
 

@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+use crate::backoff::fraction;
 use crate::clock::Wall;
 use crate::window::Phase;
 
@@ -137,7 +138,7 @@ impl Breaker {
             (now.since(began) / OUTAGE_SHARE).clamp(LEAST_COOLDOWN, LONGEST_COOLDOWN)
         };
         // Between half and the whole of it, so that environments do not probe in step.
-        let jittered = cooldown.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
+        let jittered = cooldown.mul_f64(0.5 + fraction(random) / 2.0);
         let wait = jittered.max(not_before.unwrap_or_default().min(LONGEST_COOLDOWN));
         self.open = Some(Opened {
             began,

@@ -311,7 +311,8 @@ impl Chain {
     /// What must be left should the environment be taken down during an attempt: the time of every sink,
     /// for all are asked anew then. This one too: the request may hang, and its sink be well again.
     fn shutdown_reserve(&self) -> Duration {
-        self.links.iter().map(|link| link.state().reserve()).sum()
+        let reserves = self.links.iter().map(|link| link.state().reserve());
+        reserves.fold(Duration::ZERO, Duration::saturating_add)
     }
 
     /// What the sinks that are still to be asked must be left, for one round of batches.

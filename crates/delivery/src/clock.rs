@@ -2,6 +2,9 @@
 //!
 //! Within an invocation durations are measured by tokio's monotonic clock; what must hold across a
 //! freeze (a breaker's cooldown, the rate of invocations) is measured by this one.
+//!
+//! Invariant: no clock and no text panics here. A time beyond the year 9999 is written as the last moment
+//! of that year: four digits are all that RFC 3339 and the archive's keys have.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,9 +33,12 @@ pub struct Civil {
 }
 
 impl Wall {
+    /// The last moment that has a date in four digits: 9999-12-31T23:59:59.999Z.
+    pub const LAST: Self = Self(Duration::from_millis(253_402_300_799_999));
+
     /// The UTC date and hour, by Howard Hinnant's `civil_from_days`.
     pub fn civil(self) -> Civil {
-        let seconds = self.0.as_secs();
+        let seconds = self.min(Self::LAST).0.as_secs();
         let (days, hour) = (seconds / 86_400, seconds % 86_400 / 3600);
         let shifted = days + 719_468;
         let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
@@ -56,9 +62,9 @@ impl Wall {
     }
 
     /// Reads what [`Wall::rfc3339`] writes, with any number of decimals: the form Lambda uses, always
-    /// in UTC. `None` for anything else.
+    /// in UTC. `None` for anything else, such as a day that there is not.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+        let number = |range: std::ops::Range<usize>| digits(text.get(range)?);
         let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
         let bytes = text.as_bytes();
         if separators
@@ -68,6 +74,13 @@ impl Wall {
             return None;
         }
         let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+        let date = Civil {
+            year,
+            month,
+            day,
+            hour,
+        };
         if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day)
         {
             return None;
@@ -79,26 +92,33 @@ impl Wall {
         let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
         let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
-        let seconds =
-            days * 86_400 + number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+        let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
         let decimals = text.get(19..)?.strip_suffix('Z')?;
         let nanos = match decimals.strip_prefix('.') {
-            Some(digits) => format!("{digits:0<9}").get(..9)?.parse().ok()?,
+            Some(decimals) => {
+                // More than nine are read and not kept.
+                let is_number = decimals.bytes().all(|byte| byte.is_ascii_digit());
+                let nine = decimals.bytes().chain(std::iter::repeat(b'0')).take(9);
+                let nanos = nine.fold(0, |sum, byte| sum * 10 + u32::from(byte & 0x0f));
+                (is_number && !decimals.is_empty()).then_some(nanos)?
+            }
             None if decimals.is_empty() => 0,
             None => return None,
         };
-        Some(Self(Duration::new(seconds, nanos)))
+        let wall = Self(Duration::new(seconds, nanos));
+        (wall.civil() == date && minute < 60 && second < 60).then_some(wall)
     }
 
     /// As RFC 3339 has it, in UTC, to the millisecond.
     pub fn rfc3339(self) -> String {
+        let wall = self.min(Self::LAST);
         let Civil {
             year,
             month,
             day,
             hour,
-        } = self.civil();
-        let (seconds, milliseconds) = (self.0.as_secs() % 3600, self.0.subsec_millis());
+        } = wall.civil();
+        let (seconds, milliseconds) = (wall.0.as_secs() % 3600, wall.0.subsec_millis());
         let (minute, second) = (seconds / 60, seconds % 60);
         format!(
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z"
@@ -106,12 +126,19 @@ impl Wall {
     }
 }
 
+/// Ends at the end of time instead of beyond it.
 impl std::ops::Add<Duration> for Wall {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0 + duration)
+        Self(self.0.saturating_add(duration))
     }
+}
+
+/// Digits only: `parse` would take a sign as well.
+fn digits(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }
 
 /// Where wall time comes from; tests bring their own.
@@ -186,6 +213,15 @@ mod tests {
             "2022-10-21T14:05:05.76xZ",
             "0000-01-01T00:00:00Z",
             "2022-10-2éT14:05:05Z",
+            "2022-02-29T00:00:00Z",
+            "2022-04-31T00:00:00Z",
+            "2022-10-21T24:05:05Z",
+            "2022-10-21T14:60:05Z",
+            "2022-10-21T14:05:60Z",
+            "2022-+1-21T14:05:05Z",
+            "2022-10-21T14:05:05.Z",
+            "2022-10-21T14:05:05.+7Z",
+            "10000-01-01T00:00:00Z",
         ] {
             assert_eq!(milliseconds(text), None, "{text}");
         }

@@ -2,6 +2,9 @@
 //!
 //! At every moment `received = Σ delivered{sink} + Σ dropped{reason} + pending`. A retry is not a
 //! drop, and a record counts as delivered once, at the first sink that acknowledged it.
+//!
+//! Sums saturate: counts can come from a file that the function may write, and from what it posts as the
+//! platform's. A count that has reached its end is wrong, which the equation shows; none begins from zero.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -130,58 +133,59 @@ impl Ledger {
     pub fn as_if_unsent_since(&self, before: &Self) -> Self {
         let mut counts = before.clone();
         counts.lost_upstream = self.lost_upstream;
-        counts.receive(self.received - before.received);
+        counts.receive(self.received.saturating_sub(before.received));
         for reason in [
             DropReason::BufferFull,
             DropReason::OwnLog,
             DropReason::NotAsked,
         ] {
-            counts.drop_records(reason, self.dropped(reason) - before.dropped(reason));
+            let since = self.dropped(reason).saturating_sub(before.dropped(reason));
+            counts.drop_records(reason, since);
         }
         counts
     }
 
     /// Records came in.
     pub fn receive(&mut self, records: u64) {
-        self.received += records;
-        self.pending += records;
+        add(&mut self.received, records);
+        add(&mut self.pending, records);
     }
 
     /// Records came in that an earlier run of the environment had left; its ledger line has them as
     /// pending.
     pub fn recover(&mut self, records: u64) {
         self.receive(records);
-        self.recovered += records;
+        add(&mut self.recovered, records);
     }
 
     /// A sink acknowledged records.
     pub fn deliver(&mut self, sink: SinkName, records: u64) {
         self.settle(records);
-        *self.delivered.entry(sink).or_default() += records;
+        add(self.delivered.entry(sink).or_default(), records);
     }
 
     /// Records were given up.
     pub fn drop_records(&mut self, reason: DropReason, records: u64) {
         if records > 0 {
             self.settle(records);
-            *self.dropped.entry(reason).or_default() += records;
+            add(self.dropped.entry(reason).or_default(), records);
         }
     }
 
     /// Lambda says that it dropped records before they reached us.
     pub fn lose_upstream(&mut self, records: u64) {
-        self.lost_upstream += records;
+        add(&mut self.lost_upstream, records);
     }
 
     /// Records were delivered by a sink after another may have taken them unheard: they may be in
     /// two places, under one id.
     pub fn note_ambiguous(&mut self, records: u64) {
-        self.ambiguous += records;
+        add(&mut self.ambiguous, records);
     }
 
     /// Records were archived as dead letters; they also count as delivered there.
     pub fn note_dead_letters(&mut self, records: u64) {
-        self.dead_letters += records;
+        add(&mut self.dead_letters, records);
     }
 
     /// Records received.
@@ -201,7 +205,8 @@ impl Ledger {
 
     /// Records acknowledged by any sink.
     pub fn delivered_in_all(&self) -> u64 {
-        self.delivered.values().sum()
+        let counts = self.delivered.values();
+        counts.fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Records given up for a reason.
@@ -214,6 +219,11 @@ impl Ledger {
         self.ambiguous
     }
 
+    /// Records that were archived as dead letters.
+    pub fn dead_letters(&self) -> u64 {
+        self.dead_letters
+    }
+
     /// Records that an earlier run of the environment left.
     pub fn recovered(&self) -> u64 {
         self.recovered
@@ -221,8 +231,9 @@ impl Ledger {
 
     /// Whether the equation holds, given what is really pending.
     pub fn adds_up(&self, pending: u64) -> bool {
-        let settled: u64 = self.delivered.values().chain(self.dropped.values()).sum();
-        self.pending == pending && self.received == settled + pending
+        let mut settled = self.delivered.values().chain(self.dropped.values());
+        let sum = settled.try_fold(pending, |sum, count| sum.checked_add(*count));
+        self.pending == pending && sum == Some(self.received)
     }
 
     /// The ledger line, on one line, by contract.
@@ -256,6 +267,10 @@ impl Ledger {
         );
         self.pending = self.pending.saturating_sub(records);
     }
+}
+
+fn add(count: &mut u64, records: u64) {
+    *count = count.saturating_add(records);
 }
 
 /// The one ledger of a process.

@@ -60,17 +60,17 @@ impl LinkState {
     pub(crate) fn observe(&mut self, took: Duration) {
         self.refuses_all = false;
         let mean = self.estimate.unwrap_or(took);
-        self.estimate = Some(took.max(mean * 7 / 8 + took / 8));
+        self.estimate = Some(took.max((mean / 8).saturating_mul(7).saturating_add(took / 8)));
     }
 
     /// Twice the usual time, so that an ordinary answer fits well.
     pub(crate) fn reserve(&self) -> Duration {
-        (self.estimate.unwrap_or_default() * 2).max(LEAST_RESERVE)
+        (self.estimate.unwrap_or_default().saturating_mul(2)).max(LEAST_RESERVE)
     }
 
     /// Less than this is not worth an attempt: it would only be counted against a sink that is well.
     pub(crate) fn needs(&self) -> Duration {
-        (self.estimate.unwrap_or_default() * 3 / 2)
+        (self.estimate.unwrap_or_default().saturating_mul(3) / 2)
             .min(LONGEST_NEED)
             .max(LEAST_BUDGET)
     }
@@ -84,7 +84,8 @@ impl LinkState {
     /// The time a probe may take beyond the handler's run. Short handlers would otherwise never find
     /// a primary again whose answers take longer than they do.
     pub(crate) fn probe_grace(&self) -> Duration {
-        self.estimate.map_or(LEAST_RESERVE, |usual| usual * 2)
+        self.estimate
+            .map_or(LEAST_RESERVE, |usual| usual.saturating_mul(2))
     }
 }
 

@@ -78,7 +78,8 @@ impl WindowControl {
 
     /// Notes that the environment may have been frozen and thawed.
     pub fn thawed(&self) {
-        self.0.send_modify(|window| window.epoch += 1);
+        self.0
+            .send_modify(|window| window.epoch = window.epoch.wrapping_add(1));
     }
 
     /// The window as it is.
@@ -128,8 +129,10 @@ impl WindowView {
             if let Some(grace) = limit.probe_grace
                 && window.phase != Phase::Handler
             {
-                let grace_ends = *handler_done_at.get_or_insert_with(Instant::now) + grace;
-                end.0 = end.0.min(grace_ends);
+                let handler_done_at = *handler_done_at.get_or_insert_with(Instant::now);
+                end.0 = end
+                    .0
+                    .min(handler_done_at.checked_add(grace).unwrap_or(end.0));
             }
             if window.epoch != limit.epoch {
                 let grace_ends = *thawed_at.get_or_insert_with(Instant::now) + THAW_GRACE;

@@ -420,3 +420,13 @@ async fn what_never_left_is_not_ambiguous() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_retry_after_is_too_long_to_be_borne() {
+    for after in [Duration::MAX, Duration::from_secs(u64::MAX)] {
+        let rig = pair();
+        rig.say(Https, Say::RetryAfter(503, after));
+        rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
+        rig.assert_delivered(&[(S3, 1)]);
+    }
+}

@@ -47,7 +47,7 @@ pub(crate) enum Say {
     /// This status for a batch with one of these records in it, after so long; else 200.
     Refuses(u16, Vec<u64>, Duration),
     /// 200 after so long, and the other one for requests that come in these spans of the rig's time.
-    DownIn(Vec<(Duration, Duration)>, Duration, Box<Say>),
+    DownIn(Vec<(Duration, Duration)>, Duration, Box<Self>),
     /// 413 for more than `most` records, or for a batch with record `never` in it.
     TooLarge {
         most: usize,
