@@ -223,11 +223,9 @@ fn what_waits_survives_a_function_that_empties_tmp_and_a_kill() {
         Step::Invoke(Invocation {
             output: vec![output(5, 5), output(5, 5)],
             tampers: Some((1, Deed::Empty)),
-            rest: 0,
-            news_late: 0,
             gap: 100,
-            freeze_breaks: false,
             end,
+            ..INVOCATION
         })
     };
     for strategy in [
@@ -253,5 +251,23 @@ fn what_waits_survives_a_function_that_empties_tmp_and_a_kill() {
             ];
             run(&setup, &steps);
         }
+    }
+}
+
+/// A strict primary condemned the neighbours of the one record that it refuses.
+#[test]
+fn a_record_that_the_primary_refuses_condemns_no_other() {
+    for sinks in [[true, false, true], [true, false, false]] {
+        let setup = Setup {
+            sinks,
+            buffer_max_bytes: 3_000_000,
+            ..SETUP
+        };
+        let steps = [
+            Step::Sink(0, Manner::Strict(400, 37, 20)),
+            invocation(vec![output(10, 39), output(0, 39)], 100, End::Done),
+            invocation(vec![output(10, 39)], 0, End::Done),
+        ];
+        run(&setup, &steps);
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Books {
     destroyed: u64,
     ambiguous: u64,
     delivered: u64,
+    /// Dead letters, archived or dropped.
+    condemned: u64,
     lines: Vec<String>,
 }
 
@@ -48,6 +50,10 @@ impl Books {
             .sum::<u64>();
         self.ambiguous += ledger.ambiguous();
         self.delivered += ledger.delivered_in_all();
+        self.condemned += ledger.dead_letters();
+        for reason in [DropReason::Rejected, DropReason::TooLarge] {
+            self.condemned += ledger.dropped(reason);
+        }
         self.lines.push(ledger.line());
     }
 
@@ -172,6 +178,14 @@ pub(super) fn every_record_is_accounted_for(books: &Books, world: &World, direct
         books.ambiguous
     );
 
+    if let Some(refused) = world.refused_alone().filter(|_| books.kills == 0) {
+        let refused = refused.len() as u64;
+        assert!(
+            books.condemned <= refused,
+            "{refused} refused alone, {} condemned\n{lines}",
+            books.condemned
+        );
+    }
     if books.kills == 0 {
         let received = books.received - books.recovered;
         assert_eq!(

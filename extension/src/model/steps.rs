@@ -78,6 +78,9 @@ pub(super) enum Manner {
     Partial(Vec<usize>, bool),
     /// Takes at most so many records at once.
     TooLarge(usize),
+    /// Refuses with this status what has a record in it whose number is a multiple of this one, after so
+    /// many milliseconds, and takes anything else.
+    Strict(u16, u64, u64),
 }
 
 /// An invocation.
@@ -266,6 +269,8 @@ fn manner() -> impl Strategy<Value = Manner> {
         1 => (prop::collection::vec(0usize..4, 0..3), any::<bool>())
             .prop_map(|(failed, unheard)| Manner::Partial(failed, unheard)),
         1 => (0usize..20).prop_map(Manner::TooLarge),
+        2 => (prop::sample::select(vec![400, 400, 422, 413]), 2u64..60, 0u64..150)
+            .prop_map(|(code, every, wait)| Manner::Strict(code, every, wait)),
     ]
 }
 

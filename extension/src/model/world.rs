@@ -1,7 +1,7 @@
 //! The world outside: sinks that fail in every way, and a clock that can be set. It outlives every run
 //! of the extension, and remembers each record it took and whether that was heard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,6 +45,9 @@ pub(super) struct Taken {
 struct State {
     manner: Manner,
     has_split: bool,
+    /// It refused bodies whatever was in them, so that nobody can know which record it meant.
+    has_refused_all: bool,
+    refused_alone: BTreeSet<Number>,
     taken: Vec<Taken>,
 }
 
@@ -64,6 +67,8 @@ impl World {
             Arc::new(Mutex::new(State {
                 manner: Manner::Take(20),
                 has_split: false,
+                has_refused_all: false,
+                refused_alone: BTreeSet::new(),
                 taken: Vec::new(),
             }))
         };
@@ -95,7 +100,14 @@ impl World {
 
     pub(super) fn set(&self, sink: usize, manner: &Manner) {
         let mut sink = self.sinks[sink].lock().unwrap();
-        sink.has_split |= matches!(manner, Manner::Refuse(413, _) | Manner::TooLarge(_));
+        sink.has_split |= matches!(
+            manner,
+            Manner::Refuse(413, _) | Manner::TooLarge(_) | Manner::Strict(413, ..)
+        );
+        sink.has_refused_all |= matches!(
+            manner,
+            Manner::Refuse(400 | 413 | 422, _) | Manner::TooLarge(0)
+        );
         sink.manner = manner.clone();
     }
 
@@ -145,6 +157,12 @@ impl World {
                 .iter_mut()
                 .for_each(|taken| taken.heard &= taken.struck);
         }
+    }
+
+    /// The records that the primary refused alone; `None` where it refused everything for a while.
+    pub(super) fn refused_alone(&self) -> Option<BTreeSet<Number>> {
+        let primary = self.sinks[0].lock().unwrap();
+        (!primary.has_refused_all).then(|| primary.refused_alone.clone())
     }
 
     /// All that each sink took.
@@ -285,6 +303,18 @@ impl ModelSink {
                     code: 503,
                     unheard,
                 }
+            }
+            Manner::Strict(code, every, wait) => {
+                sleep(Duration::from_millis(wait)).await;
+                if numbers.iter().any(|number| number.is_multiple_of(every)) {
+                    if let [alone] = numbers[..] {
+                        self.state.lock().unwrap().refused_alone.insert(alone);
+                    }
+                    return Answer::status(code);
+                }
+                let places = Self::take(&self.state, &numbers);
+                self.hear(places);
+                Answer::status(200)
             }
             Manner::TooLarge(most) if numbers.len() > most => Answer::status(413),
             Manner::TooLarge(_) => {
