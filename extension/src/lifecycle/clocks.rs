@@ -115,22 +115,25 @@ impl Began {
             return Duration::ZERO;
         };
         let elapsed = now.saturating_duration_since(self.at);
-        let by_ours = wall.since(done);
-        let is_one_clock = match self.started {
-            Some(started) => {
-                let (ours, theirs) = (self.wall.0, started.0);
-                ours.abs_diff(theirs) <= LONGEST_LAG
-            }
-            None => true,
+        let Some(started) = self.started else {
+            let by_ours = wall.since(done);
+            // The runtime was not done long before we heard that it began: that is another clock.
+            let is_plausible = by_ours <= elapsed + HEAD_START;
+            return if is_plausible {
+                by_ours
+            } else {
+                Duration::ZERO
+            };
         };
-        // The runtime was not done long before we heard that it began.
-        if is_one_clock && by_ours <= elapsed + HEAD_START {
-            return by_ours;
-        }
-        let ran = self
-            .started
-            .and_then(|started| done.0.checked_sub(started.0));
-        ran.map_or(Duration::ZERO, |ran| elapsed.saturating_sub(ran))
+        // What passed until we heard of INVOKE; a longer time is what the clocks differ by.
+        let lag = self.wall.since(started);
+        let lag = if lag <= LONGEST_LAG {
+            lag
+        } else {
+            Duration::ZERO
+        };
+        let ran = done.0.checked_sub(started.0);
+        ran.map_or(Duration::ZERO, |ran| (elapsed + lag).saturating_sub(ran))
     }
 }
 
@@ -323,6 +326,13 @@ mod tests {
             wall(NOW + 230),
         );
         assert_eq!(before, Duration::ZERO, "done before it began");
+        let started = self::began(NOW + 3_000, Some(NOW - 80));
+        let heard_late = started.since_done(
+            Some(wall(NOW + 200)),
+            started.at() + 230 * MS,
+            wall(NOW + 230),
+        );
+        assert_eq!(heard_late, 30 * MS, "INVOKE took 80 ms to reach us");
     }
 
     #[test]

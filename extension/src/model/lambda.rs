@@ -39,6 +39,8 @@ pub(super) struct Lambda {
     ahead_ms: i64,
     /// The news of an earlier invocation's end, to be posted in the next one.
     late_news: Option<String>,
+    /// No sink has been anything but well.
+    are_sinks_well: bool,
     /// `/next` was once held until the deadline in this run: it must never be again.
     was_held_in_vain: bool,
     /// The function has done something to `/tmp`, and the extension has had no reason to look since.
@@ -60,6 +62,7 @@ impl Lambda {
             account: Account::default(),
             ahead_ms: setup.ahead_ms,
             late_news: None,
+            are_sinks_well: true,
             was_held_in_vain: false,
             is_tampered: false,
         }
@@ -71,7 +74,10 @@ impl Lambda {
 
     pub(super) async fn step(&mut self, step: &Step) {
         match step {
-            Step::Sink(index, manner) => self.world.set(*index, manner),
+            Step::Sink(index, manner) => {
+                self.are_sinks_well = false;
+                self.world.set(*index, manner);
+            }
             Step::ClockJump(seconds) => self.world.shift_clock(seconds * 1000),
             Step::ClocksPart(milliseconds) => self.part_clocks(*milliseconds),
             Step::Restore => {
@@ -130,6 +136,8 @@ impl Lambda {
             self.post(runtime_done);
             self.run_for(Duration::ZERO).await;
         }
+        // What is this little may as well be the time that INVOKE took.
+        let are_close = (1..=500).contains(&self.ahead_ms.abs());
         let invoked = Instant::now();
         self.life.script.send(Event::Invoke {
             request_id: request_id.clone(),
@@ -160,6 +168,9 @@ impl Lambda {
                 };
                 let added = ready.saturating_duration_since(done);
                 assert!(added <= most + TICK, "added {added:?}, at most {most:?}");
+                if self.are_sinks_well && self.setup.leaves_nothing() && !are_close {
+                    rules::nothing_is_pending(&self.life.ledger.lock());
+                }
             }
             News::Never | News::Late => {
                 let most = self.setup.max_added();

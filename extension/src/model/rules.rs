@@ -123,6 +123,11 @@ pub(super) fn nothing_waits_in_memory_only(ledger: &SharedLedger, directory: &Pa
     assert!(pending <= kept, "{pending} pending, {kept} in the spool");
 }
 
+/// After an invocation that is held until everything is sent: it is, whatever the clocks say.
+pub(super) fn nothing_is_pending(ledger: &Ledger) {
+    assert_eq!(ledger.pending(), 0, "left by `end`: {}", ledger.line());
+}
+
 /// At a shutdown, with a fallback that can be reached: it gets everything, whatever the others do.
 pub(super) fn nothing_is_given_up(ledger: &Ledger) {
     let left = ledger.pending() + ledger.dropped(DropReason::Shutdown);

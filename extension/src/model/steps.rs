@@ -162,6 +162,12 @@ impl Output {
 }
 
 impl Setup {
+    /// Whether an invocation leaves nothing behind while the sinks are well: it is held until all is sent,
+    /// with time enough for that.
+    pub(super) fn leaves_nothing(&self) -> bool {
+        self.strategy == FlushStrategy::End && self.max_added >= 500
+    }
+
     pub(super) fn max_added(&self) -> Duration {
         Duration::from_millis(self.max_added)
     }
