@@ -215,7 +215,7 @@ export interface BackstopProps {
    */
   readonly tags?: { [key: string]: string };
   /**
-   * What to subscribe to (`BACKSTOP_TELEMETRY_TYPES`).
+   * What to deliver (`BACKSTOP_TELEMETRY_TYPES`).
    * @default - the extension's own, all of them
    */
   readonly telemetryTypes?: BackstopTelemetryType[];

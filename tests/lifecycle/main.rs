@@ -2,7 +2,10 @@
 //! the platform is different, and that no mistake in the configuration ever fails init.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod late;
 mod odd_platform;
+mod played;
+mod unheard;
 
 use std::time::Duration;
 

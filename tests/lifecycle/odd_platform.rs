@@ -3,9 +3,12 @@
 use std::process::{Output, Stdio};
 
 use backstop_tests::binary;
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
+
+use crate::played::{Platform, Setup, event, runtime_done};
 
 /// Answers by the request's path: register, telemetry, next.
 #[derive(Clone, Copy)]
@@ -83,6 +86,37 @@ async fn an_environment_that_ends_without_shutdown_still_gets_its_ledger() {
         .await;
         assert!(output.status.success(), "{stderr}");
         assert!(stderr.contains(r#"{"backstop":{"ledger":{"#), "{stderr}");
+        let said = stderr.matches("Lambda's API answers no more").count();
+        assert_eq!(said, 1, "{stderr}");
+    }
+}
+
+/// One odd event among good ones costs nothing but a line.
+#[tokio::test]
+async fn an_invoke_that_cannot_be_read_is_an_invocation() {
+    let no_deadline = r#"{"eventType":"INVOKE","requestId":"r"}"#;
+    let no_id = r#"{"eventType":"INVOKE","requestId":null,"deadlineMs":"soon"}"#;
+    for odd in [
+        r#"{"eventType":"INVO"#,
+        "not JSON",
+        "",
+        "{}",
+        no_deadline,
+        no_id,
+    ] {
+        let mut platform = Platform::start(Setup::default()).await;
+        platform.answer(odd).await;
+        assert!(platform.post(&[event("function", &json!("a line"))]).await);
+        platform.ready(2).await;
+        let request_id = platform.invoke().await;
+        assert!(platform.post(&[event("function", &json!("a line"))]).await);
+        assert!(platform.post(&[runtime_done(&request_id)]).await);
+        platform.ready(3).await;
+        platform.shut_down(None).await;
+        let (output, ledger, stderr) = platform.end().await;
+        assert!(output.status.success(), "{odd}: {stderr}");
+        assert_eq!(ledger["delivered"]["https"], 3, "{odd}: {stderr}");
+        assert_eq!(stderr.matches("INVOKE").count(), 1, "{odd}: {stderr}");
     }
 }
 

@@ -112,7 +112,7 @@ pub(crate) const TELEMETRY_TYPES: Variable = Variable::new(
     "BACKSTOP_TELEMETRY_TYPES",
     Kind::ListOf(&["platform", "function", "extension"]),
     Initial::Value("platform,function,extension"),
-    "What to subscribe to.",
+    "What to deliver. The extension subscribes to platform events in any case, and drops what is not asked for.",
 );
 pub(crate) const FLUSH_STRATEGY: Variable = Variable::new(
     "BACKSTOP_FLUSH_STRATEGY",
