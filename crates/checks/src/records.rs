@@ -10,7 +10,7 @@ pub(crate) const RECEIVED: &str = "2026-01-01T00:00:00.000Z";
 
 /// What the decoder makes of a body.
 pub(crate) fn events(body: &[u8]) -> Vec<Event> {
-    decode(&Bytes::copy_from_slice(body), RECEIVED)
+    decode(&Bytes::copy_from_slice(body), RECEIVED).collect()
 }
 
 /// The events as one batch, numbered from 1; `None` of none.

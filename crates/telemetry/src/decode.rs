@@ -1,20 +1,40 @@
-//! One pass over a well-formed body; anything else goes element by element through [`crate::resync`].
+//! A POST body as events, one after the other.
+//!
+//! A value that is JSON is an element. Where one is not, its text up to the next thing that looks like
+//! the start of an event is kept as one malformed record, and decoding goes on there.
+//!
+//! Invariants: nothing is decoded before it is asked for; the work is bounded by a multiple of the
+//! body, and the number of events by [`MOST_ELEMENTS`].
 
-use bytes::{BufMut, Bytes, BytesMut};
-use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use std::iter::FusedIterator;
+use std::ops::Range;
 
+use bytes::Bytes;
+
+use crate::fragment::Writer;
 use crate::platform::Platform;
-use crate::resync;
+use crate::scan::{MOST_DEPTH, NotJson, Scanner};
 
 /// The `type` given to what is not a telemetry event, so that it can be kept and seen.
 pub const MALFORMED: &str = "backstop.malformed";
 
+/// Elements of one body that become an event each; what follows them is one malformed record. Lambda
+/// sends at most 10,000 in a body, and each costs more memory than its text.
+pub const MOST_ELEMENTS: usize = 20_000;
+
+/// Lambda writes `time` first in each event; after a broken element this is where the next begins.
+const START_OF_EVENT: &[u8] = b"{\"time\"";
+
+/// How many times the length of the body may be read in vain, at elements that turn out to be broken.
+const PATIENCE: usize = 4;
+
+/// What some writers put before a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The marker that starts each line the extension itself logs.
-const OWN_LINE: &str = "{\"backstop\":";
+const OWN_LINE: &[u8] = b"{\"backstop\":";
 /// The same line as Lambda forwards it when the log format is text: inside a JSON string.
-const OWN_LINE_AS_STRING: &str = "\"{\\\"backstop\\\":";
+const OWN_LINE_AS_STRING: &[u8] = b"\"{\\\"backstop\\\":";
 
 /// One element of a telemetry batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,165 +62,182 @@ pub enum Kind {
     Malformed,
 }
 
-/// An element as the Telemetry API schema has it. Fields stay raw: only `type` is looked at.
-#[derive(Deserialize)]
-pub(crate) struct Element<'body> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    time: Option<&'body RawValue>,
-    #[serde(borrow, default, deserialize_with = "present", rename = "type")]
-    kind: Option<&'body RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    record: Option<&'body RawValue>,
-}
-
-/// A record that is `null` is there; only a key that is missing is not.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
-/// Decodes one POST body into events, in order.
+/// Decodes one POST body into events, in order, each when it is asked for.
 ///
 /// `received` is the RFC 3339 time to write where an element has none.
-pub fn decode(body: &Bytes, received: &str) -> Vec<Event> {
-    let Ok(text) = std::str::from_utf8(body) else {
-        // Broken UTF-8 costs the broken characters, not the batch.
-        let repaired = String::from_utf8_lossy(body).into_owned();
-        return decode(&Bytes::from(repaired), received);
-    };
-    let mut events = Vec::new();
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let collect = Collect {
+pub fn decode<'a>(body: &'a Bytes, received: &str) -> Events<'a> {
+    Events {
         body,
-        events: &mut events,
-        received,
-    };
-    if deserializer
-        .deserialize_seq(collect)
-        .and_then(|()| deserializer.end())
-        .is_ok()
-    {
-        return events;
+        at: first_element(body),
+        elements_left: MOST_ELEMENTS,
+        patience: body.len().saturating_mul(PATIENCE),
+        writer: Writer::new(body, received),
     }
-    events.clear();
-    resync::decode(body, text, received, &mut events);
-    events
 }
 
-struct Collect<'a> {
+/// The events of a body.
+#[derive(Debug)]
+pub struct Events<'a> {
     body: &'a Bytes,
-    events: &'a mut Vec<Event>,
-    received: &'a str,
+    at: usize,
+    elements_left: usize,
+    patience: usize,
+    writer: Writer,
 }
 
-impl<'de> Visitor<'de> for Collect<'_> {
-    type Value = ();
+/// A value of the body, as far as the Telemetry API's schema goes. Members stay raw.
+#[derive(Debug, Default)]
+struct Element {
+    time: Option<Range<usize>>,
+    kind: Option<Range<usize>>,
+    record: Option<Range<usize>>,
+    /// One of these was there twice: nobody knows which is meant.
+    has_duplicate: bool,
+}
 
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("an array of telemetry events")
-    }
+impl Iterator for Events<'_> {
+    type Item = Event;
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while let Some(element) = elements.next_element::<Element<'de>>()? {
-            // An element without a record is not lost: the slow path keeps its whole text.
-            let event = element
-                .event(self.body, self.received)
-                .ok_or_else(|| serde::de::Error::custom("an element without type or record"))?;
-            self.events.push(event);
+    fn next(&mut self) -> Option<Event> {
+        let start = next_value(self.body, self.at)?;
+        let Some(elements_left) = self.elements_left.checked_sub(1) else {
+            return Some(self.text(start, self.body.len()));
+        };
+        self.elements_left = elements_left;
+        let mut scanner = Scanner::new(self.body, start);
+        if let Ok(element) = element(&mut scanner) {
+            self.at = scanner.at;
+            return Some(self.event(start, &element, &scanner));
         }
-        Ok(())
+        self.patience = self.patience.saturating_sub(scanner.at - start);
+        let rest = &self.body[start + 1..];
+        let next = memchr::memmem::find(rest, START_OF_EVENT).filter(|_| self.patience > 0);
+        let end = next.map_or(self.body.len(), |offset| start + 1 + offset);
+        Some(self.text(start, end))
     }
 }
 
-impl Element<'_> {
-    /// The event, or `None` where `type` or `record` is missing.
-    pub(crate) fn event(&self, body: &Bytes, received: &str) -> Option<Event> {
-        let (kind, record) = (self.kind?.get(), self.record?.get());
+impl FusedIterator for Events<'_> {}
+
+impl Events<'_> {
+    /// The event of a value that is JSON and begins at `start`.
+    fn event(&mut self, start: usize, element: &Element, scanned: &Scanner<'_>) -> Event {
+        let value = start..scanned.at;
+        let writer = &mut self.writer;
+        if scanned.is_unreadable {
+            return malformed(writer.text(self.body, value));
+        }
+        let as_event = match element {
+            Element {
+                has_duplicate: false,
+                time,
+                kind: Some(kind),
+                record: Some(record),
+            } => Some((time, kind, record)),
+            // An element without type or record is not lost: its whole text is kept.
+            _ => None,
+        };
         // A type that is not a string cannot be routed or filtered by anyone downstream.
-        let name = kind.strip_prefix('"')?.strip_suffix('"')?;
-        let time = self
-            .time
-            .map(RawValue::get)
-            .filter(|time| time.starts_with('"'));
-        let fragment = time
-            .and_then(|time| slice(body, time, kind, record))
-            .unwrap_or_else(|| build(time, kind, record, received));
-        Some(Event {
-            kind: Kind::of(name, time.unwrap_or_default(), record),
-            fragment: on_one_line(fragment),
-        })
+        let as_event = as_event.and_then(|(time, kind, record)| {
+            let name = self.body[kind.clone()].strip_prefix(b"\"")?;
+            Some((time, kind, name.strip_suffix(b"\"")?, record))
+        });
+        let Some((time, kind, name, record)) = as_event else {
+            // An object is one level more than the deepest of its values.
+            let is_too_deep = self.body[start] == b'{' && scanned.depth == MOST_DEPTH;
+            return malformed(if is_too_deep {
+                writer.text(self.body, value)
+            } else {
+                writer.json(self.body, value, scanned)
+            });
+        };
+        let time = time
+            .clone()
+            .filter(|time| self.body[time.clone()].starts_with(b"\""));
+        let time_text = time.clone().map_or(&[][..], |time| &self.body[time]);
+        Event {
+            kind: Kind::of(name, time_text, &self.body[record.clone()]),
+            fragment: writer.event(self.body, time, kind.clone(), record.clone(), scanned),
+        }
     }
+
+    /// The event of text that is not JSON.
+    fn text(&mut self, start: usize, end: usize) -> Event {
+        self.at = end;
+        let text = &self.body[start..end];
+        let between = text
+            .iter()
+            .rev()
+            .take_while(|byte| is_between_values(**byte));
+        let end = end - between.count();
+        malformed(self.writer.text(self.body, start..end))
+    }
+}
+
+fn malformed(fragment: Bytes) -> Event {
+    Event {
+        kind: Kind::Malformed,
+        fragment,
+    }
+}
+
+/// Reads a value, and if it is an object notes what the schema knows of it.
+fn element(scanner: &mut Scanner<'_>) -> Result<Element, NotJson> {
+    let mut element = Element::default();
+    if scanner.peek() != Some(b'{') {
+        scanner.value()?;
+        return Ok(element);
+    }
+    scanner.members(|name, value| {
+        let member = match name {
+            b"\"time\"" => &mut element.time,
+            b"\"type\"" => &mut element.kind,
+            b"\"record\"" => &mut element.record,
+            _ if !name.contains(&b'\\') => return,
+            _ => match serde_json::from_slice::<String>(name).as_deref() {
+                Ok("time") => &mut element.time,
+                Ok("type") => &mut element.kind,
+                Ok("record") => &mut element.record,
+                Ok(_) | Err(_) => return,
+            },
+        };
+        element.has_duplicate |= member.replace(value).is_some();
+    })?;
+    Ok(element)
 }
 
 impl Kind {
-    fn of(name: &str, time: &str, record: &str) -> Self {
+    fn of(name: &[u8], time: &[u8], record: &[u8]) -> Self {
         match name {
-            "function" => Self::Function,
-            "extension" if is_own_line(record) => Self::OwnLine,
-            "extension" => Self::Extension,
-            _ if name.starts_with("platform.") => Self::Platform(Platform::of(name, time, record)),
+            b"function" => Self::Function,
+            b"extension" if is_own_line(record) => Self::OwnLine,
+            b"extension" => Self::Extension,
+            _ if name.starts_with(b"platform.") => Self::Platform(Platform::of(name, time, record)),
             _ => Self::Unknown,
         }
     }
 }
 
-fn is_own_line(record: &str) -> bool {
+fn is_own_line(record: &[u8]) -> bool {
     record.starts_with(OWN_LINE) || record.starts_with(OWN_LINE_AS_STRING)
 }
 
-/// The part of the body that already is the fragment: the order and spacing Lambda itself writes.
-fn slice(body: &Bytes, time: &str, kind: &str, record: &str) -> Option<Bytes> {
-    const TIME: &str = "\"time\":";
-    let origin = body.as_ptr() as usize;
-    let start_of = |part: &str| (part.as_ptr() as usize).checked_sub(origin);
-    let (time_at, kind_at, record_at) = (start_of(time)?, start_of(kind)?, start_of(record)?);
-    let start = time_at.checked_sub(TIME.len())?;
-    let canonical = body.get(start..time_at)? == TIME.as_bytes()
-        && body.get(time_at + time.len()..kind_at)? == b",\"type\":"
-        && body.get(kind_at + kind.len()..record_at)? == b",\"record\":";
-    canonical.then(|| body.slice(start..record_at + record.len()))
-}
-
-fn build(time: Option<&str>, kind: &str, record: &str, received: &str) -> Bytes {
-    let mut fragment = BytesMut::with_capacity(record.len() + kind.len() + 64);
-    fragment.put_slice(b"\"time\":");
-    match time {
-        Some(time) => fragment.put_slice(time.as_bytes()),
-        None => fragment.put_slice(quoted(received).as_bytes()),
-    }
-    fragment.put_slice(b",\"type\":");
-    fragment.put_slice(kind.as_bytes());
-    fragment.put_slice(b",\"record\":");
-    fragment.put_slice(record.as_bytes());
-    fragment.freeze()
-}
-
-/// A JSON value that is not a telemetry event, kept as a record of its own.
-pub(crate) fn malformed(json: &str, received: &str) -> Event {
-    let fragment = build(None, &quoted(MALFORMED), json, received);
-    Event {
-        kind: Kind::Malformed,
-        fragment: on_one_line(fragment),
+/// Where the first element may begin: past the array's own bracket. Any other opens an element.
+fn first_element(body: &[u8]) -> usize {
+    let mark = usize::from(body.starts_with(BYTE_ORDER_MARK)) * BYTE_ORDER_MARK.len();
+    match next_value(body, mark) {
+        Some(start) => start + usize::from(body[start] == b'['),
+        None => body.len(),
     }
 }
 
-/// `text` as a JSON string.
-pub(crate) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// The offset of the next value, past white space, commas and the array's closing bracket.
+fn next_value(body: &[u8], from: usize) -> Option<usize> {
+    let rest = body.get(from..)?;
+    let skipped = rest.iter().position(|byte| !is_between_values(*byte))?;
+    Some(from + skipped)
 }
 
-/// Line breaks are only legal JSON between tokens, where a space means the same.
-fn on_one_line(fragment: Bytes) -> Bytes {
-    if memchr::memchr2(b'\n', b'\r', &fragment).is_none() {
-        return fragment;
-    }
-    fragment
-        .iter()
-        .map(|&byte| {
-            if matches!(byte, b'\n' | b'\r') {
-                b' '
-            } else {
-                byte
-            }
-        })
-        .collect()
+fn is_between_values(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b',' | b']')
 }

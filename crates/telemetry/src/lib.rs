@@ -1,23 +1,26 @@
 //! Lenient, shallow decoder of Lambda Telemetry API batches.
 //!
-//! The flow: a POST body ([`decode`]) → one [`Event`] for each element of the array, in order → the
-//! few platform events that the lifecycle acts on ([`Platform`]).
+//! The flow: a POST body ([`decode`]) → one [`Event`] for each element of the array, in order and as
+//! they are asked for → the few platform events that the lifecycle acts on ([`Platform`]).
 //!
 //! Invariants:
-//! - Every element of the body becomes exactly one event. A broken or unknown element never costs
-//!   its neighbours: what is not a well-formed telemetry event is kept as a record of type
-//!   [`MALFORMED`] that holds the text as it came.
-//! - An event's [`fragment`](Event::fragment) is always `"time":…,"type":…,"record":…`, valid JSON
-//!   between braces and without a raw line break, so a line of NDJSON can be built around it without
-//!   a second parse. In the usual case it is a slice of the body: nothing is copied.
+//! - Every element of the body becomes exactly one event, up to [`MOST_ELEMENTS`]; what follows those
+//!   is one more. A broken or unknown element never costs its neighbours: what is not a well-formed
+//!   telemetry event is kept as a record of type [`MALFORMED`] that holds the text as it came.
+//! - An event's [`fragment`](Event::fragment) is always `"time":…,"type":…,"record":…`: between braces
+//!   it is JSON that strict readers take, without a raw line break, so a line of NDJSON can be built
+//!   around it without a second parse. In the usual case it is a slice of the body: nothing is copied.
 //!
 //! This crate is a leaf: it must not know of buffers, sinks or the clock.
 
 mod decode;
+mod fragment;
+mod peel;
 mod platform;
-mod resync;
+mod scan;
 mod severity;
+mod text;
 
-pub use decode::{Event, Kind, MALFORMED, decode};
+pub use decode::{Event, Events, Kind, MALFORMED, MOST_ELEMENTS, decode};
 pub use platform::Platform;
 pub use severity::Severity;

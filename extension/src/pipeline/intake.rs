@@ -163,12 +163,12 @@ impl<L: Lifecycle> Pipeline<L> {
                 self.restore_pending = false;
                 self.restored();
             }
-            Platform::LogsDropped { records } => {
+            Platform::LogsDropped { records, is_known } => {
                 self.ledger.lock().lose_upstream(*records);
                 self.invocation.lose_news();
                 self.log.error(
                     "Lambda dropped telemetry before it reached us",
-                    &json!({"records": records}),
+                    &json!({"records": records, "isKnown": is_known}),
                 );
             }
             Platform::Report { .. } | Platform::Other => {}

@@ -224,7 +224,8 @@ impl Records<'_> {
         body.put_u8(b']');
         let cost = body.len() + ids.len() * LEAST_COST;
         let length = body.len() as u64;
-        let events = backstop_telemetry::decode(&body.freeze(), self.received);
+        let body = body.freeze();
+        let events: Vec<_> = backstop_telemetry::decode(&body, self.received).collect();
         self.contents.work.decoded += ids.len();
         if events.len() != ids.len() {
             self.contents.foreign += length;

@@ -1,0 +1,387 @@
+//! One pass over JSON text: where a value ends, and what about it strict readers refuse.
+//!
+//! Invariants:
+//! - It accepts what RFC 8259 calls JSON, in any encoding of the text above ASCII, and nothing else.
+//!   The one exception is a value that is [unreadable](Scanner::is_unreadable) for its depth: of that
+//!   only the brackets are balanced.
+//! - It is linear in the bytes that it reads, takes no memory and never recurses.
+//!
+//! This must not know what a telemetry event is.
+
+use std::ops::Range;
+
+/// The most levels of arrays and objects that a record may have. Readers differ: `serde_json` stops
+/// at 128, and the object of the line is one more level.
+pub(crate) const MOST_DEPTH: u32 = 126;
+
+/// A number within these digits is within the range of a double, whatever its digits are.
+const SAFE_INTEGER_DIGITS: usize = 200;
+const SAFE_EXPONENT_DIGITS: usize = 2;
+
+/// The text at the scanner's place is not JSON.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotJson;
+
+/// Reads values one after the other, and notes what it has seen in all of them.
+#[derive(Debug)]
+pub(crate) struct Scanner<'a> {
+    bytes: &'a [u8],
+    /// The offset of the next byte.
+    pub(crate) at: usize,
+    /// The deepest nesting of any value so far.
+    pub(crate) depth: u32,
+    /// An escape such as `\ud800` without its other half was seen: not the text of any string.
+    pub(crate) has_lone_surrogate: bool,
+    /// A line break between tokens was seen.
+    pub(crate) has_line_break: bool,
+    /// Something was seen that is JSON, and that common readers refuse: a nesting deeper than
+    /// [`MOST_DEPTH`], or a number beyond the range of a double.
+    pub(crate) is_unreadable: bool,
+}
+
+impl<'a> Scanner<'a> {
+    /// A scanner of `bytes` that begins at an offset.
+    pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self {
+            bytes,
+            at,
+            depth: 0,
+            has_lone_surrogate: false,
+            has_line_break: false,
+            is_unreadable: false,
+        }
+    }
+
+    /// The next byte.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// Passes over white space.
+    pub(crate) fn space(&mut self) {
+        while let Some(byte) = self.peek() {
+            match byte {
+                b' ' | b'\t' => {}
+                b'\n' | b'\r' => self.has_line_break = true,
+                _ => return,
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Passes over one value that begins at the scanner's place.
+    pub(crate) fn value(&mut self) -> Result<(), NotJson> {
+        // One bit for each open bracket, the innermost lowest: 1 for an object.
+        let mut open: u128 = 0;
+        let mut depth = 0;
+        loop {
+            match self.peek() {
+                Some(bracket @ (b'{' | b'[')) => {
+                    if depth == MOST_DEPTH {
+                        return self.balance(depth);
+                    }
+                    let is_object = bracket == b'{';
+                    depth += 1;
+                    self.depth = self.depth.max(depth);
+                    open = open << 1 | u128::from(is_object);
+                    self.at += 1;
+                    self.space();
+                    if self.peek() == Some(closing(is_object)) {
+                        self.at += 1;
+                        open >>= 1;
+                        depth -= 1;
+                    } else {
+                        if is_object {
+                            self.key()?;
+                        }
+                        continue;
+                    }
+                }
+                Some(b'"') => self.string()?,
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(b't') => self.word(b"true")?,
+                Some(b'f') => self.word(b"false")?,
+                Some(b'n') => self.word(b"null")?,
+                Some(_) | None => return Err(NotJson),
+            }
+            // A value has ended: so may what it stands in.
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                self.space();
+                let is_object = open & 1 == 1;
+                match self.peek() {
+                    Some(b',') => {
+                        self.at += 1;
+                        self.space();
+                        if is_object {
+                            self.key()?;
+                        }
+                        break;
+                    }
+                    Some(bracket) if bracket == closing(is_object) => {
+                        self.at += 1;
+                        open >>= 1;
+                        depth -= 1;
+                    }
+                    Some(_) | None => return Err(NotJson),
+                }
+            }
+        }
+    }
+
+    /// Passes over an object, and calls for each member with its key, quotes included, and where its
+    /// value is. The values' nesting is noted, each for itself.
+    pub(crate) fn members(
+        &mut self,
+        mut visit: impl FnMut(&'a [u8], Range<usize>),
+    ) -> Result<(), NotJson> {
+        self.at += 1;
+        self.space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let start = self.at;
+            let end = self.key_and_colon()?;
+            let value = self.at;
+            self.value()?;
+            visit(&self.bytes[start..end], value..self.at);
+            self.space();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.space();
+                }
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(_) | None => return Err(NotJson),
+            }
+        }
+    }
+
+    fn key(&mut self) -> Result<(), NotJson> {
+        self.key_and_colon().map(drop)
+    }
+
+    /// Passes over a key and its colon, up to the value. Gives the key's end.
+    fn key_and_colon(&mut self) -> Result<usize, NotJson> {
+        if self.peek() != Some(b'"') {
+            return Err(NotJson);
+        }
+        self.string()?;
+        let end = self.at;
+        self.space();
+        if self.peek() != Some(b':') {
+            return Err(NotJson);
+        }
+        self.at += 1;
+        self.space();
+        Ok(end)
+    }
+
+    fn string(&mut self) -> Result<(), NotJson> {
+        self.at += 1;
+        loop {
+            self.at += plain(&self.bytes[self.at..]);
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                // A control character, or the end.
+                Some(_) | None => return Err(NotJson),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), NotJson> {
+        match escape(&self.bytes[self.at..]) {
+            Escape::None => Err(NotJson),
+            Escape::Whole(length) => {
+                self.at += length;
+                Ok(())
+            }
+            Escape::LoneSurrogate => {
+                self.has_lone_surrogate = true;
+                self.at += UNIT;
+                Ok(())
+            }
+        }
+    }
+
+    fn number(&mut self) -> Result<(), NotJson> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        let integer = if self.peek() == Some(b'0') {
+            self.at += 1;
+            1
+        } else {
+            self.digits()?
+        };
+        let mut exponent = 0;
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            exponent = self.digits()?;
+        }
+        if integer > SAFE_INTEGER_DIGITS || exponent > SAFE_EXPONENT_DIGITS {
+            self.is_unreadable |= !is_double(&self.bytes[start..self.at]);
+        }
+        self.delimiter()
+    }
+
+    /// Passes over digits. Says how many; one is the least.
+    fn digits(&mut self) -> Result<usize, NotJson> {
+        let rest = &self.bytes[self.at..];
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        if count == 0 { Err(NotJson) } else { Ok(count) }
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), NotJson> {
+        if !self.bytes[self.at..].starts_with(word) {
+            return Err(NotJson);
+        }
+        self.at += word.len();
+        self.delimiter()
+    }
+
+    /// What has no quote or bracket at its end must be followed by something that ends it.
+    fn delimiter(&self) -> Result<(), NotJson> {
+        match self.peek() {
+            None
+            | Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' | b'"' | b'[' | b']' | b'{' | b'}') => {
+                Ok(())
+            }
+            Some(_) => Err(NotJson),
+        }
+    }
+
+    /// Passes over the rest of a value that is too deep, by its brackets alone.
+    fn balance(&mut self, mut depth: u32) -> Result<(), NotJson> {
+        self.is_unreadable = true;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(());
+            }
+        }
+        Err(NotJson)
+    }
+}
+
+fn closing(is_object: bool) -> u8 {
+    if is_object { b'}' } else { b']' }
+}
+
+/// How many bytes at the start are neither a quote, a backslash nor a control character. Eight at a
+/// time: this is where most of decoding's time goes.
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGHEST: u64 = u64::from_ne_bytes([0x80; 8]);
+    const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
+    const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
+    const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // Zero where they are the same, and below zero where they are less. A borrow is only wrong
+        // above a byte that is right, and the lowest counts.
+        let (quote, backslash) = (word ^ QUOTES, word ^ BACKSLASHES);
+        let found = quote.wrapping_sub(ONES) & !quote
+            | backslash.wrapping_sub(ONES) & !backslash
+            | word.wrapping_sub(SPACES) & !word;
+        let found = found & HIGHEST;
+        if found != 0 {
+            return index * 8 + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    let plain = rest.iter().position(is_special).unwrap_or(rest.len());
+    words.len() * 8 + plain
+}
+
+/// The bytes of `\uXXXX`.
+const UNIT: usize = 6;
+
+/// What a backslash begins.
+enum Escape {
+    /// Nothing that JSON knows.
+    None,
+    /// A character, written in so many bytes.
+    Whole(usize),
+    /// Half of a surrogate pair, in [`UNIT`] bytes.
+    LoneSurrogate,
+}
+
+fn escape(bytes: &[u8]) -> Escape {
+    match bytes.get(1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Escape::Whole(2),
+        Some(b'u') => match (unit(bytes), bytes.get(UNIT..).and_then(unit)) {
+            (None, _) => Escape::None,
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => Escape::Whole(2 * UNIT),
+            (Some(0xd800..0xe000), _) => Escape::LoneSurrogate,
+            (Some(_), _) => Escape::Whole(UNIT),
+        },
+        Some(_) | None => Escape::None,
+    }
+}
+
+/// The UTF-16 unit that `\uXXXX` at the start says.
+pub(crate) fn unit(bytes: &[u8]) -> Option<u16> {
+    let [b'\\', b'u', digits @ ..] = bytes.first_chunk::<UNIT>()? else {
+        return None;
+    };
+    digits.iter().try_fold(0, |unit, digit| {
+        let digit = char::from(*digit).to_digit(16)?;
+        Some(unit << 4 | u16::try_from(digit).ok()?)
+    })
+}
+
+/// Makes each lone surrogate of valid JSON text the escape of U+FFFD, which is as long.
+pub(crate) fn repair_surrogates(json: &mut [u8]) {
+    let mut at = 0;
+    // A backslash is only ever inside a string.
+    while let Some(offset) = memchr::memchr(b'\\', &json[at..]) {
+        at += offset;
+        at += match escape(&json[at..]) {
+            Escape::Whole(length) => length,
+            Escape::LoneSurrogate => {
+                json[at..at + UNIT].copy_from_slice(b"\\ufffd");
+                UNIT
+            }
+            Escape::None => 1,
+        };
+    }
+}
+
+/// Whether a number is one to those who read it as a double.
+fn is_double(number: &[u8]) -> bool {
+    // Two readers, because they round differently at the edge.
+    let is_finite = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
+    std::str::from_utf8(number).is_ok_and(is_finite)
+        && serde_json::from_slice::<f64>(number).is_ok_and(f64::is_finite)
+}
