@@ -33,16 +33,27 @@ impl<'a> Peel<'a> {
 
     /// The next byte at this level; `None` at the end of the string, or of everything.
     pub(crate) fn next(&mut self, level: usize) -> Option<u8> {
-        let Some(below) = level.checked_sub(1) else {
-            let byte = self.bytes.get(self.at).copied()?;
-            self.at += 1;
-            return Some(byte);
-        };
+        // Nearly all that is read is at these two.
+        match (level, self.bytes.get(self.at)) {
+            (0, Some(byte)) => {
+                self.at += 1;
+                Some(*byte)
+            }
+            (1, Some(byte)) if !self.has_ended[1] && !matches!(byte, b'"' | b'\\') => {
+                self.at += 1;
+                Some(*byte)
+            }
+            (0, None) => None,
+            _ => self.next_in_string(level),
+        }
+    }
+
+    fn next_in_string(&mut self, level: usize) -> Option<u8> {
         if self.has_ended.get(level).copied().unwrap_or(true) {
             return None;
         }
-        match self.next(below) {
-            Some(b'\\') => self.escape(below),
+        match self.next(level - 1) {
+            Some(b'\\') => self.escape(level - 1),
             Some(b'"') | None => {
                 self.has_ended[level] = true;
                 None
@@ -54,6 +65,27 @@ impl<'a> Peel<'a> {
     /// The byte that [`Peel::next`] would give.
     pub(crate) fn peek(&self, level: usize) -> Option<u8> {
         self.clone().next(level)
+    }
+
+    /// Reads into `space` what is left of the string at this level, as far as it fits. Says how much.
+    pub(crate) fn read(&mut self, level: usize, space: &mut [u8]) -> usize {
+        let mut length = 0;
+        while length < space.len() {
+            if level == 1 && !self.has_ended[1] {
+                let rest = &self.bytes[self.at..];
+                let rest = &rest[..rest.len().min(space.len() - length)];
+                let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                space[length..length + plain].copy_from_slice(&rest[..plain]);
+                self.at += plain;
+                length += plain;
+            }
+            match (space.get_mut(length), self.next(level)) {
+                (Some(place), Some(byte)) => *place = byte,
+                _ => break,
+            }
+            length += 1;
+        }
+        length
     }
 
     /// Passes over the rest of the string at this level.

@@ -20,7 +20,7 @@ use crate::text;
 /// The bytes of a record that are looked at. Loggers that put the level last put it after the message.
 pub(crate) const MOST_LOOKED_AT: usize = 8 * 1024;
 /// The bytes of a text of which the meaning is looked at.
-const MOST_TEXT: usize = 512;
+const MOST_TEXT: usize = 256;
 /// Objects in objects that are looked into.
 const MOST_NESTED: u32 = 3;
 
@@ -265,27 +265,21 @@ impl Found {
 
     /// Looks at a text from after its quote, and passes over it.
     fn string(&mut self, peel: &mut Peel<'_>, level: usize, nested: u32) {
-        let mut head = [0; MOST_TEXT];
-        let mut length = 0;
-        while let Some(byte) = peel.next(level) {
-            if length == 0 && byte.is_ascii_whitespace() {
-                continue;
-            }
-            // Other languages print objects in braces too, without quoting the keys so.
-            if length == 0 && byte == b'{' && next_token(&mut peel.clone(), level) == Some(b'"') {
-                self.object(peel, level, nested);
-                break;
-            }
-            head[length] = byte;
-            length += 1;
-            if length == MOST_TEXT {
-                break;
-            }
+        let mut first = peel.next(level);
+        while first.is_some_and(|byte| byte.is_ascii_whitespace()) {
+            first = peel.next(level);
+        }
+        // Other languages print objects in braces too, without quoting the keys so.
+        if first == Some(b'{') && next_token(&mut peel.clone(), level) == Some(b'"') {
+            self.object(peel, level, nested);
+        } else if let Some(first) = first
+            && self.said.is_none()
+        {
+            let mut head = [first; MOST_TEXT];
+            let length = 1 + peel.read(level, &mut head[1..]);
+            self.in_text = self.in_text.max(text::severity(&mut head[..length]));
         }
         peel.finish(level);
-        if let Some(found) = text::severity(&mut head[..length]) {
-            self.in_text = self.in_text.max(Some(found));
-        }
     }
 
     /// Looks at a level's own value.

@@ -11,10 +11,12 @@
 //!
 //! Invariant: prose is not a level: `no error found` says nothing.
 
+use std::ops::Range;
+
 use crate::severity::{Scale, Severity};
 
 /// Where a word in capitals or brackets is still part of what a logger puts before the message.
-const HEAD: usize = 200;
+const HEAD: usize = 160;
 
 /// How runtimes begin the report of an error.
 const TROUBLE_AT_START: &[&[u8]] = &[
@@ -143,13 +145,14 @@ fn words(text: &[u8]) -> Option<Severity> {
                 .count();
         let word = &text[start..end];
         at = end;
-        if let Some(severity) = value_of_key(word, &text[end..]) {
+        // The tables are long, so where a word stands is looked at first.
+        let may_be_key = matches!(word[0] | 0x20, b'l' | b's') && word.len() > 2;
+        if may_be_key && let Some(severity) = value_of_key(word, &text[end..]) {
             keyed = keyed.max(Some(severity));
         } else if head.is_none() && keyed.is_none() {
-            let said = Severity::of_word(word, true);
-            head = said.filter(|said| is_level(text, start..end, is_neutral_so_far, *said));
+            head = level_at(text, start..end, is_neutral_so_far);
         }
-        is_neutral_so_far &= is_neutral(word);
+        is_neutral_so_far = is_neutral_so_far && is_neutral(word);
     }
     head.max(keyed)
 }
@@ -172,19 +175,24 @@ fn value_of_key(key: &[u8], rest: &[u8]) -> Option<Severity> {
         .flatten()
 }
 
-/// Whether a level word is one by where it stands.
-fn is_level(text: &[u8], word: std::ops::Range<usize>, is_first: bool, severity: Severity) -> bool {
+/// The level that a word is, where it stands where loggers put one.
+fn level_at(text: &[u8], word: Range<usize>, is_first: bool) -> Option<Severity> {
     let after = text.get(word.end).copied();
     let before = word.start.checked_sub(1).map(|at| text[at]);
-    let is_in_head = word.start < HEAD;
-    let in_capitals = text[word.clone()].iter().all(u8::is_ascii_uppercase);
-    let opens = before.is_some_and(|byte| b"[(<|{".contains(&byte));
+    let said = &text[word.clone()];
+    let in_capitals = said.iter().all(u8::is_ascii_uppercase);
     let closes = after.is_some_and(|byte| b"])>|}".contains(&byte));
+    let is_enclosed = closes && before.is_some_and(|byte| b"[(<|{".contains(&byte));
+    let is_in_head = word.start < HEAD && (in_capitals || is_enclosed);
+    if !is_in_head && !is_first {
+        return None;
+    }
+    let severity = Severity::of_word(said, true)?;
     let is_marked = closes || matches!(after, Some(b':' | b'\t'));
     // `Error while …` is one; `Debug mode is on` and `Trace id` are not.
     let is_grave = severity >= Severity::Warn && !matches!(after, Some(b'.' | b'-' | b'='));
-    is_in_head && (in_capitals || opens && closes)
-        || is_first && (is_marked || is_grave || word.start > 0 && after == Some(b' '))
+    let is_after_time = word.start > 0 && after == Some(b' ');
+    (is_in_head || is_marked || is_grave || is_after_time).then_some(severity)
 }
 
 /// Whether a word may stand before a level: part of a time, of an id, of a number.
@@ -227,7 +235,10 @@ fn is_name(byte: u8) -> bool {
 
 /// Takes the escapes of terminals out, in place. Says how long the text is then.
 fn take_colours_out(text: &mut [u8]) -> usize {
-    let (mut from, mut to) = (0, 0);
+    let Some(first) = memchr::memchr(b'\x1b', text) else {
+        return text.len();
+    };
+    let (mut from, mut to) = (first, first);
     while let Some(byte) = text.get(from).copied() {
         if let [b'\x1b', b'[', rest @ ..] = &text[from..] {
             from = text.len() - after_colour(rest).len();
