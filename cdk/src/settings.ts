@@ -335,6 +335,12 @@ const KEY_ID = '(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})';
 const OWN_HEADERS = ['connection', 'content-encoding', 'content-length', 'content-type', 'expect', 'host', 'idempotency-key',
   'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'];
 
+/** As the extension does: after a separator, a name with a hyphen, or after a semicolon one with a capital. */
+const hasAnotherHeader = (value: string) => {
+  const name = "[!#$%'*+.^_`~0-9A-Za-z-]*";
+  return new RegExp(`[ ;|&] *${name}-${name} *=[^=]|; *[A-Z]${name} *=[^=]`).test(value);
+};
+
 function primaryProblems({ primary }: BackstopProps): string[] {
   if (!primary) return [];
   const problems: string[] = [];
@@ -361,6 +367,16 @@ function primaryProblems({ primary }: BackstopProps): string[] {
   }
   if (headers.some(([, secret]) => secret._isPlain() && !/^[!-+\--~]([ -+\--~]*[!-+\--~])?$/.test(secret._value()))) {
     problems.push('primary.headers holds a value that cannot be sent: it is empty, or has a comma, a space at an end, a line break or a character that is not ASCII.');
+  }
+  const plain = headers.filter(([, secret]) => secret._isPlain()).map(([name, secret]) => [name.toLowerCase(), secret._value()]);
+  if (names.some((name) => QUOTED.test(name)) || plain.some(([, value]) => QUOTED.test(value))) {
+    problems.push('primary.headers holds a quote at an end of a name or a value, which would be sent: remove it.');
+  }
+  if (plain.some(([name, value]) => name !== 'cookie' && hasAnotherHeader(value))) {
+    problems.push('primary.headers holds a value with more than one header in it: give each header its own name.');
+  }
+  if (new Set(names).size < names.length) {
+    problems.push('primary.headers sets a header twice, in two spellings: set it once.');
   }
   if (primary.token?._isPlain() && !/^[!-~]+$/.test(primary.token._value())) {
     problems.push('primary.token is empty, or holds a space, a line break or a character that is not ASCII: give the bare token, "Bearer" is added to it.');
@@ -393,8 +409,31 @@ function registerProblems(variables: Record<string, string>): string[] {
   });
 }
 
+/** A quote that a file or a shell would have taken away. */
+const QUOTED = /^["'`\u201c\u201d\u2018\u2019]|["'`\u201c\u201d\u2018\u2019]$/;
+
+/** What every record has already. */
+const OWN_TAGS = ['cloud.account.id', 'cloud.provider', 'cloud.region', 'faas.instance', 'faas.name', 'faas.version'];
+
 function tagProblems({ tags }: BackstopProps): string[] {
-  const wrong = Object.entries(tags ?? {}).some(([key, value]) =>
+  const all = Object.entries(tags ?? {});
+  const plain = all.filter(([, value]) => typeof value === 'string' && !Token.isUnresolved(value));
+  const problems: string[] = [];
+  const wrong = all.some(([key, value]) =>
     typeof value !== 'string' || !/^[^,=\s]([^,=]*[^,=\s])?$/.test(key) || (!Token.isUnresolved(value) && value.includes(',')));
-  return wrong ? ['tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value that is no text or has a comma.'] : [];
+  if (wrong) {
+    problems.push('tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value that is no text or has a comma.');
+  }
+  if (all.some(([key]) => OWN_TAGS.includes(key.toLowerCase()))) {
+    problems.push(`tags sets what every record has already: remove ${OWN_TAGS.join(', ')}.`);
+  }
+  if (all.some(([key]) => /[\p{Cc};|&\uff0c\uff1b]/u.test(key) || QUOTED.test(key))
+    || plain.some(([, value]) => /\p{Cc}/u.test(value) || QUOTED.test(value))) {
+    problems.push('tags holds a key or a value with a line break or with a quote at an end, or a key with a separator: remove it.');
+  }
+  // As the extension looks for pairs that another separator than a comma divides.
+  if (plain.some(([, value]) => /[\s;|&\uff0c\uff1b]\s*[\p{Alphabetic}\p{N}_./:@-]+\s*=|[;\uff1b]$/u.test(value))) {
+    problems.push('tags holds a value with more than one pair in it: give each pair its own key.');
+  }
+  return problems;
 }

@@ -1,14 +1,15 @@
 //! The headers and the token that the user adds to requests to the primary.
 //!
 //! Invariants: an accepted name is an RFC 9110 token and none that we or the connection set; an
-//! accepted value is visible ASCII with single-line spaces. A message tells an entry by its
+//! accepted value is visible ASCII with single-line spaces. A text that was meant otherwise than it
+//! would be read (another separator, quotes, a name in two spellings) is an error. A message tells an entry by its
 //! position and never shows a value, nor a name other than those that are refused: what stands
 //! before an equals sign may be part of a value that holds a comma.
 //!
 //! Must not: fold, merge or reorder headers.
 
 use crate::error::Invalid;
-use crate::parse::{entries, pair};
+use crate::parse::{entries, is_quoted, pair};
 use crate::secret::Secret;
 
 /// Names that frame a request, belong to one connection, or that we set ourselves.
@@ -32,7 +33,7 @@ const REFUSED: &[&str] = &[
 
 /// `name=value,name=value` as headers, in their order.
 pub(crate) fn headers(text: &str, has_token: bool) -> Result<Vec<(String, Secret)>, Invalid> {
-    let mut headers = Vec::new();
+    let mut headers: Vec<(String, Secret)> = Vec::new();
     for (index, entry) in entries(text).enumerate() {
         let position = index + 1;
         let Some((name, value)) = pair(entry) else {
@@ -72,9 +73,49 @@ pub(crate) fn headers(text: &str, has_token: bool) -> Result<Vec<(String, Secret
                  entry {position}: remove it"
             )));
         }
+        if is_quoted(name) || is_quoted(value) {
+            return Err(Invalid(format!(
+                "has a quote at an end of entry {position}, which would be sent: write k=v,k2=v2 \
+                 without quotes"
+            )));
+        }
+        if lower != "cookie" && has_another_header(value) {
+            return Err(Invalid(format!(
+                "has more than one header in entry {position}: separate headers by commas, as in \
+                 k=v,k2=v2"
+            )));
+        }
+        let same = |(known, _): &(String, Secret)| known.eq_ignore_ascii_case(name);
+        if let Some(index) = headers.iter().position(same) {
+            return Err(Invalid(format!(
+                "sets the header of entry {} again in entry {position} (case does not matter): set \
+                 it once",
+                index + 1
+            )));
+        }
         headers.push((name.to_owned(), Secret::new(value)));
     }
     Ok(headers)
+}
+
+/// Whether a value goes on with a separator and what only is a header's name: one with a hyphen, or
+/// after a semicolon with a capital. Parameters (`application/json;q=1`), queries and the padding of
+/// Base64 (`Basic QQ==`) look alike and are none.
+fn has_another_header(value: &str) -> bool {
+    let is_separator = |char: char| matches!(char, ' ' | ';' | '|' | '&');
+    let begins_header = |separator: &str, rest: &str| {
+        let rest = rest.trim_start();
+        let Some((name, value)) = rest.split_once('=') else {
+            return false;
+        };
+        let name = name.trim_end();
+        let is_name = name.contains('-')
+            || separator == ";" && name.starts_with(|char: char| char.is_ascii_uppercase());
+        let is_padding = value.is_empty() || value.starts_with('=');
+        is_name && !is_padding && is_token(name) && !name.contains(is_separator)
+    };
+    let mut parts = value.match_indices(is_separator);
+    parts.any(|(at, separator)| begins_header(separator, &value[at + 1..]))
 }
 
 /// A bare bearer token.

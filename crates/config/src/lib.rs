@@ -3,7 +3,7 @@
 //! The modules in the order of the flow:
 //! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
 //! - [`raw`]: what was said: names and text, from the process environment or from a map.
-//! - `parse`, `url`, `headers`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
+//! - `parse`, `url`, `headers`, `tags`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
 //! - [`docs`]: `docs/configuration.md`, generated.
 //!
@@ -26,6 +26,7 @@ mod resolve;
 mod secret;
 mod settings;
 mod suggest;
+mod tags;
 mod url;
 mod variable;
 
@@ -41,6 +42,7 @@ pub use settings::{
     Format, FunctionSettings, InitializationType, LogLevel, Primary, S3Archive, Settings,
     SpoolSettings, TelemetryType,
 };
+pub use tags::RESERVED_TAGS;
 pub use variable::{Initial, Kind, StandardVariable, Variable};
 
 /// The version of this crate, which is the version of the product; error messages name it.

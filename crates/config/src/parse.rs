@@ -110,6 +110,12 @@ pub(crate) fn pair(entry: &str) -> Option<(&str, &str)> {
         .map(|(key, value)| (key.trim(), value.trim()))
 }
 
+/// Whether a quote stands at either end: it came from a file or a shell, and nothing takes it away.
+pub(crate) fn is_quoted(text: &str) -> bool {
+    const QUOTES: [char; 7] = ['"', '\'', '`', '“', '”', '‘', '’'];
+    text.starts_with(QUOTES) || text.ends_with(QUOTES)
+}
+
 /// `a`, `a or b`, `a, b or c`.
 fn alternatives(names: &[&str]) -> String {
     match names {

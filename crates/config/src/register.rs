@@ -31,8 +31,8 @@ pub(crate) const PRIMARY_HEADERS: Variable = Variable::new(
     "BACKSTOP_PRIMARY_HEADERS",
     Kind::Pairs,
     Initial::Unset,
-    "Headers of every request to the primary. A value may hold `=`, but no comma. Treated as \
-     secret: no value is ever shown.",
+    "Headers of every request to the primary, each once. A value may hold `=`, but no comma; quotes \
+     are not taken away. Treated as secret: no value is ever shown.",
 )
 .secret();
 pub(crate) const PRIMARY_TOKEN: Variable = Variable::new(
@@ -169,7 +169,9 @@ pub(crate) const TAGS: Variable = Variable::new(
     "BACKSTOP_TAGS",
     Kind::Pairs,
     Initial::Unset,
-    "Resource attributes added to every record.",
+    "Resource attributes added to every record. A value may hold `=` and spaces, but no comma; quotes \
+     are not taken away. The names of the resource's own attributes (`faas.name`, `cloud.region` and \
+     the like) cannot be set.",
 );
 pub(crate) const LOG_LEVEL: Variable = Variable::new(
     "BACKSTOP_LOG_LEVEL",

@@ -26,6 +26,7 @@ use crate::register::{
 use crate::settings::{
     CaFile, FlushSettings, FlushStrategy, LogLevel, Settings, SpoolSettings, TelemetryType,
 };
+use crate::tags;
 use crate::variable::{Initial, Variable};
 
 const MIB: u64 = 1024 * 1024;
@@ -144,23 +145,10 @@ impl Resolver {
         let Some(text) = self.raw.get(TAGS.name) else {
             return Vec::new();
         };
-        let mut tags: Vec<(String, String)> = Vec::new();
-        for entry in parse::entries(text) {
-            let shown = TAGS.shown(entry);
-            let problem = match parse::pair(entry) {
-                None => format!("has the entry {shown} without \"=\": write key=value"),
-                Some(("", _)) => format!("has the entry {shown} without a key: write key=value"),
-                Some((key, _)) if tags.iter().any(|(known, _)| known == key) => {
-                    format!("sets {} twice: set it once", TAGS.shown(key))
-                }
-                Some((key, value)) => {
-                    tags.push((key.to_owned(), value.to_owned()));
-                    continue;
-                }
-            };
-            let message = format!("{problem}; this entry is left out");
-            self.errors.push(ConfigError::new(TAGS.name, message));
-        }
+        let (tags, problems) = tags::tags(text);
+        let errors = problems.into_iter();
+        let errors = errors.map(|Invalid(problem)| ConfigError::new(TAGS.name, problem));
+        self.errors.extend(errors);
         tags
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstop_config::{FlushStrategy, LogLevel, TelemetryType};
+use backstop_config::{FlushStrategy, LogLevel, RESERVED_TAGS, TelemetryType};
 
 use crate::{resolve, with_bucket};
 
@@ -185,6 +185,97 @@ fn tags_that_are_valid_are_kept_beside_one_that_is_not() {
             .collect();
         assert_eq!(tags, expected, "{text}");
         expect_error(&errors, error);
+    }
+}
+
+#[test]
+fn tags_that_were_meant_otherwise_than_they_would_be_read_are_errors() {
+    let without_quotes = "without quotes; this entry is left out";
+    let more = "with more than one pair in it: separate pairs by commas, as in k=v,k2=v2; this entry is left out";
+    let line_break =
+        "with a line break or another control character: write k=v,k2=v2; this entry is left out";
+    let quote = format!(
+        "with a quote at an end, which would be part of the tag: write k=v,k2=v2 {without_quotes}"
+    );
+    let in_quotes = "is in quotes: write k=v,k2=v2 without them; no tag is set";
+    let cases = [
+        ("env=prod team=pay", "env=prod team=pay", more),
+        ("env=prod;team=pay", "env=prod;team=pay", more),
+        ("env=prod; team = pay", "env=prod; team = pay", more),
+        ("env=prod;", "env=prod;", more),
+        ("env=prod|team=pay", "env=prod|team=pay", more),
+        ("env=prod&team=pay", "env=prod&team=pay", more),
+        ("env=prod，team=pay", "env=prod，team=pay", more),
+        ("env;team=pay", "env;team=pay", more),
+        ("env=prod\nteam=pay", "env=prod\\nteam=pay", line_break),
+        ("env=prod\r\nteam=pay", "env=prod\\r\\nteam=pay", line_break),
+        ("env=prod\tteam=pay", "env=prod\\tteam=pay", line_break),
+        ("env=\"prod", "env=\\\"prod", &quote),
+        ("env=prod'", "env=prod\\'", &quote),
+        ("'env=prod", "\\'env=prod", &quote),
+        ("env=“prod”", "env=“prod”", &quote),
+    ];
+    for (entry, shown, problem) in cases {
+        let (settings, errors) = with_bucket("BACKSTOP_TAGS", &format!("{entry},stage=b"));
+        assert_eq!(
+            settings.tags,
+            [("stage".to_owned(), "b".to_owned())],
+            "{entry}"
+        );
+        expect_error(
+            &errors,
+            Some(&format!(
+                "BACKSTOP_TAGS has the entry \"{shown}\" {problem}"
+            )),
+        );
+    }
+    for text in ["\"env=prod,team=pay\"", "'env=prod'", "`env=prod`"] {
+        let (settings, errors) = with_bucket("BACKSTOP_TAGS", text);
+        assert_eq!(settings.tags, [], "{text}");
+        expect_error(&errors, Some(&format!("BACKSTOP_TAGS {in_quotes}")));
+    }
+    let (settings, errors) = with_bucket("BACKSTOP_TAGS", "{\"env\":\"prod\"}");
+    assert_eq!(settings.tags, []);
+    let in_brackets = in_quotes.replace("quotes", "brackets");
+    expect_error(&errors, Some(&format!("BACKSTOP_TAGS {in_brackets}")));
+}
+
+#[test]
+fn tags_cannot_replace_what_the_resource_says_of_itself() {
+    for key in RESERVED_TAGS.iter().copied().chain(["FaaS.Name"]) {
+        let (settings, errors) = with_bucket("BACKSTOP_TAGS", &format!("{key}=mine,stage=b"));
+        assert_eq!(
+            settings.tags,
+            [("stage".to_owned(), "b".to_owned())],
+            "{key}"
+        );
+        let expected = format!(
+            "BACKSTOP_TAGS sets \"{key}\", which every record has already: use another key, or \
+             remove it; this entry is left out"
+        );
+        expect_error(&errors, Some(&expected));
+    }
+}
+
+#[test]
+fn tags_that_only_look_odd_are_taken_as_they_are() {
+    for (text, key, value) in [
+        ("team=Team A", "team", "Team A"),
+        ("query=a=b", "query", "a=b"),
+        ("note=a;b", "note", "a;b"),
+        ("size=5\"x4", "size", "5\"x4"),
+        ("url=https://a/?b=c", "url", "https://a/?b=c"),
+        ("a b=c", "a b", "c"),
+        ("kosten=50 % & mehr", "kosten", "50 % & mehr"),
+        ("faas.names=x", "faas.names", "x"),
+        ("a=1,\n  b=2", "b", "2"),
+    ] {
+        let (settings, errors) = with_bucket("BACKSTOP_TAGS", text);
+        assert_eq!(
+            settings.tags.last(),
+            Some(&(key.to_owned(), value.to_owned()))
+        );
+        expect_error(&errors, None);
     }
 }
 
