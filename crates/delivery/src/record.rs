@@ -41,8 +41,9 @@ pub struct Record {
 }
 
 impl Record {
-    /// What one record costs besides its text: this struct, and its share of the containers.
-    const OVERHEAD: usize = 72;
+    /// What one record costs besides its text: its place in a queue, which may be half empty, and the
+    /// allocation that keeps its text once it is detached.
+    const OVERHEAD: usize = 2 * size_of::<Self>() + 16;
 
     /// A record; `fragment` holds the members of its JSON object as received, and may be a slice of
     /// a larger piece of memory.
@@ -98,5 +99,21 @@ impl Record {
     /// How much the record would be missed, in the caller's terms; worked out once.
     pub fn rank(&mut self, of: impl FnOnce(&[u8]) -> u8) -> u8 {
         *self.rank.get_or_insert_with(|| of(&self.fragment))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_charged_with_what_it_costs_beside_its_text() {
+        let id = RecordId {
+            environment: EnvironmentId(1),
+            sequence: 1,
+        };
+        let record = Record::new(id, Bytes::from_static(b"text"));
+        // Queues double when they grow.
+        assert!(record.cost() >= "text".len() + 2 * size_of::<Record>());
     }
 }

@@ -115,12 +115,14 @@ impl Sink for HttpsSink {
     }
 
     fn encode(&self, batch: &Batch) -> Vec<Part> {
-        let plain = match self.framing.format {
-            Format::Ndjson => self.lines.lines(batch, None),
-            Format::Json => self.lines.array(batch),
+        let body = match (self.framing.format, self.framing.compression) {
+            (Format::Ndjson, Compression::Gzip) => self.lines.gzip_lines(batch, None),
+            (Format::Json, Compression::Gzip) => self.lines.gzip_array(batch),
+            (Format::Ndjson, Compression::None) => self.lines.lines(batch, None),
+            (Format::Json, Compression::None) => self.lines.array(batch),
         };
         vec![Part {
-            body: self.framing.compress(plain),
+            body: body.into(),
             records: 0..batch.len(),
         }]
     }

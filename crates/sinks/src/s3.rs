@@ -10,7 +10,7 @@ use backstop_config::{AwsSettings, S3Archive};
 use backstop_delivery::{Answer, Batch, Failure, Part, Sink, SinkFuture, SinkName};
 
 use crate::aws::{Credentials, OnNeed, SdkHttp, answer, timeouts_off};
-use crate::codec::{LineEncoder, archive, gzip};
+use crate::codec::{LineEncoder, archive};
 use crate::http::SharedHttp;
 
 /// Puts batches into one bucket.
@@ -101,7 +101,7 @@ impl Sink for S3Sink {
     }
 
     fn encode(&self, batch: &Batch) -> Vec<Part> {
-        let body = gzip(&self.lines.lines(batch, batch.diverted())).into();
+        let body = self.lines.gzip_lines(batch, batch.diverted()).into();
         vec![Part {
             body,
             records: 0..batch.len(),

@@ -20,42 +20,82 @@ const STRETCH: usize = 64_000;
 /// What a full flush, or the end, writes at most besides the data.
 const SLACK: usize = 64;
 
+/// What is compressed at once: it fits into the cache that it was just written to.
+const PIECE: usize = 32 * 1024;
+
 /// Compresses. The same input always makes the same bytes.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut compress = Compress::new_gzip(LEVEL, WINDOW_BITS);
-    // A quarter is more than logs usually need.
-    let mut out = Vec::with_capacity(bytes.len() / 4 + SLACK);
-    let mut stretches = bytes.chunks(STRETCH).peekable();
-    while let Some(stretch) = stretches.next() {
-        if stretches.peek().is_some() {
-            write(&mut compress, stretch, FlushCompress::Full, &mut out);
-        } else {
-            write(&mut compress, stretch, FlushCompress::Finish, &mut out);
-        }
-    }
-    if bytes.is_empty() {
-        write(&mut compress, &[], FlushCompress::Finish, &mut out);
-    }
-    out
+    let mut packer = Packer::new(bytes.len());
+    packer.pack(bytes);
+    packer.finish()
 }
 
-/// Compresses all of `input`, growing `out` as needed, until the flush is complete.
-fn write(compress: &mut Compress, mut input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
-    loop {
-        let read_before = compress.total_in();
-        // Reading from a slice and writing to a vector cannot fail.
-        let status = compress.compress_vec(input, out, flush);
-        let read = usize::try_from(compress.total_in() - read_before).unwrap_or(input.len());
-        input = &input[read..];
-        let is_done = match flush {
-            FlushCompress::Finish => matches!(status, Ok(Status::StreamEnd)),
-            // There was room to spare: zlib holds nothing back.
-            _ => input.is_empty() && out.len() < out.capacity(),
-        };
-        if is_done || status.is_err() {
-            return;
+/// Compresses what is written to it piece by piece, so that it never is in memory as a whole.
+#[derive(Debug)]
+pub(super) struct Packer {
+    compress: Compress,
+    out: Vec<u8>,
+    /// Input until the window is full.
+    room: usize,
+}
+
+impl Packer {
+    /// A packer of about so many bytes.
+    pub(super) fn new(length: usize) -> Self {
+        Self {
+            compress: Compress::new_gzip(LEVEL, WINDOW_BITS),
+            // A quarter is more than logs usually need.
+            out: Vec::with_capacity(length / 4 + SLACK),
+            room: STRETCH,
         }
-        out.reserve(out.capacity() / 2 + SLACK);
+    }
+
+    /// Takes what has been written, once it is enough to be worth it.
+    pub(super) fn drain(&mut self, written: &mut Vec<u8>) {
+        if written.len() >= PIECE {
+            self.pack(written);
+            written.clear();
+        }
+    }
+
+    /// Takes these bytes. In which pieces they come does not change the result.
+    pub(super) fn pack(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.room == 0 {
+                self.write(&[], FlushCompress::Full);
+                self.room = STRETCH;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(self.room));
+            self.write(now, FlushCompress::None);
+            self.room -= now.len();
+            bytes = later;
+        }
+    }
+
+    /// All of it, compressed.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.write(&[], FlushCompress::Finish);
+        self.out
+    }
+
+    /// Compresses all of `input`, growing the output as needed, until the flush is complete.
+    fn write(&mut self, mut input: &[u8], flush: FlushCompress) {
+        loop {
+            let read_before = self.compress.total_in();
+            // Reading from a slice and writing to a vector cannot fail.
+            let status = self.compress.compress_vec(input, &mut self.out, flush);
+            let read = self.compress.total_in() - read_before;
+            input = &input[usize::try_from(read).unwrap_or(input.len())..];
+            let is_done = match flush {
+                FlushCompress::Finish => matches!(status, Ok(Status::StreamEnd)),
+                // There was room to spare: zlib holds nothing back.
+                _ => input.is_empty() && self.out.len() < self.out.capacity(),
+            };
+            if is_done || status.is_err() {
+                return;
+            }
+            self.out.reserve(self.out.capacity() / 2 + SLACK);
+        }
     }
 }
 
@@ -113,6 +153,12 @@ mod tests {
         for length in [about(0), about(1), about(2), about(16)].concat() {
             for plain in [text(length), noise(length)] {
                 let packed = gzip(&plain);
+                let mut packer = Packer::new(0);
+                plain.chunks(7_919).for_each(|piece| packer.pack(piece));
+                assert!(
+                    packer.finish() == packed,
+                    "{length}: pieces make no difference"
+                );
                 // This one stops at the end of the first member.
                 let mut first = Vec::new();
                 let mut decoder = flate2::bufread::GzDecoder::new(packed.as_slice());

@@ -9,6 +9,8 @@ use backstop_delivery::{Batch, Diverted, EnvironmentId, Record};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::gzip::Packer;
+
 /// The attributes of the resource that emitted the records, by OpenTelemetry's semantic conventions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resource {
@@ -66,40 +68,70 @@ impl LineEncoder {
         &self.resource
     }
 
-    /// Writes each record's object, followed by `separator`.
-    fn write(&self, batch: &Batch, diverted: Option<Diverted>, separator: u8, out: &mut Vec<u8>) {
+    /// Writes each record's object in the framing, and calls after each.
+    fn write(
+        &self,
+        batch: &Batch,
+        diverted: Option<Diverted>,
+        framing: Framing,
+        out: &mut Vec<u8>,
+        mut written: impl FnMut(&mut Vec<u8>),
+    ) {
         let tail = diverted.map(diverted_json).unwrap_or_default();
         let mut written_for = None;
         let mut resource = Bytes::new();
+        let (mut before, after) = framing.around();
         for record in batch.records() {
             // All but always the same environment: the resource is written once a batch.
             if written_for != Some(record.id().environment) {
                 written_for = Some(record.id().environment);
                 resource = self.resource.json(record.id().environment);
             }
+            out.extend_from_slice(before);
             write_line(record, &resource, &tail, out);
-            out.push(separator);
+            out.extend_from_slice(after);
+            written(out);
+            if framing == Framing::Array {
+                before = b",";
+            }
+        }
+        if framing == Framing::Array {
+            out.extend_from_slice(if batch.is_empty() { b"[]" } else { b"]" });
         }
     }
 
     /// The lines of a batch, each ended by a line feed.
     pub fn lines(&self, batch: &Batch, diverted: Option<Diverted>) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.size_hint(batch));
-        self.write(batch, diverted, b'\n', &mut out);
-        out
+        self.plain(batch, diverted, Framing::Lines)
     }
 
     /// The batch as a JSON array.
     pub fn array(&self, batch: &Batch) -> Vec<u8> {
+        self.plain(batch, None, Framing::Array)
+    }
+
+    /// [`LineEncoder::lines`], compressed as they are written.
+    pub fn gzip_lines(&self, batch: &Batch, diverted: Option<Diverted>) -> Vec<u8> {
+        self.packed(batch, diverted, Framing::Lines)
+    }
+
+    /// [`LineEncoder::array`], compressed as it is written.
+    pub fn gzip_array(&self, batch: &Batch) -> Vec<u8> {
+        self.packed(batch, None, Framing::Array)
+    }
+
+    fn plain(&self, batch: &Batch, diverted: Option<Diverted>, framing: Framing) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.size_hint(batch));
-        out.push(b'[');
-        self.write(batch, None, b',', &mut out);
-        // The last comma becomes the bracket; of an empty batch there is none.
-        if out.len() > 1 {
-            out.pop();
-        }
-        out.push(b']');
+        self.write(batch, diverted, framing, &mut out, |_| {});
         out
+    }
+
+    fn packed(&self, batch: &Batch, diverted: Option<Diverted>, framing: Framing) -> Vec<u8> {
+        let mut packer = Packer::new(self.size_hint(batch));
+        let mut out = Vec::new();
+        self.write(batch, diverted, framing, &mut out, |out| packer.drain(out));
+        packer.pack(&out);
+        packer.finish()
     }
 
     fn size_hint(&self, batch: &Batch) -> usize {
@@ -109,6 +141,23 @@ impl LineEncoder {
             .iter()
             .map(|record| record.fragment().len() + resource + 64)
             .sum()
+    }
+}
+
+/// What stands between the objects of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    Lines,
+    Array,
+}
+
+impl Framing {
+    /// What stands before the first object, and after each.
+    fn around(self) -> (&'static [u8], &'static [u8]) {
+        match self {
+            Self::Lines => (b"", b"\n"),
+            Self::Array => (b"[", b""),
+        }
     }
 }
 
@@ -137,6 +186,7 @@ mod tests {
     use backstop_delivery::{Cause, RecordId, SinkName, Wall};
 
     use super::*;
+    use crate::codec::gunzip;
 
     fn batch() -> Batch {
         let record = |sequence, fragment: &'static str| {
@@ -195,6 +245,52 @@ mod tests {
             text.lines().next(),
             Some(format!("{FIRST}{expected}").as_str())
         );
+    }
+
+    #[test]
+    fn what_is_compressed_while_it_is_written_is_the_same_text() {
+        let long = format!(
+            r#""time":"t","type":"function","record":"{}""#,
+            "x".repeat(1000)
+        );
+        let record = |sequence| {
+            let id = RecordId {
+                environment: EnvironmentId(0xab),
+                sequence,
+            };
+            Record::new(id, Bytes::from(long.clone()))
+        };
+        let many = Batch::new(Wall::default(), (0..200).map(record).collect());
+        for batch in [batch(), many.expect("there are records")] {
+            let diverted = Some(Diverted {
+                sink: SinkName::Https,
+                cause: Cause {
+                    reason: "timeout",
+                    status: None,
+                },
+            });
+            let unpack = |packed: &[u8]| gunzip(packed, 1 << 20).expect("it is gzip");
+            let lines = encoder().gzip_lines(&batch, diverted);
+            assert_eq!(unpack(&lines), encoder().lines(&batch, diverted));
+            assert_eq!(
+                lines,
+                encoder().gzip_lines(&batch, diverted),
+                "always the same"
+            );
+            assert_eq!(
+                unpack(&encoder().gzip_array(&batch)),
+                encoder().array(&batch)
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_resource_says_of_itself_is_reserved() {
+        let resource = encoder().resource.json(EnvironmentId(1));
+        let resource: Map<String, Value> = serde_json::from_slice(&resource).expect("it is JSON");
+        let mut own: Vec<&str> = resource.keys().map(String::as_str).collect();
+        own.retain(|key| *key != "team");
+        assert_eq!(own, backstop_config::RESERVED_TAGS);
     }
 
     #[test]
