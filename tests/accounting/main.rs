@@ -179,6 +179,59 @@ async fn a_body_of_6_mb_is_refused_with_a_clear_line_and_nothing_else_is_lost() 
 }
 
 #[tokio::test]
+async fn what_arrives_is_json_that_strict_readers_take() {
+    let world = World::start().await.unwrap();
+    let environment = world.environment().start().await.unwrap();
+    world.intake.keep_lines(true);
+    let body = r#"[{"time":"t","type":"function","record":"good 1"},
+        {"time":"t","type":"function","record":"cut \ud83d"},
+        {"time":"t","type":"function","record":{"\ude00":1e999}},
+        {"time":"t","type":"function","record":"good 2"}]"#;
+    environment.post_raw_body(body.into()).await.unwrap();
+    one_more(&environment).await;
+    let outcome = world.settle(&environment, 0).await.unwrap();
+    outcome.assert_nothing_lost();
+    let lines = world.intake.lines();
+    let lines = lines.iter().map(|line| {
+        serde_json::from_str::<serde_json::Value>(line)
+            .unwrap_or_else(|error| panic!("{error}: {line}"))
+    });
+    let records: Vec<_> = lines
+        .filter(|line| line["type"] == "function" || line["type"] == "backstop.malformed")
+        .map(|line| line["record"].clone())
+        .collect();
+    let text = r#"{"time":"t","type":"function","record":{"\ude00":1e999}}"#;
+    for record in [
+        json!("good 1"),
+        json!("cut \u{fffd}"),
+        json!(text),
+        json!("good 2"),
+    ] {
+        assert!(records.contains(&record), "{record} is not in {records:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_tiny_elements_costs_no_more_than_a_few_times_its_size() {
+    let world = World::start().await.unwrap();
+    let environment = world.environment().start().await.unwrap();
+    let ones = format!("[{}1]", "1,".repeat(2 * 1024 * 1024 - 10));
+    assert!(ones.len() as u64 <= 4 * MIB);
+    assert_eq!(
+        environment.post_raw_body(ones.into_bytes()).await.unwrap(),
+        200
+    );
+    one_more(&environment).await;
+    let peak = environment.peak_rss_bytes();
+    let outcome = world.settle(&environment, 0).await.unwrap();
+    outcome.assert_nothing_lost();
+    // An event for each of the first 20,000 elements, and one for all the others.
+    assert!(outcome.ledger("received") >= 20_001, "{}", outcome.stderr());
+    assert!(outcome.ledger("received") < 20_100, "{}", outcome.stderr());
+    assert!(peak < 48 * MIB, "peak resident memory {} KiB", peak / 1024);
+}
+
+#[tokio::test]
 async fn our_own_log_lines_do_not_go_round() {
     let world = World::start().await.unwrap();
     world

@@ -38,7 +38,7 @@ fn beyond_the_bound_on_elements_the_rest_is_one_record_of_text() {
         assert_eq!(events.len(), MOST_ELEMENTS + 1, "{element}");
         let rest = events.last().unwrap();
         assert_eq!(rest.kind, Kind::Malformed);
-        let text = vec![element; 3].join(",");
+        let text = [element; 3].join(",");
         let text = text.trim_end_matches(']');
         assert_eq!(
             object(rest),

@@ -271,6 +271,17 @@ impl Buffer {
             }
             dropped += self.shed_of(severity, excess);
         }
+        if dropped > 0 {
+            // A slice of a body of which the rest is dropped would keep all of it.
+            let detach = |batch: &mut Batch| {
+                batch.retain(|record| {
+                    record.detach();
+                    true
+                });
+            };
+            self.returned.iter_mut().for_each(detach);
+            self.records.iter_mut().for_each(Record::detach);
+        }
         dropped
     }
 
@@ -285,10 +296,7 @@ impl Buffer {
                 return true;
             }
             let keep = record.rank(|fragment| Severity::of(fragment) as u8) != severity as u8;
-            if keep {
-                // A slice of a body of which the rest is dropped would keep all of it.
-                record.detach();
-            } else {
+            if !keep {
                 shed_bytes += record.cost();
                 if record.is_kept() {
                     gone.push(record.id());

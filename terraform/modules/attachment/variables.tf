@@ -164,6 +164,21 @@ variable "primary_headers" {
     ])) == 0
     error_message = "primary_headers sets a header that the extension or the connection sets: remove Content-Type, Content-Encoding, Host, Idempotency-Key and the like."
   }
+  validation {
+    # As the extension looks for another header: one with a hyphen, or after a semicolon one with a capital.
+    condition = alltrue([
+      for name, value in var.primary_headers : lower(name) == "cookie" || !can(regex("[ ;|&] *[!#$%'*+.^_`~0-9A-Za-z-]*-[!#$%'*+.^_`~0-9A-Za-z-]* *=[^=]|; *[A-Z][!#$%'*+.^_`~0-9A-Za-z-]* *=[^=]", value))
+    ])
+    error_message = "primary_headers holds a value with more than one header in it: give each header its own name."
+  }
+  validation {
+    condition     = alltrue([for name, value in var.primary_headers : !can(regex("^[\"'`]|[\"'`]$", name)) && !can(regex("^[\"'`]|[\"'`]$", value))])
+    error_message = "primary_headers holds a quote at an end of a name or a value, which would be sent: remove it."
+  }
+  validation {
+    condition     = length(distinct([for name in keys(var.primary_headers) : lower(name)])) == length(var.primary_headers)
+    error_message = "primary_headers sets a header twice, in two spellings: set it once."
+  }
 }
 
 variable "fallback" {
@@ -292,6 +307,23 @@ variable "transforms" {
       for key, value in var.transforms.tags : can(regex("^[^,=\\s]([^,=]*[^,=\\s])?$", key)) && can(regex("^[^,]*$", value))
     ])
     error_message = "transforms.tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value with a comma."
+  }
+  validation {
+    condition = length(setintersection([for key in keys(var.transforms.tags) : lower(key)], [
+      "cloud.account.id", "cloud.provider", "cloud.region", "faas.instance", "faas.name", "faas.version",
+    ])) == 0
+    error_message = "transforms.tags sets what every record has already: remove cloud.account.id, cloud.provider, cloud.region, faas.instance, faas.name and faas.version."
+  }
+  validation {
+    condition = alltrue([
+      for key, value in var.transforms.tags : !can(regex("[[:cntrl:];|&，；]|^[\"'`“”‘’]|[\"'`“”‘’]$", key)) && !can(regex("[[:cntrl:]]|^[\"'`“”‘’]|[\"'`“”‘’]$", value))
+    ])
+    error_message = "transforms.tags holds a key or a value with a line break or with a quote at an end, or a key with a separator: remove it."
+  }
+  validation {
+    # As the extension looks for pairs that another separator than a comma divides.
+    condition     = alltrue([for value in values(var.transforms.tags) : !can(regex("[\\s;|&，；]\\s*[\\pL\\pN_./:@-]+\\s*=|[;；]$", value))])
+    error_message = "transforms.tags holds a value with more than one pair in it: give each pair its own key."
   }
 }
 

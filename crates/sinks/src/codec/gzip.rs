@@ -21,7 +21,7 @@ const STRETCH: usize = 64_000;
 const SLACK: usize = 64;
 
 /// What is compressed at once: it fits into the cache that it was just written to.
-const PIECE: usize = 32 * 1024;
+pub(super) const PIECE: usize = 32 * 1024;
 
 /// Compresses. The same input always makes the same bytes.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
