@@ -124,7 +124,7 @@ mod tests {
             found,
             [
                 (1, Ok("1".to_owned())),
-                (3, Err("expected ident".to_owned())),
+                (3, Err("it is not JSON".to_owned())),
                 (4, Err("missing field `time`".to_owned())),
                 (6, Ok("2".to_owned())),
                 (7, Err("it is not UTF-8".to_owned())),

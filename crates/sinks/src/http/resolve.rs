@@ -91,16 +91,16 @@ impl Resolver {
     }
 
     async fn look_up(self, name: String) -> Addresses {
-        let answer = self.ask(name)?;
+        let answer = self.ask(&name)?;
         // A thread that ended without an answer has taken the sender with it.
         answer.await.unwrap_or(Err(NoAddress))
     }
 
     /// Has a thread look the name up, unless one does so already.
-    fn ask(&self, name: String) -> Result<oneshot::Receiver<Addresses>, NoAddress> {
+    fn ask(&self, name: &str) -> Result<oneshot::Receiver<Addresses>, NoAddress> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.0.state();
-        if let Some(waiting) = state.waiting.get_mut(&name) {
+        if let Some(waiting) = state.waiting.get_mut(name) {
             waiting.retain(|sender| !sender.is_closed());
             waiting.push(sender);
             return Ok(receiver);
@@ -108,8 +108,8 @@ impl Resolver {
         if state.queue.len() >= MOST_NAMES {
             return Err(NoAddress);
         }
-        state.queue.push_back(name.clone());
-        state.waiting.insert(name.clone(), vec![sender]);
+        state.queue.push_back(name.to_owned());
+        state.waiting.insert(name.to_owned(), vec![sender]);
         if state.idle >= state.queue.len() {
             self.0.work.notify_one();
             return Ok(receiver);
@@ -125,8 +125,8 @@ impl Resolver {
             // One of those there are will come to it.
             return Ok(receiver);
         }
-        state.queue.retain(|queued| *queued != name);
-        state.waiting.remove(&name);
+        state.queue.retain(|queued| queued != name);
+        state.waiting.remove(name);
         Err(NoAddress)
     }
 }
@@ -277,7 +277,7 @@ mod tests {
         let (beginnings, let_go, look_up) = gated();
         let resolver = Resolver::with(look_up, spawn);
         let hanging: Vec<_> = (0..100)
-            .map(|_| resolver.ask("hangs".to_owned()).expect("it is queued"))
+            .map(|_| resolver.ask("hangs").expect("it is queued"))
             .collect();
         assert_eq!(beginnings.recv().as_deref(), Ok("hangs"));
         // Given up by all but one.
@@ -303,10 +303,10 @@ mod tests {
         let (_, spawn) = threads(1);
         let (beginnings, let_go, look_up) = gated();
         let resolver = Resolver::with(look_up, spawn);
-        let first = resolver.ask("hangs".to_owned()).expect("it is queued");
+        let first = resolver.ask("hangs").expect("it is queued");
         assert_eq!(beginnings.recv().as_deref(), Ok("hangs"));
-        let given_up = resolver.ask("given up".to_owned()).expect("it is queued");
-        let second = resolver.ask("second".to_owned()).expect("it is queued");
+        let given_up = resolver.ask("given up").expect("it is queued");
+        let second = resolver.ask("second").expect("it is queued");
         drop(given_up);
         let_go.send(()).expect("it waits");
         assert_eq!(first.await, Ok(Ok(vec![address()])));
