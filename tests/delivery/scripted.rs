@@ -1,4 +1,5 @@
-//! A server that says the same to every request, and remembers the first line of each.
+//! A server that answers in turn, the last answer to all further requests, and remembers the first line
+//! of each request.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,18 +18,29 @@ pub(crate) struct Scripted {
 impl Scripted {
     /// Answers with this status, these headers and this body.
     pub(crate) async fn start(status: u16, headers: &str, body: &str) -> Self {
+        Self::in_turn(&[(status, headers, body)]).await
+    }
+
+    /// Answers with each of these, and then with the last one.
+    pub(crate) async fn in_turn(answers: &[(u16, &str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let wire = format!(
-            "HTTP/1.1 {status} Said\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len()
-        );
+        let wire = |(status, headers, body): &(u16, &str, &str)| {
+            format!(
+                "HTTP/1.1 {status} Said\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            )
+        };
+        let wires: Vec<String> = answers.iter().map(wire).collect();
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let task = tokio::spawn({
             let asked = asked.clone();
             async move {
+                let mut taken = 0;
                 while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(answer(stream, wire.clone(), asked.clone()));
+                    let wire = wires[taken.min(wires.len() - 1)].clone();
+                    taken += 1;
+                    tokio::spawn(answer(stream, wire, asked.clone()));
                 }
             }
         });

@@ -38,7 +38,7 @@ fn a_stream_of_another_account_is_refused_and_leaves_the_other_fallback() {
         ]
     );
     let s3 = Fallback::S3(archive("archive", "backstop"));
-    assert_eq!(settings.fallbacks, [s3.clone()]);
+    assert_eq!(settings.fallbacks, std::slice::from_ref(&s3));
 
     let (settings, errors) = in_account(&foreign, "999999999999");
     assert_eq!(errors, [""; 0], "it is the function's own");
