@@ -90,7 +90,7 @@ async fn sigterm_ends_it_like_a_shutdown() {
 #[tokio::test]
 async fn sigterm_ends_it_while_an_invocation_is_held_or_while_it_idles() {
     let mut platform = Platform::start(Setup {
-        variables: &[("BACKSTOP_MAX_ADDED_MS", "60000")],
+        variables: &[("BACKSTOP_MAX_ADDED_MS", "10000")],
         ..Setup::default()
     })
     .await;

@@ -102,9 +102,10 @@ impl<L: Lifecycle> Pipeline<L> {
         }
     }
 
-    /// Whether Lambda may freeze us at any moment, with something left.
+    /// Whether Lambda may freeze us at any moment, with something left for another run to find.
     fn may_freeze(&self) -> bool {
-        self.api.is_none() || self.invocation.manner == Manner::Continuous
+        let is_ready = self.api.is_none() || self.invocation.manner == Manner::Continuous;
+        is_ready && !self.is_last_run
     }
 
     fn take_in(&mut self, body: &Bytes) {

@@ -69,6 +69,8 @@ pub(crate) struct Pipeline<L> {
 
     pub(crate) buffer: Buffer,
     handover: Handover,
+    /// The environment ends for good: nothing needs to be kept for a next run.
+    is_last_run: bool,
     enricher: Enricher,
     rate: Rate,
     /// Our connection to Lambda, while `/next` is not called.
@@ -113,6 +115,7 @@ impl<L: Lifecycle> Pipeline<L> {
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
             buffer,
             handover: parts.handover,
+            is_last_run: false,
             enricher: Enricher::default(),
             rate: Rate::default(),
             api: None,

@@ -58,6 +58,8 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         // From here on Lambda's patience may end at any moment.
         self.api = None;
+        self.is_last_run = end.is_for_good();
+        self.inbox.narrow();
         let ends = now + shutdown_budget(deadline_ms, self.clock.wall());
         self.window.set(Phase::Shutdown, ends);
         self.send_the_rest(ends, ends.min(now + STRAGGLERS)).await;

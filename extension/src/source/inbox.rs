@@ -21,12 +21,15 @@ use tokio::time::timeout;
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
 /// What waits to be decoded is never more, unless it is one body. Lambda has one on its way at a time.
 const MOST_WAITING_BYTES: usize = 16 * 1024 * 1024;
+/// The same while the environment ends: what was taken has to be decoded before the books are closed.
+const MOST_AT_THE_END_BYTES: usize = 2 * 1024 * 1024;
 
 /// The inbox. Bounded, like the buffer it feeds, by the bytes both hold together.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     bodies: Mutex<Bodies>,
     waiting: AtomicUsize,
+    most_waiting: AtomicUsize,
     /// What the buffer holds, as it last reported.
     buffered: AtomicUsize,
     /// Whether holding back can help: a sink takes records.
@@ -59,6 +62,7 @@ impl Inbox {
         Self {
             bodies: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            most_waiting: AtomicUsize::new(MOST_WAITING_BYTES),
             buffered: AtomicUsize::new(0),
             draining: AtomicBool::new(true),
             comfortable,
@@ -93,7 +97,8 @@ impl Inbox {
             return false;
         }
         let waiting = self.waiting.load(Ordering::Relaxed);
-        if waiting > 0 && waiting + body.len() > MOST_WAITING_BYTES {
+        let most_waiting = self.most_waiting.load(Ordering::Relaxed);
+        if waiting > 0 && waiting + body.len() > most_waiting {
             self.crowded.fetch_add(1, Ordering::Relaxed);
             self.arrived.notify_one();
             return false;
@@ -101,6 +106,12 @@ impl Inbox {
         self.waiting.fetch_add(body.len(), Ordering::Relaxed);
         bodies.queue.push_back(body);
         true
+    }
+
+    /// The environment ends: little time is left for what waits.
+    pub(crate) fn narrow(&self) {
+        self.most_waiting
+            .store(MOST_AT_THE_END_BYTES, Ordering::Relaxed);
     }
 
     /// From now on nothing is taken; what was is acknowledged at once.
@@ -214,6 +225,10 @@ mod tests {
         assert_eq!(inbox.take_refused(), refused);
         assert!(inbox.pop().is_some());
         assert_eq!(push(MOST_WAITING_BYTES), Some(true));
+        assert_eq!(push(1), Some(false));
+        assert!(inbox.pop().is_some());
+        inbox.narrow();
+        assert_eq!(push(MOST_AT_THE_END_BYTES), Some(true));
         assert_eq!(push(1), Some(false));
     }
 
