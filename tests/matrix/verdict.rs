@@ -119,13 +119,10 @@ pub(crate) fn verdict(cell: Cell, evidence: &Evidence) -> Vec<String> {
             outcome.ledger("ambiguous")
         ),
     );
+    let (peak, cpu) = (evidence.peak_bytes, evidence.cpu);
     must(
-        evidence.peak_bytes < MOST_BYTES,
-        format!("{} KiB of memory at the peak", evidence.peak_bytes / 1024),
-    );
-    must(
-        evidence.cpu < MOST_CPU,
-        format!("{:?} of CPU", evidence.cpu),
+        peak < MOST_BYTES && cpu < MOST_CPU,
+        format!("{peak} bytes of memory at the peak, {cpu:?} of CPU"),
     );
     must(
         !cell.is_asked() || evidence.asked > 0,

@@ -116,7 +116,7 @@ mod tests {
                 .as_object()
                 .is_some_and(|line| line.len() > 50)
         );
-        let list: Vec<&str> = ["z"; 20_000].to_vec();
+        let list: Vec<&str> = vec!["z"; 20_000];
         let text = "y".repeat(20_000);
         let read = super::tests::read(&json!({"a": list, "b": text, "c": text}));
         for name in ["a", "b"] {

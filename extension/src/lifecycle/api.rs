@@ -45,7 +45,7 @@ pub(crate) enum ApiError {
     },
     #[error("the Lambda API broke off")]
     Broken(#[from] hyper::Error),
-    #[error("the Lambda API answered {path} with {}{}", .status.as_u16(), in_brackets(.kind))]
+    #[error("the Lambda API answered {path} with {}{}", .status.as_u16(), in_brackets(.kind.as_deref()))]
     Refused {
         path: &'static str,
         status: StatusCode,
@@ -364,9 +364,8 @@ fn error_type(body: &[u8]) -> Option<String> {
     Some(refusal.kind).filter(|kind| is_name(kind))
 }
 
-fn in_brackets(kind: &Option<String>) -> String {
-    kind.as_ref()
-        .map_or_else(String::new, |kind| format!(" ({kind})"))
+fn in_brackets(kind: Option<&str>) -> String {
+    kind.map_or_else(String::new, |kind| format!(" ({kind})"))
 }
 
 impl Lifecycle for Api {

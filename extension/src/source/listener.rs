@@ -75,20 +75,17 @@ impl Listener {
         let mut connections = Connections::default();
         let mut pause = PAUSE;
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    pause = PAUSE;
-                    let inbox = inbox.clone();
-                    connections.admit(|activity| {
-                        tokio::spawn(serve_connection(stream, inbox, activity)).abort_handle()
-                    });
-                }
+            let Ok((stream, _)) = self.listener.accept().await else {
                 // Out of descriptors, say: those in use have to end first, and looking costs CPU.
-                Err(_) => {
-                    tokio::time::sleep(pause).await;
-                    pause = LONGEST_PAUSE.min(pause * 2);
-                }
-            }
+                tokio::time::sleep(pause).await;
+                pause = LONGEST_PAUSE.min(pause * 2);
+                continue;
+            };
+            pause = PAUSE;
+            let inbox = inbox.clone();
+            connections.admit(|activity| {
+                tokio::spawn(serve_connection(stream, inbox, activity)).abort_handle()
+            });
         }
     }
 }

@@ -172,12 +172,12 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// Without what Lambda's validation quotes: all of an environment that is too large, and the whole
 /// value of any parameter that breaks a rule (`Value '{TOKEN=…}' at 'environment.variables' failed …`).
 fn without_values(message: &str) -> String {
+    const VALUE: &str = "Value '";
     let message = match message.find("String measured") {
         Some(at) => message[..at].trim_end(),
         None => message,
     };
     // A value may hold anything, the words that follow it included: from the first to the last.
-    const VALUE: &str = "Value '";
     let quoted = message.find(VALUE).zip(message.rfind("' at '"));
     match quoted.filter(|(begins, ends)| begins + VALUE.len() <= *ends) {
         Some((begins, ends)) => format!(

@@ -22,8 +22,9 @@ fn proxies(variables: &[(&str, &str)]) -> (Option<String>, Option<String>, Vec<S
 
 #[test]
 fn of_the_variables_that_name_a_proxy_the_one_that_curl_would_take_is_taken() {
-    // (variables, the proxy for https, the one for http)
-    let cases: [(&[(&str, &str)], Option<&str>, Option<&str>); 9] = [
+    // Variables, the proxy for https, the one for http.
+    type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, Option<&'a str>);
+    let cases: [Case<'_>; 9] = [
         (&[], None, None),
         (&[("HTTPS_PROXY", "http://a")], Some("a"), None),
         (&[("HTTPS_PROXY", " http://a \n")], Some("a"), None),

@@ -199,8 +199,10 @@ mod tests {
         ([192, 0, 2, 1], 0).into()
     }
 
-    /// Threads as long as `left` allows.
-    fn threads(left: usize) -> (Arc<AtomicUsize>, impl Fn(Box<dyn FnOnce() + Send>) -> bool) {
+    type Spawned = Arc<AtomicUsize>;
+
+    /// Threads as long as `left` allows, and how many there are.
+    fn threads(left: usize) -> (Spawned, Box<Spawn>) {
         let spawned = Arc::new(AtomicUsize::new(0));
         let counting = spawned.clone();
         let spawn = move |work: Box<dyn FnOnce() + Send>| {
@@ -211,7 +213,7 @@ mod tests {
             std::thread::spawn(work);
             true
         };
-        (spawned, spawn)
+        (spawned, Box::new(spawn))
     }
 
     /// A look-up that says when it began and ends when it is let go; by name.

@@ -32,11 +32,11 @@ async fn server(answer: &'static str, forever: bool) -> (SocketAddr, Arc<Mutex<V
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("it is bound");
     let heard = Arc::<Mutex<Vec<String>>>::default();
-    let hearing = heard.clone();
+    let requests = heard.clone();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let head = head(&mut stream).await;
-            hearing.lock().expect("no one panics").push(head);
+            let request = head(&mut stream).await;
+            requests.lock().expect("no one panics").push(request);
             loop {
                 if stream.write_all(answer.as_bytes()).await.is_err() || !forever {
                     break;
