@@ -217,6 +217,7 @@ fn is_refused_by_proxy(error: &reqwest::Error) -> bool {
 /// An error and what is behind it.
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |cause| {
+        let cause: &'e (dyn Error + 'static) = *cause;
         // An I/O error's own source skips the error it wraps, and rustls's travel wrapped, more than once.
         let wrapped = cause
             .downcast_ref::<std::io::Error>()
