@@ -121,6 +121,11 @@ impl Buffer {
         returned.chain(&self.records)
     }
 
+    /// The number of records that are in no batch yet.
+    pub(crate) fn unsent(&self) -> usize {
+        self.records.len()
+    }
+
     /// What had a copy that outlives the process, and was let go since the last call.
     pub(crate) fn take_gone(&mut self) -> Runs {
         std::mem::take(&mut self.gone)

@@ -13,9 +13,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
+
+pub(crate) use super::event::Event;
 
 /// What we buffer at Lambda: sent always, since the documentation contradicts itself on defaults.
 const MAX_ITEMS: u32 = 1000;
@@ -23,8 +25,6 @@ const MAX_BYTES: u32 = 262_144;
 const TIMEOUT_MS: u32 = 25;
 /// The schema we want, and the one every environment knows.
 const SCHEMAS: [&str; 2] = ["2025-01-29", "2022-12-13"];
-/// How the one event reads that must not be missed.
-const SHUTDOWN: &[u8] = b"\"SHUTDOWN\"";
 const ID: &str = "lambda-extension-identifier";
 /// The type of the events that the lifecycle acts on.
 const PLATFORM: &str = "platform";
@@ -68,71 +68,6 @@ impl ApiError {
             Self::NoIdentifier | Self::Unreadable => false,
         }
     }
-}
-
-/// A lifecycle event.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// An id that is empty and a deadline of 0 are not known.
-    Invoke {
-        request_id: String,
-        deadline_ms: u64,
-    },
-    Shutdown {
-        shutdown_reason: String,
-        deadline_ms: u64,
-    },
-    /// None that we registered for; kept apart so that a new kind never ends us.
-    Other,
-}
-
-impl Event {
-    /// Reads an event, whatever of it can be read. `None` where its kind is not known.
-    fn read(body: &[u8]) -> Option<Self> {
-        let event: Value = serde_json::from_slice(body).ok()?;
-        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
-        let deadline_ms = milliseconds(&event["deadlineMs"]);
-        Some(match event["eventType"].as_str()? {
-            "INVOKE" => Self::Invoke {
-                request_id: text("requestId"),
-                deadline_ms,
-            },
-            "SHUTDOWN" => Self::Shutdown {
-                shutdown_reason: text("shutdownReason"),
-                deadline_ms,
-            },
-            _ => Self::Other,
-        })
-    }
-
-    /// What an event is taken for that cannot be read: whatever it says, it is an answer to `/next`, so
-    /// that a function may be running.
-    fn guess(body: &[u8]) -> Self {
-        let is_shutdown = body.windows(SHUTDOWN.len()).any(|part| part == SHUTDOWN);
-        let (text, deadline_ms) = (String::new(), 0);
-        if is_shutdown {
-            Self::Shutdown {
-                shutdown_reason: text,
-                deadline_ms,
-            }
-        } else {
-            Self::Invoke {
-                request_id: text,
-                deadline_ms,
-            }
-        }
-    }
-}
-
-/// Milliseconds in any form a number has in JSON; 0 where there are none.
-fn milliseconds(value: &Value) -> u64 {
-    let written = value.as_str().and_then(|text| text.trim().parse().ok());
-    let whole = value.as_u64().or(written);
-    let decimal = || value.as_f64().map(Duration::try_from_secs_f64);
-    whole.unwrap_or_else(|| match decimal() {
-        Some(Ok(seconds)) => seconds.as_secs(),
-        _ => 0,
-    })
 }
 
 /// What came of subscribing.

@@ -163,6 +163,7 @@ mod tests {
     type Change = fn(&mut Situation);
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn the_decision_follows_its_table() {
         let done: Change = |s| s.stage = Stage::PostRuntime;
         let flushed: Change = |s| s.has_flushed = true;

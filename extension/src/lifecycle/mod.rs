@@ -3,6 +3,7 @@
 
 pub(crate) mod api;
 pub(crate) mod clocks;
+mod event;
 pub(crate) mod flush;
 pub(crate) mod invocation;
 pub(crate) mod news;

@@ -83,8 +83,11 @@ impl<L: Lifecycle> Pipeline<L> {
     /// may come after SHUTDOWN; the report of the last invocation is the last of all, so that nothing is
     /// waited for once it is here.
     async fn send_the_rest(&mut self, ends: Instant, stragglers: Instant) {
-        let mut unsent = usize::MAX;
+        // Of a flush that began here: whether something came back, and how it moved the queue behind it.
+        // One that SHUTDOWN found under way says nothing: it had less time.
+        let mut is_ours = false;
         let mut is_refused = false;
+        let mut queue = (0, 0);
         loop {
             self.receive();
             let now = Instant::now();
@@ -93,23 +96,26 @@ impl<L: Lifecycle> Pipeline<L> {
             }
             let waits = !self.invocation.is_reported && now < stragglers;
             if self.flush.is_none() && !waits {
-                // What came back has been refused by every sink, breakers or not: only something else is
-                // worth another flush.
-                let left = self.buffer.unsent().count();
-                let is_offered = is_refused && (left == 0 || left >= unsent);
-                if self.buffer.pending_bytes() == 0 || is_offered || now >= ends {
+                // What came back has been refused by every sink, breakers or not: only what they have not
+                // been asked for yet is worth another flush, while that gets somewhere.
+                let unsent = self.buffer.unsent();
+                let (before, behind) = queue;
+                let is_stuck = unsent == 0 || (unsent <= behind && behind == before);
+                let is_done = self.buffer.pending_bytes() == 0 || (is_refused && is_stuck);
+                if is_done || now >= ends {
                     return;
                 }
-                unsent = left;
                 self.window.set(Phase::Shutdown, ends);
                 self.start_flush();
+                is_ours = true;
+                queue = (unsent, self.buffer.unsent());
             }
             self.leave_time_for_the_rest(ends);
             let timer = if waits { stragglers } else { ends + OVERTIME };
             tokio::select! {
                 biased;
                 left = ended(&mut self.flush) => {
-                    is_refused = !left.is_empty();
+                    is_refused = is_ours && !left.is_empty();
                     self.flushed(left);
                 }
                 () = self.inbox.arrival() => yield_now().await,
