@@ -1,0 +1,325 @@
+//! Loggers that write an object, one a line.
+
+use backstop_telemetry::Severity::{self, Debug, Error, Info, Warn};
+
+use crate::loggers::{Logger, PYTHON, UPPER};
+
+const PINO: &[(&str, Severity)] = &[
+    ("10", Debug),
+    ("20", Debug),
+    ("30", Info),
+    ("40", Warn),
+    ("50", Error),
+    ("60", Error),
+];
+
+/// Loggers that write an object.
+pub(crate) const JSON: &[Logger] = &[
+    Logger {
+        name: "pino",
+        line: r#"{"level":{},"time":1767225600000,"pid":8,"hostname":"169.254.1.1","msg":"no ERROR in here"}"#,
+        levels: PINO,
+    },
+    Logger {
+        name: "bunyan",
+        line: r#"{"name":"orders","hostname":"169.254.1.1","pid":8,"level":{},"msg":"placed","time":"2026-01-01T00:00:00.000Z","v":0}"#,
+        levels: PINO,
+    },
+    Logger {
+        name: "winston",
+        line: r#"{"message":"the \"error\" is elsewhere","level":"{}","timestamp":"2026-01-01T00:00:00.000Z"}"#,
+        levels: &[
+            ("silly", Debug),
+            ("debug", Debug),
+            ("verbose", Debug),
+            ("http", Info),
+            ("info", Info),
+            ("warn", Warn),
+            ("error", Error),
+        ],
+    },
+    Logger {
+        name: "winston, syslog levels, colours",
+        line: r#"{"level":"\u001b[31m{}\u001b[39m","message":"m"}"#,
+        levels: &[
+            ("debug", Debug),
+            ("notice", Info),
+            ("warning", Warn),
+            ("error", Error),
+            ("crit", Error),
+            ("alert", Error),
+            ("emerg", Error),
+        ],
+    },
+    Logger {
+        name: "console on Lambda, JSON",
+        line: r#"{"timestamp":"2026-01-01T00:00:00.000Z","level":"{}","requestId":"8a5f6a7e-0e6c-4b1c-8a0e-1f2d3c4b5a69","message":"placed"}"#,
+        levels: &[
+            ("TRACE", Debug),
+            ("DEBUG", Debug),
+            ("INFO", Info),
+            ("WARN", Warn),
+            ("ERROR", Error),
+            ("FATAL", Error),
+        ],
+    },
+    Logger {
+        name: "Powertools for AWS Lambda (Python)",
+        line: r#"{"level":"{}","location":"handler:12","message":"Traceback of nothing","timestamp":"2026-01-01 00:00:00,000+0000","service":"orders","xray_trace_id":"1-58759e64-abcdef"}"#,
+        levels: PYTHON,
+    },
+    Logger {
+        name: "Powertools for AWS Lambda (TypeScript)",
+        line: r#"{"level":"{}","message":"placed","sampling_rate":0,"service":"orders","timestamp":"2026-01-01T00:00:00.000Z","xray_trace_id":"abc"}"#,
+        levels: &[
+            ("TRACE", Debug),
+            ("DEBUG", Debug),
+            ("INFO", Info),
+            ("WARN", Warn),
+            ("ERROR", Error),
+            ("CRITICAL", Error),
+        ],
+    },
+    Logger {
+        name: "Powertools for AWS Lambda (Java)",
+        line: r#"{"level":"{}","message":"placed","cold_start":true,"function_name":"orders","service":"orders","timestamp":"2026-01-01T00:00:00.000Z"}"#,
+        levels: UPPER,
+    },
+    Logger {
+        name: "logging on Lambda (Python), JSON",
+        line: r#"{"timestamp":"2026-01-01T00:00:00Z","level":"{}","message":"placed","logger":"root","requestId":"8a5f6a7e"}"#,
+        levels: PYTHON,
+    },
+    Logger {
+        name: "python-json-logger",
+        line: r#"{"message":"placed","levelname":"{}","name":"root","asctime":"2026-01-01 00:00:00,000"}"#,
+        levels: PYTHON,
+    },
+    Logger {
+        name: "structlog",
+        line: r#"{"order":7,"level_of_stock":1,"event":"placed","level":"{}","timestamp":"2026-01-01T00:00:00Z"}"#,
+        levels: &[
+            ("debug", Debug),
+            ("info", Info),
+            ("warning", Warn),
+            ("error", Error),
+            ("critical", Error),
+        ],
+    },
+    Logger {
+        name: "loguru",
+        line: r#"{"text":"placed\n","record":{"elapsed":{"repr":"0:00"},"exception":null,"level":{"icon":"x","name":"{}"},"message":"placed"}}"#,
+        levels: &[
+            ("TRACE", Debug),
+            ("DEBUG", Debug),
+            ("INFO", Info),
+            ("SUCCESS", Info),
+            ("WARNING", Warn),
+            ("ERROR", Error),
+        ],
+    },
+    Logger {
+        name: "Python's levelno",
+        line: r#"{"message":"placed","levelno":{}}"#,
+        levels: &[
+            ("10", Debug),
+            ("20", Info),
+            ("30", Warn),
+            ("40", Error),
+            ("50", Error),
+        ],
+    },
+    Logger {
+        name: "log4j2, JsonLayout",
+        line: r#"{"instant":{"epochSecond":1767225600,"nanoOfSecond":0},"thread":"main","level":"{}","loggerName":"a.B","message":"placed","endOfBatch":false}"#,
+        levels: UPPER,
+    },
+    Logger {
+        name: "log4j2, ECS",
+        line: r#"{"@timestamp":"2026-01-01T00:00:00.000Z","ecs.version":"1.2.0","log.level":"{}","message":"placed","process.thread.name":"main"}"#,
+        levels: UPPER,
+    },
+    Logger {
+        name: "ECS, nested",
+        line: r#"{"@timestamp":"2026-01-01T00:00:00.000Z","log":{"logger":"a","level":"{}"},"message":"placed"}"#,
+        levels: UPPER,
+    },
+    Logger {
+        name: "logback, logstash encoder",
+        line: r#"{"@timestamp":"2026-01-01T00:00:00.000Z","@version":"1","message":"placed","level":"{}"}"#,
+        levels: UPPER,
+    },
+    Logger {
+        name: "logback, level_value",
+        line: r#"{"message":"placed","level_value":{}}"#,
+        levels: &[
+            ("5000", Debug),
+            ("10000", Debug),
+            ("20000", Info),
+            ("30000", Warn),
+            ("40000", Error),
+        ],
+    },
+    Logger {
+        name: "zap",
+        line: r#"{"level":"{}","ts":1767225600.1,"caller":"a/b.go:1","msg":"placed","error":"said"}"#,
+        levels: &[
+            ("debug", Debug),
+            ("info", Info),
+            ("warn", Warn),
+            ("error", Error),
+            ("dpanic", Error),
+            ("panic", Error),
+            ("fatal", Error),
+        ],
+    },
+    Logger {
+        name: "zerolog",
+        line: r#"{"level":"{}","error":"kept","time":1767225600,"message":"placed"}"#,
+        levels: &[
+            ("trace", Debug),
+            ("debug", Debug),
+            ("info", Info),
+            ("warn", Warn),
+            ("error", Error),
+            ("fatal", Error),
+            ("panic", Error),
+        ],
+    },
+    Logger {
+        name: "slog, JSON",
+        line: r#"{"time":"2026-01-01T00:00:00Z","level":"{}","msg":"placed"}"#,
+        levels: &[
+            ("DEBUG-4", Debug),
+            ("DEBUG", Debug),
+            ("INFO", Info),
+            ("INFO+2", Info),
+            ("WARN", Warn),
+            ("ERROR", Error),
+            ("ERROR+4", Error),
+        ],
+    },
+    Logger {
+        name: "logrus, JSON",
+        line: r#"{"level":"{}","msg":"placed","time":"2026-01-01T00:00:00Z"}"#,
+        levels: &[
+            ("trace", Debug),
+            ("debug", Debug),
+            ("info", Info),
+            ("warning", Warn),
+            ("error", Error),
+            ("fatal", Error),
+            ("panic", Error),
+        ],
+    },
+    Logger {
+        name: "Serilog, compact",
+        line: r#"{"@t":"2026-01-01T00:00:00.0000000Z","@mt":"Placed {Order}","@l":"{}","Order":7}"#,
+        levels: &[
+            ("Verbose", Debug),
+            ("Debug", Debug),
+            ("Information", Info),
+            ("Warning", Warn),
+            ("Error", Error),
+            ("Fatal", Error),
+        ],
+    },
+    Logger {
+        name: "Microsoft.Extensions.Logging, JSON",
+        line: r#"{"EventId":0,"LogLevel":"{}","Category":"A","Message":"placed"}"#,
+        levels: &[
+            ("Trace", Debug),
+            ("Debug", Debug),
+            ("Information", Info),
+            ("Warning", Warn),
+            ("Error", Error),
+            ("Critical", Error),
+        ],
+    },
+    Logger {
+        name: "tracing-subscriber, JSON",
+        line: r#"{"timestamp":"2026-01-01T00:00:00.000000Z","level":"{}","fields":{"message":"placed"},"target":"orders"}"#,
+        levels: &[
+            ("TRACE", Debug),
+            ("DEBUG", Debug),
+            ("INFO", Info),
+            ("WARN", Warn),
+            ("ERROR", Error),
+        ],
+    },
+    Logger {
+        name: "Monolog",
+        line: r#"{"message":"placed","context":{},"level":{},"channel":"app","datetime":"2026-01-01T00:00:00+00:00"}"#,
+        levels: &[
+            ("100", Debug),
+            ("200", Info),
+            ("250", Info),
+            ("300", Warn),
+            ("400", Error),
+            ("600", Error),
+        ],
+    },
+    Logger {
+        name: "GELF, syslog",
+        line: r#"{"version":"1.1","host":"h","short_message":"placed","level":{}}"#,
+        levels: &[
+            ("7", Debug),
+            ("6", Info),
+            ("5", Info),
+            ("4", Warn),
+            ("3", Error),
+            ("2", Error),
+            ("0", Error),
+        ],
+    },
+    Logger {
+        name: "OpenTelemetry, numbers",
+        line: r#"{"timeUnixNano":"1","severityNumber":{},"body":{"stringValue":"placed"}}"#,
+        levels: &[
+            ("1", Debug),
+            ("5", Debug),
+            ("9", Info),
+            ("12", Info),
+            ("13", Warn),
+            ("17", Error),
+            ("24", Error),
+        ],
+    },
+    Logger {
+        name: "OpenTelemetry, text",
+        line: r#"{"severity_text":"{}","body":"placed"}"#,
+        levels: &[
+            ("Trace", Debug),
+            ("info", Info),
+            ("Warn", Warn),
+            ("FATAL", Error),
+        ],
+    },
+    Logger {
+        name: "Google's",
+        line: r#"{"severity":"{}","message":"placed"}"#,
+        levels: &[
+            ("DEBUG", Debug),
+            ("INFO", Info),
+            ("NOTICE", Info),
+            ("WARNING", Warn),
+            ("ERROR", Error),
+            ("CRITICAL", Error),
+            ("ALERT", Error),
+            ("EMERGENCY", Error),
+        ],
+    },
+    Logger {
+        name: "names of other spelling",
+        line: r#"{"msg":"placed","LVL":"{}"}"#,
+        levels: &[
+            ("E", Error),
+            ("w", Warn),
+            ("I", Info),
+            ("d", Debug),
+            ("eror", Error),
+            ("INF", Info),
+            ("[ERROR]", Error),
+        ],
+    },
+];
