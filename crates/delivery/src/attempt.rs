@@ -95,10 +95,12 @@ pub(crate) async fn attempts(
                 return Outcome::Delivered;
             }
             Verdict::Isolate => {
+                link.state().observe_at_least(took);
                 sink_is_well(chain, link);
                 return Outcome::Rejected(cause);
             }
             Verdict::Split => {
+                link.state().observe_at_least(took);
                 sink_is_well(chain, link);
                 remember_too_large(chain, link, &parts);
                 return Outcome::TooLarge(cause);

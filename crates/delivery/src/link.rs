@@ -63,6 +63,11 @@ impl LinkState {
         self.estimate = Some(took.max((mean / 8).saturating_mul(7).saturating_add(took / 8)));
     }
 
+    /// The sink answered, but took nothing: it takes at least that time.
+    pub(crate) fn observe_at_least(&mut self, took: Duration) {
+        self.estimate = Some(took.max(self.estimate.unwrap_or_default()));
+    }
+
     /// Twice the usual time, so that an ordinary answer fits well.
     pub(crate) fn reserve(&self) -> Duration {
         (self.estimate.unwrap_or_default().saturating_mul(2)).max(LEAST_RESERVE)

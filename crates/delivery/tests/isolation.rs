@@ -209,6 +209,22 @@ async fn isolation_ends_with_the_window_and_goes_on_in_the_next_one() {
     assert_eq!(rig.sequences(S3), [[123]]);
 }
 
+/// What refuses is healthy: halving does not go on until an attempt is cut off, which would open the breaker.
+#[tokio::test(start_paused = true)]
+async fn a_slow_primary_that_refuses_is_not_taken_for_one_that_hangs() {
+    let rig = pair();
+    rig.say(Https, Say::Refuses(400, vec![30], ms(300)));
+    let mut left = vec![batch(1, 60)];
+    for _ in 0..20 {
+        left = rig.flush(left, Phase::PostRuntime, ms(500)).await;
+        assert_eq!(rig.breaker(Https), BreakerState::Closed);
+        left = rig.flush(left, Phase::Handler, ms(1000)).await;
+    }
+    assert!(left.is_empty());
+    rig.assert_delivered(&[(Https, 59), (S3, 1)]);
+    assert_eq!(rig.ledger.lock().ambiguous(), 0, "no attempt was cut off");
+}
+
 /// At shutdown nothing comes after: what there is no time to resolve is archived, and is no dead letter.
 #[tokio::test(start_paused = true)]
 async fn at_shutdown_what_there_is_no_time_to_resolve_is_archived() {
