@@ -187,7 +187,7 @@ async fn what_arrives_is_json_that_strict_readers_take() {
         {"time":"t","type":"function","record":"cut \ud83d"},
         {"time":"t","type":"function","record":{"\ude00":1e999}},
         {"time":"t","type":"function","record":"good 2"}]"#;
-    environment.post_raw_body(body.into()).await.unwrap();
+    environment.post_raw_body(body).await.unwrap();
     one_more(&environment).await;
     let outcome = world.settle(&environment, 0).await.unwrap();
     outcome.assert_nothing_lost();

@@ -148,7 +148,7 @@ fn what_was_too_large_says_nothing_of_its_halves() {
 fn what_fits_in_small_pieces_is_taken_in_small_pieces() {
     let all: Vec<usize> = (0..1000).collect();
     let mut isolation = Isolation::new(&all[..], BOUND, false);
-    let mut taken = Vec::new();
+    let mut taken: Vec<usize> = Vec::new();
     while let Turn::Ask(piece) = isolation.turn() {
         if piece.len() > 2 {
             assert_eq!(isolation.too_large(piece), None);

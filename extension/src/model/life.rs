@@ -148,6 +148,7 @@ async fn live(mut pipeline: Pipeline<Script>, world: World) {
     let end = loop {
         let end = pipeline.turn().await;
         pipeline.check();
+        world.set_sending(pipeline.is_sending());
         if !pipeline.is_sending() {
             world.strike();
         }

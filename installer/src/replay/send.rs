@@ -82,7 +82,7 @@ impl Sender {
         let refuses_all = self.refuses_all.load(Ordering::Relaxed);
         let mut isolation = Isolation::new(batch, MOST_REQUESTS, refuses_all);
         let mut last_cause = None;
-        let mut reject = |summary: &mut Summary, records: &[Record], cause| {
+        let reject = |summary: &mut Summary, records: &[Record], cause| {
             summary.rejected += records.len() as u64;
             summary.problem(Problem::rejected(object, records, cause));
         };
