@@ -277,6 +277,7 @@ mod tests {
                 cause: Cause {
                     reason: "timeout",
                     status: None,
+                    detail: None,
                 },
             });
             let unpack = |packed: &[u8]| gunzip(packed, 2 << 20).expect("it is gzip");
