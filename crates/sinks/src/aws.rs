@@ -21,7 +21,7 @@ use aws_smithy_types::body::SdkBody;
 use backstop_delivery::Failure;
 use http::HeaderMap;
 
-use crate::http::{SharedHttp, read};
+use crate::http::{Answered, SharedHttp, read};
 pub(crate) use answer::answer;
 pub use credentials::Credentials;
 
@@ -89,21 +89,29 @@ async fn call(http: &SharedHttp, request: HttpRequest) -> Result<HttpResponse, C
         headers.extend(readable.map(|(name, value)| (name.clone(), value.clone())));
     }
     let body = if !status.is_success() {
-        let body = read(response, MOST_ANSWER_BYTES);
+        let body = read_all(response);
         let body = tokio::time::timeout(LONGEST_REFUSAL, body).await;
         // Without its body the status still says what it says.
         body.ok().and_then(Result::ok).unwrap_or_default()
     } else if is_page {
         return Err(ConnectorError::io(Box::new(NoAnswer(Failure::Unproven))));
     } else {
-        read(response, MOST_ANSWER_BYTES)
-            .await
-            .map_err(|_| on_wire(Failure::Reset))?
+        read_all(response).await.map_err(on_wire)?
     };
     let unreadable = || ConnectorError::io(Box::new(NoAnswer(Failure::Unproven)));
     let answer = answer.body(SdkBody::from(body));
     let answer = answer.map_err(|_| unreadable())?;
     HttpResponse::try_from(answer).map_err(|_| unreadable())
+}
+
+/// The body, as far as it has a use. Where a proxy has answered there is none.
+async fn read_all(answer: Answered) -> Result<Vec<u8>, Failure> {
+    match answer.into_body() {
+        Some(body) => read(body, MOST_ANSWER_BYTES)
+            .await
+            .map_err(|_| Failure::Reset),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Whether an answer is a page for people: no success of S3 or Firehose is one, a login page is.

@@ -76,7 +76,7 @@ impl HttpsSink {
             Ok(response) => {
                 let code = response.status().as_u16();
                 let retry_after = response.headers().get(RETRY_AFTER).and_then(retry_after);
-                drain(response).await;
+                drain(response.into_body()).await;
                 Answer::Status {
                     code,
                     retry_after,

@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn the_least_severe_and_among_them_the_oldest_are_dropped_first() {
-        let mut buffer = buffer(&["ERROR", "INFOO", "DEBUG", "WARNN", "INFOO", "ERROR"], 3);
+        let mut buffer = buffer(&["ERROR", "INFO ", "DEBUG", "WARN ", "INFO ", "ERROR"], 3);
         assert_eq!(buffer.shed(), 3);
         assert_eq!(sequences(&mut buffer), [0, 3, 5]);
         let mut buffer = self::buffer(&["ERROR"; 5], 3);
@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn records_do_not_wait_for_a_clock_that_was_set_back_to_catch_up() {
-        let mut buffer = buffer(&["INFOO"], 3);
+        let mut buffer = buffer(&["INFO "], 3);
         let later = NOW + Duration::from_secs(9);
         assert_eq!(buffer.age(later), Duration::from_secs(9));
         assert_eq!(buffer.age(Wall::default()), Duration::MAX, "due at once");
@@ -412,10 +412,10 @@ mod tests {
 
     #[test]
     fn what_is_under_way_counts_until_it_is_settled_and_comes_back_first() {
-        let mut buffer = buffer(&["INFOO"; 2], 3);
+        let mut buffer = buffer(&["INFO "; 2], 3);
         let batches = buffer.take(NOW);
         assert_eq!((buffer.pending_bytes(), buffer.held_records()), (0, 2));
-        buffer.push(record(7, "INFOO"), NOW);
+        buffer.push(record(7, "INFO "), NOW);
         buffer.settle(batches, NOW);
         assert_eq!(buffer.held_records(), 3);
         assert_eq!(sequences(&mut buffer), [0, 1, 7]);
@@ -425,11 +425,11 @@ mod tests {
 
     #[test]
     fn batches_that_came_back_are_shed_by_severity_too() {
-        let mut buffer = buffer(&["ERROR", "DEBUG", "INFOO"], 3);
+        let mut buffer = buffer(&["ERROR", "DEBUG", "INFO "], 3);
         let batches = buffer.take(NOW);
         buffer.settle(batches, NOW);
         for sequence in 3..5 {
-            buffer.push(record(sequence, "INFOO"), NOW);
+            buffer.push(record(sequence, "INFO "), NOW);
         }
         assert_eq!(buffer.shed(), 2);
         let held = buffer.held_bytes();

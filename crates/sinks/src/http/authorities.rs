@@ -59,7 +59,7 @@ impl Trusted {
     }
 
     /// A certificate file that cannot be read must not cost the sinks that do without it.
-    pub(super) fn tls_config(&self) -> Result<ClientConfig, HttpError> {
+    pub(super) fn tls_config(&self) -> Result<Arc<ClientConfig>, HttpError> {
         let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.into(),
         };
@@ -73,12 +73,13 @@ impl Trusted {
             }
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| HttpError::Setup)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(config)
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
     }
 }
 

@@ -4,15 +4,22 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::Body;
+
 /// Reads the rest of an answer so that its connection can be used again, but never for long: the
 /// status has been heard, and a sink that dawdles over its body must not cost the budget.
-pub(crate) async fn drain(mut response: reqwest::Response) {
+pub(crate) async fn drain<B: Body<Data = Bytes> + Unpin>(body: Option<B>) {
     const MOST_BYTES: usize = 64 * 1024;
     const LONGEST: Duration = Duration::from_millis(50);
+    let Some(mut body) = body else {
+        return;
+    };
     let read = async {
         let mut total = 0;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            total += chunk.len();
+        while let Some(Ok(frame)) = body.frame().await {
+            total += frame.data_ref().map_or(0, Bytes::len);
             if total > MOST_BYTES {
                 return;
             }
@@ -24,17 +31,21 @@ pub(crate) async fn drain(mut response: reqwest::Response) {
 
 /// Reads an answer whose body matters, and no more of it than `most_bytes`: a longer one is not what
 /// was asked for, and memory is the function's. What is cut off is left to whoever reads the rest.
-pub(crate) async fn read(
-    mut response: reqwest::Response,
+pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(
+    mut body: B,
     most_bytes: usize,
-) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        let room = most_bytes - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() >= room {
+) -> Result<Vec<u8>, B::Error> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame?;
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        let room = most_bytes - bytes.len();
+        bytes.extend_from_slice(&data[..data.len().min(room)]);
+        if data.len() >= room {
             break;
         }
     }
-    Ok(body)
+    Ok(bytes)
 }

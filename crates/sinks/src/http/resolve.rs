@@ -12,10 +12,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
 use tokio::sync::oneshot;
+use tower_service::Service;
 
 /// The primary, Firehose, S3 and a proxy.
 const MOST_THREADS: usize = 4;
@@ -90,7 +93,7 @@ impl Resolver {
         }))
     }
 
-    async fn look_up(self, name: String) -> Addresses {
+    async fn resolve(self, name: String) -> Addresses {
         let answer = self.ask(&name)?;
         // A thread that ended without an answer has taken the sender with it.
         answer.await.unwrap_or(Err(NoAddress))
@@ -178,13 +181,18 @@ impl fmt::Debug for Resolver {
     }
 }
 
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let resolving = self.clone().look_up(name.as_str().to_owned());
-        Box::pin(async move {
-            let addresses = resolving.await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = NoAddress;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NoAddress>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NoAddress>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let resolving = self.clone().resolve(name.as_str().to_owned());
+        Box::pin(async move { resolving.await.map(Vec::into_iter) })
     }
 }
 
@@ -249,11 +257,11 @@ mod tests {
         );
         for _ in 0..10 {
             assert_eq!(
-                resolver.clone().look_up("known".to_owned()).await,
+                resolver.clone().resolve("known".to_owned()).await,
                 Ok(vec![address()])
             );
             assert_eq!(
-                resolver.clone().look_up("unknown".to_owned()).await,
+                resolver.clone().resolve("unknown".to_owned()).await,
                 Err(NoAddress)
             );
         }
@@ -265,7 +273,7 @@ mod tests {
         let resolver = Resolver::with(|_| Ok(vec![address()]), |_| false);
         for _ in 0..2 * MOST_NAMES {
             assert_eq!(
-                resolver.clone().look_up("name".to_owned()).await,
+                resolver.clone().resolve("name".to_owned()).await,
                 Err(NoAddress)
             );
         }
@@ -287,7 +295,7 @@ mod tests {
         let last = hanging.next_back().expect("there are a hundred");
         drop(hanging);
         assert_eq!(
-            resolver.clone().look_up("other".to_owned()).await,
+            resolver.clone().resolve("other".to_owned()).await,
             Ok(vec![address()])
         );
         assert_eq!(spawned.load(Ordering::Relaxed), 2);

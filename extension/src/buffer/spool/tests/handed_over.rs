@@ -87,10 +87,11 @@ fn of_a_spool_left_in_order_what_cannot_be_read_is_counted_as_lost() {
     assert_eq!(handover(&directory).leave(&mut buffer_of(1..=3)), 0);
     let path = directory.join("spool");
     let whole = fs::read(&path).unwrap();
-    // The reader's bound stands in for any record that is refused.
-    let found = read(&mut Cursor::new(&whole), whole.len() as u64, 250, "").unwrap();
+    // The reader's bound takes the place of any reason to refuse a record.
+    let two = record(1).cost() * 2 + 1;
+    let found = read(&mut Cursor::new(&whole), whole.len() as u64, two, "").unwrap();
     assert_eq!((found.left, found.len()), (Some(3), 2));
-    let (ledger, mut buffer) = (SharedLedger::default(), Buffer::new(250));
+    let (ledger, mut buffer) = (SharedLedger::default(), Buffer::new(two));
     handover(&directory).inherit(&mut buffer, &ledger, NOW);
     assert_eq!(ledger.lock().dropped(DropReason::Killed), 1);
     assert!(ledger.lock().adds_up(2), "{}", ledger.lock().line());
