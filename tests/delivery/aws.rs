@@ -161,7 +161,7 @@ async fn the_host_that_is_asked_is_the_one_the_sdks_would_ask() {
             outcome.stderr()
         );
     });
-    in_parallel(runs).await;
+    Box::pin(in_parallel(runs)).await;
 }
 
 /// What S3 or something in its place says; the words of one line of the log.
@@ -234,7 +234,7 @@ async fn what_s3_says_of_a_failure_is_in_the_log() {
         assert!(says(&outcome, &words), "{words:?}\n{}", outcome.stderr());
         assert_eq!(outcome.delivered("s3"), 0);
     });
-    in_parallel(runs).await;
+    Box::pin(in_parallel(runs)).await;
 }
 
 #[tokio::test]
@@ -293,7 +293,7 @@ async fn what_firehose_says_of_a_failure_is_in_the_log_and_s3_takes_the_records(
         assert!(says(&outcome, &words), "{words:?}\n{}", outcome.stderr());
         assert_eq!(outcome.delivered("firehose"), 0);
     });
-    in_parallel(runs).await;
+    Box::pin(in_parallel(runs)).await;
 }
 
 #[tokio::test]
@@ -338,7 +338,7 @@ async fn a_success_without_its_proof_is_not_a_delivery() {
             outcome.stderr()
         );
     });
-    in_parallel(runs).await;
+    Box::pin(in_parallel(runs)).await;
 }
 
 #[tokio::test]
@@ -395,7 +395,7 @@ async fn without_credentials_the_log_says_which_source_failed() {
             outcome.assert_adds_up();
             assert!(says(&outcome, &[sink, why]), "{why}\n{}", outcome.stderr());
         });
-        in_parallel(runs).await;
+        Box::pin(in_parallel(runs)).await;
     }
 }
 

@@ -158,8 +158,8 @@ async fn a_refusal_of_the_configuration_diverts_at_once_and_says_so_once() {
         let check = all_diverted(expected);
         row(Fault::Status(code), |outcome, name| {
             check(outcome, name);
-            let said = outcome.stderr().matches("are mended").count()
-                + outcome.stderr().matches("is mended").count();
+            let said = outcome.stderr().matches("are fixed").count()
+                + outcome.stderr().matches("is fixed").count();
             assert_eq!(said, 1, "{name}\n{}", outcome.stderr());
         })
         .await;

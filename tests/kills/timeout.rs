@@ -118,6 +118,8 @@ async fn a_snapshot_taken_and_restored_in_an_outage_loses_nothing() {
             .await
             .unwrap();
         outcome.assert_nothing_lost();
-        assert!(outcome.archived.len() >= 60, "{fault}");
+        // What waits of the last invocation in the outage goes to the primary, which is back.
+        let archived = outcome.archived.len();
+        assert!(archived >= 40, "{fault}: {archived} archived");
     }
 }

@@ -165,11 +165,11 @@ impl Platform {
         let output = timeout(PATIENCE, self.extension.wait_with_output()).await;
         let output = output.expect("it never ended").unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        let ledgers = stderr.lines().filter_map(|line| {
+        let mut ledgers = stderr.lines().filter_map(|line| {
             let line: Value = serde_json::from_str(line).ok()?;
             line.pointer("/backstop/ledger").cloned()
         });
-        let ledger = ledgers.last().unwrap_or_default();
+        let ledger = ledgers.next_back().unwrap_or_default();
         (output, ledger, stderr)
     }
 }

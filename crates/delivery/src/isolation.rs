@@ -75,14 +75,21 @@ pub struct Isolation<T> {
     /// The piece under way was not the first one.
     is_sample: bool,
     requests_left: u32,
-    /// Something was refused for what it says.
-    has_refused: bool,
-    /// Something was halved, for that or for its size.
-    has_halved: bool,
+    seen: Seen,
     refused_alone: u32,
     enough: u32,
     neighbours: u32,
-    has_taken: bool,
+}
+
+/// What the sink has done so far.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Something was taken.
+    taken: bool,
+    /// Something was refused for what it says.
+    refused: bool,
+    /// Something was halved, for that or for its size.
+    halved: bool,
 }
 
 #[derive(Debug)]
@@ -113,12 +120,10 @@ impl<T: Divisible> Isolation<T> {
             pieces: VecDeque::from([Piece::unknown(whole)]),
             is_sample: false,
             requests_left: most_requests,
-            has_refused: false,
-            has_halved: false,
+            seen: Seen::default(),
             refused_alone: 0,
             enough,
             neighbours,
-            has_taken: false,
         }
     }
 
@@ -127,7 +132,7 @@ impl<T: Divisible> Isolation<T> {
         if self.pieces.is_empty() {
             return Turn::Done;
         }
-        if !self.has_taken && self.refused_alone >= self.enough {
+        if !self.seen.taken && self.refused_alone >= self.enough {
             return Turn::Condemned(self.rest());
         }
         if self.requests_left == 0 {
@@ -144,8 +149,8 @@ impl<T: Divisible> Isolation<T> {
 
     /// The sink took the piece.
     pub fn taken(&mut self) {
-        self.has_taken = true;
-        if self.has_refused {
+        self.seen.taken = true;
+        if self.seen.refused {
             self.requests_left = self.requests_left.saturating_sub(1);
         }
         self.learn(Knowledge::Refused);
@@ -153,7 +158,7 @@ impl<T: Divisible> Isolation<T> {
 
     /// The sink refused the piece, which is given back where it is a single record.
     pub fn refused(&mut self, piece: T) -> Option<T> {
-        self.has_refused = true;
+        self.seen.refused = true;
         self.requests_left = self.requests_left.saturating_sub(1);
         self.halve(piece, Knowledge::RestOfRefused)
     }
@@ -187,7 +192,7 @@ impl<T: Divisible> Isolation<T> {
 
     fn halve(&mut self, piece: T, of_the_rest: Knowledge) -> Option<T> {
         self.learn(Knowledge::Nothing);
-        self.has_halved = true;
+        self.seen.halved = true;
         if piece.count() < 2 {
             self.refused_alone += 1;
             return Some(piece);
@@ -228,7 +233,7 @@ impl<T: Divisible> Isolation<T> {
     }
 
     fn wants_sample(&self) -> bool {
-        !self.has_taken && self.has_halved && self.refused_alone >= self.neighbours
+        !self.seen.taken && self.seen.halved && self.refused_alone >= self.neighbours
     }
 
     /// A record from the middle of the largest piece: each one is far from those before it.

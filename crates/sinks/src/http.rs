@@ -31,8 +31,8 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-pub use authorities::{HttpError, authorities};
 use authorities::Trusted;
+pub use authorities::{HttpError, authorities};
 pub(crate) use body::{drain, read};
 use connect::{Connector, NoConnection};
 use interim::Interim;

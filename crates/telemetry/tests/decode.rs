@@ -26,7 +26,7 @@ fn every_documented_event_passes_unchanged() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let events = decoded(&format!(
+    let events = decoded(format!(
         "[{}]",
         FIXTURES.lines().collect::<Vec<_>>().join(",")
     ));
@@ -84,7 +84,7 @@ fn platform_events_that_the_lifecycle_acts_on_are_recognised() {
 #[test]
 fn our_own_lines_are_told_from_those_of_other_extensions() {
     let kind = |record: &str| {
-        decoded(&format!(
+        decoded(format!(
             r#"[{{"time":"t","type":"extension","record":{record}}}]"#
         ))
         .remove(0)
@@ -137,7 +137,7 @@ fn a_broken_or_odd_element_costs_nothing_else() {
         ("", vec![]),
     ];
     for (odd, expected) in cases {
-        let events = decoded(&format!("[{good},{odd},{good}]"));
+        let events = decoded(format!("[{good},{odd},{good}]"));
         let (first, rest) = events.split_first().unwrap();
         let (last, middle) = rest.split_last().unwrap();
         for event in [first, last] {

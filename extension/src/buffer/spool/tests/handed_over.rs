@@ -199,12 +199,11 @@ fn files_of_a_directory_that_is_not_ours_are_left_alone() {
         let elsewhere = root.path().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         fs::set_permissions(&elsewhere, Permissions::from_mode(0o700)).unwrap();
-        match kind {
-            "a link" => symlink(&elsewhere, &directory).unwrap(),
-            _ => {
-                fs::rename(&elsewhere, &directory).unwrap();
-                fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
-            }
+        if kind == "a link" {
+            symlink(&elsewhere, &directory).unwrap();
+        } else {
+            fs::rename(&elsewhere, &directory).unwrap();
+            fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
         }
         for name in ["spool", "ledger", "spool.new"] {
             fs::write(directory.join(name), "precious").unwrap();
