@@ -32,7 +32,7 @@ pub fn hush_panics() {
     }));
 }
 
-/// Says that the extension cannot even start, where there is no [`Log`] yet.
+/// Says that the extension cannot even start, where there is no log yet.
 pub fn cannot_start(error: &std::io::Error) {
     // The system's own words: of descriptors or memory that cannot be had.
     let details = json!({"error": error.to_string()});

@@ -100,6 +100,8 @@ async fn serve_connection(stream: TcpStream, inbox: Arc<Inbox>, activity: Activi
     // A connection that breaks is Lambda's to open again; what was acknowledged is ours.
     drop(
         http1::Builder::new()
+            // Nobody reads it, and it panics where the clock is outside of the years it can write.
+            .auto_date_header(false)
             .max_headers(MOST_HEADERS)
             .max_header_size(MOST_HEAD_BYTES)
             .max_buf_size(MOST_BUFFERED_BYTES)
