@@ -51,6 +51,7 @@ test('every variable of the register can be set, and no other is', () => {
     fallback: {
       firehoseStream: 'records',
       s3Bucket: 'my-archive',
+      s3Region: 'eu-west-1',
       s3Prefix: 'telemetry',
       s3KmsKeyId: 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
       s3ExpectedBucketOwner: '111122223333',
