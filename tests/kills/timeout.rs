@@ -118,8 +118,9 @@ async fn a_snapshot_taken_and_restored_in_an_outage_loses_nothing() {
             .await
             .unwrap();
         outcome.assert_nothing_lost();
-        // What waits of the last invocation in the outage goes to the primary, which is back.
+        // The first invocation is held until its records are out. Those of the others may wait, and go to
+        // the primary, which is asked again as soon as it is back.
         let archived = outcome.archived.len();
-        assert!(archived >= 40, "{fault}: {archived} archived");
+        assert!(archived >= 20, "{fault}: {archived} archived");
     }
 }
