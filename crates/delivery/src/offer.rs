@@ -9,13 +9,16 @@
 //! - The archive is asked once for all dead letters of a batch that were refused alike.
 
 use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::batch::Batch;
 use crate::chain::{Chain, Offer, Refusal, Step};
 use crate::isolation::{Isolation, Turn, halves};
 use crate::outcome::{Cause, DeadLetter};
 use crate::sink::{Notice, Role, SinkName};
-use crate::window::WindowView;
+use crate::window::{Phase, WindowView};
 
 /// Requests for one batch in one flush, after which the rest of it is diverted as it is.
 const MOST_REQUESTS: u32 = 128;
@@ -55,7 +58,18 @@ impl Chain {
         let mut last_refusal = None;
         let mut is_cut_for_a_fallback = false;
         let mut unresolved = Vec::new();
+        // At shutdown most of the time is the fallbacks', for the dead letters, for the rest, and for the
+        // batches that follow.
+        let halving_ends = (window.current().phase == Phase::Shutdown)
+            .then(|| Instant::now() + window.left(Duration::ZERO) / 8);
         loop {
+            if last_refusal.is_some()
+                && self.has_fallback()
+                && halving_ends.is_some_and(|ends| Instant::now() >= ends)
+            {
+                unresolved = isolation.rest();
+                break;
+            }
             let batch = match isolation.turn() {
                 Turn::Done => break,
                 Turn::Ask(batch) => batch,
