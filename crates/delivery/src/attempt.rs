@@ -18,7 +18,7 @@ use crate::window::{Limit, Phase, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
 const MOST_ATTEMPTS: u32 = 3;
-/// A sink that answers with errors is asked again after so many times what that answer took.
+/// A sink that answers with errors is asked again after this multiple of the time that the answer took.
 const PROBE_SHARE: u32 = 2;
 /// How long a body size that was too large is not tried again.
 const TOO_LARGE_IS_KNOWN: Duration = Duration::from_mins(5);

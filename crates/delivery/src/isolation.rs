@@ -19,11 +19,11 @@ use std::collections::VecDeque;
 
 use crate::batch::Batch;
 
-/// So many records refused alone, and none taken: the sink refuses everything.
+/// Once this number of records was refused alone and none taken, the sink refuses everything.
 const ENOUGH_REFUSED: u32 = 8;
 /// The same where the body before it was refused as a whole.
 const ENOUGH_AGAIN: u32 = 4;
-/// Of those, so many are neighbours; the others are spread.
+/// The number of those that are neighbours; the others are spread.
 const NEIGHBOURS: u32 = 4;
 
 /// What can be cut in two.
@@ -108,7 +108,7 @@ enum Knowledge {
 }
 
 impl<T: Divisible> Isolation<T> {
-    /// Begins with a whole body, which may cost so many requests. `refuses_all`: the last one was
+    /// Begins with a whole body, which may cost `most_requests`. `refuses_all`: the last one was
     /// refused as a whole.
     pub fn new(whole: T, most_requests: u32, refuses_all: bool) -> Self {
         let (enough, neighbours) = if refuses_all {

@@ -331,7 +331,7 @@ const UNIT: usize = 6;
 enum Escape {
     /// Nothing that JSON knows.
     None,
-    /// A character, written in so many bytes.
+    /// A character, and the number of bytes that it is written in.
     Whole(usize),
     /// Half of a surrogate pair, in [`UNIT`] bytes.
     LoneSurrogate,

@@ -18,7 +18,7 @@ fn object(event: &Event) -> Value {
     serde_json::from_str(&line).unwrap()
 }
 
-/// An array of so many of these.
+/// An array with this element repeated.
 fn array(element: &str, count: usize) -> Vec<u8> {
     format!("[{}]", vec![element; count].join(",")).into_bytes()
 }

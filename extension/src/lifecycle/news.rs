@@ -3,7 +3,7 @@
 //! `platform.runtimeDone` ends the hold of `/next`. An environment may send none, or send it before its
 //! INVOKE, twice, late, or under an id that no INVOKE has named.
 //!
-//! Invariant: once `/next` was held for it in vain, it never is again in this process.
+//! Invariant: once `/next` was held for news that never came, it is not held for it again in this process.
 
 use std::collections::VecDeque;
 

@@ -40,7 +40,7 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    /// A packer of about so many bytes.
+    /// A packer for about `length` bytes.
     pub(super) fn new(length: usize) -> Self {
         Self {
             compress: Compress::new_gzip(LEVEL, WINDOW_BITS),

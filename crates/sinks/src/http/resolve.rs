@@ -150,7 +150,7 @@ impl Inner {
                     let addresses = (self.look_up)(&name);
                     state = self.state();
                     for sender in state.waiting.remove(&name).into_iter().flatten() {
-                        // Whoever does not wait any more has no use for it.
+                        // A caller that no longer waits has no use for it.
                         drop(sender.send(addresses.clone()));
                     }
                 } else {
