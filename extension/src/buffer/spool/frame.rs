@@ -38,6 +38,8 @@ pub(super) const MOST_FRAMES: u32 = 65_536;
 pub(super) const MOST_RUNS: usize = 131_072;
 /// What a record takes beside its text.
 pub(super) const RECORD_BYTES: usize = 8 + 8 + 4;
+/// No frame has more records: it takes none once it is full.
+pub(super) const MOST_FRAME_RECORDS: u64 = (FRAME_BYTES / RECORD_BYTES) as u64 + 1;
 pub(super) const RUN_BYTES: usize = 24;
 /// How many records a frame has.
 pub(super) const COUNT_BYTES: usize = 4;

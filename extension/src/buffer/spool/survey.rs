@@ -8,9 +8,9 @@ use std::time::Duration;
 use backstop_delivery::{EnvironmentId, Record, Wall};
 
 use super::frame::{
-    BATCHES, CLOSED, GROUP_BYTES, HEADER_BYTES, IS_AMBIGUOUS, IS_BATCH, MAGIC, MOST_FRAMES,
-    MOST_RECORD_FRAME, MOST_RUNS, RECORD_BYTES, RECORDS, RUN_BYTES, START_BYTES, STRUCK, hasher,
-    start,
+    BATCHES, CLOSED, GROUP_BYTES, HEADER_BYTES, IS_AMBIGUOUS, IS_BATCH, MAGIC, MOST_FRAME_RECORDS,
+    MOST_FRAMES, MOST_RECORD_FRAME, MOST_RUNS, RECORD_BYTES, RECORDS, RUN_BYTES, START_BYTES,
+    STRUCK, hasher, start,
 };
 use super::read::{Contents, Group, Work, fill};
 use crate::buffer::runs::{Run, Runs};
@@ -217,12 +217,14 @@ impl Survey {
     }
 }
 
-/// How many records a frame of `size` bytes that begins so has, by its own words.
+/// How many records a frame of `size` bytes that begins so has, by its own words. The file may end before
+/// the frame does, so that only what such a frame can hold bounds it.
 fn torn_records(bytes: &[u8], size: u64) -> u64 {
+    let most = (size / RECORD_BYTES as u64).min(MOST_FRAME_RECORDS);
     match bytes.split_first() {
-        Some((&RECORDS, rest)) => rest.first_chunk().map_or(0, |count| {
-            u64::from(u32::from_le_bytes(*count)).min(size / RECORD_BYTES as u64)
-        }),
+        Some((&RECORDS, rest)) if size <= MOST_RECORD_FRAME => rest
+            .first_chunk()
+            .map_or(0, |count| u64::from(u32::from_le_bytes(*count)).min(most)),
         _ => 0,
     }
 }

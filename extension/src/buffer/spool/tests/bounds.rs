@@ -91,6 +91,24 @@ fn one_id_again_and_again_is_decoded_once_for_each_chunk_at_most() {
     assert!(contents.work.decoded <= CHUNK, "{:?}", contents.work);
 }
 
+/// A count that no write could have made is not believed: it would be reported as that many lost records.
+#[test]
+fn a_torn_frame_counts_no_more_records_than_a_frame_has() {
+    for (size, says, counted) in [
+        (60_000, 40, 40),
+        (60_000, u32::MAX, 3000),
+        (65_600, u32::MAX, 3277),
+        (8 * 1024 * 1024, 1_000_000, 3277),
+        (u32::MAX, u32::MAX, 0),
+    ] {
+        let frame = [size, 0].map(u32::to_le_bytes).concat();
+        let payload = [b"R".as_slice(), &says.to_le_bytes(), b"cut off here"].concat();
+        let file = [start(1).as_slice(), &frame, &payload].concat();
+        let contents = found(&file);
+        assert_eq!(contents.torn_records, counted, "{says} of {size} bytes");
+    }
+}
+
 #[test]
 fn frames_beyond_their_number_end_the_file() {
     let payload = records([(1, b"\"record\":1".to_vec())]);
