@@ -1,11 +1,13 @@
-//! A fourteenth of a core, which is what a function of 128 MB has: 7 ms in 100.
+//! A fourteenth of a core, which is what a function of 128 MB has: 1.43 ms in every 20.
 //!
 //! A quota of the scheduler's where a cgroup can be made (version 1, as root); elsewhere a helper that
 //! stops and continues the process, which is harsher: its time passes also while it waits. That one
 //! would thaw a frozen process, so environments under it are never frozen.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use backstop_testkit::traffic::Traffic;
 use backstop_testkit::{Environment, Fault};
@@ -13,8 +15,8 @@ use backstop_tests::{Outcome, World, invocation};
 
 use crate::HANDLER;
 
-const ON_MS: u32 = 7;
-const PERIOD_MS: u32 = 100;
+const ON_MICROS: u32 = 1430;
+const PERIOD_MICROS: u32 = 20_000;
 /// Enough for a period's share to be used up.
 const LINES: usize = 1000;
 
@@ -33,11 +35,11 @@ impl Throttle {
         ));
         std::fs::create_dir(&group).ok()?;
         let settings = [
-            ("cpu.cfs_period_us", PERIOD_MS),
-            ("cpu.cfs_quota_us", ON_MS),
+            ("cpu.cfs_period_us", PERIOD_MICROS),
+            ("cpu.cfs_quota_us", ON_MICROS),
         ];
-        for (file, milliseconds) in settings {
-            let set = std::fs::write(group.join(file), (milliseconds * 1000).to_string());
+        for (file, microseconds) in settings {
+            let set = std::fs::write(group.join(file), microseconds.to_string());
             if set.is_err() {
                 std::fs::remove_dir(&group).ok();
                 return None;
@@ -51,9 +53,10 @@ impl Throttle {
             std::fs::write(group.join("cgroup.procs"), pid.to_string()).unwrap();
             return Self::Quota(group);
         }
-        let (on, off) = (ON_MS, PERIOD_MS - ON_MS);
+        // A shell is too slow for periods of 20 ms: five of them together.
+        let (on, off) = (5 * ON_MICROS, 5 * (PERIOD_MICROS - ON_MICROS));
         let turns = format!(
-            "while kill -CONT {pid}; do sleep 0.{on:03}; kill -STOP {pid} || exit; sleep 0.{off:03}; done"
+            "while kill -CONT {pid}; do sleep 0.{on:06}; kill -STOP {pid} || exit; sleep 0.{off:06}; done"
         );
         let helper = Command::new("sh")
             .args(["-c", &turns])
@@ -88,7 +91,8 @@ impl Drop for Throttle {
     }
 }
 
-async fn outage(strategy: &str, fault: Fault) -> Outcome {
+/// Nine invocations, of which the primary has the fault in those that are named.
+async fn life(strategy: &str, fault: Fault, faulty: Range<u32>, handler: Duration) -> Outcome {
     let world = World::start().await.unwrap();
     let quota = Throttle::quota(&format!("{strategy}-{fault}"));
     let environment: Environment = world
@@ -101,13 +105,13 @@ async fn outage(strategy: &str, fault: Fault) -> Outcome {
     let throttle = Throttle::of(environment.pid(), quota);
     let mut traffic = Traffic::new(300);
     for index in 0..9 {
-        match index {
-            3 => world.intake.set_fault(Some(fault)).await.unwrap(),
-            6 => world.intake.set_fault(None).await.unwrap(),
-            _ => {}
+        if index == faulty.start {
+            world.intake.set_fault(Some(fault)).await.unwrap();
+        } else if index == faulty.end {
+            world.intake.set_fault(None).await.unwrap();
         }
         let report = environment
-            .invoke(invocation(&mut traffic, LINES, HANDLER))
+            .invoke(invocation(&mut traffic, LINES, handler))
             .await
             .unwrap();
         assert!(!report.overran, "{strategy}, {fault}");
@@ -127,7 +131,22 @@ async fn outage(strategy: &str, fault: Fault) -> Outcome {
 async fn with_a_fourteenth_of_a_core_an_outage_loses_nothing() {
     for strategy in ["auto", "end"] {
         for fault in [Fault::Status(503), Fault::Hang, Fault::Refuse] {
-            outage(strategy, fault).await.assert_nothing_lost();
+            let outcome = life(strategy, fault, 3..6, HANDLER).await;
+            outcome.assert_nothing_lost();
         }
+    }
+}
+
+/// It answers later than the handler ends, and each next invocation thaws the request: a healthy primary
+/// is neither given up for that nor asked twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_of_300_ms_gets_each_record_once_from_handlers_of_50_ms() {
+    let slow = Fault::Slow(Duration::from_millis(300));
+    for strategy in ["auto", "end"] {
+        let outcome = life(strategy, slow, 0..9, Duration::from_millis(50)).await;
+        outcome.assert_nothing_lost();
+        assert_eq!(outcome.archived.len(), 0, "{strategy}: diverted");
+        let twice = outcome.primary.values().filter(|count| **count > 1);
+        assert_eq!(twice.count(), 0, "{strategy}: sent again");
     }
 }

@@ -59,9 +59,7 @@ pub(crate) async fn attempts(
     terms: Terms,
 ) -> Outcome {
     let Terms {
-        permit,
-        reserve,
-        shutdown_reserve,
+        permit, reserve, ..
     } = terms;
     if batch.len() > 1 && known_too_large(chain, link, &parts) {
         link.state().breaker.forget_probe();
@@ -71,13 +69,7 @@ pub(crate) async fn attempts(
     let mut has_thawed = false;
     loop {
         let started = Instant::now();
-        let limit = Limit {
-            until: started.checked_add(link.timeout).unwrap_or(started),
-            reserve,
-            shutdown_reserve,
-            epoch: window.current().epoch,
-            probe_grace: (permit == Permit::Probe).then(|| link.state().probe_grace()),
-        };
+        let limit = limit(link, terms, window.current().epoch);
         let answer = send_once(link, batch, &parts, window, limit).await;
         let verdict = answer.verdict(link.role);
         let cause = answer.cause();
@@ -134,6 +126,7 @@ pub(crate) async fn attempts(
         }
         let at_once = match answer {
             Answer::None(failure) => {
+                link.state().was_silent(took, permit);
                 if failure.is_ambiguous() {
                     batch.mark_ambiguous();
                 }
@@ -160,6 +153,27 @@ pub(crate) async fn attempts(
         if !has_waited(pause, window, limit).await {
             return Outcome::Diverted(cause);
         }
+    }
+}
+
+/// What bounds an attempt that begins now.
+fn limit(link: &Link, terms: Terms, epoch: u64) -> Limit {
+    let started = Instant::now();
+    let state = link.state();
+    let is_probe = terms.permit == Permit::Probe;
+    Limit {
+        until: started.checked_add(link.timeout).unwrap_or(started),
+        started,
+        needs: if is_probe {
+            state.probe_grace()
+        } else {
+            state.needs()
+        },
+        reserve: terms.reserve,
+        shutdown_reserve: terms.shutdown_reserve,
+        epoch,
+        thaw_grace: state.thaw_grace(),
+        probe_grace: is_probe.then(|| state.probe_grace()),
     }
 }
 

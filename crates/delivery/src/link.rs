@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Permit};
 use crate::clock::Wall;
 use crate::sink::{Role, Sink};
 
@@ -17,6 +17,13 @@ use crate::sink::{Role, Sink};
 pub(crate) const LEAST_BUDGET: Duration = Duration::from_millis(100);
 /// What each fallback is reserved at the least.
 const LEAST_RESERVE: Duration = Duration::from_millis(150);
+/// How long an answer to a request from before a freeze is waited for after the thaw, at the least.
+/// Answers that had arrived are read at once; this covers a slow first turn of the runtime.
+const THAW_GRACE: Duration = Duration::from_millis(250);
+/// The same of a sink that has not answered yet: there is a handshake, and nobody knows how slow it is.
+const FIRST_THAW_GRACE: Duration = Duration::from_millis(500);
+/// What a sink that has never answered is thought to take at the most, whatever it was waited for.
+const LONGEST_SILENCE: Duration = Duration::from_millis(500);
 /// However slow a sink usually is, this much time is worth an attempt: a slow spell must be able to end.
 const LONGEST_NEED: Duration = Duration::from_secs(1);
 
@@ -45,6 +52,8 @@ pub(crate) struct LinkState {
     pub(crate) breaker: Breaker,
     /// A running estimate of how long an answer takes.
     estimate: Option<Duration>,
+    /// For how long it was waited for in vain, before it ever answered.
+    silence: Duration,
     /// The smallest body it called too large, and until when that is believed: larger ones are split
     /// before they are sent.
     pub(crate) too_large: Option<(usize, Wall)>,
@@ -80,6 +89,21 @@ impl LinkState {
             .max(LEAST_BUDGET)
     }
 
+    /// What a request from before a freeze gets after the thaw: the sink may still be at work.
+    pub(crate) fn thaw_grace(&self) -> Duration {
+        self.estimate
+            .map_or(FIRST_THAW_GRACE, |_| self.needs().max(THAW_GRACE))
+    }
+
+    /// It was waited for in vain. Where it has never answered, that is all there is to judge it by: it may
+    /// be slow, so that the first probes get more time than that, and the later ones less and less.
+    pub(crate) fn was_silent(&mut self, took: Duration, permit: Permit) {
+        self.silence = match permit {
+            Permit::Normal => self.silence.max(took.min(LONGEST_SILENCE)),
+            Permit::Probe => self.silence / 2,
+        };
+    }
+
     /// Whether an attempt cut short is not just another one of the same moment.
     pub(crate) fn is_new_cut(&mut self, now: Instant) -> bool {
         let last = self.last_cut.replace(now);
@@ -89,8 +113,9 @@ impl LinkState {
     /// The time a probe may take beyond the handler's run. Short handlers would otherwise never find
     /// a primary again whose answers take longer than they do.
     pub(crate) fn probe_grace(&self) -> Duration {
+        let twice = |time: Duration| time.saturating_mul(2);
         self.estimate
-            .map_or(LEAST_RESERVE, |usual| usual.saturating_mul(2))
+            .map_or(twice(self.silence).max(LEAST_RESERVE), twice)
     }
 }
 

@@ -34,10 +34,6 @@ pub struct Window {
     pub epoch: u64,
 }
 
-/// How long an answer to a request from before a freeze is waited for after the thaw. Answers that
-/// had arrived are read at once; this only has to cover a slow first turn of the runtime.
-const THAW_GRACE: Duration = Duration::from_millis(250);
-
 /// Moves the window.
 #[derive(Debug)]
 pub struct WindowControl(watch::Sender<Window>);
@@ -57,6 +53,13 @@ pub(crate) struct Limit {
     pub(crate) shutdown_reserve: Duration,
     /// The epoch in which the attempt began.
     pub(crate) epoch: u64,
+    /// What the sink usually needs: outside of shutdown no reserve cuts an attempt shorter, since the
+    /// batch would only be sent twice.
+    pub(crate) needs: Duration,
+    /// When the attempt began.
+    pub(crate) started: Instant,
+    /// How long after a thaw an answer to a request from before it is waited for.
+    pub(crate) thaw_grace: Duration,
     /// For a probe: how long after the handler's run it may still be answered.
     pub(crate) probe_grace: Option<Duration>,
 }
@@ -124,7 +127,11 @@ impl WindowView {
                 }
                 Phase::Handler | Phase::PostRuntime => limit.reserve,
             };
-            let window_end = window.ends.checked_sub(reserve).unwrap_or(window.ends);
+            let mut window_end = window.ends.checked_sub(reserve).unwrap_or(window.ends);
+            if window.phase != Phase::Shutdown {
+                let enough = limit.started.checked_add(limit.needs);
+                window_end = window_end.max(enough.unwrap_or(window.ends).min(window.ends));
+            }
             let mut end = (limit.until.min(window_end), Failure::TimedOut);
             if let Some(grace) = limit.probe_grace
                 && window.phase != Phase::Handler
@@ -135,7 +142,8 @@ impl WindowView {
                     .min(handler_done_at.checked_add(grace).unwrap_or(end.0));
             }
             if window.epoch != limit.epoch {
-                let grace_ends = *thawed_at.get_or_insert_with(Instant::now) + THAW_GRACE;
+                let thawed_at = *thawed_at.get_or_insert_with(Instant::now);
+                let grace_ends = thawed_at + limit.thaw_grace;
                 if grace_ends < end.0 {
                     end = (grace_ends, Failure::Thawed);
                 }

@@ -364,6 +364,59 @@ async fn an_answer_from_before_a_freeze_is_waited_for_after_the_thaw() {
 }
 
 /// The freeze excuses a sink only where it took time from it.
+/// A freeze between two invocations that follow at once takes no time, and the sink is still at work.
+#[tokio::test(start_paused = true)]
+async fn after_a_thaw_a_slow_sink_gets_the_time_that_it_usually_takes() {
+    for (usual, is_known) in [(300, true), (600, true), (400, false)] {
+        let rig = pair();
+        if is_known {
+            rig.say(Https, Say::After(ms(usual), 200));
+            let window = Duration::from_secs(30);
+            rig.flush(vec![batch(1, 1)], Phase::Handler, window).await;
+        }
+        rig.say(Https, Say::After(ms(usual), 200));
+        let flush = rig.start_flush(vec![batch(11, 1)], Phase::Handler, Duration::from_secs(30));
+        tokio::time::sleep(ms(20)).await;
+        rig.window.thawed();
+        assert!(flush.await.unwrap().is_empty());
+        assert_eq!(rig.calls(Https), 1 + usize::from(is_known), "{usual}");
+        assert_eq!(rig.ledger.lock().ambiguous(), 0, "{usual}");
+    }
+}
+
+/// The fallback has not been asked for anything yet: a batch that has to wait would be sent twice.
+#[tokio::test(start_paused = true)]
+async fn what_is_reserved_for_the_fallback_does_not_cut_short_a_slow_primary() {
+    let rig = pair();
+    rig.say(Https, Say::After(ms(300), 200));
+    let window = Duration::from_secs(30);
+    rig.flush(vec![batch(1, 1)], Phase::Handler, window).await;
+    let flush = rig.start_flush(vec![batch(11, 1)], Phase::Handler, window);
+    tokio::time::sleep(ms(1)).await;
+    let ends = Instant::now() + ms(300);
+    rig.window.set(Phase::PostRuntime, ends);
+    assert!(flush.await.unwrap().is_empty());
+    rig.assert_delivered(&[(Https, 2)]);
+    assert_eq!(rig.calls(Https), 2);
+}
+
+/// Its first answer would come after all that the window leaves, and so would a probe's.
+#[tokio::test(start_paused = true)]
+async fn a_primary_that_is_slow_from_the_start_is_found_by_the_first_probe() {
+    let rig = pair();
+    rig.say(Https, Say::After(ms(400), 200));
+    rig.flush(vec![batch(1, 1)], Phase::PostRuntime, ms(500))
+        .await;
+    rig.assert_delivered(&[(S3, 1)]);
+    rig.advance(Duration::from_secs(6)).await;
+    let flush = rig.start_flush(vec![batch(11, 1)], Phase::Handler, Duration::from_secs(30));
+    tokio::time::sleep(ms(20)).await;
+    rig.window.set(Phase::PostRuntime, Instant::now() + ms(500));
+    assert!(flush.await.unwrap().is_empty());
+    rig.assert_delivered(&[(S3, 1), (Https, 1)]);
+    assert_eq!(rig.breaker(Https), BreakerState::Closed);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sink_whose_time_is_up_as_the_grace_of_a_thaw_ends_has_timed_out() {
     let rig = pair();

@@ -240,7 +240,7 @@ async fn single_errors_at_random_divert_next_to_nothing() {
 async fn a_primary_that_stays_away_is_not_paid_for_more() {
     let hour = vec![(Duration::ZERO, Duration::from_hours(2))];
     for (way, most_requests, most_added) in [
-        (Say::Hang, 62, Duration::from_secs(11)),
+        (Say::Hang, 62, Duration::from_secs(12)),
         (Say::After(TRIP, 500), 90, ms(300)),
         (Say::Nothing(Failure::Refused), 90, ms(300)),
         (Say::Status(401), 63, ms(300)),
