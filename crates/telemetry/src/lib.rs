@@ -23,4 +23,5 @@ mod text;
 
 pub use decode::{Event, Events, Kind, MALFORMED, MOST_ELEMENTS, decode};
 pub use platform::Platform;
+pub use scan::is_json;
 pub use severity::Severity;

@@ -18,6 +18,16 @@ pub(crate) const MOST_DEPTH: u32 = 126;
 const SAFE_INTEGER_DIGITS: usize = 200;
 const SAFE_EXPONENT_DIGITS: usize = 2;
 
+/// Whether the text is one JSON value, and nothing that common readers refuse. Takes no memory, whatever
+/// the text is.
+pub fn is_json(text: &str) -> bool {
+    let mut scanner = Scanner::new(text.as_bytes(), 0);
+    scanner.space();
+    let is_value = scanner.value().is_ok() && !scanner.is_unreadable;
+    scanner.space();
+    is_value && scanner.peek().is_none()
+}
+
 /// The text at the scanner's place is not JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotJson;

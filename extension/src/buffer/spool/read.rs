@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use backstop_delivery::{EnvironmentId, Record, RecordId, Wall};
+use backstop_telemetry::is_json;
 use bytes::{BufMut as _, BytesMut};
 
 use super::frame::{COUNT_BYTES, HEADER_BYTES, RECORD_BYTES, RECORDS, START_BYTES};
@@ -18,6 +19,9 @@ use crate::buffer::runs::Runs;
 /// Records are decoded when this many bytes or records of one frame are together.
 const CHUNK_BYTES: usize = 64 * 1024;
 const CHUNK_RECORDS: usize = 512;
+/// What is larger is only decoded if it is JSON, as all that we write is: the decoder makes up to six bytes
+/// of one where it is not.
+const MOST_UNSEEN: usize = 2 * CHUNK_BYTES;
 /// What a record costs beside its text, before it is one.
 const LEAST_COST: usize = 72;
 
@@ -224,6 +228,11 @@ impl Records<'_> {
         body.put_u8(b']');
         let cost = body.len() + ids.len() * LEAST_COST;
         let length = body.len() as u64;
+        if body.len() > MOST_UNSEEN && !str::from_utf8(&body).is_ok_and(is_json) {
+            self.contents.foreign += length;
+            self.waste(cost);
+            return;
+        }
         let body = body.freeze();
         let events: Vec<_> = backstop_telemetry::decode(&body, self.received).collect();
         self.contents.work.decoded += ids.len();

@@ -82,6 +82,33 @@ fn a_record_beyond_the_bound_is_not_read() {
     assert!(contents.is_cut_short);
 }
 
+/// The decoder would keep their text, at six bytes for one.
+#[test]
+fn a_large_record_that_nobody_wrote_so_is_not_decoded() {
+    let event = |text: &[u8]| {
+        let start = br#""time":"t","type":"function","record":""#.as_slice();
+        [start, text, b"\""].concat()
+    };
+    let size = 200 * 1024;
+    for (text, is_taken) in [
+        (event(&vec![b'a'; size]), true),
+        (event("ä".repeat(size / 2).as_bytes()), true),
+        (event(&vec![1; size]), false),
+        (event(&vec![0xff; size]), false),
+        (vec![b'"'; size], false),
+    ] {
+        let whole = forged([
+            records([(1, text.clone())]),
+            records([(2, event(b"after"))]),
+        ]);
+        let contents = found(&whole);
+        let expected: &[u64] = if is_taken { &[1, 2] } else { &[2] };
+        assert_eq!(sequences(&contents), expected, "{:?}…", &text[..50]);
+        assert_eq!(contents.work.decoded, expected.len());
+        assert_eq!(contents.foreign > size as u64, !is_taken);
+    }
+}
+
 #[test]
 fn one_id_again_and_again_is_decoded_once_for_each_chunk_at_most() {
     let text = br#""time":"t","type":"function","record":1"#;
