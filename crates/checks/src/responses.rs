@@ -14,7 +14,6 @@
 //! that was counted without being given always is.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -24,8 +23,8 @@ use backstop_config::{
 };
 use backstop_delivery::{
     Answer, Batch, Chain, ChainParts, DropReason, Jitter, LinkSettings, Notice, Observer, Part,
-    Phase, Role, SharedLedger, Sink, SinkFuture, SinkName, SystemClock, Verdict, Window,
-    WindowControl,
+    PartAnswer, Phase, Role, SharedLedger, Sink, SinkFuture, SinkName, SystemClock, Verdict,
+    Window, WindowControl,
 };
 use backstop_sinks::{FirehoseSink, HttpsSink, S3Sink, SharedHttp};
 use bytes::Bytes;
@@ -387,12 +386,10 @@ impl Sink for Judged {
         Box::pin(async move {
             let answer = self.sink.send(batch, parts).await;
             let taken = match &answer {
-                Answer::Partial { failed, .. } => {
-                    assert!(
-                        failed.iter().all(|index| *index < parts.len()),
-                        "{failed:?}"
-                    );
-                    parts.len() - failed.iter().collect::<BTreeSet<_>>().len()
+                Answer::Parts { parts: answers, .. } => {
+                    assert_eq!(answers.len(), parts.len(), "{answers:?}");
+                    let is_taken = |answer: &&PartAnswer| **answer == PartAnswer::Taken;
+                    answers.iter().filter(is_taken).count()
                 }
                 answer if answer.verdict(Role::Fallback) == Verdict::Delivered => parts.len(),
                 _ => 0,

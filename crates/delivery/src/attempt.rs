@@ -1,6 +1,5 @@
 //! The attempts to get one batch into one sink, with backoff, inside the sink's share of the window.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -12,8 +11,8 @@ use crate::batch::Batch;
 use crate::breaker::Permit;
 use crate::chain::Chain;
 use crate::link::{LEAST_BUDGET, Link};
-use crate::outcome::{Answer, Cause, Failure, Verdict};
-use crate::sink::{Notice, Part, SinkFuture};
+use crate::outcome::{Answer, Cause, Failure, PartAnswer, Verdict};
+use crate::sink::{Notice, Part, Role, SinkFuture};
 use crate::window::{Limit, Phase, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
@@ -49,7 +48,8 @@ pub(crate) struct Terms {
 
 /// Tries until the sink takes the batch, the batch must go elsewhere, or the time is up.
 ///
-/// Where a sink takes a part, the batch shrinks to what it did not take.
+/// Where a sink takes a part, the batch shrinks to what it did not take. What it refuses by name leaves the
+/// batch for `refused`.
 pub(crate) async fn attempts(
     chain: &Chain,
     link: &Link,
@@ -57,6 +57,7 @@ pub(crate) async fn attempts(
     mut parts: Vec<Part>,
     window: &mut WindowView,
     terms: Terms,
+    refused: &mut Vec<(Batch, Cause)>,
 ) -> Outcome {
     let Terms {
         permit, reserve, ..
@@ -70,7 +71,9 @@ pub(crate) async fn attempts(
     loop {
         let started = Instant::now();
         let limit = limit(link, terms, window.current().epoch);
-        let answer = send_once(link, batch, &parts, window, limit).await;
+        let answer = send_once(link, batch, &parts, window, limit)
+            .await
+            .proven(parts.len());
         let verdict = answer.verdict(link.role);
         let cause = answer.cause();
         let took = started.elapsed();
@@ -102,11 +105,20 @@ pub(crate) async fn attempts(
                 return Outcome::Diverted(cause);
             }
             Verdict::Retry { after } => after,
-            Verdict::RetryParts(failed) => {
-                let unheard = matches!(answer, Answer::Partial { unheard: true, .. });
-                keep_failed(chain, link, batch, &mut parts, (&failed, unheard));
+            Verdict::Parts => {
+                let named = part_ways(chain, link, batch, &mut parts, &answer);
+                refused.extend(named.map(|batch| {
+                    (
+                        batch,
+                        Cause {
+                            reason: "rejected",
+                            ..cause
+                        },
+                    )
+                }));
                 if batch.is_empty() {
-                    // It named only parts that there are not.
+                    link.state().observe(took);
+                    sink_is_well(chain, link);
                     return Outcome::Delivered;
                 }
                 None
@@ -139,7 +151,7 @@ pub(crate) async fn attempts(
                 // often than time-outs, nothing else would ever tell that it hangs.
                 failure.used_its_budget() || failure == Failure::Thawed
             }
-            Answer::Status { .. } | Answer::Partial { .. } => false,
+            Answer::Status { .. } | Answer::Parts { .. } => false,
         };
         failures += 1;
         let opened = sink_failed(chain, link, (cause, took), at_once, retry_after);
@@ -271,34 +283,43 @@ fn sink_failed(
     opened
 }
 
-/// Counts the parts the sink took as delivered, and shrinks the batch to the others, which are
-/// ambiguous where the sink said nothing of them.
-fn keep_failed(
+/// Counts the parts that the sink took as delivered, hands back those that it refused, and shrinks the batch to
+/// the others, which are ambiguous where the sink said nothing of them.
+fn part_ways(
     chain: &Chain,
     link: &Link,
     batch: &mut Batch,
     parts: &mut Vec<Part>,
-    (failed, unheard): (&[usize], bool),
-) {
-    let failed: HashSet<usize> = failed.iter().copied().collect();
-    let mut kept: Vec<Part> = Vec::new();
-    let mut keep = vec![false; batch.len()];
-    for (index, part) in parts.drain(..).enumerate() {
-        if failed.contains(&index) {
-            keep[part.records.clone()].fill(true);
-            let start = kept.last().map_or(0, |last| last.records.end);
-            kept.push(Part {
+    answer: &Answer,
+) -> Option<Batch> {
+    let Answer::Parts { parts: answers, .. } = answer else {
+        return None;
+    };
+    let mut fates = vec![PartAnswer::Unheard; batch.len()];
+    let mut waiting: Vec<Part> = Vec::new();
+    for (part, answer) in parts.drain(..).zip(answers) {
+        // What the last sink in the chain refuses has nowhere else to go: it waits.
+        let fate = match (*answer, link.role) {
+            (PartAnswer::Refused, Role::Fallback) => PartAnswer::Retry,
+            (answer, _) => answer,
+        };
+        fates[part.records.clone()].fill(fate);
+        if matches!(fate, PartAnswer::Retry | PartAnswer::Unheard) {
+            let start = waiting.last().map_or(0, |last| last.records.end);
+            waiting.push(Part {
                 records: start..start + part.records.len(),
                 ..part
             });
         }
     }
-    let taken = keep.iter().filter(|kept| !**kept).count();
-    chain.count_delivered(link, batch, taken);
-    let mut keep = keep.into_iter();
-    batch.retain(|_| keep.next().unwrap_or_default());
-    *parts = kept;
-    if unheard {
+    *parts = waiting;
+    let count = |fate| fates.iter().filter(|it| **it == fate).count();
+    chain.count_delivered(link, batch, count(PartAnswer::Taken));
+    if count(PartAnswer::Unheard) > 0 {
         batch.mark_ambiguous();
     }
+    let refused = batch.take_out(&fates, &PartAnswer::Refused);
+    fates.retain(|fate| *fate != PartAnswer::Refused);
+    batch.take_out(&fates, &PartAnswer::Taken);
+    refused
 }

@@ -114,6 +114,21 @@ impl Batch {
         }
     }
 
+    /// Takes out the records at which `fates` has this one, in order; `None` where there is none.
+    pub(crate) fn take_out<T: PartialEq>(&mut self, fates: &[T], fate: &T) -> Option<Self> {
+        let mut out = self.clone_state();
+        let mut kept = Vec::with_capacity(self.records.len());
+        for (index, record) in std::mem::take(&mut self.records).into_iter().enumerate() {
+            if fates.get(index) == Some(fate) {
+                out.records.push(record);
+            } else {
+                kept.push(record);
+            }
+        }
+        self.records = kept;
+        (!out.is_empty()).then_some(out)
+    }
+
     /// One batch of several that share a fate from now on, in order; `None` of none.
     pub(crate) fn merge(batches: Vec<Self>) -> Option<Self> {
         batches.into_iter().reduce(|mut all, next| {

@@ -156,6 +156,7 @@ impl Chain {
         mut batch: Batch,
         window: &mut WindowView,
         offer: Offer,
+        refused: &mut Vec<(Batch, Refusal)>,
     ) -> Step {
         let began_in = window.current().phase;
         let mut unasked = self.order(began_in);
@@ -240,7 +241,14 @@ impl Chain {
                 role: link.role,
                 cause,
             };
-            match attempts(self, link, &mut batch, parts, window, terms).await {
+            let mut alone = Vec::new();
+            let outcome = attempts(self, link, &mut batch, parts, window, terms, &mut alone).await;
+            refused.extend(
+                alone
+                    .into_iter()
+                    .map(|(batch, cause)| (batch, refusal(cause))),
+            );
+            match outcome {
                 Outcome::Delivered => {
                     self.count_delivered(link, &batch, batch.len());
                     return match link.role {

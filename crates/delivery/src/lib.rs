@@ -39,7 +39,7 @@ pub use detail::{Detail, NoCredentials, RegionName};
 pub use isolation::{Divisible, Isolation, Turn};
 pub use ledger::{DropReason, Ledger, SharedLedger};
 pub use link::LinkSettings;
-pub use outcome::{Answer, Cause, Failure, Verdict};
+pub use outcome::{Answer, Cause, Failure, PartAnswer, Verdict};
 pub use record::{EnvironmentId, Record, RecordId};
 pub use sink::{Notice, Observer, Part, Role, Sink, SinkFuture, SinkName};
 pub use window::{Phase, Window, WindowControl, WindowView};

@@ -55,6 +55,7 @@ impl Chain {
         };
         let mut left = Vec::new();
         let mut dead = DeadLetters::default();
+        let mut named = Vec::new();
         let mut last_refusal = None;
         let mut is_cut_for_a_fallback = false;
         let mut unresolved = Vec::new();
@@ -88,7 +89,12 @@ impl Chain {
                     break;
                 }
             };
-            let alone = match self.offer_once(batch, &mut window, offer).await {
+            let step = self.offer_once(batch, &mut window, offer, &mut named).await;
+            for (batch, refusal) in named.drain(..) {
+                dead.add(batch, refusal, DeadLetter::Rejected);
+                offer.has_dead = true;
+            }
+            let alone = match step {
                 Step::Taken => {
                     isolation.taken();
                     continue;
@@ -156,7 +162,9 @@ impl Chain {
         let mut queue = VecDeque::from(batches);
         let mut left = Vec::new();
         while let Some(batch) = queue.pop_front() {
-            match self.offer_once(batch, window, offer).await {
+            // The primary, which alone names what it refuses, is not asked here.
+            let step = self.offer_once(batch, window, offer, &mut Vec::new()).await;
+            match step {
                 Step::Taken | Step::Settled => {}
                 Step::Left(batch) => left.push(batch),
                 Step::Cut(head, tail) => {

@@ -17,14 +17,14 @@ pub enum Answer {
         /// What is known beyond the status.
         detail: Option<Detail>,
     },
-    /// The sink took the batch but for these parts.
-    Partial {
-        /// The parts it did not take, by index.
-        failed: Vec<usize>,
-        /// What it said of them.
+    /// The sink answered for each part by itself.
+    Parts {
+        /// What it said of each, in their order.
+        parts: Vec<PartAnswer>,
+        /// The status of those that it did not take, or of the first of them.
         code: u16,
-        /// It said nothing of some of them: those it may have taken all the same.
-        unheard: bool,
+        /// What is known beyond the status.
+        detail: Option<Detail>,
     },
     /// No answer came.
     None(Failure),
@@ -44,6 +44,19 @@ impl Answer {
             detail,
         }
     }
+}
+
+/// What a sink said of one part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartAnswer {
+    /// It has it.
+    Taken,
+    /// Not now: the same part may be taken later.
+    Retry,
+    /// It will never take it.
+    Refused,
+    /// It said nothing of it: it may have it or not.
+    Unheard,
 }
 
 /// Why no answer came.
@@ -163,8 +176,8 @@ pub enum Verdict {
         /// Not before this has passed.
         after: Option<Duration>,
     },
-    /// As `Retry`, for these parts alone; the others are delivered.
-    RetryParts(Vec<usize>),
+    /// Each part goes its own way.
+    Parts,
     /// No retry: the breaker opens and the next sink is tried.
     Stop,
     /// Too large: split, and try the halves.
@@ -175,11 +188,24 @@ pub enum Verdict {
 }
 
 impl Answer {
+    /// The same, unless it speaks of another number of parts than were sent: then nobody knows what it means.
+    pub(crate) fn proven(self, sent: usize) -> Self {
+        match self {
+            Self::Parts { ref parts, .. } if parts.len() != sent => Self::None(Failure::Unproven),
+            answer => answer,
+        }
+    }
+
     /// The classification table of the design, in one place.
     pub fn verdict(&self, role: Role) -> Verdict {
         match self {
-            Self::Partial { failed, .. } if failed.is_empty() => Verdict::Delivered,
-            Self::Partial { failed, .. } => Verdict::RetryParts(failed.clone()),
+            Self::Parts { parts, .. } => {
+                if parts.iter().all(|part| *part == PartAnswer::Taken) {
+                    Verdict::Delivered
+                } else {
+                    Verdict::Parts
+                }
+            }
             Self::None(_) => Verdict::Retry { after: None },
             Self::Status {
                 code, retry_after, ..
@@ -212,10 +238,20 @@ impl Answer {
                 status: None,
                 detail: failure.detail(),
             },
-            Self::Partial { code, .. } => Cause {
-                reason: "partial",
+            Self::Parts {
+                parts,
+                code,
+                detail,
+            } => Cause {
+                reason: if parts.contains(&PartAnswer::Retry)
+                    || parts.contains(&PartAnswer::Unheard)
+                {
+                    "partial"
+                } else {
+                    "rejected"
+                },
                 status: Some(*code),
-                detail: None,
+                detail: *detail,
             },
             Self::Status { code, detail, .. } => Cause {
                 reason: reason_of(*code),
@@ -317,16 +353,24 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_success_retries_its_failed_parts_alone() {
-        let answer = |failed| Answer::Partial {
-            failed,
-            code: 503,
-            unheard: false,
-        };
-        assert_eq!(answer(vec![]).verdict(Role::Fallback), Verdict::Delivered);
-        assert_eq!(
-            answer(vec![2]).verdict(Role::Fallback),
-            Verdict::RetryParts(vec![2])
-        );
+    fn parts_that_were_all_taken_are_a_delivery_and_others_go_their_own_way() {
+        use PartAnswer::{Refused, Retry, Taken, Unheard};
+        for (parts, verdict, reason) in [
+            (vec![], Verdict::Delivered, None),
+            (vec![Taken, Taken], Verdict::Delivered, None),
+            (vec![Taken, Retry], Verdict::Parts, Some("partial")),
+            (vec![Unheard, Refused], Verdict::Parts, Some("partial")),
+            (vec![Taken, Refused], Verdict::Parts, Some("rejected")),
+        ] {
+            let answer = Answer::Parts {
+                parts,
+                code: 503,
+                detail: None,
+            };
+            assert_eq!(answer.verdict(Role::Fallback), verdict);
+            if let Some(reason) = reason {
+                assert_eq!(answer.cause().reason, reason);
+            }
+        }
     }
 }

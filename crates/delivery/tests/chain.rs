@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use backstop_delivery::{BreakerState, DropReason, Failure, Phase, Role, SinkName};
+use backstop_delivery::{BreakerState, DropReason, Failure, PartAnswer, Phase, Role, SinkName};
 use support::{Rig, Say, batch, ms};
 use tokio::time::Instant;
 
@@ -432,7 +432,13 @@ async fn what_a_fallback_refuses_goes_to_the_next_and_is_never_given_up() {
 async fn a_partial_success_sends_only_the_failed_parts_again() {
     let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
     // Parts of two records; of five parts the second and the last fail, then all go through.
-    rig.say_in_turn(Firehose, [Say::Partial(vec![1, 4]), Say::Partial(vec![])]);
+    rig.say_in_turn(
+        Firehose,
+        [
+            Say::Parts(PartAnswer::Retry, vec![1, 4]),
+            Say::Parts(PartAnswer::Retry, vec![]),
+        ],
+    );
     assert!(
         rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
             .await
@@ -448,7 +454,7 @@ async fn a_partial_success_sends_only_the_failed_parts_again() {
 #[tokio::test(start_paused = true)]
 async fn parts_that_nothing_was_heard_of_are_ambiguous_and_the_others_are_not() {
     let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
-    rig.say(Firehose, Say::PartialUnheard(vec![0]));
+    rig.say(Firehose, Say::Parts(PartAnswer::Unheard, vec![0]));
     assert!(
         rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
             .await
@@ -461,7 +467,7 @@ async fn parts_that_nothing_was_heard_of_are_ambiguous_and_the_others_are_not() 
 #[tokio::test(start_paused = true)]
 async fn what_a_partial_success_leaves_goes_on_to_the_next_sink_alone() {
     let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
-    rig.say(Firehose, Say::Partial(vec![0]));
+    rig.say(Firehose, Say::Parts(PartAnswer::Retry, vec![0]));
     assert!(
         rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
             .await

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use backstop_delivery::{Batch, Failure, Phase, Role, SinkName};
+use backstop_delivery::{Batch, Failure, PartAnswer, Phase, Role, SinkName};
 use proptest::prelude::*;
 use support::{Rig, Say, batch, ms};
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ fn say() -> impl Strategy<Value = Say> {
         2 => (1u64..400, prop::sample::select(vec![200, 503])).prop_map(|(wait, code)| Say::After(ms(wait), code)),
         1 => (0u64..3000).prop_map(|wait| Say::RetryAfter(429, ms(wait))),
         1 => (0usize..20).prop_map(|most| Say::TooLarge { most, never: None }),
-        1 => prop::collection::vec(0usize..3, 0..3).prop_map(Say::Partial),
+        1 => (prop::sample::select(vec![PartAnswer::Retry, PartAnswer::Refused, PartAnswer::Unheard]), prop::collection::vec(0usize..3, 0..3)).prop_map(|(answer, parts)| Say::Parts(answer, parts)),
     ]
 }
 

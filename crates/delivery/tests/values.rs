@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use backstop_delivery::{
     Answer, Backoff, Batch, Breaker, Cause, Civil, Clock as _, DropReason, EnvironmentId, Failure,
-    Jitter, Ledger, Permit, Phase, Record, RecordId, SharedLedger, SinkName, SystemClock, Wall,
-    Window, WindowControl,
+    Jitter, Ledger, PartAnswer, Permit, Phase, Record, RecordId, SharedLedger, SinkName,
+    SystemClock, Wall, Window, WindowControl,
 };
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -351,10 +351,10 @@ fn causes_have_names_that_stay() {
         assert_eq!(cause, expected);
         assert_eq!(cause.to_string(), format!("{reason} (status {code})"));
     }
-    let partial = Answer::Partial {
-        failed: vec![1],
+    let partial = Answer::Parts {
+        parts: vec![PartAnswer::Taken, PartAnswer::Retry],
         code: 500,
-        unheard: false,
+        detail: None,
     };
     assert_eq!(partial.cause().to_string(), "partial (status 500)");
     let sinks = [SinkName::Https, SinkName::Firehose, SinkName::S3];

@@ -13,7 +13,7 @@ use aws_sdk_firehose::config::{
 use aws_sdk_firehose::primitives::Blob;
 use aws_sdk_firehose::types::{PutRecordBatchResponseEntry, Record as FirehoseRecord};
 use backstop_config::AwsSettings;
-use backstop_delivery::{Answer, Batch, Failure, Part, Sink, SinkFuture, SinkName};
+use backstop_delivery::{Answer, Batch, Failure, Part, PartAnswer, Sink, SinkFuture, SinkName};
 use bytes::Bytes;
 
 use crate::aws::{Credentials, OnNeed, SdkHttp, answer, timeouts_off};
@@ -79,7 +79,7 @@ impl FirehoseSink {
             return Answer::status(413);
         }
         let client = self.client.get_or_build(|| self.build());
-        let mut failed = Vec::new();
+        let mut answers = vec![PartAnswer::Taken; parts.len()];
         let mut said = 200;
         for call in calls(parts) {
             match self.put_call(&client, &parts[call.clone()]).await {
@@ -87,29 +87,33 @@ impl FirehoseSink {
                     if let Some((_, code)) = refused.first() {
                         said = *code;
                     }
-                    failed.extend(refused.into_iter().map(|(index, _)| call.start + index));
+                    for (index, _) in refused {
+                        answers[call.start + index] = PartAnswer::Retry;
+                    }
                 }
                 // What earlier calls took is taken: the rest failed, each part for itself.
                 Err(answer) if call.start > 0 => {
-                    failed.extend(call.start..parts.len());
-                    let (code, unheard) = match answer {
-                        Answer::Status { code, .. } => (code, false),
-                        Answer::Partial { code, unheard, .. } => (code, unheard),
-                        Answer::None(failure) => (503, failure.is_ambiguous()),
+                    let (code, fate) = match answer {
+                        Answer::Status { code, .. } | Answer::Parts { code, .. } => {
+                            (code, PartAnswer::Retry)
+                        }
+                        Answer::None(failure) if failure.is_ambiguous() => {
+                            (503, PartAnswer::Unheard)
+                        }
+                        Answer::None(_) => (503, PartAnswer::Retry),
                     };
-                    return Answer::Partial {
-                        failed,
-                        code,
-                        unheard,
-                    };
+                    said = code;
+                    answers[call.start..].fill(PartAnswer::Retry);
+                    answers[call].fill(fate);
+                    break;
                 }
                 Err(answer) => return answer,
             }
         }
-        Answer::Partial {
-            failed,
+        Answer::Parts {
+            parts: answers,
             code: said,
-            unheard: false,
+            detail: None,
         }
     }
 

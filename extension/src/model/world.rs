@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop_delivery::{
-    Answer, Batch, Clock, Failure, Notice, Observer, Part, RecordId, Sink, SinkFuture, SinkName,
-    Wall,
+    Answer, Batch, Clock, Failure, Notice, Observer, Part, PartAnswer, RecordId, Sink, SinkFuture,
+    SinkName, Wall,
 };
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
@@ -292,16 +292,21 @@ impl ModelSink {
                 };
                 let places = Self::take(&self.state, &numbers(&taken));
                 self.hear(places);
-                if failed.is_empty() {
-                    return Answer::status(200);
+                let mut answers = vec![PartAnswer::Taken; taken.len() + failed.len()];
+                for (index, _) in &failed {
+                    answers[*index] = if unheard {
+                        PartAnswer::Unheard
+                    } else {
+                        PartAnswer::Retry
+                    };
                 }
                 if unheard {
                     Self::take(&self.state, &numbers(&failed));
                 }
-                Answer::Partial {
-                    failed: failed.iter().map(|part| part.0).collect(),
+                Answer::Parts {
+                    parts: answers,
                     code: 503,
-                    unheard,
+                    detail: None,
                 }
             }
             Manner::Strict(code, every, wait) => {

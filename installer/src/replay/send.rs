@@ -166,7 +166,7 @@ impl Sender {
                 }
                 Verdict::Retry { after } => after,
                 // Nothing that is posted over HTTP is taken in parts.
-                Verdict::RetryParts(_) => None,
+                Verdict::Parts => None,
             };
             failures += 1;
             if failures >= MOST_ATTEMPTS {

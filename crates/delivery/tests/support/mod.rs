@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use backstop_delivery::{
     Answer, Batch, BreakerState, Chain, ChainParts, Clock, Diverted, EnvironmentId, Failure,
-    Jitter, LinkSettings, Notice, Observer, Part, Phase, Record, RecordId, Role, SharedLedger,
-    Sink, SinkFuture, SinkName, Wall, Window, WindowControl, WindowView,
+    Jitter, LinkSettings, Notice, Observer, Part, PartAnswer, Phase, Record, RecordId, Role,
+    SharedLedger, Sink, SinkFuture, SinkName, Wall, Window, WindowControl, WindowView,
 };
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -39,9 +39,10 @@ pub(crate) enum Say {
     After(Duration, u16),
     Nothing(Failure),
     Hang,
-    Partial(Vec<usize>),
-    /// The same, without a word of the parts that it did not take.
-    PartialUnheard(Vec<usize>),
+    /// This of each part.
+    Each(Vec<PartAnswer>),
+    /// This of the parts with these indices, and that it has the others.
+    Parts(PartAnswer, Vec<usize>),
     /// 200 at that moment, but read only some turns of the runtime later.
     Unread(Duration),
     /// This status for a batch with one of these records in it, after so long; else 200.
@@ -59,6 +60,8 @@ pub(crate) enum Say {
 pub(crate) struct Script {
     pub(crate) always: Option<Say>,
     pub(crate) in_turn: VecDeque<Say>,
+    /// How many records it takes together, where that is not the sink's own way.
+    pub(crate) records_in_a_part: Option<usize>,
     pub(crate) calls: Vec<Call>,
     pub(crate) resets: usize,
 }
@@ -100,12 +103,13 @@ impl Sink for ScriptedSink {
     }
 
     fn encode(&self, batch: &Batch) -> Vec<Part> {
-        // Firehose's way: several parts. The others': one.
-        let step = if self.name == SinkName::Firehose {
+        // Firehose's way: several parts. The others': one, unless a test wants it otherwise.
+        let own = self.script.lock().unwrap().records_in_a_part;
+        let step = own.unwrap_or(if self.name == SinkName::Firehose {
             2
         } else {
             batch.len()
-        };
+        });
         (0..batch.len())
             .step_by(step)
             .map(|start| {
@@ -150,16 +154,25 @@ impl Sink for ScriptedSink {
                 }
                 Say::Nothing(failure) => Answer::None(failure),
                 Say::Hang | Say::DownIn(..) => std::future::pending().await,
-                Say::Partial(failed) => Answer::Partial {
-                    failed,
+                Say::Each(parts) => Answer::Parts {
+                    parts,
                     code: 503,
-                    unheard: false,
+                    detail: None,
                 },
-                Say::PartialUnheard(failed) => Answer::Partial {
-                    failed,
-                    code: 503,
-                    unheard: true,
-                },
+                Say::Parts(fate, failed) => {
+                    let fate_of = |index: usize| {
+                        if failed.contains(&index) {
+                            fate
+                        } else {
+                            PartAnswer::Taken
+                        }
+                    };
+                    Answer::Parts {
+                        parts: (0..parts.len()).map(fate_of).collect(),
+                        code: 503,
+                        detail: None,
+                    }
+                }
                 Say::Unread(delay) => {
                     sleep(delay).await;
                     for _ in 0..3 {
@@ -185,10 +198,7 @@ impl Sink for ScriptedSink {
                 Answer::Status {
                     code: 200..=299, ..
                 } => sequences,
-                Answer::Partial { failed, .. } => {
-                    let (_, taken) = split_parts(parts, batch, failed);
-                    taken
-                }
+                Answer::Parts { parts: answers, .. } => taken_parts(parts, batch, answers),
                 Answer::Status { .. } | Answer::None(_) => Vec::new(),
             };
             self.script.lock().unwrap().calls[index].taken = taken;
@@ -201,22 +211,13 @@ impl Sink for ScriptedSink {
     }
 }
 
-/// The sequences in the parts that failed, and in those that did not.
-fn split_parts(parts: &[Part], batch: &Batch, failed: &[usize]) -> (Vec<u64>, Vec<u64>) {
-    let mut both = (Vec::new(), Vec::new());
-    for (index, part) in parts.iter().enumerate() {
-        let side = if failed.contains(&index) {
-            &mut both.0
-        } else {
-            &mut both.1
-        };
-        side.extend(
-            batch.records()[part.records.clone()]
-                .iter()
-                .map(|record| record.id().sequence),
-        );
-    }
-    both
+/// The sequences in the parts that were taken.
+fn taken_parts(parts: &[Part], batch: &Batch, answers: &[PartAnswer]) -> Vec<u64> {
+    let both = parts.iter().zip(answers);
+    both.filter(|(_, answer)| **answer == PartAnswer::Taken)
+        .flat_map(|(part, _)| &batch.records()[part.records.clone()])
+        .map(|record| record.id().sequence)
+        .collect()
 }
 
 /// Wall time that runs with tokio's paused clock.
@@ -295,6 +296,11 @@ impl Rig {
 
     pub(crate) fn say(&self, sink: SinkName, say: Say) {
         self.script(sink).lock().unwrap().always = Some(say);
+    }
+
+    /// From now on the sink takes and refuses records in parts of this size.
+    pub(crate) fn split(&self, sink: SinkName, records: usize) {
+        self.scripts[&sink].lock().unwrap().records_in_a_part = Some(records);
     }
 
     pub(crate) fn say_in_turn<const N: usize>(&self, sink: SinkName, says: [Say; N]) {
