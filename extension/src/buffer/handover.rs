@@ -79,6 +79,7 @@ impl Handover {
     /// From now on a freeze may come, or a kill: all that waits is kept. Copies that the function has
     /// removed are made again.
     pub(crate) fn keep(&mut self, buffer: &mut Buffer, ledger: &Ledger) {
+        self.spool.note_received(ledger.received());
         let kept = self.spool.keep(buffer);
         self.or_warn(kept);
         self.count_if_lost(ledger);
@@ -177,6 +178,11 @@ impl Handover {
 /// Brings the new run's ledger in line with what was found. Says how many records are lost.
 fn take_over(ledger: &mut Ledger, before: Option<Ledger>, found: &Contents) -> u64 {
     let there = found.len() as u64;
+    // What a torn frame had is lost, unless the counts know of it: then they know too what became of it.
+    let known = before.as_ref().map_or(0, Ledger::received);
+    let torn = found
+        .torn_records
+        .min(found.torn_received.saturating_sub(known));
     let left = match (before, found.left) {
         // It wrote its ledger line, with these as pending.
         (_, Some(left)) => {
@@ -187,12 +193,12 @@ fn take_over(ledger: &mut Ledger, before: Option<Ledger>, found: &Contents) -> u
             *ledger = before;
             // More than pending: delivered or dropped and not yet struck off the spool, so that they go out
             // again; or received since, of which the spool is the only witness.
-            let left = ledger.pending().max(there + found.torn_records);
+            let left = ledger.pending().max(there + torn);
             ledger.receive(left - ledger.pending());
             left
         }
         (None, None) => {
-            let left = there + found.torn_records;
+            let left = there + torn;
             ledger.recover(left);
             left
         }

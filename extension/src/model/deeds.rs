@@ -28,7 +28,7 @@ pub(super) fn perform(deed: Deed, directory: &Path) {
 /// first bytes did: with less it is the moment before, and nothing was looked at.
 pub(super) fn tear(path: &Path, bytes: u64) {
     const HEADER: usize = 8;
-    const FIRST: u64 = HEADER as u64 + 5;
+    const FIRST: u64 = HEADER as u64 + 13;
     let spool = fs::read(path).unwrap_or_default();
     let (mut at, mut last) = (20, None);
     while let Some((header, _)) = spool.get(at..).and_then(|rest| rest.split_first_chunk()) {

@@ -168,7 +168,7 @@ mod tests {
     fn place() -> Place {
         Place {
             account: "111122223333".to_owned(),
-            region: "eu-west-1".to_owned(),
+            region: "cn-north-1".to_owned(),
         }
     }
 
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_function_needs_what_its_fallbacks_do_and_nothing_else() {
         assert!(needed(&[("BACKSTOP_PRIMARY_URL", "https://host/")]).is_empty());
-        let key = "arn:aws-cn:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let key = "arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
         let all = [
             ("BACKSTOP_FIREHOSE_STREAM", "logs"),
             ("BACKSTOP_S3_BUCKET", "archive"),
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(
             needed(&all),
             [
-                "firehose:PutRecordBatch arn:aws-cn:firehose:eu-west-1:111122223333:deliverystream/logs",
+                "firehose:PutRecordBatch arn:aws-cn:firehose:cn-north-1:111122223333:deliverystream/logs",
                 &format!("kms:GenerateDataKey {key}"),
                 "s3:PutObject arn:aws-cn:s3:::archive/a/b/*",
             ]

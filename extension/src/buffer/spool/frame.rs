@@ -5,7 +5,7 @@
 //! header  = "BKSPOOL2" generation:u64 crc32:u32                 numbers are little-endian
 //! frame   = length:u32 crc32(generation payload):u32 payload
 //! end     = 0:u32
-//! payload = 'R' count:u32 { environment:u64 sequence:u64 length:u32 fragment }*   records
+//! payload = 'R' count:u32 received:u64 { environment:u64 sequence:u64 length:u32 fragment }*   records
 //!         | 'X' { environment:u64 first:u64 last:u64 }*                 struck off: these no longer wait
 //!         | 'B' group*                                                  batches of records that are in the file
 //! group   = flags:u8 created:u64 runs:u32 { environment first last }*
@@ -41,8 +41,9 @@ pub(super) const RECORD_BYTES: usize = 8 + 8 + 4;
 /// No frame has more records: it takes none once it is full.
 pub(super) const MOST_FRAME_RECORDS: u64 = (FRAME_BYTES / RECORD_BYTES) as u64 + 1;
 pub(super) const RUN_BYTES: usize = 24;
-/// How many records a frame has.
+/// How many records a frame has, and how many the environment had received by then.
 pub(super) const COUNT_BYTES: usize = 4;
+pub(super) const RECEIVED_BYTES: usize = 8;
 /// What a group takes beside its runs.
 pub(super) const GROUP_BYTES: usize = 1 + 8 + 4;
 
@@ -85,11 +86,13 @@ impl<'a> Frames<'a> {
         Self { out, generation }
     }
 
-    /// Records, as many of these as fit into a frame and into `room` bytes. Says how many.
+    /// Records, as many of these as fit into a frame and into `room` bytes, and how many the environment
+    /// has `received` by now. Says how many there are.
     pub(super) fn records<'r>(
         &mut self,
         records: &mut Peekable<impl Iterator<Item = &'r Record>>,
         room: u64,
+        received: u64,
     ) -> usize {
         let mut count = 0_u32;
         self.frame(RECORDS, |out, start| {
@@ -98,6 +101,7 @@ impl<'a> Frames<'a> {
                 out.len() - start < FRAME_BYTES && after as u64 <= room
             };
             out.extend_from_slice(&[0; COUNT_BYTES]);
+            out.extend_from_slice(&received.to_le_bytes());
             while let Some(record) = records.next_if(|record| fits(out, record)) {
                 let id = record.id();
                 out.extend_from_slice(&id.environment.0.to_le_bytes());
@@ -106,7 +110,8 @@ impl<'a> Frames<'a> {
                 out.extend_from_slice(record.fragment());
                 count += 1;
             }
-            // First, for a write that a kill cuts short: the next run counts them as lost.
+            // Both first, for a write that a kill cuts short: the next run counts as lost what its
+            // ledger does not know of.
             let at = start + HEADER_BYTES + 1;
             out[at..at + COUNT_BYTES].copy_from_slice(&count.to_le_bytes());
         });

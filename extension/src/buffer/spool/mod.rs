@@ -51,6 +51,7 @@ pub(crate) struct Spool {
     due: Runs,
     is_cut_short: bool,
     was_lost: bool,
+    received: u64,
 }
 
 impl Spool {
@@ -63,7 +64,13 @@ impl Spool {
             due: Runs::default(),
             is_cut_short: false,
             was_lost: false,
+            received: 0,
         }
+    }
+
+    /// How many records the environment has received: frames that are written from now on say so.
+    pub(crate) fn note_received(&mut self, records: u64) {
+        self.received = records;
     }
 
     /// Where it is, for log lines.
@@ -253,8 +260,9 @@ impl Spool {
         if file.frames >= MOST_FRAMES / 2 {
             return Err(full("the spool has too many parts"));
         }
+        let received = self.received;
         let frame = |frames: &mut Frames<'_>| {
-            let records = frames.records(records, room);
+            let records = frames.records(records, room, received);
             Written {
                 frames: u32::from(records > 0),
                 runs: 0,

@@ -12,7 +12,7 @@ use backstop_delivery::{EnvironmentId, Record, RecordId, Wall};
 use backstop_telemetry::is_json;
 use bytes::{BufMut as _, BytesMut};
 
-use super::frame::{COUNT_BYTES, HEADER_BYTES, RECORD_BYTES, RECORDS, START_BYTES};
+use super::frame::{COUNT_BYTES, HEADER_BYTES, RECEIVED_BYTES, RECORD_BYTES, RECORDS, START_BYTES};
 use super::survey::Survey;
 use crate::buffer::runs::Runs;
 
@@ -37,6 +37,8 @@ pub struct Contents {
     pub torn: u64,
     /// Records that a torn frame says it had.
     pub torn_records: u64,
+    /// How many the environment had received when it was written, by the same words.
+    pub torn_received: u64,
     /// Bytes in whole frames that this extension did not write.
     pub foreign: u64,
     /// The bound was reached: more records may be in the file.
@@ -164,11 +166,12 @@ impl Records<'_> {
         left: &mut usize,
     ) -> io::Result<bool> {
         let mut chunk = Chunk::default();
-        let mut count = [0; COUNT_BYTES];
-        if *left <= COUNT_BYTES || !fill(reader, &mut count)? {
+        // What they say is only of use where the frame is torn.
+        let mut counts = [0; COUNT_BYTES + RECEIVED_BYTES];
+        if *left <= counts.len() || !fill(reader, &mut counts)? {
             return Ok(false);
         }
-        *left -= COUNT_BYTES;
+        *left -= counts.len();
         let mut is_ours = true;
         while *left > 0 {
             let mut header = [0; RECORD_BYTES];

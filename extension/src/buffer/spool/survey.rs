@@ -8,9 +8,9 @@ use std::time::Duration;
 use backstop_delivery::{EnvironmentId, Record, Wall};
 
 use super::frame::{
-    BATCHES, CLOSED, GROUP_BYTES, HEADER_BYTES, IS_AMBIGUOUS, IS_BATCH, MAGIC, MOST_FRAME_RECORDS,
-    MOST_FRAMES, MOST_RECORD_FRAME, MOST_RUNS, RECORD_BYTES, RECORDS, RUN_BYTES, START_BYTES,
-    STRUCK, hasher, start,
+    BATCHES, CLOSED, COUNT_BYTES, GROUP_BYTES, HEADER_BYTES, IS_AMBIGUOUS, IS_BATCH, MAGIC,
+    MOST_FRAME_RECORDS, MOST_FRAMES, MOST_RECORD_FRAME, MOST_RUNS, RECORD_BYTES, RECORDS,
+    RUN_BYTES, START_BYTES, STRUCK, hasher, start,
 };
 use super::read::{Contents, Group, Work, fill};
 use crate::buffer::runs::{Run, Runs};
@@ -98,7 +98,7 @@ impl Survey {
             // A torn frame over bytes of an earlier generation: what is after it is not torn.
             contents.torn = contents.torn.min(HEADER_BYTES as u64 + size);
             let kind = reader.fill_buf()?.first().copied();
-            contents.torn_records = torn_records(reader.buffer(), size);
+            (contents.torn_records, contents.torn_received) = torn_records(reader.buffer(), size);
             let most = match kind {
                 Some(RECORDS) => MOST_RECORD_FRAME,
                 _ => MOST_CONTROL_FRAME,
@@ -217,16 +217,18 @@ impl Survey {
     }
 }
 
-/// How many records a frame of `size` bytes that begins so has, by its own words. The file may end before
-/// the frame does, so that only what such a frame can hold bounds it.
-fn torn_records(bytes: &[u8], size: u64) -> u64 {
+/// How many records a frame of `size` bytes that begins so has, and how many the environment had received by
+/// then, by its own words. The file may end before the frame does, so that only what such a frame can
+/// hold bounds the first.
+fn torn_records(bytes: &[u8], size: u64) -> (u64, u64) {
     let most = (size / RECORD_BYTES as u64).min(MOST_FRAME_RECORDS);
-    match bytes.split_first() {
-        Some((&RECORDS, rest)) if size <= MOST_RECORD_FRAME => rest
-            .first_chunk()
-            .map_or(0, |count| u64::from(u32::from_le_bytes(*count)).min(most)),
-        _ => 0,
-    }
+    let mut rest = match bytes.split_first() {
+        Some((&RECORDS, rest)) if size <= MOST_RECORD_FRAME => rest,
+        _ => return (0, 0),
+    };
+    let count = take(&mut rest, COUNT_BYTES).and_then(|count| count.try_into().ok());
+    let count = count.map_or(0, u32::from_le_bytes);
+    (most.min(count.into()), take_u64(&mut rest).unwrap_or(0))
 }
 
 /// A group as it stands in a frame, with at least one run.

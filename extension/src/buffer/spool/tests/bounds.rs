@@ -22,7 +22,7 @@ fn forged(payloads: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
 }
 
 fn records(texts: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Vec<u8> {
-    let mut payload = b"R\0\0\0\0".to_vec();
+    let mut payload = [b"R".as_slice(), &[0; 12]].concat();
     for (sequence, text) in texts {
         payload.extend(7_u64.to_le_bytes());
         payload.extend(sequence.to_le_bytes());
@@ -129,7 +129,7 @@ fn a_torn_frame_counts_no_more_records_than_a_frame_has() {
         (u32::MAX, u32::MAX, 0),
     ] {
         let frame = [size, 0].map(u32::to_le_bytes).concat();
-        let payload = [b"R".as_slice(), &says.to_le_bytes(), b"cut off here"].concat();
+        let payload = [b"R".as_slice(), &says.to_le_bytes(), b"cut off here, it is"].concat();
         let file = [start(1).as_slice(), &frame, &payload].concat();
         let contents = found(&file);
         assert_eq!(contents.torn_records, counted, "{says} of {size} bytes");

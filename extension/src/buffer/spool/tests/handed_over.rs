@@ -246,3 +246,21 @@ fn records_of_a_write_that_was_cut_short_are_counted_as_lost() {
     assert_eq!(ledger.lock().received(), 5);
     assert!(ledger.lock().adds_up(3));
 }
+
+/// The function cut the file in the middle of records that are in the counts: those say what waits, and only
+/// that can be lost.
+#[test]
+fn a_torn_frame_that_the_counts_know_of_is_not_counted_again() {
+    let (_root, directory) = place();
+    let (mut first, mut buffer, ledger) = (handover(&directory), buffer_of(1..=3), counts(3));
+    first.keep(&mut buffer, &ledger.lock());
+    ledger.lock().deliver(SinkName::S3, 2);
+    first.count(&ledger.lock());
+    drop(first);
+    let spool = fs::read(directory.join("spool")).unwrap();
+    fs::write(directory.join("spool"), &spool[..spool.len() - 20]).unwrap();
+    let (ledger, buffer) = inherit(&directory);
+    assert!(waiting(&buffer).is_empty());
+    assert_eq!(ledger.lock().dropped(DropReason::Killed), 1);
+    assert!(ledger.lock().adds_up(0));
+}
