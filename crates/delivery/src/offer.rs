@@ -39,6 +39,25 @@ impl DeadLetters {
     }
 }
 
+/// How long a body may be halved at shutdown. Most of the time is the fallbacks', for the dead letters, for the
+/// rest, and for the batches that follow.
+#[derive(Debug, Default)]
+struct HalvingTime(Option<Instant>);
+
+impl HalvingTime {
+    /// The shutdown may begin while a body is halved.
+    fn is_over(&mut self, window: &WindowView) -> bool {
+        if window.current().phase != Phase::Shutdown {
+            return false;
+        }
+        let now = Instant::now();
+        let ends = self
+            .0
+            .get_or_insert_with(|| now + window.left(Duration::ZERO) / 8);
+        now >= *ends
+    }
+}
+
 impl Chain {
     /// Sees one batch through. Hands back what no sink took.
     pub(crate) async fn offer(
@@ -59,15 +78,9 @@ impl Chain {
         let mut last_refusal = None;
         let mut is_cut_for_a_fallback = false;
         let mut unresolved = Vec::new();
-        // At shutdown most of the time is the fallbacks', for the dead letters, for the rest, and for the
-        // batches that follow.
-        let halving_ends = (window.current().phase == Phase::Shutdown)
-            .then(|| Instant::now() + window.left(Duration::ZERO) / 8);
+        let mut halving = HalvingTime::default();
         loop {
-            if last_refusal.is_some()
-                && self.has_fallback()
-                && halving_ends.is_some_and(|ends| Instant::now() >= ends)
-            {
+            if halving.is_over(&window) && last_refusal.is_some() && self.has_fallback() {
                 unresolved = isolation.rest();
                 break;
             }

@@ -286,3 +286,24 @@ async fn no_other_status_makes_a_dead_letter() {
         rig.assert_delivered(&[(Https, 3)]);
     }
 }
+
+/// Halving began while a handler ran, and the shutdown came: the archive gets the rest in time.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_comes_while_bodies_are_halved_leaves_the_archive_its_time() {
+    for (batches, size) in [(1, 10), (1, 60), (4, 20), (9, 60)] {
+        for (before, takes) in [(50, 92), (50, 140), (500, 140)] {
+            let rig = pair();
+            rig.say(Https, Say::After(ms(takes), 400));
+            rig.say(S3, Say::After(ms(100), 200));
+            let all = (0..batches).map(|number| batch(number * 100 + 1, size));
+            let window = Duration::from_secs(30);
+            let flush = rig.start_flush(all.collect(), Phase::Handler, window);
+            tokio::time::sleep(ms(before)).await;
+            let ends = Instant::now() + ms(1700);
+            rig.window.set(Phase::Shutdown, ends);
+            let left = flush.await.unwrap();
+            assert!(left.is_empty(), "{batches} of {size}, {before}, {takes}");
+            rig.assert_delivered(&[(S3, batches * size)]);
+        }
+    }
+}
