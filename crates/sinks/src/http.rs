@@ -102,6 +102,11 @@ impl SharedHttp {
         Ok(Response::from_parts(head, body))
     }
 
+    /// What time it is, for what an answer says of times.
+    pub(crate) fn now(&self) -> Wall {
+        self.0.clock.wall()
+    }
+
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Answered, Failure> {
         let mut request = request.map(Full::new);

@@ -5,11 +5,14 @@
 
 use std::io::Write as _;
 
-use backstop_delivery::{Batch, Diverted, EnvironmentId, Record};
+use backstop_config::Compression;
+use backstop_delivery::{Batch, Diverted, EnvironmentId};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::gzip::{PIECE, Packer};
+use super::gzip::PIECE;
+use super::item::{Item, items};
+use super::output::Output;
 
 /// The attributes of the resource that emitted the records, by OpenTelemetry's semantic conventions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +31,7 @@ pub struct Resource {
 
 impl Resource {
     /// As a JSON object. `faas.instance` is the environment that received the record.
-    fn json(&self, environment: EnvironmentId) -> Bytes {
+    pub(crate) fn json(&self, environment: EnvironmentId) -> Bytes {
         let mut attributes: Map<String, Value> = self
             .tags
             .iter()
@@ -51,7 +54,7 @@ impl Resource {
     }
 }
 
-/// Writes lines.
+/// Writes the lines of the archive: for a resource, and with the reason why a record is there.
 #[derive(Debug, Clone)]
 pub struct LineEncoder {
     resource: Resource,
@@ -68,117 +71,59 @@ impl LineEncoder {
         &self.resource
     }
 
-    /// Writes each record's object in the framing, and calls after each, and within one that is large.
-    fn write(
-        &self,
-        batch: &Batch,
-        diverted: Option<Diverted>,
-        framing: Framing,
-        out: &mut Vec<u8>,
-        mut written: impl FnMut(&mut Vec<u8>),
-    ) {
-        let tail = diverted.map(diverted_json).unwrap_or_default();
-        let mut written_for = None;
-        let mut resource = Bytes::new();
-        let (mut before, after) = framing.around();
-        for record in batch.records() {
-            // All but always the same environment: the resource is written once a batch.
-            if written_for != Some(record.id().environment) {
-                written_for = Some(record.id().environment);
-                resource = self.resource.json(record.id().environment);
-            }
-            out.extend_from_slice(before);
-            write_line(record, &resource, &tail, out, &mut written);
-            out.extend_from_slice(after);
-            written(out);
-            if framing == Framing::Array {
-                before = b",";
-            }
-        }
-        if framing == Framing::Array {
-            out.extend_from_slice(if batch.is_empty() { b"[]" } else { b"]" });
-        }
+    /// The records of a batch, with their resource.
+    pub(crate) fn items<'a>(&self, batch: &'a Batch) -> Vec<Item<'a>> {
+        items(batch, &self.resource)
     }
 
     /// The lines of a batch, each ended by a line feed.
     pub fn lines(&self, batch: &Batch, diverted: Option<Diverted>) -> Vec<u8> {
-        self.plain(batch, diverted, Framing::Lines)
-    }
-
-    /// The batch as a JSON array.
-    pub fn array(&self, batch: &Batch) -> Vec<u8> {
-        self.plain(batch, None, Framing::Array)
+        self.write(batch, diverted, Compression::None)
     }
 
     /// [`LineEncoder::lines`], compressed as they are written.
     pub fn gzip_lines(&self, batch: &Batch, diverted: Option<Diverted>) -> Vec<u8> {
-        self.packed(batch, diverted, Framing::Lines)
+        self.write(batch, diverted, Compression::Gzip)
     }
 
-    /// [`LineEncoder::array`], compressed as it is written.
-    pub fn gzip_array(&self, batch: &Batch) -> Vec<u8> {
-        self.packed(batch, None, Framing::Array)
-    }
-
-    fn plain(&self, batch: &Batch, diverted: Option<Diverted>, framing: Framing) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.size_hint(batch));
-        self.write(batch, diverted, framing, &mut out, |_| {});
-        out
-    }
-
-    fn packed(&self, batch: &Batch, diverted: Option<Diverted>, framing: Framing) -> Vec<u8> {
-        let mut packer = Packer::new(self.size_hint(batch));
-        let mut out = Vec::new();
-        self.write(batch, diverted, framing, &mut out, |out| packer.drain(out));
-        packer.pack(&out);
-        packer.finish()
-    }
-
-    fn size_hint(&self, batch: &Batch) -> usize {
-        let resource = self.resource.json(EnvironmentId(0)).len();
-        batch
-            .records()
-            .iter()
-            .map(|record| record.fragment().len() + resource + 64)
-            .sum()
-    }
-}
-
-/// What stands between the objects of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
-    Lines,
-    Array,
-}
-
-impl Framing {
-    /// What stands before the first object, and after each.
-    fn around(self) -> (&'static [u8], &'static [u8]) {
-        match self {
-            Self::Lines => (b"", b"\n"),
-            Self::Array => (b"[", b""),
+    fn write(
+        &self,
+        batch: &Batch,
+        diverted: Option<Diverted>,
+        compression: Compression,
+    ) -> Vec<u8> {
+        let items = self.items(batch);
+        let tail = diverted.map(diverted_json).unwrap_or_default();
+        let mut out = Output::new(compression, size_hint(&items));
+        for item in &items {
+            write_line(item, &tail, &mut out);
+            out.bytes().push(b'\n');
+            out.written();
         }
+        out.finish()
     }
 }
 
-fn write_line(
-    record: &Record,
-    resource: &[u8],
-    tail: &[u8],
-    out: &mut Vec<u8>,
-    written: &mut impl FnMut(&mut Vec<u8>),
-) {
+/// About how many bytes the lines of these records take.
+pub(crate) fn size_hint(items: &[Item<'_>]) -> usize {
+    let size = |item: &Item<'_>| item.fragment.len() + item.resource.len() + 64;
+    items.iter().map(size).sum()
+}
+
+/// Writes a record's object, `tail` before its end.
+pub(crate) fn write_line(item: &Item<'_>, tail: &[u8], out: &mut Output) {
     // Writing to a vector cannot fail.
-    drop(write!(out, "{{\"id\":\"{}\",", record.id()));
+    drop(write!(out.bytes(), "{{\"id\":\"{}\",", item.id));
     // One that is large is not copied as a whole where it need not be.
-    for piece in record.fragment().chunks(PIECE) {
-        out.extend_from_slice(piece);
-        written(out);
+    for piece in item.fragment.chunks(PIECE) {
+        out.bytes().extend_from_slice(piece);
+        out.written();
     }
-    out.extend_from_slice(b",\"resource\":");
-    out.extend_from_slice(resource);
-    out.extend_from_slice(tail);
-    out.push(b'}');
+    let bytes = out.bytes();
+    bytes.extend_from_slice(b",\"resource\":");
+    bytes.extend_from_slice(&item.resource);
+    bytes.extend_from_slice(tail);
+    bytes.push(b'}');
 }
 
 fn diverted_json(diverted: Diverted) -> Vec<u8> {
@@ -193,7 +138,7 @@ fn diverted_json(diverted: Diverted) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use backstop_delivery::{Cause, RecordId, SinkName, Wall};
+    use backstop_delivery::{Cause, Record, RecordId, SinkName, Wall};
 
     use super::*;
     use crate::codec::gunzip;
@@ -288,10 +233,6 @@ mod tests {
                 encoder().gzip_lines(&batch, diverted),
                 "always the same"
             );
-            assert_eq!(
-                unpack(&encoder().gzip_array(&batch)),
-                encoder().array(&batch)
-            );
         }
     }
 
@@ -302,17 +243,5 @@ mod tests {
         let mut own: Vec<&str> = resource.keys().map(String::as_str).collect();
         own.retain(|key| *key != "team");
         assert_eq!(own, backstop_config::RESERVED_TAGS);
-    }
-
-    #[test]
-    fn an_array_holds_the_same_objects() {
-        let array: Vec<Value> =
-            serde_json::from_slice(&encoder().array(&batch())).expect("it is JSON");
-        let lines = encoder().lines(&batch(), None);
-        let lines: Vec<Value> = serde_json::Deserializer::from_slice(&lines)
-            .into_iter()
-            .collect::<Result<_, _>>()
-            .expect("it is JSON");
-        assert_eq!(array, lines);
     }
 }

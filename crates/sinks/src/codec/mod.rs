@@ -1,8 +1,13 @@
-//! From batches to bytes: the line that primary and archive share, its framings, and gzip.
+//! From batches to bytes: the line that primary and archive share, and gzip.
 
 pub mod archive;
 mod gzip;
+mod item;
 mod line;
+mod output;
 
 pub use gzip::{gunzip, gzip};
+pub(crate) use item::Item;
 pub use line::{LineEncoder, Resource};
+pub(crate) use line::{size_hint, write_line};
+pub(crate) use output::Output;

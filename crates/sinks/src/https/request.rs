@@ -1,0 +1,35 @@
+//! What each request to the primary carries beside its body.
+
+use backstop_config::{Compression, Primary};
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
+
+/// The headers of every request. What the user says of a header holds, the token's included; the
+/// configuration has checked names and values.
+pub(super) fn headers(primary: &Primary, content_type: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if primary.compression == Compression::Gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    let bearer = primary
+        .token
+        .as_ref()
+        .map(|token| format!("Bearer {}", token.expose()));
+    let authorization = bearer.map(|bearer| (AUTHORIZATION.to_string(), bearer));
+    let own = primary
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    for (name, value) in authorization.into_iter().chain(own) {
+        if let (Ok(name), Ok(mut value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_str(&value),
+        ) {
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
