@@ -29,6 +29,8 @@ pub(crate) struct Invocation {
     is_news_lost: bool,
     pub(crate) has_flushed: bool,
     pub(crate) is_reported: bool,
+    /// `/next` was called for want of time, and the runtime's end had not been heard of.
+    pub(crate) is_held_to_the_end: bool,
 }
 
 impl Invocation {
@@ -45,6 +47,7 @@ impl Invocation {
             is_news_lost: false,
             has_flushed: false,
             is_reported: true,
+            is_held_to_the_end: false,
         }
     }
 
@@ -60,6 +63,7 @@ impl Invocation {
             is_news_lost: false,
             has_flushed: false,
             is_reported: false,
+            is_held_to_the_end: false,
         }
     }
 
