@@ -5,15 +5,24 @@ variable "enabled" {
   nullable    = false
 }
 
+# What may differ between functions is checked where messages can name the function: by preconditions in
+# outputs.tf. A validation sees its own variable only, before Terraform 1.9.
+
+variable "name" {
+  description = "The name of the function, for messages: Terraform does not say in which instance of a module with `for_each` a check has failed."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.name == null ? true : length(trimspace(var.name)) > 0
+    error_message = "name is empty: give the name of the function, or leave it out."
+  }
+}
+
 variable "region" {
   description = "The region of the function."
   type        = string
   nullable    = false
-
-  validation {
-    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
-    error_message = "region is not the name of a region: write it as eu-west-1."
-  }
 }
 
 variable "architecture" {
@@ -21,11 +30,6 @@ variable "architecture" {
   type        = string
   default     = "x86_64"
   nullable    = false
-
-  validation {
-    condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "architecture is neither x86_64 nor arm64."
-  }
 }
 
 variable "package_type" {
@@ -33,22 +37,12 @@ variable "package_type" {
   type        = string
   default     = "Zip"
   nullable    = false
-
-  validation {
-    condition     = contains(["Zip", "Image"], var.package_type)
-    error_message = "package_type is neither Zip nor Image."
-  }
 }
 
 variable "layer_arn" {
   description = "The ARN of the layer version to attach, as the modules `layer` and `layer-lookup` return it. Needed unless `package_type` is `Image`."
   type        = string
   default     = null
-
-  validation {
-    condition     = var.layer_arn == null ? true : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[1-9][0-9]*$", var.layer_arn))
-    error_message = "layer_arn is not the ARN of a layer version: write arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, with the version."
-  }
 }
 
 variable "layers" {
@@ -56,23 +50,13 @@ variable "layers" {
   type        = list(string)
   default     = []
   nullable    = false
-
-  validation {
-    condition     = alltrue([for arn in var.layers : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[1-9][0-9]*$", arn))])
-    error_message = "layers holds something that is not the ARN of a layer version: write arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, with the version."
-  }
 }
 
 variable "environment_variables" {
-  description = "The environment variables that the function has without Backstop. None of them is changed: a key that both set keeps this value."
+  description = "The environment variables that the function has without Backstop. None of them is changed: a key that both set keeps this value. A value of null is a variable that is not set."
   type        = map(string)
   default     = {}
   nullable    = false
-
-  validation {
-    condition     = alltrue([for name in keys(var.environment_variables) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))])
-    error_message = "environment_variables holds a name that Lambda refuses: begin it with a letter, go on with letters, digits and underscores, two characters at least."
-  }
 }
 
 variable "primary" {
@@ -94,12 +78,16 @@ variable "primary" {
   default = null
 
   validation {
-    condition     = var.primary == null ? true : can(regex("^(?i:https?)://", var.primary.url))
+    condition     = var.primary == null ? true : var.primary.url != null
+    error_message = "primary.url is null: give the address, or leave primary out."
+  }
+  validation {
+    condition     = try(var.primary.url, null) == null ? true : can(regex("^(?i:https?)://", var.primary.url))
     error_message = "primary.url does not begin with https://."
   }
   validation {
     # The rules of the extension: a host, perhaps a port, no user name, no fragment, RFC 3986's characters.
-    condition = var.primary == null ? true : (
+    condition = try(var.primary.url, null) == null ? true : (
       can(regex("^([A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*|\\[[0-9A-Fa-f:.]+\\])(:[1-9][0-9]{0,4})?([/?][!$%&'()*+,./:;=?@\\[\\]_~A-Za-z0-9-]*)?$", replace(var.primary.url, "/^(?i:https?):[/][/]/", "")))
     )
     error_message = "primary.url is not an address of the form https://host/path: it may have a port and a query, no user name, password, fragment, space, and none of \"<>\\^`{|}. For credentials use primary_token or primary_headers."
@@ -152,7 +140,7 @@ variable "primary_headers" {
     error_message = "primary_headers holds a name that is no header's: use letters, digits and hyphens."
   }
   validation {
-    condition     = alltrue([for value in values(var.primary_headers) : can(regex("^[!-+./0-9:-~-]([ !-+./0-9:-~-]*[!-+./0-9:-~-])?$", value))])
+    condition     = alltrue([for value in values(var.primary_headers) : value == null ? true : can(regex("^[!-+./0-9:-~-]([ !-+./0-9:-~-]*[!-+./0-9:-~-])?$", value))])
     error_message = "primary_headers holds a value that cannot be sent: it is empty, or has a comma, a space at an end, a line break or a character that is not ASCII."
   }
   validation {
@@ -213,6 +201,10 @@ variable "fallback" {
   validation {
     condition     = can(regex("^(arn:aws[a-z-]*:s3:::)?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", coalesce(var.fallback.s3_bucket, "unset")))
     error_message = "fallback.s3_bucket is not a bucket: write its name, 3 to 63 lowercase letters, digits, dots and hyphens, or arn:aws:s3:::NAME."
+  }
+  validation {
+    condition     = !can(regex("[.][.]|^(arn:aws[a-z-]*:s3:::)?([0-9]+[.]){3}[0-9]+$", coalesce(var.fallback.s3_bucket, "unset")))
+    error_message = "fallback.s3_bucket has two dots in a row or is an IP address, which S3 refuses."
   }
   validation {
     condition     = can(regex("^/*[A-Za-z0-9!_.*'()=-]+(/[A-Za-z0-9!_.*'()=-]+)*/*$", coalesce(var.fallback.s3_prefix, "unset")))
@@ -304,7 +296,7 @@ variable "transforms" {
   }
   validation {
     condition = alltrue([
-      for key, value in var.transforms.tags : can(regex("^[^,=\\s]([^,=]*[^,=\\s])?$", key)) && can(regex("^[^,]*$", value))
+      for key, value in var.transforms.tags : can(regex("^[^,=\\s]([^,=]*[^,=\\s])?$", key)) && (value == null ? true : can(regex("^[^,]*$", value)))
     ])
     error_message = "transforms.tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value with a comma."
   }
