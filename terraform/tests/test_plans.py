@@ -50,6 +50,10 @@ WRONG = {
     "headers": ({"headers": {"X-A": "hunter2"}}, "and no primary"),
     "twice": ({"token": "hunter2", "headers": {"Authorization": "hunter2"}}, "say the same twice"),
     "large": ({"variables": {"X1": "x" * 4096}}, "bytes as JSON, and Lambda takes 4096"),
+    "tag-form": ({"tags": {"a,b": "x"}}, 'see "a,b"'),
+    "tag-taken": ({"tags": {"faas.name": "x"}}, "remove faas.name"),
+    "tag-quoted": ({"tags": {"team": "'x'"}}, 'remove it from "team"'),
+    "tag-joined": ({"tags": {"team": "x; stage=y"}}, 'more than one pair in it, in "team"'),
     "alias": ({"fallback": {"s3_bucket": "xyz", "s3_kms_key_id": "alias/mine"}}, "is an alias"),
 }
 

@@ -17,11 +17,11 @@ variable "bucket_name" {
   default     = null
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", coalesce(var.bucket_name, "unset")))
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket_name == null ? "unset" : var.bucket_name))
     error_message = "bucket_name is not 3 to 63 lowercase letters, digits, dots and hyphens."
   }
   validation {
-    condition     = !can(regex("[.][.]|^([0-9]+[.]){3}[0-9]+$", coalesce(var.bucket_name, "unset")))
+    condition     = !can(regex("[.][.]|^([0-9]+[.]){3}[0-9]+$", var.bucket_name == null ? "unset" : var.bucket_name))
     error_message = "bucket_name has two dots in a row or is an IP address, which S3 refuses."
   }
 }

@@ -48,8 +48,9 @@ locals {
 
   environment_variables = var.enabled ? merge(local.said, local.secrets, local.own_variables) : var.environment_variables
 
-  # A number is no secret; nonsensitive refuses what is not sensitive.
-  has_environment = try(nonsensitive(length(local.environment_variables)), length(local.environment_variables)) > 0
+  # With Backstop there is one at least, whatever is known by now. A number is no secret; nonsensitive refuses what is not
+  # sensitive.
+  has_environment = var.enabled ? true : try(nonsensitive(length(local.environment_variables)), length(local.environment_variables)) > 0
 
   # Lambda measures the JSON text in bytes. jsonencode writes three characters in six bytes that are one
   # in Lambda's text, and base64 is the way to count bytes instead of characters.
@@ -70,6 +71,14 @@ locals {
   layer_form = "^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[1-9][0-9]*$"
   odd_layers = [for arn in var.layers : arn == null ? "null" : arn if !can(regex(local.layer_form, arn))]
   odd_names  = [for name in local.own_names : name if !can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))]
+  # Keys of tags, quoted as they are in messages. Values of null are not set.
+  odd_tags = {
+    form   = [for key, value in var.transforms.tags : jsonencode(key) if !can(regex("^[^,=\\s]([^,=]*[^,=\\s])?$", key)) || can(regex(",", value))]
+    taken  = [for key in keys(var.transforms.tags) : key if contains(["cloud.account.id", "cloud.provider", "cloud.region", "faas.instance", "faas.name", "faas.version"], lower(key))]
+    quoted = [for key, value in var.transforms.tags : jsonencode(key) if can(regex("[[:cntrl:];|&，；]|^[\"'`“”‘’]|[\"'`“”‘’]$", key)) || can(regex("[[:cntrl:]]|^[\"'`“”‘’]|[\"'`“”‘’]$", value))]
+    # As the extension looks for pairs that another separator than a comma divides.
+    joined = [for key, value in var.transforms.tags : jsonencode(key) if can(regex("[\\s;|&，；]\\s*[\\pL\\pN_./:@-]+\\s*=|[;；]$", value))]
+  }
   is_arn     = can(regex(local.layer_form, var.layer_arn))
   gets_layer = var.enabled && local.takes_layers && var.layer_arn != null
 

@@ -53,6 +53,22 @@ output "environment_variables" {
     error_message = "For ${local.function}, environment_variables holds names that Lambda refuses, ${join(", ", local.odd_names)}: begin each with a letter, go on with letters, digits and underscores, two characters at least."
   }
   precondition {
+    condition     = length(local.odd_tags.form) == 0
+    error_message = "For ${local.function}, transforms.tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value with a comma: see ${join(", ", local.odd_tags.form)}."
+  }
+  precondition {
+    condition     = length(local.odd_tags.taken) == 0
+    error_message = "For ${local.function}, transforms.tags sets what every record has already: remove ${join(", ", local.odd_tags.taken)}."
+  }
+  precondition {
+    condition     = length(local.odd_tags.quoted) == 0
+    error_message = "For ${local.function}, transforms.tags holds a key or a value with a line break or with a quote at an end, or a key with a separator: remove it from ${join(", ", local.odd_tags.quoted)}."
+  }
+  precondition {
+    condition     = length(local.odd_tags.joined) == 0
+    error_message = "For ${local.function}, transforms.tags holds a value with more than one pair in it, in ${join(", ", local.odd_tags.joined)}: give each pair its own key."
+  }
+  precondition {
     condition     = !var.enabled || local.has_sink
     error_message = "For ${local.function} there is neither primary nor fallback, so nothing could be delivered: give primary.url, fallback.firehose_stream or fallback.s3_bucket."
   }

@@ -86,6 +86,38 @@ run "an_alias_of_the_functions_own" {
   expect_failures = [output.policy_json]
 }
 
+run "a_prefix_that_is_a_pattern" {
+  command = plan
+  variables {
+    fallback = { s3_bucket = "archive-bucket", s3_prefix = "team/*" }
+  }
+  expect_failures = [var.fallback]
+}
+
+run "a_prefix_that_goes_up" {
+  command = plan
+  variables {
+    fallback = { s3_bucket = "archive-bucket", s3_prefix = "team/../other" }
+  }
+  expect_failures = [var.fallback]
+}
+
+run "an_empty_bucket" {
+  command = plan
+  variables {
+    fallback = { s3_bucket = "" }
+  }
+  expect_failures = [var.fallback]
+}
+
+run "an_empty_log_level" {
+  command = plan
+  variables {
+    log_level = ""
+  }
+  expect_failures = [var.log_level]
+}
+
 run "an_address_that_is_null" {
   command = plan
   variables {
@@ -467,7 +499,7 @@ run "a_tag_with_an_equals_sign_in_its_key" {
   variables {
     transforms = { tags = { "a=b" = "c" } }
   }
-  expect_failures = [var.transforms]
+  expect_failures = [output.environment_variables]
 }
 
 run "a_tag_with_a_comma" {
@@ -475,7 +507,7 @@ run "a_tag_with_a_comma" {
   variables {
     transforms = { tags = { team = "orders,returns" } }
   }
-  expect_failures = [var.transforms]
+  expect_failures = [output.environment_variables]
 }
 
 run "a_log_level_that_is_none" {

@@ -19,6 +19,7 @@ variable "functions" {
     }), { s3_bucket = "archive-bucket" })
     headers = optional(map(string))
     token   = optional(string)
+    tags    = optional(map(string))
   }))
 }
 
@@ -36,6 +37,7 @@ module "attachment" {
   fallback              = each.value.fallback
   primary_headers       = each.value.headers
   primary_token         = each.value.token
+  transforms            = { tags = each.value.tags }
 }
 
 output "layers" {
