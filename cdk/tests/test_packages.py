@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,11 @@ def only(tmp_path):
         folder = tmp_path / f"bin-{language}"
         folder.mkdir()
         for name in TOOLS[language] | SHELL:
-            found = shutil.which(name)
+            # Of Python not what chooses among several, which needs more than itself.
+            own = Path(sys.base_prefix, "bin", name)
+            found = own if name == "python3" and own.exists() else shutil.which(name)
             if found:
-                # Some find what belongs to them beside themselves.
+                # Not a link: some find what belongs to them beside themselves.
                 (folder / name).write_text(f'#!/bin/sh\nexec {found} "$@"\n')
                 (folder / name).chmod(0o755)
         return str(folder)
