@@ -1,5 +1,5 @@
 /** What is wrong for many functions is said once, and where it can be put right. */
-import { App, Aspects, Mixins, Stack } from 'aws-cdk-lib';
+import { Annotations, App, Aspects, Mixins, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -97,6 +97,14 @@ describe('what a stack has in common', () => {
       expect(warningsOf(stack).sort()).toEqual([expect.stringContaining("The primary's token"), expect.stringContaining('There is no fallback')]);
     }
   });
+});
+
+test('a warning of the stack is acknowledged at the stack', () => {
+  const { app, stacks: [shop, audit] } = appOf();
+  Annotations.of(shop).acknowledgeWarning('backstop-cdk:noFallback');
+  Backstop.of(app).attachAll({ layer, primary: { url: 'https://logs.example.com' } });
+  expect(warningsOf(shop)).toEqual([]);
+  expect(warningsOf(audit)).toEqual([expect.stringContaining('There is no fallback')]);
 });
 
 describe("functions of CDK's own, of another architecture", () => {
