@@ -109,25 +109,32 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, known)| known)
 }
 
-/// How many insertions, deletions and substitutions turn one text into the other; a long one is never
-/// near, and not worth a table.
+/// How many insertions, deletions, substitutions and swaps of neighbours turn one text into the other; a
+/// long one is never near, and not worth a table.
 fn edits(from: &str, to: &str) -> usize {
     const LONGEST: usize = 256;
-    let to: Vec<char> = to.chars().collect();
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     if from.len() > LONGEST || to.len() > LONGEST {
         return usize::MAX;
     }
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, left) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
+    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
+    for (index, left) in from.iter().enumerate() {
+        let mut row = vec![index + 1];
         for (column, right) in to.iter().enumerate() {
-            let substituted = diagonal + usize::from(left != *right);
-            diagonal = row[column + 1];
-            row[column + 1] = substituted.min(diagonal + 1).min(row[column] + 1);
+            let substituted = rows[index][column] + usize::from(left != right);
+            let mut least = substituted
+                .min(rows[index][column + 1] + 1)
+                .min(row[column] + 1);
+            let is_swap =
+                index > 0 && column > 0 && *left == to[column - 1] && *right == from[index - 1];
+            if is_swap {
+                least = least.min(rows[index - 1][column - 1] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[to.len()]
+    rows[from.len()][to.len()]
 }
 
 fn is_name(text: &str) -> bool {
@@ -172,6 +179,7 @@ mod tests {
             ),
             ("Orders", &["orders", "orders-1"], Some("orders")),
             ("checkout", &["checkout-prod", "check"], Some("check")),
+            ("taem", &["team"], Some("team")),
             ("hunter2", &["token_file", "header_file"], None),
             ("a", &["b"], Some("b")),
             ("", &["b", "long"], Some("b")),

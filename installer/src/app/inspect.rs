@@ -95,8 +95,12 @@ async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Patient> {
                 ..Selection::default()
             };
             let told = Census::new(&selection).missing(fleet).await;
-            let (told, places) = (told.join("\n"), places.join(", "));
-            bail!("{told}\nlooked for in {places}: check the name, --regions and --accounts")
+            let meant = told.first().and_then(|it| it.split_once("; "));
+            let meant = meant.map_or_else(String::new, |(_, meant)| format!("; {meant}"));
+            let (name, places) = (&named.text, places.join(", "));
+            bail!(
+                "there is no function {name} in {places}{meant}\ncheck the name, --regions and --accounts"
+            )
         }
         None => bail!("{}", failures.join("\n")),
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::glob::Glob;
 use crate::replay::{Location, Moment};
@@ -10,24 +10,24 @@ use crate::replay::{Location, Moment};
 /// Send what is in the archive to a primary
 ///
 /// Reads every object below the prefix, those that the extension wrote and those that Firehose
-/// delivered, and posts the records with the ids they had at first. A record that is in the archive
-/// twice is sent once.
+/// delivered, and posts the records as they are. A record that is in the archive twice is sent once; where
+/// two records have one id and differ, both are sent and told.
 ///
 /// The token of the primary is read from --token-file, or else from the
 /// environment variable `BACKSTOP_PRIMARY_TOKEN`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file"]))]
 pub struct ReplayArgs {
     /// Where the archive is: a bucket or an access point, and the prefix, a folder in it, or one object
     #[arg(long, value_name = "S3_URL")]
     pub from: Location,
 
     /// Where to send the records: https, or http for loopback hosts
-    #[arg(long, value_name = "URL", required_unless_present = "url_file")]
+    #[arg(long, value_name = "URL")]
     pub to: Option<String>,
 
     /// A file that holds the address, where that holds a key; `-` for stdin
-    #[arg(long, value_name = "FILE", conflicts_with = "to")]
+    #[arg(long, value_name = "FILE")]
     pub url_file: Option<PathBuf>,
 
     /// The form of a batch

@@ -226,13 +226,9 @@ impl SelectArgs {
         Ok(selection)
     }
 
-    /// The same, and every function where nothing is said: for what changes nothing.
+    /// The same, and every function where nothing is said, though there be none: for what changes nothing.
     pub fn selection_or_all(&self, project: &Project) -> Selection {
-        let selection = self.said(project);
-        Selection {
-            all: selection.all || selection.is_empty(),
-            ..selection
-        }
+        self.said(project)
     }
 
     fn said(&self, project: &Project) -> Selection {

@@ -137,6 +137,13 @@ impl Archive {
             .send()
             .await
             .map_err(|error| explain(&format!("{} cannot be listed", self.shown()), &error))?;
+        if page.name().is_none() && page.contents().is_empty() {
+            // A page of something else reads as a listing of nothing.
+            bail!(
+                "{} cannot be listed: the answer is not one of S3\ncheck the proxy and --endpoint-url",
+                self.shown()
+            );
+        }
         let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
         let objects = page
             .contents()

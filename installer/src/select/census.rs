@@ -149,7 +149,8 @@ impl<'a> Census<'a> {
         };
         let excluded = (selection.exclude.iter().enumerate())
             .all(|(at, it)| it.literal().is_none() || self.sightings.exclude.contains(&at));
-        self.chosen > 0
+        // Where nothing was asked for, nothing has to be there.
+        (self.chosen > 0 || selection.is_empty())
             && self.sightings.functions.len() == selection.functions.len()
             && excluded
             && selection.tags.iter().enumerate().all(is_met)

@@ -39,7 +39,7 @@ pub struct Selection {
     pub architectures: Vec<String>,
     /// `Zip` or `Image`.
     pub package_types: Vec<String>,
-    /// Every function, where nothing else is said.
+    /// Every function, where nothing else is said: then there has to be one.
     pub all: bool,
 }
 
