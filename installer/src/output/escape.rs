@@ -16,8 +16,24 @@ pub fn painted(colour: &str, text: &str) -> String {
     format!("{ESCAPE}{mark}{colour}m{text}{ESCAPE}{mark}0m")
 }
 
-/// Text of several lines, with our own colours.
+/// Text of several lines, with our own colours: the last thing before it is printed.
 pub fn text(text: &str) -> String {
+    shown(text, true, &format!("{ESCAPE}["))
+}
+
+/// Text that is to stay on one line, to be printed as it is.
+pub fn line(text: &str) -> String {
+    shown(text, false, &format!("{ESCAPE}["))
+}
+
+/// A part of a line that is yet to be put together: line feeds cannot make it two, and our own colours
+/// are told later.
+pub fn part(text: &str) -> String {
+    shown(text, false, &format!("{ESCAPE}{}", mark()))
+}
+
+/// Escapes all but our own colours, which begin with `colour` from then on.
+fn shown(text: &str, has_lines: bool, colour: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(one) = rest.chars().next() {
@@ -26,26 +42,13 @@ pub fn text(text: &str) -> String {
             .then(|| rest.strip_prefix(mark()))
             .flatten()
             .and_then(|after| after.split_once('m'));
-        if let Some((colour, after)) = ours {
-            push(&mut shown, format_args!("{ESCAPE}[{colour}m"));
+        if let Some((parameters, after)) = ours {
+            push(&mut shown, format_args!("{colour}{parameters}m"));
             rest = after;
-        } else if one == '\n' || !is_harmful(one) {
+        } else if one == '\n' && has_lines || !is_harmful(one) {
             shown.push(one);
         } else {
             push(&mut shown, format_args!("{}", one.escape_default()));
-        }
-    }
-    shown
-}
-
-/// Text that is to stay on one line.
-pub fn line(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for one in text.chars() {
-        if is_harmful(one) {
-            push(&mut shown, format_args!("{}", one.escape_default()));
-        } else {
-            shown.push(one);
         }
     }
     shown
@@ -121,6 +124,9 @@ mod tests {
     #[test]
     fn our_own_colours_are_told_from_what_looks_like_them() {
         let said = format!("{}\n\x1b[31m", painted("1;32", "a \x1b[0m b"));
+        let whole = part(&said);
+        assert!(!whole.contains('\n'));
+        assert_eq!(text(&whole), line(&said), "told later and once");
         assert_eq!(text(&said), "\x1b[1;32ma \\u{1b}[0m b\x1b[0m\n\\u{1b}[31m");
     }
 

@@ -9,6 +9,7 @@ use backstop_sinks::codec::archive::ArchivedLine;
 
 use super::filter::{Filter, function_of};
 use crate::glob::Glob;
+use crate::output::escape;
 use crate::parsing::nearest;
 
 /// So many different names are kept to find the nearest of.
@@ -89,6 +90,7 @@ impl Named {
             .filter(|(_, _, is_met, _)| !is_met)
             .map(|(option, text, _, met)| {
                 let near = nearest(&text, met.iter().map(String::as_str));
+                let near = near.map(escape::part);
                 let advice = near.map_or_else(String::new, |it| format!("; did you mean {it}?"));
                 format!("no record has {option} {text}{advice}")
             })

@@ -276,7 +276,7 @@ impl Summary {
             );
         }
         if let Some(nearest) = &self.nearest {
-            return Some(format!("did you mean --from {nearest}?"));
+            return Some(format!("did you mean --from {}?", escape::part(nearest)));
         }
         if self.objects_to_restore > 0 {
             return Some(

@@ -244,6 +244,11 @@ async fn a_key_cannot_turn_the_terminal_round() {
         "{said:?}"
     );
     assert_eq!(said.json()["problems"][0]["object"], json!(key));
+    // A name cannot make a line of its own.
+    let forged = line("e-1", "one").replace("checkout", "a\\nb\\u001b[2J");
+    stage.put_lines(&format!("{STREAM}/s-1"), &[forged]);
+    let dry = run(stage.replay_as("table").arg("--dry-run")).await;
+    assert!(dry.stdout.contains("\n  a\\nb\\u{1b}[2J"), "{dry:?}");
     for text in [&table.stdout, &table.stderr, &said.stdout] {
         assert!(!text.contains(['\u{202e}', '\u{200b}']), "{text}");
     }

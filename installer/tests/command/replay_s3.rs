@@ -1,10 +1,11 @@
 //! What S3 may answer, by a server of a few lines: archive classes, listings without end, answers that are
 //! none.
 
+use backstop_testkit::{Certificates, S3Server, Tls};
 use serde_json::json;
 
 use crate::little_server::LittleServer;
-use crate::support::{Said, backstop, run};
+use crate::support::{Said, backstop, line, run};
 
 const XML: &str = "content-type: application/xml\r\n";
 
@@ -130,4 +131,89 @@ async fn without_a_region_none_is_taken() {
     let said = run(command.env("AWS_REGION", "eu-wset-1")).await;
     let told = "error: there is no region eu-wset-1; did you mean eu-west-1?\n";
     assert_eq!((said.code, said.stderr.as_str()), (Some(2), told));
+}
+
+/// The authority of a company's own proxy or store is trusted where the AWS tools would trust it.
+#[tokio::test]
+async fn the_authorities_of_a_bundle_are_trusted_by_variable_and_by_profile() {
+    let certificates = Certificates::make(Tls::default()).expect("they are made");
+    let server = S3Server::start_tls(None, &certificates).await;
+    let server = server.expect("the S3 server starts");
+    let files = tempfile::TempDir::new().expect("there is room for a directory");
+    let bundle = certificates.ca_pem_path().display().to_string();
+    let config = files.path().join("config");
+    let profile = format!("[profile company]\nregion = eu-west-1\nca_bundle = {bundle}\n");
+    std::fs::write(&config, profile).expect("the directory is ours");
+    let config = config.display().to_string();
+    for (variables, code) in [
+        (&[][..], 1),
+        (&[("AWS_CA_BUNDLE", bundle.as_str())], 0),
+        (
+            &[("AWS_CONFIG_FILE", &config), ("AWS_PROFILE", "company")],
+            0,
+        ),
+    ] {
+        let mut command = backstop();
+        command
+            .args([
+                "replay",
+                "--from",
+                "s3://backstop-archive/backstop",
+                "--dry-run",
+            ])
+            .args([
+                "--to",
+                "https://primary.invalid",
+                "--endpoint-url",
+                &server.endpoint(),
+            ])
+            .env("AWS_ACCESS_KEY_ID", server.access_key())
+            .env("AWS_SECRET_ACCESS_KEY", server.secret_key())
+            .env("AWS_MAX_ATTEMPTS", "1")
+            .envs(variables.iter().copied());
+        let said = run(&mut command).await;
+        assert_eq!(said.code, Some(code), "{variables:?}: {said:?}");
+    }
+}
+
+/// A transfer that breaks off goes on where it was, and only where the object is still that one.
+#[tokio::test]
+async fn a_transfer_that_breaks_off_goes_on_where_it_was() {
+    let lines: Vec<String> = (0..200).map(|id| line(&format!("e-{id}"), "one")).collect();
+    let body = lines.join("\n");
+    let size = body.len();
+    let listed =
+        format!("<Contents><Key>backstop/v1/stream=s/a</Key><Size>{size}</Size></Contents>");
+    let server = LittleServer::raw(move |head| {
+        if head.iter().any(|line| line.contains("list-type=2")) {
+            let text = listing(&listed, "");
+            return format!(
+                "HTTP/1.1 200 \r\n{XML}content-length: {}\r\n\r\n{text}",
+                text.len()
+            );
+        }
+        let from = head.iter().find_map(|line| {
+            let line = line.to_lowercase();
+            line.strip_prefix("range: bytes=")?
+                .strip_suffix('-')?
+                .parse::<usize>()
+                .ok()
+        });
+        let is_same = head
+            .iter()
+            .any(|line| line.eq_ignore_ascii_case("if-match: \"one\""));
+        let (status, from) = match from {
+            Some(from) if is_same => (206, from),
+            Some(_) => return "HTTP/1.1 412 \r\ncontent-length: 0\r\n\r\n".to_owned(),
+            None => (200, 0),
+        };
+        // A third of it, and no more.
+        let left = &body[from..];
+        let part = &left[..left.len().min(size / 3)];
+        let length = left.len();
+        format!("HTTP/1.1 {status} \r\netag: \"one\"\r\ncontent-length: {length}\r\n\r\n{part}")
+    });
+    let said = replay(&server, &["--dry-run"]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.json()["wouldSend"], 200);
 }
