@@ -161,7 +161,7 @@ impl Observer for ReplayProgress {
 
     fn object_done(&self, total: &replay::Summary) {
         let done = total.sent + total.would_send;
-        self.0.advance(plural(done, "record"));
+        self.0.advance(&plural(done, "record"));
     }
 }
 

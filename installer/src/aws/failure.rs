@@ -125,6 +125,7 @@ impl Failure {
     }
 
     /// With what may be the cause.
+    #[must_use]
     pub fn with(mut self, hint: &str) -> Self {
         self.reason = format!("{}; {hint}", self.reason);
         self

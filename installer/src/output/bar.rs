@@ -25,8 +25,8 @@ impl Bar {
     }
 
     /// One more is done.
-    pub fn advance(&self, message: String) {
-        self.0.set_message(escape::line(&message));
+    pub fn advance(&self, message: &str) {
+        self.0.set_message(escape::line(message));
         self.0.inc(1);
     }
 

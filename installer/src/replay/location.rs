@@ -95,20 +95,18 @@ impl Location {
             folders[*at] == VERSION && folders.get(at + 1).is_none_or(is_writer)
         });
         let slash = if prefix.is_empty() { "" } else { "/" };
-        match version {
-            Some(at) => Scope {
+        if let Some(at) = version {
+            return Scope {
                 root: folders[..=at].join("/") + "/",
                 listed: format!("{prefix}/"),
                 is_below: at + 1 < folders.len(),
-            },
-            None => {
-                let root = format!("{prefix}{slash}{VERSION}/");
-                Scope {
-                    listed: root.clone(),
-                    root,
-                    is_below: false,
-                }
-            }
+            };
+        }
+        let root = format!("{prefix}{slash}{VERSION}/");
+        Scope {
+            listed: root.clone(),
+            root,
+            is_below: false,
         }
     }
 

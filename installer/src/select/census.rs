@@ -93,13 +93,13 @@ impl<'a> Census<'a> {
         let mut missing: Vec<String> = Vec::new();
         for (at, pattern) in self.selection.functions.iter().enumerate() {
             if !self.sightings.functions.contains(&at) {
-                missing.push(self.unmet(pattern, &there, fleet));
+                missing.push(unmet(pattern, &there, fleet));
             }
         }
         for (at, pattern) in self.selection.exclude.iter().enumerate() {
             // A pattern that excludes nothing is as it should be; a name is there or misspelt.
             if pattern.literal().is_some() && !self.sightings.exclude.contains(&at) {
-                missing.push(format!("--exclude {}", self.unmet(pattern, &there, fleet)));
+                missing.push(format!("--exclude {}", unmet(pattern, &there, fleet)));
             }
         }
         for (at, tag) in self.selection.tags.iter().enumerate() {
@@ -163,9 +163,7 @@ impl<'a> Census<'a> {
             if !self.selection.tags.is_empty()
                 && let Ok(resources) = tags_of(site, &[]).await
             {
-                there
-                    .tags
-                    .extend(resources.into_iter().flat_map(|(_, tags)| tags));
+                there.tags.extend(resources.into_values().flatten());
             }
             // What cannot be asked gives no advice, and no error: that was told before.
             there.functions.extend(list(site).await.unwrap_or_default());
@@ -175,40 +173,6 @@ impl<'a> Census<'a> {
             self.sightings.meet_tag(self.selection, key, value);
         }
         there
-    }
-
-    fn unmet(&self, pattern: &Pattern, there: &There, fleet: &Fleet) -> String {
-        let literal = pattern.literal();
-        if let Some((account, region)) = literal.as_ref().and_then(|it| it.place.as_ref()) {
-            let is_there =
-                |it: &crate::fleet::Place| it.account == *account && it.region == *region;
-            if !fleet.sites.keys().any(is_there) {
-                return format!(
-                    "{pattern}: {account} {region} is not among the places of this command; give --regions \
-                     {region}, and --accounts {account} with --role where it is another account"
-                );
-            }
-        }
-        let name = literal.map_or_else(|| pattern.to_string(), |it| it.name);
-        // What a pattern has besides its wildcards is as good as a name.
-        let name = name.trim_matches(['*', '?', '/', '^', '$']);
-        let name = name.rsplit(':').next().unwrap_or(name);
-        let names = there.functions.iter().map(|it| it.name.as_str());
-        let is_pattern = pattern.literal().is_none();
-        let near = nearest(name, names.clone()).or_else(|| {
-            // Of a pattern the beginning may be misspelt: it is compared with as much of each name.
-            let begins = |it: &&str| {
-                it.get(..name.len())
-                    .is_some_and(|it| nearest(name, [it]).is_some())
-            };
-            names.filter(|_| is_pattern).find(begins)
-        });
-        let kind = if is_pattern {
-            "fits no function"
-        } else {
-            "no such function"
-        };
-        format!("{pattern}: {kind}{}", meant(near))
     }
 
     fn unmet_tag(&self, at: usize, tag: &TagFilter, there: &There) -> Option<String> {
@@ -233,6 +197,39 @@ impl<'a> Census<'a> {
             tag.key
         ))
     }
+}
+
+fn unmet(pattern: &Pattern, there: &There, fleet: &Fleet) -> String {
+    let literal = pattern.literal();
+    if let Some((account, region)) = literal.as_ref().and_then(|it| it.place.as_ref()) {
+        let is_there = |it: &crate::fleet::Place| it.account == *account && it.region == *region;
+        if !fleet.sites.keys().any(is_there) {
+            return format!(
+                "{pattern}: {account} {region} is not among the places of this command; give --regions \
+                 {region}, and --accounts {account} with --role where it is another account"
+            );
+        }
+    }
+    let name = literal.map_or_else(|| pattern.to_string(), |it| it.name);
+    // What a pattern has besides its wildcards is as good as a name.
+    let name = name.trim_matches(['*', '?', '/', '^', '$']);
+    let name = name.rsplit(':').next().unwrap_or(name);
+    let names = there.functions.iter().map(|it| it.name.as_str());
+    let is_pattern = pattern.literal().is_none();
+    let near = nearest(name, names.clone()).or_else(|| {
+        // Of a pattern the beginning may be misspelt: it is compared with as much of each name.
+        let begins = |it: &&str| {
+            it.get(..name.len())
+                .is_some_and(|it| nearest(name, [it]).is_some())
+        };
+        names.filter(|_| is_pattern).find(begins)
+    });
+    let kind = if is_pattern {
+        "fits no function"
+    } else {
+        "no such function"
+    };
+    format!("{pattern}: {kind}{}", meant(near))
 }
 
 fn meant(near: Option<&str>) -> String {
