@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Deserialize;
 
+use crate::files;
 use crate::parsing;
 use crate::select::{Pattern, Selection, TagFilter};
 
@@ -141,15 +142,10 @@ impl Project {
     /// Paths in it are relative to its directory.
     pub fn read(named: Option<&Path>) -> anyhow::Result<Self> {
         let path = named.unwrap_or(Path::new(FILE_NAME));
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("{} cannot be read", path.display()));
-            }
-        };
+        if named.is_none() && matches!(path.try_exists(), Ok(false)) {
+            return Ok(Self::default());
+        }
+        let text = files::text(path, files::SMALL)?;
         let mut project: Self = toml::from_str(&text)
             .map_err(|error| parsing::toml(&text, error.message(), error.span()))
             .with_context(|| format!("{} is not valid", path.display()))?;
@@ -251,8 +247,14 @@ mod tests {
         let cases = [
             (
                 "[secrets]\ntoken = \"hunter2\"\n",
-                "unknown field `token` at line 2, column 1",
+                "unknown field `token`: did you mean `token_file`? at line 2, column 1",
             ),
+            // A value without its quotes, where a name is expected.
+            (
+                "[secrets]\nhunter2 = 1\n",
+                "unknown field at line 2, column 1",
+            ),
+            ("[hunter2]\n", "unknown field at line 1, column 2"),
             (
                 "[select]\nall = \"hunter2\"\n",
                 "invalid type at line 2, column 7",

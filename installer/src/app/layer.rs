@@ -88,7 +88,7 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
         dry_run: args.dry_run,
     };
     let (interrupt, stop) = watch::channel(false);
-    let done = |place: &Place| bar.advance(place.to_string());
+    let done = |place: &Place| bar.advance(&place.to_string());
     let mut summary = tokio::select! {
         summary = layer::publish(&fleet, &options, &done, &stop) => summary,
         () = interrupted_twice(&interrupt, output) => return Ok(ExitCode::from(INTERRUPTED)),
@@ -112,7 +112,7 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
 async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
     let (fleet, bar) = open(&args.targets, &args.targets.project()?, output).await?;
     output.progress(&format!("Looking at {}", places(&fleet)));
-    let done = |place: &Place| bar.advance(place.to_string());
+    let done = |place: &Place| bar.advance(&place.to_string());
     let listed = layer::list(&fleet, args.permissions, &done).await;
     bar.clear();
     output.result(&listed)?;
@@ -137,7 +137,7 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         "Looking at layers and functions in {}",
         places(&fleet)
     ));
-    let done = |place: &Place| bar.advance(place.to_string());
+    let done = |place: &Place| bar.advance(&place.to_string());
     let summary = prune::survey(&fleet, &options, SystemTime::now().into(), &done).await;
     let chosen = summary.chosen() as u64;
     if args.dry_run || chosen == 0 {

@@ -8,8 +8,9 @@ mod carry;
 mod fleet;
 mod inspect;
 mod layer;
+mod usage;
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use crate::aws::Access;
 use crate::cli::{Cli, Command, DemoArgs, ReplayArgs, UsageError};
 use crate::demo;
 use crate::output::{Bar, Output, plural};
-use crate::replay::{self, Archive, Filter, Observer, Target, TargetOptions};
+use crate::replay::{self, Archive, ArchiveOptions, Filter, Observer, Target, TargetOptions};
+use crate::secrets;
 
 const USAGE: u8 = 2;
 const PARTIAL: u8 = 3;
@@ -34,8 +36,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; where they cannot be printed nothing else can.
-            error.print().ok();
+            usage::print(&error);
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
@@ -77,9 +78,14 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let (url, is_typed) = match (&args.to, &args.url_file) {
+        (_, Some(path)) => (secrets::address(path)?, false),
+        (to, None) => (to.clone().unwrap_or_default(), true),
+    };
     let target = Target::resolve(
         &TargetOptions {
-            url: &args.to,
+            url: &url,
+            is_typed,
             format: args.format.as_str(),
             token_file: args.token_file.as_deref(),
             header_file: args.header_file.as_deref(),
@@ -90,10 +96,19 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
         endpoint_url: args.endpoint_url,
         profile: args.profile,
         region: args.region,
-        credentials: None,
     };
-    access.check()?;
-    let archive = Archive::new(access.s3().await, args.from, args.expected_bucket_owner);
+    access.check().await?;
+    if is_typed && url.contains('?') {
+        output.progress(
+            "The query of --to is not shown, but others on this machine can see what was typed: where it \
+             holds a key, give the address with --url-file",
+        );
+    }
+    let options = ArchiveOptions {
+        expected_owner: args.expected_bucket_owner,
+        requester_pays: args.request_payer.is_some(),
+    };
+    let archive = Archive::new(access.s3().await?, args.from, options);
     let options = replay::Options {
         filter: Filter {
             functions: args.function,
@@ -122,7 +137,7 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
     };
     progress.0.clear();
     let summary = summary?;
-    if summary.objects + summary.objects_filtered + summary.objects_broken == 0 {
+    if summary.is_empty() {
         output.progress(&format!(
             "There is no object below {shown}: check the bucket and the prefix"
         ));
@@ -146,7 +161,7 @@ impl Observer for ReplayProgress {
 
     fn object_done(&self, total: &replay::Summary) {
         let done = total.sent + total.would_send;
-        self.0.advance(plural(done, "record"));
+        self.0.advance(&plural(done, "record"));
     }
 }
 
@@ -210,9 +225,7 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
             "there is no terminal to ask on: give --yes, or --dry-run to see what would be done";
         return Err(UsageError(problem.to_owned()).into());
     }
-    let mut asked = std::io::stderr();
-    write!(asked, "{question} Only `yes` goes on: ")?;
-    asked.flush()?;
+    Output::prompt(&format!("{question} Only `yes` goes on: "))?;
     let mut answer = String::new();
     std::io::stdin()
         .lock()

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::aliases::LATEST;
-use crate::aws::Failure;
+use crate::aws::{Failure, Marker};
 use crate::change::is_ours;
 use crate::fleet::{Place, Site};
 use crate::grants::{Goal, Grant, Roles, is_same, merged};
@@ -142,12 +142,12 @@ async fn aliases(site: &Site, name: &str) -> Result<Vec<(String, String)>, Failu
     let lambda = &site.lambda;
     let what = format!("listing the aliases of function {name} in {}", site.place);
     let mut found = Vec::new();
-    let mut marker: Option<String> = None;
+    let mut marker = Marker::default();
     loop {
         let page = lambda
             .read(&what, || {
                 let request = lambda.client().list_aliases().function_name(name);
-                request.set_marker(marker.clone()).send()
+                request.set_marker(marker.current()).send()
             })
             .await?;
         for alias in page.aliases() {
@@ -159,10 +159,7 @@ async fn aliases(site: &Site, name: &str) -> Result<Vec<(String, String)>, Failu
                 found.push((alias.name().unwrap_or_default().to_owned(), version));
             }
         }
-        marker = (page.next_marker())
-            .filter(|next| !next.is_empty())
-            .map(str::to_owned);
-        if marker.is_none() {
+        if !marker.advance(&what, page.next_marker())? {
             return Ok(found);
         }
     }

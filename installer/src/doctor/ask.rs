@@ -11,7 +11,7 @@ use backstop_config::S3Archive;
 use futures_util::future::join_all;
 
 use super::sinks::{Decided, Need};
-use crate::aws::{self, Failure, Kind};
+use crate::aws::{self, Failure, Kind, Marker};
 use crate::fleet::Site;
 use crate::plan;
 use crate::select::Function;
@@ -118,13 +118,13 @@ pub(super) async fn published(site: &Site, function: &Function) -> Result<Publis
 }
 
 async fn aliases(site: &Site, name: &str) -> Result<Vec<Alias>, Failure> {
-    let (lambda, mut marker) = (&site.lambda, None::<String>);
+    let (lambda, mut marker) = (&site.lambda, Marker::default());
     let mut aliases = Vec::new();
     loop {
         let page = lambda
             .read("listing the function's aliases", || {
                 (lambda.client().list_aliases().function_name(name))
-                    .set_marker(marker.clone())
+                    .set_marker(marker.current())
                     .send()
             })
             .await?;
@@ -142,15 +142,14 @@ async fn aliases(site: &Site, name: &str) -> Result<Vec<Alias>, Failure> {
                 versions: first.into_iter().chain(others).collect(),
             });
         }
-        marker = next(page.next_marker());
-        if marker.is_none() {
+        if !marker.advance("listing the function's aliases", page.next_marker())? {
             return Ok(aliases);
         }
     }
 }
 
 async fn versions(site: &Site, name: &str) -> Result<Vec<(String, Vec<String>)>, Failure> {
-    let (lambda, mut marker) = (&site.lambda, None::<String>);
+    let (lambda, mut marker) = (&site.lambda, Marker::default());
     let mut versions = Vec::new();
     loop {
         let page = lambda
@@ -159,7 +158,7 @@ async fn versions(site: &Site, name: &str) -> Result<Vec<(String, Vec<String>)>,
                     .client()
                     .list_versions_by_function()
                     .function_name(name))
-                .set_marker(marker.clone())
+                .set_marker(marker.current())
                 .send()
             })
             .await?;
@@ -171,22 +170,21 @@ async fn versions(site: &Site, name: &str) -> Result<Vec<(String, Vec<String>)>,
                 versions.push((number.to_owned(), layers.map(str::to_owned).collect()));
             }
         }
-        marker = next(page.next_marker());
-        if marker.is_none() {
+        if !marker.advance("listing the function's versions", page.next_marker())? {
             return Ok(versions);
         }
     }
 }
 
 async fn provisioned(site: &Site, name: &str) -> Result<Vec<String>, Failure> {
-    let (lambda, mut marker) = (&site.lambda, None::<String>);
+    let (lambda, mut marker) = (&site.lambda, Marker::default());
     let mut qualifiers = Vec::new();
     loop {
         let page = lambda
             .read("listing the function's provisioned concurrency", || {
                 (lambda.client().list_provisioned_concurrency_configs())
                     .function_name(name)
-                    .set_marker(marker.clone())
+                    .set_marker(marker.current())
                     .send()
             })
             .await?;
@@ -194,15 +192,13 @@ async fn provisioned(site: &Site, name: &str) -> Result<Vec<String>, Failure> {
         let arns = arns.filter_map(|config| config.function_arn());
         let ends = arns.filter_map(|arn| arn.rsplit(':').next());
         qualifiers.extend(ends.map(str::to_owned));
-        marker = next(page.next_marker());
-        if marker.is_none() {
+        if !marker.advance(
+            "listing the function's provisioned concurrency",
+            page.next_marker(),
+        )? {
             return Ok(qualifiers);
         }
     }
-}
-
-fn next(marker: Option<&str>) -> Option<String> {
-    marker.filter(|it| !it.is_empty()).map(str::to_owned)
 }
 
 /// Asks IAM what the execution role may.

@@ -44,6 +44,8 @@ pub use publish::{Outcome, PublishOptions, PublishSummary, PublishedLayer, publi
 pub use share::{Principal, Share};
 pub use summary::{Artefact, Packed, Summary};
 
+use crate::files;
+
 /// Where Lambda looks for extensions, below `/opt`.
 const DIRECTORY: &str = "extensions";
 /// The name by which the extension registers is that of its file.
@@ -134,7 +136,7 @@ pub fn build(options: &Options) -> anyhow::Result<Summary> {
     let mut binaries = Vec::new();
     for Binary { target, path } in &options.binaries {
         let shown = path.display();
-        let contents = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+        let contents = files::bytes(path, files::LARGE)?;
         let facts = Facts::read(&contents).with_context(|| format!("{shown} cannot be packed"))?;
         let problems = facts.problems(*target, options.glibc);
         if !problems.is_empty() {

@@ -14,6 +14,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::{Architecture, DIRECTORY, EXECUTABLE, Facts, archive, hexadecimal};
+use crate::files;
 use crate::output::grouped;
 
 /// What `PublishLayerVersion` takes in its request; more would have to go by S3.
@@ -92,7 +93,7 @@ impl Package {
             );
             return Err(refused(&reason).into());
         }
-        let contents = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+        let contents = files::bytes(path, MOST_ZIPPED)?;
         let digest = Sha256::digest(&contents);
         let sha256 = hexadecimal(&digest);
         if let Some(said) = checksum_beside(path)
@@ -135,6 +136,10 @@ fn check(zip: &[u8], architecture: Architecture) -> Result<(), String> {
 
 /// What `backstop layer build` wrote beside it.
 fn checksum_beside(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(format!("{}.sha256", path.display())).ok()?;
+    let text = files::text(
+        Path::new(&format!("{}.sha256", path.display())),
+        files::SMALL,
+    )
+    .ok()?;
     text.split_whitespace().next().map(str::to_owned)
 }

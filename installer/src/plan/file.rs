@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use super::{Plan, SCHEMA_VERSION};
+use crate::files;
 use crate::parsing;
 
 /// Writes it, for the owner's eyes only.
@@ -17,7 +18,7 @@ pub fn write(plan: &Plan, path: &Path) -> anyhow::Result<()> {
 /// Reads it.
 pub fn read(path: &Path) -> anyhow::Result<Plan> {
     let problem = || format!("{} is not a plan of `backstop plan`", path.display());
-    let text = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let text = files::bytes(path, files::LARGE)?;
     let value: serde_json::Value = serde_json::from_slice(&text)
         .map_err(parsing::json)
         .with_context(problem)?;

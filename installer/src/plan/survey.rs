@@ -12,7 +12,7 @@ use backstop_sinks::SharedHttp;
 
 use super::judge::Wish;
 use super::unzipped;
-use crate::aws::{Failure, Kind};
+use crate::aws::{Failure, Kind, Marker};
 use crate::change::LayerArn;
 use crate::fleet::{Place, Site};
 use crate::select::Function;
@@ -201,12 +201,12 @@ async fn enforcing(site: &Site) -> BTreeMap<String, Vec<String>> {
     let lambda = &site.lambda;
     let client = lambda.client();
     let mut enforcing = BTreeMap::new();
-    let mut marker: Option<String> = None;
+    let mut marker = Marker::default();
     loop {
         let page = lambda
             .read("listing code signing configurations", || {
                 (client.list_code_signing_configs())
-                    .set_marker(marker.clone())
+                    .set_marker(marker.current())
                     .send()
             })
             .await;
@@ -227,11 +227,8 @@ async fn enforcing(site: &Site) -> BTreeMap<String, Vec<String>> {
             let functions = functions_of(site, arn).await.unwrap_or_default();
             enforcing.extend(functions.into_iter().map(|it| (it, allowed.clone())));
         }
-        marker = page
-            .next_marker()
-            .filter(|next| !next.is_empty())
-            .map(str::to_owned);
-        if marker.is_none() {
+        let more = marker.advance("listing code signing configurations", page.next_marker());
+        if !matches!(more, Ok(true)) {
             return enforcing;
         }
     }
@@ -240,22 +237,21 @@ async fn enforcing(site: &Site) -> BTreeMap<String, Vec<String>> {
 async fn functions_of(site: &Site, config: &str) -> Result<BTreeSet<String>, Failure> {
     let lambda = &site.lambda;
     let mut functions = BTreeSet::new();
-    let mut marker: Option<String> = None;
+    let mut marker = Marker::default();
     loop {
         let page = lambda
             .read("listing the functions that enforce code signing", || {
                 (lambda.client().list_functions_by_code_signing_config())
                     .code_signing_config_arn(config)
-                    .set_marker(marker.clone())
+                    .set_marker(marker.current())
                     .send()
             })
             .await?;
         functions.extend(page.function_arns().iter().cloned());
-        marker = page
-            .next_marker()
-            .filter(|next| !next.is_empty())
-            .map(str::to_owned);
-        if marker.is_none() {
+        if !marker.advance(
+            "listing the functions that enforce code signing",
+            page.next_marker(),
+        )? {
             return Ok(functions);
         }
     }
@@ -284,7 +280,7 @@ impl Sizes {
             .and_then(|file| std::fs::read(file).ok())
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Self {
-            http: SharedHttp::new(Vec::new(), proxies(), Arc::new(SystemClock), |_| {}),
+            http: http(),
             known: Mutex::new(known.unwrap_or_default()),
             file,
         }
@@ -312,9 +308,14 @@ impl Sizes {
     }
 }
 
-/// The proxies of this process. A mistake in them is no reason to do without: the size of a layer is
-/// then not known.
-fn proxies() -> backstop_config::Proxies {
+/// With the proxies and the authorities of this process. A mistake in them is no reason to do without: the
+/// size of a layer is then not known.
+fn http() -> SharedHttp {
     let (settings, _) = backstop_config::Settings::resolve(&backstop_config::ProcessEnvironment);
-    settings.proxies
+    SharedHttp::new(
+        settings.ca_files,
+        settings.proxies,
+        Arc::new(SystemClock),
+        |_| {},
+    )
 }

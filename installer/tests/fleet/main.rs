@@ -7,6 +7,8 @@ mod doctor;
 mod grants;
 mod kills;
 mod little_server;
+mod network;
+mod nowhere;
 mod profiles;
 mod races;
 mod select;
