@@ -4,6 +4,7 @@
 //!
 //! - [`cli`] is what was typed: options only;
 //! - [`app`] runs the command and maps its end to an exit code;
+//! - [`files`] reads and writes what the operator names;
 //! - [`project`] is what `backstop.toml` says in place of options;
 //! - [`aws`] is the one place that builds clients;
 //! - [`fleet`] is where to work: accounts and regions, each at its pace;
@@ -31,6 +32,7 @@ pub mod change;
 pub mod cli;
 pub mod demo;
 pub mod doctor;
+pub mod files;
 pub mod fleet;
 pub mod glob;
 pub mod grants;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Deserialize;
 
+use crate::files;
 use crate::parsing;
 use crate::select::{Pattern, Selection, TagFilter};
 
@@ -19,6 +20,13 @@ pub const FILE_NAME: &str = "backstop.toml";
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Project {
+    /// Where runs are kept: a directory, or `s3://BUCKET/PREFIX`.
+    pub state: Option<String>,
+    /// The key that runs in S3 are encrypted with.
+    pub state_kms_key_id: Option<String>,
+    /// Where the file is: paths in it are relative to that.
+    #[serde(skip)]
+    pub directory: PathBuf,
     /// `[targets]`
     pub targets: TargetsTable,
     /// `[select]`
@@ -141,7 +149,7 @@ impl Project {
     /// Paths in it are relative to its directory.
     pub fn read(named: Option<&Path>) -> anyhow::Result<Self> {
         let path = named.unwrap_or(Path::new(FILE_NAME));
-        let text = match std::fs::read_to_string(path) {
+        let text = match files::read_text(path) {
             Ok(text) => text,
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self::default());
@@ -163,6 +171,7 @@ impl Project {
         ] {
             *file = file.take().map(|file| directory.join(file));
         }
+        directory.clone_into(&mut project.directory);
         Ok(project)
     }
 }
@@ -197,6 +206,8 @@ mod tests {
     #[test]
     fn the_file_says_what_options_would() {
         let text = r#"
+            state = "s3://example-state/backstop"
+            state_kms_key_id = "alias/state"
             [targets]
             accounts = ["111122223333"]
             role = "BackstopInstaller"
@@ -218,6 +229,10 @@ mod tests {
         let path = directory.path().join("fleet.toml");
         std::fs::write(&path, text).expect("it is written");
         let project = Project::read(Some(&path)).expect("it is valid");
+        assert_eq!(
+            project.state.as_deref(),
+            Some("s3://example-state/backstop")
+        );
         assert_eq!(
             project.layer.manifest,
             Some(directory.path().join("layers.json"))

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::Failure;
 use crate::change::Stored;
 use crate::cli::UsageError;
+use crate::files;
 
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +95,7 @@ async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {
 
 /// A file's text.
 pub fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+    files::read_secret(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
 /// `name: value` lines; empty ones and those that begin with `#` are passed over.

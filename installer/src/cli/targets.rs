@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::UsageError;
 use crate::aws::Access;
+use crate::files;
 use crate::fleet::{Accounts, Rates, Regions, Role, Targets};
 use crate::project::{FILE_NAME, Project};
 use crate::select::{Pattern, Selection, TagFilter};
@@ -195,7 +196,7 @@ impl TargetArgs {
         }
         let mut accounts = listed.clone();
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
+            let text = files::read_text(path)
                 .with_context(|| format!("{} cannot be read", path.display()))?;
             let lines = text.lines().map(|line| {
                 let line = line.split('#').next().unwrap_or_default();

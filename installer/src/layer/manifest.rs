@@ -5,7 +5,6 @@
 //! `.tfvars.json` a variable of Terraform's, beside whatever else that file sets.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Architecture, put};
+use crate::files;
 use crate::parsing::json;
 
 const SCHEMA_VERSION: u64 = 1;
@@ -70,7 +70,7 @@ impl Manifest {
     /// From a file of either form, whatever it is called.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+        let text = files::read_text(path).with_context(|| format!("cannot read {shown}"))?;
         Self::parse(&text).with_context(|| format!("{shown} is no manifest"))
     }
 
@@ -168,6 +168,8 @@ fn is_terraforms(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const ARN: &str =
