@@ -4,6 +4,7 @@
 //!
 //! - [`cli`] is what was typed: options only;
 //! - [`app`] runs the command and maps its end to an exit code;
+//! - [`files`] reads and writes what the operator names;
 //! - [`project`] is what `backstop.toml` says in place of options;
 //! - [`files`] reads what was named, and only where that is a file;
 //! - [`aws`] is the one place that builds clients;

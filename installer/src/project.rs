@@ -20,6 +20,13 @@ pub const FILE_NAME: &str = "backstop.toml";
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Project {
+    /// Where runs are kept: a directory, or `s3://BUCKET/PREFIX`.
+    pub state: Option<String>,
+    /// The key that runs in S3 are encrypted with.
+    pub state_kms_key_id: Option<String>,
+    /// Where the file is: paths in it are relative to that.
+    #[serde(skip)]
+    pub directory: PathBuf,
     /// `[targets]`
     pub targets: TargetsTable,
     /// `[select]`
@@ -159,6 +166,7 @@ impl Project {
         ] {
             *file = file.take().map(|file| directory.join(file));
         }
+        directory.clone_into(&mut project.directory);
         Ok(project)
     }
 }
@@ -193,6 +201,8 @@ mod tests {
     #[test]
     fn the_file_says_what_options_would() {
         let text = r#"
+            state = "s3://example-state/backstop"
+            state_kms_key_id = "alias/state"
             [targets]
             accounts = ["111122223333"]
             role = "BackstopInstaller"
@@ -214,6 +224,10 @@ mod tests {
         let path = directory.path().join("fleet.toml");
         std::fs::write(&path, text).expect("it is written");
         let project = Project::read(Some(&path)).expect("it is valid");
+        assert_eq!(
+            project.state.as_deref(),
+            Some("s3://example-state/backstop")
+        );
         assert_eq!(
             project.layer.manifest,
             Some(directory.path().join("layers.json"))

@@ -17,7 +17,7 @@ use crate::status;
 pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Result<ExitCode> {
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection_or_all(&desk.project);
-    let history = History::load(&desk.store)?;
+    let history = History::of_all(&desk.store.runs().await?);
     desk.tell_where();
     let status = status::look(&desk.fleet, &selection, &history.changes).await;
     let code = if !status.is_whole() {
@@ -39,7 +39,7 @@ pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Resu
     let targets = at(args.targets, &named);
     let desk = Desk::open(&targets, &args.state, output).await?;
     let patient = find(&desk.fleet, &named).await?;
-    let history = History::load(&desk.store)?;
+    let history = History::of_all(&desk.store.runs().await?);
     output.progress(&format!("Checking {}", patient.arn()));
     let change = history.changes.get(patient.arn());
     let checkup = Box::pin(doctor::examine(&patient, change)).await;

@@ -7,7 +7,9 @@ mod about;
 mod carry;
 mod fleet;
 mod inspect;
+mod interrupt;
 mod layer;
+mod runs;
 mod usage;
 
 use std::io::{BufRead as _, IsTerminal as _};
@@ -17,6 +19,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use backstop_config::ProcessEnvironment;
 use clap::Parser as _;
+use interrupt::{interrupted, interrupted_twice};
 use tokio::sync::watch;
 
 use crate::aws::Access;
@@ -59,15 +62,16 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         .build()
         .context("the runtime could not be started")?;
     let output = Output::new(cli.output, cli.quiet, cli.color);
+    runtime.spawn(interrupt::end_while_looking(output));
     match cli.command {
         Command::Layer(args) => runtime.block_on(layer::run(args.command, output)),
         Command::Plan(args) => runtime.block_on(fleet::run_plan(*args, output)),
         Command::Apply(args) => runtime.block_on(fleet::run_apply(args, output)),
         Command::Attach(args) => runtime.block_on(fleet::run_attach(*args, output)),
         Command::Detach(args) => runtime.block_on(fleet::run_detach(*args, output)),
-        Command::Undo(args) => runtime.block_on(fleet::run_undo(args, output)),
-        Command::Resume(args) => runtime.block_on(fleet::run_resume(args, output)),
-        Command::Runs(args) => fleet::run_runs(&args, output),
+        Command::Undo(args) => runtime.block_on(runs::run_undo(args, output)),
+        Command::Resume(args) => runtime.block_on(runs::run_resume(args, output)),
+        Command::Runs(args) => runtime.block_on(runs::run_runs(args, output)),
         Command::Status(args) => runtime.block_on(inspect::run_status(*args, output)),
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
@@ -165,19 +169,6 @@ impl Observer for ReplayProgress {
     }
 }
 
-/// Tells of the first Ctrl-C, and resolves at the second one.
-async fn interrupted_twice(interrupt: &watch::Sender<bool>, output: Output) {
-    for already in [false, true] {
-        if tokio::signal::ctrl_c().await.is_err() {
-            return std::future::pending().await;
-        }
-        if !already {
-            output.progress("Interrupted: finishing what is under way; once more to stop at once");
-            interrupt.send_replace(true);
-        }
-    }
-}
-
 async fn run_demo(args: DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
     let fallbacks: Vec<&str> = args.fallback.iter().map(|name| name.as_str()).collect();
     let options = demo::Options {
@@ -199,10 +190,11 @@ async fn run_demo(args: DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
     let summary = tokio::select! {
         summary = demo::run(&options, &view) => Some(summary),
         // Dropping the demo kills the extension and closes every port.
-        Ok(()) = tokio::signal::ctrl_c() => None,
+        () = interrupted() => None,
     };
     view.clear();
     let Some(summary) = summary.transpose()? else {
+        output.progress("Interrupted");
         return Ok(ExitCode::from(INTERRUPTED));
     };
     output.result(&summary)?;

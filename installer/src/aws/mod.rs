@@ -198,15 +198,26 @@ pub fn explain<E>(what: &str, error: &SdkError<E, HttpResponse>) -> anyhow::Erro
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
+    let denied = "the role needs s3:ListBucket on the bucket, s3:GetObject on its objects, and \
+                  kms:Decrypt where they are encrypted with a key of yours; --expected-bucket-owner, \
+                  where it is given, has to own the bucket; a bucket whose requester pays needs \
+                  --request-payer requester";
+    explain_with(what, error, denied)
+}
+
+/// The same, with what to do where S3 denies it.
+pub fn explain_with<E>(
+    what: &str,
+    error: &SdkError<E, HttpResponse>,
+    denied: &'static str,
+) -> anyhow::Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
     let code = error.code();
     let advice = match (code, error) {
         (Some("NoSuchBucket"), _) => "check the bucket's name and the account of --profile",
-        (Some("AccessDenied" | "AllAccessDisabled"), _) => {
-            "the role needs s3:ListBucket on the bucket, s3:GetObject on its objects, and \
-             kms:Decrypt where they are encrypted with a key of yours; --expected-bucket-owner, \
-             where it is given, has to own the bucket; a bucket whose requester pays needs \
-             --request-payer requester"
-        }
+        (Some("AccessDenied" | "AllAccessDisabled"), _) => denied,
         (Some("ExpiredToken" | "ExpiredTokenException" | "InvalidToken"), _) => {
             "sign in again: the credentials have expired"
         }
@@ -250,7 +261,7 @@ where
 }
 
 /// The region of the bucket, where S3 names it in an error.
-fn bucket_region<E>(error: &SdkError<E, HttpResponse>) -> Option<RegionName> {
+pub fn bucket_region<E>(error: &SdkError<E, HttpResponse>) -> Option<RegionName> {
     let headers = error.raw_response()?.headers();
     RegionName::parse(headers.get("x-amz-bucket-region")?)
 }

@@ -167,6 +167,7 @@ fn is_terraforms(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
 
     const ARN: &str =

@@ -4,7 +4,6 @@
 //! too large, no extension where Lambda looks for one, one that cannot be executed, or another
 //! architecture's.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -82,7 +81,7 @@ impl Package {
         let ZipPath { architecture, path } = zip;
         let shown = path.display();
         let refused = |reason: &str| Refused(format!("{shown} cannot be published: {reason}"));
-        let bytes = fs::metadata(path)
+        let bytes = std::fs::metadata(path)
             .with_context(|| format!("cannot read {shown}"))?
             .len();
         if bytes > MOST_ZIPPED {

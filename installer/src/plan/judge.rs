@@ -183,7 +183,11 @@ async fn look(
     };
     let change = Change::between(&live, &wanted.config, None, is_secret);
     if change.is_empty() {
-        return Err(nothing_to_do(wish, &wanted));
+        let Stop(reason, detail) = nothing_to_do(wish, &wanted);
+        return Ok(Planned {
+            kept: wanted.kept,
+            ..Planned::without_change(function, reason, detail)
+        });
     }
     may_be_changed(function, wish)?;
     fits(function, &live, &wanted.config)?;

@@ -14,6 +14,7 @@ use super::judge::Wish;
 use super::unzipped;
 use crate::aws::{Failure, Kind, Marker};
 use crate::change::LayerArn;
+use crate::files::{self, Readers};
 use crate::fleet::{Place, Site};
 use crate::select::Function;
 
@@ -277,7 +278,7 @@ impl Sizes {
     /// With what is known from earlier runs.
     pub fn open(file: Option<PathBuf>) -> Self {
         let known = (file.as_ref())
-            .and_then(|file| std::fs::read(file).ok())
+            .and_then(|file| files::bytes(file, files::LARGE).ok())
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Self {
             http: http(),
@@ -293,7 +294,10 @@ impl Sizes {
         };
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(text) = serde_json::to_vec(&*known) {
-            super::file::replace(file, &text).ok();
+            // The runs are below the same directory: nobody else may change what is in it.
+            files::private_directory(files::parent(file))
+                .and_then(|()| files::put(file, &text, Readers::Owner))
+                .ok();
         }
     }
 
