@@ -3,10 +3,12 @@
 //! Options that are given go before what is said here. Must not: hold a secret; it names the files
 //! they are in.
 
+pub mod keys;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
 use crate::files;
@@ -153,6 +155,14 @@ impl Project {
             return Ok(Self::default());
         }
         let text = files::text(path, files::SMALL)?;
+        let unknown = keys::unknown(&text);
+        if !unknown.is_empty() {
+            let unknown = unknown.join("\n  ");
+            bail!(
+                "{} is not valid:\n  {unknown}\nThe keys are in docs/installer.md",
+                path.display()
+            );
+        }
         let mut project: Self = toml::from_str(&text)
             .map_err(|error| parsing::toml(&text, error.message(), error.span()))
             .with_context(|| format!("{} is not valid", path.display()))?;
@@ -251,8 +261,8 @@ mod tests {
         let path = directory.path().join("fleet.toml");
         std::fs::write(&path, "[targets]\nregion = \"eu-west-1\"\n").expect("it is written");
         let error = format!("{:#}", Project::read(Some(&path)).expect_err("not known"));
-        assert!(error.contains("unknown field `region`"), "{error}");
-        assert!(error.contains("line 2"), "{error}");
+        let expected = "line 2: unknown key `region` in [targets]: did you mean `regions`?";
+        assert!(error.contains(expected), "{error}");
         assert!(Project::read(Some(&directory.path().join("absent"))).is_err());
     }
 
@@ -261,14 +271,14 @@ mod tests {
         let cases = [
             (
                 "[secrets]\ntoken = \"hunter2\"\n",
-                "unknown field `token`: did you mean `token_file`? at line 2, column 1",
+                "line 2: unknown key `token` in [secrets]: did you mean `token_file`?",
             ),
             // A value without its quotes, where a name is expected.
             (
                 "[secrets]\nhunter2 = 1\n",
-                "unknown field at line 2, column 1",
+                "line 2: unknown key in [secrets]",
             ),
-            ("[hunter2]\n", "unknown field at line 1, column 2"),
+            ("[hunter2]\n", "line 1: unknown key"),
             (
                 "[select]\nall = \"hunter2\"\n",
                 "invalid type at line 2, column 7",
