@@ -61,7 +61,13 @@ pub fn drift(function: &Function, change: &Change) -> Vec<Drift> {
     let ours = |layers: &[String]| layers.iter().find(|arn| is_ours(arn)).cloned();
     let (before, left) = (ours(&change.before.layers), ours(&change.after.layers));
     let mut drift = Vec::new();
-    match (left, ours(&function.layers)) {
+    // A second layer of ours is a difference too.
+    let others = function.layers.iter().filter(|arn| is_ours(arn));
+    let other = others
+        .filter(|arn| Some(*arn) != left.as_ref())
+        .next()
+        .cloned();
+    match (left, other.or_else(|| ours(&function.layers))) {
         (Some(was), None) => drift.push(Drift::LayerGone { was }),
         (Some(was), Some(is)) if was != is => drift.push(Drift::LayerChanged { was, is }),
         (None, Some(is)) if before.is_some() => drift.push(Drift::LayerBack { is }),
