@@ -62,11 +62,8 @@ pub fn drift(function: &Function, change: &Change) -> Vec<Drift> {
     let (before, left) = (ours(&change.before.layers), ours(&change.after.layers));
     let mut drift = Vec::new();
     // A second layer of ours is a difference too.
-    let others = function.layers.iter().filter(|arn| is_ours(arn));
-    let other = others
-        .filter(|arn| Some(*arn) != left.as_ref())
-        .next()
-        .cloned();
+    let is_other = |arn: &&String| is_ours(arn) && Some(*arn) != left.as_ref();
+    let other = function.layers.iter().find(is_other).cloned();
     match (left, other.or_else(|| ours(&function.layers))) {
         (Some(was), None) => drift.push(Drift::LayerGone { was }),
         (Some(was), Some(is)) if was != is => drift.push(Drift::LayerChanged { was, is }),
