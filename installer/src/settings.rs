@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use aws_config::SdkConfig;
 use backstop_config::{Kind, REGISTER, Settings as Resolved, Variable};
 
+use crate::change::PREFIX;
 use crate::cli::UsageError;
 use crate::secrets::Source;
 
@@ -71,7 +72,16 @@ impl Settings {
             sources: sources(said)?,
             variables: said.variables.clone(),
         };
-        let mut wrong = Vec::new();
+        let foreign = (said.variables.keys()).filter(|name| !name.starts_with(PREFIX));
+        let mut wrong: Vec<String> = foreign
+            .map(|name| {
+                format!(
+                    "{} is not a variable of Backstop, which sets only {PREFIX}* variables: set it where the \
+                     function is defined",
+                    name.escape_debug()
+                )
+            })
+            .collect();
         for (name, value) in &said.variables {
             if known(name).is_some() && is_secret(name, value) {
                 let option = match name.as_str() {
@@ -197,6 +207,21 @@ mod tests {
         }
         // Without a sink: that is the function's own.
         assert_eq!(error(&said(&[("BACKSTOP_MAX_ADDED_MS", "300")])).await, "");
+    }
+
+    #[tokio::test]
+    async fn a_variable_that_is_not_ours_is_refused_by_name() {
+        for name in [
+            "TABLE",
+            "AWS_LAMBDA_EXEC_WRAPPER",
+            "backstop_tags",
+            "BACKSTOP",
+        ] {
+            let told = error(&said(&[(name, "hunter2")])).await;
+            let expected = format!("{name} is not a variable of Backstop");
+            assert!(told.contains(&expected), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
     }
 
     #[tokio::test]

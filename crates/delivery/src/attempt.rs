@@ -124,11 +124,7 @@ pub(crate) async fn attempts(
                 None
             }
         };
-        let is_short = permit == Permit::Normal && took < link.state().needs();
-        if is_short
-            && answer == Answer::None(Failure::TimedOut)
-            && window.current().phase != Phase::Shutdown
-        {
+        if is_cut_short(link, &answer, window, permit, took) {
             batch.mark_ambiguous();
             // Once may be chance; a sink that is cut short each time is given up like any other.
             if link.state().is_new_cut(Instant::now()) {
@@ -166,6 +162,20 @@ pub(crate) async fn attempts(
             return Outcome::Diverted(cause);
         }
     }
+}
+
+/// Whether the window ended the attempt before the sink had the time that it usually takes.
+fn is_cut_short(
+    link: &Link,
+    answer: &Answer,
+    window: &WindowView,
+    permit: Permit,
+    took: Duration,
+) -> bool {
+    permit == Permit::Normal
+        && *answer == Answer::None(Failure::TimedOut)
+        && window.current().phase != Phase::Shutdown
+        && took < link.state().needs()
 }
 
 /// What bounds an attempt that begins now.

@@ -14,7 +14,7 @@ use crate::fleet::Place;
 use crate::grants::Granted;
 use crate::journal::{History, Journal, Progress, Run, Step, StepState};
 use crate::output::{Output, PlaceBars};
-use crate::plan::{Observer, Plan, Rollout, Verdict, Wish};
+use crate::plan::{Observer, Plan, Rollout, Wish};
 use crate::secrets::Vault;
 use crate::select::Selection;
 
@@ -135,7 +135,7 @@ impl Desk {
     ) -> anyhow::Result<Option<Summary>> {
         let run = self.store.read(id).await?;
         let (plan, vault) = self.plan_undo(id, &run).await?;
-        if plan.with(Verdict::Change).next().is_none() && plan.grants.is_empty() {
+        if plan.is_idle() {
             // No run is begun for nothing.
             return Ok(Some(Summary::new("", &plan)));
         }

@@ -66,11 +66,10 @@ pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<E
         plan: &plan,
         is_full: args.full,
     })?;
-    let changes = plan.with(Verdict::Change).count();
     let is_unknown = desk.warns_of_unknown_runs(&plan).await?;
     Ok(if !plan.is_whole() || is_unknown {
         ExitCode::from(PARTIAL)
-    } else if args.detailed_exitcode && changes > 0 {
+    } else if args.detailed_exitcode && !plan.is_idle() {
         ExitCode::from(CHANGES)
     } else {
         ExitCode::SUCCESS
@@ -281,11 +280,9 @@ impl Desk {
             plan: &plan,
             is_full: false,
         };
-        let (changes, refused) = (
-            plan.with(Verdict::Change).count(),
-            plan.with(Verdict::Refused).count(),
-        );
-        let is_refused = refused > 0 && (strict || refused == plan.functions.len());
+        let is_strict = strict && plan.with(Verdict::Refused).next().is_some();
+        let refused = plan.refused().count();
+        let is_refused = is_strict || refused > 0 && refused == plan.functions.len();
         if dry_run || is_refused {
             self.output.result(&view)?;
             return Ok(if is_refused {
@@ -297,13 +294,13 @@ impl Desk {
             });
         }
         self.output.shown(&view);
-        if changes == 0 && plan.grants.is_empty() {
+        if plan.is_idle() {
             // No run is begun for nothing.
             let summary = Summary::new("", &plan);
             self.output.result(&summary)?;
             return Ok(super::carry::code(&summary));
         }
-        if !how.yes && !confirmed(&question(&plan, changes))? {
+        if !how.yes && !confirmed(&question(&plan))? {
             self.output.progress("Nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
@@ -333,11 +330,20 @@ fn layers(wish: &WishArgs, project: &Project) -> anyhow::Result<Vec<String>> {
 }
 
 /// What is asked before anything is changed.
-fn question(plan: &Plan, changes: usize) -> String {
+fn question(plan: &Plan) -> String {
     let what = match plan.action {
         Action::Attach => "Attach to",
         Action::Detach => "Detach from",
         Action::Undo { .. } => "Put back",
     };
-    format!("{what} {}?", plural(changes as u64, "function"))
+    let changes = plan.with(Verdict::Change).count() as u64;
+    let roles = plural(plan.grants.len() as u64, "role");
+    match (changes, plan.grants.len()) {
+        (0, 1..) => format!("Write the policy of {roles}?"),
+        (_, 0) => format!("{what} {}?", plural(changes, "function")),
+        _ => format!(
+            "{what} {}, and write the policy of {roles}?",
+            plural(changes, "function")
+        ),
+    }
 }

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use super::Context;
 use crate::aws::{Failure, Kind};
-use crate::change::{Change, Config, Wanted, violation};
+use crate::change::{Change, Config, Conflict, Wanted, violation};
 use crate::fleet::Site;
 use crate::journal::Step;
-use crate::plan::{Extras, Planned, told};
+use crate::plan::{Extras, Planned, Reason, told};
 use crate::select::{Environment, Function};
 use crate::settings::is_secret;
 
@@ -29,11 +29,15 @@ pub(super) enum Outcome {
         merged: bool,
         /// What could not be put back, because others changed it.
         conflicts: Option<String>,
+        /// Another layer of ours, attached since it was planned, that was replaced.
+        replaced: Vec<String>,
     },
     /// It was as it should be.
     Already,
-    /// It was not changed, or its update failed.
+    /// It was not changed, or its update failed: it may go well another time.
     Left(String),
+    /// It was not changed, and will not be however often the same is tried.
+    Refused(String),
     /// It was changed before the run was taken up again.
     DoneBefore,
     /// The run was interrupted before its turn, or before another attempt.
@@ -86,12 +90,16 @@ impl Work<'_> {
                 }
             };
             let wanted = change.redo_on(&live, self.context.vault);
+            if wanted.conflicts.iter().any(Conflict::is_whole) {
+                // Whoever was faster has decided: the same change cannot be made any more.
+                return self.refuse(may_be_done, told(&wanted.conflicts)).await;
+            }
             if wanted.config == live {
                 return self.nothing_left(may_be_done, &function, wanted).await;
             }
             if let Some(violation) = violation(&live, &wanted.config, &function.revision) {
                 let reason = format!("it has changed, and a limit is in the way: {violation}");
-                return self.leave(may_be_done, reason).await;
+                return self.refuse(may_be_done, reason).await;
             }
             let step = Step::Function {
                 arn: self.planned.arn.clone(),
@@ -118,6 +126,13 @@ impl Work<'_> {
             }
             let is_passing =
                 failure.kind.may_be_done() || matches!(failure.kind, Kind::Conflict | Kind::Stale);
+            if matches!(failure.kind, Kind::Invalid | Kind::NotFound) {
+                return self.refuse(may_be_done, failure.to_string()).await;
+            }
+            if names_a_layer(&failure) {
+                let reason = format!("{}: {}", Reason::LayerUnavailable, failure.brief());
+                return self.refuse(may_be_done, reason).await;
+            }
             if !is_passing || Instant::now() >= deadline {
                 return self.leave(may_be_done, failure.to_string()).await;
             }
@@ -198,6 +213,7 @@ impl Work<'_> {
         Ok(Outcome::Done {
             merged,
             conflicts: conflicts(&wanted),
+            replaced: wanted.replaced,
         })
     }
 
@@ -215,9 +231,10 @@ impl Work<'_> {
             return Ok(Outcome::Done {
                 merged: false,
                 conflicts: conflicts(&wanted),
+                replaced: Vec::new(),
             });
         }
-        Ok(conflicts(&wanted).map_or(Outcome::Already, Outcome::Left))
+        Ok(conflicts(&wanted).map_or(Outcome::Already, Outcome::Refused))
     }
 
     async fn not_done(&self, failure: &Failure) -> anyhow::Result<()> {
@@ -232,6 +249,14 @@ impl Work<'_> {
         Ok(Outcome::Left(reason))
     }
 
+    /// What is tried again comes to the same.
+    async fn refuse(&self, may_be_done: bool, reason: String) -> anyhow::Result<Outcome> {
+        Ok(match self.leave(may_be_done, reason).await? {
+            Outcome::Left(reason) => Outcome::Refused(reason),
+            outcome => outcome,
+        })
+    }
+
     async fn fail(&self, reason: String) -> anyhow::Result<Outcome> {
         self.context
             .journal
@@ -239,6 +264,11 @@ impl Work<'_> {
             .await?;
         Ok(Outcome::Left(reason))
     }
+}
+
+/// Whether Lambda refuses a layer of the list: one that is not there and one that is not shared look alike.
+fn names_a_layer(failure: &Failure) -> bool {
+    failure.kind == Kind::Denied && failure.reason().contains("lambda:GetLayerVersion")
 }
 
 /// Lambda keeps the old configuration in use when an update fails, and shows the new one.

@@ -204,7 +204,7 @@ impl Run<'_> {
         }
         let did = self.steps(planned).await;
         let is_left = |(outcome, beside): &(Outcome, Beside)| {
-            matches!(outcome, Outcome::Left(_)) || beside.left.is_some()
+            matches!(outcome, Outcome::Left(_) | Outcome::Refused(_)) || beside.left.is_some()
         };
         if did.as_ref().is_ok_and(is_left) {
             self.left.fetch_add(1, Ordering::Relaxed);

@@ -11,7 +11,7 @@ use super::grants::RoleLeft;
 use super::versions::Beside;
 use crate::fleet::{Place, Skipped};
 use crate::output::{Report, Style, plural};
-use crate::plan::{Action, Plan, Planned, Verdict};
+use crate::plan::{Action, Plan, Planned, Verdict, told};
 
 /// So many versions are listed for people.
 const TOLD: usize = 20;
@@ -36,8 +36,11 @@ pub struct Summary {
     pub refused: u64,
     /// Functions that should have been changed and were not.
     pub left: Vec<Left>,
-    /// What of others' changes stands against an undoing.
+    /// What of others' changes stands against this one, known at planning or found while it was made.
     pub conflicts: Vec<Left>,
+    /// Other layers of ours that were attached since the plan, and that were replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<Left>,
     /// Versions that were published, or that were there already.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<Version>,
@@ -92,6 +95,11 @@ pub struct Version {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+fn is_false(it: &bool) -> bool {
+    !*it
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
 fn is_none(count: &u64) -> bool {
     *count == 0
 }
@@ -107,6 +115,20 @@ pub struct Left {
     pub name: String,
     /// What is in the way.
     pub reason: String,
+    /// Whether taking the run up again comes to the same.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_final: bool,
+}
+
+impl Left {
+    fn of(planned: &Planned, reason: String) -> Self {
+        Self {
+            place: planned.place.clone(),
+            name: planned.name.clone(),
+            reason,
+            is_final: false,
+        }
+    }
 }
 
 impl Version {
@@ -131,7 +153,11 @@ impl Summary {
             merged: 0,
             refused: plan.with(Verdict::Refused).count() as u64,
             left: Vec::new(),
-            conflicts: Vec::new(),
+            conflicts: (plan.functions.iter())
+                .filter(|planned| !planned.conflicts.is_empty())
+                .map(|planned| Left::of(planned, told(&planned.conflicts)))
+                .collect(),
+            replaced: Vec::new(),
             versions: Vec::new(),
             kept_versions: (plan.functions.iter())
                 .filter_map(|planned| Some(Version::of(planned, planned.version.as_ref()?)))
@@ -152,19 +178,24 @@ impl Summary {
     }
 
     pub(super) fn add(&mut self, planned: &Planned, outcome: Outcome) {
-        let because = |reason: String| Left {
-            place: planned.place.clone(),
-            name: planned.name.clone(),
-            reason,
-        };
+        let because = |reason: String| Left::of(planned, reason);
         match outcome {
-            Outcome::Done { merged, conflicts } => {
+            Outcome::Done {
+                merged,
+                conflicts,
+                replaced,
+            } => {
                 self.changed += 1;
                 self.merged += u64::from(merged);
                 self.conflicts.extend(conflicts.into_iter().map(because));
+                self.replaced.extend(replaced.into_iter().map(because));
             }
             Outcome::Already => self.already += 1,
             Outcome::Left(reason) => self.left.push(because(reason)),
+            Outcome::Refused(reason) => self.left.push(Left {
+                is_final: true,
+                ..because(reason)
+            }),
             Outcome::DoneBefore => self.done_before += 1,
             Outcome::NotBegun => self.not_begun += 1,
         }
@@ -177,11 +208,7 @@ impl Summary {
     }
 
     pub(super) fn add_beside(&mut self, planned: &Planned, beside: Beside) {
-        let because = |reason: String| Left {
-            place: planned.place.clone(),
-            name: planned.name.clone(),
-            reason,
-        };
+        let because = |reason: String| Left::of(planned, reason);
         self.versions
             .extend((beside.version).map(|version| Version::of(planned, &version)));
         self.aliases += u64::from(beside.alias.is_some());
@@ -192,6 +219,7 @@ impl Summary {
     pub(super) fn sort(&mut self) {
         self.left.sort_unstable();
         self.conflicts.sort_unstable();
+        self.replaced.sort_unstable();
         self.versions.sort_unstable();
         self.aliases_left.sort_unstable();
     }
@@ -257,6 +285,7 @@ impl Report for Summary {
         for (title, list) in [
             ("Left", &self.left),
             ("Conflicts", &self.conflicts),
+            ("Replaced, though attached since the plan", &self.replaced),
             ("Aliases that stay where they are", &self.aliases_left),
         ] {
             if !list.is_empty() {
@@ -294,10 +323,17 @@ impl Report for Summary {
             text.push_str(&undo.text(style));
             return text;
         }
-        if !self.left.is_empty() || !self.aliases_left.is_empty() || self.not_begun > 0 {
+        let final_ones = self.left.iter().filter(|left| left.is_final).count();
+        if final_ones > 0 {
+            let functions = plural(final_ones as u64, "function");
+            line(format!(
+                "{functions} cannot be done by resume: correct what the reason says, and plan again"
+            ));
+        }
+        if final_ones < self.left.len() || !self.aliases_left.is_empty() || self.not_begun > 0 {
             line(format!("To go on: backstop resume {}", self.run));
         }
-        if self.changed + self.done_before + self.roles_written > 0 {
+        if self.changed + self.done_before + self.aliases + self.roles_written > 0 {
             line(format!("To go back: backstop undo {}", self.run));
         }
         text

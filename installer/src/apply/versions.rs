@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::aliases::{Aliased, Goal};
 use super::function::{FIRST_LOOK, LAST_LOOK, Outcome, Work};
 use crate::aws::{Failure, Kind};
-use crate::change::Config;
+use crate::change::{Config, Conflict};
 use crate::fleet::Site;
 use crate::journal::Step;
 use crate::plan::AliasBack;
@@ -139,8 +139,10 @@ impl Work<'_> {
             layers: function.layers.clone(),
             variables: variables.clone(),
         };
-        (self.planned.change.as_ref())
-            .is_none_or(|change| change.redo_on(&live, self.context.vault).config == live)
+        (self.planned.change.as_ref()).is_none_or(|change| {
+            let wanted = change.redo_on(&live, self.context.vault);
+            wanted.config == live && !wanted.conflicts.iter().any(Conflict::is_whole)
+        })
     }
 
     /// Waits until the version can be invoked.

@@ -2,6 +2,8 @@
 //!
 //! The order is that in which the layers are unpacked over each other: it is the owner's.
 
+use super::Conflict;
+
 /// What every layer of ours is named after; architecture and release follow.
 const NAME_PREFIX: &str = "backstop-extension-";
 
@@ -69,28 +71,69 @@ pub(super) fn with(live: &[String], arn: &str) -> Vec<String> {
     list
 }
 
-/// The list with the step from `before` to `after` undone, or the layer of ours that is in the way.
+/// Whether one of the layers is ours.
+pub(super) fn has_ours(list: &[String]) -> bool {
+    list.iter().any(|arn| is_ours(arn))
+}
+
+/// The list with the step from `before` to `after` undone.
+///
+/// Another layer of ours that came since, or the lack of any, is someone else's decision: it stays, and
+/// the settings with it.
 pub(super) fn restored(
     live: &[String],
     before: &[String],
     after: &[String],
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, Conflict> {
+    let is_known = |arn: &String| before.contains(arn) || after.contains(arn);
+    if let Some(other) = live.iter().find(|arn| is_ours(arn) && !is_known(arn)) {
+        return Err(Conflict::Layer(other.clone()));
+    }
+    let left = after.iter().find(|arn| is_ours(arn));
+    if let Some(left) = left.filter(|_| has_ours(before) && !has_ours(live)) {
+        return Err(Conflict::Gone(left.clone()));
+    }
+    Ok(stepped_back(live, before, after))
+}
+
+/// The list with the step from `before` to `after` made, and the layers of ours that came since and that it
+/// replaces: there is never a second one.
+pub(super) fn made(
+    live: &[String],
+    before: &[String],
+    after: &[String],
+) -> Result<(Vec<String>, Vec<String>), Conflict> {
+    let layer = |arn: &str| LayerArn::parse(arn).map(|it| it.layer.to_owned());
+    let added = after.iter().filter(|arn| !before.contains(arn));
+    let added: Vec<_> = added.filter_map(|arn| layer(arn)).collect();
+    let is_known = |arn: &String| before.contains(arn) || after.contains(arn);
+    let is_replaced = |arn: &String| {
+        let is_same = layer(arn).is_some_and(|layer| added.contains(&layer));
+        !is_known(arn) && (is_ours(arn) && has_ours(after) || is_same)
+    };
+    let Some(at) = live.iter().position(is_replaced) else {
+        return Ok((restored(live, after, before)?, Vec::new()));
+    };
+    let (replaced, mut list): (Vec<_>, Vec<_>) =
+        live.iter().cloned().partition(|arn| is_replaced(arn));
+    // Ours takes the place of the first; what is there already keeps its own.
+    let own = after
+        .iter()
+        .find(|arn| is_ours(arn) || !before.contains(arn));
+    if let Some(own) = own.filter(|own| !list.contains(own)) {
+        list.insert(at, own.clone());
+    }
+    Ok((stepped_back(&list, after, before), replaced))
+}
+
+/// The list as it was before the step, with what others added and without what they took away.
+fn stepped_back(live: &[String], before: &[String], after: &[String]) -> Vec<String> {
     if live == after {
-        return Ok(before.to_vec());
+        return before.to_vec();
     }
     let mut list = live.to_vec();
-    let removed: Vec<&String> = before.iter().filter(|it| !after.contains(it)).collect();
-    for added in after.iter().filter(|it| !before.contains(it)) {
-        let Some(at) = list.iter().position(|it| it == added) else {
-            // Somebody took it out, or put another of ours in its place.
-            if let Some(other) = list.iter().find(|it| is_ours(it) && !before.contains(it)) {
-                return Err(other.clone());
-            }
-            continue;
-        };
-        list.remove(at);
-    }
-    for back in removed {
+    list.retain(|arn| before.contains(arn) || !after.contains(arn));
+    for back in before.iter().filter(|arn| !after.contains(arn)) {
         if list.contains(back) {
             continue;
         }
@@ -102,5 +145,5 @@ pub(super) fn restored(
             .map_or(0, |at| at + 1);
         list.insert(at, back.clone());
     }
-    Ok(list)
+    list
 }

@@ -85,7 +85,7 @@ impl fmt::Debug for Attach {
 }
 
 /// What is to be made of a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
     /// All of it.
     pub config: Config,
@@ -93,23 +93,46 @@ pub struct Wanted {
     pub kept: Vec<String>,
     /// What cannot be put back, and why.
     pub conflicts: Vec<Conflict>,
+    /// Layers of ours that someone attached since, and that are replaced.
+    pub replaced: Vec<String>,
 }
 
 /// What someone else did since, and what of ours stays because of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "what", rename_all = "camelCase")]
 pub enum Conflict {
-    /// Another layer of ours is there.
+    /// Another layer of ours is there: neither it nor any setting is changed.
     Layer(String),
+    /// The layer that would be replaced was taken off: neither it nor any setting comes back.
+    Gone(String),
     /// A variable has another value.
     Variable(String),
     /// A secret that was there is known to nobody any more.
     Forgotten(String),
 }
 
+impl Conflict {
+    /// Whether nothing of the function is changed because of it.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Self::Layer(_) | Self::Gone(_))
+    }
+}
+
 impl fmt::Display for Conflict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Layer(arn) => write!(formatter, "{arn} was put there since, and stays"),
+            Self::Layer(arn) => {
+                write!(
+                    formatter,
+                    "{arn} was attached since: it stays, with its settings"
+                )
+            }
+            Self::Gone(arn) => {
+                write!(
+                    formatter,
+                    "{arn} was taken off since: it stays off, with its settings"
+                )
+            }
             Self::Variable(name) => {
                 write!(formatter, "{name} was changed since, and stays as it is")
             }
@@ -146,7 +169,7 @@ impl Attach {
                 variables,
             },
             kept,
-            conflicts: Vec::new(),
+            ..Wanted::default()
         }
     }
 }
@@ -163,29 +186,38 @@ pub struct Detach<'a> {
 impl Detach<'_> {
     /// What the function is to have: what was there before us, without any layer of ours whoever put
     /// it there since.
+    ///
+    /// Layer and settings go together: where someone put another layer of ours there since, or no run
+    /// left one, every variable of the extension goes with it that was not there before us.
     pub fn on(self, live: &Config) -> Wanted {
-        if let Some(change) = self.history {
-            let mut wanted = change.undo_on(live, self.vault);
-            let is_wanted = |arn: &String| !is_ours(arn) || change.before.layers.contains(arn);
-            wanted.config.layers.retain(is_wanted);
-            (wanted.conflicts).retain(|conflict| !matches!(conflict, Conflict::Layer(_)));
-            return wanted;
+        let left = (self.history).filter(|change| layers::has_ours(&change.after.layers));
+        if let Some(change) = left {
+            let (before, after) = (&change.before.layers, &change.after.layers);
+            if layers::restored(&live.layers, before, after).is_ok() {
+                return change.undo_on(live, self.vault);
+            }
         }
-        let is_others = |name: &String| !name.starts_with(PREFIX);
-        Wanted {
-            config: Config {
-                layers: (live.layers.iter())
-                    .filter(|arn| !is_ours(arn))
-                    .cloned()
-                    .collect(),
-                variables: (live.variables.iter())
-                    .filter(|(name, _)| is_others(name))
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect(),
-            },
-            kept: Vec::new(),
-            conflicts: Vec::new(),
+        let mut wanted = Wanted {
+            config: live.clone(),
+            ..Wanted::default()
+        };
+        wanted.config.layers.retain(|arn| !is_ours(arn));
+        let variables = &mut wanted.config.variables;
+        variables.retain(|name, _| !name.starts_with(PREFIX));
+        // What was there without a layer of ours was no setting of one.
+        let before = left.filter(|change| !layers::has_ours(&change.before.layers));
+        for (name, stored) in before.iter().flat_map(|it| &it.before.variables) {
+            let Some(stored) = stored.as_ref().filter(|_| name.starts_with(PREFIX)) else {
+                continue;
+            };
+            match self.vault.open(name, stored) {
+                Some(value) => {
+                    variables.insert(name.clone(), value.to_owned());
+                }
+                None => wanted.conflicts.push(Conflict::Forgotten(name.clone())),
+            }
         }
+        wanted
     }
 }
 
@@ -255,12 +287,40 @@ impl Change {
     ///
     /// `vault` knows the secrets of which only digests are kept.
     pub fn undo_on(&self, live: &Config, vault: &Vault) -> Wanted {
+        let (before, after) = (&self.before.layers, &self.after.layers);
+        let layers = layers::restored(&live.layers, before, after);
+        self.back_on(live, vault, layers.map(|list| (list, Vec::new())))
+    }
+
+    /// What the function is to have for this change to be made, whatever it has become since.
+    pub fn redo_on(&self, live: &Config, vault: &Vault) -> Wanted {
+        let layers = layers::made(&live.layers, &self.before.layers, &self.after.layers);
+        let back = Self {
+            before: self.after.clone(),
+            after: self.before.clone(),
+        };
+        back.back_on(live, vault, layers)
+    }
+
+    /// With these layers, and the layers that they replace. Layers and settings are one decision: where the
+    /// ones stay, so do the others.
+    fn back_on(
+        &self,
+        live: &Config,
+        vault: &Vault,
+        layers: Result<(Vec<String>, Vec<String>), Conflict>,
+    ) -> Wanted {
+        let (layers, replaced) = match layers {
+            Ok(layers) => layers,
+            Err(conflict) => {
+                return Wanted {
+                    config: live.clone(),
+                    conflicts: vec![conflict],
+                    ..Wanted::default()
+                };
+            }
+        };
         let mut conflicts = Vec::new();
-        let restored = layers::restored(&live.layers, &self.before.layers, &self.after.layers);
-        let layers = restored.unwrap_or_else(|other| {
-            conflicts.push(Conflict::Layer(other));
-            live.layers.clone()
-        });
         let mut variables = live.variables.clone();
         for (name, before) in &self.before.variables {
             let there = live.variables.get(name).map(String::as_str);
@@ -283,18 +343,10 @@ impl Change {
         }
         Wanted {
             config: Config { layers, variables },
-            kept: Vec::new(),
             conflicts,
+            replaced,
+            ..Wanted::default()
         }
-    }
-
-    /// What the function is to have for this change to be made, whatever it has become since.
-    pub fn redo_on(&self, live: &Config, vault: &Vault) -> Wanted {
-        let back = Self {
-            before: self.after.clone(),
-            after: self.before.clone(),
-        };
-        back.undo_on(live, vault)
     }
 
     /// The same, without the value of any secret: for a plan.

@@ -263,6 +263,25 @@ mod any {
         next
     }
 
+    /// Somebody's upgrade, a second layer, or a removal.
+    fn touched(live: &Config, how: usize, at: usize) -> Config {
+        let newer = OURS.replace(":3", ":4");
+        let mut next = live.clone();
+        match how {
+            0 => next.layers.retain(|arn| !is_ours(arn)),
+            1 => next.layers.insert(at.min(next.layers.len()), newer),
+            _ => {
+                next.layers.retain(|arn| !is_ours(arn));
+                next.layers.insert(at.min(next.layers.len()), newer);
+            }
+        }
+        next
+    }
+
+    fn count_of_ours(config: &Config) -> usize {
+        config.layers.iter().filter(|arn| is_ours(arn)).count()
+    }
+
     fn not_ours(config: &Config) -> (Vec<&String>, Vec<(&String, &String)>) {
         (
             config.layers.iter().filter(|arn| !is_ours(arn)).collect(),
@@ -293,6 +312,40 @@ mod any {
             prop_assert_eq!(&done.redo_on(&live, &vault).config, &wanted.config);
             prop_assert_eq!(&done.redo_on(&wanted.config, &vault).config, &wanted.config);
             prop_assert_eq!(done.is_empty(), wanted.config == live);
+        }
+
+        #[test]
+        fn layer_and_settings_are_one_decision(
+            live in configs(), wish in wishes(), how in 0..3_usize, at in 0..4_usize,
+        ) {
+            let wanted = wish.on(&live);
+            let done = change(&live, &wanted);
+            let vault = vault(&[&live], &wish);
+            // Before the change is made: one layer of ours, or nothing is written.
+            let since = touched(&live, how, at);
+            let made = done.redo_on(&since, &vault);
+            if made.conflicts.iter().any(Conflict::is_whole) {
+                prop_assert_eq!(&made.config, &since);
+            } else {
+                prop_assert_eq!(count_of_ours(&made.config), 1);
+                prop_assert!(made.config.layers.iter().any(|arn| arn == OURS));
+                prop_assert_eq!(made.replaced.is_empty(), how == 0);
+            }
+            // After it was made: another layer of ours keeps its settings.
+            let since = touched(&wanted.config, how, at);
+            let undone = done.undo_on(&since, &vault);
+            if how > 0 {
+                prop_assert!(undone.conflicts.iter().any(Conflict::is_whole));
+            }
+            if undone.conflicts.iter().any(Conflict::is_whole) {
+                prop_assert_eq!(&undone.config, &since);
+            }
+            // Detaching leaves no layer that nobody had before us, and no settings without one.
+            let detach = Detach { history: Some(&done), vault: &vault };
+            let detached = detach.on(&since).config;
+            if how > 0 {
+                prop_assert_eq!(count_of_ours(&detached), 0);
+            }
         }
 
         #[test]

@@ -183,6 +183,14 @@ async fn look(
     };
     let change = Change::between(&live, &wanted.config, None, is_secret);
     if change.is_empty() {
+        if !wanted.conflicts.is_empty() {
+            let detail = told(&wanted.conflicts);
+            return Ok(Planned {
+                kept: wanted.kept,
+                conflicts: wanted.conflicts,
+                ..Planned::without_change(function, Reason::ChangedSince, Some(detail))
+            });
+        }
         let Stop(reason, detail) = nothing_to_do(wish, &wanted);
         return Ok(Planned {
             kept: wanted.kept,
@@ -207,7 +215,6 @@ async fn look(
     if function.is_snap_start && !wish.extras().publish_version {
         notes.push("SnapStart: its published versions stay as they are".to_owned());
     }
-    notes.extend(wanted.conflicts.iter().map(ToString::to_string));
     let mut needs = BTreeSet::new();
     if wish.extras().grant {
         needs = grants::needs(&wanted.config.variables, &function.place, &site.partition);
@@ -223,6 +230,7 @@ async fn look(
         change: Some(change.sealed(is_secret)),
         needs,
         kept: wanted.kept,
+        conflicts: wanted.conflicts,
         notes,
         ..Planned::without_change(function, reason, None)
     })
@@ -235,9 +243,6 @@ pub(crate) fn told(conflicts: &[Conflict]) -> String {
 }
 
 fn nothing_to_do(wish: &Wish, wanted: &Wanted) -> Stop {
-    if !wanted.conflicts.is_empty() {
-        return Stop::detail(Reason::ChangedSince, told(&wanted.conflicts));
-    }
     match wish {
         Wish::Attach { .. } => {
             let kept = (!wanted.kept.is_empty())

@@ -30,7 +30,7 @@ pub(crate) use survey::layer_version;
 pub use survey::{Choice, Sizes};
 pub use view::{Explanations, View};
 
-use crate::change::Change;
+use crate::change::{Change, Conflict};
 use crate::fleet::{Fleet, Place, Site, Skipped, Targets};
 use crate::grants::{Grant, Permission};
 use crate::journal::{AliasState, now};
@@ -138,6 +138,9 @@ pub struct Planned {
     /// Variables that someone else set, and that stay as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
+    /// What someone else changed since, and that stays because of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Conflict>,
     /// What else is good to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -257,9 +260,22 @@ impl Plan {
         (self.functions.iter()).filter(move |planned| planned.verdict == verdict)
     }
 
-    /// Whether every account and region was looked at and every name was found.
+    /// Whether every account and region was looked at, every name was found, and nothing of others is in
+    /// the way.
     pub fn is_whole(&self) -> bool {
-        self.missing.is_empty() && !self.skipped.iter().any(|skipped| skipped.is_failure)
+        let is_seen =
+            self.missing.is_empty() && !self.skipped.iter().any(|skipped| skipped.is_failure);
+        is_seen && self.functions.iter().all(|it| it.conflicts.is_empty())
+    }
+
+    /// Whether the plan changes nothing: no function, and no role's policy.
+    pub fn is_idle(&self) -> bool {
+        self.with(Verdict::Change).next().is_none() && self.grants.is_empty()
+    }
+
+    /// Functions that are refused for another reason than a conflict, which is reported as one.
+    pub fn refused(&self) -> impl Iterator<Item = &Planned> {
+        (self.with(Verdict::Refused)).filter(|planned| planned.conflicts.is_empty())
     }
 }
 
@@ -280,6 +296,7 @@ impl Planned {
             version: None,
             needs: BTreeSet::new(),
             kept: Vec::new(),
+            conflicts: Vec::new(),
             notes: Vec::new(),
         }
     }

@@ -229,7 +229,9 @@ impl Reason {
                  --grant."
             }
             Self::ChangedSince => {
-                "Someone changed since what would be put back. The detail says what; it is left as it is."
+                "Someone attached another release, took the layer off, or set variables otherwise since. The layer and \
+                 its settings are one decision, so nothing is put back. The detail says what changed. To take the \
+                 layer and its settings off whoever put them there, run `backstop detach`."
             }
         }
     }

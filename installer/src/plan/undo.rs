@@ -44,7 +44,10 @@ impl Planned {
     fn put_back(&mut self, alias: AliasBack) {
         if self.verdict != Verdict::Change {
             self.verdict = Verdict::Change;
-            self.notes.extend(self.detail.clone());
+            // A conflict is a note already.
+            if self.conflicts.is_empty() {
+                self.notes.extend(self.detail.clone());
+            }
         }
         self.alias = Some(alias);
     }

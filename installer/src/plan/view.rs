@@ -204,6 +204,8 @@ fn diff(planned: &Planned) -> String {
     lines.extend((planned.change.iter()).flat_map(|change| changed(change, planned)));
     let kept = planned.kept.iter();
     lines.extend(kept.map(|name| format!("    = {name} is set otherwise, and kept")));
+    let conflicts = planned.conflicts.iter();
+    lines.extend(conflicts.map(|conflict| format!("    ! {conflict}")));
     let notes = planned.notes.iter();
     lines.extend(notes.map(|note| format!("    ! {note}")));
     lines.join("\n")

@@ -61,7 +61,10 @@ pub fn drift(function: &Function, change: &Change) -> Vec<Drift> {
     let ours = |layers: &[String]| layers.iter().find(|arn| is_ours(arn)).cloned();
     let (before, left) = (ours(&change.before.layers), ours(&change.after.layers));
     let mut drift = Vec::new();
-    match (left, ours(&function.layers)) {
+    // A second layer of ours is a difference too.
+    let is_other = |arn: &&String| is_ours(arn) && Some(*arn) != left.as_ref();
+    let other = function.layers.iter().find(is_other).cloned();
+    match (left, other.or_else(|| ours(&function.layers))) {
         (Some(was), None) => drift.push(Drift::LayerGone { was }),
         (Some(was), Some(is)) if was != is => drift.push(Drift::LayerChanged { was, is }),
         (None, Some(is)) if before.is_some() => drift.push(Drift::LayerBack { is }),

@@ -128,3 +128,148 @@ async fn with_calls_going_wrong_everything_is_done_or_told() {
         assert_eq!(stage.everything(), before, "seed {seed}");
     }
 }
+
+/// The layers and the extension's variables of a function.
+fn extension(stage: &Stage, name: &str) -> (Vec<String>, Vec<String>) {
+    let configuration = stage.plane.configuration(&here(), name).unwrap();
+    let layers = configuration["Layers"].as_array().into_iter().flatten();
+    let variables = configuration["Environment"]["Variables"].as_object();
+    let names = variables.into_iter().flat_map(|it| it.keys());
+    (
+        layers
+            .map(|it| it["Arn"].as_str().unwrap().to_owned())
+            .collect(),
+        (names.filter(|name| name.starts_with("BACKSTOP_")).cloned()).collect(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn undo_beside_an_upgrade_changes_nothing_and_detach_takes_both() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 1, &FunctionSpec::default());
+    let attached = stage.attach(&["--all"]).await;
+    assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
+    let newer = (stage.publish(&here(), "backstop-extension-x86_64-0-2-0", "second")).await;
+    stage.plane.change(&here(), "orders-000", |spec| {
+        spec.layers = vec![newer.clone()];
+    });
+    let upgraded = stage.everything();
+
+    let run = attached.run();
+    let undo = ["undo", run.as_str(), "--yes", "--output", "json"];
+    for arguments in [&undo[..], &[&undo[..], &["--dry-run"]].concat()] {
+        let undone = stage.run(arguments).await;
+        assert_eq!(undone.code, Some(3), "{}", undone.snapshot());
+        assert!(undone.stdout.contains(&newer), "{}", undone.stdout);
+        assert_eq!(stage.everything(), upgraded);
+    }
+    let undone = stage.run(&undo).await.json();
+    assert_eq!(undone["conflicts"][0]["name"], "orders-000", "{undone}");
+    let status = stage
+        .run(&["status", "--detailed-exitcode", "--output", "json"])
+        .await;
+    assert_eq!(status.code, Some(4), "{}", status.snapshot());
+    let drift = &status.json()["functions"][0]["drift"][0];
+    assert_eq!(drift["kind"], "layerChanged");
+    assert_eq!(drift["is"], newer);
+
+    let detached = stage.run(&["detach", "--all", "--yes"]).await;
+    assert_eq!(detached.code, Some(0), "{}", detached.snapshot());
+    assert_eq!(extension(&stage, "orders-000"), (vec![], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_older_than_an_attach_leaves_one_layer_or_is_refused_for_good() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 1, &FunctionSpec::default());
+    let ours = stage.layers[&here()].clone();
+    let newer = (stage.publish(&here(), "backstop-extension-x86_64-0-2-0", "second")).await;
+    let put_newer = || {
+        stage.plane.change(&here(), "orders-000", |spec| {
+            spec.layers = vec![newer.clone()];
+        });
+    };
+    let set = "BACKSTOP_PRIMARY_URL=https://intake.example.com/v1";
+    let plan = [
+        "plan",
+        "--all",
+        "--set",
+        set,
+        "--layer",
+        &ours,
+        "--out",
+        "plan.json",
+    ];
+    let planned = stage.run(&plan).await;
+    assert_eq!(planned.code, Some(0), "{}", planned.snapshot());
+    put_newer();
+    let applied = (stage.run(&["apply", "plan.json", "--yes", "--output", "json"])).await;
+    assert_eq!(applied.code, Some(0), "{}", applied.snapshot());
+    assert_eq!(extension(&stage, "orders-000").0, [ours.as_str()]);
+    let reason = applied.json()["replaced"][0]["reason"].to_string();
+    assert!(reason.contains(&newer), "{reason}");
+
+    // Somebody upgrades between read and write of a detach: the same detach can never be done.
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 1, &FunctionSpec::default());
+    let newer = (stage.publish(&here(), "backstop-extension-x86_64-0-2-0", "second")).await;
+    let attached = stage.attach(&["--all"]).await;
+    assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
+    let plane = Arc::clone(&stage.plane);
+    let layer = newer.clone();
+    (stage.plane).before("UpdateFunctionConfiguration", "orders-000", 1, move || {
+        plane.change(&here(), "orders-000", |spec| {
+            spec.layers = vec![layer.clone()]
+        });
+    });
+    let detached = stage.run(&["detach", "--all", "--yes"]).await;
+    assert_eq!(detached.code, Some(3), "{}", detached.snapshot());
+    assert!(detached.stdout.contains(&newer), "{}", detached.stdout);
+    assert!(
+        !detached.stdout.contains("backstop resume"),
+        "{}",
+        detached.stdout
+    );
+    let left = extension(&stage, "orders-000");
+    assert_eq!(
+        left,
+        (vec![newer.clone()], vec!["BACKSTOP_PRIMARY_URL".to_owned()])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_is_not_ours_is_never_set() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 1, &FunctionSpec::default());
+    let before = stage.everything();
+    let ours = stage.layers[&here()].clone();
+    let set = "BACKSTOP_PRIMARY_URL=https://intake.example.com/v1";
+    let plan = [
+        "plan",
+        "--all",
+        "--set",
+        set,
+        "--layer",
+        &ours,
+        "--out",
+        "plan.json",
+    ];
+    let planned = stage.run(&plan).await;
+    assert_eq!(planned.code, Some(0), "{}", planned.snapshot());
+    let path = stage.directory.path().join("plan.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("BACKSTOP_PRIMARY_URL", "AWS_LAMBDA_EXEC_WRAPPER");
+    std::fs::write(&path, text.replace("https://intake", "/tmp/hunter2")).unwrap();
+    let applied = stage.run(&["apply", "plan.json", "--yes"]).await;
+    assert_eq!(applied.code, Some(1), "{}", applied.snapshot());
+
+    let project = "[settings]\nTABLE = \"hunter2\"\n";
+    std::fs::write(stage.directory.path().join("backstop.toml"), project).unwrap();
+    let attached = stage.attach(&["--all"]).await;
+    assert_eq!(attached.code, Some(2), "{}", attached.snapshot());
+    for (said, name) in [(applied, "AWS_LAMBDA_EXEC_WRAPPER"), (attached, "TABLE")] {
+        assert!(said.stderr.contains(name), "{}", said.stderr);
+        assert!(!said.snapshot().contains("hunter2"), "{}", said.snapshot());
+    }
+    assert_eq!(stage.everything(), before);
+}
