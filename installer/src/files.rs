@@ -39,7 +39,8 @@ pub fn bytes(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
     let shown = path.display();
     let unreadable = || format!("{shown} cannot be read");
     let kind = fs::metadata(path).with_context(unreadable)?.file_type();
-    if !kind.is_file() && !(kind.is_fifo() && is_descriptor(path)) {
+    let is_taken = kind.is_file() || kind.is_fifo() && is_descriptor(path);
+    if !is_taken {
         bail!(
             "{shown} is {}, not a file: give the path of a file",
             named(kind)

@@ -59,9 +59,7 @@ pub(crate) async fn attempts(
     terms: Terms,
     refused: &mut Vec<(Batch, Cause)>,
 ) -> Outcome {
-    let Terms {
-        permit, reserve, ..
-    } = terms;
+    let (permit, reserve) = (terms.permit, terms.reserve);
     if batch.len() > 1 && known_too_large(chain, link, &parts) {
         link.state().breaker.forget_probe();
         return Outcome::TooLarge(Answer::status(413).cause());

@@ -29,8 +29,6 @@ pub(crate) struct Invocation {
     is_news_lost: bool,
     pub(crate) has_flushed: bool,
     pub(crate) is_reported: bool,
-    /// `/next` was called for want of time, and the runtime's end had not been heard of.
-    pub(crate) is_held_to_the_end: bool,
 }
 
 impl Invocation {
@@ -47,7 +45,6 @@ impl Invocation {
             is_news_lost: false,
             has_flushed: false,
             is_reported: true,
-            is_held_to_the_end: false,
         }
     }
 
@@ -63,7 +60,6 @@ impl Invocation {
             is_news_lost: false,
             has_flushed: false,
             is_reported: false,
-            is_held_to_the_end: false,
         }
     }
 

@@ -215,9 +215,6 @@ impl<L: Lifecycle> Pipeline<L> {
         let request_id = std::mem::take(&mut over.request_id);
         if !request_id.is_empty() {
             let is_heard = over.stage == Stage::PostRuntime;
-            if over.is_held_to_the_end && !is_heard {
-                self.news.held_in_vain();
-            }
             self.news.is_over(request_id, is_heard);
         }
     }
@@ -316,8 +313,9 @@ impl<L: Lifecycle> Pipeline<L> {
             if !self.may_hold() {
                 self.news.held_in_vain();
             }
-            let no_time_left = Instant::now() + LEAST_HOLD >= self.stage_ends();
-            self.invocation.is_held_to_the_end = no_time_left;
+            if Instant::now() + LEAST_HOLD >= self.stage_ends() {
+                self.news.held_to_the_end();
+            }
         }
     }
 
