@@ -295,7 +295,7 @@ impl Run<'_> {
 fn is_done(context: &Context<'_>, extras: &Extras, planned: &Planned) -> bool {
     let back = planned.alias.as_ref().map(|back| &back.alias);
     let alias = extras.move_alias.as_ref().or(back);
-    (planned.change.is_none() && alias.is_some() || context.is_done(&planned.arn))
+    (planned.change.is_none() || context.is_done(&planned.arn))
         && (!extras.publish_version || context.is_done(&version_key(&planned.arn)))
         && alias.is_none_or(|alias| context.is_done(&alias_key(&planned.arn, alias)))
 }
