@@ -12,4 +12,5 @@ mod races;
 mod select;
 mod stage;
 mod status;
+mod tampered;
 mod waves;
