@@ -12,6 +12,7 @@ use crate::cli::{
     BuildArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs, TargetArgs, UsageError,
 };
 use crate::fleet::{Fleet, Place};
+use crate::journal::Store;
 use crate::layer::prune::{self, PruneOptions};
 use crate::layer::{self, Manifest, Package, PublishOptions, Refused, Share, ZipPath};
 use crate::output::{Bar, Output, Report as _, Style, plural};
@@ -131,6 +132,11 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         include_shared: args.include_shared,
         manifest,
         named: project.layer.arns.clone(),
+        returns: if args.include_undoable {
+            Vec::new()
+        } else {
+            prune::returns(&Store::open(args.state.state_dir.as_deref())?)?
+        },
     };
     let (fleet, bar) = open(&args.targets, &project, output).await?;
     output.progress(&format!(

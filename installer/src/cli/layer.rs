@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::TargetArgs;
+use super::{StateArgs, TargetArgs};
 use crate::layer::{Binary, GlibcVersion, Release, ZipPath};
 
 /// Build the layer, publish it, and see what is published
@@ -142,6 +142,10 @@ pub struct PruneArgs {
     #[arg(long)]
     pub include_shared: bool,
 
+    /// Delete versions that `undo` and `detach` would put back, by the runs on this machine, too
+    #[arg(long)]
+    pub include_undoable: bool,
+
     /// Keep what this manifest names [default: the manifest of backstop.toml, where it names one]
     #[arg(long, short, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
@@ -157,6 +161,10 @@ pub struct PruneArgs {
     /// Where.
     #[command(flatten)]
     pub targets: TargetArgs,
+
+    /// Where runs are kept.
+    #[command(flatten)]
+    pub state: StateArgs,
 }
 
 fn account(text: &str) -> Result<String, String> {
