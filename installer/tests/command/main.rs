@@ -8,6 +8,7 @@ mod layer_publish;
 mod layer_refused;
 mod layer_stage;
 mod owner;
+mod readme;
 mod replay;
 mod support;
 mod usage;

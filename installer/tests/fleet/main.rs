@@ -13,4 +13,6 @@ mod select;
 mod stage;
 mod status;
 mod tampered;
+mod traps;
+mod upgrades;
 mod waves;
