@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use super::runs::open_store;
 use super::{INTERRUPTED, PARTIAL, REFUSED, confirmed, has_terminal, interrupted_twice};
 use crate::cli::{
     BuildArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs, TargetArgs, UsageError,
@@ -131,6 +132,13 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         include_shared: args.include_shared,
         manifest,
         named: project.layer.arns.clone(),
+        returns: if args.include_undoable {
+            Vec::new()
+        } else {
+            let access = args.targets.access(&project);
+            let store = open_store(&args.state, &project, &access, output).await?;
+            prune::returns(&store.runs().await?)
+        },
     };
     let (fleet, bar) = open(&args.targets, &project, output).await?;
     output.progress(&format!(

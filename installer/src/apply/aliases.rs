@@ -1,19 +1,16 @@
 //! An alias: moved to a version that was published for it, and back.
 //!
-//! Invariants: it is moved to a version that differs from the one before in nothing but the extension, never
-//! while it divides invocations between two, and back only where it still leads to where it was moved.
+//! Invariants: it is moved to a version whose whole configuration is that of the one before but for the
+//! extension, never while it divides invocations between two, and back only where it still leads to where it was moved.
 
 use tokio::time::Instant;
 
 use super::function::Work;
 use super::versions::is_passing;
 use crate::aws::{Failure, Kind};
-use crate::change::{PREFIX, is_ours};
 use crate::fleet::Site;
 use crate::journal::{AliasState, Step};
-use crate::select::{Environment, Function};
-
-pub(super) const LATEST: &str = "$LATEST";
+use crate::select::{LATEST, Whole};
 
 /// Where an alias is to lead.
 pub(super) enum Goal<'a> {
@@ -145,11 +142,11 @@ impl Work<'_> {
                 let name = &self.planned.name;
                 let (from, to) = (live.version.as_str(), *version);
                 let both = futures_util::future::try_join(
-                    Function::get_version(site, name, from),
-                    Function::get_version(site, name, to),
+                    Whole::of(site, name, from),
+                    Whole::of(site, name, to),
                 );
                 let others = match both.await {
-                    Ok((from, to)) => differences(&from, &to),
+                    Ok((from, to)) => from.differences(&to),
                     Err(failure) => return Some(failure.to_string()),
                 };
                 (!others.is_empty()).then(|| {
@@ -220,33 +217,4 @@ impl Goal<'_> {
 /// What names the moving of an alias among the steps of a run.
 pub(super) fn alias_key(arn: &str, alias: &str) -> String {
     Step::alias_key(arn, alias)
-}
-
-/// In what two versions differ, but for what is ours.
-fn differences(one: &Function, other: &Function) -> Vec<String> {
-    let mut differences = Vec::new();
-    let mut compare = |what: &str, is_same: bool| {
-        if !is_same {
-            differences.push(what.to_owned());
-        }
-    };
-    let layers = |function: &Function| -> Vec<String> {
-        let others = function.layers.iter().filter(|arn| !is_ours(arn));
-        others.cloned().collect()
-    };
-    compare("code", one.code_sha256 == other.code_sha256);
-    compare("runtime", one.runtime == other.runtime);
-    compare("role", one.role == other.role);
-    compare("layers", layers(one) == layers(other));
-    let variables = |function: &Function| match &function.environment {
-        Environment::Readable(variables) => {
-            let mut variables = variables.clone();
-            variables.retain(|name, _| !name.starts_with(PREFIX));
-            Some(variables)
-        }
-        Environment::Unreadable(_) => None,
-    };
-    let (one, other) = (variables(one), variables(other));
-    compare("variables", one.is_some() && one == other);
-    differences
 }

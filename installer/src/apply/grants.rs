@@ -6,14 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Context;
-use super::aliases::LATEST;
-use crate::aws::{Failure, Marker};
+use crate::aws::Failure;
 use crate::change::is_ours;
 use crate::fleet::{Place, Site};
 use crate::grants::{Goal, Grant, Roles, is_same, merged};
 use crate::journal::Step;
 use crate::plan::Plan;
-use crate::select;
+use crate::select::{self, LATEST};
 
 /// So often a write is tried that may or may not have been done.
 const ATTEMPTS: u32 = 3;
@@ -128,41 +127,16 @@ async fn users_at(site: &Site) -> Result<BTreeMap<String, String>, Failure> {
         }
     }
     for (name, versions) in versions {
-        for (alias, version) in aliases(site, &name).await? {
-            if let Some(role) = versions.get(&version) {
-                users.insert(role.clone(), format!("{} {name}:{alias}", site.place));
+        for alias in select::aliases(site, &name).await? {
+            for version in &alias.versions {
+                if let Some(role) = versions.get(version) {
+                    let user = format!("{} {name}:{}", site.place, alias.name);
+                    users.insert(role.clone(), user);
+                }
             }
         }
     }
     Ok(users)
-}
-
-/// A function's aliases, and each version that they lead to.
-async fn aliases(site: &Site, name: &str) -> Result<Vec<(String, String)>, Failure> {
-    let lambda = &site.lambda;
-    let what = format!("listing the aliases of function {name} in {}", site.place);
-    let mut found = Vec::new();
-    let mut marker = Marker::default();
-    loop {
-        let page = lambda
-            .read(&what, || {
-                let request = lambda.client().list_aliases().function_name(name);
-                request.set_marker(marker.current()).send()
-            })
-            .await?;
-        for alias in page.aliases() {
-            let weights = alias.routing_config();
-            let weights = weights.and_then(|it| it.additional_version_weights());
-            let others = weights.into_iter().flatten().map(|(version, _)| version);
-            let versions = alias.function_version().map(str::to_owned);
-            for version in versions.into_iter().chain(others.cloned()) {
-                found.push((alias.name().unwrap_or_default().to_owned(), version));
-            }
-        }
-        if !marker.advance(&what, page.next_marker())? {
-            return Ok(found);
-        }
-    }
 }
 
 /// Also in a region that is not among the targets of this run.

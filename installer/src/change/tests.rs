@@ -139,6 +139,106 @@ fn another_release_put_there_since_is_a_conflict() {
     assert!(done.undo_on(&live, &Vault::default()).conflicts.is_empty());
 }
 
+/// Our release, and what each side of a step leaves of it with these settings.
+fn step(before: &[&str], after: &[&str]) -> Change {
+    let side = |layers: &[&str], url: &str| {
+        let is_on = layers.iter().any(|arn| is_ours(arn));
+        let variables: &[(&str, &str)] = &[("BACKSTOP_PRIMARY_URL", url)];
+        config(layers, if is_on { variables } else { &[] })
+    };
+    Change::between(&side(before, "one"), &side(after, "two"), None, |_, _| {
+        false
+    })
+}
+
+#[test]
+fn layer_and_settings_are_one_decision_beside_someone_elses_upgrade() {
+    let newer = OURS.replace(":3", ":4");
+    let zeta = theirs("zeta");
+    let (newer, zeta) = (newer.as_str(), zeta.as_str());
+    let set = |value| vec![("BACKSTOP_PRIMARY_URL", value)];
+    let upgraded = Conflict::Layer(newer.to_owned());
+    let gone = Conflict::Gone(OURS.to_owned());
+    let vault = Vault::default();
+    for (before, after, live, value, conflict) in [
+        // Undone: an attachment, an upgrade, and a detachment, after which each came another release.
+        (&[][..], &[OURS][..], &[zeta, newer][..], "two", &upgraded),
+        (&[OLDER], &[OURS], &[newer], "two", &upgraded),
+        (&[OURS], &[], &[newer], "two", &upgraded),
+        // Somebody added a second one.
+        (&[], &[OURS], &[OURS, newer], "two", &upgraded),
+        // An upgrade, after which somebody took it off.
+        (&[OLDER], &[OURS], &[zeta], "two", &gone),
+    ] {
+        let live = config(live, &set(value));
+        let undone = step(before, after).undo_on(&live, &vault);
+        assert_eq!(undone.config, live, "{before:?} {after:?}");
+        let expected = std::slice::from_ref(conflict);
+        assert_eq!(undone.conflicts, expected, "{before:?} {after:?}");
+    }
+    // A planned detachment: the same.
+    let live = config(&[newer], &set("one"));
+    let off = step(&[OURS], &[]).redo_on(&live, &vault);
+    assert_eq!((&off.config, &off.conflicts[..]), (&live, &[upgraded][..]));
+    // A planned upgrade of what was taken off since: it would have no settings.
+    let bare = config(&[], &[]);
+    let on = step(&[OLDER], &[OURS]).redo_on(&bare, &vault);
+    let gone = Conflict::Gone(OLDER.to_owned());
+    assert_eq!((&on.config, &on.conflicts[..]), (&bare, &[gone][..]));
+}
+
+#[test]
+fn an_older_plan_replaces_what_was_attached_since() {
+    let (newer, zeta) = (OURS.replace(":3", ":4"), theirs("zeta"));
+    let (newer, zeta) = (newer.as_str(), zeta.as_str());
+    let vault = Vault::default();
+    for (before, live, expected) in [
+        (&[][..], &[newer, zeta][..], &[OURS, zeta][..]),
+        (&[OLDER], &[zeta, newer], &[zeta, OURS]),
+        // Settings alone were planned.
+        (&[OURS], &[newer], &[OURS]),
+        // Two of them, one as planned.
+        (&[OLDER], &[OLDER, zeta, newer], &[zeta, OURS]),
+    ] {
+        let live = config(live, &[]);
+        let wanted = step(before, &[OURS]).redo_on(&live, &vault);
+        assert_eq!(wanted.config.layers, expected, "{before:?}");
+        assert_eq!(wanted.replaced, [newer], "{before:?}");
+        // Journalled as it was made, it is undone exactly.
+        let made = Change::between(&live, &wanted.config, None, |_, _| false);
+        assert_eq!(made.undo_on(&wanted.config, &vault).config, live);
+    }
+    // A layer of another name that is ours by the plan: two versions of one layer are never listed.
+    let (custom, other) = (theirs("telemetry"), theirs("telemetry").replace(":1", ":2"));
+    let step = Change::between(&config(&[], &[]), &config(&[&custom], &[]), None, |_, _| {
+        false
+    });
+    let wanted = step.redo_on(&config(&[&other], &[]), &vault);
+    assert_eq!(wanted.config.layers, [custom]);
+}
+
+#[test]
+fn detaching_again_puts_nothing_back() {
+    let live = config(&[OURS], &[("BACKSTOP_TAGS", "a=b")]);
+    let vault = Vault::default();
+    let detach = |history| Detach {
+        history,
+        vault: &vault,
+    };
+    let off = detach(None).on(&live);
+    let done = Change::between(&live, &off.config, None, |_, _| false);
+    assert_eq!(detach(Some(&done)).on(&off.config).config, config(&[], &[]));
+    // An upgrade of someone's layer, upgraded by someone else: it goes with all its settings.
+    let newer = OURS.replace(":3", ":4");
+    let since = config(
+        &[&newer],
+        &[("BACKSTOP_PRIMARY_URL", "two"), ("TABLE", "t")],
+    );
+    let wanted = detach(Some(&step(&[OLDER], &[OURS]))).on(&since);
+    assert_eq!(wanted.config, config(&[], &[("TABLE", "t")]));
+    assert!(wanted.conflicts.is_empty());
+}
+
 #[test]
 fn limits_are_exact_to_the_byte() {
     let live = config(&[], &[]);
@@ -380,6 +480,20 @@ mod any {
                     prop_assert_eq!(undone.config.variables.get(name), Some(value));
                 }
             }
+        }
+
+        #[test]
+        fn there_is_never_a_second_layer_of_ours(
+            live in configs(), wish in wishes(), other in configs(), release in 4..6_u32,
+        ) {
+            let done = change(&live, &wish.on(&live));
+            let vault = vault(&[&live, &other], &wish);
+            let mut since = deployed(&live, &other, false);
+            since.layers.push(OURS.replace(":3", &format!(":{release}")));
+            let ours = |config: &Config| config.layers.iter().filter(|arn| is_ours(arn)).count();
+            prop_assert_eq!(ours(&done.redo_on(&since, &vault).config), 1);
+            let undone = done.undo_on(&since, &vault);
+            prop_assert_eq!(undone.config, since);
         }
 
         #[test]

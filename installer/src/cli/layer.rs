@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::TargetArgs;
+use super::{StateArgs, TargetArgs};
 use crate::layer::{Binary, GlibcVersion, Release, ZipPath};
 
 /// Build the layer, publish it, and see what is published
@@ -128,6 +128,10 @@ pub struct ListArgs {
 /// Delete the versions that no function names
 #[derive(Debug, Args)]
 #[command(after_help = PRUNE_EXAMPLES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub struct PruneArgs {
     /// Keep so many of the newest versions, of each architecture in each place
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..))]
@@ -141,6 +145,10 @@ pub struct PruneArgs {
     /// not looked into, too
     #[arg(long)]
     pub include_shared: bool,
+
+    /// Delete versions that `undo` and `detach` would put back, by the runs that are kept, too
+    #[arg(long)]
+    pub include_undoable: bool,
 
     /// Keep what this manifest names [default: the manifest of backstop.toml, where it names one]
     #[arg(long, short, value_name = "FILE")]
@@ -157,6 +165,10 @@ pub struct PruneArgs {
     /// Where.
     #[command(flatten)]
     pub targets: TargetArgs,
+
+    /// Where runs are kept.
+    #[command(flatten)]
+    pub state: StateArgs,
 }
 
 fn account(text: &str) -> Result<String, String> {

@@ -1,9 +1,6 @@
 //! The calls: one question each, and what it was answered.
 
 use aws_config::Region;
-use aws_sdk_iam::types::{
-    ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType,
-};
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
 use aws_sdk_lambda::types::CodeSigningPolicy;
@@ -13,11 +10,9 @@ use futures_util::future::join_all;
 use super::sinks::{Decided, Need};
 use crate::aws::{self, Failure, Kind, Marker};
 use crate::fleet::Site;
+use crate::grants;
 use crate::plan;
-use crate::select::Function;
-
-/// What is not published.
-pub(super) const LATEST: &str = "$LATEST";
+use crate::select::{self, Alias, Function, LATEST};
 
 /// A code signing configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,23 +31,6 @@ pub(super) struct Published {
     pub(super) aliases: Vec<Alias>,
     /// Versions and aliases for which environments are kept ready.
     pub(super) provisioned: Vec<String>,
-}
-
-/// A name, and the versions that it leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Alias {
-    pub(super) name: String,
-    pub(super) versions: Vec<String>,
-}
-
-/// What IAM says of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
-    Allowed,
-    /// Nothing allows it.
-    NotAllowed,
-    /// Something denies it.
-    Forbidden,
 }
 
 /// A bucket that is there.
@@ -106,7 +84,7 @@ pub(super) async fn signing(site: &Site, function: &Function) -> Result<Option<S
 
 pub(super) async fn published(site: &Site, function: &Function) -> Result<Published, Failure> {
     let mut published = Published {
-        aliases: aliases(site, &function.name).await?,
+        aliases: select::aliases(site, &function.name).await?,
         versions: versions(site, &function.name).await?,
         provisioned: Vec::new(),
     };
@@ -115,37 +93,6 @@ pub(super) async fn published(site: &Site, function: &Function) -> Result<Publis
         published.provisioned = provisioned(site, &function.name).await?;
     }
     Ok(published)
-}
-
-async fn aliases(site: &Site, name: &str) -> Result<Vec<Alias>, Failure> {
-    let (lambda, mut marker) = (&site.lambda, Marker::default());
-    let mut aliases = Vec::new();
-    loop {
-        let page = lambda
-            .read("listing the function's aliases", || {
-                (lambda.client().list_aliases().function_name(name))
-                    .set_marker(marker.current())
-                    .send()
-            })
-            .await?;
-        for alias in page.aliases() {
-            let routing = alias.routing_config();
-            let weights = routing.and_then(|routing| routing.additional_version_weights());
-            let first = alias.function_version().map(str::to_owned);
-            let mut others: Vec<String> = weights
-                .into_iter()
-                .flat_map(|it| it.keys().cloned())
-                .collect();
-            others.sort_unstable();
-            aliases.push(Alias {
-                name: alias.name().unwrap_or_default().to_owned(),
-                versions: first.into_iter().chain(others).collect(),
-            });
-        }
-        if !marker.advance("listing the function's aliases", page.next_marker())? {
-            return Ok(aliases);
-        }
-    }
 }
 
 async fn versions(site: &Site, name: &str) -> Result<Vec<(String, Vec<String>)>, Failure> {
@@ -203,48 +150,12 @@ async fn provisioned(site: &Site, name: &str) -> Result<Vec<String>, Failure> {
 
 /// Asks IAM what the execution role may.
 pub(super) async fn decisions(site: &Site, function: &Function, needs: Vec<Need>) -> Vec<Decided> {
-    let region = aws::global_region(&site.partition);
-    let config = site.config.to_builder().region(region).build();
-    let client = &aws_sdk_iam::Client::new(&config);
     let ask = |need: Need| async move {
-        let decision = decision(client, &function.role, &need).await;
+        let (resource, via) = (&need.resource, need.via.as_deref());
+        let decision = grants::decision(site, &function.role, need.action, resource, via).await;
         (need, decision)
     };
     join_all(needs.into_iter().map(ask)).await
-}
-
-async fn decision(
-    client: &aws_sdk_iam::Client,
-    role: &str,
-    need: &Need,
-) -> Result<Decision, Failure> {
-    let via = need.via.as_ref().map(|service| {
-        ContextEntry::builder()
-            .context_key_name("kms:ViaService")
-            .context_key_type(ContextKeyTypeEnum::String)
-            .context_key_values(service)
-            .build()
-    });
-    let answer = client
-        .simulate_principal_policy()
-        .policy_source_arn(role)
-        .action_names(need.action)
-        .resource_arns(&need.resource)
-        .set_context_entries(via.map(|via| vec![via]))
-        .send()
-        .await
-        .map_err(|error| Failure::of("asking IAM what the execution role may", &error))?;
-    let decisions = answer.evaluation_results().iter();
-    let decisions: Vec<_> = decisions.map(EvaluationResult::eval_decision).collect();
-    Ok(
-        if decisions.contains(&&PolicyEvaluationDecisionType::ExplicitDeny) {
-            Decision::Forbidden
-        } else if decisions == [&PolicyEvaluationDecisionType::Allowed] {
-            Decision::Allowed
-        } else {
-            Decision::NotAllowed
-        },
-    )
 }
 
 /// Asks S3 for the archive's bucket, as whoever runs this and not as the function.

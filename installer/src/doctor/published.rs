@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Check;
-use super::ask::{LATEST, Published};
+use super::ask::Published;
 use crate::aws::Failure;
 use crate::change::is_ours;
-use crate::select::Function;
+use crate::select::{Function, LATEST};
 
 const NEXT: &str = "publish a version, and have the alias lead to it";
 

@@ -102,6 +102,39 @@ pub fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     }
 }
 
+/// Whether it is one of the permissions that a fallback may need.
+pub(super) fn is_fallbacks(permission: &Permission) -> bool {
+    let service = match permission.action.as_str() {
+        "firehose:PutRecordBatch" => "firehose",
+        "s3:PutObject" => "s3",
+        "kms:GenerateDataKey" => "kms",
+        _ => return false,
+    };
+    let mut parts = permission.resource.splitn(6, ':');
+    parts.next() == Some("arn")
+        && (parts.next()).is_some_and(|partition| partition.starts_with("aws"))
+        && parts.next() == Some(service)
+        && parts.nth(2).is_some_and(|name| !name.starts_with('*'))
+}
+
+/// Whether every statement of one document is in the other too.
+pub(super) fn is_within(one: Option<&str>, other: Option<&str>) -> bool {
+    let statements = |text: Option<&str>| -> Option<Vec<Value>> {
+        let Some(text) = text else {
+            return Some(Vec::new());
+        };
+        let mut policy: Value = serde_json::from_str(text).ok()?;
+        match policy.get_mut("Statement")?.take() {
+            Value::Array(statements) => Some(statements),
+            statement => Some(vec![statement]),
+        }
+    };
+    match (statements(one), statements(other)) {
+        (Some(one), Some(other)) => one.iter().all(|it| other.contains(it)),
+        _ => false,
+    }
+}
+
 /// What a document grants without a condition.
 pub(super) fn permissions(document: Option<&str>) -> BTreeSet<Permission> {
     let policy: Value = document
@@ -243,6 +276,38 @@ mod tests {
         for broken in ["", "[]", r#"{"Statement":"all"}"#] {
             assert!(merged(Some(broken), &needed).is_err(), "{broken}");
         }
+    }
+
+    #[test]
+    fn a_plan_of_someone_else_grants_nothing_but_what_fallbacks_need() {
+        for (action, resource, is_fine) in [
+            ("s3:PutObject", "arn:aws:s3:::archive/backstop/*", true),
+            (
+                "firehose:PutRecordBatch",
+                "arn:aws-cn:firehose:cn-north-1:111122223333:deliverystream/logs",
+                true,
+            ),
+            (
+                "kms:GenerateDataKey",
+                "arn:aws:kms:eu-west-1:111122223333:key/1234",
+                true,
+            ),
+            ("s3:PutObject", "arn:aws:s3:::*", false),
+            ("s3:PutObject", "*", false),
+            ("s3:*", "arn:aws:s3:::archive/backstop/*", false),
+            (
+                "iam:PassRole",
+                "arn:aws:iam::111122223333:role/admin",
+                false,
+            ),
+        ] {
+            let found = is_fallbacks(&permission(action, resource));
+            assert_eq!(found, is_fine, "{action} {resource}");
+        }
+        let one = r#"{"Statement":{"Effect":"Allow","Action":"a","Resource":"r"}}"#;
+        let two = r#"{"Statement":[{"Action":"b","Effect":"Allow","Resource":"r","Condition":{}},{"Action":"a","Effect":"Allow","Resource":"r"}]}"#;
+        assert!(is_within(Some(one), Some(two)) && is_within(None, Some(one)));
+        assert!(!is_within(Some(two), Some(one)) && !is_within(Some("{}"), Some(two)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{Permission, merged, permissions};
+use super::document::{Permission, is_fallbacks, is_within, merged, permissions};
 use super::history::Granted;
 use super::roles::Roles;
 use crate::fleet::{Fleet, Place};
@@ -49,14 +49,35 @@ impl Grant {
         let after = permissions(self.after.as_deref());
         (&after - &before, &before - &after)
     }
+
+    /// Whether it grants what a fallback needs and nothing else, or takes away and adds nothing.
+    pub fn check(&self) -> anyhow::Result<()> {
+        match &self.goal {
+            Goal::Give(needed) => {
+                let other = needed.iter().find(|it| !is_fallbacks(it));
+                match other {
+                    Some(Permission { action, resource }) => {
+                        anyhow::bail!("{action} on {resource} is not what a fallback needs")
+                    }
+                    None => Ok(()),
+                }
+            }
+            Goal::TakeBack { .. } if is_within(self.after.as_deref(), self.before.as_deref()) => {
+                Ok(())
+            }
+            Goal::TakeBack { .. } => anyhow::bail!("it would be wider than it is"),
+            Goal::GiveBack => anyhow::bail!("only `backstop undo` gives back what was taken"),
+        }
+    }
 }
 
 impl Plan {
-    /// Roles get what the functions need that are to be changed; where that cannot be, those functions are
-    /// refused.
+    /// Roles get what their functions need, those too that are attached already; where that cannot be,
+    /// those functions are refused.
     pub async fn give_grants(&mut self, fleet: &Fleet) {
         let mut by_role: BTreeMap<String, BTreeSet<Permission>> = BTreeMap::new();
-        for planned in self.with(Verdict::Change) {
+        let functions = self.functions.iter();
+        for planned in functions.filter(|it| it.verdict != Verdict::Refused) {
             if !planned.needs.is_empty() {
                 let needs = by_role.entry(planned.role.clone()).or_default();
                 needs.extend(planned.needs.iter().cloned());
@@ -102,7 +123,7 @@ impl Plan {
 
     fn refuse(&mut self, role: &str, problem: &str) {
         let is_meant = |it: &&mut Planned| {
-            it.role == role && it.verdict == Verdict::Change && !it.needs.is_empty()
+            it.role == role && it.verdict != Verdict::Refused && !it.needs.is_empty()
         };
         for planned in self.functions.iter_mut().filter(is_meant) {
             planned.verdict = Verdict::Refused;

@@ -66,7 +66,7 @@ impl Progress {
         let back = planned.alias.as_ref().map(|back| &back.alias);
         let alias = extras.move_alias.as_ref().or(back);
         let arn = &planned.arn;
-        (planned.change.is_none() && alias.is_some() || self.is_done(arn))
+        (planned.change.is_none() || self.is_done(arn))
             && (!extras.publish_version || self.is_done(&Step::version_key(arn)))
             && alias.is_none_or(|alias| self.is_done(&Step::alias_key(arn, alias)))
     }

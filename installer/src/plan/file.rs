@@ -1,16 +1,15 @@
 //! A plan in a file.
 //!
-//! Invariant: a plan that was read changes no variable but the extension's own.
+//! Invariant: a file that someone else wrote sets no variable and grants no permission that Backstop does not.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-use super::{Plan, SCHEMA_VERSION};
-use crate::change::PREFIX;
+use super::{Action, Plan, SCHEMA_VERSION};
 use crate::files::{self, Readers};
 use crate::parsing;
+use crate::settings::foreign;
 
 /// Writes it, for the owner's eyes only.
 pub fn write(plan: &Plan, path: &Path) -> anyhow::Result<()> {
@@ -33,26 +32,35 @@ pub fn read(path: &Path) -> anyhow::Result<Plan> {
     let plan: Plan = serde_json::from_value(value)
         .map_err(parsing::json)
         .with_context(problem)?;
-    let foreign = foreign_variables(&plan);
-    if !foreign.is_empty() {
-        bail!(
-            "{} changes variables that Backstop does not own: {}. Backstop changes only {PREFIX}* variables. \
-             Nothing was changed: plan again",
-            path.display(),
-            foreign.join(", ")
-        );
-    }
+    plan.check()
+        .with_context(|| format!("{} was not written by `backstop plan`", path.display()))?;
     Ok(plan)
 }
 
-/// A plan of ours has none: somebody edited the file. Names are escaped, as they may hold anything.
-fn foreign_variables(plan: &Plan) -> Vec<String> {
-    let changes = (plan.functions.iter()).filter_map(|planned| planned.change.as_ref());
-    let parts = changes.flat_map(|change| [&change.before, &change.after]);
-    let names = parts.flat_map(|part| part.variables.keys());
-    let names: BTreeSet<&String> = (names.chain(plan.sources.keys()))
-        .filter(|name| !name.starts_with(PREFIX))
-        .collect();
-    let names = names.into_iter();
-    names.map(|name| name.escape_debug().to_string()).collect()
+impl Plan {
+    /// Whether it does nothing that `backstop plan` does not: whoever can write the file must not set more
+    /// with it than its reader would.
+    fn check(&self) -> anyhow::Result<()> {
+        if let Action::Undo { run } = &self.action {
+            bail!("it undoes run {run}: use `backstop undo {run}`");
+        }
+        let changes = self.functions.iter().filter_map(|it| it.change.as_ref());
+        let names = changes.flat_map(|change| {
+            let (before, after) = (&change.before.variables, &change.after.variables);
+            before.keys().chain(after.keys())
+        });
+        if let Some(problem) = foreign(names.chain(self.sources.keys())) {
+            bail!(problem);
+        }
+        for grant in &self.grants {
+            let role = &grant.role;
+            if !self.functions.iter().any(|it| it.role == *role) {
+                bail!("it writes the policy of {role}, which no function of the plan has");
+            }
+            grant
+                .check()
+                .with_context(|| format!("the policy of {role}"))?;
+        }
+        Ok(())
+    }
 }

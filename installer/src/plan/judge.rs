@@ -6,14 +6,15 @@ use aws_sdk_lambda::types::{LastUpdateStatus, State};
 
 use super::survey::{Choice, Release, Survey};
 use super::unzipped::MOST_BYTES;
-use super::{Action, Extras, Planned, Reason, Verdict, owner};
+use super::{Action, Extras, Planned, Reason, Verdict, owner, trap};
+use crate::aws::{Failure, Kind};
 use crate::change::{
     Attach, Change, Config, Conflict, Detach, Violation, Wanted, is_ours, violation,
 };
 use crate::fleet::Site;
 use crate::grants;
 use crate::secrets::Vault;
-use crate::select::{Environment, Function};
+use crate::select::{Environment, Function, LATEST, Whole};
 use crate::settings::is_secret;
 
 /// What is wanted of the functions.
@@ -183,23 +184,18 @@ async fn look(
     };
     let change = Change::between(&live, &wanted.config, None, is_secret);
     if change.is_empty() {
-        if !wanted.conflicts.is_empty() {
-            let detail = told(&wanted.conflicts);
-            return Ok(Planned {
-                kept: wanted.kept,
-                conflicts: wanted.conflicts,
-                ..Planned::without_change(function, Reason::ChangedSince, Some(detail))
-            });
-        }
-        let Stop(reason, detail) = nothing_to_do(wish, &wanted);
-        return Ok(Planned {
-            kept: wanted.kept,
-            ..Planned::without_change(function, reason, detail)
-        });
+        return unchanged(site, function, wish, survey, wanted).await;
     }
     may_be_changed(function, wish)?;
     fits(function, &live, &wanted.config)?;
     let mut notes = Vec::new();
+    if wanted.config.layers != live.layers {
+        // The whole list is sent, and Lambda looks at each of them.
+        let problem = survey.unusable(site, &wanted.config.layers).await;
+        if let Some(problem) = problem {
+            return Err(Stop::detail(Reason::LayerUnavailable, problem));
+        }
+    }
     if let Some(release) = release {
         suits(function, wish, survey, release)?;
         let others = survey.unzipped(site, function).await;
@@ -215,42 +211,95 @@ async fn look(
     if function.is_snap_start && !wish.extras().publish_version {
         notes.push("SnapStart: its published versions stay as they are".to_owned());
     }
-    let mut needs = BTreeSet::new();
-    if wish.extras().grant {
-        needs = grants::needs(&wanted.config.variables, &function.place, &site.partition);
-    }
     let is_there = live.layers.iter().any(|arn| is_ours(arn));
     let reason = if matches!(wish, Wish::Attach { .. }) && is_there {
         Reason::Outdated
     } else {
         Reason::Ok
     };
-    Ok(Planned {
-        verdict: Verdict::Change,
-        change: Some(change.sealed(is_secret)),
+    let aliases = trap::aliases(site, function, wish, survey).await;
+    let mut planned = beside(site, function, wish, survey, wanted, reason).await;
+    planned.verdict = Verdict::Change;
+    planned.change = Some(change.sealed(is_secret));
+    planned.notes = notes;
+    planned.traps.extend(aliases);
+    Ok(planned)
+}
+
+/// A function whose layers and variables stay: what was asked for besides is done all the same.
+async fn unchanged(
+    site: &Site,
+    function: &Function,
+    wish: &Wish,
+    survey: &Survey<'_>,
+    wanted: Wanted,
+) -> Result<Planned, Stop> {
+    let reason = match wish {
+        _ if !wanted.conflicts.is_empty() => Reason::ChangedSince,
+        Wish::Attach { .. } => Reason::Already,
+        Wish::Detach { .. } | Wish::Undo { .. } => Reason::Absent,
+    };
+    let mut planned = beside(site, function, wish, survey, wanted, reason).await;
+    if reason == Reason::ChangedSince {
+        planned.detail = Some(told(&planned.conflicts));
+        return Ok(planned);
+    }
+    let extras = wish.extras();
+    if extras.publish_version {
+        may_be_changed(function, wish)?;
+        match is_published(site, function, &extras).await {
+            Ok(true) => {}
+            Ok(false) => planned.verdict = Verdict::Change,
+            Err(failure) => return Err(Stop::detail(Reason::Unreadable, failure.brief())),
+        }
+    }
+    Ok(planned)
+}
+
+/// What is known of a function whether or not it is changed.
+async fn beside(
+    site: &Site,
+    function: &Function,
+    wish: &Wish,
+    survey: &Survey<'_>,
+    wanted: Wanted,
+    reason: Reason,
+) -> Planned {
+    let extras = wish.extras();
+    let traps = trap::of(site, function, &wanted.config, &extras, survey).await;
+    let mut needs = BTreeSet::new();
+    if extras.grant {
+        needs = grants::needs(&wanted.config.variables, &function.place, &site.partition);
+    }
+    Planned {
         needs,
         kept: wanted.kept,
         conflicts: wanted.conflicts,
-        notes,
+        traps,
         ..Planned::without_change(function, reason, None)
-    })
+    }
+}
+
+/// Whether what was asked for is published already: the alias that is to be moved, or where the function
+/// has none the newest version, has the extension and the settings that `$LATEST` has.
+async fn is_published(site: &Site, function: &Function, extras: &Extras) -> Result<bool, Failure> {
+    let name = &function.name;
+    let latest = Whole::of(site, name, LATEST).await?;
+    if let Some(alias) = &extras.move_alias {
+        match Whole::of(site, name, alias).await {
+            Ok(there) => return Ok(there.has_same_extension(&latest)),
+            Err(failure) if failure.kind == Kind::NotFound => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    let newest = Whole::newest(site, name).await?;
+    Ok(newest.is_some_and(|newest| newest.has_same_extension(&latest)))
 }
 
 /// As one line.
 pub(crate) fn told(conflicts: &[Conflict]) -> String {
     let told: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
     told.join("; ")
-}
-
-fn nothing_to_do(wish: &Wish, wanted: &Wanted) -> Stop {
-    match wish {
-        Wish::Attach { .. } => {
-            let kept = (!wanted.kept.is_empty())
-                .then(|| format!("set otherwise, and kept: {}", wanted.kept.join(", ")));
-            Stop(Reason::Already, kept)
-        }
-        Wish::Detach { .. } | Wish::Undo { .. } => Reason::Absent.into(),
-    }
 }
 
 /// The layer version for the function's architecture.

@@ -11,6 +11,7 @@ pub(crate) mod owner;
 mod reason;
 mod rollout;
 mod survey;
+mod trap;
 mod undo;
 mod unzipped;
 mod view;
@@ -26,8 +27,10 @@ pub(crate) use judge::told;
 pub use judge::{Allowed, Wish};
 pub use reason::{Reason, Verdict};
 pub use rollout::{Portion, Rollout};
+pub use survey::Choice;
 pub(crate) use survey::layer_version;
-pub use survey::{Choice, Sizes};
+pub use trap::Trap;
+pub use unzipped::Sizes;
 pub use view::{Explanations, View};
 
 use crate::change::{Change, Conflict};
@@ -141,6 +144,9 @@ pub struct Planned {
     /// What someone else changed since, and that stays because of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<Conflict>,
+    /// What would go well and still not do what was meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traps: Vec<Trap>,
     /// What else is good to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -263,17 +269,20 @@ impl Plan {
     /// Whether every account and region was looked at, every name was found, and nothing of others is in
     /// the way.
     pub fn is_whole(&self) -> bool {
-        let is_seen =
-            self.missing.is_empty() && !self.skipped.iter().any(|skipped| skipped.is_failure);
-        is_seen && self.functions.iter().all(|it| it.conflicts.is_empty())
+        self.is_seen() && self.functions.iter().all(|it| it.conflicts.is_empty())
     }
 
-    /// Whether the plan changes nothing: no function, and no role's policy.
+    fn is_seen(&self) -> bool {
+        self.missing.is_empty() && !self.skipped.iter().any(|skipped| skipped.is_failure)
+    }
+
+    /// Whether it comes to nothing: no function is changed, and no role's policy.
     pub fn is_idle(&self) -> bool {
         self.with(Verdict::Change).next().is_none() && self.grants.is_empty()
     }
 
-    /// Functions that are refused for another reason than a conflict, which is reported as one.
+    /// Functions that will not be touched, but for those that someone else has changed: those are told as
+    /// conflicts.
     pub fn refused(&self) -> impl Iterator<Item = &Planned> {
         (self.with(Verdict::Refused)).filter(|planned| planned.conflicts.is_empty())
     }
@@ -297,6 +306,7 @@ impl Planned {
             needs: BTreeSet::new(),
             kept: Vec::new(),
             conflicts: Vec::new(),
+            traps: Vec::new(),
             notes: Vec::new(),
         }
     }

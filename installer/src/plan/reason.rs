@@ -146,7 +146,10 @@ impl Reason {
                 "Another release of the layer, or other settings of ours, are there: they are replaced, in the \
                  same place of the list of layers."
             }
-            Self::Already => "The layer and the settings are there: nothing is written.",
+            Self::Already => {
+                "The layer and the settings are there: neither is written. --grant, --publish-version and \
+                 --move-alias do what is missing."
+            }
             Self::Absent => {
                 "Neither the layer nor a variable of ours is there: nothing is written."
             }
@@ -210,8 +213,10 @@ impl Reason {
                  `backstop layer publish`."
             }
             Self::LayerUnavailable => {
-                "The layer version does not exist in the function's region, or is not shared with its account. \
-                 Lambda calls both AccessDenied. Publish it there, or share it: `backstop layer publish --share`."
+                "A layer version does not exist in the function's region, or is not shared with its account: \
+                 Lambda refuses a list of layers with it. The detail names it. Where it is the layer to attach, \
+                 publish it there, or share it: `backstop layer publish --share`. Where it is another layer of the \
+                 function, take it out of the function's list, or ask its owner to share it again."
             }
             Self::RuntimeTooOld => {
                 "The runtime is built on Amazon Linux 1, whose C library is older than the extension can use. Move \

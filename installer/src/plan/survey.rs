@@ -2,20 +2,17 @@
 //! signing, sizes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
 use aws_sdk_lambda::types::CodeSigningPolicy;
-use backstop_delivery::SystemClock;
-use backstop_sinks::SharedHttp;
 
 use super::judge::Wish;
-use super::unzipped;
+use super::unzipped::Sizes;
 use crate::aws::{Failure, Kind, Marker};
 use crate::change::LayerArn;
-use crate::files::{self, Readers};
 use crate::fleet::{Place, Site};
+use crate::grants::{self, Decision, Permission};
 use crate::select::Function;
 
 /// The layer versions to choose from.
@@ -60,8 +57,27 @@ pub(super) struct Survey<'a> {
     pub(super) problems: Vec<String>,
     /// Functions that enforce code signing, and the profiles that each allows.
     enforcing: BTreeMap<String, Vec<String>>,
-    layers: tokio::sync::Mutex<HashMap<String, Option<u64>>>,
+    layers: tokio::sync::Mutex<HashMap<String, Layer>>,
     sizes: &'a Sizes,
+    /// What each role may, by role and permission.
+    decisions: tokio::sync::Mutex<Decisions>,
+    /// Why aliases cannot be listed here.
+    denial: Mutex<Option<String>>,
+}
+
+/// A layer version in functions' lists.
+#[derive(Debug, Clone, Default)]
+struct Layer {
+    unzipped: Option<u64>,
+    /// Why Lambda refuses a list with it.
+    problem: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Decisions {
+    known: BTreeMap<(String, Permission), Result<Decision, String>>,
+    /// Whoever may not ask for one role may not for another.
+    denial: Option<String>,
 }
 
 impl<'a> Survey<'a> {
@@ -72,6 +88,8 @@ impl<'a> Survey<'a> {
             enforcing: BTreeMap::new(),
             layers: tokio::sync::Mutex::default(),
             sizes,
+            decisions: tokio::sync::Mutex::default(),
+            denial: Mutex::default(),
         };
         let Wish::Attach { choice, .. } = wish else {
             return Ok(survey);
@@ -79,13 +97,11 @@ impl<'a> Survey<'a> {
         for arn in choice.at(&site.place) {
             match layer_version(site, arn).await {
                 Ok(layer) => survey.add(arn, &layer).await,
-                Err(failure) if matches!(failure.kind, Kind::Denied | Kind::NotFound) => {
-                    survey.problems.push(format!(
-                        "{arn} does not exist or is not shared with account {} in {}",
-                        site.place.account, site.place.region
-                    ));
-                }
-                Err(failure) => return Err(failure),
+                Err(failure) => match unusable(&site.place, arn, &failure) {
+                    Some(problem) => survey.problems.push(problem),
+                    None if failure.kind == Kind::Denied => survey.problems.push(failure.brief()),
+                    None => return Err(failure),
+                },
             }
         }
         survey.enforcing = enforcing(site).await;
@@ -96,7 +112,11 @@ impl<'a> Survey<'a> {
         let content = layer.content();
         let url = content.and_then(|content| content.location());
         let unzipped = self.sizes.of(arn, url).await;
-        (self.layers.get_mut()).insert(arn.to_owned(), unzipped);
+        let known = Layer {
+            unzipped,
+            problem: None,
+        };
+        (self.layers.get_mut()).insert(arn.to_owned(), known);
         let mut architectures: Vec<String> = (layer.compatible_architectures().iter())
             .map(|it| it.as_str().to_owned())
             .collect();
@@ -141,28 +161,113 @@ impl<'a> Survey<'a> {
         let mut total = self.sizes.of(&function.code_sha256, url).await?;
         for arn in &function.layers {
             if !crate::change::is_ours(arn) {
-                total += self.layer(site, arn).await?;
+                total += self.layer(site, arn).await.unzipped?;
             }
         }
         Some(total)
     }
 
+    /// Why Lambda would refuse a list of layers: it looks at each of them again.
+    pub(super) async fn unusable(&self, site: &Site, layers: &[String]) -> Option<String> {
+        for arn in layers {
+            let problem = self.layer(site, arn).await.problem;
+            if problem.is_some() {
+                return problem;
+            }
+        }
+        None
+    }
+
     /// Each is asked for once, also when many functions have it.
-    async fn layer(&self, site: &Site, arn: &str) -> Option<u64> {
+    async fn layer(&self, site: &Site, arn: &str) -> Layer {
         let mut known_layers = self.layers.lock().await;
         if let Some(known) = known_layers.get(arn) {
-            return *known;
+            return known.clone();
         }
-        let unzipped = match layer_version(site, arn).await {
+        let layer = match layer_version(site, arn).await {
             Ok(found) => {
                 let url = found.content().and_then(|content| content.location());
-                self.sizes.of(arn, url).await
+                Layer {
+                    unzipped: self.sizes.of(arn, url).await,
+                    problem: None,
+                }
             }
-            // It can be used without being readable: then Lambda says whether it fits.
-            Err(_) => None,
+            // It may be usable without being readable: then Lambda says whether it fits.
+            Err(failure) => Layer {
+                unzipped: None,
+                problem: unusable(&site.place, arn, &failure),
+            },
         };
-        known_layers.insert(arn.to_owned(), unzipped);
-        unzipped
+        known_layers.insert(arn.to_owned(), layer.clone());
+        layer
+    }
+
+    /// Whether a function's role may do this; each role is asked about once.
+    pub(super) async fn may(
+        &self,
+        site: &Site,
+        function: &Function,
+        need: &Permission,
+    ) -> Result<Decision, String> {
+        let mut decisions = self.decisions.lock().await;
+        if let Some(reason) = &decisions.denial {
+            return Err(reason.clone());
+        }
+        let key = (function.role.clone(), need.clone());
+        if let Some(known) = decisions.known.get(&key) {
+            return known.clone();
+        }
+        let (place, name) = (&function.place, &function.name);
+        // A policy may name any part of a key.
+        let key_of_archive = format!(
+            "/v1/account={}/region={}/function={name}/dt=2026-01-31/hour=08/b.ndjson.gz",
+            place.account, place.region
+        );
+        let resource = match need.resource.strip_suffix("/*") {
+            Some(prefix) => format!("{prefix}{key_of_archive}"),
+            None => need.resource.clone(),
+        };
+        let via = (need.action.starts_with("kms:")).then(|| {
+            let region = need.resource.split(':').nth(3).unwrap_or(&place.region);
+            format!("s3.{region}.amazonaws.com")
+        });
+        let (role, action) = (&function.role, &need.action);
+        let decision = grants::decision(site, role, action, &resource, via.as_deref()).await;
+        let decision = decision.map_err(|failure| {
+            let reason = failure.reason();
+            if matches!(failure.kind, Kind::Denied | Kind::Credentials) {
+                decisions.denial = Some(reason.clone());
+            }
+            reason
+        });
+        decisions.known.insert(key, decision.clone());
+        decision
+    }
+
+    /// Why aliases cannot be listed, where that is known already.
+    pub(super) fn first_denial(&self) -> Option<String> {
+        let denial = self.denial.lock();
+        denial.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Nobody is asked again.
+    pub(super) fn deny(&self, reason: &str) {
+        let denial = self.denial.lock();
+        *denial.unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+}
+
+/// Why a layer version cannot be in a function's list, where the answer says so. A caller who may not ask
+/// learns nothing of the layer.
+fn unusable(place: &Place, arn: &str, failure: &Failure) -> Option<String> {
+    let Place { account, region } = place;
+    match failure.kind {
+        Kind::NotFound => Some(format!("{arn} was deleted, or never was there")),
+        // In these words, and no others, does a layer of another account say that it is closed.
+        Kind::Denied if failure.reason().contains("no resource-based policy allows") => Some(
+            format!("{arn} was deleted, or is not shared with account {account} in {region}"),
+        ),
+        _ => None,
     }
 }
 
@@ -256,70 +361,4 @@ async fn functions_of(site: &Site, config: &str) -> Result<BTreeSet<String>, Fai
             return Ok(functions);
         }
     }
-}
-
-/// Unpacked sizes by what never changes: a code's hash, a layer version's ARN. Kept from run to run.
-pub struct Sizes {
-    http: SharedHttp,
-    known: Mutex<HashMap<String, u64>>,
-    file: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for Sizes {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Sizes")
-            .field("file", &self.file)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Sizes {
-    /// With what is known from earlier runs.
-    pub fn open(file: Option<PathBuf>) -> Self {
-        let known = (file.as_ref())
-            .and_then(|file| files::bytes(file, files::LARGE).ok())
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self {
-            http: http(),
-            known: Mutex::new(known.unwrap_or_default()),
-            file,
-        }
-    }
-
-    /// Keeps what is known; a cache that cannot be written costs nothing but time.
-    pub fn save(&self) {
-        let Some(file) = &self.file else {
-            return;
-        };
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(text) = serde_json::to_vec(&*known) {
-            // The runs are below the same directory: nobody else may change what is in it.
-            files::private_directory(files::parent(file))
-                .and_then(|()| files::put(file, &text, Readers::Owner))
-                .ok();
-        }
-    }
-
-    async fn of(&self, key: &str, url: Option<&str>) -> Option<u64> {
-        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(key).filter(|_| !key.is_empty()) {
-            return Some(*known);
-        }
-        let size = unzipped::of(&self.http, url?).await.ok()?;
-        lock().insert(key.to_owned(), size);
-        Some(size)
-    }
-}
-
-/// With the proxies and the authorities of this process. A mistake in them is no reason to do without: the
-/// size of a layer is then not known.
-fn http() -> SharedHttp {
-    let (settings, _) = backstop_config::Settings::resolve(&backstop_config::ProcessEnvironment);
-    SharedHttp::new(
-        settings.ca_files,
-        settings.proxies,
-        Arc::new(SystemClock),
-        |_| {},
-    )
 }

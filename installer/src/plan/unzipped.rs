@@ -5,9 +5,16 @@
 //! <https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>): one or two requests for ranges. The
 //! `zip` crate wants the local headers too, which are all over the archive.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use backstop_delivery::SystemClock;
 use backstop_sinks::SharedHttp;
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, RANGE};
+
+use crate::files::{self, Readers};
 
 /// What Lambda allows for code and layers together.
 pub(super) const MOST_BYTES: u64 = 262_144_000;
@@ -27,7 +34,7 @@ const ENTRY: u32 = 0x0201_4b50;
 
 /// The sum of the sizes of everything in the archive at the address; it is a signed one and does not
 /// get into the error.
-pub(super) async fn of(http: &SharedHttp, url: &str) -> Result<u64, String> {
+async fn measured(http: &SharedHttp, url: &str) -> Result<u64, String> {
     let (tail, length) = range(http, url, &format!("bytes=-{TAIL}")).await?;
     let directory = find_directory(&tail, length).ok_or("it is no ZIP archive")?;
     let start = length.saturating_sub(tail.len() as u64);
@@ -70,6 +77,73 @@ async fn range(http: &SharedHttp, url: &str, wanted: &str) -> Result<(Vec<u8>, u
     // Without ranges all of it came.
     let length = length.unwrap_or(bytes.len() as u64);
     Ok((bytes, length))
+}
+
+/// Unpacked sizes by what never changes: a code's hash, a layer version's ARN. Kept from run to run.
+pub struct Sizes {
+    http: SharedHttp,
+    known: Mutex<HashMap<String, u64>>,
+    file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Sizes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Sizes")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sizes {
+    /// With what is known from earlier runs.
+    pub fn open(file: Option<PathBuf>) -> Self {
+        let known = (file.as_ref())
+            .and_then(|file| files::bytes(file, files::LARGE).ok())
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self {
+            http: http(),
+            known: Mutex::new(known.unwrap_or_default()),
+            file,
+        }
+    }
+
+    /// Keeps what is known; a cache that cannot be written costs nothing but time.
+    pub fn save(&self) {
+        let Some(file) = &self.file else {
+            return;
+        };
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(text) = serde_json::to_vec(&*known) {
+            // The runs are below the same directory: nobody else may change what is in it.
+            files::private_directory(files::parent(file))
+                .and_then(|()| files::put(file, &text, Readers::Owner))
+                .ok();
+        }
+    }
+
+    /// What is not known and has no address, or cannot be measured, has no size.
+    pub(super) async fn of(&self, key: &str, url: Option<&str>) -> Option<u64> {
+        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(key).filter(|_| !key.is_empty()) {
+            return Some(*known);
+        }
+        let size = measured(&self.http, url?).await.ok()?;
+        lock().insert(key.to_owned(), size);
+        Some(size)
+    }
+}
+
+/// With the proxies and the authorities of this process. A mistake in them is no reason to do without: the
+/// size of a layer is then not known.
+fn http() -> SharedHttp {
+    let (settings, _) = backstop_config::Settings::resolve(&backstop_config::ProcessEnvironment);
+    SharedHttp::new(
+        settings.ca_files,
+        settings.proxies,
+        Arc::new(SystemClock),
+        |_| {},
+    )
 }
 
 struct Directory {
@@ -167,7 +241,7 @@ mod tests {
         writer.finish().expect("it is finished").into_inner()
     }
 
-    fn measured(archive: &[u8], tail: usize) -> Option<u64> {
+    fn sized(archive: &[u8], tail: usize) -> Option<u64> {
         let from = archive.len().saturating_sub(tail);
         let length = archive.len() as u64;
         let directory = find_directory(&archive[from..], length)?;
@@ -185,20 +259,20 @@ mod tests {
             (plain.large_file(true), ""),
         ] {
             let archive = archive(&[0, 1, 70_000, 12], options, comment);
-            assert_eq!(measured(&archive, 1 << 20), Some(70_013));
-            assert_eq!(measured(&archive, 400), Some(70_013));
+            assert_eq!(sized(&archive, 1 << 20), Some(70_013));
+            assert_eq!(sized(&archive, 400), Some(70_013));
         }
     }
 
     #[test]
     fn what_is_no_archive_has_no_size() {
         for bytes in [&b""[..], b"PK", &[0; 500]] {
-            assert_eq!(measured(bytes, 1 << 20), None);
+            assert_eq!(sized(bytes, 1 << 20), None);
         }
         let whole = archive(&[5, 6], SimpleFileOptions::default(), "");
         for cut in 1..whole.len() {
             // Whatever is missing, nothing panics.
-            measured(&whole[..cut], 1 << 20);
+            sized(&whole[..cut], 1 << 20);
         }
     }
 }

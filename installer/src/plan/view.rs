@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Action, Plan, Planned, Reason, Verdict};
+use super::{Action, Extras, Plan, Planned, Reason, Verdict};
 use crate::change::{Change, LayerArn, Stored};
 use crate::grants::{Goal, POLICY, Permission};
 use crate::output::{Report, Style};
@@ -115,7 +115,7 @@ impl Report for View<'_> {
         if !plan.rollout.is_default() {
             line(&format!("In waves: {}", plan.rollout));
         }
-        for (diff, functions) in grouped(plan.with(Verdict::Change), diff) {
+        for (diff, functions) in grouped(plan.with(Verdict::Change), |it| diff(it, &plan.extras)) {
             line("");
             self.names(&mut line, &functions);
             diff.lines().for_each(&mut line);
@@ -138,12 +138,18 @@ impl Report for View<'_> {
                 line("");
                 line(title_of(verdict));
             }
-            for ((reason, detail), functions) in grouped(plan.with(verdict), |planned| {
-                (planned.reason, planned.detail.clone())
+            for ((reason, detail, notes), functions) in grouped(plan.with(verdict), |planned| {
+                // A conflict is the detail.
+                let notes = (planned.conflicts.is_empty()).then(|| notes(planned));
+                (planned.reason, planned.detail.clone(), notes)
             }) {
                 let detail = detail.map(|it| format!(": {it}")).unwrap_or_default();
                 line(&format!("  {reason}{detail}"));
                 self.names(&mut |name| line(&format!("  {name}")), &functions);
+                notes
+                    .iter()
+                    .flatten()
+                    .for_each(|note| line(&format!("  {note}")));
             }
         }
         for name in &plan.missing {
@@ -195,20 +201,35 @@ fn grouped<'a, K: Ord>(
 }
 
 /// What is added, taken away and kept.
-fn diff(planned: &Planned) -> String {
+fn diff(planned: &Planned, extras: &Extras) -> String {
     let mut lines = Vec::new();
     lines.extend(planned.alias.as_ref().map(|back| {
         let (alias, before, ours) = (&back.alias, &back.before.version, &back.ours.version);
         format!("    ~ alias {alias}: version {before}, was {ours}")
     }));
     lines.extend((planned.change.iter()).flat_map(|change| changed(change, planned)));
-    let kept = planned.kept.iter();
-    lines.extend(kept.map(|name| format!("    = {name} is set otherwise, and kept")));
-    let conflicts = planned.conflicts.iter();
-    lines.extend(conflicts.map(|conflict| format!("    ! {conflict}")));
-    let notes = planned.notes.iter();
-    lines.extend(notes.map(|note| format!("    ! {note}")));
+    if planned.change.is_none() && planned.alias.is_none() {
+        let alias = extras.move_alias.as_ref();
+        let alias = alias.map(|it| format!(", and alias {it} is moved to it"));
+        lines.push(format!(
+            "    + version of what is there{}",
+            alias.unwrap_or_default()
+        ));
+    }
+    lines.extend(notes(planned));
     lines.join("\n")
+}
+
+/// What is not as one would think.
+fn notes(planned: &Planned) -> Vec<String> {
+    let kept = planned.kept.iter();
+    let kept = kept
+        .map(|name| format!("    ! {name} is set otherwise, and kept; --overwrite {name} sets it"));
+    let conflicts = planned.conflicts.iter().map(ToString::to_string);
+    let traps = planned.traps.iter().map(ToString::to_string);
+    let others = conflicts.chain(traps).chain(planned.notes.iter().cloned());
+    kept.chain(others.map(|note| format!("    ! {note}")))
+        .collect()
 }
 
 fn changed(change: &Change, planned: &Planned) -> Vec<String> {

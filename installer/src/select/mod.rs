@@ -5,9 +5,11 @@
 //! `ListFunctions` carries layers and environments, and tags come from one call to the tagging API:
 //! no function is asked by itself, but those that are named. Must not: change anything.
 
+mod aliases;
 mod census;
 mod function;
 mod pattern;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +17,11 @@ use aws_sdk_lambda::types::FunctionVersion;
 use aws_sdk_resourcegroupstagging::types::TagFilter as SdkTagFilter;
 use serde::{Deserialize, Serialize};
 
+pub use aliases::{Alias, aliases};
 pub use census::{Census, Sightings};
 pub use function::{CodeUrl, Environment, Function, Live};
 pub use pattern::{Literal, Pattern};
+pub use whole::{LATEST, Whole};
 
 use crate::aws::{Failure, Kind, Marker};
 use crate::fleet::Site;

@@ -15,6 +15,7 @@ mod layer_stage;
 )]
 mod little_server;
 mod owner;
+mod readme;
 mod replay;
 mod replay_archive;
 mod replay_s3;

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use backstop_testkit::control_plane::{FunctionSpec, Moment};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::stage::{Said, Stage, here};
 
@@ -303,4 +303,133 @@ async fn a_function_whose_versions_are_snapshots_is_told_of() {
         "{}",
         publishing.snapshot()
     );
+}
+
+/// The configuration of the function's alias, as far as its extension goes.
+fn alias_layers(stage: &Stage) -> usize {
+    let all = stage.everything();
+    all.values().next().unwrap()["Aliases"]["live"]["FunctionVersion"]
+        .as_str()
+        .map_or(0, |version| version.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unfinished_work_of_any_kind_is_not_released() {
+    let kinds: [(&str, Option<Value>); 20] = [
+        ("Handler", Some("next.handler".into())),
+        ("MemorySize", Some(1024.into())),
+        ("Timeout", Some(60.into())),
+        ("Runtime", Some("nodejs24.x".into())),
+        ("Role", Some("arn:aws:iam::111122223333:role/next".into())),
+        ("KMSKeyArn", Some("arn:aws:kms:eu-west-1:1:key/1".into())),
+        (
+            "VpcConfig",
+            Some(json!({ "SubnetIds": ["subnet-1"], "VpcId": "vpc-1" })),
+        ),
+        ("SnapStart", Some(json!({ "ApplyOn": "PublishedVersions" }))),
+        ("TracingConfig", Some(json!({ "Mode": "Active" }))),
+        ("LoggingConfig", Some(json!({ "LogFormat": "JSON" }))),
+        (
+            "DeadLetterConfig",
+            Some(json!({ "TargetArn": "arn:aws:sqs:eu-west-1:1:q" })),
+        ),
+        (
+            "FileSystemConfigs",
+            Some(json!([{ "Arn": "arn:aws:efs", "LocalMountPath": "/mnt/a" }])),
+        ),
+        ("EphemeralStorage", Some(json!({ "Size": 1024 }))),
+        (
+            "TenancyConfig",
+            Some(json!({ "TenantIsolationMode": "PER_TENANT" })),
+        ),
+        (
+            "SigningJobArn",
+            Some("arn:aws:signer:eu-west-1:1:/signing-jobs/1".into()),
+        ),
+        // These may differ: they say which version it is, or are Lambda's.
+        ("Description", None),
+        ("ConfigSha256", None),
+        ("RuntimeVersionConfig", None),
+        ("StateReason", None),
+        ("MasterArn", None),
+    ];
+    for (member, value) in kinds {
+        let stage = with_aliases(1).await;
+        let is_released = value.is_none();
+        let value = value.unwrap_or_else(|| match member {
+            "RuntimeVersionConfig" => {
+                json!({ "RuntimeVersionArn": "arn:aws:lambda:eu-west-1::runtime:1" })
+            }
+            _ => "another".into(),
+        });
+        (stage.plane).change(&here(), ORDERS, |spec| {
+            spec.shown.insert(member.to_owned(), value.clone());
+        });
+        let said = attach(&stage).await;
+        let context = format!("{member}: {}", said.snapshot());
+        if member == "MasterArn" {
+            // A replica of Lambda@Edge is not changed at all.
+            assert_eq!(said.code, Some(5), "{context}");
+        } else if is_released {
+            assert_eq!(said.code, Some(0), "{context}");
+            assert_eq!(alias_layers(&stage), 2, "{context}");
+        } else {
+            assert_eq!(said.code, Some(3), "{context}");
+            let summary = said.json();
+            let reason = first(&summary, "aliasesLeft");
+            assert!(reason.contains("in more than the extension"), "{context}");
+            assert_eq!(leads_to(&stage, ORDERS).await, ("1".to_owned(), 0));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_attached_already_is_published_and_its_alias_moved() {
+    let stage = with_aliases(2).await;
+    let plain = stage.attach(&["orders-*"]).await;
+    assert_eq!(plain.code, Some(0), "{}", plain.snapshot());
+    assert_eq!(leads_to(&stage, ORDERS).await, ("1".to_owned(), 0));
+
+    let planned = stage
+        .attach(&["orders-*", "--move-alias", "live", "--dry-run"])
+        .await;
+    assert!(
+        planned
+            .stdout
+            .contains("+ version of what is there, and alias live is moved to it"),
+        "{}",
+        planned.snapshot()
+    );
+    let moved = attach(&stage).await;
+    assert_eq!(moved.code, Some(0), "{}", moved.snapshot());
+    assert_eq!(moved.json()["aliases"], 2, "{}", moved.stdout);
+    assert_eq!(leads_to(&stage, ORDERS).await, ("2".to_owned(), 1));
+    // What is done is not done again, and no run is begun.
+    for arguments in [&["--move-alias", "live"][..], &["--publish-version"]] {
+        let again = stage.attach(&[&["orders-*"], arguments].concat()).await;
+        assert_eq!(again.code, Some(0), "{}", again.snapshot());
+        assert!(!again.stderr.contains("Run "), "{}", again.snapshot());
+    }
+    assert_eq!(stage.plane.count("PublishVersion"), 2);
+
+    let undone = stage.run(&["undo", &moved.run(), "--yes"]).await;
+    assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
+    assert_eq!(leads_to(&stage, ORDERS).await, ("1".to_owned(), 0));
+    // Detached before, and what is invoked still has it.
+    let back = stage.run(&["undo", &undone.run(), "--yes"]).await;
+    assert_eq!(back.code, Some(0), "{}", back.snapshot());
+    let detach = ["detach", "orders-*", "--yes", "--rate", "100"];
+    let detached = stage.run(&detach).await;
+    assert!(
+        detached
+            .stderr
+            .contains("! traffic goes through alias live"),
+        "{}",
+        detached.snapshot()
+    );
+    assert_eq!(leads_to(&stage, ORDERS).await, ("2".to_owned(), 1));
+    let all: Vec<&str> = detach.into_iter().chain(["--move-alias", "live"]).collect();
+    let off = stage.run(&all).await;
+    assert_eq!(off.code, Some(0), "{}", off.snapshot());
+    assert_eq!(leads_to(&stage, ORDERS).await, ("3".to_owned(), 0));
 }

@@ -315,3 +315,38 @@ async fn a_version_that_an_alias_leads_to_needs_it_as_long_as_it_does() {
     assert_eq!(detached.code, Some(0), "{}", detached.snapshot());
     assert_eq!(policy(&stage, "shared"), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_attached_already_is_granted_what_it_lacks() {
+    let stage = with_shared_role().await;
+    let plain = stage.attach(&["a-*", "--set", STREAM]).await;
+    assert_eq!(plain.code, Some(0), "{}", plain.snapshot());
+    assert_eq!(policy(&stage, "shared"), None);
+    // Nothing of the function is written, and the role is.
+    let writes = stage.plane.count("UpdateFunctionConfiguration");
+    let dry = ["a-*", "--set", STREAM, "--grant", "--dry-run"];
+    let dry = stage.attach(&dry).await;
+    assert!(
+        dry.stdout.contains("+ firehose:PutRecordBatch on"),
+        "{}",
+        dry.snapshot()
+    );
+    let granted = grant(&stage, &["a-*"]).await;
+    assert!(policy(&stage, "shared").is_some(), "{}", granted.snapshot());
+    assert_eq!(stage.plane.count("UpdateFunctionConfiguration"), writes);
+    // And once it is there, nothing.
+    let again = grant(&stage, &["a-*"]).await;
+    assert!(!again.stderr.contains("Run "), "{}", again.snapshot());
+    assert_eq!(stage.plane.count("PutRolePolicy"), 1);
+    // What was granted beside the attachment goes with it.
+    let detached = stage.run(&["detach", "a-*", "--yes"]).await;
+    assert_eq!(detached.code, Some(0), "{}", detached.snapshot());
+    assert_eq!(policy(&stage, "shared"), None);
+
+    // A role that cannot be written is told of, attached or not.
+    let plain = stage.attach(&["a-*", "--set", STREAM]).await;
+    assert_eq!(plain.code, Some(0), "{}", plain.snapshot());
+    stage.plane.guard_role(ACCOUNT, "shared");
+    let left = stage.attach(&["a-*", "--set", STREAM, "--grant"]).await;
+    assert_eq!(left.code, Some(3), "{}", left.snapshot());
+}

@@ -17,4 +17,7 @@ mod shared;
 mod stage;
 mod state;
 mod status;
+mod tampered;
+mod traps;
+mod upgrades;
 mod waves;

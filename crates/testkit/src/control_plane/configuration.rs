@@ -112,6 +112,9 @@ impl Function {
             }
             KeyAccess::Granted => {}
         }
+        for (member, value) in &spec.shown {
+            configuration[member] = value.clone();
+        }
         configuration
     }
 

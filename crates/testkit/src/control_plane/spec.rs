@@ -77,4 +77,6 @@ pub struct FunctionSpec {
     pub snap_start: bool,
     /// Versions and aliases for which environments are kept ready.
     pub provisioned: Vec<String>,
+    /// Members of its configuration as Lambda shows them, in place of what would be shown.
+    pub shown: BTreeMap<String, serde_json::Value>,
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::seconds;
-use crate::fleet::Site;
+use crate::change::is_ours;
+use crate::fleet::{Place, Site};
 use crate::layer::Principal;
 use crate::layer::remote::Version;
 
@@ -22,6 +23,8 @@ pub enum Why {
     Used(String),
     /// The manifest or `backstop.toml` names it.
     Named,
+    /// This command would put it back on a function.
+    Undo(String),
     /// These may use it, and their functions were not looked at.
     Shared(Vec<Principal>),
 }
@@ -49,12 +52,32 @@ pub(super) struct Rules {
     pub(super) older_than: Option<i64>,
     /// What a manifest or the project's file names.
     pub(super) named: BTreeSet<String>,
+    /// What undoing a run puts back, and the command that does.
+    pub(super) undone: BTreeMap<String, String>,
+}
+
+/// A layer version that undoing a run puts back on a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Return {
+    /// The layer version's ARN.
+    pub layer: String,
+    /// The function's unqualified ARN.
+    pub function: String,
+    /// The versions of ours that the run left there: with others, or with none where it left one, undo puts
+    /// nothing back.
+    pub left: Vec<String>,
+    /// The command that does.
+    pub command: String,
 }
 
 /// What the functions name, and where they could not be looked at.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     named: BTreeMap<String, String>,
+    /// What unqualified functions have of ours.
+    live: BTreeMap<String, BTreeSet<String>>,
+    /// Accounts and regions that were looked at.
+    places: BTreeSet<(String, String)>,
     /// By region; all of them where there is none.
     blind: BTreeMap<Option<String>, BTreeSet<String>>,
 }
@@ -64,7 +87,41 @@ impl Seen {
         for (layer, function) in uses {
             let example = self.named.entry(layer.clone());
             example.or_insert_with(|| function.clone());
+            let unpublished = function.strip_suffix(":$LATEST");
+            if let Some(function) = unpublished.filter(|_| is_ours(layer)) {
+                let live = self.live.entry(function.to_owned()).or_default();
+                live.insert(layer.clone());
+            }
         }
+    }
+
+    /// What undoing runs would put back as the functions are now, by layer version. A function that was not
+    /// looked at may be as its run left it.
+    pub(super) fn undone(&self, returns: &[Return]) -> BTreeMap<String, String> {
+        let would = |it: &&Return| match self.live.get(&it.function) {
+            Some(live) => it.left.iter().collect::<BTreeSet<_>>() == live.iter().collect(),
+            None => it.left.is_empty() || !self.is_whole(&it.function),
+        };
+        let returns = returns.iter().filter(would);
+        returns
+            .map(|it| (it.layer.clone(), it.command.clone()))
+            .collect()
+    }
+
+    /// Whether the function's place was looked at.
+    fn is_whole(&self, function: &str) -> bool {
+        let mut parts = function.split(':').skip(3);
+        let place = (parts.next().unwrap_or_default(), parts.next());
+        place.1.is_some_and(|account| {
+            self.places
+                .contains(&(account.to_owned(), place.0.to_owned()))
+        })
+    }
+
+    /// A place whose functions were all looked at.
+    pub(super) fn seen(&mut self, place: &Place) {
+        self.places
+            .insert((place.account.clone(), place.region.clone()));
     }
 
     pub(super) fn blind(&mut self, region: Option<&str>, account: &str) {
@@ -114,6 +171,9 @@ fn fate(version: &Version, nth: usize, region: &str, rules: &Rules, seen: &Seen)
     }
     if rules.named.contains(&version.arn) {
         return Fate::Kept(Why::Named);
+    }
+    if let Some(command) = rules.undone.get(&version.arn) {
+        return Fate::Kept(Why::Undo(command.clone()));
     }
     let is_old = |before| seconds(&version.created).is_some_and(|created| created < before);
     if !rules.older_than.is_none_or(is_old) {
@@ -174,6 +234,12 @@ mod tests {
             rules.named.insert(version.arn.clone());
         });
         assert_eq!(named, Fate::Kept(Why::Named));
+        let undone = judged(2, &|rules, _| {
+            let run = "20260131-080000-abcdef".to_owned();
+            rules.undone.insert(version.arn.clone(), run);
+        });
+        let run = "20260131-080000-abcdef".to_owned();
+        assert_eq!(undone, Fate::Kept(Why::Undo(run)));
         assert_eq!(
             judged(2, &|rules, _| rules.older_than = Some(published)),
             Fate::Kept(Why::Young)
@@ -190,6 +256,41 @@ mod tests {
             let judged = judged(2, &|_, seen| seen.blind(blind, "222233334444"));
             assert_eq!(matches!(judged, Fate::Refused(_)), is_kept, "{blind:?}");
         }
+    }
+
+    #[test]
+    fn a_run_keeps_what_its_undoing_puts_back_and_nothing_else() {
+        let [older, ours, newer] = [1, 2, 3].map(|number| version("0.1.0", number).arn);
+        let function = "arn:aws:lambda:eu-west-1:111122223333:function:orders";
+        let place = Place {
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+        };
+        let kept = |live: Option<&String>, is_seen: bool, left: &[&String]| {
+            let mut seen = Seen::default();
+            if is_seen {
+                seen.seen(&place);
+            }
+            let live = live.map(|arn| (arn.clone(), format!("{function}:$LATEST")));
+            seen.named(&Vec::from_iter(live));
+            let returned = Return {
+                layer: older.clone(),
+                function: function.to_owned(),
+                left: left.iter().map(|it| (*it).clone()).collect(),
+                command: "undo RUN".to_owned(),
+            };
+            !seen.undone(&[returned]).is_empty()
+        };
+        // As the run left it: undo puts the older one back.
+        assert!(kept(Some(&ours), true, &[&ours]));
+        // Upgraded since, or taken off: undo puts nothing back.
+        assert!(!kept(Some(&newer), true, &[&ours]));
+        assert!(!kept(None, true, &[&ours]));
+        // The run took it off, and it is off.
+        assert!(kept(None, true, &[]));
+        assert!(!kept(Some(&newer), true, &[]));
+        // Nobody looked.
+        assert!(kept(None, false, &[&ours]));
     }
 
     #[test]

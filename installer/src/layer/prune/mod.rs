@@ -2,12 +2,13 @@
 //!
 //! [`survey`] reads what there is and who names it, `judge` says what may go (pure), [`delete`] does
 //! that and nothing else. Invariants: a version that any function in scope names stays, as does the
-//! newest of each architecture; where a place could not be read, nothing goes that could be used
+//! newest of each architecture and what undoing a run would put back; where a place could not be read, nothing goes that could be used
 //! there; what accounts that nobody looked into may use goes only where that is asked for. A deleted
 //! version cannot be brought back: functions that name it still run, and cannot be configured anew.
 
 mod judge;
 mod summary;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,8 +16,9 @@ use std::time::Duration;
 use aws_smithy_types::date_time::{DateTime, Format};
 use tokio::sync::watch;
 
-pub use judge::{Fate, Why};
+pub use judge::{Fate, Return, Why};
 pub use summary::{PruneSummary, PrunedVersion};
+pub use undo::returns;
 
 use super::list::Unread;
 use super::places::{Done, each};
@@ -39,6 +41,8 @@ pub struct PruneOptions {
     pub manifest: Manifest,
     /// ARNs of versions that stay.
     pub named: Vec<String>,
+    /// What undoing this machine's runs puts back.
+    pub returns: Vec<Return>,
 }
 
 /// Reads everything, and says what may go.
@@ -61,6 +65,7 @@ pub async fn survey(
         match read {
             Ok((found, named)) => {
                 versions.extend(found.iter().map(|version| (site, version)));
+                seen.seen(&site.place);
                 seen.named(named);
             }
             Err(failure) => {
@@ -81,6 +86,7 @@ pub async fn survey(
         named: (options.manifest.entries().map(|entry| entry.arn.to_owned()))
             .chain(options.named.iter().cloned())
             .collect(),
+        undone: seen.undone(&options.returns),
     };
     let mut summary = PruneSummary {
         dry_run: true,

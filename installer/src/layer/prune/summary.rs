@@ -66,6 +66,9 @@ impl PrunedVersion {
             Fate::Kept(Why::Young) => ("kept", "too young".to_owned()),
             Fate::Kept(Why::Used(function)) => ("kept", format!("used by {function}")),
             Fate::Kept(Why::Named) => ("kept", "named by the manifest".to_owned()),
+            Fate::Kept(Why::Undo(command)) => {
+                ("kept", format!("`backstop {command}` would put it back"))
+            }
             Fate::Kept(Why::Shared(with)) => {
                 let with: Vec<String> = with.iter().map(ToString::to_string).collect();
                 ("kept", format!("shared with {}", with.join(", ")))
@@ -104,6 +107,7 @@ impl Serialize for PrunedVersion {
             Fate::Kept(Why::Young) => ("kept", Some("young"), None),
             Fate::Kept(Why::Used(function)) => ("kept", Some("used"), Some(function.as_str())),
             Fate::Kept(Why::Named) => ("kept", Some("named"), None),
+            Fate::Kept(Why::Undo(_)) => ("kept", Some("undo"), None),
             Fate::Kept(Why::Shared(_)) => ("kept", Some("shared"), None),
             Fate::Refused(_) => ("refused", None, None),
             Fate::Failed(_) => ("failed", None, None),
@@ -239,6 +243,13 @@ impl Report for PruneSummary {
         {
             text +=
                 "--include-shared deletes what accounts that were not looked into may use, too\n";
+        }
+        if self
+            .versions
+            .iter()
+            .any(|it| matches!(it.fate, Fate::Kept(Why::Undo(_))))
+        {
+            text += "--include-undoable deletes what undo and detach would put back, too\n";
         }
         text + &style.verdict(self.is_complete(), &self.verdict()) + "\n"
     }

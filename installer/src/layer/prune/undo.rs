@@ -1,0 +1,37 @@
+//! What undoing runs would put back on functions.
+
+use super::Return;
+use crate::change::{Change, is_ours};
+use crate::journal::{History, Run, Step};
+
+/// Of every run by itself, which `undo` takes back, and of all together, which `detach` does.
+pub fn returns(runs: &[Run]) -> Vec<Return> {
+    let mut returns = Vec::new();
+    for run in runs {
+        for state in &run.progress.steps {
+            if let Some(Step::Function { arn, change }) = &state.step {
+                returns.extend(of(arn, change, &format!("undo {}", run.header.run)));
+            }
+        }
+    }
+    let together = History::of_all(runs).changes;
+    let together = together.iter();
+    returns.extend(together.flat_map(|(arn, change)| of(arn, change, "detach")));
+    returns
+}
+
+fn of(function: &str, change: &Change, command: &str) -> Vec<Return> {
+    let (before, after) = (&change.before.layers, &change.after.layers);
+    let left = after.iter().filter(|arn| is_ours(arn)).cloned();
+    let left: Vec<String> = left.collect();
+    let back = before
+        .iter()
+        .filter(|arn| is_ours(arn) && !after.contains(arn));
+    back.map(|layer| Return {
+        layer: layer.clone(),
+        function: function.to_owned(),
+        left: left.clone(),
+        command: command.to_owned(),
+    })
+    .collect()
+}

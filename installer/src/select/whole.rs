@@ -1,0 +1,195 @@
+//! The whole configuration of a version, to be compared with another version's.
+//!
+//! Invariant: every member counts, those too that a later release of Lambda adds, but for the short list in
+//! [`Whole::compared`] of what may differ. Must not: tell a value, only what differs.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::types::{EnvironmentResponse, FunctionConfiguration, Layer, SnapStartApplyOn};
+
+use crate::aws::{Failure, Kind};
+use crate::change::{PREFIX, is_ours};
+use crate::fleet::Site;
+
+/// The version that is not published.
+pub const LATEST: &str = "$LATEST";
+
+/// Everything that Lambda says of one version.
+#[derive(Debug, Clone)]
+pub struct Whole(FunctionConfiguration);
+
+impl Whole {
+    /// Of a version, or of what an alias leads to.
+    pub async fn of(site: &Site, name: &str, version: &str) -> Result<Self, Failure> {
+        let lambda = &site.lambda;
+        let what = format!(
+            "reading version {version} of function {name} in {}",
+            site.place
+        );
+        let answer = lambda
+            .get_function(&what, || {
+                let request = lambda.client().get_function();
+                request.function_name(name).qualifier(version).send()
+            })
+            .await?;
+        let missing = || Failure::new(&what, "the answer names no function", Kind::Unavailable);
+        answer.configuration.map(Self).ok_or_else(missing)
+    }
+
+    /// The newest published version; none where nothing was ever published.
+    pub async fn newest(site: &Site, name: &str) -> Result<Option<Self>, Failure> {
+        let (lambda, mut marker) = (&site.lambda, None::<String>);
+        let what = format!("listing the versions of function {name} in {}", site.place);
+        let mut newest: Option<(u64, Self)> = None;
+        loop {
+            let page = lambda
+                .read(&what, || {
+                    let request = lambda.client().list_versions_by_function();
+                    (request.function_name(name))
+                        .set_marker(marker.clone())
+                        .send()
+                })
+                .await?;
+            for version in page.versions() {
+                let number = version.version().and_then(|it| it.parse().ok());
+                // `$LATEST` is listed too, and is no number.
+                let Some(number) = number else { continue };
+                if newest.as_ref().is_none_or(|(known, _)| *known < number) {
+                    newest = Some((number, Self(version.clone())));
+                }
+            }
+            marker = (page.next_marker())
+                .filter(|next| !next.is_empty())
+                .map(str::to_owned);
+            if marker.is_none() {
+                return Ok(newest.map(|(_, whole)| whole));
+            }
+        }
+    }
+
+    /// In what two versions differ, but for the extension and its settings.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        named(&self.compared(), &other.compared())
+    }
+
+    /// Whether both have the same layers of ours and the same settings. Variables that cannot be read may
+    /// be others.
+    pub fn has_same_extension(&self, other: &Self) -> bool {
+        self.extension().is_some() && self.extension() == other.extension()
+    }
+
+    fn extension(&self) -> Option<(Vec<&str>, BTreeMap<&str, &str>)> {
+        let layers = self.0.layers().iter().filter_map(Layer::arn);
+        let environment = self.0.environment();
+        if environment.is_some_and(|environment| environment.error().is_some()) {
+            return None;
+        }
+        let variables = environment.and_then(EnvironmentResponse::variables);
+        let variables = variables.into_iter().flatten();
+        let ours = variables.filter(|(name, _)| name.starts_with(PREFIX));
+        Some((
+            layers.filter(|arn| is_ours(arn)).collect(),
+            ours.map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect(),
+        ))
+    }
+
+    /// Without what may differ between two versions of which one can take the other's place.
+    fn compared(&self) -> FunctionConfiguration {
+        let mut it = self.0.clone();
+        // Which version it is, and when it was made.
+        it.function_arn = None;
+        it.version = None;
+        it.master_arn = None;
+        it.revision_id = None;
+        it.last_modified = None;
+        it.config_sha256 = None;
+        // How far Lambda is with it.
+        it.state = None;
+        it.state_reason = None;
+        it.state_reason_code = None;
+        it.last_update_status = None;
+        it.last_update_status_reason = None;
+        it.last_update_status_reason_code = None;
+        // Said of a version when it was published; nothing runs by it.
+        it.description = None;
+        // Lambda moves it, also with each change of a function.
+        it.runtime_version_config = None;
+        if let Some(snap_start) = &mut it.snap_start {
+            snap_start.optimization_status = None;
+        }
+        // Switched off is written in two ways.
+        it.snap_start = (it.snap_start)
+            .filter(|it| it.apply_on.is_some() && it.apply_on != Some(SnapStartApplyOn::None));
+        it.vpc_config = (it.vpc_config).filter(|vpc| !vpc.subnet_ids().is_empty());
+        let layers = it.layers.take().unwrap_or_default();
+        let layers = layers.into_iter().filter_map(|layer| layer.arn);
+        let layers: Vec<Layer> = layers
+            .filter(|arn| !is_ours(arn))
+            .map(|arn| Layer::builder().arn(arn).build())
+            .collect();
+        it.layers = Some(layers).filter(|layers| !layers.is_empty());
+        if let Some(environment) = &mut it.environment
+            && let Some(variables) = &mut environment.variables
+        {
+            variables.retain(|name, _| !name.starts_with(PREFIX));
+        }
+        it.environment = it.environment.filter(|environment| {
+            let is_empty = environment
+                .variables()
+                .is_none_or(std::collections::HashMap::is_empty);
+            environment.error.is_some() || !is_empty
+        });
+        it
+    }
+}
+
+/// What differs. Variables that cannot be read may.
+fn named(one: &FunctionConfiguration, other: &FunctionConfiguration) -> Vec<&'static str> {
+    let is_unread = |it: &FunctionConfiguration| {
+        (it.environment.as_ref()).is_some_and(|environment| environment.error.is_some())
+    };
+    let mut names = Vec::new();
+    let mut compare = |name: &'static str, is_same: bool| {
+        if !is_same {
+            names.push(name);
+        }
+    };
+    compare(
+        "code",
+        one.code_sha256 == other.code_sha256 && one.code_size == other.code_size,
+    );
+    compare("runtime", one.runtime == other.runtime);
+    compare("handler", one.handler == other.handler);
+    compare("role", one.role == other.role);
+    compare("memory", one.memory_size == other.memory_size);
+    compare("timeout", one.timeout == other.timeout);
+    compare("VPC", one.vpc_config == other.vpc_config);
+    compare("architecture", one.architectures == other.architectures);
+    compare("layers", one.layers == other.layers);
+    compare(
+        "variables",
+        one.environment == other.environment && !is_unread(one) && !is_unread(other),
+    );
+    compare("key", one.kms_key_arn == other.kms_key_arn);
+    compare("SnapStart", one.snap_start == other.snap_start);
+    compare("tracing", one.tracing_config == other.tracing_config);
+    compare("logging", one.logging_config == other.logging_config);
+    compare(
+        "dead-letter queue",
+        one.dead_letter_config == other.dead_letter_config,
+    );
+    compare(
+        "file systems",
+        one.file_system_configs == other.file_system_configs,
+    );
+    compare(
+        "ephemeral storage",
+        one.ephemeral_storage == other.ephemeral_storage,
+    );
+    // What has no name here counts too.
+    if names.is_empty() && one != other {
+        names.push("other settings");
+    }
+    names
+}

@@ -1,0 +1,108 @@
+//! Files of others: they set no variable and grant no permission that is not Backstop's.
+
+use std::fs;
+
+use backstop_testkit::control_plane::FunctionSpec;
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, here};
+
+const PASS: &str = "arn:aws:iam::111122223333:role/admin";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tampered_plan_is_refused_with_what_it_would_have_done() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 1, &FunctionSpec::default());
+    let before = stage.everything();
+    let layer = stage.layers[&here()].clone();
+    let path = stage.directory.path().join("plan.json");
+    let bucket = "BACKSTOP_S3_BUCKET=archive";
+    let arguments = [
+        "plan",
+        "--all",
+        "--layer",
+        &layer,
+        "--set",
+        bucket,
+        "--grant",
+        "--out",
+        "plan.json",
+    ];
+    let planned = stage.run(&arguments).await;
+    assert_eq!(planned.code, Some(0), "{}", planned.snapshot());
+    let plan: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut plan = plan.clone();
+        change(&mut plan);
+        plan
+    };
+    let variable = |plan: &mut Value, name: &str| {
+        for (side, value) in [
+            ("before", Value::Null),
+            ("after", json!({ "value": "/opt/hunter2" })),
+        ] {
+            plan["functions"][0]["change"][side]["variables"][name] = value;
+        }
+    };
+    for (tampered, words) in [
+        (
+            with(&|plan| variable(plan, "AWS_LAMBDA_EXEC_WRAPPER")),
+            "AWS_LAMBDA_EXEC_WRAPPER: only variables of the extension",
+        ),
+        (
+            with(&|plan| plan["sources"]["DB_PASSWORD"] = json!({ "file": "/etc/hostname" })),
+            "DB_PASSWORD: only variables of the extension",
+        ),
+        (
+            with(&|plan| {
+                plan["grants"][0]["goal"]["give"][0] =
+                    json!({ "action": "iam:PassRole", "resource": PASS });
+            }),
+            "iam:PassRole on arn:aws:iam::111122223333:role/admin is not what a fallback needs",
+        ),
+        (
+            with(&|plan| plan["grants"][0]["role"] = json!(PASS)),
+            "which no function of the plan has",
+        ),
+        (
+            with(&|plan| {
+                plan["grants"][0]["goal"] =
+                    json!({ "takeBack": { "places": [], "isBroken": false } });
+            }),
+            "it would be wider than it is",
+        ),
+        (
+            with(&|plan| plan["action"] = json!({ "undo": { "run": "20260101-000000-abcdef" } })),
+            "use `backstop undo 20260101-000000-abcdef`",
+        ),
+    ] {
+        fs::write(&path, tampered.to_string()).unwrap();
+        let said = stage.run(&["apply", "plan.json", "--yes"]).await;
+        assert_eq!(said.code, Some(1), "{words} {}", said.snapshot());
+        assert!(said.stderr.contains(words), "{words} {}", said.snapshot());
+        assert!(!said.stderr.contains("hunter2"), "{}", said.snapshot());
+        assert_eq!(stage.everything(), before);
+    }
+    fs::write(&path, plan.to_string()).unwrap();
+    let said = stage.run(&["apply", "plan.json", "--yes"]).await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_projects_file_sets_no_variable_of_the_function() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 1, &FunctionSpec::default());
+    let text = "[settings]\nNODE_OPTIONS = \"--require /opt/hunter2\"\nPATH = \"/opt\"\n";
+    fs::write(stage.directory.path().join("backstop.toml"), text).unwrap();
+    let before = stage.everything();
+    let said = stage.attach(&["--all"]).await;
+    assert_eq!(said.code, Some(2), "{}", said.snapshot());
+    assert!(
+        said.stderr
+            .contains("NODE_OPTIONS, PATH: only variables of the extension"),
+        "{}",
+        said.snapshot()
+    );
+    assert!(!said.stderr.contains("hunter2"), "{}", said.snapshot());
+    assert_eq!(stage.everything(), before);
+}

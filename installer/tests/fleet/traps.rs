@@ -1,0 +1,99 @@
+//! What a plan says of functions that would be attached and still not do what was meant.
+
+use backstop_testkit::control_plane::FunctionSpec;
+use serde_json::{Value, json};
+
+use crate::stage::{ACCOUNT, Said, Stage, here};
+
+const BUCKET: [&str; 2] = ["--set", "BACKSTOP_S3_BUCKET=archive"];
+
+async fn plan(stage: &Stage, arguments: &[&str]) -> Said {
+    let layer = &stage.layers[&here()];
+    let all = ["plan", "--all", "--layer", layer, "--rate", "100"];
+    stage.run(&[&all[..], arguments].concat()).await
+}
+
+async fn traps(stage: &Stage, arguments: &[&str]) -> Value {
+    let said = plan(stage, &[arguments, &["--output", "json"]].concat()).await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    said.json()["functions"][0]["traps"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_trap_is_a_note_and_a_member_of_the_json() {
+    let stage = Stage::set().await;
+    let spec = FunctionSpec {
+        aliases: vec!["live".to_owned()],
+        environment: [("BACKSTOP_TAGS".to_owned(), "team=b".to_owned())].into(),
+        ..FunctionSpec::default()
+    };
+    stage.add(&here(), "orders", 1, &spec);
+    let lacking = json!({ "trap": "roleMayNot", "permissions": [
+        { "action": "s3:PutObject", "resource": "arn:aws:s3:::archive/backstop/*" },
+    ]});
+    let keep = json!({ "trap": "aliasesKeep", "aliases": ["live"] });
+    let primary = ["--set", "BACKSTOP_PRIMARY_URL=https://intake.example.com/"];
+    let none = traps(&stage, &[]).await;
+    assert_eq!(none, json!([{ "trap": "noSink" }, keep]));
+    let alone = traps(&stage, &primary).await;
+    assert_eq!(alone, json!([{ "trap": "noFallback" }, keep]));
+    let both = traps(&stage, &[primary, BUCKET].concat()).await;
+    assert_eq!(both, json!([lacking, keep]));
+    // What is asked for besides is no trap.
+    let asked = ["--grant", "--move-alias", "live"];
+    let asked = traps(&stage, &[&primary[..], &BUCKET, &asked].concat()).await;
+    assert_eq!(asked, Value::Null);
+    let document = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "s3:PutObject",
+          "Resource": format!("arn:aws:s3:::archive/backstop/v1/account={ACCOUNT}/*") },
+    ]});
+    let document = document.to_string();
+    (stage.plane).put_role_policy(ACCOUNT, "orders-000", "theirs", &document);
+    assert_eq!(traps(&stage, &BUCKET).await, json!([keep]));
+
+    let tags = ["--set", "BACKSTOP_TAGS=team=a"];
+    let said = plan(&stage, &[&primary[..], &tags].concat()).await;
+    insta::assert_snapshot!("traps", stage.masked(&said));
+    let json = plan(&stage, &[&tags[..], &["--output", "json"]].concat()).await;
+    assert_eq!(
+        json.json()["functions"][0]["kept"],
+        json!(["BACKSTOP_TAGS"])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_attached_already_has_the_same_notes() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 2, &FunctionSpec::default());
+    let attached = stage.attach(&["--all"]).await;
+    assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
+    let again = plan(&stage, &[]).await;
+    assert!(
+        again.stdout.contains("As they should be:"),
+        "{}",
+        again.snapshot()
+    );
+    assert!(
+        again.stdout.contains("    ! no fallback: "),
+        "{}",
+        again.snapshot()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_asked_is_told_and_asked_once() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 5, &FunctionSpec::default());
+    for operation in ["ListAliases", "SimulatePrincipalPolicy"] {
+        stage.plane.deny(operation);
+    }
+    let said = plan(&stage, &BUCKET).await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    for note in [
+        "! whether its role may write to the fallback is not known: AccessDenied",
+        "! whether aliases keep what they have is not known: AccessDenied",
+    ] {
+        assert!(said.stdout.contains(note), "{}", said.snapshot());
+    }
+    assert_eq!(stage.plane.count("SimulatePrincipalPolicy"), 1);
+}
