@@ -173,7 +173,11 @@ fn layer_and_settings_are_one_decision_beside_someone_elses_upgrade() {
         let live = config(live, &set(value));
         let undone = step(before, after).undo_on(&live, &vault);
         assert_eq!(undone.config, live, "{before:?} {after:?}");
-        assert_eq!(undone.conflicts, [conflict.clone()], "{before:?} {after:?}");
+        assert_eq!(
+            undone.conflicts,
+            std::slice::from_ref(conflict),
+            "{before:?} {after:?}"
+        );
     }
     // A planned detachment: the same.
     let live = config(&[newer], &set("one"));

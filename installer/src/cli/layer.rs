@@ -128,6 +128,10 @@ pub struct ListArgs {
 /// Delete the versions that no function names
 #[derive(Debug, Args)]
 #[command(after_help = PRUNE_EXAMPLES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub struct PruneArgs {
     /// Keep so many of the newest versions, of each architecture in each place
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..))]

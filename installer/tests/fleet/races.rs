@@ -219,7 +219,7 @@ async fn a_plan_older_than_an_attach_leaves_one_layer_or_is_refused_for_good() {
     let layer = newer.clone();
     (stage.plane).before("UpdateFunctionConfiguration", "orders-000", 1, move || {
         plane.change(&here(), "orders-000", |spec| {
-            spec.layers = vec![layer.clone()]
+            spec.layers = vec![layer.clone()];
         });
     });
     let detached = stage.run(&["detach", "--all", "--yes"]).await;

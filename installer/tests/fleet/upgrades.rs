@@ -189,7 +189,7 @@ async fn two_people_who_attach_leave_one_layer() {
         .await;
     assert_eq!(applied.code, Some(0), "{}", applied.snapshot());
     for function in [ORDERS, "orders-001", "orders-002"] {
-        assert_eq!(layers(&stage, function), [first.clone()], "{function}");
+        assert_eq!(layers(&stage, function), [first.as_str()], "{function}");
     }
     let summary = applied.json();
     let replaced = summary["replaced"].as_array().unwrap();
