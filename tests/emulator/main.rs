@@ -39,6 +39,7 @@ manifest = "layers.json"
 [settings]
 BACKSTOP_PRIMARY_URL = "https://intake.example.com/v1/logs"
 BACKSTOP_S3_BUCKET = "telemetry-archive"
+BACKSTOP_S3_REGION = "eu-west-1"
 
 [secrets]
 token_file = "token"
@@ -137,7 +138,7 @@ async fn a_rollout_over_accounts_and_regions_leaves_everything_as_it_was() {
     let mut desk = Desk::set(emulator.endpoint());
     desk.say(&["layer", "publish", "--manifest", "layers.json"], 0)
         .await;
-    let attached = desk.say(&["attach", "--yes"], 0).await;
+    let attached = desk.say(&["attach", "--grant", "--yes"], 0).await;
     for (name, function) in emulator.configurations().await {
         let is_there = function["Layers"]
             .to_string()

@@ -1,14 +1,11 @@
 //! The calls: one question each, and what it was answered.
 
-use aws_config::Region;
-use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
 use aws_sdk_lambda::types::CodeSigningPolicy;
-use backstop_config::S3Archive;
 use futures_util::future::join_all;
 
 use super::sinks::{Decided, Need};
-use crate::aws::{self, Failure, Kind, Marker};
+use crate::aws::{Failure, Kind, Marker};
 use crate::fleet::Site;
 use crate::grants;
 use crate::plan;
@@ -31,12 +28,6 @@ pub(super) struct Published {
     pub(super) aliases: Vec<Alias>,
     /// Versions and aliases for which environments are kept ready.
     pub(super) provisioned: Vec<String>,
-}
-
-/// A bucket that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Bucket {
-    pub(super) region: Option<String>,
 }
 
 pub(super) async fn layer_version(
@@ -156,39 +147,4 @@ pub(super) async fn decisions(site: &Site, function: &Function, needs: Vec<Need>
         (need, decision)
     };
     join_all(needs.into_iter().map(ask)).await
-}
-
-/// Asks S3 for the archive's bucket, as whoever runs this and not as the function.
-pub(super) async fn bucket(
-    site: &Site,
-    archive: Option<&S3Archive>,
-) -> Option<Result<Bucket, Failure>> {
-    let archive = archive?;
-    let region = Region::new(archive.region.clone());
-    let config = site.config.to_builder().region(region).build();
-    let answer = aws::s3(&config)
-        .head_bucket()
-        .bucket(&archive.bucket)
-        .set_expected_bucket_owner(archive.expected_bucket_owner.clone())
-        .send()
-        .await;
-    Some(match answer {
-        Ok(answer) => Ok(Bucket {
-            region: answer.bucket_region().map(str::to_owned),
-        }),
-        Err(error) => {
-            // A bucket in another region says so, also to those who may not look into it.
-            let headers = error.raw_response().map(HttpResponse::headers);
-            let region = headers.and_then(|headers| headers.get("x-amz-bucket-region"));
-            match region.filter(|region| *region != archive.region) {
-                Some(region) => Ok(Bucket {
-                    region: Some(region.to_owned()),
-                }),
-                None => Err(Failure::of(
-                    &format!("looking for the bucket {}", archive.bucket),
-                    &error,
-                )),
-            }
-        }
-    })
 }

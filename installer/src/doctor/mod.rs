@@ -24,6 +24,7 @@ pub use check::{Check, State};
 use crate::aws::{Failure, Kind};
 use crate::change::{Change, is_ours};
 use crate::fleet::{Place, Site};
+use crate::plan;
 use crate::select::{self, Environment, Function};
 
 /// What was found about one function.
@@ -105,7 +106,7 @@ pub async fn examine(patient: &Patient, change: Option<&Change>) -> Checkup {
         ask::signing(site, function),
         ask::published(site, function),
         ask::decisions(site, function, needs),
-        ask::bucket(site, archive),
+        plan::bucket(site, archive),
     );
     let signed_by = (version.as_ref())
         .and_then(|version| {

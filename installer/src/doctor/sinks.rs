@@ -3,10 +3,10 @@
 use backstop_config::{Fallback, S3Archive, Settings};
 
 use super::Check;
-use super::ask::Bucket;
 use super::settings::is_elsewhere;
 use crate::aws::{Failure, Kind};
 use crate::grants::Decision;
+use crate::plan::Bucket;
 use crate::select::Function;
 
 /// An action that the execution role has to be allowed.

@@ -5,6 +5,7 @@
 //! and carried out by [`crate::apply`]. Invariant: no secret is in it, only where one is and a
 //! digest. Must not: change anything.
 
+mod bucket;
 mod file;
 mod judge;
 pub(crate) mod owner;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use bucket::{Bucket, bucket};
 pub use file::{read, write};
 pub(crate) use judge::told;
 pub use judge::{Allowed, Wish};

@@ -6,8 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
 use aws_sdk_lambda::types::CodeSigningPolicy;
+use backstop_config::S3Archive;
 
 use super::judge::Wish;
+use super::trap::Trap;
 use super::unzipped::Sizes;
 use crate::aws::{Failure, Kind, Marker};
 use crate::change::LayerArn;
@@ -61,6 +63,8 @@ pub(super) struct Survey<'a> {
     sizes: &'a Sizes,
     /// What each role may, by role and permission.
     decisions: tokio::sync::Mutex<Decisions>,
+    /// What is wrong with a bucket, by name and the region in which it is looked for.
+    buckets: tokio::sync::Mutex<BTreeMap<(String, String), Option<Trap>>>,
     /// Why aliases cannot be listed here.
     denial: Mutex<Option<String>>,
 }
@@ -89,6 +93,7 @@ impl<'a> Survey<'a> {
             layers: tokio::sync::Mutex::default(),
             sizes,
             decisions: tokio::sync::Mutex::default(),
+            buckets: tokio::sync::Mutex::default(),
             denial: Mutex::default(),
         };
         let Wish::Attach { choice, .. } = wish else {
@@ -242,6 +247,26 @@ impl<'a> Survey<'a> {
         });
         decisions.known.insert(key, decision.clone());
         decision
+    }
+
+    /// What is wrong with the archive's bucket, as far as can be seen; each is asked for once.
+    pub(super) async fn bucket(&self, site: &Site, archive: &S3Archive) -> Option<Trap> {
+        let mut buckets = self.buckets.lock().await;
+        let key = (archive.bucket.clone(), archive.region.clone());
+        if let Some(known) = buckets.get(&key) {
+            return known.clone();
+        }
+        let bucket = archive.bucket.clone();
+        let trap = match super::bucket(site, Some(archive)).await? {
+            Ok(found) => (found.region)
+                .filter(|region| *region != archive.region)
+                .map(|region| Trap::BucketElsewhere { bucket, region }),
+            Err(failure) => {
+                (failure.kind == Kind::NotFound).then_some(Trap::BucketMissing { bucket })
+            }
+        };
+        buckets.insert(key, trap.clone());
+        trap
     }
 
     /// Why aliases cannot be listed, where that is known already.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use backstop_config::Settings;
+use backstop_config::{Fallback, Settings};
 use serde::{Deserialize, Serialize};
 
 use super::survey::Survey;
@@ -25,6 +25,18 @@ pub enum Trap {
     NoSink,
     /// A primary alone: when it is down, records are lost.
     NoFallback,
+    /// The bucket does not exist.
+    BucketMissing {
+        /// Its name.
+        bucket: String,
+    },
+    /// The extension looks for the bucket in another region than it is in.
+    BucketElsewhere {
+        /// Its name.
+        bucket: String,
+        /// Where it is.
+        region: String,
+    },
     /// Aliases on published versions, which a change of `$LATEST` does not reach.
     AliasesKeep {
         /// Their names.
@@ -57,6 +69,18 @@ impl fmt::Display for Trap {
                 "no fallback: what the primary does not take is lost; set BACKSTOP_S3_BUCKET or \
                  BACKSTOP_FIREHOSE_STREAM",
             ),
+            Self::BucketMissing { bucket } => {
+                write!(
+                    formatter,
+                    "there is no bucket {bucket}: create it, or correct BACKSTOP_S3_BUCKET"
+                )
+            }
+            Self::BucketElsewhere { bucket, region } => {
+                write!(
+                    formatter,
+                    "bucket {bucket} is in {region}: set BACKSTOP_S3_REGION={region}, or use another one"
+                )
+            }
             Self::AliasesKeep { aliases } => {
                 let (names, keep) = match &aliases[..] {
                     [one] => (format!("alias {one}"), "keeps"),
@@ -104,18 +128,29 @@ pub(super) async fn of(
     if !wanted.layers.iter().any(|arn| is_ours(arn)) {
         return Vec::new();
     }
-    let mut traps: Vec<Trap> = sinks(&wanted.variables, function).into_iter().collect();
+    let settings = settings(&wanted.variables, function);
+    let mut traps: Vec<Trap> = sinks(&settings).into_iter().collect();
+    for fallback in &settings.fallbacks {
+        if let Fallback::S3(archive) = fallback {
+            traps.extend(survey.bucket(site, archive).await);
+        }
+    }
     if !extras.grant {
         traps.extend(role(site, function, &wanted.variables, survey).await);
     }
     traps
 }
 
-fn sinks(variables: &BTreeMap<String, String>, function: &Function) -> Option<Trap> {
+/// As the extension resolves them there.
+fn settings(variables: &BTreeMap<String, String>, function: &Function) -> Settings {
     let mut variables = variables.clone();
     variables.insert("AWS_REGION".to_owned(), function.place.region.clone());
     let (mut settings, _) = Settings::resolve(&variables);
     settings.keep_to_account(&function.place.account);
+    settings
+}
+
+fn sinks(settings: &Settings) -> Option<Trap> {
     if !settings.fallbacks.is_empty() {
         return None;
     }

@@ -3,7 +3,7 @@
 //! Invariant: every member counts, those too that a later release of Lambda adds, but for the short list in
 //! [`Whole::compared`] of what may differ. Must not: tell a value, only what differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_lambda::types::{EnvironmentResponse, FunctionConfiguration, Layer, SnapStartApplyOn};
 
@@ -135,9 +135,7 @@ impl Whole {
             variables.retain(|name, _| !name.starts_with(PREFIX));
         }
         it.environment = it.environment.filter(|environment| {
-            let is_empty = environment
-                .variables()
-                .is_none_or(std::collections::HashMap::is_empty);
+            let is_empty = environment.variables().is_none_or(HashMap::is_empty);
             environment.error.is_some() || !is_empty
         });
         it

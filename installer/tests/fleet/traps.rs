@@ -3,6 +3,7 @@
 use backstop_testkit::control_plane::FunctionSpec;
 use serde_json::{Value, json};
 
+use crate::little_server::LittleServer;
 use crate::stage::{ACCOUNT, Said, Stage, here};
 
 const BUCKET: [&str; 2] = ["--set", "BACKSTOP_S3_BUCKET=archive"];
@@ -59,6 +60,39 @@ async fn each_trap_is_a_note_and_a_member_of_the_json() {
         json.json()["functions"][0]["kept"],
         json!(["BACKSTOP_TAGS"])
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_elsewhere_or_nowhere_is_a_trap() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 3, &FunctionSpec::default());
+    let missing = json!({ "trap": "bucketMissing", "bucket": "archive" });
+    let elsewhere =
+        json!({ "trap": "bucketElsewhere", "bucket": "archive", "region": "us-east-1" });
+    let region = ["--set", "BACKSTOP_S3_REGION=us-east-1"];
+    for (bucket, status, more, expected) in [
+        ("archive", 200, &[][..], json!([elsewhere])),
+        // It says so to those who may not look into it as well.
+        ("archive", 301, &[], json!([elsewhere])),
+        ("archive", 403, &[], json!([elsewhere])),
+        ("archive", 200, &region, Value::Null),
+        ("other", 200, &region, json!([missing])),
+    ] {
+        let s3 = LittleServer::s3(bucket, status, "us-east-1");
+        let layer = &stage.layers[&here()];
+        let all = [
+            &[
+                "plan", "--all", "--layer", layer, "--rate", "100", "--grant",
+            ],
+            &BUCKET[..],
+        ];
+        let all = [&all.concat()[..], more, &["--output", "json"]].concat();
+        let mut command = stage.backstop(&all);
+        command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
+        let said: Said = command.output().await.unwrap().into();
+        let traps = &said.json()["functions"][0]["traps"];
+        assert_eq!(*traps, expected, "{bucket} {status} {}", said.snapshot());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
