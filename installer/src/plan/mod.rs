@@ -244,7 +244,8 @@ async fn plan_site(
     if found.functions.is_empty() {
         return Ok((Vec::new(), found.missing));
     }
-    let survey = survey::Survey::of(site, wish, sizes).await?;
+    let count = found.functions.len();
+    let survey = survey::Survey::of(site, wish, sizes, count).await?;
     let survey = &survey;
     let planned = stream::iter(found.functions)
         .map(|function| async move {

@@ -15,7 +15,10 @@ use crate::aws::{Failure, Kind};
 use crate::change::LayerArn;
 use crate::fleet::{Place, Site};
 use crate::grants::{self, Decision, Permission};
-use crate::select::Function;
+use crate::select::{self, Function};
+
+/// Listing pays where it takes a fifth of the calls that asking each function does, or less.
+const FUNCTIONS_A_PAGE: usize = 5;
 
 /// The layer versions to choose from.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +68,8 @@ pub(super) struct Survey<'a> {
     decisions: tokio::sync::Mutex<Decisions>,
     /// What is wrong with a bucket, by name and the region in which it is looked for.
     buckets: tokio::sync::Mutex<BTreeMap<(String, String), Option<Trap>>>,
+    /// Functions with published versions, where all were listed: no other has an alias that keeps one.
+    published: Option<BTreeSet<String>>,
     /// Why aliases cannot be listed here.
     denial: Mutex<Option<String>>,
 }
@@ -85,7 +90,13 @@ struct Decisions {
 }
 
 impl<'a> Survey<'a> {
-    pub(super) async fn of(site: &Site, wish: &Wish, sizes: &'a Sizes) -> Result<Self, Failure> {
+    /// For so many functions.
+    pub(super) async fn of(
+        site: &Site,
+        wish: &Wish,
+        sizes: &'a Sizes,
+        functions: usize,
+    ) -> Result<Self, Failure> {
         let mut survey = Self {
             releases: Vec::new(),
             problems: Vec::new(),
@@ -94,8 +105,14 @@ impl<'a> Survey<'a> {
             sizes,
             decisions: tokio::sync::Mutex::default(),
             buckets: tokio::sync::Mutex::default(),
+            published: None,
             denial: Mutex::default(),
         };
+        // Each function would be asked for its aliases: where that takes fewer calls, versions are listed.
+        let pages = functions / FUNCTIONS_A_PAGE;
+        if pages > 0 && !matches!(wish, Wish::Undo { .. }) {
+            survey.published = select::published(site, pages).await.unwrap_or_default();
+        }
         let Wish::Attach { choice, .. } = wish else {
             return Ok(survey);
         };
@@ -267,6 +284,12 @@ impl<'a> Survey<'a> {
         };
         buckets.insert(key, trap.clone());
         trap
+    }
+
+    /// Whether it may have aliases on published versions, as far as is known.
+    pub(super) fn may_have_aliases(&self, function: &Function) -> bool {
+        let published = self.published.as_ref();
+        published.is_none_or(|names| names.contains(&function.name))
     }
 
     /// Why aliases cannot be listed, where that is known already.
