@@ -11,6 +11,7 @@ mod judge;
 pub(crate) mod owner;
 mod reason;
 mod rollout;
+mod signing;
 mod survey;
 mod trap;
 mod undo;
