@@ -61,7 +61,11 @@ export class ArchiveTables extends Construct {
             location: `${root}/`,
             inputFormat: 'org.apache.hadoop.mapred.TextInputFormat',
             outputFormat: 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat',
-            serdeInfo: { serializationLibrary: 'org.openx.data.jsonserde.JsonSerDe', parameters: { 'ignore.malformed.json': 'true' } },
+            // Records are others' JSON. In lowercase two of their keys may be one, which makes the whole row NULL; the
+            // columns' own keys are in lowercase already.
+            serdeInfo: {
+              serializationLibrary: 'org.openx.data.jsonserde.JsonSerDe', parameters: { 'ignore.malformed.json': 'true', 'case.insensitive': 'false' },
+            },
             columns: COLUMNS,
           },
         },

@@ -8,13 +8,14 @@ import { ArnFormat, Duration, Names, RemovalPolicy, Size, SizeRoundingBehavior, 
 import { Alarm, ComparisonOperator, IAlarmAction, Metric, MetricProps, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { Effect, Grant, IGrantable, PolicyStatement, Role, ServicePrincipal, StarPrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
-import { Alias, IKey } from 'aws-cdk-lib/aws-kms';
+import { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, LogStream, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption, IBucket, LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { BackstopArchiveAttributes, IBackstopArchive, ImportedArchive } from './archive-base';
 import { ArchiveTables } from './archive-tables';
-import { acknowledgeStars, fallbackStatements, grantTo, isAlias } from './grants';
-import { BackstopFallback } from './settings';
+import { acknowledgeStars, fallbackStatements, grantAll, isAlias, readStatements } from './grants';
+import { BackstopFallback, keyBehind } from './settings';
 
 /** What becomes of objects as they age; a step that is not named is not taken. */
 export interface BackstopLifecycle {
@@ -163,7 +164,18 @@ export interface BackstopArchiveProps {
 }
 
 /** Bucket, delivery stream, alarms and tables. Give it as `fallback.archive`. */
-export class BackstopArchive extends Construct {
+export class BackstopArchive extends Construct implements IBackstopArchive {
+  /**
+   * An archive that is there already, such as another app's.
+   *
+   * @param scope where it is referred to
+   * @param id its id there
+   * @param attributes what is known of it
+   */
+  public static fromArchiveAttributes(scope: Construct, id: string, attributes: BackstopArchiveAttributes): IBackstopArchive {
+    return new ImportedArchive(scope, id, attributes);
+  }
+
   /** The bucket. */
   public readonly bucket: Bucket;
   /** The ARN of the delivery stream, where there is one. */
@@ -183,7 +195,7 @@ export class BackstopArchive extends Construct {
     this.prefix = props.prefix ?? 'backstop';
     // Its own name is in the keys of what it writes, and so must be known before it is there.
     this.streamName = props.streamName ?? Names.uniqueResourceName(this, { maxLength: 64, separator: '-' });
-    this.encryptionKey = keyOf(props);
+    this.encryptionKey = keyBehind(props.encryptionKey);
     this.node.addValidation({ validate: () => problemsOf(this.prefix, this.streamName, props, this.encryptionKey) });
 
     this.bucket = this.makeBucket(props);
@@ -207,8 +219,12 @@ export class BackstopArchive extends Construct {
 
   /** Lets a function, a role or another principal write to the archive, and do nothing else. */
   public grantWrite(grantee: IGrantable): Grant {
-    const [first, ...others] = fallbackStatements(this, this.fallback);
-    return others.reduce((sofar, statement) => sofar.combine(grantTo(grantee, statement)), grantTo(grantee, first));
+    return grantAll(grantee, fallbackStatements(this, this.fallback));
+  }
+
+  /** Lets a function, a role or another principal read the archive, as `backstop replay` does, and do nothing else. */
+  public grantRead(grantee: IGrantable): Grant {
+    return grantAll(grantee, readStatements(this, this.fallback));
   }
 
   private makeBucket(props: BackstopArchiveProps): Bucket {
@@ -346,11 +362,6 @@ function lifecycleOf(props: BackstopArchiveProps): LifecycleRule {
     expiration: expireAfter,
     noncurrentVersionExpiration: props.versioned ? Duration.days(30) : undefined,
   };
-}
-
-/** The key behind an alias, where that is known: in a policy an alias grants nothing. */
-function keyOf({ encryptionKey }: BackstopArchiveProps): IKey | undefined {
-  return encryptionKey instanceof Alias ? encryptionKey.aliasTargetKey : encryptionKey;
 }
 
 function problemsOf(prefix: string, streamName: string, props: BackstopArchiveProps, key?: IKey): string[] {

@@ -12,18 +12,26 @@ import { Annotations, Aspects, FeatureFlags, IAspect, IResolveContext, Lazy, Sta
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { ASPECT_STABILIZATION } from 'aws-cdk-lib/cx-api';
 import { Construct, IConstruct } from 'constructs';
-import { architectureOf, FunctionResource, globalsOf, isAtEdge, isImage, overridesOf } from './function';
+import { isImportedArchive } from './archive-base';
+import { architectureOf, DEFAULT_CHILDREN, FunctionResource, globalsOf, isAtEdge, isImage, overridesOf } from './function';
 import { fallbackStatements, grantFunction, isAlias, keepGrant } from './grants';
 import { giveTheSame } from './layer';
 import { foundIn, isIntrinsic, isSet, plan, Plan } from './plan';
+import { problemsOf } from './problems';
 import { identityOf, withReferences } from './references';
 import { REGISTER } from './register';
-import { BackstopFallback, BackstopProps, fallbackOf, problemsOf, variablesOf } from './settings';
+import { BackstopFallback, BackstopProps, fallbackOf, variablesOf } from './settings';
+
+/** What is wrong with settings for every function that they are for; whoever asked says it once. */
+export type Mistakes = Set<string>;
 
 /** What was asked for, and how near to the function: the nearest holds, and of two the first. */
 interface Request {
   readonly props: BackstopProps;
-  readonly nearness: number;
+  /** By name where it is not said. */
+  readonly nearness?: number;
+  /** Where to put what is wrong with the settings themselves; without it the function says it. */
+  readonly mistakes?: Mistakes;
 }
 
 /** Nearer than every scope: the function was named. */
@@ -39,16 +47,16 @@ export function isAttachment(construct: IConstruct): construct is Attachment {
   return MARK in construct;
 }
 
-/** Asks for Backstop beside a function, by name unless it is said how near. */
-export function attachTo(fn: FunctionResource, props: BackstopProps, nearness: number = BY_NAME): void {
-  attachmentOf(fn).ask({ props, nearness });
+/** Asks for Backstop beside a function. */
+export function attachTo(fn: FunctionResource, request: Request): void {
+  attachmentOf(fn).ask(request);
   const stage = Stage.of(fn) ?? fn.node.root;
   if (!Aspects.of(stage).all.includes(SETTLE)) Aspects.of(stage).add(SETTLE, { priority: Number.MAX_SAFE_INTEGER });
 }
 
 /** Asks for it from an Aspect, which then visits what stands for it. */
-export function attachFromAspect(fn: FunctionResource, props: BackstopProps, nearness: number): void {
-  attachmentOf(fn).ask({ props, nearness });
+export function attachFromAspect(fn: FunctionResource, request: Request): void {
+  attachmentOf(fn).ask(request);
 }
 
 function attachmentOf(fn: FunctionResource): Attachment {
@@ -60,10 +68,23 @@ function attachmentOf(fn: FunctionResource): Attachment {
   return attachment;
 }
 
+// What a stack has been told, of functions that were asked for together.
+const TOLD = new WeakMap<Stack, Set<string>>();
+
+/** Whether a stack is told something for the first time. */
+function isFirst(stack: Stack, what: string): boolean {
+  const told = TOLD.get(stack) ?? new Set();
+  TOLD.set(stack, told);
+  return told.size < told.add(what).size;
+}
+
 /** Visits a child after all Aspects have visited its function. */
 const SETTLE: IAspect = {
   visit: (node) => { if (isAttachment(node)) node.settle(); },
 };
+
+/** Warnings that are the same for every function of a call. */
+const OF_THE_SETTINGS = ['noFallback', 'plainSecret'];
 
 /** An image as it needs to be built: layers are not laid over images. */
 const imageLines = (architecture: string) =>
@@ -76,6 +97,8 @@ class Attachment extends Construct {
   private readonly told = new Set<string>();
   private settled = false;
   private props: BackstopProps = {};
+  // Where what is wrong with the settings goes, where it is one of many that were asked for together.
+  private mistakes?: Mistakes;
   private layerArn?: string;
   // By which it was decided what to attach and to grant.
   private architecture?: string;
@@ -103,11 +126,13 @@ class Attachment extends Construct {
   public settle(): void {
     if (this.settled) return;
     this.settled = true;
-    const [first, ...others] = [...this.requests].sort((one, other) => other.nearness - one.nearness || 0);
+    const nearness = (request: Request) => request.nearness ?? BY_NAME;
+    const [first, ...others] = [...this.requests].sort((one, other) => nearness(other) - nearness(one) || 0);
     this.props = first.props;
+    this.mistakes = first.mistakes;
     if (isAtEdge(this.fn)) {
       const edge = 'Lambda@Edge may run the function, or one with the same role, and takes neither layers nor variables.';
-      if (first.nearness === BY_NAME) this.fail(edge);
+      if (nearness(first) === BY_NAME) this.fail(edge);
       else this.warn('edge', `${this.refusal} ${edge}`);
       this.problems.push(edge);
       return;
@@ -116,12 +141,13 @@ class Attachment extends Construct {
       if (others.some(({ props }) => !this.isSame(props))) {
         this.warn('attachedTwice', `Backstop is asked for at ${this.fn.node.path} with different settings: those given for the function itself hold, or else those of the nearest scope, or else the first ones.`);
       }
-      this.problems.push(...problemsOf(this.props), ...this.overrideProblems());
+      this.addMistakes(problemsOf(this.props));
+      this.problems.push(...this.overrideProblems());
       this.findLayer();
       // What cannot be referred to cannot be looked at further.
       const misplaced = this.placeProblems();
       if (misplaced.length > 0) {
-        this.problems.push(...misplaced);
+        misplaced.forEach((problem) => this.addShared(problem));
         this.tell(this.problems);
         return;
       }
@@ -162,12 +188,34 @@ class Attachment extends Construct {
     if (isImage(this.fn)) return;
     const architecture = this.architecture = architectureOf(this.fn);
     if (!architecture) this.problems.push('The architecture of the function is not known before the deployment: name it, or make a function for each.');
-    if (!this.props.layer) this.problems.push('There is no layer: give one from BackstopLayer, such as BackstopLayer.fromManifest.');
+    if (!this.props.layer) this.addMistakes(['There is no layer: give one from BackstopLayer, such as BackstopLayer.fromManifest.']);
     // Asking for it may publish it.
     if (!architecture || !this.props.layer || this.problems.length > 0) return;
     const { arn, problem } = this.props.layer.layerFor(this.fn, architecture);
     this.layerArn = arn;
-    if (problem ?? !arn) this.problems.push(problem ?? 'The layer answers with neither an ARN nor a reason why there is none.');
+    if (problem ?? !arn) this.addShared(problem ?? 'The layer answers with neither an ARN nor a reason why there is none.');
+  }
+
+  /** What is wrong with the settings: of functions that were asked for together it is said once, and by nobody of them. */
+  private addMistakes(mistakes: readonly string[]): void {
+    this.problems.push(...mistakes);
+    mistakes.forEach((mistake) => {
+      if (this.mistakes?.add(mistake)) this.told.add(mistake);
+    });
+  }
+
+  /** What may be wrong for others of the stack too: of functions that were asked for together the first says it. */
+  private addShared(problem: string): void {
+    const { fn } = this;
+    if (!this.mistakes) {
+      this.problems.push(problem);
+      return;
+    }
+    // One of CDK's own functions, such as that of a BucketDeployment, may run on an architecture that no other has.
+    const { path } = (fn.node.scope && DEFAULT_CHILDREN.includes(fn.node.id) ? fn.node.scope : fn).node;
+    const hint = `${problem} Other functions of this stack may have the same problem. To leave this one out, add exclude: ['${path}'].`;
+    this.problems.push(hint);
+    if (!isFirst(Stack.of(fn), problem)) this.told.add(hint);
   }
 
   /** Looks at what is there. What was not put there is the owner's. */
@@ -221,15 +269,22 @@ class Attachment extends Construct {
   /** What cannot be done for where things are. */
   private placeProblems(): string[] {
     const here = Stack.of(this.fn);
-    const { archive, firehoseStream } = this.props.fallback ?? {};
+    const { archive } = this.props.fallback ?? {};
+    const { firehoseStream } = fallbackOf(this.props);
     const account = /^arn:[^:]+:firehose:[^:]*:(\d{12}):/.exec(firehoseStream ?? '')?.[1];
     if (account && !Token.isUnresolved(here.account) && account !== here.account) {
       return ["fallback.firehoseStream is of another account, and Firehose takes records of its own only: give a stream of the function's account."];
     }
-    if (!archive) return [];
+    const bucket = this.props.fallback?.bucket;
+    const region = bucket?.env.region;
+    if (region && ![region, here.region].some(Token.isUnresolved) && region !== here.region && !this.props.fallback?.s3Region) {
+      return [`The bucket at ${bucket.node.path} is in ${region} and the function in ${here.region}: set fallback.s3Region to '${region}'.`];
+    }
+    // What is only named needs no reference between stacks.
+    if (!archive || isImportedArchive(archive)) return [];
     const there = Stack.of(archive);
     if (there.account === here.account && there.region === here.region && Stage.of(there) === Stage.of(here)) return [];
-    return [`The archive at ${archive.node.path} is of another account, region or stage, and CDK cannot refer to it from here: make one there too. One of the same account and region can be named, by fallback.firehoseStream and fallback.s3Bucket.`];
+    return [`The archive at ${archive.node.path} is of another account, region or stage, and CDK cannot refer to it from here: make one there too. One of the same account and region can be named, by BackstopArchive.fromArchiveAttributes.`];
   }
 
   /** What `addPropertyOverride` says is written over whatever is attached. */
@@ -343,7 +398,10 @@ class Attachment extends Construct {
   }
 
   private warn(id: string, message: string): void {
-    Annotations.of(this.fn).addWarningV2(`backstop-cdk:${id}`, message);
+    // What comes of the settings and not of the function: the stack says it once.
+    const isShared = this.mistakes !== undefined && OF_THE_SETTINGS.includes(id);
+    if (isShared && !isFirst(Stack.of(this.fn), id)) return;
+    Annotations.of(isShared ? Stack.of(this.fn) : this.fn).addWarningV2(`backstop-cdk:${id}`, message);
   }
 
   /** Whether other settings come to the same. */

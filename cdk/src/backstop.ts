@@ -2,12 +2,12 @@
 import { Annotations, AspectPriority, Aspects, IAspect, Mixin, Stack, Stage } from 'aws-cdk-lib';
 import { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct, IConstruct } from 'constructs';
-import { attachFromAspect, attachTo, isAttachment } from './attachment';
-import { FunctionResource, isFunctionResource, isGenericResource } from './function';
+import { attachFromAspect, attachTo, isAttachment, Mistakes } from './attachment';
+import { DEFAULT_CHILDREN, FunctionResource, isFunctionResource, isGenericResource } from './function';
 import { BackstopProps } from './settings';
 
-/** Chooses functions; a function has to fit all that is said. */
-export interface BackstopSelector {
+/** What Backstop shall do for functions below a construct, and for which of them: a function has to fit all that is said. */
+export interface BackstopAttachAllProps extends BackstopProps {
   /**
    * Patterns of construct paths, of which one has to fit: `*` is any text, such as `Shop/Payments*`. One that fits no
    * function is an error.
@@ -39,7 +39,7 @@ export class Backstop {
   public static attach(fn: IConstruct, props: BackstopProps): void {
     const found = resourceOf(fn);
     if (found) {
-      attachTo(found, props);
+      attachTo(found, { props });
     } else {
       Annotations.of(fn).addError(`${notAttached(fn)} ${isGenericResource(fn) ? GENERIC : isImported(fn) ? IMPORTED : NONE}`);
     }
@@ -62,12 +62,12 @@ export class BackstopScope {
    * Attaches to all functions that are there when the app is synthesised, or to those that are chosen. Call it
    * when the app's stages are there, and before a pipeline synthesises one of them by `addStage`.
    *
-   * @param props what Backstop shall do
-   * @param selector which functions
+   * @param props what Backstop shall do, and for which functions
    */
-  public attachAll(props: BackstopProps, selector?: BackstopSelector): void {
+  public attachAll(props: BackstopAttachAllProps): void {
+    refuseSecond(arguments.length, 'attachAll');
     const { scope } = this;
-    const aspect = new BackstopAspect(props, selector);
+    const aspect = new BackstopAspect(props);
     aspect._nearness = scope.node.scopes.length;
     const stages = () => scope.node.findAll().filter((node) => node !== scope && Stage.isStage(node));
     // A stage is synthesised for itself, before what it is in, and without the Aspects of that.
@@ -98,8 +98,9 @@ export class BackstopAspect implements IAspect {
   public readonly _visited = new Set<IConstruct>();
   private readonly selection: Selection;
 
-  constructor(private readonly props: BackstopProps, selector?: BackstopSelector) {
-    this.selection = new Selection(selector);
+  constructor(private readonly props: BackstopAttachAllProps) {
+    refuseSecond(arguments.length, 'BackstopAspect');
+    this.selection = new Selection(props);
   }
 
   public visit(node: IConstruct): void {
@@ -108,7 +109,8 @@ export class BackstopAspect implements IAspect {
     if (isAttachment(node)) {
       node.settle();
     } else if (isFunctionResource(node)) {
-      if (this.selection.chooses(node)) attachFromAspect(node, this.props, this._nearness ?? this.nearnessTo(node));
+      const nearness = this._nearness ?? this.nearnessTo(node);
+      if (this.selection.chooses(node)) attachFromAspect(node, { props: this.props, nearness, mistakes: this.selection.mistakes });
     } else if (isGenericResource(node) && this.selection.chooses(node)) {
       Annotations.of(node).addInfoV2('backstop-cdk:genericResource', `${notAttached(node)} ${GENERIC}`);
     } else if (isImported(node) && this.selection.chooses(node)) {
@@ -126,9 +128,10 @@ export class BackstopAspect implements IAspect {
 export class BackstopMixin extends Mixin {
   private readonly selection: Selection;
 
-  constructor(private readonly props: BackstopProps, selector?: BackstopSelector) {
+  constructor(private readonly props: BackstopAttachAllProps) {
     super();
-    this.selection = new Selection(selector);
+    refuseSecond(arguments.length, 'BackstopMixin');
+    this.selection = new Selection(props);
   }
 
   public supports(construct: IConstruct): boolean {
@@ -139,17 +142,19 @@ export class BackstopMixin extends Mixin {
 
   public applyTo(construct: IConstruct): void {
     const found = resourceOf(construct);
-    if (found) attachTo(found, this.props, AT_ONCE);
+    if (found) attachTo(found, { props: this.props, nearness: AT_ONCE, mistakes: this.selection.mistakes });
   }
+}
+
+/** In JavaScript nothing else would tell of a selector that is not read. */
+function refuseSecond(count: number, what: string): void {
+  if (count > 1) throw new Error(`${what} takes include and exclude inside its props: put them beside layer and primary.`);
 }
 
 const notAttached = (construct: IConstruct) => `Backstop is not attached to ${construct.node.path}.`;
 const IMPORTED = 'The function is not made by this app: attach to it where it is made, or by `backstop attach`.';
 const GENERIC = 'It is a generic CfnResource, as are small functions of CDK itself: one of your own takes Backstop as a CfnFunction.';
 const NONE = 'It is no function, and none is its default child.';
-
-/** The ids by which a construct's resource is known. */
-const DEFAULT_CHILDREN = ['Resource', 'Default'];
 
 /** The resource of a function, however it is wrapped. */
 function resourceOf(construct: IConstruct): FunctionResource | undefined {
@@ -169,14 +174,15 @@ function isImported(construct: IConstruct): boolean {
   return functionArn !== undefined && permissionsNode !== undefined && resourceOf(construct) === undefined;
 }
 
-/** What a selector chooses, and which of its patterns have chosen something. */
+/** What is chosen, which of the patterns have chosen something, and what is wrong for all that is chosen. */
 class Selection {
+  public readonly mistakes: Mistakes = new Set();
   private readonly include?: [string, RegExp][];
   private readonly exclude: [string, RegExp][];
   private readonly used = new Set<RegExp>();
   private isWatched = false;
 
-  constructor({ include, exclude }: BackstopSelector = {}) {
+  constructor({ include, exclude }: BackstopAttachAllProps) {
     const patterns = (texts: string[]) => texts.map((text): [string, RegExp] => [text, pattern(text)]);
     this.include = include && patterns(include);
     this.exclude = patterns(exclude ?? []);
@@ -191,7 +197,7 @@ class Selection {
     return (this.include === undefined || included.length > 0) && excluded.length === 0;
   }
 
-  /** Has the app told of the patterns that have chosen nothing by its end. */
+  /** Has the app told, once and at its end, of mistakes in the settings and of patterns that have chosen nothing. */
   public watch({ node }: IConstruct): void {
     if (this.isWatched) return;
     this.isWatched = true;
@@ -204,7 +210,8 @@ class Selection {
           const shown = root.node.findAll().find((one) => Stack.isStack(one) && Stage.of(one) === root) ?? root;
           Annotations.of(shown).addWarningV2('backstop-cdk:nothingExcluded', `No function has a path that fits \`${text}\`, which was to have no Backstop: is it another's, such as that of a SingletonFunction's own resource?`);
         }
-        return unused(this.include ?? []).map((text) => `No function has a path that fits \`${text}\`, which was to have Backstop: correct it, or take it out.`);
+        const mistakes = [...this.mistakes].map((mistake) => `Backstop is attached to no function by these settings. ${mistake}`);
+        return mistakes.concat(unused(this.include ?? []).map((text) => `No function has a path that fits \`${text}\`, which was to have Backstop: correct it, or take it out.`));
       },
     });
   }

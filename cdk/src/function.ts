@@ -12,6 +12,9 @@ import { IConstruct } from 'constructs';
 /** A function as CloudFormation or SAM knows it. */
 export type FunctionResource = CfnFunction | SamFunction;
 
+/** The ids by which a construct's resource is known. */
+export const DEFAULT_CHILDREN = ['Resource', 'Default'];
+
 const isOfAFunction = (construct: IConstruct) => CfnFunction.isCfnFunction(construct) || SamFunction.isCfnFunction(construct);
 
 /** Whether a construct is a function's resource. */

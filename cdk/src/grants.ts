@@ -62,14 +62,28 @@ export function fallbackStatements(scope: IConstruct, fallback: BackstopFallback
   return statements;
 }
 
-/** Adds a statement to whoever is granted. */
-export function grantTo(grantee: IGrantable, statement: PolicyStatement): Grant {
-  return Grant.addToPrincipal({
+/** The statements for whoever replays the archive. */
+export function readStatements(scope: IConstruct, { s3Bucket, s3Prefix, kmsKeyArns }: BackstopFallback): PolicyStatement[] {
+  const arn = Stack.of(scope).formatArn({ service: 's3', account: '', region: '', resource: s3Bucket!, arnFormat: ArnFormat.NO_RESOURCE_NAME });
+  const statements = [
+    new PolicyStatement({ actions: ['s3:ListBucket'], resources: [arn], conditions: { StringLike: { 's3:prefix': [s3Prefix, `${s3Prefix}/*`] } } }),
+    new PolicyStatement({ actions: ['s3:GetObject'], resources: [`${arn}/${s3Prefix}/v1/*`] }),
+  ];
+  if (kmsKeyArns) {
+    statements.push(new PolicyStatement({ actions: ['kms:Decrypt'], resources: kmsKeyArns, conditions: { StringLike: { 'kms:ViaService': 's3.*' } } }));
+  }
+  return statements;
+}
+
+/** Adds statements to whoever is granted. */
+export function grantAll(grantee: IGrantable, statements: PolicyStatement[]): Grant {
+  const [first, ...others] = statements.map((statement) => Grant.addToPrincipal({
     grantee,
     actions: statement.actions,
     resourceArns: statement.resources,
     conditions: statement.conditions as Record<string, Record<string, unknown>>,
-  });
+  }));
+  return others.reduce((sofar, grant) => sofar.combine(grant), first);
 }
 
 /** Lets a function's role write to the fallbacks. Answers whether that was possible. */

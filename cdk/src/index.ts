@@ -5,5 +5,6 @@
 export * from './secret';
 export * from './settings';
 export * from './layer';
+export { BackstopArchiveAttributes, IBackstopArchive } from './archive-base';
 export * from './archive';
 export * from './backstop';

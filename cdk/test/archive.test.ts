@@ -155,6 +155,13 @@ test('alarms and tables by option', () => {
   template.allResourcesProperties('AWS::CloudWatch::Alarm', { TreatMissingData: 'notBreaching' });
   template.resourceCountIs('AWS::Glue::Table', 2);
   template.hasResourceProperties('AWS::Glue::Table', { TableInput: { Name: 'direct', Parameters: { 'projection.dt.range': '2026-01-01,NOW+1DAY', 'projection.account.values': '111122223333,444455556666' } } });
+  // A record is others' JSON: keys of it that differ in case only must not make its row NULL. Then a column is found by its
+  // own name, which Glue keeps in lowercase.
+  template.allResourcesProperties('AWS::Glue::Table', { TableInput: { StorageDescriptor: { SerdeInfo: { Parameters: { 'case.insensitive': 'false' } } } } });
+  for (const table of Object.values(template.findResources('AWS::Glue::Table'))) {
+    const { Columns: columns } = table.Properties.TableInput.StorageDescriptor;
+    for (const { Name, Type } of columns) expect(`${Name} ${Type}`).toBe(`${Name} ${Type}`.toLowerCase());
+  }
   templateOf().resourceCountIs('AWS::Glue::Table', 0);
   templateOf({ alarms: { directWrites: true } }).resourceCountIs('AWS::CloudWatch::Alarm', 3);
 });

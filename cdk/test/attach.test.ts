@@ -7,7 +7,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf } from './app';
-import { Backstop, BackstopAspect, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLogLevel, BackstopMixin, BackstopSecret, BackstopSelector, BackstopSink, BackstopTelemetryType } from '../src';
+import { Backstop, BackstopAspect, BackstopAttachAllProps, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLogLevel, BackstopMixin, BackstopSecret, BackstopSink, BackstopTelemetryType } from '../src';
 import { REGISTER } from '../src/register';
 
 test('a function gets layer, environment and the right to write', () => {
@@ -211,7 +211,7 @@ describe('many at once', () => {
     functionIn(stack, 'Orders');
     functionIn(stack, 'Payments');
     functionIn(stack, 'PaymentsAudit');
-    Backstop.of(stack).attachAll(MINIMUM, { include: ['Shop/Payments*'], exclude: ['*Audit/*'] });
+    Backstop.of(stack).attachAll({ ...MINIMUM, include: ['Shop/Payments*'], exclude: ['*Audit/*'] });
     const layers = Object.entries(Template.fromStack(stack).findResources('AWS::Lambda::Function')).map(([id, fn]) => [id.replace(/[0-9A-F]{8}$/, ''), 'Layers' in fn.Properties]);
     expect(Object.fromEntries(layers)).toEqual({ Orders: false, Payments: true, PaymentsAudit: false });
   });
@@ -220,20 +220,30 @@ describe('many at once', () => {
     const stack = stackOf();
     functionIn(stack, 'Orders');
     functionIn(stack, 'Payments');
-    Backstop.of(stack).attachAll(MINIMUM, { include: [path_] });
+    Backstop.of(stack).attachAll({ ...MINIMUM, include: [path_] });
     const attached = Object.entries(Template.fromStack(stack).findResources('AWS::Lambda::Function')).filter(([, fn]) => 'Layers' in fn.Properties);
     expect(attached.map(([id]) => id.replace(/[0-9A-F]{8}$/, ''))).toEqual([chosen]);
   });
 
-  test.each<[string, (stack: Stack, selector: BackstopSelector) => void]>([
-    ['attachAll', (stack, selector) => Backstop.of(stack).attachAll(MINIMUM, selector)],
-    ['an Aspect', (stack, selector) => Aspects.of(stack).add(new BackstopAspect(MINIMUM, selector))],
-    ['a Mixin', (stack, selector) => Mixins.of(stack).apply(new BackstopMixin(MINIMUM, selector))],
+  test.each<[string, (stack: Stack, props: BackstopAttachAllProps) => void]>([
+    ['attachAll', (stack, props) => Backstop.of(stack).attachAll(props)],
+    ['an Aspect', (stack, props) => Aspects.of(stack).add(new BackstopAspect(props))],
+    ['a Mixin', (stack, props) => Mixins.of(stack).apply(new BackstopMixin(props))],
   ])('a pattern of %s that fits nothing is an error', (_way, attach) => {
     const stack = stackOf();
     functionIn(stack);
-    attach(stack, { include: ['Shop/Orders', 'Shop/Order'] });
+    attach(stack, { ...MINIMUM, include: ['Shop/Orders', 'Shop/Order'] });
     expect(() => Template.fromStack(stack)).toThrow('fits `Shop/Order`');
+  });
+
+  test('a selector beside the props, as it was before, is an error', () => {
+    const stack = stackOf();
+    const before = { include: ['Shop/Orders'] };
+    for (const call of [
+      () => (Backstop.of(stack) as any).attachAll(MINIMUM, before),
+      () => new (BackstopAspect as any)(MINIMUM, before),
+      () => new (BackstopMixin as any)(MINIMUM, before),
+    ]) expect(call).toThrow('takes include and exclude inside its props');
   });
 
   test('the same secret twice is no other setting', () => {

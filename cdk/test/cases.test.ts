@@ -2,7 +2,7 @@
 import * as fs from 'fs';
 import * as path from 'path';
 import { BackstopProps, BackstopSecret } from '../src';
-import { problemsOf } from '../src/settings';
+import { problemsOf } from '../src/problems';
 
 const CASES = JSON.parse(fs.readFileSync(path.join(__dirname, 'cases.json'), 'utf8'));
 const url = 'https://logs.example.com';

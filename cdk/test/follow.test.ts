@@ -327,7 +327,7 @@ test('a pattern that leaves out nothing is told', () => {
   const stack = stackOf();
   functionIn(stack);
   new SingletonFunction(stack, 'Once', { uuid: 'one', runtime: Runtime.NODEJS_22_X, handler: 'index.handler', code: Code.fromInline('x') });
-  Backstop.of(stack).attachAll(MINIMUM, { exclude: ['Shop/Orders', 'Shop/Once'] });
+  Backstop.of(stack).attachAll({ ...MINIMUM, exclude: ['Shop/Orders', 'Shop/Once'] });
   expect(warningsOf(stack)).toEqual([expect.stringContaining('fits `Shop/Once`')]);
 });
 

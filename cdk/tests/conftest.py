@@ -62,8 +62,7 @@ def in_typescript(tmp_path_factory) -> dict:
 
 def packaged(language: str, out: Path) -> Path:
     """The library as a package of a language; of those whose compiler is not asked for, its sources."""
-    command = ["npx", "--no-install", "jsii-pacmak", "--target", language, "--outdir", out]
-    run(command + (["--code-only"] if language in ("go", "dotnet") else []), LIBRARY)
+    run([LIBRARY / "scripts/package", out, language], LIBRARY)
     return out / language
 
 

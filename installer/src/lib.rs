@@ -4,7 +4,9 @@
 //!
 //! - [`cli`] is what was typed: options only;
 //! - [`app`] runs the command and maps its end to an exit code;
+//! - [`files`] reads and writes what the operator names;
 //! - [`project`] is what `backstop.toml` says in place of options;
+//! - [`files`] reads what was named, and only where that is a file;
 //! - [`aws`] is the one place that builds clients;
 //! - [`fleet`] is where to work: accounts and regions, each at its pace;
 //! - [`select`] is which functions, by [`glob`] and otherwise;
@@ -31,6 +33,7 @@ pub mod change;
 pub mod cli;
 pub mod demo;
 pub mod doctor;
+pub mod files;
 pub mod fleet;
 pub mod glob;
 pub mod grants;

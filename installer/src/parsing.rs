@@ -65,14 +65,19 @@ pub fn toml(text: &str, message: &str, place: Option<Range<usize>>) -> Unreadabl
 
 /// As much of serde's words as is not out of the text.
 fn said(message: &str) -> String {
-    for beginning in ["missing field `", "unknown field `", "duplicate field `"] {
-        let name = message
-            .strip_prefix(beginning)
-            .and_then(|rest| rest.split_once('`'))
-            .map(|(name, _)| name);
-        if let Some(name) = name.filter(|name| is_name(name)) {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let name = quoted.next().filter(|name| is_name(name));
+    // These names are those of our own code.
+    for beginning in ["missing field `", "duplicate field `"] {
+        if let Some(name) = name.filter(|_| message.starts_with(beginning)) {
             return format!("{beginning}{name}`");
         }
+    }
+    // A name that is like none of ours may be a value without its quotes, and a value may be a secret.
+    if let Some(name) = name.filter(|_| message.starts_with("unknown field `"))
+        && let Some(meant) = nearest(name, quoted)
+    {
+        return format!("unknown field `{name}`: did you mean `{meant}`?");
     }
     let kinds = [
         "missing field",
@@ -86,6 +91,50 @@ fn said(message: &str) -> String {
     ];
     let kind = kinds.into_iter().find(|kind| message.starts_with(kind));
     kind.unwrap_or("it is not of the expected form").to_owned()
+}
+
+/// The one of the known names that was probably meant: the fewest edits away, and near enough.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let near = |known: &str| {
+        let distance = edits(&name, &known.to_lowercase());
+        // One edit for each three letters; half a word is meant for the whole of it.
+        let is_part = name.len() >= 4 && (known.starts_with(&name) || name.starts_with(known));
+        let is_near = distance <= (known.chars().count() / 3).clamp(1, 4);
+        (is_near || is_part && known.len() >= 4).then_some((distance, known.len()))
+    };
+    (known.into_iter())
+        .filter_map(|known| Some((near(known)?, known)))
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// How many insertions, deletions, substitutions and swaps of neighbours turn one text into the other; a
+/// long one is never near, and not worth a table.
+fn edits(from: &str, to: &str) -> usize {
+    const LONGEST: usize = 256;
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    if from.len() > LONGEST || to.len() > LONGEST {
+        return usize::MAX;
+    }
+    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
+    for (index, left) in from.iter().enumerate() {
+        let mut row = vec![index + 1];
+        for (column, right) in to.iter().enumerate() {
+            let substituted = rows[index][column] + usize::from(left != right);
+            let mut least = substituted
+                .min(rows[index][column + 1] + 1)
+                .min(row[column] + 1);
+            let is_swap =
+                index > 0 && column > 0 && *left == to[column - 1] && *right == from[index - 1];
+            if is_swap {
+                least = least.min(rows[index - 1][column - 1] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
 }
 
 fn is_name(text: &str) -> bool {
@@ -116,6 +165,32 @@ mod tests {
     }
 
     #[test]
+    fn the_nearest_name_is_the_one_that_was_probably_meant() {
+        for (name, known, expected) in [
+            (
+                "orders-apy",
+                &["orders-api", "orders-ui"][..],
+                Some("orders-api"),
+            ),
+            (
+                "eu-wset-1",
+                &["eu-west-1", "us-west-1", "eu-west-3"],
+                Some("eu-west-1"),
+            ),
+            ("Orders", &["orders", "orders-1"], Some("orders")),
+            ("checkout", &["checkout-prod", "check"], Some("check")),
+            ("taem", &["team"], Some("team")),
+            ("hunter2", &["token_file", "header_file"], None),
+            ("a", &["b"], Some("b")),
+            ("", &["b", "long"], Some("b")),
+            ("x", &[], None),
+        ] {
+            assert_eq!(nearest(name, known.iter().copied()), expected, "{name}");
+        }
+        assert_eq!(nearest(&"x".repeat(10_000), ["y"]), None);
+    }
+
+    #[test]
     fn an_error_names_the_place_and_quotes_no_value() {
         let cases = [
             (
@@ -135,8 +210,12 @@ mod tests {
                 "unknown field at line 1, column 25",
             ),
             (
-                r#"{"number":1,"tokne":"hunter2"}"#,
-                "unknown field `tokne` at line 1, column 19",
+                r#"{"number":1,"numbr":"hunter2"}"#,
+                "unknown field `numbr`: did you mean `number`? at line 1, column 19",
+            ),
+            (
+                r#"{"number":1,"hunter2":"x"}"#,
+                "unknown field at line 1, column 21",
             ),
             (
                 r#"{"number":1,"number":2}"#,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::Failure;
 use crate::change::Stored;
 use crate::cli::UsageError;
+use crate::files;
 
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,12 +56,7 @@ impl Source {
         let text = match self {
             Self::File(path) => read(path)?,
             Self::HeaderFile(path) => pairs(path, &headers(path, &read(path)?)?)?,
-            Self::Stdin => {
-                let mut text = String::new();
-                (std::io::stdin().lock().read_to_string(&mut text))
-                    .context("stdin cannot be read")?;
-                text
-            }
+            Self::Stdin => stdin()?,
             Self::SecretsManager(arn) => secret(config, arn).await?,
         };
         let text = text.trim();
@@ -94,7 +90,29 @@ async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {
 
 /// A file's text.
 pub fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+    files::text(path, files::SMALL)
+}
+
+/// An address from a file, or from stdin for `-`.
+pub fn address(path: &Path) -> anyhow::Result<String> {
+    let source = Source::file(path);
+    let text = match &source {
+        Source::Stdin => stdin()?,
+        _ => read(path)?,
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        bail!("{source} is empty: it should hold the address");
+    }
+    Ok(text.to_owned())
+}
+
+fn stdin() -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    (std::io::stdin().lock().take(files::SMALL))
+        .read_to_end(&mut bytes)
+        .context("stdin cannot be read")?;
+    String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("stdin is not UTF-8 text"))
 }
 
 /// `name: value` lines; empty ones and those that begin with `#` are passed over.

@@ -33,6 +33,11 @@ provider "aws" {
 }
 """
 
+# In the resource of a role that is a function's.
+LAMBDA_ROLE = """
+  assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }] })
+"""
+
 
 class Aws:
     """The emulator, and what is in it."""

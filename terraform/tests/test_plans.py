@@ -27,6 +27,54 @@ def test_too_many_secrets_are_refused_with_their_size_and_without_their_values(t
     assert "hunter2" not in output
 
 
+LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:backstop-extension-x86_64-0-1-0:3"
+OWN = [f"arn:aws:lambda:eu-west-1:111111111111:layer:own-{number}:1" for number in range(5)]
+
+# One function for each check that may fail for some of the functions only: its settings, and what the message says.
+WRONG = {
+    "odd-region": ({"region": "Ireland"}, 'region "Ireland" is not the name of a region'),
+    "odd-architecture": ({"architecture": "amd64"}, 'architecture "amd64" is neither'),
+    "odd-package": ({"package_type": "zip"}, 'package_type "zip" is neither'),
+    "odd-layer": ({"layer_arn": LAYER.removesuffix(":3")}, "layer_arn is not the ARN of a layer version"),
+    "odd-layers": ({"layers": ["mine:7"]}, "layers holds what is not the ARN of a layer version, mine:7"),
+    "no-layer": ({"no_layer": True}, "there is no layer_arn"),
+    "image": ({"package_type": "Image", "layers": OWN[:1]}, "Lambda gives no layers to container images"),
+    "six-layers": ({"layers": OWN}, "would have 6 layers"),
+    "far": ({"region": "us-east-1"}, "the layer is in eu-west-1"),
+    "arm": ({"architecture": "arm64"}, "the layer is for x86_64"),
+    "odd-names": ({"variables": {"1X": "hunter2", "TABLE": "orders"}}, "names that Lambda refuses, 1X:"),
+    "nowhere": ({"fallback": {}}, "neither primary nor fallback"),
+    "no-bucket": ({"fallback": {"firehose_stream": "x", "s3_prefix": "y"}}, "sets S3 options but no s3_bucket"),
+    "no-stream": ({"fallback": {"s3_bucket": "xyz", "order": ["firehose"]}}, "there is no firehose_stream"),
+    "token": ({"token": "hunter2"}, "and no primary"),
+    "headers": ({"headers": {"X-A": "hunter2"}}, "and no primary"),
+    "twice": ({"token": "hunter2", "headers": {"Authorization": "hunter2"}}, "say the same twice"),
+    "large": ({"variables": {"X1": "x" * 4096}}, "bytes as JSON, and Lambda takes 4096"),
+    "tag-form": ({"tags": {"a,b": "x"}}, 'see "a,b"'),
+    "tag-taken": ({"tags": {"faas.name": "x"}}, "remove faas.name"),
+    "tag-quoted": ({"tags": {"team": "'x'"}}, 'remove it from "team"'),
+    "tag-joined": ({"tags": {"team": "x; stage=y"}}, 'more than one pair in it, in "team"'),
+    "alias": ({"fallback": {"s3_bucket": "xyz", "s3_kms_key_id": "alias/mine"}}, "is an alias"),
+}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A caller with `for_each`."""
+    return initialised(copied(tmp_path_factory.mktemp("many")), "modules/attachment/tests/many")
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_check_that_fails_names_the_function(many, name):
+    settings, message = WRONG[name]
+    many.environment["TF_VAR_functions"] = json.dumps({"well": {}, name: settings})
+    output = " ".join(many.run("plan", "-no-color", "-input=false", expect=1).replace("│", " ").split())
+    errors = re.findall(r"Error: .*?(?=Error: |$)", output)
+    assert all(f"the function {name}" in error for error in errors), output
+    assert any(message in error for error in errors), output
+    assert "the function well" not in output and "hunter2" not in output
+
+
 def number_of_runs(folder: str) -> int:
     files = (SOURCE / folder / "tests").glob("*.tftest.hcl")
     return sum(len(re.findall(r"^run ", file.read_text(), re.MULTILINE)) for file in files)

@@ -25,7 +25,7 @@ func main() {
 	})
 
 	token := awssecretsmanager.Secret_FromSecretNameV2(stack, jsii.String("Token"), jsii.String("backstop/token"))
-	backstopcdk.Backstop_Of(app).AttachAll(&backstopcdk.BackstopProps{
+	backstopcdk.Backstop_Of(app).AttachAll(&backstopcdk.BackstopAttachAllProps{
 		Layer: backstopcdk.BackstopLayer_FromManifest(jsii.String("layers.json"), nil),
 		Primary: &backstopcdk.BackstopPrimary{
 			Url:   jsii.String("https://logs.example.com/v1"),
@@ -35,7 +35,8 @@ func main() {
 			Archive: backstopcdk.NewBackstopArchive(stack, jsii.String("Archive"), nil),
 		},
 		Tags: &map[string]*string{"team": jsii.String("payments")},
-	}, nil)
+		Include: jsii.Strings("Shop/Orders*"),
+	})
 
 	app.Synth(nil)
 }

@@ -1,5 +1,5 @@
 // A platform team publishes the layer for its organisation and keeps the archive. Every other app of the account takes both
-// by name: `BackstopLayer.fromParameters('/backstop/layer')` and `fallback: { firehoseStream, s3Bucket, kmsKeyArns }`.
+// by name: `BackstopLayer.fromParameters('/backstop/layer')` and `BackstopArchive.fromArchiveAttributes`.
 import { App, CfnOutput, Stack } from 'aws-cdk-lib';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';

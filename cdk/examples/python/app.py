@@ -9,7 +9,6 @@ from backstop_cdk import (
     BackstopFallback,
     BackstopLayer,
     BackstopPrimary,
-    BackstopProps,
     BackstopSecret,
 )
 
@@ -26,15 +25,14 @@ Function(
 )
 
 Backstop.of(app).attach_all(
-    BackstopProps(
-        layer=BackstopLayer.from_manifest("layers.json"),
-        primary=BackstopPrimary(
-            url="https://logs.example.com/v1",
-            token=BackstopSecret.from_secrets_manager(Secret.from_secret_name_v2(stack, "Token", "backstop/token")),
-        ),
-        fallback=BackstopFallback(archive=BackstopArchive(stack, "Archive")),
-        tags={"team": "payments"},
-    )
+    layer=BackstopLayer.from_manifest("layers.json"),
+    primary=BackstopPrimary(
+        url="https://logs.example.com/v1",
+        token=BackstopSecret.from_secrets_manager(Secret.from_secret_name_v2(stack, "Token", "backstop/token")),
+    ),
+    fallback=BackstopFallback(archive=BackstopArchive(stack, "Archive")),
+    tags={"team": "payments"},
+    include=["Shop/Orders*"],
 )
 
 app.synth()

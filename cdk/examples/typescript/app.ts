@@ -22,6 +22,7 @@ Backstop.of(app).attachAll({
   },
   fallback: { archive: new BackstopArchive(stack, 'Archive') },
   tags: { team: 'payments' },
+  include: ['Shop/Orders*'],
 });
 
 app.synth();

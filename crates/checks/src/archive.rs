@@ -22,13 +22,15 @@ use flate2::read::MultiGzDecoder;
 use crate::glob::Glob;
 use crate::records::{batch, encoder, events};
 use filter::Filter;
-use object::Plain;
+use object::Unpacker;
 
 /// Small, so that an input which is larger when decompressed is soon found.
 const LIMIT: u32 = 64 * 1024;
+/// Of one record.
+const LONGEST: usize = 64 * 1024;
 
-/// Whatever the object is: no more is decompressed than the limit, each line that can be read can be
-/// sent and read again, and what the sinks write comes back as it was.
+/// Whatever the object is, and in whatever pieces it comes: each line that can be read can be sent and
+/// read again, and what the sinks write comes back as it was.
 ///
 /// # Panics
 ///
@@ -49,59 +51,68 @@ fn wanted() -> Filter {
     }
 }
 
+/// The texts of an object's records, of what is broken what is wrong with it; and why it is not all.
+fn lines(object: &[u8], piece: usize) -> (Vec<Result<String, String>>, Option<String>) {
+    let mut unpacker = Unpacker::new(LONGEST);
+    let mut found = Vec::new();
+    let mut take = |unpacker: &mut Unpacker| {
+        while let Some((number, line)) = unpacker.next() {
+            assert!(number > 0, "lines are numbered from 1");
+            found.push(line.map(|line| line.text.to_owned()));
+        }
+    };
+    for piece in object.chunks(piece) {
+        unpacker.push(piece);
+        take(&mut unpacker);
+    }
+    unpacker.finish();
+    take(&mut unpacker);
+    (found, unpacker.problem().map(str::to_owned))
+}
+
 fn read(object: &[u8]) {
-    let plain = Plain::unpack(object.to_vec(), LIMIT.into());
+    let (found, problem) = lines(object, object::PIECE);
+    assert_eq!(
+        (&found, &problem),
+        (&lines(object, 7).0, &lines(object, 7).1)
+    );
     if object.starts_with(&[0x1f, 0x8b]) {
         // As much as a reader without any care would see.
         let mut all = Vec::new();
         let ended = MultiGzDecoder::new(object)
             .take(u64::from(LIMIT) + 1)
             .read_to_end(&mut all);
-        let is_all = ended.is_ok() && (all.len() as u64) < LIMIT.into();
-        assert_eq!(plain.problem.is_none(), is_all, "{:?}", plain.problem);
+        if all.len() as u64 <= u64::from(LIMIT) {
+            assert_eq!(problem.is_none(), ended.is_ok(), "{problem:?}");
+        }
         assert_eq!(
             gunzip(object, LIMIT.into()).is_ok(),
             ended.is_ok() && all.len() as u64 <= LIMIT.into()
         );
     }
     let filter = wanted();
-    let mut bytes = 0;
-    for (number, line) in plain.lines() {
-        assert!(number > 0, "lines are numbered from 1");
-        let Ok(line) = line else { continue };
-        bytes += line.text.len() + 1;
-        filter.admits(line.text, &line.record);
-        line.record.function_name();
-        let sent = line.record.without_reason();
+    for text in found.into_iter().flatten() {
+        assert!(text.len() <= LONGEST, "{} bytes in a record", text.len());
+        let line = ArchivedLine::parse(&text).expect("it was one");
+        filter.judge("key", &text, &line);
+        line.function_name();
+        let sent = line.without_reason();
         assert!(!sent.contains('\n'), "a line stays one");
         let again = ArchivedLine::parse(&sent).expect("what is sent is a line");
-        assert_eq!(again.id(), line.record.id());
+        assert_eq!(again.id(), line.id());
         assert_eq!(again.without_reason(), sent);
         assert!(again.diverted.is_none());
     }
-    let most = (object.len() as u64).max(LIMIT.into()) + 1;
-    assert!(bytes as u64 <= most, "{bytes} bytes of lines");
 }
 
-/// The lines of an object do not depend on how it is packed.
+/// The records of an object do not depend on how it is packed.
 fn same_packed_and_plain(object: &[u8]) {
     if object.starts_with(&[0x1f, 0x8b]) || object.len() as u64 >= LIMIT.into() {
         return;
     }
-    let texts = |plain: &Plain| -> Vec<Result<String, String>> {
-        let lines = plain.lines();
-        lines
-            .map(|(_, line)| line.map(|line| line.text.to_owned()))
-            .collect()
-    };
     let (head, tail) = object.split_at(object.len() / 2);
     let packed = [gzip(head), gzip(tail)].concat();
-    let unpacked = Plain::unpack(packed, LIMIT.into());
-    assert_eq!(unpacked.problem, None);
-    assert_eq!(
-        texts(&unpacked),
-        texts(&Plain::unpack(object.to_vec(), LIMIT.into()))
-    );
+    assert_eq!(lines(&packed, object::PIECE), lines(object, object::PIECE));
     assert_eq!(
         gunzip(&gzip(object), LIMIT.into()).expect("it fits"),
         object
@@ -110,7 +121,7 @@ fn same_packed_and_plain(object: &[u8]) {
 
 /// A key is read back as the name it was made of; one from elsewhere is only looked at.
 fn keys(text: &str) {
-    wanted().admits_key(text);
+    wanted().admits_object(text, None);
     let name: String = text.chars().take(64).collect();
     let key = object_key("p", encoder(&name).resource(), Wall::default(), "id");
     assert_eq!(key.split('/').count(), 8, "{key}");
@@ -119,7 +130,10 @@ fn keys(text: &str) {
             functions: vec![glob],
             ..Filter::default()
         };
-        assert!(filter.admits_key(&key), "{name:?} is not found by {key}");
+        assert!(
+            filter.admits_object(&key, None),
+            "{name:?} is not found by {key}"
+        );
     }
 }
 
@@ -136,16 +150,17 @@ fn round_trip(body: &[u8]) {
     };
     let encoder = encoder("demo");
     let plain = encoder.lines(&batch, Some(diverted));
-    let object = Plain::unpack(gzip(&plain), plain.len() as u64 + 1);
-    assert_eq!(object.problem, None);
+    let (found, problem) = lines(&gzip(&plain), object::PIECE);
+    assert_eq!(problem, None);
     let sent = encoder.lines(&batch, None);
     let sent = String::from_utf8(sent).expect("lines are text");
     let mut read = 0;
-    for ((_, line), expected) in object.lines().zip(sent.lines()) {
-        let line = line.expect("what was written can be read");
-        assert_eq!(line.record.without_reason(), expected);
-        assert_eq!(line.record.function_name().as_deref(), Some("demo"));
-        let reason = line.record.diverted.expect("it was diverted");
+    for (text, expected) in found.iter().zip(sent.lines()) {
+        let text = text.as_ref().expect("what was written can be read");
+        let line = ArchivedLine::parse(text).expect("what was written is a line");
+        assert_eq!(line.without_reason(), expected);
+        assert_eq!(line.function_name().as_deref(), Some("demo"));
+        let reason = line.diverted.expect("it was diverted");
         assert_eq!((&*reason.reason, &*reason.sink), ("timeout", "https"));
         read += 1;
     }

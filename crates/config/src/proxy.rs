@@ -40,6 +40,11 @@ pub struct Proxy {
 }
 
 impl Proxies {
+    /// The proxy of requests to any host that is not excepted.
+    pub fn of_any(&self, encrypted: bool) -> Option<&Proxy> {
+        if encrypted { &self.https } else { &self.http }.as_ref()
+    }
+
     /// The proxy of a request; `host` as it is in the address.
     pub fn of(&self, encrypted: bool, host: &str, port: Option<u16>) -> Option<&Proxy> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -47,7 +52,7 @@ impl Proxies {
         if is_inside_the_environment(host) || self.exceptions.hold(host, port) {
             return None;
         }
-        if encrypted { &self.https } else { &self.http }.as_ref()
+        self.of_any(encrypted)
     }
 }
 

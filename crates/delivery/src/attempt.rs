@@ -59,9 +59,7 @@ pub(crate) async fn attempts(
     terms: Terms,
     refused: &mut Vec<(Batch, Cause)>,
 ) -> Outcome {
-    let Terms {
-        permit, reserve, ..
-    } = terms;
+    let (permit, reserve) = (terms.permit, terms.reserve);
     if batch.len() > 1 && known_too_large(chain, link, &parts) {
         link.state().breaker.forget_probe();
         return Outcome::TooLarge(Answer::status(413).cause());
@@ -124,11 +122,7 @@ pub(crate) async fn attempts(
                 None
             }
         };
-        let is_short = permit == Permit::Normal && took < link.state().needs();
-        if is_short
-            && answer == Answer::None(Failure::TimedOut)
-            && window.current().phase != Phase::Shutdown
-        {
+        if is_cut_short(link, &answer, window, permit, took) {
             batch.mark_ambiguous();
             // Once may be chance; a sink that is cut short each time is given up like any other.
             if link.state().is_new_cut(Instant::now()) {
@@ -166,6 +160,20 @@ pub(crate) async fn attempts(
             return Outcome::Diverted(cause);
         }
     }
+}
+
+/// Whether the window ended the attempt before the sink had the time that it usually takes.
+fn is_cut_short(
+    link: &Link,
+    answer: &Answer,
+    window: &WindowView,
+    permit: Permit,
+    took: Duration,
+) -> bool {
+    permit == Permit::Normal
+        && *answer == Answer::None(Failure::TimedOut)
+        && window.current().phase != Phase::Shutdown
+        && took < link.state().needs()
 }
 
 /// What bounds an attempt that begins now.

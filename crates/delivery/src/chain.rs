@@ -226,16 +226,7 @@ impl Chain {
             };
             let parts = link.sink.encode(&batch);
             drop(turn);
-            let terms = Terms {
-                permit,
-                reserve,
-                shutdown_reserve: match phase {
-                    Phase::Shutdown => reserve,
-                    Phase::Handler | Phase::PostRuntime => {
-                        self.shutdown_reserve().saturating_mul(rounds)
-                    }
-                },
-            };
+            let terms = self.terms(permit, phase, reserve, rounds);
             let refusal = |cause| Refusal {
                 sink: link.sink.name(),
                 role: link.role,
@@ -269,6 +260,19 @@ impl Chain {
             }
         }
         self.without_a_taker(batch)
+    }
+
+    /// On what terms a sink is asked, of which the sinks after it are left `reserve`.
+    fn terms(&self, permit: Permit, phase: Phase, reserve: Duration, rounds: u32) -> Terms {
+        let shutdown_reserve = match phase {
+            Phase::Shutdown => reserve,
+            Phase::Handler | Phase::PostRuntime => self.shutdown_reserve().saturating_mul(rounds),
+        };
+        Terms {
+            permit,
+            reserve,
+            shutdown_reserve,
+        }
     }
 
     /// The order in which sinks are asked: as configured; at shutdown, where each of them is asked,

@@ -212,3 +212,38 @@ async fn what_firehose_delivers_is_listed_and_read() -> Outcome {
     assert_eq!(s3.archive_lines()?, [json!({})]);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_writes_with_the_same_condition_one_is_made() -> Outcome {
+    let s3 = S3Server::start(None).await?;
+    let client = client(&s3, s3.secret_key());
+    let write = |body: String, tag: Option<&str>| {
+        let request = client.put_object().bucket(s3.bucket()).key("lock");
+        let request = match tag {
+            Some(tag) => request.if_match(tag),
+            None => request.if_none_match("*"),
+        };
+        let sent = request.body(ByteStream::from(body.into_bytes())).send();
+        // Too large for the stack of a test.
+        Box::pin(async move {
+            match sent.await {
+                Ok(made) => made.e_tag.unwrap_or_default(),
+                Err(error) => error.code().unwrap_or_default().to_owned(),
+            }
+        })
+    };
+    assert_eq!(write("first".to_owned(), Some("\"0\"")).await, "NoSuchKey");
+    let mut tag: Option<String> = None;
+    for round in 0..5 {
+        let one = |writer: u8| write(format!("{round} {writer}"), tag.as_deref());
+        let made = tokio::join!(one(0), one(1), one(2), one(3));
+        let mut made = vec![made.0, made.1, made.2, made.3];
+        made.retain(|it| it != "PreconditionFailed");
+        assert_eq!(made.len(), 1, "{made:?}");
+        tag = made.pop();
+    }
+    s3.conflict(1);
+    let late = write("late".to_owned(), tag.as_deref()).await;
+    assert_eq!(late, "ConditionalRequestConflict");
+    Ok(())
+}

@@ -22,6 +22,8 @@ pub(crate) struct News {
     /// Platform events are being sent.
     has_platform: bool,
     is_missing: bool,
+    /// `/next` was called for want of time, and the runtime's end had not been heard of.
+    was_held_to_the_end: bool,
     past: VecDeque<Past>,
     ahead: VecDeque<Ahead>,
 }
@@ -57,8 +59,14 @@ impl News {
         self.is_missing = true;
     }
 
+    /// `/next` is called as there is no time left for anything, perhaps while the handler still runs.
+    pub(crate) fn held_to_the_end(&mut self) {
+        self.was_held_to_the_end = true;
+    }
+
     /// An invocation is over; whether its end was heard of.
     pub(crate) fn is_over(&mut self, request_id: String, is_heard: bool) {
+        self.is_missing |= std::mem::take(&mut self.was_held_to_the_end) && !is_heard;
         if self.past.len() == LOOK_BACK {
             self.past.pop_front();
         }
@@ -158,6 +166,17 @@ mod tests {
         over(&mut news, "b", true);
         over(&mut news, "c", true);
         assert!(!news.is_expected(), "held in vain once, and that is enough");
+    }
+
+    #[test]
+    fn a_hold_to_the_end_is_in_vain_where_the_news_has_not_come_by_the_next_invocation() {
+        for (is_heard, is_expected) in [(true, true), (false, false)] {
+            let mut news = heard();
+            news.held_to_the_end();
+            over(&mut news, "a", is_heard);
+            over(&mut news, "b", true);
+            assert_eq!(news.is_expected(), is_expected);
+        }
     }
 
     #[test]

@@ -271,3 +271,37 @@ fn a_record_that_the_primary_refuses_condemns_no_other() {
         run(&setup, &steps);
     }
 }
+
+/// The function emptied `/tmp` while all records were under way: they came back, and had no copy any more.
+#[test]
+fn what_comes_back_after_the_function_emptied_tmp_gets_its_copy_again() {
+    let output = |after, records, padding| Output {
+        after,
+        records,
+        level: "DEBUG",
+        padding,
+    };
+    let setup = Setup {
+        strategy: FlushStrategy::Continuous,
+        max_added: 0,
+        sinks: [false, false, true],
+        ..SETUP
+    };
+    let steps = [
+        Step::Sink(2, Manner::Refuse(425, 96)),
+        Step::Invoke(Invocation {
+            output: vec![output(100, 16, 226)],
+            gap: 2,
+            ..INVOCATION
+        }),
+        Step::Invoke(Invocation {
+            output: vec![output(98, 1, 29), output(58, 1, 29)],
+            tampers: Some((1, Deed::Empty)),
+            rest: 25,
+            news_late: 13,
+            end: End::KilledInFreeze,
+            ..INVOCATION
+        }),
+    ];
+    run(&setup, &steps);
+}

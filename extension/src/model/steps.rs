@@ -76,6 +76,9 @@ pub(super) enum Manner {
     Late(u64),
     /// Takes all parts but these; or takes these as well, unheard.
     Partial(Vec<usize>, bool),
+    /// Answers for each part by itself, after so many milliseconds: refuses those with a record whose number is
+    /// a multiple of this one, is busy with those before them, and takes the others.
+    Judge(u64, u64),
     /// Takes at most so many records at once.
     TooLarge(usize),
     /// Refuses with this status what has a record in it whose number is a multiple of this one, after so
@@ -274,6 +277,7 @@ fn manner() -> impl Strategy<Value = Manner> {
         2 => (100u64..8000).prop_map(Manner::Late),
         1 => (prop::collection::vec(0usize..4, 0..3), any::<bool>())
             .prop_map(|(failed, unheard)| Manner::Partial(failed, unheard)),
+        2 => (2u64..60, 0u64..150).prop_map(|(every, wait)| Manner::Judge(every, wait)),
         1 => (0usize..20).prop_map(Manner::TooLarge),
         2 => (prop::sample::select(vec![400, 400, 422, 413]), 2u64..60, 0u64..150)
             .prop_map(|(code, every, wait)| Manner::Strict(code, every, wait)),

@@ -235,6 +235,33 @@ impl ModelSink {
             .for_each(|taken| taken.heard = true);
     }
 
+    /// Each part by itself.
+    fn judge(&self, every: u64, parts: &[Vec<Number>]) -> Answer {
+        let judge = |part: &Vec<Number>| {
+            let has = |offset: Number| part.iter().any(|it| (it + offset).is_multiple_of(every));
+            match (has(0), has(1)) {
+                (true, _) => PartAnswer::Refused,
+                (_, true) => PartAnswer::Retry,
+                _ => PartAnswer::Taken,
+            }
+        };
+        let answers: Vec<PartAnswer> = parts.iter().map(judge).collect();
+        let those = |fate| -> Vec<Number> {
+            let both = parts.iter().zip(&answers);
+            let those = both.filter(|(_, answer)| **answer == fate);
+            those.flat_map(|(part, _)| part.clone()).collect()
+        };
+        let refused = those(PartAnswer::Refused);
+        self.state.lock().unwrap().refused_alone.extend(refused);
+        let places = Self::take(&self.state, &those(PartAnswer::Taken));
+        self.hear(places);
+        Answer::Parts {
+            parts: answers,
+            code: 400,
+            detail: None,
+        }
+    }
+
     async fn answer(
         &self,
         manner: Manner,
@@ -309,6 +336,10 @@ impl ModelSink {
                     detail: None,
                 }
             }
+            Manner::Judge(every, wait) => {
+                sleep(Duration::from_millis(wait)).await;
+                self.judge(every, &parts)
+            }
             Manner::Strict(code, every, wait) => {
                 sleep(Duration::from_millis(wait)).await;
                 if numbers.iter().any(|number| number.is_multiple_of(every)) {
@@ -337,11 +368,11 @@ impl Sink for ModelSink {
     }
 
     fn encode(&self, batch: &Batch) -> Vec<Part> {
-        // Firehose's way: several parts. The others': one.
-        let step = if self.name == SinkName::Firehose {
-            3
-        } else {
-            batch.len()
+        // Several parts for a sink that judges each, and for Firehose. The archive takes one.
+        let step = match self.name {
+            SinkName::Https => 1,
+            SinkName::Firehose => 3,
+            SinkName::S3 => batch.len(),
         };
         (0..batch.len())
             .step_by(step)

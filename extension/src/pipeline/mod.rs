@@ -4,6 +4,7 @@
 //! out, the process is asked to end. After each, [`Pipeline::act`] asks [`decide`] until it says to wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use backstop_config::{FlushSettings, InitializationType};
 use backstop_delivery::{Chain, Clock, Phase, SharedLedger, WindowControl, WindowView};
@@ -32,6 +33,9 @@ pub(crate) use flight::Flush;
 use flight::ended;
 pub(crate) use intake::Wanted;
 pub(crate) use shutdown::End;
+
+/// A flush gives up this long before its time is up, at most: no attempt begins with less.
+const LEAST_HOLD: Duration = Duration::from_millis(100);
 
 type NextEvent<L> = BoxFuture<'static, (L, Result<Event, ApiError>)>;
 
@@ -270,9 +274,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 Action::BeReady if !self.inbox.is_empty() && self.may_hold() => return,
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
-                    if self.is_held_in_vain() {
-                        self.news.held_in_vain();
-                    }
+                    self.note_a_hold_in_vain();
                     self.handover.keep(&mut self.buffer, &self.ledger.lock());
                     self.next = api.next().boxed().fuse();
                 }
@@ -303,10 +305,18 @@ impl<L: Lifecycle> Pipeline<L> {
         self.invocation.manner != Manner::Continuous && Instant::now() < self.stage_ends()
     }
 
-    /// Whether the time is up, and the runtime's end was expected and not heard of.
-    fn is_held_in_vain(&self) -> bool {
+    /// Notes whether the time is up, and the runtime's end was expected and not heard of. Where a flush gave up
+    /// just before, as there was no time left for an attempt, the next INVOKE tells.
+    fn note_a_hold_in_vain(&mut self) {
         let waits = self.invocation.manner != Manner::Continuous && self.is_end_expected();
-        waits && self.invocation.stage == Stage::Handler && !self.may_hold()
+        if waits && self.invocation.stage == Stage::Handler {
+            if !self.may_hold() {
+                self.news.held_in_vain();
+            }
+            if Instant::now() + LEAST_HOLD >= self.stage_ends() {
+                self.news.held_to_the_end();
+            }
+        }
     }
 
     /// When the stage is over. While the handler runs the window may be nearer, for one flush.

@@ -44,10 +44,11 @@ impl Desk {
         &self,
         plan: &Plan,
         vault: &Vault,
-        journal: &Journal,
+        journal: Journal,
         progress: &Progress,
         how: &HowArgs,
     ) -> anyhow::Result<ExitCode> {
+        let run = journal.run.clone();
         let options = apply::Options {
             wait: how.wait,
             rollout: how.waves.rollout(&plan.rollout)?,
@@ -62,9 +63,9 @@ impl Desk {
         {
             self.output
                 .progress(&format!("Stopped: {reason}\nPutting back what was changed"));
-            let undone = self.undo_at_once(&journal.run, options).await;
+            let undone = self.undo_at_once(&run, options).await;
             // What was changed is told whatever becomes of this.
-            let problem = || format!("run {} is not undone", journal.run);
+            let problem = || format!("run {run} is not undone");
             match undone.with_context(problem) {
                 Ok(undone) => summary.undo = undone.map(Box::new),
                 Err(error) => Output::error(&error),
@@ -74,9 +75,20 @@ impl Desk {
         Ok(code(&summary))
     }
 
+    /// Every run that can be read. One that cannot be read gets a warning and stops no undo of another.
+    pub(super) async fn runs(&self) -> anyhow::Result<Vec<Run>> {
+        let (runs, broken) = self.store.readable().await?;
+        for problem in broken {
+            let warning = format!("Warning: what it did is not known: {problem:#}");
+            self.output.progress(&warning);
+        }
+        Ok(runs)
+    }
+
     /// To put back what a run changed.
     pub(super) async fn plan_undo(&self, id: &str, run: &Run) -> anyhow::Result<(Plan, Vault)> {
-        let mut history = History::of(&self.store, run)?;
+        let runs = self.runs().await?;
+        let mut history = History::of(run, &runs);
         history.unlock(&self.config().await).await;
         let of_alias = |state: &StepState| match &state.step {
             Some(Step::Alias { arn, .. } | Step::Version { arn }) => Some(arn.clone()),
@@ -104,7 +116,7 @@ impl Desk {
         plan.put_back_aliases(&run.progress);
         match Granted::taken(run) {
             taken if taken.is_empty() => {
-                let granted = Granted::load(&self.store)?;
+                let granted = Granted::of_all(&runs);
                 plan.take_grants(&granted, Some(&run.header.plan));
             }
             taken => plan.give_grants_back(taken),
@@ -121,23 +133,37 @@ impl Desk {
         id: &str,
         options: apply::Options,
     ) -> anyhow::Result<Option<Summary>> {
-        let run = self.store.read(id)?;
+        let run = self.store.read(id).await?;
         let (plan, vault) = self.plan_undo(id, &run).await?;
         if plan.is_idle() {
             // No run is begun for nothing.
             return Ok(Some(Summary::new("", &plan)));
         }
-        let journal = self.store.create(plan.clone())?;
+        let journal = self.store.create(&plan).await?;
         let options = apply::Options {
             rollout: Rollout::default(),
             ..options
         };
-        self.carry(&plan, &vault, &journal, &Progress::default(), options)
+        self.carry(&plan, &vault, journal, &Progress::default(), options)
             .await
     }
 
     /// None where it was interrupted for good.
     async fn carry(
+        &self,
+        plan: &Plan,
+        vault: &Vault,
+        journal: Journal,
+        progress: &Progress,
+        options: apply::Options,
+    ) -> anyhow::Result<Option<Summary>> {
+        let carried = (self.carry_open(plan, vault, &journal, progress, options)).await;
+        // However it ended, others may go on with it.
+        journal.close().await;
+        carried
+    }
+
+    async fn carry_open(
         &self,
         plan: &Plan,
         vault: &Vault,
@@ -150,7 +176,7 @@ impl Desk {
             bars: PlaceBars::new(self.output.draws()),
             output: self.output,
         };
-        let history = History::load(&self.store)?;
+        let history = History::of_all(&self.runs().await?);
         let context = apply::Context {
             fleet: &self.fleet,
             vault,
@@ -169,7 +195,12 @@ impl Desk {
             }
         };
         teller.bars.clear();
-        let summary = summary.with_context(|| format!("run {} was stopped", journal.run))?;
+        let summary = summary.with_context(|| {
+            format!(
+                "run {0} was stopped: `backstop runs {0}` shows how far it is, `backstop resume {0}` goes on",
+                journal.run
+            )
+        })?;
         Ok(Some(summary))
     }
 }

@@ -5,17 +5,18 @@ use std::process::ExitCode;
 
 use aws_config::SdkConfig;
 
+use super::runs::{State, open_store};
 use super::{PARTIAL, REFUSED, confirmed};
 use crate::apply::Summary;
 use crate::aws::Access;
 use crate::change::Stored;
 use crate::cli::{
-    AccessArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, ResumeArgs, RunsArgs,
-    StateArgs, TargetArgs, UndoArgs, UsageError, WishArgs,
+    ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, StateArgs, TargetArgs, UsageError,
+    WishArgs,
 };
 use crate::fleet::{Fleet, Place, Targets};
 use crate::grants::Granted;
-use crate::journal::{History, Progress, Runs, Store};
+use crate::journal::{History, Progress, Store};
 use crate::layer::Manifest;
 use crate::output::{Output, PlaceBars, plural};
 use crate::plan::{
@@ -65,7 +66,8 @@ pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<E
         plan: &plan,
         is_full: args.full,
     })?;
-    Ok(if !plan.is_whole() {
+    let is_unknown = desk.warns_of_unknown_runs(&plan).await?;
+    Ok(if !plan.is_whole() || is_unknown {
         ExitCode::from(PARTIAL)
     } else if args.detailed_exitcode && !plan.is_idle() {
         ExitCode::from(CHANGES)
@@ -97,36 +99,10 @@ pub(super) async fn run_detach(args: DetachArgs, output: Output) -> anyhow::Resu
 
 pub(super) async fn run_apply(args: ApplyArgs, output: Output) -> anyhow::Result<ExitCode> {
     let plan = plan::read(&args.plan)?;
-    let desk = Desk::at(&plan.targets, &args.access, &args.state, output).await?;
+    let state = State::open(&args.access.reach, &args.state, output).await?;
+    let desk = state.desk(&plan.targets, args.access.rate).await?;
     let vault = desk.vault(&plan).await?;
     desk.change(plan, &vault, false, false, &args.how).await
-}
-
-pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let store = Store::open(args.state.state_dir.as_deref())?;
-    // Held to the end: nobody goes on with the run meanwhile.
-    let (run, _held) = store.resume(&args.run)?;
-    let desk = Desk::at(&run.header.plan.targets, &args.access, &args.state, output).await?;
-    let (plan, vault) = desk.plan_undo(&args.run, &run).await?;
-    desk.change(plan, &vault, args.dry_run, false, &args.how)
-        .await
-}
-
-pub(super) async fn run_resume(args: ResumeArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let store = Store::open(args.state.state_dir.as_deref())?;
-    let targets = store.read(&args.run)?.header.plan.targets;
-    let desk = Desk::at(&targets, &args.access, &args.state, output).await?;
-    // From here on nobody else goes on with it.
-    let (run, journal) = store.resume(&args.run)?;
-    let vault = desk.vault(&run.header.plan).await?;
-    desk.carry_out(&run.header.plan, &vault, &journal, &run.progress, &args.how)
-        .await
-}
-
-pub(super) fn run_runs(args: &RunsArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let store = Store::open(args.state.state_dir.as_deref())?;
-    output.result(&Runs::of(&store)?)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// All that a command on functions works with.
@@ -147,37 +123,21 @@ impl Desk {
     ) -> anyhow::Result<Self> {
         let project = args.project()?;
         let (access, targets) = (args.access(&project), args.targets(&project)?);
-        Self::with(project, access, targets, state, output).await
+        let store = open_store(state, &project, &access, output).await?;
+        Self::with(project, access, targets, store, output).await
     }
 
-    /// In the places of a plan or a run.
-    async fn at(
-        targets: &Targets,
-        args: &AccessArgs,
-        state: &StateArgs,
-        output: Output,
-    ) -> anyhow::Result<Self> {
-        let access = Access {
-            endpoint_url: args.endpoint_url.clone(),
-            profile: args.profile.clone(),
-            ..Access::default()
-        };
-        let mut targets = targets.clone();
-        targets.rates.others = args.rate.unwrap_or(targets.rates.others);
-        Self::with(Project::default(), access, targets, state, output).await
-    }
-
-    async fn with(
+    pub(super) async fn with(
         project: Project,
         access: Access,
         targets: Targets,
-        state: &StateArgs,
+        store: Store,
         output: Output,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             // Too large for the stack of every command.
             fleet: Box::pin(Fleet::open(&access, &targets)).await?,
-            store: Store::open(state.state_dir.as_deref())?,
+            store,
             output,
             project,
             targets,
@@ -202,7 +162,7 @@ impl Desk {
             choice: Choice::of(&layers(wish, &self.project)?),
             variables: settings.variables,
             overwrite: wish.overwrite.iter().cloned().collect(),
-            history: History::load(&self.store)?.changes,
+            history: History::of_all(&self.store.runs().await?).changes,
             allowed,
             extras,
         };
@@ -218,7 +178,8 @@ impl Desk {
         allowed: Allowed,
         extras: Extras,
     ) -> anyhow::Result<(Plan, Vault)> {
-        let mut history = History::load(&self.store)?;
+        let runs = self.store.runs().await?;
+        let mut history = History::of_all(&runs);
         history.unlock(&self.config().await).await;
         let wish = Wish::Detach {
             history: history.changes,
@@ -227,7 +188,7 @@ impl Desk {
             extras,
         };
         let mut plan = self.plan(selection, &wish).await;
-        plan.take_grants(&Granted::load(&self.store)?, None);
+        plan.take_grants(&Granted::of_all(&runs), None);
         match wish {
             Wish::Detach { vault, .. } => Ok((plan, vault)),
             Wish::Attach { .. } | Wish::Undo { .. } => Ok((plan, Vault::default())),
@@ -253,7 +214,7 @@ impl Desk {
     pub(super) async fn plan(&self, selection: &Selection, wish: &Wish) -> Plan {
         self.tell_where();
         let bars = PlaceBars::new(self.output.draws());
-        let sizes = Sizes::open(Some(self.store.cache("sizes.json")));
+        let sizes = Sizes::open(self.store.cache("sizes.json"));
         let targets = self.targets.clone();
         let plan = plan::make(&self.fleet, targets, selection, wish, &sizes, &bars).await;
         sizes.save();
@@ -262,8 +223,8 @@ impl Desk {
     }
 
     /// The secrets that a plan has digests of: all of them, or an error.
-    async fn vault(&self, plan: &Plan) -> anyhow::Result<Vault> {
-        let mut vault = History::load(&self.store)?.vault;
+    pub(super) async fn vault(&self, plan: &Plan) -> anyhow::Result<Vault> {
+        let mut vault = History::of_all(&self.runs().await?).vault;
         let config = self.config().await;
         for (name, source) in &plan.sources {
             vault.add(name, &source.read(&config).await?);
@@ -276,7 +237,7 @@ impl Desk {
         for (name, stored) in wanted {
             if vault.open(name, stored).is_none() {
                 let from = plan.sources.get(name).map_or_else(
-                    || "a run that is not on this machine".to_owned(),
+                    || format!("a run that is not in {}", self.store.shown()),
                     ToString::to_string,
                 );
                 anyhow::bail!(
@@ -288,7 +249,25 @@ impl Desk {
     }
 
     /// Shows the plan, asks, begins a run and carries it out.
-    async fn change(
+    pub(super) async fn change(
+        &self,
+        plan: Plan,
+        vault: &Vault,
+        dry_run: bool,
+        strict: bool,
+        how: &HowArgs,
+    ) -> anyhow::Result<ExitCode> {
+        let is_unknown = self.warns_of_unknown_runs(&plan).await?;
+        let code = Box::pin(self.change_known(plan, vault, dry_run, strict, how)).await?;
+        // A pipeline that lacks its state must not be taken for one that did its work.
+        Ok(if is_unknown && code == ExitCode::SUCCESS {
+            ExitCode::from(PARTIAL)
+        } else {
+            code
+        })
+    }
+
+    async fn change_known(
         &self,
         mut plan: Plan,
         vault: &Vault,
@@ -325,8 +304,9 @@ impl Desk {
             self.output.progress("Nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
-        let journal = self.store.create(plan.clone())?;
-        self.carry_out(&plan, vault, &journal, &Progress::default(), how)
+        self.hint_at_shared_state();
+        let journal = self.store.create(&plan).await?;
+        self.carry_out(&plan, vault, journal, &Progress::default(), how)
             .await
     }
 }

@@ -11,13 +11,13 @@ use crate::doctor::{self, Patient, State};
 use crate::fleet::Fleet;
 use crate::journal::History;
 use crate::output::Output;
-use crate::select::Literal;
+use crate::select::{Census, Literal, Selection};
 use crate::status;
 
 pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Result<ExitCode> {
     let desk = Desk::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection_or_all(&desk.project);
-    let history = History::load(&desk.store)?;
+    let history = History::of_all(&desk.store.runs().await?);
     desk.tell_where();
     let status = status::look(&desk.fleet, &selection, &history.changes).await;
     let code = if !status.is_whole() {
@@ -39,7 +39,7 @@ pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Resu
     let targets = at(args.targets, &named);
     let desk = Desk::open(&targets, &args.state, output).await?;
     let patient = find(&desk.fleet, &named).await?;
-    let history = History::load(&desk.store)?;
+    let history = History::of_all(&desk.store.runs().await?);
     output.progress(&format!("Checking {}", patient.arn()));
     let change = history.changes.get(patient.arn());
     let checkup = Box::pin(doctor::examine(&patient, change)).await;
@@ -90,9 +90,16 @@ async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Patient> {
         Some(patient) => Ok(patient),
         None if failures.is_empty() => {
             let places: Vec<String> = fleet.sites.keys().map(ToString::to_string).collect();
+            let selection = Selection {
+                functions: named.text.parse().into_iter().collect(),
+                ..Selection::default()
+            };
+            let told = Census::new(&selection).missing(fleet).await;
+            let meant = told.first().and_then(|it| it.split_once("; "));
+            let meant = meant.map_or_else(String::new, |(_, meant)| format!("; {meant}"));
             let (name, places) = (&named.text, places.join(", "));
             bail!(
-                "there is no function {name} in {places}: check the name, --regions and --accounts"
+                "there is no function {name} in {places}{meant}\ncheck the name, --regions and --accounts"
             )
         }
         None => bail!("{}", failures.join("\n")),

@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use super::runs::open_store;
 use super::{INTERRUPTED, PARTIAL, REFUSED, confirmed, has_terminal, interrupted_twice};
 use crate::cli::{
     BuildArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs, TargetArgs, UsageError,
 };
 use crate::fleet::{Fleet, Place};
-use crate::journal::Store;
 use crate::layer::prune::{self, PruneOptions};
 use crate::layer::{self, Manifest, Package, PublishOptions, Refused, Share, ZipPath};
 use crate::output::{Bar, Output, Report as _, Style, plural};
@@ -89,7 +89,7 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
         dry_run: args.dry_run,
     };
     let (interrupt, stop) = watch::channel(false);
-    let done = |place: &Place| bar.advance(place.to_string());
+    let done = |place: &Place| bar.advance(&place.to_string());
     let mut summary = tokio::select! {
         summary = layer::publish(&fleet, &options, &done, &stop) => summary,
         () = interrupted_twice(&interrupt, output) => return Ok(ExitCode::from(INTERRUPTED)),
@@ -113,7 +113,7 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
 async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
     let (fleet, bar) = open(&args.targets, &args.targets.project()?, output).await?;
     output.progress(&format!("Looking at {}", places(&fleet)));
-    let done = |place: &Place| bar.advance(place.to_string());
+    let done = |place: &Place| bar.advance(&place.to_string());
     let listed = layer::list(&fleet, args.permissions, &done).await;
     bar.clear();
     output.result(&listed)?;
@@ -135,7 +135,9 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         returns: if args.include_undoable {
             Vec::new()
         } else {
-            prune::returns(&Store::open(args.state.state_dir.as_deref())?)?
+            let access = args.targets.access(&project);
+            let store = open_store(&args.state, &project, &access, output).await?;
+            prune::returns(&store.runs().await?)
         },
     };
     let (fleet, bar) = open(&args.targets, &project, output).await?;
@@ -143,7 +145,7 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         "Looking at layers and functions in {}",
         places(&fleet)
     ));
-    let done = |place: &Place| bar.advance(place.to_string());
+    let done = |place: &Place| bar.advance(&place.to_string());
     let summary = prune::survey(&fleet, &options, SystemTime::now().into(), &done).await;
     let chosen = summary.chosen() as u64;
     if args.dry_run || chosen == 0 {

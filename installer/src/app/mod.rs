@@ -7,22 +7,27 @@ mod about;
 mod carry;
 mod fleet;
 mod inspect;
+mod interrupt;
 mod layer;
+mod runs;
+mod usage;
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use backstop_config::ProcessEnvironment;
 use clap::Parser as _;
+use interrupt::{interrupted, interrupted_twice};
 use tokio::sync::watch;
 
 use crate::aws::Access;
 use crate::cli::{Cli, Command, DemoArgs, ReplayArgs, UsageError};
 use crate::demo;
 use crate::output::{Bar, Output, plural};
-use crate::replay::{self, Archive, Filter, Observer, Target, TargetOptions};
+use crate::replay::{self, Archive, ArchiveOptions, Filter, Observer, Target, TargetOptions};
+use crate::secrets;
 
 const USAGE: u8 = 2;
 const PARTIAL: u8 = 3;
@@ -34,8 +39,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; where they cannot be printed nothing else can.
-            error.print().ok();
+            usage::print(&error);
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
@@ -58,15 +62,16 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         .build()
         .context("the runtime could not be started")?;
     let output = Output::new(cli.output, cli.quiet, cli.color);
+    runtime.spawn(interrupt::end_while_looking(output));
     match cli.command {
         Command::Layer(args) => runtime.block_on(layer::run(args.command, output)),
         Command::Plan(args) => runtime.block_on(fleet::run_plan(*args, output)),
         Command::Apply(args) => runtime.block_on(fleet::run_apply(args, output)),
         Command::Attach(args) => runtime.block_on(fleet::run_attach(*args, output)),
         Command::Detach(args) => runtime.block_on(fleet::run_detach(*args, output)),
-        Command::Undo(args) => runtime.block_on(fleet::run_undo(args, output)),
-        Command::Resume(args) => runtime.block_on(fleet::run_resume(args, output)),
-        Command::Runs(args) => fleet::run_runs(&args, output),
+        Command::Undo(args) => runtime.block_on(runs::run_undo(args, output)),
+        Command::Resume(args) => runtime.block_on(runs::run_resume(args, output)),
+        Command::Runs(args) => runtime.block_on(runs::run_runs(args, output)),
         Command::Status(args) => runtime.block_on(inspect::run_status(*args, output)),
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
@@ -77,9 +82,14 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode> {
+    let (url, is_typed) = match (&args.to, &args.url_file) {
+        (_, Some(path)) => (secrets::address(path)?, false),
+        (to, None) => (to.clone().unwrap_or_default(), true),
+    };
     let target = Target::resolve(
         &TargetOptions {
-            url: &args.to,
+            url: &url,
+            is_typed,
             format: args.format.as_str(),
             token_file: args.token_file.as_deref(),
             header_file: args.header_file.as_deref(),
@@ -90,10 +100,19 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
         endpoint_url: args.endpoint_url,
         profile: args.profile,
         region: args.region,
-        credentials: None,
     };
-    access.check()?;
-    let archive = Archive::new(access.s3().await, args.from, args.expected_bucket_owner);
+    access.check().await?;
+    if is_typed && url.contains('?') {
+        output.progress(
+            "The query of --to is not shown, but others on this machine can see what was typed: where it \
+             holds a key, give the address with --url-file",
+        );
+    }
+    let options = ArchiveOptions {
+        expected_owner: args.expected_bucket_owner,
+        requester_pays: args.request_payer.is_some(),
+    };
+    let archive = Archive::new(access.s3().await?, args.from, options);
     let options = replay::Options {
         filter: Filter {
             functions: args.function,
@@ -122,7 +141,7 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
     };
     progress.0.clear();
     let summary = summary?;
-    if summary.objects + summary.objects_filtered + summary.objects_broken == 0 {
+    if summary.is_empty() {
         output.progress(&format!(
             "There is no object below {shown}: check the bucket and the prefix"
         ));
@@ -146,20 +165,7 @@ impl Observer for ReplayProgress {
 
     fn object_done(&self, total: &replay::Summary) {
         let done = total.sent + total.would_send;
-        self.0.advance(plural(done, "record"));
-    }
-}
-
-/// Tells of the first Ctrl-C, and resolves at the second one.
-async fn interrupted_twice(interrupt: &watch::Sender<bool>, output: Output) {
-    for already in [false, true] {
-        if tokio::signal::ctrl_c().await.is_err() {
-            return std::future::pending().await;
-        }
-        if !already {
-            output.progress("Interrupted: finishing what is under way; once more to stop at once");
-            interrupt.send_replace(true);
-        }
+        self.0.advance(&plural(done, "record"));
     }
 }
 
@@ -184,10 +190,11 @@ async fn run_demo(args: DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
     let summary = tokio::select! {
         summary = demo::run(&options, &view) => Some(summary),
         // Dropping the demo kills the extension and closes every port.
-        Ok(()) = tokio::signal::ctrl_c() => None,
+        () = interrupted() => None,
     };
     view.clear();
     let Some(summary) = summary.transpose()? else {
+        output.progress("Interrupted");
         return Ok(ExitCode::from(INTERRUPTED));
     };
     output.result(&summary)?;
@@ -210,9 +217,7 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
             "there is no terminal to ask on: give --yes, or --dry-run to see what would be done";
         return Err(UsageError(problem.to_owned()).into());
     }
-    let mut asked = std::io::stderr();
-    write!(asked, "{question} Only `yes` goes on: ")?;
-    asked.flush()?;
+    Output::prompt(&format!("{question} Only `yes` goes on: "))?;
     let mut answer = String::new();
     std::io::stdin()
         .lock()

@@ -216,5 +216,5 @@ impl Goal<'_> {
 
 /// What names the moving of an alias among the steps of a run.
 pub(super) fn alias_key(arn: &str, alias: &str) -> String {
-    format!("{arn}#alias={alias}")
+    Step::alias_key(arn, alias)
 }

@@ -62,6 +62,6 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// Whether a step was done before the run was taken up again.
     fn is_done(&self, key: &str) -> bool {
-        (self.progress.get(key)).is_some_and(|state| state.is_done)
+        self.progress.is_done(key)
     }
 }

@@ -7,11 +7,10 @@ use std::time::{Duration, SystemTime};
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 
-use super::aliases::alias_key;
 use super::errors::{self, ByFunction, Finding, Window};
 use super::function::{Outcome, Work};
 use super::grants;
-use super::versions::{Beside, version_key};
+use super::versions::Beside;
 use super::waves::{self, Wave};
 use super::{Context, Rise, Summary};
 use crate::fleet::Place;
@@ -293,11 +292,7 @@ impl Run<'_> {
 
 /// Whether all steps of a function were done before.
 fn is_done(context: &Context<'_>, extras: &Extras, planned: &Planned) -> bool {
-    let back = planned.alias.as_ref().map(|back| &back.alias);
-    let alias = extras.move_alias.as_ref().or(back);
-    (planned.change.is_none() || context.is_done(&planned.arn))
-        && (!extras.publish_version || context.is_done(&version_key(&planned.arn)))
-        && alias.is_none_or(|alias| context.is_done(&alias_key(&planned.arn, alias)))
+    context.progress.has_all(extras, planned)
 }
 
 /// Functions under way at the same time, in each place: what the rate allows within some seconds.

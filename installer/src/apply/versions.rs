@@ -197,8 +197,7 @@ impl Beside {
 
 /// What names the publishing of a version among the steps of a run.
 pub(super) fn version_key(arn: &str) -> String {
-    let arn = arn.to_owned();
-    Step::Version { arn }.key()
+    Step::version_key(arn)
 }
 
 /// Whether it may go well the next time.

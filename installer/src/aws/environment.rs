@@ -1,9 +1,11 @@
-//! What the environment says of endpoints and certificate authorities, for the command's own calls.
+//! What the environment says of endpoints, proxies and certificate authorities, for the command's own
+//! calls.
 //!
 //! Invariant: a variable that the SDKs would ignore or fail on later is refused at once, by the rules
 //! and in the words of the extension. Must not: show a password, a query or what is in a file.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use aws_config::SdkConfig;
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
@@ -13,10 +15,19 @@ use backstop_sinks::authorities;
 use base64::Engine as _;
 
 use crate::cli::UsageError;
+use crate::files;
 
 const BUNDLE: &str = "AWS_CA_BUNDLE";
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
-const JUDGED: [&str; 5] = [
+const JUDGED: [&str; 13] = [
+    "https_proxy",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "HTTP_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
     ENDPOINT,
     "AWS_ENDPOINT_URL_S3",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
@@ -24,8 +35,13 @@ const JUDGED: [&str; 5] = [
     "AWS_USE_FIPS_ENDPOINT",
 ];
 
-/// Refuses what cannot be honoured. `typed` is the endpoint of the command line.
-pub(super) fn check(environment: &impl Strings, typed: Option<&str>) -> Result<(), UsageError> {
+/// Refuses what cannot be honoured. `typed` is the endpoint of the command line, `profile` the file of
+/// authorities that the profile names.
+pub(super) fn check(
+    environment: &impl Strings,
+    typed: Option<&str>,
+    profile: Option<&str>,
+) -> Result<(), UsageError> {
     let mut strings: BTreeMap<String, String> = JUDGED
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), environment.get(name)?)))
@@ -40,7 +56,7 @@ pub(super) fn check(environment: &impl Strings, typed: Option<&str>) -> Result<(
     let (_, errors) = Settings::resolve(&strings);
     let mut wrong: Vec<String> = errors
         .iter()
-        .filter(|error| error.variable().starts_with("AWS_"))
+        .filter(|error| JUDGED.contains(&error.variable()))
         .map(|error| {
             let message = error.message();
             let message = message.rsplit_once("; ").map_or(message, |(rest, _)| rest);
@@ -53,7 +69,7 @@ pub(super) fn check(environment: &impl Strings, typed: Option<&str>) -> Result<(
             }
         })
         .collect();
-    wrong.extend(bundle(environment).err());
+    wrong.extend(bundle(environment, profile).err());
     if wrong.is_empty() {
         Ok(())
     } else {
@@ -61,11 +77,12 @@ pub(super) fn check(environment: &impl Strings, typed: Option<&str>) -> Result<(
     }
 }
 
-/// The authorities of `AWS_CA_BUNDLE` besides those of the system.
-pub(super) fn tls(environment: &impl Strings) -> TlsContext {
+/// The authorities of `AWS_CA_BUNDLE`, or else of the profile's file, besides those of the system, which
+/// `SSL_CERT_FILE` replaces.
+pub(super) fn tls(environment: &impl Strings, profile: Option<&str>) -> TlsContext {
     let mut store = TrustStore::default();
     // What is wrong with it was reported before; without it nothing more is trusted than before.
-    for certificate in bundle(environment).unwrap_or_default() {
+    for certificate in bundle(environment, profile).unwrap_or_default() {
         store = store.with_pem_certificate(pem(&certificate));
     }
     // It fails for nothing but a store that is not there.
@@ -75,16 +92,19 @@ pub(super) fn tls(environment: &impl Strings) -> TlsContext {
         .unwrap_or_else(|_| TlsContext::default())
 }
 
-fn bundle(environment: &impl Strings) -> Result<Vec<Vec<u8>>, String> {
-    let path = environment.get(BUNDLE).unwrap_or_default();
+fn bundle(environment: &impl Strings, profile: Option<&str>) -> Result<Vec<Vec<u8>>, String> {
+    let set = environment.get(BUNDLE).filter(|it| !it.trim().is_empty());
+    let (name, path) = match (&set, profile) {
+        (Some(set), _) => (BUNDLE, set.as_str()),
+        (None, Some(profile)) => ("ca_bundle", profile),
+        (None, None) => return Ok(Vec::new()),
+    };
     let path = path.trim();
-    if path.is_empty() {
-        return Ok(Vec::new());
-    }
-    let bytes = std::fs::read(path).map_err(|error| format!("{BUNDLE}={path}: {error}"))?;
+    let bytes = files::bytes(Path::new(path), files::SMALL);
+    let bytes = bytes.map_err(|error| format!("{name}={path}: {error:#}"))?;
     let found = authorities(&bytes);
     if found.is_empty() {
-        return Err(format!("{BUNDLE}={path}: it holds no certificate"));
+        return Err(format!("{name}={path}: it holds no certificate"));
     }
     Ok(found)
 }
@@ -118,7 +138,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        match check(&environment, typed) {
+        match check(&environment, typed, None) {
             Ok(()) => String::new(),
             Err(UsageError(message)) => message,
         }
@@ -162,13 +182,34 @@ mod tests {
     fn a_bundle_that_cannot_be_used_is_named() {
         let missing = refused(&[("AWS_CA_BUNDLE", "/nonexistent.pem")], None);
         assert!(
-            missing.starts_with("AWS_CA_BUNDLE=/nonexistent.pem: No such file"),
+            missing
+                .starts_with("AWS_CA_BUNDLE=/nonexistent.pem: /nonexistent.pem cannot be read: No"),
             "{missing}"
         );
         assert_eq!(
             refused(&[("AWS_CA_BUNDLE", "/dev/null")], None),
-            "AWS_CA_BUNDLE=/dev/null: it holds no certificate"
+            "AWS_CA_BUNDLE=/dev/null: /dev/null is a device, not a file: give the path of a file"
         );
         assert_eq!(refused(&[("AWS_CA_BUNDLE", " ")], None), "");
+        let empty = tempfile::NamedTempFile::new().expect("a file");
+        let path = empty.path().display().to_string();
+        let of_profile = check(&BTreeMap::<String, String>::new(), None, Some(&path));
+        assert_eq!(
+            of_profile.err().map(|it| it.0),
+            Some(format!("ca_bundle={path}: it holds no certificate"))
+        );
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_refused_and_not_gone_round() {
+        assert_eq!(
+            refused(&[("HTTPS_PROXY", "socks5://me:hunter2@proxy:1080")], None),
+            "HTTPS_PROXY is \"***\": SOCKS is not supported; give an http:// or https:// proxy"
+        );
+        let good = [
+            ("https_proxy", "http://me:hunter2@proxy:3128"),
+            ("NO_PROXY", "10.0.0.0/8"),
+        ];
+        assert_eq!(refused(&good, None), "");
     }
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 
+/// No service asks for more in earnest, and no clock can add what a header may say.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
+
 /// A call that failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{what}: {reason}{}", advice(self))]
@@ -99,7 +102,7 @@ impl Failure {
         let retry_after = response
             .and_then(|response| response.headers().get("retry-after"))
             .and_then(|seconds| seconds.parse().ok())
-            .map(Duration::from_secs);
+            .map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER));
         let reason = reason(error);
         Self {
             what: what.to_owned(),
@@ -119,6 +122,13 @@ impl Failure {
             kind,
             retry_after: None,
         }
+    }
+
+    /// With what may be the cause.
+    #[must_use]
+    pub fn with(mut self, hint: &str) -> Self {
+        self.reason = format!("{}; {hint}", self.reason);
+        self
     }
 
     /// The error's code, where the service gave one.
@@ -148,6 +158,8 @@ where
         (Some(code), None, _) => code.to_owned(),
         // Not in the service's form: a proxy's page, or nothing. What it says is not shown.
         (None, _, Some(status @ 300..)) => format!("status {status} without a code of AWS"),
+        // A parser's words quote what it cannot read: names, keys, a whole listing.
+        (None, _, Some(status)) => format!("the answer (status {status}) cannot be read"),
         (None, ..) => chain(error),
     }
 }
@@ -217,7 +229,8 @@ mod tests {
         let failure = Failure::of("reading", &error);
         assert_eq!(failure.kind, Kind::Unanswered);
         assert!(!failure.to_string().contains("hunter2"), "{failure}");
-        assert!(failure.to_string().contains("cut off"), "{failure}");
+        let told = "reading: the answer (status 200) cannot be read";
+        assert!(failure.to_string().starts_with(told), "{failure}");
     }
 
     fn http_status(code: u16) -> aws_smithy_runtime_api::http::StatusCode {

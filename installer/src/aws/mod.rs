@@ -7,6 +7,9 @@
 
 mod environment;
 mod failure;
+mod http;
+mod listing;
+mod place;
 
 use std::time::Duration;
 
@@ -17,17 +20,20 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_http_client::tls;
 use backstop_config::{ProcessEnvironment, S3Endpoint};
 use backstop_delivery::RegionName;
 pub use failure::{Failure, Kind, chain};
+pub use listing::Marker;
+pub use place::{NO_REGION, check_region, is_known_region, region_meant};
 
 use crate::cli::UsageError;
 
-/// The region where nothing names one; what the AWS tools assume for S3.
-const DEFAULT_REGION: &str = "us-east-1";
+/// What requests are signed for where nothing names a region, and it is not one of AWS that is asked.
+const SIGNED_FOR: &str = "us-east-1";
+/// How long S3 may take to begin its answer.
+const S3_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How to reach AWS.
 #[derive(Debug, Clone, Default)]
@@ -38,23 +44,36 @@ pub struct Access {
     pub profile: Option<String>,
     /// The region, over whatever the environment and the profile say.
     pub region: Option<String>,
-    /// Credentials to use instead of those of the environment: for the demo's own server.
-    pub credentials: Option<Credentials>,
 }
 
 impl Access {
-    /// Refuses what the environment or the command line says of endpoints and authorities, where it
-    /// cannot be honoured.
-    pub fn check(&self) -> Result<(), UsageError> {
-        environment::check(&ProcessEnvironment, self.endpoint_url.as_deref())
+    /// Refuses what the environment or the command line says of endpoints, proxies, authorities, profiles
+    /// and regions, where it cannot be honoured.
+    pub async fn check(&self) -> Result<(), UsageError> {
+        let profile = place::profile(self.profile.as_deref(), &ProcessEnvironment).await?;
+        environment::check(
+            &ProcessEnvironment,
+            self.endpoint_url.as_deref(),
+            profile.ca_bundle.as_deref(),
+        )?;
+        self.region.as_deref().map_or(Ok(()), check_region)
     }
 
     /// An S3 client.
-    pub async fn s3(&self) -> aws_sdk_s3::Client {
-        let shared = self.load().await;
+    pub async fn s3(&self) -> anyhow::Result<aws_sdk_s3::Client> {
+        let mut shared = self.shared(S3_TIMEOUT).await;
         // What is typed is preferred to AWS_ENDPOINT_URL_S3.
         let typed = self.endpoint_url.as_deref().map(S3Endpoint::new);
-        s3_at(&shared, typed.or_else(|| environment::s3_endpoint(&shared)))
+        let endpoint = typed.or_else(|| environment::s3_endpoint(&shared));
+        match shared.region() {
+            Some(region) => check_region(region.as_ref())?,
+            None if endpoint.is_some() => {
+                let region = Region::from_static(SIGNED_FOR);
+                shared = shared.into_builder().region(region).build();
+            }
+            None => return Err(UsageError(NO_REGION.to_owned()).into()),
+        }
+        Ok(s3_at(&shared, endpoint))
     }
 
     /// An error with what to do, where credentials are to come from a sign-in that is not there.
@@ -77,51 +96,66 @@ impl Access {
         anyhow::anyhow!("{told}\nsign in: aws sso login{profile}")
     }
 
-    /// What clients of any service are built from; a call that is not answered in time is given up.
+    /// What clients of any service are built from; a call that is not answered in time is given up. It has
+    /// no region where none is set.
     pub async fn shared(&self, timeout: Duration) -> SdkConfig {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(timeout.min(Duration::from_secs(10)))
             .operation_attempt_timeout(timeout)
             .build();
-        let mut shared = self.load().await.into_builder();
-        if let Some(endpoint_url) = &self.endpoint_url {
-            shared = shared.endpoint_url(endpoint_url);
-        }
+        let shared = self.load().await.into_builder();
         shared.timeout_config(timeouts).build()
     }
 
     async fn load(&self) -> SdkConfig {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(
-                tls::rustls_provider::CryptoMode::Ring,
-            ))
-            .tls_context(environment::tls(&ProcessEnvironment))
-            .build_https();
+        let profile = place::profile(self.profile.as_deref(), &ProcessEnvironment).await;
+        let bundle = profile.unwrap_or_default().ca_bundle;
+        let trust = environment::tls(&ProcessEnvironment, bundle.as_deref());
+        let http = http::client(&ProcessEnvironment, trust);
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
         if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
         }
-        if let Some(credentials) = &self.credentials {
-            loader = loader.credentials_provider(credentials.clone());
-        }
         if let Some(region) = &self.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        let mut config = loader.load().await;
-        if config.region().is_none() {
-            let region = Region::new(DEFAULT_REGION);
-            config = config.into_builder().region(region).build();
+        if let Some(endpoint_url) = &self.endpoint_url {
+            // Set here it is preferred to those of the environment and of the profile, for each service too.
+            loader = loader.endpoint_url(endpoint_url);
         }
+        let config = loader.load().await;
         match &self.profile {
-            Some(profile) if self.credentials.is_none() => with_profile(config, profile, http),
-            _ => config,
+            Some(profile) => with_profile(config, profile, http),
+            None => config,
         }
     }
 }
 
+/// An S3 client of a server on this machine, of which no variable and no file says anything.
+pub fn s3_of_our_own(
+    endpoint: &str,
+    region: &'static str,
+    credentials: Credentials,
+) -> aws_sdk_s3::Client {
+    let endpoint = S3Endpoint::new(endpoint);
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http::direct())
+        .region(Region::from_static(region))
+        .credentials_provider(credentials)
+        .endpoint_url(endpoint.url)
+        .force_path_style(endpoint.path_style)
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
 /// With the credentials of a profile that was typed: it goes before keys in the environment, as it does
 /// for the AWS tools.
-fn with_profile(config: SdkConfig, profile: &str, http: SharedHttpClient) -> SdkConfig {
+fn with_profile(
+    config: SdkConfig,
+    profile: &str,
+    http: aws_sdk_s3::config::SharedHttpClient,
+) -> SdkConfig {
     let provider = ProviderConfig::default()
         .with_region(config.region().cloned())
         .with_http_client(http);
@@ -146,7 +180,8 @@ fn s3_at(shared: &SdkConfig, endpoint: Option<S3Endpoint>) -> aws_sdk_s3::Client
             .force_path_style(endpoint.path_style),
         None => config,
     };
-    aws_sdk_s3::Client::from_conf(config.build())
+    // An access point's ARN says itself where it is.
+    aws_sdk_s3::Client::from_conf(config.use_arn_region(true).build())
 }
 
 /// Where a partition has its global services: organisations, accounts, IAM.
@@ -163,14 +198,26 @@ pub fn explain<E>(what: &str, error: &SdkError<E, HttpResponse>) -> anyhow::Erro
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
+    let denied = "the role needs s3:ListBucket on the bucket, s3:GetObject on its objects, and \
+                  kms:Decrypt where they are encrypted with a key of yours; --expected-bucket-owner, \
+                  where it is given, has to own the bucket; a bucket whose requester pays needs \
+                  --request-payer requester";
+    explain_with(what, error, denied)
+}
+
+/// The same, with what to do where S3 denies it.
+pub fn explain_with<E>(
+    what: &str,
+    error: &SdkError<E, HttpResponse>,
+    denied: &'static str,
+) -> anyhow::Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
     let code = error.code();
     let advice = match (code, error) {
         (Some("NoSuchBucket"), _) => "check the bucket's name and the account of --profile",
-        (Some("AccessDenied" | "AllAccessDisabled"), _) => {
-            "the role needs s3:ListBucket on the bucket, s3:GetObject on its objects, and \
-             kms:Decrypt where they are encrypted with a key of yours; --expected-bucket-owner, \
-             where it is given, has to own the bucket"
-        }
+        (Some("AccessDenied" | "AllAccessDisabled"), _) => denied,
         (Some("ExpiredToken" | "ExpiredTokenException" | "InvalidToken"), _) => {
             "sign in again: the credentials have expired"
         }
@@ -214,7 +261,7 @@ where
 }
 
 /// The region of the bucket, where S3 names it in an error.
-fn bucket_region<E>(error: &SdkError<E, HttpResponse>) -> Option<RegionName> {
+pub fn bucket_region<E>(error: &SdkError<E, HttpResponse>) -> Option<RegionName> {
     let headers = error.raw_response()?.headers();
     RegionName::parse(headers.get("x-amz-bucket-region")?)
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{ExtraArgs, GrantArgs, SelectArgs, TargetArgs, UsageError, WaveArgs};
+use super::{
+    AccessArgs, ExtraArgs, GrantArgs, ReachArgs, SelectArgs, StateArgs, TargetArgs, UsageError,
+    WaveArgs,
+};
 use crate::plan::{Allowed, Reason};
 use crate::project::Project;
 use crate::settings::Said;
@@ -80,19 +83,6 @@ pub struct HowArgs {
     /// In waves.
     #[command(flatten)]
     pub waves: WaveArgs,
-}
-
-/// Where runs are kept.
-#[derive(Debug, Clone, Args)]
-pub struct StateArgs {
-    /// Where runs are kept [default: `$XDG_STATE_HOME/backstop`, or `~/.local/state/backstop`]
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "BACKSTOP_STATE_DIR",
-        display_order = 820
-    )]
-    pub state_dir: Option<PathBuf>,
 }
 
 /// Show what attaching would change, function by function, and change nothing
@@ -225,7 +215,7 @@ pub struct AttachArgs {
 
 /// Take the layer and its settings off functions: plan, ask, apply
 ///
-/// Where this machine's runs tell what was there before, that is put back; elsewhere every layer of
+/// Where the runs of the state tell what was there before, that is put back; elsewhere every layer of
 /// ours and every variable `BACKSTOP_…` is taken away.
 #[derive(Debug, Args)]
 #[command(after_help = CHANGE_CODES)]
@@ -270,8 +260,12 @@ pub struct DetachArgs {
 #[command(after_help = CHANGE_CODES)]
 pub struct UndoArgs {
     /// The run, as `backstop runs` lists it
-    #[arg(value_name = "RUN")]
-    pub run: String,
+    #[arg(value_name = "RUN", required_unless_present = "last")]
+    pub run: Option<String>,
+
+    /// The newest run that undid none and was not undone
+    #[arg(long, conflicts_with = "run", display_order = 499)]
+    pub last: bool,
 
     /// Show what would be put back, and change nothing
     #[arg(long, display_order = 500)]
@@ -311,29 +305,20 @@ pub struct ResumeArgs {
     pub state: StateArgs,
 }
 
-/// List the runs on this machine
+/// List the runs, or show the functions of one
 #[derive(Debug, Args)]
 pub struct RunsArgs {
+    /// Show what became of each function of this run
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+
+    /// How to get to runs in S3.
+    #[command(flatten)]
+    pub reach: ReachArgs,
+
     /// Where runs are kept.
     #[command(flatten)]
     pub state: StateArgs,
-}
-
-/// How to get to places that a plan or a run names.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Where")]
-pub struct AccessArgs {
-    /// The profile of the AWS configuration, SSO profiles too
-    #[arg(long, value_name = "NAME", display_order = 801)]
-    pub profile: Option<String>,
-
-    /// Another endpoint than AWS's own, for all services
-    #[arg(long, value_name = "URL", display_order = 814)]
-    pub endpoint_url: Option<String>,
-
-    /// Lambda calls a second in each account and region [default: as planned]
-    #[arg(long, value_name = "N", value_parser = super::targets::rate, display_order = 811)]
-    pub rate: Option<f64>,
 }
 
 const PLAN_EXAMPLES: &str = "\

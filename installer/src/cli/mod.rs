@@ -10,6 +10,7 @@ mod doctor;
 mod fleet;
 mod layer;
 mod replay;
+mod state;
 mod status;
 mod targets;
 mod waves;
@@ -21,11 +22,12 @@ pub use besides::{ExtraArgs, GrantArgs};
 pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
 pub use fleet::{
-    AccessArgs, AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, ResumeArgs,
-    RunsArgs, StateArgs, UndoArgs, WishArgs,
+    AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, ResumeArgs, RunsArgs,
+    UndoArgs, WishArgs,
 };
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
 pub use replay::{FormatName, ReplayArgs};
+pub use state::{AccessArgs, ReachArgs, StateArgs};
 pub use status::StatusArgs;
 pub use targets::{SelectArgs, TargetArgs};
 pub use waves::WaveArgs;
@@ -88,7 +90,7 @@ pub enum Command {
     Undo(UndoArgs),
     /// Go on with a run
     Resume(ResumeArgs),
-    /// List the runs on this machine
+    /// List the runs, or show the functions of one
     Runs(RunsArgs),
     /// Show which functions have the layer, which release of it, and what has changed since
     Status(Box<StatusArgs>),

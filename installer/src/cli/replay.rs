@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::glob::Glob;
 use crate::replay::{Location, Moment};
@@ -10,21 +10,25 @@ use crate::replay::{Location, Moment};
 /// Send what is in the archive to a primary
 ///
 /// Reads every object below the prefix, those that the extension wrote and those that Firehose
-/// delivered, and posts the records with the ids they had at first. A record that is in the archive
-/// twice is sent once.
+/// delivered, and posts the records as they are. A record that is in the archive twice is sent once; where
+/// two records have one id and differ, both are sent and told.
 ///
 /// The token of the primary is read from --token-file, or else from the
 /// environment variable `BACKSTOP_PRIMARY_TOKEN`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file"]))]
 pub struct ReplayArgs {
-    /// Where the archive is
+    /// Where the archive is: a bucket or an access point, and the prefix, a folder in it, or one object
     #[arg(long, value_name = "S3_URL")]
     pub from: Location,
 
     /// Where to send the records: https, or http for loopback hosts
     #[arg(long, value_name = "URL")]
-    pub to: String,
+    pub to: Option<String>,
+
+    /// A file that holds the address, where that holds a key; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub url_file: Option<PathBuf>,
 
     /// The form of a batch
     #[arg(long, value_enum, default_value_t)]
@@ -70,6 +74,10 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "ACCOUNT_ID", value_parser = account)]
     pub expected_bucket_owner: Option<String>,
 
+    /// Pay for the requests, where the bucket's owner has that so
+    #[arg(long, value_name = "WHO", value_parser = ["requester"])]
+    pub request_payer: Option<String>,
+
     /// The S3 endpoint, where it is not the one of AWS
     #[arg(long, value_name = "URL")]
     pub endpoint_url: Option<String>,
@@ -78,7 +86,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
 
-    /// The region of the bucket
+    /// The region of the bucket [default: that of the environment or the profile]
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::UsageError;
 use crate::aws::Access;
+use crate::files;
 use crate::fleet::{Accounts, Rates, Regions, Role, Targets};
 use crate::project::{FILE_NAME, Project};
 use crate::select::{Pattern, Selection, TagFilter};
@@ -140,7 +140,6 @@ impl TargetArgs {
             endpoint_url: self.endpoint_url.clone(),
             profile: (self.profile.clone()).or_else(|| project.targets.profile.clone()),
             region: None,
-            credentials: None,
         }
     }
 
@@ -195,8 +194,7 @@ impl TargetArgs {
         }
         let mut accounts = listed.clone();
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("{} cannot be read", path.display()))?;
+            let text = files::text(path, files::SMALL)?;
             let lines = text.lines().map(|line| {
                 let line = line.split('#').next().unwrap_or_default();
                 line.trim().to_owned()
@@ -228,13 +226,9 @@ impl SelectArgs {
         Ok(selection)
     }
 
-    /// The same, and every function where nothing is said: for what changes nothing.
+    /// The same, and every function where nothing is said, though there be none: for what changes nothing.
     pub fn selection_or_all(&self, project: &Project) -> Selection {
-        let selection = self.said(project);
-        Selection {
-            all: selection.all || selection.is_empty(),
-            ..selection
-        }
+        self.said(project)
     }
 
     fn said(&self, project: &Project) -> Selection {

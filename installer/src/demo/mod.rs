@@ -20,7 +20,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use backstop_config::{ProcessEnvironment, Strings};
 use backstop_testkit::traffic::Traffic;
 use backstop_testkit::{Fault, Invocation, Outcome, ShutdownReason, ShutdownReport};
 use tokio::sync::watch;
@@ -80,7 +79,6 @@ struct Run {
 
 /// Runs the demo.
 pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
-    check_proxy(&ProcessEnvironment)?;
     if let Some(directory) = &options.keep {
         check_empty(directory)?;
     }
@@ -108,7 +106,7 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
     ));
     let (_keep_going, stop) = watch::channel(false);
     let replayed = replay::run(
-        stage.archive().await,
+        stage.archive(),
         stage.target()?,
         replay::Options::default(),
         &(),
@@ -193,27 +191,6 @@ async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result
         }
     }
     Ok(run)
-}
-
-/// The replay's client honours a proxy, which could not reach this machine's loopback.
-fn check_proxy(environment: &impl Strings) -> anyhow::Result<()> {
-    let set = |name: &&str| environment.get(name).is_some_and(|text| !text.is_empty());
-    let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
-        .into_iter()
-        .find(set);
-    let without = ["NO_PROXY", "no_proxy"]
-        .into_iter()
-        .find_map(|name| environment.get(name))
-        .unwrap_or_default();
-    let is_excepted = without
-        .split(',')
-        .any(|entry| entry.trim() == "*" || entry.trim().starts_with("127.0.0."));
-    match proxy {
-        Some(name) if !is_excepted => {
-            anyhow::bail!("{name} is set, and the demo talks to 127.0.0.1: set NO_PROXY=127.0.0.1")
-        }
-        Some(_) | None => Ok(()),
-    }
 }
 
 /// What an earlier demo left must not be counted as this one's.

@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::Options;
 use super::reconcile::Arrivals;
-use crate::aws::Access;
-use crate::replay::{Archive, Location, Target, TargetOptions};
+use crate::aws::s3_of_our_own;
+use crate::replay::{Archive, ArchiveOptions, Location, Target, TargetOptions};
 
 const PREFIX: &str = "backstop";
 const STREAM: &str = "backstop-demo";
@@ -90,25 +90,17 @@ impl Stage {
         })
     }
 
-    /// The archive, as `backstop replay` would be pointed at it.
-    pub(super) async fn archive(&self) -> Archive {
-        let access = Access {
-            endpoint_url: Some(self.s3.endpoint()),
-            region: Some(REGION.to_owned()),
-            credentials: Some(Credentials::new(
-                self.s3.access_key(),
-                self.s3.secret_key(),
-                None,
-                None,
-                "demo",
-            )),
-            ..Access::default()
-        };
+    /// The archive, as `backstop replay` would be pointed at it. Nothing of the environment holds here: it
+    /// is about AWS, and the demo must not reach for that.
+    pub(super) fn archive(&self) -> Archive {
+        let (key, secret) = (self.s3.access_key(), self.s3.secret_key());
+        let credentials = Credentials::new(key, secret, None, None, "demo");
+        let client = s3_of_our_own(&self.s3.endpoint(), REGION, credentials);
         let location = Location {
             bucket: self.s3.bucket().to_owned(),
             prefix: PREFIX.to_owned(),
         };
-        Archive::new(access.s3().await, location, None)
+        Archive::new(client, location, ArchiveOptions::default())
     }
 
     /// The intake, as `backstop replay` would be pointed at it.

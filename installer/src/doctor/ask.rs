@@ -5,7 +5,7 @@ use aws_sdk_lambda::types::CodeSigningPolicy;
 use futures_util::future::join_all;
 
 use super::sinks::{Decided, Need};
-use crate::aws::{Failure, Kind};
+use crate::aws::{Failure, Kind, Marker};
 use crate::fleet::Site;
 use crate::grants;
 use crate::plan;
@@ -87,7 +87,7 @@ pub(super) async fn published(site: &Site, function: &Function) -> Result<Publis
 }
 
 async fn versions(site: &Site, name: &str) -> Result<Vec<(String, Vec<String>)>, Failure> {
-    let (lambda, mut marker) = (&site.lambda, None::<String>);
+    let (lambda, mut marker) = (&site.lambda, Marker::default());
     let mut versions = Vec::new();
     loop {
         let page = lambda
@@ -96,7 +96,7 @@ async fn versions(site: &Site, name: &str) -> Result<Vec<(String, Vec<String>)>,
                     .client()
                     .list_versions_by_function()
                     .function_name(name))
-                .set_marker(marker.clone())
+                .set_marker(marker.current())
                 .send()
             })
             .await?;
@@ -108,22 +108,21 @@ async fn versions(site: &Site, name: &str) -> Result<Vec<(String, Vec<String>)>,
                 versions.push((number.to_owned(), layers.map(str::to_owned).collect()));
             }
         }
-        marker = next(page.next_marker());
-        if marker.is_none() {
+        if !marker.advance("listing the function's versions", page.next_marker())? {
             return Ok(versions);
         }
     }
 }
 
 async fn provisioned(site: &Site, name: &str) -> Result<Vec<String>, Failure> {
-    let (lambda, mut marker) = (&site.lambda, None::<String>);
+    let (lambda, mut marker) = (&site.lambda, Marker::default());
     let mut qualifiers = Vec::new();
     loop {
         let page = lambda
             .read("listing the function's provisioned concurrency", || {
                 (lambda.client().list_provisioned_concurrency_configs())
                     .function_name(name)
-                    .set_marker(marker.clone())
+                    .set_marker(marker.current())
                     .send()
             })
             .await?;
@@ -131,15 +130,13 @@ async fn provisioned(site: &Site, name: &str) -> Result<Vec<String>, Failure> {
         let arns = arns.filter_map(|config| config.function_arn());
         let ends = arns.filter_map(|arn| arn.rsplit(':').next());
         qualifiers.extend(ends.map(str::to_owned));
-        marker = next(page.next_marker());
-        if marker.is_none() {
+        if !marker.advance(
+            "listing the function's provisioned concurrency",
+            page.next_marker(),
+        )? {
             return Ok(qualifiers);
         }
     }
-}
-
-fn next(marker: Option<&str>) -> Option<String> {
-    marker.filter(|it| !it.is_empty()).map(str::to_owned)
 }
 
 /// Asks IAM what the execution role may.

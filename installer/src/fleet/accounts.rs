@@ -11,7 +11,8 @@ use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Access, Failure, chain, global_region};
+use crate::aws::{Access, Failure, Kind, chain, global_region, is_known_region, region_meant};
+use crate::cli::UsageError;
 
 const SESSION_NAME: &str = "backstop";
 
@@ -59,7 +60,14 @@ pub(super) async fn caller(access: &Access, base: &SdkConfig) -> anyhow::Result<
         .send()
         .await
         .map_err(|error| {
-            access.advised(Failure::of("asking who the credentials belong to", &error))
+            let failure = Failure::of("asking who the credentials belong to", &error);
+            let region = base.region().map(ToString::to_string).unwrap_or_default();
+            if failure.kind == Kind::Unanswered && !is_known_region(&region) {
+                let meant = region_meant(&region, []);
+                let hint = format!("is there a region {region}?{meant}");
+                return UsageError(failure.with(&hint).to_string()).into();
+            }
+            access.advised(failure)
         })?;
     let arn = identity.arn().unwrap_or_default();
     Ok(Caller {

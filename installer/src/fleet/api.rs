@@ -14,7 +14,7 @@ use backstop_delivery::{Backoff, Jitter};
 use tokio::time::Instant;
 
 use super::pace::Pace;
-use crate::aws::{Failure, Kind};
+use crate::aws::{Failure, Kind, is_known_region, region_meant};
 
 /// For so long a throttled call is tried again: a deployment's burst is over by then.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -38,6 +38,8 @@ pub struct Api {
     others: Pace,
     backoff: Backoff,
     jitter: Jitter,
+    /// What may be wrong where nothing answers: a region that this release does not know.
+    hint: Option<String>,
 }
 
 impl Api {
@@ -46,6 +48,11 @@ impl Api {
         config: &SdkConfig,
         rates: Rates,
     ) -> Result<Self, backstop_delivery::InvalidBackoff> {
+        let hint = config
+            .region()
+            .map(ToString::to_string)
+            .filter(|region| !is_known_region(region))
+            .map(|region| format!("is there a region {region}?{}", region_meant(&region, [])));
         let config = aws_sdk_lambda::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
             .build();
@@ -55,6 +62,7 @@ impl Api {
             others: Pace::new(rates.others),
             backoff: Backoff::try_new(Duration::from_millis(200), Duration::from_secs(10))?,
             jitter: Jitter::seeded(u64::from(std::process::id())),
+            hint,
         })
     }
 
@@ -154,7 +162,11 @@ impl Api {
             }
             failures += 1;
             if !failure.kind.may_be_done() || failures >= attempts {
-                return Err(failure);
+                let is_unanswered = failure.kind == Kind::Unanswered;
+                return Err(match self.hint.as_ref().filter(|_| is_unanswered) {
+                    Some(hint) => failure.with(hint),
+                    None => failure,
+                });
             }
             self.back_off(failures).await;
             pace.turn().await;
@@ -179,7 +191,10 @@ mod tests {
 
     /// Answers in their order, and how many were asked for.
     #[derive(Debug, Clone, Default)]
-    struct Replay(Arc<Mutex<VecDeque<(u16, &'static str)>>>);
+    struct Replay(
+        Arc<Mutex<VecDeque<(u16, &'static str)>>>,
+        Option<&'static str>,
+    );
 
     impl HttpConnector for Replay {
         fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
@@ -189,8 +204,8 @@ mod tests {
             let status = status.try_into().expect("it is a status");
             let mut answer = HttpResponse::new(status, SdkBody::from("{}"));
             answer.headers_mut().insert("x-amzn-errortype", kind);
-            if status.as_u16() == 429 {
-                answer.headers_mut().insert("retry-after", "2");
+            if let Some(seconds) = self.1.filter(|_| status.as_u16() == 429) {
+                answer.headers_mut().insert("retry-after", seconds);
             }
             HttpConnectorFuture::ready(Ok(answer))
         }
@@ -199,7 +214,13 @@ mod tests {
     impl Replay {
         /// An API that is answered so, at ten calls a second.
         fn api(answers: &[(u16, &'static str)]) -> (Api, Self) {
-            let replay = Self(Arc::new(Mutex::new(answers.iter().copied().collect())));
+            Self::api_after(answers, "2")
+        }
+
+        /// The same, with what a throttled call is to wait for.
+        fn api_after(answers: &[(u16, &'static str)], seconds: &'static str) -> (Api, Self) {
+            let answers = Arc::new(Mutex::new(answers.iter().copied().collect()));
+            let replay = Self(answers, Some(seconds));
             let connector = SharedHttpConnector::new(replay.clone());
             let credentials = Credentials::new("key", "secret", None, None, "test");
             let config = SdkConfig::builder()
@@ -246,6 +267,18 @@ mod tests {
         // Each time as long as was asked for.
         assert!(start.elapsed() >= Duration::from_secs(4));
         assert_eq!(replay.left(), 0);
+    }
+
+    /// The number is a stranger's: no clock can add all of them.
+    #[tokio::test(start_paused = true)]
+    async fn a_huge_retry_after_is_cut_to_what_can_be_waited_for() {
+        for seconds in ["18446744073709551615", "99999999999", "-1", "1e300"] {
+            let (api, replay) = Replay::api_after(&[THROTTLED, FINE], seconds);
+            let start = Instant::now();
+            publish(&api).await.expect("it is published");
+            assert!(start.elapsed() <= Duration::from_mins(6), "{seconds}");
+            assert_eq!(replay.left(), 0);
+        }
     }
 
     #[tokio::test(start_paused = true)]

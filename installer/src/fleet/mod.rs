@@ -115,8 +115,9 @@ pub struct Fleet {
 impl Fleet {
     /// Finds the accounts and regions, and takes the role in each account.
     pub async fn open(access: &Access, targets: &Targets) -> anyhow::Result<Self> {
-        access.check()?;
+        access.check().await?;
         let base = access.shared(targets.timeout).await;
+        let base = targets.regions.first(base)?;
         let caller = accounts::caller(access, &base).await?;
         let accounts = targets.accounts.resolve(&base, &caller).await?;
         let mut fleet = Self {
@@ -172,6 +173,14 @@ impl Fleet {
                 region: Some(region),
                 reason: "the region is not enabled in the account".to_owned(),
                 is_failure: false,
+            });
+        }
+        for (region, reason) in regions.unknown {
+            self.skipped.push(Skipped {
+                account: account.to_owned(),
+                region: Some(region),
+                reason,
+                is_failure: true,
             });
         }
         Ok(())

@@ -68,7 +68,8 @@ impl Pace {
         if is_news {
             state.slowed = Some(now);
             state.per_second = (state.per_second / 2.0).max(SLOWEST_PER_SECOND);
-            state.next = state.next.max(now + retry_after.unwrap_or_default());
+            let rested = now.checked_add(retry_after.unwrap_or_default());
+            state.next = state.next.max(rested.unwrap_or(now));
         }
     }
 

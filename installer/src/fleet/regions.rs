@@ -1,11 +1,14 @@
 //! Which regions an account can be worked in.
+//!
+//! Invariant: a region that nobody named is not taken, and one that there is not is told with the nearest.
 
 use anyhow::Context as _;
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_account::types::RegionOptStatus;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Failure, global_region};
+use crate::aws::{Failure, NO_REGION, check_region, global_region, is_known_region, region_meant};
+use crate::cli::UsageError;
 
 /// Which regions to work in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,43 +27,77 @@ pub enum Regions {
 pub(super) struct Resolved {
     pub(super) enabled: Vec<String>,
     pub(super) disabled: Vec<String>,
+    /// Those that there are none of, and why.
+    pub(super) unknown: Vec<(String, String)>,
 }
 
 impl Regions {
+    /// The configuration to ask for the account and its regions with; none is taken that nobody named.
+    pub(super) fn first(&self, config: SdkConfig) -> Result<SdkConfig, UsageError> {
+        let named: &[String] = match self {
+            Self::Listed(named) => named,
+            Self::Own | Self::Enabled => &[],
+        };
+        named.iter().try_for_each(|region| check_region(region))?;
+        if let Some(set) = config.region() {
+            check_region(set.as_ref())?;
+            return Ok(config);
+        }
+        let region = match (self, named.first()) {
+            (_, Some(named)) => Region::new(named.clone()),
+            // That is where all of them are asked for; it is worked in only if it is one of them.
+            (Self::Enabled, None) => global_region("aws"),
+            (Self::Own | Self::Listed(_), None) => return Err(UsageError(NO_REGION.to_owned())),
+        };
+        Ok(config.into_builder().region(region).build())
+    }
+
     pub(super) async fn resolve(
         &self,
         config: &SdkConfig,
         partition: &str,
     ) -> anyhow::Result<Resolved> {
-        match self {
-            Self::Own => {
-                let region = config
-                    .region()
-                    .context("no region is set: give --regions, or set AWS_REGION")?;
-                Ok(Resolved {
-                    enabled: vec![region.to_string()],
-                    disabled: Vec::new(),
-                })
-            }
+        let wanted = match self {
             Self::Enabled => {
                 let all = list(config, partition).await.context(
                     "the enabled regions are not known: name them with --regions, or grant account:ListRegions",
                 )?;
-                Ok(Resolved {
+                return Ok(Resolved {
                     enabled: (all.into_iter().filter(|(_, on)| *on))
                         .map(|(name, _)| name)
                         .collect(),
-                    disabled: Vec::new(),
-                })
+                    ..Resolved::default()
+                });
             }
-            Self::Listed(wanted) => {
-                // Without the permission to ask, each region answers for itself when it is called.
-                let all = list(config, partition).await.unwrap_or_default();
-                let is_off = |name: &String| all.iter().any(|(known, on)| known == name && !on);
-                let (disabled, enabled) = wanted.iter().cloned().partition(is_off);
-                Ok(Resolved { enabled, disabled })
+            Self::Own => {
+                let region = config.region().context(NO_REGION)?.to_string();
+                if is_known_region(&region) {
+                    // It answers for itself when it is called.
+                    return Ok(Resolved {
+                        enabled: vec![region],
+                        ..Resolved::default()
+                    });
+                }
+                vec![region]
+            }
+            Self::Listed(wanted) => wanted.clone(),
+        };
+        // Without the permission to ask, each region answers for itself, too.
+        let all = list(config, partition).await.unwrap_or_default();
+        let mut resolved = Resolved::default();
+        for region in wanted {
+            let known = all.iter().find(|(name, _)| *name == region);
+            match known {
+                Some((_, false)) => resolved.disabled.push(region),
+                None if !all.is_empty() && !is_known_region(&region) => {
+                    let meant = region_meant(&region, all.iter().map(|(name, _)| name.as_str()));
+                    let reason = format!("there is no region {region}{meant}");
+                    resolved.unknown.push((region, reason));
+                }
+                Some((_, true)) | None => resolved.enabled.push(region),
             }
         }
+        Ok(resolved)
     }
 }
 

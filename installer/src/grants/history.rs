@@ -1,10 +1,10 @@
-//! What all runs on this machine granted.
+//! What all runs of a state granted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{is_same, permissions};
 use crate::fleet::Place;
-use crate::journal::{Run, Step, Store};
+use crate::journal::{Run, Step};
 
 /// What was granted to a role by all runs together, and where its functions were.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,23 +21,22 @@ pub struct Granted {
 
 impl Granted {
     /// By role; only those that were not taken back.
-    pub fn load(store: &Store) -> anyhow::Result<BTreeMap<String, Self>> {
+    pub fn of_all(runs: &[Run]) -> BTreeMap<String, Self> {
         let mut granted = BTreeMap::new();
         let mut places: BTreeMap<String, BTreeSet<Place>> = BTreeMap::new();
-        for id in store.ids()? {
-            let run = store.read(&id)?;
+        for run in runs {
             for planned in &run.header.plan.functions {
                 let places = places.entry(planned.role.clone()).or_default();
                 places.insert(planned.place.clone());
             }
-            add(&mut granted, &run);
+            add(&mut granted, run);
         }
         for (role, places) in places {
             if let Some(granted) = granted.get_mut(&role) {
                 granted.places = places;
             }
         }
-        Ok(granted)
+        granted
     }
 
     /// What a run took from roles, to be given back.

@@ -64,6 +64,16 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
+    /// Another process goes on with the run.
+    #[serde(rename_all = "camelCase")]
+    Taken {
+        /// When.
+        at: String,
+        /// Its user and machine.
+        by: String,
+        /// The process.
+        writer: String,
+    },
 }
 
 /// One write.
@@ -117,12 +127,22 @@ pub struct AliasState {
 }
 
 impl Step {
+    /// [`Step::key`] of a function's version.
+    pub fn version_key(arn: &str) -> String {
+        format!("{arn}#version")
+    }
+
+    /// [`Step::key`] of a function's alias.
+    pub fn alias_key(arn: &str, alias: &str) -> String {
+        format!("{arn}#alias={alias}")
+    }
+
     /// What names it among the steps of a run.
     pub fn key(&self) -> String {
         match self {
             Self::Function { arn, .. } => arn.clone(),
-            Self::Version { arn } => format!("{arn}#version"),
-            Self::Alias { arn, alias, .. } => format!("{arn}#alias={alias}"),
+            Self::Version { arn } => Self::version_key(arn),
+            Self::Alias { arn, alias, .. } => Self::alias_key(arn, alias),
             Self::Grant { role, .. } => format!("{role}#grant"),
         }
     }

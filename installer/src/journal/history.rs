@@ -1,10 +1,10 @@
-//! What all runs on this machine made of each function.
+//! What all runs of a state made of each function.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
 
-use super::{Run, Step, Store};
+use super::{Run, Step};
 use crate::change::Change;
 use crate::secrets::{Source, Vault};
 
@@ -20,22 +20,22 @@ pub struct History {
 }
 
 impl History {
-    /// Of every run. One that cannot be read is an error: what it did would be taken for someone else's.
-    pub fn load(store: &Store) -> anyhow::Result<Self> {
+    /// Of every run, the oldest first.
+    pub fn of_all(runs: &[Run]) -> Self {
         let mut history = Self::default();
-        for id in store.ids()? {
-            history.add(&store.read(&id)?);
+        for run in runs {
+            history.add(run);
         }
         history.changes.retain(|_, change| !change.is_undone());
-        Ok(history)
+        history
     }
 
     /// Of one run, with the secrets of all.
-    pub fn of(store: &Store, run: &Run) -> anyhow::Result<Self> {
-        let mut history = Self::load(store)?;
+    pub fn of(run: &Run, all: &[Run]) -> Self {
+        let mut history = Self::of_all(all);
         history.changes.clear();
         history.add(run);
-        Ok(history)
+        history
     }
 
     /// Reads the secrets that were ours before and of which only digests are kept, from where they came

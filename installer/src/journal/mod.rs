@@ -1,23 +1,33 @@
 //! What was done, written down before it is done.
 //!
-//! One file for each run, JSON Lines: a header with the plan, then an entry before each write and one
-//! after it. Each is on disk before the write is made, so that whatever interrupts the work, what may
-//! have been changed is known, and can be taken up again or undone. Invariants: mode 0600; one process
-//! writes a run at a time; an entry that was cut off was followed by no write. Must not: decide what to
-//! do about what it holds.
+//! One journal for each run, JSON Lines: a header with the plan, then an entry before each write and one
+//! after it. Each is durable before the write is made, so that whatever interrupts the work, what may
+//! have been changed is known, and can be taken up again or undone. [`Store`] is all runs, in a
+//! `directory` of this machine or in a `bucket` that many share: there a run is numbered `segments`, with
+//! a `lock`. Invariants: one process writes a run at a time; an entry that was cut off was followed by no
+//! write; a run without a whole header changed nothing, and one that cannot be read stops no undo of
+//! another. Must not: decide what to do about what it holds.
 
+mod bucket;
+mod detail;
+mod directory;
 mod entry;
 mod history;
+mod location;
+mod lock;
 mod progress;
 mod runs;
+mod segments;
 mod store;
 mod writer;
 
+pub use detail::Detail;
 pub use entry::{AliasState, Entry, Header, Step};
 pub use history::History;
+pub use location::Location;
 pub use progress::{Progress, StepState};
-pub use runs::Runs;
-pub use store::{Run, Store};
+pub use runs::{Runs, last};
+pub use store::{Found, Run, Store};
 pub use writer::Journal;
 
 use std::time::SystemTime;

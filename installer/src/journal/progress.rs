@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Entry, Step};
+use crate::plan::{Extras, Planned};
 
 /// By [`Step::key`].
 #[derive(Debug, Clone, Default)]
@@ -50,7 +51,24 @@ impl Progress {
                     state.reason = Some(reason);
                 }
             }
+            // It changes who writes, and nothing that was written.
+            Entry::Taken { .. } => {}
         }
+    }
+
+    /// Whether a step was done, to the end.
+    pub fn is_done(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|state| state.is_done)
+    }
+
+    /// Whether all was done that a plan says of a function.
+    pub fn has_all(&self, extras: &Extras, planned: &Planned) -> bool {
+        let back = planned.alias.as_ref().map(|back| &back.alias);
+        let alias = extras.move_alias.as_ref().or(back);
+        let arn = &planned.arn;
+        (planned.change.is_none() || self.is_done(arn))
+            && (!extras.publish_version || self.is_done(&Step::version_key(arn)))
+            && alias.is_none_or(|alias| self.is_done(&Step::alias_key(arn, alias)))
     }
 
     /// What became of a step.

@@ -1,15 +1,25 @@
-//! The runs on this machine, to choose one from.
+//! All runs, to choose one from: when, what, where, what is done and left, and which run undid it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Store;
-use crate::output::{Report, Style};
+use super::{Found, Run, Step, Store};
+use crate::fleet::Place;
+use crate::output::{Report, Style, plural};
 use crate::plan::{Action, Verdict};
 
 /// All runs, the newest first.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Runs {
-    runs: Vec<Row>,
+    /// Where they are kept.
+    state: String,
+    #[serde(rename = "runs")]
+    rows: Vec<Row>,
+    /// Those that cannot be read.
+    unreadable: Vec<Unreadable>,
 }
 
 #[derive(Debug, Serialize)]
@@ -18,47 +28,176 @@ struct Row {
     run: String,
     started_at: String,
     action: Action,
+    /// The accounts and regions of its functions.
+    places: Vec<Place>,
+    /// Functions to be changed.
     planned: usize,
+    /// Of these, with nothing more to do.
     done: usize,
+    left: usize,
+    /// Policies of roles that were written.
+    roles: usize,
+    undone_by: Option<String>,
+    /// Whether that put everything back.
+    is_undone: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Unreadable {
+    run: String,
+    reason: String,
 }
 
 impl Runs {
-    /// Those of a store.
-    pub fn of(store: &Store) -> anyhow::Result<Self> {
-        let mut runs = Vec::new();
-        for id in store.ids()?.into_iter().rev() {
-            let run = store.read(&id)?;
-            runs.push(Row {
-                run: id,
-                started_at: run.header.started_at,
-                planned: run.header.plan.with(Verdict::Change).count(),
-                done: (run.progress.steps.iter())
-                    .filter(|state| state.is_done)
-                    .count(),
-                action: run.header.plan.action,
-            });
+    /// Those of a store, and how many were cut off before they began: these changed nothing.
+    pub async fn of(store: &Store) -> anyhow::Result<(Self, usize)> {
+        let (mut runs, mut unreadable, mut not_begun) = (Vec::new(), Vec::new(), 0);
+        for (run, found) in store.everything().await? {
+            match found {
+                Found::Run(run) => runs.push(*run),
+                Found::NotBegun => not_begun += 1,
+                Found::Broken(error) => unreadable.push(Unreadable {
+                    run,
+                    reason: format!("{error:#}"),
+                }),
+            }
         }
-        Ok(Self { runs })
+        let undone = undone(&runs);
+        let listed = Self {
+            state: store.shown().to_owned(),
+            rows: (runs.iter().rev())
+                .map(|run| Row::of(run, undone.get(run.header.run.as_str()).copied()))
+                .collect(),
+            unreadable,
+        };
+        Ok((listed, not_begun))
+    }
+}
+
+impl Run {
+    /// The functions to be changed, and how many of them have nothing more to do.
+    fn counts(&self) -> (usize, usize) {
+        let plan = &self.header.plan;
+        let is_done = |planned: &&_| self.progress.has_all(&plan.extras, planned);
+        let planned = plan.with(Verdict::Change);
+        (
+            planned.count(),
+            plan.with(Verdict::Change).filter(is_done).count(),
+        )
+    }
+
+    /// Whether nothing is left of it, and nothing was refused.
+    fn is_complete(&self) -> bool {
+        let (planned, done) = self.counts();
+        let plan = &self.header.plan;
+        planned == done && plan.with(Verdict::Refused).next().is_none() && plan.is_whole()
+    }
+}
+
+/// The run that undid each, and whether all of it. What was undone itself undoes nothing any more.
+fn undone(runs: &[Run]) -> BTreeMap<&str, (&str, bool)> {
+    let mut undone: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
+    for run in runs.iter().rev() {
+        let id = run.header.run.as_str();
+        let Action::Undo { run: target } = &run.header.plan.action else {
+            continue;
+        };
+        if !undone.get(id).is_some_and(|(_, is_whole)| *is_whole) {
+            let complete = (id, run.is_complete());
+            let by = undone.entry(target).or_insert(complete);
+            // A later one may have found nothing left of it.
+            by.1 |= complete.1;
+        }
+    }
+    undone
+}
+
+/// The newest run that undid none, and was not undone whole.
+pub fn last(runs: &[Run]) -> Option<&Run> {
+    let undone = undone(runs);
+    let is_undone = |run: &Run| {
+        let by = undone.get(run.header.run.as_str());
+        by.is_some_and(|(_, is_whole)| *is_whole)
+    };
+    (runs.iter().rev())
+        .find(|run| !matches!(run.header.plan.action, Action::Undo { .. }) && !is_undone(run))
+}
+
+impl Row {
+    fn of(run: &Run, undone: Option<(&str, bool)>) -> Self {
+        let plan = &run.header.plan;
+        let (planned, done) = run.counts();
+        let places = plan.with(Verdict::Change).map(|it| &it.place);
+        let is_role = |step: &Option<Step>| matches!(step, Some(Step::Grant { .. }));
+        let steps = run.progress.steps.iter();
+        Self {
+            run: run.header.run.clone(),
+            started_at: run.header.started_at.clone(),
+            action: plan.action.clone(),
+            places: (places.collect::<BTreeSet<_>>().into_iter().cloned()).collect(),
+            planned,
+            done,
+            left: planned - done,
+            roles: (steps.filter(|it| it.is_done && is_role(&it.step))).count(),
+            undone_by: undone.map(|(by, _)| by.to_owned()),
+            is_undone: undone.is_some_and(|(_, is_whole)| is_whole),
+        }
+    }
+
+    fn text(&self, text: &mut String) {
+        let (place, functions) = (placed(&self.places), self.planned as u64);
+        let mut counts = format!("{} of {} done", self.done, plural(functions, "function"));
+        if self.left > 0 {
+            // Writing to a String cannot fail.
+            write!(counts, ", {} left", self.left).ok();
+        }
+        if self.roles > 0 {
+            write!(counts, ", {} written", plural(self.roles as u64, "role")).ok();
+        }
+        let what = action(&self.action);
+        writeln!(text, "{}  {}  {what}", self.run, self.started_at).ok();
+        writeln!(text, "    {place}{counts}").ok();
+        if let Some(by) = &self.undone_by {
+            let part = if self.is_undone { "" } else { "in part " };
+            writeln!(text, "    undone {part}by {by}").ok();
+        }
+    }
+}
+
+/// What a run was for.
+pub(super) fn action(action: &Action) -> String {
+    match action {
+        Action::Attach => "attach".to_owned(),
+        Action::Detach => "detach".to_owned(),
+        Action::Undo { run } => format!("undo {run}"),
+    }
+}
+
+fn placed(places: &[Place]) -> String {
+    match places {
+        [] => String::new(),
+        [one] => format!("{one}: "),
+        several => {
+            let accounts: BTreeSet<&String> = several.iter().map(|it| &it.account).collect();
+            let regions: BTreeSet<&String> = several.iter().map(|it| &it.region).collect();
+            let accounts = plural(accounts.len() as u64, "account");
+            format!("{accounts}, {}: ", plural(regions.len() as u64, "region"))
+        }
     }
 }
 
 impl Report for Runs {
     fn text(&self, _: Style) -> String {
-        if self.runs.is_empty() {
-            return "There is no run on this machine\n".to_owned();
+        let mut text = String::new();
+        if self.rows.is_empty() && self.unreadable.is_empty() {
+            writeln!(text, "There is no run in {}", self.state).ok();
         }
-        let lines = self.runs.iter().map(|row| {
-            let what = match &row.action {
-                Action::Attach => "attach".to_owned(),
-                Action::Detach => "detach".to_owned(),
-                Action::Undo { run } => format!("undo {run}"),
-            };
-            let (done, planned) = (row.done, row.planned);
-            format!(
-                "{}  {}  {what}, {done} of {planned} done\n",
-                row.run, row.started_at
-            )
-        });
-        lines.collect()
+        for row in &self.rows {
+            row.text(&mut text);
+        }
+        for broken in &self.unreadable {
+            writeln!(text, "{}  cannot be read: {}", broken.run, broken.reason).ok();
+        }
+        text
     }
 }

@@ -1,24 +1,45 @@
-//! The directory that holds the runs.
+//! All runs: those of a directory, or those of a prefix in S3, with the same promises.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::collections::BTreeMap;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 use aws_smithy_types::date_time::{DateTime, Format};
+use futures_util::{StreamExt as _, stream};
 
-use super::{Entry, Header, Journal, Progress, now};
+use super::bucket::{Bucket, Listed};
+use super::directory::Directory;
+use super::lock::Lock;
+use super::segments::{self, Segments};
+use super::{Entry, Header, Journal, Location, Progress, now, writer};
+use crate::aws::Access;
 use crate::parsing;
 use crate::plan::Plan;
 
 const SCHEMA_VERSION: u32 = 1;
-const EXTENSION: &str = "jsonl";
+/// Runs that are read at the same time.
+const AT_ONCE: usize = 8;
 
 /// Where runs are kept.
-#[derive(Debug, Clone)]
-pub struct Store(PathBuf);
+#[derive(Debug)]
+pub struct Store {
+    /// How people write it.
+    shown: String,
+    kept: Kept,
+    /// Of this machine: what can be made again, and which processes live.
+    local: Option<PathBuf>,
+    /// What the operator should know of it.
+    pub warning: Option<String>,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Directory(Directory),
+    Bucket(Arc<Bucket>),
+}
 
 /// A run, as far as it came.
 #[derive(Debug, Clone)]
@@ -29,181 +50,269 @@ pub struct Run {
     pub progress: Progress,
 }
 
+/// What is there under the name of a run.
+#[derive(Debug)]
+pub enum Found {
+    /// A run.
+    Run(Box<Run>),
+    /// One that was cut off before its header was whole: nothing was changed.
+    NotBegun,
+    /// It cannot be read, and why: nobody knows what it changed.
+    Broken(anyhow::Error),
+}
+
 impl Store {
-    /// In the directory that is named, or where the system keeps such things.
-    pub fn open(named: Option<&Path>) -> anyhow::Result<Self> {
+    /// In the place that is named, or where the system keeps such things.
+    pub async fn open(
+        named: Option<&Location>,
+        access: &Access,
+        kms_key: Option<String>,
+    ) -> anyhow::Result<Self> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let directory = match (named, set("XDG_STATE_HOME"), set("HOME")) {
-            (Some(named), ..) => named.to_owned(),
-            (None, Some(state), _) => Path::new(&state).join("backstop"),
-            (None, None, Some(home)) => Path::new(&home).join(".local/state/backstop"),
-            (None, None, None) => bail!("there is no HOME: give --state-dir"),
+        let usual = match (set("XDG_STATE_HOME"), set("HOME")) {
+            (Some(state), _) => Some(Path::new(&state).join("backstop")),
+            (None, Some(home)) => Some(Path::new(&home).join(".local/state/backstop")),
+            (None, None) => None,
         };
-        Ok(Self(directory.join("runs")))
+        let directory = match named {
+            Some(Location::Bucket { bucket, prefix }) => {
+                let opened = Bucket::open(access, bucket, prefix, kms_key).await;
+                return Ok(Self {
+                    shown: named.map(ToString::to_string).unwrap_or_default(),
+                    kept: Kept::Bucket(Arc::new(opened?)),
+                    local: usual,
+                    warning: None,
+                });
+            }
+            Some(Location::Directory(directory)) => directory.clone(),
+            None => usual.context("there is no HOME: give --state")?,
+        };
+        let (kept, warning) = Directory::open(&directory)?;
+        Ok(Self {
+            shown: directory.display().to_string(),
+            kept: Kept::Directory(kept),
+            local: Some(directory),
+            warning,
+        })
+    }
+
+    /// How people write where it is.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Whether only this machine can read it.
+    pub fn is_local(&self) -> bool {
+        matches!(self.kept, Kept::Directory(_))
     }
 
     /// Where a file is kept that can be made again.
-    pub fn cache(&self, name: &str) -> PathBuf {
-        self.0.with_file_name(name)
+    pub fn cache(&self, name: &str) -> Option<PathBuf> {
+        Some(self.local.as_ref()?.join(name))
     }
 
-    /// The runs' ids, the oldest first.
-    pub fn ids(&self) -> anyhow::Result<Vec<String>> {
-        let entries = match fs::read_dir(&self.0) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => {
-                return Err(error).with_context(|| format!("{} cannot be read", self.0.display()));
-            }
+    /// Everything that is there, the oldest first. It fails only where nothing can be listed.
+    pub async fn everything(&self) -> anyhow::Result<Vec<(String, Found)>> {
+        let found = |read: anyhow::Result<Option<Run>>| match read {
+            Ok(Some(run)) => Found::Run(Box::new(run)),
+            Ok(None) => Found::NotBegun,
+            Err(error) => Found::Broken(error),
         };
-        let mut ids = Vec::new();
-        for entry in entries {
-            let path = entry
-                .with_context(|| format!("{} cannot be read", self.0.display()))?
-                .path();
-            if path.extension().is_some_and(|it| it == EXTENSION) {
-                ids.extend(path.file_stem().map(|it| it.to_string_lossy().into_owned()));
+        match &self.kept {
+            Kept::Directory(directory) => {
+                let ids = directory.ids()?.into_iter();
+                let all = ids.map(|id| {
+                    let read = directory.read(&id);
+                    (id, found(read))
+                });
+                Ok(all.collect())
+            }
+            Kept::Bucket(bucket) => {
+                let listed = by_run(bucket.list("runs/").await?);
+                let all = listed.into_iter().map(|(id, listed)| async move {
+                    let read = segments::whole(bucket, &id, listed).await;
+                    (id, found(read))
+                });
+                Ok(stream::iter(all).buffered(AT_ONCE).collect().await)
             }
         }
-        ids.sort_unstable();
-        Ok(ids)
     }
 
-    /// Begins a run.
-    pub fn create(&self, plan: Plan) -> anyhow::Result<Journal> {
-        let problem = format!("{} cannot be written", self.0.display());
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.0)
-            .with_context(|| problem.clone())?;
-        let (run, mut file) = self.named().with_context(|| problem.clone())?;
-        file.try_lock().with_context(|| problem.clone())?;
-        let header = Header {
-            schema_version: SCHEMA_VERSION,
-            run: run.clone(),
-            started_at: now(),
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            plan,
-        };
-        let mut line = serde_json::to_vec(&header)?;
-        line.push(b'\n');
-        file.write_all(&line)
-            .and_then(|()| file.sync_all())
-            // The file's name has to be on disk too.
-            .and_then(|()| File::open(&self.0)?.sync_all())
-            .with_context(|| problem)?;
-        Ok(Journal::new(run, file))
+    /// Every run, the oldest first. One that cannot be read is an error: what it did would be taken for
+    /// someone else's. One that was cut off before it began did nothing.
+    pub async fn runs(&self) -> anyhow::Result<Vec<Run>> {
+        let mut runs = Vec::new();
+        for (_, found) in self.everything().await? {
+            match found {
+                Found::Run(run) => runs.push(*run),
+                Found::NotBegun => {}
+                Found::Broken(error) => return Err(error),
+            }
+        }
+        Ok(runs)
     }
 
-    /// A new file. Runs are named after the moment, so that their names are in the order in which they were
-    /// begun.
-    fn named(&self) -> std::io::Result<(String, File)> {
+    /// Every run that can be read, and what is wrong with the others.
+    pub async fn readable(&self) -> anyhow::Result<(Vec<Run>, Vec<anyhow::Error>)> {
+        let (mut runs, mut broken) = (Vec::new(), Vec::new());
+        for (_, found) in self.everything().await? {
+            match found {
+                Found::Run(run) => runs.push(*run),
+                Found::NotBegun => {}
+                Found::Broken(error) => broken.push(error),
+            }
+        }
+        Ok((runs, broken))
+    }
+
+    /// Begins a run. Runs are named after the moment, so that their names are in the order in which they
+    /// were begun.
+    pub async fn create(&self, plan: &Plan) -> anyhow::Result<Journal> {
         loop {
-            let now = DateTime::from(SystemTime::now());
-            let text = now.fmt(Format::DateTime).map_err(std::io::Error::other)?;
-            let digits: String = text.chars().filter(char::is_ascii_digit).take(14).collect();
-            let (day, time) = digits.split_at(8);
-            let run = format!("{day}-{time}-{:06}", now.subsec_nanos() / 1000);
-            let path = self.0.join(&run).with_extension(EXTENSION);
-            let mut options = OpenOptions::new();
-            match options.write(true).create_new(true).mode(0o600).open(path) {
-                Ok(file) => return Ok((run, file)),
-                // Another one was begun in this microsecond.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
+            let run = name()?;
+            let header = writer::line(&Header {
+                schema_version: SCHEMA_VERSION,
+                run: run.clone(),
+                started_at: now(),
+                release: env!("CARGO_PKG_VERSION").to_owned(),
+                plan: plan.clone(),
+            })?;
+            match &self.kept {
+                Kept::Directory(directory) => {
+                    if let Some(journal) = directory.create(&run, &header)? {
+                        return Ok(journal);
+                    }
+                    // Another one was begun in this microsecond.
+                }
+                Kept::Bucket(bucket) => {
+                    let lock = Lock::take(bucket, &run, self.alive()).await?;
+                    let segments = Segments::create(bucket, &run, lock, header).await?;
+                    return Ok(Journal::in_segments(run, segments));
+                }
             }
         }
     }
 
     /// Goes on with a run: nobody else can meanwhile.
-    pub fn resume(&self, id: &str) -> anyhow::Result<(Run, Journal)> {
-        let (path, problem) = self.path(id)?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .with_context(|| self.unknown(id))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("run {id} is under way in another process"),
-            Err(TryLockError::Error(error)) => return Err(error).context(problem),
+    pub async fn resume(&self, id: &str) -> anyhow::Result<(Run, Journal)> {
+        check(id)?;
+        match &self.kept {
+            Kept::Directory(directory) => directory.resume(id),
+            Kept::Bucket(bucket) => {
+                self.listed(bucket, id).await?;
+                let lock = Lock::take(bucket, id, self.alive()).await?;
+                let (run, segments) = Segments::take_over(bucket, id, lock).await?;
+                Ok((run, Journal::in_segments(id.to_owned(), segments)))
+            }
         }
-        let (run, whole) = Self::parse(id, &file)?;
-        // What was cut off was followed by nothing.
-        file.set_len(whole)
-            .and_then(|()| file.seek(SeekFrom::End(0)))
-            .with_context(|| problem)?;
-        Ok((run, Journal::new(id.to_owned(), file)))
     }
 
     /// A run, whether it is under way or not.
-    pub fn read(&self, id: &str) -> anyhow::Result<Run> {
-        let (path, _) = self.path(id)?;
-        let file = File::open(path).with_context(|| self.unknown(id))?;
-        Ok(Self::parse(id, &file)?.0)
-    }
-
-    /// The run, and how many bytes of the file are whole lines.
-    fn parse(id: &str, file: &File) -> anyhow::Result<(Run, u64)> {
-        let mut reader = BufReader::new(file);
-        let mut whole = 0;
-        let mut line = Vec::new();
-        let mut next = |line: &mut Vec<u8>| -> std::io::Result<bool> {
-            line.clear();
-            let read = reader.read_until(b'\n', line)?;
-            let is_whole = line.last() == Some(&b'\n');
-            if is_whole {
-                whole += read as u64;
+    pub async fn read(&self, id: &str) -> anyhow::Result<Run> {
+        check(id)?;
+        let run = match &self.kept {
+            Kept::Directory(directory) => directory.read(id)?,
+            Kept::Bucket(bucket) => {
+                segments::whole(bucket, id, self.listed(bucket, id).await?).await?
             }
-            Ok(is_whole)
         };
-        let broken = |number: usize| {
-            format!(
-                "line {number} of the journal of run {id} is broken: mend it, or move it away and do without what \
-                 it knows"
-            )
-        };
-        if !next(&mut line).with_context(|| broken(1))? {
-            bail!("run {id} was cut off before it began: nothing was changed");
-        }
-        let header: Header = serde_json::from_slice(&line)
-            .map_err(parsing::json)
-            .with_context(|| broken(1))?;
-        if header.schema_version != SCHEMA_VERSION {
-            bail!(
-                "run {id} was written by release {}: use that one, or a newer one",
-                header.release
-            );
-        }
-        let mut progress = Progress::default();
-        let mut number = 2;
-        while next(&mut line).with_context(|| broken(number))? {
-            let entry: Entry = serde_json::from_slice(&line)
-                .map_err(parsing::json)
-                .with_context(|| broken(number))?;
-            progress.add(entry);
-            number += 1;
-        }
-        Ok((Run { header, progress }, whole))
+        run.with_context(|| format!("run {id} was cut off before it began: nothing was changed"))
     }
 
-    fn path(&self, id: &str) -> anyhow::Result<(PathBuf, String)> {
-        let is_name = id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if id.is_empty() || !is_name {
-            bail!("`{id}` is no id of a run: `backstop runs` lists them");
+    /// The objects of a run, or an error where there are none.
+    async fn listed(&self, bucket: &Bucket, id: &str) -> anyhow::Result<Vec<Listed>> {
+        let listed = bucket.list(&format!("runs/{id}/")).await?;
+        if listed.is_empty() {
+            bail!(unknown(id, &self.shown));
         }
-        let path = self.0.join(id).with_extension(EXTENSION);
-        let problem = format!("{} cannot be written", path.display());
-        Ok((path, problem))
+        Ok(listed)
     }
 
-    fn unknown(&self, id: &str) -> String {
+    /// Where processes of this machine show that they live.
+    fn alive(&self) -> Option<PathBuf> {
+        Some(self.local.as_ref()?.join("alive"))
+    }
+}
+
+/// The objects of each run.
+fn by_run(listed: Vec<Listed>) -> BTreeMap<String, Vec<Listed>> {
+    let mut runs: BTreeMap<String, Vec<Listed>> = BTreeMap::new();
+    for listed in listed {
+        let id = (listed.key.strip_prefix("runs/")).and_then(|rest| rest.split_once('/'));
+        if let Some(id) = id
+            .map(|(id, _)| id.to_owned())
+            .filter(|id| check(id).is_ok())
+        {
+            runs.entry(id).or_default().push(listed);
+        }
+    }
+    runs
+}
+
+fn name() -> anyhow::Result<String> {
+    let now = DateTime::from(SystemTime::now());
+    let text = now.fmt(Format::DateTime)?;
+    let digits: String = text.chars().filter(char::is_ascii_digit).take(14).collect();
+    let (day, time) = digits.split_at(8);
+    Ok(format!("{day}-{time}-{:06}", now.subsec_nanos() / 1000))
+}
+
+/// Fails where it names no run: what is typed becomes part of a path.
+fn check(id: &str) -> anyhow::Result<()> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if id.is_empty() || !id.bytes().all(is_name) {
+        bail!("`{id}` is no id of a run: `backstop runs` lists them");
+    }
+    Ok(())
+}
+
+/// There is no such run.
+pub(super) fn unknown(id: &str, shown: &str) -> String {
+    format!(
+        "there is no run {id} in {shown}: `backstop runs` lists them; runs of another machine need \
+         the --state that they were begun with"
+    )
+}
+
+/// The run, and how many bytes are whole lines; none where not even the header is.
+pub(super) fn parse(id: &str, mut reader: impl BufRead) -> anyhow::Result<Option<(Run, u64)>> {
+    let mut whole = 0;
+    let mut line = Vec::new();
+    let mut next = |line: &mut Vec<u8>| -> std::io::Result<bool> {
+        line.clear();
+        let read = reader.read_until(b'\n', line)?;
+        let is_whole = line.last() == Some(&b'\n');
+        if is_whole {
+            whole += read as u64;
+        }
+        Ok(is_whole)
+    };
+    let broken = |number: usize| {
         format!(
-            "there is no run {id} in {}: `backstop runs` lists them",
-            self.0.display()
+            "line {number} of the journal of run {id} is broken: mend it, or move it away and do without what \
+             it knows"
         )
+    };
+    if !next(&mut line).with_context(|| broken(1))? {
+        return Ok(None);
     }
+    let header: Header = serde_json::from_slice(&line)
+        .map_err(parsing::json)
+        .with_context(|| broken(1))?;
+    if header.schema_version != SCHEMA_VERSION {
+        bail!(
+            "run {id} was written by release {}: use that one, or a newer one",
+            header.release
+        );
+    }
+    let mut progress = Progress::default();
+    let mut number = 2;
+    while next(&mut line).with_context(|| broken(number))? {
+        let entry: Entry = serde_json::from_slice(&line)
+            .map_err(parsing::json)
+            .with_context(|| broken(number))?;
+        progress.add(entry);
+        number += 1;
+    }
+    Ok(Some((Run { header, progress }, whole)))
 }

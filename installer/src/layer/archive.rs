@@ -1,8 +1,6 @@
 //! Archives that are the same bytes for the same contents: no owner, no time, no order but ours.
 
-use std::fs::Permissions;
 use std::io::{Cursor, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context as _, bail};
 use flate2::{Compression, GzBuilder, read::GzDecoder};
@@ -187,9 +185,4 @@ fn listed_tar_gz(archive: &[u8]) -> anyhow::Result<Vec<Entry>> {
         ));
     }
     Ok(entries)
-}
-
-/// For artefacts: whoever can reach them may read them.
-pub(super) fn readable() -> Permissions {
-    Permissions::from_mode(0o644)
 }

@@ -5,7 +5,6 @@
 //! `.tfvars.json` a variable of Terraform's, beside whatever else that file sets.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Architecture, put};
+use crate::files;
 use crate::parsing::json;
 
 const SCHEMA_VERSION: u64 = 1;
@@ -69,9 +69,8 @@ struct Own {
 impl Manifest {
     /// From a file of either form, whatever it is called.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let shown = path.display();
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-        Self::parse(&text).with_context(|| format!("{shown} is no manifest"))
+        let text = files::text(path, files::SMALL)?;
+        Self::parse(&text).with_context(|| format!("{} is no manifest", path.display()))
     }
 
     /// The same, or an empty one where there is no such file.
@@ -168,6 +167,7 @@ fn is_terraforms(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
 
     const ARN: &str =
@@ -208,7 +208,7 @@ mod tests {
             assert_eq!(versions, [("eu-west-1", 4), ("us-east-1", 1)]);
             assert_eq!(read.entries().next(), Some(entry("eu-west-1", 4)));
         }
-        let text = |path| fs::read_to_string(path).expect("it was written here");
+        let text = |path| std::fs::read_to_string(path).expect("it was written here");
         let value: Value = serde_json::from_str(&text(&own)).expect("it is JSON");
         assert_eq!(
             (&value["schemaVersion"], &value["release"]),
@@ -230,12 +230,12 @@ mod tests {
     fn other_variables_of_terraform_stay() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("fleet.auto.tfvars.json");
-        fs::write(&path, r#"{"stage":"prod","backstop_layers":{}}"#)
+        std::fs::write(&path, r#"{"stage":"prod","backstop_layers":{}}"#)
             .expect("the directory is ours");
         let mut manifest = Manifest::read(&path).expect("it is a manifest");
         manifest.insert(entry("eu-west-1", 4));
         manifest.write(&path).expect("the directory is ours");
-        let text = fs::read_to_string(&path).expect("it is there");
+        let text = std::fs::read_to_string(&path).expect("it is there");
         assert!(
             text.contains(r#""stage": "prod""#) && text.contains(ARN),
             "{text}"
@@ -259,7 +259,7 @@ mod tests {
             ),
             ("[]", "invalid type"),
         ] {
-            fs::write(&path, text).expect("the directory is ours");
+            std::fs::write(&path, text).expect("the directory is ours");
             let error = format!(
                 "{:#}",
                 Manifest::read_if_there(&path).expect_err("it is none")

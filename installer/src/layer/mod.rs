@@ -24,13 +24,13 @@ mod summary;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 
+use crate::files::{self, Readers};
 use archive::Form;
 pub use archive::{Entry, Kind};
 pub use elf::{Architecture, Facts, GlibcVersion};
@@ -134,7 +134,7 @@ pub fn build(options: &Options) -> anyhow::Result<Summary> {
     let mut binaries = Vec::new();
     for Binary { target, path } in &options.binaries {
         let shown = path.display();
-        let contents = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+        let contents = files::bytes(path, files::LARGE)?;
         let facts = Facts::read(&contents).with_context(|| format!("{shown} cannot be packed"))?;
         let problems = facts.problems(*target, options.glibc);
         if !problems.is_empty() {
@@ -206,14 +206,6 @@ fn hexadecimal(bytes: &[u8]) -> String {
 /// Puts a file in its place, whole or not at all.
 fn put(directory: &Path, name: &str, contents: &[u8]) -> anyhow::Result<()> {
     let path = directory.join(name);
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".backstop-")
-            .permissions(archive::readable())
-            .tempfile_in(directory)?;
-        file.write_all(contents)?;
-        file.persist(&path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    files::put(&path, contents, Readers::All)
+        .with_context(|| format!("cannot write {}", path.display()))
 }

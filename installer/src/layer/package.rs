@@ -4,7 +4,6 @@
 //! too large, no extension where Lambda looks for one, one that cannot be executed, or another
 //! architecture's.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -14,6 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::{Architecture, DIRECTORY, EXECUTABLE, Facts, archive, hexadecimal};
+use crate::files;
 use crate::output::grouped;
 
 /// What `PublishLayerVersion` takes in its request; more would have to go by S3.
@@ -81,7 +81,7 @@ impl Package {
         let ZipPath { architecture, path } = zip;
         let shown = path.display();
         let refused = |reason: &str| Refused(format!("{shown} cannot be published: {reason}"));
-        let bytes = fs::metadata(path)
+        let bytes = std::fs::metadata(path)
             .with_context(|| format!("cannot read {shown}"))?
             .len();
         if bytes > MOST_ZIPPED {
@@ -92,7 +92,7 @@ impl Package {
             );
             return Err(refused(&reason).into());
         }
-        let contents = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+        let contents = files::bytes(path, MOST_ZIPPED)?;
         let digest = Sha256::digest(&contents);
         let sha256 = hexadecimal(&digest);
         if let Some(said) = checksum_beside(path)
@@ -135,6 +135,10 @@ fn check(zip: &[u8], architecture: Architecture) -> Result<(), String> {
 
 /// What `backstop layer build` wrote beside it.
 fn checksum_beside(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(format!("{}.sha256", path.display())).ok()?;
+    let text = files::text(
+        Path::new(&format!("{}.sha256", path.display())),
+        files::SMALL,
+    )
+    .ok()?;
     text.split_whitespace().next().map(str::to_owned)
 }

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::share::{ACTION, Principal, granted};
 use super::{Architecture, Package, Release, hexadecimal, name};
-use crate::aws::{Failure, Kind};
+use crate::aws::{Failure, Kind, Marker};
 use crate::fleet::Site;
 
 const LICENSE: &str = "Apache-2.0";
@@ -50,12 +50,12 @@ impl Content {
 impl Layers<'_> {
     /// The names of our layers.
     pub(super) async fn names(self) -> Result<Vec<String>, Failure> {
-        let (mut names, mut marker) = (Vec::new(), None);
+        let (mut names, mut marker) = (Vec::new(), Marker::default());
         loop {
             let client = self.0.lambda.client();
             let page = (self.0.lambda)
                 .read("listing the layers", || {
-                    client.list_layers().set_marker(marker.clone()).send()
+                    client.list_layers().set_marker(marker.current()).send()
                 })
                 .await?;
             let all = page.layers().iter().filter_map(|layer| layer.layer_name());
@@ -63,8 +63,7 @@ impl Layers<'_> {
                 all.filter(|it| name::parse_name(it, None).is_some())
                     .map(str::to_owned),
             );
-            marker = page.next_marker().map(str::to_owned);
-            if marker.is_none() {
+            if !marker.advance("listing the layers", page.next_marker())? {
                 return Ok(names);
             }
         }
@@ -73,7 +72,7 @@ impl Layers<'_> {
     /// Every version of one of ours, the newest first; none where there is no such layer.
     pub(super) async fn versions(self, layer: &str) -> Result<Vec<Version>, Failure> {
         let what = format!("listing the versions of {layer}");
-        let (mut versions, mut marker) = (Vec::new(), None);
+        let (mut versions, mut marker) = (Vec::new(), Marker::default());
         loop {
             let list = self
                 .0
@@ -82,7 +81,7 @@ impl Layers<'_> {
                 .list_layer_versions()
                 .layer_name(layer);
             let page = (self.0.lambda)
-                .read(&what, || list.clone().set_marker(marker.clone()).send())
+                .read(&what, || list.clone().set_marker(marker.current()).send())
                 .await;
             let page = match page {
                 Err(failure) if failure.kind == Kind::NotFound => return Ok(Vec::new()),
@@ -99,8 +98,7 @@ impl Layers<'_> {
                     created: it.created_date().unwrap_or_default().to_owned(),
                 })
             }));
-            marker = page.next_marker().map(str::to_owned);
-            if marker.is_none() {
+            if !marker.advance(&what, page.next_marker())? {
                 versions.sort_by_key(|version| std::cmp::Reverse(version.number));
                 return Ok(versions);
             }
@@ -230,13 +228,13 @@ impl Layers<'_> {
     /// Every layer version that a function names, published versions of functions too: the ARNs of
     /// both, the layer's first.
     pub(super) async fn named_by_functions(self) -> Result<Vec<(String, String)>, Failure> {
-        let (mut named, mut marker) = (Vec::new(), None);
+        let (mut named, mut marker) = (Vec::new(), Marker::default());
         loop {
             let list =
                 (self.0.lambda.client().list_functions()).function_version(FunctionVersion::All);
             let page = (self.0.lambda)
                 .read("listing the functions", || {
-                    list.clone().set_marker(marker.clone()).send()
+                    list.clone().set_marker(marker.current()).send()
                 })
                 .await?;
             for function in page.functions() {
@@ -244,8 +242,7 @@ impl Layers<'_> {
                 let layers = function.layers().iter().filter_map(|layer| layer.arn());
                 named.extend(layers.map(|layer| (layer.to_owned(), of.to_owned())));
             }
-            marker = page.next_marker().map(str::to_owned);
-            if marker.is_none() {
+            if !marker.advance("listing the functions", page.next_marker())? {
                 return Ok(named);
             }
         }

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::escape;
+
 /// A progress bar; nothing at all where nothing may be drawn.
 #[derive(Debug, Clone)]
 pub struct Bar(ProgressBar);
@@ -23,8 +25,8 @@ impl Bar {
     }
 
     /// One more is done.
-    pub fn advance(&self, message: String) {
-        self.0.set_message(message);
+    pub fn advance(&self, message: &str) {
+        self.0.set_message(escape::line(message));
         self.0.inc(1);
     }
 
@@ -59,7 +61,7 @@ impl Lines {
     /// Draws the bar at `position`, and the lines.
     pub fn draw(&self, position: u64, messages: impl IntoIterator<Item = String>) {
         for (line, message) in self.lines.iter().zip(messages) {
-            line.set_message(message);
+            line.set_message(escape::line(&message));
         }
         if let Some(bar) = self.lines.first() {
             bar.set_position(position);
@@ -98,7 +100,7 @@ impl PlaceBars {
         let bar = bars.entry(place.to_owned()).or_insert_with(|| {
             let bar = self.all.add(ProgressBar::new(0));
             bar.set_style(style("{prefix} {bar:30} {pos}/{len}  {eta} left"));
-            bar.with_prefix(place.to_owned())
+            bar.with_prefix(escape::line(place))
         });
         bar.inc_length(by);
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::escape;
+
 /// Cells below headings; what is in the right-hand columns may be long, and is not wrapped.
 #[derive(Debug, Clone)]
 pub struct Columns {
@@ -22,7 +24,8 @@ impl Columns {
 
     /// One more row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        let cells = cells.into_iter().map(|cell| escape::part(&cell));
+        self.rows.push(cells.collect());
     }
 }
 

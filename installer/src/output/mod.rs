@@ -2,11 +2,13 @@
 //!
 //! A command's result is one value: as a table for people or as one JSON object, on stdout.
 //! Everything else goes to stderr: progress, which `--quiet` silences, and errors. Invariants:
-//! colour and bars are for terminals only, and colour never carries a meaning of its own. Must not:
+//! colour and bars are for terminals only, and colour never carries a meaning of its own; what others
+//! wrote (a key, a name, a service's message) reaches a terminal through [`escape`] only. Must not:
 //! decide what is worth saying.
 
 mod bar;
 mod columns;
+pub mod escape;
 mod table;
 
 use std::ffi::OsString;
@@ -40,8 +42,8 @@ impl Style {
         if !self.colour {
             return text.to_owned();
         }
-        let code = if good { 32 } else { 31 };
-        format!("\x1b[1;{code}m{text}\x1b[0m")
+        let colour = if good { "1;32" } else { "1;31" };
+        escape::painted(colour, text)
     }
 }
 
@@ -75,15 +77,15 @@ impl Output {
     pub fn result(&self, result: &impl Report) -> io::Result<()> {
         let is_terminal = io::stdout().is_terminal();
         let text = match self.format {
-            OutputFormat::Table => result.text(Style {
+            OutputFormat::Table => escape::text(&result.text(Style {
                 colour: is_coloured(self.colour, is_terminal, |name| std::env::var_os(name)),
-            }),
-            OutputFormat::Json => json(result, is_terminal)? + "\n",
+            })),
+            OutputFormat::Json => escape::json(&json(result, is_terminal)?) + "\n",
         };
         self.bytes(text.as_bytes())
     }
 
-    /// Prints a result that has one form only.
+    /// Prints a result that has one form only, and that is all our own.
     pub fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -106,9 +108,21 @@ impl Output {
         }
     }
 
+    /// Asks something; the answer is read elsewhere.
+    pub fn prompt(question: &str) -> io::Result<()> {
+        let mut stderr = io::stderr().lock();
+        write!(stderr, "{}", escape::text(question))?;
+        stderr.flush()
+    }
+
     /// Whether something may be drawn and redrawn on stderr.
     pub fn draws(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// What is said whether progress is wanted or not.
+    pub fn said(text: &str) {
+        say(text);
     }
 
     /// An error, and what caused it.
@@ -150,7 +164,7 @@ pub fn json(result: &impl Serialize, pretty: bool) -> io::Result<String> {
 
 fn say(line: &str) {
     // Nobody is left to tell when stderr is closed.
-    writeln!(io::stderr().lock(), "{line}").ok();
+    writeln!(io::stderr().lock(), "{}", escape::text(line)).ok();
 }
 
 #[cfg(test)]

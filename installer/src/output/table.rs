@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-/// Labels on the left, values aligned on the right.
+use super::escape;
+
+/// Labels on the left, of others' names too, values aligned on the right.
 #[derive(Debug, Clone, Default)]
 pub struct Table(Vec<Row>);
 
@@ -29,9 +31,9 @@ impl Table {
     /// A label, a value, and a remark behind it.
     pub fn row(&mut self, label: &str, value: impl Into<String>, note: impl Into<String>) {
         self.0.push(Row {
-            label: label.to_owned(),
-            value: Some(value.into()),
-            note: note.into(),
+            label: escape::part(label),
+            value: Some(escape::part(&value.into())),
+            note: escape::part(&note.into()),
         });
     }
 

@@ -41,7 +41,7 @@ use crate::fleet::{Fleet, Place, Site, Skipped, Targets};
 use crate::grants::{Grant, Permission};
 use crate::journal::{AliasState, now};
 use crate::secrets::Source;
-use crate::select::{self, Function, Selection};
+use crate::select::{self, Census, Found, Function, Selection};
 
 const SCHEMA_VERSION: u32 = 1;
 /// Functions that are asked about at the same time, in each account and region: the rate is kept anyway.
@@ -73,7 +73,7 @@ pub struct Plan {
     pub grants: Vec<Grant>,
     /// Every function that was looked at.
     pub functions: Vec<Planned>,
-    /// Names that were given and are nowhere.
+    /// What was named and is nowhere, with what was probably meant.
     pub missing: Vec<String>,
     /// Accounts and regions that were left out.
     pub skipped: Vec<Skipped>,
@@ -187,9 +187,7 @@ pub async fn make(
     observer: &dyn Observer,
 ) -> Plan {
     let mut plan = Plan::empty(fleet, targets, wish);
-    // A name is missing where it is in no place, an ARN where it is not in its own.
-    let mut names: Option<BTreeSet<String>> = None;
-    let mut missing_arns = BTreeSet::new();
+    let mut census = Census::new(selection);
     let mut surveyed = stream::iter(fleet.sites.values())
         .map(|site| async move {
             (
@@ -200,14 +198,9 @@ pub async fn make(
         .buffer_unordered(AT_ONCE);
     while let Some((site, outcome)) = surveyed.next().await {
         match outcome {
-            Ok((planned, absent)) => {
+            Ok((planned, found)) => {
                 plan.functions.extend(planned);
-                let (missing, absent): (Vec<_>, BTreeSet<_>) = partition_arns(absent);
-                missing_arns.extend(missing);
-                names = Some(match names {
-                    Some(before) => before.intersection(&absent).cloned().collect(),
-                    None => absent,
-                });
+                census.add(&found);
             }
             Err(failure) => plan.skipped.push(Skipped {
                 account: site.place.account.clone(),
@@ -222,15 +215,8 @@ pub async fn make(
         .sort_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
     (plan.skipped)
         .sort_by(|one, other| (&one.account, &one.region).cmp(&(&other.account, &other.region)));
-    plan.missing = names.into_iter().flatten().chain(missing_arns).collect();
+    plan.missing = census.missing(fleet).await;
     plan
-}
-
-/// ARNs, and names.
-fn partition_arns(absent: Vec<String>) -> (Vec<String>, BTreeSet<String>) {
-    let (arns, names): (Vec<_>, Vec<_>) =
-        (absent.into_iter()).partition(|it| it.starts_with("arn:"));
-    (arns, names.into_iter().collect())
 }
 
 async fn plan_site(
@@ -239,16 +225,16 @@ async fn plan_site(
     wish: &Wish,
     sizes: &Sizes,
     observer: &dyn Observer,
-) -> Result<(Vec<Planned>, Vec<String>), crate::aws::Failure> {
-    let found = select::find(site, selection).await?;
+) -> Result<(Vec<Planned>, Found), crate::aws::Failure> {
+    let mut found = select::find(site, selection).await?;
     observer.found(&site.place, found.functions.len() as u64);
     if found.functions.is_empty() {
-        return Ok((Vec::new(), found.missing));
+        return Ok((Vec::new(), found));
     }
     let count = found.functions.len();
     let survey = survey::Survey::of(site, wish, sizes, count).await?;
     let survey = &survey;
-    let planned = stream::iter(found.functions)
+    let planned = stream::iter(std::mem::take(&mut found.functions))
         .map(|function| async move {
             let planned = judge::judge(site, function, wish, survey).await;
             observer.one_done(&site.place);
@@ -257,7 +243,7 @@ async fn plan_site(
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    Ok((planned, found.missing))
+    Ok((planned, found))
 }
 
 impl Plan {

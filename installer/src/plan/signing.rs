@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_lambda::types::CodeSigningPolicy;
 
-use crate::aws::Failure;
+use crate::aws::{Failure, Marker};
 use crate::fleet::Site;
 
 /// The functions whose code signing configuration enforces signatures: asked for by configuration, of
@@ -13,12 +13,12 @@ pub(super) async fn enforcing(site: &Site) -> BTreeMap<String, Vec<String>> {
     let lambda = &site.lambda;
     let client = lambda.client();
     let mut enforcing = BTreeMap::new();
-    let mut marker: Option<String> = None;
+    let mut marker = Marker::default();
     loop {
         let page = lambda
             .read("listing code signing configurations", || {
                 (client.list_code_signing_configs())
-                    .set_marker(marker.clone())
+                    .set_marker(marker.current())
                     .send()
             })
             .await;
@@ -39,11 +39,8 @@ pub(super) async fn enforcing(site: &Site) -> BTreeMap<String, Vec<String>> {
             let functions = functions_of(site, arn).await.unwrap_or_default();
             enforcing.extend(functions.into_iter().map(|it| (it, allowed.clone())));
         }
-        marker = page
-            .next_marker()
-            .filter(|next| !next.is_empty())
-            .map(str::to_owned);
-        if marker.is_none() {
+        let more = marker.advance("listing code signing configurations", page.next_marker());
+        if !matches!(more, Ok(true)) {
             return enforcing;
         }
     }
@@ -52,22 +49,21 @@ pub(super) async fn enforcing(site: &Site) -> BTreeMap<String, Vec<String>> {
 async fn functions_of(site: &Site, config: &str) -> Result<BTreeSet<String>, Failure> {
     let lambda = &site.lambda;
     let mut functions = BTreeSet::new();
-    let mut marker: Option<String> = None;
+    let mut marker = Marker::default();
     loop {
         let page = lambda
             .read("listing the functions that enforce code signing", || {
                 (lambda.client().list_functions_by_code_signing_config())
                     .code_signing_config_arn(config)
-                    .set_marker(marker.clone())
+                    .set_marker(marker.current())
                     .send()
             })
             .await?;
         functions.extend(page.function_arns().iter().cloned());
-        marker = page
-            .next_marker()
-            .filter(|next| !next.is_empty())
-            .map(str::to_owned);
-        if marker.is_none() {
+        if !marker.advance(
+            "listing the functions that enforce code signing",
+            page.next_marker(),
+        )? {
             return Ok(functions);
         }
     }

@@ -14,6 +14,8 @@ use backstop_sinks::SharedHttp;
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, RANGE};
 
+use crate::files::{self, Readers};
+
 /// What Lambda allows for code and layers together.
 pub(super) const MOST_BYTES: u64 = 262_144_000;
 
@@ -97,10 +99,10 @@ impl Sizes {
     /// With what is known from earlier runs.
     pub fn open(file: Option<PathBuf>) -> Self {
         let known = (file.as_ref())
-            .and_then(|file| std::fs::read(file).ok())
+            .and_then(|file| files::bytes(file, files::LARGE).ok())
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Self {
-            http: SharedHttp::new(Vec::new(), proxies(), Arc::new(SystemClock), |_| {}),
+            http: shared_http(),
             known: Mutex::new(known.unwrap_or_default()),
             file,
         }
@@ -113,7 +115,10 @@ impl Sizes {
         };
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(text) = serde_json::to_vec(&*known) {
-            super::file::replace(file, &text).ok();
+            // The runs are below the same directory: nobody else may change what is in it.
+            files::private_directory(files::parent(file))
+                .and_then(|()| files::put(file, &text, Readers::Owner))
+                .ok();
         }
     }
 
@@ -129,11 +134,16 @@ impl Sizes {
     }
 }
 
-/// The proxies of this process. A mistake in them is no reason to do without: the size of a layer is
-/// then not known.
-fn proxies() -> backstop_config::Proxies {
+/// With the proxies and the authorities of this process. A mistake in them is no reason to do without: the
+/// size of a layer is then not known.
+fn shared_http() -> SharedHttp {
     let (settings, _) = backstop_config::Settings::resolve(&backstop_config::ProcessEnvironment);
-    settings.proxies
+    SharedHttp::new(
+        settings.ca_files,
+        settings.proxies,
+        Arc::new(SystemClock),
+        |_| {},
+    )
 }
 
 struct Directory {

@@ -1,10 +1,12 @@
 //! Records on their way back: grouped into requests, named so that a retry is known as one.
 //!
 //! Invariants: an idempotency key is a function of the object and of exactly the records in the
-//! request. Were it less (say, of the first and the last record), a receiver that honours it would
-//! take a replay with another filter for a repetition and drop records it never had.
+//! request, their ids and what they say. Were it less (say, of the first and the last record, or of the
+//! ids alone), a receiver that honours it would take other records for a repetition and drop them. A
+//! record is a duplicate where another one is the same in full: an id alone can be forged.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
@@ -22,7 +24,10 @@ pub(super) struct Record {
 /// The key of a request.
 pub(super) fn idempotency_key(object: &str, records: &[Record]) -> String {
     let mut hash = Sha256::new();
-    for part in std::iter::once(object).chain(records.iter().map(|record| record.id.as_str())) {
+    let records = records
+        .iter()
+        .flat_map(|record| [record.id.as_str(), record.line.as_str()]);
+    for part in std::iter::once(object).chain(records) {
         // With its length in front, no two lists of parts are the same bytes.
         hash.update(part.len().to_le_bytes());
         hash.update(part);
@@ -71,18 +76,48 @@ impl Batcher {
     }
 }
 
-/// The ids that were met in this run: 16 bytes each, whatever their length.
+/// What is known of an id that is met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meeting {
+    /// It is the first record with this id.
+    First,
+    /// The very same record was met before.
+    Again,
+    /// Another record has this id.
+    Conflict,
+}
+
+/// The ids that were met in this run, and what had them: a digest of each, whatever their length.
 #[derive(Debug, Default)]
-pub(super) struct Seen(HashSet<[u8; 16]>);
+pub(super) struct Seen {
+    first: HashMap<Short, Short>,
+    /// The contents of ids that have more than one.
+    others: HashSet<(Short, Short)>,
+}
+
+type Short = [u8; 16];
 
 impl Seen {
-    /// Whether the id is met for the first time.
-    pub(super) fn is_new(&mut self, id: &str) -> bool {
-        let digest = Sha256::digest(id);
-        let mut short = [0; 16];
-        short.copy_from_slice(&digest[..16]);
-        self.0.insert(short)
+    /// Meets a record. An id alone proves nothing: anyone who may write to the bucket can use any.
+    pub(super) fn meet(&mut self, id: &str, line: &str) -> Meeting {
+        let (id, content) = (short(id), short(line));
+        match self.first.entry(id) {
+            Entry::Vacant(free) => {
+                free.insert(content);
+                Meeting::First
+            }
+            Entry::Occupied(first) if *first.get() == content => Meeting::Again,
+            Entry::Occupied(_) if self.others.insert((id, content)) => Meeting::Conflict,
+            Entry::Occupied(_) => Meeting::Again,
+        }
     }
+}
+
+fn short(text: &str) -> Short {
+    let digest = Sha256::digest(text);
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest[..16]);
+    short
 }
 
 #[cfg(test)]
@@ -108,6 +143,11 @@ mod tests {
         assert_ne!(
             idempotency_key("object", &[record("ab", 1), record("c", 1)]),
             idempotency_key("object", &[record("a", 1), record("bc", 1)])
+        );
+        let forged = record("b", 2);
+        assert_ne!(
+            key,
+            idempotency_key("object", &[a.clone(), forged, all[2].clone()])
         );
         assert_ne!(
             idempotency_key("object", &[a.clone(), b.clone()]),
@@ -142,10 +182,18 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_new_once() {
+    fn a_record_is_met_again_where_it_says_the_same_and_not_where_its_id_was_taken() {
         let mut seen = Seen::default();
-        assert!(seen.is_new("a"));
-        assert!(seen.is_new("b"));
-        assert!(!seen.is_new("a"));
+        for (id, line, expected) in [
+            ("a", "1", Meeting::First),
+            ("b", "1", Meeting::First),
+            ("a", "1", Meeting::Again),
+            ("a", "2", Meeting::Conflict),
+            ("a", "2", Meeting::Again),
+            ("a", "3", Meeting::Conflict),
+            ("a", "1", Meeting::Again),
+        ] {
+            assert_eq!(seen.meet(id, line), expected, "{id} {line}");
+        }
     }
 }

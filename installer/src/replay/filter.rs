@@ -1,7 +1,8 @@
 //! Which objects and records are wanted: by function, reason and time.
 //!
-//! Invariants: an object is passed over only where its key proves that nothing in it is wanted; a
-//! record whose time cannot be read is wanted. Must not: guess from a key what only a line can say.
+//! Invariants: an object is passed over only where its key or its age proves that nothing in it is
+//! wanted; a record that does not say what is asked for is wanted, and told apart. Must not: guess from a
+//! key what only a line can say.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -13,9 +14,11 @@ use serde::Deserialize;
 use crate::glob::Glob;
 
 const HOUR_MS: i64 = 3_600_000;
-/// How much later than its records an object may have been written: an environment can be frozen
-/// for hours with a record in its buffer.
-const LATEST_WRITE_MS: i64 = 24 * HOUR_MS;
+/// How much later than its records an object may have been written: an environment can be frozen with a
+/// record in its buffer for as long as it lives, which is 14 days at most.
+const LATEST_WRITE_MS: i64 = 15 * 24 * HOUR_MS;
+/// How far the clock of whoever wrote a record may be ahead of that of S3.
+const CLOCKS_DIFFER_MS: i64 = HOUR_MS;
 
 /// What is wanted; the default is everything.
 #[derive(Debug, Clone, Default)]
@@ -30,30 +33,56 @@ pub struct Filter {
     pub until: Option<Moment>,
 }
 
+/// What is made of a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it is wanted.
+    pub is_wanted: bool,
+    /// Its time was asked for, and cannot be read.
+    pub has_no_time: bool,
+    /// Its function was asked for, and neither line nor key names one.
+    pub has_no_function: bool,
+}
+
 impl Filter {
-    /// Whether the object may hold what is wanted, by its key.
-    pub fn admits_key(&self, key: &str) -> bool {
-        let name = partition(key, "function").map(percent_decoded);
+    /// Whether the object may hold what is wanted, by its key and by when it was written last.
+    pub fn admits_object(&self, key: &str, written: Option<Moment>) -> bool {
+        let name = function_of(key);
         if name.is_some_and(|name| !self.admits_function(&name)) {
             return false;
         }
-        let Some(start) = partition_start(key) else {
-            return true;
-        };
-        // An object holds nothing later than the hour it was written in.
-        let too_early = self.since.is_some_and(|since| start + HOUR_MS <= since.0);
-        let too_late = self
+        // Of a Firehose object the key names the hour of the oldest record: the others may be later, but
+        // none is later than the object.
+        let is_too_early = self
+            .since
+            .zip(written)
+            .is_some_and(|(since, written)| written.0.saturating_add(CLOCKS_DIFFER_MS) < since.0);
+        let is_too_late = self
             .until
-            .is_some_and(|until| start >= until.0.saturating_add(LATEST_WRITE_MS));
-        !too_early && !too_late
+            .zip(partition_start(key))
+            .is_some_and(|(until, start)| start >= until.0.saturating_add(LATEST_WRITE_MS));
+        !is_too_early && !is_too_late
     }
 
-    /// Whether the record is wanted. `text` is the line that `line` was read from.
-    pub fn admits(&self, text: &str, line: &ArchivedLine<'_>) -> bool {
-        self.admits_reason(line) && self.admits_time(text) && {
-            self.functions.is_empty()
-                || self.admits_function(&line.function_name().unwrap_or_default())
+    /// Whether the record is wanted. `text` is what `line` was read from, in the object of that key.
+    pub fn judge(&self, key: &str, text: &str, line: &ArchivedLine<'_>) -> Verdict {
+        let mut verdict = Verdict {
+            is_wanted: self.admits_reason(line),
+            ..Verdict::default()
+        };
+        if self.since.is_some() || self.until.is_some() {
+            match time_of(text) {
+                Some(time) => verdict.is_wanted &= self.admits_time(time),
+                None => verdict.has_no_time = true,
+            }
         }
+        if !self.functions.is_empty() {
+            match line.function_name().or_else(|| function_of(key)) {
+                Some(name) => verdict.is_wanted &= self.admits_function(&name),
+                None => verdict.has_no_function = true,
+            }
+        }
+        verdict
     }
 
     fn admits_function(&self, name: &str) -> bool {
@@ -65,20 +94,14 @@ impl Filter {
         self.reasons.is_empty() || reason.is_some_and(|reason| self.reasons.contains(reason))
     }
 
-    fn admits_time(&self, text: &str) -> bool {
-        if self.since.is_none() && self.until.is_none() {
-            return true;
-        }
-        let Some(time) = time_of(text) else {
-            return true;
-        };
+    fn admits_time(&self, time: Moment) -> bool {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
 }
 
 /// A moment, in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(i64);
+pub struct Moment(pub i64);
 
 impl FromStr for Moment {
     type Err = String;
@@ -96,6 +119,12 @@ impl FromStr for Moment {
             .map(Self)
             .ok_or_else(|| "write it as 2026-01-31T08:00:00Z or 2026-01-31".to_owned())
     }
+}
+
+/// The function that the key names.
+pub(super) fn function_of(key: &str) -> Option<String> {
+    let name = partition(key, "function").map(percent_decoded)?;
+    (!name.is_empty()).then_some(name)
 }
 
 /// The value of `name=` in a key.
@@ -169,8 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_passed_over_only_where_it_proves_that_nothing_is_wanted() {
-        let admits = |filter: Filter| filter.admits_key(KEY);
+    fn an_object_is_passed_over_only_where_it_is_proved_that_nothing_is_wanted() {
+        let admits = |filter: Filter| filter.admits_object(KEY, None);
         let functions = |glob: &str| Filter {
             functions: vec![glob.parse().expect("it is a pattern")],
             ..Filter::default()
@@ -178,19 +207,35 @@ mod tests {
         assert!(admits(Filter::default()));
         assert!(admits(functions("check/*")));
         assert!(!admits(functions("other")));
-        assert!(functions("other").admits_key("v1/stream=s/dt=2026-01-31/hour=08/x.gz"));
+        for unknown in [
+            "v1/stream=s/dt=2026-01-31/hour=08/x.gz",
+            "v1/function=/x.gz",
+        ] {
+            assert!(functions("other").admits_object(unknown, None), "{unknown}");
+        }
+        let written = "2026-01-31T09:03:00Z";
         for (since, until, admitted) in [
-            ("2026-01-31T08:59:00Z", None, true),
-            ("2026-01-31T09:00:00Z", None, false),
-            ("2026-01-30", Some("2026-01-31"), true),
-            ("2026-01-29", Some("2026-01-30T08:00:00Z"), false),
+            // Its hour is that of its oldest record: later ones may be in it until it was written.
+            (Some("2026-01-31T09:00:00Z"), None, true),
+            (Some("2026-01-31T09:03:00Z"), None, true),
+            // Clocks differ.
+            (Some("2026-01-31T10:03:00Z"), None, true),
+            (Some("2026-01-31T10:03:01Z"), None, false),
+            (Some("2026-02-01"), None, false),
+            (None, Some("2026-01-31"), true),
+            // A record may have waited in an environment's buffer for as long as that lives.
+            (None, Some("2026-01-17"), true),
+            (None, Some("2026-01-16T08:00:00Z"), false),
         ] {
             let filter = Filter {
-                since: Some(moment(since)),
+                since: since.map(moment),
                 until: until.map(moment),
                 ..Filter::default()
             };
-            assert_eq!(admits(filter), admitted, "{since} {until:?}");
+            let admits = filter.admits_object(KEY, Some(moment(written)));
+            assert_eq!(admits, admitted, "{since:?} {until:?}");
+            let is_unknown = filter.admits_object("v1/stream=s/x.gz", None);
+            assert!(is_unknown, "nothing is known of it");
         }
     }
 
@@ -199,7 +244,7 @@ mod tests {
         let text = r#"{"id":"1","time":"2026-01-31T08:00:00.5Z","type":"function","record":"r",
             "resource":{"faas.name":"f"},"diverted":{"reason":"server_error"}}"#;
         let line = ArchivedLine::parse(text).expect("it is a line");
-        let wants = |filter: Filter| filter.admits(text, &line);
+        let wants = |filter: Filter| filter.judge("v1/stream=s/x.gz", text, &line).is_wanted;
         assert!(wants(Filter {
             functions: vec!["f".parse().expect("it is a pattern")],
             reasons: vec!["server_error".to_owned()],
@@ -218,6 +263,46 @@ mod tests {
             until: Some(moment("2026-01-31T08:00:00.5Z")),
             ..Filter::default()
         }));
+    }
+
+    #[test]
+    fn a_record_that_does_not_say_what_is_asked_for_is_wanted_and_told_apart() {
+        let filter = Filter {
+            functions: vec!["check/*".parse().expect("it is a pattern")],
+            since: Some(moment("2026-01-31")),
+            ..Filter::default()
+        };
+        for (time, resource, key, expected) in [
+            ("\"soon\"", "{}", "v1/stream=s/x.gz", (true, true, true)),
+            (
+                "17",
+                r#"{"faas.name":"check/out"}"#,
+                "x.gz",
+                (true, true, false),
+            ),
+            ("null", "{}", KEY, (true, true, false)),
+            ("\"2026-02-01T00:00:00Z\"", "3", "x.gz", (true, false, true)),
+            (
+                "\"2026-01-30T00:00:00Z\"",
+                "{}",
+                "x.gz",
+                (false, false, true),
+            ),
+            (
+                "null",
+                r#"{"faas.name":"other"}"#,
+                KEY,
+                (false, true, false),
+            ),
+        ] {
+            let text = format!(
+                r#"{{"id":"1","time":{time},"type":"function","record":"r","resource":{resource}}}"#
+            );
+            let line = ArchivedLine::parse(&text).expect("it is a line");
+            let found = filter.judge(key, &text, &line);
+            let found = (found.is_wanted, found.has_no_time, found.has_no_function);
+            assert_eq!(found, expected, "{text} {key}");
+        }
     }
 
     #[test]

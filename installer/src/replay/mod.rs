@@ -1,33 +1,39 @@
 //! Replay: from the archive back to a primary.
 //!
-//! In the order in which a record meets them: `source` lists and gets objects, `object` reads their
-//! lines, `filter` chooses, `batch` groups and names requests, `target` is where they go, `send`
-//! gets them there, `summary` counts.
+//! In the order in which a record meets them: `location` is the place that was typed, `source` lists and
+//! reads objects, `object` finds their records, `filter` chooses, `batch` groups and names requests,
+//! `target` is where they go, `send` gets them there, `named` is what was named and met nowhere, `summary`
+//! counts.
 //!
-//! Invariants: a record is sent with the id it had at first, and once in a run; what is broken costs
-//! nothing but itself; every record that was read is in exactly one count of the [`Summary`].
+//! Invariants: a record is sent as it was archived, but for the reason it was, and once in a run; what is
+//! broken costs nothing but itself; every record that was read is in exactly one count of the
+//! [`Summary`]; what is held does not grow with an object.
 //! Must not: print, exit, or change the archive.
 
 mod batch;
 mod filter;
+mod location;
+mod named;
 mod object;
 mod send;
 mod source;
 mod summary;
 mod target;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use batch::{Batcher, Record, Seen};
+use batch::{Batcher, Meeting, Record, Seen};
 pub use filter::{Filter, Moment};
-use object::{LARGEST_OBJECT, Line, Plain};
+pub use location::Location;
+use named::Named;
+use object::{LONGEST_RECORD, Line, PIECE, Unpacker};
 use send::Sender;
-use source::Listed;
-pub use source::{Archive, Location};
+pub use source::{Archive, ArchiveOptions};
+use source::{InGlacier, Listed, Pages};
 pub use summary::{Problem, Summary};
 pub use target::{Target, TargetOptions};
 
@@ -81,6 +87,7 @@ pub async fn run(
     let job = Arc::new(Job {
         sender: Sender::new(target, stop.clone())?,
         archive,
+        named: Mutex::new(Named::of(&options.filter)),
         options,
         seen: Mutex::default(),
     });
@@ -90,10 +97,26 @@ pub async fn run(
     };
     let mut tasks = JoinSet::new();
     let mut pages = Pages::default();
-    'listing: while let Some(objects) = pages.next(&job.archive, &mut total).await? {
-        observer.listed(objects.len() as u64);
-        for object in objects {
-            if !job.options.filter.admits_key(&object.key) {
+    'listing: loop {
+        let page = match job.archive.page(&mut pages).await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            // Only the first page can fail the run: later, what was sent is to be told.
+            Err(error) if total.is_empty() => return Err(error),
+            Err(error) => {
+                total.halted = Some(format!("{error:#}"));
+                break;
+            }
+        };
+        total.outside(&page.outside);
+        observer.listed(page.objects.len() as u64);
+        for object in page.objects {
+            job.named().object(&object.key);
+            if !job
+                .options
+                .filter
+                .admits_object(&object.key, object.written)
+            {
                 total.objects_filtered += 1;
                 observer.object_done(&total);
                 continue;
@@ -105,7 +128,7 @@ pub async fn run(
                 break 'listing;
             }
             let job = Arc::clone(&job);
-            tasks.spawn(async move { job.object(&object.key).await });
+            tasks.spawn(async move { job.object(&object).await });
         }
     }
     while !tasks.is_empty() {
@@ -113,40 +136,13 @@ pub async fn run(
     }
     total.halted = job.sender.halted().or(total.halted);
     total.interrupted = *stop.borrow();
+    if total.is_empty() {
+        total.nearest = job.archive.nearest().await;
+    } else if total.is_at_end() {
+        total.unmatched = job.named().missing();
+    }
     total.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(total)
-}
-
-/// Where the listing stands.
-#[derive(Debug, Default)]
-struct Pages {
-    begun: bool,
-    token: Option<String>,
-}
-
-impl Pages {
-    /// The next page. Only the first one can fail the run: later, what was sent is to be told.
-    async fn next(
-        &mut self,
-        archive: &Archive,
-        total: &mut Summary,
-    ) -> anyhow::Result<Option<Vec<Listed>>> {
-        if self.begun && self.token.is_none() {
-            return Ok(None);
-        }
-        match archive.page(self.token.take()).await {
-            Ok((objects, token)) => {
-                self.begun = true;
-                self.token = token;
-                Ok(Some(objects))
-            }
-            Err(error) if self.begun => {
-                total.halted = Some(format!("{error:#}"));
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
 }
 
 async fn finish_one(
@@ -168,30 +164,77 @@ struct Job {
     archive: Archive,
     options: Options,
     seen: Mutex<Seen>,
+    named: Mutex<Named>,
 }
 
 impl Job {
     /// Replays one object.
-    async fn object(&self, key: &str) -> Summary {
+    async fn object(&self, object: &Listed) -> Summary {
         let mut summary = Summary::default();
-        let bytes = match self.archive.get(key).await {
-            Ok(bytes) => bytes,
+        let mut download = match self.archive.open(object).await {
+            Ok(download) => download,
             Err(error) => {
-                summary.objects_broken += 1;
-                summary.problem(Problem::object(key, format!("{error:#}")));
+                if error.is::<InGlacier>() {
+                    summary.objects_to_restore += 1;
+                    summary.problem(Problem::object(&object.key, error.to_string()));
+                } else {
+                    summary.objects_broken += 1;
+                    summary.problem(Problem::object(&object.key, format!("{error:#}")));
+                }
                 return summary;
             }
         };
         summary.objects += 1;
-        let plain = Plain::unpack(bytes, LARGEST_OBJECT);
-        if let Some(problem) = &plain.problem {
-            summary.objects_broken += 1;
-            summary.problem(Problem::object(key, problem.clone()));
-        }
+        let mut unpacker = Unpacker::new(LONGEST_RECORD);
         let mut batcher = Batcher::new(self.options.batch_records);
-        for (number, line) in plain.lines() {
+        loop {
+            let next = tokio::select! {
+                next = download.next() => next,
+                // What is left of it is not read: it would not be sent any more.
+                () = self.sender.ended() => break,
+            };
+            match next {
+                Ok(Some(bytes)) => {
+                    for piece in bytes.chunks(PIECE) {
+                        unpacker.push(piece);
+                        self.records(object, &mut unpacker, &mut batcher, &mut summary)
+                            .await;
+                    }
+                }
+                Ok(None) => {
+                    unpacker.finish();
+                    break;
+                }
+                Err(error) => {
+                    unpacker.break_off(format!("{error:#}"));
+                    break;
+                }
+            }
+        }
+        self.records(object, &mut unpacker, &mut batcher, &mut summary)
+            .await;
+        if let Some(problem) = unpacker.problem() {
+            summary.objects_broken += 1;
+            summary.problem(Problem::object(&object.key, problem.to_owned()));
+        }
+        if let Some(batch) = batcher.take() {
+            summary.add(self.sender.deliver(&object.key, &batch).await);
+        }
+        summary
+    }
+
+    /// Takes the records that are there, and sends each batch that they fill.
+    async fn records(
+        &self,
+        object: &Listed,
+        unpacker: &mut Unpacker,
+        batcher: &mut Batcher,
+        summary: &mut Summary,
+    ) {
+        let key = &object.key;
+        while let Some((number, line)) = unpacker.next() {
             let full = match line {
-                Ok(line) => self.line(&line, &mut summary, &mut batcher),
+                Ok(line) => self.line((key, number), &line, summary, batcher),
                 Err(problem) => {
                     summary.broken_lines += 1;
                     summary.problem(Problem::line(key, number, problem));
@@ -202,38 +245,46 @@ impl Job {
                 summary.add(self.sender.deliver(key, &batch).await);
             }
         }
-        if let Some(batch) = batcher.take() {
-            summary.add(self.sender.deliver(key, &batch).await);
-        }
-        summary
     }
 
     /// Counts a record, and gives the batch that it has filled.
     fn line(
         &self,
+        (key, number): (&str, u64),
         line: &Line<'_>,
         summary: &mut Summary,
         batcher: &mut Batcher,
     ) -> Option<Vec<Record>> {
         summary.records += 1;
-        let id = line.record.id();
-        if !self.options.filter.admits(line.text, &line.record) {
+        let record = &line.record;
+        self.named().record(key, record);
+        let verdict = self.options.filter.judge(key, line.text, record);
+        if !verdict.is_wanted {
             summary.filtered += 1;
             return None;
         }
-        let is_new = self
-            .seen
-            .lock()
+        summary.without_time += u64::from(verdict.has_no_time);
+        summary.without_function += u64::from(verdict.has_no_function);
+        let id = record.id();
+        let sent = record.without_reason();
+        let meeting = (self.seen.lock())
             .unwrap_or_else(PoisonError::into_inner)
-            .is_new(id);
-        if !is_new {
-            summary.duplicates += 1;
-            return None;
+            .meet(id, &sent);
+        match meeting {
+            Meeting::First => {}
+            Meeting::Again => {
+                summary.duplicates += 1;
+                return None;
+            }
+            Meeting::Conflict => {
+                summary.id_conflicts += 1;
+                summary.problem(Problem::conflict(key, number, id));
+            }
         }
         if self.options.dry_run {
             summary.would_send += 1;
-            let function = line.record.function_name();
-            let reason = line.record.diverted.as_ref();
+            let function = record.function_name();
+            let reason = record.diverted.as_ref();
             let reason = reason.map_or("not diverted", |diverted| diverted.reason.as_str());
             *summary
                 .functions
@@ -244,7 +295,11 @@ impl Job {
         }
         batcher.push(Record {
             id: id.to_owned(),
-            line: line.record.without_reason(),
+            line: sent,
         })
+    }
+
+    fn named(&self) -> MutexGuard<'_, Named> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,74 +1,237 @@
-//! Reads an object of the archive leniently.
+//! Reads an object of the archive leniently, piece by piece as it comes.
 //!
-//! Invariants: what is broken costs nothing but itself: of an object that ends early the lines
-//! before the break are read, and a line that is not a record leaves its neighbours alone; nothing
-//! is decompressed beyond a limit. Must not: know where the object came from.
+//! A record begins with a brace and ends with its own closing one, or with the line: records that were
+//! joined without line feeds are read like any others. Invariants: what is broken costs nothing but
+//! itself: of an object that ends early the records before the break are read, and a line that is not a
+//! record leaves its neighbours alone; no more is held than one record of [`LONGEST_RECORD`] and what one
+//! [`Unpacker::push`] unpacks to, however large the object. Must not: know where the object came from.
 
-use std::io::Read as _;
+use std::io::Write as _;
 
 use backstop_sinks::codec::archive::ArchivedLine;
-use flate2::read::MultiGzDecoder;
+use flate2::write::MultiGzDecoder;
 
 use crate::parsing::json;
 
-/// The most bytes of one object once it is decompressed.
-pub(super) const LARGEST_OBJECT: u64 = 256 * 1024 * 1024;
+/// Far more than Lambda lets a function log at once, or a sink take.
+pub(super) const LONGEST_RECORD: usize = 16 * 1024 * 1024;
+/// Deflate makes a thousand times as much of it, and no more.
+pub(super) const PIECE: usize = 8 * 1024;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
-/// An object as plain text.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Plain {
-    bytes: Vec<u8>,
+/// An object on its way from bytes to records.
+#[derive(Debug)]
+pub(super) struct Unpacker {
+    packing: Packing,
+    splitter: Splitter,
     /// Why it is not all of the object.
-    pub(super) problem: Option<String>,
+    problem: Option<String>,
 }
 
-impl Plain {
-    /// Decompresses an object, or takes it as it is: by its first bytes, not by its name.
-    pub(super) fn unpack(bytes: Vec<u8>, limit: u64) -> Self {
-        if !bytes.starts_with(GZIP_MAGIC) {
-            return Self {
-                bytes,
-                problem: None,
-            };
-        }
-        let mut plain = Vec::new();
-        let mut decoder = MultiGzDecoder::new(&bytes[..]).take(limit);
-        let problem = match decoder.read_to_end(&mut plain) {
-            Err(error) => Some(format!("its gzip stream is broken: {error}")),
-            Ok(_) if decoder.limit() == 0 => Some(format!(
-                "it holds more than {limit} bytes when decompressed"
-            )),
-            Ok(_) => None,
-        };
+#[derive(Debug)]
+enum Packing {
+    /// Not known before the first two bytes.
+    Unknown(Vec<u8>),
+    Plain,
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    /// Nothing that follows can be read.
+    Broken,
+}
+
+impl Unpacker {
+    /// For an object whose records have `longest` bytes at most.
+    pub(super) fn new(longest: usize) -> Self {
         Self {
-            bytes: plain,
-            problem,
+            packing: Packing::Unknown(Vec::new()),
+            splitter: Splitter::new(longest),
+            problem: None,
         }
     }
 
-    /// Its lines with their numbers, from 1; an error says what is wrong with a line.
-    pub(super) fn lines(&self) -> impl Iterator<Item = (u64, Result<Line<'_>, String>)> {
-        // What follows the last line feed is where the break is.
-        let end = match self.problem {
-            Some(_) => self
-                .bytes
-                .iter()
-                .rposition(|byte| *byte == b'\n')
-                .unwrap_or_default(),
-            None => self.bytes.len(),
+    /// Takes the next bytes of the object, [`PIECE`] of them at most. What they hold is to be taken with
+    /// [`Unpacker::next`] before the next ones come.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        match &mut self.packing {
+            Packing::Unknown(held) => {
+                held.extend_from_slice(bytes);
+                if held.len() >= GZIP_MAGIC.len() {
+                    let held = std::mem::take(held);
+                    self.begin(&held);
+                }
+            }
+            Packing::Plain => self.splitter.buffer.extend_from_slice(bytes),
+            Packing::Gzip(decoder) => {
+                let written = decoder.write_all(bytes);
+                let ended = written.and_then(|()| decoder.flush());
+                self.splitter.buffer.append(decoder.get_mut());
+                if let Err(error) = ended {
+                    self.break_off(format!("its gzip stream is broken: {error}"));
+                }
+            }
+            Packing::Broken => {}
+        }
+    }
+
+    /// By its first bytes, not by its name.
+    fn begin(&mut self, first: &[u8]) {
+        self.packing = if first.starts_with(GZIP_MAGIC) {
+            Packing::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))
+        } else {
+            Packing::Plain
         };
-        // One after the other: a list of the lines of an object that holds little else than line
-        // feeds would be sixteen times its size.
-        self.bytes[..end]
-            .split(|byte| *byte == b'\n')
-            .zip(1..)
-            .filter(|(piece, _)| !piece.trim_ascii().is_empty())
-            .map(|(piece, number)| (number, Line::parse(piece)))
+        self.push(first);
+    }
+
+    /// Nothing more comes, as the object is at its end.
+    pub(super) fn finish(&mut self) {
+        match std::mem::replace(&mut self.packing, Packing::Broken) {
+            Packing::Unknown(held) => self.splitter.buffer.extend_from_slice(&held),
+            Packing::Gzip(mut decoder) => {
+                let ended = decoder.try_finish();
+                self.splitter.buffer.append(decoder.get_mut());
+                if let Err(error) = ended {
+                    self.break_off(format!("its gzip stream is broken: {error}"));
+                }
+            }
+            Packing::Plain | Packing::Broken => {}
+        }
+        self.splitter.is_at_end = self.problem.is_none();
+    }
+
+    /// Nothing more comes, for this reason: what was not yet a whole record is none.
+    pub(super) fn break_off(&mut self, problem: String) {
+        self.packing = Packing::Broken;
+        self.problem.get_or_insert(problem);
+    }
+
+    /// Why this is not all of the object.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// The next record with the number of its line, from 1; an error says what is wrong with it. None
+    /// where more bytes are needed, or where nothing is left.
+    pub(super) fn next(&mut self) -> Option<(u64, Result<Line<'_>, String>)> {
+        let (number, piece) = self.splitter.next()?;
+        Some((number, piece.and_then(Line::parse)))
     }
 }
 
-/// A line that is a record.
+/// Where records begin and end.
+#[derive(Debug)]
+struct Splitter {
+    buffer: Vec<u8>,
+    /// Where the record that is looked at begins.
+    begin: usize,
+    /// How far that is looked at.
+    at: usize,
+    within: Within,
+    line: u64,
+    longest: usize,
+    /// What is left in the buffer is whole.
+    is_at_end: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    /// Between two records.
+    Nothing,
+    /// Braces and brackets that are open.
+    Object { depth: usize },
+    /// A string in one, perhaps just after a backslash.
+    Text { depth: usize, is_escaped: bool },
+    /// Something else, up to the end of the line.
+    Other,
+    /// The rest of a line that was too long.
+    Excess,
+}
+
+impl Splitter {
+    fn new(longest: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            begin: 0,
+            at: 0,
+            within: Within::Nothing,
+            line: 1,
+            longest,
+            is_at_end: false,
+        }
+    }
+
+    fn next(&mut self) -> Option<(u64, Result<&[u8], String>)> {
+        while let Some(byte) = self.buffer.get(self.at).copied() {
+            let is_line_feed = byte == b'\n';
+            let number = self.line;
+            let within = if is_line_feed {
+                self.line += 1;
+                Within::Nothing
+            } else {
+                step(self.within, byte)
+            };
+            let before = std::mem::replace(&mut self.within, within);
+            if before == Within::Nothing {
+                self.begin = self.at;
+            }
+            self.at += 1;
+            let has_begun = !matches!(before, Within::Nothing | Within::Excess);
+            if has_begun && within == Within::Nothing {
+                let end = self.at - usize::from(is_line_feed);
+                return Some((number, Ok(&self.buffer[self.begin..end])));
+            }
+            if within != Within::Nothing && self.at - self.begin > self.longest {
+                if within != Within::Excess {
+                    self.within = Within::Excess;
+                    let problem = format!("it is longer than {} bytes", self.longest);
+                    return Some((number, Err(problem)));
+                }
+                self.begin = self.at;
+            }
+        }
+        let is_left = !matches!(self.within, Within::Nothing | Within::Excess);
+        if self.is_at_end && is_left {
+            self.within = Within::Nothing;
+            return Some((self.line, Ok(&self.buffer[self.begin..])));
+        }
+        // What is behind us is not needed any more.
+        let done = if is_left { self.begin } else { self.at };
+        self.buffer.drain(..done);
+        self.at -= done;
+        self.begin = 0;
+        None
+    }
+}
+
+/// What one byte makes of it; a line feed has been seen to.
+fn step(within: Within, byte: u8) -> Within {
+    match (within, byte) {
+        (Within::Nothing, b'{') => Within::Object { depth: 1 },
+        (Within::Nothing, byte) if byte.is_ascii_whitespace() => Within::Nothing,
+        (Within::Nothing | Within::Other, _) => Within::Other,
+        (Within::Excess, _) => Within::Excess,
+        (Within::Object { depth }, b'"') => Within::Text {
+            depth,
+            is_escaped: false,
+        },
+        (Within::Object { depth }, b'{' | b'[') => Within::Object { depth: depth + 1 },
+        (Within::Object { depth: 1 }, b'}' | b']') => Within::Nothing,
+        (Within::Object { depth }, b'}' | b']') => Within::Object { depth: depth - 1 },
+        (Within::Object { depth }, _) => Within::Object { depth },
+        (Within::Text { depth, is_escaped }, byte) => match (is_escaped, byte) {
+            (false, b'"') => Within::Object { depth },
+            (false, b'\\') => Within::Text {
+                depth,
+                is_escaped: true,
+            },
+            _ => Within::Text {
+                depth,
+                is_escaped: false,
+            },
+        },
+    }
+}
+
+/// A record.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     /// As it stands in the object.
@@ -80,6 +243,7 @@ pub(super) struct Line<'a> {
 impl<'a> Line<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+        let text = text.trim_ascii_end();
         let record = ArchivedLine::parse(text).map_err(|error| json(error).problem().to_owned())?;
         Ok(Self { text, record })
     }
@@ -95,11 +259,39 @@ mod tests {
         format!("{{\"id\":\"{id}\",\"time\":\"t\",\"type\":\"function\",\"record\":\"r\"}}\n")
     }
 
-    fn read(plain: &Plain) -> Vec<(u64, Result<String, String>)> {
-        plain
-            .lines()
-            .map(|(number, line)| (number, line.map(|line| line.record.id().to_owned())))
-            .collect()
+    type Found = Vec<(u64, Result<String, String>)>;
+
+    /// The ids of an object that comes in pieces of this size.
+    fn read_in(bytes: &[u8], piece: usize, longest: usize) -> (Found, Option<String>) {
+        let mut unpacker = Unpacker::new(longest);
+        let mut found = Vec::new();
+        let mut take = |unpacker: &mut Unpacker| {
+            while let Some((number, line)) = unpacker.next() {
+                found.push((number, line.map(|line| line.record.id().to_owned())));
+            }
+        };
+        for piece in bytes.chunks(piece) {
+            unpacker.push(piece);
+            take(&mut unpacker);
+        }
+        unpacker.finish();
+        take(&mut unpacker);
+        let problem = unpacker.problem().map(str::to_owned);
+        (found, problem)
+    }
+
+    /// The same, which no size of the pieces may change.
+    fn read(bytes: &[u8]) -> (Found, Option<String>) {
+        let whole = read_in(bytes, bytes.len().max(1), 1_000);
+        for piece in [1, 2, 7, 64] {
+            assert_eq!(read_in(bytes, piece, 1_000), whole, "{piece}");
+        }
+        whole
+    }
+
+    fn ids(lines: &[u64], ids: &[&str]) -> Found {
+        let ids = ids.iter().map(|id| Ok((*id).to_owned()));
+        lines.iter().copied().zip(ids).collect()
     }
 
     #[test]
@@ -107,62 +299,91 @@ mod tests {
         let text = line(1) + &line(2);
         let members = [gzip(line(1).as_bytes()), gzip(line(2).as_bytes())].concat();
         for bytes in [text.clone().into_bytes(), gzip(text.as_bytes()), members] {
-            let plain = Plain::unpack(bytes, 10_000);
-            assert_eq!(plain.problem, None);
-            let ids = [(1, Ok("1".to_owned())), (2, Ok("2".to_owned()))];
-            assert_eq!(read(&plain), ids);
+            assert_eq!(read(&bytes), (ids(&[1, 2], &["1", "2"]), None));
         }
+        assert_eq!(read(b""), (Vec::new(), None));
+        assert_eq!(read(b"{").0.len(), 1, "too short to be of either kind");
+    }
+
+    #[test]
+    fn records_without_line_feeds_between_them_are_records() {
+        let joined: String = (1..4).map(line).collect::<String>().replace('\n', "");
+        let braces = r#"{"id":"b","time":"t","type":"x","record":{"a":["}\"{",{}]}}"#;
+        let text = format!(
+            "{joined} {braces}\r\n{}{}\n\n{}",
+            line(4),
+            line(5).trim_end(),
+            line(6)
+        );
+        let expected = ids(&[1, 1, 1, 1, 2, 3, 5], &["1", "2", "3", "b", "4", "5", "6"]);
+        assert_eq!(read(text.as_bytes()), (expected, None));
+        // Without a line feed at the very end.
+        assert_eq!(read(joined.as_bytes()).0, ids(&[1, 1, 1], &["1", "2", "3"]));
     }
 
     #[test]
     fn a_broken_line_is_named_and_leaves_its_neighbours_alone() {
-        let text = format!("{}\nnot json\n{{\"id\":1}}\n\n{}", line(1), line(2));
+        let text = format!(
+            "{}\nnot json\n{{\"id\":1}}\n{{\"id\":\"open\n{}{}",
+            line(1),
+            line(2).trim_end().to_owned() + " and more\n",
+            line(3)
+        );
         let mut bytes = text.into_bytes();
         bytes.extend(b"\xff\xfe\n");
-        let found = read(&Plain::unpack(bytes, 10_000));
+        let error = |text: &str| Err(text.to_owned());
         assert_eq!(
-            found,
+            read(&bytes).0,
             [
                 (1, Ok("1".to_owned())),
-                (3, Err("it is not JSON".to_owned())),
-                (4, Err("missing field `time`".to_owned())),
+                (3, error("it is not JSON")),
+                (4, error("missing field `time`")),
+                (5, error("it ends too early")),
                 (6, Ok("2".to_owned())),
-                (7, Err("it is not UTF-8".to_owned())),
+                (6, error("it is not JSON")),
+                (7, Ok("3".to_owned())),
+                (8, error("it is not UTF-8")),
             ]
         );
     }
 
     #[test]
-    fn an_object_that_ends_early_gives_the_lines_before_the_break() {
+    fn an_object_that_ends_early_gives_the_records_before_the_break() {
         let text: String = (0..2_000).map(line).collect();
         let mut packed = gzip(text.as_bytes());
         packed.truncate(packed.len() / 2);
-        let plain = Plain::unpack(packed, 1_000_000);
+        let (found, problem) = read_in(&packed, PIECE, 1_000);
+        let problem = problem.unwrap_or_default();
         assert!(
-            plain
-                .problem
-                .as_ref()
-                .is_some_and(|problem| problem.starts_with("its gzip stream is broken"))
+            problem.starts_with("its gzip stream is broken"),
+            "{problem}"
         );
-        let found = read(&plain);
         assert!((100..2_000).contains(&found.len()), "{}", found.len());
         assert!(found.iter().all(|(_, line)| line.is_ok()));
+
+        let mut unpacker = Unpacker::new(1_000);
+        unpacker.push((line(1) + &line(2)[..10]).as_bytes());
+        assert!(unpacker.next().is_some() && unpacker.next().is_none());
+        unpacker.break_off("its transfer broke off".to_owned());
+        unpacker.finish();
+        assert!(unpacker.next().is_none());
+        assert_eq!(unpacker.problem(), Some("its transfer broke off"));
     }
 
     #[test]
-    fn an_object_that_breaks_off_in_its_first_line_has_none() {
-        let plain = Plain::unpack(gzip(line(1).as_bytes()), 20);
-        assert!(plain.problem.is_some());
-        assert!(read(&plain).is_empty());
-    }
-
-    #[test]
-    fn nothing_is_decompressed_beyond_the_limit() {
-        let plain = Plain::unpack(gzip(line(1).repeat(100).as_bytes()), 120);
-        assert_eq!(
-            plain.problem.as_deref(),
-            Some("it holds more than 120 bytes when decompressed")
-        );
-        assert_eq!(read(&plain).len(), 2);
+    fn a_record_without_end_is_named_once_and_not_held() {
+        let endless = format!("{}{}\n{}", line(1), "x".repeat(5_000), line(2));
+        let deep = format!("{}{{\"a\":{}\n{}", line(1), "[".repeat(5_000), line(2));
+        for text in [endless, deep] {
+            let error = Err("it is longer than 1000 bytes".to_owned());
+            let expected = [(1, Ok("1".to_owned())), (2, error), (3, Ok("2".to_owned()))];
+            assert_eq!(read(text.as_bytes()).0, expected);
+        }
+        let mut unpacker = Unpacker::new(1_000);
+        for _ in 0..10_000 {
+            unpacker.push(&[b'['; 100]);
+            while unpacker.next().is_some() {}
+            assert!(unpacker.splitter.buffer.len() < 1_200);
+        }
     }
 }

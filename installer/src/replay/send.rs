@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use backstop_delivery::{Answer, Backoff, Cause, Failure, Isolation, Jitter, Role, Turn, Verdict};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::batch::{Record, idempotency_key};
 use super::summary::{Problem, Summary};
@@ -43,6 +43,7 @@ pub(super) struct Sender {
     /// The last batch was refused as a whole.
     refuses_all: AtomicBool,
     halted: Mutex<Option<String>>,
+    is_halted: Notify,
 }
 
 /// How the attempts at one request ended.
@@ -65,6 +66,7 @@ impl Sender {
             exhausted: AtomicU32::new(0),
             refuses_all: AtomicBool::new(false),
             halted: Mutex::default(),
+            is_halted: Notify::new(),
         })
     }
 
@@ -185,6 +187,17 @@ impl Sender {
         }
     }
 
+    /// Resolves when nothing more is to be sent.
+    pub(super) async fn ended(&self) {
+        tokio::select! {
+            () = self.stopped() => {}
+            () = self.is_halted.notified() => {
+                // The next one who asks is to hear of it too.
+                self.is_halted.notify_one();
+            }
+        }
+    }
+
     /// Resolves at an interruption; never where nobody could interrupt any more.
     async fn stopped(&self) {
         if self.stop.clone().wait_for(|stop| *stop).await.is_err() {
@@ -221,6 +234,7 @@ impl Sender {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert(reason);
+        self.is_halted.notify_one();
     }
 }
 

@@ -1,195 +1,354 @@
-//! Where the archive is: listing its objects and getting one.
+//! Where the archive is: listing its objects and reading one.
 //!
-//! Invariant: everything below the archive's version folder is an object of the archive, whoever
-//! wrote it: the extension (`account=…`) or Firehose (`stream=…`). Must not: write or delete.
+//! Invariants: a key is what S3 holds, whatever characters are in it; a listing that never ends is ended;
+//! an object is read as it comes, however large, and a transfer that breaks off goes on where it was.
+//! Must not: write, delete or restore anything.
 
-use std::fmt;
-use std::str::FromStr;
+use std::time::Duration;
 
+use anyhow::bail;
 use aws_sdk_s3::Client;
-use backstop_sinks::codec::archive::VERSION;
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{EncodingType, RequestPayer};
+use bytes::Bytes;
 
-use super::object::LARGEST_OBJECT;
-use crate::aws::explain;
+use super::filter::Moment;
+use super::location::{Location, Scope};
+use crate::aws::{Marker, chain, explain};
+use crate::parsing::nearest;
 
-/// A place in S3: `s3://bucket/prefix`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
-    /// The bucket.
-    pub bucket: String,
-    /// What keys begin with: the prefix of the archive, or anything below it.
-    pub prefix: String,
-}
-
-impl FromStr for Location {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text
-            .strip_prefix("s3://")
-            .ok_or("write it as s3://bucket/prefix")?;
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
-        if bucket.is_empty() || !bucket.bytes().all(is_name) {
-            return Err("it names no bucket: write it as s3://bucket/prefix".to_owned());
-        }
-        Ok(Self {
-            bucket: bucket.to_owned(),
-            prefix: prefix.trim_start_matches('/').to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "s3://{}/{}", self.bucket, self.prefix)
-    }
-}
-
-impl Location {
-    /// What the keys to list begin with. A prefix that is already inside the archive stays as it
-    /// is, but for the slash that keeps `account=12` from meaning `account=123` as well.
-    fn listed(&self) -> String {
-        let prefix = &self.prefix;
-        let is_inside = prefix.split('/').any(|folder| folder == VERSION);
-        if !is_inside {
-            let base = prefix.trim_end_matches('/');
-            let slash = if base.is_empty() { "" } else { "/" };
-            return format!("{base}{slash}{VERSION}/");
-        }
-        let last = prefix.rsplit('/').next().unwrap_or_default();
-        let is_folder = last == VERSION || last.contains('=');
-        let slash = if is_folder { "/" } else { "" };
-        format!("{prefix}{slash}")
-    }
-}
+/// A transfer that broke off so often in a row is given up.
+const MOST_BREAKS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// In so many pages there is a folder that was meant, or there is none.
+const MOST_FOLDERS: usize = 1000;
 
 /// The archive and the client that reads it.
 #[derive(Debug, Clone)]
 pub struct Archive {
     client: Client,
     location: Location,
-    listed: String,
-    owner: Option<String>,
+    scope: Scope,
+    options: ArchiveOptions,
+}
+
+/// How it is read.
+#[derive(Debug, Clone, Default)]
+pub struct ArchiveOptions {
+    /// The account that has to own the bucket.
+    pub expected_owner: Option<String>,
+    /// Whether the caller pays for the requests.
+    pub requester_pays: bool,
 }
 
 /// An object in a listing.
 #[derive(Debug, Clone)]
 pub(super) struct Listed {
     pub(super) key: String,
+    pub(super) bytes: u64,
+    pub(super) written: Option<Moment>,
+}
+
+/// One page of it.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    pub(super) objects: Vec<Listed>,
+    /// Objects in the archive's folder that are not of the archive.
+    pub(super) outside: Vec<String>,
+}
+
+/// Where the listing stands.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    marker: Marker,
+    has_begun: bool,
+    is_done: bool,
 }
 
 impl Archive {
-    /// The archive at `location`, read with `client`; `owner` is the account that has to own it.
-    pub fn new(client: Client, location: Location, owner: Option<String>) -> Self {
-        let listed = location.listed();
+    /// The archive at `location`, read with `client`.
+    pub fn new(client: Client, location: Location, options: ArchiveOptions) -> Self {
         Self {
             client,
+            scope: location.scope(),
             location,
-            listed,
-            owner,
+            options,
         }
     }
 
     /// What is listed, for a reader.
     pub fn shown(&self) -> String {
-        format!("s3://{}/{}", self.location.bucket, self.listed)
+        format!("s3://{}/{}", self.location.bucket, self.scope.listed)
     }
 
-    /// One page of the listing, and where the next one begins.
-    pub(super) async fn page(
+    fn payer(&self) -> Option<RequestPayer> {
+        (self.options.requester_pays).then_some(RequestPayer::Requester)
+    }
+
+    /// The next page of the listing; none after the last one.
+    pub(super) async fn page(&self, pages: &mut Pages) -> anyhow::Result<Option<Page>> {
+        if pages.is_done {
+            return Ok(None);
+        }
+        if !pages.has_begun && self.location.may_be_key() {
+            let (objects, _) = self.list(&self.location.prefix, None, Some(1)).await?;
+            if let Some(one) = objects
+                .into_iter()
+                .find(|it| it.key == self.location.prefix)
+            {
+                (pages.has_begun, pages.is_done) = (true, true);
+                return Ok(Some(Page {
+                    objects: vec![one],
+                    outside: Vec::new(),
+                }));
+            }
+        }
+        let token = pages.marker.current();
+        let (objects, next) = self.list(&self.scope.listed, token, None).await?;
+        pages.has_begun = true;
+        let what = format!("listing {}", self.shown());
+        pages.is_done = !pages.marker.advance(&what, next.as_deref())?;
+        let (objects, outside): (Vec<_>, Vec<_>) =
+            (objects.into_iter()).partition(|object| self.scope.holds(&object.key));
+        Ok(Some(Page {
+            objects,
+            outside: outside.into_iter().map(|object| object.key).collect(),
+        }))
+    }
+
+    async fn list(
         &self,
+        prefix: &str,
         token: Option<String>,
+        most: Option<i32>,
     ) -> anyhow::Result<(Vec<Listed>, Option<String>)> {
         let page = self
             .client
             .list_objects_v2()
             .bucket(&self.location.bucket)
-            .prefix(&self.listed)
-            .set_expected_bucket_owner(self.owner.clone())
+            .prefix(prefix)
+            // XML cannot hold every character that a key may.
+            .encoding_type(EncodingType::Url)
+            .set_max_keys(most)
+            .set_expected_bucket_owner(self.options.expected_owner.clone())
+            .set_request_payer(self.payer())
             .set_continuation_token(token)
             .send()
             .await
             .map_err(|error| explain(&format!("{} cannot be listed", self.shown()), &error))?;
+        if page.name().is_none() && page.contents().is_empty() {
+            // A page of something else reads as a listing of nothing.
+            bail!(
+                "{} cannot be listed: the answer is not one of S3\ncheck the proxy and --endpoint-url",
+                self.shown()
+            );
+        }
+        let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
         let objects = page
             .contents()
             .iter()
-            // A "folder" made in the console is an empty object whose key ends with a slash.
-            .filter_map(|object| object.key().filter(|key| !key.ends_with('/')))
-            .map(|key| Listed {
-                key: key.to_owned(),
+            .filter_map(|object| {
+                Some(Listed {
+                    key: key(object.key()?, is_encoded),
+                    bytes: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
+                    written: (object.last_modified())
+                        .and_then(|at| at.to_millis().ok())
+                        .map(Moment),
+                })
             })
+            // A "folder" made in the console is an empty object whose key ends with a slash.
+            .filter(|object| object.bytes > 0 || !object.key.ends_with('/'))
             .collect();
         Ok((objects, page.next_continuation_token))
     }
 
-    /// The bytes of an object as they are stored.
-    pub(super) async fn get(&self, key: &str) -> anyhow::Result<Vec<u8>> {
-        let object = self
+    /// Where something is that was probably meant, as nothing is here.
+    pub(super) async fn nearest(&self) -> Option<String> {
+        let prefix = self.location.prefix.trim_end_matches('/');
+        let (parent, name) = prefix
+            .rsplit_once('/')
+            .map_or(("", prefix), |(parent, name)| (parent, name));
+        let parent = if parent.is_empty() {
+            String::new()
+        } else {
+            format!("{parent}/")
+        };
+        let page = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.location.bucket)
+            .prefix(&parent)
+            .delimiter("/")
+            .encoding_type(EncodingType::Url)
+            .set_expected_bucket_owner(self.options.expected_owner.clone())
+            .set_request_payer(self.payer())
+            .send()
+            .await
+            .ok()?;
+        let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let folders: Vec<String> = (page.common_prefixes().iter().take(MOST_FOLDERS))
+            .filter_map(|folder| {
+                let folder = key(folder.prefix()?, is_encoded);
+                let name = folder.strip_prefix(&parent)?.trim_end_matches('/');
+                Some(name.to_owned())
+            })
+            .filter(|folder| folder != name)
+            .collect();
+        let meant = nearest(name, folders.iter().map(String::as_str))?;
+        Some(format!("s3://{}/{parent}{meant}", self.location.bucket))
+    }
+
+    /// Begins to read an object.
+    pub(super) async fn open<'a>(&'a self, object: &'a Listed) -> anyhow::Result<Download<'a>> {
+        let (body, bytes, etag) = self.get(object, None).await?;
+        Ok(Download {
+            archive: self,
+            object,
+            body,
+            bytes: bytes.unwrap_or(object.bytes),
+            etag,
+            at: 0,
+            breaks: 0,
+        })
+    }
+
+    /// From a place on, where the object is still that one.
+    async fn get(
+        &self,
+        object: &Listed,
+        from: Option<(u64, Option<&str>)>,
+    ) -> anyhow::Result<(ByteStream, Option<u64>, Option<String>)> {
+        let (from, etag) = from.unzip();
+        let request = self
             .client
             .get_object()
             .bucket(&self.location.bucket)
-            .key(key)
-            .set_expected_bucket_owner(self.owner.clone())
-            .send()
-            .await
-            .map_err(|error| explain("it cannot be read", &error))?;
-        let size = object.content_length().unwrap_or_default();
-        if u64::try_from(size).is_ok_and(|size| size > LARGEST_OBJECT) {
-            anyhow::bail!("it is larger than {LARGEST_OBJECT} bytes");
-        }
-        let bytes = object
-            .body
-            .collect()
-            .await
-            .map_err(|error| anyhow::anyhow!("its transfer broke off: {error}"))?;
-        Ok(bytes.into_bytes().into())
+            .key(&object.key)
+            .set_range(from.map(|from| format!("bytes={from}-")))
+            .set_if_match(etag.flatten().map(str::to_owned))
+            .set_expected_bucket_owner(self.options.expected_owner.clone())
+            .set_request_payer(self.payer());
+        let answer = request.send().await.map_err(|error| match error.code() {
+            Some("InvalidObjectState") => {
+                anyhow::Error::new(InGlacier).context(self.restore(object))
+            }
+            Some("PreconditionFailed") => {
+                anyhow::anyhow!("it was replaced while it was read: run the same command again")
+            }
+            _ => explain("it cannot be read", &error),
+        })?;
+        let bytes = answer
+            .content_length()
+            .and_then(|bytes| u64::try_from(bytes).ok());
+        let etag = answer.e_tag().map(str::to_owned);
+        Ok((answer.body, bytes, etag))
     }
+
+    fn restore(&self, object: &Listed) -> String {
+        // It may be pasted into a shell: a key that would mean something there is not in it.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/=._-+%@:,".contains(&byte);
+        let key = if object.key.bytes().all(is_plain) {
+            object.key.as_str()
+        } else {
+            "KEY"
+        };
+        format!(
+            "it is in an archive class of S3 and cannot be read before it is restored: run\n  aws s3api \
+             restore-object --bucket {} --key {key} --restore-request Days=7\nand, once it is restored, the \
+             same command again",
+            self.location.bucket
+        )
+    }
+}
+
+/// Why an object cannot be read: it has to be restored first.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("S3 says InvalidObjectState")]
+pub(super) struct InGlacier;
+
+/// An object that is being read.
+#[derive(Debug)]
+pub(super) struct Download<'a> {
+    archive: &'a Archive,
+    object: &'a Listed,
+    body: ByteStream,
+    bytes: u64,
+    etag: Option<String>,
+    at: u64,
+    breaks: u32,
+}
+
+impl Download<'_> {
+    /// The next bytes as they are stored; none at the end.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
+        loop {
+            let broken = match self.body.next().await {
+                Some(Ok(bytes)) => {
+                    self.at += bytes.len() as u64;
+                    self.breaks = 0;
+                    if self.at > self.bytes {
+                        bail!("its transfer has more bytes than the object: is that S3?");
+                    }
+                    return Ok(Some(bytes));
+                }
+                None if self.at >= self.bytes => return Ok(None),
+                None => "it ended early".to_owned(),
+                Some(Err(error)) => chain(&error),
+            };
+            self.breaks += 1;
+            // After the last byte only its checksum can be wrong.
+            if self.breaks >= MOST_BREAKS || self.at >= self.bytes {
+                bail!(
+                    "its transfer broke off after {} of {} bytes: {broken}",
+                    self.at,
+                    self.bytes
+                );
+            }
+            tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(self.breaks - 1)).await;
+            let from = (self.at, self.etag.as_deref());
+            (self.body, ..) = self.archive.get(self.object, Some(from)).await?;
+        }
+    }
+}
+
+/// A key as S3 holds it: in a listing it may be encoded as in a form, with a plus for a space. What is
+/// not so encoded stays as it is: nothing is left out.
+fn key(text: &str, is_encoded: bool) -> String {
+    let decoded = if is_encoded { decoded(text) } else { None };
+    decoded.unwrap_or_else(|| text.to_owned())
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(one) = rest.next() {
+        match one {
+            '+' => bytes.push(b' '),
+            '%' => {
+                let (high, low) = (rest.next()?.to_digit(16)?, rest.next()?.to_digit(16)?);
+                bytes.push(u8::try_from(high * 16 + low).ok()?);
+            }
+            other => bytes.extend(other.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn location(text: &str) -> Location {
-        text.parse().expect("it is a location")
-    }
-
     #[test]
-    fn a_prefix_of_the_archive_and_one_inside_it_are_both_understood() {
-        for (text, listed) in [
-            ("s3://b", "v1/"),
-            ("s3://b/", "v1/"),
-            ("s3://b/backstop", "backstop/v1/"),
-            ("s3://b/backstop/", "backstop/v1/"),
-            ("s3://b/a/c", "a/c/v1/"),
-            ("s3://b/backstop/v1", "backstop/v1/"),
-            ("s3://b/backstop/v1/", "backstop/v1/"),
-            ("s3://b/v1/account=12", "v1/account=12/"),
-            (
-                "s3://b/v1/stream=s/dt=2026-01-31/",
-                "v1/stream=s/dt=2026-01-31/",
-            ),
-            (
-                "s3://b/v1/account=1/x.ndjson.gz",
-                "v1/account=1/x.ndjson.gz",
-            ),
+    fn a_key_in_a_listing_is_decoded_where_it_is_encoded() {
+        for (text, expected) in [
+            ("a/b%3D1/bad%04key+%2B%C3%A9", "a/b=1/bad\u{4}key +\u{e9}"),
+            ("50%", "50%"),
+            ("%ff", "%ff"),
+            ("%+1", "%+1"),
         ] {
-            assert_eq!(location(text).listed(), listed, "{text}");
+            assert_eq!(key(text, true), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn what_is_no_location_is_refused_with_the_form_it_has() {
-        for text in [
-            "b/prefix",
-            "s3://",
-            "s3:///prefix",
-            "https://b/p",
-            "s3://a b/p",
-        ] {
-            let error = text.parse::<Location>().expect_err("it is not one");
-            assert!(error.contains("s3://bucket/prefix"), "{text}: {error}");
-        }
+        assert_eq!(key("a+b%20", false), "a+b%20");
     }
 }

@@ -9,7 +9,7 @@ use backstop_delivery::Cause;
 use serde::Serialize;
 
 use super::batch::Record;
-use crate::output::{Report, Style, Table, grouped, plural};
+use crate::output::{Report, Style, Table, escape, grouped, plural};
 
 /// So many problems are named; the others are counted.
 const NAMED_PROBLEMS: usize = 20;
@@ -22,8 +22,12 @@ pub struct Summary {
     pub dry_run: bool,
     /// Objects that were read.
     pub objects: u64,
-    /// Objects that were passed over by their keys.
+    /// Objects that were passed over by their keys, or as they are older than what is wanted.
     pub objects_filtered: u64,
+    /// Objects in an archive class of S3, which have to be restored first.
+    pub objects_to_restore: u64,
+    /// Objects in the archive's folder that are not of the archive.
+    pub objects_outside: u64,
     /// Objects that could not be read, or not to their end.
     pub objects_broken: u64,
     /// Records that were read.
@@ -32,10 +36,16 @@ pub struct Summary {
     pub sent: u64,
     /// In a dry run: records that would be sent.
     pub would_send: u64,
-    /// Records whose id had been met before in this run.
+    /// Records that had been met before in this run, the same in full.
     pub duplicates: u64,
+    /// Records that were sent under an id that another record has as well.
+    pub id_conflicts: u64,
     /// Records that the options leave out.
     pub filtered: u64,
+    /// Records that an option asks the time of, and that have none that can be read: they are not left out.
+    pub without_time: u64,
+    /// The same of their functions.
+    pub without_function: u64,
     /// Lines that are not records.
     pub broken_lines: u64,
     /// Records that the primary will never take.
@@ -50,6 +60,12 @@ pub struct Summary {
     pub reasons: BTreeMap<String, u64>,
     /// What went wrong, as far as it is named.
     pub problems: Vec<Problem>,
+    /// What the options name and nothing in the archive has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
+    /// Where there is nothing: a place that was probably meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
     /// Why the run ended before its time, and what to do.
     pub halted: Option<String>,
     /// The run was interrupted.
@@ -78,6 +94,15 @@ impl Problem {
             line: Some(line),
             problem,
         }
+    }
+
+    /// Two records with one id: both are sent.
+    pub(super) fn conflict(object: &str, line: u64, id: &str) -> Self {
+        let problem = format!(
+            "another record has the id {id} too, and says something else: both are sent; one of them may \
+             be forged"
+        );
+        Self::line(object, line, problem)
     }
 
     pub(super) fn object(object: &str, problem: String) -> Self {
@@ -114,16 +139,41 @@ impl std::fmt::Display for Problem {
         let line = self
             .line
             .map_or_else(String::new, |line| format!(", line {line}"));
-        writeln!(formatter, "{}{line}: {}", self.object, self.problem)
+        // A key may hold anything, line feeds included.
+        let object = escape::line(&self.object);
+        writeln!(formatter, "{object}{line}: {}", self.problem)
     }
 }
 
 impl Summary {
     /// Whether everything that was wanted is at the primary.
     pub fn is_complete(&self) -> bool {
-        !self.interrupted
-            && self.halted.is_none()
-            && self.objects_broken + self.broken_lines + self.rejected + self.failed == 0
+        self.is_at_end()
+            && self.unmatched.is_empty()
+            && self.nearest.is_none()
+            && self.objects_broken + self.objects_to_restore + self.broken_lines == 0
+            && self.id_conflicts + self.rejected + self.failed == 0
+    }
+
+    /// Whether the whole archive was looked at.
+    pub(super) fn is_at_end(&self) -> bool {
+        !self.interrupted && self.halted.is_none()
+    }
+
+    /// Whether no object was there.
+    pub fn is_empty(&self) -> bool {
+        let objects = self.objects + self.objects_filtered + self.objects_broken;
+        objects + self.objects_to_restore + self.objects_outside == 0
+    }
+
+    /// Objects that are in the folder and not of the archive: the first of them is named.
+    pub(super) fn outside(&mut self, keys: &[String]) {
+        if let Some(key) = keys.first().filter(|_| self.objects_outside == 0) {
+            let problem = "it is not of the archive, as no account= or stream= follows the v1 folder: it \
+                           was left out; to replay it, give its own key or prefix with --from";
+            self.problem(Problem::object(key, problem.to_owned()));
+        }
+        self.objects_outside += keys.len() as u64;
     }
 
     pub(super) fn problem(&mut self, problem: Problem) {
@@ -137,11 +187,16 @@ impl Summary {
         self.objects += part.objects;
         self.objects_filtered += part.objects_filtered;
         self.objects_broken += part.objects_broken;
+        self.objects_to_restore += part.objects_to_restore;
+        self.objects_outside += part.objects_outside;
         self.records += part.records;
         self.sent += part.sent;
         self.would_send += part.would_send;
         self.duplicates += part.duplicates;
+        self.id_conflicts += part.id_conflicts;
         self.filtered += part.filtered;
+        self.without_time += part.without_time;
+        self.without_function += part.without_function;
         self.broken_lines += part.broken_lines;
         self.rejected += part.rejected;
         self.failed += part.failed;
@@ -159,18 +214,19 @@ impl Summary {
     }
 
     fn verdict(&self) -> String {
-        if self.dry_run {
-            return format!(
-                "Dry run: {} would be sent",
-                plural(self.would_send, "record")
-            );
-        }
-        let sent = plural(self.sent, "record");
-        if self.is_complete() {
-            return format!("{sent} sent, nothing left behind");
+        let sent = if self.dry_run {
+            let count = plural(self.would_send, "record");
+            format!("Dry run: {count} would be sent")
+        } else {
+            format!("{} sent", plural(self.sent, "record"))
+        };
+        match (self.is_complete(), self.dry_run) {
+            (true, true) => return sent,
+            (true, false) => return format!("{sent}, nothing left behind"),
+            (false, _) => {}
         }
         let undelivered = self.rejected + self.failed;
-        let mut parts = vec![format!("{sent} sent")];
+        let mut parts = vec![sent];
         if undelivered > 0 {
             parts.push(format!("{} not delivered", grouped(undelivered)));
         }
@@ -180,6 +236,17 @@ impl Summary {
         if self.objects_broken > 0 {
             parts.push(plural(self.objects_broken, "broken object"));
         }
+        if self.objects_to_restore > 0 {
+            parts.push(format!(
+                "{} to restore",
+                plural(self.objects_to_restore, "object")
+            ));
+        }
+        if self.id_conflicts > 0 {
+            parts.push(plural(self.id_conflicts, "id conflict"));
+        }
+        parts.extend(self.unmatched.iter().cloned());
+        parts.extend((self.nearest.as_ref()).map(|_| "there is no archive".to_owned()));
         parts.join(", ")
     }
 
@@ -208,7 +275,16 @@ impl Summary {
                     .to_owned(),
             );
         }
-        (self.broken_lines + self.objects_broken > 0)
+        if let Some(nearest) = &self.nearest {
+            return Some(format!("did you mean --from {}?", escape::part(nearest)));
+        }
+        if self.objects_to_restore > 0 {
+            return Some(
+                "restore the objects in archive classes, then run the same command again"
+                    .to_owned(),
+            );
+        }
+        (self.broken_lines + self.objects_broken + self.id_conflicts > 0)
             .then(|| "look at what is named above: it stays in the archive as it is".to_owned())
     }
 }
@@ -217,14 +293,19 @@ impl Report for Summary {
     fn text(&self, style: Style) -> String {
         let mut table = Table::default();
         table.count("objects", self.objects);
-        table.count_if("  passed over by key", self.objects_filtered);
+        table.count_if("  passed over by key or age", self.objects_filtered);
         table.count_if("  broken", self.objects_broken);
+        table.count_if("  to restore first", self.objects_to_restore);
+        table.count_if("  not of the archive", self.objects_outside);
         table.count("records", self.records);
         if self.dry_run {
             table.count("  would be sent", self.would_send);
         } else {
             table.count("  sent", self.sent);
         }
+        table.count_if("    with no readable time", self.without_time);
+        table.count_if("    with no known function", self.without_function);
+        table.count_if("    under another record's id", self.id_conflicts);
         table.count("  duplicates", self.duplicates);
         table.count("  left out by options", self.filtered);
         if !self.dry_run {

@@ -50,6 +50,8 @@ pub struct Target {
 pub struct TargetOptions<'a> {
     /// The address.
     pub url: &'a str,
+    /// It was typed: then it is known on this machine, but for its query, and can be shown.
+    pub is_typed: bool,
     /// As `BACKSTOP_PRIMARY_FORMAT` has it.
     pub format: &'a str,
     /// A file with the token, over the environment's.
@@ -87,7 +89,7 @@ impl Target {
 
         let (settings, errors) = Settings::resolve(&strings);
         let Some(mut primary) = settings.primary.filter(|_| errors.is_empty()) else {
-            return Err(UsageError(explain(&errors)).into());
+            return Err(UsageError(explain(&errors, options)).into());
         };
         // The values as they were typed: the pairs had to do without commas.
         for (slot, (_, value)) in primary.headers.iter_mut().zip(headers) {
@@ -107,7 +109,11 @@ impl Target {
         // Lines were encoded when they were archived; there is no resource of ours to add.
         let lines = LineEncoder::new(Resource::default());
         Ok(Self {
-            shown_url: primary.shown_url(),
+            shown_url: if options.is_typed {
+                primary.shown_url()
+            } else {
+                origin(&primary.url)
+            },
             timeout: primary.timeout,
             warning,
             sink: HttpsSink::new(http, &primary, lines),
@@ -135,20 +141,33 @@ fn as_pairs(headers: &[(String, String)]) -> String {
     pairs.join(",")
 }
 
+/// Of an address that is a secret: where it leads, and nothing that follows the host.
+fn origin(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", ""));
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{host}/***")
+}
+
 /// The mistakes in the words of the command line.
-fn explain(errors: &[ConfigError]) -> String {
+fn explain(errors: &[ConfigError], options: &TargetOptions<'_>) -> String {
     let lines: Vec<String> = errors
         .iter()
         // That follows from the others.
         .filter(|error| !error.message().starts_with("gives no valid primary"))
         .map(|error| {
             let option = match error.variable() {
-                "BACKSTOP_PRIMARY_URL" => "--to",
+                "BACKSTOP_PRIMARY_URL" if options.is_typed => "--to",
+                "BACKSTOP_PRIMARY_URL" => "the address in --url-file",
                 "BACKSTOP_PRIMARY_HEADERS" => "--header-file",
                 "BACKSTOP_PRIMARY_TOKEN" => "the token",
                 other => other,
             };
             let message = error.message();
+            // It quotes the address.
+            let message = match message.rsplit_once("\": ") {
+                Some((_, advice)) if option == "the address in --url-file" => advice,
+                _ => message,
+            };
             // What the extension does instead is not what happens here.
             let consequences = [
                 "; the primary is off",
@@ -175,6 +194,7 @@ mod tests {
             .collect();
         let options = TargetOptions {
             url,
+            is_typed: true,
             format: "ndjson",
             ..TargetOptions::default()
         };
@@ -200,6 +220,33 @@ mod tests {
             "{refused}"
         );
         assert!(resolve("http://host/logs", &[("BACKSTOP_ALLOW_PLAINTEXT", "true")]).is_ok());
+    }
+
+    #[test]
+    fn an_address_from_a_file_is_shown_as_far_as_its_host() {
+        let resolve = |url| {
+            let options = TargetOptions {
+                url,
+                format: "ndjson",
+                ..TargetOptions::default()
+            };
+            Target::resolve(&options, &BTreeMap::<String, String>::new())
+                .map(|target| format!("{} {target:?}", target.shown_url()))
+                .map_err(|error| error.to_string())
+        };
+        let shown = resolve("https://host/hunter2/logs?key=hunter2").expect("it is valid");
+        assert!(shown.starts_with("https://host/*** "), "{shown}");
+        assert!(!shown.contains("key="), "{shown}");
+        for wrong in [
+            "http://host/hunter2",
+            "hunter2",
+            "https://u:hunter2@host",
+            "ftp://host/?hunter2",
+        ] {
+            let told = resolve(wrong).expect_err("it is wrong");
+            assert!(told.starts_with("the address in --url-file "), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A function's aliases, and the versions that they lead to.
 
-use crate::aws::Failure;
+use crate::aws::{Failure, Marker};
 use crate::fleet::Site;
 
 /// A name, and the versions that it leads to.
@@ -16,12 +16,12 @@ pub struct Alias {
 pub async fn aliases(site: &Site, name: &str) -> Result<Vec<Alias>, Failure> {
     let lambda = &site.lambda;
     let what = format!("listing the aliases of function {name} in {}", site.place);
-    let (mut found, mut marker) = (Vec::new(), None::<String>);
+    let (mut found, mut marker) = (Vec::new(), Marker::default());
     loop {
         let page = lambda
             .read(&what, || {
                 let request = lambda.client().list_aliases().function_name(name);
-                request.set_marker(marker.clone()).send()
+                request.set_marker(marker.current()).send()
             })
             .await?;
         for alias in page.aliases() {
@@ -36,10 +36,7 @@ pub async fn aliases(site: &Site, name: &str) -> Result<Vec<Alias>, Failure> {
                 versions: first.into_iter().chain(others).collect(),
             });
         }
-        marker = (page.next_marker())
-            .filter(|next| !next.is_empty())
-            .map(str::to_owned);
-        if marker.is_none() {
+        if !marker.advance(&what, page.next_marker())? {
             return Ok(found);
         }
     }

@@ -1,26 +1,29 @@
 //! Which functions are meant.
 //!
-//! A [`Selection`] is what was said; [`find`] asks one account and region which functions it means.
+//! A [`Selection`] is what was said; [`find`] asks one account and region which functions it means, and a
+//! [`Census`] over all of them tells what was said and is nowhere.
 //! `ListFunctions` carries layers and environments, and tags come from one call to the tagging API:
 //! no function is asked by itself, but those that are named. Must not: change anything.
 
 mod aliases;
+mod census;
 mod function;
 mod pattern;
 mod whole;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_lambda::types::FunctionVersion;
 use aws_sdk_resourcegroupstagging::types::TagFilter as SdkTagFilter;
 use serde::{Deserialize, Serialize};
 
 pub use aliases::{Alias, aliases};
+pub use census::{Census, Sightings};
 pub use function::{CodeUrl, Environment, Function, Live};
 pub use pattern::{Literal, Pattern};
 pub use whole::{LATEST, Whole};
 
-use crate::aws::{Failure, Kind};
+use crate::aws::{Failure, Kind, Marker};
 use crate::fleet::Site;
 use crate::glob::Glob;
 
@@ -40,7 +43,7 @@ pub struct Selection {
     pub architectures: Vec<String>,
     /// `Zip` or `Image`.
     pub package_types: Vec<String>,
-    /// Every function, where nothing else is said.
+    /// Every function, where nothing else is said: then there has to be one.
     pub all: bool,
 }
 
@@ -77,8 +80,8 @@ impl std::str::FromStr for TagFilter {
 pub struct Found {
     /// The functions, by name.
     pub functions: Vec<Function>,
-    /// Names that were given and are not there.
-    pub missing: Vec<String>,
+    /// What of the selection was met.
+    pub sightings: Sightings,
 }
 
 impl Selection {
@@ -125,19 +128,25 @@ pub async fn find(site: &Site, selection: &Selection) -> Result<Found, Failure> 
     if let Some(literals) = selection.literals() {
         return find_named(site, selection, literals).await;
     }
-    let tagged = if selection.tags.is_empty() {
-        None
-    } else {
-        Some(tagged(site, &selection.tags).await?)
-    };
+    let mut sightings = Sightings::default();
+    let mut tagged = None;
+    if !selection.tags.is_empty() {
+        let resources = tags_of(site, &selection.tags).await?;
+        for (key, value) in resources.values().flatten() {
+            sightings.meet_tag(selection, key, value);
+        }
+        tagged = Some(resources);
+    }
     let mut functions = list(site).await?;
+    sightings.meet(selection, &functions);
     functions.retain(|function| {
         selection.admits(function)
-            && (tagged.as_ref()).is_none_or(|tagged| tagged.contains(&function.arn))
+            && (tagged.as_ref()).is_none_or(|tagged| tagged.contains_key(&function.arn))
     });
+    sightings.chosen = functions.len();
     Ok(Found {
         functions,
-        missing: Vec::new(),
+        sightings,
     })
 }
 
@@ -146,7 +155,7 @@ async fn find_named(
     selection: &Selection,
     literals: Vec<Literal>,
 ) -> Result<Found, Failure> {
-    let mut found = Found::default();
+    let mut functions = Vec::new();
     let here = (site.place.account.clone(), site.place.region.clone());
     let mut asked = BTreeSet::new();
     for literal in literals {
@@ -155,14 +164,19 @@ async fn find_named(
             continue;
         }
         match Function::get(site, &literal.name).await {
-            Ok(function) => found
-                .functions
-                .extend(Some(function).filter(|function| selection.admits(function))),
-            Err(failure) if failure.kind == Kind::NotFound => found.missing.push(literal.text),
+            Ok(function) => functions.push(function),
+            Err(failure) if failure.kind == Kind::NotFound => {}
             Err(failure) => return Err(failure),
         }
     }
-    Ok(found)
+    let mut sightings = Sightings::default();
+    sightings.meet(selection, &functions);
+    functions.retain(|function| selection.admits(function));
+    sightings.chosen = functions.len();
+    Ok(Found {
+        functions,
+        sightings,
+    })
 }
 
 /// Every function in one account and region.
@@ -180,23 +194,20 @@ pub async fn published(site: &Site, pages: usize) -> Result<Option<BTreeSet<Stri
     let what = format!("listing the versions in {}", site.place);
     let lambda = &site.lambda;
     let mut names = BTreeSet::new();
-    let mut marker: Option<String> = None;
+    let mut marker = Marker::default();
     for _ in 0..pages {
         let page = lambda
             .read(&what, || {
                 (lambda.client().list_functions())
                     .function_version(FunctionVersion::All)
-                    .set_marker(marker.clone())
+                    .set_marker(marker.current())
                     .send()
             })
             .await?;
         let versions = page.functions().iter();
         let published = versions.filter(|it| it.version().is_some_and(|it| it != LATEST));
         names.extend(published.filter_map(|it| it.function_name().map(str::to_owned)));
-        marker = (page.next_marker())
-            .filter(|next| !next.is_empty())
-            .map(str::to_owned);
-        if marker.is_none() {
+        if !marker.advance(&what, page.next_marker())? {
             return Ok(Some(names));
         }
     }
@@ -207,13 +218,13 @@ async fn list_as(site: &Site, version: Option<FunctionVersion>) -> Result<Vec<Fu
     let what = format!("listing the functions in {}", site.place);
     let lambda = &site.lambda;
     let mut functions = Vec::new();
-    let mut marker: Option<String> = None;
+    let mut marker = Marker::default();
     loop {
         let page = lambda
             .read(&what, || {
                 (lambda.client().list_functions())
                     .set_function_version(version.clone())
-                    .set_marker(marker.clone())
+                    .set_marker(marker.current())
                     .send()
             })
             .await?;
@@ -221,18 +232,17 @@ async fn list_as(site: &Site, version: Option<FunctionVersion>) -> Result<Vec<Fu
             (page.functions().iter())
                 .filter_map(|configuration| Function::of(&site.place, configuration)),
         );
-        marker = page
-            .next_marker()
-            .filter(|next| !next.is_empty())
-            .map(str::to_owned);
-        if marker.is_none() {
+        if !marker.advance(&what, page.next_marker())? {
             return Ok(functions);
         }
     }
 }
 
-/// The ARNs of the functions that have all of the tags.
-async fn tagged(site: &Site, tags: &[TagFilter]) -> Result<BTreeSet<String>, Failure> {
+/// The functions that have all of the tags, by ARN, with every tag that they have.
+pub(crate) async fn tags_of(
+    site: &Site,
+    tags: &[TagFilter],
+) -> Result<BTreeMap<String, Vec<(String, String)>>, Failure> {
     let what = format!("finding functions by tag in {}", site.place);
     let filters = tags.iter().map(|tag| {
         SdkTagFilter::builder()
@@ -244,14 +254,19 @@ async fn tagged(site: &Site, tags: &[TagFilter]) -> Result<BTreeSet<String>, Fai
     let mut pages = client
         .get_resources()
         .resource_type_filters("lambda:function")
-        .set_tag_filters(Some(filters.collect()))
+        .set_tag_filters(Some(filters.collect()).filter(|_| !tags.is_empty()))
         .into_paginator()
         .items()
         .send();
-    let mut arns = BTreeSet::new();
+    let mut found = BTreeMap::new();
     while let Some(resource) = pages.next().await {
         let resource = resource.map_err(|error| Failure::of(&what, &error))?;
-        arns.extend(resource.resource_arn().map(str::to_owned));
+        let Some(arn) = resource.resource_arn() else {
+            continue;
+        };
+        let tags = resource.tags().iter();
+        let tags = tags.map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+        found.insert(arn.to_owned(), tags.collect());
     }
-    Ok(arns)
+    Ok(found)
 }

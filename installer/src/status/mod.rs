@@ -20,7 +20,7 @@ pub use view::View;
 use crate::change::{Change, is_ours};
 use crate::fleet::{Fleet, Place, Skipped};
 use crate::plan::Reason;
-use crate::select::{self, Environment, Found, Function, Selection};
+use crate::select::{self, Census, Environment, Function, Selection};
 
 /// Places that are asked at the same time: each keeps its own pace.
 const AT_ONCE: usize = 64;
@@ -39,7 +39,7 @@ pub struct Status {
     pub is_skewed: bool,
     /// Every function, by place and name.
     pub functions: Vec<Seen>,
-    /// Names that were given and are nowhere.
+    /// What was named and is nowhere, with what was probably meant.
     pub missing: Vec<String>,
     /// Accounts and regions that were left out.
     pub skipped: Vec<Skipped>,
@@ -207,20 +207,17 @@ pub async fn look(
         skipped: fleet.skipped.clone(),
         ..Status::default()
     };
-    let (mut looked_at, mut absent) = (0_usize, BTreeMap::<String, usize>::new());
+    let mut census = Census::new(selection);
     let mut places = stream::iter(fleet.sites.values())
         .map(|site| async move { (&site.place, select::find(site, selection).await) })
         .buffer_unordered(AT_ONCE);
     while let Some((place, found)) = places.next().await {
         match found {
-            Ok(Found { functions, missing }) => {
-                let seen = functions.iter();
+            Ok(found) => {
+                let seen = found.functions.iter();
                 let seen = seen.map(|function| Seen::of(function, changes.get(&function.arn)));
                 status.functions.extend(seen);
-                looked_at += 1;
-                for name in missing {
-                    *absent.entry(name).or_default() += 1;
-                }
+                census.add(&found);
             }
             Err(failure) => status.skipped.push(Skipped {
                 account: place.account.clone(),
@@ -230,9 +227,8 @@ pub async fn look(
             }),
         }
     }
-    // A name is missing where it is in no place, an ARN where it is not in its own.
-    absent.retain(|name, times| name.starts_with("arn:") || *times == looked_at);
-    status.missing = absent.into_keys().collect();
+    drop(places);
+    status.missing = census.missing(fleet).await;
     // Places answer in any order.
     status
         .skipped

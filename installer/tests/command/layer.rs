@@ -212,7 +212,7 @@ async fn what_lambda_could_not_load_is_refused_and_nothing_is_written() {
         (&musl, &good, &ANY_GLIBC, "it is not static"),
         (other, &good, &ANY_GLIBC, "it is made for"),
         (HERE, &text, &ANY_GLIBC, "it is not a 64-bit ELF executable"),
-        (HERE, &absent, &ANY_GLIBC, "cannot read"),
+        (HERE, &absent, &ANY_GLIBC, "cannot be read: No such file"),
     ] {
         // Beside one that is well, which must not be packed either.
         let beside = if target == musl { HERE } else { &musl };

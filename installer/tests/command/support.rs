@@ -90,10 +90,15 @@ impl Stage {
 
     /// Puts an object with these bytes.
     pub(crate) fn put(&self, key: &str, bytes: &[u8]) {
-        let path = self.directory.path().join(self.s3.bucket()).join(key);
+        let path = self.path(key);
         let parent = path.parent().unwrap_or(Path::new("/"));
         std::fs::create_dir_all(parent).expect("the directory is ours");
         std::fs::write(path, bytes).expect("the directory is ours");
+    }
+
+    /// Where the object's bytes are.
+    pub(crate) fn path(&self, key: &str) -> std::path::PathBuf {
+        self.directory.path().join(self.s3.bucket()).join(key)
     }
 
     /// Puts a gzip object of these lines.
@@ -108,11 +113,16 @@ impl Stage {
 
     /// The same, with its result in this form.
     pub(crate) fn replay_as(&self, output: &str) -> Command {
+        self.replay_from("backstop", output)
+    }
+
+    /// The same, of this prefix.
+    pub(crate) fn replay_from(&self, prefix: &str, output: &str) -> Command {
         let mut command = backstop();
         command
             .args(["replay", "--output", output])
             .arg("--from")
-            .arg(format!("s3://{}/backstop", self.s3.bucket()))
+            .arg(format!("s3://{}/{prefix}", self.s3.bucket()))
             .args(["--to", &self.intake.url()])
             .args(["--endpoint-url", &self.s3.endpoint()])
             .env("AWS_ACCESS_KEY_ID", self.s3.access_key())

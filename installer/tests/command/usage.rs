@@ -75,12 +75,114 @@ async fn an_archive_of_an_earlier_demo_is_not_counted_again() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_cannot_reach_loopback_is_told_with_what_to_set() {
+async fn an_address_with_a_key_is_not_quoted_in_a_mistake() {
+    for wrong in [
+        &["replay", "https://host/logs?key=hunter2"][..],
+        &[
+            "replay",
+            "--form",
+            "s3://b",
+            "--to=https://me:hunter2@host/",
+        ],
+        &["plan", "--set", "https://host/?key=hunter2", "--all"],
+    ] {
+        let said = run(backstop().args(wrong)).await;
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(!said.stderr.contains("hunter2"), "{said:?}");
+    }
+}
+
+/// A key in the address is for the primary alone.
+#[tokio::test]
+async fn the_query_of_an_address_is_shown_nowhere() {
+    let from = [
+        "replay",
+        "--from",
+        "s3://b",
+        "--endpoint-url",
+        "http://127.0.0.1:1",
+    ];
+    let files = tempfile::TempDir::new().expect("there is room for a directory");
+    let path = files.path().join("url");
+    std::fs::write(&path, "https://host/hunter2?key=hunter2\n").expect("the directory is ours");
+    let path = path.display().to_string();
+    for to in [
+        ["--to", "https://host/logs?key=hunter2"],
+        ["--url-file", &path],
+    ] {
+        let mut command = backstop();
+        command
+            .args(from)
+            .args(to)
+            .env("AWS_ACCESS_KEY_ID", "key")
+            .env("AWS_SECRET_ACCESS_KEY", "secret");
+        let said = run(&mut command).await;
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(!format!("{said:?}").contains("hunter2"), "{said:?}");
+        let is_warned = said.stderr.contains("give the address with --url-file");
+        assert_eq!(is_warned, to[0] == "--to", "{said:?}");
+    }
+}
+
+/// Each way in which a file can be named: none hangs, and none fills the memory.
+#[tokio::test]
+async fn what_is_no_file_is_refused_wherever_one_is_named() {
+    let files = tempfile::TempDir::new().expect("there is room for a directory");
+    let pipe = files.path().join("pipe").display().to_string();
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let zip = format!("x86_64={pipe}");
+    let to = ["replay", "--from", "s3://b", "--to", "https://host"];
+    for (path, arguments) in [
+        (&*pipe, [&to[..], &["--token-file", &pipe]].concat()),
+        (
+            "/dev/zero",
+            [&to[..], &["--header-file", "/dev/zero"]].concat(),
+        ),
+        (
+            &pipe,
+            ["replay", "--from", "s3://b", "--url-file", &pipe].to_vec(),
+        ),
+        (&pipe, ["plan", "--all", "--config", &pipe].to_vec()),
+        ("/dev/zero", ["apply", "/dev/zero", "--yes"].to_vec()),
+        (&pipe, ["plan", "--all", "--accounts-file", &pipe].to_vec()),
+        (&pipe, ["layer", "build", "--binary", &zip].to_vec()),
+        (&pipe, ["layer", "prune", "--manifest", &pipe].to_vec()),
+    ] {
+        let said = run(backstop().args(&arguments)).await;
+        let told = format!(
+            "{path} is a {}, not a file",
+            if path == pipe { "pipe" } else { "device" }
+        );
+        assert!(said.stderr.contains(&told), "{arguments:?}: {said:?}");
+        assert!(matches!(said.code, Some(1 | 2)), "{arguments:?}: {said:?}");
+    }
+    let bundle = run(backstop().args(to).env("AWS_CA_BUNDLE", &pipe)).await;
+    assert!(
+        bundle.stderr.contains("is a pipe, not a file"),
+        "{bundle:?}"
+    );
+    // What a shell opens itself is read.
+    let mut shell = tokio::process::Command::new("bash");
+    let script = format!(
+        "{} replay --from s3://b --to https://host --token-file <(printf 'hun ter2')",
+        env!("CARGO_BIN_EXE_backstop")
+    );
+    let said = run(shell.args(["-c", &script])).await;
+    assert!(said.stderr.contains("the token holds a space"), "{said:?}");
+}
+
+/// What is set for AWS says nothing of servers on this machine.
+#[tokio::test]
+async fn the_demo_does_without_what_is_set_for_aws() {
     let demo = ["demo", "--extension", "/nonexistent/backstop-extension"];
     let mut command = backstop();
-    let said = run(command.args(demo).env("HTTPS_PROXY", "http://proxy:3128")).await;
+    command
+        .args(demo)
+        .env("HTTPS_PROXY", "http://proxy.invalid:3128")
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .env("AWS_PROFILE", "nobody");
+    let said = run(&mut command).await;
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stderr.contains("HTTPS_PROXY is set"), "{said:?}");
-    let said = run(command.env("NO_PROXY", "localhost, 127.0.0.1")).await;
     assert!(said.stderr.contains("there is no file"), "{said:?}");
 }

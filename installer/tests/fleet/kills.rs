@@ -11,6 +11,7 @@ use backstop_testkit::control_plane::FunctionSpec;
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::machines::Shared;
 use crate::stage::{Said, Stage, here};
 
 const FUNCTIONS: usize = 24;
@@ -67,10 +68,26 @@ async fn fleet(dice: &mut Dice) -> Stage {
     stage
 }
 
+/// A fleet, and where its runs are kept.
+struct Scene {
+    stage: Stage,
+    shared: Option<Shared>,
+}
+
+impl Scene {
+    fn backstop(&self, arguments: &[&str]) -> Command {
+        match &self.shared {
+            Some(shared) => shared.here(&self.stage, arguments),
+            None => self.stage.backstop(arguments),
+        }
+    }
+}
+
 /// Runs it, and kills it at the given number of writes, if it comes so far.
-async fn killed(stage: &Stage, arguments: &[&str], writes: usize) {
+async fn killed(scene: &Scene, arguments: &[&str], writes: usize) {
+    let stage = &scene.stage;
     let before = stage.plane.count("UpdateFunctionConfiguration");
-    let mut command = stage.backstop(arguments);
+    let mut command = scene.backstop(arguments);
     let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -88,20 +105,25 @@ async fn killed(stage: &Stage, arguments: &[&str], writes: usize) {
 }
 
 /// The newest run, if there is one.
-async fn newest(stage: &Stage) -> Option<String> {
-    let runs = stage.run(&["runs", "--output", "json"]).await.json();
+async fn newest(scene: &Scene) -> Option<String> {
+    let mut runs = scene.backstop(&["runs", "--output", "json"]);
+    let runs = Said::from(runs.output().await.unwrap()).json();
     runs["runs"][0]["run"].as_str().map(str::to_owned)
 }
 
 /// Until nothing stands against it any more: exit code 0.
-async fn finish(stage: &Stage, arguments: &[&str]) {
-    let said = stage.run(arguments).await;
+async fn finish(scene: &Scene, arguments: &[&str]) {
+    let said = Said::from(scene.backstop(arguments).output().await.unwrap());
     assert_eq!(said.code, Some(0), "{}", said.snapshot());
 }
 
-async fn life(seed: u64) {
+async fn life(seed: u64, shared: Option<Shared>) {
     let mut dice = Dice(Jitter::seeded(seed));
-    let stage = fleet(&mut dice).await;
+    let scene = &Scene {
+        stage: fleet(&mut dice).await,
+        shared,
+    };
+    let stage = &scene.stage;
     std::fs::write(stage.directory.path().join("token"), "hunter2").unwrap();
     let before = stage.everything();
     let layer = stage.layers[&here()].clone();
@@ -124,8 +146,8 @@ async fn life(seed: u64) {
         "--token-file",
         "token",
     ];
-    killed(&stage, &attach, dice.below(FUNCTIONS + 4)).await;
-    let Some(run) = newest(&stage).await else {
+    killed(scene, &attach, dice.below(FUNCTIONS + 4)).await;
+    let Some(run) = newest(scene).await else {
         assert_eq!(
             stage.everything(),
             before,
@@ -136,20 +158,29 @@ async fn life(seed: u64) {
     let resume = ["resume", &run, "--yes"];
     let undo = ["undo", &run, "--yes"];
     if dice.below(2) == 0 {
-        killed(&stage, &resume, dice.below(FUNCTIONS)).await;
-        finish(&stage, &resume).await;
+        killed(scene, &resume, dice.below(FUNCTIONS)).await;
+        finish(scene, &resume).await;
         let everything = stage.everything();
         let has_layer = |it: &Value| it["Configuration"]["Layers"].to_string().contains(&layer);
         assert!(everything.values().all(has_layer), "{seed}");
         // Each function was written once, and those that may have been are not written blindly.
-        assert_eq!(accepted(&stage), FUNCTIONS, "{seed}");
-        finish(&stage, &resume).await;
-        assert_eq!(accepted(&stage), FUNCTIONS, "{seed}");
+        assert_eq!(accepted(stage), FUNCTIONS, "{seed}");
+        finish(scene, &resume).await;
+        assert_eq!(accepted(stage), FUNCTIONS, "{seed}");
     }
     if dice.below(2) == 0 {
-        killed(&stage, &undo, dice.below(FUNCTIONS)).await;
+        killed(scene, &undo, dice.below(FUNCTIONS)).await;
     }
-    finish(&stage, &undo).await;
+    match &scene.shared {
+        // On another machine, once the lock of the process that was killed has expired.
+        Some(shared) if seed.is_multiple_of(2) => {
+            shared.expire(&run).await;
+            let undone = shared.elsewhere(stage, &undo).output().await.unwrap();
+            let undone = Said::from(undone);
+            assert_eq!(undone.code, Some(0), "{seed}: {}", undone.snapshot());
+        }
+        _ => finish(scene, &undo).await,
+    }
     let after = stage.everything();
     for (name, configuration) in &before {
         assert_eq!(Some(configuration), after.get(name), "life {seed}: {name}");
@@ -168,7 +199,14 @@ fn accepted(stage: &Stage) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_interrupted_is_undone_to_the_byte() {
     for seed in 0..LIVES {
-        life(seed).await;
+        life(seed, None).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_interrupted_is_undone_to_the_byte_with_runs_in_s3() {
+    for seed in 0..LIVES {
+        life(seed, Some(Shared::set().await)).await;
     }
 }
 
@@ -215,7 +253,12 @@ async fn an_interrupted_run_finishes_what_is_under_way_and_goes_on_later() {
     let journal = std::fs::read_to_string(stage.journal(&run)).unwrap();
     let count = |what: &str| journal.matches(&format!(r#""entry":"{what}""#)).count();
     assert_eq!(count("begin"), count("done"), "{journal}");
-    finish(&stage, &["resume", &run, "--rate", "100"]).await;
+    let scene = Scene {
+        stage,
+        shared: None,
+    };
+    finish(&scene, &["resume", &run, "--rate", "100"]).await;
+    let stage = scene.stage;
     let writes = stage.plane.writes();
     assert_eq!(writes.len(), 60);
     assert!(writes.values().all(|writes| *writes == 1), "{writes:?}");

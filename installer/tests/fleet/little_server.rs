@@ -13,6 +13,18 @@ pub(crate) type Answer = (u16, String, String);
 impl LittleServer {
     /// With what is answered to a path.
     pub(crate) fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
+        Self::raw(move |head| {
+            let path = head.first().and_then(|line| line.split(' ').nth(1));
+            let (status, headers, body) = answer(path.unwrap_or_default());
+            let length = body.len();
+            format!(
+                "HTTP/1.1 {status} \r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            )
+        })
+    }
+
+    /// With what is answered to a head, to the byte; then the connection is closed.
+    pub(crate) fn raw(answer: impl Fn(&[String]) -> String + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {
@@ -22,14 +34,8 @@ impl LittleServer {
                 let head: Vec<String> = (lines.map_while(Result::ok))
                     .take_while(|line| !line.is_empty())
                     .collect();
-                let path = head.first().and_then(|line| line.split(' ').nth(1));
-                let (status, headers, body) = answer(path.unwrap_or_default());
-                let length = body.len();
-                let answer = format!(
-                    "HTTP/1.1 {status} \r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-                );
                 // Whoever asked may have left.
-                stream.write_all(answer.as_bytes()).ok();
+                stream.write_all(answer(&head).as_bytes()).ok();
             }
         });
         Self(address)

@@ -112,13 +112,13 @@ async fn a_profile_assumes_a_role_with_another_profiles_keys() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_that_is_not_there_is_told() {
     let stage = set().await;
-    let told = status(&stage, "nobody", &[]).await;
-    assert_eq!(told.code, Some(1));
-    assert!(
-        told.stderr.contains("`nobody` was not defined"),
-        "{}",
-        told.snapshot()
-    );
+    for (name, meant) in [("nobody", ""), ("chian", "; did you mean chain?")] {
+        let told = status(&stage, name, &[]).await;
+        let said = format!(
+            "error: --profile is {name}, and the AWS configuration has no such profile{meant}\n"
+        );
+        assert_eq!((told.code, told.stderr), (Some(2), said));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

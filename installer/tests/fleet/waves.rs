@@ -231,8 +231,12 @@ async fn a_run_that_stops_is_undone_at_once_where_that_was_asked() {
     );
     assert_ne!(summary["undo"]["run"], summary["run"], "{summary}");
     assert_eq!(stage.plane.snapshot(), before);
-    let runs = stage.run(&["runs"]).await;
-    assert_eq!(runs.stdout.lines().count(), 2, "{}", runs.snapshot());
+    let runs = stage.run(&["runs", "--output", "json"]).await.json();
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(2), "{runs}");
+    // Three were changed of ten, and these three were put back.
+    assert_eq!(runs["runs"][1]["done"], 3, "{runs}");
+    assert_eq!(runs["runs"][1]["left"], 7, "{runs}");
+    assert_eq!(runs["runs"][1]["isUndone"], true, "{runs}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

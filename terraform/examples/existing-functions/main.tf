@@ -46,6 +46,7 @@ module "attachment" {
   source   = "../../modules/attachment"
   for_each = local.selected
 
+  name                  = each.key
   region                = var.region
   architecture          = each.value.architecture
   layer_arn             = var.layer_arns[each.value.architecture]

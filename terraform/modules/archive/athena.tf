@@ -28,7 +28,8 @@ locals {
   }
 
   archive_location = "s3://${local.bucket_name}/${var.prefix}/v1"
-  tables = local.has_tables ? {
+  tables           = { for name, table in local.possible_tables : name => table if local.has_tables && (name == "direct" || local.has_stream) }
+  possible_tables = {
     streamed = {
       description = "What delivery streams have written."
       partitions  = ["stream", "dt", "hour"]
@@ -43,14 +44,14 @@ locals {
       partitions  = ["account", "region", "function", "dt", "hour"]
       parameters = {
         "projection.account.type"   = "enum"
-        "projection.account.values" = join(",", length(var.athena.accounts) > 0 ? var.athena.accounts : [local.account_id])
+        "projection.account.values" = join(",", try(length(var.athena.accounts) > 0, false) ? var.athena.accounts : [local.account_id])
         "projection.region.type"    = "enum"
-        "projection.region.values"  = join(",", length(var.athena.regions) > 0 ? var.athena.regions : [local.region])
+        "projection.region.values"  = join(",", try(length(var.athena.regions) > 0, false) ? var.athena.regions : [local.region])
         "projection.function.type"  = "injected"
         "storage.location.template" = "${local.archive_location}/account=$${account}/region=$${region}/function=$${function}/dt=$${dt}/hour=$${hour}/"
       }
     }
-  } : {}
+  }
 }
 
 resource "aws_glue_catalog_database" "this" {
@@ -88,6 +89,9 @@ resource "aws_glue_catalog_table" "this" {
       serialization_library = "org.openx.data.jsonserde.JsonSerDe"
       parameters = {
         "ignore.malformed.json" = "true"
+        # Records are others' JSON. In lowercase two of their keys may be one, which makes the whole row NULL; the
+        # columns' own keys are in lowercase already.
+        "case.insensitive" = "false"
       }
     }
 

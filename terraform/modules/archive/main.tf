@@ -25,6 +25,13 @@ resource "aws_s3_bucket" "this" {
   bucket        = local.bucket_name
   force_destroy = var.force_destroy
   tags          = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = length(local.bucket_name) <= 63
+      error_message = "The bucket would be named ${local.bucket_name}, which has ${length(local.bucket_name)} characters, and S3 takes 63: shorten name, or give bucket_name."
+    }
+  }
 }
 
 resource "aws_s3_bucket_ownership_controls" "this" {

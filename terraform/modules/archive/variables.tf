@@ -5,20 +5,24 @@ variable "name" {
   nullable    = false
 
   validation {
-    # 40, so that a role's name has room for what is added to it.
-    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}$", var.name))
-    error_message = "name is not 1 to 40 letters, digits, hyphens and underscores that begin with a letter or digit."
+    # 55, so that the role's name, of 64, has room for what is added to it.
+    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9_-]{0,54}$", var.name))
+    error_message = "name is not 1 to 55 letters, digits, hyphens and underscores that begin with a letter or digit."
   }
 }
 
 variable "bucket_name" {
-  description = "The name of the bucket. By default `NAME-ACCOUNT-REGION`, in lowercase."
+  description = "The name of the bucket. By default `NAME-ACCOUNT-REGION`, in lowercase: give one where that has more than 63 characters."
   type        = string
   default     = null
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", coalesce(var.bucket_name, "unset")))
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket_name == null ? "unset" : var.bucket_name))
     error_message = "bucket_name is not 3 to 63 lowercase letters, digits, dots and hyphens."
+  }
+  validation {
+    condition     = !can(regex("[.][.]|^([0-9]+[.]){3}[0-9]+$", var.bucket_name == null ? "unset" : var.bucket_name))
+    error_message = "bucket_name has two dots in a row or is an IP address, which S3 refuses."
   }
 }
 
@@ -61,8 +65,8 @@ variable "versioning" {
 variable "lifecycle_rules" {
   description = <<-EOT
     What becomes of objects as they age; a step that is not named is not taken. Every class can be read at once, so that a replay needs no restore first.
-    - `infrequent_access_days`: to STANDARD_IA
-    - `glacier_instant_days`: to GLACIER_IR
+    - `infrequent_access_days`: to STANDARD_IA, after 30 days at least
+    - `glacier_instant_days`: to GLACIER_IR; 30 days after a move to STANDARD_IA at least
     - `expiration_days`: deleted
     - `noncurrent_days`: versions that are not current any more are deleted
   EOT
@@ -88,8 +92,8 @@ variable "lifecycle_rules" {
     error_message = "lifecycle_rules.infrequent_access_days is less than the 30 that S3 asks for."
   }
   validation {
-    condition     = var.lifecycle_rules.infrequent_access_days == null || var.lifecycle_rules.glacier_instant_days == null ? true : var.lifecycle_rules.glacier_instant_days > var.lifecycle_rules.infrequent_access_days
-    error_message = "lifecycle_rules.glacier_instant_days does not come after infrequent_access_days."
+    condition     = var.lifecycle_rules.infrequent_access_days == null || var.lifecycle_rules.glacier_instant_days == null ? true : var.lifecycle_rules.glacier_instant_days >= var.lifecycle_rules.infrequent_access_days + 30
+    error_message = "lifecycle_rules.glacier_instant_days does not come 30 days after infrequent_access_days, or later, as S3 asks for."
   }
   validation {
     condition = alltrue([
@@ -142,7 +146,7 @@ variable "alarms" {
   default = null
 
   validation {
-    condition     = var.alarms == null ? true : alltrue([for action in var.alarms.actions : startswith(action, "arn:")])
+    condition     = var.alarms == null ? true : alltrue([for action in var.alarms.actions : try(startswith(action, "arn:"), false)])
     error_message = "alarms.actions holds something that is not an ARN."
   }
   validation {
@@ -192,7 +196,7 @@ variable "tags" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for key, value in var.tags : length(key) >= 1 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")])
+    condition     = alltrue([for key, value in var.tags : length(key) >= 1 && length(key) <= 128 && try(length(value), 0) <= 256 && !startswith(lower(key), "aws:")])
     error_message = "tags holds a key that is empty, longer than 128 characters or begins with aws:, or a value longer than 256."
   }
 }

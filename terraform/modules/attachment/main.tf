@@ -21,21 +21,36 @@ locals {
     BACKSTOP_MAX_ADDED_MS             = try(tostring(var.flush.max_added_ms), null)
     BACKSTOP_BUFFER_MAX_BYTES         = try(tostring(var.flush.buffer_max_bytes), null)
     BACKSTOP_SPOOL_MAX_BYTES          = try(tostring(var.flush.spool_max_bytes), null)
-    BACKSTOP_TAGS                     = length(var.transforms.tags) == 0 ? null : join(",", [for key, value in var.transforms.tags : "${key}=${value}"])
+    BACKSTOP_TAGS                     = length(local.tags) == 0 ? null : join(",", local.tags)
     BACKSTOP_LOG_LEVEL                = var.log_level
   }
+  # In a map a null is what is not set, as for every argument.
+  tags    = [for key, value in var.transforms.tags : "${key}=${value}" if value != null]
+  headers = { for name, value in var.primary_headers : name => value if value != null }
+
   # Only what is said is set: the rest keeps the extension's own default, and takes none of the 4 KB.
   said = { for name, value in local.settings : name => value if value != null }
 
   # Apart from the rest, so that only their own values are hidden in a plan and not the whole environment.
   has_token   = nonsensitive(var.primary_token != null)
-  has_headers = nonsensitive(length(var.primary_headers) > 0)
+  has_headers = nonsensitive(length(local.headers) > 0)
   secrets = merge(
     { for name in local.has_token ? ["BACKSTOP_PRIMARY_TOKEN"] : [] : name => var.primary_token },
-    { for name in local.has_headers ? ["BACKSTOP_PRIMARY_HEADERS"] : [] : name => join(",", [for key, value in var.primary_headers : "${key}=${value}"]) },
+    { for name in local.has_headers ? ["BACKSTOP_PRIMARY_HEADERS"] : [] : name => join(",", [for key, value in local.headers : "${key}=${value}"]) },
   )
 
-  environment_variables = var.enabled ? merge(local.said, local.secrets, var.environment_variables) : var.environment_variables
+  # A variable of Backstop's that the function sets to null is not set: what is wanted here holds. Others are passed
+  # on as they are, because a value that is known after apply only could be null too, and would hide all of them.
+  own_variables = {
+    for name, value in var.environment_variables : name => value
+    if startswith(name, "BACKSTOP_") ? try(nonsensitive(value != null), value != null) : true
+  }
+
+  environment_variables = var.enabled ? merge(local.said, local.secrets, local.own_variables) : var.environment_variables
+
+  # With Backstop there is one at least, whatever is known by now. A number is no secret; nonsensitive refuses what is not
+  # sensitive.
+  has_environment = var.enabled ? true : try(nonsensitive(length(local.environment_variables)), length(local.environment_variables)) > 0
 
   # Lambda measures the JSON text in bytes. jsonencode writes three characters in six bytes that are one
   # in Lambda's text, and base64 is the way to count bytes instead of characters.
@@ -49,15 +64,33 @@ locals {
 locals {
   takes_layers = var.package_type == "Zip"
 
+  # How messages name the function.
+  function = var.name == null ? "the function" : "the function ${var.name}"
+
+  # What the preconditions refuse must not stop them from saying so.
+  layer_form = "^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[1-9][0-9]*$"
+  odd_layers = [for arn in var.layers : arn == null ? "null" : arn if !can(regex(local.layer_form, arn))]
+  odd_names  = [for name in local.own_names : name if !can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))]
+  # Keys of tags, quoted as they are in messages. Values of null are not set.
+  odd_tags = {
+    form   = [for key, value in var.transforms.tags : jsonencode(key) if !can(regex("^[^,=\\s]([^,=]*[^,=\\s])?$", key)) || can(regex(",", value))]
+    taken  = [for key in keys(var.transforms.tags) : key if contains(["cloud.account.id", "cloud.provider", "cloud.region", "faas.instance", "faas.name", "faas.version"], lower(key))]
+    quoted = [for key, value in var.transforms.tags : jsonencode(key) if can(regex("[[:cntrl:];|&，；]|^[\"'`“”‘’]|[\"'`“”‘’]$", key)) || can(regex("[[:cntrl:]]|^[\"'`“”‘’]|[\"'`“”‘’]$", value))]
+    # As the extension looks for pairs that another separator than a comma divides.
+    joined = [for key, value in var.transforms.tags : jsonencode(key) if can(regex("[\\s;|&，；]\\s*[\\pL\\pN_./:@-]+\\s*=|[;；]$", value))]
+  }
+  is_arn     = can(regex(local.layer_form, var.layer_arn))
+  gets_layer = var.enabled && local.takes_layers && var.layer_arn != null
+
   # Another version of this layer, or any release of Backstop's: its name carries the release.
   layer_without_version = try(regex("^(.*):[0-9]+$", var.layer_arn)[0], "")
   is_backstop = [
-    for arn in var.layers : can(regex(":layer:backstop-extension-", arn)) || regex("^(.*):[0-9]+$", arn)[0] == local.layer_without_version
+    for arn in var.layers : can(regex(":layer:backstop-extension-", arn)) || try(regex("^(.*):[0-9]+$", arn)[0], "none") == local.layer_without_version
   ]
   first_backstop = try(index(local.is_backstop, true), length(var.layers))
 
   # The order of layers is the order in which they are laid over each other in /opt: it is kept.
-  layers = var.enabled && local.takes_layers && var.layer_arn != null ? concat(
+  layers = local.gets_layer ? concat(
     slice(var.layers, 0, local.first_backstop),
     [var.layer_arn],
     [for position, arn in var.layers : arn if position > local.first_backstop && !local.is_backstop[position]],

@@ -3,64 +3,114 @@ output "layers" {
   value       = local.layers
 
   precondition {
+    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
+    error_message = "For ${local.function}, region \"${var.region}\" is not the name of a region: write it as eu-west-1."
+  }
+  precondition {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "For ${local.function}, architecture \"${var.architecture}\" is neither x86_64 nor arm64."
+  }
+  precondition {
+    condition     = contains(["Zip", "Image"], var.package_type)
+    error_message = "For ${local.function}, package_type \"${var.package_type}\" is neither Zip nor Image."
+  }
+  precondition {
+    condition     = var.layer_arn == null || local.is_arn
+    error_message = "For ${local.function}, layer_arn is not the ARN of a layer version: write arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, with the version."
+  }
+  precondition {
+    condition     = length(local.odd_layers) == 0
+    error_message = "For ${local.function}, layers holds what is not the ARN of a layer version, ${join(", ", local.odd_layers)}: write arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, with the version."
+  }
+  precondition {
     condition     = !var.enabled || !local.takes_layers || var.layer_arn != null
-    error_message = "There is no layer_arn: give the ARN that the module layer or layer-lookup returns. For a container image set package_type to Image."
+    error_message = "For ${local.function} there is no layer_arn: give the ARN that the module layer or layer-lookup returns. For a container image set package_type to Image."
   }
   precondition {
     condition     = local.takes_layers || length(var.layers) == 0
-    error_message = "The function is a container image, and layers is not empty: Lambda gives no layers to images."
+    error_message = "For ${local.function}, package_type is Image and layers is not empty: Lambda gives no layers to container images."
   }
   precondition {
-    condition     = !var.enabled || !local.takes_layers || length(local.layers) <= 5
-    error_message = "With Backstop the function would have ${length(local.layers)} layers, and Lambda takes 5: put two of your own into one layer, or put the extension into one of them."
+    condition     = !local.gets_layer || length(local.layers) <= 5
+    error_message = "With Backstop ${local.function} would have ${length(local.layers)} layers, and Lambda takes 5: put two of your own into one layer, or put the extension into one of them."
   }
   precondition {
-    condition     = !var.enabled || !local.takes_layers || local.layer_region == var.region
-    error_message = "The layer is in ${local.layer_region} and the function in ${var.region}: a function takes layers of its own region only."
+    condition     = !local.gets_layer || !local.is_arn || local.layer_region == var.region
+    error_message = "For ${local.function} in ${var.region} the layer is in ${local.layer_region}: a function takes layers of its own region only."
   }
   precondition {
-    condition     = !var.enabled || !local.takes_layers || local.layer_architecture == var.architecture
-    error_message = "The layer is for ${local.layer_architecture} and the function runs on ${var.architecture}: the extension could not start."
+    condition     = !local.gets_layer || local.layer_architecture == var.architecture
+    error_message = "For ${local.function} on ${var.architecture} the layer is for ${local.layer_architecture}: the extension could not start."
   }
 }
 
 output "environment_variables" {
-  description = "For the function's `environment`: its own variables, which win, with Backstop's."
+  description = "The function's variables: its own, which win, with Backstop's. For a module that makes functions; in an `aws_lambda_function` use `environment`."
   value       = local.environment_variables
 
   precondition {
+    condition     = length(local.odd_names) == 0
+    error_message = "For ${local.function}, environment_variables holds names that Lambda refuses, ${join(", ", local.odd_names)}: begin each with a letter, go on with letters, digits and underscores, two characters at least."
+  }
+  precondition {
+    condition     = length(local.odd_tags.form) == 0
+    error_message = "For ${local.function}, transforms.tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value with a comma: see ${join(", ", local.odd_tags.form)}."
+  }
+  precondition {
+    condition     = length(local.odd_tags.taken) == 0
+    error_message = "For ${local.function}, transforms.tags sets what every record has already: remove ${join(", ", local.odd_tags.taken)}."
+  }
+  precondition {
+    condition     = length(local.odd_tags.quoted) == 0
+    error_message = "For ${local.function}, transforms.tags holds a key or a value with a line break or with a quote at an end, or a key with a separator: remove it from ${join(", ", local.odd_tags.quoted)}."
+  }
+  precondition {
+    condition     = length(local.odd_tags.joined) == 0
+    error_message = "For ${local.function}, transforms.tags holds a value with more than one pair in it, in ${join(", ", local.odd_tags.joined)}: give each pair its own key."
+  }
+  precondition {
     condition     = !var.enabled || local.has_sink
-    error_message = "There is neither primary nor fallback, so that nothing could be delivered: give primary.url, fallback.firehose_stream or fallback.s3_bucket."
+    error_message = "For ${local.function} there is neither primary nor fallback, so nothing could be delivered: give primary.url, fallback.firehose_stream or fallback.s3_bucket."
   }
   precondition {
     condition     = !var.enabled || var.fallback.s3_bucket != null || !local.has_s3_settings
-    error_message = "The fallback s3 is spoken of, and there is no bucket: give fallback.s3_bucket, or take s3_prefix, s3_region, s3_kms_key_id, s3_expected_bucket_owner and s3 in order out."
+    error_message = "For ${local.function}, fallback sets S3 options but no s3_bucket: set it, or remove s3_prefix, s3_region, s3_kms_key_id, s3_expected_bucket_owner and \"s3\" in order."
   }
   precondition {
     condition     = !var.enabled || var.fallback.firehose_stream != null || !local.names_firehose
-    error_message = "fallback.order names firehose, and there is no stream: give fallback.firehose_stream, or take firehose out."
+    error_message = "For ${local.function}, fallback.order names firehose but there is no firehose_stream: set it, or remove \"firehose\" from order."
   }
   precondition {
-    condition     = !var.enabled || !local.has_token || !contains([for name in nonsensitive(keys(var.primary_headers)) : lower(name)], "authorization")
-    error_message = "primary_token and the header Authorization in primary_headers say the same twice: keep one of the two."
+    condition     = !var.enabled || !local.has_token || !contains([for name in nonsensitive(keys(local.headers)) : lower(name)], "authorization")
+    error_message = "For ${local.function}, primary_token and the header Authorization in primary_headers say the same twice: keep one of the two."
   }
   precondition {
     condition     = !var.enabled || var.primary != null || !(local.has_token || local.has_headers)
-    error_message = "There is a primary_token or primary_headers, and no primary: give primary.url."
+    error_message = "For ${local.function} there is a primary_token or primary_headers, and no primary: give primary.url."
   }
   precondition {
     condition     = !var.enabled || local.environment_bytes <= 4096
-    error_message = "With Backstop the environment would have ${local.environment_bytes} bytes as JSON, and Lambda takes 4096: shorten it, or move values of your own to Parameter Store."
+    error_message = "With Backstop the environment of ${local.function} would have ${local.environment_bytes} bytes as JSON, and Lambda takes 4096: shorten it, or move values of your own to Parameter Store."
   }
 }
 
+output "environment" {
+  description = "For `dynamic \"environment\"` of an `aws_lambda_function`: one element, the variables, or none where there are none. An empty block can be a change in every plan."
+  value       = [for variables in [local.environment_variables] : variables if local.has_environment]
+}
+
+output "has_policy" {
+  description = "Whether there is a policy, for `count` and `attach_policy_json`. Known in the plan where the names of bucket and stream are, as those of the module `archive`; for a bucket by `.id` of a resource that is not there yet, write `true`."
+  value       = local.has_policy
+}
+
 output "policy_json" {
-  description = "The policy that the function's role needs, as JSON; null where there is no fallback."
+  description = "The policy that the function's role needs, as JSON; null where `has_policy` is false."
   value       = local.policy_json
 
   precondition {
     condition     = !var.enabled || !local.key_is_alias || length(var.fallback.kms_key_arns) > 0
-    error_message = "fallback.s3_kms_key_id is an alias, which grants nothing in a policy: give the key's ARN in fallback.kms_key_arns as well."
+    error_message = "For ${local.function}, fallback.s3_kms_key_id is an alias, which grants nothing in a policy: give the key's ARN in fallback.kms_key_arns as well."
   }
 }
 

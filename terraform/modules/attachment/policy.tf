@@ -3,19 +3,40 @@
 locals {
   partition = startswith(var.region, "cn-") ? "aws-cn" : startswith(var.region, "us-gov-") ? "aws-us-gov" : "aws"
 
-  has_stream = var.enabled && var.fallback.firehose_stream != null
-  has_bucket = var.enabled && var.fallback.s3_bucket != null
+  # Rights follow the variables: where the function sets one of these itself, that is where it writes. They name
+  # resources and are no secrets, whatever else the environment holds.
+  own_fallback = {
+    for name in ["BACKSTOP_FIREHOSE_STREAM", "BACKSTOP_S3_BUCKET", "BACKSTOP_S3_PREFIX", "BACKSTOP_S3_REGION", "BACKSTOP_S3_KMS_KEY_ID"] :
+    name => try(nonsensitive(local.own_variables[name]), local.own_variables[name]) if contains(local.own_names, name)
+  }
+  in_force = merge(
+    {
+      BACKSTOP_FIREHOSE_STREAM = var.fallback.firehose_stream
+      BACKSTOP_S3_BUCKET       = var.fallback.s3_bucket
+      BACKSTOP_S3_PREFIX       = var.fallback.s3_prefix
+      BACKSTOP_S3_REGION       = var.fallback.s3_region
+      BACKSTOP_S3_KMS_KEY_ID   = var.fallback.s3_kms_key_id
+    },
+    # To the extension an empty variable is one that is not set.
+    { for name, value in local.own_fallback : name => value == "" ? null : value },
+  )
+  stream = local.in_force.BACKSTOP_FIREHOSE_STREAM
+  bucket = local.in_force.BACKSTOP_S3_BUCKET
+  key_id = local.in_force.BACKSTOP_S3_KMS_KEY_ID
+
+  has_stream = var.enabled && local.stream != null
+  has_bucket = var.enabled && local.bucket != null
 
   # Of a stream that is given by name the account is not known here. A role cannot reach another account's
   # stream by this, as streams have no policies that would let it in.
-  stream_arn = try(startswith(var.fallback.firehose_stream, "arn:"), false) ? var.fallback.firehose_stream : "arn:${local.partition}:firehose:${var.region}:*:deliverystream/${coalesce(var.fallback.firehose_stream, "unset")}"
-  bucket_arn = try(startswith(var.fallback.s3_bucket, "arn:"), false) ? var.fallback.s3_bucket : "arn:${local.partition}:s3:::${coalesce(var.fallback.s3_bucket, "unset")}"
-  prefix     = trim(coalesce(var.fallback.s3_prefix, "backstop"), "/")
+  stream_arn = try(startswith(local.stream, "arn:"), false) ? local.stream : "arn:${local.partition}:firehose:${var.region}:*:deliverystream/${coalesce(local.stream, "unset")}"
+  bucket_arn = try(startswith(local.bucket, "arn:"), false) ? local.bucket : "arn:${local.partition}:s3:::${coalesce(local.bucket, "unset")}"
+  prefix     = trim(coalesce(local.in_force.BACKSTOP_S3_PREFIX, "backstop"), "/")
 
   # An alias grants nothing in a policy: whoever names one gives its key in kms_key_arns.
-  key_is_alias = can(regex("(^|:)alias/", var.fallback.s3_kms_key_id))
+  key_is_alias = can(regex("(^|:)alias/", local.key_id))
   named_key_arns = [
-    for key in compact([var.fallback.s3_kms_key_id]) : startswith(key, "arn:") ? key : "arn:${local.partition}:kms:${coalesce(var.fallback.s3_region, var.region)}:*:key/${key}" if !local.key_is_alias
+    for key in compact([local.key_id]) : startswith(key, "arn:") ? key : "arn:${local.partition}:kms:${coalesce(local.in_force.BACKSTOP_S3_REGION, var.region)}:*:key/${key}" if !local.key_is_alias
   ]
   key_arns = distinct(concat(local.named_key_arns, var.fallback.kms_key_arns))
 
@@ -42,7 +63,8 @@ locals {
     Condition = { StringLike = { "kms:ViaService" = "s3.*" } }
   }]
 
-  policy_json = length(local.statements) == 0 ? null : jsonencode({
+  has_policy = local.has_stream || local.has_bucket
+  policy_json = !local.has_policy ? null : jsonencode({
     Version   = "2012-10-17"
     Statement = concat(local.statements, local.key_statements)
   })

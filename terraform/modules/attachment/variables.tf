@@ -5,15 +5,24 @@ variable "enabled" {
   nullable    = false
 }
 
+# What may differ between functions is checked where messages can name the function: by preconditions in
+# outputs.tf. A validation sees its own variable only, before Terraform 1.9.
+
+variable "name" {
+  description = "The name of the function, for messages: Terraform does not say in which instance of a module with `for_each` a check has failed."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.name == null ? true : length(trimspace(var.name)) > 0
+    error_message = "name is empty: give the name of the function, or leave it out."
+  }
+}
+
 variable "region" {
   description = "The region of the function."
   type        = string
   nullable    = false
-
-  validation {
-    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
-    error_message = "region is not the name of a region: write it as eu-west-1."
-  }
 }
 
 variable "architecture" {
@@ -21,11 +30,6 @@ variable "architecture" {
   type        = string
   default     = "x86_64"
   nullable    = false
-
-  validation {
-    condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "architecture is neither x86_64 nor arm64."
-  }
 }
 
 variable "package_type" {
@@ -33,22 +37,12 @@ variable "package_type" {
   type        = string
   default     = "Zip"
   nullable    = false
-
-  validation {
-    condition     = contains(["Zip", "Image"], var.package_type)
-    error_message = "package_type is neither Zip nor Image."
-  }
 }
 
 variable "layer_arn" {
   description = "The ARN of the layer version to attach, as the modules `layer` and `layer-lookup` return it. Needed unless `package_type` is `Image`."
   type        = string
   default     = null
-
-  validation {
-    condition     = var.layer_arn == null ? true : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[1-9][0-9]*$", var.layer_arn))
-    error_message = "layer_arn is not the ARN of a layer version: write arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, with the version."
-  }
 }
 
 variable "layers" {
@@ -56,23 +50,13 @@ variable "layers" {
   type        = list(string)
   default     = []
   nullable    = false
-
-  validation {
-    condition     = alltrue([for arn in var.layers : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[1-9][0-9]*$", arn))])
-    error_message = "layers holds something that is not the ARN of a layer version: write arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, with the version."
-  }
 }
 
 variable "environment_variables" {
-  description = "The environment variables that the function has without Backstop. None of them is changed: a key that both set keeps this value."
+  description = "The environment variables that the function has without Backstop. None of them is changed: a key that both set keeps this value. A value of null is a variable that is not set."
   type        = map(string)
   default     = {}
   nullable    = false
-
-  validation {
-    condition     = alltrue([for name in keys(var.environment_variables) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))])
-    error_message = "environment_variables holds a name that Lambda refuses: begin it with a letter, go on with letters, digits and underscores, two characters at least."
-  }
 }
 
 variable "primary" {
@@ -94,12 +78,16 @@ variable "primary" {
   default = null
 
   validation {
-    condition     = var.primary == null ? true : can(regex("^(?i:https?)://", var.primary.url))
+    condition     = var.primary == null ? true : var.primary.url != null
+    error_message = "primary.url is null: give the address, or leave primary out."
+  }
+  validation {
+    condition     = try(var.primary.url, null) == null ? true : can(regex("^(?i:https?)://", var.primary.url))
     error_message = "primary.url does not begin with https://."
   }
   validation {
     # The rules of the extension: a host, perhaps a port, no user name, no fragment, RFC 3986's characters.
-    condition = var.primary == null ? true : (
+    condition = try(var.primary.url, null) == null ? true : (
       can(regex("^([A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*|\\[[0-9A-Fa-f:.]+\\])(:[1-9][0-9]{0,4})?([/?][!$%&'()*+,./:;=?@\\[\\]_~A-Za-z0-9-]*)?$", replace(var.primary.url, "/^(?i:https?):[/][/]/", "")))
     )
     error_message = "primary.url is not an address of the form https://host/path: it may have a port and a query, no user name, password, fragment, space, and none of \"<>\\^`{|}. For credentials use primary_token or primary_headers."
@@ -113,11 +101,11 @@ variable "primary" {
     error_message = "primary.url is plain http, and its host is not loopback: use https, or set primary.allow_plaintext to true."
   }
   validation {
-    condition     = var.primary == null ? true : contains(["ndjson", "json"], coalesce(var.primary.format, "ndjson"))
+    condition     = var.primary == null ? true : contains(["ndjson", "json"], var.primary.format == null ? "ndjson" : var.primary.format)
     error_message = "primary.format is not one that this version knows: use ndjson or json."
   }
   validation {
-    condition     = var.primary == null ? true : contains(["gzip", "none"], coalesce(var.primary.compression, "gzip"))
+    condition     = var.primary == null ? true : contains(["gzip", "none"], var.primary.compression == null ? "gzip" : var.primary.compression)
     error_message = "primary.compression is neither gzip nor none."
   }
   validation {
@@ -152,7 +140,7 @@ variable "primary_headers" {
     error_message = "primary_headers holds a name that is no header's: use letters, digits and hyphens."
   }
   validation {
-    condition     = alltrue([for value in values(var.primary_headers) : can(regex("^[!-+./0-9:-~-]([ !-+./0-9:-~-]*[!-+./0-9:-~-])?$", value))])
+    condition     = alltrue([for value in values(var.primary_headers) : value == null ? true : can(regex("^[!-+./0-9:-~-]([ !-+./0-9:-~-]*[!-+./0-9:-~-])?$", value))])
     error_message = "primary_headers holds a value that cannot be sent: it is empty, or has a comma, a space at an end, a line break or a character that is not ASCII."
   }
   validation {
@@ -207,27 +195,34 @@ variable "fallback" {
   nullable = false
 
   validation {
-    condition     = can(regex("^(arn:aws[a-z-]*:firehose:[a-z0-9-]+:[0-9]{12}:deliverystream/)?[A-Za-z0-9._-]{1,64}$", coalesce(var.fallback.firehose_stream, "unset")))
+    condition     = can(regex("^(arn:aws[a-z-]*:firehose:[a-z0-9-]+:[0-9]{12}:deliverystream/)?[A-Za-z0-9._-]{1,64}$", var.fallback.firehose_stream == null ? "unset" : var.fallback.firehose_stream))
     error_message = "fallback.firehose_stream is not a delivery stream: write its name or arn:aws:firehose:REGION:ACCOUNT:deliverystream/NAME."
   }
   validation {
-    condition     = can(regex("^(arn:aws[a-z-]*:s3:::)?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", coalesce(var.fallback.s3_bucket, "unset")))
+    condition     = can(regex("^(arn:aws[a-z-]*:s3:::)?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.fallback.s3_bucket == null ? "unset" : var.fallback.s3_bucket))
     error_message = "fallback.s3_bucket is not a bucket: write its name, 3 to 63 lowercase letters, digits, dots and hyphens, or arn:aws:s3:::NAME."
   }
   validation {
-    condition     = can(regex("^/*[A-Za-z0-9!_.*'()=-]+(/[A-Za-z0-9!_.*'()=-]+)*/*$", coalesce(var.fallback.s3_prefix, "unset")))
-    error_message = "fallback.s3_prefix is not a prefix of keys: use letters, digits and !-_.*'()=, with single slashes between its parts."
+    condition     = !can(regex("[.][.]|^(arn:aws[a-z-]*:s3:::)?([0-9]+[.]){3}[0-9]+$", var.fallback.s3_bucket == null ? "unset" : var.fallback.s3_bucket))
+    error_message = "fallback.s3_bucket has two dots in a row or is an IP address, which S3 refuses."
   }
   validation {
-    condition     = can(regex("^[a-z0-9]+(-[a-z0-9]+)*$", coalesce(var.fallback.s3_region, "us-east-1")))
+    # `*` is taken by the extension; in a policy it is a pattern.
+    condition = var.fallback.s3_prefix == null ? true : (
+      can(regex("^/*[A-Za-z0-9!_.'()=-]+(/[A-Za-z0-9!_.'()=-]+)*/*$", var.fallback.s3_prefix)) && length(var.fallback.s3_prefix) <= 512 && !can(regex("(^|/)[.]{1,2}(/|$)", var.fallback.s3_prefix))
+    )
+    error_message = "fallback.s3_prefix is not made of at most 512 letters, digits and !-_.'()=, with single slashes between its parts and no part . or .. ."
+  }
+  validation {
+    condition     = can(regex("^[a-z0-9]+(-[a-z0-9]+)*$", var.fallback.s3_region == null ? "us-east-1" : var.fallback.s3_region))
     error_message = "fallback.s3_region is not a region: write one such as us-east-1."
   }
   validation {
-    condition     = can(regex("^((arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/)?([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|mrk-[0-9a-fA-F]{32})|(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?alias/[A-Za-z0-9/_-]{1,250})$", coalesce(var.fallback.s3_kms_key_id, "alias/unset")))
+    condition     = can(regex("^((arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/)?([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|mrk-[0-9a-fA-F]{32})|(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?alias/[A-Za-z0-9/_-]{1,250})$", var.fallback.s3_kms_key_id == null ? "alias/unset" : var.fallback.s3_kms_key_id))
     error_message = "fallback.s3_kms_key_id is not a KMS key: write its id, its alias (alias/NAME), or the ARN of either."
   }
   validation {
-    condition     = can(regex("^[0-9]{12}$", coalesce(var.fallback.s3_expected_bucket_owner, "000000000000")))
+    condition     = can(regex("^[0-9]{12}$", var.fallback.s3_expected_bucket_owner == null ? "000000000000" : var.fallback.s3_expected_bucket_owner))
     error_message = "fallback.s3_expected_bucket_owner is not the id of an account: write its 12 digits."
   }
   validation {
@@ -262,7 +257,7 @@ variable "flush" {
   nullable = false
 
   validation {
-    condition     = contains(["auto", "end", "periodic", "continuous"], coalesce(var.flush.strategy, "auto"))
+    condition     = contains(["auto", "end", "periodic", "continuous"], var.flush.strategy == null ? "auto" : var.flush.strategy)
     error_message = "flush.strategy is none of auto, end, periodic and continuous."
   }
   validation {
@@ -302,29 +297,6 @@ variable "transforms" {
     ]) && length(coalesce(var.transforms.telemetry_types, ["function"])) == length(distinct(coalesce(var.transforms.telemetry_types, ["function"])))
     error_message = "transforms.telemetry_types names something else than platform, function and extension, or one of them twice."
   }
-  validation {
-    condition = alltrue([
-      for key, value in var.transforms.tags : can(regex("^[^,=\\s]([^,=]*[^,=\\s])?$", key)) && can(regex("^[^,]*$", value))
-    ])
-    error_message = "transforms.tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value with a comma."
-  }
-  validation {
-    condition = length(setintersection([for key in keys(var.transforms.tags) : lower(key)], [
-      "cloud.account.id", "cloud.provider", "cloud.region", "faas.instance", "faas.name", "faas.version",
-    ])) == 0
-    error_message = "transforms.tags sets what every record has already: remove cloud.account.id, cloud.provider, cloud.region, faas.instance, faas.name and faas.version."
-  }
-  validation {
-    condition = alltrue([
-      for key, value in var.transforms.tags : !can(regex("[[:cntrl:];|&，；]|^[\"'`“”‘’]|[\"'`“”‘’]$", key)) && !can(regex("[[:cntrl:]]|^[\"'`“”‘’]|[\"'`“”‘’]$", value))
-    ])
-    error_message = "transforms.tags holds a key or a value with a line break or with a quote at an end, or a key with a separator: remove it."
-  }
-  validation {
-    # As the extension looks for pairs that another separator than a comma divides.
-    condition     = alltrue([for value in values(var.transforms.tags) : !can(regex("[\\s;|&，；]\\s*[\\pL\\pN_./:@-]+\\s*=|[;；]$", value))])
-    error_message = "transforms.tags holds a value with more than one pair in it: give each pair its own key."
-  }
 }
 
 variable "log_level" {
@@ -333,7 +305,7 @@ variable "log_level" {
   default     = null
 
   validation {
-    condition     = contains(["error", "warn", "info", "debug"], coalesce(var.log_level, "warn"))
+    condition     = contains(["error", "warn", "info", "debug"], var.log_level == null ? "warn" : var.log_level)
     error_message = "log_level is none of error, warn, info and debug."
   }
 }

@@ -10,6 +10,7 @@ module "attachment" {
   source = "../attachment"
 
   enabled               = var.enabled
+  name                  = var.name
   region                = data.aws_region.current.id
   architecture          = var.architecture
   package_type          = local.is_image ? "Image" : "Zip"
@@ -101,11 +102,10 @@ resource "aws_lambda_function" "this" {
 
   layers = module.attachment.layers
 
-  # An empty block is a change in every plan. A number is no secret; nonsensitive refuses what is not sensitive.
   dynamic "environment" {
-    for_each = try(nonsensitive(length(module.attachment.environment_variables)), length(module.attachment.environment_variables)) > 0 ? [1] : []
+    for_each = module.attachment.environment
     content {
-      variables = module.attachment.environment_variables
+      variables = environment.value
     }
   }
 

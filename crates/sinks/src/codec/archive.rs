@@ -48,22 +48,33 @@ fn percent_encoded(value: &str) -> String {
     value.bytes().map(encode).collect()
 }
 
-/// A line of the archive. Members stay text: they go on as they came.
-#[derive(Debug, Clone, Deserialize)]
+/// A line of the archive, which goes on as it came.
+#[derive(Debug, Clone)]
 pub struct ArchivedLine<'a> {
+    text: &'a str,
+    id: &'a RawValue,
+    resource: Option<&'a RawValue>,
+    /// Where the reason is in the text.
+    reason: Option<&'a RawValue>,
+    /// Why the record is here and not at the primary.
+    pub diverted: Option<ArchivedReason>,
+}
+
+/// What a line has to have, and what is read of it. Members of later versions are no mistake.
+#[derive(Deserialize)]
+struct Members<'a> {
     #[serde(borrow)]
     id: &'a RawValue,
-    #[serde(borrow)]
-    time: &'a RawValue,
+    #[serde(borrow, rename = "time")]
+    _time: &'a RawValue,
     #[serde(borrow, rename = "type")]
-    kind: &'a RawValue,
-    #[serde(borrow)]
-    record: &'a RawValue,
+    _kind: &'a RawValue,
+    #[serde(borrow, rename = "record")]
+    _record: &'a RawValue,
     #[serde(borrow)]
     resource: Option<&'a RawValue>,
-    /// Why the record is here and not at the primary.
-    #[serde(default)]
-    pub diverted: Option<ArchivedReason>,
+    #[serde(borrow)]
+    diverted: Option<&'a RawValue>,
 }
 
 /// Why a record was diverted.
@@ -82,7 +93,15 @@ pub struct ArchivedReason {
 impl<'a> ArchivedLine<'a> {
     /// Reads a line.
     pub fn parse(line: &'a str) -> serde_json::Result<Self> {
-        serde_json::from_str(line)
+        let members: Members<'a> = serde_json::from_str(line)?;
+        let diverted = members.diverted.map(|it| serde_json::from_str(it.get()));
+        Ok(Self {
+            text: line,
+            id: members.id,
+            resource: members.resource,
+            reason: members.diverted,
+            diverted: diverted.transpose()?.flatten(),
+        })
     }
 
     /// The record's id, without quotes.
@@ -102,17 +121,37 @@ impl<'a> ArchivedLine<'a> {
             .name
     }
 
-    /// The line as the primary would have been sent it: without the reason it was not.
+    /// The line as the primary would have been sent it: without the reason it was not, and otherwise to
+    /// the byte as it is.
     pub fn without_reason(&self) -> String {
-        let resource = self.resource.map_or("{}", RawValue::get);
-        format!(
-            r#"{{"id":{},"time":{},"type":{},"record":{},"resource":{resource}}}"#,
-            self.id.get(),
-            self.time.get(),
-            self.kind.get(),
-            self.record.get(),
-        )
+        let text = self.text.trim_matches([' ', '\t', '\r', '\n']);
+        let Some((before, after)) = self.reason.and_then(|reason| around(text, reason)) else {
+            return text.to_owned();
+        };
+        // One of the commas beside it goes with it.
+        let rest = after.trim_ascii_start();
+        match (
+            before.trim_ascii_end().strip_suffix(','),
+            rest.strip_prefix(','),
+        ) {
+            (Some(before), _) => format!("{before}{after}"),
+            (None, Some(after)) => format!("{before}{}", after.trim_ascii_start()),
+            (None, None) => format!("{before}{after}"),
+        }
     }
+}
+
+/// What is before the member of that value and what is after it; the value is a part of the text.
+fn around<'a>(text: &'a str, value: &RawValue) -> Option<(&'a str, &'a str)> {
+    let start = (value.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    let after = text.get(start.checked_add(value.get().len())?..)?;
+    let before = text.get(..start)?.trim_ascii_end().strip_suffix(':')?;
+    // The name may be written with escapes, of which none is a quote.
+    let (before, _) = before
+        .trim_ascii_end()
+        .strip_suffix('"')?
+        .rsplit_once('"')?;
+    Some((before, after))
 }
 
 #[cfg(test)]
@@ -154,5 +193,39 @@ mod tests {
         assert_eq!(line.function_name().as_deref(), Some("f"));
         assert_eq!(line.diverted.expect("it was").reason, "timeout");
         assert!(ArchivedLine::parse("{}").is_err());
+    }
+
+    #[test]
+    fn but_for_the_reason_a_line_goes_on_to_the_byte() {
+        let reason = r#""diverted" : {"reason":"timeout", "sink":"https"}"#;
+        for (archived, sent) in [
+            // Members of a later version, an order and a layout of somebody else's, no resource.
+            (
+                r#"{"new":[1, 2],"type":"x" ,"record":"\u0041","time":1,"id":"1",REASON}"#,
+                r#"{"new":[1, 2],"type":"x" ,"record":"\u0041","time":1,"id":"1"}"#,
+            ),
+            (
+                r#" {REASON , "id":"1","time":"t","type":"x","record":{"diverted":1}} "#,
+                r#"{"id":"1","time":"t","type":"x","record":{"diverted":1}}"#,
+            ),
+            (
+                r#"{"id":"1", REASON, "time":"t","type":"x","record":1}"#,
+                r#"{"id":"1", "time":"t","type":"x","record":1}"#,
+            ),
+            (
+                r#"{"id":"1","time":"t","type":"x","record":"\"diverted\":{}","d\u0069verted":{"reason":"r"}}"#,
+                r#"{"id":"1","time":"t","type":"x","record":"\"diverted\":{}"}"#,
+            ),
+            (
+                r#"{"id":"1","time":"t","type":"x","record":1,"resource":null}"#,
+                r#"{"id":"1","time":"t","type":"x","record":1,"resource":null}"#,
+            ),
+        ] {
+            let archived = archived.replace("REASON", reason);
+            let line = ArchivedLine::parse(&archived).expect("it is a line");
+            assert_eq!(line.without_reason(), sent);
+        }
+        let twice = r#"{"id":1,"time":1,"type":1,"record":1,"diverted":null,"diverted":null}"#;
+        assert!(ArchivedLine::parse(twice).is_err());
     }
 }

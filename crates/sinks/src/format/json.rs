@@ -18,7 +18,7 @@ impl Format for Json {
 
     fn write_lines(&self, lines: &[String], out: &mut Output) {
         array(lines, out, |line, out| {
-            out.bytes().extend_from_slice(line.as_bytes())
+            out.bytes().extend_from_slice(line.as_bytes());
         });
     }
 }

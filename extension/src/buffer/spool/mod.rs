@@ -167,13 +167,17 @@ impl Spool {
         if held == waiting && is_much {
             return self.rewrite(buffer);
         }
-        if self.due.is_empty() {
+        if self.due.is_empty() && waiting == 0 {
             return Ok(());
         }
+        // What came back from a flush is believed to have its copy: here that is claimed anew.
         self.look(buffer);
         if self.file.is_none() {
             // Had copies, and is to have them again.
             return self.keep(buffer);
+        }
+        if self.due.is_empty() {
+            return Ok(());
         }
         self.append_due(|_| Written::default())
     }

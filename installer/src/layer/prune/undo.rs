@@ -1,26 +1,24 @@
-//! What undoing this machine's runs would put back on functions.
-
-use std::collections::BTreeMap;
+//! What undoing the known runs would put back on functions.
 
 use super::Return;
 use crate::change::{Change, is_ours};
-use crate::journal::{History, Step, Store};
+use crate::journal::{History, Run, Step};
 
 /// Of every run by itself, which `undo` takes back, and of all together, which `detach` does.
-pub fn returns(store: &Store) -> anyhow::Result<Vec<Return>> {
+pub fn returns(runs: &[Run]) -> Vec<Return> {
     let mut returns = Vec::new();
-    for id in store.ids()? {
-        let run = store.read(&id)?;
+    for run in runs {
+        let command = format!("undo {}", run.header.run);
         for state in &run.progress.steps {
             if let Some(Step::Function { arn, change }) = &state.step {
-                returns.extend(of(arn, change, &format!("undo {id}")));
+                returns.extend(of(arn, change, &command));
             }
         }
     }
-    let together: BTreeMap<String, Change> = History::load(store)?.changes;
+    let together = History::of_all(runs).changes;
     let together = together.iter();
     returns.extend(together.flat_map(|(arn, change)| of(arn, change, "detach")));
-    Ok(returns)
+    returns
 }
 
 fn of(function: &str, change: &Change, command: &str) -> Vec<Return> {

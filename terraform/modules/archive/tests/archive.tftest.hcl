@@ -218,6 +218,16 @@ run "tables_have_the_layouts_partitions" {
     }
     error_message = jsonencode({ for name, table in aws_glue_catalog_table.this : name => table.parameters })
   }
+  # A record is others' JSON: keys of it that differ in case only must not make its row NULL.
+  assert {
+    condition     = alltrue([for table in aws_glue_catalog_table.this : one(one(table.storage_descriptor).ser_de_info).parameters["case.insensitive"] == "false"])
+    error_message = "the SerDe puts keys into lowercase"
+  }
+  # Then a column is found by its own name, which Glue keeps in lowercase.
+  assert {
+    condition     = alltrue(flatten([for table in aws_glue_catalog_table.this : [for column in one(table.storage_descriptor).columns : "${column.name}${column.type}" == lower("${column.name}${column.type}")]]))
+    error_message = "a column is not in lowercase"
+  }
   # Athena refuses a table whose partitions are not all projected.
   assert {
     condition     = alltrue(flatten([for table in aws_glue_catalog_table.this : [for key in table.partition_keys : contains(keys(table.parameters), "projection.${key.name}.type")]]))
@@ -234,5 +244,50 @@ run "tables_have_the_layouts_partitions" {
   assert {
     condition     = aws_glue_catalog_database.this[0].name == "back_stop"
     error_message = aws_glue_catalog_database.this[0].name
+  }
+}
+
+run "without_a_stream_no_table_looks_for_its_objects" {
+  command = plan
+  variables {
+    firehose = null
+    athena   = {}
+  }
+  assert {
+    condition     = keys(aws_glue_catalog_table.this) == ["direct"]
+    error_message = jsonencode(keys(aws_glue_catalog_table.this))
+  }
+}
+
+run "what_is_null_is_not_set" {
+  command = plan
+  variables {
+    name            = null
+    bucket_name     = null
+    prefix          = null
+    encryption      = null
+    versioning      = null
+    lifecycle_rules = null
+    firehose        = { buffer_mb = null }
+    alarms          = { actions = null }
+    athena          = { first_day = null, accounts = null, regions = null }
+    force_destroy   = null
+    tags            = { team = "shop", stage = null }
+  }
+  assert {
+    condition     = aws_s3_bucket.this.bucket == "backstop-123456789012-eu-west-1" && output.athena_database == "backstop" && length(aws_cloudwatch_metric_alarm.fallback_used) == 1
+    error_message = aws_s3_bucket.this.bucket
+  }
+}
+
+run "the_longest_names_have_room" {
+  command = plan
+  variables {
+    name        = join("", [for number in range(11) : "abcde"])
+    bucket_name = join("", [for number in range(7) : "abcdefghi"])
+  }
+  assert {
+    condition     = length(aws_iam_role.firehose[0].name) == 64 && length(aws_s3_bucket.this.bucket) == 63
+    error_message = aws_iam_role.firehose[0].name
   }
 }

@@ -21,7 +21,7 @@ mock_provider "aws" {
 run "too_long_a_name" {
   command = plan
   variables {
-    name = "n2345678901234567890123456789012345678901"
+    name = "n2345678901234567890123456789012345678901234567890123456"
   }
   expect_failures = [var.name]
 }
@@ -40,6 +40,39 @@ run "a_bucket_name_in_capitals" {
     bucket_name = "Archive"
   }
   expect_failures = [var.bucket_name]
+}
+
+run "a_bucket_name_with_two_dots" {
+  command = plan
+  variables {
+    bucket_name = "my..archive"
+  }
+  expect_failures = [var.bucket_name]
+}
+
+run "a_bucket_name_that_is_an_address" {
+  command = plan
+  variables {
+    bucket_name = "192.168.0.1"
+  }
+  expect_failures = [var.bucket_name]
+}
+
+# NAME-ACCOUNT-REGION has 64 characters.
+run "a_name_too_long_for_the_bucket" {
+  command = plan
+  variables {
+    name = join("", [for number in range(41) : "x"])
+  }
+  expect_failures = [aws_s3_bucket.this]
+}
+
+run "an_action_that_is_null" {
+  command = plan
+  variables {
+    alarms = { actions = [null] }
+  }
+  expect_failures = [var.alarms]
 }
 
 run "an_empty_prefix" {
@@ -93,7 +126,7 @@ run "infrequent_access_too_early" {
 run "glacier_before_infrequent_access" {
   command = plan
   variables {
-    lifecycle_rules = { infrequent_access_days = 60, glacier_instant_days = 60 }
+    lifecycle_rules = { infrequent_access_days = 30, glacier_instant_days = 59 }
   }
   expect_failures = [var.lifecycle_rules]
 }

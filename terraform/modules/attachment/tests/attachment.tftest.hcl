@@ -217,6 +217,96 @@ run "switched_off_it_changes_nothing_and_refuses_nothing" {
   }
 }
 
+run "switched_off_for_a_function_without_anything_there_is_no_block_and_no_policy" {
+  variables {
+    enabled = false
+  }
+  assert {
+    condition     = length(output.environment) == 0 && output.has_policy == false && output.policy_json == null && length(output.layers) == 0
+    error_message = jsonencode(output.environment)
+  }
+}
+
+run "the_block_of_variables_is_one" {
+  variables {
+    environment_variables = { TABLE = "orders" }
+  }
+  assert {
+    condition     = output.environment == [tomap({ BACKSTOP_S3_BUCKET = "archive-bucket", TABLE = "orders" })] && output.has_policy
+    error_message = jsonencode(output.environment)
+  }
+}
+
+run "what_is_null_is_not_set" {
+  variables {
+    name                  = null
+    package_type          = null
+    architecture          = null
+    enabled               = null
+    environment_variables = { TABLE = null, BACKSTOP_S3_BUCKET = null, BACKSTOP_LOG_LEVEL = "error" }
+    primary               = { url = "https://logs.example.com/v1", format = null }
+    primary_token         = null
+    fallback              = { s3_bucket = "archive-bucket", firehose_stream = null, order = null, kms_key_arns = null }
+    flush                 = null
+    transforms            = { telemetry_types = null, tags = { team = "orders", stage = null } }
+    log_level             = null
+  }
+  assert {
+    condition = { for name, value in output.environment_variables : name => value if value != null } == {
+      BACKSTOP_LOG_LEVEL   = "error"
+      BACKSTOP_PRIMARY_URL = "https://logs.example.com/v1"
+      BACKSTOP_S3_BUCKET   = "archive-bucket"
+      BACKSTOP_TAGS        = "team=orders"
+    }
+    error_message = jsonencode(output.environment_variables)
+  }
+}
+
+run "rights_follow_what_the_function_sets_itself" {
+  variables {
+    environment_variables = { BACKSTOP_S3_BUCKET = "my-own", BACKSTOP_S3_PREFIX = "/mine/", BACKSTOP_FIREHOSE_STREAM = "own-stream", BACKSTOP_S3_KMS_KEY_ID = "11111111-2222-3333-4444-555555555555", BACKSTOP_S3_REGION = "us-east-2" }
+  }
+  assert {
+    condition = [for statement in jsondecode(output.policy_json).Statement : statement.Resource[0]] == [
+      "arn:aws:firehose:eu-west-1:*:deliverystream/own-stream", "arn:aws:s3:::my-own/mine/v1/*", "arn:aws:kms:us-east-2:*:key/11111111-2222-3333-4444-555555555555",
+    ]
+    error_message = output.policy_json
+  }
+}
+
+run "a_bucket_of_its_own_alone_is_granted" {
+  variables {
+    primary               = { url = "https://logs.example.com/v1" }
+    fallback              = {}
+    environment_variables = { BACKSTOP_S3_BUCKET = "my-own" }
+  }
+  assert {
+    condition     = jsondecode(output.policy_json).Statement[0].Resource == ["arn:aws:s3:::my-own/backstop/v1/*"] && output.has_policy && length(output.warnings) == 0
+    error_message = jsonencode([output.policy_json, output.warnings])
+  }
+}
+
+run "a_bucket_that_the_function_empties_is_not_granted" {
+  variables {
+    environment_variables = { BACKSTOP_S3_BUCKET = "" }
+  }
+  assert {
+    condition     = output.policy_json == null && !output.has_policy && startswith(one([for warning in output.warnings : warning if startswith(warning, "There is no fallback")]), "There")
+    error_message = jsonencode([output.policy_json, output.warnings])
+  }
+}
+
+run "headers_and_tags_that_are_all_null_set_nothing" {
+  variables {
+    primary_headers = { X-User = null }
+    transforms      = { tags = { stage = null } }
+  }
+  assert {
+    condition     = output.environment_variables == tomap({ BACKSTOP_S3_BUCKET = "archive-bucket" })
+    error_message = jsonencode(output.environment_variables)
+  }
+}
+
 run "a_container_image_takes_no_layer" {
   variables {
     package_type = "Image"

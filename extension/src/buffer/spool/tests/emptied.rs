@@ -186,6 +186,25 @@ fn nothing_of_an_earlier_generation_comes_back() {
     assert!(length > 500, "{length}: the blocks are there still");
 }
 
+/// The kill came before the end mark: what stands behind the new frame is a whole one of the time before.
+#[test]
+fn a_write_without_its_end_mark_brings_nothing_of_an_earlier_generation_back() {
+    let (_root, directory) = place();
+    let mut spool = Spool::new(directory.clone(), CAP);
+    for sequence in [1, 2] {
+        spool.keep(&mut buffer_of([sequence])).unwrap();
+    }
+    let before = fs::read(directory.join("spool")).unwrap();
+    spool.strike(&mut Buffer::new(CAP)).unwrap();
+    // As long as the first one was.
+    spool.keep(&mut buffer_of([3])).unwrap();
+    let end = usize::try_from(end(&spool)).unwrap();
+    let mut torn = fs::read(directory.join("spool")).unwrap();
+    torn[end..].copy_from_slice(&before[end..]);
+    fs::write(directory.join("spool"), torn).unwrap();
+    assert_eq!(sequences(&read_now(&directory)), [3]);
+}
+
 fn read_now(directory: &Path) -> Contents {
     let mut file = File::open(directory.join("spool")).unwrap();
     let length = file.metadata().unwrap().len();

@@ -7,7 +7,7 @@ module "attachment" {
   layer_arn       = "arn:aws:lambda:eu-west-1:123456789012:layer:backstop-extension-x86_64-0-1-0:3"
   primary         = { url = "https://logs.example.com/v1" }
   primary_token   = "hunter2"
-  primary_headers = { X-Tenant = "a", X-User = "b" }
+  primary_headers = { X-Tenant = "a", X-User = "b", X-Unset = null }
 
   environment_variables = { TABLE = "orders" }
 }

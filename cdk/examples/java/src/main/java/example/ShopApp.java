@@ -2,11 +2,12 @@ package example;
 
 import dev.backstop_telemetry.cdk.Backstop;
 import dev.backstop_telemetry.cdk.BackstopArchive;
+import dev.backstop_telemetry.cdk.BackstopAttachAllProps;
 import dev.backstop_telemetry.cdk.BackstopFallback;
 import dev.backstop_telemetry.cdk.BackstopLayer;
 import dev.backstop_telemetry.cdk.BackstopPrimary;
-import dev.backstop_telemetry.cdk.BackstopProps;
 import dev.backstop_telemetry.cdk.BackstopSecret;
+import java.util.List;
 import java.util.Map;
 import software.amazon.awscdk.App;
 import software.amazon.awscdk.Environment;
@@ -34,7 +35,7 @@ public final class ShopApp {
                 .environment(Map.of("TABLE", "orders"))
                 .build();
 
-        Backstop.of(app).attachAll(BackstopProps.builder()
+        Backstop.of(app).attachAll(BackstopAttachAllProps.builder()
                 .layer(BackstopLayer.fromManifest("layers.json"))
                 .primary(BackstopPrimary.builder()
                         .url("https://logs.example.com/v1")
@@ -43,6 +44,7 @@ public final class ShopApp {
                         .build())
                 .fallback(BackstopFallback.builder().archive(new BackstopArchive(stack, "Archive")).build())
                 .tags(Map.of("team", "payments"))
+                .include(List.of("Shop/Orders*"))
                 .build());
 
         app.synth();

@@ -3,12 +3,15 @@
 //! Options that are given go before what is said here. Must not: hold a secret; it names the files
 //! they are in.
 
+pub mod keys;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
+use crate::files;
 use crate::parsing;
 use crate::select::{Pattern, Selection, TagFilter};
 
@@ -19,6 +22,13 @@ pub const FILE_NAME: &str = "backstop.toml";
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Project {
+    /// Where runs are kept: a directory, or `s3://BUCKET/PREFIX`.
+    pub state: Option<String>,
+    /// The key that runs in S3 are encrypted with.
+    pub state_kms_key_id: Option<String>,
+    /// Where the file is: paths in it are relative to that.
+    #[serde(skip)]
+    pub directory: PathBuf,
     /// `[targets]`
     pub targets: TargetsTable,
     /// `[select]`
@@ -141,15 +151,18 @@ impl Project {
     /// Paths in it are relative to its directory.
     pub fn read(named: Option<&Path>) -> anyhow::Result<Self> {
         let path = named.unwrap_or(Path::new(FILE_NAME));
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("{} cannot be read", path.display()));
-            }
-        };
+        if named.is_none() && matches!(path.try_exists(), Ok(false)) {
+            return Ok(Self::default());
+        }
+        let text = files::text(path, files::SMALL)?;
+        let unknown = keys::unknown(&text);
+        if !unknown.is_empty() {
+            let unknown = unknown.join("\n  ");
+            bail!(
+                "{} is not valid:\n  {unknown}\nThe keys are in docs/installer.md",
+                path.display()
+            );
+        }
         let mut project: Self = toml::from_str(&text)
             .map_err(|error| parsing::toml(&text, error.message(), error.span()))
             .with_context(|| format!("{} is not valid", path.display()))?;
@@ -163,6 +176,7 @@ impl Project {
         ] {
             *file = file.take().map(|file| directory.join(file));
         }
+        directory.clone_into(&mut project.directory);
         Ok(project)
     }
 }
@@ -197,6 +211,8 @@ mod tests {
     #[test]
     fn the_file_says_what_options_would() {
         let text = r#"
+            state = "s3://example-state/backstop"
+            state_kms_key_id = "alias/state"
             [targets]
             accounts = ["111122223333"]
             role = "BackstopInstaller"
@@ -218,6 +234,10 @@ mod tests {
         let path = directory.path().join("fleet.toml");
         std::fs::write(&path, text).expect("it is written");
         let project = Project::read(Some(&path)).expect("it is valid");
+        assert_eq!(
+            project.state.as_deref(),
+            Some("s3://example-state/backstop")
+        );
         assert_eq!(
             project.layer.manifest,
             Some(directory.path().join("layers.json"))
@@ -241,8 +261,8 @@ mod tests {
         let path = directory.path().join("fleet.toml");
         std::fs::write(&path, "[targets]\nregion = \"eu-west-1\"\n").expect("it is written");
         let error = format!("{:#}", Project::read(Some(&path)).expect_err("not known"));
-        assert!(error.contains("unknown field `region`"), "{error}");
-        assert!(error.contains("line 2"), "{error}");
+        let expected = "line 2: unknown key `region` in [targets]: did you mean `regions`?";
+        assert!(error.contains(expected), "{error}");
         assert!(Project::read(Some(&directory.path().join("absent"))).is_err());
     }
 
@@ -251,8 +271,14 @@ mod tests {
         let cases = [
             (
                 "[secrets]\ntoken = \"hunter2\"\n",
-                "unknown field `token` at line 2, column 1",
+                "line 2: unknown key `token` in [secrets]: did you mean `token_file`?",
             ),
+            // A value without its quotes, where a name is expected.
+            (
+                "[secrets]\nhunter2 = 1\n",
+                "line 2: unknown key in [secrets]",
+            ),
+            ("[hunter2]\n", "line 1: unknown key"),
             (
                 "[select]\nall = \"hunter2\"\n",
                 "invalid type at line 2, column 7",

@@ -1,0 +1,97 @@
+/**
+ * What an archive is to those who use it, and one that is there already.
+ *
+ * Must not: make any resource.
+ */
+import { Stack } from 'aws-cdk-lib';
+import { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
+import { IKey } from 'aws-cdk-lib/aws-kms';
+import { Construct, IConstruct } from 'constructs';
+import { fallbackStatements, grantAll, readStatements } from './grants';
+import { BackstopFallback, keyBehind } from './settings';
+
+/** An archive that is there already: what `BackstopArchive` has made elsewhere, or Terraform's module `archive`. */
+export interface BackstopArchiveAttributes {
+  /** The name of the bucket, in the region of the functions. */
+  readonly bucketName: string;
+  /**
+   * The ARN of the delivery stream, of the account of the functions.
+   * @default - functions write to the bucket alone
+   */
+  readonly streamArn?: string;
+  /**
+   * What the keys of the archive begin with.
+   * @default 'backstop'
+   */
+  readonly prefix?: string;
+  /**
+   * The key that the bucket encrypts with.
+   * @default - keys of S3's own (SSE-S3)
+   */
+  readonly encryptionKey?: IKey;
+  /**
+   * The account that owns the bucket.
+   * @default - the stack's
+   */
+  readonly bucketOwner?: string;
+}
+
+/** An archive, made here or elsewhere. */
+export interface IBackstopArchive extends IConstruct {
+  /** The ARN of the delivery stream, where there is one. */
+  readonly streamArn?: string;
+  /** What the keys of the archive begin with. */
+  readonly prefix: string;
+  /** For `backstop replay --from`. */
+  readonly replayFrom: string;
+  /** What functions are told of it, and granted. */
+  readonly fallback: BackstopFallback;
+
+  /**
+   * Lets a function, a role or another principal write to the archive, and do nothing else.
+   * @param grantee who may
+   */
+  grantWrite(grantee: IGrantable): Grant;
+
+  /**
+   * Lets a function, a role or another principal read the archive, as `backstop replay` does, and do nothing else.
+   * @param grantee who may
+   */
+  grantRead(grantee: IGrantable): Grant;
+}
+
+/** One that is only named. */
+export class ImportedArchive extends Construct implements IBackstopArchive {
+  public readonly streamArn?: string;
+  public readonly prefix: string;
+  public readonly replayFrom: string;
+  public readonly fallback: BackstopFallback;
+
+  constructor(scope: Construct, id: string, attributes: BackstopArchiveAttributes) {
+    super(scope, id);
+    const key = keyBehind(attributes.encryptionKey);
+    this.streamArn = attributes.streamArn;
+    this.prefix = attributes.prefix ?? 'backstop';
+    this.replayFrom = `s3://${attributes.bucketName}/${this.prefix}`;
+    this.fallback = {
+      firehoseStream: this.streamArn,
+      s3Bucket: attributes.bucketName,
+      s3Prefix: this.prefix,
+      s3ExpectedBucketOwner: attributes.bucketOwner ?? Stack.of(this).account,
+      kmsKeyArns: key ? [key.keyArn] : undefined,
+    };
+  }
+
+  /** Lets a function, a role or another principal write to the archive, and do nothing else. */
+  public grantWrite(grantee: IGrantable): Grant {
+    return grantAll(grantee, fallbackStatements(this, this.fallback));
+  }
+
+  /** Lets a function, a role or another principal read the archive, as `backstop replay` does, and do nothing else. */
+  public grantRead(grantee: IGrantable): Grant {
+    return grantAll(grantee, readStatements(this, this.fallback));
+  }
+}
+
+/** Whether an archive is only named here, so that nothing refers to it. */
+export const isImportedArchive = (archive: IBackstopArchive): boolean => archive instanceof ImportedArchive;

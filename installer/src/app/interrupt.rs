@@ -1,0 +1,73 @@
+//! Ctrl-C, in every command: it ends what only looks, and lets a change that is under way finish.
+//!
+//! Invariants: the program says that it was interrupted, and exits with 130; what changes something
+//! is never ended by the first Ctrl-C; also while the program waits for an answer, or reads a file that
+//! does not end, Ctrl-C ends it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, watch};
+
+use super::INTERRUPTED;
+use crate::output::Output;
+
+/// Commands that see to Ctrl-C themselves at this moment. Signals are the process's, and so is this.
+static HANDLED: AtomicUsize = AtomicUsize::new(0);
+/// How often that was so: whether something may have been changed.
+static BEGUN: AtomicUsize = AtomicUsize::new(0);
+
+/// Tells the command that sees to it. One listener decides for whom a signal is: with two, a command that
+/// ends at once would leave the signal to the other.
+static TOLD: Notify = Notify::const_new();
+
+/// As long as it is there the command sees to Ctrl-C itself.
+struct Handled(());
+
+impl Handled {
+    fn by_the_command() -> Self {
+        HANDLED.fetch_add(1, Ordering::SeqCst);
+        BEGUN.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Handled {
+    fn drop(&mut self) {
+        HANDLED.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Ends the program at Ctrl-C, unless the command sees to it.
+#[expect(
+    clippy::exit,
+    reason = "the command may wait for stdin or a pipe, and would not hear of anything else"
+)]
+pub(super) async fn end_while_looking(output: Output) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        if HANDLED.load(Ordering::SeqCst) > 0 {
+            TOLD.notify_one();
+            continue;
+        }
+        output.progress(if BEGUN.load(Ordering::SeqCst) == 0 {
+            "Interrupted: nothing was changed"
+        } else {
+            "Interrupted: what is said above was done"
+        });
+        std::process::exit(INTERRUPTED.into());
+    }
+}
+
+/// Resolves at Ctrl-C; what was begun is then dropped.
+pub(super) async fn interrupted() {
+    let _handled = Handled::by_the_command();
+    TOLD.notified().await;
+}
+
+/// Tells of the first Ctrl-C, and resolves at the second one.
+pub(super) async fn interrupted_twice(interrupt: &watch::Sender<bool>, output: Output) {
+    let _handled = Handled::by_the_command();
+    TOLD.notified().await;
+    output.progress("Interrupted: finishing what is under way; once more to stop at once");
+    interrupt.send_replace(true);
+    TOLD.notified().await;
+}

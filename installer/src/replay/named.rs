@@ -1,0 +1,99 @@
+//! What the options name, and whether anything in the archive has it.
+//!
+//! A misspelt name would leave out every record, and a replay that sends nothing would look as if nothing
+//! were left. Must not: grow with the archive.
+
+use std::collections::BTreeSet;
+
+use backstop_sinks::codec::archive::ArchivedLine;
+
+use super::filter::{Filter, function_of};
+use crate::glob::Glob;
+use crate::output::escape;
+use crate::parsing::nearest;
+
+/// So many different names are kept to find the nearest of.
+const MOST_NAMES: usize = 10_000;
+
+/// Names that are looked out for.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    functions: Vec<(Glob, bool)>,
+    reasons: Vec<(String, bool)>,
+    functions_met: BTreeSet<String>,
+    reasons_met: BTreeSet<String>,
+}
+
+impl Named {
+    pub(super) fn of(filter: &Filter) -> Self {
+        Self {
+            functions: (filter.functions.iter().cloned())
+                .map(|it| (it, false))
+                .collect(),
+            reasons: filter
+                .reasons
+                .iter()
+                .cloned()
+                .map(|it| (it, false))
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// An object is there, whether it is read or not.
+    pub(super) fn object(&mut self, key: &str) {
+        if !self.functions.is_empty()
+            && let Some(name) = function_of(key)
+        {
+            self.function(name);
+        }
+    }
+
+    /// A record is there, whether it is wanted or not.
+    pub(super) fn record(&mut self, key: &str, line: &ArchivedLine<'_>) {
+        if !self.functions.is_empty()
+            && let Some(name) = line.function_name().or_else(|| function_of(key))
+        {
+            self.function(name);
+        }
+        if !self.reasons.is_empty()
+            && let Some(diverted) = &line.diverted
+            && !self.reasons_met.contains(&diverted.reason)
+            && self.reasons_met.len() < MOST_NAMES
+        {
+            for (reason, is_met) in &mut self.reasons {
+                *is_met |= *reason == diverted.reason;
+            }
+            self.reasons_met.insert(diverted.reason.clone());
+        }
+    }
+
+    fn function(&mut self, name: String) {
+        if self.functions_met.contains(&name) {
+            return;
+        }
+        for (glob, is_met) in &mut self.functions {
+            *is_met = *is_met || glob.matches(&name);
+        }
+        if self.functions_met.len() < MOST_NAMES {
+            self.functions_met.insert(name);
+        }
+    }
+
+    /// What nothing has, with what was probably meant.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let functions = (self.functions.iter())
+            .map(|(glob, is_met)| ("--function", glob.to_string(), *is_met, &self.functions_met));
+        let reasons = (self.reasons.iter())
+            .map(|(reason, is_met)| ("--reason", reason.clone(), *is_met, &self.reasons_met));
+        (functions.chain(reasons))
+            .filter(|(_, _, is_met, _)| !is_met)
+            .map(|(option, text, _, met)| {
+                let near = nearest(&text, met.iter().map(String::as_str));
+                let near = near.map(escape::part);
+                let advice = near.map_or_else(String::new, |it| format!("; did you mean {it}?"));
+                format!("no record has {option} {text}{advice}")
+            })
+            .collect()
+    }
+}

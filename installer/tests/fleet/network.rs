@@ -1,0 +1,146 @@
+//! How the command reaches AWS: endpoints that are typed, proxies, and listings that never end.
+
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use backstop_testkit::control_plane::FunctionSpec;
+
+use crate::little_server::LittleServer;
+use crate::stage::{Said, Stage, here};
+
+/// A proxy that refuses everything, and the lines with which it was asked.
+fn proxy() -> (String, Receiver<String>) {
+    let (told, asked) = channel();
+    let server = LittleServer::start(move |path| {
+        told.send(path.to_owned()).ok();
+        (403, String::new(), String::new())
+    });
+    (server.endpoint(), asked)
+}
+
+async fn status(stage: &Stage, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+    let mut command = stage.backstop(&[&["status"], arguments].concat());
+    command
+        .env_remove("AWS_ENDPOINT_URL")
+        .env("AWS_MAX_ATTEMPTS", "1");
+    command.envs(variables.iter().copied());
+    command.output().await.unwrap().into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_typed_is_preferred_to_those_of_the_environment() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 1, &FunctionSpec::default());
+    let nowhere = "http://127.0.0.1:1";
+    let variables: Vec<(&str, &str)> = ["", "_LAMBDA", "_STS", "_ACCOUNT", "_IAM"]
+        .iter()
+        .map(|it| match *it {
+            "" => ("AWS_ENDPOINT_URL", nowhere),
+            "_LAMBDA" => ("AWS_ENDPOINT_URL_LAMBDA", nowhere),
+            "_STS" => ("AWS_ENDPOINT_URL_STS", nowhere),
+            "_ACCOUNT" => ("AWS_ENDPOINT_URL_ACCOUNT", nowhere),
+            _ => ("AWS_ENDPOINT_URL_IAM", nowhere),
+        })
+        .collect();
+    let endpoint = stage.plane.endpoint();
+    let said = status(&stage, &variables, &["--endpoint-url", &endpoint]).await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    assert!(
+        said.stdout.contains("0 of 1 function"),
+        "{}",
+        said.snapshot()
+    );
+}
+
+/// To AWS there is a way through the proxy alone: what it is asked for is what would have been asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_go_through_the_proxy_that_is_set_unless_a_host_is_excepted() {
+    let stage = Stage::set().await;
+    for (variable, endpoint, asked_for) in [
+        ("HTTPS_PROXY", None, "sts.eu-west-1.amazonaws.com:443"),
+        ("all_proxy", None, "sts.eu-west-1.amazonaws.com:443"),
+        (
+            "HTTP_PROXY",
+            Some("http://plane.invalid"),
+            "http://plane.invalid/",
+        ),
+    ] {
+        let (address, asked) = proxy();
+        let address = address.replace("http://", "http://me:p%40ss@");
+        let mut arguments = vec!["--timeout", "5"];
+        arguments.extend(endpoint.iter().flat_map(|it| ["--endpoint-url", *it]));
+        let said = status(&stage, &[(variable, &address)], &arguments).await;
+        assert_eq!(said.code, Some(1), "{}", said.snapshot());
+        assert!(!said.snapshot().contains("p%40ss"), "{}", said.snapshot());
+        let first = asked.recv_timeout(Duration::from_secs(10));
+        assert_eq!(
+            first.as_deref(),
+            Ok(asked_for),
+            "{variable}: {}",
+            said.snapshot()
+        );
+    }
+    // Directly, where there is nobody.
+    let (address, asked) = proxy();
+    let variables = [
+        ("HTTP_PROXY", address.as_str()),
+        ("NO_PROXY", "plane.invalid"),
+    ];
+    let said = status(
+        &stage,
+        &variables,
+        &["--endpoint-url", "http://plane.invalid"],
+    )
+    .await;
+    assert_eq!(said.code, Some(1), "{}", said.snapshot());
+    assert!(asked.try_recv().is_err(), "{}", said.snapshot());
+    // On this machine nobody asks a proxy.
+    let (address, asked) = proxy();
+    let endpoint = stage.plane.endpoint();
+    let said = status(
+        &stage,
+        &[("HTTP_PROXY", &address)],
+        &["--endpoint-url", &endpoint],
+    )
+    .await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    assert!(asked.try_recv().is_err());
+    let said = status(
+        &stage,
+        &[("HTTPS_PROXY", "socks5://me:hunter2@host:1")],
+        &[],
+    )
+    .await;
+    assert_eq!(said.code, Some(2), "{}", said.snapshot());
+    assert!(!said.stderr.contains("hunter2"), "{}", said.snapshot());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_repeats_its_token_is_ended() {
+    let stage = Stage::set().await;
+    let identity = "<GetCallerIdentityResponse><GetCallerIdentityResult>\
+                    <Arn>arn:aws:iam::111122223333:user/me</Arn><Account>111122223333</Account>\
+                    </GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let server = LittleServer::start(move |path| {
+        if path.contains("/functions") {
+            (
+                200,
+                String::new(),
+                r#"{"Functions":[],"NextMarker":"again"}"#.to_owned(),
+            )
+        } else {
+            (
+                200,
+                "content-type: text/xml\r\n".to_owned(),
+                identity.to_owned(),
+            )
+        }
+    });
+    let said = status(&stage, &[], &["--endpoint-url", &server.endpoint()]).await;
+    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    assert!(
+        said.stdout.contains("repeats a continuation token"),
+        "{}",
+        said.snapshot()
+    );
+}

@@ -1,0 +1,161 @@
+//! What is named and is nowhere: each is told with the nearest, and no command ends as if all were well.
+
+use backstop_testkit::control_plane::FunctionSpec;
+use serde_json::json;
+
+use crate::stage::{ACCOUNT, Stage, here};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
+    let stage = Stage::set().await;
+    for (name, team) in [
+        ("orders-api", "shop"),
+        ("orders-worker", "shop"),
+        ("search", "money"),
+    ] {
+        let spec = FunctionSpec {
+            name: name.to_owned(),
+            runtime: Some("nodejs22.x".to_owned()),
+            tags: [("team".to_owned(), team.to_owned())].into(),
+            ..FunctionSpec::default()
+        };
+        stage.plane.add_function(&here(), spec);
+    }
+    let layer = stage.layers[&here()].clone();
+    let arn = format!("arn:aws:lambda:eu-central-1:{ACCOUNT}:function:search");
+    let outside = format!(
+        "{arn}: {ACCOUNT} eu-central-1 is not among the places of this command; give --regions \
+         eu-central-1, and --accounts {ACCOUNT} with --role where it is another account"
+    );
+    for (arguments, chosen, told) in [
+        (&["orders-api"][..], 1, &[][..]),
+        (&["--all"], 3, &[]),
+        (
+            &["orders-apy"],
+            0,
+            &["orders-apy: no such function; did you mean orders-api?"],
+        ),
+        (&["search", "payments"], 1, &["payments: no such function"]),
+        (
+            &["order-*", "search"],
+            1,
+            &["order-*: fits no function; did you mean orders-api?"],
+        ),
+        (
+            &["/^serach/"],
+            0,
+            &["/^serach/: fits no function; did you mean search?"],
+        ),
+        (&[&arn], 0, &[outside.as_str()]),
+        (
+            &["--tag", "taem=shop"],
+            0,
+            &["--tag taem: no function has such a tag; did you mean team?"],
+        ),
+        (
+            &["--tag", "team=shp,money"],
+            1,
+            &["--tag team=shp: no function has that value; did you mean shop?"],
+        ),
+        (
+            &["--all", "--exclude", "serach", "--exclude", "test-*"],
+            3,
+            &["--exclude serach: no such function; did you mean search?"],
+        ),
+        (
+            &["--runtime", "nodjs22.x"],
+            0,
+            &["--runtime nodjs22.x: no function has it; did you mean nodejs22.x?"],
+        ),
+        (
+            &["search", "--tag", "team=shop"],
+            0,
+            &["no function in 111122223333 eu-west-1 meets all of the conditions together"],
+        ),
+    ] {
+        let plan = ["plan", "--output", "json", "--layer", &layer];
+        let said = stage.run(&[&plan[..], arguments].concat()).await;
+        let code = if told.is_empty() { 0 } else { 3 };
+        assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.snapshot());
+        let plan = said.json();
+        assert_eq!(plan["missing"], json!(told), "{arguments:?}");
+        assert_eq!(
+            plan["functions"].as_array().map(Vec::len),
+            Some(chosen),
+            "{arguments:?}"
+        );
+    }
+    // In a place without any function, those who ask for all of them are told.
+    let empty = ["plan", "--all", "--layer", &layer, "--regions", "us-east-1"];
+    let said = stage.run(&empty).await;
+    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    assert!(
+        said.stdout
+            .contains("there is no function in 111122223333 us-east-1")
+    );
+    assert_eq!(
+        stage.run(&["status", "--regions", "us-east-1"]).await.code,
+        Some(0)
+    );
+    let doctor = stage.run(&["doctor", "orders-apy"]).await;
+    assert_eq!(doctor.code, Some(1));
+    assert!(
+        doctor.stderr.contains("did you mean orders-api?"),
+        "{}",
+        doctor.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_is_taken_where_it_is_named_and_there() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 1, &FunctionSpec::default());
+    let no_region =
+        "error: no region is set: give --region, set AWS_REGION, or set `region` in the profile\n";
+    for (region, arguments, code, told) in [
+        (None, &[][..], 2, no_region),
+        (None, &["--regions", "eu-west-1"], 0, ""),
+        (None, &["--regions", "all"], 0, ""),
+        (
+            Some("eu-wset-1"),
+            &[],
+            2,
+            "error: there is no region eu-wset-1; did you mean eu-west-1?\n",
+        ),
+        (
+            Some("eu-west-1"),
+            &["--regions", "eu-wset-1"],
+            2,
+            "error: there is no region eu-wset-1; did",
+        ),
+        (
+            Some("eu-west-1"),
+            &["--regions", "eu-west-1,eu-west-7"],
+            3,
+            "eu-west-7: there is no region eu-west-7; did you mean eu-west-1?\n",
+        ),
+        (
+            Some("eu-west-7"),
+            &[],
+            3,
+            "there is no region eu-west-7; did you mean eu-west-1?\n",
+        ),
+    ] {
+        let mut command = stage.backstop(&[&["status"], arguments].concat());
+        command.env_remove("AWS_REGION");
+        region.map(|region| command.env("AWS_REGION", region));
+        let said = crate::stage::Said::from(command.output().await.unwrap());
+        assert_eq!(
+            said.code,
+            Some(code),
+            "{region:?} {arguments:?}: {}",
+            said.snapshot()
+        );
+        let all = said.stdout.clone() + &said.stderr;
+        assert!(
+            all.contains(told),
+            "{region:?} {arguments:?}: {}",
+            said.snapshot()
+        );
+    }
+}
