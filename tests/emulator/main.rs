@@ -132,6 +132,7 @@ fn packages() -> PathBuf {
 async fn a_rollout_over_accounts_and_regions_leaves_everything_as_it_was() {
     let emulator = Ministack::start().await;
     emulator.add_functions(FUNCTIONS).await;
+    emulator.add_bucket("telemetry-archive", REGIONS[0]).await;
     let before = emulator.configurations().await;
     assert_eq!(before.len(), FUNCTIONS);
 

@@ -10,6 +10,8 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, LayerVersionContentInput, Runtime};
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 pub(crate) const ACCOUNTS: [&str; 3] = ["111122223333", "444455556666", "777788889999"];
@@ -75,6 +77,26 @@ impl Ministack {
             .credentials_provider(Credentials::new(account, "secret", None, None, "test"))
             .build();
         aws_sdk_lambda::Client::from_conf(config)
+    }
+
+    /// The archive's bucket, of the first account.
+    pub(crate) async fn add_bucket(&self, name: &str, region: &str) {
+        let address = self.endpoint.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let body = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint>\
+             </CreateBucketConfiguration>"
+        );
+        let (account, length) = (ACCOUNTS[0], body.len());
+        let request = format!(
+            "PUT /{name} HTTP/1.1\r\nhost: s3.{region}.amazonaws.com\r\nconnection: close\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential={account}/20260131/{region}/s3/aws4_request, \
+             SignedHeaders=host, Signature=0\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     /// The roles, and functions spread over all places; every third is of the payments team, and has a layer

@@ -72,10 +72,14 @@ fn lines(object: &[u8], piece: usize) -> (Vec<Result<String, String>>, Option<St
 
 fn read(object: &[u8]) {
     let (found, problem) = lines(object, object::PIECE);
-    assert_eq!(
-        (&found, &problem),
-        (&lines(object, 7).0, &lines(object, 7).1)
-    );
+    let (in_sevens, same_problem) = lines(object, 7);
+    assert_eq!(problem, same_problem);
+    if problem.is_none() {
+        assert_eq!(found, in_sevens);
+    } else {
+        // Of a piece in which the stream is corrupt nothing is unpacked: smaller ones lose less.
+        assert!(in_sevens.starts_with(&found), "{found:?} {in_sevens:?}");
+    }
     if object.starts_with(&[0x1f, 0x8b]) {
         // As much as a reader without any care would see.
         let mut all = Vec::new();

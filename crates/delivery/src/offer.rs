@@ -129,10 +129,14 @@ impl Chain {
                     last_refusal = Some((refusal, DeadLetter::Rejected));
                     isolation.refused(batch)
                 }
-                step @ (Step::Settled | Step::Left(_)) => {
-                    if let Step::Left(batch) = step {
-                        left.push(batch);
-                    }
+                Step::Left(batch) => {
+                    // There is no time: what has not been asked waits with it, as one, since at a shutdown
+                    // each batch needs its own time.
+                    left.push(batch);
+                    left.extend(Batch::merge(isolation.rest()));
+                    break;
+                }
+                Step::Settled => {
                     isolation.unheard();
                     if !is_cut_for_a_fallback {
                         // The primary is out of time, or down: in pieces the rest would cost the fallback

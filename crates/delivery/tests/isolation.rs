@@ -307,3 +307,15 @@ async fn a_shutdown_that_comes_while_bodies_are_halved_leaves_the_archive_its_ti
         }
     }
 }
+
+/// The window ends while a body is halved: what has not been asked waits together, not record by record.
+#[tokio::test(start_paused = true)]
+async fn what_waits_after_halving_is_a_batch_or_two() {
+    let rig = pair();
+    rig.say(Https, Say::After(ms(100), 422));
+    let left = rig
+        .flush(vec![batch(1, 77)], Phase::PostRuntime, ms(1400))
+        .await;
+    let sizes: Vec<usize> = left.iter().map(Batch::len).collect();
+    assert!(sizes.len() <= 2, "{sizes:?}");
+}

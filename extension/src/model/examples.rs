@@ -305,3 +305,35 @@ fn what_comes_back_after_the_function_emptied_tmp_gets_its_copy_again() {
     ];
     run(&setup, &steps);
 }
+
+/// Halving found no time for the rest at the end of an invocation: it came back record by record, and each of
+/// them needed its own time at the shutdown.
+#[test]
+fn what_halving_leaves_for_later_is_one_batch_again() {
+    let output = |after, records| Output {
+        after,
+        records,
+        level: "DEBUG",
+        padding: 0,
+    };
+    let setup = Setup {
+        max_added: 1500,
+        buffer_max_bytes: 60_000,
+        sinks: [true, false, true],
+        has_spool: false,
+        ..SETUP
+    };
+    let steps = [
+        Step::Sink(2, Manner::Take(45)),
+        Step::Sink(0, Manner::Refuse(422, 100)),
+        Step::Invoke(Invocation {
+            output: vec![output(0, 33), output(0, 14), output(0, 29)],
+            ..INVOCATION
+        }),
+        Step::Invoke(Invocation {
+            end: End::TimesOut,
+            ..INVOCATION
+        }),
+    ];
+    run(&setup, &steps);
+}

@@ -8,7 +8,7 @@ use crate::plan::Extras;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Besides")]
 pub struct ExtraArgs {
-    /// Publish a version of each function that is changed
+    /// Publish a version of each selected function that has none with the layer and settings as they are
     #[arg(long, display_order = 660)]
     pub publish_version: bool,
 

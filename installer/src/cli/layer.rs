@@ -146,7 +146,7 @@ pub struct PruneArgs {
     #[arg(long)]
     pub include_shared: bool,
 
-    /// Delete versions that `undo` and `detach` would put back, by the runs that are kept, too
+    /// Delete versions that `undo` and `detach` would put back, by the known runs, too
     #[arg(long)]
     pub include_undoable: bool,
 

@@ -11,6 +11,7 @@ mod judge;
 pub(crate) mod owner;
 mod reason;
 mod rollout;
+mod signing;
 mod survey;
 mod trap;
 mod undo;
@@ -230,7 +231,8 @@ async fn plan_site(
     if found.functions.is_empty() {
         return Ok((Vec::new(), found));
     }
-    let survey = survey::Survey::of(site, wish, sizes).await?;
+    let count = found.functions.len();
+    let survey = survey::Survey::of(site, wish, sizes, count).await?;
     let survey = &survey;
     let planned = stream::iter(std::mem::take(&mut found.functions))
         .map(|function| async move {

@@ -5,17 +5,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
-use aws_sdk_lambda::types::CodeSigningPolicy;
 use backstop_config::S3Archive;
 
 use super::judge::Wish;
+use super::signing;
 use super::trap::Trap;
 use super::unzipped::Sizes;
-use crate::aws::{Failure, Kind, Marker};
+use crate::aws::{Failure, Kind};
 use crate::change::LayerArn;
 use crate::fleet::{Place, Site};
 use crate::grants::{self, Decision, Permission};
-use crate::select::Function;
+use crate::select::{self, Function};
+
+/// Listing pays where it takes a fifth of the calls that asking each function does, or less.
+const FUNCTIONS_A_PAGE: usize = 5;
 
 /// The layer versions to choose from.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +68,8 @@ pub(super) struct Survey<'a> {
     decisions: tokio::sync::Mutex<Decisions>,
     /// What is wrong with a bucket, by name and the region in which it is looked for.
     buckets: tokio::sync::Mutex<BTreeMap<(String, String), Option<Trap>>>,
+    /// Functions with published versions, where all were listed: no other has an alias that keeps one.
+    published: Option<BTreeSet<String>>,
     /// Why aliases cannot be listed here.
     denial: Mutex<Option<String>>,
 }
@@ -85,7 +90,13 @@ struct Decisions {
 }
 
 impl<'a> Survey<'a> {
-    pub(super) async fn of(site: &Site, wish: &Wish, sizes: &'a Sizes) -> Result<Self, Failure> {
+    /// For so many functions.
+    pub(super) async fn of(
+        site: &Site,
+        wish: &Wish,
+        sizes: &'a Sizes,
+        functions: usize,
+    ) -> Result<Self, Failure> {
         let mut survey = Self {
             releases: Vec::new(),
             problems: Vec::new(),
@@ -94,8 +105,14 @@ impl<'a> Survey<'a> {
             sizes,
             decisions: tokio::sync::Mutex::default(),
             buckets: tokio::sync::Mutex::default(),
+            published: None,
             denial: Mutex::default(),
         };
+        // Each function would be asked for its aliases: where that takes fewer calls, versions are listed.
+        let pages = functions / FUNCTIONS_A_PAGE;
+        if pages > 0 && !matches!(wish, Wish::Undo { .. }) {
+            survey.published = select::published(site, pages).await.unwrap_or_default();
+        }
         let Wish::Attach { choice, .. } = wish else {
             return Ok(survey);
         };
@@ -109,7 +126,7 @@ impl<'a> Survey<'a> {
                 },
             }
         }
-        survey.enforcing = enforcing(site).await;
+        survey.enforcing = signing::enforcing(site).await;
         Ok(survey)
     }
 
@@ -269,6 +286,12 @@ impl<'a> Survey<'a> {
         trap
     }
 
+    /// Whether it may have aliases on published versions, as far as is known.
+    pub(super) fn may_have_aliases(&self, function: &Function) -> bool {
+        let published = self.published.as_ref();
+        published.is_none_or(|names| names.contains(&function.name))
+    }
+
     /// Why aliases cannot be listed, where that is known already.
     pub(super) fn first_denial(&self) -> Option<String> {
         let denial = self.denial.lock();
@@ -324,66 +347,4 @@ pub(crate) async fn layer_version(
         .set_content(answer.content().cloned())
         .set_compatible_architectures(Some(answer.compatible_architectures().to_vec()))
         .build())
-}
-
-/// The functions whose code signing configuration enforces signatures: asked for by configuration, of
-/// which there are few, and not by function.
-async fn enforcing(site: &Site) -> BTreeMap<String, Vec<String>> {
-    let lambda = &site.lambda;
-    let client = lambda.client();
-    let mut enforcing = BTreeMap::new();
-    let mut marker = Marker::default();
-    loop {
-        let page = lambda
-            .read("listing code signing configurations", || {
-                (client.list_code_signing_configs())
-                    .set_marker(marker.current())
-                    .send()
-            })
-            .await;
-        // Without the permission to ask: Lambda itself refuses what is not signed, and changes nothing.
-        let Ok(page) = page else {
-            return enforcing;
-        };
-        for config in page.code_signing_configs() {
-            let policies = config.code_signing_policies();
-            let policy = policies.and_then(|it| it.untrusted_artifact_on_deployment());
-            if policy != Some(&CodeSigningPolicy::Enforce) {
-                continue;
-            }
-            let arn = config.code_signing_config_arn();
-            let publishers = config.allowed_publishers();
-            let allowed = publishers.map(|it| it.signing_profile_version_arns().to_vec());
-            let allowed = allowed.unwrap_or_default();
-            let functions = functions_of(site, arn).await.unwrap_or_default();
-            enforcing.extend(functions.into_iter().map(|it| (it, allowed.clone())));
-        }
-        let more = marker.advance("listing code signing configurations", page.next_marker());
-        if !matches!(more, Ok(true)) {
-            return enforcing;
-        }
-    }
-}
-
-async fn functions_of(site: &Site, config: &str) -> Result<BTreeSet<String>, Failure> {
-    let lambda = &site.lambda;
-    let mut functions = BTreeSet::new();
-    let mut marker = Marker::default();
-    loop {
-        let page = lambda
-            .read("listing the functions that enforce code signing", || {
-                (lambda.client().list_functions_by_code_signing_config())
-                    .code_signing_config_arn(config)
-                    .set_marker(marker.current())
-                    .send()
-            })
-            .await?;
-        functions.extend(page.function_arns().iter().cloned());
-        if !marker.advance(
-            "listing the functions that enforce code signing",
-            page.next_marker(),
-        )? {
-            return Ok(functions);
-        }
-    }
 }

@@ -189,7 +189,7 @@ pub(super) async fn aliases(
     survey: &Survey<'_>,
 ) -> Option<Trap> {
     // An undoing puts back those that its run moved, and the others never had anything of it.
-    if matches!(wish, Wish::Undo { .. }) {
+    if matches!(wish, Wish::Undo { .. }) || !survey.may_have_aliases(function) {
         return None;
     }
     let moved = wish.extras().move_alias;

@@ -102,7 +102,7 @@ impl Sizes {
             .and_then(|file| files::bytes(file, files::LARGE).ok())
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Self {
-            http: http(),
+            http: shared_http(),
             known: Mutex::new(known.unwrap_or_default()),
             file,
         }
@@ -136,7 +136,7 @@ impl Sizes {
 
 /// With the proxies and the authorities of this process. A mistake in them is no reason to do without: the
 /// size of a layer is then not known.
-fn http() -> SharedHttp {
+fn shared_http() -> SharedHttp {
     let (settings, _) = backstop_config::Settings::resolve(&backstop_config::ProcessEnvironment);
     SharedHttp::new(
         settings.ca_files,

@@ -108,7 +108,7 @@ impl Report for View<'_> {
             let alias =
                 alias.map(|it| format!(", and alias {it} is moved to it where there is one"));
             line(&format!(
-                "Of each function that is changed a version is published{}",
+                "Of each function to change a version is published{}",
                 alias.unwrap_or_default()
             ));
         }

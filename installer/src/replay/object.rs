@@ -2,8 +2,8 @@
 //!
 //! A record begins with a brace and ends with its own closing one, or with the line: records that were
 //! joined without line feeds are read like any others. Invariants: what is broken costs nothing but
-//! itself: of an object that ends early the records before the break are read, and a line that is not a
-//! record leaves its neighbours alone; no more is held than one record of [`LONGEST_RECORD`] and what one
+//! itself: of an object that ends early the records before the break are read (where its compression is
+//! corrupt, up to the piece before that), and a line that is not a record leaves its neighbours alone; no more is held than one record of [`LONGEST_RECORD`] and what one
 //! [`Unpacker::push`] unpacks to, however large the object. Must not: know where the object came from.
 
 use std::io::Write as _;

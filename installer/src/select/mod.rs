@@ -189,6 +189,31 @@ pub async fn list_versions(site: &Site) -> Result<Vec<Function>, Failure> {
     list_as(site, Some(FunctionVersion::All)).await
 }
 
+/// The names of the functions that have published versions; none where finding out takes more pages.
+pub async fn published(site: &Site, pages: usize) -> Result<Option<BTreeSet<String>>, Failure> {
+    let what = format!("listing the versions in {}", site.place);
+    let lambda = &site.lambda;
+    let mut names = BTreeSet::new();
+    let mut marker = Marker::default();
+    for _ in 0..pages {
+        let page = lambda
+            .read(&what, || {
+                (lambda.client().list_functions())
+                    .function_version(FunctionVersion::All)
+                    .set_marker(marker.current())
+                    .send()
+            })
+            .await?;
+        let versions = page.functions().iter();
+        let published = versions.filter(|it| it.version().is_some_and(|it| it != LATEST));
+        names.extend(published.filter_map(|it| it.function_name().map(str::to_owned)));
+        if !marker.advance(&what, page.next_marker())? {
+            return Ok(Some(names));
+        }
+    }
+    Ok(None)
+}
+
 async fn list_as(site: &Site, version: Option<FunctionVersion>) -> Result<Vec<Function>, Failure> {
     let what = format!("listing the functions in {}", site.place);
     let lambda = &site.lambda;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_lambda::types::{EnvironmentResponse, FunctionConfiguration, Layer, SnapStartApplyOn};
 
-use crate::aws::{Failure, Kind};
+use crate::aws::{Failure, Kind, Marker};
 use crate::change::{PREFIX, is_ours};
 use crate::fleet::Site;
 
@@ -38,7 +38,7 @@ impl Whole {
 
     /// The newest published version; none where nothing was ever published.
     pub async fn newest(site: &Site, name: &str) -> Result<Option<Self>, Failure> {
-        let (lambda, mut marker) = (&site.lambda, None::<String>);
+        let (lambda, mut marker) = (&site.lambda, Marker::default());
         let what = format!("listing the versions of function {name} in {}", site.place);
         let mut newest: Option<(u64, Self)> = None;
         loop {
@@ -46,7 +46,7 @@ impl Whole {
                 .read(&what, || {
                     let request = lambda.client().list_versions_by_function();
                     (request.function_name(name))
-                        .set_marker(marker.clone())
+                        .set_marker(marker.current())
                         .send()
                 })
                 .await?;
@@ -58,10 +58,7 @@ impl Whole {
                     newest = Some((number, Self(version.clone())));
                 }
             }
-            marker = (page.next_marker())
-                .filter(|next| !next.is_empty())
-                .map(str::to_owned);
-            if marker.is_none() {
+            if !marker.advance(&what, page.next_marker())? {
                 return Ok(newest.map(|(_, whole)| whole));
             }
         }

@@ -117,7 +117,11 @@ async fn a_function_that_is_attached_already_has_the_same_notes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_asked_is_told_and_asked_once() {
     let stage = Stage::set().await;
-    stage.add(&here(), "orders", 5, &FunctionSpec::default());
+    let spec = FunctionSpec {
+        aliases: vec!["live".to_owned()],
+        ..FunctionSpec::default()
+    };
+    stage.add(&here(), "orders", 5, &spec);
     for operation in ["ListAliases", "SimulatePrincipalPolicy"] {
         stage.plane.deny(operation);
     }
@@ -130,4 +134,22 @@ async fn what_may_not_be_asked_is_told_and_asked_once() {
         assert!(said.stdout.contains(note), "{}", said.snapshot());
     }
     assert_eq!(stage.plane.count("SimulatePrincipalPolicy"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_without_versions_are_not_asked_for_their_aliases() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "plain", 58, &FunctionSpec::default());
+    let spec = FunctionSpec {
+        aliases: vec!["live".to_owned()],
+        ..FunctionSpec::default()
+    };
+    stage.add(&here(), "released", 2, &spec);
+    let said = plan(&stage, &["--output", "json"]).await;
+    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    assert_eq!(stage.plane.count("ListAliases"), 2);
+    let functions = said.json()["functions"].clone();
+    let keep = json!({ "trap": "aliasesKeep", "aliases": ["live"] });
+    assert_eq!(functions[57]["traps"], json!([{ "trap": "noSink" }]));
+    assert_eq!(functions[59]["traps"], json!([{ "trap": "noSink" }, keep]));
 }

@@ -43,6 +43,11 @@ async fn undo_beside_somebodys_upgrade_changes_nothing_and_says_so() {
     let (stage, attached, newer) = upgraded().await;
     let before = stage.everything();
     let run = attached.run();
+    let mut told = String::new();
+    for arguments in [&["undo", &run, "--dry-run"][..], &["undo", &run, "--yes"]] {
+        told += &stage.masked(&stage.run(arguments).await);
+    }
+    insta::assert_snapshot!("undo_beside_an_upgrade", told);
     for arguments in [&["undo", &run, "--yes"][..], &["undo", &run, "--dry-run"]] {
         let json = stage
             .run(&[arguments, &["--output", "json"]].concat())

@@ -1,4 +1,4 @@
-//! What undoing runs would put back on functions.
+//! What undoing the known runs would put back on functions.
 
 use super::Return;
 use crate::change::{Change, is_ours};
@@ -8,9 +8,10 @@ use crate::journal::{History, Run, Step};
 pub fn returns(runs: &[Run]) -> Vec<Return> {
     let mut returns = Vec::new();
     for run in runs {
+        let command = format!("undo {}", run.header.run);
         for state in &run.progress.steps {
             if let Some(Step::Function { arn, change }) = &state.step {
-                returns.extend(of(arn, change, &format!("undo {}", run.header.run)));
+                returns.extend(of(arn, change, &command));
             }
         }
     }
