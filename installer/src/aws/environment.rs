@@ -19,15 +19,13 @@ use crate::files;
 
 const BUNDLE: &str = "AWS_CA_BUNDLE";
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
-const JUDGED: [&str; 13] = [
+/// `ALL_PROXY` and `NO_PROXY` are taken as far as they can be: what the AWS tools do not read of them must
+/// not stop this command.
+const JUDGED: [&str; 9] = [
     "https_proxy",
     "HTTPS_PROXY",
     "http_proxy",
     "HTTP_PROXY",
-    "all_proxy",
-    "ALL_PROXY",
-    "no_proxy",
-    "NO_PROXY",
     ENDPOINT,
     "AWS_ENDPOINT_URL_S3",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
@@ -240,7 +238,8 @@ mod tests {
         );
         let good = [
             ("https_proxy", "http://me:hunter2@proxy:3128"),
-            ("NO_PROXY", "10.0.0.0/8"),
+            ("NO_PROXY", "10.0.0.0/8, <local>"),
+            ("ALL_PROXY", "socks5://proxy:1080"),
         ];
         assert_eq!(refused(&good, None), "");
     }
