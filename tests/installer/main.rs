@@ -23,6 +23,12 @@ fn demo(arguments: &[&str]) -> (Option<i32>, Value) {
         .arg("--extension")
         .arg(binary("backstop-extension"))
         .args(arguments)
+        // It does without AWS, whatever is set for that.
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+        .env("AWS_USE_FIPS_ENDPOINT", "true")
+        .env("AWS_PROFILE", "nobody")
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
         .output()
         .unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();

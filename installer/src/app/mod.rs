@@ -104,8 +104,8 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
     access.check().await?;
     if is_typed && url.contains('?') {
         output.progress(
-            "The query of --to is not shown, but others on this machine can see what was typed: where it \
-             holds a key, give the address with --url-file",
+            "Other users of this machine can read the query of --to in the process list. If it holds a \
+             key, give the address with --url-file.",
         );
     }
     let options = ArchiveOptions {

@@ -19,15 +19,13 @@ use crate::files;
 
 const BUNDLE: &str = "AWS_CA_BUNDLE";
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
-const JUDGED: [&str; 13] = [
+/// `ALL_PROXY` and `NO_PROXY` are taken as far as they can be: what the AWS tools do not read of them must
+/// not stop this command.
+const JUDGED: [&str; 9] = [
     "https_proxy",
     "HTTPS_PROXY",
     "http_proxy",
     "HTTP_PROXY",
-    "all_proxy",
-    "ALL_PROXY",
-    "no_proxy",
-    "NO_PROXY",
     ENDPOINT,
     "AWS_ENDPOINT_URL_S3",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
@@ -114,7 +112,7 @@ fn pem(der: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
-/// The endpoint of S3 that the environment or the profile sets, as the SDK picks it.
+/// The endpoint of S3 that is typed, or that the environment or the profile sets, as the SDK picks it.
 pub(super) fn s3_endpoint(shared: &SdkConfig) -> Option<S3Endpoint> {
     let key = ServiceConfigKey::builder()
         .service_id("S3")
@@ -122,8 +120,10 @@ pub(super) fn s3_endpoint(shared: &SdkConfig) -> Option<S3Endpoint> {
         .profile("endpoint_url")
         .build()
         .ok()?;
-    let own = shared
-        .service_config()
+    // What is typed is for all services, whatever is set for one of them.
+    let is_typed = shared.get_origin("endpoint_url").is_client_config();
+    let own = (shared.service_config())
+        .filter(|_| !is_typed)
         .and_then(|config| config.load_config(key));
     let address = own.or_else(|| shared.endpoint_url().map(str::to_owned));
     address.map(|address| S3Endpoint::new(&address))
@@ -131,6 +131,8 @@ pub(super) fn s3_endpoint(shared: &SdkConfig) -> Option<S3Endpoint> {
 
 #[cfg(test)]
 mod tests {
+    use aws_types::origin::Origin;
+
     use super::*;
 
     fn refused(variables: &[(&str, &str)], typed: Option<&str>) -> String {
@@ -178,6 +180,34 @@ mod tests {
         );
     }
 
+    #[derive(Debug)]
+    struct OfTheService;
+
+    impl aws_types::service_config::LoadServiceConfig for OfTheService {
+        fn load_config(&self, _: ServiceConfigKey<'_>) -> Option<String> {
+            Some("http://of-the-service".to_owned())
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_typed_is_preferred_to_that_of_the_service() {
+        let shared = |origin| {
+            let mut builder = SdkConfig::builder();
+            builder.insert_origin("endpoint_url", origin);
+            builder
+                .endpoint_url("http://of-all")
+                .service_config(OfTheService)
+                .build()
+        };
+        let found = |origin| s3_endpoint(&shared(origin)).map(|it| it.url);
+        let (typed, set) = (
+            Origin::shared_config(),
+            Origin::shared_environment_variable(),
+        );
+        assert_eq!(found(typed).as_deref(), Some("http://of-all"));
+        assert_eq!(found(set).as_deref(), Some("http://of-the-service"));
+    }
+
     #[test]
     fn a_bundle_that_cannot_be_used_is_named() {
         let missing = refused(&[("AWS_CA_BUNDLE", "/nonexistent.pem")], None);
@@ -208,7 +238,8 @@ mod tests {
         );
         let good = [
             ("https_proxy", "http://me:hunter2@proxy:3128"),
-            ("NO_PROXY", "10.0.0.0/8"),
+            ("NO_PROXY", "10.0.0.0/8, <local>"),
+            ("ALL_PROXY", "socks5://proxy:1080"),
         ];
         assert_eq!(refused(&good, None), "");
     }

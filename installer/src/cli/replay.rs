@@ -10,8 +10,8 @@ use crate::replay::{Location, Moment};
 /// Send what is in the archive to a primary
 ///
 /// Reads every object below the prefix, those that the extension wrote and those that Firehose
-/// delivered, and posts the records as they are. A record that is in the archive twice is sent once; where
-/// two records have one id and differ, both are sent and told.
+/// delivered, and posts the records as they are. A record that is in the archive twice is sent once. If two
+/// records share an id and differ, both are sent and reported.
 ///
 /// The token of the primary is read from --token-file, or else from the
 /// environment variable `BACKSTOP_PRIMARY_TOKEN`.
@@ -26,7 +26,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "URL")]
     pub to: Option<String>,
 
-    /// A file that holds the address, where that holds a key; `-` for stdin
+    /// A file with the address, if that contains a key; `-` for stdin
     #[arg(long, value_name = "FILE")]
     pub url_file: Option<PathBuf>,
 
@@ -74,7 +74,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "ACCOUNT_ID", value_parser = account)]
     pub expected_bucket_owner: Option<String>,
 
-    /// Pay for the requests, where the bucket's owner has that so
+    /// Confirm that you pay for the requests, for a requester-pays bucket
     #[arg(long, value_name = "WHO", value_parser = ["requester"])]
     pub request_payer: Option<String>,
 

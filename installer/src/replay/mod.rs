@@ -118,6 +118,7 @@ pub async fn run(
                 .admits_object(&object.key, object.written)
             {
                 total.objects_filtered += 1;
+                job.named().unread(&object.key);
                 observer.object_done(&total);
                 continue;
             }
@@ -174,6 +175,7 @@ impl Job {
         let mut download = match self.archive.open(object).await {
             Ok(download) => download,
             Err(error) => {
+                self.named().unread(&object.key);
                 if error.is::<InGlacier>() {
                     summary.objects_to_restore += 1;
                     summary.problem(Problem::object(&object.key, error.to_string()));
@@ -214,6 +216,7 @@ impl Job {
         self.records(object, &mut unpacker, &mut batcher, &mut summary)
             .await;
         if let Some(problem) = unpacker.problem() {
+            self.named().unread(&object.key);
             summary.objects_broken += 1;
             summary.problem(Problem::object(&object.key, problem.to_owned()));
         }

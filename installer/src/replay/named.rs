@@ -22,6 +22,10 @@ pub(super) struct Named {
     reasons: Vec<(String, bool)>,
     functions_met: BTreeSet<String>,
     reasons_met: BTreeSet<String>,
+    /// An object was not read that may hold any function.
+    has_unread_functions: bool,
+    /// An object was not read.
+    has_unread: bool,
 }
 
 impl Named {
@@ -47,6 +51,12 @@ impl Named {
         {
             self.function(name);
         }
+    }
+
+    /// An object is not read, or not to its end: what is in it is not known.
+    pub(super) fn unread(&mut self, key: &str) {
+        self.has_unread = true;
+        self.has_unread_functions |= function_of(key).is_none();
     }
 
     /// A record is there, whether it is wanted or not.
@@ -83,8 +93,10 @@ impl Named {
     /// What nothing has, with what was probably meant.
     pub(super) fn missing(&self) -> Vec<String> {
         let functions = (self.functions.iter())
+            .filter(|_| !self.has_unread_functions)
             .map(|(glob, is_met)| ("--function", glob.to_string(), *is_met, &self.functions_met));
         let reasons = (self.reasons.iter())
+            .filter(|_| !self.has_unread)
             .map(|(reason, is_met)| ("--reason", reason.clone(), *is_met, &self.reasons_met));
         (functions.chain(reasons))
             .filter(|(_, _, is_met, _)| !is_met)

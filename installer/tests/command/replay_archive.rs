@@ -160,6 +160,14 @@ async fn a_name_that_nothing_has_is_told_with_the_nearest() {
         assert_eq!(said.code, Some(3), "{said:?}");
         assert_eq!(said.json()["unmatched"], json!([told]));
     }
+    // Nothing is claimed of what was not read.
+    let key = format!("{STREAM}/s-1");
+    stage.put_lines(&key, &[line("e-2", "one").replace("checkout", "pay-1")]);
+    stage.written(&key, 0);
+    let late = ["--since", "2026-02-01", "--function", "pay*"];
+    let said = run(stage.replay().args(late)).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(count(&said.json(), "objectsFiltered"), 2);
 }
 
 /// Anyone who can write to the bucket can use an id: what has it first must not suppress the others.

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::little_server::LittleServer;
 use crate::support::{Said, backstop, line, run};
 
+const CLOSE: &str = "connection: close\r\n";
 const XML: &str = "content-type: application/xml\r\n";
 
 fn listing(objects: &str, token: &str) -> String {
@@ -188,7 +189,7 @@ async fn a_transfer_that_breaks_off_goes_on_where_it_was() {
         if head.iter().any(|line| line.contains("list-type=2")) {
             let text = listing(&listed, "");
             return format!(
-                "HTTP/1.1 200 \r\n{XML}content-length: {}\r\n\r\n{text}",
+                "HTTP/1.1 200 \r\n{CLOSE}{XML}content-length: {}\r\n\r\n{text}",
                 text.len()
             );
         }
@@ -204,16 +205,31 @@ async fn a_transfer_that_breaks_off_goes_on_where_it_was() {
             .any(|line| line.eq_ignore_ascii_case("if-match: \"one\""));
         let (status, from) = match from {
             Some(from) if is_same => (206, from),
-            Some(_) => return "HTTP/1.1 412 \r\ncontent-length: 0\r\n\r\n".to_owned(),
+            Some(_) => return format!("HTTP/1.1 412 \r\n{CLOSE}content-length: 0\r\n\r\n"),
             None => (200, 0),
         };
         // A third of it, and no more.
         let left = &body[from..];
         let part = &left[..left.len().min(size / 3)];
         let length = left.len();
-        format!("HTTP/1.1 {status} \r\netag: \"one\"\r\ncontent-length: {length}\r\n\r\n{part}")
+        format!(
+            "HTTP/1.1 {status} \r\n{CLOSE}etag: \"one\"\r\ncontent-length: {length}\r\n\r\n{part}"
+        )
     });
     let said = replay(&server, &["--dry-run"]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(said.json()["wouldSend"], 200);
+}
+
+/// Whatever answers in the place of S3 decides how much it sends, and not how much is held.
+#[tokio::test]
+async fn an_answer_without_end_is_not_held() {
+    let long = format!("<ListBucketResult>{}", " ".repeat(65 << 20));
+    let server = LittleServer::start(move |_| (200, XML.to_owned(), long.clone()));
+    let said = replay(&server, &[]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(
+        said.stderr.contains("the answer is longer than 64 MiB"),
+        "{said:?}"
+    );
 }
