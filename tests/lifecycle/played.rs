@@ -135,6 +135,20 @@ impl Platform {
         );
     }
 
+    /// Posts the same events again and again until `/next` has been called this often.
+    pub(crate) async fn post_until_ready(&mut self, events: &[Value], nexts: u32) {
+        let posts = async {
+            while self.state.borrow().nexts < nexts {
+                self.post(events).await;
+            }
+        };
+        let result = timeout(PATIENCE, posts).await;
+        assert!(
+            result.is_ok(),
+            "held beyond every bound before /next {nexts}"
+        );
+    }
+
     /// Posts events to the extension; whether they were acknowledged.
     pub(crate) async fn post(&mut self, events: &[Value]) -> bool {
         let destination = self.state.borrow().subscriptions.last().unwrap()["destination"]["URI"]
