@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::function::Work;
 use super::versions::is_passing;
-use crate::aws::{Failure, Kind};
+use crate::aws::Failure;
 use crate::fleet::Site;
 use crate::journal::{AliasState, Step};
-use crate::select::{LATEST, Whole};
+use crate::select::{self, Alias, LATEST, Whole};
 
 /// Where an alias is to lead.
 pub(super) enum Goal<'a> {
@@ -37,13 +37,6 @@ pub(super) enum Aliased {
     Left(String),
 }
 
-/// An alias as it is.
-struct LiveAlias {
-    version: String,
-    is_divided: bool,
-    revision: Option<String>,
-}
-
 impl Work<'_> {
     /// To its end; an error is one of the journal.
     pub(super) async fn move_alias(
@@ -59,7 +52,7 @@ impl Work<'_> {
         let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
         let mut failures = 0;
         loop {
-            let live = match self.alias(site, alias).await {
+            let live = match select::alias(site, &self.planned.name, alias).await {
                 Ok(Some(live)) => live,
                 Ok(None) => {
                     return Ok(match goal {
@@ -70,18 +63,18 @@ impl Work<'_> {
                 Err(failure) => return Ok(Aliased::Left(failure.to_string())),
             };
             let target = goal.version();
-            if matches!(goal, Goal::To(_)) && live.version == LATEST {
+            if matches!(goal, Goal::To(_)) && live.version() == LATEST {
                 // It sees every change as it is made.
                 return Ok(Aliased::There);
             }
-            if live.version == target && !live.is_divided {
+            if live.version() == target && live.divided().is_none() {
                 if !may_be_done {
                     return Ok(Aliased::There);
                 }
                 journal.done(&key).await?;
                 return Ok(Aliased::Moved);
             }
-            if let Some(reason) = self.stays(site, alias, &live, goal).await {
+            if let Some(reason) = self.stays(site, &live, goal).await {
                 if may_be_done {
                     journal.failed(&key, &reason).await?;
                 }
@@ -93,7 +86,7 @@ impl Work<'_> {
             let step = Step::Alias {
                 arn: self.planned.arn.clone(),
                 alias: alias.to_owned(),
-                before: state(&live.version),
+                before: state(live.version()),
                 after: state(target),
             };
             journal.begin(step).await?;
@@ -118,68 +111,32 @@ impl Work<'_> {
     }
 
     /// Why an alias has to stay where it is.
-    async fn stays(
-        &self,
-        site: &Site,
-        alias: &str,
-        live: &LiveAlias,
-        goal: &Goal<'_>,
-    ) -> Option<String> {
-        if live.is_divided {
-            return Some(format!(
-                "alias {alias} divides invocations between two versions: a deployment is under way, and it \
-                 stays as it is"
-            ));
+    async fn stays(&self, site: &Site, live: &Alias, goal: &Goal<'_>) -> Option<String> {
+        let (name, from) = (&self.planned.name, live.version());
+        if let Some(reason) = live.divided() {
+            return Some(reason);
         }
         match goal {
-            Goal::Back { ours, .. } => (live.version != ours.version).then(|| {
+            Goal::Back { ours, .. } => (from != ours.version).then(|| {
                 format!(
-                    "alias {alias} was moved to version {} since, and stays there",
-                    live.version
+                    "alias {} was moved to version {from} since, and stays there",
+                    live.name
                 )
             }),
-            Goal::To(version) => {
-                let name = &self.planned.name;
-                let (from, to) = (live.version.as_str(), *version);
+            Goal::To(to) => {
                 let both = futures_util::future::try_join(
                     Whole::of(site, name, from),
                     Whole::of(site, name, to),
                 );
-                let others = match both.await {
-                    Ok((from, to)) => from.differences(&to),
-                    Err(failure) => return Some(failure.to_string()),
+                let differences = match both.await {
+                    Ok((from, to)) => from.unreleased(site, name, &to).await,
+                    Err(failure) => Err(failure),
                 };
-                (!others.is_empty()).then(|| {
-                    format!(
-                        "alias {alias} stays at version {from}: $LATEST differs from it in more than the \
-                         extension ({}), and a new version would release that",
-                        others.join(", ")
-                    )
-                })
+                match differences {
+                    Ok(differences) => live.unreleased(&differences),
+                    Err(failure) => Some(failure.to_string()),
+                }
             }
-        }
-    }
-
-    async fn alias(&self, site: &Site, alias: &str) -> Result<Option<LiveAlias>, Failure> {
-        let lambda = &site.lambda;
-        let name = &self.planned.name;
-        let what = format!("reading alias {alias} of function {name} in {}", site.place);
-        let answer = lambda
-            .read(&what, || {
-                let request = lambda.client().get_alias();
-                request.function_name(name).name(alias).send()
-            })
-            .await;
-        match answer {
-            Ok(answer) => Ok(Some(LiveAlias {
-                version: answer.function_version().unwrap_or_default().to_owned(),
-                is_divided: answer.routing_config().is_some_and(|routing| {
-                    (routing.additional_version_weights()).is_some_and(|it| !it.is_empty())
-                }),
-                revision: answer.revision_id().map(str::to_owned),
-            })),
-            Err(failure) if failure.kind == Kind::NotFound => Ok(None),
-            Err(failure) => Err(failure),
         }
     }
 
@@ -187,7 +144,7 @@ impl Work<'_> {
         &self,
         site: &Site,
         alias: &str,
-        live: &LiveAlias,
+        live: &Alias,
         version: &str,
     ) -> Result<(), Failure> {
         let lambda = &site.lambda;

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::aliases::{Aliased, Goal};
 use super::function::{FIRST_LOOK, LAST_LOOK, Outcome, Work};
 use crate::aws::{Failure, Kind};
-use crate::change::{Config, Conflict};
+use crate::change::{Config, Conflict, is_ours};
 use crate::fleet::Site;
 use crate::journal::Step;
-use crate::plan::AliasBack;
+use crate::plan::{AliasBack, Reason};
 use crate::select::{Environment, Function};
 
 /// A version that starts from a snapshot takes minutes to be made.
@@ -139,10 +139,13 @@ impl Work<'_> {
             layers: function.layers.clone(),
             variables: variables.clone(),
         };
-        (self.planned.change.as_ref()).is_none_or(|change| {
-            let wanted = change.redo_on(&live, self.context.vault);
-            wanted.config == live && !wanted.conflicts.iter().any(Conflict::is_whole)
-        })
+        let Some(change) = &self.planned.change else {
+            // It was as it should be when it was planned: with the extension, or without it.
+            let is_there = live.layers.iter().any(|arn| is_ours(arn));
+            return is_there != (self.planned.reason == Reason::Absent);
+        };
+        let wanted = change.redo_on(&live, self.context.vault);
+        wanted.config == live && !wanted.conflicts.iter().any(Conflict::is_whole)
     }
 
     /// Waits until the version can be invoked.

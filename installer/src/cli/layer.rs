@@ -146,7 +146,7 @@ pub struct PruneArgs {
     #[arg(long)]
     pub include_shared: bool,
 
-    /// Delete versions that `undo` and `detach` would put back, by the known runs, too
+    /// Delete versions that `undo`, `detach` or `resume` needs, too
     #[arg(long)]
     pub include_undoable: bool,
 

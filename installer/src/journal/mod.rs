@@ -26,7 +26,7 @@ pub use entry::{AliasState, Entry, Header, Step};
 pub use history::History;
 pub use location::Location;
 pub use progress::{Progress, StepState};
-pub use runs::{Runs, last};
+pub use runs::{Runs, last, unfinished};
 pub use store::{Found, Run, Store};
 pub use writer::Journal;
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Found, Run, Step, Store};
 use crate::fleet::Place;
 use crate::output::{Report, Style, plural};
-use crate::plan::{Action, Verdict};
+use crate::plan::{Action, Planned, Verdict};
 
 /// All runs, the newest first.
 #[derive(Debug, Serialize)]
@@ -75,15 +75,17 @@ impl Runs {
 }
 
 impl Run {
+    /// The functions that have something more to do.
+    pub fn left(&self) -> impl Iterator<Item = &Planned> {
+        let plan = &self.header.plan;
+        let planned = plan.with(Verdict::Change);
+        planned.filter(|planned| !self.progress.has_all(&plan.extras, planned))
+    }
+
     /// The functions to be changed, and how many of them have nothing more to do.
     fn counts(&self) -> (usize, usize) {
-        let plan = &self.header.plan;
-        let is_done = |planned: &&_| self.progress.has_all(&plan.extras, planned);
-        let planned = plan.with(Verdict::Change);
-        (
-            planned.count(),
-            plan.with(Verdict::Change).filter(is_done).count(),
-        )
+        let planned = self.header.plan.with(Verdict::Change).count();
+        (planned, planned - self.left().count())
     }
 
     /// Whether nothing is left of it, and nothing was refused.
@@ -110,6 +112,15 @@ fn undone(runs: &[Run]) -> BTreeMap<&str, (&str, bool)> {
         }
     }
     undone
+}
+
+/// The runs that `resume` would go on with: they have something more to do, and were not undone.
+pub fn unfinished(runs: &[Run]) -> impl Iterator<Item = &Run> {
+    let undone = undone(runs);
+    runs.iter().filter(move |run| {
+        let by = undone.get(run.header.run.as_str());
+        run.left().next().is_some() && !by.is_some_and(|(_, is_whole)| *is_whole)
+    })
 }
 
 /// The newest run that undid none, and was not undone whole.

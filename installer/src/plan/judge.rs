@@ -7,14 +7,14 @@ use aws_sdk_lambda::types::{LastUpdateStatus, State};
 use super::survey::{Choice, Release, Survey};
 use super::unzipped::MOST_BYTES;
 use super::{Action, Extras, Planned, Reason, Verdict, owner, trap};
-use crate::aws::{Failure, Kind};
+use crate::aws::Failure;
 use crate::change::{
     Attach, Change, Config, Conflict, Detach, Violation, Wanted, is_ours, violation,
 };
 use crate::fleet::Site;
 use crate::grants;
 use crate::secrets::Vault;
-use crate::select::{Environment, Function, LATEST, Whole};
+use crate::select::{self, Environment, Function, LATEST, Whole};
 use crate::settings::is_secret;
 
 /// What is wanted of the functions.
@@ -195,6 +195,7 @@ async fn look(
         if let Some(problem) = problem {
             return Err(Stop::detail(Reason::LayerUnavailable, problem));
         }
+        notes.extend(survey.unread(site, &wanted.config.layers).await);
     }
     if let Some(release) = release {
         suits(function, wish, survey, release)?;
@@ -217,7 +218,7 @@ async fn look(
     } else {
         Reason::Ok
     };
-    let aliases = trap::aliases(site, function, wish, survey).await;
+    let aliases = trap::aliases(site, function, wish, true, survey).await;
     let mut planned = beside(site, function, wish, survey, wanted, reason).await;
     planned.verdict = Verdict::Change;
     planned.change = Some(change.sealed(is_secret));
@@ -244,6 +245,9 @@ async fn unchanged(
         planned.detail = Some(told(&planned.conflicts));
         return Ok(planned);
     }
+    planned
+        .traps
+        .extend(trap::aliases(site, function, wish, false, survey).await);
     let extras = wish.extras();
     if extras.publish_version {
         may_be_changed(function, wish)?;
@@ -281,19 +285,21 @@ async fn beside(
 }
 
 /// Whether what was asked for is published already: the alias that is to be moved, or where the function
-/// has none the newest version, has the extension and the settings that `$LATEST` has.
+/// has none the newest version, has the extension and the settings that `$LATEST` has. Where nothing was
+/// ever published, that is so without the extension.
 async fn is_published(site: &Site, function: &Function, extras: &Extras) -> Result<bool, Failure> {
     let name = &function.name;
     let latest = Whole::of(site, name, LATEST).await?;
-    if let Some(alias) = &extras.move_alias {
-        match Whole::of(site, name, alias).await {
-            Ok(there) => return Ok(there.has_same_extension(&latest)),
-            Err(failure) if failure.kind == Kind::NotFound => {}
-            Err(failure) => return Err(failure),
-        }
+    if let Some(alias) = &extras.move_alias
+        && let Some(alias) = select::alias(site, name, alias).await?
+    {
+        let there = Whole::of(site, name, alias.version()).await?;
+        return Ok(alias.divided().is_none() && there.has_same_extension(&latest));
     }
-    let newest = Whole::newest(site, name).await?;
-    Ok(newest.is_some_and(|newest| newest.has_same_extension(&latest)))
+    Ok(match Whole::newest(site, name).await? {
+        Some(newest) => newest.has_same_extension(&latest),
+        None => !latest.has_layer(),
+    })
 }
 
 /// As one line.

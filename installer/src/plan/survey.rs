@@ -80,6 +80,8 @@ struct Layer {
     unzipped: Option<u64>,
     /// Why Lambda refuses a list with it.
     problem: Option<String>,
+    /// Why that is not known.
+    unread: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -136,7 +138,7 @@ impl<'a> Survey<'a> {
         let unzipped = self.sizes.of(arn, url).await;
         let known = Layer {
             unzipped,
-            problem: None,
+            ..Layer::default()
         };
         (self.layers.get_mut()).insert(arn.to_owned(), known);
         let mut architectures: Vec<String> = (layer.compatible_architectures().iter())
@@ -200,6 +202,18 @@ impl<'a> Survey<'a> {
         None
     }
 
+    /// Notes on the layers of a list that could not be read. Lambda refuses an update by a caller who may not
+    /// read each of them.
+    pub(super) async fn unread(&self, site: &Site, layers: &[String]) -> Vec<String> {
+        let mut notes = Vec::new();
+        for arn in layers {
+            if let Some(reason) = self.layer(site, arn).await.unread {
+                notes.push(format!("whether {arn} can be used is not known: {reason}"));
+            }
+        }
+        notes
+    }
+
     /// Each is asked for once, also when many functions have it.
     async fn layer(&self, site: &Site, arn: &str) -> Layer {
         let mut known_layers = self.layers.lock().await;
@@ -211,14 +225,23 @@ impl<'a> Survey<'a> {
                 let url = found.content().and_then(|content| content.location());
                 Layer {
                     unzipped: self.sizes.of(arn, url).await,
-                    problem: None,
+                    ..Layer::default()
                 }
             }
-            // It may be usable without being readable: then Lambda says whether it fits.
-            Err(failure) => Layer {
-                unzipped: None,
-                problem: unusable(&site.place, arn, &failure),
-            },
+            Err(failure) => {
+                let problem = unusable(&site.place, arn, &failure);
+                let unread = problem.is_none().then(|| failure.reason());
+                let layer = Layer {
+                    unzipped: None,
+                    problem,
+                    unread,
+                };
+                // Another failure may be over by the time the next function has this layer.
+                if !matches!(failure.kind, Kind::NotFound | Kind::Denied | Kind::Invalid) {
+                    return layer;
+                }
+                layer
+            }
         };
         known_layers.insert(arn.to_owned(), layer.clone());
         layer

@@ -4,6 +4,7 @@
 //! [`Trap`], a note of the plan and a member of its JSON. Must not: refuse anything.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use backstop_config::{Fallback, Settings};
@@ -11,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::survey::Survey;
 use super::{Extras, Wish};
-use crate::aws::Kind;
+use crate::aws::{Failure, Kind};
 use crate::change::{Config, is_ours};
 use crate::fleet::Site;
 use crate::grants::{self, Decision, Permission};
-use crate::select::{self, Function, LATEST};
+use crate::select::{self, Function, LATEST, Whole};
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,13 @@ pub enum Trap {
     AliasesKeep {
         /// Their names.
         aliases: Vec<String>,
+    },
+    /// The alias that is to be moved will not be.
+    AliasStays {
+        /// Its name.
+        alias: String,
+        /// Why.
+        reason: String,
     },
     /// Whether there are such aliases is not known.
     AliasesUnread {
@@ -91,6 +99,7 @@ impl fmt::Display for Trap {
                     "traffic goes through {names}, which {keep} the version there is; --move-alias moves one"
                 )
             }
+            Self::AliasStays { reason, .. } => formatter.write_str(reason),
             Self::AliasesUnread { reason } => {
                 write!(
                     formatter,
@@ -181,40 +190,114 @@ async fn role(
     })
 }
 
-/// Aliases that go on with a published version when `$LATEST` is changed.
+/// Aliases that do not follow: those that go on with a published version that has not what `$LATEST` has, or is
+/// to have where it is changed; and the one that is to be moved, where it will not be.
 pub(super) async fn aliases(
     site: &Site,
     function: &Function,
     wish: &Wish,
+    is_changed: bool,
     survey: &Survey<'_>,
-) -> Option<Trap> {
+) -> Vec<Trap> {
     // An undoing puts back those that its run moved, and the others never had anything of it.
     if matches!(wish, Wish::Undo { .. }) || !survey.may_have_aliases(function) {
-        return None;
+        return Vec::new();
+    }
+    if let Some(reason) = survey.first_denial() {
+        return vec![Trap::AliasesUnread { reason }];
+    }
+    match found(site, function, wish, is_changed).await {
+        Ok(traps) => traps,
+        Err(failure) => {
+            let reason = failure.reason();
+            if failure.kind == Kind::Denied {
+                survey.deny(&reason);
+            }
+            vec![Trap::AliasesUnread { reason }]
+        }
+    }
+}
+
+async fn found(
+    site: &Site,
+    function: &Function,
+    wish: &Wish,
+    is_changed: bool,
+) -> Result<Vec<Trap>, Failure> {
+    let name = &function.name;
+    let aliases = select::aliases(site, name).await?;
+    let aliases = aliases
+        .into_iter()
+        .filter(|alias| alias.versions.iter().any(|it| it != LATEST));
+    let aliases: Vec<select::Alias> = aliases.collect();
+    if aliases.is_empty() {
+        return Ok(Vec::new());
     }
     let moved = wish.extras().move_alias;
-    let found = match survey.first_denial() {
-        Some(reason) => Err(reason),
-        None => match select::aliases(site, &function.name).await {
-            Ok(aliases) => Ok(aliases),
-            Err(failure) => {
-                let reason = failure.reason();
-                if failure.kind == Kind::Denied {
-                    survey.deny(&reason);
-                }
-                Err(reason)
+    let mut versions = Versions::of(site, name);
+    let (mut keep, mut traps) = (Vec::new(), Vec::new());
+    for alias in aliases {
+        // What `$LATEST` is to have no version has yet.
+        if !is_changed && versions.have_what_latest_has(&alias).await? {
+            continue;
+        }
+        if Some(&alias.name) != moved.as_ref() {
+            keep.push(alias.name);
+        } else if let Some(reason) = versions.why_it_stays(&alias).await? {
+            traps.push(Trap::AliasStays {
+                alias: alias.name,
+                reason,
+            });
+        }
+    }
+    traps.extend((!keep.is_empty()).then_some(Trap::AliasesKeep { aliases: keep }));
+    Ok(traps)
+}
+
+/// Versions of one function; each is read once, and only where it matters.
+struct Versions<'a> {
+    site: &'a Site,
+    name: &'a str,
+    known: BTreeMap<String, Whole>,
+}
+
+impl<'a> Versions<'a> {
+    fn of(site: &'a Site, name: &'a str) -> Self {
+        Self {
+            site,
+            name,
+            known: BTreeMap::new(),
+        }
+    }
+
+    async fn read(&mut self, version: &str) -> Result<&Whole, Failure> {
+        match self.known.entry(version.to_owned()) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                Ok(place.insert(Whole::of(self.site, self.name, version).await?))
             }
-        },
-    };
-    let aliases = match found {
-        Ok(aliases) => aliases,
-        Err(reason) => return Some(Trap::AliasesUnread { reason }),
-    };
-    let keeps = |alias: &&select::Alias| {
-        Some(&alias.name) != moved.as_ref() && alias.versions.iter().any(|it| it != LATEST)
-    };
-    let aliases: Vec<String> = (aliases.iter().filter(keeps))
-        .map(|alias| alias.name.clone())
-        .collect();
-    (!aliases.is_empty()).then_some(Trap::AliasesKeep { aliases })
+        }
+    }
+
+    async fn have_what_latest_has(&mut self, alias: &select::Alias) -> Result<bool, Failure> {
+        let latest = self.read(LATEST).await?.clone();
+        for version in &alias.versions {
+            if !self.read(version).await?.has_same_extension(&latest) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// As `apply` will find it.
+    async fn why_it_stays(&mut self, alias: &select::Alias) -> Result<Option<String>, Failure> {
+        if let Some(reason) = alias.divided() {
+            return Ok(Some(reason));
+        }
+        let latest = self.read(LATEST).await?.clone();
+        let (site, name) = (self.site, self.name);
+        let there = self.read(alias.version()).await?;
+        let differences = there.unreleased(site, name, &latest).await?;
+        Ok(alias.unreleased(&differences))
+    }
 }

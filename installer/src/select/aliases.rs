@@ -1,6 +1,8 @@
-//! A function's aliases, and the versions that they lead to.
+//! A function's aliases, the versions that they lead to, and why one would not be moved.
 
-use crate::aws::{Failure, Marker};
+use aws_sdk_lambda::types::AliasRoutingConfiguration;
+
+use crate::aws::{Failure, Kind, Marker};
 use crate::fleet::Site;
 
 /// A name, and the versions that it leads to.
@@ -8,8 +10,84 @@ use crate::fleet::Site;
 pub struct Alias {
     /// The name.
     pub name: String,
-    /// One, or two of which each gets its share.
+    /// The version, and after it the one that gets a share of the invocations.
     pub versions: Vec<String>,
+    /// Lambda's id of this state.
+    pub revision: Option<String>,
+}
+
+impl Alias {
+    fn new(
+        name: Option<&str>,
+        version: Option<&str>,
+        routing: Option<&AliasRoutingConfiguration>,
+        revision: Option<&str>,
+    ) -> Self {
+        let weights = routing.and_then(AliasRoutingConfiguration::additional_version_weights);
+        let others = weights.into_iter().flatten();
+        let mut others: Vec<String> = others.map(|(version, _)| version.clone()).collect();
+        others.sort_unstable();
+        let first = version.map(str::to_owned);
+        Self {
+            name: name.unwrap_or_default().to_owned(),
+            versions: first.into_iter().chain(others).collect(),
+            revision: revision.map(str::to_owned),
+        }
+    }
+
+    /// The version that gets all invocations, or all but a share.
+    pub fn version(&self) -> &str {
+        self.versions.first().map_or("", String::as_str)
+    }
+
+    /// Why it is not moved now: invocations are divided between two versions.
+    pub fn divided(&self) -> Option<String> {
+        (self.versions.len() > 1).then(|| {
+            format!(
+                "alias {} divides invocations between two versions: a deployment is under way, and it stays \
+                 as it is",
+                self.name
+            )
+        })
+    }
+
+    /// Why it is not moved: `$LATEST` differs in these from the version that it leads to.
+    pub fn unreleased(&self, differences: &[&str]) -> Option<String> {
+        (!differences.is_empty()).then(|| {
+            format!(
+                "alias {} stays at version {}: $LATEST differs from it in more than the extension ({}), and a \
+                 new version would release that",
+                self.name,
+                self.version(),
+                differences.join(", ")
+            )
+        })
+    }
+}
+
+/// One alias; none where the function has none of this name.
+pub async fn alias(site: &Site, function: &str, name: &str) -> Result<Option<Alias>, Failure> {
+    let lambda = &site.lambda;
+    let what = format!(
+        "reading alias {name} of function {function} in {}",
+        site.place
+    );
+    let answer = lambda
+        .read(&what, || {
+            let request = lambda.client().get_alias();
+            request.function_name(function).name(name).send()
+        })
+        .await;
+    match answer {
+        Ok(answer) => Ok(Some(Alias::new(
+            Some(name),
+            answer.function_version(),
+            answer.routing_config(),
+            answer.revision_id(),
+        ))),
+        Err(failure) if failure.kind == Kind::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// All aliases of a function.
@@ -24,18 +102,14 @@ pub async fn aliases(site: &Site, name: &str) -> Result<Vec<Alias>, Failure> {
                 request.set_marker(marker.current()).send()
             })
             .await?;
-        for alias in page.aliases() {
-            let weights = alias.routing_config();
-            let weights = weights.and_then(|it| it.additional_version_weights());
-            let others = weights.into_iter().flatten();
-            let mut others: Vec<String> = others.map(|(version, _)| version.clone()).collect();
-            others.sort_unstable();
-            let first = alias.function_version().map(str::to_owned);
-            found.push(Alias {
-                name: alias.name().unwrap_or_default().to_owned(),
-                versions: first.into_iter().chain(others).collect(),
-            });
-        }
+        found.extend(page.aliases().iter().map(|alias| {
+            Alias::new(
+                alias.name(),
+                alias.function_version(),
+                alias.routing_config(),
+                alias.revision_id(),
+            )
+        }));
         if !marker.advance(&what, page.next_marker())? {
             return Ok(found);
         }

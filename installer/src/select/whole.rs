@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_lambda::types::{EnvironmentResponse, FunctionConfiguration, Layer, SnapStartApplyOn};
+use aws_sdk_lambda::types::{
+    EnvironmentResponse, FunctionConfiguration, Layer, RuntimeVersionConfig, SnapStartApplyOn,
+    UpdateRuntimeOn,
+};
 
 use crate::aws::{Failure, Kind, Marker};
 use crate::change::{PREFIX, is_ours};
@@ -64,15 +67,56 @@ impl Whole {
         }
     }
 
-    /// In what two versions differ, but for the extension and its settings.
-    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
-        named(&self.compared(), &other.compared())
+    /// What another version would release beside the extension and its settings.
+    pub async fn unreleased(
+        &self,
+        site: &Site,
+        name: &str,
+        other: &Self,
+    ) -> Result<Vec<&'static str>, Failure> {
+        let mut differences = named(&self.compared(), &other.compared());
+        if self.runtime_version() != other.runtime_version() && other.is_pinned(site, name).await? {
+            differences.push("runtime version");
+        }
+        Ok(differences)
+    }
+
+    fn runtime_version(&self) -> Option<&str> {
+        let runtime = self.0.runtime_version_config();
+        runtime.and_then(RuntimeVersionConfig::runtime_version_arn)
+    }
+
+    /// Whether somebody chose its runtime version; otherwise Lambda moves it, also with each change of a
+    /// function.
+    async fn is_pinned(&self, site: &Site, name: &str) -> Result<bool, Failure> {
+        let lambda = &site.lambda;
+        let version = self.0.version().unwrap_or(LATEST);
+        let what = format!(
+            "reading how the runtime of function {name} is updated in {}",
+            site.place
+        );
+        let answer = lambda
+            .read(&what, || {
+                let request = lambda.client().get_runtime_management_config();
+                request.function_name(name).qualifier(version).send()
+            })
+            .await?;
+        Ok(answer.update_runtime_on() == Some(&UpdateRuntimeOn::Manual))
     }
 
     /// Whether both have the same layers of ours and the same settings. Variables that cannot be read may
-    /// be others.
+    /// be others; without a layer they are of no effect.
     pub fn has_same_extension(&self, other: &Self) -> bool {
+        if !self.has_layer() && !other.has_layer() {
+            return true;
+        }
         self.extension().is_some() && self.extension() == other.extension()
+    }
+
+    /// Whether it has a layer of ours.
+    pub fn has_layer(&self) -> bool {
+        let mut layers = self.0.layers().iter().filter_map(Layer::arn);
+        layers.any(is_ours)
     }
 
     fn extension(&self) -> Option<(Vec<&str>, BTreeMap<&str, &str>)> {
@@ -110,7 +154,7 @@ impl Whole {
         it.last_update_status_reason_code = None;
         // Said of a version when it was published; nothing runs by it.
         it.description = None;
-        // Lambda moves it, also with each change of a function.
+        // Judged apart: Lambda moves it.
         it.runtime_version_config = None;
         if let Some(snap_start) = &mut it.snap_start {
             snap_start.optimization_status = None;
@@ -119,6 +163,16 @@ impl Whole {
         it.snap_start = (it.snap_start)
             .filter(|it| it.apply_on.is_some() && it.apply_on != Some(SnapStartApplyOn::None));
         it.vpc_config = (it.vpc_config).filter(|vpc| !vpc.subnet_ids().is_empty());
+        it.dead_letter_config = (it.dead_letter_config)
+            .filter(|config| config.target_arn().is_some_and(|arn| !arn.is_empty()));
+        it.file_system_configs = it.file_system_configs.filter(|all| !all.is_empty());
+        it.kms_key_arn = it.kms_key_arn.filter(|arn| !arn.is_empty());
+        // Their order means nothing.
+        if let Some(vpc) = &mut it.vpc_config {
+            for ids in [&mut vpc.subnet_ids, &mut vpc.security_group_ids] {
+                ids.iter_mut().for_each(|ids| ids.sort_unstable());
+            }
+        }
         let layers = it.layers.take().unwrap_or_default();
         let layers = layers.into_iter().filter_map(|layer| layer.arn);
         let layers: Vec<Layer> = layers

@@ -11,6 +11,7 @@ mod machines;
 mod network;
 mod nowhere;
 mod profiles;
+mod publishing;
 mod races;
 mod select;
 mod shared;

@@ -300,10 +300,7 @@ async fn prune_keeps_what_an_undo_puts_back_and_an_undo_without_it_is_refused() 
     assert_eq!(version["arn"], first.as_str(), "{version}");
     assert_eq!(version["because"], "undo", "{version}");
     let run = upgraded.run();
-    assert_eq!(
-        version["reason"],
-        format!("`backstop undo {run}` would put it back")
-    );
+    assert_eq!(version["reason"], format!("`backstop undo {run}` needs it"));
     assert_eq!(stage.plane.count("DeleteLayerVersion"), 0);
 
     let forced = stage
@@ -321,4 +318,40 @@ async fn prune_keeps_what_an_undo_puts_back_and_an_undo_without_it_is_refused() 
         undone.snapshot()
     );
     assert_eq!(stage.everything(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prune_keeps_what_an_unfinished_run_still_has_to_attach() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 2, &FunctionSpec::default());
+    stage.plane.deny("UpdateFunctionConfiguration");
+    let stopped = stage.attach(&["orders-*"]).await;
+    assert_eq!(stopped.code, Some(3), "{}", stopped.snapshot());
+    let newer = "backstop-extension-x86_64-0-2-0";
+    stage.publish(&here(), newer, "second").await;
+    let prune = ["layer", "prune", "--keep", "1", "--yes", "--output", "json"];
+    let kept = stage.run(&prune).await;
+    assert_eq!(kept.code, Some(0), "{}", kept.snapshot());
+    let version = &kept.json()["versions"][1];
+    let reason = format!("`backstop resume {}` needs it", stopped.run());
+    assert_eq!(version["reason"], reason, "{version}");
+    assert_eq!(stage.plane.count("DeleteLayerVersion"), 0);
+}
+
+/// Lambda asks whoever changes a list for the right to read each layer of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_that_may_not_be_read_is_noted() {
+    let stage = Stage::set().await;
+    let theirs = stage.publish(&here(), "theirs", "theirs").await;
+    let spec = FunctionSpec {
+        layers: vec![theirs.clone()],
+        ..FunctionSpec::default()
+    };
+    stage.add(&here(), "orders", 1, &spec);
+    stage.attach(&["orders-*"]).await;
+    stage.plane.deny("GetLayerVersion");
+    let detach = ["detach", "orders-*", "--dry-run"];
+    let planned = stage.run(&detach).await;
+    let note = format!("! whether {theirs} can be used is not known: AccessDenied");
+    assert!(planned.stdout.contains(&note), "{}", planned.snapshot());
 }

@@ -27,7 +27,7 @@ impl State {
     ) -> Result<Response<Bytes>, Refusal> {
         let place = &caller.place;
         if self.denied.contains(operation.name()) {
-            return Err(Refusal::denied(operation.name(), subject));
+            return Err(Refusal::not_permitted(operation.name(), subject));
         }
         if self.down.contains(&place.region) && !caller.service.is_global() {
             return Err(Refusal::for_status(StatusCode::SERVICE_UNAVAILABLE));
@@ -109,6 +109,7 @@ impl State {
                 functions.list_aliases(place, subject, &page, version.as_deref())?
             }
             Op::ListProvisionedConcurrencyConfigs => functions.list_provisioned(place, subject)?,
+            Op::GetRuntimeManagementConfig => functions.runtime_management(place, subject)?,
             Op::GetAlias(alias) => functions.alias(place, subject, alias)?,
             Op::UpdateAlias(alias) => functions.update_alias(place, subject, alias, &body())?,
             Op::GetPolicy => {

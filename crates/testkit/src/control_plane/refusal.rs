@@ -50,9 +50,19 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", message)
     }
 
-    pub(super) fn denied(operation: &str, resource: &str) -> Self {
+    /// The caller's own policies do not allow it.
+    pub(super) fn not_permitted(operation: &str, resource: &str) -> Self {
+        Self::unauthorized(operation, resource, "identity-based")
+    }
+
+    /// The owner has not shared it with the caller.
+    pub(super) fn not_shared(operation: &str, resource: &str) -> Self {
+        Self::unauthorized(operation, resource, "resource-based")
+    }
+
+    fn unauthorized(operation: &str, resource: &str, policy: &str) -> Self {
         let message = format!(
-            "User is not authorized to perform: lambda:{operation} on resource: {resource} because no resource-based policy allows the lambda:{operation} action"
+            "User is not authorized to perform: lambda:{operation} on resource: {resource} because no {policy} policy allows the lambda:{operation} action"
         );
         Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
     }

@@ -21,6 +21,7 @@ pub(super) enum Operation {
     ListVersionsByFunction,
     ListAliases,
     ListProvisionedConcurrencyConfigs,
+    GetRuntimeManagementConfig,
     GetAlias(String),
     UpdateAlias(String),
     GetPolicy,
@@ -55,6 +56,7 @@ impl Operation {
             Self::ListVersionsByFunction => "ListVersionsByFunction",
             Self::ListAliases => "ListAliases",
             Self::ListProvisionedConcurrencyConfigs => "ListProvisionedConcurrencyConfigs",
+            Self::GetRuntimeManagementConfig => "GetRuntimeManagementConfig",
             Self::GetAlias(_) => "GetAlias",
             Self::UpdateAlias(_) => "UpdateAlias",
             Self::GetPolicy => "GetPolicy",
@@ -155,6 +157,9 @@ fn lambda(request: &Request<Bytes>) -> Option<(Operation, String)> {
         }
         ("GET", ["2019-09-30", "functions", name, "provisioned-concurrency"]) => {
             (Op::ListProvisionedConcurrencyConfigs, *name)
+        }
+        ("GET", ["2021-07-20", "functions", name, "runtime-management-config"]) => {
+            (Op::GetRuntimeManagementConfig, *name)
         }
         ("GET", ["2020-06-30", "functions", name, "code-signing-config"]) => {
             (Op::GetFunctionCodeSigningConfig, *name)

@@ -75,6 +75,8 @@ pub struct FunctionSpec {
     pub reserved_concurrency: Option<u32>,
     /// Whether published versions start from a snapshot.
     pub snap_start: bool,
+    /// When its runtime is updated: `Auto`, where nothing is said.
+    pub update_runtime_on: String,
     /// Versions and aliases for which environments are kept ready.
     pub provisioned: Vec<String>,
     /// Members of its configuration as Lambda shows them, in place of what would be shown.

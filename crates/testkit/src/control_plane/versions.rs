@@ -231,6 +231,18 @@ impl Functions {
         Ok(json!({ "ProvisionedConcurrencyConfigs": configs.collect::<Vec<_>>() }))
     }
 
+    /// The same for every version: none of ours is changed by itself.
+    pub(super) fn runtime_management(
+        &mut self,
+        place: &Place,
+        name: &str,
+    ) -> Result<Value, Refusal> {
+        let function = self.function(place, name)?.0;
+        let mode = &function.spec.update_runtime_on;
+        let mode = if mode.is_empty() { "Auto" } else { mode };
+        Ok(json!({ "FunctionArn": function.arn, "UpdateRuntimeOn": mode }))
+    }
+
     pub(super) fn alias(
         &mut self,
         place: &Place,

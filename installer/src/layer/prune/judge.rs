@@ -23,7 +23,7 @@ pub enum Why {
     Used(String),
     /// The manifest or `backstop.toml` names it.
     Named,
-    /// This command would put it back on a function.
+    /// This command would put it on a function.
     Undo(String),
     /// These may use it, and their functions were not looked at.
     Shared(Vec<Principal>),
@@ -64,8 +64,8 @@ pub struct Return {
     /// The function's unqualified ARN.
     pub function: String,
     /// The versions of ours that the run left there: with others, or with none where it left one, undo puts
-    /// nothing back.
-    pub left: Vec<String>,
+    /// nothing back. None where the command does whatever is there.
+    pub left: Option<Vec<String>>,
     /// The command that does.
     pub command: String,
 }
@@ -98,9 +98,12 @@ impl Seen {
     /// What undoing runs would put back as the functions are now, by layer version. A function that was not
     /// looked at may be as its run left it.
     pub(super) fn undone(&self, returns: &[Return]) -> BTreeMap<String, String> {
-        let would = |it: &&Return| match self.live.get(&it.function) {
-            Some(live) => it.left.iter().collect::<BTreeSet<_>>() == live.iter().collect(),
-            None => it.left.is_empty() || !self.is_whole(&it.function),
+        let would = |it: &&Return| {
+            let Some(left) = &it.left else { return true };
+            match self.live.get(&it.function) {
+                Some(live) => left.iter().collect::<BTreeSet<_>>() == live.iter().collect(),
+                None => left.is_empty() || !self.is_whole(&it.function),
+            }
         };
         let returns = returns.iter().filter(would);
         returns
@@ -276,7 +279,7 @@ mod tests {
             let returned = Return {
                 layer: older.clone(),
                 function: function.to_owned(),
-                left: left.iter().map(|it| (*it).clone()).collect(),
+                left: Some(left.iter().map(|it| (*it).clone()).collect()),
                 command: "undo RUN".to_owned(),
             };
             !seen.undone(&[returned]).is_empty()

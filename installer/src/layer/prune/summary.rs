@@ -66,9 +66,7 @@ impl PrunedVersion {
             Fate::Kept(Why::Young) => ("kept", "too young".to_owned()),
             Fate::Kept(Why::Used(function)) => ("kept", format!("used by {function}")),
             Fate::Kept(Why::Named) => ("kept", "named by the manifest".to_owned()),
-            Fate::Kept(Why::Undo(command)) => {
-                ("kept", format!("`backstop {command}` would put it back"))
-            }
+            Fate::Kept(Why::Undo(command)) => ("kept", format!("`backstop {command}` needs it")),
             Fate::Kept(Why::Shared(with)) => {
                 let with: Vec<String> = with.iter().map(ToString::to_string).collect();
                 ("kept", format!("shared with {}", with.join(", ")))
@@ -249,7 +247,7 @@ impl Report for PruneSummary {
             .iter()
             .any(|it| matches!(it.fate, Fate::Kept(Why::Undo(_))))
         {
-            text += "--include-undoable deletes what undo and detach would put back, too\n";
+            text += "--include-undoable deletes what undo, detach and resume need, too\n";
         }
         text + &style.verdict(self.is_complete(), &self.verdict()) + "\n"
     }

@@ -1,10 +1,11 @@
-//! What undoing the known runs would put back on functions.
+//! What undoing the known runs would put back on functions, and what going on with them would put there.
 
 use super::Return;
 use crate::change::{Change, is_ours};
-use crate::journal::{History, Run, Step};
+use crate::journal::{History, Run, Step, unfinished};
 
-/// Of every run by itself, which `undo` takes back, and of all together, which `detach` does.
+/// Of each run, which `undo` takes back or `resume` goes on with, and of all together, which `detach` takes
+/// back.
 pub fn returns(runs: &[Run]) -> Vec<Return> {
     let mut returns = Vec::new();
     for run in runs {
@@ -13,6 +14,20 @@ pub fn returns(runs: &[Run]) -> Vec<Return> {
             if let Some(Step::Function { arn, change }) = &state.step {
                 returns.extend(of(arn, change, &command));
             }
+        }
+    }
+    for run in unfinished(runs) {
+        for planned in run.left() {
+            let after = planned
+                .change
+                .iter()
+                .flat_map(|change| &change.after.layers);
+            returns.extend(after.filter(|arn| is_ours(arn)).map(|layer| Return {
+                layer: layer.clone(),
+                function: planned.arn.clone(),
+                left: None,
+                command: format!("resume {}", run.header.run),
+            }));
         }
     }
     let together = History::of_all(runs).changes;
@@ -31,7 +46,7 @@ fn of(function: &str, change: &Change, command: &str) -> Vec<Return> {
     back.map(|layer| Return {
         layer: layer.clone(),
         function: function.to_owned(),
-        left: left.clone(),
+        left: Some(left.clone()),
         command: command.to_owned(),
     })
     .collect()
