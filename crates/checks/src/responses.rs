@@ -19,11 +19,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use backstop_config::{
-    AwsSettings, Compression, Format, Primary, Proxies, S3Archive, S3Endpoint, Secret,
+    AwsSettings, Compression, Format, FormatOptions, Primary, Proxies, S3Archive, S3Endpoint,
+    Secret,
 };
 use backstop_delivery::{
-    Answer, Batch, Chain, ChainParts, DropReason, Jitter, LinkSettings, Notice, Observer, Part,
-    PartAnswer, Phase, Role, SharedLedger, Sink, SinkFuture, SinkName, SystemClock, Verdict,
+    Answer, Batch, Chain, ChainParts, DropReason, Encoded, Jitter, LinkSettings, Notice, Observer,
+    Part, PartAnswer, Phase, Role, SharedLedger, Sink, SinkFuture, SinkName, SystemClock, Verdict,
     Window, WindowControl,
 };
 use backstop_sinks::{FirehoseSink, HttpsSink, S3Sink, SharedHttp};
@@ -272,6 +273,7 @@ fn sinks(http: &SharedHttp, address: SocketAddr) -> [Arc<dyn Sink>; 3] {
     let primary = Primary {
         url: format!("{endpoint}/v1"),
         format: Format::Ndjson,
+        options: FormatOptions::default(),
         compression: Compression::None,
         headers: Vec::new(),
         token: Some(Secret::new("t")),
@@ -370,16 +372,17 @@ impl Sink for Judged {
         self.sink.name()
     }
 
-    fn encode(&self, batch: &Batch) -> Vec<Part> {
+    fn encode(&self, batch: &Batch) -> Encoded {
         if self.name() != SinkName::Firehose {
             return self.sink.encode(batch);
         }
-        (0..batch.len())
+        let parts = (0..batch.len())
             .map(|index| Part {
                 body: Bytes::from_static(b"{}\n"),
                 records: index..index + 1,
             })
-            .collect()
+            .collect();
+        Encoded::whole(batch, parts)
     }
 
     fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {

@@ -31,8 +31,11 @@ const REFUSED: &[&str] = &[
     "upgrade",
 ];
 
-/// `name=value,name=value` as headers, in their order.
-pub(crate) fn headers(text: &str, has_token: bool) -> Result<Vec<(String, Secret)>, Invalid> {
+/// `name=value,name=value` as headers, in their order; `of_token` is the header that the token is sent in.
+pub(crate) fn headers(
+    text: &str,
+    of_token: Option<&str>,
+) -> Result<Vec<(String, Secret)>, Invalid> {
     let mut headers: Vec<(String, Secret)> = Vec::new();
     for (index, entry) in entries(text).enumerate() {
         let position = index + 1;
@@ -53,7 +56,7 @@ pub(crate) fn headers(text: &str, has_token: bool) -> Result<Vec<(String, Secret
                 "sets {name}, which cannot be set here: remove it"
             )));
         }
-        if has_token && lower == "authorization" {
+        if of_token == Some(lower.as_str()) {
             return Err(Invalid(format!(
                 "sets {name}, and so does BACKSTOP_PRIMARY_TOKEN: keep one of the two"
             )));
@@ -118,14 +121,14 @@ fn has_another_header(value: &str) -> bool {
     parts.any(|(at, separator)| begins_header(separator, &value[at + 1..]))
 }
 
-/// A bare bearer token.
+/// A bare token.
 pub(crate) fn token(text: &str) -> Result<Secret, Invalid> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(Secret::new(text));
     }
     Err(Invalid(
         "holds a space, a line break or a character that is not ASCII: give the bare token, \
-         \"Bearer\" is added to it"
+         without a word such as \"Bearer\" before it"
             .to_owned(),
     ))
 }

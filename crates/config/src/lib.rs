@@ -3,6 +3,7 @@
 //! The modules in the order of the flow:
 //! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
 //! - [`raw`]: what was said: names and text, from the process environment or from a map.
+//! - `format`: the formats of the primary, their addresses and options.
 //! - `parse`, `url`, `headers`, `tags`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
 //! - [`docs`]: `docs/configuration.md`, generated.
@@ -17,6 +18,7 @@ mod aws;
 pub mod docs;
 mod endpoint;
 mod error;
+mod format;
 mod headers;
 mod parse;
 mod proxy;
@@ -33,14 +35,15 @@ mod variable;
 pub use arn::is_account;
 pub use endpoint::S3Endpoint;
 pub use error::ConfigError;
+pub use format::{Format, FormatOptions};
 pub use proxy::{Proxies, Proxy};
 pub use raw::{ProcessEnvironment, Strings};
 pub use register::{REGISTER, STANDARD};
 pub use secret::Secret;
 pub use settings::{
     AwsSettings, CaFile, Compression, ContainerCredentials, Fallback, FlushSettings, FlushStrategy,
-    Format, FunctionSettings, InitializationType, LogLevel, Primary, S3Archive, Settings,
-    SpoolSettings, TelemetryType,
+    FunctionSettings, InitializationType, LogLevel, Primary, S3Archive, Settings, SpoolSettings,
+    TelemetryType,
 };
 pub use tags::RESERVED_TAGS;
 pub use variable::{Initial, Kind, StandardVariable, Variable};

@@ -14,18 +14,32 @@ pub(crate) const PRIMARY_URL: Variable = Variable::new(
     "BACKSTOP_PRIMARY_URL",
     Kind::Url,
     Initial::Unset,
-    "Where records go first: the full address that a batch is posted to. https; plain http for \
-     loopback hosts only, unless `BACKSTOP_ALLOW_PLAINTEXT=true`. Without it every record goes to \
-     the fallbacks.",
+    "Where records go first. https; plain http for \
+     loopback hosts only, unless `BACKSTOP_ALLOW_PLAINTEXT=true`. For `ndjson` and `json` it is the \
+     full address. For the other formats it is a base to which the format's own path is appended, \
+     unless it ends in it; for `datadog` and `newrelic` a site (`datadoghq.eu`) or a region (`eu`) will \
+     do. Without it every record goes to the fallbacks.",
 );
 pub(crate) const PRIMARY_FORMAT: Variable = Variable::new(
     "BACKSTOP_PRIMARY_FORMAT",
     Kind::OneOf {
-        values: &["ndjson", "json"],
-        later: &["otlp", "elastic", "loki", "splunk", "datadog", "newrelic"],
+        values: &[
+            "ndjson", "json", "otlp", "elastic", "loki", "splunk", "datadog", "newrelic",
+        ],
+        later: &[],
     },
     Initial::Value("ndjson"),
-    "The form of a batch: one JSON object a line, or one JSON array.",
+    "The form of a batch: one JSON object a line, one JSON array, or what a backend takes. \
+     docs/backends.md has each of them.",
+);
+pub(crate) const PRIMARY_OPTIONS: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_OPTIONS",
+    Kind::Pairs,
+    Initial::Unset,
+    "What the format lets you choose. `otlp`: `encoding` (`protobuf`, `json`). `loki`: `encoding`, `labels` \
+     (resource attributes that become labels, separated by `+`), `max_age_hours`. `elastic`: `index` (a \
+     data stream or an index), `ids` (`false`: documents without `_id`). `splunk`: `index`, `source`, \
+     `sourcetype`. `datadog`, `newrelic`: `max_age_hours` (records that are older are dead letters).",
 );
 pub(crate) const PRIMARY_HEADERS: Variable = Variable::new(
     "BACKSTOP_PRIMARY_HEADERS",
@@ -39,7 +53,8 @@ pub(crate) const PRIMARY_TOKEN: Variable = Variable::new(
     "BACKSTOP_PRIMARY_TOKEN",
     Kind::Text,
     Initial::Unset,
-    "Sent to the primary as `Authorization: Bearer …`; give the bare token.",
+    "The token of the primary, bare: the format says in which header it is sent. `otlp`, `elastic` and \
+     `loki` take `USER:PASSWORD` as well, for basic authentication.",
 )
 .secret();
 pub(crate) const PRIMARY_COMPRESSION: Variable = Variable::new(
@@ -196,6 +211,7 @@ pub(crate) const ALLOW_PLAINTEXT: Variable = Variable::new(
 pub static REGISTER: &[Variable] = &[
     PRIMARY_URL,
     PRIMARY_FORMAT,
+    PRIMARY_OPTIONS,
     PRIMARY_HEADERS,
     PRIMARY_TOKEN,
     PRIMARY_COMPRESSION,

@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::format::{Format, FormatOptions};
 use crate::proxy::Proxies;
 use crate::secret::Secret;
 use crate::url;
@@ -70,11 +71,13 @@ pub struct Primary {
     pub url: String,
     /// The form of a batch.
     pub format: Format,
+    /// What the format lets the user choose.
+    pub options: FormatOptions,
     /// How the body is compressed.
     pub compression: Compression,
     /// Further headers of each request; names are valid and never one that we set ourselves.
     pub headers: Vec<(String, Secret)>,
-    /// The bearer token.
+    /// The token, which the format has a header for: see [`Format::authorization`].
     pub token: Option<Secret>,
     /// The longest that one request may take.
     pub timeout: Duration,
@@ -93,6 +96,7 @@ impl fmt::Debug for Primary {
             .debug_struct("Primary")
             .field("url", &self.shown_url())
             .field("format", &self.format)
+            .field("options", &self.options)
             .field("compression", &self.compression)
             .field("headers", &self.headers)
             .field("token", &self.token)
@@ -123,27 +127,6 @@ impl Fallback {
         match self {
             Self::Firehose { .. } => "firehose",
             Self::S3(_) => "s3",
-        }
-    }
-}
-
-/// The form of a batch at the primary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// One JSON object a line.
-    Ndjson,
-    /// One JSON array.
-    Json,
-}
-
-impl Format {
-    pub(crate) const ALL: &[Self] = &[Self::Ndjson, Self::Json];
-
-    /// The value of the variable.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ndjson => "ndjson",
-            Self::Json => "json",
         }
     }
 }

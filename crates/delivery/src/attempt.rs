@@ -11,7 +11,7 @@ use crate::batch::Batch;
 use crate::breaker::Permit;
 use crate::chain::Chain;
 use crate::link::{LEAST_BUDGET, Link};
-use crate::outcome::{Answer, Cause, Failure, PartAnswer, Verdict};
+use crate::outcome::{Answer, Cause, Failure, PartAnswer, Sent, Verdict};
 use crate::sink::{Notice, Part, Role, SinkFuture};
 use crate::window::{Limit, Phase, WindowView};
 
@@ -32,6 +32,13 @@ pub(crate) enum Outcome {
     TooLarge(Cause),
     /// The sink will never take one of these records, or more.
     Rejected(Cause),
+    /// The sink took them but for some, and nobody knows which.
+    Condemned {
+        /// So many.
+        refused: usize,
+        /// What it said.
+        cause: Cause,
+    },
     /// The window moved before the sink had the time it usually takes: nobody's failure.
     CutShort,
 }
@@ -71,7 +78,10 @@ pub(crate) async fn attempts(
         let limit = limit(link, terms, window.current().epoch);
         let answer = send_once(link, batch, &parts, window, limit)
             .await
-            .proven(parts.len());
+            .proven(Sent {
+                parts: parts.len(),
+                records: batch.len(),
+            });
         let verdict = answer.verdict(link.role);
         let cause = answer.cause();
         let took = started.elapsed();
@@ -102,18 +112,22 @@ pub(crate) async fn attempts(
                 sink_failed(chain, link, (cause, took), true, None);
                 return Outcome::Diverted(cause);
             }
+            Verdict::Divert => {
+                sink_failed(chain, link, (cause, took), false, None);
+                return Outcome::Diverted(cause);
+            }
+            Verdict::Condemn => {
+                link.state().observe(took);
+                sink_is_well(chain, link);
+                let refused = match answer {
+                    Answer::Unnamed { refused, .. } => refused,
+                    _ => batch.len(),
+                };
+                return Outcome::Condemned { refused, cause };
+            }
             Verdict::Retry { after } => after,
             Verdict::Parts => {
-                let named = part_ways(chain, link, batch, &mut parts, &answer);
-                refused.extend(named.map(|batch| {
-                    (
-                        batch,
-                        Cause {
-                            reason: "rejected",
-                            ..cause
-                        },
-                    )
-                }));
+                refused.extend(part_ways(chain, link, batch, &mut parts, &answer));
                 if batch.is_empty() {
                     link.state().observe(took);
                     sink_is_well(chain, link);
@@ -145,7 +159,11 @@ pub(crate) async fn attempts(
                 // often than time-outs, nothing else would ever tell that it hangs.
                 failure.used_its_budget() || failure == Failure::Thawed
             }
-            Answer::Status { .. } | Answer::Parts { .. } => false,
+            Answer::Status { .. }
+            | Answer::Parts { .. }
+            | Answer::Records { .. }
+            | Answer::Unnamed { .. }
+            | Answer::Judged { .. } => false,
         };
         failures += 1;
         let opened = sink_failed(chain, link, (cause, took), at_once, retry_after);
@@ -291,36 +309,59 @@ fn sink_failed(
     opened
 }
 
-/// Counts the parts that the sink took as delivered, hands back those that it refused, and shrinks the batch to
-/// the others, which are ambiguous where the sink said nothing of them.
+/// Counts what the sink took as delivered, hands back what it refused, and shrinks the batch and its parts to
+/// the rest, which is ambiguous where the sink said nothing of it.
 fn part_ways(
     chain: &Chain,
     link: &Link,
     batch: &mut Batch,
     parts: &mut Vec<Part>,
     answer: &Answer,
-) -> Option<Batch> {
-    let Answer::Parts { parts: answers, .. } = answer else {
-        return None;
+) -> Option<(Batch, Cause)> {
+    let named = Cause {
+        reason: "rejected",
+        ..answer.cause()
     };
+    // What the last sink in the chain refuses has nowhere else to go: it waits.
+    let fate = |answer: &PartAnswer| match (*answer, link.role) {
+        (PartAnswer::Refused, Role::Fallback) => PartAnswer::Retry,
+        (answer, _) => answer,
+    };
+    let waits = |fate: &PartAnswer| matches!(fate, PartAnswer::Retry | PartAnswer::Unheard);
     let mut fates = vec![PartAnswer::Unheard; batch.len()];
-    let mut waiting: Vec<Part> = Vec::new();
-    for (part, answer) in parts.drain(..).zip(answers) {
-        // What the last sink in the chain refuses has nowhere else to go: it waits.
-        let fate = match (*answer, link.role) {
-            (PartAnswer::Refused, Role::Fallback) => PartAnswer::Retry,
-            (answer, _) => answer,
-        };
-        fates[part.records.clone()].fill(fate);
-        if matches!(fate, PartAnswer::Retry | PartAnswer::Unheard) {
-            let start = waiting.last().map_or(0, |last| last.records.end);
-            waiting.push(Part {
-                records: start..start + part.records.len(),
-                ..part
-            });
+    let cause = match answer {
+        Answer::Parts { parts: answers, .. } => {
+            let mut waiting: Vec<Part> = Vec::new();
+            for (part, answer) in parts.drain(..).zip(answers) {
+                let fate = fate(answer);
+                fates[part.records.clone()].fill(fate);
+                if waits(&fate) {
+                    let start = waiting.last().map_or(0, |last| last.records.end);
+                    waiting.push(Part {
+                        records: start..start + part.records.len(),
+                        ..part
+                    });
+                }
+            }
+            *parts = waiting;
+            named
         }
-    }
-    *parts = waiting;
+        Answer::Records {
+            records, refused, ..
+        } => {
+            fates = records.iter().map(fate).collect();
+            Cause {
+                reason: "rejected",
+                ..refused.unwrap_or(named)
+            }
+        }
+        Answer::Status { .. }
+        | Answer::Unnamed { .. }
+        | Answer::Judged { .. }
+        | Answer::None(_) => {
+            return None;
+        }
+    };
     let count = |fate| fates.iter().filter(|it| **it == fate).count();
     chain.count_delivered(link, batch, count(PartAnswer::Taken));
     if count(PartAnswer::Unheard) > 0 {
@@ -329,5 +370,9 @@ fn part_ways(
     let refused = batch.take_out(&fates, &PartAnswer::Refused);
     fates.retain(|fate| *fate != PartAnswer::Refused);
     batch.take_out(&fates, &PartAnswer::Taken);
-    refused
+    if matches!(answer, Answer::Records { .. }) && !batch.is_empty() {
+        // Nothing was unfit, and all of it fitted, a moment ago.
+        *parts = link.sink.encode(batch).parts;
+    }
+    refused.map(|refused| (refused, cause))
 }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::ledger::{DropReason, SharedLedger};
 use crate::link::{Link, LinkSettings};
 use crate::outcome::{Cause, DeadLetter};
-use crate::sink::{Observer, Role, SinkName};
+use crate::sink::{Observer, Role, SinkName, Unfit};
 use crate::window::{Phase, WindowView};
 
 /// Batches under way at once. Enough to hide a round trip, few enough to bound memory.
@@ -73,6 +73,46 @@ pub(crate) struct Refusal {
     pub(crate) sink: SinkName,
     pub(crate) role: Role,
     pub(crate) cause: Cause,
+}
+
+/// What leaves a piece while it is offered, and goes its own way.
+#[derive(Debug, Default)]
+pub(crate) struct Aside {
+    /// What no retry at the primary can save, and why.
+    pub(crate) dead: Vec<(Batch, Refusal, DeadLetter)>,
+    /// What one request has no room for.
+    pub(crate) later: Option<Batch>,
+}
+
+impl Aside {
+    /// A piece may be cut for several sinks: what is cut off first comes last.
+    fn put_by(&mut self, mut tail: Batch) {
+        if let Some(later) = self.later.take() {
+            tail.absorb(later);
+        }
+        self.later = Some(tail);
+    }
+}
+
+/// Takes out of a batch what a sink would never take, by what is wrong with it.
+fn take_unfit(batch: &mut Batch, unfit: &[(usize, Unfit)]) -> Vec<(Batch, DeadLetter, Cause)> {
+    let mut fates = vec![None; batch.len()];
+    for (index, kind) in unfit {
+        if let Some(fate) = fates.get_mut(*index) {
+            *fate = Some(*kind);
+        }
+    }
+    let mut taken = Vec::new();
+    for (unfit, kind, cause) in [
+        (Unfit::TooLarge, DeadLetter::TooLarge, Cause::TOO_LARGE),
+        (Unfit::TooOld, DeadLetter::TooOld, Cause::TOO_OLD),
+    ] {
+        if let Some(out) = batch.take_out(&fates, &Some(unfit)) {
+            fates.retain(|fate| *fate != Some(unfit));
+            taken.push((out, kind, cause));
+        }
+    }
+    taken
 }
 
 /// On what terms a piece is offered.
@@ -156,7 +196,7 @@ impl Chain {
         mut batch: Batch,
         window: &mut WindowView,
         offer: Offer,
-        refused: &mut Vec<(Batch, Refusal)>,
+        aside: &mut Aside,
     ) -> Step {
         let began_in = window.current().phase;
         let mut unasked = self.order(began_in);
@@ -179,7 +219,9 @@ impl Chain {
                 return Step::Cut(batch, tail);
             }
             let rounds = match phase {
-                Phase::Shutdown if offer.has_dead => offer.rounds.saturating_mul(2),
+                Phase::Shutdown if offer.has_dead || !aside.dead.is_empty() => {
+                    offer.rounds.saturating_mul(2)
+                }
                 Phase::Shutdown | Phase::Handler | Phase::PostRuntime => offer.rounds,
             };
             let is_closed = |link: &Link| link.state().breaker.state(now) == BreakerState::Closed;
@@ -224,20 +266,31 @@ impl Chain {
                 }
                 continue;
             };
-            let parts = link.sink.encode(&batch);
+            let encoded = link.sink.encode(&batch);
             drop(turn);
-            let terms = self.terms(permit, phase, reserve, rounds);
             let refusal = |cause| Refusal {
                 sink: link.sink.name(),
                 role: link.role,
                 cause,
             };
+            if encoded.covers < batch.len() {
+                aside.put_by(batch.split_off(encoded.covers.max(1)));
+            }
+            for (unfit, kind, cause) in take_unfit(&mut batch, &encoded.unfit) {
+                aside.dead.push((unfit, refusal(cause), kind));
+            }
+            if batch.is_empty() {
+                link.state().breaker.forget_probe();
+                return Step::Settled;
+            }
+            let terms = self.terms(permit, phase, reserve, rounds);
             let mut alone = Vec::new();
+            let parts = encoded.parts;
             let outcome = attempts(self, link, &mut batch, parts, window, terms, &mut alone).await;
-            refused.extend(
+            aside.dead.extend(
                 alone
                     .into_iter()
-                    .map(|(batch, cause)| (batch, refusal(cause))),
+                    .map(|(batch, cause)| (batch, refusal(cause), DeadLetter::Rejected)),
             );
             match outcome {
                 Outcome::Delivered => {
@@ -251,6 +304,20 @@ impl Chain {
                     if link.role == Role::Primary {
                         batch.divert(link.sink.name(), cause);
                     }
+                }
+                Outcome::Condemned { refused, cause } => {
+                    batch.mark_ambiguous();
+                    if self.has_fallback() {
+                        let dead = (batch, refusal(cause), DeadLetter::Rejected);
+                        aside.dead.push(dead);
+                    } else {
+                        // Nobody can keep them: what the sink took is delivered, whichever they are.
+                        let refused = refused.min(batch.len());
+                        self.count_delivered(link, &batch, batch.len() - refused);
+                        let mut ledger = self.ledger.lock();
+                        ledger.drop_records(DropReason::Rejected, refused as u64);
+                    }
+                    return Step::Taken;
                 }
                 Outcome::CutShort => return Step::Left(batch),
                 // What one fallback does not take alone, the next one may.
@@ -308,6 +375,7 @@ impl Chain {
                 let reason = match kind {
                     DeadLetter::Rejected => DropReason::Rejected,
                     DeadLetter::TooLarge => DropReason::TooLarge,
+                    DeadLetter::TooOld => DropReason::TooOld,
                 };
                 self.ledger.lock().drop_records(reason, batch.len() as u64);
                 Step::Settled

@@ -1,7 +1,7 @@
 //! Which records of a body does a sink refuse? Halving finds out, within a bound.
 //!
 //! A pure state machine over anything that can be cut in two: the chain isolates in batches, `backstop
-//! replay` in slices. It says what to ask next; asking is the caller's.
+//! replay` in lists. It says what to ask next; asking is the caller's.
 //!
 //! - A refused body is halved and its first half asked. Where the sink takes that half, the other one
 //!   is known to be refused, and is halved unasked.
@@ -45,13 +45,14 @@ impl Divisible for Batch {
     }
 }
 
-impl<T> Divisible for &[T] {
+impl<T> Divisible for Vec<T> {
     fn count(&self) -> usize {
         self.len()
     }
 
-    fn cut(self, at: usize) -> (Self, Self) {
-        self.split_at(at)
+    fn cut(mut self, at: usize) -> (Self, Self) {
+        let tail = self.split_off(at);
+        (self, tail)
     }
 }
 

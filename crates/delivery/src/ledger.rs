@@ -30,10 +30,12 @@ pub enum DropReason {
     NotAsked,
     /// The process was killed; a later run of the environment found neither them nor their delivery.
     Killed,
+    /// Older than the primary takes, and no fallback to archive them in.
+    TooOld,
 }
 
 impl DropReason {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::BufferFull,
         Self::Rejected,
         Self::TooLarge,
@@ -41,6 +43,7 @@ impl DropReason {
         Self::OwnLog,
         Self::NotAsked,
         Self::Killed,
+        Self::TooOld,
     ];
 
     /// The name as written.
@@ -53,6 +56,7 @@ impl DropReason {
             Self::OwnLog => "own_log",
             Self::NotAsked => "not_asked",
             Self::Killed => "killed",
+            Self::TooOld => "too_old",
         }
     }
 

@@ -41,5 +41,5 @@ pub use ledger::{DropReason, Ledger, SharedLedger};
 pub use link::LinkSettings;
 pub use outcome::{Answer, Cause, Failure, PartAnswer, Verdict};
 pub use record::{EnvironmentId, Record, RecordId};
-pub use sink::{Notice, Observer, Part, Role, Sink, SinkFuture, SinkName};
+pub use sink::{Encoded, Notice, Observer, Part, Role, Sink, SinkFuture, SinkName, Unfit};
 pub use window::{Phase, Window, WindowControl, WindowView};

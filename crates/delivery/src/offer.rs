@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::batch::Batch;
-use crate::chain::{Chain, Offer, Refusal, Step};
+use crate::chain::{Aside, Chain, Offer, Refusal, Step};
 use crate::isolation::{Isolation, Turn, halves};
 use crate::outcome::{Cause, DeadLetter};
 use crate::sink::{Notice, Role, SinkName};
@@ -74,7 +74,7 @@ impl Chain {
         };
         let mut left = Vec::new();
         let mut dead = DeadLetters::default();
-        let mut named = Vec::new();
+        let mut aside = Aside::default();
         let mut last_refusal = None;
         let mut is_cut_for_a_fallback = false;
         let mut unresolved = Vec::new();
@@ -102,10 +102,14 @@ impl Chain {
                     break;
                 }
             };
-            let step = self.offer_once(batch, &mut window, offer, &mut named).await;
-            for (batch, refusal) in named.drain(..) {
-                dead.add(batch, refusal, DeadLetter::Rejected);
+            let step = self.offer_once(batch, &mut window, offer, &mut aside).await;
+            for (batch, refusal, kind) in aside.dead.drain(..) {
+                dead.add(batch, refusal, kind);
                 offer.has_dead = true;
+            }
+            if let Some(later) = aside.later.take() {
+                // Its turn comes after what is left of the piece.
+                isolation.put_first(vec![later]);
             }
             let alone = match step {
                 Step::Taken => {
@@ -179,8 +183,13 @@ impl Chain {
         let mut queue = VecDeque::from(batches);
         let mut left = Vec::new();
         while let Some(batch) = queue.pop_front() {
-            // The primary, which alone names what it refuses, is not asked here.
-            let step = self.offer_once(batch, window, offer, &mut Vec::new()).await;
+            // The primary, which alone refuses records by themselves, is not asked here.
+            let mut aside = Aside::default();
+            let step = self.offer_once(batch, window, offer, &mut aside).await;
+            queue.extend(aside.dead.into_iter().map(|(batch, ..)| batch));
+            if let Some(later) = aside.later {
+                queue.push_front(later);
+            }
             match step {
                 Step::Taken | Step::Settled => {}
                 Step::Left(batch) => left.push(batch),

@@ -26,6 +26,32 @@ pub enum Answer {
         /// What is known beyond the status.
         detail: Option<Detail>,
     },
+    /// The sink answered for each record by itself.
+    Records {
+        /// What it said of each, in their order.
+        records: Vec<PartAnswer>,
+        /// Why those are refused that are.
+        refused: Option<Cause>,
+        /// Why those have to wait that have.
+        waiting: Option<Cause>,
+    },
+    /// The sink took the body and refused some records in it, without saying which. It must not be sent
+    /// again.
+    Unnamed {
+        /// So many.
+        refused: usize,
+        /// The status of the answer.
+        code: u16,
+    },
+    /// What a status means here is not what it means elsewhere: the sink's protocol has its own table.
+    Judged {
+        /// What follows.
+        verdict: Verdict,
+        /// The status.
+        code: u16,
+        /// What is known beyond the status.
+        detail: Option<Detail>,
+    },
     /// No answer came.
     None(Failure),
 }
@@ -133,6 +159,16 @@ pub struct Cause {
 }
 
 impl Cause {
+    pub(crate) const TOO_LARGE: Self = Self {
+        reason: "too_large",
+        status: None,
+        detail: None,
+    };
+    pub(crate) const TOO_OLD: Self = Self {
+        reason: "too_old",
+        status: None,
+        detail: None,
+    };
     pub(crate) const BREAKER_OPEN: Self = Self {
         reason: "breaker_open",
         status: None,
@@ -164,6 +200,8 @@ pub(crate) enum DeadLetter {
     Rejected,
     /// It is larger than the primary takes, alone.
     TooLarge,
+    /// It is older than the primary takes.
+    TooOld,
 }
 
 /// What follows from an answer.
@@ -176,8 +214,12 @@ pub enum Verdict {
         /// Not before this has passed.
         after: Option<Duration>,
     },
-    /// Each part goes its own way.
+    /// Each part, or each record, goes its own way.
     Parts,
+    /// No retry: the next sink is tried. Counts against the breaker.
+    Divert,
+    /// All of it is archived as dead letters, since nobody knows which of them the sink refused.
+    Condemn,
     /// No retry: the breaker opens and the next sink is tried.
     Stop,
     /// Too large: split, and try the halves.
@@ -187,11 +229,23 @@ pub enum Verdict {
     Isolate,
 }
 
+/// How much an answer has to speak of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sent {
+    pub(crate) parts: usize,
+    pub(crate) records: usize,
+}
+
 impl Answer {
     /// The same, unless it speaks of another number of parts than were sent: then nobody knows what it means.
-    pub(crate) fn proven(self, sent: usize) -> Self {
+    pub(crate) fn proven(self, sent: Sent) -> Self {
         match self {
-            Self::Parts { ref parts, .. } if parts.len() != sent => Self::None(Failure::Unproven),
+            Self::Parts { ref parts, .. } if parts.len() != sent.parts => {
+                Self::None(Failure::Unproven)
+            }
+            Self::Records { ref records, .. } if records.len() != sent.records => {
+                Self::None(Failure::Unproven)
+            }
             answer => answer,
         }
     }
@@ -206,6 +260,15 @@ impl Answer {
                     Verdict::Parts
                 }
             }
+            Self::Records { records, .. } => {
+                if records.iter().all(|record| *record == PartAnswer::Taken) {
+                    Verdict::Delivered
+                } else {
+                    Verdict::Parts
+                }
+            }
+            Self::Unnamed { .. } => Verdict::Condemn,
+            Self::Judged { verdict, .. } => verdict.clone(),
             Self::None(_) => Verdict::Retry { after: None },
             Self::Status {
                 code, retry_after, ..
@@ -253,7 +316,19 @@ impl Answer {
                 status: Some(*code),
                 detail: *detail,
             },
-            Self::Status { code, detail, .. } => Cause {
+            Self::Records {
+                refused, waiting, ..
+            } => waiting.or(*refused).unwrap_or(Cause {
+                reason: "partial",
+                status: None,
+                detail: None,
+            }),
+            Self::Unnamed { code, .. } => Cause {
+                reason: "partial",
+                status: Some(*code),
+                detail: None,
+            },
+            Self::Status { code, detail, .. } | Self::Judged { code, detail, .. } => Cause {
                 reason: reason_of(*code),
                 status: Some(*code),
                 detail: *detail,
@@ -262,8 +337,21 @@ impl Answer {
     }
 }
 
+impl Cause {
+    /// What a status says.
+    pub fn of_status(code: u16, detail: Option<Detail>) -> Self {
+        Self {
+            reason: reason_of(code),
+            status: Some(code),
+            detail,
+        }
+    }
+}
+
 fn reason_of(code: u16) -> &'static str {
     match code {
+        // A success that was none, by the sink's own table.
+        200..=299 => "not_accepted",
         300..=399 => "redirected",
         400 | 422 => "rejected",
         401 | 403 | 407 => "unauthorized",

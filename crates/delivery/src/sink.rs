@@ -57,6 +57,38 @@ pub struct Part {
     pub records: Range<usize>,
 }
 
+/// Why a sink would never take a record, which is known before it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is larger than the sink takes, alone.
+    TooLarge,
+    /// It is older than the sink takes.
+    TooOld,
+}
+
+/// As much of a batch as one request may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The pieces of the request, in order. Their ranges do not count the records that are unfit.
+    pub parts: Vec<Part>,
+    /// So many of the batch's first records are in it, or are unfit. The others need another request. At
+    /// least one.
+    pub covers: usize,
+    /// Those of them that the sink would never take, by index into the batch, in order.
+    pub unfit: Vec<(usize, Unfit)>,
+}
+
+impl Encoded {
+    /// A whole batch, which these parts make up.
+    pub fn whole(batch: &Batch, parts: Vec<Part>) -> Self {
+        Self {
+            parts,
+            covers: batch.len(),
+            unfit: Vec::new(),
+        }
+    }
+}
+
 /// The answer to come.
 pub type SinkFuture<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
@@ -65,8 +97,9 @@ pub trait Sink: Send + Sync + fmt::Debug {
     /// Its name.
     fn name(&self) -> SinkName;
 
-    /// Encodes a batch. The same batch always makes the same bytes.
-    fn encode(&self, batch: &Batch) -> Vec<Part>;
+    /// Encodes a batch, or as much of it as one request may hold. The same batch always makes the same
+    /// bytes, as long as no record in it becomes too old.
+    fn encode(&self, batch: &Batch) -> Encoded;
 
     /// Sends these parts of a batch, once. Must be safe to drop at any await.
     fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a>;

@@ -13,7 +13,9 @@ use aws_sdk_firehose::config::{
 use aws_sdk_firehose::primitives::Blob;
 use aws_sdk_firehose::types::{PutRecordBatchResponseEntry, Record as FirehoseRecord};
 use backstop_config::AwsSettings;
-use backstop_delivery::{Answer, Batch, Failure, Part, PartAnswer, Sink, SinkFuture, SinkName};
+use backstop_delivery::{
+    Answer, Batch, Encoded, Failure, Part, PartAnswer, Sink, SinkFuture, SinkName,
+};
 use bytes::Bytes;
 
 use crate::aws::{Credentials, OnNeed, SdkHttp, answer, timeouts_off};
@@ -100,7 +102,8 @@ impl FirehoseSink {
                         Answer::None(failure) if failure.is_ambiguous() => {
                             (503, PartAnswer::Unheard)
                         }
-                        Answer::None(_) => (503, PartAnswer::Retry),
+                        // None of the others is what Firehose says.
+                        _ => (503, PartAnswer::Retry),
                     };
                     said = code;
                     answers[call.start..].fill(PartAnswer::Retry);
@@ -194,7 +197,7 @@ impl Sink for FirehoseSink {
         SinkName::Firehose
     }
 
-    fn encode(&self, batch: &Batch) -> Vec<Part> {
+    fn encode(&self, batch: &Batch) -> Encoded {
         let lines = self.lines.lines(batch, batch.diverted());
         let lines = Bytes::from(lines);
         let mut parts: Vec<Part> = Vec::new();
@@ -217,7 +220,7 @@ impl Sink for FirehoseSink {
                 }
             }
         }
-        parts
+        Encoded::whole(batch, parts)
     }
 
     fn send<'a>(&'a self, _: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {

@@ -21,6 +21,7 @@ mod s3;
 
 pub use aws::Credentials;
 pub use firehose::FirehoseSink;
+pub use format::{Row, Ruling, tables};
 pub use http::{HttpError, SharedHttp, authorities};
-pub use https::HttpsSink;
+pub use https::{Framed, HttpsSink};
 pub use s3::S3Sink;

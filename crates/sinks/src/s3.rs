@@ -7,7 +7,7 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
 use backstop_config::{AwsSettings, S3Archive};
-use backstop_delivery::{Answer, Batch, Failure, Part, Sink, SinkFuture, SinkName};
+use backstop_delivery::{Answer, Batch, Encoded, Failure, Part, Sink, SinkFuture, SinkName};
 
 use crate::aws::{Credentials, OnNeed, SdkHttp, answer, timeouts_off};
 use crate::codec::{LineEncoder, archive};
@@ -100,12 +100,10 @@ impl Sink for S3Sink {
         SinkName::S3
     }
 
-    fn encode(&self, batch: &Batch) -> Vec<Part> {
+    fn encode(&self, batch: &Batch) -> Encoded {
         let body = self.lines.gzip_lines(batch, batch.diverted()).into();
-        vec![Part {
-            body,
-            records: 0..batch.len(),
-        }]
+        let records = 0..batch.len();
+        Encoded::whole(batch, vec![Part { body, records }])
     }
 
     fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {

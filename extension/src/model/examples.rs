@@ -15,6 +15,8 @@ const SETUP: Setup = Setup {
     ahead_ms: 0,
     at_shutdown: Vec::new(),
     shutdown_deadline: Deadline::Right,
+    room: usize::MAX,
+    unfit_every: u64::MAX,
 };
 
 fn output(after: u64, records: u64) -> Output {
@@ -334,6 +336,25 @@ fn what_halving_leaves_for_later_is_one_batch_again() {
             end: End::TimesOut,
             ..INVOCATION
         }),
+    ];
+    run(&setup, &steps);
+}
+
+/// Of the time at shutdown nothing was left for the record that the primary refused by name: the fallback that
+/// hung had what was kept for one round, and there are two.
+#[test]
+fn at_shutdown_what_is_refused_by_name_has_its_time_beside_what_waits() {
+    let setup = Setup {
+        max_added: 0,
+        buffer_max_bytes: 60_000,
+        has_spool: false,
+        ..SETUP
+    };
+    let steps = [
+        Step::Sink(0, Manner::Judge(3, 0)),
+        Step::Sink(2, Manner::Take(76)),
+        Step::Sink(1, Manner::Hang),
+        invocation(vec![output(0, 1)], 0, End::Done),
     ];
     run(&setup, &steps);
 }

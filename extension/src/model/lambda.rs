@@ -50,7 +50,7 @@ pub(super) struct Lambda {
 impl Lambda {
     pub(super) fn new(setup: &Setup) -> Self {
         let tmp = tempfile::tempdir_in(memory()).unwrap();
-        let world = World::new();
+        let world = World::new(setup);
         let life = Life::start(setup, &world, tmp.path().join("backstop"));
         Self {
             setup: setup.clone(),

@@ -11,10 +11,11 @@ use crate::buffer::spool::{Books as Counts, Contents, read};
 use crate::lifecycle::api::Lifecycle;
 use crate::pipeline::Pipeline;
 
-const LOSSES: [DropReason; 5] = [
+const LOSSES: [DropReason; 6] = [
     DropReason::BufferFull,
     DropReason::Rejected,
     DropReason::TooLarge,
+    DropReason::TooOld,
     DropReason::Shutdown,
     DropReason::Killed,
 ];
@@ -51,7 +52,11 @@ impl Books {
         self.ambiguous += ledger.ambiguous();
         self.delivered += ledger.delivered_in_all();
         self.condemned += ledger.dead_letters();
-        for reason in [DropReason::Rejected, DropReason::TooLarge] {
+        for reason in [
+            DropReason::Rejected,
+            DropReason::TooLarge,
+            DropReason::TooOld,
+        ] {
             self.condemned += ledger.dropped(reason);
         }
         self.lines.push(ledger.line());

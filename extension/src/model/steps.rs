@@ -20,6 +20,10 @@ pub(super) struct Setup {
     /// What is posted during each shutdown.
     pub(super) at_shutdown: Vec<Output>,
     pub(super) shutdown_deadline: Deadline,
+    /// The most records that one request to the primary has room for.
+    pub(super) room: usize,
+    /// Of so many records the primary would never take one.
+    pub(super) unfit_every: u64,
 }
 
 /// One thing that happens.
@@ -79,6 +83,8 @@ pub(super) enum Manner {
     /// Answers for each part by itself, after so many milliseconds: refuses those with a record whose number is
     /// a multiple of this one, is busy with those before them, and takes the others.
     Judge(u64, u64),
+    /// Takes all but some, after so many milliseconds, and does not say which.
+    Unnamed(u64, u64),
     /// Takes at most so many records at once.
     TooLarge(usize),
     /// Refuses with this status what has a record in it whose number is a multiple of this one, after so
@@ -200,7 +206,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
         prop::bool::weighted(0.85),
         prop_oneof![2 => Just(0), 1 => clocks_part()],
         prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(output(), 1..4)],
-        deadline(),
+        (deadline(), room(), unfit_every()),
     )
         .prop_map(
             |(
@@ -212,7 +218,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 has_spool,
                 ahead_ms,
                 at_shutdown,
-                shutdown_deadline,
+                (shutdown_deadline, room, unfit_every),
             )| Setup {
                 strategy,
                 max_added,
@@ -223,8 +229,18 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 ahead_ms,
                 at_shutdown,
                 shutdown_deadline,
+                room,
+                unfit_every,
             },
         )
+}
+
+fn room() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => Just(usize::MAX), 1 => 1usize..40]
+}
+
+fn unfit_every() -> impl Strategy<Value = u64> {
+    prop_oneof![3 => Just(u64::MAX), 1 => 3u64..60]
 }
 
 /// Milliseconds between two clocks: moments, seconds, hours.
@@ -278,6 +294,7 @@ fn manner() -> impl Strategy<Value = Manner> {
         1 => (prop::collection::vec(0usize..4, 0..3), any::<bool>())
             .prop_map(|(failed, unheard)| Manner::Partial(failed, unheard)),
         2 => (2u64..60, 0u64..150).prop_map(|(every, wait)| Manner::Judge(every, wait)),
+        1 => (2u64..60, 0u64..150).prop_map(|(every, wait)| Manner::Unnamed(every, wait)),
         1 => (0usize..20).prop_map(Manner::TooLarge),
         2 => (prop::sample::select(vec![400, 400, 422, 413]), 2u64..60, 0u64..150)
             .prop_map(|(code, every, wait)| Manner::Strict(code, every, wait)),

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop_delivery::{
-    Answer, Batch, Clock, Failure, Notice, Observer, Part, PartAnswer, RecordId, Sink, SinkFuture,
-    SinkName, Wall,
+    Answer, Batch, Cause, Clock, Encoded, Failure, Notice, Observer, Part, PartAnswer, RecordId,
+    Sink, SinkFuture, SinkName, Unfit, Wall,
 };
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
@@ -55,6 +55,8 @@ struct State {
 #[derive(Debug, Clone)]
 pub(super) struct World {
     sinks: [Arc<Mutex<State>>; 3],
+    room: usize,
+    unfit_every: u64,
     ids: Arc<Mutex<BTreeMap<Number, RecordId>>>,
     freezes: watch::Sender<u64>,
     is_sending: Arc<AtomicBool>,
@@ -62,7 +64,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(setup: &Setup) -> Self {
         let sink = || {
             Arc::new(Mutex::new(State {
                 manner: Manner::Take(20),
@@ -74,6 +76,8 @@ impl World {
         };
         Self {
             sinks: [sink(), sink(), sink()],
+            room: setup.room,
+            unfit_every: setup.unfit_every,
             ids: Arc::default(),
             freezes: watch::Sender::new(0),
             is_sending: Arc::default(),
@@ -125,6 +129,8 @@ impl World {
     pub(super) fn sink(&self, index: usize) -> Box<dyn Sink> {
         Box::new(ModelSink {
             name: SINKS[index],
+            room: self.room,
+            unfit_every: self.unfit_every,
             state: self.sinks[index].clone(),
             ids: self.ids.clone(),
             freezes: self.freezes.subscribe(),
@@ -210,6 +216,8 @@ impl Clock for WorldClock {
 #[derive(Debug)]
 struct ModelSink {
     name: SinkName,
+    room: usize,
+    unfit_every: u64,
     state: Arc<Mutex<State>>,
     ids: Arc<Mutex<BTreeMap<Number, RecordId>>>,
     freezes: watch::Receiver<u64>,
@@ -255,10 +263,39 @@ impl ModelSink {
         self.state.lock().unwrap().refused_alone.extend(refused);
         let places = Self::take(&self.state, &those(PartAnswer::Taken));
         self.hear(places);
+        self.each(answers, 400)
+    }
+
+    /// What it says of each part, which is a record at the primary.
+    fn each(&self, answers: Vec<PartAnswer>, code: u16) -> Answer {
+        if self.name == SinkName::Https {
+            return Answer::Records {
+                records: answers,
+                refused: Some(Cause::of_status(code, None)),
+                waiting: None,
+            };
+        }
         Answer::Parts {
             parts: answers,
-            code: 400,
+            code,
             detail: None,
+        }
+    }
+
+    /// Takes all but some, and says how many those are. Nobody can send the others again.
+    fn judge_all(&self, every: u64, numbers: &[Number]) -> Answer {
+        let is_refused = |number: &&Number| number.is_multiple_of(every);
+        let (refused, taken): (Vec<Number>, Vec<Number>) =
+            numbers.iter().partition(|number| is_refused(number));
+        let places = Self::take(&self.state, &taken);
+        if refused.is_empty() {
+            self.hear(places);
+            return Answer::status(200);
+        }
+        self.state.lock().unwrap().refused_alone.extend(numbers);
+        Answer::Unnamed {
+            refused: refused.len(),
+            code: 200,
         }
     }
 
@@ -330,11 +367,11 @@ impl ModelSink {
                 if unheard {
                     Self::take(&self.state, &numbers(&failed));
                 }
-                Answer::Parts {
-                    parts: answers,
-                    code: 503,
-                    detail: None,
-                }
+                self.each(answers, 503)
+            }
+            Manner::Unnamed(every, wait) => {
+                sleep(Duration::from_millis(wait)).await;
+                self.judge_all(every, &numbers)
             }
             Manner::Judge(every, wait) => {
                 sleep(Duration::from_millis(wait)).await;
@@ -367,23 +404,46 @@ impl Sink for ModelSink {
         self.name
     }
 
-    fn encode(&self, batch: &Batch) -> Vec<Part> {
-        // Several parts for a sink that judges each, and for Firehose. The archive takes one.
-        let step = match self.name {
-            SinkName::Https => 1,
-            SinkName::Firehose => 3,
-            SinkName::S3 => batch.len(),
+    fn encode(&self, batch: &Batch) -> Encoded {
+        // Several parts for Firehose; the others take one. The primary has room for so much, and a taste.
+        let (room, unfit_every) = match self.name {
+            SinkName::Https => (self.room, self.unfit_every),
+            SinkName::Firehose | SinkName::S3 => (usize::MAX, u64::MAX),
         };
-        (0..batch.len())
+        let mut encoded = Encoded {
+            parts: Vec::new(),
+            covers: 0,
+            unfit: Vec::new(),
+        };
+        let mut fit = 0;
+        for record in batch.records() {
+            if fit == room {
+                break;
+            }
+            let number = number_of(record.fragment());
+            if unfit_every != u64::MAX && number.is_multiple_of(unfit_every) {
+                self.state.lock().unwrap().refused_alone.insert(number);
+                encoded.unfit.push((encoded.covers, Unfit::TooOld));
+            } else {
+                fit += 1;
+            }
+            encoded.covers += 1;
+        }
+        let step = match self.name {
+            SinkName::Firehose => 3,
+            SinkName::Https | SinkName::S3 => fit.max(1),
+        };
+        encoded.parts = (0..fit)
             .step_by(step)
             .map(|start| {
-                let records = start..(start + step).min(batch.len());
+                let records = start..(start + step).min(fit);
                 Part {
                     body: Bytes::from(vec![0; records.len()]),
                     records,
                 }
             })
-            .collect()
+            .collect();
+        encoded
     }
 
     fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {
@@ -400,6 +460,11 @@ impl Sink for ModelSink {
             })
             .collect();
         let numbers = parts.concat();
+        let parts = match self.name {
+            // It judges each record by itself.
+            SinkName::Https => numbers.iter().map(|number| vec![*number]).collect(),
+            SinkName::Firehose | SinkName::S3 => parts,
+        };
         let manner = self.state.lock().unwrap().manner.clone();
         let mut freezes = self.freezes.clone();
         freezes.mark_unchanged();

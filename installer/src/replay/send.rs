@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use backstop_delivery::{Answer, Backoff, Cause, Failure, Isolation, Jitter, Role, Turn, Verdict};
+use backstop_delivery::{
+    Answer, Backoff, Cause, Failure, Isolation, Jitter, PartAnswer, Role, Turn, Verdict,
+};
 use tokio::sync::{Notify, watch};
 
 use super::batch::{Record, idempotency_key};
@@ -46,12 +48,14 @@ pub(super) struct Sender {
     is_halted: Notify,
 }
 
-/// How the attempts at one request ended.
-enum End {
-    Delivered,
-    TooLarge(Cause),
-    Rejected(Cause),
-    Failed,
+/// How the attempts at one request ended, and for which records. The others went their own way.
+enum End<'a> {
+    Delivered(Vec<&'a Record>),
+    TooLarge(Cause, Vec<&'a Record>),
+    Rejected(Cause, Vec<&'a Record>),
+    /// More than one request may hold: the first ones, and the rest.
+    Cut(Vec<&'a Record>, Vec<&'a Record>),
+    Failed(Vec<&'a Record>),
 }
 
 impl Sender {
@@ -82,12 +86,9 @@ impl Sender {
     pub(super) async fn deliver(&self, object: &str, batch: &[Record]) -> Summary {
         let mut summary = Summary::default();
         let refuses_all = self.refuses_all.load(Ordering::Relaxed);
-        let mut isolation = Isolation::new(batch, MOST_REQUESTS, refuses_all);
+        let whole: Vec<&Record> = batch.iter().collect();
+        let mut isolation = Isolation::new(whole, MOST_REQUESTS, refuses_all);
         let mut last_cause = None;
-        let reject = |summary: &mut Summary, records: &[Record], cause| {
-            summary.rejected += records.len() as u64;
-            summary.problem(Problem::rejected(object, records, cause));
-        };
         loop {
             let records = match isolation.turn() {
                 Turn::Done => return summary,
@@ -96,7 +97,7 @@ impl Sender {
                     self.refuses_all.store(true, Ordering::Relaxed);
                     for records in rest {
                         if let Some(cause) = last_cause {
-                            reject(&mut summary, records, cause);
+                            reject(&mut summary, object, &records, cause);
                         }
                     }
                     continue;
@@ -104,78 +105,129 @@ impl Sender {
                 Turn::Unresolved(rest) => {
                     for records in rest {
                         summary.failed += records.len() as u64;
-                        summary.problem(Problem::unresolved(object, records));
+                        summary.problem(Problem::unresolved(object, &records));
                     }
                     continue;
                 }
             };
-            let alone = match self.attempts(object, records).await {
-                End::Delivered => {
+            let alone = match self.attempts(object, records, &mut summary).await {
+                End::Delivered(records) => {
                     self.refuses_all.store(false, Ordering::Relaxed);
                     summary.sent += records.len() as u64;
                     isolation.taken();
                     continue;
                 }
-                End::Failed => {
+                End::Failed(records) => {
                     summary.failed += records.len() as u64;
                     isolation.unheard();
                     continue;
                 }
-                End::TooLarge(cause) => {
+                End::Cut(head, tail) => {
+                    isolation.put_first(vec![head, tail]);
+                    continue;
+                }
+                End::TooLarge(cause, records) => {
                     last_cause = Some(cause);
                     isolation.too_large(records)
                 }
-                End::Rejected(cause) => {
+                End::Rejected(cause, records) => {
                     last_cause = Some(cause);
                     isolation.refused(records)
                 }
             };
             if let (Some(records), Some(cause)) = (alone, last_cause) {
-                reject(&mut summary, records, cause);
+                reject(&mut summary, object, &records, cause);
             }
         }
     }
 
-    async fn attempts(&self, object: &str, records: &[Record]) -> End {
-        let lines: Vec<String> = records.iter().map(|record| record.line.clone()).collect();
-        let body = self.target.sink.frame(&lines);
-        if records.len() > 1 && body.len() >= self.too_large.load(Ordering::Relaxed) {
-            return End::TooLarge(Answer::status(413).cause());
-        }
-        let key = idempotency_key(object, records);
+    async fn attempts<'a>(
+        &self,
+        object: &str,
+        mut records: Vec<&'a Record>,
+        summary: &mut Summary,
+    ) -> End<'a> {
         let mut failures = 0;
         loop {
-            if self.halted().is_some() || *self.stop.borrow() {
-                return End::Failed;
+            let lines: Vec<&str> = records.iter().map(|record| record.line.as_str()).collect();
+            let framed = self.target.sink.frame(&lines);
+            if framed.covers < records.len() {
+                let tail = records.split_off(framed.covers.max(1));
+                return End::Cut(records, tail);
             }
-            let answer = tokio::select! {
-                answer = self.target.sink.post(&key, body.clone()) => answer,
-                () = self.out_of_time() => Answer::None(Failure::TimedOut),
-            };
-            let after = match answer.verdict(Role::Primary) {
-                Verdict::Delivered => {
+            if !framed.unfit.is_empty() {
+                // They are never sent, and what is left makes another body.
+                for (index, unfit) in framed.unfit.iter().rev() {
+                    let record = records.remove(*index);
+                    summary.rejected += 1;
+                    summary.problem(Problem::unfit(object, record, *unfit));
+                }
+                if records.is_empty() {
+                    return End::Delivered(records);
+                }
+                continue;
+            }
+            let body = framed.body;
+            if records.len() > 1 && body.len() >= self.too_large.load(Ordering::Relaxed) {
+                return End::TooLarge(Answer::status(413).cause(), records);
+            }
+            let key = idempotency_key(object, &records);
+            // The same body as long as nothing of it is taken.
+            loop {
+                if self.halted().is_some() || *self.stop.borrow() {
+                    return End::Failed(records);
+                }
+                let answer = tokio::select! {
+                    answer = self.target.sink.post(&key, body.clone(), records.len()) => answer,
+                    () = self.out_of_time() => Answer::None(Failure::TimedOut),
+                };
+                let cause = answer.cause();
+                let after = match answer.verdict(Role::Primary) {
+                    Verdict::Delivered => {
+                        self.exhausted.store(0, Ordering::Relaxed);
+                        return End::Delivered(records);
+                    }
+                    Verdict::Isolate => return End::Rejected(cause, records),
+                    Verdict::Split => {
+                        self.too_large.fetch_min(body.len(), Ordering::Relaxed);
+                        return End::TooLarge(cause, records);
+                    }
+                    Verdict::Stop => {
+                        self.halt(stop_advice(cause));
+                        return End::Failed(records);
+                    }
+                    Verdict::Divert => {
+                        self.exhaust(cause);
+                        return End::Failed(records);
+                    }
+                    Verdict::Condemn => {
+                        let refused = match answer {
+                            Answer::Unnamed { refused, .. } => refused.min(records.len()),
+                            _ => records.len(),
+                        };
+                        summary.rejected += refused as u64;
+                        summary.problem(Problem::unnamed(object, &records, refused, cause));
+                        records.truncate(records.len() - refused);
+                        return End::Delivered(records);
+                    }
+                    Verdict::Retry { after } => after,
+                    Verdict::Parts => None,
+                };
+                failures += 1;
+                let is_new = take_answered(object, &mut records, &answer, summary);
+                if records.is_empty() {
                     self.exhausted.store(0, Ordering::Relaxed);
-                    return End::Delivered;
+                    return End::Delivered(records);
                 }
-                Verdict::Isolate => return End::Rejected(answer.cause()),
-                Verdict::Split => {
-                    self.too_large.fetch_min(body.len(), Ordering::Relaxed);
-                    return End::TooLarge(answer.cause());
+                if failures >= MOST_ATTEMPTS {
+                    self.exhaust(cause);
+                    return End::Failed(records);
                 }
-                Verdict::Stop => {
-                    self.halt(stop_advice(answer.cause()));
-                    return End::Failed;
+                self.pause(failures, after).await;
+                if is_new {
+                    break;
                 }
-                Verdict::Retry { after } => after,
-                // Nothing that is posted over HTTP is taken in parts.
-                Verdict::Parts => None,
-            };
-            failures += 1;
-            if failures >= MOST_ATTEMPTS {
-                self.exhaust(answer.cause());
-                return End::Failed;
             }
-            self.pause(failures, after).await;
         }
     }
 
@@ -236,6 +288,51 @@ impl Sender {
             .get_or_insert(reason);
         self.is_halted.notify_one();
     }
+}
+
+fn reject(summary: &mut Summary, object: &str, records: &[&Record], cause: Cause) {
+    summary.rejected += records.len() as u64;
+    summary.problem(Problem::rejected(object, records, cause));
+}
+
+/// Counts what an answer says of single records, and leaves those that are to be sent again. Whether it said
+/// something of any.
+fn take_answered(
+    object: &str,
+    records: &mut Vec<&Record>,
+    answer: &Answer,
+    summary: &mut Summary,
+) -> bool {
+    let Answer::Records {
+        records: answers,
+        refused: cause,
+        ..
+    } = answer
+    else {
+        return false;
+    };
+    if answers.len() != records.len() {
+        // Nobody knows which are meant.
+        return false;
+    }
+    let cause = cause.unwrap_or_else(|| answer.cause());
+    let mut answers = answers.iter();
+    let mut refused = Vec::new();
+    records.retain(|record| match answers.next() {
+        Some(PartAnswer::Taken) => {
+            summary.sent += 1;
+            false
+        }
+        Some(PartAnswer::Refused) => {
+            refused.push(*record);
+            false
+        }
+        Some(PartAnswer::Retry | PartAnswer::Unheard) | None => true,
+    });
+    if !refused.is_empty() {
+        reject(summary, object, &refused, cause);
+    }
+    true
 }
 
 fn stop_advice(cause: Cause) -> String {

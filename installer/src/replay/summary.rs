@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use backstop_delivery::Cause;
+use backstop_delivery::{Cause, Unfit};
 use serde::Serialize;
 
 use super::batch::Record;
@@ -113,7 +113,7 @@ impl Problem {
         }
     }
 
-    pub(super) fn rejected(object: &str, records: &[Record], cause: Cause) -> Self {
+    pub(super) fn rejected(object: &str, records: &[&Record], cause: Cause) -> Self {
         let first = records.first().map_or("", |record| record.id.as_str());
         let which = match records.len() {
             1 => format!("the record {first}"),
@@ -122,8 +122,27 @@ impl Problem {
         Self::object(object, format!("the primary refused {which}: {cause}"))
     }
 
+    /// Refused by a receiver that does not say which they are.
+    pub(super) fn unnamed(object: &str, records: &[&Record], refused: usize, cause: Cause) -> Self {
+        let first = records.first().map_or("", |record| record.id.as_str());
+        let count = records.len();
+        let problem = format!(
+            "the primary refused {refused} of {count} records from {first} on, without saying which: {cause}"
+        );
+        Self::object(object, problem)
+    }
+
+    /// Never sent, as the receiver's limits are known.
+    pub(super) fn unfit(object: &str, record: &Record, unfit: Unfit) -> Self {
+        let why = match unfit {
+            Unfit::TooLarge => "is larger than the format's receivers take",
+            Unfit::TooOld => "is older than the format's receivers take",
+        };
+        Self::object(object, format!("the record {} {why}", record.id))
+    }
+
     /// Refused together with others, and not asked for alone.
-    pub(super) fn unresolved(object: &str, records: &[Record]) -> Self {
+    pub(super) fn unresolved(object: &str, records: &[&Record]) -> Self {
         let first = records.first().map_or("", |record| record.id.as_str());
         let count = records.len();
         let problem = format!(

@@ -8,14 +8,15 @@ use super::environment::{ENDPOINT_FIREHOSE, ENDPOINT_S3};
 use super::{Reported, Resolver};
 use crate::aws;
 use crate::error::{ConfigError, Invalid};
+use crate::format::{self, Format, FormatOptions};
 use crate::headers;
 use crate::parse;
 use crate::register::{
     ALLOW_PLAINTEXT, FALLBACK, FIREHOSE_STREAM, PRIMARY_COMPRESSION, PRIMARY_FORMAT,
-    PRIMARY_HEADERS, PRIMARY_TIMEOUT_MS, PRIMARY_TOKEN, PRIMARY_URL, S3_BUCKET,
+    PRIMARY_HEADERS, PRIMARY_OPTIONS, PRIMARY_TIMEOUT_MS, PRIMARY_TOKEN, PRIMARY_URL, S3_BUCKET,
     S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX, S3_REGION,
 };
-use crate::settings::{AwsSettings, Compression, Fallback, Format, Primary, S3Archive, Settings};
+use crate::settings::{AwsSettings, Compression, Fallback, Primary, S3Archive, Settings};
 use crate::url::{self, UrlProblem};
 
 /// What a mistake in a fallback costs.
@@ -43,12 +44,22 @@ impl Resolver {
         let allow_plaintext = self.or_default(&ALLOW_PLAINTEXT, false, |text| {
             parse::boolean(&ALLOW_PLAINTEXT, text)
         });
-        let url = self.needed(&PRIMARY_URL, |text| primary_url(text, allow_plaintext));
         let format = self.needed(&PRIMARY_FORMAT, |text| {
             parse::choice(&PRIMARY_FORMAT, text, Format::ALL, Format::as_str)
         });
+        // With a format that is not valid there is no primary: what depends on it is read as the default has it.
+        let known = format.as_ref().ok().copied().flatten();
+        let known = known.unwrap_or(Format::Ndjson);
+        let url = self.needed(&PRIMARY_URL, |text| {
+            primary_url(known, text, allow_plaintext)
+        });
+        let options = match &format {
+            Ok(_) => self.needed(&PRIMARY_OPTIONS, |text| FormatOptions::parse(known, text)),
+            Err(Reported) => Ok(None),
+        };
         let has_token = self.raw.get(PRIMARY_TOKEN.name).is_some();
-        let headers = self.needed(&PRIMARY_HEADERS, |text| headers::headers(text, has_token));
+        let of_token = has_token.then(|| known.header_of_token());
+        let headers = self.needed(&PRIMARY_HEADERS, |text| headers::headers(text, of_token));
         let token = self.needed(&PRIMARY_TOKEN, headers::token);
         let compression = self.or_default(&PRIMARY_COMPRESSION, Compression::Gzip, |text| {
             parse::choice(
@@ -60,13 +71,15 @@ impl Resolver {
         });
         let timeout = self.milliseconds(&PRIMARY_TIMEOUT_MS, 5_000);
 
-        let (Ok(Some(url)), Ok(format), Ok(headers), Ok(token)) = (url, format, headers, token)
+        let (Ok(Some(url)), Ok(_), Ok(options), Ok(headers), Ok(token)) =
+            (url, format, options, headers, token)
         else {
             return None;
         };
         Some(Primary {
             url,
-            format: format.unwrap_or(Format::Ndjson),
+            format: known,
+            options: options.unwrap_or_default(),
             compression,
             headers: headers.unwrap_or_default(),
             token,
@@ -208,10 +221,16 @@ impl Settings {
     }
 }
 
-fn primary_url(text: &str, allow_plaintext: bool) -> Result<String, Invalid> {
+fn primary_url(format: Format, text: &str, allow_plaintext: bool) -> Result<String, Invalid> {
+    if let Some(address) = format.site(text) {
+        return Ok(address);
+    }
+    if let Some(invalid) = format::no_address(format, text) {
+        return Err(invalid);
+    }
     let advice = match url::check(text) {
         Ok(address) if address.encrypted || address.loopback || allow_plaintext => {
-            return Ok(text.to_owned());
+            return Ok(format.address(text));
         }
         Ok(_) => {
             "plain http is accepted for loopback hosts only; use https, or set \

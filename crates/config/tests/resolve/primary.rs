@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstop_config::{Compression, Format, Primary, Secret};
+use backstop_config::{Compression, Format, FormatOptions, Primary, Secret};
 
 use crate::{resolve, with_bucket};
 
@@ -21,6 +21,7 @@ fn an_address_alone_is_a_primary_with_every_default() {
     let expected = Primary {
         url: "https://intake.example.com/logs".to_owned(),
         format: Format::Ndjson,
+        options: FormatOptions::default(),
         compression: Compression::Gzip,
         headers: Vec::new(),
         token: None,
@@ -47,6 +48,7 @@ fn everything_of_a_primary_can_be_set() {
     let expected = Primary {
         url: URL.1.to_owned(),
         format: Format::Json,
+        options: FormatOptions::default(),
         compression: Compression::None,
         headers: vec![
             ("X-Api-Key".to_owned(), Secret::new("a=b==")),
@@ -378,7 +380,7 @@ fn a_token_that_is_not_bare_switches_the_primary_off() {
     for token in ["Bearer abc", "a\r\nX-B: b", "ä", "a\u{7}"] {
         let (primary, errors) = primary_with("BACKSTOP_PRIMARY_TOKEN", token);
         let expected = "BACKSTOP_PRIMARY_TOKEN holds a space, a line break or a character that is \
-             not ASCII: give the bare token, \"Bearer\" is added to it; the primary is off";
+             not ASCII: give the bare token, without a word such as \"Bearer\" before it; the primary is off";
         assert_eq!(errors, [expected]);
         assert_eq!(primary, None, "{token}");
     }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop_delivery::{
-    Answer, Batch, BreakerState, Chain, ChainParts, Clock, Diverted, EnvironmentId, Failure,
-    Jitter, LinkSettings, Notice, Observer, Part, PartAnswer, Phase, Record, RecordId, Role,
-    SharedLedger, Sink, SinkFuture, SinkName, Wall, Window, WindowControl, WindowView,
+    Answer, Batch, BreakerState, Cause, Chain, ChainParts, Clock, Diverted, Encoded, EnvironmentId,
+    Failure, Jitter, LinkSettings, Notice, Observer, Part, PartAnswer, Phase, Record, RecordId,
+    Role, SharedLedger, Sink, SinkFuture, SinkName, Unfit, Verdict, Wall, Window, WindowControl,
+    WindowView,
 };
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -43,6 +44,12 @@ pub(crate) enum Say {
     Each(Vec<PartAnswer>),
     /// This of the parts with these indices, and that it has the others.
     Parts(PartAnswer, Vec<usize>),
+    /// This of each record.
+    Records(Vec<PartAnswer>),
+    /// 200, but for so many of them.
+    Unnamed(usize),
+    /// A status that means this.
+    Judged(Verdict, u16),
     /// 200 at that moment, but read only some turns of the runtime later.
     Unread(Duration),
     /// This status for a batch with one of these records in it, after so long; else 200.
@@ -62,6 +69,10 @@ pub(crate) struct Script {
     pub(crate) in_turn: VecDeque<Say>,
     /// How many records it takes together, where that is not the sink's own way.
     pub(crate) records_in_a_part: Option<usize>,
+    /// The most records that one request has room for.
+    pub(crate) most: Option<usize>,
+    /// Records, by sequence, that it would never take.
+    pub(crate) unfit: BTreeMap<u64, Unfit>,
     pub(crate) calls: Vec<Call>,
     pub(crate) resets: usize,
 }
@@ -102,24 +113,42 @@ impl Sink for ScriptedSink {
         self.name
     }
 
-    fn encode(&self, batch: &Batch) -> Vec<Part> {
+    fn encode(&self, batch: &Batch) -> Encoded {
+        let script = self.script.lock().unwrap();
+        let mut encoded = Encoded {
+            parts: Vec::new(),
+            covers: 0,
+            unfit: Vec::new(),
+        };
+        let mut fit = 0;
+        for record in batch.records() {
+            if script.most == Some(fit) {
+                break;
+            }
+            match script.unfit.get(&record.id().sequence) {
+                Some(unfit) => encoded.unfit.push((encoded.covers, *unfit)),
+                None => fit += 1,
+            }
+            encoded.covers += 1;
+        }
         // Firehose's way: several parts. The others': one, unless a test wants it otherwise.
-        let own = self.script.lock().unwrap().records_in_a_part;
+        let own = script.records_in_a_part;
         let step = own.unwrap_or(if self.name == SinkName::Firehose {
             2
         } else {
-            batch.len()
+            fit.max(1)
         });
-        (0..batch.len())
+        encoded.parts = (0..fit)
             .step_by(step)
             .map(|start| {
-                let records = start..(start + step).min(batch.len());
+                let records = start..(start + step).min(fit);
                 Part {
                     body: Bytes::from(vec![0; records.len()]),
                     records,
                 }
             })
-            .collect()
+            .collect();
+        encoded
     }
 
     fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {
@@ -173,6 +202,17 @@ impl Sink for ScriptedSink {
                         detail: None,
                     }
                 }
+                Say::Records(records) => Answer::Records {
+                    records,
+                    refused: Some(Cause::of_status(400, None)),
+                    waiting: Some(Cause::of_status(429, None)),
+                },
+                Say::Unnamed(refused) => Answer::Unnamed { refused, code: 200 },
+                Say::Judged(verdict, code) => Answer::Judged {
+                    verdict,
+                    code,
+                    detail: None,
+                },
                 Say::Unread(delay) => {
                     sleep(delay).await;
                     for _ in 0..3 {
@@ -198,8 +238,19 @@ impl Sink for ScriptedSink {
                 Answer::Status {
                     code: 200..=299, ..
                 } => sequences,
+                Answer::Judged {
+                    verdict: Verdict::Delivered,
+                    ..
+                } => sequences,
                 Answer::Parts { parts: answers, .. } => taken_parts(parts, batch, answers),
-                Answer::Status { .. } | Answer::None(_) => Vec::new(),
+                Answer::Records { records, .. } => {
+                    let both = sequences.into_iter().zip(records);
+                    let taken = both.filter(|(_, answer)| **answer == PartAnswer::Taken);
+                    taken.map(|(sequence, _)| sequence).collect()
+                }
+                // Nobody knows which.
+                Answer::Unnamed { .. } => Vec::new(),
+                Answer::Judged { .. } | Answer::Status { .. } | Answer::None(_) => Vec::new(),
             };
             self.script.lock().unwrap().calls[index].taken = taken;
             answer
@@ -303,6 +354,16 @@ impl Rig {
         self.scripts[&sink].lock().unwrap().records_in_a_part = Some(records);
     }
 
+    /// From now on one request has room for so many records.
+    pub(crate) fn cap(&self, sink: SinkName, records: usize) {
+        self.script(sink).lock().unwrap().most = Some(records);
+    }
+
+    /// From now on the sink would never take these.
+    pub(crate) fn unfit(&self, sink: SinkName, records: &[(u64, Unfit)]) {
+        self.script(sink).lock().unwrap().unfit = records.iter().copied().collect();
+    }
+
     pub(crate) fn say_in_turn<const N: usize>(&self, sink: SinkName, says: [Say; N]) {
         self.script(sink).lock().unwrap().in_turn.extend(says);
     }
@@ -369,6 +430,12 @@ impl Rig {
             .into_iter()
             .map(|call| call.sequences)
             .collect()
+    }
+
+    /// Why the records of each request are there, in their order.
+    pub(crate) fn diverted(&self, sink: SinkName) -> Vec<Diverted> {
+        let calls = self.recorded(sink);
+        calls.iter().filter_map(|call| call.diverted).collect()
     }
 
     pub(crate) fn last_diverted(&self, sink: SinkName) -> Option<Diverted> {

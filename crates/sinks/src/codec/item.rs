@@ -1,19 +1,92 @@
 //! A record on its way to a body, with all that a format may write of it.
 
+use std::borrow::Cow;
+
 use backstop_delivery::{Batch, Record, RecordId};
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::line::Resource;
+use super::output::Output;
+use super::write_line;
 
 /// A record and the resource that emitted it.
 #[derive(Debug)]
 pub(crate) struct Item<'a> {
-    /// `log.record.uid`.
-    pub(crate) id: RecordId,
-    /// The members `"time":…,"type":…,"record":…` of its JSON object.
-    pub(crate) fragment: &'a [u8],
+    record: Source<'a>,
     /// The resource's attributes, as a JSON object.
     pub(crate) resource: Bytes,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    /// Its id, and the members `"time":…,"type":…,"record":…` of its JSON object.
+    Live { id: RecordId, fragment: &'a [u8] },
+    /// A line of the archive, without the reason why it is there.
+    Archived(&'a str),
+}
+
+impl<'a> Item<'a> {
+    /// A record that was received.
+    pub(crate) fn live(id: RecordId, fragment: &'a [u8], resource: Bytes) -> Self {
+        Self {
+            record: Source::Live { id, fragment },
+            resource,
+        }
+    }
+
+    /// A line of the archive, without the reason why it is there.
+    pub(crate) fn archived(line: &'a str) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Members<'a> {
+            #[serde(borrow)]
+            resource: Option<&'a RawValue>,
+        }
+        let members: Members<'_> = serde_json::from_str(line).unwrap_or_default();
+        let resource = members.resource.map_or("{}", RawValue::get);
+        Self {
+            record: Source::Archived(line),
+            resource: Bytes::copy_from_slice(resource.as_bytes()),
+        }
+    }
+
+    /// About how many bytes its line takes.
+    pub(crate) fn size(&self) -> usize {
+        match self.record {
+            Source::Live { fragment, .. } => fragment.len() + self.resource.len() + 64,
+            Source::Archived(line) => line.len(),
+        }
+    }
+
+    /// Writes its line, without the line feed.
+    pub(crate) fn write_line(&self, out: &mut Output) {
+        match self.record {
+            Source::Live { id, fragment } => write_line(id, fragment, &self.resource, b"", out),
+            Source::Archived(line) => out.bytes().extend_from_slice(line.as_bytes()),
+        }
+    }
+
+    /// Its id, where that is not in its text.
+    pub(crate) fn id(&self) -> Option<String> {
+        match self.record {
+            Source::Live { id, .. } => Some(id.to_string()),
+            Source::Archived(_) => None,
+        }
+    }
+
+    /// A JSON object with its members.
+    pub(crate) fn text(&self) -> Cow<'a, str> {
+        match self.record {
+            Source::Live { fragment, .. } => {
+                // What is decoded is UTF-8.
+                let fragment = String::from_utf8_lossy(fragment);
+                Cow::Owned(format!("{{{fragment}}}"))
+            }
+            Source::Archived(line) => Cow::Borrowed(line),
+        }
+    }
 }
 
 /// The records of a batch.
@@ -27,11 +100,7 @@ pub(crate) fn items<'a>(batch: &'a Batch, resource: &Resource) -> Vec<Item<'a>> 
             written_for = Some(environment);
             written = resource.json(environment);
         }
-        Item {
-            id: record.id(),
-            fragment: record.fragment(),
-            resource: written.clone(),
-        }
+        Item::live(record.id(), record.fragment(), written.clone())
     };
     batch.records().iter().map(item).collect()
 }

@@ -6,7 +6,7 @@
 use std::io::Write as _;
 
 use backstop_config::Compression;
-use backstop_delivery::{Batch, Diverted, EnvironmentId};
+use backstop_delivery::{Batch, Diverted, EnvironmentId, RecordId};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -94,9 +94,10 @@ impl LineEncoder {
     ) -> Vec<u8> {
         let items = self.items(batch);
         let tail = diverted.map(diverted_json).unwrap_or_default();
-        let mut out = Output::new(compression, size_hint(&items));
-        for item in &items {
-            write_line(item, &tail, &mut out);
+        let mut out = Output::new(compression.into(), size_hint(&items));
+        for (record, item) in batch.records().iter().zip(&items) {
+            let (id, fragment) = (record.id(), record.fragment());
+            write_line(id, fragment, &item.resource, &tail, &mut out);
             out.bytes().push(b'\n');
             out.written();
         }
@@ -106,22 +107,27 @@ impl LineEncoder {
 
 /// About how many bytes the lines of these records take.
 pub(crate) fn size_hint(items: &[Item<'_>]) -> usize {
-    let size = |item: &Item<'_>| item.fragment.len() + item.resource.len() + 64;
-    items.iter().map(size).sum()
+    items.iter().map(Item::size).sum()
 }
 
 /// Writes a record's object, `tail` before its end.
-pub(crate) fn write_line(item: &Item<'_>, tail: &[u8], out: &mut Output) {
+pub(crate) fn write_line(
+    id: RecordId,
+    fragment: &[u8],
+    resource: &[u8],
+    tail: &[u8],
+    out: &mut Output,
+) {
     // Writing to a vector cannot fail.
-    drop(write!(out.bytes(), "{{\"id\":\"{}\",", item.id));
+    drop(write!(out.bytes(), "{{\"id\":\"{id}\","));
     // One that is large is not copied as a whole where it need not be.
-    for piece in item.fragment.chunks(PIECE) {
+    for piece in fragment.chunks(PIECE) {
         out.bytes().extend_from_slice(piece);
         out.written();
     }
     let bytes = out.bytes();
     bytes.extend_from_slice(b",\"resource\":");
-    bytes.extend_from_slice(&item.resource);
+    bytes.extend_from_slice(resource);
     bytes.extend_from_slice(tail);
     bytes.push(b'}');
 }

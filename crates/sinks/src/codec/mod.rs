@@ -10,4 +10,4 @@ pub use gzip::{gunzip, gzip};
 pub(crate) use item::Item;
 pub use line::{LineEncoder, Resource};
 pub(crate) use line::{size_hint, write_line};
-pub(crate) use output::Output;
+pub(crate) use output::{Output, Packing};

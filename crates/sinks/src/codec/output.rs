@@ -4,24 +4,45 @@ use backstop_config::Compression;
 
 use super::gzip::Packer;
 
+/// How a body is made smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    Gzip,
+    /// The block format of snappy, which is of one piece: the whole body is in memory once.
+    Snappy,
+    None,
+}
+
+impl From<Compression> for Packing {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::Gzip => Self::Gzip,
+            Compression::None => Self::None,
+        }
+    }
+}
+
 /// A body in the making.
 #[derive(Debug)]
 pub(crate) struct Output {
     bytes: Vec<u8>,
     packer: Option<Packer>,
+    is_snappy: bool,
 }
 
 impl Output {
     /// A body of about `length` bytes before compression.
-    pub(crate) fn new(compression: Compression, length: usize) -> Self {
-        match compression {
-            Compression::Gzip => Self {
+    pub(crate) fn new(packing: Packing, length: usize) -> Self {
+        match packing {
+            Packing::Gzip => Self {
                 bytes: Vec::new(),
                 packer: Some(Packer::new(length)),
+                is_snappy: false,
             },
-            Compression::None => Self {
+            Packing::Snappy | Packing::None => Self {
                 bytes: Vec::with_capacity(length),
                 packer: None,
+                is_snappy: packing == Packing::Snappy,
             },
         }
     }
@@ -44,6 +65,11 @@ impl Output {
             Some(mut packer) => {
                 packer.pack(&self.bytes);
                 packer.finish()
+            }
+            None if self.is_snappy => {
+                let packed = snap::raw::Encoder::new().compress_vec(&self.bytes);
+                // It fails beyond 4 GiB only, which is no body of ours.
+                packed.unwrap_or_default()
             }
             None => self.bytes,
         }

@@ -3,120 +3,124 @@
 //! Invariants: the same records always make the same bytes; a format acts on nothing, it writes and
 //! reads. What the delivery core does about an answer is not known here.
 
+mod answers;
+mod assemble;
+mod datadog;
+mod elastic;
 mod json;
+mod log;
+mod loki;
 mod ndjson;
+mod newrelic;
+mod otlp;
 mod reply;
+mod resource;
+mod splunk;
+mod text;
+mod wire;
 
 use std::fmt;
+use std::time::Duration;
 
-use backstop_config::Format as Name;
-use backstop_delivery::Answer;
+use backstop_config::{Compression, Format as Name, FormatOptions, Primary};
+use backstop_delivery::{Answer, Wall};
+use http::header::{HeaderName, HeaderValue};
 
-use crate::codec::{Item, Output};
+use crate::codec::{Item, Output, Packing};
+pub use answers::{Row, Ruling};
+pub(crate) use assemble::Written;
 pub(crate) use reply::Reply;
+
+/// What a body depends on beside its records.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context {
+    /// The time by which a record's age is judged.
+    pub(crate) now: Wall,
+}
 
 /// One of the formats that `BACKSTOP_PRIMARY_FORMAT` chooses from.
 pub(crate) trait Format: fmt::Debug + Send + Sync {
     /// The media type of a body.
     fn content_type(&self) -> &'static str;
 
-    /// Writes these records as one body.
-    fn write(&self, items: &[Item<'_>], out: &mut Output);
+    /// How a body is made smaller, where the user wants `compression`.
+    fn packing(&self, compression: Compression) -> Packing {
+        compression.into()
+    }
 
-    /// Writes lines of the archive, without the reason why they are there, as one body.
-    fn write_lines(&self, lines: &[String], out: &mut Output);
+    /// The address with what the format needs in its query.
+    fn address(&self, url: &str) -> String {
+        url.to_owned()
+    }
 
-    /// What an answer means for the body that was sent.
+    /// A header that depends on the batch, by its idempotency key.
+    fn header(&self, _key: &str) -> Option<(HeaderName, HeaderValue)> {
+        None
+    }
+
+    /// Writes as many of these records as one body may hold.
+    fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written;
+
+    /// What statuses mean to this receiver.
+    fn answers(&self) -> &'static [Row] {
+        &[]
+    }
+
+    /// The bytes of an answer that may be worth reading.
+    fn most_answer_bytes(&self) -> usize {
+        0
+    }
+
+    /// What an answer means of which the table says that its body tells.
     fn read(&self, reply: &Reply<'_>) -> Answer {
-        reply.by_status()
+        reply.by_default()
     }
 }
 
-/// The format of this name.
-pub(crate) fn of(name: Name) -> Box<dyn Format> {
-    match name {
+/// The primary's format.
+pub(crate) fn of(primary: &Primary) -> Box<dyn Format> {
+    match primary.format {
         Name::Ndjson => Box::new(ndjson::Ndjson),
         Name::Json => Box::new(json::Json),
+        Name::Otlp => Box::new(otlp::Otlp::new(primary)),
+        Name::Elastic => Box::new(elastic::Elastic::new(primary)),
+        Name::Loki => Box::new(loki::Loki::new(primary)),
+        Name::Splunk => Box::new(splunk::Splunk::new(primary)),
+        Name::Datadog => Box::new(datadog::Datadog::new(primary)),
+        Name::NewRelic => Box::new(newrelic::NewRelic::new(primary)),
+    }
+}
+
+/// What the statuses of each format's receivers mean, where that is not what they mean everywhere.
+pub fn tables() -> Vec<(Name, &'static [Row])> {
+    vec![
+        (Name::Otlp, answers::OTLP),
+        (Name::Elastic, answers::ELASTIC),
+        (Name::Loki, answers::LOKI),
+        (Name::Splunk, answers::SPLUNK),
+        (Name::Datadog, answers::DATADOG),
+        (Name::NewRelic, answers::NEW_RELIC),
+    ]
+}
+
+/// The age that records may have: the user's, or the receiver's own.
+fn age(options: &FormatOptions, default: Duration) -> Option<Duration> {
+    match options.max_age_hours {
+        Some(0) => None,
+        Some(hours) => Some(Duration::from_secs(hours.saturating_mul(3600))),
+        None => Some(default),
+    }
+}
+
+/// What an answer means, by the format's table.
+pub(crate) fn judge(format: &dyn Format, reply: &Reply<'_>) -> Answer {
+    let mut rows = format.answers().iter();
+    match rows.find(|row| (row.from..=row.to).contains(&reply.status)) {
+        Some(row) if row.ruling == Ruling::Body => format.read(reply),
+        Some(row) => reply.ruled(row.ruling),
+        None => reply.by_default(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use backstop_config::Compression;
-    use backstop_delivery::{EnvironmentId, RecordId};
-    use bytes::Bytes;
-    use serde_json::Value;
-
-    use super::*;
-    use crate::codec::gunzip;
-
-    const RESOURCE: &str = r#"{"faas.name":"demo"}"#;
-
-    fn item(sequence: u64, fragment: &str) -> Item<'_> {
-        Item {
-            id: RecordId {
-                environment: EnvironmentId(0xab),
-                sequence,
-            },
-            fragment: fragment.as_bytes(),
-            resource: Bytes::from_static(RESOURCE.as_bytes()),
-        }
-    }
-
-    fn body(format: &dyn Format, items: &[Item<'_>], compression: Compression) -> Vec<u8> {
-        let mut out = Output::new(compression, 0);
-        format.write(items, &mut out);
-        out.finish()
-    }
-
-    fn values(name: Name, body: &[u8]) -> Vec<Value> {
-        match name {
-            Name::Ndjson => serde_json::Deserializer::from_slice(body)
-                .into_iter()
-                .collect::<Result<_, _>>()
-                .expect("it is JSON"),
-            Name::Json => serde_json::from_slice(body).expect("it is JSON"),
-        }
-    }
-
-    #[test]
-    fn each_format_holds_the_same_objects_compressed_or_not_live_or_archived() {
-        let long = format!(
-            r#""time":"t","type":"function","record":"{}""#,
-            "x".repeat(70_000)
-        );
-        let fragments = [r#""time":"t","type":"function","record":{"two":2}"#, &long];
-        let items: Vec<Item<'_>> = fragments
-            .iter()
-            .zip(1..)
-            .map(|(it, at)| item(at, it))
-            .collect();
-        let lines = fragments.iter().zip(1..).map(|(it, at)| {
-            format!(r#"{{"id":"00000000000000ab-{at}",{it},"resource":{RESOURCE}}}"#)
-        });
-        let lines: Vec<String> = lines.collect();
-        for name in [Name::Ndjson, Name::Json] {
-            let format = of(name);
-            for count in 0..=2 {
-                let plain = body(&*format, &items[..count], Compression::None);
-                let objects = values(name, &plain);
-                let expected: Vec<Value> = lines[..count]
-                    .iter()
-                    .map(|line| line.parse().expect("it is JSON"))
-                    .collect();
-                assert_eq!(objects, expected);
-                let packed = body(&*format, &items[..count], Compression::Gzip);
-                assert_eq!(gunzip(&packed, 1 << 20).expect("it is gzip"), plain);
-                let mut archived = Output::new(Compression::None, 0);
-                format.write_lines(&lines[..count], &mut archived);
-                assert_eq!(archived.finish(), plain);
-            }
-        }
-    }
-
-    #[test]
-    fn each_format_names_its_media_type() {
-        let types = [Name::Ndjson, Name::Json].map(|name| of(name).content_type());
-        assert_eq!(types, ["application/x-ndjson", "application/json"]);
-    }
-}
+mod tests;

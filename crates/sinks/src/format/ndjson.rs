@@ -1,7 +1,8 @@
 //! `ndjson`: one JSON object a line, the same lines as in the archive.
 
-use super::Format;
-use crate::codec::{Item, Output, write_line};
+use super::assemble::{Frame, Written, lines};
+use super::{Context, Format};
+use crate::codec::{Item, Output};
 
 /// Newline-delimited JSON, as <https://github.com/ndjson/ndjson-spec> describes it.
 #[derive(Debug)]
@@ -12,19 +13,12 @@ impl Format for Ndjson {
         "application/x-ndjson"
     }
 
-    fn write(&self, items: &[Item<'_>], out: &mut Output) {
-        for item in items {
-            write_line(item, b"", out);
-            out.bytes().push(b'\n');
-            out.written();
-        }
-    }
-
-    fn write_lines(&self, lines: &[String], out: &mut Output) {
-        for line in lines {
-            out.bytes().extend_from_slice(line.as_bytes());
-            out.bytes().push(b'\n');
-            out.written();
-        }
+    fn write(&self, items: &[Item<'_>], _context: Context, out: &mut Output) -> Written {
+        let frame = Frame {
+            between: "\n",
+            close: if items.is_empty() { "" } else { "\n" },
+            ..Frame::default()
+        };
+        lines(items, frame, out)
     }
 }

@@ -2,25 +2,59 @@
 
 use std::time::Duration;
 
-use backstop_delivery::{Answer, Wall};
-use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use backstop_delivery::{Answer, Verdict, Wall};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 
-/// A status and the headers.
+use super::answers::Ruling;
+
+/// What a receiver has answered.
 #[derive(Debug)]
 pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
     pub(crate) headers: &'a HeaderMap,
+    /// As much of the body as the format reads.
+    pub(crate) body: &'a [u8],
     pub(crate) now: Wall,
+    /// The number of records that were sent.
+    pub(crate) records: usize,
 }
 
 impl Reply<'_> {
-    /// What the status alone says.
-    pub(crate) fn by_status(&self) -> Answer {
+    /// What the status says to every receiver.
+    pub(crate) fn by_default(&self) -> Answer {
         Answer::Status {
             code: self.status,
             retry_after: self.retry_after(),
             detail: None,
         }
+    }
+
+    /// What a row of a format's table says.
+    pub(super) fn ruled(&self, ruling: Ruling) -> Answer {
+        let verdict = match ruling {
+            Ruling::Delivered => Verdict::Delivered,
+            Ruling::Retry => Verdict::Retry {
+                after: self.retry_after(),
+            },
+            Ruling::Divert => Verdict::Divert,
+            Ruling::Stop => Verdict::Stop,
+            Ruling::Split => Verdict::Split,
+            Ruling::Isolate => Verdict::Isolate,
+            Ruling::Body => return self.by_default(),
+        };
+        Answer::Judged {
+            verdict,
+            code: self.status,
+            detail: None,
+        }
+    }
+
+    /// Whether the body is of this media type, whatever its parameters.
+    pub(super) fn is_of(&self, media_type: &str) -> bool {
+        let said = self.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let said = said.unwrap_or_default();
+        said.get(..media_type.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(media_type.as_bytes()))
     }
 
     /// `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
@@ -60,7 +94,9 @@ mod tests {
         let reply = Reply {
             status: 503,
             headers: &headers,
+            body: &[],
             now: Wall::from_rfc3339("2015-10-21T07:27:30Z").expect("it is a time"),
+            records: 1,
         };
         reply.retry_after().map(|after| after.as_secs())
     }

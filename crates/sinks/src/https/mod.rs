@@ -7,14 +7,16 @@ mod request;
 use std::fmt;
 
 use backstop_config::{Compression, Primary};
-use backstop_delivery::{Answer, Batch, Failure, Part, Sink, SinkFuture, SinkName};
+use backstop_delivery::{
+    Answer, Batch, Encoded, Failure, Part, Sink, SinkFuture, SinkName, Unfit, Wall,
+};
 use bytes::Bytes;
 use http::Request;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::codec::{LineEncoder, Output, size_hint};
-use crate::format::{self, Format, Reply};
-use crate::http::{Answered, SharedHttp, drain};
+use crate::codec::{Item, LineEncoder, Output, size_hint};
+use crate::format::{self, Context, Format, Reply, Written};
+use crate::http::{Answered, SharedHttp, drain, read};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -32,27 +34,40 @@ pub struct HttpsSink {
 impl HttpsSink {
     /// A sink that posts to `primary`.
     pub fn new(http: SharedHttp, primary: &Primary, lines: LineEncoder) -> Self {
-        let format = format::of(primary.format);
+        let format = format::of(primary);
+        let packing = format.packing(primary.compression);
         Self {
             http,
-            url: primary.url.clone(),
+            url: format.address(&primary.url),
             shown_url: primary.shown_url(),
-            headers: request::headers(primary, format.content_type()),
+            headers: request::headers(primary, format.content_type(), packing),
             format,
             compression: primary.compression,
             lines,
         }
     }
 
-    /// The body of lines that were archived, as the sink writes its own: for replay.
-    pub fn frame(&self, lines: &[String]) -> Bytes {
-        let mut out = Output::new(self.compression, lines.iter().map(String::len).sum());
-        self.format.write_lines(lines, &mut out);
-        out.finish().into()
+    /// As many of these lines of the archive, without the reason why they are there, as one body may hold: for
+    /// replay.
+    pub fn frame(&self, lines: &[&str]) -> Framed {
+        let items: Vec<Item<'_>> = lines.iter().map(|line| Item::archived(line)).collect();
+        let now = self.http.now();
+        self.body(&items, now)
     }
 
-    /// Posts a body under an idempotency key.
-    pub async fn post(&self, key: &str, body: Bytes) -> Answer {
+    fn body(&self, items: &[Item<'_>], now: Wall) -> Framed {
+        let mut out = Output::new(self.format.packing(self.compression), size_hint(items));
+        let Written { covers, unfit } = self.format.write(items, Context { now }, &mut out);
+        Framed {
+            records: covers - unfit.len(),
+            body: out.finish().into(),
+            covers,
+            unfit,
+        }
+    }
+
+    /// Posts a body of so many records under an idempotency key.
+    pub async fn post(&self, key: &str, body: Bytes, records: usize) -> Answer {
         let Ok(mut request) = Request::post(&self.url).body(body) else {
             return Answer::None(Failure::NotSent);
         };
@@ -60,22 +75,46 @@ impl HttpsSink {
         if let Ok(key) = HeaderValue::from_str(key) {
             request.headers_mut().insert(IDEMPOTENCY_KEY, key);
         }
+        request.headers_mut().extend(self.format.header(key));
         match self.http.send(request).await {
-            Ok(answered) => self.read(answered).await,
+            Ok(answered) => self.read(answered, records).await,
             Err(failure) => Answer::None(failure),
         }
     }
 
-    /// What an answer means. Its body says nothing that the formats of today have a use for.
-    async fn read(&self, answered: Answered) -> Answer {
+    /// What an answer means. Of its body no more is read than the format has a use for.
+    async fn read(&self, answered: Answered, records: usize) -> Answer {
         let (head, body) = answered.into_parts();
-        drain(body).await;
-        self.format.read(&Reply {
+        let mut read_bytes = Vec::new();
+        match (self.format.most_answer_bytes(), body) {
+            (1.., Some(body)) => match read(body, self.format.most_answer_bytes()).await {
+                Ok(bytes) => read_bytes = bytes,
+                Err(_) => return Answer::None(Failure::Reset),
+            },
+            (_, body) => drain(body).await,
+        }
+        let reply = Reply {
             status: head.status.as_u16(),
             headers: &head.headers,
+            body: &read_bytes,
             now: self.http.now(),
-        })
+            records,
+        };
+        format::judge(&*self.format, &reply)
     }
+}
+
+/// A body, and what it is made of.
+#[derive(Debug)]
+pub struct Framed {
+    /// The bytes to post.
+    pub body: Bytes,
+    /// The number of records in it.
+    pub records: usize,
+    /// So many of the first records are in it, or are unfit.
+    pub covers: usize,
+    /// Those that the receiver would never take, by their place.
+    pub unfit: Vec<(usize, Unfit)>,
 }
 
 /// The address has a query, which may hold a key.
@@ -96,14 +135,19 @@ impl Sink for HttpsSink {
         SinkName::Https
     }
 
-    fn encode(&self, batch: &Batch) -> Vec<Part> {
+    fn encode(&self, batch: &Batch) -> Encoded {
         let items = self.lines.items(batch);
-        let mut out = Output::new(self.compression, size_hint(&items));
-        self.format.write(&items, &mut out);
-        vec![Part {
-            body: out.finish().into(),
-            records: 0..batch.len(),
-        }]
+        // By the time the batch was formed: then a retry has the same bytes.
+        let framed = self.body(&items, batch.created());
+        let part = Part {
+            body: framed.body,
+            records: 0..framed.records,
+        };
+        Encoded {
+            parts: vec![part],
+            covers: framed.covers,
+            unfit: framed.unfit,
+        }
     }
 
     fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {
@@ -111,7 +155,7 @@ impl Sink for HttpsSink {
             .first()
             .map(|part| part.body.clone())
             .unwrap_or_default();
-        Box::pin(async move { self.post(&batch.id(), body).await })
+        Box::pin(async move { self.post(&batch.id(), body, batch.len()).await })
     }
 
     fn reset(&self) {
@@ -124,7 +168,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use backstop_config::{Format, Proxies, Secret};
+    use backstop_config::{Format, FormatOptions, Proxies, Secret};
     use backstop_delivery::SystemClock;
 
     use super::*;
@@ -135,6 +179,7 @@ mod tests {
         let primary = Primary {
             url: "https://intake.example.com/v1?key=hunter2".to_owned(),
             format: Format::Ndjson,
+            options: FormatOptions::default(),
             compression: Compression::Gzip,
             headers: vec![("x-api-key".to_owned(), Secret::new("hunter2"))],
             token: Some(Secret::new("hunter2")),

@@ -1,23 +1,26 @@
 //! What each request to the primary carries beside its body.
 
-use backstop_config::{Compression, Primary};
-use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-};
+use backstop_config::Primary;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+
+use crate::codec::Packing;
 
 /// The headers of every request. What the user says of a header holds, the token's included; the
 /// configuration has checked names and values.
-pub(super) fn headers(primary: &Primary, content_type: &'static str) -> HeaderMap {
+pub(super) fn headers(
+    primary: &Primary,
+    content_type: &'static str,
+    packing: Packing,
+) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if primary.compression == Compression::Gzip {
+    if packing == Packing::Gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    let bearer = primary
-        .token
-        .as_ref()
-        .map(|token| format!("Bearer {}", token.expose()));
-    let authorization = bearer.map(|bearer| (AUTHORIZATION.to_string(), bearer));
+    let authorization = primary.token.as_ref().map(|token| {
+        let (name, value) = primary.format.authorization(token);
+        (name.to_owned(), value.expose().to_owned())
+    });
     let own = primary
         .headers
         .iter()

@@ -1,0 +1,189 @@
+//! Bodies out of records: as many as one request may hold, joined as the format wants it.
+//!
+//! Invariants: no body is larger than its format's limits; every record that is covered is either in the
+//! body or unfit; the same records make the same bytes.
+
+use std::time::Duration;
+
+use backstop_delivery::{Unfit, Wall};
+
+use super::log::{Line, Log};
+use super::resource::Attributes;
+use crate::codec::{Item, Output};
+
+/// How much a receiver takes, in bytes before compression.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Records in one request.
+    pub(super) records: usize,
+    /// Bytes of one request.
+    pub(super) bytes: usize,
+    /// Bytes of one record.
+    pub(super) record_bytes: usize,
+    /// The age of a record.
+    pub(super) age: Option<Duration>,
+}
+
+/// What stands around records in a body.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Frame {
+    pub(super) open: &'static str,
+    pub(super) between: &'static str,
+    pub(super) close: &'static str,
+    /// Records of one resource are wrapped together, with this between them.
+    pub(super) group: Option<&'static str>,
+}
+
+/// A format that writes logs, one by one.
+pub(super) trait Logs {
+    fn limits(&self) -> Limits;
+
+    fn frame(&self) -> Frame {
+        Frame::default()
+    }
+
+    /// Writes one record.
+    fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>);
+
+    /// Writes the records of one resource, where they are grouped.
+    fn wrap(&self, _resource: &Attributes, logs: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(logs);
+    }
+}
+
+/// What was made of the first records.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// So many were looked at.
+    pub(crate) covers: usize,
+    /// Those of them that the receiver would never take.
+    pub(crate) unfit: Vec<(usize, Unfit)>,
+}
+
+/// Writes the whole lines of records, which have no limits of their own.
+pub(super) fn lines(items: &[Item<'_>], frame: Frame, out: &mut Output) -> Written {
+    out.bytes().extend_from_slice(frame.open.as_bytes());
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.bytes().extend_from_slice(frame.between.as_bytes());
+        }
+        item.write_line(out);
+        out.written();
+    }
+    out.bytes().extend_from_slice(frame.close.as_bytes());
+    Written {
+        covers: items.len(),
+        unfit: Vec::new(),
+    }
+}
+
+/// What a group may cost beside its records: its resource, and the lengths and names around it.
+fn overhead(resource: &[u8]) -> usize {
+    const NAMES: usize = 1024;
+    2 * resource.len() + NAMES
+}
+
+/// Writes as many logs as one request may hold.
+pub(super) fn logs(format: &impl Logs, items: &[Item<'_>], now: Wall, out: &mut Output) -> Written {
+    let (limits, frame) = (format.limits(), format.frame());
+    let mut body = Body {
+        format,
+        frame,
+        groups: 0,
+        group: Vec::new(),
+        resource: Attributes::default(),
+        resource_text: None,
+        out,
+    };
+    let ends = frame.open.len() + frame.close.len();
+    body.out.bytes().extend_from_slice(frame.open.as_bytes());
+    let mut written = Written::default();
+    let mut size = ends;
+    let mut records = 0;
+    let mut record = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        if records == limits.records {
+            break;
+        }
+        let text = item.text();
+        let line = Line::parse(&text, item.id());
+        let log = Log::of(&line);
+        written.covers = index + 1;
+        if limits.age.is_some_and(|age| now.since(log.time) > age) {
+            written.unfit.push((index, Unfit::TooOld));
+            continue;
+        }
+        if body.resource_text != Some(&item.resource) {
+            body.end_group();
+            body.resource = Attributes::of(&item.resource);
+            body.resource_text = Some(&item.resource);
+        }
+        record.clear();
+        format.write_log(&log, &body.resource, &mut record);
+        let length = record.len() + frame.between.len() + frame.group.map_or(0, str::len);
+        let group = frame.group.map_or(0, |_| overhead(&item.resource));
+        let around = if body.group.is_empty() { group } else { 0 };
+        if record.len() > limits.record_bytes || ends + length + group > limits.bytes {
+            written.unfit.push((index, Unfit::TooLarge));
+            continue;
+        }
+        if size + length + around > limits.bytes {
+            written.covers = index;
+            break;
+        }
+        size += length + around;
+        records += 1;
+        body.push(&record);
+    }
+    body.end_group();
+    body.out.bytes().extend_from_slice(frame.close.as_bytes());
+    written
+}
+
+/// A body of logs in the making.
+struct Body<'a, F> {
+    format: &'a F,
+    frame: Frame,
+    /// What stands in the frame so far: groups, or records.
+    groups: usize,
+    group: Vec<u8>,
+    resource: Attributes,
+    resource_text: Option<&'a bytes::Bytes>,
+    out: &'a mut Output,
+}
+
+impl<F: Logs> Body<'_, F> {
+    fn push(&mut self, record: &[u8]) {
+        match self.frame.group {
+            Some(between) => {
+                if !self.group.is_empty() {
+                    self.group.extend_from_slice(between.as_bytes());
+                }
+                self.group.extend_from_slice(record);
+            }
+            None => {
+                self.separate();
+                self.out.bytes().extend_from_slice(record);
+                self.out.written();
+            }
+        }
+    }
+
+    fn end_group(&mut self) {
+        if !self.group.is_empty() {
+            self.separate();
+            let group = std::mem::take(&mut self.group);
+            self.format.wrap(&self.resource, &group, self.out.bytes());
+            self.out.written();
+        }
+    }
+
+    fn separate(&mut self) {
+        if self.groups > 0 {
+            self.out
+                .bytes()
+                .extend_from_slice(self.frame.between.as_bytes());
+        }
+        self.groups += 1;
+    }
+}

@@ -1,0 +1,133 @@
+//! `datadog`: the intake of logs, in the shape that Datadog's own Lambda extension sends
+//! (<https://docs.datadoghq.com/api/latest/logs/#send-logs>).
+
+use std::time::Duration;
+
+use backstop_config::Primary;
+
+use super::answers::{DATADOG, Row};
+use super::assemble::{Frame, Limits, Logs, Written, logs};
+use super::log::{Level, Log, TYPE, UID};
+use super::resource::Attributes;
+use super::text::Object;
+use super::{Context, Format};
+use crate::codec::{Item, Output};
+
+/// Logs that are older are dropped on arrival.
+const MAX_AGE: Duration = Duration::from_hours(18);
+
+/// The log format.
+#[derive(Debug)]
+pub(super) struct Datadog {
+    age: Option<Duration>,
+}
+
+impl Datadog {
+    pub(super) fn new(primary: &Primary) -> Self {
+        Self {
+            age: super::age(&primary.options, MAX_AGE),
+        }
+    }
+}
+
+impl Format for Datadog {
+    fn content_type(&self) -> &'static str {
+        "application/json"
+    }
+
+    fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
+        logs(self, items, context.now, out)
+    }
+
+    fn answers(&self) -> &'static [Row] {
+        DATADOG
+    }
+}
+
+impl Logs for Datadog {
+    fn limits(&self) -> Limits {
+        Limits {
+            records: 1_000,
+            bytes: 4_250_000,
+            // A longer one is cut on arrival, without a word.
+            record_bytes: 1_000_000,
+            age: self.age,
+        }
+    }
+
+    fn frame(&self) -> Frame {
+        Frame {
+            open: "[",
+            between: ",",
+            close: "]",
+            group: None,
+        }
+    }
+
+    fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
+        let arn = resource.text("cloud.resource_id").unwrap_or_default();
+        let mut entry = Object::open(out);
+        entry.object("message", |message| {
+            message.text("message", log.text());
+            message.object("lambda", |lambda| {
+                lambda.some("arn", Some(arn));
+                lambda.some("request_id", log.request_id.as_deref());
+            });
+            message.raw("timestamp", |out| {
+                out.extend_from_slice(log.time.0.as_millis().to_string().as_bytes());
+            });
+            message.text("status", log.level.unwrap_or(Level::Info).lower());
+            message.some(UID, Some(&log.id));
+            message.some(TYPE, Some(&log.kind));
+            message.some("trace_id", log.trace_id.as_deref());
+            message.some("span_id", log.span_id.as_deref());
+            if let Some(record) = log.object().filter(|_| log.is_platform()) {
+                message.raw("record", |out| {
+                    out.extend_from_slice(record.get().as_bytes())
+                });
+            }
+        });
+        let host = if arn.is_empty() {
+            resource.or_empty("faas.name")
+        } else {
+            arn
+        };
+        entry.some("hostname", Some(host));
+        entry.some("service", resource.text("service.name"));
+        entry.text("ddsource", "lambda");
+        entry.text("ddtags", &tags(resource, arn));
+        entry.close();
+    }
+}
+
+/// `name:value` pairs. A comma would end a pair, so it is an underscore in a value.
+fn tags(resource: &Attributes, arn: &str) -> String {
+    let version = resource.or_empty("faas.version");
+    let name = resource.or_empty("faas.name");
+    let mut tags: Vec<(&str, String)> = vec![
+        ("function_arn", arn.to_lowercase()),
+        ("functionname", name.to_lowercase()),
+        ("region", resource.or_empty("cloud.region").to_owned()),
+        (
+            "account_id",
+            resource.or_empty("cloud.account.id").to_owned(),
+        ),
+        (
+            "aws_account",
+            resource.or_empty("cloud.account.id").to_owned(),
+        ),
+        (
+            "executedversion",
+            version.trim_start_matches('$').to_owned(),
+        ),
+        ("resource", name.to_owned()),
+        (
+            "faas.instance",
+            resource.or_empty("faas.instance").to_owned(),
+        ),
+    ];
+    tags.extend(resource.tags().filter(|(name, _)| *name != "service"));
+    let pairs = tags.into_iter().filter(|(_, value)| !value.is_empty());
+    let pairs = pairs.map(|(name, value)| format!("{name}:{}", value.replace(',', "_")));
+    pairs.collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,254 @@
+//! `elastic`: the bulk API of Elasticsearch and OpenSearch, in the Elastic Common Schema
+//! (<https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>,
+//! <https://docs.opensearch.org/latest/api-reference/document-apis/bulk/>).
+//!
+//! The action is `create` with the record's id as `_id`: data streams take nothing else, and what is there
+//! already is answered with 409, which is a delivery. The function's own members stand below `fields`, so
+//! that no log can conflict with the mapping or exhaust it.
+
+use std::borrow::Cow;
+
+use backstop_config::Primary;
+use backstop_delivery::{Answer, Cause, Detail, Failure, PartAnswer};
+use serde::Deserialize;
+
+use super::answers::{ELASTIC, Row};
+use super::assemble::{Limits, Logs, Written, logs};
+use super::log::{Level, Log};
+use super::resource::Attributes;
+use super::text::Object;
+use super::{Context, Format, Reply};
+use crate::codec::{Item, Output};
+
+const INDEX: &str = "logs-aws.lambda-default";
+/// Little of the answer is needed.
+const FILTER: &str = "filter_path=errors,items.*.status,items.*.error.type";
+
+/// The bulk format.
+#[derive(Debug)]
+pub(super) struct Elastic {
+    index: String,
+    has_ids: bool,
+}
+
+impl Elastic {
+    pub(super) fn new(primary: &Primary) -> Self {
+        let index = primary.options.index.clone();
+        Self {
+            index: index.unwrap_or_else(|| INDEX.to_owned()),
+            has_ids: !primary.options.without_ids,
+        }
+    }
+}
+
+impl Format for Elastic {
+    fn content_type(&self) -> &'static str {
+        "application/x-ndjson"
+    }
+
+    fn address(&self, url: &str) -> String {
+        if url.contains("filter_path=") {
+            return url.to_owned();
+        }
+        let separator = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{separator}{FILTER}")
+    }
+
+    fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
+        logs(self, items, context.now, out)
+    }
+
+    fn answers(&self) -> &'static [Row] {
+        ELASTIC
+    }
+
+    fn most_answer_bytes(&self) -> usize {
+        // A thousand items with an error each are some 100 KiB; without a filter, four times that.
+        1024 * 1024
+    }
+
+    fn read(&self, reply: &Reply<'_>) -> Answer {
+        let Ok(answer) = serde_json::from_slice::<Bulk<'_>>(reply.body) else {
+            return Answer::None(Failure::Unproven);
+        };
+        match (answer.errors, answer.items) {
+            (Some(false), _) => Answer::status(reply.status),
+            (Some(true), Some(items)) => by_item(&items),
+            _ => Answer::None(Failure::Unproven),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Bulk<'a> {
+    errors: Option<bool>,
+    #[serde(borrow)]
+    items: Option<Vec<Action<'a>>>,
+}
+
+/// `create` here; a receiver may name it otherwise.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Action<'a> {
+    Of {
+        #[serde(borrow, alias = "index")]
+        create: Outcome<'a>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Outcome<'a> {
+    status: u16,
+    #[serde(borrow)]
+    error: Option<Error<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Error<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+}
+
+/// The types of errors that are told; others are told by their status alone.
+const TYPES: &[&str] = &[
+    "cluster_block_exception",
+    "document_parsing_exception",
+    "es_rejected_execution_exception",
+    "illegal_argument_exception",
+    "index_closed_exception",
+    "index_not_found_exception",
+    "invalid_index_name_exception",
+    "mapper_parsing_exception",
+    "rejected_execution_exception",
+    "security_exception",
+    "strict_dynamic_mapping_exception",
+    "unavailable_shards_exception",
+    "version_conflict_engine_exception",
+];
+
+fn by_item(items: &[Action<'_>]) -> Answer {
+    let mut refused = None;
+    let mut waiting: Option<Cause> = None;
+    let mut place = None;
+    let records: Vec<PartAnswer> = items
+        .iter()
+        .map(|Action::Of { create }| {
+            let cause = || {
+                let kind = create
+                    .error
+                    .as_ref()
+                    .and_then(|error| error.kind.as_deref());
+                let known = TYPES.iter().find(|known| Some(**known) == kind);
+                Cause::of_status(create.status, known.map(|kind| Detail::Code(kind)))
+            };
+            match create.status {
+                // What is there already was delivered before: by a retry, or by a replay.
+                200..=299 | 409 => PartAnswer::Taken,
+                400 | 413 => {
+                    refused.get_or_insert_with(cause);
+                    PartAnswer::Refused
+                }
+                // The index, or the right to write to it, is missing: that is no record's fault.
+                401 | 403 | 404 => {
+                    place.get_or_insert_with(cause);
+                    PartAnswer::Retry
+                }
+                _ => {
+                    waiting.get_or_insert_with(cause);
+                    PartAnswer::Retry
+                }
+            }
+        })
+        .collect();
+    match place {
+        // Nothing of it can be taken until somebody mends the place.
+        Some(place) if records.iter().all(|it| *it == PartAnswer::Retry) && waiting.is_none() => {
+            Answer::refused(place.status.unwrap_or(404), place.detail)
+        }
+        _ => Answer::Records {
+            records,
+            refused,
+            waiting: waiting.or(place),
+        },
+    }
+}
+
+impl Logs for Elastic {
+    fn limits(&self) -> Limits {
+        Limits {
+            records: 5_000,
+            bytes: 5_000_000,
+            record_bytes: usize::MAX,
+            age: None,
+        }
+    }
+
+    fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
+        let mut line = Object::open(out);
+        line.object("create", |create| {
+            create.some("_index", Some(&self.index));
+            if self.has_ids {
+                create.some("_id", Some(&log.id));
+            }
+        });
+        line.close();
+        out.push(b'\n');
+        write_document(log, resource, out);
+        out.push(b'\n');
+    }
+}
+
+/// The document, by the Elastic Common Schema.
+fn write_document(log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
+    let mut document = Object::open(out);
+    document.text("@timestamp", &log.time.rfc3339());
+    document.text("message", &log.message);
+    document.object("ecs", |ecs| ecs.text("version", "8.11.0"));
+    if let Some(level) = log.level {
+        document.object("log", |log| log.text("level", level.lower()));
+    }
+    document.object("event", |event| {
+        event.some("id", Some(&log.id));
+        event.text("dataset", "aws.lambda");
+        event.some("action", Some(&log.kind));
+        if log.level >= Some(Level::Error) {
+            event.text("outcome", "failure");
+        }
+    });
+    document.object("cloud", |cloud| {
+        cloud.text("provider", "aws");
+        cloud.some("region", resource.text("cloud.region"));
+        cloud.object("account", |it| {
+            it.some("id", resource.text("cloud.account.id"))
+        });
+        cloud.object("service", |it| it.text("name", "lambda"));
+    });
+    document.object("faas", |faas| {
+        faas.some("name", resource.text("faas.name"));
+        faas.some("version", resource.text("faas.version"));
+        faas.some("id", resource.text("cloud.resource_id"));
+        faas.some("execution", log.request_id.as_deref());
+    });
+    document.object("service", |service| {
+        service.some("name", resource.text("service.name"));
+        service.object("node", |it| it.some("name", resource.text("faas.instance")));
+    });
+    if let Some(id) = &log.trace_id {
+        document.object("trace", |trace| trace.text("id", id));
+    }
+    if let Some(id) = &log.span_id {
+        document.object("span", |span| span.text("id", id));
+    }
+    document.object("labels", |labels| {
+        for (name, value) in resource.tags() {
+            // A dot would make it an object in an object.
+            labels.text(&name.replace('.', "_"), &value);
+        }
+    });
+    if let Some(object) = log.object() {
+        document.raw("fields", |out| {
+            out.extend_from_slice(object.get().as_bytes())
+        });
+    }
+    document.close();
+}

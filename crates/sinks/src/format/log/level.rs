@@ -1,0 +1,178 @@
+//! The severity of a log, where it says one, on OpenTelemetry's scale
+//! (<https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>).
+//!
+//! Of text only the prefixes count that Lambda's own runtimes write. What a text may mean by its words is
+//! the buffer's question (`backstop_telemetry::Severity`), where a wrong guess costs nothing.
+
+use serde_json::value::RawValue;
+
+use super::line::string;
+
+/// A severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+/// The words that loggers write, in lower case.
+const WORDS: &[(&str, Level)] = &[
+    ("trace", Level::Trace),
+    ("verbose", Level::Trace),
+    ("debug", Level::Debug),
+    ("info", Level::Info),
+    ("information", Level::Info),
+    ("notice", Level::Info),
+    ("warn", Level::Warn),
+    ("warning", Level::Warn),
+    ("error", Level::Error),
+    ("err", Level::Error),
+    ("severe", Level::Error),
+    ("fatal", Level::Fatal),
+    ("critical", Level::Fatal),
+    ("crit", Level::Fatal),
+    ("alert", Level::Fatal),
+    ("emergency", Level::Fatal),
+    ("panic", Level::Fatal),
+];
+
+impl Level {
+    /// The word that is written for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Fatal => "FATAL",
+        }
+    }
+
+    /// The same in lower case.
+    pub(crate) fn lower(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+
+    /// OpenTelemetry's number.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Trace => 1,
+            Self::Debug => 5,
+            Self::Info => 9,
+            Self::Warn => 13,
+            Self::Error => 17,
+            Self::Fatal => 21,
+        }
+    }
+
+    fn of_word(word: &str) -> Option<Self> {
+        let mut words = WORDS.iter();
+        words
+            .find(|(known, _)| known.eq_ignore_ascii_case(word))
+            .map(|(_, level)| *level)
+    }
+
+    /// The value of a member that says it: a word, or a number as pino and bunyan write it.
+    pub(super) fn of_json(value: &RawValue) -> Option<Self> {
+        if let Some(word) = string(value) {
+            return Self::of_word(&word);
+        }
+        let number: u16 = value.get().parse().ok()?;
+        match number {
+            10 => Some(Self::Trace),
+            20 => Some(Self::Debug),
+            30 => Some(Self::Info),
+            40 => Some(Self::Warn),
+            50 => Some(Self::Error),
+            60 => Some(Self::Fatal),
+            _ => None,
+        }
+    }
+}
+
+/// What Lambda's runtimes write before a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Prefix<'a> {
+    pub(super) level: Level,
+    pub(super) request_id: &'a str,
+}
+
+/// `TIME\tID\tLEVEL\t…` (Node.js), or `[LEVEL]\tTIME\tID\t…` (Python).
+pub(super) fn prefix(text: &str) -> Option<Prefix<'_>> {
+    let mut columns = text.splitn(4, '\t');
+    let (first, second, third) = (columns.next()?, columns.next()?, columns.next()?);
+    columns.next()?;
+    let (level, time, request_id) = match first.strip_prefix('[') {
+        Some(level) => (level.strip_suffix(']')?, second, third),
+        None => (third, first, second),
+    };
+    let is_time = time.ends_with('Z') && time.len() >= 20 && time.as_bytes().get(10) == Some(&b'T');
+    let level = Level::of_word(level)?;
+    (is_time && is_request_id(request_id)).then_some(Prefix { level, request_id })
+}
+
+/// A UUID: 36 characters, hexadecimal but for the hyphens.
+fn is_request_id(text: &str) -> bool {
+    let is_right = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lambdas_own_prefixes_are_read() {
+        let id = "8286a188-ba32-4475-8077-530cd35c09a9";
+        for (text, level) in [
+            (
+                format!("2026-01-01T00:00:00.000Z\t{id}\tINFO\tx"),
+                Some(Level::Info),
+            ),
+            (
+                format!("[CRITICAL]\t2026-01-01T00:00:00.000Z\t{id}\tx"),
+                Some(Level::Fatal),
+            ),
+            (format!("2026-01-01T00:00:00.000Z\t{id}\tINFO"), None),
+            (format!("2026-01-01T00:00:00.000Z\t{id}\tLOUD\tx"), None),
+            (format!("yesterday\t{id}\tINFO\tx"), None),
+            (
+                "2026-01-01T00:00:00.000Z\tundefined\tINFO\tx".to_owned(),
+                None,
+            ),
+            ("[ERROR] boom".to_owned(), None),
+            ("ERROR: boom".to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(prefix(&text).map(|it| it.level), level, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_of_any_case_and_the_numbers_of_pino_are_levels() {
+        let of = |json: &str| {
+            let value: Box<RawValue> = serde_json::from_str(json).expect("it is JSON");
+            Level::of_json(&value)
+        };
+        assert_eq!(of("\"Warning\""), Some(Level::Warn));
+        assert_eq!(of("60"), Some(Level::Fatal));
+        for none in ["\"\"", "\"loud\"", "3", "-1", "30.5", "null", "{}", "true"] {
+            assert_eq!(of(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! `loki`: Grafana Loki's push API, in protobuf with snappy or in JSON
+//! (<https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs>).
+//!
+//! Labels are few and bounded: the service, the region and what the user names. All else is structured
+//! metadata. A line is the record as it came, so that `| json` finds all of it.
+
+use std::time::Duration;
+
+use backstop_config::{Compression, Primary};
+
+use super::answers::{LOKI, Row};
+use super::assemble::{Frame, Limits, Logs, Written, logs};
+use super::log::{INVOCATION_ID, Log, TYPE, UID};
+use super::resource::Attributes;
+use super::text::{List, Object};
+use super::wire::Message as _;
+use super::{Context, Format};
+use crate::codec::{Item, Output, Packing};
+
+/// The default of `reject_old_samples_max_age`.
+const MAX_AGE: Duration = Duration::from_hours(7 * 24);
+/// The attributes that always become labels, and what those are called.
+const LABELS: &[(&str, &str)] = &[
+    ("service_name", "service.name"),
+    ("cloud_region", "cloud.region"),
+];
+/// The default of `max_label_names_per_series`.
+const MOST_LABELS: usize = 15;
+
+/// The push format.
+#[derive(Debug)]
+pub(super) struct Loki {
+    is_json: bool,
+    labels: Vec<String>,
+    age: Option<Duration>,
+}
+
+impl Loki {
+    pub(super) fn new(primary: &Primary) -> Self {
+        Self {
+            is_json: primary.options.is_json,
+            labels: primary.options.labels.clone(),
+            age: super::age(&primary.options, MAX_AGE),
+        }
+    }
+
+    /// The labels of a stream, by name.
+    fn labels(&self, resource: &Attributes) -> Vec<(String, String)> {
+        let known = LABELS
+            .iter()
+            .map(|(label, name)| ((*label).to_owned(), *name));
+        let own = self.labels.iter().map(|name| (label(name), name.as_str()));
+        let mut labels: Vec<(String, String)> = Vec::new();
+        for (label, name) in known.chain(own) {
+            let value = resource
+                .get(name)
+                .map(Attributes::shown)
+                .unwrap_or_default();
+            let is_new = labels.iter().all(|(known, _)| *known != label);
+            if is_new && !value.is_empty() && labels.len() < MOST_LABELS {
+                labels.push((label, cut(&value, 2048).to_owned()));
+            }
+        }
+        labels.sort_unstable();
+        labels
+    }
+}
+
+/// A label's name: `[a-zA-Z_][a-zA-Z0-9_]*`.
+fn label(name: &str) -> String {
+    let mut label: String = name
+        .chars()
+        .map(|char| {
+            if char.is_ascii_alphanumeric() {
+                char
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    if label.starts_with(|char: char| char.is_ascii_digit()) {
+        label.insert(0, '_');
+    }
+    label
+}
+
+/// The first bytes of a text, at most so many.
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+impl Format for Loki {
+    fn content_type(&self) -> &'static str {
+        if self.is_json {
+            "application/json"
+        } else {
+            "application/x-protobuf"
+        }
+    }
+
+    fn packing(&self, compression: Compression) -> Packing {
+        if self.is_json {
+            compression.into()
+        } else {
+            Packing::Snappy
+        }
+    }
+
+    fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
+        logs(self, items, context.now, out)
+    }
+
+    fn answers(&self) -> &'static [Row] {
+        LOKI
+    }
+}
+
+impl Logs for Loki {
+    fn limits(&self) -> Limits {
+        Limits {
+            records: 10_000,
+            // What a tenant may send in one burst is 6 MB.
+            bytes: 4_000_000,
+            // 256 KB are a line, and 64 KB its metadata.
+            record_bytes: 256_000,
+            age: self.age,
+        }
+    }
+
+    fn frame(&self) -> Frame {
+        if self.is_json {
+            Frame {
+                open: "{\"streams\":[",
+                between: ",",
+                close: "]}",
+                group: Some(","),
+            }
+        } else {
+            Frame {
+                group: Some(""),
+                ..Frame::default()
+            }
+        }
+    }
+
+    fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
+        let metadata = metadata(log, resource);
+        let time = log.time.0;
+        if self.is_json {
+            let mut entry = List::open(out);
+            entry.item(|out| super::text::write(out, &time.as_nanos().to_string()));
+            entry.item(|out| super::text::write(out, log.original()));
+            entry.item(|out| {
+                let mut object = Object::open(out);
+                for (name, value) in &metadata {
+                    object.text(name, value);
+                }
+                object.close();
+            });
+            entry.close();
+            return;
+        }
+        out.message(2, |entry| {
+            entry.message(1, |timestamp| {
+                timestamp.varint(1, time.as_secs());
+                timestamp.varint(2, u64::from(time.subsec_nanos()));
+            });
+            entry.string(2, log.original());
+            for (name, value) in &metadata {
+                entry.message(3, |pair| {
+                    pair.string(1, name);
+                    pair.string(2, value);
+                });
+            }
+        });
+    }
+
+    fn wrap(&self, resource: &Attributes, logs: &[u8], out: &mut Vec<u8>) {
+        let labels = self.labels(resource);
+        if self.is_json {
+            let mut stream = Object::open(out);
+            stream.object("stream", |stream| {
+                for (name, value) in &labels {
+                    stream.text(name, value);
+                }
+            });
+            stream.raw("values", |out| {
+                out.push(b'[');
+                out.extend_from_slice(logs);
+                out.push(b']');
+            });
+            stream.close();
+            return;
+        }
+        out.message(1, |stream| {
+            let labels = labels
+                .iter()
+                .map(|(name, value)| format!("{name}={value:?}"));
+            let labels: Vec<String> = labels.collect();
+            stream.string(1, &format!("{{{}}}", labels.join(", ")));
+            stream.extend_from_slice(logs);
+        });
+    }
+}
+
+/// What is said of a line beside its labels.
+fn metadata(log: &Log<'_>, resource: &Attributes) -> Vec<(String, String)> {
+    let mut metadata = Vec::new();
+    let mut add = |name: &str, value: Option<&str>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            metadata.push((label(name), cut(value, 2048).to_owned()));
+        }
+    };
+    add(UID, Some(&log.id));
+    add(INVOCATION_ID, log.request_id.as_deref());
+    add(TYPE, Some(&log.kind));
+    add("level", log.level.map(super::log::Level::lower));
+    add("trace_id", log.trace_id.as_deref());
+    add("span_id", log.span_id.as_deref());
+    for name in [
+        "faas.name",
+        "faas.version",
+        "faas.instance",
+        "cloud.account.id",
+    ] {
+        add(name, resource.text(name));
+    }
+    // A line has room for 128.
+    for (name, value) in resource.tags().take(100) {
+        add(name, Some(&value));
+    }
+    metadata
+}

@@ -1,0 +1,85 @@
+//! The resource's attributes, as every format gets them.
+
+use serde_json::{Map, Value};
+
+/// What is said of the function that emitted a record.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Attributes {
+    /// By OpenTelemetry's names, in their order.
+    pub(super) all: Vec<(String, Value)>,
+}
+
+impl Attributes {
+    /// Of a resource as the archive has it, with what follows from it.
+    pub(super) fn of(resource: &[u8]) -> Self {
+        let written: Map<String, Value> = serde_json::from_slice(resource).unwrap_or_default();
+        let mut attributes = Self {
+            all: written.into_iter().collect(),
+        };
+        attributes.add("cloud.platform", Some("aws_lambda".to_owned()));
+        attributes.add("cloud.resource_id", attributes.arn());
+        let service = attributes.text("service").or(attributes.text("faas.name"));
+        attributes.add("service.name", service.map(str::to_owned));
+        attributes
+    }
+
+    fn add(&mut self, name: &str, value: Option<String>) {
+        if let Some(value) = value.filter(|value| !value.is_empty())
+            && self.get(name).is_none()
+        {
+            self.all.push((name.to_owned(), Value::String(value)));
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        let mut all = self.all.iter();
+        all.find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// An attribute that is a text.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(Value::as_str)
+    }
+
+    /// The same, empty where there is none.
+    pub(super) fn or_empty(&self, name: &str) -> &str {
+        self.text(name).unwrap_or_default()
+    }
+
+    /// The attribute as a text, whatever it is.
+    pub(super) fn shown(value: &Value) -> String {
+        match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// The function's ARN; none where a part of it is not known.
+    pub(super) fn arn(&self) -> Option<String> {
+        let region = self.text("cloud.region").filter(|it| !it.is_empty())?;
+        let account = self.text("cloud.account.id").filter(|it| !it.is_empty())?;
+        let name = self.text("faas.name").filter(|it| !it.is_empty())?;
+        let partition = match region.split('-').next() {
+            Some("cn") => "aws-cn",
+            Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
+            Some("eusc") => "aws-eusc",
+            _ => "aws",
+        };
+        Some(format!(
+            "arn:{partition}:lambda:{region}:{account}:function:{name}"
+        ))
+    }
+
+    /// The user's own attributes.
+    pub(super) fn tags(&self) -> impl Iterator<Item = (&str, String)> {
+        let is_ours = |name: &str| {
+            backstop_config::RESERVED_TAGS.contains(&name)
+                || matches!(
+                    name,
+                    "cloud.platform" | "cloud.resource_id" | "service.name"
+                )
+        };
+        let all = self.all.iter().filter(move |(name, _)| !is_ours(name));
+        all.map(|(name, value)| (name.as_str(), Self::shown(value)))
+    }
+}

@@ -1,0 +1,306 @@
+//! What each receiver's answers mean.
+
+use backstop_delivery::{Answer, Failure, PartAnswer, Role, Verdict};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use proptest::prelude::*;
+
+use super::*;
+
+use PartAnswer::{Refused, Retry, Taken, Unheard};
+
+const JSON: &str = "application/json";
+const HTML: &str = "<html><form action=login></form></html>";
+
+fn read(name: Name, status: u16, media_type: &str, body: &[u8], records: usize) -> Answer {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_str(media_type) {
+        headers.insert(CONTENT_TYPE, value);
+    }
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+    let format = of(&primary(name, FormatOptions::default()));
+    judge(
+        &*format,
+        &Reply {
+            status,
+            headers: &headers,
+            body,
+            now: now(),
+            records,
+        },
+    )
+}
+
+fn verdict(name: Name, status: u16, body: &str) -> Verdict {
+    read(name, status, JSON, body.as_bytes(), 3).verdict(Role::Primary)
+}
+
+#[test]
+fn each_receivers_statuses_mean_what_its_protocol_says() {
+    let retry = || Verdict::Retry {
+        after: Some(Duration::from_secs(7)),
+    };
+    let loose = || Verdict::Retry { after: None };
+    for (name, status, body, expected) in [
+        (Name::Ndjson, 200, "", Verdict::Delivered),
+        (Name::Ndjson, 402, "", Verdict::Stop),
+        (Name::Ndjson, 500, "", retry()),
+        (Name::Otlp, 200, "{}", Verdict::Delivered),
+        (
+            Name::Otlp,
+            200,
+            r#"{"partialSuccess":null}"#,
+            Verdict::Delivered,
+        ),
+        (
+            Name::Otlp,
+            200,
+            r#"{"partialSuccess":{}}"#,
+            Verdict::Delivered,
+        ),
+        (
+            Name::Otlp,
+            200,
+            r#"{"partialSuccess":{"errorMessage":"hm"}}"#,
+            Verdict::Delivered,
+        ),
+        (
+            Name::Otlp,
+            200,
+            r#"{"partialSuccess":{"rejectedLogRecords":"3"}}"#,
+            Verdict::Condemn,
+        ),
+        (
+            Name::Otlp,
+            200,
+            r#"{"partialSuccess":{"rejectedLogRecords":3}}"#,
+            Verdict::Condemn,
+        ),
+        (Name::Otlp, 200, HTML, loose()),
+        (Name::Otlp, 400, "", Verdict::Isolate),
+        (Name::Otlp, 401, "", Verdict::Stop),
+        (Name::Otlp, 404, "", Verdict::Stop),
+        (Name::Otlp, 408, "", Verdict::Stop),
+        (Name::Otlp, 413, "", Verdict::Split),
+        (Name::Otlp, 415, "", Verdict::Stop),
+        (Name::Otlp, 429, "", retry()),
+        (Name::Otlp, 500, "", Verdict::Divert),
+        (Name::Otlp, 501, "", Verdict::Divert),
+        (Name::Otlp, 502, "", retry()),
+        (Name::Otlp, 503, "", retry()),
+        (Name::Otlp, 504, "", retry()),
+        (Name::Otlp, 505, "", Verdict::Divert),
+        (
+            Name::Elastic,
+            200,
+            r#"{"errors":false}"#,
+            Verdict::Delivered,
+        ),
+        (
+            Name::Elastic,
+            200,
+            r#"{"took":3,"errors":false,"items":[]}"#,
+            Verdict::Delivered,
+        ),
+        (Name::Elastic, 200, r#"{"took":3}"#, loose()),
+        (Name::Elastic, 200, HTML, loose()),
+        (Name::Elastic, 200, "", loose()),
+        (Name::Elastic, 400, "", Verdict::Isolate),
+        (Name::Elastic, 401, "", Verdict::Stop),
+        (Name::Elastic, 406, "", Verdict::Stop),
+        (Name::Elastic, 413, "", Verdict::Split),
+        (Name::Elastic, 429, "", retry()),
+        (Name::Elastic, 503, "", retry()),
+        (Name::Loki, 204, "", Verdict::Delivered),
+        (Name::Loki, 200, "", Verdict::Delivered),
+        (Name::Loki, 260, "", Verdict::Stop),
+        (Name::Loki, 299, "", Verdict::Stop),
+        (Name::Loki, 400, "", Verdict::Isolate),
+        (Name::Loki, 429, "", retry()),
+        (Name::Loki, 500, "", retry()),
+        (
+            Name::Splunk,
+            200,
+            r#"{"text":"Success","code":0}"#,
+            Verdict::Delivered,
+        ),
+        (Name::Splunk, 200, r#"{"text":"?","code":9}"#, loose()),
+        (Name::Splunk, 200, HTML, loose()),
+        (
+            Name::Splunk,
+            400,
+            r#"{"text":"Invalid data format","code":6}"#,
+            Verdict::Isolate,
+        ),
+        (
+            Name::Splunk,
+            400,
+            r#"{"text":"Incorrect index","code":7}"#,
+            Verdict::Stop,
+        ),
+        (
+            Name::Splunk,
+            400,
+            r#"{"text":"Data channel is missing","code":10}"#,
+            Verdict::Stop,
+        ),
+        (Name::Splunk, 400, HTML, Verdict::Isolate),
+        (
+            Name::Splunk,
+            401,
+            r#"{"text":"Token is required","code":2}"#,
+            Verdict::Stop,
+        ),
+        (
+            Name::Splunk,
+            403,
+            r#"{"text":"Invalid token","code":4}"#,
+            Verdict::Stop,
+        ),
+        (
+            Name::Splunk,
+            413,
+            r#"{"text":"large","code":27}"#,
+            Verdict::Split,
+        ),
+        (Name::Splunk, 429, "", retry()),
+        (
+            Name::Splunk,
+            503,
+            r#"{"text":"Server is busy","code":9}"#,
+            retry(),
+        ),
+        (Name::Datadog, 202, "{}", Verdict::Delivered),
+        (Name::Datadog, 400, "", Verdict::Isolate),
+        (Name::Datadog, 403, "", Verdict::Stop),
+        (Name::Datadog, 408, "", retry()),
+        (Name::Datadog, 413, "", Verdict::Split),
+        (Name::Datadog, 429, "", retry()),
+        (Name::NewRelic, 202, "{}", Verdict::Delivered),
+        (Name::NewRelic, 403, "", Verdict::Stop),
+        (Name::NewRelic, 413, "", Verdict::Split),
+        (Name::NewRelic, 429, "", retry()),
+    ] {
+        assert_eq!(
+            verdict(name, status, body),
+            expected,
+            "{name:?} {status} {body}"
+        );
+    }
+}
+
+#[test]
+fn otlps_own_answer_is_protobuf_too() {
+    let protobuf = "application/x-protobuf";
+    let of = |body: &[u8]| read(Name::Otlp, 200, protobuf, body, 3);
+    assert_eq!(of(b"").verdict(Role::Primary), Verdict::Delivered);
+    // The Collector's empty partial success.
+    assert_eq!(of(&[0x0a, 0x00]).verdict(Role::Primary), Verdict::Delivered);
+    assert_eq!(
+        of(&[0x0a, 0x02, 0x08, 0x02]),
+        Answer::Unnamed {
+            refused: 2,
+            code: 200
+        }
+    );
+    for junk in [HTML.as_bytes(), &[0x0a], &[0xff; 20]] {
+        assert_eq!(of(junk), Answer::None(Failure::Unproven), "{junk:?}");
+    }
+}
+
+#[test]
+fn a_bulk_answer_is_read_item_by_item() {
+    let body = br#"{"errors":true,"items":[
+        {"create":{"_index":"x","status":201}},
+        {"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"there"}}},
+        {"create":{"status":400,"error":{"type":"mapper_parsing_exception","reason":"secret"}}},
+        {"create":{"status":429,"error":{"type":"es_rejected_execution_exception"}}},
+        {"create":{"status":503}},
+        {"create":{"status":404,"error":{"type":"index_not_found_exception"}}}]}"#;
+    let answer = read(Name::Elastic, 200, JSON, body, 6);
+    let Answer::Records {
+        records,
+        refused,
+        waiting,
+    } = &answer
+    else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(records[..], [Taken, Taken, Refused, Retry, Retry, Retry]);
+    assert_eq!(
+        refused.map(|it| it.to_string()).as_deref(),
+        Some("rejected (status 400; mapper_parsing_exception)")
+    );
+    assert_eq!(
+        waiting.map(|it| it.to_string()).as_deref(),
+        Some("throttled (status 429; es_rejected_execution_exception)")
+    );
+    let all = br#"{"errors":true,"items":[{"create":{"status":404,"error":{"type":"index_not_found_exception"}}},{"create":{"status":404}}]}"#;
+    let answer = read(Name::Elastic, 200, JSON, all, 2);
+    assert_eq!(answer.verdict(Role::Primary), Verdict::Stop);
+    assert_eq!(
+        answer.cause().to_string(),
+        "not_found (status 404; index_not_found_exception)"
+    );
+}
+
+#[test]
+fn a_collectors_answer_names_the_event() {
+    let body = br#"{"text":"Event field is required","code":12,"invalid-event-number":1}"#;
+    let answer = read(Name::Splunk, 400, JSON, body, 3);
+    let Answer::Records {
+        records, refused, ..
+    } = &answer
+    else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(records[..], [Unheard, Refused, Unheard]);
+    assert_eq!(
+        refused.map(|it| it.to_string()).as_deref(),
+        Some("rejected (status 400; Event field is required)")
+    );
+    // One that was not sent.
+    let beyond = br#"{"text":"?","code":12,"invalid-event-number":3}"#;
+    assert_eq!(
+        read(Name::Splunk, 400, JSON, beyond, 3).verdict(Role::Primary),
+        Verdict::Isolate
+    );
+}
+
+/// So that no row is dead: the first that speaks of a status wins.
+#[test]
+fn each_row_of_a_table_speaks_of_a_status_that_none_before_it_does() {
+    for (name, rows) in tables() {
+        for (index, row) in rows.iter().enumerate() {
+            let is_new = (row.from..=row.to).any(|status| {
+                rows[..index]
+                    .iter()
+                    .all(|it| !(it.from..=it.to).contains(&status))
+            });
+            assert!(is_new, "{name:?} {row:?}");
+            assert!(row.source.starts_with("https://"), "{row:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a server sends, a verdict comes of it; what is not in the protocol's form is no delivery where
+    /// the protocol has one.
+    #[test]
+    fn no_answer_breaks_a_reader(
+        status in 100u16..600,
+        body in prop::collection::vec(any::<u8>(), 0..200),
+        is_json in any::<bool>(),
+    ) {
+        for name in NAMES {
+            let media_type = if is_json { JSON } else { "application/x-protobuf" };
+            let answer = read(name, status, media_type, &body, 3);
+            let is_delivered = answer.verdict(Role::Primary) == Verdict::Delivered;
+            prop_assert!(!is_delivered || (200..300).contains(&status));
+            let is_proven_by_body = matches!(name, Name::Elastic | Name::Splunk);
+            let is_form = serde_json::from_slice::<serde_json::Value>(&body).is_ok();
+            prop_assert!(!is_delivered || !is_proven_by_body || is_form);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What each format makes of the same records.
+
+use std::fmt::Write as _;
+
+use backstop_delivery::Unfit;
+
+use super::decode::decode;
+use super::*;
+
+/// One of each kind.
+fn kinds() -> Vec<String> {
+    let report = format!(
+        r#"{{"requestId":"{REQUEST}","metrics":{{"durationMs":12.5,"billedDurationMs":13,"memorySizeMB":128,"maxMemoryUsedMB":70}},"status":"success"}}"#
+    );
+    let json = format!(
+        r#"{{"timestamp":"2026-01-01T00:00:00.456Z","level":"ERROR","requestId":"{REQUEST}","message":"boom \"quoted\"","trace_id":"62e900b2710d76f009d6e7785905449a","span_id":"0efbd19962d95b05","order":{{"id":7,"tags":["a",null,true,1.5]}},"type":"mine"}}"#
+    );
+    vec![
+        event("function", r#""plain text\n""#),
+        event(
+            "function",
+            &format!(r#""2026-01-01T00:00:00.000Z\t{REQUEST}\tWARN\tcareful\n""#),
+        ),
+        event("function", &json),
+        event("function", r#""\n""#),
+        event("function", "{}"),
+        event("platform.report", &report),
+        event("extension", r#""üñí\u0000\ud83d\ude00""#),
+    ]
+}
+
+#[test]
+fn each_format_carries_each_kind_of_record() {
+    let kinds = kinds();
+    for (name, is_json, format) in formats() {
+        let (plain, written) = body(&*format, &items(&kinds), Compression::None);
+        assert_eq!(
+            written,
+            Written {
+                covers: kinds.len(),
+                unfit: Vec::new()
+            }
+        );
+        let mut shown = String::new();
+        for stored in decode(name, is_json, &plain) {
+            writeln!(
+                shown,
+                "{:?} {:?} {:?}\n{:#}",
+                stored.id, stored.text, stored.request_id, stored.whole
+            )
+            .expect("it is text");
+        }
+        let encoding = if is_json { "_json" } else { "" };
+        insta::assert_snapshot!(format!("{}{encoding}", name.as_str()), shown);
+    }
+}
+
+#[test]
+fn what_was_archived_makes_the_same_body() {
+    let kinds = kinds();
+    let lines = archived(&kinds);
+    let lines: Vec<Item<'_>> = lines.iter().map(|line| Item::archived(line)).collect();
+    for (name, _, format) in formats() {
+        let live = body(&*format, &items(&kinds), Compression::Gzip);
+        let replayed = body(&*format, &lines, Compression::Gzip);
+        assert!(live == replayed, "{name:?}");
+    }
+}
+
+#[test]
+fn records_of_several_resources_stay_apart() {
+    let kinds = vec![event("function", r#""one""#), event("function", r#""two""#)];
+    let other = RESOURCE.replace("orders", "payments");
+    for (name, is_json, format) in formats() {
+        let mut mixed = items(&kinds);
+        mixed[1].resource = Bytes::from(other.clone());
+        let (plain, _) = body(&*format, &mixed, Compression::None);
+        let stored = decode(name, is_json, &plain);
+        assert_eq!(stored.len(), 2, "{name:?}");
+        assert!(stored[0].whole.to_string().contains("orders"), "{name:?}");
+        assert!(!stored[1].whole.to_string().contains("orders"), "{name:?}");
+    }
+}
+
+/// The formats with their limits: records, bytes of one record, and bytes of a body.
+const LIMITS: [(Name, usize, usize, usize); 6] = [
+    (Name::Otlp, 10_000, 4 * 1024 * 1024, 4 * 1024 * 1024),
+    (Name::Elastic, 5_000, 5_000_000, 5_000_000),
+    (Name::Loki, 10_000, 256_000, 4_000_000),
+    (Name::Splunk, 10_000, 1_000_000, 1_000_000),
+    (Name::Datadog, 1_000, 1_000_000, 4_250_000),
+    (Name::NewRelic, 10_000, 900_000, 900_000),
+];
+
+#[test]
+fn a_body_keeps_within_the_formats_limits_and_the_rest_makes_another() {
+    for (name, most, record, bytes) in LIMITS {
+        let format = of(&primary(name, FormatOptions::default()));
+        let small = vec![event("function", r#""x""#); most + 1];
+        let (plain, written) = body(&*format, &items(&small), Compression::None);
+        assert!(plain.len() <= bytes, "{name:?}");
+        assert!(
+            written.covers <= most && written.unfit.is_empty(),
+            "{name:?}"
+        );
+        let text = "x".repeat(record / 4);
+        let large = vec![event("function", &format!(r#""{text}""#)); 80];
+        let (plain, written) = body(&*format, &items(&large), Compression::None);
+        assert!(
+            plain.len() <= bytes && plain.len() > bytes / 2,
+            "{name:?}: {}",
+            plain.len()
+        );
+        assert_eq!(
+            decode(name, false, &plain).len(),
+            written.covers,
+            "{name:?}"
+        );
+        assert!(written.covers < 80 && written.unfit.is_empty(), "{name:?}");
+    }
+}
+
+#[test]
+fn a_record_that_is_larger_than_the_receiver_takes_is_unfit_and_its_neighbours_are_not() {
+    for (name, _, record, _) in LIMITS {
+        let format = of(&primary(name, FormatOptions::default()));
+        let text = "x".repeat(record + 1);
+        let records = vec![
+            event("function", r#""before""#),
+            event("function", &format!(r#""{text}""#)),
+            event("function", r#""after""#),
+        ];
+        let (plain, written) = body(&*format, &items(&records), Compression::None);
+        assert_eq!(written.unfit, [(1, Unfit::TooLarge)], "{name:?}");
+        let texts: Vec<String> = decode(name, false, &plain)
+            .into_iter()
+            .map(|it| it.text)
+            .collect();
+        assert_eq!(texts, ["before", "after"], "{name:?}");
+    }
+}
+
+#[test]
+fn a_record_that_is_older_than_the_receiver_takes_is_unfit() {
+    for (name, hours) in [(Name::Loki, 168), (Name::Datadog, 18), (Name::NewRelic, 48)] {
+        let at = |hours: u64, more: u64| {
+            let age = Duration::from_secs(hours * 3600 + more);
+            let time = Wall(now().0.checked_sub(age).expect("it is a time")).rfc3339();
+            format!(r#""time":"{time}","type":"function","record":"x""#)
+        };
+        let records = vec![at(hours, 1), at(hours, 0)];
+        let format = of(&primary(name, FormatOptions::default()));
+        let (_, written) = body(&*format, &items(&records), Compression::None);
+        assert_eq!(written.unfit, [(0, Unfit::TooOld)], "{name:?}");
+        let longer = FormatOptions {
+            max_age_hours: Some(hours + 1),
+            ..FormatOptions::default()
+        };
+        let without = FormatOptions {
+            max_age_hours: Some(0),
+            ..FormatOptions::default()
+        };
+        for options in [longer, without] {
+            let format = of(&primary(name, options));
+            let (_, written) = body(&*format, &items(&records), Compression::None);
+            assert_eq!(written.unfit, [], "{name:?}");
+        }
+    }
+}
+
+#[test]
+fn new_relics_otlp_endpoint_takes_less() {
+    let options = FormatOptions::default();
+    let primary = Primary {
+        url: "https://otlp.eu01.nr-data.net/v1/logs".to_owned(),
+        ..primary(Name::Otlp, options)
+    };
+    let text = "x".repeat(100_000);
+    let large = vec![event("function", &format!(r#""{text}""#)); 20];
+    let (plain, written) = body(&*of(&primary), &items(&large), Compression::None);
+    assert!(
+        plain.len() <= 900_000 && written.covers == 8,
+        "{}",
+        plain.len()
+    );
+}
+
+#[test]
+fn options_change_what_they_name() {
+    let one = vec![event("function", r#""x""#)];
+    let written = |name, options| {
+        let format = of(&primary(name, options));
+        let (plain, _) = body(&*format, &items(&one), Compression::None);
+        String::from_utf8_lossy(&plain).into_owned()
+    };
+    let options = || FormatOptions::default();
+    let own = FormatOptions {
+        index: Some("mine".to_owned()),
+        without_ids: true,
+        ..options()
+    };
+    let bulk = written(Name::Elastic, own);
+    assert!(
+        bulk.starts_with("{\"create\":{\"_index\":\"mine\"}}\n"),
+        "{bulk}"
+    );
+    let nowhere = FormatOptions {
+        index: Some(String::new()),
+        ..options()
+    };
+    let bulk = written(Name::Elastic, nowhere);
+    assert!(
+        bulk.starts_with("{\"create\":{\"_id\":\"00000000000000ab-1\"}}\n"),
+        "{bulk}"
+    );
+    let labels = FormatOptions {
+        is_json: true,
+        labels: vec![
+            "team".to_owned(),
+            "faas.name".to_owned(),
+            "nothing".to_owned(),
+        ],
+        ..options()
+    };
+    let push = written(Name::Loki, labels);
+    let stream = r#""stream":{"cloud_region":"eu-west-1","faas_name":"orders","service_name":"orders","team":"blue, \"sky\""}"#;
+    assert!(push.contains(stream), "{push}");
+    let own = FormatOptions {
+        index: Some("main".to_owned()),
+        source: Some("s".to_owned()),
+        sourcetype: Some("t".to_owned()),
+        ..options()
+    };
+    let event = written(Name::Splunk, own);
+    assert!(
+        event.contains(r#""source":"s","sourcetype":"t","index":"main""#),
+        "{event}"
+    );
+}
+
+#[test]
+fn each_format_names_its_media_type() {
+    let types = formats()
+        .into_iter()
+        .map(|(_, _, format)| format.content_type());
+    let expected = [
+        "application/x-ndjson",
+        "application/json",
+        "application/x-protobuf",
+        "application/x-ndjson",
+        "application/x-protobuf",
+        "application/json",
+        "application/json",
+        "application/json",
+        "application/json",
+        "application/json",
+    ];
+    assert_eq!(types.collect::<Vec<_>>(), expected);
+}

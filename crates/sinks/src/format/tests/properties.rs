@@ -1,0 +1,131 @@
+//! Any record, through every format: it is read back by its id, with its text, in its order.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::decode::decode;
+use super::*;
+
+/// Text with all that tends to break encoders.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[ -~]{0,40}",
+        2 => any::<String>(),
+        1 => "[\\x00-\\x1f\\\\\"{}\\[\\],:]{0,20}",
+        1 => (0usize..40_000).prop_map(|length| "ü\u{0}x".repeat(length / 4)),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-1e15f64..1e15).prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map(text(), inner, 0..5)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn record() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        3 => text().prop_map(Value::from),
+        3 => prop::collection::btree_map(
+            prop_oneof![text(), prop::sample::select(vec!["message", "level", "timestamp", "type", "requestId", "trace_id"]).prop_map(str::to_owned)],
+            value(),
+            0..6,
+        ).prop_map(|map| Value::Object(map.into_iter().collect())),
+        1 => value(),
+    ]
+}
+
+fn fragment() -> impl Strategy<Value = String> {
+    let kind = prop::sample::select(vec![
+        "function",
+        "extension",
+        "platform.start",
+        "platform.report",
+        "platform.logsDropped",
+        "x",
+    ]);
+    let time = prop::sample::select(vec!["2026-01-01T00:00:00.123Z", "2026-01-01T00:59:00Z"]);
+    (kind, time, record()).prop_map(|(kind, time, record)| {
+        format!(r#""time":"{time}","type":"{kind}","record":{record}"#)
+    })
+}
+
+/// The strings in a value.
+fn strings<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(values) => values.iter().for_each(|value| strings(value, found)),
+        Value::Object(members) => members.values().for_each(|value| strings(value, found)),
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_record_is_read_back(fragments in prop::collection::vec(fragment(), 1..12)) {
+        for (name, is_json, format) in formats() {
+            let (plain, written) = body(&*format, &items(&fragments), Compression::None);
+            prop_assert_eq!(written.covers, fragments.len());
+            let stored = decode(name, is_json, &plain);
+            let fit = (0..fragments.len()).filter(|at| written.unfit.iter().all(|it| it.0 != *at));
+            let ids: Vec<String> = fit.map(|at| format!("00000000000000ab-{}", at + 1)).collect();
+            let stored_ids: Vec<&str> = stored.iter().map(|it| it.id.as_str()).collect();
+            prop_assert_eq!(&stored_ids, &ids, "{:?}", name);
+            // Each text is there, whatever is in it: in the message, or in a field.
+            if written.unfit.is_empty() {
+                for (fragment, stored) in fragments.iter().zip(&stored) {
+                    let sent: Value = serde_json::from_str(&format!("{{{fragment}}}")).unwrap();
+                    let Value::String(text) = &sent["record"] else { continue };
+                    let is_object = serde_json::from_str::<serde_json::Map<String, Value>>(text.trim()).is_ok();
+                    let trimmed = text.strip_suffix('\n').unwrap_or(text);
+                    let trimmed = trimmed.strip_suffix('\r').unwrap_or(trimmed);
+                    let is_blank = trimmed.trim().is_empty();
+                    if is_object || (is_blank && name == Name::Splunk) {
+                        continue;
+                    }
+                    let is_line = matches!(name, Name::Ndjson | Name::Json);
+                    prop_assert_eq!(&stored.text, if is_line { text } else { trimmed }, "{:?}", name);
+                }
+            }
+        }
+    }
+
+    /// What a function logs as an object loses none of its texts: they are among the fields, or in the text.
+    #[test]
+    fn no_text_of_an_object_is_lost(members in prop::collection::btree_map("[a-z]{1,8}", value(), 0..6)) {
+        let record = Value::Object(members.into_iter().collect());
+        let fragments = vec![event("function", &record.to_string())];
+        let mut sent = Vec::new();
+        strings(&record, &mut sent);
+        for (name, is_json, format) in formats() {
+            let (plain, written) = body(&*format, &items(&fragments), Compression::None);
+            if !written.unfit.is_empty() {
+                continue;
+            }
+            let stored = decode(name, is_json, &plain).remove(0);
+            let mut all = Vec::new();
+            strings(&stored.whole, &mut all);
+            let inner: Value = serde_json::from_str(&stored.text).unwrap_or_default();
+            strings(&inner, &mut all);
+            all.push(&stored.text);
+            for text in &sent {
+                // A level or an id is written in its own form.
+                let is_lifted = text.len() <= 40 && stored.whole.to_string().to_lowercase().contains(&text.to_lowercase());
+                prop_assert!(all.contains(text) || is_lifted, "{:?} {text:?} in {stored:?}", name);
+            }
+        }
+    }
+}
