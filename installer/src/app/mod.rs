@@ -91,6 +91,7 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
             url: &url,
             is_typed,
             format: args.format.as_str(),
+            format_options: args.format_options.as_deref(),
             token_file: args.token_file.as_deref(),
             header_file: args.header_file.as_deref(),
         },

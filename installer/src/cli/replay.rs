@@ -22,7 +22,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "S3_URL")]
     pub from: Location,
 
-    /// Where to send the records: https, or http for loopback hosts
+    /// Where to send the records: https, or http for loopback hosts; a site for datadog and newrelic
     #[arg(long, value_name = "URL")]
     pub to: Option<String>,
 
@@ -34,7 +34,11 @@ pub struct ReplayArgs {
     #[arg(long, value_enum, default_value_t)]
     pub format: FormatName,
 
-    /// A file that holds the bearer token
+    /// What the format lets you choose, as `BACKSTOP_PRIMARY_OPTIONS` has it
+    #[arg(long, value_name = "NAME=VALUE,…")]
+    pub format_options: Option<String>,
+
+    /// A file that holds the token
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
@@ -107,6 +111,19 @@ pub enum FormatName {
     Ndjson,
     /// One JSON array
     Json,
+    /// OpenTelemetry's protocol over HTTP
+    Otlp,
+    /// The bulk API of Elasticsearch and OpenSearch
+    Elastic,
+    /// Grafana Loki's push API
+    Loki,
+    /// Splunk's HTTP Event Collector
+    Splunk,
+    /// Datadog's intake of logs
+    Datadog,
+    /// New Relic's Log API
+    #[value(name = "newrelic")]
+    NewRelic,
 }
 
 impl FormatName {
@@ -115,6 +132,12 @@ impl FormatName {
         match self {
             Self::Ndjson => "ndjson",
             Self::Json => "json",
+            Self::Otlp => "otlp",
+            Self::Elastic => "elastic",
+            Self::Loki => "loki",
+            Self::Splunk => "splunk",
+            Self::Datadog => "datadog",
+            Self::NewRelic => "newrelic",
         }
     }
 }

@@ -19,10 +19,11 @@ use crate::secrets::{headers, read};
 /// One request may take longer than the extension's: nobody waits for it.
 const TIMEOUT_MS: &str = "30000";
 /// What of the environment holds here as it does in the extension.
-const HONOURED: [&str; 14] = [
+const HONOURED: [&str; 15] = [
     "AWS_CA_BUNDLE",
     "BACKSTOP_ALLOW_PLAINTEXT",
     "BACKSTOP_PRIMARY_COMPRESSION",
+    "BACKSTOP_PRIMARY_OPTIONS",
     "BACKSTOP_PRIMARY_TIMEOUT_MS",
     "BACKSTOP_PRIMARY_TOKEN",
     "SSL_CERT_FILE",
@@ -54,6 +55,8 @@ pub struct TargetOptions<'a> {
     pub is_typed: bool,
     /// As `BACKSTOP_PRIMARY_FORMAT` has it.
     pub format: &'a str,
+    /// As `BACKSTOP_PRIMARY_OPTIONS` has it.
+    pub format_options: Option<&'a str>,
     /// A file with the token, over the environment's.
     pub token_file: Option<&'a Path>,
     /// A file with headers.
@@ -73,6 +76,9 @@ impl Target {
         let mut set = |name: &str, value: &str| strings.insert(name.to_owned(), value.to_owned());
         set("BACKSTOP_PRIMARY_URL", options.url);
         set("BACKSTOP_PRIMARY_FORMAT", options.format);
+        if let Some(text) = options.format_options {
+            set("BACKSTOP_PRIMARY_OPTIONS", text);
+        }
         if let Some(path) = options.token_file {
             set("BACKSTOP_PRIMARY_TOKEN", read(path)?.trim());
         }

@@ -155,17 +155,10 @@ fn plain_http_is_accepted_when_it_is_allowed() {
 
 #[test]
 fn a_format_that_is_not_supported_switches_the_primary_off() {
-    let cases = [
-        ("xml", "is \"xml\": use ndjson or json"),
-        (
-            "otlp",
-            "is \"otlp\", not supported by this version (0.1.0): use ndjson or json",
-        ),
-        (
-            "Elastic",
-            "is \"Elastic\", not supported by this version (0.1.0): use ndjson or json",
-        ),
-    ];
+    let cases = [(
+        "xml",
+        "is \"xml\": use ndjson, json, otlp, elastic, loki, splunk, datadog or newrelic",
+    )];
     for (format, problem) in cases {
         let (primary, errors) = primary_with("BACKSTOP_PRIMARY_FORMAT", format);
         assert_eq!(

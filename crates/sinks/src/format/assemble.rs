@@ -107,7 +107,7 @@ pub(super) fn logs(format: &impl Logs, items: &[Item<'_>], now: Wall, out: &mut 
         }
         let text = item.text();
         let line = Line::parse(&text, item.id());
-        let log = Log::of(&line);
+        let log = Log::of(&line, now);
         written.covers = index + 1;
         if limits.age.is_some_and(|age| now.since(log.time) > age) {
             written.unfit.push((index, Unfit::TooOld));

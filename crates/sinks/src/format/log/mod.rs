@@ -15,6 +15,7 @@ mod platform;
 mod trace;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use backstop_delivery::Wall;
 use serde_json::value::RawValue;
@@ -57,10 +58,10 @@ pub(crate) struct Log<'a> {
 }
 
 impl<'a> Log<'a> {
-    /// The view of a record.
-    pub(crate) fn of(line: &'a Line<'_>) -> Self {
+    /// The view of a record. One whose time cannot be read is of `now`.
+    pub(crate) fn of(line: &'a Line<'_>, now: Wall) -> Self {
         let time = line.time.as_deref().and_then(Wall::from_rfc3339);
-        let observed = time.unwrap_or_default();
+        let observed = time.unwrap_or(now);
         let mut log = Self {
             id: Cow::Borrowed(&line.id),
             kind: Cow::Borrowed(line.kind.as_deref().unwrap_or(UNKNOWN)),
@@ -165,7 +166,7 @@ impl<'a> Log<'a> {
                     self.level = Level::of_json(value);
                     self.level.is_some()
                 }
-                "timestamp" | "time" | "@timestamp" => match time(value) {
+                "timestamp" | "time" | "@timestamp" => match time(value, self.observed) {
                     Some(time) => {
                         self.time = time;
                         true
@@ -199,16 +200,23 @@ impl<'a> Log<'a> {
     }
 }
 
-/// RFC 3339 in UTC, or milliseconds since 1970 in the years 2001 to 2100.
-fn time(value: &RawValue) -> Option<Wall> {
-    const PLAUSIBLE: std::ops::Range<u64> = 1_000_000_000_000..4_102_444_800_000;
+/// How far a log's own time may be from that at which Lambda received it. What is further away is not when it was
+/// logged, whatever it is; as such it would be refused for its age, or be found where nobody looks.
+const FURTHEST: Duration = Duration::from_hours(1);
+
+/// RFC 3339 in UTC, or milliseconds since 1970, not far from when it was observed.
+fn time(value: &RawValue, observed: Wall) -> Option<Wall> {
+    let time = stated_time(value)?;
+    let apart = time.since(observed).max(observed.since(time));
+    (apart <= FURTHEST).then_some(time)
+}
+
+fn stated_time(value: &RawValue) -> Option<Wall> {
     if let Some(text) = string(value) {
         return Wall::from_rfc3339(&text.replace("+00:00", "Z"));
     }
-    let milliseconds: u64 = value.get().parse().ok()?;
-    PLAUSIBLE
-        .contains(&milliseconds)
-        .then(|| Wall(std::time::Duration::from_millis(milliseconds)))
+    let milliseconds = value.get().parse().ok()?;
+    Some(Wall(Duration::from_millis(milliseconds)))
 }
 
 #[cfg(test)]
@@ -218,7 +226,7 @@ mod tests {
     fn view(fragment: &str) -> (String, Option<&'static str>, u128, Option<String>) {
         let text = format!("{{{fragment}}}");
         let line = Line::parse(&text, Some("env-1".to_owned()));
-        let log = Log::of(&line);
+        let log = Log::of(&line, Wall::default());
         let request_id = log.request_id.as_deref().map(str::to_owned);
         let message = log.message.to_string();
         (
@@ -279,6 +287,13 @@ mod tests {
                 None,
             ),
             (
+                r#"{"timestamp":"2025-12-31T22:59:59Z","message":"old"}"#.to_owned(),
+                "old".to_owned(),
+                None,
+                EVENT,
+                None,
+            ),
+            (
                 r#"{"level":"loud","n":1}"#.to_owned(),
                 r#"{"level":"loud","n":1}"#.to_owned(),
                 None,
@@ -306,6 +321,16 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_cannot_be_read_is_the_present() {
+        let now = Wall(Duration::from_secs(1_767_225_600));
+        for time in ["\"t\"", "\"1969-12-31T23:59:59Z\"", "5", "null"] {
+            let text = format!(r#"{{"time":{time},"type":"function","record":"x"}}"#);
+            let line = Line::parse(&text, None);
+            assert_eq!(Log::of(&line, now).time, now, "{time}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_the_message() {
         assert_eq!(view("no json").0, "{no json}");
         assert_eq!(
@@ -321,7 +346,7 @@ mod tests {
             format!(r#""time":"2026-01-01T00:00:00.000Z","type":"function","record":{record}"#);
         let text = format!("{{{fragment}}}");
         let line = Line::parse(&text, Some("env-1".to_owned()));
-        let log = Log::of(&line);
+        let log = Log::of(&line, Wall::default());
         let names: Vec<&str> = log.fields.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["user", "level2"]);
         assert_eq!(log.original(), record);

@@ -107,7 +107,7 @@ mod tests {
         let text =
             format!(r#"{{"time":"2026-01-01T00:00:00.000Z","type":"{kind}","record":{record}}}"#);
         let line = Line::parse(&text, None);
-        let log = Log::of(&line);
+        let log = Log::of(&line, backstop_delivery::Wall::default());
         (log.message.into_owned(), log.level.map_or("", Level::name))
     }
 
@@ -166,7 +166,7 @@ mod tests {
     fn the_trace_is_that_of_the_event() {
         let text = r#"{"type":"platform.start","record":{"requestId":"r","tracing":{"spanId":"0efbd19962d95b05","type":"X-Amzn-Trace-Id","value":"Root=1-62e900b2-710d76f009d6e7785905449a;Parent=0efbd19962d95b05;Sampled=1"}}}"#;
         let line = Line::parse(text, None);
-        let log = Log::of(&line);
+        let log = Log::of(&line, backstop_delivery::Wall::default());
         assert_eq!(
             log.trace_id.as_deref(),
             Some("62e900b2710d76f009d6e7785905449a")

@@ -102,7 +102,8 @@ fn string_value(out: &mut Vec<u8>, value: &str) {
 fn any_value(out: &mut Vec<u8>, value: &Value) {
     let mut object = Object::open(out);
     match value {
-        Value::Null => {}
+        // A value without a member is right, and some receivers refuse the request for it.
+        Value::Null => object.text("stringValue", "null"),
         Value::Bool(value) => object.raw("boolValue", |out| _ = write!(out, "{value}")),
         Value::String(value) => object.text("stringValue", value),
         Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
