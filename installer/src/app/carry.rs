@@ -71,8 +71,20 @@ impl Desk {
                 Err(error) => Output::error(&error),
             }
         }
-        self.output.result(&summary)?;
+        self.tell(&summary, how.full)?;
         Ok(code(&summary))
+    }
+
+    /// What a run came to.
+    pub(super) fn tell(&self, summary: &Summary, is_full: bool) -> anyhow::Result<()> {
+        let profile = self.access.profile.clone();
+        let profile = profile.or_else(|| std::env::var("AWS_PROFILE").ok());
+        self.output.result(&apply::View {
+            summary,
+            is_full,
+            profile: profile.as_deref(),
+        })?;
+        Ok(())
     }
 
     /// Every run that can be read. One that cannot be read gets a warning and stops no undo of another.

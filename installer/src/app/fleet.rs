@@ -112,7 +112,7 @@ pub(super) struct Desk {
     pub(super) targets: Targets,
     pub(super) fleet: Fleet,
     pub(super) store: Store,
-    access: Access,
+    pub(super) access: Access,
 }
 
 impl Desk {
@@ -278,7 +278,7 @@ impl Desk {
         plan.rollout = how.waves.rollout(&plan.rollout)?;
         let view = View {
             plan: &plan,
-            is_full: false,
+            is_full: how.full,
         };
         let is_strict = strict && plan.with(Verdict::Refused).next().is_some();
         let refused = plan.refused().count();
@@ -297,7 +297,7 @@ impl Desk {
         if plan.is_idle() {
             // No run is begun for nothing.
             let summary = Summary::new("", &plan);
-            self.output.result(&summary)?;
+            self.tell(&summary, how.full)?;
             return Ok(super::carry::code(&summary));
         }
         if !how.yes && !confirmed(&question(&plan))? {

@@ -15,7 +15,7 @@ use crate::cli::{
 use crate::fleet::{Fleet, Place};
 use crate::layer::prune::{self, PruneOptions};
 use crate::layer::{self, Manifest, Package, PublishOptions, Refused, Share, ZipPath};
-use crate::output::{Bar, Output, Report as _, Style, plural};
+use crate::output::{Bar, Output, plural};
 use crate::project::Project;
 
 /// Runs one of them.
@@ -156,7 +156,7 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
     if !args.yes {
         bar.clear();
         if has_terminal() {
-            output.progress(summary.text(Style::default()).trim_end());
+            output.shown(&summary);
         } else {
             // What would be done is a result, too.
             output.result(&summary)?;
@@ -168,7 +168,9 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         }
     }
     let (interrupt, stop) = watch::channel(false);
-    bar.lengthen(fleet.sites.len() as u64);
+    bar.clear();
+    let bar = bar_of(&fleet, output);
+    let done = |place: &Place| bar.advance(&place.to_string());
     let summary = tokio::select! {
         summary = prune::delete(&fleet, summary, &done, &stop) => summary,
         () = interrupted_twice(&interrupt, output) => return Ok(ExitCode::from(INTERRUPTED)),
@@ -223,9 +225,15 @@ async fn open(
     output: Output,
 ) -> anyhow::Result<(Fleet, Bar)> {
     let fleet = Fleet::open(&args.access(project), &args.targets(project)?).await?;
+    let bar = bar_of(&fleet, output);
+    Ok((fleet, bar))
+}
+
+/// A bar over the places.
+fn bar_of(fleet: &Fleet, output: Output) -> Bar {
     let bar = Bar::new(output.draws(), "{bar:40} {pos}/{len} places  {msg}");
     bar.lengthen(fleet.sites.len() as u64);
-    Ok((fleet, bar))
+    bar
 }
 
 fn places(fleet: &Fleet) -> String {

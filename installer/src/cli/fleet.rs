@@ -80,6 +80,10 @@ pub struct HowArgs {
     #[arg(long, value_name = "SECONDS", value_parser = super::targets::seconds, default_value = "300", display_order = 671)]
     pub wait: Duration,
 
+    /// Show every function's name, also of many for which the same holds
+    #[arg(long, display_order = 672)]
+    pub full: bool,
+
     /// In waves.
     #[command(flatten)]
     pub waves: WaveArgs,
@@ -311,6 +315,10 @@ pub struct RunsArgs {
     /// Show what became of each function of this run
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
+
+    /// Show every function of the run on a line of its own
+    #[arg(long, requires = "run", display_order = 500)]
+    pub full: bool,
 
     /// How to get to runs in S3.
     #[command(flatten)]
