@@ -121,8 +121,8 @@ impl Desk {
         state: &StateArgs,
         output: Output,
     ) -> anyhow::Result<Self> {
-        let project = args.project()?;
-        let (access, targets) = (args.access(&project), args.targets(&project)?);
+        let project = args.reach.project()?;
+        let (access, targets) = (args.reach.access(&project), args.targets(&project)?);
         let store = open_store(state, &project, &access, output).await?;
         Self::with(project, access, targets, store, output).await
     }

@@ -3,14 +3,18 @@
 //! Invariants: the headline counts what was done, and says what was not; a reason that many functions have
 //! is said once. Must not: count anything itself.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::{Left, Rise, RoleLeft, Summary};
 use crate::fleet::left_out;
-use crate::output::{Item, Report, Style, by_reason, grouped, names, plural};
+use crate::output::{Item, Report, Style, by_reason, gist, grouped, names, plural};
 use crate::plan::Action;
+
+/// Roles that are listed for one reason.
+const ROLES: usize = 4;
 
 /// A summary, with or without every name.
 #[derive(Debug, Serialize)]
@@ -63,8 +67,8 @@ impl Report for View<'_> {
             if !list.is_empty() {
                 line(format!("{title}:"));
             }
-            for RoleLeft { role, reason } in list {
-                line(format!("  {role}: {reason}"));
+            for group in by_role(list, self.is_full) {
+                line(group);
             }
         }
         for name in &it.missing {
@@ -120,6 +124,36 @@ impl View<'_> {
             line(format!("To go back: backstop undo {}", it.run));
         }
     }
+}
+
+/// Roles by why they are left, each reason once.
+fn by_role(roles: &[RoleLeft], is_full: bool) -> Vec<String> {
+    let mut groups: BTreeMap<String, Vec<&RoleLeft>> = BTreeMap::new();
+    for it in roles {
+        let account = it.role.split(':').nth(4).unwrap_or_default();
+        groups
+            .entry(gist(&it.reason, account, "", ""))
+            .or_default()
+            .push(it);
+    }
+    let mut lines = Vec::new();
+    for (reason, roles) in groups {
+        if let [one] = roles.as_slice() {
+            lines.push(format!("  {}: {}", one.role, one.reason));
+            continue;
+        }
+        lines.push(format!(
+            "  {}: {reason}",
+            plural(roles.len() as u64, "role")
+        ));
+        let shown = if is_full { roles.len() } else { ROLES };
+        lines.extend((roles.iter().take(shown)).map(|it| format!("    {}", it.role)));
+        let more = roles.len().saturating_sub(shown);
+        if more > 0 {
+            lines.push(format!("    and {more} more: --full lists them"));
+        }
+    }
+    lines
 }
 
 impl Left {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{
-    AccessArgs, ExtraArgs, GrantArgs, ReachArgs, SelectArgs, StateArgs, TargetArgs, UsageError,
-    WaveArgs,
+    AccessArgs, ExtraArgs, GrantArgs, SelectArgs, StateArgs, TargetArgs, UsageError, WaveArgs,
 };
 use crate::plan::{Allowed, Reason};
 use crate::project::Project;
@@ -257,78 +256,6 @@ pub struct DetachArgs {
     pub state: StateArgs,
 }
 
-/// Put back what was there before a run: layers in their order, variables, all else it touched
-///
-/// What others changed since stays as it is, and is told. An undoing is a run itself, and can be undone.
-#[derive(Debug, Args)]
-#[command(after_help = CHANGE_CODES)]
-pub struct UndoArgs {
-    /// The run, as `backstop runs` lists it
-    #[arg(value_name = "RUN", required_unless_present = "last")]
-    pub run: Option<String>,
-
-    /// The newest run that undid none and was not undone
-    #[arg(long, conflicts_with = "run", display_order = 499)]
-    pub last: bool,
-
-    /// Show what would be put back, and change nothing
-    #[arg(long, display_order = 500)]
-    pub dry_run: bool,
-
-    /// How.
-    #[command(flatten)]
-    pub how: HowArgs,
-
-    /// How to get there.
-    #[command(flatten)]
-    pub access: AccessArgs,
-
-    /// Where runs are kept.
-    #[command(flatten)]
-    pub state: StateArgs,
-}
-
-/// Go on with a run that was interrupted, or that left something
-#[derive(Debug, Args)]
-#[command(after_help = CHANGE_CODES)]
-pub struct ResumeArgs {
-    /// The run, as `backstop runs` lists it
-    #[arg(value_name = "RUN")]
-    pub run: String,
-
-    /// How.
-    #[command(flatten)]
-    pub how: HowArgs,
-
-    /// How to get there.
-    #[command(flatten)]
-    pub access: AccessArgs,
-
-    /// Where runs are kept.
-    #[command(flatten)]
-    pub state: StateArgs,
-}
-
-/// List the runs, or show the functions of one
-#[derive(Debug, Args)]
-pub struct RunsArgs {
-    /// Show what became of each function of this run
-    #[arg(value_name = "RUN")]
-    pub run: Option<String>,
-
-    /// Show every function of the run on a line of its own
-    #[arg(long, requires = "run", display_order = 500)]
-    pub full: bool,
-
-    /// How to get to runs in S3.
-    #[command(flatten)]
-    pub reach: ReachArgs,
-
-    /// Where runs are kept.
-    #[command(flatten)]
-    pub state: StateArgs,
-}
-
 const PLAN_EXAMPLES: &str = "\
 Examples:
   backstop plan 'orders-*' --layers layers.json --set BACKSTOP_PRIMARY_URL=https://intake.example.com/
@@ -338,7 +265,7 @@ Examples:
 Exit codes: 0 done, 1 error, 2 usage, 3 not every account and region could be looked at, 4 with
 --detailed-exitcode: something is to be changed";
 
-const CHANGE_CODES: &str = "\
+pub(super) const CHANGE_CODES: &str = "\
 Exit codes: 0 done, 1 error, 2 usage, 3 something is left, 5 every function was refused, 130 interrupted";
 
 /// Some reasons.

@@ -23,6 +23,7 @@ pub use accounts::{Accounts, Role};
 pub use api::{Api, Rates};
 pub use regions::Regions;
 pub use skipped::{Skipped, left_out};
+pub use wall::EQUAL_DENIALS;
 
 use crate::aws::{Access, Failure};
 

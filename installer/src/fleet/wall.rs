@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::aws::{Failure, Kind};
 
 /// So many equal denials in a row: chance and single policies are ruled out, and little time is lost.
-const EQUAL_DENIALS: u32 = 10;
+pub const EQUAL_DENIALS: u32 = 10;
 
 /// The refusals at one place.
 #[derive(Debug)]

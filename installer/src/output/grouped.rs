@@ -117,7 +117,9 @@ fn denial(line: &str) -> Option<String> {
     let action = after.split(' ').next().unwrap_or_default();
     // What was tried, and the error's code.
     let (code, _) = before.rsplit_once(": User")?;
-    let code = code.rsplit_once("the function: ").map_or(code, |it| it.1);
+    let parts = code.split(": ");
+    let parts = parts.filter(|part| !part.contains("arn:") && !part.ends_with("the function"));
+    let code = parts.collect::<Vec<_>>().join(": ");
     let why = after.split_once(" because ").map(|(_, why)| {
         let why = why.split(": arn:").next().unwrap_or(why);
         format!(" because {why}")
@@ -216,6 +218,15 @@ mod tests {
         });
         assert_eq!(one, other);
         assert_eq!(one, "changing the function: ServiceException: told to fail");
+        let [one, other] = both(&|_, account, name| {
+            format!(
+                "role-not-writable: writing the policy p of arn:aws:iam::{account}:role/{name}: AccessDenied: \
+                 User: arn:aws:sts::{account}:assumed-role/x/y is not authorized to perform: \
+                 iam:PutRolePolicy on resource: role {name}"
+            )
+        });
+        let role = "role-not-writable: AccessDenied: not authorized to perform iam:PutRolePolicy";
+        assert_eq!([one.as_str(), &other], [role; 2]);
         for (what, told) in [("changing", "told"), ("reading", "told")] {
             let [one, _] = both(&|region, account, name| {
                 format!("{what} function {name} in {account} {region}: ExpiredToken: {told}")
@@ -288,7 +299,7 @@ mod tests {
 
     #[test]
     fn many_places_are_counted() {
-        let named = (0..9)
+        let named = (0..13)
             .flat_map(|place| (0..2).map(move |it| (format!("place-{place}"), format!("f-{it}"))));
         let lines = names(named.clone(), false);
         assert_eq!(lines.len(), PLACES + 1);

@@ -12,8 +12,11 @@ use serde::Serialize;
 use super::{Action, Extras, Plan, Planned, Reason, Verdict};
 use crate::change::{Change, LayerArn, Stored};
 use crate::fleet::{Place, left_out};
-use crate::grants::{Goal, POLICY, Permission};
+use crate::grants::{Goal, Grant, POLICY, Permission};
 use crate::output::{Report, Style, Tone, gist, names};
+
+/// Roles that are listed with the same change of their policies.
+const ROLES: usize = 4;
 
 /// A plan, with or without every name.
 #[derive(Debug, Serialize)]
@@ -123,19 +126,17 @@ impl Report for View<'_> {
             let [diff, _] = &group.said;
             diff.lines().for_each(|it| line(&style.diff(it)));
         }
-        for grant in &plan.grants {
+        for (diff, roles) in granted(&plan.grants) {
             line("");
-            line(&format!("  policy {POLICY} of {}", grant.role));
-            let (added, gone) = grant.difference();
-            for (sign, permissions) in [('-', gone), ('+', added)] {
-                for Permission { action, resource } in permissions {
-                    line(&style.diff(&format!("    {sign} {action} on {resource}")));
-                }
+            let shown = if self.is_full { roles.len() } else { ROLES };
+            for role in roles.iter().take(shown) {
+                line(&format!("  policy {POLICY} of {role}"));
             }
-            if matches!(grant.goal, Goal::TakeBack { .. }) {
-                let note = "    ! only where no function with the layer needs it any more";
-                line(&style.diff(note));
+            let more = roles.len().saturating_sub(shown);
+            if more > 0 {
+                line(&format!("  and of {more} more roles: --full lists them"));
             }
+            diff.lines().for_each(|it| line(&style.diff(it)));
         }
         for verdict in [Verdict::Same, Verdict::Refused] {
             if count(verdict) > 0 {
@@ -187,6 +188,25 @@ impl View<'_> {
             line(&format!("{indent}{names}"));
         }
     }
+}
+
+/// Roles by what is made of their policies.
+fn granted(grants: &[Grant]) -> BTreeMap<String, Vec<&str>> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for grant in grants {
+        let (added, gone) = grant.difference();
+        let mut diff = String::new();
+        for (sign, permissions) in [('-', gone), ('+', added)] {
+            for Permission { action, resource } in permissions {
+                diff.push_str(&format!("    {sign} {action} on {resource}\n"));
+            }
+        }
+        if matches!(grant.goal, Goal::TakeBack { .. }) {
+            diff.push_str("    ! only where no function with the layer needs it any more\n");
+        }
+        groups.entry(diff).or_default().push(&grant.role);
+    }
+    groups
 }
 
 /// Functions of which the same is said: a detail or a diff, and notes.

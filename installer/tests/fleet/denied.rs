@@ -124,3 +124,22 @@ async fn credentials_that_expire_end_the_run_and_a_resume_goes_on() {
         resumed.stdout
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_that_may_not_be_written_are_asked_about_as_rarely() {
+    let stage = Stage::set().await;
+    for number in 0..30 {
+        let spec = FunctionSpec {
+            name: format!("orders-{number:03}"),
+            role: Some(format!("arn:aws:iam::{ACCOUNT}:role/app-{number}")),
+            ..FunctionSpec::default()
+        };
+        stage.plane.add_function(&here(), spec);
+    }
+    stage.plane.deny("PutRolePolicy");
+    let denied = attach(&stage, &["--grant"]).await;
+    assert_eq!(denied.code, Some(3), "{}", denied.snapshot());
+    assert_eq!(stage.plane.count("PutRolePolicy"), 10);
+    assert_eq!(stage.plane.count("UpdateFunctionConfiguration"), 0);
+    assert_snapshot!("denied_roles", stage.masked(&denied));
+}
