@@ -22,6 +22,7 @@ mod stage;
 mod state;
 mod status;
 mod tampered;
+mod terminal;
 mod traps;
 mod upgrades;
 mod waves;
