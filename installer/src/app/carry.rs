@@ -64,7 +64,7 @@ impl Desk {
             self.output
                 .progress(&format!("Stopped: {reason}\nPutting back what was changed"));
             let undone = self.undo_at_once(&run, options).await;
-            // What was changed is told whatever becomes of this.
+            // What was changed is reported, whatever becomes of this.
             let problem = || format!("run {run} is not undone");
             match undone.with_context(problem) {
                 Ok(undone) => summary.undo = undone.map(Box::new),

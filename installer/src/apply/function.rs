@@ -237,7 +237,7 @@ impl Work<'_> {
         merged: bool,
     ) -> anyhow::Result<Outcome> {
         let key = &self.planned.arn;
-        // The change is made; an update that never ends is told, and not repeated.
+        // The change is made; an update that never ends is reported, and not repeated.
         let deadline = Instant::now() + self.context.options.wait;
         if answer.last_update_status() == Some(&LastUpdateStatus::InProgress) {
             tokio::time::sleep(FIRST_LOOK).await;

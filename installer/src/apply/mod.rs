@@ -49,7 +49,7 @@ pub struct Context<'a> {
     pub fleet: &'a Fleet,
     /// The secrets that the plan only has digests of.
     pub vault: &'a Vault,
-    /// Where each write is told first.
+    /// Where each write is recorded first.
     pub journal: &'a Journal,
     /// What earlier runs did, by function.
     pub history: &'a BTreeMap<String, Change>,

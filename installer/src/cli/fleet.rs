@@ -50,19 +50,19 @@ pub struct WishArgs {
     pub overwrite: Vec<String>,
 }
 
-/// What is usually refused.
+/// Overrides of what is refused.
 #[derive(Debug, Clone, Copy, Args)]
-#[command(next_help_heading = "What is usually refused")]
+#[command(next_help_heading = "Overrides")]
 pub struct AllowArgs {
-    /// Functions that `CloudFormation` or Terraform manages, and may revert
+    /// Include functions that `CloudFormation` or Terraform manages, and may revert
     #[arg(long, display_order = 650)]
     pub include_managed: bool,
 
-    /// Functions that Lambda has put to rest
+    /// Include functions in state Inactive
     #[arg(long, display_order = 651)]
     pub include_inactive: bool,
 
-    /// Functions with another vendor's telemetry extension
+    /// Include functions with another vendor's telemetry extension
     #[arg(long, display_order = 652)]
     pub beside_others: bool,
 }
@@ -123,7 +123,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub wish: WishArgs,
 
-    /// What is usually refused.
+    /// Overrides.
     #[command(flatten)]
     pub allow: AllowArgs,
 
@@ -191,7 +191,7 @@ pub struct AttachArgs {
     #[command(flatten)]
     pub wish: WishArgs,
 
-    /// What is usually refused.
+    /// Overrides.
     #[command(flatten)]
     pub allow: AllowArgs,
 
@@ -235,7 +235,7 @@ pub struct DetachArgs {
     #[command(flatten)]
     pub select: SelectArgs,
 
-    /// What is usually refused.
+    /// Overrides.
     #[command(flatten)]
     pub allow: AllowArgs,
 

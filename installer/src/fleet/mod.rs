@@ -2,7 +2,7 @@
 //!
 //! `accounts` and `regions` find out what there is, [`Fleet::open`] makes a client for each
 //! account and region, `api` keeps it to its `pace` and stops at a `wall` of refusals. Invariant: a place that cannot be reached
-//! is told and costs the others nothing. Must not: change anything.
+//! is reported and costs the others nothing. Must not: change anything.
 
 mod accounts;
 mod api;

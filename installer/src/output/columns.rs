@@ -1,5 +1,7 @@
 //! A table with a line of headings.
 
+use std::fmt::Write as _;
+
 use super::escape;
 use super::style::{Style, wrapped};
 
@@ -80,7 +82,8 @@ impl Columns {
             for (number, line) in wrapped(last, room, room).iter().enumerate() {
                 let head = if number == 0 { head.as_str() } else { "" };
                 let fill = before - escape::width(head);
-                text.push_str(&format!("{head}{}{line}\n", " ".repeat(fill)));
+                // Writing to a String cannot fail.
+                writeln!(text, "{head}{}{line}", " ".repeat(fill)).unwrap_or_default();
             }
             if last.is_empty() {
                 text.push_str(head.trim_end());

@@ -92,7 +92,7 @@ impl Output {
     }
 
     /// As people read it there.
-    fn laid_out(&self, report: &impl Report, stream: &(impl io::IsTerminal + AsFd)) -> String {
+    fn laid_out(self, report: &impl Report, stream: &(impl io::IsTerminal + AsFd)) -> String {
         let environment = |name: &str| std::env::var_os(name);
         let style = Style {
             colour: is_coloured(self.colour, stream.is_terminal(), environment),

@@ -198,7 +198,8 @@ fn granted(grants: &[Grant]) -> BTreeMap<String, Vec<&str>> {
         let mut diff = String::new();
         for (sign, permissions) in [('-', gone), ('+', added)] {
             for Permission { action, resource } in permissions {
-                diff.push_str(&format!("    {sign} {action} on {resource}\n"));
+                // Writing to a String cannot fail.
+                writeln!(diff, "    {sign} {action} on {resource}").unwrap_or_default();
             }
         }
         if matches!(grant.goal, Goal::TakeBack { .. }) {
@@ -236,7 +237,8 @@ fn grouped<'a>(
             }
             Entry::Occupied(mut entry) => {
                 if entry.get().said != said {
-                    entry.get_mut().said = entry.key().1.clone();
+                    let (_, gist) = entry.key().clone();
+                    entry.get_mut().said = gist;
                 }
                 entry.get_mut().functions.push(planned);
             }

@@ -3,6 +3,8 @@
 //! The environment names an endpoint where nothing answers: what is typed wins. Invariants: no line is wider
 //! than the terminal but for one word, and nothing is cut.
 
+use std::fmt::Write as _;
+
 use backstop_testkit::control_plane::{FunctionSpec, Place};
 use insta::assert_snapshot;
 
@@ -62,7 +64,7 @@ async fn screens_fit_the_terminal() {
         let with = |command: &[&'static str]| [command, &layers[..], &where_to].concat();
         let mut screens = String::new();
         let mut show = |title: &str, said: &Said| {
-            screens.push_str(&format!("$ backstop {title}\n{}\n", stage.masked(said)));
+            writeln!(screens, "$ backstop {title}\n{}", stage.masked(said)).unwrap();
         };
         show("plan", &screen(&stage, width, &with(&["plan"])).await);
         let attached = screen(&stage, width, &with(&["attach", "--yes", "--rate", "100"])).await;
