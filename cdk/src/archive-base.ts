@@ -44,7 +44,7 @@ export interface IBackstopArchive extends IConstruct {
   readonly prefix: string;
   /** For `backstop replay --from`. */
   readonly replayFrom: string;
-  /** What functions are told of it, and granted. */
+  /** The settings and the permissions that functions get for it. */
   readonly fallback: BackstopFallback;
 
   /**

@@ -2,7 +2,7 @@
  * Where records go when the primary fails: a bucket, a delivery stream before it, alarms, tables for Athena.
  *
  * The layout is the archive's, version 1, so that `backstop replay` reads it. Nothing in it denies a request
- * that names no encryption: the extension names none unless it is told a key, and then the bucket's applies.
+ * that names no encryption: the extension names none unless a key is set, and then the bucket's applies.
  */
 import { ArnFormat, Duration, Names, RemovalPolicy, Size, SizeRoundingBehavior, Stack, Token, Validations } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, IAlarmAction, Metric, MetricProps, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
@@ -184,7 +184,7 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
   public readonly prefix: string;
   /** For `backstop replay --from`. */
   public readonly replayFrom: string;
-  /** What functions are told of it, and granted. */
+  /** The settings and the permissions that functions get for it. */
   public readonly fallback: BackstopFallback;
   private readonly streamName: string;
   private readonly stream?: CfnDeliveryStream;
@@ -252,7 +252,7 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
     refuse('NoKeysOfCallers', 'Null', 's3:x-amz-server-side-encryption-customer-algorithm', 'false');
     if (key) refuse('NoOtherKey', 'StringNotEqualsIfExists', 's3:x-amz-server-side-encryption-aws-kms-key-id', key.keyArn);
     if (!props.serverAccessLogs) {
-      Validations.of(bucket).acknowledge({ id: 'AwsSolutions-S1', reason: 'A bucket for the logs of a bucket of logs is for whoever needs one: serverAccessLogs.' });
+      Validations.of(bucket).acknowledge({ id: 'AwsSolutions-S1', reason: 'A bucket for the logs of a bucket of logs is for those who need one: serverAccessLogs.' });
     }
     return bucket;
   }
@@ -268,7 +268,7 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
     const arn = stack.formatArn({ service: 'firehose', resource: 'deliverystream', resourceName: streamName });
     const role = new Role(this, 'Role', {
       description: 'Lets the delivery stream write to the archive.',
-      // This stream and no other, whoever may pass the role on.
+      // This stream and no other, no matter who may pass the role on.
       assumedBy: new ServicePrincipal('firehose.amazonaws.com', {
         conditions: { StringEquals: { 'aws:SourceAccount': stack.account }, ArnEquals: { 'aws:SourceArn': arn } },
       }),
@@ -310,7 +310,7 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
       },
     });
     // Firehose tries the role when it is made. Of the bucket nothing else is waited for: a notification, or a statement
-    // of its policy, may name a function, which is told of the stream.
+    // of its policy, may name a function, whose variables name the stream.
     stream.node.addDependency(role, bucket.node.defaultChild!);
     return stream;
   }

@@ -22,7 +22,7 @@ import { identityOf, withReferences } from './references';
 import { REGISTER } from './register';
 import { BackstopFallback, BackstopProps, fallbackOf, variablesOf } from './settings';
 
-/** What is wrong with settings for every function that they are for; whoever asked says it once. */
+/** What is wrong with settings for every function that they are for; the caller reports it once. */
 export type Mistakes = Set<string>;
 
 /** What was asked for, and how near to the function: the nearest holds, and of two the first. */
@@ -68,14 +68,14 @@ function attachmentOf(fn: FunctionResource): Attachment {
   return attachment;
 }
 
-// What a stack has been told, of functions that were asked for together.
-const TOLD = new WeakMap<Stack, Set<string>>();
+// What was reported for a stack, of functions that were asked for together.
+const REPORTED = new WeakMap<Stack, Set<string>>();
 
-/** Whether a stack is told something for the first time. */
+/** Whether something is reported for a stack for the first time. */
 function isFirst(stack: Stack, what: string): boolean {
-  const told = TOLD.get(stack) ?? new Set();
-  TOLD.set(stack, told);
-  return told.size < told.add(what).size;
+  const reported = REPORTED.get(stack) ?? new Set();
+  REPORTED.set(stack, reported);
+  return reported.size < reported.add(what).size;
 }
 
 /** Visits a child after all Aspects have visited its function. */
@@ -94,7 +94,7 @@ const imageLines = (architecture: string) =>
 class Attachment extends Construct {
   private readonly requests: Request[] = [];
   private readonly problems: string[] = [];
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
   private settled = false;
   private props: BackstopProps = {};
   // Where what is wrong with the settings goes, where it is one of many that were asked for together.
@@ -200,7 +200,7 @@ class Attachment extends Construct {
   private addMistakes(mistakes: readonly string[]): void {
     this.problems.push(...mistakes);
     mistakes.forEach((mistake) => {
-      if (this.mistakes?.add(mistake)) this.told.add(mistake);
+      if (this.mistakes?.add(mistake)) this.reported.add(mistake);
     });
   }
 
@@ -215,7 +215,7 @@ class Attachment extends Construct {
     const { path } = (fn.node.scope && DEFAULT_CHILDREN.includes(fn.node.id) ? fn.node.scope : fn).node;
     const hint = `${problem} Other functions of this stack may have the same problem. To leave this one out, add exclude: ['${path}'].`;
     this.problems.push(hint);
-    if (!isFirst(Stack.of(fn), problem)) this.told.add(hint);
+    if (!isFirst(Stack.of(fn), problem)) this.reported.add(hint);
   }
 
   /** Looks at what is there. What was not put there is the owner's. */
@@ -232,7 +232,7 @@ class Attachment extends Construct {
       fn.layers = Lazy.uncachedList({ produce: (context) => this.merged(context).layers as string[] }, { omitEmpty: true });
       put.layers = fn.layers;
     }
-    // Whoever adds a variable to those that are there finds the owner's.
+    // Code that adds a variable to those that are there finds the owner's.
     const { variables } = (own.environment ?? {}) as { variables?: unknown };
     fn.environment = Object.assign(Lazy.uncachedAny({ produce: (context) => this.merged(context).environment }), { variables });
     put.environment = fn.environment;
@@ -314,7 +314,7 @@ class Attachment extends Construct {
     return granted === needed ? [] : [problem('fallback')];
   }
 
-  /** Lets the role write to what the function is told of, by whomever. */
+  /** Lets the role write to the fallbacks in the function's variables, no matter who set them. */
   private grant(): void {
     this.role = roleIn(this.fn);
     this.statements = this.fallbackStatements();
@@ -373,7 +373,7 @@ class Attachment extends Construct {
     const hasPlainHeader = JSON.stringify(headers) === JSON.stringify(variables.BACKSTOP_PRIMARY_HEADERS)
       && Object.values(primary?.headers ?? {}).some((secret) => secret._isPlain());
     if (hasPlainHeader || REGISTER.some(({ name, secret }) => secret && isPlain(variables[name]))) {
-      warn('plainSecret', "The primary's token or a header stands in the template: whoever may read that has it.");
+      warn('plainSecret', "The primary's token or a header stands in the template: everyone who can read the template has it.");
     }
     if (isImage(this.fn)) {
       warn('containerImage', `Lambda gives no layers to container images: ${this.fn.node.path} has Backstop's environment, and its Dockerfile needs\n${imageLines(architectureOf(this.fn) ?? 'x86_64')}`);
@@ -389,11 +389,11 @@ class Attachment extends Construct {
 
   /** Says each problem once. */
   private tell(problems: readonly string[]): void {
-    problems.filter((problem) => !this.told.has(problem)).forEach((problem) => this.fail(problem));
+    problems.filter((problem) => !this.reported.has(problem)).forEach((problem) => this.fail(problem));
   }
 
   private fail(problem: string): void {
-    this.told.add(problem);
+    this.reported.add(problem);
     Annotations.of(this.fn).addError(`${this.refusal} ${problem}`);
   }
 

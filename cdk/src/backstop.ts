@@ -197,7 +197,7 @@ class Selection {
     return (this.include === undefined || included.length > 0) && excluded.length === 0;
   }
 
-  /** Has the app told, once and at its end, of mistakes in the settings and of patterns that have chosen nothing. */
+  /** Reports to the app, once and at its end, mistakes in the settings and patterns that have chosen nothing. */
   public watch({ node }: IConstruct): void {
     if (this.isWatched) return;
     this.isWatched = true;

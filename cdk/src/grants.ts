@@ -49,7 +49,7 @@ export function fallbackStatements(scope: IConstruct, fallback: BackstopFallback
       : stack.formatArn({ service: 's3', account: '', region: '', resource: bucket, arnFormat: ArnFormat.NO_RESOURCE_NAME });
     const prefix = (fallback.s3Prefix ?? 'backstop').replace(/^\/+|\/+$/g, '');
     statements.push(new PolicyStatement({ actions: ['s3:PutObject'], resources: [`${arn}/${prefix}/v1/*`] }));
-    // Whoever names an alias gives its key in kmsKeyArns.
+    // A caller that names an alias gives its key in kmsKeyArns.
     const named = keyId === undefined || isAlias(keyId) ? []
       : [kindOf(keyId) === 'name' ? stack.formatArn({ service: 'kms', region: fallback.s3Region, resource: 'key', resourceName: keyId }) : keyId];
     const keys = [...new Set([...named, ...(fallback.kmsKeyArns ?? [])])];
@@ -62,7 +62,7 @@ export function fallbackStatements(scope: IConstruct, fallback: BackstopFallback
   return statements;
 }
 
-/** The statements for whoever replays the archive. */
+/** The statements that a caller of `backstop replay` needs. */
 export function readStatements(scope: IConstruct, { s3Bucket, s3Prefix, kmsKeyArns }: BackstopFallback): PolicyStatement[] {
   const arn = Stack.of(scope).formatArn({ service: 's3', account: '', region: '', resource: s3Bucket!, arnFormat: ArnFormat.NO_RESOURCE_NAME });
   const statements = [
@@ -75,7 +75,7 @@ export function readStatements(scope: IConstruct, { s3Bucket, s3Prefix, kmsKeyAr
   return statements;
 }
 
-/** Adds statements to whoever is granted. */
+/** Adds statements to the grantee. */
 export function grantAll(grantee: IGrantable, statements: PolicyStatement[]): Grant {
   const [first, ...others] = statements.map((statement) => Grant.addToPrincipal({
     grantee,

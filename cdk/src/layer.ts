@@ -2,7 +2,7 @@
  * Where the extension's layer comes from: published by this app, by another one, or by the command line.
  *
  * A layer is of one region and one architecture. What a source cannot give it says in a sentence, which
- * becomes an error at the function; it never throws, so that all that is wrong is told together.
+ * becomes an error at the function; it never throws, so that all mistakes are reported together.
  */
 import * as fs from 'fs';
 import * as path from 'path';

@@ -80,7 +80,7 @@ export function foundIn(layers: unknown, environment: unknown): { found: Found; 
   return { found: { layers: Array.isArray(layers) ? layers : [], variables: (variables ?? {}) as Record<string, unknown> }, problems };
 }
 
-/** Decides; what stands in the way already is told together with what is found here. */
+/** Decides; known problems are reported together with those that are found here. */
 export function plan(found: Found, brought: Brought, known: readonly string[]): Plan {
   const problems = [...known];
   const warnings: { id: string; message: string }[] = [];

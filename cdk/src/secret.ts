@@ -10,7 +10,7 @@ import { IStringParameter } from 'aws-cdk-lib/aws-ssm';
  * A secret that is sent to the primary.
  *
  * The template holds a reference, and CloudFormation puts the value into the function's environment when it
- * deploys: whoever may read the function's configuration has it, and a rotated secret arrives with the next
+ * deploys: everyone who can read the function's configuration has it, and a rotated secret arrives with the next
  * deployment that changes the function.
  */
 export class BackstopSecret {
@@ -35,7 +35,7 @@ export class BackstopSecret {
 
   /** A value that stands in the template as it is. For tests, and for headers that are no secret. */
   public static unsafePlainText(value: string): BackstopSecret {
-    // A variable that is not set, as in `process.env.TOKEN!`, is an empty token, which is told where it is used.
+    // A variable that is not set, as in `process.env.TOKEN!`, is an empty token, which is reported where it is used.
     return new BackstopSecret(value ?? '', true);
   }
 

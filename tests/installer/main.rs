@@ -88,3 +88,26 @@ fn the_demo_fails_when_records_are_missing() {
         "and the ledger still adds up"
     );
 }
+
+/// What a person sees of it, at the width of the terminal.
+#[test]
+fn the_demo_fits_the_terminal_and_looks_at_no_endpoint_of_the_environment() {
+    for width in [80, 120] {
+        let output = Command::new(binary("backstop"))
+            .args(["demo", "--quiet", "--invocations", "6", "--lines", "5"])
+            .arg("--extension")
+            .arg(binary("backstop-extension"))
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+            .env("COLUMNS", width.to_string())
+            .output()
+            .unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{shown}");
+        for part in ["records received", "at the primary", "added, primary down"] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert!(shown.ends_with(" records lost\n"), "{shown}");
+        let longest = shown.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(width), "{shown}");
+    }
+}

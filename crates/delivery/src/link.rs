@@ -52,7 +52,7 @@ pub(crate) struct LinkState {
     pub(crate) breaker: Breaker,
     /// A running estimate of how long an answer takes.
     estimate: Option<Duration>,
-    /// For how long it was waited for in vain, before it ever answered.
+    /// The longest wait without an answer, before it ever answered.
     silence: Duration,
     /// The smallest body it called too large, and until when that is believed: larger ones are split
     /// before they are sent.
@@ -95,7 +95,7 @@ impl LinkState {
             .map_or(FIRST_THAW_GRACE, |_| self.needs().max(THAW_GRACE))
     }
 
-    /// It was waited for in vain. Where it has never answered, that is all there is to judge it by: it may
+    /// It did not answer in time. Where it has never answered, that is all there is to judge it by: it may
     /// be slow, so that the first probes get more time than that, and the later ones less and less.
     pub(crate) fn was_silent(&mut self, took: Duration, permit: Permit) {
         self.silence = match permit {

@@ -64,15 +64,27 @@ impl Desk {
             self.output
                 .progress(&format!("Stopped: {reason}\nPutting back what was changed"));
             let undone = self.undo_at_once(&run, options).await;
-            // What was changed is told whatever becomes of this.
+            // What was changed is reported, whatever becomes of this.
             let problem = || format!("run {run} is not undone");
             match undone.with_context(problem) {
                 Ok(undone) => summary.undo = undone.map(Box::new),
                 Err(error) => Output::error(&error),
             }
         }
-        self.output.result(&summary)?;
+        self.tell(&summary, how.full)?;
         Ok(code(&summary))
+    }
+
+    /// What a run came to.
+    pub(super) fn tell(&self, summary: &Summary, is_full: bool) -> anyhow::Result<()> {
+        let profile = self.access.profile.clone();
+        let profile = profile.or_else(|| std::env::var("AWS_PROFILE").ok());
+        self.output.result(&apply::View {
+            summary,
+            is_full,
+            profile: profile.as_deref(),
+        })?;
+        Ok(())
     }
 
     /// Every run that can be read. One that cannot be read gets a warning and stops no undo of another.

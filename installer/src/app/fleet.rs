@@ -112,7 +112,7 @@ pub(super) struct Desk {
     pub(super) targets: Targets,
     pub(super) fleet: Fleet,
     pub(super) store: Store,
-    access: Access,
+    pub(super) access: Access,
 }
 
 impl Desk {
@@ -121,8 +121,8 @@ impl Desk {
         state: &StateArgs,
         output: Output,
     ) -> anyhow::Result<Self> {
-        let project = args.project()?;
-        let (access, targets) = (args.access(&project), args.targets(&project)?);
+        let project = args.reach.project()?;
+        let (access, targets) = (args.reach.access(&project), args.targets(&project)?);
         let store = open_store(state, &project, &access, output).await?;
         Self::with(project, access, targets, store, output).await
     }
@@ -278,7 +278,7 @@ impl Desk {
         plan.rollout = how.waves.rollout(&plan.rollout)?;
         let view = View {
             plan: &plan,
-            is_full: false,
+            is_full: how.full,
         };
         let is_strict = strict && plan.with(Verdict::Refused).next().is_some();
         let refused = plan.refused().count();
@@ -297,7 +297,7 @@ impl Desk {
         if plan.is_idle() {
             // No run is begun for nothing.
             let summary = Summary::new("", &plan);
-            self.output.result(&summary)?;
+            self.tell(&summary, how.full)?;
             return Ok(super::carry::code(&summary));
         }
         if !how.yes && !confirmed(&question(&plan))? {

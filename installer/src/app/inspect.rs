@@ -27,7 +27,16 @@ pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Resu
     } else {
         ExitCode::SUCCESS
     };
-    output.result(&status::View::new(status, args.drift_only))?;
+    output.result(&status::View {
+        status: if args.drift_only {
+            status.drifted()
+        } else {
+            status
+        },
+        is_drift_only: args.drift_only,
+        is_full: args.full,
+        state: desk.store.shown(),
+    })?;
     Ok(code)
 }
 
@@ -42,7 +51,7 @@ pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Resu
     let history = History::of_all(&desk.store.runs().await?);
     output.progress(&format!("Checking {}", patient.arn()));
     let change = history.changes.get(patient.arn());
-    let checkup = Box::pin(doctor::examine(&patient, change)).await;
+    let checkup = Box::pin(doctor::examine(&patient, change, desk.store.shown())).await;
     output.result(&checkup)?;
     Ok(if checkup.state == State::Problem {
         ExitCode::FAILURE

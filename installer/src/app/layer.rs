@@ -15,7 +15,7 @@ use crate::cli::{
 use crate::fleet::{Fleet, Place};
 use crate::layer::prune::{self, PruneOptions};
 use crate::layer::{self, Manifest, Package, PublishOptions, Refused, Share, ZipPath};
-use crate::output::{Bar, Output, Report as _, Style, plural};
+use crate::output::{Bar, Output, plural};
 use crate::project::Project;
 
 /// Runs one of them.
@@ -52,7 +52,7 @@ fn build(args: BuildArgs, output: Output) -> anyhow::Result<ExitCode> {
 
 async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> {
     let packages = packages(&args)?;
-    let project = args.targets.project()?;
+    let project = args.targets.reach.project()?;
     // What cannot be written in the end is found out before anything is published.
     let mut manifest = match args.manifest.as_ref().or(project.layer.manifest.as_ref()) {
         Some(path) => Some((path, open_manifest(path)?)),
@@ -111,7 +111,7 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
 }
 
 async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let (fleet, bar) = open(&args.targets, &args.targets.project()?, output).await?;
+    let (fleet, bar) = open(&args.targets, &args.targets.reach.project()?, output).await?;
     output.progress(&format!("Looking at {}", places(&fleet)));
     let done = |place: &Place| bar.advance(&place.to_string());
     let listed = layer::list(&fleet, args.permissions, &done).await;
@@ -121,7 +121,7 @@ async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
 }
 
 async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let project = args.targets.project()?;
+    let project = args.targets.reach.project()?;
     let manifest = match args.manifest.as_ref().or(project.layer.manifest.as_ref()) {
         Some(path) => Manifest::read(path)?,
         None => Manifest::default(),
@@ -135,7 +135,7 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         returns: if args.include_undoable {
             Vec::new()
         } else {
-            let access = args.targets.access(&project);
+            let access = args.targets.reach.access(&project);
             let store = open_store(&args.state, &project, &access, output).await?;
             prune::returns(&store.runs().await?)
         },
@@ -156,7 +156,7 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
     if !args.yes {
         bar.clear();
         if has_terminal() {
-            output.progress(summary.text(Style::default()).trim_end());
+            output.shown(&summary);
         } else {
             // What would be done is a result, too.
             output.result(&summary)?;
@@ -168,7 +168,9 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         }
     }
     let (interrupt, stop) = watch::channel(false);
-    bar.lengthen(fleet.sites.len() as u64);
+    bar.clear();
+    let bar = bar_of(&fleet, output);
+    let done = |place: &Place| bar.advance(&place.to_string());
     let summary = tokio::select! {
         summary = prune::delete(&fleet, summary, &done, &stop) => summary,
         () = interrupted_twice(&interrupt, output) => return Ok(ExitCode::from(INTERRUPTED)),
@@ -222,10 +224,16 @@ async fn open(
     project: &Project,
     output: Output,
 ) -> anyhow::Result<(Fleet, Bar)> {
-    let fleet = Fleet::open(&args.access(project), &args.targets(project)?).await?;
+    let fleet = Fleet::open(&args.reach.access(project), &args.targets(project)?).await?;
+    let bar = bar_of(&fleet, output);
+    Ok((fleet, bar))
+}
+
+/// A bar over the places.
+fn bar_of(fleet: &Fleet, output: Output) -> Bar {
     let bar = Bar::new(output.draws(), "{bar:40} {pos}/{len} places  {msg}");
     bar.lengthen(fleet.sites.len() as u64);
-    Ok((fleet, bar))
+    bar
 }
 
 fn places(fleet: &Fleet) -> String {

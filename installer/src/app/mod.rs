@@ -133,7 +133,7 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
     });
     let progress = ReplayProgress(Bar::new(
         output.draws(),
-        "{bar:40} {pos}/{len} objects  {msg}",
+        "{bar:20} {bytes}/{total_bytes}  {msg}  {left}",
     ));
     let (interrupt, stop) = watch::channel(false);
     let summary = tokio::select! {
@@ -160,13 +160,13 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
 struct ReplayProgress(Bar);
 
 impl Observer for ReplayProgress {
-    fn listed(&self, objects: u64) {
-        self.0.lengthen(objects);
+    fn listed(&self, bytes: u64) {
+        self.0.lengthen(bytes);
     }
 
-    fn object_done(&self, total: &replay::Summary) {
+    fn object_done(&self, bytes: u64, total: &replay::Summary) {
         let done = total.sent + total.would_send;
-        self.0.advance(&plural(done, "record"));
+        self.0.advance_by(bytes, &plural(done, "record"));
     }
 }
 

@@ -17,7 +17,7 @@ use crate::project::Project;
 pub(super) async fn run_runs(args: RunsArgs, output: Output) -> anyhow::Result<ExitCode> {
     let state = State::open(&args.reach, &args.state, output).await?;
     if let Some(run) = &args.run {
-        output.result(&Detail::of(&state.store.read(run).await?))?;
+        output.result(&Detail::of(&state.store.read(run).await?, args.full))?;
         return Ok(ExitCode::SUCCESS);
     }
     let (runs, not_begun) = Runs::of(&state.store).await?;

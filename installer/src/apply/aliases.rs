@@ -1,11 +1,13 @@
 //! An alias: moved to a version that was published for it, and back.
 //!
 //! Invariants: it is moved to a version whose whole configuration is that of the one before but for the
-//! extension, never while it divides invocations between two, and back only where it still leads to where it was moved.
+//! extension, never while it divides invocations between two, and back only where it still leads to where it was
+//! moved. Where Lambda itself divides them, while it moves provisioned concurrency, that is waited for.
 
+use aws_sdk_lambda::operation::update_alias::UpdateAliasError;
 use tokio::time::Instant;
 
-use super::function::Work;
+use super::function::{Cause, FIRST_LOOK, LAST_LOOK, Work};
 use super::versions::is_passing;
 use crate::aws::Failure;
 use crate::fleet::Site;
@@ -34,7 +36,7 @@ pub(super) enum Aliased {
     /// It has to stay where it is.
     Stays(String),
     /// It could not be moved.
-    Left(String),
+    Left(Cause),
 }
 
 impl Work<'_> {
@@ -45,13 +47,19 @@ impl Work<'_> {
         alias: &str,
         goal: &Goal<'_>,
     ) -> anyhow::Result<Aliased> {
-        let journal = self.context.journal;
+        let (journal, name) = (self.context.journal, &self.planned.name);
         let key = alias_key(&self.planned.arn, alias);
         let deadline = Instant::now() + self.context.options.wait;
         let earlier = self.context.progress.get(&key);
         let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
-        let mut failures = 0;
+        let (mut failures, mut pause, mut is_ready) = (0, FIRST_LOOK, false);
         loop {
+            if let Err(failure) = site
+                .lambda
+                .may::<UpdateAliasError>(&moving(site, alias, name))
+            {
+                return Ok(Aliased::Left(Cause::from(&failure)));
+            }
             let live = match select::alias(site, &self.planned.name, alias).await {
                 Ok(Some(live)) => live,
                 Ok(None) => {
@@ -60,7 +68,7 @@ impl Work<'_> {
                         Goal::Back { .. } => Aliased::Stays(format!("alias {alias} is gone")),
                     });
                 }
-                Err(failure) => return Ok(Aliased::Left(failure.to_string())),
+                Err(failure) => return Ok(Aliased::Left(Cause::from(&failure))),
             };
             let target = goal.version();
             if matches!(goal, Goal::To(_)) && live.version() == LATEST {
@@ -74,7 +82,30 @@ impl Work<'_> {
                 journal.done(&key).await?;
                 return Ok(Aliased::Moved);
             }
-            if let Some(reason) = self.stays(site, &live, goal).await {
+            let moving = match live.divided() {
+                Some(_) => self.is_provisioning(site, alias).await,
+                None => None,
+            };
+            let is_moving = moving == Some(true);
+            if is_moving && Instant::now() < deadline {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LAST_LOOK);
+                continue;
+            }
+            if moving == Some(false) && !is_ready {
+                // It may have ended since the alias was read: another look shows that.
+                is_ready = true;
+                continue;
+            }
+            let stays = if is_moving {
+                Some(format!(
+                    "alias {alias} stays as it is: Lambda is still moving its provisioned concurrency to \
+                     another version"
+                ))
+            } else {
+                self.stays(site, &live, goal).await
+            };
+            if let Some(reason) = stays {
                 if may_be_done {
                     journal.failed(&key, &reason).await?;
                 }
@@ -104,10 +135,18 @@ impl Work<'_> {
                 if may_be_done {
                     journal.failed(&key, &failure.brief()).await?;
                 }
-                return Ok(Aliased::Left(failure.to_string()));
+                return Ok(Aliased::Left(Cause::from(&failure)));
             }
             site.lambda.back_off(failures).await;
         }
+    }
+
+    /// Whether Lambda is moving the alias's provisioned concurrency, for which it divides invocations for some
+    /// minutes; none where there is none, or where that cannot be read: then it is a deployment that divides them.
+    async fn is_provisioning(&self, site: &Site, alias: &str) -> Option<bool> {
+        let provisioned = select::provisioned(site, &self.planned.name).await.ok()?;
+        let ours = provisioned.iter().find(|it| it.qualifier == alias)?;
+        Some(ours.is_under_way)
     }
 
     /// Why an alias has to stay where it is.
@@ -149,7 +188,7 @@ impl Work<'_> {
     ) -> Result<(), Failure> {
         let lambda = &site.lambda;
         let name = &self.planned.name;
-        let what = format!("moving alias {alias} of function {name} in {}", site.place);
+        let what = moving(site, alias, name);
         let send = || {
             (lambda.client().update_alias())
                 .function_name(name)
@@ -169,6 +208,10 @@ impl Goal<'_> {
             Self::Back { before, .. } => &before.version,
         }
     }
+}
+
+fn moving(site: &Site, alias: &str, name: &str) -> String {
+    format!("moving alias {alias} of function {name} in {}", site.place)
 }
 
 /// What names the moving of an alias among the steps of a run.

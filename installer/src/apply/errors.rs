@@ -1,7 +1,7 @@
 //! Whether functions fail more often than before: `CloudWatch`'s counts of invocations and of errors.
 //!
 //! Counts of a wave are compared as a whole: most functions are invoked too seldom to be judged by
-//! themselves. Those that rose most are told.
+//! themselves. Those that rose most are reported.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ use crate::plan::Planned;
 /// So many queries are answered in one call; each function has two.
 const QUERIES: usize = 500;
 const PERIOD_SECONDS: u64 = 60;
-/// So many functions are told.
+/// Functions that are reported.
 const TOLD: usize = 5;
 
 /// The time that is looked at, in whole minutes since the epoch.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationOutput;
+use aws_sdk_lambda::operation::update_function_configuration::{
+    UpdateFunctionConfigurationError, UpdateFunctionConfigurationOutput,
+};
 use aws_sdk_lambda::types::{Environment as SdkEnvironment, LastUpdateStatus};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -35,13 +37,43 @@ pub(super) enum Outcome {
     /// It was as it should be.
     Already,
     /// It was not changed, or its update failed: it may go well another time.
-    Left(String),
+    Left(Cause),
     /// It was not changed, and will not be however often the same is tried.
     Refused(String),
     /// It was changed before the run was taken up again.
     DoneBefore,
     /// The run was interrupted before its turn, or before another attempt.
     NotBegun,
+}
+
+/// What stood in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
+    pub(super) reason: String,
+    /// Whether it was not tried, as others were refused alike.
+    pub(super) is_untried: bool,
+    /// Whether the caller has to sign in again.
+    pub(super) is_signed_out: bool,
+}
+
+impl From<String> for Cause {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            is_untried: false,
+            is_signed_out: false,
+        }
+    }
+}
+
+impl From<&Failure> for Cause {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            reason: failure.to_string(),
+            is_untried: failure.is_untried(),
+            is_signed_out: failure.kind == Kind::Credentials,
+        }
+    }
 }
 
 /// One function's work.
@@ -58,11 +90,12 @@ impl Work<'_> {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
         let site = match self.context.fleet.site(&self.planned.place) {
             Ok(site) => site,
-            Err(failure) => return Ok(Outcome::Left(failure.to_string())),
+            Err(failure) => return Ok(Outcome::Left(Cause::from(&failure))),
         };
         let Some(change) = &self.planned.change else {
             return Ok(Outcome::Already);
         };
+        let what = format!("changing function {} in {}", self.planned.name, site.place);
         let deadline = Instant::now() + self.context.options.wait;
         let mut failures = 0;
         // A write of an earlier attempt, or of the run that was interrupted, may have been made.
@@ -71,14 +104,17 @@ impl Work<'_> {
         loop {
             // What is read is as fresh as can be when it is written.
             let mut interrupt = self.stop.clone();
-            tokio::select! {
+            let turn = tokio::select! {
                 biased;
                 Ok(_) = interrupt.wait_for(|it| *it) => return Ok(Outcome::NotBegun),
-                () = site.lambda.turn() => {}
+                turn = site.lambda.turn_to_write::<UpdateFunctionConfigurationError>(&what) => turn,
+            };
+            if let Err(failure) = turn {
+                return self.leave(may_be_done, &failure).await;
             }
             let function = match self.settled(site, deadline).await {
                 Ok(function) => function,
-                Err(reason) => return self.leave(may_be_done, reason).await,
+                Err(cause) => return self.leave(may_be_done, cause).await,
             };
             let live = match &function.environment {
                 Environment::Readable(variables) => Config {
@@ -111,7 +147,10 @@ impl Work<'_> {
                 ),
             };
             self.context.journal.begin(step).await?;
-            let failure = match self.update(site, &function, &live, &wanted.config).await {
+            let failure = match self
+                .update(site, &what, &function, &live, &wanted.config)
+                .await
+            {
                 Ok(answer) => {
                     let merged = function.revision != self.planned.revision;
                     return self.finish(site, &answer, wanted, merged).await;
@@ -134,7 +173,7 @@ impl Work<'_> {
                 return self.refuse(may_be_done, reason).await;
             }
             if !is_passing || Instant::now() >= deadline {
-                return self.leave(may_be_done, failure.to_string()).await;
+                return self.leave(may_be_done, &failure).await;
             }
             // Read again, merge again.
             site.lambda.back_off(failures).await;
@@ -142,16 +181,17 @@ impl Work<'_> {
     }
 
     /// The function, once nothing is under way on it.
-    pub(super) async fn settled(&self, site: &Site, deadline: Instant) -> Result<Function, String> {
+    pub(super) async fn settled(&self, site: &Site, deadline: Instant) -> Result<Function, Cause> {
         let mut pause = FIRST_LOOK;
         loop {
             let function = (Function::get(site, &self.planned.name).await)
-                .map_err(|failure| failure.to_string())?;
+                .map_err(|failure| Cause::from(&failure))?;
             if function.is_settled() {
                 return Ok(function);
             }
             if Instant::now() >= deadline {
-                return Err("an update of it is in progress, and takes too long".to_owned());
+                let reason = "an update of it is in progress, and takes too long";
+                return Err(Cause::from(reason.to_owned()));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LAST_LOOK);
@@ -162,12 +202,12 @@ impl Work<'_> {
     async fn update(
         &self,
         site: &Site,
+        what: &str,
         function: &Function,
         live: &Config,
         wanted: &Config,
     ) -> Result<UpdateFunctionConfigurationOutput, Failure> {
         let lambda = &site.lambda;
-        let what = format!("changing function {} in {}", function.name, site.place);
         let layers = (wanted.layers != live.layers).then(|| wanted.layers.clone());
         let environment = (wanted.variables != live.variables).then(|| {
             let variables = wanted.variables.clone().into_iter().collect();
@@ -177,7 +217,7 @@ impl Work<'_> {
         });
         let revision = Some(function.revision.clone()).filter(|it| !it.is_empty());
         lambda
-            .write_in_turn(&what, || {
+            .write_in_turn(what, || {
                 (lambda.client().update_function_configuration())
                     .function_name(&function.name)
                     .set_layers(layers.clone())
@@ -197,16 +237,16 @@ impl Work<'_> {
         merged: bool,
     ) -> anyhow::Result<Outcome> {
         let key = &self.planned.arn;
-        // The change is made; an update that never ends is told, and not repeated.
+        // The change is made; an update that never ends is reported, and not repeated.
         let deadline = Instant::now() + self.context.options.wait;
         if answer.last_update_status() == Some(&LastUpdateStatus::InProgress) {
             tokio::time::sleep(FIRST_LOOK).await;
             let ended = match self.settled(site, deadline).await {
-                Ok(function) => failed_update(&function),
-                Err(reason) => Some(reason),
+                Ok(function) => failed_update(&function).map(Cause::from),
+                Err(cause) => Some(cause),
             };
-            if let Some(reason) = ended {
-                return self.fail(reason).await;
+            if let Some(cause) = ended {
+                return self.fail(cause).await;
             }
         }
         self.context.journal.done(key).await?;
@@ -242,27 +282,28 @@ impl Work<'_> {
         self.context.journal.not_done(key, &failure.brief()).await
     }
 
-    async fn leave(&self, may_be_done: bool, reason: String) -> anyhow::Result<Outcome> {
+    async fn leave(&self, may_be_done: bool, cause: impl Into<Cause>) -> anyhow::Result<Outcome> {
+        let cause = cause.into();
         if may_be_done {
-            return self.fail(reason).await;
+            return self.fail(cause).await;
         }
-        Ok(Outcome::Left(reason))
+        Ok(Outcome::Left(cause))
     }
 
     /// What is tried again comes to the same.
     async fn refuse(&self, may_be_done: bool, reason: String) -> anyhow::Result<Outcome> {
         Ok(match self.leave(may_be_done, reason).await? {
-            Outcome::Left(reason) => Outcome::Refused(reason),
+            Outcome::Left(cause) => Outcome::Refused(cause.reason),
             outcome => outcome,
         })
     }
 
-    async fn fail(&self, reason: String) -> anyhow::Result<Outcome> {
+    async fn fail(&self, cause: Cause) -> anyhow::Result<Outcome> {
         self.context
             .journal
-            .failed(&self.planned.arn, &reason)
+            .failed(&self.planned.arn, &cause.reason)
             .await?;
-        Ok(Outcome::Left(reason))
+        Ok(Outcome::Left(cause))
     }
 }
 

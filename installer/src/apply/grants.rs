@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Context;
 use crate::aws::Failure;
 use crate::change::is_ours;
-use crate::fleet::{Place, Site};
+use crate::fleet::{EQUAL_DENIALS, Place, Site};
 use crate::grants::{Goal, Grant, Roles, is_same, merged};
 use crate::journal::Step;
 use crate::plan::Plan;
@@ -36,6 +36,39 @@ pub(super) struct Roled {
     pub(super) kept: Vec<RoleLeft>,
     /// Policies that should have been written and were not, by role.
     pub(super) left: BTreeMap<String, String>,
+    /// Equal denials in a row, by account.
+    denied: BTreeMap<String, Denied>,
+}
+
+#[derive(Debug, Default)]
+struct Denied {
+    action: String,
+    times: u32,
+}
+
+/// Why a policy was not written.
+struct Why {
+    reason: String,
+    /// What the caller may not do, where that is why.
+    denied: Option<String>,
+}
+
+impl From<String> for Why {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            denied: None,
+        }
+    }
+}
+
+impl From<Failure> for Why {
+    fn from(failure: Failure) -> Self {
+        Self {
+            reason: failure.brief(),
+            denied: failure.denied_action(),
+        }
+    }
 }
 
 /// Before any function is changed.
@@ -49,7 +82,7 @@ pub(super) async fn give(
         if matches!(grant.goal, Goal::TakeBack { .. }) || is_stopped() {
             continue;
         }
-        roled.add(grant, write(context, grant).await?);
+        roled.write(context, grant).await?;
     }
     Ok(roled)
 }
@@ -83,7 +116,7 @@ pub(super) async fn take(context: &Context<'_>, plan: &Plan) -> anyhow::Result<R
                         role,
                         reason: format!("{user} needs it"),
                     }),
-                    None => roled.add(grant, write(context, grant).await?),
+                    None => roled.write(context, grant).await?,
                 },
             }
         }
@@ -152,7 +185,7 @@ fn site(context: &Context<'_>, account: &str, place: &Place) -> Result<Arc<Site>
 }
 
 /// Whether it was written; or why not. The outer error is one of the journal.
-async fn write(context: &Context<'_>, grant: &Grant) -> anyhow::Result<Result<bool, String>> {
+async fn write(context: &Context<'_>, grant: &Grant) -> anyhow::Result<Result<bool, Why>> {
     let journal = context.journal;
     let key = grant.key();
     if context.is_done(&key) {
@@ -160,15 +193,18 @@ async fn write(context: &Context<'_>, grant: &Grant) -> anyhow::Result<Result<bo
     }
     let roles = match Roles::of(context.fleet, &grant.role) {
         Ok(roles) => roles,
-        Err(failure) => return Ok(Err(failure.brief())),
+        Err(failure) => return Ok(Err(failure.into())),
     };
     let earlier = context.progress.get(&key);
     let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
     let mut attempts = 0;
     loop {
         let wanted = match roles.read(&grant.role).await {
-            Ok(live) => wanted(grant, live.as_deref()).map(|wanted| (live, wanted)),
-            Err(failure) => Err(failure.brief()),
+            Ok(live) => match wanted(grant, live.as_deref()) {
+                Ok(wanted) => Ok((live, wanted)),
+                Err(reason) => Err(Why::from(reason)),
+            },
+            Err(failure) => Err(Why::from(failure)),
         };
         let (live, wanted) = match wanted {
             Ok((live, Some(wanted))) => (live, wanted),
@@ -178,11 +214,11 @@ async fn write(context: &Context<'_>, grant: &Grant) -> anyhow::Result<Result<bo
                 }
                 return Ok(Ok(may_be_done));
             }
-            Err(reason) => {
+            Err(why) => {
                 if may_be_done {
-                    journal.failed(&key, &reason).await?;
+                    journal.failed(&key, &why.reason).await?;
                 }
-                return Ok(Err(reason));
+                return Ok(Err(why));
             }
         };
         let step = Step::Grant {
@@ -199,12 +235,12 @@ async fn write(context: &Context<'_>, grant: &Grant) -> anyhow::Result<Result<bo
         let reason = failure.brief();
         if !failure.kind.may_be_done() {
             journal.not_done(&key, &reason).await?;
-            return Ok(Err(reason));
+            return Ok(Err(failure.into()));
         }
         may_be_done = true;
         if attempts >= ATTEMPTS {
             journal.failed(&key, &reason).await?;
-            return Ok(Err(reason));
+            return Ok(Err(failure.into()));
         }
     }
 }
@@ -246,12 +282,33 @@ impl Grant {
 }
 
 impl Roled {
-    fn add(&mut self, grant: &Grant, written: Result<bool, String>) {
-        match written {
-            Ok(written) => self.written += u64::from(written),
-            Err(reason) => {
-                self.left.insert(grant.role.clone(), reason);
+    /// Writes a policy, unless the same was denied so often that it would be again.
+    async fn write(&mut self, context: &Context<'_>, grant: &Grant) -> anyhow::Result<()> {
+        let (account, role) = (grant.account(), grant.role.clone());
+        let denied = self.denied.entry(account.to_owned()).or_default();
+        if denied.times >= EQUAL_DENIALS {
+            let action = &denied.action;
+            let reason = format!("not tried, as the caller may not {action} in account {account}");
+            self.left.insert(role, reason);
+            return Ok(());
+        }
+        match write(context, grant).await? {
+            Ok(written) => {
+                denied.times = 0;
+                self.written += u64::from(written);
+            }
+            Err(Why {
+                reason,
+                denied: action,
+            }) => {
+                match action {
+                    Some(action) if action == denied.action => denied.times += 1,
+                    Some(action) => *denied = Denied { action, times: 1 },
+                    None => {}
+                }
+                self.left.insert(role, reason);
             }
         }
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //! `versions` and `aliases` what is to follow it, `grants` what its role may do, and `errors` tells whether functions fail
 //! more often than before. Invariants: what was planned is merged into what the function is now, and
 //! written with the revision that was read, so that nobody's change is lost; a function is done, or left
-//! as it was, or told; after an interruption, or a stop of its own, nothing new is begun and what is
+//! as it was, or reported; after an interruption, or a stop of its own, nothing new is begun and what is
 //! under way is finished.
 
 mod aliases;
@@ -15,6 +15,7 @@ mod grants;
 mod run;
 mod summary;
 mod versions;
+mod view;
 mod waves;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use errors::Rise;
 pub use grants::RoleLeft;
 pub use run::run;
 pub use summary::{Left, Summary, Version};
+pub use view::View;
 
 use crate::change::Change;
 use crate::fleet::{Fleet, Rates};
@@ -47,7 +49,7 @@ pub struct Context<'a> {
     pub fleet: &'a Fleet,
     /// The secrets that the plan only has digests of.
     pub vault: &'a Vault,
-    /// Where each write is told first.
+    /// Where each write is recorded first.
     pub journal: &'a Journal,
     /// What earlier runs did, by function.
     pub history: &'a BTreeMap<String, Change>,

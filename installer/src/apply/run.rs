@@ -34,7 +34,7 @@ pub async fn run(
         wave.functions.retain(|planned| {
             let is_done = is_done(context, &plan.extras, planned);
             if is_done {
-                summary.done_before += 1;
+                summary.add_done_before();
             } else {
                 *by_place.entry(&planned.place).or_default() += 1;
             }
@@ -155,11 +155,13 @@ impl Run<'_> {
                 }
             }
         }
+        let changed = summary.changed;
         for (planned, did) in self.change(wave).await {
             let (outcome, beside) = did?;
-            summary.add(planned, outcome);
-            summary.add_beside(planned, beside);
+            summary.add(planned, outcome, beside);
         }
+        // Of what was refused everywhere there is nothing to see.
+        let is_new = is_new && summary.changed > changed;
         if let Some(reason) = self.too_many_left(wave.is_canary) {
             return Ok(Err(reason.into()));
         }
@@ -225,7 +227,7 @@ impl Run<'_> {
         let refused = self.refused.get(&planned.role);
         if let Some(reason) = refused.filter(|_| !planned.needs.is_empty()) {
             let reason = format!("{}: {reason}", Reason::RoleNotWritable);
-            return Ok((Outcome::Left(reason), beside));
+            return Ok((Outcome::Left(reason.into()), beside));
         }
         if let Some(alias) = &planned.alias {
             beside = work.put_back(alias).await?;

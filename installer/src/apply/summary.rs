@@ -1,20 +1,18 @@
 //! What a run came to.
+//!
+//! Invariant: a function counts as done only where every step of it is; what is done and what is left add up
+//! to what was to be changed.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::errors::Rise;
-use super::function::Outcome;
+use super::function::{Cause, Outcome};
 use super::grants::RoleLeft;
 use super::versions::Beside;
 use crate::fleet::{Place, Skipped};
-use crate::output::{Report, Style, plural};
 use crate::plan::{Action, Plan, Planned, Verdict, told};
-
-/// So many versions are listed for people.
-const TOLD: usize = 20;
 
 /// What a run came to.
 #[derive(Debug, Clone, Serialize)]
@@ -28,8 +26,14 @@ pub struct Summary {
     pub changed: u64,
     /// Functions that were changed before the run was taken up again.
     pub done_before: u64,
+    /// Of the changed ones, those of which others' changes stay: see the conflicts.
+    pub in_part: u64,
     /// Functions that were as they should be.
     pub already: u64,
+    /// Functions that are as planned now: changed now or before, with all that was asked for besides.
+    pub done: u64,
+    /// Functions to be changed, but for those that turned out to be as they should be.
+    pub total: u64,
     /// Of the changed ones, those that others changed since they were planned: both changes hold.
     pub merged: u64,
     /// Functions that the plan refused to touch.
@@ -70,6 +74,9 @@ pub struct Summary {
     pub skipped: Vec<Skipped>,
     /// Whether it was stopped.
     pub is_interrupted: bool,
+    /// Whether the caller has to sign in again before anything more can be done.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_signed_out: bool,
     /// Why it stopped by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
@@ -118,6 +125,9 @@ pub struct Left {
     /// Whether taking the run up again comes to the same.
     #[serde(skip_serializing_if = "is_false")]
     pub is_final: bool,
+    /// Whether it was not tried, as others were refused alike.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_untried: bool,
 }
 
 impl Left {
@@ -127,6 +137,7 @@ impl Left {
             name: planned.name.clone(),
             reason,
             is_final: false,
+            is_untried: false,
         }
     }
 }
@@ -150,6 +161,9 @@ impl Summary {
             changed: 0,
             done_before: 0,
             already: plan.with(Verdict::Same).count() as u64,
+            in_part: 0,
+            done: 0,
+            total: plan.with(Verdict::Change).count() as u64,
             merged: 0,
             refused: plan.with(Verdict::Refused).count() as u64,
             left: Vec::new(),
@@ -171,14 +185,23 @@ impl Summary {
             missing: plan.missing.clone(),
             skipped: plan.skipped.clone(),
             is_interrupted: false,
+            is_signed_out: false,
             stopped: None,
             rises: Vec::new(),
             undo: None,
         }
     }
 
-    pub(super) fn add(&mut self, planned: &Planned, outcome: Outcome) {
+    pub(super) fn add(&mut self, planned: &Planned, outcome: Outcome, beside: Beside) {
         let because = |reason: String| Left::of(planned, reason);
+        let is_whole = beside.left.is_none() && beside.alias_left.is_none();
+        self.versions
+            .extend((beside.version).map(|version| Version::of(planned, &version)));
+        self.aliases += u64::from(beside.alias.is_some());
+        self.aliases_left.extend(beside.alias_left.map(because));
+        if let Some(cause) = beside.left {
+            self.leave(planned, cause);
+        }
         match outcome {
             Outcome::Done {
                 merged,
@@ -186,34 +209,48 @@ impl Summary {
                 replaced,
             } => {
                 self.changed += 1;
+                self.done += u64::from(is_whole);
+                self.in_part += u64::from(conflicts.is_some());
                 self.merged += u64::from(merged);
                 self.conflicts.extend(conflicts.into_iter().map(because));
                 self.replaced.extend(replaced.into_iter().map(because));
             }
-            Outcome::Already => self.already += 1,
-            Outcome::Left(reason) => self.left.push(because(reason)),
+            Outcome::Already => {
+                self.already += 1;
+                // Something else may be left of it.
+                self.total -= u64::from(is_whole);
+            }
+            Outcome::Left(cause) => self.leave(planned, cause),
             Outcome::Refused(reason) => self.left.push(Left {
                 is_final: true,
                 ..because(reason)
             }),
-            Outcome::DoneBefore => self.done_before += 1,
+            Outcome::DoneBefore => {
+                self.done_before += 1;
+                self.done += u64::from(is_whole);
+            }
             Outcome::NotBegun => self.not_begun += 1,
         }
+    }
+
+    /// All of it was done before the run was taken up again.
+    pub(super) fn add_done_before(&mut self) {
+        self.done_before += 1;
+        self.done += 1;
+    }
+
+    fn leave(&mut self, planned: &Planned, cause: Cause) {
+        self.is_signed_out |= cause.is_signed_out;
+        self.left.push(Left {
+            is_untried: cause.is_untried,
+            ..Left::of(planned, cause.reason)
+        });
     }
 
     pub(super) fn add_roles(&mut self, left: BTreeMap<String, String>) {
         let left = left.into_iter();
         self.roles_left
             .extend(left.map(|(role, reason)| RoleLeft { role, reason }));
-    }
-
-    pub(super) fn add_beside(&mut self, planned: &Planned, beside: Beside) {
-        let because = |reason: String| Left::of(planned, reason);
-        self.versions
-            .extend((beside.version).map(|version| Version::of(planned, &version)));
-        self.aliases += u64::from(beside.alias.is_some());
-        self.aliases_left.extend(beside.alias_left.map(because));
-        self.left.extend(beside.left.map(because));
     }
 
     pub(super) fn sort(&mut self) {
@@ -236,135 +273,5 @@ impl Summary {
             && !self.skipped.iter().any(|skipped| skipped.is_failure)
             // What an attachment refuses is the plan's business; an undoing owes everything.
             && (self.refused == 0 || !matches!(self.action, Action::Undo { .. }))
-    }
-}
-
-impl Summary {
-    fn counts(&self) -> [(u64, &'static str); 11] {
-        [
-            (self.changed, "changed now"),
-            (
-                self.done_before,
-                "changed before this run was taken up again",
-            ),
-            (self.already, "as they should be, and not written"),
-            (
-                self.merged,
-                "changed by others since the plan: both changes hold",
-            ),
-            (self.refused, "refused by the plan"),
-            (self.versions.len() as u64, "versions published"),
-            (self.aliases, "aliases moved"),
-            (self.roles_written, "roles whose policy was written"),
-            (self.kept_versions.len() as u64, "versions of that run stay"),
-            (self.left.len() as u64, "left: not as they should be"),
-            (self.not_begun, "not begun"),
-        ]
-    }
-}
-
-impl Report for Summary {
-    fn text(&self, style: Style) -> String {
-        let mut text = String::new();
-        let word = match self.action {
-            Action::Attach => "attached",
-            Action::Detach => "detached",
-            Action::Undo { .. } => "undone",
-        };
-        let total = self.changed + self.done_before + self.already;
-        let verdict = format!("{} {word}", plural(total, "function"));
-        // Writing to a String cannot fail.
-        let mut line = |line: String| writeln!(text, "{line}").unwrap_or_default();
-        line(style.verdict(self.is_complete(), &verdict));
-        for (count, what) in self.counts() {
-            if count > 0 {
-                line(format!("  {count:>7}  {what}"));
-            }
-        }
-        self.versions_that_stay(&mut line);
-        for (title, list) in [
-            ("Left", &self.left),
-            ("Conflicts", &self.conflicts),
-            ("Replaced, though attached since the plan", &self.replaced),
-            ("Aliases that stay where they are", &self.aliases_left),
-        ] {
-            if !list.is_empty() {
-                line(format!("{title}:"));
-            }
-            for left in list {
-                let reason = left.reason.replace('\n', "\n      ");
-                line(format!("  {} {}: {reason}", left.place, left.name));
-            }
-        }
-        self.roles(&mut line);
-        for name in &self.missing {
-            line(format!("Not found: {name}"));
-        }
-        for skipped in &self.skipped {
-            let region = skipped.region.as_deref().unwrap_or("(every region)");
-            line(format!(
-                "Left out: {} {region}: {}",
-                skipped.account,
-                skipped.reason.replace('\n', "\n  ")
-            ));
-        }
-        if let Some(reason) = &self.stopped {
-            line(format!("Stopped: {}", reason.replace('\n', "\n  ")));
-        }
-        for rise in &self.rises {
-            let Rise { place, name, .. } = rise;
-            let (before, after) = (rise.before, rise.after);
-            line(format!(
-                "  {place} {name}: {after:.1} % of invocations fail, {before:.1} % did before"
-            ));
-        }
-        if let Some(undo) = &self.undo {
-            line(format!("Undone at once, as run {}:", undo.run));
-            text.push_str(&undo.text(style));
-            return text;
-        }
-        let final_ones = self.left.iter().filter(|left| left.is_final).count();
-        if final_ones > 0 {
-            let functions = plural(final_ones as u64, "function");
-            line(format!(
-                "{functions} cannot be done by resume: correct what the reason says, and plan again"
-            ));
-        }
-        if final_ones < self.left.len() || !self.aliases_left.is_empty() || self.not_begun > 0 {
-            line(format!("To go on: backstop resume {}", self.run));
-        }
-        if self.changed + self.done_before + self.aliases + self.roles_written > 0 {
-            line(format!("To go back: backstop undo {}", self.run));
-        }
-        text
-    }
-}
-
-impl Summary {
-    fn versions_that_stay(&self, line: &mut impl FnMut(String)) {
-        for kept in self.kept_versions.iter().take(TOLD) {
-            line(format!(
-                "  {} {}: version {}",
-                kept.place, kept.name, kept.version
-            ));
-        }
-        let more = self.kept_versions.len().saturating_sub(TOLD);
-        if more > 0 {
-            line(format!("  and {more} more: --output json lists them"));
-        }
-    }
-
-    fn roles(&self, line: &mut impl FnMut(String)) {
-        for (title, list) in [
-            ("Roles that keep their policy", &self.roles_kept),
-            ("Roles that are left", &self.roles_left),
-        ] {
-            if !list.is_empty() {
-                line(format!("{title}:"));
-            }
-            for RoleLeft { role, reason } in list {
-                line(format!("  {role}: {reason}"));
-            }
-        }
     }
 }

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
+use aws_sdk_lambda::operation::publish_version::PublishVersionError;
 use aws_sdk_lambda::types::State;
 use tokio::time::Instant;
 
 use super::aliases::{Aliased, Goal};
-use super::function::{FIRST_LOOK, LAST_LOOK, Outcome, Work};
+use super::function::{Cause, FIRST_LOOK, LAST_LOOK, Outcome, Work};
 use crate::aws::{Failure, Kind};
 use crate::change::{Config, Conflict, is_ours};
 use crate::fleet::Site;
@@ -30,7 +31,7 @@ pub(super) struct Beside {
     /// Why an alias stays where it is.
     pub(super) alias_left: Option<String>,
     /// What failed.
-    pub(super) left: Option<String>,
+    pub(super) left: Option<Cause>,
 }
 
 impl Work<'_> {
@@ -39,7 +40,7 @@ impl Work<'_> {
         let mut beside = Beside::default();
         let site = match self.context.fleet.site(&self.planned.place) {
             Ok(site) => site,
-            Err(failure) => return Ok(beside.left(failure.to_string())),
+            Err(failure) => return Ok(beside.left(&failure)),
         };
         let key = version_key(&self.planned.arn);
         let before = self.context.progress.get(&key);
@@ -47,12 +48,12 @@ impl Work<'_> {
             Some(version) => version,
             None => match self.new_version(site, &key).await? {
                 Ok(version) => version,
-                Err(reason) => return Ok(beside.left(reason)),
+                Err(cause) => return Ok(beside.left(cause)),
             },
         };
         beside.version = Some(version.clone());
-        if let Err(reason) = self.active(site, &version).await {
-            return Ok(beside.left(reason));
+        if let Err(cause) = self.active(site, &version).await {
+            return Ok(beside.left(cause));
         }
         let Some(alias) = &self.extras.move_alias else {
             return Ok(beside);
@@ -66,7 +67,7 @@ impl Work<'_> {
         let beside = Beside::default();
         let site = match self.context.fleet.site(&self.planned.place) {
             Ok(site) => site,
-            Err(failure) => return Ok(beside.left(failure.to_string())),
+            Err(failure) => return Ok(beside.left(&failure)),
         };
         let goal = Goal::Back {
             ours: &back.ours,
@@ -77,30 +78,39 @@ impl Work<'_> {
     }
 
     /// The outer error is one of the journal.
-    async fn new_version(&self, site: &Site, key: &str) -> anyhow::Result<Result<String, String>> {
-        let journal = self.context.journal;
+    async fn new_version(&self, site: &Site, key: &str) -> anyhow::Result<Result<String, Cause>> {
+        let (journal, name) = (self.context.journal, &self.planned.name);
         let deadline = Instant::now() + self.context.options.wait;
         let earlier = self.context.progress.get(key);
         let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
         let mut code: Option<String> = None;
         let mut failures = 0;
         loop {
-            let function = match self.settled(site, deadline).await {
+            let may = site
+                .lambda
+                .may::<PublishVersionError>(&publishing(site, name));
+            let settled = match may {
+                Ok(()) => self.settled(site, deadline).await,
+                Err(failure) => Err(Cause::from(&failure)),
+            };
+            let function = match settled {
                 Ok(function) if !self.is_as_changed(&function) => {
-                    Err("it was changed again since: no version of that is published".to_owned())
+                    let reason = "it was changed again since: no version of that is published";
+                    Err(Cause::from(reason.to_owned()))
                 }
-                Ok(function) if code.as_ref().is_some_and(|it| *it != function.code_sha256) => Err(
-                    "its code was deployed meanwhile: no version of that is published".to_owned(),
-                ),
+                Ok(function) if code.as_ref().is_some_and(|it| *it != function.code_sha256) => {
+                    let reason = "its code was deployed meanwhile: no version of that is published";
+                    Err(Cause::from(reason.to_owned()))
+                }
                 settled => settled,
             };
             let function = match function {
                 Ok(function) => function,
-                Err(reason) if may_be_done => {
-                    journal.failed(key, &reason).await?;
-                    return Ok(Err(reason));
+                Err(cause) if may_be_done => {
+                    journal.failed(key, &cause.reason).await?;
+                    return Ok(Err(cause));
                 }
-                Err(reason) => return Ok(Err(reason)),
+                Err(cause) => return Ok(Err(cause)),
             };
             code = Some(function.code_sha256.clone());
             let arn = self.planned.arn.clone();
@@ -124,7 +134,7 @@ impl Work<'_> {
                 if may_be_done {
                     journal.failed(key, &failure.brief()).await?;
                 }
-                return Ok(Err(failure.to_string()));
+                return Ok(Err(Cause::from(&failure)));
             }
             site.lambda.back_off(failures).await;
         }
@@ -149,23 +159,23 @@ impl Work<'_> {
     }
 
     /// Waits until the version can be invoked.
-    async fn active(&self, site: &Site, version: &str) -> Result<(), String> {
+    async fn active(&self, site: &Site, version: &str) -> Result<(), Cause> {
         let deadline = Instant::now() + self.context.options.wait.max(VERSION_WAIT);
         let mut pause = FIRST_LOOK;
         loop {
             let published = Function::get_version(site, &self.planned.name, version).await;
-            let published = published.map_err(|failure| failure.to_string())?;
+            let published = published.map_err(|failure| Cause::from(&failure))?;
             if published.is_settled() {
                 return match published.live.filter(|live| live.state == State::Failed) {
-                    Some(live) => Err(format!(
+                    Some(live) => Err(Cause::from(format!(
                         "version {version} could not be made: {}",
                         live.reason.as_deref().unwrap_or("no reason is given")
-                    )),
+                    ))),
                     None => Ok(()),
                 };
             }
             if Instant::now() >= deadline {
-                return Err(format!("version {version} is not ready yet"));
+                return Err(format!("version {version} is not ready yet").into());
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LAST_LOOK);
@@ -174,8 +184,8 @@ impl Work<'_> {
 }
 
 impl Beside {
-    fn left(mut self, reason: String) -> Self {
-        self.left = Some(reason);
+    fn left(mut self, cause: impl Into<Cause>) -> Self {
+        self.left = Some(cause.into());
         self
     }
 
@@ -184,7 +194,7 @@ impl Beside {
             Aliased::Absent | Aliased::There => {}
             Aliased::Moved => self.alias = Some(alias.to_owned()),
             Aliased::Stays(reason) => self.alias_left = Some(reason),
-            Aliased::Left(reason) => self.left = Some(reason),
+            Aliased::Left(cause) => self.left = Some(cause),
         }
         self
     }
@@ -208,9 +218,13 @@ pub(super) fn is_passing(failure: &Failure) -> bool {
     failure.kind.may_be_done() || matches!(failure.kind, Kind::Conflict | Kind::Stale)
 }
 
+fn publishing(site: &Site, name: &str) -> String {
+    format!("publishing function {name} in {}", site.place)
+}
+
 async fn publish_version(site: &Site, function: &Function) -> Result<String, Failure> {
     let lambda = &site.lambda;
-    let what = format!("publishing function {} in {}", function.name, site.place);
+    let what = publishing(site, &function.name);
     let some = |text: &String| Some(text.clone()).filter(|it| !it.is_empty());
     let (revision, code) = (some(&function.revision), some(&function.code_sha256));
     let answer = lambda

@@ -25,6 +25,8 @@ pub struct Failure {
     pub kind: Kind,
     /// How long to wait, where the service says so.
     pub retry_after: Option<Duration>,
+    /// Whether the call was not made, as others like it were refused.
+    is_untried: bool,
 }
 
 /// What a failure means for the caller.
@@ -110,6 +112,7 @@ impl Failure {
             code,
             kind,
             retry_after,
+            is_untried: false,
         }
     }
 
@@ -121,6 +124,7 @@ impl Failure {
             code: None,
             kind,
             retry_after: None,
+            is_untried: false,
         }
     }
 
@@ -129,6 +133,27 @@ impl Failure {
     pub fn with(mut self, hint: &str) -> Self {
         self.reason = format!("{}; {hint}", self.reason);
         self
+    }
+
+    /// The same of a call to `what`, which was not made because of it.
+    #[must_use]
+    pub fn untried(&self, what: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            is_untried: true,
+            ..self.clone()
+        }
+    }
+
+    /// Whether the call was not made, as others like it were refused.
+    pub fn is_untried(&self) -> bool {
+        self.is_untried
+    }
+
+    /// The action that the caller may not do, where the service names it.
+    pub fn denied_action(&self) -> Option<String> {
+        let (_, after) = self.reason.split_once("not authorized to perform: ")?;
+        after.split_whitespace().next().map(str::to_owned)
     }
 
     /// The error's code, where the service gave one.
@@ -205,6 +230,13 @@ fn advice(failure: &Failure) -> &'static str {
     match failure.kind {
         Kind::Throttled => "\ngive a lower --rate: something else uses the account's quota",
         Kind::Denied => "\ngive the role the permission that is named, or use another one",
+        Kind::Credentials
+            if failure
+                .code()
+                .is_some_and(|it| it.starts_with("ExpiredToken")) =>
+        {
+            "\nthe credentials have expired: sign in again, for an SSO profile with `aws sso login`"
+        }
         Kind::Credentials => {
             "\nsign in again, give --profile, or check that the region is enabled in the account"
         }

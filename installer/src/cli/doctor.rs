@@ -7,7 +7,7 @@ use crate::select::Pattern;
 
 /// Check one function from all sides: would its records arrive, and what stands in the way?
 ///
-/// Changes nothing and sends nothing. What cannot be found out is told with the permission that is missing.
+/// Changes nothing and sends nothing. A check that cannot be made names the permission that is missing.
 #[derive(Debug, Args)]
 #[command(after_help = DOCTOR_CODES)]
 pub struct DoctorArgs {

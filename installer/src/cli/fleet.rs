@@ -7,8 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{
-    AccessArgs, ExtraArgs, GrantArgs, ReachArgs, SelectArgs, StateArgs, TargetArgs, UsageError,
-    WaveArgs,
+    AccessArgs, ExtraArgs, GrantArgs, SelectArgs, StateArgs, TargetArgs, UsageError, WaveArgs,
 };
 use crate::plan::{Allowed, Reason};
 use crate::project::Project;
@@ -51,19 +50,19 @@ pub struct WishArgs {
     pub overwrite: Vec<String>,
 }
 
-/// What is usually refused.
+/// Overrides of what is refused.
 #[derive(Debug, Clone, Copy, Args)]
-#[command(next_help_heading = "What is usually refused")]
+#[command(next_help_heading = "Overrides")]
 pub struct AllowArgs {
-    /// Functions that `CloudFormation` or Terraform manages, and may revert
+    /// Include functions that `CloudFormation` or Terraform manages, and may revert
     #[arg(long, display_order = 650)]
     pub include_managed: bool,
 
-    /// Functions that Lambda has put to rest
+    /// Include functions in state Inactive
     #[arg(long, display_order = 651)]
     pub include_inactive: bool,
 
-    /// Functions with another vendor's telemetry extension
+    /// Include functions with another vendor's telemetry extension
     #[arg(long, display_order = 652)]
     pub beside_others: bool,
 }
@@ -79,6 +78,10 @@ pub struct HowArgs {
     /// Seconds to wait for a function that is being updated
     #[arg(long, value_name = "SECONDS", value_parser = super::targets::seconds, default_value = "300", display_order = 671)]
     pub wait: Duration,
+
+    /// Show every function's name, also of many for which the same holds
+    #[arg(long, display_order = 672)]
+    pub full: bool,
 
     /// In waves.
     #[command(flatten)]
@@ -120,7 +123,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub wish: WishArgs,
 
-    /// What is usually refused.
+    /// Overrides.
     #[command(flatten)]
     pub allow: AllowArgs,
 
@@ -188,7 +191,7 @@ pub struct AttachArgs {
     #[command(flatten)]
     pub wish: WishArgs,
 
-    /// What is usually refused.
+    /// Overrides.
     #[command(flatten)]
     pub allow: AllowArgs,
 
@@ -232,7 +235,7 @@ pub struct DetachArgs {
     #[command(flatten)]
     pub select: SelectArgs,
 
-    /// What is usually refused.
+    /// Overrides.
     #[command(flatten)]
     pub allow: AllowArgs,
 
@@ -253,74 +256,6 @@ pub struct DetachArgs {
     pub state: StateArgs,
 }
 
-/// Put back what was there before a run: layers in their order, variables, all else it touched
-///
-/// What others changed since stays as it is, and is told. An undoing is a run itself, and can be undone.
-#[derive(Debug, Args)]
-#[command(after_help = CHANGE_CODES)]
-pub struct UndoArgs {
-    /// The run, as `backstop runs` lists it
-    #[arg(value_name = "RUN", required_unless_present = "last")]
-    pub run: Option<String>,
-
-    /// The newest run that undid none and was not undone
-    #[arg(long, conflicts_with = "run", display_order = 499)]
-    pub last: bool,
-
-    /// Show what would be put back, and change nothing
-    #[arg(long, display_order = 500)]
-    pub dry_run: bool,
-
-    /// How.
-    #[command(flatten)]
-    pub how: HowArgs,
-
-    /// How to get there.
-    #[command(flatten)]
-    pub access: AccessArgs,
-
-    /// Where runs are kept.
-    #[command(flatten)]
-    pub state: StateArgs,
-}
-
-/// Go on with a run that was interrupted, or that left something
-#[derive(Debug, Args)]
-#[command(after_help = CHANGE_CODES)]
-pub struct ResumeArgs {
-    /// The run, as `backstop runs` lists it
-    #[arg(value_name = "RUN")]
-    pub run: String,
-
-    /// How.
-    #[command(flatten)]
-    pub how: HowArgs,
-
-    /// How to get there.
-    #[command(flatten)]
-    pub access: AccessArgs,
-
-    /// Where runs are kept.
-    #[command(flatten)]
-    pub state: StateArgs,
-}
-
-/// List the runs, or show the functions of one
-#[derive(Debug, Args)]
-pub struct RunsArgs {
-    /// Show what became of each function of this run
-    #[arg(value_name = "RUN")]
-    pub run: Option<String>,
-
-    /// How to get to runs in S3.
-    #[command(flatten)]
-    pub reach: ReachArgs,
-
-    /// Where runs are kept.
-    #[command(flatten)]
-    pub state: StateArgs,
-}
-
 const PLAN_EXAMPLES: &str = "\
 Examples:
   backstop plan 'orders-*' --layers layers.json --set BACKSTOP_PRIMARY_URL=https://intake.example.com/
@@ -330,7 +265,7 @@ Examples:
 Exit codes: 0 done, 1 error, 2 usage, 3 not every account and region could be looked at, 4 with
 --detailed-exitcode: something is to be changed";
 
-const CHANGE_CODES: &str = "\
+pub(super) const CHANGE_CODES: &str = "\
 Exit codes: 0 done, 1 error, 2 usage, 3 something is left, 5 every function was refused, 130 interrupted";
 
 /// Some reasons.

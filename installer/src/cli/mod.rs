@@ -10,6 +10,7 @@ mod doctor;
 mod fleet;
 mod layer;
 mod replay;
+mod runs;
 mod state;
 mod status;
 mod targets;
@@ -21,12 +22,10 @@ pub use about::{CompletionsArgs, ManArgs};
 pub use besides::{ExtraArgs, GrantArgs};
 pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
-pub use fleet::{
-    AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, ResumeArgs, RunsArgs,
-    UndoArgs, WishArgs,
-};
+pub use fleet::{AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, WishArgs};
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
 pub use replay::{FormatName, ReplayArgs};
+pub use runs::{ResumeArgs, RunsArgs, UndoArgs};
 pub use state::{AccessArgs, ReachArgs, StateArgs};
 pub use status::StatusArgs;
 pub use targets::{SelectArgs, TargetArgs};

@@ -6,8 +6,8 @@ use super::{SelectArgs, StateArgs, TargetArgs};
 
 /// Show which functions have the layer, which release of it, and what has changed since
 ///
-/// Every function is looked at where none is named. What was left there is known of the runs on this
-/// machine only; functions that others attached are told apart. No value of a variable is shown.
+/// Checks every function unless you name some. Drift is judged against the runs in --state; functions attached
+/// by other runs are listed separately. No value of a variable is shown.
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_CODES)]
 pub struct StatusArgs {
@@ -18,6 +18,10 @@ pub struct StatusArgs {
     /// Show the functions that drifted, and no others
     #[arg(long, display_order = 501)]
     pub drift_only: bool,
+
+    /// Show every function's name
+    #[arg(long, display_order = 502)]
+    pub full: bool,
 
     /// Which functions.
     #[command(flatten)]

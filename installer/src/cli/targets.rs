@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::UsageError;
-use crate::aws::Access;
+use super::{ReachArgs, UsageError};
 use crate::files;
 use crate::fleet::{Accounts, Rates, Regions, Role, Targets};
 use crate::project::{FILE_NAME, Project};
@@ -22,13 +21,9 @@ const ALL: &str = "all";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub struct TargetArgs {
-    /// A file with what would otherwise be typed [default: backstop.toml, where it is there]
-    #[arg(long, value_name = "FILE", display_order = 800)]
-    pub config: Option<PathBuf>,
-
-    /// The profile of the AWS configuration, SSO profiles too
-    #[arg(long, value_name = "NAME", display_order = 801)]
-    pub profile: Option<String>,
+    /// How to get to AWS.
+    #[command(flatten)]
+    pub reach: ReachArgs,
 
     /// Regions, or `all` that are enabled in the account [default: the profile's]
     #[arg(
@@ -89,10 +84,6 @@ pub struct TargetArgs {
     /// Seconds until a call counts as unanswered
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30", display_order = 813)]
     pub timeout: Duration,
-
-    /// Another endpoint than AWS's own, for all services
-    #[arg(long, value_name = "URL", display_order = 814)]
-    pub endpoint_url: Option<String>,
 }
 
 /// Which functions.
@@ -129,20 +120,6 @@ pub struct SelectArgs {
 }
 
 impl TargetArgs {
-    /// The file's words.
-    pub fn project(&self) -> anyhow::Result<Project> {
-        Project::read(self.config.as_deref())
-    }
-
-    /// How to reach AWS.
-    pub fn access(&self, project: &Project) -> Access {
-        Access {
-            endpoint_url: self.endpoint_url.clone(),
-            profile: (self.profile.clone()).or_else(|| project.targets.profile.clone()),
-            region: None,
-        }
-    }
-
     /// Where to work.
     pub fn targets(&self, project: &Project) -> anyhow::Result<Targets> {
         let table = &project.targets;

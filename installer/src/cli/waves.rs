@@ -11,28 +11,28 @@ use crate::plan::{Portion, Rollout};
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "In waves")]
 pub struct WaveArgs {
-    /// Change so many functions first, taken from every account and region in turn; any failure there
+    /// Change this many functions first, taken from every account and region in turn; any failure there
     /// stops the run
     #[arg(long, value_name = "N|P%", display_order = 680)]
     pub canary: Option<Portion>,
 
-    /// And so many at a time then [default: all the rest]
+    /// Change this many at a time after that [default: all the rest]
     #[arg(long, value_name = "N|P%", display_order = 681)]
     pub wave: Option<Portion>,
 
-    /// Wait for so long between two waves: seconds, or minutes such as 5m
+    /// Wait between two waves: seconds, or minutes such as 5m
     #[arg(long, value_name = "TIME", value_parser = time, display_order = 682)]
     pub bake: Option<Duration>,
 
-    /// Begin no other function once so many are left
+    /// Stop starting functions after this many have failed
     #[arg(long, value_name = "N|P%", display_order = 683)]
     pub max_failures: Option<Portion>,
 
-    /// Stop when, after a wave and its bake, this many more of a hundred invocations fail than before
+    /// Stop if a wave raises the error rate by more than this many percentage points
     #[arg(long, value_name = "PERCENT", value_parser = points, display_order = 684)]
     pub max_error_rise: Option<f64>,
 
-    /// Undo the run at once when it stops by itself
+    /// Undo the run at once when it stops on its own
     #[arg(long, display_order = 685)]
     pub undo_on_stop: bool,
 }

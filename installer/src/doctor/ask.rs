@@ -81,7 +81,8 @@ pub(super) async fn published(site: &Site, function: &Function) -> Result<Publis
     };
     // There is none of what was never published.
     if !published.versions.is_empty() {
-        published.provisioned = provisioned(site, &function.name).await?;
+        let provisioned = select::provisioned(site, &function.name).await?;
+        published.provisioned = provisioned.into_iter().map(|it| it.qualifier).collect();
     }
     Ok(published)
 }
@@ -110,31 +111,6 @@ async fn versions(site: &Site, name: &str) -> Result<Vec<(String, Vec<String>)>,
         }
         if !marker.advance("listing the function's versions", page.next_marker())? {
             return Ok(versions);
-        }
-    }
-}
-
-async fn provisioned(site: &Site, name: &str) -> Result<Vec<String>, Failure> {
-    let (lambda, mut marker) = (&site.lambda, Marker::default());
-    let mut qualifiers = Vec::new();
-    loop {
-        let page = lambda
-            .read("listing the function's provisioned concurrency", || {
-                (lambda.client().list_provisioned_concurrency_configs())
-                    .function_name(name)
-                    .set_marker(marker.current())
-                    .send()
-            })
-            .await?;
-        let arns = page.provisioned_concurrency_configs().iter();
-        let arns = arns.filter_map(|config| config.function_arn());
-        let ends = arns.filter_map(|arn| arn.rsplit(':').next());
-        qualifiers.extend(ends.map(str::to_owned));
-        if !marker.advance(
-            "listing the function's provisioned concurrency",
-            page.next_marker(),
-        )? {
-            return Ok(qualifiers);
         }
     }
 }

@@ -19,14 +19,14 @@ const OWN_RELEASE: &str = env!("CARGO_PKG_VERSION");
 const SPARE_ENVIRONMENT_BYTES: usize = 512;
 
 /// Everything that needs no further call.
-pub(super) fn checks(patient: &Patient, change: Option<&Change>) -> Vec<Check> {
+pub(super) fn checks(patient: &Patient, change: Option<&Change>, runs_in: &str) -> Vec<Check> {
     let function = &patient.function;
     let mut checks = vec![state(patient), package(function)];
     checks.extend(runtime(function));
     checks.extend(layers(function));
     checks.push(environment(function));
     checks.extend(live(function));
-    checks.extend(change.map(|change| runs(function, change)));
+    checks.extend(change.map(|change| runs(function, change, runs_in)));
     checks
 }
 
@@ -246,11 +246,11 @@ fn live(function: &Function) -> Vec<Check> {
     checks
 }
 
-/// Whether it is as this machine's runs left it.
-fn runs(function: &Function, change: &Change) -> Check {
+/// Whether it is as the runs of a state left it.
+fn runs(function: &Function, change: &Change, runs_in: &str) -> Check {
     let drift = drift(function, change);
     if drift.is_empty() {
-        return Check::ok("drift", "as the last run on this machine left it");
+        return Check::ok("drift", format!("as the last run in {runs_in} left it"));
     }
     let drift: Vec<String> = drift.iter().map(ToString::to_string).collect();
     let next = "someone changed it since; `backstop attach` puts back what is not theirs";

@@ -85,8 +85,8 @@ impl Patient {
     }
 }
 
-/// Makes every check. `change` is what our own runs on this machine did to it.
-pub async fn examine(patient: &Patient, change: Option<&Change>) -> Checkup {
+/// Makes every check. `change` is what the runs of a state did to it, and `state` says which one that is.
+pub async fn examine(patient: &Patient, change: Option<&Change>, state: &str) -> Checkup {
     let (site, function) = (&*patient.site, &patient.function);
     let layer = function.layers.iter().find(|arn| is_ours(arn));
     let settings = match &function.environment {
@@ -118,7 +118,7 @@ pub async fn examine(patient: &Patient, change: Option<&Change>) -> Checkup {
         })
         .map(str::to_owned);
     let checks = [
-        function::checks(patient, change),
+        function::checks(patient, change, state),
         layer_checks(function, layer, version),
         function::signing(function, signed_by.as_deref(), signing),
         settings::checks(function, settings.as_ref()),

@@ -3,10 +3,21 @@
 use std::fmt::Write as _;
 
 use super::{Checkup, State};
-use crate::output::{Report, Style, plural};
+use crate::output::{Report, Style, Tone, plural, wrapped};
 
 /// Characters of a line, where nothing longer has to be in it.
 const WIDTH: usize = 100;
+
+/// A column has so many characters at least.
+const NARROWEST: usize = 24;
+
+fn tone(state: State) -> Tone {
+    match state {
+        State::Ok => Tone::Good,
+        State::Warning | State::Unknown => Tone::Warning,
+        State::Problem => Tone::Bad,
+    }
+}
 
 impl Report for Checkup {
     fn text(&self, style: Style) -> String {
@@ -24,50 +35,29 @@ impl Report for Checkup {
         let width = (self.checks.iter().map(|it| it.check.len()).max()).unwrap_or(0);
         // The longest state has seven letters.
         let indent = 7 + 2 + width + 2;
+        let all = style.width().map_or(WIDTH, |width| width.min(WIDTH));
+        let room = |indent: usize| all.saturating_sub(indent).max(NARROWEST);
         for it in &self.checks {
-            let head = format!("{:7}  {:width$}  ", it.state.as_str(), it.check);
-            let found = wrapped(&it.found, WIDTH.saturating_sub(indent));
+            let state = it.state.as_str();
+            let fill = " ".repeat(7_usize.saturating_sub(state.len()));
+            let state = style.word(tone(it.state), state);
+            let head = format!("{state}{fill}  {:width$}  ", it.check);
+            let found = wrapped(&it.found, room(indent), room(indent));
             let next = (it.next.iter().flat_map(|next| next.lines()))
-                .flat_map(|line| wrapped(line, WIDTH.saturating_sub(indent + 2)));
+                .flat_map(|line| wrapped(line, room(indent + 2), room(indent + 2)));
             let lines = found
                 .into_iter()
                 .chain(next.map(|line| format!("  {line}")));
             for (number, line) in lines.enumerate() {
-                let before = if number == 0 { &head } else { "" };
+                let before = if number == 0 {
+                    head.clone()
+                } else {
+                    " ".repeat(indent)
+                };
                 // Writing to a String cannot fail.
-                writeln!(text, "{before:indent$}{line}").unwrap_or_default();
+                writeln!(text, "{before}{line}").unwrap_or_default();
             }
         }
         text
-    }
-}
-
-/// In lines of so many characters, where words are not longer.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_wrapped_between_words() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(
-            wrapped("a-word-that-is-too-long x", 7),
-            ["a-word-that-is-too-long", "x"]
-        );
-        assert!(wrapped("", 7).is_empty());
     }
 }

@@ -3,6 +3,7 @@
 //! The SDK's own retries are off: they would not keep the pace, and a write that may have been done
 //! must not be repeated blindly.
 
+use std::any::TypeId;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -14,6 +15,7 @@ use backstop_delivery::{Backoff, Jitter};
 use tokio::time::Instant;
 
 use super::pace::Pace;
+use super::wall::Wall;
 use crate::aws::{Failure, Kind, is_known_region, region_meant};
 
 /// For so long a throttled call is tried again: a deployment's burst is over by then.
@@ -38,6 +40,7 @@ pub struct Api {
     others: Pace,
     backoff: Backoff,
     jitter: Jitter,
+    wall: Wall,
     /// What may be wrong where nothing answers: a region that this release does not know.
     hint: Option<String>,
 }
@@ -62,6 +65,7 @@ impl Api {
             others: Pace::new(rates.others),
             backoff: Backoff::try_new(Duration::from_millis(200), Duration::from_secs(10))?,
             jitter: Jitter::seeded(u64::from(std::process::id())),
+            wall: Wall::default(),
             hint,
         })
     }
@@ -81,7 +85,7 @@ impl Api {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        self.get_function.turn().await;
+        self.turn::<E>(&self.get_function, what).await?;
         self.call(&self.get_function, ATTEMPTS, what, send).await
     }
 
@@ -91,7 +95,7 @@ impl Api {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        self.others.turn().await;
+        self.turn::<E>(&self.others, what).await?;
         self.call(&self.others, ATTEMPTS, what, send).await
     }
 
@@ -101,17 +105,37 @@ impl Api {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        self.others.turn().await;
+        self.turn::<E>(&self.others, what).await?;
         self.write_in_turn(what, send).await
     }
 
-    /// Waits until a call may be made: for [`Api::write_in_turn`], and for what is to be done at the last
-    /// moment before it.
-    pub async fn turn(&self) {
-        self.others.turn().await;
+    /// Waits until a call may be made that would fail with an `E`: for [`Api::write_in_turn`], and for what is to
+    /// be done at the last moment before it. Does not wait for a call that would be refused again.
+    pub async fn turn_to_write<E: 'static>(&self, what: &str) -> Result<(), Failure> {
+        self.turn::<E>(&self.others, what).await
     }
 
-    /// The same as [`Api::write`], after [`Api::turn`].
+    /// Whether a call that would fail with an `E` is worth making.
+    pub fn may<E: 'static>(&self, what: &str) -> Result<(), Failure> {
+        self.wall.before(TypeId::of::<E>(), what)
+    }
+
+    async fn turn<E: 'static>(&self, pace: &Pace, what: &str) -> Result<(), Failure> {
+        let turn = pace.turn();
+        tokio::pin!(turn);
+        loop {
+            // Watched from before the look, so that no wall rises unseen.
+            let rises = self.wall.rises();
+            self.may::<E>(what)?;
+            tokio::select! {
+                biased;
+                () = &mut turn => return self.may::<E>(what),
+                () = rises => {}
+            }
+        }
+    }
+
+    /// The same as [`Api::write`], after [`Api::turn_to_write`].
     pub async fn write_in_turn<T, E, F>(
         &self,
         what: &str,
@@ -148,10 +172,12 @@ impl Api {
             let failure = match send().await {
                 Ok(answer) => {
                     pace.answered();
+                    self.wall.answered(TypeId::of::<E>());
                     return Ok(answer);
                 }
                 Err(error) => Failure::of(what, &error),
             };
+            self.wall.refused(TypeId::of::<E>(), &failure);
             if failure.kind == Kind::Throttled {
                 pace.throttled(failure.retry_after);
                 if start.elapsed() >= PATIENCE {
@@ -239,6 +265,18 @@ mod tests {
         fn left(&self) -> usize {
             self.0.lock().expect("nothing panics").len()
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_without_credentials_is_not_asked_again_and_waits_for_nothing() {
+        let (api, replay) = Replay::api(&[(403, "ExpiredTokenException"), FINE]);
+        let start = Instant::now();
+        let (one, other) = tokio::join!(publish(&api), list(&api));
+        for failure in [one.expect_err("refused"), other.expect_err("not asked")] {
+            assert_eq!(failure.kind, Kind::Credentials);
+        }
+        assert_eq!(replay.left(), 1);
+        assert!(start.elapsed() < Duration::from_secs(1));
     }
 
     async fn list(api: &Api) -> Result<(), Failure> {

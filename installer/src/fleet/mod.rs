@@ -1,13 +1,15 @@
 //! Where to work: accounts and regions, and how to get there.
 //!
 //! `accounts` and `regions` find out what there is, [`Fleet::open`] makes a client for each
-//! account and region, `api` keeps it to its `pace`. Invariant: a place that cannot be reached
-//! is told and costs the others nothing. Must not: change anything.
+//! account and region, `api` keeps it to its `pace` and stops at a `wall` of refusals. Invariant: a place that cannot be reached
+//! is reported and costs the others nothing. Must not: change anything.
 
 mod accounts;
 mod api;
 mod pace;
 mod regions;
+mod skipped;
+mod wall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,6 +22,8 @@ use serde::{Deserialize, Serialize};
 pub use accounts::{Accounts, Role};
 pub use api::{Api, Rates};
 pub use regions::Regions;
+pub use skipped::{Skipped, left_out};
+pub use wall::EQUAL_DENIALS;
 
 use crate::aws::{Access, Failure};
 
@@ -85,20 +89,6 @@ impl Site {
             config,
         })
     }
-}
-
-/// A place that is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// The account.
-    pub account: String,
-    /// The region; all of the account's where there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-    /// Why.
-    pub reason: String,
-    /// Whether something is missing because of it; a region that is disabled holds nothing.
-    pub is_failure: bool,
 }
 
 /// Every account and region that can be reached.

@@ -1,6 +1,6 @@
 //! Which regions an account can be worked in.
 //!
-//! Invariant: a region that nobody named is not taken, and one that there is not is told with the nearest.
+//! Invariant: a region that nobody named is not taken, and one that does not exist is reported with the nearest.
 
 use anyhow::Context as _;
 use aws_config::{Region, SdkConfig};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::runs::action;
 use super::{Progress, Run, Step, StepState};
 use crate::fleet::Place;
-use crate::output::{Columns, Report, Style, plural};
+use crate::output::{Columns, Item, Report, Style, Tone, by_reason, grouped, names, plural};
 use crate::plan::{Action, Extras, Planned, Verdict};
 
 /// What became of everything a run was to change.
@@ -20,6 +20,9 @@ pub struct Detail {
     action: Action,
     functions: Vec<Row>,
     roles: Vec<Role>,
+    /// Whether each function has a line of its own.
+    #[serde(skip)]
+    is_full: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +61,23 @@ enum State {
 }
 
 impl State {
+    /// Those of which something is left first.
+    const ALL: [Self; 5] = [
+        Self::MayBeChanged,
+        Self::InPart,
+        Self::NotChanged,
+        Self::NotBegun,
+        Self::Done,
+    ];
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::Done => Tone::Good,
+            Self::InPart | Self::MayBeChanged | Self::NotBegun => Tone::Warning,
+            Self::NotChanged => Tone::Bad,
+        }
+    }
+
     fn text(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -71,7 +91,7 @@ impl State {
 
 impl Detail {
     /// Of a run.
-    pub fn of(run: &Run) -> Self {
+    pub fn of(run: &Run, is_full: bool) -> Self {
         let plan = &run.header.plan;
         let planned = plan.with(Verdict::Change);
         Self {
@@ -83,6 +103,7 @@ impl Detail {
                 .map(|planned| Row::of(planned, &plan.extras, &run.progress))
                 .collect(),
             roles: (run.progress.steps.iter()).filter_map(Role::of).collect(),
+            is_full,
         }
     }
 }
@@ -136,41 +157,80 @@ impl Role {
 }
 
 impl Report for Detail {
-    fn text(&self, _: Style) -> String {
+    fn text(&self, style: Style) -> String {
         let done = self.functions.iter().filter(|it| it.state == State::Done);
         let (all, done) = (self.functions.len(), done.count());
+        let functions = plural(all as u64, "function");
         let mut text = format!(
-            "Run {}: {}, {}, release {}\n{}, {done} done, {} left\n",
+            "Run {}: {}, {}, release {}\n{} of {functions} done, {} left\n",
             self.run,
             action(&self.action),
             self.started_at,
             self.release,
-            plural(all as u64, "function"),
-            all - done
+            grouped(done as u64),
+            grouped((all - done) as u64)
         );
+        // Writing to a String cannot fail.
+        if self.is_full && all > 0 {
+            write!(text, "\n{}", self.table(style)).ok();
+        } else {
+            for state in State::ALL {
+                text.push_str(&self.group(state, style));
+            }
+        }
+        if !self.roles.is_empty() {
+            let mut columns = Columns::new(&["Role", "State"]);
+            for role in &self.roles {
+                let state = style.word(role.state.tone(), role.state.text());
+                columns.row([role.role.clone(), state]);
+            }
+            write!(text, "\n{}", columns.text(style)).ok();
+        }
+        if all > done {
+            writeln!(text, "\nTo go on: backstop resume {}", self.run).ok();
+        }
+        text
+    }
+}
+
+impl Detail {
+    /// A line for each function.
+    fn table(&self, style: Style) -> String {
         let mut columns = Columns::new(&["Function", "Account", "Region", "State", "Why"]);
         for row in &self.functions {
             columns.row([
                 row.name.clone(),
                 row.place.account.clone(),
                 row.place.region.clone(),
-                row.state.text().to_owned(),
+                style.word(row.state.tone(), row.state.text()),
                 row.reason.clone().unwrap_or_default(),
             ]);
         }
-        // Writing to a String cannot fail.
-        if all > 0 {
-            write!(text, "\n{columns}").ok();
+        columns.text(style)
+    }
+
+    /// The functions in one state: by reason, where there is one, or else by place.
+    fn group(&self, state: State, style: Style) -> String {
+        let rows = || self.functions.iter().filter(|row| row.state == state);
+        let count = rows().count();
+        if count == 0 {
+            return String::new();
         }
-        if !self.roles.is_empty() {
-            let mut columns = Columns::new(&["Role", "State"]);
-            for role in &self.roles {
-                columns.row([role.role.clone(), role.state.text().to_owned()]);
-            }
-            write!(text, "\n{columns}").ok();
-        }
-        if all > done {
-            writeln!(text, "To go on: backstop resume {}", self.run).ok();
+        let heading = format!("{}: {}", state.text(), grouped(count as u64));
+        let mut text = format!("\n{}\n", style.word(state.tone(), &heading));
+        let reasoned = rows().filter_map(|row| {
+            Some(Item {
+                account: &row.place.account,
+                region: &row.place.region,
+                name: &row.name,
+                reason: row.reason.as_deref()?,
+            })
+        });
+        text.push_str(&by_reason(reasoned, false));
+        let others = rows().filter(|row| row.reason.is_none());
+        let others = others.map(|row| (row.place.to_string(), row.name.clone()));
+        for line in names(others, false) {
+            writeln!(text, "  {line}").ok();
         }
         text
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Found, Run, Step, Store};
 use crate::fleet::Place;
-use crate::output::{Report, Style, plural};
+use crate::output::{Report, Style, Tone, grouped, plural};
 use crate::plan::{Action, Planned, Verdict};
 
 /// All runs, the newest first.
@@ -155,12 +155,14 @@ impl Row {
         }
     }
 
-    fn text(&self, text: &mut String) {
+    fn text(&self, text: &mut String, style: Style) {
         let (place, functions) = (placed(&self.places), self.planned as u64);
-        let mut counts = format!("{} of {} done", self.done, plural(functions, "function"));
+        let functions = plural(functions, "function");
+        let mut counts = format!("{} of {functions} done", grouped(self.done as u64));
         if self.left > 0 {
+            let left = format!("{} left", grouped(self.left as u64));
             // Writing to a String cannot fail.
-            write!(counts, ", {} left", self.left).ok();
+            write!(counts, ", {}", style.word(Tone::Warning, &left)).ok();
         }
         if self.roles > 0 {
             write!(counts, ", {} written", plural(self.roles as u64, "role")).ok();
@@ -198,13 +200,13 @@ fn placed(places: &[Place]) -> String {
 }
 
 impl Report for Runs {
-    fn text(&self, _: Style) -> String {
+    fn text(&self, style: Style) -> String {
         let mut text = String::new();
         if self.rows.is_empty() && self.unreadable.is_empty() {
             writeln!(text, "There is no run in {}", self.state).ok();
         }
         for row in &self.rows {
-            row.text(&mut text);
+            row.text(&mut text, style);
         }
         for broken in &self.unreadable {
             writeln!(text, "{}  cannot be read: {}", broken.run, broken.reason).ok();

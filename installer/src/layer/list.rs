@@ -11,7 +11,7 @@ use crate::fleet::{Fleet, Place, Site, Skipped};
 use crate::output::{Report, Style, grouped, plural};
 
 /// So much of a checksum tells versions apart.
-const SHORT: usize = 12;
+const SHORT: usize = 8;
 
 /// A version of a layer of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -126,28 +126,21 @@ impl Report for VersionList {
     fn text(&self, style: Style) -> String {
         let is_shared_known = self.versions.iter().any(|it| it.shared_with.is_some());
         let mut heading = vec![
-            "account",
-            "region",
+            "account", "region", "release", "arch", "version", "created", ">bytes", "sha256",
             "name",
-            "release",
-            "architecture",
-            "version",
-            "created",
-            "sha256",
-            "bytes",
         ];
         heading.extend(is_shared_known.then_some("shared with"));
         let rows = self.versions.iter().map(|it| {
             let mut row = vec![
                 it.place.account.clone(),
                 it.place.region.clone(),
-                it.name.clone(),
                 it.release.to_string(),
                 it.architecture.to_string(),
                 it.version.to_string(),
                 it.created.get(..10).unwrap_or(&it.created).to_owned(),
-                it.sha256.get(..SHORT).unwrap_or(&it.sha256).to_owned(),
                 grouped(it.bytes),
+                it.sha256.get(..SHORT).unwrap_or(&it.sha256).to_owned(),
+                it.name.clone(),
             ];
             if let Some(shared_with) = &it.shared_with {
                 let shared_with: Vec<String> =
@@ -158,7 +151,7 @@ impl Report for VersionList {
         });
         let mut text = String::new();
         if !self.versions.is_empty() {
-            text = columns(&heading, rows) + "\n";
+            text = columns(style, &heading, rows) + "\n";
         }
         let unread = self.unread.iter();
         text += &problems(

@@ -1,15 +1,19 @@
 //! What the reports on layers have in common.
 
 use crate::fleet::Skipped;
-use crate::output::Columns;
+use crate::output::{Columns, Style};
 
-/// Rows of text under their headings, as wide as what is in them; ends with a line feed.
-pub(super) fn columns(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+/// Rows of text under their headings; ends with a line feed.
+pub(super) fn columns(
+    style: Style,
+    heading: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
     let mut columns = Columns::new(heading);
     for row in rows {
         columns.row(row);
     }
-    columns.to_string()
+    columns.text(style)
 }
 
 /// What was said on several lines, on one.

@@ -1,9 +1,13 @@
 //! What is drawn and redrawn on stderr, on a terminal only.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 use super::escape;
 
@@ -26,8 +30,13 @@ impl Bar {
 
     /// One more is done.
     pub fn advance(&self, message: &str) {
+        self.advance_by(1, message);
+    }
+
+    /// So much more is done.
+    pub fn advance_by(&self, by: u64, message: &str) {
         self.0.set_message(escape::line(message));
-        self.0.inc(1);
+        advance(&self.0, by);
     }
 
     /// Takes it away.
@@ -96,10 +105,14 @@ impl PlaceBars {
 
     /// There is so much more to do there.
     pub fn lengthen(&self, place: &str, by: u64) {
+        if by == 0 {
+            // Where there is nothing to do there is nothing to draw.
+            return;
+        }
         let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = bars.entry(place.to_owned()).or_insert_with(|| {
             let bar = self.all.add(ProgressBar::new(0));
-            bar.set_style(style("{prefix} {bar:30} {pos}/{len}  {eta} left"));
+            bar.set_style(style("{prefix} {bar:30} {pos}/{len}  {left}"));
             bar.with_prefix(escape::line(place))
         });
         bar.inc_length(by);
@@ -109,7 +122,7 @@ impl PlaceBars {
     pub fn advance(&self, place: &str) {
         let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bar) = bars.get(place) {
-            bar.inc(1);
+            advance(bar, 1);
         }
     }
 
@@ -133,8 +146,61 @@ fn target(draws: bool) -> ProgressDrawTarget {
     }
 }
 
+/// Never further than its end: what is found later is added to its length first.
+fn advance(bar: &ProgressBar, by: u64) {
+    let room = (bar.length()).map_or(by, |length| length.saturating_sub(bar.position()));
+    bar.inc(by.min(room));
+}
+
+/// The time that is left, where it can be known: `{left}` in a template.
+fn left(state: &ProgressState, text: &mut dyn fmt::Write) {
+    let (done, all) = (state.pos(), state.len().unwrap_or(0));
+    let seconds = state.eta().as_secs();
+    if done > 0 && done < all && seconds > 0 {
+        // What cannot be written is not drawn.
+        write!(
+            text,
+            "{:#} left",
+            HumanDuration(Duration::from_secs(seconds))
+        )
+        .ok();
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("left", left)
         .progress_chars("█▌ ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_never_beyond_its_end() {
+        for (steps, expected) in [
+            (&[5, 3][..], 8),
+            (&[1; 9][..], 8),
+            (&[5, u64::MAX][..], 8),
+            (&[2][..], 2),
+        ] {
+            let bar = ProgressBar::hidden();
+            bar.set_length(8);
+            for by in steps {
+                advance(&bar, *by);
+            }
+            assert_eq!(bar.position(), expected, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_without_work_has_no_bar() {
+        let bars = PlaceBars::new(false);
+        bars.lengthen("a", 0);
+        bars.lengthen("b", 2);
+        let bars = bars.bars.into_inner().expect("nothing panics");
+        assert_eq!(bars.keys().collect::<Vec<_>>(), ["b"]);
+    }
 }

@@ -32,6 +32,25 @@ pub fn part(text: &str) -> String {
     shown(text, false, &format!("{ESCAPE}{}", mark()))
 }
 
+/// The characters that are seen of a text that was escaped: our own colours take no room.
+pub fn width(text: &str) -> usize {
+    plain(text).chars().count()
+}
+
+/// A text that was escaped, without our own colours: no other escape character is left in it.
+pub fn plain(text: &str) -> String {
+    let mut rest = text.chars();
+    let mut plain = String::with_capacity(text.len());
+    while let Some(one) = rest.next() {
+        if one == ESCAPE {
+            rest.by_ref().find(|it| *it == 'm');
+        } else {
+            plain.push(one);
+        }
+    }
+    plain
+}
+
 /// Escapes all but our own colours, which begin with `colour` from then on.
 fn shown(text: &str, has_lines: bool, colour: &str) -> String {
     let mut shown = String::with_capacity(text.len());

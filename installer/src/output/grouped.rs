@@ -1,69 +1,312 @@
-//! Equal things said of many, said once.
+//! The same thing said of many functions, said once: how many, and where some of them are.
+//!
+//! A reason names the function that it is about: [`gist`] takes that out, so that the same denial of ten
+//! thousand functions is one. Invariants: a reason that one function has stays as it is; every function
+//! is counted. Must not: leave out what differs between two reasons but for the function and its place.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::plural;
 
-/// Names that are listed for a reason that many have.
-const LISTED: usize = 3;
+/// Names that are listed at one place.
+const NAMES: usize = 4;
+/// Places that are listed for one reason.
+const PLACES: usize = 10;
 
-/// Reasons with those they are about, each reason once, in the order in which it came first. A reason that only
-/// one has stays on its line; of many the first few are named, and all of them where `full`.
-pub fn by_reason<'a>(
-    noun: &str,
-    left: impl IntoIterator<Item = (String, &'a str)>,
-    full: bool,
-) -> String {
-    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
-    for (name, reason) in left {
-        match groups.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, names)) => names.push(name),
-            None => groups.push((reason, vec![name])),
+/// A function, and what is said of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'a> {
+    /// The account.
+    pub account: &'a str,
+    /// The region.
+    pub region: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// What is said.
+    pub reason: &'a str,
+}
+
+/// Reasons with the functions that they are about, each reason once, in the order in which it came first. A
+/// reason that only one has stays on its line; of many the first few are named, and all where `full`.
+pub fn by_reason<'a>(items: impl IntoIterator<Item = Item<'a>>, full: bool) -> String {
+    let mut groups: Vec<(String, Vec<Item<'a>>)> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for item in items {
+        let gist = gist(item.reason, item.account, item.region, item.name);
+        let at = *known.entry(gist.clone()).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some((_, items)) => items.push(item),
+            None => groups.push((gist, vec![item])),
         }
     }
     let mut text = String::new();
-    // Writing to a String cannot fail.
-    let mut line = |line: String| writeln!(text, "  {line}").unwrap_or_default();
-    for (reason, names) in groups {
-        let reason = reason.replace('\n', "\n      ");
-        if let [name] = names.as_slice() {
-            line(format!("{name}: {reason}"));
-            continue;
-        }
-        line(format!("{}: {reason}", plural(names.len() as u64, noun)));
-        let listed = if full { names.len() } else { LISTED };
-        for name in names.iter().take(listed) {
-            line(format!("  {name}"));
-        }
-        let more = names.len().saturating_sub(listed);
-        if more > 0 {
-            line(format!("  and {more} more: --full lists them"));
+    for (gist, items) in groups {
+        let shared = match items.as_slice() {
+            [one, others @ ..] if others.iter().all(|it| it.reason == one.reason) => one.reason,
+            _ => &gist,
+        };
+        let reason = shared.replace('\n', "\n      ");
+        let (first, is_one) = (items.first(), items.len() == 1);
+        let head = match first.filter(|_| is_one) {
+            Some(it) => format!("{} {} {}", it.account, it.region, it.name),
+            None => plural(items.len() as u64, "function"),
+        };
+        // Writing to a String cannot fail.
+        writeln!(text, "  {head}: {reason}").unwrap_or_default();
+        if !is_one {
+            let named = items.iter().map(|it| {
+                let place = format!("{} {}", it.account, it.region);
+                (place, it.name.to_owned())
+            });
+            for line in names(named, full) {
+                writeln!(text, "    {line}").unwrap_or_default();
+            }
         }
     }
     text
 }
 
+/// The names at each place, a line each: the first few of them, or all where `full`.
+pub fn names(named: impl IntoIterator<Item = (String, String)>, full: bool) -> Vec<String> {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (place, name) in named {
+        places.entry(place).or_default().push(name);
+    }
+    let left_out = places.len().saturating_sub(PLACES);
+    let shown = if full { places.len() } else { PLACES };
+    let hidden: usize = places.values().skip(shown).map(Vec::len).sum();
+    let mut lines: Vec<String> = (places.into_iter().take(shown))
+        .map(|(place, names)| {
+            let shown = if full { names.len() } else { NAMES };
+            let more = names.len().saturating_sub(shown);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            let shown: Vec<&str> = names.iter().take(shown).map(String::as_str).collect();
+            format!("{place}: {}{more}", shown.join(", "))
+        })
+        .collect();
+    if hidden > 0 {
+        let places = plural(left_out as u64, "more place");
+        let functions = plural(hidden as u64, "function");
+        lines.push(format!("and {functions} in {places}: --full lists them"));
+    }
+    lines
+}
+
+/// What a text says whatever function it is about: functions with the same gist are one group.
+///
+/// Of a denial that is the error's code, the action and why, and of expired credentials the code and the
+/// message: what was tried, the caller's session and the function are not of it.
+pub fn gist(text: &str, account: &str, region: &str, name: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = without_subject(line, account, region, name);
+        denial(&line)
+            .or_else(|| expiry(&line).map(str::to_owned))
+            .unwrap_or(line)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A line that says that something is denied, without who asked and of what.
+fn denial(line: &str) -> Option<String> {
+    let (before, after) = line.split_once("is not authorized to perform: ")?;
+    let action = after.split(' ').next().unwrap_or_default();
+    // What was tried, and the error's code.
+    let (code, _) = before.rsplit_once(": User")?;
+    let parts = code.split(": ");
+    let parts = parts.filter(|part| !part.contains("arn:") && !part.ends_with("the function"));
+    let code = parts.collect::<Vec<_>>().join(": ");
+    let why = after.split_once(" because ").map(|(_, why)| {
+        let why = why.split(": arn:").next().unwrap_or(why);
+        format!(" because {why}")
+    });
+    let why = why.unwrap_or_default();
+    Some(format!("{code}: not authorized to perform {action}{why}"))
+}
+
+/// A line that says that the credentials have expired, whatever they were used for.
+fn expiry(line: &str) -> Option<&str> {
+    let (_, said) = line.rsplit_once("the function: ")?;
+    said.starts_with("ExpiredToken").then_some(said)
+}
+
+/// Without the function and the place that it is about.
+fn without_subject(reason: &str, account: &str, region: &str, name: &str) -> String {
+    let reason = reason.replace(&format!(" in {account} {region}"), "");
+    let reason = match name {
+        "" => reason,
+        name => replaced(&reason, &format!("function {name}"), "the function"),
+    };
+    let arn = format!(":{region}:{account}:function:{name}");
+    let reason: Vec<String> = (reason.split(' '))
+        .map(|word| match word.find(&arn) {
+            Some(at) if word.starts_with("arn:") && ends(&word[at + arn.len()..]) => {
+                format!("the function{}", &word[at + arn.len()..])
+            }
+            _ => word.replace(&format!(":{region}:{account}:"), ":*:*:"),
+        })
+        .collect();
+    replaced(&reason.join(" "), &format!("::{account}:"), "::*:")
+}
+
+/// Where it stands as a word of its own.
+fn replaced(text: &str, what: &str, by: &str) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(what) {
+        let after = &rest[at + what.len()..];
+        replaced.push_str(&rest[..at]);
+        replaced.push_str(if what.ends_with(':') || ends(after) {
+            by
+        } else {
+            what
+        });
+        rest = after;
+    }
+    replaced + rest
+}
+
+/// Whether a name that stands before this is a whole one.
+fn ends(after: &str) -> bool {
+    let goes_on = |one: char| one.is_ascii_alphanumeric() || one == '-' || one == '_';
+    !after.starts_with(goes_on)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::by_reason;
+    use super::*;
+
+    const ACCOUNT: &str = "111122223333";
+
+    fn denied(region: &str, account: &str, name: &str) -> String {
+        format!(
+            "changing function {name} in {account} {region}: AccessDeniedException: User: \
+             arn:aws:sts::{account}:assumed-role/Deployer/ci-{name} is not authorized to perform: \
+             lambda:UpdateFunctionConfiguration on resource: \
+             arn:aws:lambda:{region}:{account}:function:{name} because no identity-based policy allows the \
+             lambda:UpdateFunctionConfiguration action\ngive the role the permission"
+        )
+    }
+
+    #[test]
+    fn a_gist_names_neither_the_function_nor_its_place() {
+        let both = |reason: &dyn Fn(&str, &str, &str) -> String| {
+            [
+                ("eu-west-1", ACCOUNT, "a"),
+                ("us-east-1", "444455556666", "a-b"),
+            ]
+            .map(|(region, account, name)| {
+                gist(&reason(region, account, name), account, region, name)
+            })
+        };
+        let [one, other] = both(&denied);
+        assert_eq!(one, other);
+        assert_eq!(
+            one,
+            "AccessDeniedException: not authorized to perform \
+             lambda:UpdateFunctionConfiguration because no identity-based policy allows the lambda:UpdateFunctionConfiguration action\ngive the role the \
+             permission"
+        );
+        let [one, other] = both(&|region, account, name| {
+            format!(
+                "changing function {name} in {account} {region}: ServiceException: told to fail"
+            )
+        });
+        assert_eq!(one, other);
+        assert_eq!(one, "changing the function: ServiceException: told to fail");
+        let [one, other] = both(&|_, account, name| {
+            format!(
+                "role-not-writable: writing the policy p of arn:aws:iam::{account}:role/{name}: AccessDenied: \
+                 User: arn:aws:sts::{account}:assumed-role/x/y is not authorized to perform: \
+                 iam:PutRolePolicy on resource: role {name}"
+            )
+        });
+        let role = "role-not-writable: AccessDenied: not authorized to perform iam:PutRolePolicy";
+        assert_eq!([one.as_str(), &other], [role; 2]);
+        for (what, told) in [("changing", "told"), ("reading", "told")] {
+            let [one, _] = both(&|region, account, name| {
+                format!("{what} function {name} in {account} {region}: ExpiredToken: {told}")
+            });
+            assert_eq!(one, "ExpiredToken: told");
+        }
+        let [one, other] = both(&|region, account, _| {
+            format!(
+                "its role may not firehose:PutRecordBatch on arn:aws:firehose:{region}:{account}:\
+                 deliverystream/logs and iam:x on arn:aws:iam::{account}:role/app"
+            )
+        });
+        assert_eq!(one, other);
+        assert!(
+            one.contains("arn:aws:firehose:*:*:deliverystream/logs"),
+            "{one}"
+        );
+        let [one, other] = both(&|region, account, name| {
+            format!(
+                "an update is in progress for arn:aws:lambda:{region}:{account}:function:{name}"
+            )
+        });
+        assert_eq!(
+            [one.as_str(), "an update is in progress for the function"],
+            [&*other, &*one]
+        );
+        // Another function's name is not taken for this one's.
+        let told = "function orders-api is in the way";
+        assert_eq!(gist(told, ACCOUNT, "eu-west-1", "orders"), told);
+    }
 
     #[test]
     fn a_reason_of_many_is_said_once() {
-        let denied = "not authorized\nAsk for lambda:UpdateFunctionConfiguration";
-        let names = ["a", "b", "c", "d", "e"].map(|name| (name.to_owned(), denied));
-        let left = || {
-            [("x".to_owned(), "it is being updated")]
-                .into_iter()
-                .chain(names.clone())
+        let names: Vec<String> = (0..7).map(|it| format!("f-{it}")).collect();
+        let reasons: Vec<String> = (names.iter())
+            .map(|name| denied("eu-west-1", ACCOUNT, name))
+            .collect();
+        let item = |name: &'static str, reason: &'static str| Item {
+            account: ACCOUNT,
+            region: "eu-west-1",
+            name,
+            reason,
         };
-        let expected = "  x: it is being updated\n  5 functions: not authorized\n      Ask for \
-                        lambda:UpdateFunctionConfiguration\n    a\n    b\n    c\n    and 2 more: --full \
-                        lists them\n";
-        assert_eq!(by_reason("function", left(), false), expected);
-        let full = by_reason("function", left(), true);
-        assert!(
-            full.ends_with("    a\n    b\n    c\n    d\n    e\n"),
-            "{full}"
+        let items = || {
+            let denied = names.iter().zip(&reasons).map(|(name, reason)| Item {
+                account: ACCOUNT,
+                region: "eu-west-1",
+                name,
+                reason,
+            });
+            [item("x", "it is gone")].into_iter().chain(denied)
+        };
+        let head = "  111122223333 eu-west-1 x: it is gone\n  7 functions: \
+                    AccessDeniedException: not authorized to perform lambda:UpdateFunctionConfiguration because no identity-based policy allows the \
+                    lambda:UpdateFunctionConfiguration action\n      give the role the permission\n";
+        assert_eq!(
+            by_reason(items(), false),
+            format!("{head}    111122223333 eu-west-1: f-0, f-1, f-2, f-3 and 3 more\n")
         );
+        assert_eq!(
+            by_reason(items(), true),
+            format!("{head}    111122223333 eu-west-1: f-0, f-1, f-2, f-3, f-4, f-5, f-6\n")
+        );
+        let shared = [item("x", "the same"), item("y", "the same")];
+        assert_eq!(
+            by_reason(shared, false),
+            "  2 functions: the same\n    111122223333 eu-west-1: x, y\n"
+        );
+    }
+
+    #[test]
+    fn many_places_are_counted() {
+        let named = (0..13)
+            .flat_map(|place| (0..2).map(move |it| (format!("place-{place}"), format!("f-{it}"))));
+        let lines = names(named.clone(), false);
+        assert_eq!(lines.len(), PLACES + 1);
+        assert_eq!(
+            lines.last().map(String::as_str),
+            Some("and 6 functions in 3 more places: --full lists them")
+        );
+        assert_eq!(names(named, true).len(), 13);
     }
 }

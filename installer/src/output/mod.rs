@@ -9,42 +9,33 @@
 mod bar;
 mod columns;
 pub mod escape;
+mod grouped;
+mod style;
 mod table;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::os::fd::AsFd;
 
 use serde::Serialize;
 
 use crate::cli::{Colour, OutputFormat};
 pub use bar::{Bar, Lines, PlaceBars};
 pub use columns::Columns;
+pub use grouped::{Item, by_reason, gist, names};
+pub use style::{Style, Tone, wrapped};
 pub use table::{Table, grouped, plural};
 
 /// The version of the JSON objects: members may be added under the same one.
 const SCHEMA_VERSION: u32 = 1;
 
+/// No line is made shorter than this, whatever a terminal says of itself.
+const NARROWEST: usize = 40;
+
 /// A command's result.
 pub trait Report: Serialize {
     /// For people; ends with a line feed.
     fn text(&self, style: Style) -> String;
-}
-
-/// Whether text may be coloured.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Style {
-    colour: bool,
-}
-
-impl Style {
-    /// The one line that says how it went.
-    pub fn verdict(self, good: bool, text: &str) -> String {
-        if !self.colour {
-            return text.to_owned();
-        }
-        let colour = if good { "1;32" } else { "1;31" };
-        escape::painted(colour, text)
-    }
 }
 
 /// Where a command's words go.
@@ -75,12 +66,9 @@ impl Output {
 
     /// Prints a command's result.
     pub fn result(&self, result: &impl Report) -> io::Result<()> {
-        let is_terminal = io::stdout().is_terminal();
         let text = match self.format {
-            OutputFormat::Table => escape::text(&result.text(Style {
-                colour: is_coloured(self.colour, is_terminal, |name| std::env::var_os(name)),
-            })),
-            OutputFormat::Json => escape::json(&json(result, is_terminal)?) + "\n",
+            OutputFormat::Table => self.laid_out(result, &io::stdout()),
+            OutputFormat::Json => escape::json(&json(result, io::stdout().is_terminal())?) + "\n",
         };
         self.bytes(text.as_bytes())
     }
@@ -97,8 +85,20 @@ impl Output {
 
     /// Something to look at before it is done: on stderr, as it is no result.
     pub fn shown(&self, report: &impl Report) {
-        let text = report.text(Style::default());
-        self.progress(text.trim_end());
+        if !self.quiet {
+            let text = self.laid_out(report, &io::stderr());
+            writeln!(io::stderr().lock(), "{}", text.trim_end()).ok();
+        }
+    }
+
+    /// As people read it there.
+    fn laid_out(self, report: &impl Report, stream: &(impl io::IsTerminal + AsFd)) -> String {
+        let environment = |name: &str| std::env::var_os(name);
+        let style = Style {
+            colour: is_coloured(self.colour, stream.is_terminal(), environment),
+            width: width(terminal_size::terminal_size_of(stream), environment),
+        };
+        style.fitted(&escape::text(&report.text(style)))
     }
 
     /// A line of progress.
@@ -148,6 +148,18 @@ fn is_coloured(
     }
 }
 
+/// The characters of a line: what `COLUMNS` says, or else the terminal; nothing is known of a file or a pipe.
+fn width(
+    terminal: Option<(terminal_size::Width, terminal_size::Height)>,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Option<usize> {
+    let said = environment("COLUMNS").and_then(|it| it.to_str()?.parse().ok());
+    let width = said.or(terminal.map(|(width, _)| usize::from(width.0)));
+    width
+        .filter(|width| *width > 0)
+        .map(|width| width.max(NARROWEST))
+}
+
 /// The JSON form of a result, as it is printed and kept.
 pub fn json(result: &impl Serialize, pretty: bool) -> io::Result<String> {
     let versioned = Versioned {
@@ -170,6 +182,24 @@ fn say(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_width_is_the_terminals_unless_it_is_said() {
+        use terminal_size::{Height, Width};
+        let terminal = |width| Some((Width(width), Height(24)));
+        for (terminal, said, expected) in [
+            (None, None, None),
+            (terminal(100), None, Some(100)),
+            (terminal(100), Some("80"), Some(80)),
+            (None, Some("80"), Some(80)),
+            (terminal(100), Some("wide"), Some(100)),
+            (terminal(3), None, Some(NARROWEST)),
+            (terminal(0), None, None),
+        ] {
+            let known = width(terminal, |_| said.map(OsString::from));
+            assert_eq!(known, expected, "{terminal:?} {said:?}");
+        }
+    }
 
     #[test]
     fn colour_is_for_terminals_that_can_and_for_those_who_ask() {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use backstop_delivery::SystemClock;
+use backstop_delivery::{Failure as NoAnswer, SystemClock};
 use backstop_sinks::SharedHttp;
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, RANGE};
@@ -54,6 +54,18 @@ async fn measured(http: &SharedHttp, url: &str) -> Result<u64, String> {
     sum(&bytes).ok_or_else(|| "its directory is broken".to_owned())
 }
 
+/// Why no answer came, in words.
+fn unanswered(failure: NoAnswer) -> &'static str {
+    match failure {
+        NoAnswer::Refused => "the connection was refused",
+        NoAnswer::Dns => "its name is not known",
+        NoAnswer::Tls => "the TLS handshake failed",
+        NoAnswer::Reset => "the connection broke",
+        NoAnswer::TimedOut => "its time was up",
+        _ => "nothing was sent",
+    }
+}
+
 /// The bytes, and how long all of it is.
 async fn range(http: &SharedHttp, url: &str, wanted: &str) -> Result<(Vec<u8>, u64), String> {
     // The parser's own words would hold the address, which is signed.
@@ -64,7 +76,7 @@ async fn range(http: &SharedHttp, url: &str, wanted: &str) -> Result<(Vec<u8>, u
     let response = http
         .fetch(request, LARGEST_ANSWER)
         .await
-        .map_err(|failure| format!("it is not answered ({failure:?})"))?;
+        .map_err(|failure| format!("it is not answered: {}", unanswered(failure)))?;
     let status = response.status();
     if !status.is_success() {
         return Err(format!("it is answered with {}", status.as_u16()));

@@ -4,17 +4,19 @@
 //! has it, which holds no secret.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::{Action, Extras, Plan, Planned, Reason, Verdict};
 use crate::change::{Change, LayerArn, Stored};
-use crate::grants::{Goal, POLICY, Permission};
-use crate::output::{Report, Style};
+use crate::fleet::{Place, left_out};
+use crate::grants::{Goal, Grant, POLICY, Permission};
+use crate::output::{Report, Style, Tone, gist, names};
 
-/// So many names are shown of functions with the same change.
-const NAMES: usize = 4;
+/// Roles that are listed with the same change of their policies.
+const ROLES: usize = 4;
 
 /// A plan, with or without every name.
 #[derive(Debug, Serialize)]
@@ -57,10 +59,11 @@ impl Explanations {
 }
 
 impl Report for Explanations {
-    fn text(&self, _: Style) -> String {
+    fn text(&self, style: Style) -> String {
         let lines = self.reasons.iter().map(|it| {
             let verdict = verb(it.verdict);
-            format!("{} ({verdict})\n    {}\n", it.code, it.text)
+            let code = style.word(tone(it.verdict), it.code);
+            format!("{code} ({verdict})\n    {}\n", it.text)
         });
         lines.collect()
     }
@@ -115,53 +118,60 @@ impl Report for View<'_> {
         if !plan.rollout.is_default() {
             line(&format!("In waves: {}", plan.rollout));
         }
-        for (diff, functions) in grouped(plan.with(Verdict::Change), |it| diff(it, &plan.extras)) {
+        for group in grouped(plan.with(Verdict::Change), |it| {
+            (Reason::Ok, [diff(it, &plan.extras), String::new()])
+        }) {
             line("");
-            self.names(&mut line, &functions);
-            diff.lines().for_each(&mut line);
+            self.names(&mut line, "  ", &group.functions);
+            let [diff, _] = &group.said;
+            diff.lines().for_each(|it| line(&style.diff(it)));
         }
-        for grant in &plan.grants {
+        for (diff, roles) in granted(&plan.grants) {
             line("");
-            line(&format!("  policy {POLICY} of {}", grant.role));
-            let (added, gone) = grant.difference();
-            for (sign, permissions) in [('-', gone), ('+', added)] {
-                for Permission { action, resource } in permissions {
-                    line(&format!("    {sign} {action} on {resource}"));
-                }
+            let shown = if self.is_full { roles.len() } else { ROLES };
+            for role in roles.iter().take(shown) {
+                line(&format!("  policy {POLICY} of {role}"));
             }
-            if matches!(grant.goal, Goal::TakeBack { .. }) {
-                line("    ! only where no function with the layer needs it any more");
+            let more = roles.len().saturating_sub(shown);
+            if more > 0 {
+                line(&format!("  and of {more} more roles: --full lists them"));
             }
+            diff.lines().for_each(|it| line(&style.diff(it)));
         }
         for verdict in [Verdict::Same, Verdict::Refused] {
             if count(verdict) > 0 {
                 line("");
                 line(title_of(verdict));
             }
-            for ((reason, detail, notes), functions) in grouped(plan.with(verdict), |planned| {
+            for group in grouped(plan.with(verdict), |planned| {
+                let detail = planned.detail.clone();
                 // A conflict is the detail.
-                let notes = (planned.conflicts.is_empty()).then(|| notes(planned));
-                (planned.reason, planned.detail.clone(), notes)
+                let notes = if planned.conflicts.is_empty() {
+                    notes(planned)
+                } else {
+                    Vec::new()
+                };
+                let said = [detail.unwrap_or_default(), notes.join("\n")];
+                (planned.reason, said)
             }) {
-                let detail = detail.map(|it| format!(": {it}")).unwrap_or_default();
-                line(&format!("  {reason}{detail}"));
-                self.names(&mut |name| line(&format!("  {name}")), &functions);
-                notes
-                    .iter()
-                    .flatten()
-                    .for_each(|note| line(&format!("  {note}")));
+                let [detail, notes] = &group.said;
+                let detail = match detail.as_str() {
+                    "" => String::new(),
+                    detail => format!(": {}", detail.replace('\n', "\n      ")),
+                };
+                line(&format!(
+                    "  {}{detail}",
+                    style.word(tone(verdict), group.reason.code())
+                ));
+                self.names(&mut line, "    ", &group.functions);
+                (notes.lines()).for_each(|note| line(&style.diff(&format!("  {note}"))));
             }
         }
         for name in &plan.missing {
             line(&format!("\nNot found: {name}"));
         }
-        for skipped in &plan.skipped {
-            let region = skipped.region.as_deref().unwrap_or("(every region)");
-            line(&format!(
-                "\nLeft out: {} {region}: {}",
-                skipped.account,
-                skipped.reason.replace('\n', "\n  ")
-            ));
+        for skipped in left_out(&plan.skipped, self.is_full) {
+            line(&format!("\n{skipped}"));
         }
         if count(Verdict::Refused) > 0 {
             line("\n`backstop plan --explain CODE` says what a reason means and what to do.");
@@ -172,32 +182,76 @@ impl Report for View<'_> {
 
 impl View<'_> {
     /// By place, a line each.
-    fn names(&self, line: &mut impl FnMut(&str), functions: &[&Planned]) {
-        for (place, functions) in grouped(functions.iter().copied(), |it| it.place.clone()) {
-            let shown = if self.is_full { functions.len() } else { NAMES };
-            let names: Vec<&str> = (functions.iter().take(shown))
-                .map(|planned| planned.name.as_str())
-                .collect();
-            let more = functions.len() - names.len();
-            let more = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
-            line(&format!("  {place}: {}{more}", names.join(", ")));
+    fn names(&self, line: &mut impl FnMut(&str), indent: &str, functions: &[&Planned]) {
+        let named = (functions.iter()).map(|it| (it.place.to_string(), it.name.clone()));
+        for names in names(named, self.is_full) {
+            line(&format!("{indent}{names}"));
         }
     }
 }
 
-fn grouped<'a, K: Ord>(
-    functions: impl Iterator<Item = &'a Planned>,
-    key: impl Fn(&Planned) -> K,
-) -> BTreeMap<K, Vec<&'a Planned>> {
-    let mut groups: BTreeMap<K, Vec<&Planned>> = BTreeMap::new();
-    for planned in functions {
-        groups.entry(key(planned)).or_default().push(planned);
+/// Roles by what is made of their policies.
+fn granted(grants: &[Grant]) -> BTreeMap<String, Vec<&str>> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for grant in grants {
+        let (added, gone) = grant.difference();
+        let mut diff = String::new();
+        for (sign, permissions) in [('-', gone), ('+', added)] {
+            for Permission { action, resource } in permissions {
+                // Writing to a String cannot fail.
+                writeln!(diff, "    {sign} {action} on {resource}").unwrap_or_default();
+            }
+        }
+        if matches!(grant.goal, Goal::TakeBack { .. }) {
+            diff.push_str("    ! only where no function with the layer needs it any more\n");
+        }
+        groups.entry(diff).or_default().push(&grant.role);
     }
     groups
+}
+
+/// Functions of which the same is said: a detail or a diff, and notes.
+struct Group<'a> {
+    reason: Reason,
+    said: [String; 2],
+    functions: Vec<&'a Planned>,
+}
+
+/// By reason, and what is said but for the function's own name and place.
+fn grouped<'a>(
+    functions: impl Iterator<Item = &'a Planned>,
+    say: impl Fn(&Planned) -> (Reason, [String; 2]),
+) -> impl Iterator<Item = Group<'a>> {
+    let mut groups: BTreeMap<(Reason, [String; 2]), Group<'a>> = BTreeMap::new();
+    for planned in functions {
+        let (reason, said) = say(planned);
+        let Place { account, region } = &planned.place;
+        let gist = (said.each_ref()).map(|text| gist(text, account, region, &planned.name));
+        match groups.entry((reason, gist)) {
+            Entry::Vacant(entry) => {
+                entry.insert(Group {
+                    reason,
+                    said,
+                    functions: vec![planned],
+                });
+            }
+            Entry::Occupied(mut entry) => {
+                if entry.get().said != said {
+                    let (_, gist) = entry.key().clone();
+                    entry.get_mut().said = gist;
+                }
+                entry.get_mut().functions.push(planned);
+            }
+        }
+    }
+    groups.into_values()
+}
+
+fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Change | Verdict::Same => Tone::Good,
+        Verdict::Refused => Tone::Bad,
+    }
 }
 
 /// What is added, taken away and kept.

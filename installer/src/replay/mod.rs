@@ -63,13 +63,13 @@ impl Default for Options {
 
 /// Is told how far a run has come.
 pub trait Observer: Send + Sync {
-    /// So many more objects are known of.
-    fn listed(&self, _objects: u64) {}
-    /// An object is done; `total` counts what became of all so far.
-    fn object_done(&self, _total: &Summary) {}
+    /// So many more bytes, as they are stored, are known of.
+    fn listed(&self, _bytes: u64) {}
+    /// An object of so many bytes is done; `total` counts what became of all so far.
+    fn object_done(&self, _bytes: u64, _total: &Summary) {}
 }
 
-/// Whoever does not want to know.
+/// For a caller that does not want to know.
 impl Observer for () {}
 
 /// Replays what is in `archive` to `target`.
@@ -109,7 +109,7 @@ pub async fn run(
             }
         };
         total.outside(&page.outside);
-        observer.listed(page.objects.len() as u64);
+        observer.listed(page.objects.iter().map(|object| object.bytes).sum());
         for object in page.objects {
             job.named().object(&object.key);
             if !job
@@ -119,7 +119,7 @@ pub async fn run(
             {
                 total.objects_filtered += 1;
                 job.named().unread(&object.key);
-                observer.object_done(&total);
+                observer.object_done(object.bytes, &total);
                 continue;
             }
             while tasks.len() >= concurrency {
@@ -129,7 +129,7 @@ pub async fn run(
                 break 'listing;
             }
             let job = Arc::clone(&job);
-            tasks.spawn(async move { job.object(&object).await });
+            tasks.spawn(async move { (object.bytes, job.object(&object).await) });
         }
     }
     while !tasks.is_empty() {
@@ -147,13 +147,14 @@ pub async fn run(
 }
 
 async fn finish_one(
-    tasks: &mut JoinSet<Summary>,
+    tasks: &mut JoinSet<(u64, Summary)>,
     total: &mut Summary,
     observer: &dyn Observer,
 ) -> anyhow::Result<()> {
     if let Some(part) = tasks.join_next().await {
-        total.add(part?);
-        observer.object_done(total);
+        let (bytes, part) = part?;
+        total.add(part);
+        observer.object_done(bytes, total);
     }
     Ok(())
 }

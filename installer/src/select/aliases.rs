@@ -1,6 +1,6 @@
-//! A function's aliases, the versions that they lead to, and why one would not be moved.
+//! A function's aliases, the versions that they lead to, why one would not be moved, and what is kept ready.
 
-use aws_sdk_lambda::types::AliasRoutingConfiguration;
+use aws_sdk_lambda::types::{AliasRoutingConfiguration, ProvisionedConcurrencyStatusEnum};
 
 use crate::aws::{Failure, Kind, Marker};
 use crate::fleet::Site;
@@ -111,6 +111,45 @@ pub async fn aliases(site: &Site, name: &str) -> Result<Vec<Alias>, Failure> {
             )
         }));
         if !marker.advance(&what, page.next_marker())? {
+            return Ok(found);
+        }
+    }
+}
+
+/// A version or an alias for which environments are kept ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provisioned {
+    /// The version or the alias.
+    pub qualifier: String,
+    /// Whether Lambda is making them ready at this moment.
+    pub is_under_way: bool,
+}
+
+/// All of a function.
+pub async fn provisioned(site: &Site, name: &str) -> Result<Vec<Provisioned>, Failure> {
+    const WHAT: &str = "listing the function's provisioned concurrency";
+    let (lambda, mut marker) = (&site.lambda, Marker::default());
+    let mut found = Vec::new();
+    loop {
+        let page = lambda
+            .read(WHAT, || {
+                (lambda.client().list_provisioned_concurrency_configs())
+                    .function_name(name)
+                    .set_marker(marker.current())
+                    .send()
+            })
+            .await?;
+        found.extend(
+            (page.provisioned_concurrency_configs().iter()).filter_map(|config| {
+                let (_, qualifier) = config.function_arn()?.rsplit_once(':')?;
+                Some(Provisioned {
+                    qualifier: qualifier.to_owned(),
+                    is_under_way: config.status()
+                        == Some(&ProvisionedConcurrencyStatusEnum::InProgress),
+                })
+            }),
+        );
+        if !marker.advance(WHAT, page.next_marker())? {
             return Ok(found);
         }
     }

@@ -17,7 +17,7 @@ use aws_sdk_lambda::types::FunctionVersion;
 use aws_sdk_resourcegroupstagging::types::TagFilter as SdkTagFilter;
 use serde::{Deserialize, Serialize};
 
-pub use aliases::{Alias, alias, aliases};
+pub use aliases::{Alias, alias, aliases, provisioned};
 pub use census::{Census, Sightings};
 pub use function::{CodeUrl, Environment, Function, Live};
 pub use pattern::{Literal, Pattern};

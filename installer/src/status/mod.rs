@@ -1,4 +1,4 @@
-//! What functions have: the layer, which release of it, and whether it is what this machine's runs left.
+//! What functions have: the layer, which release of it, and whether it is what the runs of the state left.
 //!
 //! [`look`] asks each account and region for its list of functions, which carries layers and
 //! environments; [`drift`] compares them with what was left there. Invariants: no function is asked by
@@ -57,9 +57,9 @@ pub struct Coverage {
     pub without: u64,
     /// Without it, as they can have none.
     pub cannot: u64,
-    /// Otherwise than this machine's runs left them.
+    /// Otherwise than the runs of the state left them.
     pub drifted: u64,
-    /// With the layer, though no run on this machine attached it.
+    /// With the layer, though no run of the state attached it.
     pub not_from_here: u64,
     /// Whose environment cannot be read.
     pub unreadable: u64,
@@ -100,9 +100,9 @@ pub struct Seen {
     pub layer: Option<String>,
     /// The release of that.
     pub release: Option<String>,
-    /// Whether what it has was left by a run on this machine.
+    /// Whether what it has was left by a run of the state.
     pub is_from_here: bool,
-    /// What is otherwise than this machine's runs left it.
+    /// What is otherwise than the runs of the state left it.
     pub drift: Vec<Drift>,
     /// Whether its environment can be read; where not, its variables are not compared.
     pub is_environment_readable: bool,
@@ -175,6 +175,13 @@ impl Status {
     /// Whether everything that can have the layer has it, as it was left.
     pub fn is_as_wanted(&self) -> bool {
         self.coverage.without == 0 && self.coverage.drifted == 0
+    }
+
+    /// With the functions that drifted, and no others; counts are of all.
+    #[must_use]
+    pub fn drifted(mut self) -> Self {
+        self.functions.retain(|seen| !seen.drift.is_empty());
+        self
     }
 
     fn count(&mut self) {

@@ -1,41 +1,32 @@
 //! A status as people read it.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::{LayerState, Seen, Status};
-use crate::fleet::Place;
-use crate::output::{Columns, Report, Style, grouped, plural};
-
-/// So many names are shown of functions of which the same is said.
-const NAMES: usize = 8;
+use crate::fleet::left_out;
+use crate::output::{Columns, Item, Report, Style, Tone, by_reason, grouped, names, plural};
 
 /// A status, or only what drifted.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct View {
+pub struct View<'a> {
+    /// What there is.
     #[serde(flatten)]
-    status: Status,
+    pub status: Status,
+    /// Whether only what drifted is shown.
     #[serde(skip)]
-    is_drift_only: bool,
+    pub is_drift_only: bool,
+    /// Whether every name is shown.
+    #[serde(skip)]
+    pub is_full: bool,
+    /// Where the runs are that drift is judged by.
+    #[serde(skip)]
+    pub state: &'a str,
 }
 
-impl View {
-    /// All of it, or only the functions that drifted; counts are of all.
-    pub fn new(mut status: Status, is_drift_only: bool) -> Self {
-        if is_drift_only {
-            status.functions.retain(|seen| !seen.drift.is_empty());
-        }
-        Self {
-            status,
-            is_drift_only,
-        }
-    }
-}
-
-impl Report for View {
+impl Report for View<'_> {
     fn text(&self, style: Style) -> String {
         let status = &self.status;
         let coverage = status.coverage;
@@ -56,50 +47,49 @@ impl Report for View {
             }
         };
         if !self.is_drift_only {
-            paragraph(places(status));
-            paragraph(layers(status));
+            paragraph(places(status, style));
+            paragraph(layers(status, style));
         }
-        paragraph(drifted(status));
+        paragraph(self.drifted(style));
         if !self.is_drift_only {
             let groups = [
                 ("Without the layer", LayerState::Without),
                 ("Cannot have it", LayerState::Cannot),
             ];
             for (heading, state) in groups {
-                paragraph(names(heading, status, |seen| seen.layer_state == state));
+                paragraph(self.names(heading, |seen| seen.layer_state == state));
             }
-            paragraph(names("Attached, not from here", status, |seen| {
+            let others = format!("Attached by runs that are not in {}", self.state);
+            paragraph(self.names(&others, |seen| {
                 seen.layer_state == LayerState::With && !seen.is_from_here
             }));
-            paragraph(names("Environment unreadable", status, |seen| {
+            paragraph(self.names("Environment unreadable", |seen| {
                 !seen.is_environment_readable
             }));
         }
         for name in &status.missing {
             paragraph(format!("Not found: {name}\n"));
         }
-        for skipped in &status.skipped {
-            let region = skipped.region.as_deref().unwrap_or("(every region)");
-            let (account, reason) = (&skipped.account, skipped.reason.replace('\n', "\n  "));
-            paragraph(format!("Left out: {account} {region}: {reason}\n"));
+        for skipped in left_out(&status.skipped, self.is_full) {
+            paragraph(format!("{skipped}\n"));
         }
         text
     }
 }
 
-fn places(status: &Status) -> String {
+fn places(status: &Status, style: Style) -> String {
     if status.places.is_empty() {
         return String::new();
     }
     let mut columns = Columns::new(&[
         "Account",
         "Region",
-        ">Functions",
+        ">All",
         ">With",
         ">Without",
         ">Cannot",
         ">Drifted",
-        ">Not from here",
+        ">Other runs",
     ]);
     for at in &status.places {
         let it = at.coverage;
@@ -114,10 +104,10 @@ fn places(status: &Status) -> String {
         let place = [at.place.account.clone(), at.place.region.clone()];
         columns.row(place.into_iter().chain(counts.map(grouped)));
     }
-    columns.to_string()
+    columns.text(style)
 }
 
-fn layers(status: &Status) -> String {
+fn layers(status: &Status, style: Style) -> String {
     if status.layers.is_empty() {
         return String::new();
     }
@@ -131,54 +121,39 @@ fn layers(status: &Status) -> String {
     } else {
         ""
     };
-    format!("{columns}{skew}")
+    columns.text(style) + skew
 }
 
-fn drifted(status: &Status) -> String {
-    let mut columns = Columns::new(&["Drifted", "Account", "Region", "What"]);
-    let drifted: Vec<&Seen> = (status.functions.iter())
-        .filter(|seen| !seen.drift.is_empty())
-        .collect();
-    if drifted.is_empty() {
-        return String::new();
-    }
-    for seen in drifted {
-        for drift in &seen.drift {
-            let place = &seen.place;
-            columns.row([
-                seen.name.clone(),
-                place.account.clone(),
-                place.region.clone(),
-                drift.to_string(),
-            ]);
+impl View<'_> {
+    fn drifted(&self, style: Style) -> String {
+        let drifts: Vec<(&Seen, String)> = (self.status.functions.iter())
+            .flat_map(|seen| seen.drift.iter().map(move |it| (seen, it.to_string())))
+            .collect();
+        if drifts.is_empty() {
+            return String::new();
         }
+        let items = drifts.iter().map(|(seen, drift)| Item {
+            account: &seen.place.account,
+            region: &seen.place.region,
+            name: &seen.name,
+            reason: drift,
+        });
+        let heading = style.word(Tone::Warning, "Drifted");
+        format!("{heading}\n{}", by_reason(items, self.is_full))
     }
-    columns.to_string()
-}
 
-/// A heading, and the names by place.
-fn names(heading: &str, status: &Status, is_one: impl Fn(&Seen) -> bool) -> String {
-    let mut places: BTreeMap<&Place, Vec<String>> = BTreeMap::new();
-    for seen in status.functions.iter().filter(|seen| is_one(seen)) {
-        let reason = (seen.reason.as_ref()).map_or_else(String::new, |it| format!(" ({it})"));
-        let names = places.entry(&seen.place).or_default();
-        names.push(format!("{}{reason}", seen.name));
+    /// A heading, and the names by place.
+    fn names(&self, heading: &str, is_one: impl Fn(&Seen) -> bool) -> String {
+        let chosen = self.status.functions.iter().filter(|seen| is_one(seen));
+        let named = chosen.map(|seen| {
+            let reason = seen.reason.as_ref().map(|it| format!(" ({it})"));
+            let name = format!("{}{}", seen.name, reason.unwrap_or_default());
+            (seen.place.to_string(), name)
+        });
+        let lines = names(named, self.is_full);
+        if lines.is_empty() {
+            return String::new();
+        }
+        format!("{heading}\n  {}\n", lines.join("\n  "))
     }
-    if places.is_empty() {
-        return String::new();
-    }
-    let mut text = format!("{heading}\n");
-    for (place, names) in places {
-        let shown = names.iter().take(NAMES).map(String::as_str);
-        let shown = shown.collect::<Vec<_>>().join(", ");
-        let more = names.len().saturating_sub(NAMES);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        // Writing to a String cannot fail.
-        writeln!(text, "  {place}: {shown}{more}").unwrap_or_default();
-    }
-    text
 }

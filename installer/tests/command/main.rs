@@ -18,6 +18,8 @@ mod owner;
 mod readme;
 mod replay;
 mod replay_archive;
+mod replay_refused;
 mod replay_s3;
+mod screens;
 mod support;
 mod usage;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{DIRECT, STREAM, Said, Stage, line, run, sent};
 
 /// The counts that a test is about.
-fn counts(summary: &Value, names: &[&str]) -> Vec<u64> {
+pub(crate) fn counts(summary: &Value, names: &[&str]) -> Vec<u64> {
     names
         .iter()
         .map(|name| summary[*name].as_u64().unwrap_or(u64::MAX))
@@ -14,7 +14,7 @@ fn counts(summary: &Value, names: &[&str]) -> Vec<u64> {
 }
 
 /// Every record that was read is in exactly one count.
-fn assert_balanced(summary: &Value) {
+pub(crate) fn assert_balanced(summary: &Value) {
     let parts = [
         "sent",
         "wouldSend",
@@ -27,7 +27,7 @@ fn assert_balanced(summary: &Value) {
     assert_eq!(summary["records"], total, "{summary}");
 }
 
-fn lines(ids: std::ops::Range<u32>, record: &str) -> Vec<String> {
+pub(crate) fn lines(ids: std::ops::Range<u32>, record: &str) -> Vec<String> {
     ids.map(|id| line(&format!("e-{id}"), record)).collect()
 }
 
@@ -133,184 +133,6 @@ async fn the_table_tells_what_was_done_and_what_is_left() {
     let said = run(&mut stage.replay_as("table")).await;
     let port = stage.intake.address().port().to_string();
     insta::assert_snapshot!(said.snapshot().replace(&port, "PORT"));
-}
-
-#[tokio::test]
-async fn a_throttled_request_is_repeated_under_its_key() {
-    for seconds in [0, 1] {
-        let stage = Stage::set().await;
-        stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &lines(0..10, "one"));
-        let throttled = Fault::StatusWithRetryAfter(429, seconds);
-        stage
-            .intake
-            .set_fault(Some(throttled))
-            .await
-            .expect("it holds");
-        let mut command = stage.replay();
-        let (said, ()) = tokio::join!(run(&mut command), async {
-            let limit = std::time::Duration::from_secs(20);
-            assert!(stage.intake.wait_for_requests(1, limit).await);
-            stage.intake.set_fault(None).await.expect("it is cleared");
-        });
-        assert_eq!(said.code, Some(0), "{said:?}");
-        let deliveries = stage.intake.deliveries();
-        assert!(deliveries.len() > 1);
-        assert!(
-            deliveries
-                .iter()
-                .all(|(key, _)| *key == deliveries[0].0 && key.is_some())
-        );
-        assert_eq!(stage.intake.record_count(), 10);
-    }
-}
-
-#[tokio::test]
-async fn a_batch_that_is_too_large_is_split_until_it_fits() {
-    let stage = Stage::set().await;
-    let record = "x".repeat(300);
-    let mut all = lines(0..40, &record);
-    all.push(line("large", &"x".repeat(3_000)));
-    stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &all);
-    let limit = Fault::TooLarge { limit_bytes: 2_048 };
-    stage.intake.set_fault(Some(limit)).await.expect("it holds");
-
-    let mut command = stage.replay();
-    let said = run(command.env("BACKSTOP_PRIMARY_COMPRESSION", "none")).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let summary = said.json();
-    assert_balanced(&summary);
-    assert_eq!(
-        counts(&summary, &["sent", "rejected", "failed"]),
-        [40, 1, 0]
-    );
-    let problem = summary["problems"][0]["problem"]
-        .as_str()
-        .unwrap_or_default();
-    assert_eq!(
-        problem,
-        "the primary refused the record large: too_large (status 413)"
-    );
-    assert!(stage.intake.records().values().all(|count| *count == 1));
-}
-
-/// Of 501 records one is refused: the other 500 are sent, and the problem names that one.
-#[tokio::test]
-async fn a_record_that_the_primary_refuses_does_not_keep_its_neighbours() {
-    for status in [400, 422] {
-        let stage = Stage::set().await;
-        stage.intake.refuse_lines_with(Some((status, "poison")));
-        let mut text = lines(0..501, "good");
-        text[250] = line("e-250", "poison");
-        stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &text);
-        let said = run(&mut stage.replay()).await;
-        assert_eq!(said.code, Some(3), "{said:?}");
-        let summary = said.json();
-        assert_balanced(&summary);
-        assert_eq!(
-            counts(&summary, &["records", "sent", "rejected", "failed"]),
-            [501, 500, 1, 0]
-        );
-        let problem = summary["problems"][0]["problem"].as_str().unwrap_or("");
-        let expected = format!("the primary refused the record e-250: rejected (status {status})");
-        assert_eq!(problem, expected);
-        assert_eq!(stage.intake.record_count(), 500);
-        let requests: u64 = stage.intake.requests().values().sum();
-        assert!(requests <= 19, "{requests} requests");
-    }
-}
-
-/// A wrong format: the primary refuses everything, and is not asked for each record.
-#[tokio::test]
-async fn a_primary_that_refuses_everything_is_asked_twenty_times_for_a_thousand_records() {
-    let stage = Stage::set().await;
-    let refusing = Some(Fault::Status(400));
-    stage.intake.set_fault(refusing).await.expect("it holds");
-    stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &lines(0..1000, "one"));
-    let said = run(&mut stage.replay()).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    assert_eq!(
-        counts(&said.json(), &["records", "sent", "rejected", "failed"]),
-        [1000, 0, 1000, 0]
-    );
-    assert_eq!(stage.intake.requests().values().sum::<u64>(), 20);
-}
-
-/// The account or the form of the request is meant, not the records: none is rejected.
-#[tokio::test]
-async fn a_status_that_is_not_about_records_ends_the_run_and_rejects_none() {
-    for (status, advice) in [
-        (402, "account"),
-        (405, "--format"),
-        (410, "--to"),
-        (415, "--format"),
-        (421, "--to"),
-    ] {
-        let stage = Stage::set().await;
-        stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &lines(0..10, "one"));
-        let fault = Some(Fault::Status(status));
-        stage.intake.set_fault(fault).await.expect("it holds");
-        let said = run(&mut stage.replay()).await;
-        assert_eq!(said.code, Some(3), "{said:?}");
-        let summary = said.json();
-        assert_balanced(&summary);
-        assert_eq!(
-            counts(&summary, &["rejected", "failed"]),
-            [0, 10],
-            "{status}"
-        );
-        let halted = summary["halted"].as_str().unwrap_or("");
-        assert!(halted.contains(advice), "{status}: {halted}");
-        assert_eq!(stage.intake.requests()[&status], 1, "{status}");
-    }
-}
-
-#[tokio::test]
-async fn refused_credentials_end_the_run_and_say_what_to_do() {
-    let stage = Stage::set().await;
-    for number in 0..20 {
-        let ids = number * 10..number * 10 + 10;
-        stage.put_lines(&format!("{DIRECT}/b{number}.ndjson.gz"), &lines(ids, "one"));
-    }
-    stage
-        .intake
-        .set_fault(Some(Fault::Status(401)))
-        .await
-        .expect("it holds");
-    let mut command = stage.replay();
-    let said = run(command.args(["--concurrency", "2"])).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let summary = said.json();
-    assert_balanced(&summary);
-    let halted = summary["halted"].as_str().unwrap_or_default();
-    let expected =
-        "the primary refused our credentials: unauthorized (status 401); check the token";
-    assert!(halted.starts_with(expected), "{halted}");
-    assert!(counts(&summary, &["failed"])[0] >= 10, "{summary}");
-    let requests: u64 = stage.intake.requests().values().sum();
-    assert!(requests <= 4, "{requests} requests");
-}
-
-#[tokio::test]
-async fn a_primary_that_stays_down_ends_the_run_before_the_archive_does() {
-    let stage = Stage::set().await;
-    for number in 0..20 {
-        let key = format!("{DIRECT}/b{number}.ndjson.gz");
-        stage.put_lines(&key, &lines(number..number + 1, "one"));
-    }
-    // No pauses: what counts is the number of attempts.
-    let down = Fault::StatusWithRetryAfter(503, 0);
-    stage.intake.set_fault(Some(down)).await.expect("it holds");
-    let said = run(stage.replay().args(["--concurrency", "1"])).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let summary = said.json();
-    assert_eq!(counts(&summary, &["sent", "failed"]), [0, 3]);
-    let halted = summary["halted"].as_str().unwrap_or_default();
-    assert_eq!(
-        halted,
-        "the primary does not take records: server_error (status 503); run the same command again \
-         when it is well"
-    );
-    assert_eq!(stage.intake.requests().get(&503), Some(&24));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::machines::Shared;
-use crate::stage::{Said, Stage, here};
+use crate::stage::{Said, Stage, here, interrupted};
 
 const FUNCTIONS: usize = 24;
 const LIVES: u64 = 16;
@@ -237,13 +237,7 @@ async fn an_interrupted_run_finishes_what_is_under_way_and_goes_on_later() {
     while stage.plane.writes().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let pid = child.id().unwrap().to_string();
-    Command::new("kill")
-        .args(["-INT", &pid])
-        .status()
-        .await
-        .unwrap();
-    let said: Said = child.wait_with_output().await.unwrap().into();
+    let said = interrupted(child).await;
     assert_eq!(said.code, Some(130), "{}", said.snapshot());
     for part in ["not begun", "To go on: backstop resume"] {
         assert!(said.stdout.contains(part), "{}", said.snapshot());

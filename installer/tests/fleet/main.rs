@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod aliases;
+mod aliases_kept;
 mod attach;
+mod denied;
 mod doctor;
 mod grants;
 mod kills;
@@ -13,12 +15,14 @@ mod nowhere;
 mod profiles;
 mod publishing;
 mod races;
+mod screens;
 mod select;
 mod shared;
 mod stage;
 mod state;
 mod status;
 mod tampered;
+mod terminal;
 mod traps;
 mod upgrades;
 mod waves;

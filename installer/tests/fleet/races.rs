@@ -7,6 +7,25 @@ use backstop_testkit::control_plane::{Faults, FunctionSpec};
 
 use crate::stage::{Stage, here};
 
+/// Plans to attach every function, in `plan.json`.
+async fn plan_all(stage: &Stage) {
+    let layer = &stage.layers[&here()];
+    let set = "BACKSTOP_PRIMARY_URL=https://intake.example.com/v1";
+    let planned = stage
+        .run(&[
+            "plan",
+            "--all",
+            "--set",
+            set,
+            "--layer",
+            layer,
+            "--out",
+            "plan.json",
+        ])
+        .await;
+    assert_eq!(planned.code, Some(0), "{}", planned.snapshot());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_between_read_and_write_is_kept() {
     let stage = Stage::set().await;
@@ -189,52 +208,13 @@ async fn a_plan_older_than_an_attach_leaves_one_layer_or_is_refused_for_good() {
             spec.layers = vec![newer.clone()];
         });
     };
-    let set = "BACKSTOP_PRIMARY_URL=https://intake.example.com/v1";
-    let plan = [
-        "plan",
-        "--all",
-        "--set",
-        set,
-        "--layer",
-        &ours,
-        "--out",
-        "plan.json",
-    ];
-    let planned = stage.run(&plan).await;
-    assert_eq!(planned.code, Some(0), "{}", planned.snapshot());
+    plan_all(&stage).await;
     put_newer();
     let applied = (stage.run(&["apply", "plan.json", "--yes", "--output", "json"])).await;
     assert_eq!(applied.code, Some(0), "{}", applied.snapshot());
     assert_eq!(extension(&stage, "orders-000").0, [ours.as_str()]);
     let reason = applied.json()["replaced"][0]["reason"].to_string();
     assert!(reason.contains(&newer), "{reason}");
-
-    // Somebody upgrades between read and write of a detach: the same detach can never be done.
-    let stage = Stage::set().await;
-    stage.add(&here(), "orders", 1, &FunctionSpec::default());
-    let newer = (stage.publish(&here(), "backstop-extension-x86_64-0-2-0", "second")).await;
-    let attached = stage.attach(&["--all"]).await;
-    assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
-    let plane = Arc::clone(&stage.plane);
-    let layer = newer.clone();
-    (stage.plane).before("UpdateFunctionConfiguration", "orders-000", 1, move || {
-        plane.change(&here(), "orders-000", |spec| {
-            spec.layers = vec![layer.clone()];
-        });
-    });
-    let detached = stage.run(&["detach", "--all", "--yes"]).await;
-    assert_eq!(detached.code, Some(3), "{}", detached.snapshot());
-    assert!(detached.stdout.contains(&newer), "{}", detached.stdout);
-    assert!(
-        !detached.stdout.contains("backstop resume"),
-        "{}",
-        detached.stdout
-    );
-    let left = extension(&stage, "orders-000");
-    assert_eq!(
-        left,
-        (vec![newer.clone()], vec!["BACKSTOP_PRIMARY_URL".to_owned()])
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,20 +222,7 @@ async fn a_variable_that_is_not_ours_is_never_set() {
     let stage = Stage::set().await;
     stage.add(&here(), "orders", 1, &FunctionSpec::default());
     let before = stage.everything();
-    let ours = stage.layers[&here()].clone();
-    let set = "BACKSTOP_PRIMARY_URL=https://intake.example.com/v1";
-    let plan = [
-        "plan",
-        "--all",
-        "--set",
-        set,
-        "--layer",
-        &ours,
-        "--out",
-        "plan.json",
-    ];
-    let planned = stage.run(&plan).await;
-    assert_eq!(planned.code, Some(0), "{}", planned.snapshot());
+    plan_all(&stage).await;
     let path = stage.directory.path().join("plan.json");
     let text = std::fs::read_to_string(&path).unwrap();
     let text = text.replace("BACKSTOP_PRIMARY_URL", "AWS_LAMBDA_EXEC_WRAPPER");

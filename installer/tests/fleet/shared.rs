@@ -32,7 +32,7 @@ async fn another_machine_undoes_to_the_byte_what_this_one_did() {
     assert!(!stage.journal(&run).exists());
     let shown = said(shared.elsewhere(&stage, &["runs", &run])).await;
     assert!(
-        shown.stdout.contains("150 functions, 150 done, 0 left"),
+        shown.stdout.contains("150 of 150 functions done, 0 left"),
         "{}",
         shown.snapshot()
     );

@@ -12,7 +12,7 @@ use backstop_testkit::ControlPlane;
 use backstop_testkit::control_plane::{FunctionSpec, Place};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const REGION: &str = "eu-west-1";
@@ -62,6 +62,14 @@ impl From<Output> for Said {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
+}
+
+/// What a command says that is interrupted now, as by Ctrl-C.
+pub(crate) async fn interrupted(child: Child) -> Said {
+    let pid = child.id().unwrap().to_string();
+    let kill = Command::new("kill").args(["-INT", &pid]).status().await;
+    assert!(kill.unwrap().success());
+    child.wait_with_output().await.unwrap().into()
 }
 
 /// A control plane with a layer, and a directory for runs.

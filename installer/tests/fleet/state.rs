@@ -10,7 +10,7 @@ use backstop_testkit::control_plane::FunctionSpec;
 use insta::assert_snapshot;
 use tokio::process::Command;
 
-use crate::stage::{Said, Stage, here};
+use crate::stage::{Said, Stage, here, interrupted};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o777
@@ -236,13 +236,7 @@ async fn ctrl_c_while_it_looks_says_that_nothing_was_changed() {
         while stage.plane.calls().len() == calls {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let pid = child.id().unwrap().to_string();
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .await
-            .unwrap();
-        let said: Said = child.wait_with_output().await.unwrap().into();
+        let said = interrupted(child).await;
         assert_eq!(said.code, Some(130), "{arguments:?} {}", said.snapshot());
         assert!(
             said.stderr.contains("Interrupted: nothing was changed"),

@@ -127,6 +127,16 @@ impl ControlPlane {
         state.denied.insert(operation.to_owned());
     }
 
+    /// Everybody may call it again.
+    pub fn allow(&self, operation: &str) {
+        lock(&self.endpoint.state).denied.remove(operation);
+    }
+
+    /// All credentials have expired, or are valid again.
+    pub fn set_expired(&self, is_expired: bool) {
+        lock(&self.endpoint.state).is_expired = is_expired;
+    }
+
     /// Nobody may assume a role in this account.
     pub fn deny_roles(&self, account: &str) {
         let mut state = lock(&self.endpoint.state);

@@ -26,6 +26,9 @@ impl State {
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, Refusal> {
         let place = &caller.place;
+        if self.is_expired {
+            return Err(Refusal::expired());
+        }
         if self.denied.contains(operation.name()) {
             return Err(Refusal::not_permitted(operation.name(), subject));
         }

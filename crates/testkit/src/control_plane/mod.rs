@@ -189,6 +189,8 @@ struct State {
     quota: Option<Quota>,
     down: BTreeSet<String>,
     denied: BTreeSet<String>,
+    /// Whether all credentials have expired.
+    is_expired: bool,
     regions: Regions,
     sts: Sts,
     iam: Iam,

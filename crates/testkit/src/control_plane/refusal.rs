@@ -94,6 +94,14 @@ impl Refusal {
         )
     }
 
+    pub(super) fn expired() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "ExpiredTokenException",
+            "The security token included in the request is expired",
+        )
+    }
+
     /// What a service does not do, or this one of it.
     pub(super) fn unknown(what: &str) -> Self {
         Self::new(
@@ -164,6 +172,7 @@ fn query_code(kind: &'static str) -> &'static str {
         "ResourceConflictException" => "ConcurrentModification",
         "AccessDeniedException" => "AccessDenied",
         "UnrecognizedClientException" => "InvalidClientTokenId",
+        "ExpiredTokenException" => "ExpiredToken",
         kind => kind,
     }
 }

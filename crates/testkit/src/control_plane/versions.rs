@@ -223,8 +223,12 @@ impl Functions {
     pub(super) fn list_provisioned(&mut self, place: &Place, name: &str) -> Result<Value, Refusal> {
         let function = self.function(place, name)?.0;
         let configs = function.spec.provisioned.iter().map(|qualifier| {
+            // While environments are made ready for another version, the alias leads to both.
+            let alias = function.aliases.get(qualifier);
+            let is_moving = alias.is_some_and(|alias| !alias.weights.is_empty());
+            let status = if is_moving { "IN_PROGRESS" } else { "READY" };
             json!({
-                "FunctionArn": format!("{}:{qualifier}", function.arn), "Status": "READY",
+                "FunctionArn": format!("{}:{qualifier}", function.arn), "Status": status,
                 "RequestedProvisionedConcurrentExecutions": 1,
             })
         });

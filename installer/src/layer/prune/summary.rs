@@ -204,6 +204,7 @@ impl Report for PruneSummary {
                 ]
             });
             text += &columns(
+                style,
                 &[
                     "account",
                     "region",

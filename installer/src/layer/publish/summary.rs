@@ -192,6 +192,7 @@ impl Report for PublishSummary {
                 ]
             });
             text += &columns(
+                style,
                 &[
                     "account",
                     "region",

@@ -1,0 +1,240 @@
+//! What a run came to, as people read it.
+//!
+//! Invariants: the headline counts what was done, and says what was not; a reason that many functions have
+//! is said once. Must not: count anything itself.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{Left, Rise, RoleLeft, Summary};
+use crate::fleet::left_out;
+use crate::output::{Item, Report, Style, by_reason, gist, grouped, names, plural};
+use crate::plan::Action;
+
+/// Roles that are listed for one reason.
+const ROLES: usize = 4;
+
+/// A summary, with or without every name.
+#[derive(Debug, Serialize)]
+pub struct View<'a> {
+    /// The summary.
+    #[serde(flatten)]
+    pub summary: &'a Summary,
+    /// Whether every name is shown.
+    #[serde(skip)]
+    pub is_full: bool,
+    /// The profile that was used, where it has a name.
+    #[serde(skip)]
+    pub profile: Option<&'a str>,
+}
+
+impl Report for View<'_> {
+    fn text(&self, style: Style) -> String {
+        let it = self.summary;
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let mut line = |line: String| writeln!(text, "{line}").unwrap_or_default();
+        line(style.verdict(it.is_complete(), &it.headline()));
+        for (count, what) in it.counts() {
+            if count > 0 {
+                line(format!("  {:>7}  {what}", grouped(count)));
+            }
+        }
+        let kept = it.kept_versions.iter().map(|kept| {
+            let version = format!("{} version {}", kept.name, kept.version);
+            (kept.place.to_string(), version)
+        });
+        for kept in names(kept, self.is_full) {
+            line(format!("  {kept}"));
+        }
+        for (title, list) in [
+            ("Left", &it.left),
+            ("Conflicts", &it.conflicts),
+            ("Replaced, though attached since the plan", &it.replaced),
+            ("Aliases that stay where they are", &it.aliases_left),
+        ] {
+            if !list.is_empty() {
+                let list = by_reason(list.iter().map(Left::item), self.is_full);
+                line(format!("{title}:\n{}", list.trim_end()));
+            }
+        }
+        for (title, list) in [
+            ("Roles that keep their policy", &it.roles_kept),
+            ("Roles that are left", &it.roles_left),
+        ] {
+            if !list.is_empty() {
+                line(format!("{title}:"));
+            }
+            for group in by_role(list, self.is_full) {
+                line(group);
+            }
+        }
+        for name in &it.missing {
+            line(format!("Not found: {name}"));
+        }
+        for skipped in left_out(&it.skipped, self.is_full) {
+            line(skipped);
+        }
+        if let Some(reason) = &it.stopped {
+            line(format!("Stopped: {}", reason.replace('\n', "\n  ")));
+        }
+        for rise in &it.rises {
+            let Rise { place, name, .. } = rise;
+            let (before, after) = (rise.before, rise.after);
+            line(format!(
+                "  {place} {name}: {after:.1} % of invocations fail, {before:.1} % did before"
+            ));
+        }
+        if let Some(undo) = &it.undo {
+            line(format!("Undone at once, as run {}:", undo.run));
+            let undo = View {
+                summary: undo,
+                ..*self
+            };
+            text.push_str(&undo.text(style));
+            return text;
+        }
+        self.next(&mut line);
+        text
+    }
+}
+
+impl View<'_> {
+    /// What to do now.
+    fn next(&self, line: &mut impl FnMut(String)) {
+        let it = self.summary;
+        let final_ones = it.left.iter().filter(|left| left.is_final).count();
+        if final_ones > 0 {
+            let functions = plural(final_ones as u64, "function");
+            line(format!(
+                "{functions} cannot be done by resume: correct what the reason says, and plan again"
+            ));
+        }
+        if let Some(profile) = self.profile.filter(|_| it.is_signed_out) {
+            line(format!(
+                "To sign in, where {profile} is an SSO profile: aws sso login --profile {profile}"
+            ));
+        }
+        if final_ones < it.left.len() || !it.aliases_left.is_empty() || it.not_begun > 0 {
+            line(format!("To go on: backstop resume {}", it.run));
+        }
+        if it.changed + it.done_before + it.aliases + it.roles_written > 0 {
+            line(format!("To go back: backstop undo {}", it.run));
+        }
+    }
+}
+
+/// Roles by why they are left, each reason once.
+fn by_role(roles: &[RoleLeft], is_full: bool) -> Vec<String> {
+    let mut groups: BTreeMap<String, Vec<&RoleLeft>> = BTreeMap::new();
+    for it in roles {
+        let account = it.role.split(':').nth(4).unwrap_or_default();
+        groups
+            .entry(gist(&it.reason, account, "", ""))
+            .or_default()
+            .push(it);
+    }
+    let mut lines = Vec::new();
+    for (reason, roles) in groups {
+        if let [one] = roles.as_slice() {
+            lines.push(format!("  {}: {}", one.role, one.reason));
+            continue;
+        }
+        lines.push(format!(
+            "  {}: {reason}",
+            plural(roles.len() as u64, "role")
+        ));
+        let shown = if is_full { roles.len() } else { ROLES };
+        lines.extend((roles.iter().take(shown)).map(|it| format!("    {}", it.role)));
+        let more = roles.len().saturating_sub(shown);
+        if more > 0 {
+            lines.push(format!("    and {more} more: --full lists them"));
+        }
+    }
+    lines
+}
+
+impl Left {
+    fn item(&self) -> Item<'_> {
+        Item {
+            account: &self.place.account,
+            region: &self.place.region,
+            name: &self.name,
+            reason: &self.reason,
+        }
+    }
+}
+
+impl Summary {
+    fn headline(&self) -> String {
+        let done = match self.action {
+            Action::Attach => "attached",
+            Action::Detach => "detached",
+            Action::Undo { .. } => "put back",
+        };
+        let mut parts = vec![if self.total == 0 {
+            self.beside(done)
+        } else if self.done == self.total {
+            format!("{} {done}", plural(self.done, "function"))
+        } else {
+            let total = plural(self.total, "function");
+            format!("{} of {total} {done}", grouped(self.done))
+        }];
+        let left = self.total.saturating_sub(self.done);
+        for (count, what) in [
+            (self.in_part, "of them in part"),
+            (left, "left"),
+            (self.refused, "refused"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{} {what}", grouped(count)));
+            }
+        }
+        parts.join("; ")
+    }
+
+    /// What was done where no function was to be changed.
+    fn beside(&self, done: &str) -> String {
+        let versions = self.versions.len() as u64;
+        if versions > 0 {
+            return format!("{} published", plural(versions, "version"));
+        }
+        if self.roles_written > 0 {
+            return format!("Policies of {} written", plural(self.roles_written, "role"));
+        }
+        if self.already > 0 {
+            let functions = plural(self.already, "function");
+            return format!("Nothing to do: {functions} as they should be");
+        }
+        format!("0 functions {done}")
+    }
+
+    fn counts(&self) -> [(u64, &'static str); 12] {
+        let untried = self.left.iter().filter(|left| left.is_untried).count();
+        [
+            (self.changed, "changed now"),
+            (
+                self.done_before,
+                "changed before this run was taken up again",
+            ),
+            (self.already, "as they should be, and not written"),
+            (
+                self.merged,
+                "changed by others since the plan: both changes hold",
+            ),
+            (self.refused, "refused by the plan"),
+            (self.versions.len() as u64, "versions published"),
+            (self.aliases, "aliases moved"),
+            (self.roles_written, "roles whose policy was written"),
+            (self.kept_versions.len() as u64, "versions of that run stay"),
+            (self.left.len() as u64, "left, for the reasons below"),
+            (
+                untried as u64,
+                "of them not tried, as the others were refused alike",
+            ),
+            (self.not_begun, "not begun"),
+        ]
+    }
+}

@@ -1,0 +1,96 @@
+//! Places that are left out, and how that is said.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::output::{gist, plural};
+
+/// Places that are listed for one reason.
+const LISTED: usize = 6;
+
+/// A place that is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The account.
+    pub account: String,
+    /// The region; all of the account's where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Whether something is missing because of it; a region that is disabled holds nothing.
+    pub is_failure: bool,
+}
+
+impl Skipped {
+    fn place(&self) -> String {
+        let region = self.region.as_deref().unwrap_or("(every region)");
+        format!("{} {region}", self.account)
+    }
+}
+
+/// A paragraph for each reason, with the places that are left out for it; all of them where `full`.
+pub fn left_out(skipped: &[Skipped], full: bool) -> Vec<String> {
+    let mut groups: BTreeMap<usize, (&Skipped, Vec<String>)> = BTreeMap::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for one in skipped {
+        let region = one.region.as_deref().unwrap_or_default();
+        let reason = gist(&one.reason, &one.account, region, "");
+        let count = known.len();
+        let at = *known.entry(reason).or_insert(count);
+        let group = groups.entry(at).or_insert_with(|| (one, Vec::new()));
+        group.1.push(one.place());
+    }
+    let groups = groups.into_values();
+    groups
+        .map(|(first, places)| {
+            let region = first.region.as_deref().unwrap_or_default();
+            if places.len() == 1 {
+                let reason = first.reason.replace('\n', "\n  ");
+                return format!("Left out: {}: {reason}", first.place());
+            }
+            let reason = gist(&first.reason, &first.account, region, "").replace('\n', "\n  ");
+            let shown = if full { places.len() } else { LISTED };
+            let more = places.len().saturating_sub(shown);
+            let more = if more > 0 {
+                format!(" and {more} more: --full lists them")
+            } else {
+                String::new()
+            };
+            let count = plural(places.len() as u64, "place");
+            let shown: Vec<&str> = places.iter().take(shown).map(String::as_str).collect();
+            format!("Left out: {count}: {reason}\n  {}{more}", shown.join(", "))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_that_are_left_out_for_the_same_reason_are_one_group() {
+        let skipped = |account: &str, region: &str, reason: &str| Skipped {
+            account: account.to_owned(),
+            region: Some(region.to_owned()),
+            reason: format!("listing the functions in {account} {region}: {reason}"),
+            is_failure: true,
+        };
+        let mut all: Vec<Skipped> = (0..8)
+            .map(|it| skipped("111122223333", &format!("r-{it}"), "broken\ntry again"))
+            .collect();
+        all.insert(1, skipped("444455556666", "r-0", "closed"));
+        assert_eq!(
+            left_out(&all, false),
+            [
+                "Left out: 8 places: listing the functions: broken\n  try again\n  111122223333 r-0, \
+                 111122223333 r-1, 111122223333 r-2, 111122223333 r-3, 111122223333 r-4, 111122223333 r-5 and \
+                 2 more: --full lists them",
+                "Left out: 444455556666 r-0: listing the functions in 444455556666 r-0: closed",
+            ]
+        );
+        let full = left_out(&all, true);
+        assert!(full[0].ends_with("111122223333 r-7"), "{full:?}");
+    }
+}
