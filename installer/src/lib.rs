@@ -9,7 +9,7 @@
 //! - [`files`] reads what was named, and only where that is a file;
 //! - [`aws`] is the one place that builds clients;
 //! - [`fleet`] is where to work: accounts and regions, each at its pace;
-//! - [`select`] is which functions, by [`glob`] and otherwise;
+//! - [`select`] is which functions, by pattern and otherwise;
 //! - [`settings`] is what the extension is to be set to, with [`secrets`] from where they are;
 //! - [`change`] is what is changed of a function, and how that is undone: pure;
 //! - [`plan`] is what would be done with each function, and why;
@@ -35,7 +35,6 @@ pub mod demo;
 pub mod doctor;
 pub mod files;
 pub mod fleet;
-pub mod glob;
 pub mod grants;
 pub mod journal;
 pub mod layer;

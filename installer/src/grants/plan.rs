@@ -56,8 +56,8 @@ impl Grant {
             Goal::Give(needed) => {
                 let other = needed.iter().find(|it| !is_fallbacks(it));
                 match other {
-                    Some(Permission { action, resource }) => {
-                        anyhow::bail!("{action} on {resource} is not what a fallback needs")
+                    Some(permission) => {
+                        anyhow::bail!("{permission} is not what a fallback needs")
                     }
                     None => Ok(()),
                 }

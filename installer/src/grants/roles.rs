@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use aws_sdk_iam::Client;
+use backstop_archive::percent_decoded;
 use tokio::time::Instant;
 
 use super::POLICY;
-use super::document::{decoded, is_same};
+use super::document::is_same;
 use crate::aws::{Failure, Kind, global_region};
 use crate::fleet::Fleet;
 
@@ -43,7 +44,7 @@ impl Roles {
             .role_name(name(role))
             .policy_name(POLICY);
         match request.send().await {
-            Ok(answer) => Ok(Some(decoded(answer.policy_document()))),
+            Ok(answer) => Ok(Some(percent_decoded(answer.policy_document()))),
             Err(error) => {
                 let failure =
                     Failure::of(&format!("reading the policy {POLICY} of {role}"), &error);

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Action, Extras, Plan, Planned, Reason, Verdict};
 use crate::change::{Change, LayerArn, Stored};
-use crate::grants::{Goal, POLICY, Permission};
+use crate::grants::{Goal, POLICY};
 use crate::output::{Report, Style};
 
 /// So many names are shown of functions with the same change.
@@ -125,8 +125,8 @@ impl Report for View<'_> {
             line(&format!("  policy {POLICY} of {}", grant.role));
             let (added, gone) = grant.difference();
             for (sign, permissions) in [('-', gone), ('+', added)] {
-                for Permission { action, resource } in permissions {
-                    line(&format!("    {sign} {action} on {resource}"));
+                for permission in permissions {
+                    line(&format!("    {sign} {permission}"));
                 }
             }
             if matches!(grant.goal, Goal::TakeBack { .. }) {

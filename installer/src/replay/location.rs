@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use backstop_sinks::codec::archive::VERSION;
+use backstop_archive::VERSION;
 
 const FORM: &str = "write it as s3://bucket/prefix";
 

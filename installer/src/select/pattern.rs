@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use backstop_archive::Glob;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::Function;
-use crate::glob::Glob;
 
 /// A name, a glob, a regular expression, or an ARN that may hold wildcards.
 #[derive(Debug, Clone, Serialize, Deserialize)]

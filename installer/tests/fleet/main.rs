@@ -6,7 +6,6 @@ mod attach;
 mod doctor;
 mod grants;
 mod kills;
-mod little_server;
 mod machines;
 mod network;
 mod nowhere;

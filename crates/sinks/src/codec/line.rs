@@ -3,8 +3,7 @@
 //! `{"id":…,"time":…,"type":…,"record":…,"resource":{…}}`, and in the archive `"diverted":{…}` where
 //! the record was meant for the primary.
 
-use std::io::Write as _;
-
+use backstop_archive::{begin_line, diverted_member, end_line};
 use backstop_config::Compression;
 use backstop_delivery::{Batch, Diverted, EnvironmentId};
 use bytes::Bytes;
@@ -93,7 +92,7 @@ impl LineEncoder {
         compression: Compression,
     ) -> Vec<u8> {
         let items = self.items(batch);
-        let tail = diverted.map(diverted_json).unwrap_or_default();
+        let tail = diverted.map(diverted_member).unwrap_or_default();
         let mut out = Output::new(compression, size_hint(&items));
         for item in &items {
             write_line(item, &tail, &mut out);
@@ -112,28 +111,13 @@ pub(crate) fn size_hint(items: &[Item<'_>]) -> usize {
 
 /// Writes a record's object, `tail` before its end.
 pub(crate) fn write_line(item: &Item<'_>, tail: &[u8], out: &mut Output) {
-    // Writing to a vector cannot fail.
-    drop(write!(out.bytes(), "{{\"id\":\"{}\",", item.id));
+    begin_line(out.bytes(), item.id);
     // One that is large is not copied as a whole where it need not be.
     for piece in item.fragment.chunks(PIECE) {
         out.bytes().extend_from_slice(piece);
         out.written();
     }
-    let bytes = out.bytes();
-    bytes.extend_from_slice(b",\"resource\":");
-    bytes.extend_from_slice(&item.resource);
-    bytes.extend_from_slice(tail);
-    bytes.push(b'}');
-}
-
-fn diverted_json(diverted: Diverted) -> Vec<u8> {
-    let mut members = Map::new();
-    members.insert("reason".to_owned(), diverted.cause.reason.into());
-    members.insert("sink".to_owned(), diverted.sink.as_str().into());
-    if let Some(status) = diverted.cause.status {
-        members.insert("status".to_owned(), status.into());
-    }
-    format!(",\"diverted\":{}", Value::Object(members)).into_bytes()
+    end_line(out.bytes(), &item.resource, tail);
 }
 
 #[cfg(test)]
