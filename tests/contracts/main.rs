@@ -3,6 +3,7 @@
 //! - [`cdk`]: the variables that the CDK library sets and the register's.
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
 //! - [`environment`]: the names of the environment variables and their reference page.
+//! - [`permissions`]: the permissions that the documentation names.
 //! - [`quoting`]: errors of parsers that quote what they read go nowhere.
 //! - [`security`]: the tests that `SECURITY.md` names, and the actions of CI.
 //! - [`terraform`]: the variables that the modules set and the register's.
@@ -13,6 +14,7 @@
 mod cdk;
 mod crate_graph;
 mod environment;
+mod permissions;
 mod quoting;
 mod security;
 mod terraform;
