@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Write as _;
+use std::fs;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
@@ -143,6 +144,24 @@ fn nothing_in_the_layer_asks_to_read_archives() {
         assert!(asked(package).iter().all(Vec::is_empty), "{package}");
     }
     assert_eq!(asked("backstop"), [["read"]], "the test sees features");
+}
+
+/// cargo only warns of a patch that does not apply, and the layer would grow by a quarter.
+#[test]
+fn the_crcs_are_those_of_this_workspace() {
+    for path in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        let lock = fs::read_to_string(repository().join(path)).expect("the lock file is there");
+        let crc = lock
+            .split("[[package]]")
+            .filter(|package| package.contains("name = \"crc-fast\"\n"));
+        let crc: Vec<&str> = crc.collect();
+        assert_eq!(crc.len(), 1, "{path} has {} packages crc-fast", crc.len());
+        assert!(
+            !crc[0].contains("source ="),
+            "{path} takes crc-fast from elsewhere, with the tables of sixty algorithms: give crates/crc-fast the \
+             version that the SDK asks for, and see the patch in Cargo.toml"
+        );
+    }
 }
 
 /// The packages and their normal dependencies.
