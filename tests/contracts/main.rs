@@ -7,6 +7,7 @@
 //! - [`quoting`]: errors of parsers that quote what they read go nowhere.
 //! - [`security`]: the tests that `SECURITY.md` names, and the actions of CI.
 //! - [`terraform`]: the variables that the modules set and the register's.
+//! - [`troubleshooting`]: the guide has what the extension logs.
 //! - [`versions`]: one version, and the changelog in step with it.
 //!
 //! Must not: start a process other than cargo, or need a network.
@@ -18,6 +19,7 @@ mod permissions;
 mod quoting;
 mod security;
 mod terraform;
+mod troubleshooting;
 mod versions;
 
 use std::collections::BTreeSet;
