@@ -3,6 +3,7 @@
 //! - [`cdk`]: the variables that the CDK library sets and the register's.
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
 //! - [`environment`]: the names of the environment variables and their reference page.
+//! - [`links`]: links between pages.
 //! - [`permissions`]: the permissions that the documentation names.
 //! - [`quoting`]: errors of parsers that quote what they read go nowhere.
 //! - [`security`]: the tests that `SECURITY.md` names, and the actions of CI.
@@ -15,6 +16,7 @@
 mod cdk;
 mod crate_graph;
 mod environment;
+mod links;
 mod permissions;
 mod quoting;
 mod security;
