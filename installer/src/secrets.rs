@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use aws_config::{Region, SdkConfig};
+use backstop_config::Arn;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::Failure;
@@ -69,9 +70,10 @@ impl Source {
 
 /// From Secrets Manager, in the region that its ARN names.
 async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {
-    let region = (arn.split(':').nth(3))
-        .filter(|_| arn.starts_with("arn:"))
-        .with_context(|| format!("`{arn}` is not the ARN of a secret"))?;
+    let region = Arn::parse(arn)
+        .filter(|arn| arn.service == "secretsmanager")
+        .with_context(|| format!("`{arn}` is not the ARN of a secret"))?
+        .region;
     let config = config
         .to_builder()
         .region(Region::new(region.to_owned()))

@@ -15,8 +15,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use layers::{LayerArn, is_ours};
-pub use limits::{MOST_ENVIRONMENT_BYTES, MOST_LAYERS, MOST_REQUEST_BYTES, Violation, violation};
+pub use layers::{LAYER_PREFIX, LayerArn, is_ours};
+pub use limits::{
+    MOST_ENVIRONMENT_BYTES, MOST_LAYERS, MOST_REQUEST_BYTES, MOST_UNZIPPED_BYTES, Violation,
+    violation,
+};
 pub use stored::Stored;
 
 use crate::secrets::Vault;

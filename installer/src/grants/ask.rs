@@ -5,6 +5,7 @@ use aws_sdk_iam::types::{
 };
 
 use backstop_archive::{Source, VERSION, object_key};
+use backstop_config::Arn;
 use backstop_delivery::Wall;
 
 use super::Permission;
@@ -76,7 +77,7 @@ fn example(need: &Permission, function: &Function) -> (String, Option<String>) {
         None => need.resource.clone(),
     };
     let via = need.via_service.as_ref().map(|pattern| {
-        let region = need.resource.split(':').nth(3).unwrap_or(&place.region);
+        let region = Arn::parse(&need.resource).map_or(&*place.region, |arn| arn.region);
         pattern.replace('*', &format!("{region}.amazonaws.com"))
     });
     (resource, via)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use backstop_archive::{Need, NeedKind};
-use backstop_config::Settings;
+use backstop_config::{Arn, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -125,11 +125,8 @@ pub(super) fn is_fallbacks(permission: &Permission) -> bool {
         return false;
     };
     let service = kind.action().split(':').next();
-    let mut parts = permission.resource.splitn(6, ':');
-    parts.next() == Some("arn")
-        && (parts.next()).is_some_and(|partition| partition.starts_with("aws"))
-        && parts.next() == service
-        && parts.nth(2).is_some_and(|name| !name.starts_with('*'))
+    Arn::parse(&permission.resource)
+        .is_some_and(|arn| Some(arn.service) == service && !arn.resource.starts_with('*'))
 }
 
 /// Whether every statement of one document is in the other too.

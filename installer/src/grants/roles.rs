@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_iam::Client;
 use backstop_archive::percent_decoded;
+use backstop_config::Arn;
 use tokio::time::Instant;
 
 use super::POLICY;
@@ -22,7 +23,7 @@ pub struct Roles(Client);
 impl Roles {
     /// Of the account that a role's ARN names.
     pub fn of(fleet: &Fleet, role: &str) -> Result<Self, Failure> {
-        let account = role.split(':').nth(4).unwrap_or_default();
+        let account = Arn::parse(role).map_or("", |arn| arn.account);
         let site = fleet
             .sites
             .values()

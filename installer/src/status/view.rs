@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{LayerState, Seen, Status};
 use crate::fleet::Place;
+use crate::layer::Release;
 use crate::output::{Columns, Report, Style, grouped, plural};
 
 /// So many names are shown of functions of which the same is said.
@@ -123,7 +124,8 @@ fn layers(status: &Status) -> String {
     }
     let mut columns = Columns::new(&["Release", ">Functions", "Layer version"]);
     for it in &status.layers {
-        let release = it.release.clone().unwrap_or_else(|| "unknown".to_owned());
+        let release =
+            (it.release.as_ref()).map_or_else(|| "unknown".to_owned(), Release::to_string);
         columns.row([release, grouped(it.functions), it.layer.clone()]);
     }
     let skew = if status.is_skewed {
