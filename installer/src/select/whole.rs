@@ -169,8 +169,9 @@ impl Whole {
         it.kms_key_arn = it.kms_key_arn.filter(|arn| !arn.is_empty());
         // Their order means nothing.
         if let Some(vpc) = &mut it.vpc_config {
-            for ids in [&mut vpc.subnet_ids, &mut vpc.security_group_ids] {
-                ids.iter_mut().for_each(|ids| ids.sort_unstable());
+            let lists = [&mut vpc.subnet_ids, &mut vpc.security_group_ids];
+            for ids in lists.into_iter().flatten() {
+                ids.sort_unstable();
             }
         }
         let layers = it.layers.take().unwrap_or_default();

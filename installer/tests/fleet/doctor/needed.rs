@@ -21,7 +21,7 @@ fn check_of(statement: &Value) -> &'static str {
     }
 }
 
-fn named<'a>(report: &'a Value) -> impl Iterator<Item = &'a str> {
+fn named(report: &Value) -> impl Iterator<Item = &str> {
     let checks = report["checks"].as_array().unwrap().iter();
     checks.filter_map(|it| it["check"].as_str())
 }
@@ -60,13 +60,13 @@ async fn a_role_with_the_permissions_of_the_file_has_all_of_them_and_lacks_what_
             };
             let (_, report) = report(&stage, spec).await;
             for (at, statement) in statements.iter().enumerate() {
-                let (state, said) = check(&report, check_of(statement));
+                let (outcome, said) = check(&report, check_of(statement));
                 let expected = match check_of(statement) {
                     _ if at != without => "ok",
                     "key" => "warning",
                     _ => "problem",
                 };
-                assert_eq!(state, expected, "{} {said}", case["case"]);
+                assert_eq!(outcome, expected, "{} {said}", case["case"]);
                 let resource = statement["Resource"].as_str().unwrap();
                 assert!(said.contains(resource), "{} {said}", case["case"]);
             }
@@ -76,8 +76,8 @@ async fn a_role_with_the_permissions_of_the_file_has_all_of_them_and_lacks_what_
             });
             for check_name in of_permissions {
                 // Only that a policy cannot name an alias.
-                let (state, said) = check(&report, check_name);
-                assert_eq!((check_name, state), ("key", "unknown"), "{said}");
+                let (outcome, said) = check(&report, check_name);
+                assert_eq!((check_name, outcome), ("key", "unknown"), "{said}");
             }
         }
     }
