@@ -21,6 +21,7 @@
 //! - [`replay`] puts what is in the archive back to a primary;
 //! - [`layer`] packs the extension into what is deployed;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
+//! - [`usage`] is the error for what was asked for and makes no sense;
 //! - [`output`] prints: the result on stdout, as a table or as JSON from one value, progress on stderr.
 //!
 //! Invariants: stdout is data and stderr is everything else; nothing but [`output`] prints; no
@@ -47,5 +48,7 @@ pub mod secrets;
 pub mod select;
 pub mod settings;
 pub mod status;
+mod time;
+pub mod usage;
 
 pub use app::main;

@@ -4,6 +4,7 @@
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
 //! - [`environment`]: the names of the environment variables and their reference page.
 //! - [`links`]: links between pages.
+//! - [`modules`]: no circle among the modules of a crate.
 //! - [`permissions`]: the permissions that the documentation names.
 //! - [`quoting`]: errors of parsers that quote what they read go nowhere.
 //! - [`security`]: the tests that `SECURITY.md` names, and the actions of CI.
@@ -17,6 +18,7 @@ mod cdk;
 mod crate_graph;
 mod environment;
 mod links;
+mod modules;
 mod permissions;
 mod quoting;
 mod security;

@@ -25,11 +25,10 @@ pub use grants::RoleLeft;
 pub use run::run;
 pub use summary::{Left, Summary, Version};
 
-use crate::change::Change;
+use crate::change::{Change, Vault};
 use crate::fleet::{Fleet, Rates};
 use crate::journal::{Journal, Progress};
 use crate::plan::Rollout;
-use crate::secrets::Vault;
 
 /// How to go about it.
 #[derive(Debug, Clone, Copy)]

@@ -13,7 +13,7 @@ use backstop_config::Arn;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Access, Failure, Kind, chain, global_region, is_known_region, region_meant};
-use crate::cli::UsageError;
+use crate::usage::UsageError;
 
 const SESSION_NAME: &str = "backstop";
 

@@ -148,7 +148,7 @@ pub(super) fn is_within(one: Option<&str>, other: Option<&str>) -> bool {
 }
 
 /// What a document grants, as far as a fallback can rely on it.
-pub(super) fn permissions(document: Option<&str>) -> BTreeSet<Permission> {
+pub(crate) fn permissions(document: Option<&str>) -> BTreeSet<Permission> {
     let policy: Value = document
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();

@@ -9,6 +9,7 @@
 mod bar;
 mod columns;
 pub mod escape;
+mod format;
 mod table;
 
 use std::ffi::OsString;
@@ -16,9 +17,9 @@ use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-use crate::cli::{Colour, OutputFormat};
 pub use bar::{Bar, Lines, PlaceBars};
 pub use columns::Columns;
+pub use format::{Colour, OutputFormat};
 pub use table::{Table, grouped, plural};
 
 /// The version of the JSON objects: members may be added under the same one.

@@ -8,12 +8,11 @@ use super::survey::{Choice, Release, Survey};
 use super::{Action, Extras, Planned, Reason, Verdict, owner, trap};
 use crate::aws::Failure;
 use crate::change::{
-    Attach, Change, Config, Conflict, Detach, MOST_UNZIPPED_BYTES, Violation, Wanted, is_ours,
-    violation,
+    Attach, Change, Config, Conflict, Detach, MOST_UNZIPPED_BYTES, Vault, Violation, Wanted,
+    is_ours, violation,
 };
 use crate::fleet::Site;
 use crate::grants;
-use crate::secrets::Vault;
 use crate::select::{self, Environment, Function, LATEST, Whole};
 use crate::settings::is_secret;
 
