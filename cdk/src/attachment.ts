@@ -20,7 +20,7 @@ import { foundIn, isIntrinsic, isSet, plan, Plan } from './plan';
 import { problemsOf } from './problems';
 import { identityOf, withReferences } from './references';
 import { REGISTER } from './register';
-import { BackstopFallback, BackstopProps, fallbackOf, variablesOf } from './settings';
+import { BackstopFallback, BackstopProps, BackstopSink, fallbackOf, variablesOf } from './settings';
 
 /** What is wrong with settings for every function that they are for; the caller reports it once. */
 export type Mistakes = Set<string>;
@@ -338,8 +338,11 @@ class Attachment extends Construct {
       return isSet(value) ? Token.asString(value) : undefined;
     };
     const fallback = fallbackOf(this.props);
+    const order = own('BACKSTOP_FALLBACK', fallback.order?.join(','));
     return {
       ...fallback,
+      // Of an order that only the deployment knows, each fallback may be used.
+      order: order === undefined || Token.isUnresolved(order) ? undefined : order.split(',').map((name) => name.trim() as BackstopSink),
       firehoseStream: own('BACKSTOP_FIREHOSE_STREAM', fallback.firehoseStream),
       s3Bucket: own('BACKSTOP_S3_BUCKET', fallback.s3Bucket),
       s3Prefix: own('BACKSTOP_S3_PREFIX', fallback.s3Prefix),

@@ -10,7 +10,7 @@ import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { Dependable, IConstruct } from 'constructs';
 import { FunctionResource, overridesOf, ownerOf, roleOf } from './function';
 import { identityOf } from './references';
-import { BackstopFallback } from './settings';
+import { BackstopFallback, BackstopSink } from './settings';
 
 /** What a text with tokens is known to be. */
 function kindOf(text: string): 'arn' | 'name' | 'alias' | 'unknown' {
@@ -35,16 +35,17 @@ export const isAlias = (text: string) => kindOf(text) === 'alias';
 /** Whether it is a name, which is no resource of a policy. */
 export const isName = (text: string) => kindOf(text) === 'name';
 
-/** The statements for a fallback; none where there is no fallback. */
+/** The statements for a fallback; none where there is no fallback. They are those of `crates/archive/permissions.json`, which a test compares. */
 export function fallbackStatements(scope: IConstruct, fallback: BackstopFallback): PolicyStatement[] {
   const stack = Stack.of(scope);
   const statements: PolicyStatement[] = [];
-  const { firehoseStream: stream, s3Bucket: bucket, s3KmsKeyId: keyId } = fallback;
-  if (stream) {
+  const { firehoseStream: stream, s3Bucket: bucket, s3KmsKeyId: keyId, order } = fallback;
+  const isUsed = (sink: BackstopSink) => order === undefined || order.includes(sink);
+  if (stream && isUsed(BackstopSink.FIREHOSE)) {
     const arn = kindOf(stream) === 'name' ? stack.formatArn({ service: 'firehose', resource: 'deliverystream', resourceName: stream }) : stream;
     statements.push(new PolicyStatement({ actions: ['firehose:PutRecordBatch'], resources: [arn] }));
   }
-  if (bucket) {
+  if (bucket && isUsed(BackstopSink.S3)) {
     const arn = kindOf(bucket) === 'arn' ? bucket
       : stack.formatArn({ service: 's3', account: '', region: '', resource: bucket, arnFormat: ArnFormat.NO_RESOURCE_NAME });
     const prefix = (fallback.s3Prefix ?? 'backstop').replace(/^\/+|\/+$/g, '');

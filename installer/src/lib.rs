@@ -9,7 +9,7 @@
 //! - [`files`] reads what was named, and only where that is a file;
 //! - [`aws`] is the one place that builds clients;
 //! - [`fleet`] is where to work: accounts and regions, each at its pace;
-//! - [`select`] is which functions, by [`glob`] and otherwise;
+//! - [`select`] is which functions, by pattern and otherwise;
 //! - [`settings`] is what the extension is to be set to, with [`secrets`] from where they are;
 //! - [`change`] is what is changed of a function, and how that is undone: pure;
 //! - [`plan`] is what would be done with each function, and why;
@@ -21,6 +21,7 @@
 //! - [`replay`] puts what is in the archive back to a primary;
 //! - [`layer`] packs the extension into what is deployed;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
+//! - [`usage`] is the error for what was asked for and makes no sense;
 //! - [`output`] prints: the result on stdout, as a table or as JSON from one value, progress on stderr.
 //!
 //! Invariants: stdout is data and stderr is everything else; nothing but [`output`] prints; no
@@ -35,7 +36,6 @@ pub mod demo;
 pub mod doctor;
 pub mod files;
 pub mod fleet;
-pub mod glob;
 pub mod grants;
 pub mod journal;
 pub mod layer;
@@ -48,5 +48,7 @@ pub mod secrets;
 pub mod select;
 pub mod settings;
 pub mod status;
+mod time;
+pub mod usage;
 
 pub use app::main;

@@ -3,19 +3,18 @@
 //! Invariant: a secret is in memory only, and no error holds any part of it. What a plan keeps is
 //! where it is and a digest.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use aws_config::{Region, SdkConfig};
+use backstop_config::Arn;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::Failure;
-use crate::change::Stored;
-use crate::cli::UsageError;
 use crate::files;
+use crate::usage::UsageError;
 
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,9 +68,10 @@ impl Source {
 
 /// From Secrets Manager, in the region that its ARN names.
 async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {
-    let region = (arn.split(':').nth(3))
-        .filter(|_| arn.starts_with("arn:"))
-        .with_context(|| format!("`{arn}` is not the ARN of a secret"))?;
+    let region = Arn::parse(arn)
+        .filter(|arn| arn.service == "secretsmanager")
+        .with_context(|| format!("`{arn}` is not the ARN of a secret"))?
+        .region;
     let config = config
         .to_builder()
         .region(Region::new(region.to_owned()))
@@ -150,36 +150,6 @@ fn pairs(path: &Path, headers: &[(String, String)]) -> anyhow::Result<String> {
     Ok(pairs.join(","))
 }
 
-/// Secrets by variable, to find the one that a digest was made of.
-#[derive(Default)]
-pub struct Vault(BTreeMap<String, Vec<String>>);
-
-impl fmt::Debug for Vault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-impl Vault {
-    /// One more value of a variable.
-    pub fn add(&mut self, variable: &str, value: &str) {
-        let values = self.0.entry(variable.to_owned()).or_default();
-        if !values.iter().any(|known| known == value) {
-            values.push(value.to_owned());
-        }
-    }
-
-    /// The value that is stored, where it is known.
-    pub fn open<'a>(&'a self, variable: &str, stored: &'a Stored) -> Option<&'a str> {
-        if let Some(value) = stored.value() {
-            return Some(value);
-        }
-        (self.0.get(variable)?.iter())
-            .map(String::as_str)
-            .find(|value| Stored::is(Some(stored), Some(value)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,16 +179,5 @@ mod tests {
         );
         let error = pairs(path, &header("hunter2, b")).expect_err("a comma");
         assert!(!error.to_string().contains("hunter2"), "{error}");
-    }
-
-    #[test]
-    fn a_digest_is_opened_by_its_own_value_only() {
-        let mut vault = Vault::default();
-        vault.add("TOKEN", "one");
-        vault.add("TOKEN", "two");
-        let stored = Stored::digest("two");
-        assert_eq!(vault.open("TOKEN", &stored), Some("two"));
-        assert_eq!(vault.open("TOKEN", &Stored::digest("three")), None);
-        assert_eq!(vault.open("OTHER", &stored), None);
     }
 }

@@ -10,8 +10,8 @@ use aws_config::SdkConfig;
 use backstop_config::{Kind, REGISTER, Settings as Resolved, Variable};
 
 use crate::change::PREFIX;
-use crate::cli::UsageError;
 use crate::secrets::Source;
+use crate::usage::UsageError;
 
 const URL: &str = "BACKSTOP_PRIMARY_URL";
 const TOKEN: &str = "BACKSTOP_PRIMARY_TOKEN";

@@ -64,7 +64,10 @@ class Terraform:
 
 
 def copied(target: Path) -> Path:
-    """A copy of the modules and examples: Terraform writes beside what it reads."""
+    """A copy of the modules and examples: Terraform writes beside what it reads; and of the permissions that they compare with."""
+    permissions = Path("crates/archive/permissions.json")
+    (target / permissions).parent.mkdir(parents=True)
+    shutil.copy(SOURCE.parent / permissions, target / permissions)
     return shutil.copytree(SOURCE, target / "terraform", ignore=shutil.ignore_patterns("__pycache__"))
 
 

@@ -8,8 +8,9 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Write as _;
+use std::fs;
 
-use cargo_metadata::{DependencyKind, MetadataCommand, PackageId};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 use crate::repository;
 
@@ -46,6 +47,21 @@ const RULES: &[Rule] = &[
             "backstop-sinks",
         ],
         reason: "policy without network code: every decision is tested on a paused clock",
+    },
+    Rule {
+        package: "backstop-archive",
+        never: &[
+            "backstop",
+            "backstop-sinks",
+            "backstop-telemetry",
+            "backstop-testkit",
+            "reqwest",
+            "hyper",
+            "aws-sdk-*",
+            "aws-config",
+            "rustls",
+        ],
+        reason: "a format without network code: what reads an archive need not be what wrote it",
     },
     Rule {
         package: "backstop-sinks",
@@ -104,25 +120,76 @@ fn the_graph_holds_normal_dependencies_and_no_others() {
     );
 }
 
+/// The layer is built by itself, so that only what the crates in it ask for is compiled: none of them
+/// may ask for the half of `backstop-archive` that reads.
+#[test]
+fn nothing_in_the_layer_asks_to_read_archives() {
+    let metadata = metadata();
+    let graph = Graph::of(&metadata);
+    let in_layer: Vec<&str> = (graph.ways("backstop-extension", &["backstop-*"]).iter())
+        .filter_map(|way| way.last().copied())
+        .chain(["backstop-extension"])
+        .collect();
+    assert!(in_layer.contains(&"backstop-archive"), "{in_layer:?}");
+    let asked = |package: &str| -> Vec<Vec<String>> {
+        let packages = metadata.packages.iter();
+        let package = packages.filter(|it| it.name.as_str() == package);
+        let dependencies = package.flat_map(|it| &it.dependencies);
+        dependencies
+            .filter(|it| it.name == "backstop-archive" && it.kind == DependencyKind::Normal)
+            .map(|it| it.features.clone())
+            .collect()
+    };
+    for package in in_layer {
+        assert!(asked(package).iter().all(Vec::is_empty), "{package}");
+    }
+    assert_eq!(asked("backstop"), [["read"]], "the test sees features");
+}
+
+/// cargo only warns of a patch that does not apply, and the layer would grow by a quarter.
+#[test]
+fn the_crcs_are_those_of_this_workspace() {
+    for path in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        let lock = fs::read_to_string(repository().join(path)).expect("the lock file is there");
+        let crc = lock
+            .split("[[package]]")
+            .filter(|package| package.contains("name = \"crc-fast\"\n"));
+        let crc: Vec<&str> = crc.collect();
+        assert_eq!(crc.len(), 1, "{path} has {} packages crc-fast", crc.len());
+        assert!(
+            !crc[0].contains("source ="),
+            "{path} takes crc-fast from elsewhere, with the tables of sixty algorithms: give crates/crc-fast the \
+             version that the SDK asks for, and see the patch in Cargo.toml"
+        );
+    }
+}
+
 /// The packages and their normal dependencies.
 struct Graph {
     names: HashMap<PackageId, String>,
     dependencies: HashMap<PackageId, Vec<PackageId>>,
 }
 
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(repository().join("Cargo.toml"))
+        .other_options(["--locked", "--filter-platform", PLATFORM].map(String::from))
+        .exec()
+        .expect("cargo metadata tells the graph")
+}
+
 impl Graph {
     fn of_workspace() -> Self {
-        let metadata = MetadataCommand::new()
-            .manifest_path(repository().join("Cargo.toml"))
-            .other_options(["--locked", "--filter-platform", PLATFORM].map(String::from))
-            .exec()
-            .expect("cargo metadata tells the graph");
+        Self::of(&metadata())
+    }
+
+    fn of(metadata: &Metadata) -> Self {
         let names = metadata
             .packages
             .iter()
             .map(|package| (package.id.clone(), package.name.to_string()))
             .collect();
-        let resolve = metadata.resolve.expect("the metadata is resolved");
+        let resolve = (metadata.resolve.as_ref()).expect("the metadata is resolved");
         let is_normal = |dependency: &cargo_metadata::NodeDep| {
             dependency
                 .dep_kinds
@@ -131,10 +198,11 @@ impl Graph {
         };
         let dependencies = resolve
             .nodes
-            .into_iter()
+            .iter()
             .map(|node| {
-                let normal = node.deps.into_iter().filter(is_normal);
-                (node.id, normal.map(|dependency| dependency.pkg).collect())
+                let normal = node.deps.iter().filter(|it| is_normal(it));
+                let normal = normal.map(|dependency| dependency.pkg.clone());
+                (node.id.clone(), normal.collect())
             })
             .collect();
         Self {

@@ -3,9 +3,13 @@
 //! - [`cdk`]: the variables that the CDK library sets and the register's.
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
 //! - [`environment`]: the names of the environment variables and their reference page.
+//! - [`links`]: links between pages.
+//! - [`modules`]: no circle among the modules of a crate.
+//! - [`permissions`]: the permissions that the documentation names.
 //! - [`quoting`]: errors of parsers that quote what they read go nowhere.
 //! - [`security`]: the tests that `SECURITY.md` names, and the actions of CI.
 //! - [`terraform`]: the variables that the modules set and the register's.
+//! - [`troubleshooting`]: the guide has what the extension logs.
 //! - [`versions`]: one version, and the changelog in step with it.
 //!
 //! Must not: start a process other than cargo, or need a network.
@@ -13,9 +17,13 @@
 mod cdk;
 mod crate_graph;
 mod environment;
+mod links;
+mod modules;
+mod permissions;
 mod quoting;
 mod security;
 mod terraform;
+mod troubleshooting;
 mod versions;
 
 use std::collections::BTreeSet;

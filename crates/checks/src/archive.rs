@@ -3,26 +3,14 @@
 //! Input: an object of the archive; its text is tried as a key as well, and as a POST body whose
 //! records are archived and read back.
 
-// The reader is a private part of the command line, which would bring the demo and all of its
-// dependencies into every fuzz target.
-#[path = "../../../installer/src/replay/filter.rs"]
-#[expect(unreachable_pub, reason = "the command line makes it public")]
-mod filter;
-#[path = "../../../installer/src/replay/object.rs"]
-#[expect(dead_code, reason = "the command line uses the rest")]
-mod object;
-
 use std::io::Read as _;
 
+use backstop_archive::{ArchivedLine, Filter, Glob, PIECE, Source, Unpacker, object_key};
 use backstop_delivery::{Cause, Diverted, SinkName, Wall};
-use backstop_sinks::codec::archive::{ArchivedLine, object_key};
 use backstop_sinks::codec::{gunzip, gzip};
 use flate2::read::MultiGzDecoder;
 
-use crate::glob::Glob;
 use crate::records::{batch, encoder, events};
-use filter::Filter;
-use object::Unpacker;
 
 /// Small, so that an input which is larger when decompressed is soon found.
 const LIMIT: u32 = 64 * 1024;
@@ -56,7 +44,7 @@ fn lines(object: &[u8], piece: usize) -> (Vec<Result<String, String>>, Option<St
     let mut unpacker = Unpacker::new(LONGEST);
     let mut found = Vec::new();
     let mut take = |unpacker: &mut Unpacker| {
-        while let Some((number, line)) = unpacker.next() {
+        while let Some((number, line)) = unpacker.next_line() {
             assert!(number > 0, "lines are numbered from 1");
             found.push(line.map(|line| line.text.to_owned()));
         }
@@ -71,7 +59,7 @@ fn lines(object: &[u8], piece: usize) -> (Vec<Result<String, String>>, Option<St
 }
 
 fn read(object: &[u8]) {
-    let (found, problem) = lines(object, object::PIECE);
+    let (found, problem) = lines(object, PIECE);
     let (in_sevens, same_problem) = lines(object, 7);
     assert_eq!(problem, same_problem);
     if problem.is_none() {
@@ -116,7 +104,7 @@ fn same_packed_and_plain(object: &[u8]) {
     }
     let (head, tail) = object.split_at(object.len() / 2);
     let packed = [gzip(head), gzip(tail)].concat();
-    assert_eq!(lines(&packed, object::PIECE), lines(object, object::PIECE));
+    assert_eq!(lines(&packed, PIECE), lines(object, PIECE));
     assert_eq!(
         gunzip(&gzip(object), LIMIT.into()).expect("it fits"),
         object
@@ -127,7 +115,12 @@ fn same_packed_and_plain(object: &[u8]) {
 fn keys(text: &str) {
     wanted().admits_object(text, None);
     let name: String = text.chars().take(64).collect();
-    let key = object_key("p", encoder(&name).resource(), Wall::default(), "id");
+    let source = Source {
+        account: "123456789012",
+        region: "eu-west-1",
+        function: &name,
+    };
+    let key = object_key("p", &source, Wall::default(), "id");
     assert_eq!(key.split('/').count(), 8, "{key}");
     if let Ok(glob) = name.parse::<Glob>() {
         let filter = Filter {
@@ -154,7 +147,7 @@ fn round_trip(body: &[u8]) {
     };
     let encoder = encoder("demo");
     let plain = encoder.lines(&batch, Some(diverted));
-    let (found, problem) = lines(&gzip(&plain), object::PIECE);
+    let (found, problem) = lines(&gzip(&plain), PIECE);
     assert_eq!(problem, None);
     let sent = encoder.lines(&batch, None);
     let sent = String::from_utf8(sent).expect("lines are text");

@@ -2,8 +2,8 @@
 //!
 //! Input: a POST body.
 
+use backstop_archive::ArchivedLine;
 use backstop_delivery::{Cause, Diverted, SinkName};
-use backstop_sinks::codec::archive::ArchivedLine;
 use backstop_telemetry::{Kind, MOST_ELEMENTS, Severity};
 use serde::Deserialize;
 use serde_json::Value;

@@ -9,14 +9,6 @@
 //!
 //! Must not: hold a state that makes the outcome of an input depend on those before it.
 
-// What the reader of the archive takes from the command line.
-#[path = "../../../installer/src/glob.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the command line uses the rest")]
-mod glob;
-#[path = "../../../installer/src/parsing.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the command line uses the rest")]
-mod parsing;
-
 mod archive;
 mod config;
 mod decode;

@@ -6,17 +6,22 @@
 
 /// The parts of an ARN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Arn<'text> {
-    pub(crate) partition: &'text str,
-    pub(crate) service: &'text str,
-    pub(crate) region: &'text str,
-    pub(crate) account: &'text str,
-    pub(crate) resource: &'text str,
+pub struct Arn<'text> {
+    /// Such as `aws` or `aws-cn`.
+    pub partition: &'text str,
+    /// Such as `lambda`.
+    pub service: &'text str,
+    /// Empty for what is in none, such as a bucket or a role.
+    pub region: &'text str,
+    /// Empty for what has none, such as a bucket.
+    pub account: &'text str,
+    /// The rest, with its slashes and colons.
+    pub resource: &'text str,
 }
 
 impl<'text> Arn<'text> {
     /// Splits an ARN; `None` where a part is missing or the partition has not the form of one.
-    pub(crate) fn parse(text: &'text str) -> Option<Self> {
+    pub fn parse(text: &'text str) -> Option<Self> {
         let mut parts = text.splitn(6, ':');
         let mut next = || parts.next();
         let is_arn = next()? == "arn";

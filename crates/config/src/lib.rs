@@ -32,7 +32,7 @@ mod tags;
 mod url;
 mod variable;
 
-pub use arn::is_account;
+pub use arn::{Arn, is_account};
 pub use endpoint::S3Endpoint;
 pub use error::ConfigError;
 pub use format::{Format, FormatOptions};

@@ -2,7 +2,8 @@
 //!
 //! The AWS SDK uses that crate for S3's checksums. It chooses among some sixty algorithms at run time,
 //! so a program that needs one gets the lookup tables of all of them, 0.66 MB that hardly compress: a
-//! quarter of the layer. `[patch.crates-io]` in the root manifest puts this crate in its place.
+//! quarter of the layer. `[patch.crates-io]` in the root manifest puts this crate in its place, until
+//! upstream can leave tables out (<https://github.com/awesomized/crc-fast-rust/issues/61>).
 //!
 //! It has what the SDK (`aws-smithy-checksums`) and s3s call, and no more: another call fails to
 //! compile. S3 refuses a body whose checksum is wrong, so a mistake here would be heard.

@@ -20,7 +20,7 @@ struct Fate {
 
 fn isolate(records: usize, refuses_all: bool, is_bad: impl Fn(usize) -> bool) -> Fate {
     let all: Vec<usize> = (0..records).collect();
-    let mut isolation = Isolation::new(&all[..], BOUND, refuses_all);
+    let mut isolation = Isolation::new(all, BOUND, refuses_all);
     let mut fate = Fate::default();
     loop {
         match isolation.turn() {
@@ -115,28 +115,28 @@ fn every_second_record_bad_ends_at_the_bound_and_condemns_none() {
 #[test]
 fn what_was_cut_for_another_reason_stays_first_and_in_order() {
     let all = [1, 2, 3, 4];
-    let mut isolation = Isolation::new(&all[..], BOUND, false);
-    assert_eq!(isolation.turn(), Turn::Ask(&all[..]));
-    isolation.put_first(vec![&all[..1], &all[1..]]);
-    assert_eq!(isolation.turn(), Turn::Ask(&all[..1]));
+    let mut isolation = Isolation::new(all[..].to_vec(), BOUND, false);
+    assert_eq!(isolation.turn(), Turn::Ask(all[..].to_vec()));
+    isolation.put_first(vec![all[..1].to_vec(), all[1..].to_vec()]);
+    assert_eq!(isolation.turn(), Turn::Ask(all[..1].to_vec()));
     isolation.taken();
     assert_eq!(
         isolation.turn(),
-        Turn::Ask(&all[1..]),
+        Turn::Ask(all[1..].to_vec()),
         "nothing is known of it"
     );
-    assert_eq!(isolation.too_large(&all[1..]), None);
-    assert_eq!(isolation.rest(), [&all[1..2], &all[2..]]);
+    assert_eq!(isolation.too_large(all[1..].to_vec()), None);
+    assert_eq!(isolation.rest(), [all[1..2].to_vec(), all[2..].to_vec()]);
     assert_eq!(isolation.turn(), Turn::Done);
 }
 
 #[test]
 fn what_was_too_large_says_nothing_of_its_halves() {
     let all = [1, 2, 3, 4];
-    let mut isolation = Isolation::new(&all[..], BOUND, false);
-    assert_eq!(isolation.turn(), Turn::Ask(&all[..]));
-    isolation.too_large(&all[..]);
-    for half in [&all[..2], &all[2..]] {
+    let mut isolation = Isolation::new(all[..].to_vec(), BOUND, false);
+    assert_eq!(isolation.turn(), Turn::Ask(all[..].to_vec()));
+    isolation.too_large(all[..].to_vec());
+    for half in [all[..2].to_vec(), all[2..].to_vec()] {
         assert_eq!(isolation.turn(), Turn::Ask(half));
         isolation.taken();
     }
@@ -147,7 +147,7 @@ fn what_was_too_large_says_nothing_of_its_halves() {
 #[test]
 fn what_fits_in_small_pieces_is_taken_in_small_pieces() {
     let all: Vec<usize> = (0..1000).collect();
-    let mut isolation = Isolation::new(&all[..], BOUND, false);
+    let mut isolation = Isolation::new(all[..].to_vec(), BOUND, false);
     let mut taken: Vec<usize> = Vec::new();
     while let Turn::Ask(piece) = isolation.turn() {
         if piece.len() > 2 {
@@ -164,10 +164,10 @@ fn what_fits_in_small_pieces_is_taken_in_small_pieces() {
 #[test]
 fn what_was_cut_for_a_probe_is_asked_before_a_sample_is() {
     let all: Vec<usize> = (0..100).collect();
-    let mut isolation = Isolation::new(&all[..], BOUND, true);
-    assert_eq!(isolation.turn(), Turn::Ask(&all[..]));
-    isolation.put_first(vec![&all[..64], &all[64..]]);
-    assert_eq!(isolation.turn(), Turn::Ask(&all[..64]));
+    let mut isolation = Isolation::new(all[..].to_vec(), BOUND, true);
+    assert_eq!(isolation.turn(), Turn::Ask(all[..].to_vec()));
+    isolation.put_first(vec![all[..64].to_vec(), all[64..].to_vec()]);
+    assert_eq!(isolation.turn(), Turn::Ask(all[..64].to_vec()));
 }
 
 proptest! {

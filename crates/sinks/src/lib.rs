@@ -1,6 +1,6 @@
 //! All network code of the data's way: formats, and the sinks that put them on the wire.
 //!
-//! A batch becomes bytes in [`codec`] (the archive's lines and keys, gzip) and `format` (how a primary wants
+//! A batch becomes bytes in [`codec`] (the archive's lines, gzip) and `format` (how a primary wants
 //! it, and what its answers mean), and goes out through [`HttpsSink`], [`FirehoseSink`] or [`S3Sink`]. All three share one HTTP client
 //! ([`SharedHttp`]); the official SDK clients of the last two are built on first need.
 //!

@@ -6,11 +6,12 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
+use backstop_archive::{Source, object_key};
 use backstop_config::{AwsSettings, S3Archive};
 use backstop_delivery::{Answer, Batch, Encoded, Failure, Part, Sink, SinkFuture, SinkName};
 
 use crate::aws::{Credentials, OnNeed, SdkHttp, answer, timeouts_off};
-use crate::codec::{LineEncoder, archive};
+use crate::codec::LineEncoder;
 use crate::http::SharedHttp;
 
 /// Puts batches into one bucket.
@@ -61,12 +62,13 @@ impl S3Sink {
             .first()
             .map(|part| part.body.clone())
             .unwrap_or_default();
-        let key = archive::object_key(
-            &self.archive.prefix,
-            self.lines.resource(),
-            batch.created(),
-            &batch.id(),
-        );
+        let resource = self.lines.resource();
+        let source = Source {
+            account: &resource.account_id,
+            region: &resource.region,
+            function: &resource.function_name,
+        };
+        let key = object_key(&self.archive.prefix, &source, batch.created(), &batch.id());
         let kms_key_id = self.archive.kms_key_id.clone();
         let encryption = kms_key_id.as_ref().map(|_| ServerSideEncryption::AwsKms);
         let put = client

@@ -15,9 +15,6 @@ use crate::fragment::Writer;
 use crate::platform::Platform;
 use crate::scan::{MOST_DEPTH, NotJson, Scanner};
 
-/// The `type` given to what is not a telemetry event, so that it can be kept and seen.
-pub const MALFORMED: &str = "backstop.malformed";
-
 /// Elements of one body that become an event each; what follows them is one malformed record. Lambda
 /// sends at most 10,000 in a body, and each costs more memory than its text.
 pub const MOST_ELEMENTS: usize = 20_000;
@@ -58,7 +55,7 @@ pub enum Kind {
     Platform(Platform),
     /// A type this version does not know; kept like any other.
     Unknown,
-    /// Not a telemetry event; kept as a record of type [`MALFORMED`].
+    /// Not a telemetry event; kept as a record of type [`MALFORMED`](crate::MALFORMED).
     Malformed,
 }
 

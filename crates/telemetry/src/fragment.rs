@@ -8,8 +8,10 @@ use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::decode::MALFORMED;
 use crate::scan::{Scanner, repair_surrogates};
+
+/// The `type` given to what is not a telemetry event, so that it can be kept and seen.
+pub const MALFORMED: &str = "backstop.malformed";
 
 /// The least that is allocated at once.
 const CHUNK: usize = 4096;

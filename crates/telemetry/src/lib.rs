@@ -15,13 +15,16 @@
 
 mod decode;
 mod fragment;
+mod level;
 mod peel;
 mod platform;
 mod scan;
 mod severity;
 mod text;
+mod word;
 
-pub use decode::{Event, Events, Kind, MALFORMED, MOST_ELEMENTS, decode};
+pub use decode::{Event, Events, Kind, MOST_ELEMENTS, decode};
+pub use fragment::MALFORMED;
+pub use level::Severity;
 pub use platform::Platform;
 pub use scan::is_json;
-pub use severity::Severity;

@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use crate::severity::{Scale, Severity};
+use crate::level::{Scale, Severity};
 
 /// Where a word in capitals or brackets is still part of what a logger puts before the message.
 const HEAD: usize = 160;

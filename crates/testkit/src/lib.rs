@@ -9,7 +9,8 @@
 //! - [`firehose`] and [`s3`] are the fallbacks and the archive behind them;
 //! - [`control_plane`] is Lambda's own API, for the installer: functions and layers of many accounts and
 //!   regions, with the roles, organisations, tags and metrics beside them;
-//! - [`fault`] is what can be wrong with any of the three.
+//! - [`fault`] is what can be wrong with any of the three;
+//! - [`LittleServer`] is as much of any other service as one answer takes.
 //!
 //! Invariants: nothing listens anywhere but on 127.0.0.1, nothing leaves a process or a directory
 //! behind, and no normal path panics. It must not import any other crate of the workspace: a test
@@ -22,6 +23,7 @@ pub mod fault;
 pub mod firehose;
 pub mod fixtures;
 pub mod intake;
+mod little_server;
 pub mod s3;
 mod server;
 mod sync;
@@ -38,5 +40,6 @@ pub use error::TestkitError;
 pub use fault::Fault;
 pub use firehose::FirehoseServer;
 pub use intake::FakeIntake;
+pub use little_server::LittleServer;
 pub use s3::S3Server;
 pub use tls::{Certificates, Tls};

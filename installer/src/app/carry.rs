@@ -9,13 +9,13 @@ use tokio::sync::watch;
 use super::fleet::Desk;
 use super::{INTERRUPTED, PARTIAL, interrupted_twice};
 use crate::apply::{self, Summary};
+use crate::change::Vault;
 use crate::cli::HowArgs;
 use crate::fleet::Place;
 use crate::grants::Granted;
 use crate::journal::{History, Journal, Progress, Run, Step, StepState};
 use crate::output::{Output, PlaceBars};
 use crate::plan::{Observer, Plan, Rollout, Wish};
-use crate::secrets::Vault;
 use crate::select::Selection;
 
 /// Bars, and lines above them.

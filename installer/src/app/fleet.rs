@@ -9,7 +9,7 @@ use super::runs::{State, open_store};
 use super::{PARTIAL, REFUSED, confirmed};
 use crate::apply::Summary;
 use crate::aws::Access;
-use crate::change::Stored;
+use crate::change::{Stored, Vault};
 use crate::cli::{
     ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, StateArgs, TargetArgs, UsageError,
     WishArgs,
@@ -24,7 +24,6 @@ use crate::plan::{
     View, Wish,
 };
 use crate::project::Project;
-use crate::secrets::Vault;
 use crate::select::Selection;
 use crate::settings::Settings;
 

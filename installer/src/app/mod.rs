@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use backstop_archive::Filter;
 use backstop_config::ProcessEnvironment;
 use clap::Parser as _;
 use interrupt::{interrupted, interrupted_twice};
@@ -26,7 +27,7 @@ use crate::aws::Access;
 use crate::cli::{Cli, Command, DemoArgs, ReplayArgs, UsageError};
 use crate::demo;
 use crate::output::{Bar, Output, plural};
-use crate::replay::{self, Archive, ArchiveOptions, Filter, Observer, Target, TargetOptions};
+use crate::replay::{self, Archive, ArchiveOptions, Observer, Target, TargetOptions};
 use crate::secrets;
 
 const USAGE: u8 = 2;

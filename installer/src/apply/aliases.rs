@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use super::function::{Cause, FIRST_LOOK, LAST_LOOK, Work};
 use super::versions::is_passing;
 use crate::aws::Failure;
+use crate::change::AliasState;
 use crate::fleet::Site;
-use crate::journal::{AliasState, Step};
+use crate::journal::Step;
 use crate::select::{self, Alias, LATEST, Whole};
 
 /// Where an alias is to lead.

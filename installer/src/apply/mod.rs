@@ -27,11 +27,10 @@ pub use run::run;
 pub use summary::{Left, Summary, Version};
 pub use view::View;
 
-use crate::change::Change;
+use crate::change::{Change, Vault};
 use crate::fleet::{Fleet, Rates};
 use crate::journal::{Journal, Progress};
 use crate::plan::Rollout;
-use crate::secrets::Vault;
 
 /// How to go about it.
 #[derive(Debug, Clone, Copy)]

@@ -14,8 +14,8 @@ use backstop_config::{S3Endpoint, Settings, Strings};
 use backstop_sinks::authorities;
 use base64::Engine as _;
 
-use crate::cli::UsageError;
 use crate::files;
+use crate::usage::UsageError;
 
 const BUNDLE: &str = "AWS_CA_BUNDLE";
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";

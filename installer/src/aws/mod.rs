@@ -28,7 +28,7 @@ pub use failure::{Failure, Kind, chain};
 pub use listing::Marker;
 pub use place::{NO_REGION, check_region, is_known_region, region_meant};
 
-use crate::cli::UsageError;
+use crate::usage::UsageError;
 
 /// What requests are signed for where nothing names a region, and it is not one of AWS that is asked.
 const SIGNED_FOR: &str = "us-east-1";

@@ -9,8 +9,8 @@ use aws_types::os_shim_internal::{Env, Fs};
 use backstop_config::Strings;
 use backstop_delivery::RegionName;
 
-use crate::cli::UsageError;
 use crate::parsing::nearest;
+use crate::usage::UsageError;
 
 /// The regions of this release's time, to find the nearest of; an account's own list decides.
 const REGIONS: [&str; 38] = [

@@ -2,10 +2,12 @@
 //!
 //! The order is that in which the layers are unpacked over each other: it is the owner's.
 
+use backstop_config::Arn;
+
 use super::Conflict;
 
 /// What every layer of ours is named after; architecture and release follow.
-const NAME_PREFIX: &str = "backstop-extension-";
+pub const LAYER_PREFIX: &str = "backstop-extension-";
 
 /// The ARN of a layer version, in parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,18 +27,17 @@ pub struct LayerArn<'a> {
 impl<'a> LayerArn<'a> {
     /// `arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION`.
     pub fn parse(arn: &'a str) -> Option<Self> {
-        let (layer, version) = arn.rsplit_once(':')?;
-        let mut parts = layer.split(':');
-        let is_layer = parts.next() == Some("arn")
-            && parts
-                .next()
-                .is_some_and(|partition| partition.starts_with("aws"))
-            && parts.next() == Some("lambda");
-        let (region, account) = (parts.next()?, parts.next()?);
-        let is_layer = is_layer && parts.next() == Some("layer");
-        let name = parts.next()?;
-        (is_layer && parts.next().is_none() && version.parse::<u64>().is_ok()).then_some(Self {
-            layer,
+        let Arn {
+            service,
+            region,
+            account,
+            resource,
+            ..
+        } = Arn::parse(arn)?;
+        let (name, version) = resource.strip_prefix("layer:")?.split_once(':')?;
+        let is_version = service == "lambda" && version.parse::<u64>().is_ok();
+        is_version.then_some(Self {
+            layer: arn.strip_suffix(version)?.strip_suffix(':')?,
             region,
             account,
             name,
@@ -47,7 +48,7 @@ impl<'a> LayerArn<'a> {
 
 /// Whether it is a layer of ours, of any release, architecture and account.
 pub fn is_ours(arn: &str) -> bool {
-    LayerArn::parse(arn).is_some_and(|it| it.name.starts_with(NAME_PREFIX))
+    LayerArn::parse(arn).is_some_and(|it| it.name.starts_with(LAYER_PREFIX))
 }
 
 /// The list with this layer version: in the place of another of ours, or at the end.

@@ -14,6 +14,9 @@ pub const MOST_ENVIRONMENT_BYTES: usize = 4096;
 /// The body of `UpdateFunctionConfiguration`, which has to be smaller than this.
 pub const MOST_REQUEST_BYTES: usize = 5120;
 
+/// Code and layers together, unpacked.
+pub const MOST_UNZIPPED_BYTES: u64 = 262_144_000;
+
 /// A limit that would be broken, with the measured number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Violation {

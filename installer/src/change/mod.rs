@@ -6,20 +6,25 @@
 //! the configuration that was there, byte by byte; wanting the same again changes nothing; no
 //! value of a variable is printed by `Debug`. Must not: call anything.
 
+mod alias;
 mod layers;
 mod limits;
 mod stored;
+mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use layers::{LayerArn, is_ours};
-pub use limits::{MOST_ENVIRONMENT_BYTES, MOST_LAYERS, MOST_REQUEST_BYTES, Violation, violation};
+pub use alias::AliasState;
+pub use layers::{LAYER_PREFIX, LayerArn, is_ours};
+pub use limits::{
+    MOST_ENVIRONMENT_BYTES, MOST_LAYERS, MOST_REQUEST_BYTES, MOST_UNZIPPED_BYTES, Violation,
+    violation,
+};
 pub use stored::Stored;
-
-use crate::secrets::Vault;
+pub use vault::Vault;
 
 /// The prefix of every variable that is ours.
 pub const PREFIX: &str = "BACKSTOP_";

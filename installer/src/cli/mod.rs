@@ -16,7 +16,7 @@ mod status;
 mod targets;
 mod waves;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 pub use about::{CompletionsArgs, ManArgs};
 pub use besides::{ExtraArgs, GrantArgs};
@@ -30,6 +30,9 @@ pub use state::{AccessArgs, ReachArgs, StateArgs};
 pub use status::StatusArgs;
 pub use targets::{SelectArgs, TargetArgs};
 pub use waves::WaveArgs;
+
+pub use crate::output::{Colour, OutputFormat};
+pub use crate::usage::UsageError;
 
 /// Nothing a Lambda function logs is lost: attach the extension to functions over accounts and regions,
 /// undo that exactly, and replay what was archived while the primary was down
@@ -104,37 +107,3 @@ pub enum Command {
     /// Write the manual: one page to stdout, or one for each command into a directory
     Man(ManArgs),
 }
-
-/// How a result is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum OutputFormat {
-    /// For people
-    #[default]
-    Table,
-    /// One object, with a `schemaVersion`
-    Json,
-}
-
-/// When a result is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Colour {
-    /// On a terminal that can, unless `NO_COLOR` is set
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-/// What was asked for makes no sense: exit code 2.
-#[derive(Debug)]
-pub struct UsageError(pub String);
-
-impl std::fmt::Display for UsageError {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}

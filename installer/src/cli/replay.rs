@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use crate::glob::Glob;
-use crate::replay::{Location, Moment};
+use crate::replay::Location;
+use backstop_archive::{Glob, Moment};
 
 /// Send what is in the archive to a primary
 ///

@@ -2,9 +2,10 @@
 
 use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
 use aws_sdk_lambda::types::CodeSigningPolicy;
+use backstop_archive::Need;
 use futures_util::future::join_all;
 
-use super::sinks::{Decided, Need};
+use super::sinks::Decided;
 use crate::aws::{Failure, Kind, Marker};
 use crate::fleet::Site;
 use crate::grants;
@@ -118,8 +119,8 @@ async fn versions(site: &Site, name: &str) -> Result<Vec<(String, Vec<String>)>,
 /// Asks IAM what the execution role may.
 pub(super) async fn decisions(site: &Site, function: &Function, needs: Vec<Need>) -> Vec<Decided> {
     let ask = |need: Need| async move {
-        let (resource, via) = (&need.resource, need.via.as_deref());
-        let decision = grants::decision(site, &function.role, need.action, resource, via).await;
+        let permission = need.clone().into();
+        let decision = grants::decision(site, function, &permission).await;
         (need, decision)
     };
     join_all(needs.into_iter().map(ask)).await

@@ -9,12 +9,12 @@ use super::ask::Signing;
 use super::{Check, Patient};
 use crate::aws::{Failure, Kind};
 use crate::change::{Change, MOST_ENVIRONMENT_BYTES, MOST_LAYERS, is_ours};
+use crate::layer::Release;
 use crate::plan::{Reason, owner};
 use crate::select::{Environment, Function};
 use crate::status::{drift, release};
 
 /// Whose layers' releases are compared with it.
-const OWN_RELEASE: &str = env!("CARGO_PKG_VERSION");
 /// What a deployment may still add without being told.
 const SPARE_ENVIRONMENT_BYTES: usize = 512;
 
@@ -130,25 +130,16 @@ fn of_release(arn: &str) -> Check {
             "publish layers with `backstop layer publish`: their names do",
         );
     };
-    if release == OWN_RELEASE {
-        return Check::ok("release", release);
-    }
-    let found = format!("{release}, and this command line is {OWN_RELEASE}");
-    let next = if numbers(&release) < numbers(OWN_RELEASE) {
+    let Some(is_older) = release.is_older() else {
+        return Check::ok("release", release.to_string());
+    };
+    let found = format!("{release}, and this command line is {}", Release::CURRENT);
+    let next = if is_older {
         "attach the newer layer: backstop attach"
     } else {
         "use a newer command line: it knows the newer layer's settings"
     };
     Check::warning("release", found, next)
-}
-
-/// What releases are ordered by; what has something behind the hyphen comes first.
-fn numbers(release: &str) -> (Vec<u64>, bool) {
-    let (numbers, pre) = release
-        .split_once('-')
-        .map_or((release, None), |(numbers, pre)| (numbers, Some(pre)));
-    let numbers = numbers.split('.').filter_map(|part| part.parse().ok());
-    (numbers.collect(), pre.is_none())
 }
 
 /// Whether the layer version is there still, and fits.

@@ -94,7 +94,10 @@ pub async fn examine(patient: &Patient, change: Option<&Change>, state: &str) ->
         Environment::Unreadable(_) => None,
     };
     let needs = match &settings {
-        Some((settings, _)) => sinks::needs(&site.partition, function, settings),
+        Some((settings, _)) => {
+            let (fallbacks, account) = (&settings.fallbacks, &function.place.account);
+            backstop_archive::needs(fallbacks, &site.partition, account)
+        }
         None => Vec::new(),
     };
     // An endpoint of the function's own is not the S3 that is asked here.

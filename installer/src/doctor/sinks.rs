@@ -1,86 +1,25 @@
 //! What the fallbacks need of the execution role, and whether it has that. Pure.
 
+use backstop_archive::{Need, NeedKind, is_alias};
 use backstop_config::{Fallback, S3Archive, Settings};
 
 use super::Check;
 use super::settings::is_elsewhere;
 use crate::aws::{Failure, Kind};
-use crate::grants::Decision;
+use crate::grants::{Decision, Permission};
 use crate::plan::Bucket;
 use crate::select::Function;
-
-/// An action that the execution role has to be allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Need {
-    pub(super) check: &'static str,
-    pub(super) action: &'static str,
-    pub(super) resource: String,
-    /// The service through which a key is used.
-    pub(super) via: Option<String>,
-}
 
 /// What was found out about a need.
 pub(super) type Decided = (Need, Result<Decision, Failure>);
 
-/// Exactly what the fallbacks call. (<https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html>)
-pub(super) fn needs(partition: &str, function: &Function, settings: &Settings) -> Vec<Need> {
-    let account = &function.place.account;
-    let mut needs = Vec::new();
-    for fallback in &settings.fallbacks {
-        match fallback {
-            Fallback::Firehose { stream, region, .. } => needs.push(Need {
-                check: "firehose",
-                action: "firehose:PutRecordBatch",
-                resource: format!(
-                    "arn:{partition}:firehose:{region}:{account}:deliverystream/{stream}"
-                ),
-                via: None,
-            }),
-            Fallback::S3(archive) => {
-                needs.push(Need {
-                    check: "archive",
-                    action: "s3:PutObject",
-                    resource: format!(
-                        "arn:{partition}:s3:::{}/{}",
-                        archive.bucket,
-                        key(function, archive)
-                    ),
-                    via: None,
-                });
-                needs.extend(key_need(partition, account, archive));
-            }
-        }
+/// The check that a need belongs to.
+fn check_of(kind: NeedKind) -> &'static str {
+    match kind {
+        NeedKind::Stream => "firehose",
+        NeedKind::Objects => "archive",
+        NeedKind::Key => "key",
     }
-    needs
-}
-
-/// A key as the archive has them: a policy may name any part of it.
-fn key(function: &Function, archive: &S3Archive) -> String {
-    let (place, name) = (&function.place, &function.name);
-    let (account, region) = (&place.account, &place.region);
-    let prefix = match archive.prefix.as_str() {
-        "" => String::new(),
-        prefix => format!("{prefix}/"),
-    };
-    format!(
-        "{prefix}v1/account={account}/region={region}/function={name}/dt=2026-01-31/hour=08/b.ndjson.gz"
-    )
-}
-
-/// The key's ARN; an alias is not what policies name.
-fn key_need(partition: &str, account: &str, archive: &S3Archive) -> Option<Need> {
-    let key = archive.kms_key_id.as_ref()?;
-    let resource = if key.starts_with("arn:") {
-        key.clone()
-    } else {
-        format!("arn:{partition}:kms:{}:{account}:key/{key}", archive.region)
-    };
-    (!key.contains("alias/")).then(|| Need {
-        check: "key",
-        action: "kms:GenerateDataKey",
-        resource,
-        via: Some(format!("s3.{}.amazonaws.com", archive.region)),
-    })
 }
 
 /// The archive in S3, where there is one.
@@ -109,7 +48,7 @@ pub(super) fn checks(
         checks.push(Check::warning("fallbacks", found, next));
     }
     let alias = (archive(settings).and_then(|archive| archive.kms_key_id.as_ref()))
-        .filter(|key| key.contains("alias/"));
+        .filter(|key| is_alias(key));
     if let Some(alias) = alias {
         let found = format!("{alias} is an alias, and policies name keys");
         let next = "grant kms:GenerateDataKey on the key behind it, or set its ARN";
@@ -119,13 +58,8 @@ pub(super) fn checks(
 }
 
 fn allowed(function: &Function, (need, decision): &Decided) -> Check {
-    let Need {
-        check,
-        action,
-        resource,
-        ..
-    } = need;
-    let what = format!("{action} on {resource}");
+    let (check, action) = (check_of(need.kind), need.kind.action());
+    let what = Permission::from(need.clone()).to_string();
     let role = &function.role;
     match decision {
         Ok(Decision::Allowed) => Check::ok(check, format!("the role may {what}")),
@@ -135,13 +69,13 @@ fn allowed(function: &Function, (need, decision): &Decided) -> Check {
             "find the Deny: in the role's policies, its boundary, or the organisation's",
         ),
         // A key's own policy may allow what the role's do not; so may a bucket's, which is rarer.
-        Ok(Decision::NotAllowed) if *check == "key" => Check::warning(
+        Ok(Decision::NotAllowed) if need.kind == NeedKind::Key => Check::warning(
             check,
             format!("no policy of {role} allows {what}"),
             "grant it, unless the key's own policy does",
         ),
         Ok(Decision::NotAllowed) => {
-            let unless = if *check == "archive" {
+            let unless = if need.kind == NeedKind::Objects {
                 ", unless the bucket's own policy does"
             } else {
                 ""

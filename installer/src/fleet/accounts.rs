@@ -9,10 +9,11 @@ use aws_sdk_organizations::types::AccountStatus;
 use aws_sdk_sts::config::ProvideCredentials as _;
 use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use backstop_config::Arn;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Access, Failure, Kind, chain, global_region, is_known_region, region_meant};
-use crate::cli::UsageError;
+use crate::usage::UsageError;
 
 const SESSION_NAME: &str = "backstop";
 
@@ -74,7 +75,9 @@ pub(super) async fn caller(access: &Access, base: &SdkConfig) -> anyhow::Result<
         account: (identity.account())
             .context("the credentials belong to no account")?
             .to_owned(),
-        partition: arn.split(':').nth(1).unwrap_or("aws").to_owned(),
+        partition: Arn::parse(arn)
+            .map_or("aws", |arn| arn.partition)
+            .to_owned(),
     })
 }
 

@@ -8,7 +8,7 @@ use aws_sdk_account::types::RegionOptStatus;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Failure, NO_REGION, check_region, global_region, is_known_region, region_meant};
-use crate::cli::UsageError;
+use crate::usage::UsageError;
 
 /// Which regions to work in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
 //! What a policy says, and what it has to say: pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use backstop_config::{Fallback, Settings};
+use backstop_archive::{Need, NeedKind};
+use backstop_config::{Arn, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -10,11 +12,35 @@ use crate::fleet::Place;
 
 /// One action on one resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Permission {
     /// Such as `s3:PutObject`.
     pub action: String,
     /// An ARN, with `*` at its end for whatever follows.
     pub resource: String,
+    /// The services through which alone the resource may be used: a pattern for `kms:ViaService`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via_service: Option<String>,
+}
+
+impl From<Need> for Permission {
+    fn from(need: Need) -> Self {
+        Self {
+            action: need.kind.action().to_owned(),
+            via_service: need.kind.via().map(str::to_owned),
+            resource: need.resource,
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} on {}", self.action, self.resource)?;
+        match &self.via_service {
+            Some(service) => write!(formatter, " through {service}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a function with these variables needs for its fallbacks.
@@ -28,35 +54,9 @@ pub fn needs(
     let (mut settings, _) = Settings::resolve(&variables);
     // What the extension refuses needs nothing; the doctor says that it does.
     settings.keep_to_account(&place.account);
-    let mut needs = BTreeSet::new();
-    let mut need = |action: &str, resource: String| {
-        let action = action.to_owned();
-        needs.insert(Permission { action, resource });
-    };
-    for fallback in settings.fallbacks {
-        match fallback {
-            Fallback::Firehose { stream, region, .. } => need(
-                "firehose:PutRecordBatch",
-                format!(
-                    "arn:{partition}:firehose:{region}:{}:deliverystream/{stream}",
-                    place.account
-                ),
-            ),
-            Fallback::S3(archive) => {
-                let (bucket, prefix) = (&archive.bucket, &archive.prefix);
-                need(
-                    "s3:PutObject",
-                    format!("arn:{partition}:s3:::{bucket}/{prefix}/*"),
-                );
-                // An alias is no resource of a policy, and of an id the region is not known.
-                let key = archive.kms_key_id.filter(|key| key.contains(":key/"));
-                if let Some(key) = key {
-                    need("kms:GenerateDataKey", key);
-                }
-            }
-        }
-    }
-    needs
+    (backstop_archive::needs(&settings.fallbacks, partition, &place.account).into_iter())
+        .map(Permission::from)
+        .collect()
 }
 
 /// The policy with what is needed; none where it has all of it. What is there stays, in its words.
@@ -75,19 +75,35 @@ pub fn merged(
     }
     let statements = statements.as_array_mut().ok_or(PROBLEM)?;
     let granted: BTreeSet<Permission> = statements.iter().flat_map(granted).collect();
-    let mut missing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for permission in needed.difference(&granted) {
-        let resources = missing.entry(&permission.action).or_default();
-        resources.push(&permission.resource);
+    let is_granted = |needed: &Permission| {
+        // What is allowed through any service is allowed through this one.
+        let unbound = Permission {
+            via_service: None,
+            ..needed.clone()
+        };
+        granted.contains(needed) || granted.contains(&unbound)
+    };
+    let mut missing: BTreeMap<(&str, Option<&str>), Vec<&str>> = BTreeMap::new();
+    for permission in needed.iter().filter(|it| !is_granted(it)) {
+        let what = (&*permission.action, permission.via_service.as_deref());
+        missing.entry(what).or_default().push(&permission.resource);
     }
     if missing.is_empty() {
         return Ok(None);
     }
-    let added = missing.into_iter().map(
-        |(action, resources)| json!({ "Effect": "Allow", "Action": action, "Resource": resources }),
-    );
+    let added = missing.into_iter().map(|((action, via), resources)| {
+        let mut statement = json!({ "Effect": "Allow", "Action": action, "Resource": resources });
+        if let Some(via) = via {
+            statement["Condition"] = via_condition(via);
+        }
+        statement
+    });
     statements.extend(added);
     Ok(Some(policy.to_string()))
+}
+
+fn via_condition(service: &str) -> Value {
+    json!({ "StringLike": { "kms:ViaService": service } })
 }
 
 /// Whether two documents are the same one, but for how they are written.
@@ -104,17 +120,13 @@ pub fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
 
 /// Whether it is one of the permissions that a fallback may need.
 pub(super) fn is_fallbacks(permission: &Permission) -> bool {
-    let service = match permission.action.as_str() {
-        "firehose:PutRecordBatch" => "firehose",
-        "s3:PutObject" => "s3",
-        "kms:GenerateDataKey" => "kms",
-        _ => return false,
+    let kind = (NeedKind::ALL.into_iter()).find(|kind| kind.action() == permission.action);
+    let Some(kind) = kind.filter(|kind| kind.via() == permission.via_service.as_deref()) else {
+        return false;
     };
-    let mut parts = permission.resource.splitn(6, ':');
-    parts.next() == Some("arn")
-        && (parts.next()).is_some_and(|partition| partition.starts_with("aws"))
-        && parts.next() == Some(service)
-        && parts.nth(2).is_some_and(|name| !name.starts_with('*'))
+    let service = kind.action().split(':').next();
+    Arn::parse(&permission.resource)
+        .is_some_and(|arn| Some(arn.service) == service && !arn.resource.starts_with('*'))
 }
 
 /// Whether every statement of one document is in the other too.
@@ -135,8 +147,8 @@ pub(super) fn is_within(one: Option<&str>, other: Option<&str>) -> bool {
     }
 }
 
-/// What a document grants without a condition.
-pub(super) fn permissions(document: Option<&str>) -> BTreeSet<Permission> {
+/// What a document grants, as far as a fallback can rely on it.
+pub(crate) fn permissions(document: Option<&str>) -> BTreeSet<Permission> {
     let policy: Value = document
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
@@ -146,8 +158,12 @@ pub(super) fn permissions(document: Option<&str>) -> BTreeSet<Permission> {
     }
 }
 
+/// A statement with any condition but the one we write ourselves may not apply.
 fn granted(statement: &Value) -> Vec<Permission> {
-    if statement["Effect"] != "Allow" || !statement["Condition"].is_null() {
+    let condition = &statement["Condition"];
+    let via = condition["StringLike"]["kms:ViaService"].as_str();
+    let is_ours = via.is_some_and(|via| *condition == via_condition(via));
+    if statement["Effect"] != "Allow" || !(condition.is_null() || is_ours) {
         return Vec::new();
     }
     let texts = |value: &Value| -> Vec<String> {
@@ -165,6 +181,7 @@ fn granted(statement: &Value) -> Vec<Permission> {
         resources.iter().map(move |resource| Permission {
             action: action.clone(),
             resource: resource.clone(),
+            via_service: via.map(str::to_owned),
         })
     };
     texts(&statement["Action"])
@@ -173,85 +190,54 @@ fn granted(statement: &Value) -> Vec<Permission> {
         .collect()
 }
 
-/// A document as IAM gives it: percent-encoded.
-pub(super) fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let hex = |byte: &u8| char::from(*byte).to_digit(16);
-        let pair = match (first, after) {
-            (b'%', [high, low, after @ ..]) => hex(high).zip(hex(low)).map(|it| (it, after)),
-            _ => None,
-        };
-        if let Some(((high, low), after)) = pair {
-            bytes.extend(u8::try_from(high * 16 + low));
-            rest = after;
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn place() -> Place {
-        Place {
-            account: "111122223333".to_owned(),
-            region: "cn-north-1".to_owned(),
-        }
-    }
-
-    fn needed(variables: &[(&str, &str)]) -> Vec<String> {
-        let variables = (variables.iter())
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        needs(&variables, &place(), "aws-cn")
-            .into_iter()
-            .map(|it| format!("{} {}", it.action, it.resource))
-            .collect()
-    }
 
     fn permission(action: &str, resource: &str) -> Permission {
         Permission {
             action: action.to_owned(),
             resource: resource.to_owned(),
+            via_service: None,
         }
     }
 
+    /// The cases that each author of permissions is held to.
     #[test]
-    fn a_function_needs_what_its_fallbacks_do_and_nothing_else() {
-        assert!(needed(&[("BACKSTOP_PRIMARY_URL", "https://host/")]).is_empty());
-        let key = "arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-        let all = [
-            ("BACKSTOP_FIREHOSE_STREAM", "logs"),
-            ("BACKSTOP_S3_BUCKET", "archive"),
-            ("BACKSTOP_S3_PREFIX", "a/b/"),
-            ("BACKSTOP_S3_KMS_KEY_ID", key),
-        ];
-        assert_eq!(
-            needed(&all),
-            [
-                "firehose:PutRecordBatch arn:aws-cn:firehose:cn-north-1:111122223333:deliverystream/logs",
-                &format!("kms:GenerateDataKey {key}"),
-                "s3:PutObject arn:aws-cn:s3:::archive/a/b/*",
-            ]
-        );
-        // Of an alias no policy can be made, and the prefix has a default.
-        let alias = [all[1], ("BACKSTOP_S3_KMS_KEY_ID", "alias/logs")];
-        assert_eq!(
-            needed(&alias),
-            ["s3:PutObject arn:aws-cn:s3:::archive/backstop/*"]
-        );
-        // Only the one that is used.
-        let one = [all[0], all[1], ("BACKSTOP_FALLBACK", "s3")];
-        assert_eq!(
-            needed(&one),
-            ["s3:PutObject arn:aws-cn:s3:::archive/backstop/*"]
-        );
+    fn roles_are_granted_what_the_file_of_permissions_says() {
+        let file: Value =
+            serde_json::from_str(include_str!("../../../crates/archive/permissions.json"))
+                .expect("the file is JSON");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let place = Place {
+            account: text(&file["account"]),
+            region: text(&file["region"]),
+        };
+        for case in file["cases"].as_array().expect("cases") {
+            let variables = case["environment"].as_object().expect("variables");
+            let variables = (variables.iter())
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect();
+            let needed = needs(&variables, &place, "aws");
+            let expected: Vec<Value> = case["statements"].as_array().expect("a list").clone();
+            let granted: BTreeSet<Permission> = expected.iter().flat_map(granted).collect();
+            assert_eq!(needed, granted, "{}", case["case"]);
+            assert!(needed.iter().all(is_fallbacks), "{}", case["case"]);
+            // What is written into an empty policy, statement by statement.
+            let written = merged(None, &needed).expect("it is valid");
+            let written: Value = written.map_or(json!({ "Statement": [] }), |text| {
+                serde_json::from_str(&text).expect("it is JSON")
+            });
+            let mut written: Vec<Value> = written["Statement"].as_array().expect("a list").clone();
+            for statement in &mut written {
+                statement["Resource"] = statement["Resource"][0].take();
+            }
+            assert!(
+                written.len() == expected.len() && expected.iter().all(|it| written.contains(it)),
+                "{}: {written:?}",
+                case["case"]
+            );
+        }
     }
 
     #[test]
@@ -273,6 +259,19 @@ mod tests {
         // With a condition it is not ours to count on.
         let bound = r#"{"Statement":[{"Effect":"Allow","Action":"kms:X","Resource":"k","Condition":{"Bool":{"a":"b"}}}]}"#;
         assert!(permissions(Some(bound)).is_empty());
+        // With the one that we write it is, and without any it is more than that.
+        let key = Permission {
+            via_service: Some("s3.*".to_owned()),
+            ..permission("kms:X", "k")
+        };
+        let needed_key = BTreeSet::from([key]);
+        let ours = merged(None, &needed_key).expect("valid").expect("new");
+        assert_eq!(permissions(Some(&ours)), needed_key);
+        assert_eq!(merged(Some(&ours), &needed_key), Ok(None));
+        assert_eq!(merged(Some(&both), &needed_key), Ok(None));
+        assert!(merged(Some(&ours), &needed).is_ok_and(|more| more.is_some()));
+        let with_more = ours.replace(r#""Condition":{"#, r#""Condition":{"Bool":{"a":"b"},"#);
+        assert!(permissions(Some(&with_more)).is_empty());
         for broken in ["", "[]", r#"{"Statement":"all"}"#] {
             assert!(merged(Some(broken), &needed).is_err(), "{broken}");
         }
@@ -287,10 +286,11 @@ mod tests {
                 "arn:aws-cn:firehose:cn-north-1:111122223333:deliverystream/logs",
                 true,
             ),
+            // Only through S3: the file has those.
             (
                 "kms:GenerateDataKey",
                 "arn:aws:kms:eu-west-1:111122223333:key/1234",
-                true,
+                false,
             ),
             ("s3:PutObject", "arn:aws:s3:::*", false),
             ("s3:PutObject", "*", false),
@@ -318,10 +318,5 @@ mod tests {
         ));
         assert!(!is_same(Some(r#"{"a":1}"#), Some(r#"{"a":2}"#)));
         assert!(!is_same(Some("not"), Some("other")) && !is_same(None, Some("{}")));
-        assert_eq!(
-            decoded("%7B%22a%22%3A%20%22100%25%22%7D"),
-            r#"{"a": "100%"}"#
-        );
-        assert_eq!(decoded("50% of %zz"), "50% of %zz");
     }
 }

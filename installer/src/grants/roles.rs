@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use aws_sdk_iam::Client;
+use backstop_archive::percent_decoded;
+use backstop_config::Arn;
 use tokio::time::Instant;
 
 use super::POLICY;
-use super::document::{decoded, is_same};
+use super::document::is_same;
 use crate::aws::{Failure, Kind, global_region};
 use crate::fleet::Fleet;
 
@@ -21,7 +23,7 @@ pub struct Roles(Client);
 impl Roles {
     /// Of the account that a role's ARN names.
     pub fn of(fleet: &Fleet, role: &str) -> Result<Self, Failure> {
-        let account = role.split(':').nth(4).unwrap_or_default();
+        let account = Arn::parse(role).map_or("", |arn| arn.account);
         let site = fleet
             .sites
             .values()
@@ -43,7 +45,7 @@ impl Roles {
             .role_name(name(role))
             .policy_name(POLICY);
         match request.send().await {
-            Ok(answer) => Ok(Some(decoded(answer.policy_document()))),
+            Ok(answer) => Ok(Some(percent_decoded(answer.policy_document()))),
             Err(error) => {
                 let failure =
                     Failure::of(&format!("reading the policy {POLICY} of {role}"), &error);

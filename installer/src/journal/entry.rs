@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::Change;
+use crate::change::{AliasState, Change};
 use crate::plan::Plan;
 
 /// The first line.
@@ -116,14 +116,6 @@ pub enum Step {
         /// The policy's document after; none where it is taken away.
         after: Option<String>,
     },
-}
-
-/// Where an alias points.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AliasState {
-    /// The version.
-    pub version: String,
 }
 
 impl Step {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_config::SdkConfig;
 
 use super::{Run, Step};
-use crate::change::Change;
-use crate::secrets::{Source, Vault};
+use crate::change::{Change, Vault};
+use crate::secrets::Source;
 
 /// By function.
 #[derive(Debug, Default)]

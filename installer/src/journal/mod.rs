@@ -12,6 +12,7 @@ mod bucket;
 mod detail;
 mod directory;
 mod entry;
+mod granted;
 mod history;
 mod location;
 mod lock;
@@ -19,23 +20,14 @@ mod progress;
 mod runs;
 mod segments;
 mod store;
+mod undo;
 mod writer;
 
 pub use detail::Detail;
-pub use entry::{AliasState, Entry, Header, Step};
+pub use entry::{Entry, Header, Step};
 pub use history::History;
 pub use location::Location;
 pub use progress::{Progress, StepState};
 pub use runs::{Runs, last, unfinished};
 pub use store::{Found, Run, Store};
 pub use writer::Journal;
-
-use std::time::SystemTime;
-
-use aws_smithy_types::date_time::{DateTime, Format};
-
-/// Now, as RFC 3339 has it, to the second.
-pub fn now() -> String {
-    let seconds = DateTime::from(SystemTime::now()).secs();
-    (DateTime::from_secs(seconds).fmt(Format::DateTime)).unwrap_or_default()
-}

@@ -19,7 +19,8 @@ use super::bucket::{Bucket, Listed, Only, Put};
 use super::lock::{self, Lock, RENEWED};
 use super::store::parse;
 use super::writer::{self, Waiting};
-use super::{Entry, Run, now};
+use super::{Entry, Run};
+use crate::time::now;
 
 /// A segment that is larger is not written again.
 const LARGE: usize = 64 * 1024;

@@ -14,10 +14,11 @@ use super::bucket::{Bucket, Listed};
 use super::directory::Directory;
 use super::lock::Lock;
 use super::segments::{self, Segments};
-use super::{Entry, Header, Journal, Location, Progress, now, writer};
+use super::{Entry, Header, Journal, Location, Progress, writer};
 use crate::aws::Access;
 use crate::parsing;
 use crate::plan::Plan;
+use crate::time::now;
 
 const SCHEMA_VERSION: u32 = 1;
 /// Runs that are read at the same time.

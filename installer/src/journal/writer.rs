@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::segments::Segments;
-use super::{Entry, Step, now};
+use super::{Entry, Step};
+use crate::time::now;
 
 const WAITING: usize = 256;
 /// How long to wait for the end.

@@ -9,14 +9,12 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use super::{DIRECTORY, EXECUTABLE};
+use crate::change::MOST_UNZIPPED_BYTES;
 
 /// Lambda's user is not root: everything is to be read by everybody, and executed.
 pub(super) const MODE: u32 = 0o755;
 /// Zopfli's rounds, above the nine levels of ordinary deflate. More make it no smaller.
 const ROUNDS: i64 = 9 + 15;
-
-/// What Lambda unpacks for a function, at most.
-const MOST_UNZIPPED: u64 = 262_144_000;
 
 /// How it is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,11 +151,11 @@ pub(super) fn executable(layer: &[u8]) -> anyhow::Result<Option<(u32, Vec<u8>)>>
         // To the end, so that its checksum is looked at, but never more than fits.
         let mut contents = Vec::new();
         (file
-            .take(MOST_UNZIPPED - unpacked + 1)
+            .take(MOST_UNZIPPED_BYTES - unpacked + 1)
             .read_to_end(&mut contents))
         .context("it is broken")?;
         unpacked += contents.len() as u64;
-        if unpacked > MOST_UNZIPPED {
+        if unpacked > MOST_UNZIPPED_BYTES {
             bail!("unpacked it is larger than the 250 MB that a function may have");
         }
         if is_extension {

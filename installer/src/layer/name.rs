@@ -4,33 +4,21 @@
 //! is `:1` here and `:4` there. Invariant: a name that is made here is ours for
 //! [`is_ours`](crate::change::is_ours).
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
 use super::Architecture;
+use crate::change::LAYER_PREFIX;
 
-const PREFIX: &str = "backstop-extension-";
 /// Names of layers are short.
 const MOST_CHARACTERS: usize = 40;
 
-/// A semantic version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Release {
-    text: String,
-    numbers: [u64; 3],
-    pre: Vec<Identifier>,
-    build: String,
-}
-
-/// A part of what is behind the hyphen: numbers sort before words.
+/// A semantic version. The order is total: of two releases the one without anything behind a hyphen is
+/// the newer one, and build metadata decides last.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Identifier {
-    Number(u64),
-    Word(String),
-}
+pub struct Release(semver::Version);
 
 impl Release {
     /// That of this program.
@@ -38,8 +26,14 @@ impl Release {
 
     /// The name of the layer.
     pub fn layer_name(&self, architecture: Architecture) -> String {
-        let release = self.text.replace(['.', '+'], "-");
-        format!("{PREFIX}{architecture}-{release}")
+        let release = self.to_string().replace(['.', '+'], "-");
+        format!("{LAYER_PREFIX}{architecture}-{release}")
+    }
+
+    /// Whether it is older than this program; none where it is this program's own.
+    pub fn is_older(&self) -> Option<bool> {
+        let own: Option<Self> = Self::CURRENT.parse().ok();
+        own.filter(|own| own != self).map(|own| *self < own)
     }
 }
 
@@ -47,72 +41,23 @@ impl FromStr for Release {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let problem = || "write it as MAJOR.MINOR.PATCH, such as 0.1.0 or 0.2.0-rc.1".to_owned();
-        let is_word = |part: &str| {
-            let mut bytes = part.bytes();
-            !part.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
-        let (version, build) = text
-            .split_once('+')
-            .map_or((text, None), |(version, build)| (version, Some(build)));
-        let (numbers, pre) = version
-            .split_once('-')
-            .map_or((version, None), |(numbers, pre)| (numbers, Some(pre)));
-        let parts = || {
-            [pre, build]
-                .into_iter()
-                .flatten()
-                .flat_map(|it| it.split('.'))
-        };
-        let numbers: Vec<u64> = (numbers.split('.'))
-            .map(|part| part.parse().map_err(|_| problem()))
-            .collect::<Result<_, _>>()?;
-        let numbers: [u64; 3] = numbers.try_into().map_err(|_| problem())?;
-        if text.len() > MOST_CHARACTERS || !parts().all(is_word) {
-            return Err(problem());
-        }
-        let identifier = |part: &str| match part.parse() {
-            Ok(number) => Identifier::Number(number),
-            Err(_) => Identifier::Word(part.to_owned()),
-        };
-        Ok(Self {
-            text: text.to_owned(),
-            numbers,
-            pre: pre
-                .map(|pre| pre.split('.').map(identifier).collect())
-                .unwrap_or_default(),
-            build: build.unwrap_or_default().to_owned(),
-        })
-    }
-}
-
-impl Ord for Release {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // What has nothing behind the hyphen comes after all that has.
-        let key = |it: &Self| (it.numbers, it.pre.is_empty());
-        key(self)
-            .cmp(&key(other))
-            .then_with(|| self.pre.cmp(&other.pre))
-            .then_with(|| self.build.cmp(&other.build))
-            .then_with(|| self.text.cmp(&other.text))
-    }
-}
-
-impl PartialOrd for Release {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+        let version = semver::Version::parse(text).ok();
+        version
+            .filter(|_| text.len() <= MOST_CHARACTERS)
+            .map(Self)
+            .ok_or_else(|| "write it as MAJOR.MINOR.PATCH, such as 0.1.0 or 0.2.0-rc.1".to_owned())
     }
 }
 
 impl fmt::Display for Release {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(&self.text)
+        self.0.fmt(formatter)
     }
 }
 
 impl Serialize for Release {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
+        serializer.collect_str(&self.0)
     }
 }
 
@@ -125,7 +70,7 @@ pub(super) fn description(release: &Release, sha256: &str) -> String {
 ///
 /// The name alone does not tell `0.1.0-rc.1` from `0.1.0+rc.1`: the description does, where it is ours.
 pub(crate) fn parse_name(name: &str, described: Option<&str>) -> Option<(Architecture, Release)> {
-    let rest = name.strip_prefix(PREFIX)?;
+    let rest = name.strip_prefix(LAYER_PREFIX)?;
     let (architecture, release) = [Architecture::X86_64, Architecture::Arm64]
         .into_iter()
         .find_map(|architecture| {
@@ -218,6 +163,25 @@ mod tests {
     }
 
     #[test]
+    fn a_release_is_older_or_newer_than_this_program_or_the_same() {
+        let own: semver::Version = Release::CURRENT.parse().expect("it is a version");
+        assert_eq!(release(Release::CURRENT).is_older(), None);
+        let next = format!("{}.{}.{}", own.major, own.minor, own.patch + 1);
+        for (text, is_older) in [
+            (next.clone(), false),
+            // Of a newer version a candidate is newer, too.
+            (format!("{next}-rc.1"), false),
+            ("0.0.1".to_owned(), true),
+            (
+                format!("{}.{}.{}-rc.1", own.major, own.minor, own.patch),
+                true,
+            ),
+        ] {
+            assert_eq!(release(&text).is_older(), Some(is_older), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_release_is_refused() {
         for bad in [
             "",
@@ -227,6 +191,8 @@ mod tests {
             "v1.2.3",
             "1.2.x",
             "1.2.3-",
+            "1.2.3-rc.01",
+            "01.2.3",
             "1.2.3-a_b",
             "1.2.3+",
             "1.2.3-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",

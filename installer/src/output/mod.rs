@@ -9,6 +9,7 @@
 mod bar;
 mod columns;
 pub mod escape;
+mod format;
 mod grouped;
 mod style;
 mod table;
@@ -19,9 +20,9 @@ use std::os::fd::AsFd;
 
 use serde::Serialize;
 
-use crate::cli::{Colour, OutputFormat};
 pub use bar::{Bar, Lines, PlaceBars};
 pub use columns::Columns;
+pub use format::{Colour, OutputFormat};
 pub use grouped::{Item, by_reason, gist, names};
 pub use style::{Style, Tone, wrapped};
 pub use table::{Table, grouped, plural};

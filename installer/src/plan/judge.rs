@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 
 use super::survey::{Choice, Release, Survey};
-use super::unzipped::MOST_BYTES;
 use super::{Action, Extras, Planned, Reason, Verdict, owner, trap};
 use crate::aws::Failure;
 use crate::change::{
-    Attach, Change, Config, Conflict, Detach, Violation, Wanted, is_ours, violation,
+    Attach, Change, Config, Conflict, Detach, MOST_UNZIPPED_BYTES, Vault, Violation, Wanted,
+    is_ours, violation,
 };
 use crate::fleet::Site;
 use crate::grants;
-use crate::secrets::Vault;
 use crate::select::{self, Environment, Function, LATEST, Whole};
 use crate::settings::is_secret;
 
@@ -201,8 +200,8 @@ async fn look(
         suits(function, wish, survey, release)?;
         let others = survey.unzipped(site, function).await;
         match others.zip(release.unzipped) {
-            Some((others, ours)) if others + ours > MOST_BYTES => {
-                let detail = format!("{} bytes of {MOST_BYTES}", others + ours);
+            Some((others, ours)) if others + ours > MOST_UNZIPPED_BYTES => {
+                let detail = format!("{} bytes of {MOST_UNZIPPED_BYTES}", others + ours);
                 return Err(Stop::detail(Reason::SizeOver250Mb, detail));
             }
             Some(_) => {}

@@ -7,6 +7,7 @@
 
 mod bucket;
 mod file;
+mod grants;
 mod judge;
 pub(crate) mod owner;
 mod reason;
@@ -14,7 +15,6 @@ mod rollout;
 mod signing;
 mod survey;
 mod trap;
-mod undo;
 mod unzipped;
 mod view;
 
@@ -36,12 +36,12 @@ pub use trap::Trap;
 pub use unzipped::Sizes;
 pub use view::{Explanations, View};
 
-use crate::change::{Change, Conflict};
+use crate::change::{AliasState, Change, Conflict};
 use crate::fleet::{Fleet, Place, Site, Skipped, Targets};
 use crate::grants::{Grant, Permission};
-use crate::journal::{AliasState, now};
 use crate::secrets::Source;
 use crate::select::{self, Census, Found, Function, Selection};
+use crate::time::now;
 
 const SCHEMA_VERSION: u32 = 1;
 /// Functions that are asked about at the same time, in each account and region: the rate is kept anyway.

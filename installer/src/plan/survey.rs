@@ -262,22 +262,7 @@ impl<'a> Survey<'a> {
         if let Some(known) = decisions.known.get(&key) {
             return known.clone();
         }
-        let (place, name) = (&function.place, &function.name);
-        // A policy may name any part of a key.
-        let key_of_archive = format!(
-            "/v1/account={}/region={}/function={name}/dt=2026-01-31/hour=08/b.ndjson.gz",
-            place.account, place.region
-        );
-        let resource = match need.resource.strip_suffix("/*") {
-            Some(prefix) => format!("{prefix}{key_of_archive}"),
-            None => need.resource.clone(),
-        };
-        let via = (need.action.starts_with("kms:")).then(|| {
-            let region = need.resource.split(':').nth(3).unwrap_or(&place.region);
-            format!("s3.{region}.amazonaws.com")
-        });
-        let (role, action) = (&function.role, &need.action);
-        let decision = grants::decision(site, role, action, &resource, via.as_deref()).await;
+        let decision = grants::decision(site, function, need).await;
         let decision = decision.map_err(|failure| {
             let reason = failure.reason();
             if matches!(failure.kind, Kind::Denied | Kind::Credentials) {

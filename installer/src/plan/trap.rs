@@ -107,9 +107,8 @@ impl fmt::Display for Trap {
                 )
             }
             Self::RoleMayNot { permissions } => {
-                let permissions: Vec<String> = (permissions.iter())
-                    .map(|it| format!("{} on {}", it.action, it.resource))
-                    .collect();
+                let permissions: Vec<String> =
+                    permissions.iter().map(Permission::to_string).collect();
                 write!(
                     formatter,
                     "its role may not {}, unless the resource's own policy allows it; --grant grants it",

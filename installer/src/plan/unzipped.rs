@@ -14,18 +14,13 @@ use backstop_sinks::SharedHttp;
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, RANGE};
 
+use crate::change::MOST_UNZIPPED_BYTES;
 use crate::files::{self, Readers};
-
-/// What Lambda allows for code and layers together.
-pub(super) const MOST_BYTES: u64 = 262_144_000;
 
 /// The end record, a comment as long as can be, and most directories.
 const TAIL: u64 = 128 * 1024;
 /// A directory larger than this is not read: that is half a million files.
 const LARGEST_DIRECTORY: u64 = 64 * 1024 * 1024;
-
-/// Without ranges the whole archive comes, which is smaller than its content.
-const LARGEST_ANSWER: usize = 262_144_000;
 
 const END: u32 = 0x0605_4b50;
 const END_64_LOCATOR: u32 = 0x0706_4b50;
@@ -73,8 +68,10 @@ async fn range(http: &SharedHttp, url: &str, wanted: &str) -> Result<(Vec<u8>, u
         .header(RANGE, wanted)
         .body(Bytes::new())
         .map_err(|_| "its address is not valid")?;
+    // Without ranges the whole archive comes, which is smaller than its content.
+    let most = usize::try_from(MOST_UNZIPPED_BYTES).unwrap_or(usize::MAX);
     let response = http
-        .fetch(request, LARGEST_ANSWER)
+        .fetch(request, most)
         .await
         .map_err(|failure| format!("it is not answered: {}", unanswered(failure)))?;
     let status = response.status();

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{Action, Extras, Plan, Planned, Reason, Verdict};
 use crate::change::{Change, LayerArn, Stored};
 use crate::fleet::{Place, left_out};
-use crate::grants::{Goal, Grant, POLICY, Permission};
+use crate::grants::{Goal, Grant, POLICY};
 use crate::output::{Report, Style, Tone, gist, names};
 
 /// Roles that are listed with the same change of their policies.
@@ -197,9 +197,9 @@ fn granted(grants: &[Grant]) -> BTreeMap<String, Vec<&str>> {
         let (added, gone) = grant.difference();
         let mut diff = String::new();
         for (sign, permissions) in [('-', gone), ('+', added)] {
-            for Permission { action, resource } in permissions {
+            for permission in permissions {
                 // Writing to a String cannot fail.
-                writeln!(diff, "    {sign} {action} on {resource}").unwrap_or_default();
+                writeln!(diff, "    {sign} {permission}").unwrap_or_default();
             }
         }
         if matches!(grant.goal, Goal::TakeBack { .. }) {

@@ -7,7 +7,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use backstop_sinks::codec::archive::VERSION;
+use backstop_archive::VERSION;
+use backstop_config::Arn;
 
 const FORM: &str = "write it as s3://bucket/prefix";
 
@@ -46,19 +47,21 @@ impl FromStr for Location {
 fn access_point(text: &str) -> Result<(&str, &str), String> {
     const AP_FORM: &str = "write an access point as \
                            s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/prefix, or use its alias";
-    let mut parts = text.splitn(6, ':');
-    let (service, region) = (parts.nth(2), parts.next());
-    let resource = parts.nth(1).ok_or(AP_FORM)?;
-    if service != Some("s3") {
+    let Arn {
+        service,
+        region,
+        resource,
+        ..
+    } = Arn::parse(text).ok_or(AP_FORM)?;
+    if service != "s3" {
         return Err(format!(
-            "an ARN of {} cannot be listed: give the bucket or an access point of S3",
-            service.unwrap_or("nothing")
+            "an ARN of {service} cannot be listed: give the bucket or an access point of S3"
         ));
     }
     let name = (resource.strip_prefix("accesspoint/"))
         .or_else(|| resource.strip_prefix("accesspoint:"))
         .ok_or(AP_FORM)?;
-    if region == Some("") {
+    if region.is_empty() {
         return Err(
             "a multi-region access point needs SigV4A, which this command does not sign: give \
                     the bucket itself, or an access point of one region"

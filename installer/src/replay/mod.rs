@@ -1,7 +1,7 @@
 //! Replay: from the archive back to a primary.
 //!
 //! In the order in which a record meets them: `location` is the place that was typed, `source` lists and
-//! reads objects, `object` finds their records, `filter` chooses, `batch` groups and names requests,
+//! reads objects, [`backstop_archive`] finds their records and chooses, `batch` groups and names requests,
 //! `target` is where they go, `send` gets them there, `named` is what was named and met nowhere, `summary`
 //! counts.
 //!
@@ -11,10 +11,8 @@
 //! Must not: print, exit, or change the archive.
 
 mod batch;
-mod filter;
 mod location;
 mod named;
-mod object;
 mod send;
 mod source;
 mod summary;
@@ -22,15 +20,14 @@ mod target;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use backstop_archive::{Filter, LONGEST_RECORD, Line, PIECE, Unpacker};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use batch::{Batcher, Meeting, Record, Seen};
-pub use filter::{Filter, Moment};
 pub use location::Location;
 use named::Named;
-use object::{LONGEST_RECORD, Line, PIECE, Unpacker};
 use send::Sender;
 pub use source::{Archive, ArchiveOptions};
 use source::{InGlacier, Listed, Pages};
@@ -236,7 +233,7 @@ impl Job {
         summary: &mut Summary,
     ) {
         let key = &object.key;
-        while let Some((number, line)) = unpacker.next() {
+        while let Some((number, line)) = unpacker.next_line() {
             let full = match line {
                 Ok(line) => self.line((key, number), &line, summary, batcher),
                 Err(problem) => {

@@ -5,10 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use backstop_sinks::codec::archive::ArchivedLine;
+use backstop_archive::{ArchivedLine, Filter, Glob, function_of};
 
-use super::filter::{Filter, function_of};
-use crate::glob::Glob;
 use crate::output::escape;
 use crate::parsing::nearest;
 

@@ -11,9 +11,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{EncodingType, RequestPayer};
+use backstop_archive::Moment;
 use bytes::Bytes;
 
-use super::filter::Moment;
 use super::location::{Location, Scope};
 use crate::aws::{Marker, chain, explain};
 use crate::parsing::nearest;

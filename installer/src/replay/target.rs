@@ -13,8 +13,8 @@ use backstop_delivery::SystemClock;
 use backstop_sinks::codec::{LineEncoder, Resource};
 use backstop_sinks::{HttpsSink, SharedHttp};
 
-use crate::cli::UsageError;
 use crate::secrets::{headers, read};
+use crate::usage::UsageError;
 
 /// One request may take longer than the extension's: nobody waits for it.
 const TIMEOUT_MS: &str = "30000";

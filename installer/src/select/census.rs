@@ -111,7 +111,7 @@ impl<'a> Census<'a> {
                 .collect();
             let fits = |it: &&str| {
                 wanted
-                    .parse::<crate::glob::Glob>()
+                    .parse::<backstop_archive::Glob>()
                     .is_ok_and(|glob| glob.matches(it))
             };
             if self.chosen == 0 && !runtimes.iter().any(fits) {

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_lambda::types::FunctionVersion;
 use aws_sdk_resourcegroupstagging::types::TagFilter as SdkTagFilter;
+use backstop_archive::Glob;
 use serde::{Deserialize, Serialize};
 
 pub use aliases::{Alias, alias, aliases, provisioned};
@@ -25,7 +26,6 @@ pub use whole::{LATEST, Whole};
 
 use crate::aws::{Failure, Kind, Marker};
 use crate::fleet::Site;
-use crate::glob::Glob;
 
 /// Which functions are meant: those that every condition holds for.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use backstop_archive::Glob;
+use backstop_config::Arn;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::Function;
-use crate::glob::Glob;
 
 /// A name, a glob, a regular expression, or an ARN that may hold wildcards.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,10 +42,10 @@ impl Pattern {
             }),
             Self::Arn(glob) if glob.is_literal() => {
                 let text = glob.to_string();
-                let parts: Vec<&str> = text.split(':').collect();
+                let arn = Arn::parse(&text)?;
                 Some(Literal {
-                    place: Some(((*parts.get(4)?).to_owned(), (*parts.get(3)?).to_owned())),
-                    name: (*parts.get(6)?).to_owned(),
+                    place: Some((arn.account.to_owned(), arn.region.to_owned())),
+                    name: arn.resource.strip_prefix("function:")?.to_owned(),
                     text: text.clone(),
                 })
             }

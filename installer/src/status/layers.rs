@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use super::Seen;
 use crate::change::LayerArn;
-use crate::layer;
+use crate::layer::{self, Release};
 
 /// A layer version that functions have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InUse {
     /// Its release; none where its name says none.
-    pub release: Option<String>,
+    pub release: Option<Release>,
     /// Its ARN.
     pub layer: String,
     /// How many functions.
@@ -23,16 +23,16 @@ pub struct InUse {
 impl InUse {
     /// By release and ARN.
     pub(super) fn of(functions: &[Seen]) -> Vec<Self> {
-        let mut counts: BTreeMap<(Option<&str>, &str), u64> = BTreeMap::new();
+        let mut counts: BTreeMap<(Option<&Release>, &str), u64> = BTreeMap::new();
         for seen in functions {
             if let Some(layer) = &seen.layer {
-                *counts.entry((seen.release.as_deref(), layer)).or_default() += 1;
+                *counts.entry((seen.release.as_ref(), layer)).or_default() += 1;
             }
         }
         let in_use = counts
             .into_iter()
             .map(|((release, layer), functions)| Self {
-                release: release.map(str::to_owned),
+                release: release.cloned(),
                 layer: layer.to_owned(),
                 functions,
             });
@@ -41,9 +41,9 @@ impl InUse {
 }
 
 /// The release of a layer of ours, which its name carries: `backstop-extension-arm64-0-1-0` has 0.1.0.
-pub fn release(arn: &str) -> Option<String> {
+pub fn release(arn: &str) -> Option<Release> {
     let name = LayerArn::parse(arn)?.name;
-    layer::parse_name(name, None).map(|(_, release)| release.to_string())
+    layer::parse_name(name, None).map(|(_, release)| release)
 }
 
 #[cfg(test)]
@@ -61,7 +61,8 @@ mod tests {
             ("alpha-arm64-0-1-0", None),
         ] {
             let arn = format!("arn:aws:lambda:eu-west-1:111122223333:layer:{name}:3");
-            assert_eq!(release(&arn).as_deref(), expected, "{name}");
+            let found = release(&arn).map(|it| it.to_string());
+            assert_eq!(found.as_deref(), expected, "{name}");
         }
     }
 }

@@ -19,6 +19,7 @@ pub use view::View;
 
 use crate::change::{Change, is_ours};
 use crate::fleet::{Fleet, Place, Skipped};
+use crate::layer::Release;
 use crate::plan::Reason;
 use crate::select::{self, Census, Environment, Function, Selection};
 
@@ -99,7 +100,7 @@ pub struct Seen {
     /// The layer version that it has.
     pub layer: Option<String>,
     /// The release of that.
-    pub release: Option<String>,
+    pub release: Option<Release>,
     /// Whether what it has was left by a run of the state.
     pub is_from_here: bool,
     /// What is otherwise than the runs of the state left it.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{LayerState, Seen, Status};
 use crate::fleet::left_out;
+use crate::layer::Release;
 use crate::output::{Columns, Item, Report, Style, Tone, by_reason, grouped, names, plural};
 
 /// A status, or only what drifted.
@@ -113,7 +114,8 @@ fn layers(status: &Status, style: Style) -> String {
     }
     let mut columns = Columns::new(&["Release", ">Functions", "Layer version"]);
     for it in &status.layers {
-        let release = it.release.clone().unwrap_or_else(|| "unknown".to_owned());
+        let release =
+            (it.release.as_ref()).map_or_else(|| "unknown".to_owned(), Release::to_string);
         columns.row([release, grouped(it.functions), it.layer.clone()]);
     }
     let skew = if status.is_skewed {

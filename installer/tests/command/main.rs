@@ -7,13 +7,6 @@ mod layer_prune;
 mod layer_publish;
 mod layer_refused;
 mod layer_stage;
-#[path = "../fleet/little_server.rs"]
-#[expect(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "the other tests use all of it"
-)]
-mod little_server;
 mod owner;
 mod readme;
 mod replay;

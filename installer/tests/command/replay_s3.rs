@@ -4,8 +4,8 @@
 use backstop_testkit::{Certificates, S3Server, Tls};
 use serde_json::json;
 
-use crate::little_server::LittleServer;
 use crate::support::{Said, backstop, line, run};
+use backstop_testkit::LittleServer;
 
 const CLOSE: &str = "connection: close\r\n";
 const XML: &str = "content-type: application/xml\r\n";

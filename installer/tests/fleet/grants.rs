@@ -65,7 +65,7 @@ async fn a_role_is_granted_what_its_functions_need_in_every_region_and_loses_it_
     let expected = json!({ "Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Action": "firehose:PutRecordBatch",
           "Resource": [stream("eu-west-1"), stream("us-east-1")] },
-        { "Effect": "Allow", "Action": "s3:PutObject", "Resource": ["arn:aws:s3:::archive/backstop/*"] },
+        { "Effect": "Allow", "Action": "s3:PutObject", "Resource": ["arn:aws:s3:::archive/backstop/v1/*"] },
     ]});
     assert_eq!(policy(&stage, "shared"), Some(expected.clone()));
     // Shown before, granted before any function is changed.

@@ -8,7 +8,6 @@ mod denied;
 mod doctor;
 mod grants;
 mod kills;
-mod little_server;
 mod machines;
 mod network;
 mod nowhere;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use backstop_testkit::control_plane::FunctionSpec;
 
-use crate::little_server::LittleServer;
 use crate::stage::{Said, Stage, here};
+use backstop_testkit::LittleServer;
 
 /// A proxy that refuses everything, and the lines with which it was asked.
 fn proxy() -> (String, Receiver<String>) {

@@ -4,8 +4,8 @@ use std::fs;
 
 use backstop_testkit::control_plane::{FunctionSpec, Place};
 
-use crate::little_server::LittleServer;
 use crate::stage::{REGION, Said, Stage, here};
+use backstop_testkit::LittleServer;
 
 const OTHER: &str = "444455556666";
 /// What the AWS tools call the token of the session `corp`: its SHA-1.

@@ -3,8 +3,8 @@
 use backstop_testkit::control_plane::FunctionSpec;
 use serde_json::{Value, json};
 
-use crate::little_server::LittleServer;
 use crate::stage::{ACCOUNT, Said, Stage, here};
+use backstop_testkit::LittleServer;
 
 const BUCKET: [&str; 2] = ["--set", "BACKSTOP_S3_BUCKET=archive"];
 
@@ -30,7 +30,7 @@ async fn each_trap_is_a_note_and_a_member_of_the_json() {
     };
     stage.add(&here(), "orders", 1, &spec);
     let lacking = json!({ "trap": "roleMayNot", "permissions": [
-        { "action": "s3:PutObject", "resource": "arn:aws:s3:::archive/backstop/*" },
+        { "action": "s3:PutObject", "resource": "arn:aws:s3:::archive/backstop/v1/*" },
     ]});
     let keep = json!({ "trap": "aliasesKeep", "aliases": ["live"] });
     let primary = ["--set", "BACKSTOP_PRIMARY_URL=https://intake.example.com/"];

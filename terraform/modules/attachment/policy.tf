@@ -1,4 +1,5 @@
-# What the function's role needs, and no more: to write to the fallbacks.
+# What the function's role needs, and no more: to write to the fallbacks. It is what crates/archive/permissions.json says,
+# which tests/permissions.tftest.hcl compares.
 
 locals {
   partition = startswith(var.region, "cn-") ? "aws-cn" : startswith(var.region, "us-gov-") ? "aws-us-gov" : "aws"
@@ -6,11 +7,12 @@ locals {
   # Rights follow the variables: where the function sets one of these itself, that is where it writes. They name
   # resources and are no secrets, whatever else the environment holds.
   own_fallback = {
-    for name in ["BACKSTOP_FIREHOSE_STREAM", "BACKSTOP_S3_BUCKET", "BACKSTOP_S3_PREFIX", "BACKSTOP_S3_REGION", "BACKSTOP_S3_KMS_KEY_ID"] :
+    for name in ["BACKSTOP_FALLBACK", "BACKSTOP_FIREHOSE_STREAM", "BACKSTOP_S3_BUCKET", "BACKSTOP_S3_PREFIX", "BACKSTOP_S3_REGION", "BACKSTOP_S3_KMS_KEY_ID"] :
     name => try(nonsensitive(local.own_variables[name]), local.own_variables[name]) if contains(local.own_names, name)
   }
   in_force = merge(
     {
+      BACKSTOP_FALLBACK        = try(join(",", var.fallback.order), null)
       BACKSTOP_FIREHOSE_STREAM = var.fallback.firehose_stream
       BACKSTOP_S3_BUCKET       = var.fallback.s3_bucket
       BACKSTOP_S3_PREFIX       = var.fallback.s3_prefix
@@ -24,8 +26,10 @@ locals {
   bucket = local.in_force.BACKSTOP_S3_BUCKET
   key_id = local.in_force.BACKSTOP_S3_KMS_KEY_ID
 
-  has_stream = var.enabled && local.stream != null
-  has_bucket = var.enabled && local.bucket != null
+  # A fallback that is not in the order is not used, and gets nothing.
+  used       = [for name in split(",", coalesce(local.in_force.BACKSTOP_FALLBACK, "firehose,s3")) : trimspace(name)]
+  has_stream = var.enabled && local.stream != null && contains(local.used, "firehose")
+  has_bucket = var.enabled && local.bucket != null && contains(local.used, "s3")
 
   # Of a stream that is given by name the account is not known here. A role cannot reach another account's
   # stream by this, as streams have no policies that would let it in.

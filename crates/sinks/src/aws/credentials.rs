@@ -77,7 +77,8 @@ impl Credentials {
             token: Option<String>,
             expiration: Option<String>,
         }
-        // A file is read each time: the platform may replace what is in it.
+        // The file is preferred, as in the AWS SDKs. It is read each time: the platform may replace what
+        // is in it.
         let token = match (&container.token_file, &container.token) {
             (Some(path), _) => Some(std::fs::read_to_string(path).map_err(|_| {
                 NoCredentials::new("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read")
@@ -146,5 +147,73 @@ impl ProvideCredentials for Credentials {
             })
         };
         future::ProvideCredentials::new(load)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use backstop_config::Settings;
+    use backstop_delivery::SystemClock;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The `authorization` line of the one request to the container's endpoint.
+    async fn authorization(variables: &[(&str, &str)]) -> Option<String> {
+        const ANSWER: &str = r#"{"AccessKeyId":"AKIA","SecretAccessKey":"s","Token":"t"}"#;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let endpoint = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.expect("a whole head"));
+            }
+            let length = ANSWER.len();
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{ANSWER}");
+            stream
+                .write_all(answer.as_bytes())
+                .await
+                .expect("it is there");
+            String::from_utf8_lossy(&head).into_owned()
+        });
+        let mut environment: BTreeMap<String, String> = (variables.iter())
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let uri = format!("http://{address}/credentials");
+        environment.insert("AWS_CONTAINER_CREDENTIALS_FULL_URI".to_owned(), uri);
+        let (settings, _) = Settings::resolve(&environment);
+        let clock = Arc::new(SystemClock);
+        let http = SharedHttp::new(Vec::new(), settings.proxies, clock, |_| {});
+        let loaded = Credentials::new(settings.aws, http).load().await;
+        assert_eq!(loaded.expect("there are some").access_key_id(), "AKIA");
+        let head = endpoint.await.expect("it answered");
+        let line = head
+            .lines()
+            .find_map(|line| line.strip_prefix("authorization: "));
+        line.map(str::to_owned)
+    }
+
+    #[tokio::test]
+    async fn the_file_of_the_containers_token_is_preferred_to_the_token() {
+        const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        writeln!(file, "from the file").expect("it can be written");
+        let path = file.path().to_str().expect("a path of text");
+        let file = ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path);
+        for (variables, expected) in [
+            (&[][..], None),
+            (&[(TOKEN, "from the variable")], Some("from the variable")),
+            (&[file], Some("from the file")),
+            (&[(TOKEN, "from the variable"), file], Some("from the file")),
+        ] {
+            let found = authorization(variables).await;
+            assert_eq!(found.as_deref(), expected, "{variables:?}");
+        }
     }
 }

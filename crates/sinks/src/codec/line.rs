@@ -3,8 +3,7 @@
 //! `{"id":…,"time":…,"type":…,"record":…,"resource":{…}}`, and in the archive `"diverted":{…}` where
 //! the record was meant for the primary.
 
-use std::io::Write as _;
-
+use backstop_archive::{begin_line, diverted_member, end_line};
 use backstop_config::Compression;
 use backstop_delivery::{Batch, Diverted, EnvironmentId, RecordId};
 use bytes::Bytes;
@@ -93,7 +92,7 @@ impl LineEncoder {
         compression: Compression,
     ) -> Vec<u8> {
         let items = self.items(batch);
-        let tail = diverted.map(diverted_json).unwrap_or_default();
+        let tail = diverted.map(diverted_member).unwrap_or_default();
         let mut out = Output::new(compression.into(), size_hint(&items));
         for (record, item) in batch.records().iter().zip(&items) {
             let (id, fragment) = (record.id(), record.fragment());
@@ -118,28 +117,13 @@ pub(crate) fn write_line(
     tail: &[u8],
     out: &mut Output,
 ) {
-    // Writing to a vector cannot fail.
-    drop(write!(out.bytes(), "{{\"id\":\"{id}\","));
+    begin_line(out.bytes(), id);
     // One that is large is not copied as a whole where it need not be.
     for piece in fragment.chunks(PIECE) {
         out.bytes().extend_from_slice(piece);
         out.written();
     }
-    let bytes = out.bytes();
-    bytes.extend_from_slice(b",\"resource\":");
-    bytes.extend_from_slice(resource);
-    bytes.extend_from_slice(tail);
-    bytes.push(b'}');
-}
-
-fn diverted_json(diverted: Diverted) -> Vec<u8> {
-    let mut members = Map::new();
-    members.insert("reason".to_owned(), diverted.cause.reason.into());
-    members.insert("sink".to_owned(), diverted.sink.as_str().into());
-    if let Some(status) = diverted.cause.status {
-        members.insert("status".to_owned(), status.into());
-    }
-    format!(",\"diverted\":{}", Value::Object(members)).into_bytes()
+    end_line(out.bytes(), resource, tail);
 }
 
 #[cfg(test)]

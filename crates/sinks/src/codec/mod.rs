@@ -1,6 +1,5 @@
 //! From batches to bytes: the line that primary and archive share, and gzip.
 
-pub mod archive;
 mod gzip;
 mod item;
 mod line;

@@ -171,10 +171,13 @@ fn simulated(policies: &BTreeMap<String, String>, form: &Form) -> String {
     if resources.is_empty() {
         resources.push("*".to_owned());
     }
+    let names = form.list("ContextEntries", ".ContextKeyName");
+    let values = form.list("ContextEntries", ".ContextKeyValues.member.1");
+    let context: BTreeMap<String, String> = names.into_iter().zip(values).collect();
     let mut results = Vec::new();
     for action in form.list("ActionNames", "") {
         for resource in &resources {
-            let decision = policy::decide(policies.iter(), &action, resource).name();
+            let decision = policy::decide(policies.iter(), &action, resource, &context).name();
             results.push(format!(
                 "<EvalActionName>{}</EvalActionName><EvalResourceName>{}</EvalResourceName>\
                  <EvalDecision>{decision}</EvalDecision><MatchedStatements/><MissingContextValues/>",

@@ -1,5 +1,7 @@
 //! What policies allow: as much of their language as a role's inline policies are written in.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 /// What a role's policies say of one action on one resource.
@@ -20,15 +22,16 @@ impl Decision {
     }
 }
 
-/// A denial wins. A statement with a condition does not apply, as nothing is known that could meet it.
+/// A denial wins. A condition is met by what the context says and by nothing else.
 pub(super) fn decide<'all>(
     policies: impl Iterator<Item = &'all Value>,
     action: &str,
     resource: &str,
+    context: &BTreeMap<String, String>,
 ) -> Decision {
     let mut decision = Decision::ImplicitDeny;
     for statement in policies.flat_map(|policy| listed(&policy["Statement"])) {
-        if !statement["Condition"].is_null() || !applies(statement, action, resource) {
+        if !is_met(&statement["Condition"], context) || !applies(statement, action, resource) {
             continue;
         }
         match statement["Effect"].as_str() {
@@ -38,6 +41,27 @@ pub(super) fn decide<'all>(
         }
     }
     decision
+}
+
+/// Whether the context meets the condition. The one operator that is known here is `StringLike`.
+fn is_met(condition: &Value, context: &BTreeMap<String, String>) -> bool {
+    let Some(operators) = condition.as_object() else {
+        return condition.is_null();
+    };
+    operators.iter().all(|(operator, keys)| {
+        let Some(keys) = keys.as_object().filter(|_| operator == "StringLike") else {
+            return false;
+        };
+        keys.iter().all(|(key, patterns)| {
+            let is_like = |pattern: &Value, value: &str| {
+                pattern
+                    .as_str()
+                    .is_some_and(|pattern| matches(pattern, value))
+            };
+            let value = context.get(key);
+            value.is_some_and(|value| listed(patterns).iter().any(|it| is_like(it, value)))
+        })
+    })
 }
 
 fn applies(statement: &Value, action: &str, resource: &str) -> bool {
@@ -135,17 +159,38 @@ mod tests {
             ("sqs:SendMessage", "*", Decision::ImplicitDeny),
             ("firehose:PutRecordBatch", "*", Decision::ImplicitDeny),
         ] {
-            assert_eq!(decide(policies.iter(), action, resource), decision);
+            let context = BTreeMap::new();
+            let found = decide(policies.iter(), action, resource, &context);
+            assert_eq!(found, decision, "{action}");
         }
         let all_but =
             [json!({ "Statement": { "Effect": "Allow", "NotAction": "iam:*", "Resource": "*" } })];
-        assert_eq!(
-            decide(all_but.iter(), "s3:GetObject", "*"),
-            Decision::Allowed
-        );
-        assert_eq!(
-            decide(all_but.iter(), "iam:GetRole", "*"),
-            Decision::ImplicitDeny
-        );
+        let context = BTreeMap::new();
+        for (action, decision) in [
+            ("s3:GetObject", Decision::Allowed),
+            ("iam:GetRole", Decision::ImplicitDeny),
+        ] {
+            assert_eq!(decide(all_but.iter(), action, "*", &context), decision);
+        }
+    }
+
+    #[test]
+    fn a_condition_is_met_by_the_context_alone() {
+        let allowed = |condition: Value, service: Option<&str>| {
+            let policy = json!({ "Statement": {
+                "Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": condition,
+            }});
+            let context = (service.iter())
+                .map(|it| ("kms:ViaService".to_owned(), (*it).to_owned()))
+                .collect();
+            decide([&policy].into_iter(), "kms:Decrypt", "*", &context) == Decision::Allowed
+        };
+        let via = || json!({ "StringLike": { "kms:ViaService": "s3.*" } });
+        assert!(allowed(via(), Some("s3.eu-west-1.amazonaws.com")));
+        assert!(!allowed(via(), Some("lambda.eu-west-1.amazonaws.com")));
+        assert!(!allowed(via(), None));
+        let mut more = via();
+        more["Bool"] = json!({ "aws:SecureTransport": "true" });
+        assert!(!allowed(more, Some("s3.eu-west-1.amazonaws.com")));
     }
 }

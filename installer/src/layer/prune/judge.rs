@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use backstop_config::Arn;
+
 use super::seconds;
 use crate::change::is_ours;
 use crate::fleet::{Place, Site};
@@ -113,11 +115,9 @@ impl Seen {
 
     /// Whether the function's place was looked at.
     fn is_whole(&self, function: &str) -> bool {
-        let mut parts = function.split(':').skip(3);
-        let place = (parts.next().unwrap_or_default(), parts.next());
-        place.1.is_some_and(|account| {
-            self.places
-                .contains(&(account.to_owned(), place.0.to_owned()))
+        Arn::parse(function).is_some_and(|arn| {
+            let place = (arn.account.to_owned(), arn.region.to_owned());
+            self.places.contains(&place)
         })
     }
 

@@ -3,8 +3,8 @@
 use backstop_testkit::control_plane::FunctionSpec;
 
 use super::{check, doctor, healthy, report};
-use crate::little_server::LittleServer;
 use crate::stage::{ACCOUNT, Said, Stage, here};
+use backstop_testkit::LittleServer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn aliases_on_versions_without_the_layer_are_told() {

@@ -2,14 +2,15 @@
 
 mod asked;
 mod faults;
+mod needed;
 
 use std::collections::BTreeMap;
 
 use backstop_testkit::control_plane::{FunctionSpec, Place, Signing};
 use serde_json::Value;
 
-use crate::little_server::LittleServer;
 use crate::stage::{ACCOUNT, Said, Stage, here};
+use backstop_testkit::LittleServer;
 
 const STREAM: &str = "arn:aws:firehose:eu-west-1:111122223333:deliverystream/telemetry";
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/8cd4ed10-4dd8-4c4f-9ab3-3a6f2b7f0b1c";
@@ -57,8 +58,9 @@ fn healthy(stage: &Stage) -> FunctionSpec {
         "Version": "2012-10-17",
         "Statement": [
             { "Effect": "Allow", "Action": "firehose:PutRecordBatch", "Resource": STREAM },
-            { "Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::archive/backstop/*" },
-            { "Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": KEY },
+            { "Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::archive/backstop/v1/*" },
+            { "Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": KEY,
+              "Condition": { "StringLike": { "kms:ViaService": "s3.*" } } },
         ],
     });
     (stage.plane).put_role_policy(ACCOUNT, "orders", "backstop", &document.to_string());

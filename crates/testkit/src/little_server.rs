@@ -1,18 +1,21 @@
-//! As much of a service as one answer takes.
+//! As much of a service as one answer takes: for tests that need no more of it.
+//!
+//! Must not: keep anything from one request to the next.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 /// Answers until the test's process ends.
-pub(crate) struct LittleServer(SocketAddr);
+#[derive(Debug, Clone, Copy)]
+pub struct LittleServer(SocketAddr);
 
 /// Status, headers with their line ends, body.
-pub(crate) type Answer = (u16, String, String);
+type Answer = (u16, String, String);
 
 impl LittleServer {
     /// With what is answered to a path.
-    pub(crate) fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
+    pub fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         Self::raw(move |head| {
             let path = head.first().and_then(|line| line.split(' ').nth(1));
             let (status, headers, body) = answer(path.unwrap_or_default());
@@ -24,13 +27,19 @@ impl LittleServer {
     }
 
     /// With what is answered to a head, to the byte; then the connection is closed.
-    pub(crate) fn raw(answer: impl Fn(&[String]) -> String + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+    ///
+    /// # Panics
+    ///
+    /// Where loopback has no free port.
+    pub fn raw(answer: impl Fn(&[String]) -> String + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+        let address = listener.local_addr().expect("it has an address");
         thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            for mut stream in listener.incoming().filter_map(Result::ok) {
+                let Ok(reading) = stream.try_clone() else {
+                    continue;
+                };
+                let lines = BufReader::new(reading).lines();
                 let head: Vec<String> = (lines.map_while(Result::ok))
                     .take_while(|line| !line.is_empty())
                     .collect();
@@ -42,7 +51,7 @@ impl LittleServer {
     }
 
     /// S3 as far as `HeadBucket` goes, with one bucket; its region is not told where it is empty.
-    pub(crate) fn s3(bucket: &str, status: u16, region: &str) -> Self {
+    pub fn s3(bucket: &str, status: u16, region: &str) -> Self {
         let path = format!("/{bucket}");
         let headers = match region {
             "" => String::new(),
@@ -58,7 +67,7 @@ impl LittleServer {
     }
 
     /// For `AWS_ENDPOINT_URL_S3` and the like.
-    pub(crate) fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         format!("http://{}", self.0)
     }
 }

@@ -8,20 +8,19 @@
 
 use std::io::Write as _;
 
-use backstop_sinks::codec::archive::ArchivedLine;
 use flate2::write::MultiGzDecoder;
 
-use crate::parsing::json;
+use crate::line::ArchivedLine;
 
 /// Far more than Lambda lets a function log at once, or a sink take.
-pub(super) const LONGEST_RECORD: usize = 16 * 1024 * 1024;
+pub const LONGEST_RECORD: usize = 16 * 1024 * 1024;
 /// Deflate makes a thousand times as much of it, and no more.
-pub(super) const PIECE: usize = 8 * 1024;
+pub const PIECE: usize = 8 * 1024;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// An object on its way from bytes to records.
 #[derive(Debug)]
-pub(super) struct Unpacker {
+pub struct Unpacker {
     packing: Packing,
     splitter: Splitter,
     /// Why it is not all of the object.
@@ -40,7 +39,7 @@ enum Packing {
 
 impl Unpacker {
     /// For an object whose records have `longest` bytes at most.
-    pub(super) fn new(longest: usize) -> Self {
+    pub fn new(longest: usize) -> Self {
         Self {
             packing: Packing::Unknown(Vec::new()),
             splitter: Splitter::new(longest),
@@ -49,8 +48,8 @@ impl Unpacker {
     }
 
     /// Takes the next bytes of the object, [`PIECE`] of them at most. What they hold is to be taken with
-    /// [`Unpacker::next`] before the next ones come.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// [`Unpacker::next_line`] before the next ones come.
+    pub fn push(&mut self, bytes: &[u8]) {
         match &mut self.packing {
             Packing::Unknown(held) => {
                 held.extend_from_slice(bytes);
@@ -83,7 +82,7 @@ impl Unpacker {
     }
 
     /// Nothing more comes, as the object is at its end.
-    pub(super) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         match std::mem::replace(&mut self.packing, Packing::Broken) {
             Packing::Unknown(held) => self.splitter.buffer.extend_from_slice(&held),
             Packing::Gzip(mut decoder) => {
@@ -99,19 +98,19 @@ impl Unpacker {
     }
 
     /// Nothing more comes, for this reason: what was not yet a whole record is none.
-    pub(super) fn break_off(&mut self, problem: String) {
+    pub fn break_off(&mut self, problem: String) {
         self.packing = Packing::Broken;
         self.problem.get_or_insert(problem);
     }
 
     /// Why this is not all of the object.
-    pub(super) fn problem(&self) -> Option<&str> {
+    pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
     /// The next record with the number of its line, from 1; an error says what is wrong with it. None
     /// where more bytes are needed, or where nothing is left.
-    pub(super) fn next(&mut self) -> Option<(u64, Result<Line<'_>, String>)> {
+    pub fn next_line(&mut self) -> Option<(u64, Result<Line<'_>, String>)> {
         let (number, piece) = self.splitter.next()?;
         Some((number, piece.and_then(Line::parse)))
     }
@@ -233,27 +232,34 @@ fn step(within: Within, byte: u8) -> Within {
 
 /// A record.
 #[derive(Debug)]
-pub(super) struct Line<'a> {
+pub struct Line<'a> {
     /// As it stands in the object.
-    pub(super) text: &'a str,
+    pub text: &'a str,
     /// What it says.
-    pub(super) record: ArchivedLine<'a>,
+    pub record: ArchivedLine<'a>,
 }
 
 impl<'a> Line<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
         let text = text.trim_ascii_end();
-        let record = ArchivedLine::parse(text).map_err(|error| json(error).problem().to_owned())?;
+        let record = ArchivedLine::parse(text).map_err(|error| error.to_string())?;
         Ok(Self { text, record })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use backstop_sinks::codec::gzip;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
 
     use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        (encoder.write_all(bytes)).expect("a vector takes everything");
+        encoder.finish().expect("a vector takes everything")
+    }
 
     fn line(id: u32) -> String {
         format!("{{\"id\":\"{id}\",\"time\":\"t\",\"type\":\"function\",\"record\":\"r\"}}\n")
@@ -266,7 +272,7 @@ mod tests {
         let mut unpacker = Unpacker::new(longest);
         let mut found = Vec::new();
         let mut take = |unpacker: &mut Unpacker| {
-            while let Some((number, line)) = unpacker.next() {
+            while let Some((number, line)) = unpacker.next_line() {
                 found.push((number, line.map(|line| line.record.id().to_owned())));
             }
         };
@@ -363,10 +369,10 @@ mod tests {
 
         let mut unpacker = Unpacker::new(1_000);
         unpacker.push((line(1) + &line(2)[..10]).as_bytes());
-        assert!(unpacker.next().is_some() && unpacker.next().is_none());
+        assert!(unpacker.next_line().is_some() && unpacker.next_line().is_none());
         unpacker.break_off("its transfer broke off".to_owned());
         unpacker.finish();
-        assert!(unpacker.next().is_none());
+        assert!(unpacker.next_line().is_none());
         assert_eq!(unpacker.problem(), Some("its transfer broke off"));
     }
 
@@ -382,7 +388,7 @@ mod tests {
         let mut unpacker = Unpacker::new(1_000);
         for _ in 0..10_000 {
             unpacker.push(&[b'['; 100]);
-            while unpacker.next().is_some() {}
+            while unpacker.next_line().is_some() {}
             assert!(unpacker.splitter.buffer.len() < 1_200);
         }
     }

@@ -1,23 +1,10 @@
-//! What all runs of a state granted.
+//! What all runs of a state granted to roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{is_same, permissions};
+use super::{Run, Step};
 use crate::fleet::Place;
-use crate::journal::{Run, Step};
-
-/// What was granted to a role by all runs together, and where its functions were.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Granted {
-    /// The policy before the first of them.
-    pub before: Option<String>,
-    /// The policy after the last one.
-    pub after: Option<String>,
-    /// Someone else wrote it between two of them: what was before is not known.
-    pub is_broken: bool,
-    /// Where runs changed functions with the role.
-    pub places: BTreeSet<Place>,
-}
+use crate::grants::{Granted, is_same, permissions};
 
 impl Granted {
     /// By role; only those that were not taken back.

@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use aws_smithy_types::date_time::{DateTime, Format};
-use backstop_sinks::codec::archive::ArchivedLine;
 use serde::Deserialize;
 
 use crate::glob::Glob;
+use crate::key::{function_of, partition};
+use crate::line::ArchivedLine;
 
 const HOUR_MS: i64 = 3_600_000;
 /// How much later than its records an object may have been written: an environment can be frozen with a
@@ -121,19 +122,6 @@ impl FromStr for Moment {
     }
 }
 
-/// The function that the key names.
-pub(super) fn function_of(key: &str) -> Option<String> {
-    let name = partition(key, "function").map(percent_decoded)?;
-    (!name.is_empty()).then_some(name)
-}
-
-/// The value of `name=` in a key.
-fn partition<'a>(key: &'a str, name: &str) -> Option<&'a str> {
-    key.split('/')
-        .filter_map(|folder| folder.split_once('='))
-        .find_map(|(found, value)| (found == name).then_some(value))
-}
-
 /// The first moment of the hour in which an object was written.
 fn partition_start(key: &str) -> Option<i64> {
     let (day, hour) = (partition(key, "dt")?, partition(key, "hour")?);
@@ -153,26 +141,6 @@ fn time_of(line: &str) -> Option<Moment> {
         .time
         .parse()
         .ok()
-}
-
-/// Undoes the percent-encoding of a partition's value; what is not encoded stays as it is.
-fn percent_decoded(value: &str) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let encoded = (*first == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(encoded.unwrap_or(*first));
-        rest = if encoded.is_some() {
-            &after[2..]
-        } else {
-            after
-        };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -303,12 +271,5 @@ mod tests {
             let found = (found.is_wanted, found.has_no_time, found.has_no_function);
             assert_eq!(found, expected, "{text} {key}");
         }
-    }
-
-    #[test]
-    fn percent_encoding_is_undone_and_stray_percents_stay() {
-        assert_eq!(percent_decoded("a%2Fb%20c"), "a/b c");
-        assert_eq!(percent_decoded("50%"), "50%");
-        assert_eq!(percent_decoded("%zz"), "%zz");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{AliasBack, Plan, Planned, Verdict};
-use crate::journal::{Progress, Step};
+use super::{Progress, Step};
+use crate::plan::{AliasBack, Plan, Planned, Verdict};
 
 impl Plan {
     /// Aliases go back to where they led, and versions are told of, which stay.

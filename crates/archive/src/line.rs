@@ -1,52 +1,13 @@
-//! Archive v1: where objects are, and how a line is read back.
+//! A line as it is read back.
 //!
-//! The extension writes `{prefix}/v1/account=…/region=…/function=…/dt=YYYY-MM-DD/hour=HH/{batch id}.ndjson.gz`;
-//! a Firehose stream delivers under `{prefix}/v1/stream=NAME/dt=…/hour=…/`. Both hold the same lines.
-//! An old archive stays readable for ever: what is written here may grow members, never lose one.
+//! Invariants: what goes on to a primary is, to the byte, what was written, less the reason it was
+//! archived; members of later versions are accepted. Must not: show any of a line's text in an error.
 
-use backstop_delivery::{Civil, Wall};
+use std::fmt;
+
 use serde::Deserialize;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
-
-use super::Resource;
-
-/// The folder of this version, below the prefix.
-pub const VERSION: &str = "v1";
-
-/// The key of a batch's object.
-pub fn object_key(prefix: &str, resource: &Resource, created: Wall, batch_id: &str) -> String {
-    let Civil {
-        year,
-        month,
-        day,
-        hour,
-    } = created.civil();
-    let slash = if prefix.is_empty() { "" } else { "/" };
-    let account = if resource.account_id.is_empty() {
-        "unknown"
-    } else {
-        &resource.account_id
-    };
-    let account = percent_encoded(account);
-    let region = percent_encoded(&resource.region);
-    let function = percent_encoded(&resource.function_name);
-    format!(
-        "{prefix}{slash}{VERSION}/account={account}/region={region}/function={function}\
-         /dt={year:04}-{month:02}-{day:02}/hour={hour:02}/{batch_id}.ndjson.gz"
-    )
-}
-
-/// All but RFC 3986's unreserved characters as `%XX`, so that a value never makes a folder of its own.
-fn percent_encoded(value: &str) -> String {
-    let encode = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    value.bytes().map(encode).collect()
-}
 
 /// A line of the archive, which goes on as it came.
 #[derive(Debug, Clone)]
@@ -92,9 +53,11 @@ pub struct ArchivedReason {
 
 impl<'a> ArchivedLine<'a> {
     /// Reads a line.
-    pub fn parse(line: &'a str) -> serde_json::Result<Self> {
-        let members: Members<'a> = serde_json::from_str(line)?;
-        let diverted = members.diverted.map(|it| serde_json::from_str(it.get()));
+    pub fn parse(line: &'a str) -> Result<Self, LineError> {
+        let members: Members<'a> =
+            serde_json::from_str(line).map_err(|error| LineError::of(&error))?;
+        let diverted = (members.diverted)
+            .map(|it| serde_json::from_str(it.get()).map_err(|error| LineError::of(&error)));
         Ok(Self {
             text: line,
             id: members.id,
@@ -141,6 +104,69 @@ impl<'a> ArchivedLine<'a> {
     }
 }
 
+/// Why a text is not a line of the archive. It quotes nothing of the text, which may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineError {
+    /// The text is not JSON.
+    NotJson,
+    /// The text ends inside a value.
+    EndsEarly,
+    /// A member that every line has is not there.
+    Missing(&'static str),
+    /// A member is there twice.
+    Duplicate(&'static str),
+    /// The line, or a member of it, is of another type.
+    WrongType,
+    /// The line does not have the form of a record in any other way.
+    Malformed,
+}
+
+/// The members whose names an error may tell.
+const MEMBERS: [&str; 7] = [
+    "id", "time", "type", "record", "resource", "diverted", "reason",
+];
+
+impl LineError {
+    fn of(error: &serde_json::Error) -> Self {
+        match error.classify() {
+            Category::Syntax | Category::Io => Self::NotJson,
+            Category::Eof => Self::EndsEarly,
+            Category::Data => {
+                let text = error.to_string();
+                let member = |problem: &str| {
+                    let rest = text.strip_prefix(problem)?;
+                    MEMBERS.into_iter().find(|name| {
+                        rest.strip_prefix(name)
+                            .is_some_and(|it| it.starts_with('`'))
+                    })
+                };
+                let missing = member("missing field `").map(Self::Missing);
+                let duplicate = || member("duplicate field `").map(Self::Duplicate);
+                let wrong = || text.starts_with("invalid type").then_some(Self::WrongType);
+                missing
+                    .or_else(duplicate)
+                    .or_else(wrong)
+                    .unwrap_or(Self::Malformed)
+            }
+        }
+    }
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson => formatter.write_str("it is not JSON"),
+            Self::EndsEarly => formatter.write_str("it ends too early"),
+            Self::Missing(member) => write!(formatter, "missing field `{member}`"),
+            Self::Duplicate(member) => write!(formatter, "duplicate field `{member}`"),
+            Self::WrongType => formatter.write_str("invalid type"),
+            Self::Malformed => formatter.write_str("it is not of the expected form"),
+        }
+    }
+}
+
+impl std::error::Error for LineError {}
+
 /// What is before the member of that value and what is after it; the value is a part of the text.
 fn around<'a>(text: &'a str, value: &RawValue) -> Option<(&'a str, &'a str)> {
     let start = (value.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
@@ -156,31 +182,25 @@ fn around<'a>(text: &'a str, value: &RawValue) -> Option<(&'a str, &'a str)> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
-    fn wall(seconds: u64) -> Wall {
-        Wall(Duration::from_secs(seconds))
-    }
-
     #[test]
-    fn keys_follow_the_contract_and_values_never_make_folders() {
-        let resource = Resource {
-            function_name: "my/odd fn".to_owned(),
-            region: "eu-west-1".to_owned(),
-            account_id: "123456789012".to_owned(),
-            ..Resource::default()
-        };
-        assert_eq!(
-            object_key("backstop", &resource, wall(1_666_361_103), "e-1-2"),
-            "backstop/v1/account=123456789012/region=eu-west-1/function=my%2Fodd%20fn/dt=2022-10-21/hour=14/e-1-2.ndjson.gz"
-        );
-        let key = object_key("", &Resource::default(), wall(0), "b");
-        assert_eq!(
-            key,
-            "v1/account=unknown/region=/function=/dt=1970-01-01/hour=00/b.ndjson.gz"
-        );
+    fn an_error_names_members_and_quotes_nothing() {
+        let whole =
+            r#"{"id":"1","time":"t","type":"x","record":"hunter2","diverted":{"reason":"r"}}"#;
+        for (from, to, expected) in [
+            ("\"time\":\"t\",", "", LineError::Missing("time")),
+            ("\"reason\":\"r\"", "", LineError::Missing("reason")),
+            ("\"id\"", "\"time\":1,\"id\"", LineError::Duplicate("time")),
+            ("{\"reason\":\"r\"}", "\"hunter2\"", LineError::WrongType),
+            ("\"hunter2\"", "hunter2", LineError::NotJson),
+            ("}}", "", LineError::EndsEarly),
+        ] {
+            let broken = whole.replace(from, to);
+            let error = ArchivedLine::parse(&broken).expect_err(&broken);
+            assert_eq!(error, expected, "{broken}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -1,0 +1,239 @@
+//! What an execution role must be allowed, for the fallbacks to work.
+//!
+//! The sinks make two calls. `PutRecordBatch` needs `firehose:PutRecordBatch` on the stream. `PutObject`
+//! needs `s3:PutObject` on the object, and `kms:GenerateDataKey` on the key where the request names one.
+//! Objects are written with a single call each, so neither `s3:AbortMultipartUpload` nor `kms:Decrypt`,
+//! which S3 needs for the parts of a multipart upload, is among them.
+//!
+//! Everything that grants, asks for or documents these permissions is tested against `permissions.json`,
+//! which a test of this module writes from [`needs`].
+//!
+//! Must not: ask AWS.
+
+use backstop_config::{Fallback, S3Archive};
+use serde_json::{Value, json};
+
+use crate::key::root;
+
+/// The services through which a key is used.
+const VIA_S3: &str = "s3.*";
+
+/// One action on one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// What needs it.
+    pub kind: NeedKind,
+    /// The resource's ARN, as a policy names it: with a `*` at its end for the objects of an archive.
+    pub resource: String,
+}
+
+/// What a permission is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeedKind {
+    /// Writing to a delivery stream.
+    Stream,
+    /// Writing objects of the archive.
+    Objects,
+    /// Encrypting those objects.
+    Key,
+}
+
+impl NeedKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Stream, Self::Objects, Self::Key];
+
+    /// The action.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Stream => "firehose:PutRecordBatch",
+            Self::Objects => "s3:PutObject",
+            Self::Key => "kms:GenerateDataKey",
+        }
+    }
+
+    /// The value of `kms:ViaService` to which a policy restricts the action.
+    pub fn via(self) -> Option<&'static str> {
+        match self {
+            Self::Key => Some(VIA_S3),
+            Self::Stream | Self::Objects => None,
+        }
+    }
+}
+
+impl Need {
+    /// The statement of a policy that allows it.
+    pub fn statement(&self) -> Value {
+        let mut statement = json!({
+            "Effect": "Allow",
+            "Action": self.kind.action(),
+            "Resource": self.resource,
+        });
+        if let Some(via) = self.kind.via() {
+            statement["Condition"] = json!({ "StringLike": { "kms:ViaService": via } });
+        }
+        statement
+    }
+}
+
+/// What a role of this account needs, for a function with these fallbacks.
+pub fn needs(fallbacks: &[Fallback], partition: &str, account: &str) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let mut need = |kind, resource| needs.push(Need { kind, resource });
+    for fallback in fallbacks {
+        match fallback {
+            Fallback::Firehose {
+                stream,
+                region,
+                account: named,
+            } => {
+                let account = named.as_deref().unwrap_or(account);
+                need(
+                    NeedKind::Stream,
+                    format!("arn:{partition}:firehose:{region}:{account}:deliverystream/{stream}"),
+                );
+            }
+            Fallback::S3(archive) => {
+                let root = root(&archive.prefix);
+                need(
+                    NeedKind::Objects,
+                    format!("arn:{partition}:s3:::{}/{root}*", archive.bucket),
+                );
+                if let Some(key) = key(archive, partition, account) {
+                    need(NeedKind::Key, key);
+                }
+            }
+        }
+    }
+    needs
+}
+
+/// The ARN of the archive's key. S3 looks for an id in the caller's account and the bucket's region.
+fn key(archive: &S3Archive, partition: &str, account: &str) -> Option<String> {
+    let key = archive.kms_key_id.as_deref()?;
+    let region = &archive.region;
+    match key {
+        alias if is_alias(alias) => None,
+        arn if arn.starts_with("arn:") => Some(arn.to_owned()),
+        id => Some(format!("arn:{partition}:kms:{region}:{account}:key/{id}")),
+    }
+}
+
+/// Whether this names an alias, which a policy cannot: the key behind it is what has to be granted.
+pub fn is_alias(key: &str) -> bool {
+    key.starts_with("alias/") || key.contains(":alias/")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use backstop_config::Settings;
+
+    use super::*;
+
+    const ACCOUNT: &str = "111122223333";
+    const REGION: &str = "eu-west-1";
+    const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    /// The cases of the file: settings that differ in what they need.
+    fn cases() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+        let set = |name: &'static str, value: &str| (name, value.to_owned());
+        let stream = || set("BACKSTOP_FIREHOSE_STREAM", "logs");
+        let bucket = || set("BACKSTOP_S3_BUCKET", "archive");
+        let key = |value: &str| set("BACKSTOP_S3_KMS_KEY_ID", value);
+        let arn = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{KEY}");
+        vec![
+            ("no fallback", vec![]),
+            ("a stream", vec![stream()]),
+            (
+                "a stream by its ARN",
+                vec![set(
+                    "BACKSTOP_FIREHOSE_STREAM",
+                    "arn:aws:firehose:us-east-2:111122223333:deliverystream/logs",
+                )],
+            ),
+            ("a bucket", vec![bucket()]),
+            (
+                "a bucket by its ARN, and a prefix",
+                vec![
+                    set("BACKSTOP_S3_BUCKET", "arn:aws:s3:::archive"),
+                    set("BACKSTOP_S3_PREFIX", "/team/logs/"),
+                ],
+            ),
+            ("a key by its ARN", vec![bucket(), key(&arn)]),
+            (
+                "a key by its id, in the bucket's region",
+                vec![bucket(), set("BACKSTOP_S3_REGION", "us-east-2"), key(KEY)],
+            ),
+            (
+                "a key by an alias, which no policy can name",
+                vec![bucket(), key("alias/logs")],
+            ),
+            ("a stream and a bucket", vec![stream(), bucket()]),
+            (
+                "a stream and a bucket, of which only one is used",
+                vec![stream(), bucket(), set("BACKSTOP_FALLBACK", "s3")],
+            ),
+        ]
+    }
+
+    #[test]
+    fn the_permissions_are_those_of_the_file() {
+        let cases: Vec<Value> = (cases().into_iter())
+            .map(|(case, set)| {
+                let mut variables: BTreeMap<String, String> = (set.into_iter())
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect();
+                let shown = variables.clone();
+                variables.insert("AWS_REGION".to_owned(), REGION.to_owned());
+                let (settings, _) = Settings::resolve(&variables);
+                let needs = needs(&settings.fallbacks, "aws", ACCOUNT);
+                let statements: Vec<Value> = needs.iter().map(Need::statement).collect();
+                json!({ "case": case, "environment": shown, "statements": statements })
+            })
+            .collect();
+        let file = json!({
+            "about": "What an execution role needs, by the function's environment. Generated from crates/archive/src/needs.rs by `BACKSTOP_BLESS=1 cargo test -p backstop-archive`.",
+            "account": ACCOUNT,
+            "region": REGION,
+            "cases": cases,
+        });
+        let text = format!("{file:#}\n");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/permissions.json");
+        if std::env::var_os("BACKSTOP_BLESS").is_some_and(|value| value == "1") {
+            std::fs::write(path, &text).expect("the file can be written");
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(
+            found, text,
+            "permissions.json differs: run BACKSTOP_BLESS=1 cargo test -p backstop-archive"
+        );
+    }
+
+    #[test]
+    fn other_partitions_and_archives_without_a_prefix_are_named() {
+        let archive = S3Archive {
+            bucket: "archive".to_owned(),
+            prefix: String::new(),
+            region: "cn-north-1".to_owned(),
+            kms_key_id: Some("mrk-1".to_owned()),
+            expected_bucket_owner: None,
+        };
+        let resources = |archive| -> Vec<String> {
+            let needs = needs(&[Fallback::S3(archive)], "aws-cn", ACCOUNT);
+            needs.into_iter().map(|it| it.resource).collect()
+        };
+        assert_eq!(
+            resources(archive.clone()),
+            [
+                "arn:aws-cn:s3:::archive/v1/*",
+                "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1"
+            ]
+        );
+        let alias = S3Archive {
+            kms_key_id: Some("arn:aws-cn:kms:cn-north-1:111122223333:alias/logs".to_owned()),
+            ..archive
+        };
+        assert_eq!(resources(alias), ["arn:aws-cn:s3:::archive/v1/*"]);
+    }
+}

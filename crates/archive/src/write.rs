@@ -1,0 +1,84 @@
+//! A line as it is written: one record as one self-contained JSON object.
+//!
+//! `{"id":…,"time":…,"type":…,"record":…,"resource":{…}}`, with `"diverted":{…}` where the record was
+//! meant for the primary. Between [`begin_line`] and [`end_line`] come the members `time`, `type` and
+//! `record`, which are Lambda's own bytes.
+//!
+//! Must not: copy or look at what a record says.
+
+use std::io::Write as _;
+
+use backstop_delivery::{Diverted, RecordId};
+use serde_json::{Map, Value};
+
+/// Writes what precedes a record's own members.
+pub fn begin_line(out: &mut Vec<u8>, id: RecordId) {
+    // Writing to a vector cannot fail.
+    drop(write!(out, "{{\"id\":\"{id}\","));
+}
+
+/// Writes what follows a record's own members: its resource, which is a JSON object, and what
+/// [`diverted_member`] returned, or nothing.
+pub fn end_line(out: &mut Vec<u8>, resource: &[u8], diverted: &[u8]) {
+    out.extend_from_slice(b",\"resource\":");
+    out.extend_from_slice(resource);
+    out.extend_from_slice(diverted);
+    out.push(b'}');
+}
+
+/// Why a record is in the archive, as [`end_line`] takes it.
+pub fn diverted_member(diverted: Diverted) -> Vec<u8> {
+    let mut members = Map::new();
+    members.insert("reason".to_owned(), diverted.cause.reason.into());
+    members.insert("sink".to_owned(), diverted.sink.as_str().into());
+    if let Some(status) = diverted.cause.status {
+        members.insert("status".to_owned(), status.into());
+    }
+    format!(",\"diverted\":{}", Value::Object(members)).into_bytes()
+}
+
+#[cfg(all(test, feature = "read"))]
+mod tests {
+    use backstop_delivery::{Cause, EnvironmentId, SinkName};
+
+    use super::*;
+    use crate::ArchivedLine;
+
+    #[test]
+    fn a_written_line_is_read_back() {
+        let id = RecordId {
+            environment: EnvironmentId(0xab),
+            sequence: 7,
+        };
+        let cause = Cause {
+            reason: "server_error",
+            status: Some(503),
+            detail: None,
+        };
+        let diverted = Diverted {
+            sink: SinkName::Https,
+            cause,
+        };
+        let line = |diverted: &[u8]| {
+            let mut out = Vec::new();
+            begin_line(&mut out, id);
+            out.extend_from_slice(br#""time":"t","type":"function","record":"r""#);
+            end_line(&mut out, br#"{"faas.name":"demo"}"#, diverted);
+            String::from_utf8(out).expect("it is text")
+        };
+        let archived = line(&diverted_member(diverted));
+        assert_eq!(
+            archived,
+            r#"{"id":"00000000000000ab-7","time":"t","type":"function","record":"r","resource":{"faas.name":"demo"},"diverted":{"reason":"server_error","sink":"https","status":503}}"#
+        );
+        let read = ArchivedLine::parse(&archived).expect("it is a line");
+        assert_eq!(read.id(), id.to_string());
+        assert_eq!(read.function_name().as_deref(), Some("demo"));
+        assert_eq!(read.without_reason(), line(b""));
+        let reason = read.diverted.expect("it was diverted");
+        assert_eq!(
+            (&*reason.reason, &*reason.sink, reason.status),
+            ("server_error", "https", Some(503))
+        );
+    }
+}

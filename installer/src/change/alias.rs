@@ -1,0 +1,11 @@
+//! Where an alias points, before a change of it and after.
+
+use serde::{Deserialize, Serialize};
+
+/// Where an alias points.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AliasState {
+    /// The version.
+    pub version: String,
+}
