@@ -358,3 +358,29 @@ fn at_shutdown_what_is_refused_by_name_has_its_time_beside_what_waits() {
     ];
     run(&setup, &steps);
 }
+
+/// The function cut off what waited, and the process was killed before it had looked; what was left in the spool
+/// had been delivered, and was not struck off yet. As many were missing as were too many.
+#[test]
+fn what_was_cut_off_before_a_kill_is_not_hidden_by_what_was_delivered() {
+    let setup = Setup {
+        max_added: 0,
+        buffer_max_bytes: 60_000,
+        ..SETUP
+    };
+    let steps = [
+        invocation(Vec::new(), 0, End::Done),
+        Step::Invoke(Invocation {
+            gap: 10_001,
+            ..INVOCATION
+        }),
+        Step::Invoke(Invocation {
+            output: vec![output(0, 1), output(20, 1)],
+            tampers: Some((2, Deed::CutSpool)),
+            end: End::Killed(21, 0),
+            news: News::Never,
+            ..INVOCATION
+        }),
+    ];
+    run(&setup, &steps);
+}

@@ -324,7 +324,7 @@ impl Lambda {
         }
         if std::mem::take(&mut self.is_tampered) {
             self.account
-                .destroyed(&self.life.ledger.lock(), &self.directory());
+                .destroyed(&self.life.ledger.lock(), &self.directory(), &self.world);
         }
         self.account.kills += 1;
         self.start_anew();

@@ -32,6 +32,9 @@ pub(super) struct Books {
     lost: u64,
     /// Lost with the files that the function destroyed, with no run left to know.
     destroyed: u64,
+    /// A kill came before a run had looked at what the function had done to its files: what was written there of
+    /// deliveries may be gone as well.
+    is_blind: bool,
     ambiguous: u64,
     delivered: u64,
     /// Dead letters, archived or dropped.
@@ -64,8 +67,14 @@ impl Books {
 
     /// A run was killed after the function had done something to its files, and before it could look: of
     /// what they held the next run knows nothing.
-    pub(super) fn destroyed(&mut self, ledger: &Ledger, directory: &Path) {
-        let there = spool(directory).len() as u64;
+    pub(super) fn destroyed(&mut self, ledger: &Ledger, directory: &Path, world: &World) {
+        self.is_blind = true;
+        let contents = spool(directory);
+        let there = contents.len() as u64;
+        // Copies of what was delivered and not struck off yet stand for nothing that waited.
+        let taken = world.taken();
+        let delivered: BTreeSet<Number> = taken.iter().flatten().map(|it| it.number).collect();
+        let waiting = numbers(&contents).difference(&delivered).count() as u64;
         let counted = Counts::new(directory.to_owned(), true).recover();
         let noticed = if let Ok(Some(counts)) = counted {
             // The next run goes on with these.
@@ -75,7 +84,7 @@ impl Books {
             0
         };
         let pending = ledger.pending();
-        self.destroyed += pending.saturating_sub(there).saturating_sub(noticed);
+        self.destroyed += pending.saturating_sub(waiting).saturating_sub(noticed);
     }
 }
 
@@ -175,7 +184,7 @@ pub(super) fn every_record_is_accounted_for(books: &Books, world: &World, direct
 
     let twice: Vec<_> = places.iter().filter(|(_, (_, heard))| *heard > 1).collect();
     assert!(
-        twice.is_empty(),
+        twice.is_empty() || books.is_blind,
         "delivered twice, and heard both times: {twice:?}\n{lines}"
     );
     let doubled = places
@@ -218,6 +227,6 @@ pub(super) fn every_record_is_accounted_for(books: &Books, world: &World, direct
         let again = taken
             .iter()
             .filter(|taken| taken.heard && taken.struck && !once.insert(taken.number));
-        assert_eq!(again.count(), 0, "twice in {sink}");
+        assert!(again.count() == 0 || books.is_blind, "twice in {sink}");
     }
 }
