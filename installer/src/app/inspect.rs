@@ -51,7 +51,13 @@ pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Resu
     let history = History::of_all(&desk.store.runs().await?);
     output.progress(&format!("Checking {}", patient.arn()));
     let change = history.changes.get(patient.arn());
-    let checkup = Box::pin(doctor::examine(&patient, change, desk.store.shown())).await;
+    let checkup = Box::pin(doctor::examine(
+        &patient,
+        change,
+        desk.store.shown(),
+        args.send,
+    ))
+    .await;
     output.result(&checkup)?;
     Ok(if checkup.state == State::Problem {
         ExitCode::FAILURE

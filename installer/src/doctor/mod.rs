@@ -3,12 +3,13 @@
 //! [`examine`] asks what can be asked without changing anything; what the answers mean is decided
 //! without a call, by `function`, `settings`, `sinks` and `published`. Invariants: a permission that is
 //! missing costs the checks that need it, and no others; no value of a secret is shown. Must not:
-//! change anything.
+//! change anything, nor send anything unless it is asked to.
 
 mod ask;
 mod check;
 mod function;
 mod published;
+mod send;
 mod settings;
 mod sinks;
 mod view;
@@ -85,8 +86,14 @@ impl Patient {
     }
 }
 
-/// Makes every check. `change` is what the runs of a state did to it, and `state` says which one that is.
-pub async fn examine(patient: &Patient, change: Option<&Change>, state: &str) -> Checkup {
+/// Makes every check. `change` is what the runs of a state did to it, and `state` says which one that is; `sends`
+/// wants a test record sent to the primary.
+pub async fn examine(
+    patient: &Patient,
+    change: Option<&Change>,
+    state: &str,
+    sends: bool,
+) -> Checkup {
     let (site, function) = (&*patient.site, &patient.function);
     let layer = function.layers.iter().find(|arn| is_ours(arn));
     let settings = match &function.environment {
@@ -129,7 +136,10 @@ pub async fn examine(patient: &Patient, change: Option<&Change>, state: &str) ->
         sinks::bucket(archive, bucket),
         published::checks(function, published),
     ];
-    let checks: Vec<Check> = checks.into_iter().flatten().collect();
+    let mut checks: Vec<Check> = checks.into_iter().flatten().collect();
+    if let Some((settings, _)) = settings.as_ref().filter(|_| sends) {
+        checks.extend(send::send(function, settings).await);
+    }
     Checkup {
         place: function.place.clone(),
         name: function.name.clone(),

@@ -3,6 +3,7 @@
 mod asked;
 mod faults;
 mod needed;
+mod send;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,113 @@
+//! One test record to the function's primary, by the extension's own code, and what its answer means.
+//!
+//! It leaves from here, not from the function: what the function's network lets out is another check's. Must
+//! not: show what the primary said in its own words, which may hold a credential.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, UNIX_EPOCH};
+
+use backstop_config::{Format, Primary, ProcessEnvironment, Settings};
+use backstop_delivery::{Answer, Clock as _, Failure, Role, SystemClock, Verdict};
+use backstop_sinks::codec::{LineEncoder, Resource};
+use backstop_sinks::{HttpsSink, SharedHttp, tables};
+use serde_json::json;
+
+use super::Check;
+use crate::select::Function;
+
+const NAME: &str = "send";
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// Sends it; none where there is no primary to send it to.
+pub(super) async fn send(function: &Function, settings: &Settings) -> Option<Check> {
+    let primary = settings.primary.as_ref()?;
+    let warning = Arc::new(OnceLock::new());
+    let sink = HttpsSink::new(
+        http(&warning),
+        primary,
+        LineEncoder::new(Resource::default()),
+    );
+    let (id, line) = record(function);
+    let framed = sink.frame(&[&line]);
+    let posting = sink.post(&id, framed.body, framed.records);
+    let answer = tokio::time::timeout(LONGEST, posting).await;
+    let answer = answer.unwrap_or(Answer::None(Failure::TimedOut));
+    Some(match warning.get() {
+        Some(warning) => Check::unknown(NAME, warning, "mend the file, and ask again"),
+        None => explained(primary, &id, &answer),
+    })
+}
+
+/// As from any other command: by the proxies and certificate authorities of this machine.
+fn http(warning: &Arc<OnceLock<String>>) -> SharedHttp {
+    let (here, _) = Settings::resolve(&ProcessEnvironment);
+    let warning = Arc::clone(warning);
+    SharedHttp::new(
+        here.ca_files,
+        here.proxies,
+        Arc::new(SystemClock),
+        move |error| drop(warning.set(error.to_string())),
+    )
+}
+
+/// Its id, and its line.
+fn record(function: &Function) -> (String, String) {
+    let now = SystemClock.wall();
+    let since = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+    let id = format!("backstop-doctor-{since}");
+    let line = json!({
+        "id": id,
+        "time": now.rfc3339(),
+        "type": "function",
+        "record": "A test record of `backstop doctor --send`",
+        "resource": {
+            "cloud.account.id": function.place.account,
+            "cloud.provider": "aws",
+            "cloud.region": function.place.region,
+            "faas.name": function.name,
+        },
+    });
+    (id, line.to_string())
+}
+
+fn explained(primary: &Primary, id: &str, answer: &Answer) -> Check {
+    let format = primary.format.as_str();
+    let shown = primary.shown_url();
+    let cause = answer.cause();
+    let because = cause
+        .status
+        .and_then(|status| reason(primary.format, status));
+    let because = because.map_or_else(String::new, |it| format!(": {it}"));
+    let verdict = answer.verdict(Role::Primary);
+    if verdict == Verdict::Delivered {
+        return Check::ok(NAME, format!("{shown} took a test record, {id}"));
+    }
+    if *answer == Answer::None(Failure::Unproven) {
+        let found = format!("{shown} answers, and not as a receiver of {format} does");
+        let next = "check the address: it may be of a web page, a proxy or another API";
+        return Check::problem(NAME, found, next);
+    }
+    let found = format!("{shown} did not take a test record: {cause}{because}");
+    let next = match cause.reason {
+        "unauthorized" => "check the token: whether it is of this account, site and kind",
+        "not_found" => {
+            "check the path of BACKSTOP_PRIMARY_URL, and an index or dataset that it names"
+        }
+        "payment_required" => "check the plan and the quota of the primary's account",
+        "redirected" => "set BACKSTOP_PRIMARY_URL to where it leads: a redirect is not followed",
+        "not_accepted" | "rejected" => "check BACKSTOP_PRIMARY_FORMAT: another one may be meant",
+        "throttled" | "server_error" => "ask again later; until then records go to the fallbacks",
+        "dns" => "check the host of BACKSTOP_PRIMARY_URL",
+        _ => "check that the host can be reached from here, by its name, port and certificate",
+    };
+    Check::problem(NAME, found, next)
+}
+
+/// What the format's table says of a status.
+fn reason(format: Format, status: u16) -> Option<&'static str> {
+    let (_, rows) = tables().into_iter().find(|(name, _)| *name == format)?;
+    let row = rows
+        .iter()
+        .find(|row| (row.from..=row.to).contains(&status))?;
+    Some(row.because)
+}

@@ -1,0 +1,87 @@
+//! `doctor --send`: one record by the extension's code, and what the answer means in the format's own words.
+
+use super::*;
+
+/// What comes of it at a primary that answers so.
+async fn sent(format: &str, answer: (u16, &'static str)) -> (String, String, Option<i32>) {
+    let stage = Stage::set().await;
+    let server = LittleServer::start(move |_| (answer.0, String::new(), answer.1.to_owned()));
+    let mut spec = healthy(&stage);
+    (spec.environment).insert("BACKSTOP_PRIMARY_FORMAT".to_owned(), format.to_owned());
+    (spec.environment).insert("BACKSTOP_PRIMARY_URL".to_owned(), server.endpoint());
+    stage.plane.add_function(&here(), spec);
+    let said = doctor(&stage, &["orders", "--send", "--output", "json"]).await;
+    assert!(!said.stdout.contains("hunter2"), "{}", said.snapshot());
+    let report = said.json();
+    let (state, text) = check(&report, "send");
+    (state.to_owned(), text, said.code)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_explained_in_the_formats_words() {
+    const HTML: &str = "<html>hunter2 please sign in</html>";
+    for (format, answer, state, words) in [
+        ("ndjson", (200, ""), "ok", "took a test record"),
+        (
+            "otlp",
+            (200, "{}"),
+            "problem",
+            "not as a receiver of otlp does",
+        ),
+        (
+            "elastic",
+            (200, r#"{"errors":false}"#),
+            "ok",
+            "took a test record",
+        ),
+        (
+            "elastic",
+            (200, HTML),
+            "problem",
+            "not as a receiver of elastic does",
+        ),
+        (
+            "splunk",
+            (200, HTML),
+            "problem",
+            "not as a receiver of splunk does",
+        ),
+        (
+            "splunk",
+            (403, r#"{"text":"Invalid token","code":4}"#),
+            "problem",
+            "Invalid token",
+        ),
+        ("loki", (260, ""), "problem", "ingestion is blocked"),
+        (
+            "datadog",
+            (403, HTML),
+            "problem",
+            "the API key is wrong, or of another site",
+        ),
+        ("newrelic", (403, HTML), "problem", "or of another region"),
+        ("newrelic", (202, "{}"), "ok", "took a test record"),
+        (
+            "otlp",
+            (404, HTML),
+            "problem",
+            "check the path of BACKSTOP_PRIMARY_URL",
+        ),
+        ("json", (429, ""), "problem", "ask again later"),
+    ] {
+        let (got, text, code) = sent(format, answer).await;
+        assert_eq!(got, state, "{format} {answer:?} {text}");
+        assert!(text.contains(words), "{format} {answer:?} {text}");
+        assert_eq!(code == Some(0), state == "ok", "{format} {answer:?} {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_unless_it_is_asked_for() {
+    let stage = Stage::set().await;
+    stage.plane.add_function(&here(), healthy(&stage));
+    let said = doctor(&stage, &["orders", "--output", "json"]).await;
+    let report = said.json();
+    let checks = report["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|it| it["check"] != "send"), "{report}");
+}
