@@ -3,6 +3,7 @@
 
 mod aliases;
 mod attach;
+mod backends;
 mod doctor;
 mod grants;
 mod kills;
