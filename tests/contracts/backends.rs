@@ -12,7 +12,8 @@ use crate::repository;
 /// The cases that Terraform and CDK are put to as well.
 fn backends() -> Value {
     let path = repository().join("cdk/test/backends.json");
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    let text = fs::read_to_string(path).expect("the cases are there");
+    serde_json::from_str(&text).expect("they are JSON")
 }
 
 fn options(case: &Value) -> BTreeMap<String, String> {
@@ -111,7 +112,7 @@ fn a_backend_is_refused_with_what_to_do_and_without_a_value() {
 }
 
 fn page() -> String {
-    fs::read_to_string(repository().join("docs/backends.md")).unwrap()
+    fs::read_to_string(repository().join("docs/backends.md")).expect("the page is there")
 }
 
 /// The blocks of code in a language.

@@ -6,9 +6,7 @@
 //!
 //! Must not: say anything of a variable or a backend that its table does not say.
 
-use std::fmt::Write as _;
-
-use crate::backends::{BACKENDS, Backend, Rule};
+use crate::backends::{BACKENDS, Backend, BackendOption, Rule};
 use crate::format::Format;
 use crate::register::{LATER, REGISTER, STANDARD};
 use crate::variable::{Initial, Kind, Variable};
@@ -119,32 +117,30 @@ const OPTION_PATTERNS: &[(&str, &str)] = &[
 
 /// Formats and backends as `crates/config/backends.json` has them.
 pub fn backends_json() -> String {
-    let mut text = String::from("{\n\"formats\": {\n");
-    for (index, format) in Format::ALL.iter().enumerate() {
-        text.push_str(if index == 0 { "" } else { ",\n" });
-        let options: Vec<String> = (OPTION_PATTERNS.iter())
-            .filter(|(name, _)| format.options().contains(name))
-            .map(|(name, pattern)| format!("{name:?}: {pattern:?}"))
-            .collect();
-        let _ = write!(
-            text,
-            "  {:?}: {{\"token_header\": {:?}, \"options\": {{{}}}}}",
-            format.as_str(),
-            format.header_of_token(),
-            options.join(", "),
-        );
-    }
-    text.push_str("\n},\n\"backends\": {\n");
-    for (index, backend) in BACKENDS.iter().enumerate() {
-        text.push_str(if index == 0 { "" } else { ",\n" });
-        backend_json(&mut text, backend);
-    }
-    text.push_str("\n}\n}\n");
-    text
+    let formats: Vec<String> = Format::ALL.iter().copied().map(format_json).collect();
+    let backends: Vec<String> = BACKENDS.iter().map(backend_json).collect();
+    format!(
+        "{{\n\"formats\": {{\n{}\n}},\n\"backends\": {{\n{}\n}}\n}}\n",
+        formats.join(",\n"),
+        backends.join(",\n")
+    )
+}
+
+fn format_json(format: Format) -> String {
+    let options: Vec<String> = (OPTION_PATTERNS.iter())
+        .filter(|(name, _)| format.options().contains(name))
+        .map(|(name, pattern)| format!("{name:?}: {pattern:?}"))
+        .collect();
+    format!(
+        "  {:?}: {{\"token_header\": {:?}, \"options\": {{{}}}}}",
+        format.as_str(),
+        format.header_of_token(),
+        options.join(", "),
+    )
 }
 
 /// No text of a backend has what Rust and JSON quote in different ways.
-fn backend_json(text: &mut String, backend: &Backend) {
+fn backend_json(backend: &Backend) -> String {
     let null_or = |value: Option<&str>| value.map_or("null".to_owned(), |it| format!("{it:?}"));
     let object = |pairs: &[(&str, &str)]| {
         let pairs: Vec<String> = (pairs.iter())
@@ -152,84 +148,79 @@ fn backend_json(text: &mut String, backend: &Backend) {
             .collect();
         format!("{{{}}}", pairs.join(", "))
     };
-    let options: Vec<String> = (backend.options.iter())
-        .map(|option| {
-            let words = match option.rule {
-                Rule::Words(words) => words,
-                _ => &[],
-            };
-            format!(
-                "      {:?}: {{\"required\": {}, \"default\": {}, \"words\": {}, \"pattern\": {:?}, \
-                 \"advice\": {:?}, \"meaning\": {:?}}}",
-                option.name,
-                option.is_required,
-                null_or(option.default),
-                object(words),
-                option.rule.pattern(),
-                option.rule.advice(),
-                option.meaning,
-            )
-        })
-        .collect();
-    // Writing into a string cannot fail.
-    let _ = write!(
-        text,
-        "  {:?}: {{\n    \"title\": {:?},\n    \"format\": {:?},\n    \"url\": {:?},\n    \"headers\": {},\n    \
-         \"token_header\": {},\n    \"token_prefix\": {:?},\n    \"needs_token\": {},\n    \
-         \"options\": {{\n{}\n    }}\n  }}",
+    let option = |option: &BackendOption| {
+        let words = match option.rule {
+            Rule::Words(words) => words,
+            _ => &[],
+        };
+        let members = [
+            format!("\"required\": {}", option.is_required),
+            format!("\"default\": {}", null_or(option.default)),
+            format!("\"words\": {}", object(words)),
+            format!("\"pattern\": {:?}", option.rule.pattern()),
+            format!("\"advice\": {:?}", option.rule.advice()),
+            format!("\"meaning\": {:?}", option.meaning),
+        ];
+        format!("      {:?}: {{{}}}", option.name, members.join(", "))
+    };
+    let options: Vec<String> = backend.options.iter().map(option).collect();
+    let members = [
+        format!("\"title\": {:?}", backend.title),
+        format!("\"format\": {:?}", backend.format.as_str()),
+        format!("\"url\": {:?}", backend.url),
+        format!("\"headers\": {}", object(backend.headers)),
+        format!("\"token_header\": {}", null_or(backend.token_header)),
+        format!("\"token_prefix\": {:?}", backend.token_prefix),
+        format!("\"needs_token\": {}", backend.needs_token),
+        format!("\"options\": {{\n{}\n    }}", options.join(",\n")),
+    ];
+    format!(
+        "  {:?}: {{\n    {}\n  }}",
         backend.name,
-        backend.title,
-        backend.format.as_str(),
-        backend.url,
-        object(backend.headers),
-        null_or(backend.token_header),
-        backend.token_prefix,
-        backend.needs_token,
-        options.join(",\n"),
-    );
+        members.join(",\n    ")
+    )
 }
 
 /// The backends as a table, for `docs/backends.md`.
 pub fn backends_markdown() -> String {
-    let mut table =
-        "| backend | format | address | options | token |\n|---|---|---|---|---|\n".to_owned();
-    for backend in BACKENDS {
-        let options: Vec<String> = (backend.options.iter())
-            .map(|option| {
-                let default = match option.default {
-                    Some(text) => format!(" (default `{text}`)"),
-                    None if option.is_required => String::new(),
-                    None => " (optional)".to_owned(),
-                };
-                let words = match option.rule {
-                    Rule::Words(words) => {
-                        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                        format!(": {}", code(&words))
-                    }
-                    _ => String::new(),
-                };
-                format!("`{}`{default}: {}{words}", option.name, option.meaning)
-            })
-            .collect();
-        let need = if backend.needs_token {
-            "needed"
-        } else {
-            "if the server asks for one"
+    let head = "| backend | format | address | options | token |\n|---|---|---|---|---|\n";
+    let rows = BACKENDS.iter().map(backend_row);
+    std::iter::once(head.to_owned()).chain(rows).collect()
+}
+
+fn backend_row(backend: &Backend) -> String {
+    let option = |option: &BackendOption| {
+        let default = match option.default {
+            Some(text) => format!(" (default `{text}`)"),
+            None if option.is_required => String::new(),
+            None => " (optional)".to_owned(),
         };
-        let place = match (backend.token_header, backend.token_prefix) {
-            (Some(header), _) => format!(", sent as `{header}`"),
-            (None, "") => String::new(),
-            (None, _) => ", sent as the password of basic authentication".to_owned(),
+        let words = match option.rule {
+            Rule::Words(words) => {
+                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                format!(": {}", code(&words))
+            }
+            _ => String::new(),
         };
-        let _ = writeln!(
-            table,
-            "| `{}` ({}) | `{}` | `{}` | {} | {need}{place} |",
-            backend.name,
-            backend.title,
-            backend.format.as_str(),
-            backend.url,
-            options.join("; "),
-        );
-    }
-    table
+        format!("`{}`{default}: {}{words}", option.name, option.meaning)
+    };
+    let options: Vec<String> = backend.options.iter().map(option).collect();
+    let need = if backend.needs_token {
+        "needed"
+    } else {
+        "if the server asks for one"
+    };
+    let place = match (backend.token_header, backend.token_prefix) {
+        (Some(header), _) => format!(", sent as `{header}`"),
+        (None, "") => String::new(),
+        (None, _) => ", sent as the password of basic authentication".to_owned(),
+    };
+    format!(
+        "| `{}` ({}) | `{}` | `{}` | {} | {need}{place} |\n",
+        backend.name,
+        backend.title,
+        backend.format.as_str(),
+        backend.url,
+        options.join("; "),
+    )
 }
