@@ -20,7 +20,7 @@ import { foundIn, isIntrinsic, isSet, plan, Plan } from './plan';
 import { problemsOf } from './problems';
 import { identityOf, withReferences } from './references';
 import { REGISTER } from './register';
-import { BackstopFallback, BackstopProps, BackstopSink, fallbackOf, variablesOf } from './settings';
+import { backendOf, BackstopFallback, BackstopProps, BackstopSink, fallbackOf, variablesOf } from './settings';
 
 /** What is wrong with settings for every function that they are for; the caller reports it once. */
 export type Mistakes = Set<string>;
@@ -373,9 +373,12 @@ class Attachment extends Construct {
     const isPlain = (value: unknown) => typeof value === 'string' && value !== '' && !value.includes('{{resolve:');
     // Of several headers one may be a reference.
     const headers = this.resolved(variablesOf(this.props).BACKSTOP_PRIMARY_HEADERS);
-    const hasPlainHeader = JSON.stringify(headers) === JSON.stringify(variables.BACKSTOP_PRIMARY_HEADERS)
-      && Object.values(primary?.headers ?? {}).some((secret) => secret._isPlain());
-    if (hasPlainHeader || REGISTER.some(({ name, secret }) => secret && isPlain(variables[name]))) {
+    const isOurs = JSON.stringify(headers) === JSON.stringify(variables.BACKSTOP_PRIMARY_HEADERS);
+    const hasPlainHeader = isOurs && Object.values(primary?.headers ?? {}).some((secret) => secret._isPlain());
+    // Headers of a backend are no secrets: a dataset's name.
+    const isOfBackend = isOurs && Object.keys(primary?.headers ?? {}).length === 0 && backendOf(this.props)?.tokenHeader === undefined;
+    const isHarmless = (name: string) => name === 'BACKSTOP_PRIMARY_HEADERS' && isOfBackend;
+    if (hasPlainHeader || REGISTER.some(({ name, secret }) => secret && isPlain(variables[name]) && !isHarmless(name))) {
       warn('plainSecret', "The primary's token or a header stands in the template: everyone who can read the template has it.");
     }
     if (isImage(this.fn)) {

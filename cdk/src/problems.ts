@@ -4,13 +4,15 @@
  * Pure, and all of it together. What is a token is not judged: it is known at deployment only. Must not: quote a secret.
  */
 import { Token } from 'aws-cdk-lib';
+import { formatOptionProblems, headerOfToken, resolveBackend } from './backends';
 import { isAlias, isName } from './grants';
 import { REGISTER } from './register';
-import { BackstopProps, BackstopSink, fallbackOf, variablesOf } from './settings';
+import { backendOf, BackstopFormat, BackstopPrimary, BackstopProps, BackstopSink, fallbackOf, variablesOf } from './settings';
 
 /** Everything that is wrong with what is wanted, in sentences that say what to do. */
 export function problemsOf(props: BackstopProps): string[] {
-  return [...sinkProblems(props), ...primaryProblems(props), ...registerProblems(variablesOf(props)), ...tagProblems(props)];
+  const fromRegister = registerProblems(variablesOf(props));
+  return [...sinkProblems(props), ...addressProblems(props), ...primaryProblems(props), ...fromRegister, ...tagProblems(props)];
 }
 
 /** Whether something is said that is not of its form; what is known later is not judged. */
@@ -23,7 +25,7 @@ function sinkProblems(props: BackstopProps): string[] {
   const fallback = fallbackOf(props);
   const order = fallback.order ?? [];
   if (!props.primary && !fallback.firehoseStream && !fallback.s3Bucket) {
-    problems.push('There is neither primary nor fallback, so that nothing could be delivered: give primary.url, fallback.archive, fallback.stream or fallback.bucket.');
+    problems.push('There is neither primary nor fallback, so that nothing could be delivered: give primary.url, primary.backend, fallback.archive, fallback.stream or fallback.bucket.');
   }
   const { archive, order: _order, ...others } = given;
   if (archive && Object.values(others).some((value) => value !== undefined)) {
@@ -81,23 +83,64 @@ const hasAnotherHeader = (value: string) => {
   return new RegExp(`[ ;|&] *${name}-${name} *=[^=]|; *[A-Z]${name} *=[^=]`).test(value);
 };
 
-function primaryProblems({ primary }: BackstopProps): string[] {
-  if (!primary) return [];
+/** Whether a text is the name of a site, which its format makes an address of. */
+const isSite = (format: BackstopFormat | undefined, url: string) =>
+  (format === BackstopFormat.DATADOG && /^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$/.test(url))
+  || (format === BackstopFormat.NEWRELIC && /^(us|eu|gov)$/i.test(url));
+
+function urlProblems({ url, format, allowPlaintext }: BackstopPrimary): string[] {
   const problems: string[] = [];
-  const { url } = primary;
-  if (!Token.isUnresolved(url)) {
+  if (url !== undefined && !Token.isUnresolved(url) && !isSite(format, url)) {
     if (!/^https?:\/\//i.test(url)) {
-      problems.push('primary.url does not begin with https://.');
+      problems.push('primary.url does not begin with https://. Only the format datadog takes a site such as datadoghq.eu in its place, and newrelic a region (us, eu or gov).');
     } else if (!URL.canParse(url) || !/^https?:\/\/([\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])(:[1-9]\d{0,4})?([/?][!$%&'()*+,./:;=?@[\]_~A-Za-z0-9-]*)?$/i.test(url)) {
       problems.push('primary.url is not an address of the form https://host/path: it may have a port and a query, no user name, password, fragment or space. For credentials use primary.token or primary.headers.');
-    } else if (/^http:/i.test(url) && !/^http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])([:/?]|$)/i.test(url) && !primary.allowPlaintext) {
+    } else if (/^http:/i.test(url) && !/^http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])([:/?]|$)/i.test(url) && !allowPlaintext) {
       problems.push('primary.url is plain http, and its host is not loopback: use https, or set primary.allowPlaintext to true.');
     }
   }
+  return problems;
+}
+
+/** What is wrong with where records go, and with the options of the format. */
+function addressProblems(props: BackstopProps): string[] {
+  const { primary } = props;
+  if (!primary) return [];
+  const sentence = (text: string) => `primary: ${text}${text.endsWith('?') ? '' : '.'}`;
+  const problems = urlProblems(primary);
+  if ((primary.url === undefined) === (primary.backend === undefined)) {
+    problems.push('primary has neither url nor backend, or both: give one of them, or leave primary out.');
+  }
+  if (primary.backend !== undefined && primary.format !== undefined) {
+    problems.push('primary.format is set, and the backend sets it too: remove one of the two.');
+  }
+  if (primary.backend === undefined && Object.keys(primary.backendOptions ?? {}).length > 0) {
+    problems.push('primary has backendOptions, and no backend: name it in primary.backend.');
+  }
+  if (primary.backend !== undefined) {
+    problems.push(...resolveBackend(primary.backend, primary.backendOptions ?? {}).problems.map(sentence));
+  }
+  const backend = backendOf(props);
+  if (backend?.needsToken && !primary.token && Object.keys(primary.headers ?? {}).length === 0) {
+    problems.push('primary: the backend needs a token: give it in primary.token.');
+  }
+  if (backend?.tokenHeader && primary.token?._isPlain() && primary.token._value().includes(',')) {
+    problems.push('primary.token goes into a header of the backend, and holds a comma: give the bare token.');
+  }
+  const format = backend?.format ?? primary.format ?? BackstopFormat.NDJSON;
+  return [...problems, ...formatOptionProblems(format, primary.options ?? {}).map(sentence)];
+}
+
+function primaryProblems(props: BackstopProps): string[] {
+  const { primary } = props;
+  if (!primary) return [];
+  const problems: string[] = [];
+  const backend = backendOf(props);
+  const tokenHeader = backend?.tokenHeader ?? headerOfToken(backend?.format ?? primary.format ?? BackstopFormat.NDJSON);
   const headers = Object.entries(primary.headers ?? {});
   const names = headers.map(([name]) => name.toLowerCase());
-  if (primary.token && names.includes('authorization')) {
-    problems.push('primary.token and the header Authorization in primary.headers say the same twice: keep one of the two.');
+  if (primary.token && names.includes(tokenHeader)) {
+    problems.push(`primary.token and the header ${tokenHeader} in primary.headers say the same twice: keep one of the two.`);
   }
   if (names.some((name) => OWN_HEADERS.includes(name))) {
     problems.push('primary.headers sets a header that the extension or the connection sets: remove Content-Type, Content-Encoding, Host, Idempotency-Key and the like.');
@@ -119,7 +162,7 @@ function primaryProblems({ primary }: BackstopProps): string[] {
     problems.push('primary.headers sets a header twice, in two spellings: set it once.');
   }
   if (primary.token?._isPlain() && !/^[!-~]+$/.test(primary.token._value())) {
-    problems.push('primary.token is empty, or holds a space, a line break or a character that is not ASCII: give the bare token, "Bearer" is added to it.');
+    problems.push('primary.token is empty, or holds a space, a line break or a character that is not ASCII: give the bare token, without a word such as "Bearer".');
   }
   if ([primary.token, ...Object.values(primary.headers ?? {})].some((secret) => secret?._isSecureString())) {
     problems.push('primary holds a SecureString parameter, and CloudFormation puts none into the environment of a function: use BackstopSecret.fromSecretsManager.');

@@ -13,7 +13,8 @@ export interface Variable {
 /** Every variable of this version. */
 export const REGISTER: readonly Variable[] = [
   { name: 'BACKSTOP_PRIMARY_URL', secret: false, kind: 'address' },
-  { name: 'BACKSTOP_PRIMARY_FORMAT', secret: false, kind: 'oneOf', values: ['ndjson', 'json'] },
+  { name: 'BACKSTOP_PRIMARY_FORMAT', secret: false, kind: 'oneOf', values: ['ndjson', 'json', 'otlp', 'elastic', 'loki', 'splunk', 'datadog', 'newrelic'] },
+  { name: 'BACKSTOP_PRIMARY_OPTIONS', secret: false, kind: 'pairs' },
   { name: 'BACKSTOP_PRIMARY_HEADERS', secret: true, kind: 'pairs' },
   { name: 'BACKSTOP_PRIMARY_TOKEN', secret: true, kind: 'text' },
   { name: 'BACKSTOP_PRIMARY_COMPRESSION', secret: false, kind: 'oneOf', values: ['gzip', 'none'] },

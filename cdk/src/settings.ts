@@ -8,6 +8,7 @@ import type { IDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { Alias, IKey } from 'aws-cdk-lib/aws-kms';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { IBackstopArchive } from './archive-base';
+import { ResolvedBackend, resolveBackend } from './backends';
 import { IBackstopLayer } from './layer';
 import { BackstopSecret } from './secret';
 
@@ -17,6 +18,18 @@ export enum BackstopFormat {
   NDJSON = 'ndjson',
   /** One JSON array. */
   JSON = 'json',
+  /** OpenTelemetry's protocol over HTTP. */
+  OTLP = 'otlp',
+  /** The bulk API of Elasticsearch and OpenSearch. */
+  ELASTIC = 'elastic',
+  /** The push API of Grafana Loki. */
+  LOKI = 'loki',
+  /** Splunk's HTTP Event Collector. */
+  SPLUNK = 'splunk',
+  /** Datadog's intake of logs. */
+  DATADOG = 'datadog',
+  /** New Relic's Log API. */
+  NEWRELIC = 'newrelic',
 }
 
 /** How the body of a request to the primary is compressed. */
@@ -71,15 +84,36 @@ export enum BackstopLogLevel {
 
 /** Where records go first. */
 export interface BackstopPrimary {
-  /** The full address that a batch is posted to, `https://host/path` (`BACKSTOP_PRIMARY_URL`). */
-  readonly url: string;
+  /**
+   * A backend by its name, such as `honeycomb`, in place of `url` and `format`; it sets address, format and headers.
+   * docs/backends.md lists them.
+   * @default - `url` says where records go
+   */
+  readonly backend?: string;
+  /**
+   * What the backend asks for, such as `{ region: 'eu' }`.
+   * @default - the backend's own defaults
+   */
+  readonly backendOptions?: { [name: string]: string };
+  /**
+   * The address that a batch is posted to (`BACKSTOP_PRIMARY_URL`). For `NDJSON` and `JSON` the full one,
+   * `https://host/path`; for the other formats a base to which the format's path is appended; for `DATADOG` a site and
+   * for `NEWRELIC` a region will do.
+   * @default - `backend` says where records go
+   */
+  readonly url?: string;
   /**
    * The form of a batch (`BACKSTOP_PRIMARY_FORMAT`).
    * @default - the extension's own, `ndjson`
    */
   readonly format?: BackstopFormat;
   /**
-   * Sent as `Authorization: Bearer …`; the bare token (`BACKSTOP_PRIMARY_TOKEN`).
+   * What the format lets you choose, such as `{ index: 'logs-lambda-prod' }` (`BACKSTOP_PRIMARY_OPTIONS`).
+   * @default - the format's own defaults
+   */
+  readonly options?: { [name: string]: string };
+  /**
+   * The bare token, sent in the header that the format or the backend uses (`BACKSTOP_PRIMARY_TOKEN`).
    * @default - none
    */
   readonly token?: BackstopSecret;
@@ -260,6 +294,26 @@ export function fallbackOf(props: BackstopProps): BackstopFallback {
   };
 }
 
+/** What the backend stands for, where there is one and nothing is wrong with it. */
+export function backendOf({ primary }: BackstopProps): ResolvedBackend | undefined {
+  return primary?.backend === undefined ? undefined : resolveBackend(primary.backend, primary.backendOptions ?? {}).backend;
+}
+
+/** The token and the headers of the primary, where they belong. */
+function secretsOf(props: BackstopProps): { token?: string; headers: [string, string][] } {
+  const { primary } = props;
+  const backend = backendOf(props);
+  const token = primary?.token?._value();
+  const headers = Object.entries(primary?.headers ?? {}).map(([name, secret]): [string, string] => [name, secret._value()]);
+  if (!backend) return { token, headers };
+  const { tokenHeader, tokenPrefix } = backend;
+  const inHeader: [string, string][] = tokenHeader !== undefined && token !== undefined ? [[tokenHeader, token]] : [];
+  return {
+    token: token === undefined || tokenHeader !== undefined ? undefined : `${tokenPrefix}${token}`,
+    headers: [...backend.headers, ...inHeader, ...headers],
+  };
+}
+
 const pairs = (entries: [string, string][]): string | undefined =>
   entries.length === 0 ? undefined : entries.map(([key, value]) => `${key}=${value}`).join(',');
 
@@ -269,12 +323,15 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
   const fallback = fallbackOf(props);
   const bytes = (size?: Size) => (size?.isUnresolved() ? 'known later' : size?.toBytes({ rounding: SizeRoundingBehavior.NONE }));
   const milliseconds = (time?: Duration) => (time?.isUnresolved() ? 'known later' : time?.toMilliseconds({ integral: false }));
-  const headers = Object.entries(primary?.headers ?? {}).map(([name, secret]): [string, string] => [name, secret._value()]);
+  const backend = backendOf(props);
+  const { token, headers } = secretsOf(props);
+  const options = Object.entries(primary?.options ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
   const all: Record<string, string | number | boolean | undefined> = {
-    BACKSTOP_PRIMARY_URL: primary?.url,
-    BACKSTOP_PRIMARY_FORMAT: primary?.format,
+    BACKSTOP_PRIMARY_URL: backend?.url ?? primary?.url,
+    BACKSTOP_PRIMARY_FORMAT: backend?.format ?? primary?.format,
+    BACKSTOP_PRIMARY_OPTIONS: pairs(options),
     BACKSTOP_PRIMARY_HEADERS: pairs(headers),
-    BACKSTOP_PRIMARY_TOKEN: primary?.token?._value(),
+    BACKSTOP_PRIMARY_TOKEN: token,
     BACKSTOP_PRIMARY_COMPRESSION: primary?.compression,
     BACKSTOP_PRIMARY_TIMEOUT_MS: milliseconds(primary?.timeout),
     BACKSTOP_ALLOW_PLAINTEXT: primary?.allowPlaintext,

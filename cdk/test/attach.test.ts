@@ -41,7 +41,8 @@ test('every variable of the register can be set, and no other is', () => {
     layer,
     primary: {
       url: 'http://collector.internal/v1',
-      format: BackstopFormat.JSON,
+      format: BackstopFormat.ELASTIC,
+      options: { index: 'logs-x', ids: 'false' },
       token: BackstopSecret.fromSecretsManager(secret, 'token'),
       headers: { 'X-Team': BackstopSecret.unsafePlainText('payments') },
       compression: BackstopCompression.NONE,
@@ -73,6 +74,7 @@ test('every variable of the register can be set, and no other is', () => {
   expect(JSON.stringify(Variables.BACKSTOP_PRIMARY_TOKEN)).toContain('{{resolve:secretsmanager:');
   expect(Variables).toMatchObject({
     BACKSTOP_PRIMARY_HEADERS: 'X-Team=payments',
+    BACKSTOP_PRIMARY_OPTIONS: 'ids=false,index=logs-x',
     BACKSTOP_PRIMARY_TIMEOUT_MS: '2000',
     BACKSTOP_ALLOW_PLAINTEXT: 'true',
     BACKSTOP_FALLBACK: 's3,firehose',

@@ -28,6 +28,18 @@ pub enum Source {
     Stdin,
     /// A secret of Secrets Manager.
     SecretsManager(String),
+    /// Texts and secrets, one after the other: a token in a header that the backend wants it in.
+    Joined(Vec<Piece>),
+}
+
+/// A part of a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Piece {
+    /// As it is; not secret.
+    Text(String),
+    /// What is read from there.
+    Secret(Source),
 }
 
 impl fmt::Display for Source {
@@ -36,6 +48,14 @@ impl fmt::Display for Source {
             Self::File(path) | Self::HeaderFile(path) => path.display().fmt(formatter),
             Self::Stdin => formatter.write_str("stdin"),
             Self::SecretsManager(arn) => formatter.write_str(arn),
+            Self::Joined(pieces) => {
+                let sources = pieces.iter().filter_map(Piece::source);
+                let shown: Vec<String> = sources.map(ToString::to_string).collect();
+                match shown.as_slice() {
+                    [] => formatter.write_str("the options of the backend"),
+                    _ => formatter.write_str(&shown.join(" and ")),
+                }
+            }
         }
     }
 }
@@ -50,6 +70,15 @@ impl Source {
         }
     }
 
+    /// Whether it is read from stdin, which can be read once.
+    pub fn is_stdin(&self) -> bool {
+        match self {
+            Self::Stdin => true,
+            Self::Joined(pieces) => (pieces.iter().filter_map(Piece::source)).any(Self::is_stdin),
+            Self::File(_) | Self::HeaderFile(_) | Self::SecretsManager(_) => false,
+        }
+    }
+
     /// The secret, as the variable is to hold it.
     pub async fn read(&self, config: &SdkConfig) -> anyhow::Result<String> {
         let text = match self {
@@ -57,6 +86,7 @@ impl Source {
             Self::HeaderFile(path) => pairs(path, &headers(path, &read(path)?)?)?,
             Self::Stdin => stdin()?,
             Self::SecretsManager(arn) => secret(config, arn).await?,
+            Self::Joined(pieces) => Box::pin(joined(pieces, config)).await?,
         };
         let text = text.trim();
         if text.is_empty() {
@@ -64,6 +94,33 @@ impl Source {
         }
         Ok(text.to_owned())
     }
+}
+
+impl Piece {
+    fn source(&self) -> Option<&Source> {
+        match self {
+            Self::Text(_) => None,
+            Self::Secret(source) => Some(source),
+        }
+    }
+}
+
+/// The pieces as one text. A comma in a token would begin another header.
+async fn joined(pieces: &[Piece], config: &SdkConfig) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(piece) => text.push_str(piece),
+            Piece::Secret(source) => {
+                let secret = source.read(config).await?;
+                if secret.contains(',') && !matches!(source, Source::HeaderFile(_)) {
+                    bail!("the token from {source} holds a comma: give the bare token");
+                }
+                text.push_str(&secret);
+            }
+        }
+    }
+    Ok(text)
 }
 
 /// From Secrets Manager, in the region that its ARN names.

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a value that has to be kept secret comes from a file, stdin or Secrets Manager.
 
+mod backend;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -13,7 +15,10 @@ use crate::change::PREFIX;
 use crate::secrets::Source;
 use crate::usage::UsageError;
 
+pub use backend::Choice as BackendChoice;
+
 const URL: &str = "BACKSTOP_PRIMARY_URL";
+const FORMAT: &str = "BACKSTOP_PRIMARY_FORMAT";
 const TOKEN: &str = "BACKSTOP_PRIMARY_TOKEN";
 const HEADERS: &str = "BACKSTOP_PRIMARY_HEADERS";
 
@@ -22,6 +27,8 @@ const HEADERS: &str = "BACKSTOP_PRIMARY_HEADERS";
 pub struct Said {
     /// `NAME=VALUE`.
     pub variables: BTreeMap<String, String>,
+    /// A backend by its name.
+    pub backend: BackendChoice,
     /// Where the primary's address is, when it holds a key.
     pub url_file: Option<PathBuf>,
     /// Where the primary's token is.
@@ -100,6 +107,9 @@ impl Settings {
                 wrong.push(format!("{name} is secret: give it with {option}"));
             }
         }
+        if let Err(problems) = said.backend.apply(&mut settings) {
+            wrong.extend(problems);
+        }
         if !wrong.is_empty() {
             return Err(UsageError(wrong.join("\n")).into());
         }
@@ -136,7 +146,7 @@ fn sources(said: &Said) -> Result<BTreeMap<String, Source>, UsageError> {
     if let Some(path) = &said.header_file {
         sources.insert(HEADERS.to_owned(), Source::HeaderFile(path.clone()));
     }
-    let from_stdin = sources.values().filter(|source| **source == Source::Stdin);
+    let from_stdin = sources.values().filter(|source| source.is_stdin());
     if from_stdin.count() > 1 {
         return Err(UsageError("only one secret can come from stdin".to_owned()));
     }

@@ -49,6 +49,26 @@ WRONG = {
     "token": ({"token": "hunter2"}, "and no primary"),
     "headers": ({"headers": {"X-A": "hunter2"}}, "and no primary"),
     "twice": ({"token": "hunter2", "headers": {"Authorization": "hunter2"}}, "say the same twice"),
+    "twice-datadog": (
+        {"primary": {"url": "datadoghq.eu", "format": "datadog"}, "token": "hunter2", "headers": {"DD-API-KEY": "hunter2"}},
+        "the header dd-api-key in primary_headers say the same twice",
+    ),
+    "twice-honeycomb": (
+        {"primary": {"backend": "honeycomb"}, "token": "hunter2", "headers": {"X-Honeycomb-Team": "hunter2"}},
+        "the header x-honeycomb-team in primary_headers say the same twice",
+    ),
+    "no-token": ({"primary": {"backend": "honeycomb"}}, "the backend needs a token: give it in primary_token"),
+    "token-comma": ({"primary": {"backend": "honeycomb"}, "token": "hunter2,host=x"}, "holds a comma"),
+    "no-backend": (
+        {"primary": {"url": "https://a.example", "backend_options": {"region": "eu"}}},
+        "there are backend_options, and no backend",
+    ),
+    "odd-option": ({"primary": {"url": "https://a.example", "format": "otlp", "options": {"index": "x"}}}, "has only the options encoding"),
+    "no-options": ({"primary": {"url": "https://a.example", "options": {"index": "x"}}}, "the format ndjson has no options"),
+    "odd-value": (
+        {"primary": {"url": "https://a.example", "format": "otlp", "options": {"encoding": "xml"}}},
+        "the option encoding of the format otlp is not valid",
+    ),
     "large": ({"variables": {"X1": "x" * 4096}}, "bytes as JSON, and Lambda takes 4096"),
     "tag-form": ({"tags": {"a,b": "x"}}, 'see "a,b"'),
     "tag-taken": ({"tags": {"faas.name": "x"}}, "remove faas.name"),
@@ -73,6 +93,21 @@ def test_a_check_that_fails_names_the_function(many, name):
     assert all(f"the function {name}" in error for error in errors), output
     assert any(message in error for error in errors), output
     assert "the function well" not in output and "hunter2" not in output
+
+
+def test_a_backend_is_refused_in_the_words_of_the_installer(many):
+    cases = json.loads((SOURCE / "modules/attachment/tests/backends/cases.json").read_text())["refused"]
+    functions = {
+        f"case-{number}": {"primary": {"backend": case["backend"], "backend_options": case["options"]}, "token": "hunter2"}
+        for number, case in enumerate(cases)
+    }
+    many.environment["TF_VAR_functions"] = json.dumps(functions)
+    output = " ".join(many.run("plan", "-no-color", "-input=false", expect=1).replace("│", " ").split())
+    assert "hunter2" not in output
+    for number, case in enumerate(cases):
+        told = re.findall(rf"For the function case-{number}, .*?(?=Error: |$)", output)
+        for words in case["words"]:
+            assert words in " ".join(told), f"{case}: {told}"
 
 
 def number_of_runs(folder: str) -> int:

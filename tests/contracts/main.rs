@@ -1,5 +1,6 @@
 //! The contracts of the repository: what others rely on, and no single crate can hold alone.
 //!
+//! - [`backends`]: the backends by their names, in the library, the module and the page about them.
 //! - [`cdk`]: the variables that the CDK library sets and the register's.
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
 //! - [`environment`]: the names of the environment variables and their reference page.
@@ -14,6 +15,7 @@
 //!
 //! Must not: start a process other than cargo, or need a network.
 
+mod backends;
 mod cdk;
 mod crate_graph;
 mod environment;

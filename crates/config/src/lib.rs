@@ -6,7 +6,8 @@
 //! - `format`: the formats of the primary, their addresses and options.
 //! - `parse`, `url`, `headers`, `tags`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
-//! - [`docs`]: `docs/configuration.md`, generated.
+//! - [`backends`]: the backends with a name: what installer, Terraform and CDK make an address of.
+//! - [`docs`]: `docs/configuration.md`, and the backends as JSON and as a table, generated.
 //!
 //! Invariants: resolving never panics and never stops at the first mistake; settings hold whatever
 //! is valid; no secret is printed by any `Debug`, `Display` or error of this crate.
@@ -15,6 +16,7 @@
 
 mod arn;
 mod aws;
+pub mod backends;
 pub mod docs;
 mod endpoint;
 mod error;
@@ -33,6 +35,7 @@ mod url;
 mod variable;
 
 pub use arn::{Arn, is_account};
+pub use backends::{BACKENDS, Backend};
 pub use endpoint::S3Endpoint;
 pub use error::ConfigError;
 pub use format::{Format, FormatOptions};

@@ -1,6 +1,6 @@
 //! The options of the commands that change functions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::plan::{Allowed, Reason};
 use crate::project::Project;
-use crate::settings::Said;
+use crate::settings::{BackendChoice, Said};
 
 /// The layer and the settings that functions are to have.
 #[derive(Debug, Clone, Args)]
@@ -28,6 +28,14 @@ pub struct WishArgs {
     /// A variable of the extension, such as `BACKSTOP_PRIMARY_URL=https://intake.example.com/`
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, display_order = 602)]
     pub set: Vec<(String, String)>,
+
+    /// The primary by the name of its backend, such as `honeycomb`; docs/backends.md lists them
+    #[arg(long, value_name = "NAME", display_order = 602)]
+    pub backend: Option<String>,
+
+    /// An option of the backend, such as `region=eu`
+    #[arg(long, value_name = "OPTION=VALUE", value_parser = backend_option, display_order = 602)]
+    pub backend_option: Vec<(String, String)>,
 
     /// A file with the primary's token; `-` for stdin
     #[arg(long, value_name = "FILE", display_order = 603)]
@@ -303,6 +311,7 @@ impl WishArgs {
             }
             variables.insert(name.clone(), value.clone());
         }
+        let backend = self.backend(project)?;
         let secrets = &project.secrets;
         // A token that is typed goes before one of the file, wherever it is.
         let (token_file, token_secret_arn) =
@@ -313,12 +322,41 @@ impl WishArgs {
             };
         Ok(Said {
             variables,
+            backend,
             url_file: self.url_file.clone().or_else(|| secrets.url_file.clone()),
             token_file: token_file.clone(),
             token_secret_arn: token_secret_arn.clone(),
             header_file: (self.header_file.clone()).or_else(|| secrets.header_file.clone()),
         })
     }
+}
+
+impl WishArgs {
+    /// A backend that is typed takes the place of the file's, with its options.
+    fn backend(&self, project: &Project) -> Result<BackendChoice, UsageError> {
+        let mut choice = match &self.backend {
+            Some(name) => BackendChoice {
+                name: Some(name.clone()),
+                ..BackendChoice::default()
+            },
+            None => project.backend(),
+        };
+        let mut seen = BTreeSet::new();
+        for (name, value) in &self.backend_option {
+            if !seen.insert(name) {
+                return Err(UsageError(format!(
+                    "--backend-option {name} is given twice"
+                )));
+            }
+            choice.options.insert(name.clone(), value.clone());
+        }
+        Ok(choice)
+    }
+}
+
+fn backend_option(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as OPTION=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

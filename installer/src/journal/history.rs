@@ -61,7 +61,7 @@ impl History {
         for (name, source) in &run.header.plan.sources {
             let known = self.sources.entry(name.clone()).or_default();
             // What came by stdin is gone.
-            if *source != Source::Stdin && !known.contains(source) {
+            if !source.is_stdin() && !known.contains(source) {
                 known.push(source.clone());
             }
         }

@@ -34,6 +34,9 @@ const fn key(
     }
 }
 
+/// In `[primary]`, beside the options.
+pub const BACKEND: &str = "backend";
+
 const LIST: &str = "list of strings";
 
 /// In the order of the file.
@@ -140,6 +143,18 @@ pub const KEYS: &[Key] = &[
         "manifest that `backstop layer publish` wrote",
     ),
     key("layer", "arns", LIST, "ARNs of layer versions"),
+    key(
+        "primary",
+        BACKEND,
+        "string",
+        "the primary by the name of its backend: see [backends.md](backends.md)",
+    ),
+    key(
+        "primary",
+        "*",
+        "string or number",
+        "options of the backend, by name",
+    ),
     key(
         "settings",
         "*",

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::files;
 use crate::parsing;
 use crate::select::{Pattern, Selection, TagFilter};
+use crate::settings::BackendChoice;
 
 /// Taken where no other file is named and it is there.
 pub const FILE_NAME: &str = "backstop.toml";
@@ -35,6 +36,8 @@ pub struct Project {
     pub select: SelectTable,
     /// `[layer]`
     pub layer: LayerTable,
+    /// `[primary]`: `backend`, a backend by its name, and its options.
+    pub primary: BTreeMap<String, Setting>,
     /// `[settings]`: variables of the extension, by their names.
     pub settings: BTreeMap<String, Setting>,
     /// `[secrets]`: where the values of secret variables are read from.
@@ -181,6 +184,19 @@ impl Project {
     }
 }
 
+impl Project {
+    /// `[primary]`: the backend, and its options.
+    pub fn backend(&self) -> BackendChoice {
+        let mut options: BTreeMap<String, String> = (self.primary.iter())
+            .map(|(name, value)| (name.clone(), value.to_string()))
+            .collect();
+        BackendChoice {
+            name: options.remove(keys::BACKEND),
+            options,
+        }
+    }
+}
+
 impl SelectTable {
     /// As a selection.
     pub fn selection(&self) -> Selection {
@@ -223,6 +239,9 @@ mod tests {
             tags = { team = "payments", stage = ["prod", "beta"], owned = "" }
             [layer]
             manifest = "layers.json"
+            [primary]
+            backend = "grafana-cloud"
+            instance = 123456
             [settings]
             BACKSTOP_PRIMARY_URL = "https://intake.example.com/"
             BACKSTOP_MAX_ADDED_MS = 300
@@ -247,6 +266,9 @@ mod tests {
             project.settings["BACKSTOP_ALLOW_PLAINTEXT"].to_string(),
             "false"
         );
+        let backend = project.backend();
+        assert_eq!(backend.name.as_deref(), Some("grafana-cloud"));
+        assert_eq!(backend.options["instance"], "123456");
         let selection = project.select.selection();
         let tags: Vec<(&str, usize)> = (selection.tags.iter())
             .map(|tag| (tag.key.as_str(), tag.values.len()))

@@ -4,6 +4,7 @@
 mod aliases;
 mod aliases_kept;
 mod attach;
+mod backends;
 mod denied;
 mod doctor;
 mod grants;

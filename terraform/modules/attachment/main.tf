@@ -3,8 +3,9 @@
 locals {
   # Every variable of the extension that is no secret; null where nothing is said of it.
   settings = {
-    BACKSTOP_PRIMARY_URL              = try(var.primary.url, null)
-    BACKSTOP_PRIMARY_FORMAT           = try(var.primary.format, null)
+    BACKSTOP_PRIMARY_URL              = local.backend == null ? try(var.primary.url, null) : local.backend_url
+    BACKSTOP_PRIMARY_FORMAT           = local.backend == null ? try(var.primary.format, null) : local.backend.format
+    BACKSTOP_PRIMARY_OPTIONS          = length(local.options) == 0 ? null : join(",", local.options)
     BACKSTOP_PRIMARY_COMPRESSION      = try(var.primary.compression, null)
     BACKSTOP_PRIMARY_TIMEOUT_MS       = try(tostring(var.primary.timeout_ms), null)
     BACKSTOP_ALLOW_PLAINTEXT          = try(tostring(var.primary.allow_plaintext), null)
@@ -27,16 +28,17 @@ locals {
   # In a map a null is what is not set, as for every argument.
   tags    = [for key, value in var.transforms.tags : "${key}=${value}" if value != null]
   headers = { for name, value in var.primary_headers : name => value if value != null }
+  options = [for key, value in local.format_options : "${key}=${value}"]
 
   # Only what is said is set: the rest keeps the extension's own default, and takes none of the 4 KB.
   said = { for name, value in local.settings : name => value if value != null }
 
   # Apart from the rest, so that only their own values are hidden in a plan and not the whole environment.
   has_token   = nonsensitive(var.primary_token != null)
-  has_headers = nonsensitive(length(local.headers) > 0)
+  has_headers = nonsensitive(length(local.all_headers) > 0)
   secrets = merge(
-    { for name in local.has_token ? ["BACKSTOP_PRIMARY_TOKEN"] : [] : name => var.primary_token },
-    { for name in local.has_headers ? ["BACKSTOP_PRIMARY_HEADERS"] : [] : name => join(",", [for key, value in local.headers : "${key}=${value}"]) },
+    { for name in local.has_token && local.token_header == null ? ["BACKSTOP_PRIMARY_TOKEN"] : [] : name => "${local.token_prefix}${var.primary_token}" },
+    { for name in local.has_headers ? ["BACKSTOP_PRIMARY_HEADERS"] : [] : name => join(",", [for key, value in local.all_headers : "${key}=${value}"]) },
   )
 
   # A variable of Backstop's that the function sets to null is not set: what is wanted here holds. Others are passed

@@ -70,7 +70,7 @@ output "environment_variables" {
   }
   precondition {
     condition     = !var.enabled || local.has_sink
-    error_message = "For ${local.function} there is neither primary nor fallback, so nothing could be delivered: give primary.url, fallback.firehose_stream or fallback.s3_bucket."
+    error_message = "For ${local.function} there is neither primary nor fallback, so nothing could be delivered: give primary.url, primary.backend, fallback.firehose_stream or fallback.s3_bucket."
   }
   precondition {
     condition     = !var.enabled || var.fallback.s3_bucket != null || !local.has_s3_settings
@@ -81,12 +81,20 @@ output "environment_variables" {
     error_message = "For ${local.function}, fallback.order names firehose but there is no firehose_stream: set it, or remove \"firehose\" from order."
   }
   precondition {
-    condition     = !var.enabled || !local.has_token || !contains([for name in nonsensitive(keys(local.headers)) : lower(name)], "authorization")
-    error_message = "For ${local.function}, primary_token and the header Authorization in primary_headers say the same twice: keep one of the two."
+    condition     = !var.enabled || !local.has_token || !contains([for name in nonsensitive(keys(local.headers)) : lower(name)], local.own_token_header)
+    error_message = "For ${local.function}, primary_token and the header ${local.own_token_header} in primary_headers say the same twice: keep one of the two."
+  }
+  precondition {
+    condition     = !var.enabled || length(local.backend_problems) == 0
+    error_message = "For ${local.function}, ${join("; ", local.backend_problems)}."
+  }
+  precondition {
+    condition     = !var.enabled || length(local.option_problems) == 0
+    error_message = "For ${local.function}, primary.options is not valid: ${join("; ", distinct(local.option_problems))}."
   }
   precondition {
     condition     = !var.enabled || var.primary != null || !(local.has_token || local.has_headers)
-    error_message = "For ${local.function} there is a primary_token or primary_headers, and no primary: give primary.url."
+    error_message = "For ${local.function} there is a primary_token or primary_headers, and no primary: give primary.url or primary.backend."
   }
   precondition {
     condition     = !var.enabled || local.environment_bytes <= 4096

@@ -157,16 +157,22 @@ variable "environment_variables" {
 
 variable "primary" {
   description = <<-EOT
-    Where records go first. Without it every record goes to the fallbacks.
-    - `url`: the full address that a batch is posted to, `https://host/path` (`BACKSTOP_PRIMARY_URL`)
-    - `format`: `ndjson` or `json` (`BACKSTOP_PRIMARY_FORMAT`)
+    Where records go first: a `backend` by its name, or a `url`. Without it every record goes to the fallbacks.
+    - `backend`: a backend by its name, such as `honeycomb`; it sets address, format and headers. docs/backends.md lists them
+    - `backend_options`: what the backend asks for, such as `{ region = "eu" }`
+    - `url`: the address that a batch is posted to (`BACKSTOP_PRIMARY_URL`). For `ndjson` and `json` the full one, `https://host/path`; for the other formats a base to which the format's path is appended; for `datadog` a site and for `newrelic` a region will do
+    - `format`: `ndjson`, `json`, `otlp`, `elastic`, `loki`, `splunk`, `datadog` or `newrelic` (`BACKSTOP_PRIMARY_FORMAT`)
+    - `options`: what the format lets you choose, such as `{ index = "logs-lambda-prod" }` (`BACKSTOP_PRIMARY_OPTIONS`)
     - `compression`: `gzip` or `none` (`BACKSTOP_PRIMARY_COMPRESSION`)
     - `timeout_ms`: the longest that one request may take, 100 to 60000 (`BACKSTOP_PRIMARY_TIMEOUT_MS`)
     - `allow_plaintext`: whether the address may be plain http on a host that is not loopback (`BACKSTOP_ALLOW_PLAINTEXT`)
   EOT
   type = object({
-    url             = string
+    backend         = optional(string)
+    backend_options = optional(map(string), {})
+    url             = optional(string)
     format          = optional(string)
+    options         = optional(map(string), {})
     compression     = optional(string)
     timeout_ms      = optional(number)
     allow_plaintext = optional(bool)
@@ -174,17 +180,25 @@ variable "primary" {
   default = null
 
   validation {
-    condition     = var.primary == null ? true : var.primary.url != null
-    error_message = "primary.url is null: give the address, or leave primary out."
+    condition     = var.primary == null ? true : (var.primary.url == null) != (var.primary.backend == null)
+    error_message = "primary has neither url nor backend, or both: give one of them, or leave primary out."
   }
   validation {
-    condition     = try(var.primary.url, null) == null ? true : can(regex("^(?i:https?)://", var.primary.url))
-    error_message = "primary.url does not begin with https://."
+    condition     = var.primary == null ? true : var.primary.backend == null || var.primary.format == null
+    error_message = "primary.format is set, and the backend sets it too: remove one of the two."
+  }
+  validation {
+    condition = try(var.primary.url, null) == null ? true : anytrue([
+      can(regex("^(?i:https?)://", var.primary.url)),
+      var.primary.format == "datadog" && can(regex("^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$", var.primary.url)),
+      var.primary.format == "newrelic" && can(regex("^(?i:us|eu|gov)$", var.primary.url)),
+    ])
+    error_message = "primary.url does not begin with https://. Only the format datadog takes a site such as datadoghq.eu in its place, and newrelic a region (us, eu or gov)."
   }
   validation {
     # The rules of the extension: a host, perhaps a port, no user name, no fragment, RFC 3986's characters.
     condition = try(var.primary.url, null) == null ? true : (
-      can(regex("^([A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*|\\[[0-9A-Fa-f:.]+\\])(:[1-9][0-9]{0,4})?([/?][!$%&'()*+,./:;=?@\\[\\]_~A-Za-z0-9-]*)?$", replace(var.primary.url, "/^(?i:https?):[/][/]/", "")))
+      !can(regex("://", var.primary.url)) || can(regex("^([A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*|\\[[0-9A-Fa-f:.]+\\])(:[1-9][0-9]{0,4})?([/?][!$%&'()*+,./:;=?@\\[\\]_~A-Za-z0-9-]*)?$", replace(var.primary.url, "/^(?i:https?):[/][/]/", "")))
     )
     error_message = "primary.url is not an address of the form https://host/path: it may have a port and a query, no user name, password, fragment, space, and none of \"<>\\^`{|}. For credentials use primary_token or primary_headers."
   }
@@ -197,8 +211,12 @@ variable "primary" {
     error_message = "primary.url is plain http, and its host is not loopback: use https, or set primary.allow_plaintext to true."
   }
   validation {
-    condition     = var.primary == null ? true : contains(["ndjson", "json"], var.primary.format == null ? "ndjson" : var.primary.format)
-    error_message = "primary.format is not one that this version knows: use ndjson or json."
+    condition     = var.primary == null ? true : contains(["ndjson", "json", "otlp", "elastic", "loki", "splunk", "datadog", "newrelic"], var.primary.format == null ? "ndjson" : var.primary.format)
+    error_message = "primary.format is not one that this version knows: use ndjson, json, otlp, elastic, loki, splunk, datadog or newrelic."
+  }
+  validation {
+    condition     = alltrue([for value in values(try(coalesce(var.primary.options, {}), {})) : value == null ? true : can(regex("^[^, \"'`]([^,]*[^, \"'`])?$", value))])
+    error_message = "primary.options holds a value that is empty, or has a comma, or a space or a quote at an end."
   }
   validation {
     condition     = var.primary == null ? true : contains(["gzip", "none"], var.primary.compression == null ? "gzip" : var.primary.compression)
@@ -213,14 +231,14 @@ variable "primary" {
 }
 
 variable "primary_token" {
-  description = "Sent to the primary as `Authorization: Bearer …` (`BACKSTOP_PRIMARY_TOKEN`). It stands in the function's environment and in Terraform's state."
+  description = "The bare token of the primary, sent in the header that its format or backend uses (`BACKSTOP_PRIMARY_TOKEN`). It stands in the function's environment and in Terraform's state."
   type        = string
   default     = null
   sensitive   = true
 
   validation {
     condition     = var.primary_token == null ? true : can(regex("^[!-~]+$", var.primary_token))
-    error_message = "primary_token is empty, or holds a space, a line break or a character that is not ASCII: give the bare token, \"Bearer\" is added to it."
+    error_message = "primary_token is empty, or holds a space, a line break or a character that is not ASCII: give the bare token, without a word such as \"Bearer\"."
   }
 }
 

@@ -222,10 +222,10 @@ run "plain_http_that_is_not_allowed" {
   expect_failures = [var.primary]
 }
 
-run "a_format_of_a_later_version" {
+run "a_format_that_is_none" {
   command = plan
   variables {
-    primary = { url = "https://logs.example.com", format = "otlp" }
+    primary = { url = "https://logs.example.com", format = "syslog" }
   }
   expect_failures = [var.primary]
 }

@@ -17,6 +17,13 @@ variable "functions" {
       s3_kms_key_id   = optional(string)
       order           = optional(list(string))
     }), { s3_bucket = "archive-bucket" })
+    primary = optional(object({
+      backend         = optional(string)
+      backend_options = optional(map(string))
+      url             = optional(string)
+      format          = optional(string)
+      options         = optional(map(string))
+    }))
     headers = optional(map(string))
     token   = optional(string)
     tags    = optional(map(string))
@@ -35,6 +42,7 @@ module "attachment" {
   layers                = each.value.layers
   environment_variables = each.value.variables
   fallback              = each.value.fallback
+  primary               = each.value.primary
   primary_headers       = each.value.headers
   primary_token         = each.value.token
   transforms            = { tags = each.value.tags }

@@ -1,0 +1,159 @@
+//! A backend by its name: what the plan shows of it, what becomes of the functions, and what is refused.
+
+use std::fs;
+
+use backstop_testkit::control_plane::FunctionSpec;
+
+use crate::stage::{Stage, here};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_is_planned_in_sight_and_its_token_is_not() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 2, &FunctionSpec::default());
+    let before = stage.everything();
+    let path = |name: &str| stage.directory.path().join(name);
+    fs::write(path("token"), "hunter2\n").unwrap();
+    fs::write(path("headers"), "x-team: payments\n").unwrap();
+    fs::write(
+        path("backstop.toml"),
+        "[primary]\nbackend = \"honeycomb\"\nregion = \"eu\"\n[secrets]\ntoken_file = \"token\"\nheader_file = \"headers\"\n",
+    )
+    .unwrap();
+    let layer = &stage.layers[&here()];
+    let select = ["--all", "--layer", layer];
+    let planned = stage
+        .run(&[&["plan", "--out", "plan.json"], &select[..]].concat())
+        .await;
+    assert_eq!(planned.code, Some(0), "{}", planned.snapshot());
+    for line in [
+        "+ BACKSTOP_PRIMARY_FORMAT=otlp",
+        "+ BACKSTOP_PRIMARY_HEADERS=***",
+        "+ BACKSTOP_PRIMARY_URL=https://api.eu1.honeycomb.io",
+    ] {
+        assert!(planned.stdout.contains(line), "{}", planned.stdout);
+    }
+    assert!(
+        !planned.stdout.contains("BACKSTOP_PRIMARY_TOKEN"),
+        "{}",
+        planned.stdout
+    );
+
+    let applied = stage.run(&["apply", "plan.json", "--yes"]).await;
+    assert_eq!(applied.code, Some(0), "{}", applied.snapshot());
+    let after = serde_json::to_string(&stage.everything()).unwrap();
+    let header = "x-honeycomb-team=hunter2,x-team=payments";
+    assert!(after.contains(header), "{after}");
+    let plan = fs::read_to_string(path("plan.json")).unwrap();
+    let journal = fs::read_to_string(stage.journal(&applied.run())).unwrap();
+    for text in [
+        &planned.stdout,
+        &applied.stdout,
+        &applied.stderr,
+        &plan,
+        &journal,
+    ] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    // A backend that is typed takes the place of the file's, with its options; and back again, with the token that
+    // is in no journal.
+    let typed = stage
+        .run(
+            &[
+                &["attach", "--yes", "--backend", "grafana-cloud"][..],
+                &[
+                    "--backend-option",
+                    "zone=prod-eu-west-0",
+                    "--backend-option",
+                    "instance=123",
+                ],
+                &["--overwrite", "BACKSTOP_PRIMARY_URL"],
+                &select,
+            ]
+            .concat(),
+        )
+        .await;
+    assert_eq!(typed.code, Some(0), "{}", typed.snapshot());
+    let grafana = serde_json::to_string(&stage.everything()).unwrap();
+    for text in [
+        "123:hunter2",
+        "https://otlp-gateway-prod-eu-west-0.grafana.net/otlp",
+    ] {
+        assert!(grafana.contains(text), "{grafana}");
+    }
+    let back = stage.run(&["undo", &typed.run(), "--yes"]).await;
+    assert_eq!(back.code, Some(0), "{}", back.snapshot());
+    assert_eq!(serde_json::to_string(&stage.everything()).unwrap(), after);
+    let undone = stage.run(&["undo", &applied.run(), "--yes"]).await;
+    assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
+    assert_eq!(stage.everything(), before);
+
+    // A token that is not the planned one is not taken for it, also inside a header.
+    fs::write(path("token"), "another").unwrap();
+    let refused = stage.run(&["apply", "plan.json", "--yes"]).await;
+    assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
+    assert!(
+        refused.stderr.contains("is not what was planned"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_is_wrong_is_refused_before_anything_is_looked_at() {
+    let stage = Stage::set().await;
+    let path = |name: &str| stage.directory.path().join(name);
+    fs::write(path("token"), "hunter2\n").unwrap();
+    let layer = &stage.layers[&here()];
+    let select = ["plan", "--all", "--layer", layer];
+    for (file, arguments, told) in [
+        (
+            "[primary]\nbackend = \"honeycmb\"\n",
+            &["--token-file", "token"][..],
+            "there is no backend \"honeycmb\": did you mean honeycomb?",
+        ),
+        (
+            "[primary]\nbackend = \"honeycomb\"\nregoin = \"eu\"\n",
+            &["--token-file", "token"],
+            "the backend honeycomb has no option \"regoin\": did you mean region?",
+        ),
+        (
+            "[primary]\nbackend = \"honeycomb\"\n",
+            &[],
+            "the backend honeycomb needs a token: give it with --token-file or --token-secret-arn",
+        ),
+        (
+            "[primary]\nbackend = \"honeycomb\"\n[settings]\nBACKSTOP_PRIMARY_FORMAT = \"json\"\n",
+            &["--token-file", "token"],
+            "BACKSTOP_PRIMARY_FORMAT is set, and the backend sets it too: remove one of the two",
+        ),
+        (
+            "[primary]\nregion = \"eu\"\n",
+            &[],
+            "there are options of a backend, and no backend",
+        ),
+        (
+            "",
+            &[
+                "--backend",
+                "axiom",
+                "--backend-option",
+                "dataset=hunter2,b",
+                "--token-file",
+                "token",
+            ],
+            "the option dataset of the backend axiom is not valid: use letters, digits and ._- only",
+        ),
+        (
+            "",
+            &["--backend", "honeycomb", "--backend-option", "region"],
+            "write it as OPTION=VALUE",
+        ),
+    ] {
+        fs::write(path("backstop.toml"), file).unwrap();
+        let said = stage.run(&[&select[..], arguments].concat()).await;
+        assert_eq!(said.code, Some(2), "{}", said.snapshot());
+        assert!(said.stderr.contains(told), "{}", said.stderr);
+        assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+    }
+}
