@@ -95,8 +95,9 @@ impl Format {
 
     /// The address of a site, where the text is the name of one: `datadoghq.eu`, `eu`.
     pub(crate) fn site(self, text: &str) -> Option<String> {
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-        if !text.bytes().all(is_name) {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let mut labels = text.split('.');
+        if !labels.all(|label| !label.is_empty() && label.bytes().all(is_name)) {
             return None;
         }
         let host = self.host(&text.to_ascii_lowercase())?;
@@ -410,6 +411,8 @@ mod tests {
                 "US5.datadoghq.com",
                 Some("https://http-intake.logs.us5.datadoghq.com/api/v2/logs"),
             ),
+            (Format::Datadog, "datadoghq..eu", None),
+            (Format::Datadog, ".", None),
             (Format::Datadog, "eu", None),
             (
                 Format::NewRelic,

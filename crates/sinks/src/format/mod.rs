@@ -23,7 +23,7 @@ use std::fmt;
 use std::time::Duration;
 
 use backstop_config::{Compression, Format as Name, FormatOptions, Primary};
-use backstop_delivery::{Answer, Wall};
+use backstop_delivery::{Answer, Failure, Wall};
 use http::header::{HeaderName, HeaderValue};
 
 use crate::codec::{Item, Output, Packing};
@@ -60,6 +60,11 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
 
     /// Writes as many of these records as one body may hold.
     fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written;
+
+    /// Whether its receivers have a protocol, in which a page of HTML is no answer.
+    fn has_protocol(&self) -> bool {
+        !self.answers().is_empty()
+    }
 
     /// What statuses mean to this receiver.
     fn answers(&self) -> &'static [Row] {
@@ -114,6 +119,11 @@ fn age(options: &FormatOptions, default: Duration) -> Option<Duration> {
 
 /// What an answer means, by the format's table.
 pub(crate) fn judge(format: &dyn Format, reply: &Reply<'_>) -> Answer {
+    let is_success = (200..=299).contains(&reply.status);
+    if is_success && format.has_protocol() && reply.is_of("text/html") {
+        // A login page, or a proxy's: no receiver of these speaks so.
+        return Answer::None(Failure::Unproven);
+    }
     let mut rows = format.answers().iter();
     match rows.find(|row| (row.from..=row.to).contains(&reply.status)) {
         Some(row) if row.ruling == Ruling::Body => format.read(reply),

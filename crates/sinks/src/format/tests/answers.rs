@@ -189,6 +189,18 @@ fn each_receivers_statuses_mean_what_its_protocol_says() {
 }
 
 #[test]
+fn a_page_behind_a_success_is_no_delivery_where_there_is_a_protocol() {
+    for name in NAMES {
+        for status in [200, 202, 204] {
+            let answer = read(name, status, "text/html; charset=utf-8", HTML.as_bytes(), 3);
+            let is_delivered = answer.verdict(Role::Primary) == Verdict::Delivered;
+            let is_any = matches!(name, Name::Ndjson | Name::Json);
+            assert_eq!(is_delivered, is_any, "{name:?} {status}");
+        }
+    }
+}
+
+#[test]
 fn otlps_own_answer_is_protobuf_too() {
     let protobuf = "application/x-protobuf";
     let of = |body: &[u8]| read(Name::Otlp, 200, protobuf, body, 3);
