@@ -8,13 +8,14 @@
 mod server;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backstop_testkit::traffic::Traffic;
 use backstop_testkit::{Environment, Invocation};
 use backstop_tests::{Outcome, World, binary, invocation};
 use serde_json::{Value, json};
 use server::{Kind, Server};
+use tokio::time::Instant;
 
 const HANDLER: Duration = Duration::from_millis(20);
 /// Until what was taken can be read.
@@ -302,7 +303,7 @@ async fn live(world: &World, server: &Server, case: &Case, lines: usize) -> Outc
         .env("BACKSTOP_FIREHOSE_STREAM", "")
         .env("BACKSTOP_TAGS", "team=blue")
         // A receiver that has just been started takes its time.
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .env("BACKSTOP_MAX_ADDED_MS", "10000")
         .env("BACKSTOP_PRIMARY_TIMEOUT_MS", "10000")
         .env("BACKSTOP_FLUSH_STRATEGY", "end")
@@ -368,10 +369,8 @@ async fn through_an_outage(case: &Case) -> Value {
         healthy.stderr()
     );
     assert!(stored.values().all(|count| *count == 1), "{case:?}");
-    let boom = server.stored().await.into_iter();
-    let boom = boom
-        .filter(|record| record.to_string().contains("boom"))
-        .next_back();
+    let mut all = server.stored().await.into_iter();
+    let boom = all.rfind(|record| record.to_string().contains("boom"));
     for (name, value) in case.fields {
         let record = boom.as_ref().unwrap_or_else(|| panic!("{case:?}"));
         assert_eq!(member(record, name), *value, "{name} of {record}");

@@ -97,32 +97,24 @@ pub(crate) async fn attempts(
                 sink_is_well(chain, link);
                 return Outcome::Delivered;
             }
-            Verdict::Isolate => {
+            Verdict::Isolate | Verdict::Split => {
                 link.state().observe_at_least(took);
                 sink_is_well(chain, link);
-                return Outcome::Rejected(cause);
-            }
-            Verdict::Split => {
-                link.state().observe_at_least(took);
-                sink_is_well(chain, link);
+                if verdict == Verdict::Isolate {
+                    return Outcome::Rejected(cause);
+                }
                 remember_too_large(chain, link, &parts);
                 return Outcome::TooLarge(cause);
             }
-            Verdict::Stop => {
-                sink_failed(chain, link, (cause, took), true, None);
-                return Outcome::Diverted(cause);
-            }
-            Verdict::Divert => {
-                sink_failed(chain, link, (cause, took), false, None);
+            Verdict::Stop | Verdict::Divert => {
+                let at_once = verdict == Verdict::Stop;
+                sink_failed(chain, link, (cause, took), at_once, None);
                 return Outcome::Diverted(cause);
             }
             Verdict::Condemn => {
                 link.state().observe(took);
                 sink_is_well(chain, link);
-                let refused = match answer {
-                    Answer::Unnamed { refused, .. } => refused,
-                    _ => batch.len(),
-                };
+                let refused = answer.unnamed().unwrap_or(batch.len());
                 return Outcome::Condemned { refused, cause };
             }
             Verdict::Retry { after } => after,
@@ -159,11 +151,7 @@ pub(crate) async fn attempts(
                 // often than time-outs, nothing else would ever tell that it hangs.
                 failure.used_its_budget() || failure == Failure::Thawed
             }
-            Answer::Status { .. }
-            | Answer::Parts { .. }
-            | Answer::Records { .. }
-            | Answer::Unnamed { .. }
-            | Answer::Judged { .. } => false,
+            _ => false,
         };
         failures += 1;
         let opened = sink_failed(chain, link, (cause, took), at_once, retry_after);
@@ -352,7 +340,7 @@ fn part_ways(
             fates = records.iter().map(fate).collect();
             Cause {
                 reason: "rejected",
-                ..refused.unwrap_or(named)
+                ..refused.as_deref().copied().unwrap_or(named)
             }
         }
         Answer::Status { .. }

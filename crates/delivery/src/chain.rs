@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::ledger::{DropReason, SharedLedger};
 use crate::link::{Link, LinkSettings};
 use crate::outcome::{Cause, DeadLetter};
-use crate::sink::{Observer, Role, SinkName, Unfit};
+use crate::sink::{Encoded, Observer, Role, SinkName, Unfit};
 use crate::window::{Phase, WindowView};
 
 /// Batches under way at once. Enough to hide a round trip, few enough to bound memory.
@@ -85,12 +85,19 @@ pub(crate) struct Aside {
 }
 
 impl Aside {
-    /// A piece may be cut for several sinks: what is cut off first comes last.
-    fn put_by(&mut self, mut tail: Batch) {
-        if let Some(later) = self.later.take() {
-            tail.absorb(later);
+    /// What is not in the request that was made of a batch.
+    fn take(&mut self, batch: &mut Batch, encoded: &Encoded, refusal: impl Fn(Cause) -> Refusal) {
+        if encoded.covers < batch.len() {
+            let mut tail = batch.split_off(encoded.covers.max(1));
+            // A piece may be cut for several sinks: what is cut off first comes last.
+            if let Some(later) = self.later.take() {
+                tail.absorb(later);
+            }
+            self.later = Some(tail);
         }
-        self.later = Some(tail);
+        for (unfit, kind, cause) in take_unfit(batch, &encoded.unfit) {
+            self.dead.push((unfit, refusal(cause), kind));
+        }
     }
 }
 
@@ -124,6 +131,18 @@ pub(crate) struct Offer {
     pub(crate) has_dead: bool,
     /// Only the fallbacks are asked.
     pub(crate) is_given_up: bool,
+}
+
+impl Offer {
+    /// The rounds for which the fallbacks are kept time. At shutdown dead letters, known before or found now,
+    /// need one of their own.
+    fn rounds_in(self, phase: Phase, has_found_dead: bool) -> u32 {
+        if phase == Phase::Shutdown && (self.has_dead || has_found_dead) {
+            self.rounds.saturating_mul(2)
+        } else {
+            self.rounds
+        }
+    }
 }
 
 impl Chain {
@@ -218,12 +237,7 @@ impl Chain {
                 let tail = batch.split_off(PROBE_RECORDS);
                 return Step::Cut(batch, tail);
             }
-            let rounds = match phase {
-                Phase::Shutdown if offer.has_dead || !aside.dead.is_empty() => {
-                    offer.rounds.saturating_mul(2)
-                }
-                Phase::Shutdown | Phase::Handler | Phase::PostRuntime => offer.rounds,
-            };
+            let rounds = offer.rounds_in(phase, !aside.dead.is_empty());
             let is_closed = |link: &Link| link.state().breaker.state(now) == BreakerState::Closed;
             let is_last_well = !unasked.iter().any(|later| is_closed(&self.links[*later]));
             let is_last_chance = phase == Phase::Shutdown && is_last_well;
@@ -236,10 +250,8 @@ impl Chain {
                 // What little is left is best spent on the sink that may be well.
                 reserve = reserve.min(left.saturating_sub(link.state().needs()));
             }
-            for later in unasked.iter().map(|later| &self.links[*later]) {
-                if later.role == Role::Primary {
-                    batch.divert(later.sink.name(), Cause::BREAKER_OPEN);
-                }
+            for later in &unasked {
+                self.links[*later].divert(&mut batch, Cause::BREAKER_OPEN);
             }
             if !has_time(link, window, reserve, is_last_chance) {
                 // A sink that may be well is not passed over for want of time: the next handler's
@@ -247,23 +259,19 @@ impl Chain {
                 if is_closed && phase != Phase::Shutdown {
                     return Step::Left(batch);
                 }
-                if link.role == Role::Primary {
-                    let cause = if is_closed {
-                        Cause::NO_BUDGET
-                    } else {
-                        Cause::BREAKER_OPEN
-                    };
-                    batch.divert(link.sink.name(), cause);
-                }
+                let cause = if is_closed {
+                    Cause::NO_BUDGET
+                } else {
+                    Cause::BREAKER_OPEN
+                };
+                link.divert(&mut batch, cause);
                 continue;
             }
             let permit = link.state().breaker.admit(now, phase);
             // At shutdown breakers only decide who is asked first.
             let last_chance = (phase == Phase::Shutdown).then_some(Permit::Normal);
             let Some(permit) = permit.or(last_chance) else {
-                if link.role == Role::Primary {
-                    batch.divert(link.sink.name(), Cause::BREAKER_OPEN);
-                }
+                link.divert(&mut batch, Cause::BREAKER_OPEN);
                 continue;
             };
             let encoded = link.sink.encode(&batch);
@@ -273,12 +281,7 @@ impl Chain {
                 role: link.role,
                 cause,
             };
-            if encoded.covers < batch.len() {
-                aside.put_by(batch.split_off(encoded.covers.max(1)));
-            }
-            for (unfit, kind, cause) in take_unfit(&mut batch, &encoded.unfit) {
-                aside.dead.push((unfit, refusal(cause), kind));
-            }
+            aside.take(&mut batch, &encoded, refusal);
             if batch.is_empty() {
                 link.state().breaker.forget_probe();
                 return Step::Settled;
@@ -300,23 +303,11 @@ impl Chain {
                         Role::Fallback => Step::Settled,
                     };
                 }
-                Outcome::Diverted(cause) => {
-                    if link.role == Role::Primary {
-                        batch.divert(link.sink.name(), cause);
-                    }
-                }
+                Outcome::Diverted(cause) => link.divert(&mut batch, cause),
                 Outcome::Condemned { refused, cause } => {
-                    batch.mark_ambiguous();
-                    if self.has_fallback() {
-                        let dead = (batch, refusal(cause), DeadLetter::Rejected);
-                        aside.dead.push(dead);
-                    } else {
-                        // Nobody can keep them: what the sink took is delivered, whichever they are.
-                        let refused = refused.min(batch.len());
-                        self.count_delivered(link, &batch, batch.len() - refused);
-                        let mut ledger = self.ledger.lock();
-                        ledger.drop_records(DropReason::Rejected, refused as u64);
-                    }
+                    let kept = self.condemn(link, batch, refused);
+                    let kept = kept.map(|batch| (batch, refusal(cause), DeadLetter::Rejected));
+                    aside.dead.extend(kept);
                     return Step::Taken;
                 }
                 Outcome::CutShort => return Step::Left(batch),
@@ -327,6 +318,20 @@ impl Chain {
             }
         }
         self.without_a_taker(batch)
+    }
+
+    /// A sink took a batch but for so many records, and nobody knows which. Gives it back where there is
+    /// somewhere to keep it.
+    fn condemn(&self, link: &Link, mut batch: Batch, refused: usize) -> Option<Batch> {
+        batch.mark_ambiguous();
+        if self.has_fallback() {
+            return Some(batch);
+        }
+        let refused = refused.min(batch.len());
+        self.count_delivered(link, &batch, batch.len() - refused);
+        let mut ledger = self.ledger.lock();
+        ledger.drop_records(DropReason::Rejected, refused as u64);
+        None
     }
 
     /// On what terms a sink is asked, of which the sinks after it are left `reserve`.

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::batch::Batch;
 use crate::breaker::{Breaker, Permit};
 use crate::clock::Wall;
+use crate::outcome::Cause;
 use crate::sink::{Role, Sink};
 
 /// No attempt starts with less, unless it is the last chance.
@@ -120,6 +122,13 @@ impl LinkState {
 }
 
 impl Link {
+    /// The batch goes on without it, for this reason; only of a primary is that written beside the records.
+    pub(crate) fn divert(&self, batch: &mut Batch, cause: Cause) {
+        if self.role == Role::Primary {
+            batch.divert(self.sink.name(), cause);
+        }
+    }
+
     pub(crate) fn new(settings: LinkSettings) -> Self {
         Self {
             sink: settings.sink,

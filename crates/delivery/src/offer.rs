@@ -28,6 +28,10 @@ const MOST_REQUESTS: u32 = 128;
 struct DeadLetters(Vec<(SinkName, Cause, DeadLetter, Batch)>);
 
 impl DeadLetters {
+    fn extend(&mut self, all: impl Iterator<Item = (Batch, Refusal, DeadLetter)>) {
+        all.for_each(|(batch, refusal, kind)| self.add(batch, refusal, kind));
+    }
+
     fn add(&mut self, batch: Batch, refusal: Refusal, kind: DeadLetter) {
         let Refusal { sink, cause, .. } = refusal;
         let alike =
@@ -103,10 +107,8 @@ impl Chain {
                 }
             };
             let step = self.offer_once(batch, &mut window, offer, &mut aside).await;
-            for (batch, refusal, kind) in aside.dead.drain(..) {
-                dead.add(batch, refusal, kind);
-                offer.has_dead = true;
-            }
+            offer.has_dead |= !aside.dead.is_empty();
+            dead.extend(aside.dead.drain(..));
             if let Some(later) = aside.later.take() {
                 // Its turn comes after what is left of the piece.
                 isolation.put_first(vec![later]);

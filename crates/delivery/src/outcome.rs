@@ -31,9 +31,9 @@ pub enum Answer {
         /// What it said of each, in their order.
         records: Vec<PartAnswer>,
         /// Why those are refused that are.
-        refused: Option<Cause>,
+        refused: Option<Box<Cause>>,
         /// Why those have to wait that have.
-        waiting: Option<Cause>,
+        waiting: Option<Box<Cause>>,
     },
     /// The sink took the body and refused some records in it, without saying which. It must not be sent
     /// again.
@@ -159,6 +159,11 @@ pub struct Cause {
 }
 
 impl Cause {
+    pub(crate) const PARTIAL: Self = Self {
+        reason: "partial",
+        status: None,
+        detail: None,
+    };
     pub(crate) const TOO_LARGE: Self = Self {
         reason: "too_large",
         status: None,
@@ -250,6 +255,14 @@ impl Answer {
         }
     }
 
+    /// How many records were refused of which nobody knows which they are.
+    pub fn unnamed(&self) -> Option<usize> {
+        match self {
+            Self::Unnamed { refused, .. } => Some(*refused),
+            _ => None,
+        }
+    }
+
     /// The classification table of the design, in one place.
     pub fn verdict(&self, role: Role) -> Verdict {
         match self {
@@ -318,15 +331,13 @@ impl Answer {
             },
             Self::Records {
                 refused, waiting, ..
-            } => waiting.or(*refused).unwrap_or(Cause {
-                reason: "partial",
-                status: None,
-                detail: None,
-            }),
+            } => {
+                let cause = waiting.as_deref().or(refused.as_deref());
+                cause.copied().unwrap_or(Cause::PARTIAL)
+            }
             Self::Unnamed { code, .. } => Cause {
-                reason: "partial",
                 status: Some(*code),
-                detail: None,
+                ..Cause::PARTIAL
             },
             Self::Status { code, detail, .. } | Self::Judged { code, detail, .. } => Cause {
                 reason: reason_of(*code),
@@ -350,8 +361,6 @@ impl Cause {
 
 fn reason_of(code: u16) -> &'static str {
     match code {
-        // A success that was none, by the sink's own table.
-        200..=299 => "not_accepted",
         300..=399 => "redirected",
         400 | 422 => "rejected",
         401 | 403 | 407 => "unauthorized",
@@ -361,7 +370,8 @@ fn reason_of(code: u16) -> &'static str {
         409 | 423 | 424 => "conflict",
         413 => "too_large",
         425 | 429 => "throttled",
-        400..=499 => "not_accepted",
+        // A success may be none, by the sink's own table.
+        200..=299 | 400..=499 => "not_accepted",
         _ => "server_error",
     }
 }

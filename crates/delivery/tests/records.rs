@@ -75,8 +75,8 @@ async fn a_batch_of_which_some_were_refused_and_nobody_knows_which_is_archived_a
     assert!(left.is_empty());
     assert_eq!(rig.calls(Https), 1);
     rig.assert_delivered(&[(S3, 10)]);
-    let ledger = rig.ledger.lock();
-    assert_eq!((ledger.ambiguous(), ledger.dead_letters()), (10, 10));
+    let counts = rig.ledger.lock().clone();
+    assert_eq!((counts.ambiguous(), counts.dead_letters()), (10, 10));
     assert_eq!(rig.last_diverted(S3).unwrap().cause.reason, "partial");
     assert_eq!(rig.breaker(Https), BreakerState::Closed);
     let rig = Rig::new(&[(Https, Role::Primary)]);

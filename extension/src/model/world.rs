@@ -271,7 +271,7 @@ impl ModelSink {
         if self.name == SinkName::Https {
             return Answer::Records {
                 records: answers,
-                refused: Some(Cause::of_status(code, None)),
+                refused: Some(Box::new(Cause::of_status(code, None))),
                 waiting: None,
             };
         }

@@ -113,7 +113,7 @@ pub enum FormatName {
     Json,
     /// OpenTelemetry's protocol over HTTP
     Otlp,
-    /// The bulk API of Elasticsearch and OpenSearch
+    /// The bulk API of Elasticsearch and `OpenSearch`
     Elastic,
     /// Grafana Loki's push API
     Loki,

@@ -201,10 +201,8 @@ impl Sender {
                         return End::Failed(records);
                     }
                     Verdict::Condemn => {
-                        let refused = match answer {
-                            Answer::Unnamed { refused, .. } => refused.min(records.len()),
-                            _ => records.len(),
-                        };
+                        let refused = answer.unnamed().unwrap_or(records.len());
+                        let refused = refused.min(records.len());
                         summary.rejected += refused as u64;
                         summary.problem(Problem::unnamed(object, &records, refused, cause));
                         records.truncate(records.len() - refused);
@@ -315,6 +313,7 @@ fn take_answered(
         // Nobody knows which are meant.
         return false;
     }
+    let cause = cause.as_deref().copied();
     let cause = cause.unwrap_or_else(|| answer.cause());
     let mut answers = answers.iter();
     let mut refused = Vec::new();

@@ -204,8 +204,8 @@ impl Sink for ScriptedSink {
                 }
                 Say::Records(records) => Answer::Records {
                     records,
-                    refused: Some(Cause::of_status(400, None)),
-                    waiting: Some(Cause::of_status(429, None)),
+                    refused: Some(Box::new(Cause::of_status(400, None))),
+                    waiting: Some(Box::new(Cause::of_status(429, None))),
                 },
                 Say::Unnamed(refused) => Answer::Unnamed { refused, code: 200 },
                 Say::Judged(verdict, code) => Answer::Judged {
@@ -234,24 +234,7 @@ impl Sink for ScriptedSink {
                     })
                 }
             };
-            let taken = match &answer {
-                Answer::Status {
-                    code: 200..=299, ..
-                } => sequences,
-                Answer::Judged {
-                    verdict: Verdict::Delivered,
-                    ..
-                } => sequences,
-                Answer::Parts { parts: answers, .. } => taken_parts(parts, batch, answers),
-                Answer::Records { records, .. } => {
-                    let both = sequences.into_iter().zip(records);
-                    let taken = both.filter(|(_, answer)| **answer == PartAnswer::Taken);
-                    taken.map(|(sequence, _)| sequence).collect()
-                }
-                // Nobody knows which.
-                Answer::Unnamed { .. } => Vec::new(),
-                Answer::Judged { .. } | Answer::Status { .. } | Answer::None(_) => Vec::new(),
-            };
+            let taken = taken(&answer, sequences, parts, batch);
             self.script.lock().unwrap().calls[index].taken = taken;
             answer
         })
@@ -259,6 +242,26 @@ impl Sink for ScriptedSink {
 
     fn reset(&self) {
         self.script.lock().unwrap().resets += 1;
+    }
+}
+
+/// The sequences that an answer says were taken.
+fn taken(answer: &Answer, sequences: Vec<u64>, parts: &[Part], batch: &Batch) -> Vec<u64> {
+    match answer {
+        Answer::Status {
+            code: 200..=299, ..
+        }
+        | Answer::Judged {
+            verdict: Verdict::Delivered,
+            ..
+        } => sequences,
+        Answer::Parts { parts: answers, .. } => taken_parts(parts, batch, answers),
+        Answer::Records { records, .. } => {
+            let both = sequences.into_iter().zip(records);
+            let taken = both.filter(|(_, answer)| **answer == PartAnswer::Taken);
+            taken.map(|(sequence, _)| sequence).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

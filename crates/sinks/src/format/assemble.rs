@@ -154,18 +154,15 @@ struct Body<'a, F> {
 
 impl<F: Logs> Body<'_, F> {
     fn push(&mut self, record: &[u8]) {
-        match self.frame.group {
-            Some(between) => {
-                if !self.group.is_empty() {
-                    self.group.extend_from_slice(between.as_bytes());
-                }
-                self.group.extend_from_slice(record);
+        if let Some(between) = self.frame.group {
+            if !self.group.is_empty() {
+                self.group.extend_from_slice(between.as_bytes());
             }
-            None => {
-                self.separate();
-                self.out.bytes().extend_from_slice(record);
-                self.out.written();
-            }
+            self.group.extend_from_slice(record);
+        } else {
+            self.separate();
+            self.out.bytes().extend_from_slice(record);
+            self.out.written();
         }
     }
 

@@ -83,7 +83,7 @@ impl Logs for Datadog {
             message.some("span_id", log.span_id.as_deref());
             if let Some(record) = log.object().filter(|_| log.is_platform()) {
                 message.raw("record", |out| {
-                    out.extend_from_slice(record.get().as_bytes())
+                    out.extend_from_slice(record.get().as_bytes());
                 });
             }
         });

@@ -1,4 +1,4 @@
-//! `elastic`: the bulk API of Elasticsearch and OpenSearch, in the Elastic Common Schema
+//! `elastic`: the bulk API of Elasticsearch and `OpenSearch`, in the Elastic Common Schema
 //! (<https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>,
 //! <https://docs.opensearch.org/latest/api-reference/document-apis/bulk/>).
 //!
@@ -167,8 +167,8 @@ fn by_item(items: &[Action<'_>]) -> Answer {
         }
         _ => Answer::Records {
             records,
-            refused,
-            waiting: waiting.or(place),
+            refused: refused.map(Box::new),
+            waiting: waiting.or(place).map(Box::new),
         },
     }
 }
@@ -219,7 +219,7 @@ fn write_document(log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
         cloud.text("provider", "aws");
         cloud.some("region", resource.text("cloud.region"));
         cloud.object("account", |it| {
-            it.some("id", resource.text("cloud.account.id"))
+            it.some("id", resource.text("cloud.account.id"));
         });
         cloud.object("service", |it| it.text("name", "lambda"));
     });
@@ -247,7 +247,7 @@ fn write_document(log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
     });
     if let Some(object) = log.object() {
         document.raw("fields", |out| {
-            out.extend_from_slice(object.get().as_bytes())
+            out.extend_from_slice(object.get().as_bytes());
         });
     }
     document.close();

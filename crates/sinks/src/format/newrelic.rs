@@ -83,7 +83,7 @@ impl Logs for NewRelic {
             attributes.some("span.id", log.span_id.as_deref());
             if let Some(record) = log.object().filter(|_| log.is_platform()) {
                 attributes.raw("record", |out| {
-                    out.extend_from_slice(record.get().as_bytes())
+                    out.extend_from_slice(record.get().as_bytes());
                 });
             }
         });

@@ -230,9 +230,6 @@ fn attribute(out: &mut Vec<u8>, field: u32, name: &str, value: impl FnOnce(&mut 
 
 /// The bytes of hexadecimal digits.
 fn unhex(text: &str) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
-    let pairs = text.as_bytes().chunks_exact(2);
-    pairs
-        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
-        .collect()
+    let byte = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map_while(byte).collect()
 }

@@ -95,7 +95,7 @@ impl Format for Splunk {
                     let cause = Cause::of_status(400, Some(Detail::Code(name(said.code))));
                     Answer::Records {
                         records,
-                        refused: Some(cause),
+                        refused: Some(Box::new(cause)),
                         waiting: None,
                     }
                 }

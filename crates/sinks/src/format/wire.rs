@@ -58,19 +58,22 @@ impl Message for Vec<u8> {
         self.push(0);
         write(self);
         let length = self.len() - at - 1;
-        let mut encoded = Vec::with_capacity(10);
+        let mut encoded = Self::with_capacity(10);
         push_varint(&mut encoded, length as u64);
         self.splice(at..=at, encoded);
     }
 }
 
 fn push_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
+    loop {
+        let [low, ..] = value.to_le_bytes();
+        if value < 0x80 {
+            return out.push(low);
+        }
         // The low seven bits; more follow.
-        out.push((value & 0x7f) as u8 | 0x80);
+        out.push(low | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
 }
 
 /// A field that was read.

@@ -13,8 +13,8 @@ async fn sent(format: &str, answer: (u16, &'static str)) -> (String, String, Opt
     let said = doctor(&stage, &["orders", "--send", "--output", "json"]).await;
     assert!(!said.stdout.contains("hunter2"), "{}", said.snapshot());
     let report = said.json();
-    let (state, text) = check(&report, "send");
-    (state.to_owned(), text, said.code)
+    let (came_out, text) = check(&report, "send");
+    (came_out.to_owned(), text, said.code)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | text | the text without its last line feed | from Lambda's own prefix, else none | the event's |
 //! | a JSON object, or text that is one | its `message` or `msg`, else the object | its `level` or `severity` | its `timestamp`, else the event's |
-//! | a platform event | CloudWatch's wording ([`platform`]) | info, or error by its status | the event's |
+//! | a platform event | `CloudWatch`'s wording ([`platform`]) | info, or error by its status | the event's |
 //!
 //! Invariants: any bytes have a view: what cannot be read is the message as it is; the original is never
 //! changed, and [`Log::original`] gives it whole.
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_time_that_cannot_be_read_is_the_present() {
-        let now = Wall(Duration::from_secs(1_767_225_600));
+        let now = Wall(Duration::from_hours(490_896));
         for time in ["\"t\"", "\"1969-12-31T23:59:59Z\"", "5", "null"] {
             let text = format!(r#"{{"time":{time},"type":"function","record":"x"}}"#);
             let line = Line::parse(&text, None);

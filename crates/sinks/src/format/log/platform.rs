@@ -1,4 +1,4 @@
-//! Platform events as logs, in the words of CloudWatch Logs
+//! Platform events as logs, in the words of `CloudWatch` Logs
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html> has the events).
 //!
 //! Their fields are the record's own members.

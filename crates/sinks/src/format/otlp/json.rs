@@ -15,11 +15,11 @@ pub(super) fn write_log(log: &Log<'_>, out: &mut Vec<u8>) {
     let mut record = Object::open(out);
     record.raw("timeUnixNano", |out| quoted(out, nanoseconds(log.time)));
     record.raw("observedTimeUnixNano", |out| {
-        quoted(out, nanoseconds(log.observed))
+        quoted(out, nanoseconds(log.observed));
     });
     if let Some(level) = log.level {
         record.raw("severityNumber", |out| {
-            _ = write!(out, "{}", level.number())
+            _ = write!(out, "{}", level.number());
         });
         record.text("severityText", level.name());
     }
@@ -110,7 +110,7 @@ fn any_value(out: &mut Vec<u8>, value: &Value) {
             (Some(whole), ..) => object.raw("intValue", |out| quoted(out, whole)),
             (None, Some(large), _) => object.text("stringValue", &large.to_string()),
             (None, None, Some(real)) => {
-                object.raw("doubleValue", |out| _ = write!(out, "{real:?}"))
+                object.raw("doubleValue", |out| _ = write!(out, "{real:?}"));
             }
             (None, None, None) => object.text("stringValue", &number.to_string()),
         },

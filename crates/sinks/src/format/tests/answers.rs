@@ -34,157 +34,158 @@ fn verdict(name: Name, status: u16, body: &str) -> Verdict {
     read(name, status, JSON, body.as_bytes(), 3).verdict(Role::Primary)
 }
 
+const RETRY: Verdict = Verdict::Retry {
+    after: Some(Duration::from_secs(7)),
+};
+const ANY_TIME: Verdict = Verdict::Retry { after: None };
+
+/// A status, with a body in JSON, and what follows.
+const MEANINGS: &[(Name, u16, &str, Verdict)] = &[
+    (Name::Ndjson, 200, "", Verdict::Delivered),
+    (Name::Ndjson, 402, "", Verdict::Stop),
+    (Name::Ndjson, 500, "", RETRY),
+    (Name::Otlp, 200, "{}", Verdict::Delivered),
+    (
+        Name::Otlp,
+        200,
+        r#"{"partialSuccess":null}"#,
+        Verdict::Delivered,
+    ),
+    (
+        Name::Otlp,
+        200,
+        r#"{"partialSuccess":{}}"#,
+        Verdict::Delivered,
+    ),
+    (
+        Name::Otlp,
+        200,
+        r#"{"partialSuccess":{"errorMessage":"hm"}}"#,
+        Verdict::Delivered,
+    ),
+    (
+        Name::Otlp,
+        200,
+        r#"{"partialSuccess":{"rejectedLogRecords":"3"}}"#,
+        Verdict::Condemn,
+    ),
+    (
+        Name::Otlp,
+        200,
+        r#"{"partialSuccess":{"rejectedLogRecords":3}}"#,
+        Verdict::Condemn,
+    ),
+    (Name::Otlp, 200, HTML, ANY_TIME),
+    (Name::Otlp, 400, "", Verdict::Isolate),
+    (Name::Otlp, 401, "", Verdict::Stop),
+    (Name::Otlp, 404, "", Verdict::Stop),
+    (Name::Otlp, 408, "", Verdict::Stop),
+    (Name::Otlp, 413, "", Verdict::Split),
+    (Name::Otlp, 415, "", Verdict::Stop),
+    (Name::Otlp, 429, "", RETRY),
+    (Name::Otlp, 500, "", Verdict::Divert),
+    (Name::Otlp, 501, "", Verdict::Divert),
+    (Name::Otlp, 502, "", RETRY),
+    (Name::Otlp, 503, "", RETRY),
+    (Name::Otlp, 504, "", RETRY),
+    (Name::Otlp, 505, "", Verdict::Divert),
+    (
+        Name::Elastic,
+        200,
+        r#"{"errors":false}"#,
+        Verdict::Delivered,
+    ),
+    (
+        Name::Elastic,
+        200,
+        r#"{"took":3,"errors":false,"items":[]}"#,
+        Verdict::Delivered,
+    ),
+    (Name::Elastic, 200, r#"{"took":3}"#, ANY_TIME),
+    (Name::Elastic, 200, HTML, ANY_TIME),
+    (Name::Elastic, 200, "", ANY_TIME),
+    (Name::Elastic, 400, "", Verdict::Isolate),
+    (Name::Elastic, 401, "", Verdict::Stop),
+    (Name::Elastic, 406, "", Verdict::Stop),
+    (Name::Elastic, 413, "", Verdict::Split),
+    (Name::Elastic, 429, "", RETRY),
+    (Name::Elastic, 503, "", RETRY),
+    (Name::Loki, 204, "", Verdict::Delivered),
+    (Name::Loki, 200, "", Verdict::Delivered),
+    (Name::Loki, 260, "", Verdict::Stop),
+    (Name::Loki, 299, "", Verdict::Stop),
+    (Name::Loki, 400, "", Verdict::Isolate),
+    (Name::Loki, 429, "", RETRY),
+    (Name::Loki, 500, "", RETRY),
+    (
+        Name::Splunk,
+        200,
+        r#"{"text":"Success","code":0}"#,
+        Verdict::Delivered,
+    ),
+    (Name::Splunk, 200, r#"{"text":"?","code":9}"#, ANY_TIME),
+    (Name::Splunk, 200, HTML, ANY_TIME),
+    (
+        Name::Splunk,
+        400,
+        r#"{"text":"Invalid data format","code":6}"#,
+        Verdict::Isolate,
+    ),
+    (
+        Name::Splunk,
+        400,
+        r#"{"text":"Incorrect index","code":7}"#,
+        Verdict::Stop,
+    ),
+    (
+        Name::Splunk,
+        400,
+        r#"{"text":"Data channel is missing","code":10}"#,
+        Verdict::Stop,
+    ),
+    (Name::Splunk, 400, HTML, Verdict::Isolate),
+    (
+        Name::Splunk,
+        401,
+        r#"{"text":"Token is required","code":2}"#,
+        Verdict::Stop,
+    ),
+    (
+        Name::Splunk,
+        403,
+        r#"{"text":"Invalid token","code":4}"#,
+        Verdict::Stop,
+    ),
+    (
+        Name::Splunk,
+        413,
+        r#"{"text":"large","code":27}"#,
+        Verdict::Split,
+    ),
+    (Name::Splunk, 429, "", RETRY),
+    (
+        Name::Splunk,
+        503,
+        r#"{"text":"Server is busy","code":9}"#,
+        RETRY,
+    ),
+    (Name::Datadog, 202, "{}", Verdict::Delivered),
+    (Name::Datadog, 400, "", Verdict::Isolate),
+    (Name::Datadog, 403, "", Verdict::Stop),
+    (Name::Datadog, 408, "", RETRY),
+    (Name::Datadog, 413, "", Verdict::Split),
+    (Name::Datadog, 429, "", RETRY),
+    (Name::NewRelic, 202, "{}", Verdict::Delivered),
+    (Name::NewRelic, 403, "", Verdict::Stop),
+    (Name::NewRelic, 413, "", Verdict::Split),
+    (Name::NewRelic, 429, "", RETRY),
+];
+
 #[test]
 fn each_receivers_statuses_mean_what_its_protocol_says() {
-    let retry = || Verdict::Retry {
-        after: Some(Duration::from_secs(7)),
-    };
-    let loose = || Verdict::Retry { after: None };
-    for (name, status, body, expected) in [
-        (Name::Ndjson, 200, "", Verdict::Delivered),
-        (Name::Ndjson, 402, "", Verdict::Stop),
-        (Name::Ndjson, 500, "", retry()),
-        (Name::Otlp, 200, "{}", Verdict::Delivered),
-        (
-            Name::Otlp,
-            200,
-            r#"{"partialSuccess":null}"#,
-            Verdict::Delivered,
-        ),
-        (
-            Name::Otlp,
-            200,
-            r#"{"partialSuccess":{}}"#,
-            Verdict::Delivered,
-        ),
-        (
-            Name::Otlp,
-            200,
-            r#"{"partialSuccess":{"errorMessage":"hm"}}"#,
-            Verdict::Delivered,
-        ),
-        (
-            Name::Otlp,
-            200,
-            r#"{"partialSuccess":{"rejectedLogRecords":"3"}}"#,
-            Verdict::Condemn,
-        ),
-        (
-            Name::Otlp,
-            200,
-            r#"{"partialSuccess":{"rejectedLogRecords":3}}"#,
-            Verdict::Condemn,
-        ),
-        (Name::Otlp, 200, HTML, loose()),
-        (Name::Otlp, 400, "", Verdict::Isolate),
-        (Name::Otlp, 401, "", Verdict::Stop),
-        (Name::Otlp, 404, "", Verdict::Stop),
-        (Name::Otlp, 408, "", Verdict::Stop),
-        (Name::Otlp, 413, "", Verdict::Split),
-        (Name::Otlp, 415, "", Verdict::Stop),
-        (Name::Otlp, 429, "", retry()),
-        (Name::Otlp, 500, "", Verdict::Divert),
-        (Name::Otlp, 501, "", Verdict::Divert),
-        (Name::Otlp, 502, "", retry()),
-        (Name::Otlp, 503, "", retry()),
-        (Name::Otlp, 504, "", retry()),
-        (Name::Otlp, 505, "", Verdict::Divert),
-        (
-            Name::Elastic,
-            200,
-            r#"{"errors":false}"#,
-            Verdict::Delivered,
-        ),
-        (
-            Name::Elastic,
-            200,
-            r#"{"took":3,"errors":false,"items":[]}"#,
-            Verdict::Delivered,
-        ),
-        (Name::Elastic, 200, r#"{"took":3}"#, loose()),
-        (Name::Elastic, 200, HTML, loose()),
-        (Name::Elastic, 200, "", loose()),
-        (Name::Elastic, 400, "", Verdict::Isolate),
-        (Name::Elastic, 401, "", Verdict::Stop),
-        (Name::Elastic, 406, "", Verdict::Stop),
-        (Name::Elastic, 413, "", Verdict::Split),
-        (Name::Elastic, 429, "", retry()),
-        (Name::Elastic, 503, "", retry()),
-        (Name::Loki, 204, "", Verdict::Delivered),
-        (Name::Loki, 200, "", Verdict::Delivered),
-        (Name::Loki, 260, "", Verdict::Stop),
-        (Name::Loki, 299, "", Verdict::Stop),
-        (Name::Loki, 400, "", Verdict::Isolate),
-        (Name::Loki, 429, "", retry()),
-        (Name::Loki, 500, "", retry()),
-        (
-            Name::Splunk,
-            200,
-            r#"{"text":"Success","code":0}"#,
-            Verdict::Delivered,
-        ),
-        (Name::Splunk, 200, r#"{"text":"?","code":9}"#, loose()),
-        (Name::Splunk, 200, HTML, loose()),
-        (
-            Name::Splunk,
-            400,
-            r#"{"text":"Invalid data format","code":6}"#,
-            Verdict::Isolate,
-        ),
-        (
-            Name::Splunk,
-            400,
-            r#"{"text":"Incorrect index","code":7}"#,
-            Verdict::Stop,
-        ),
-        (
-            Name::Splunk,
-            400,
-            r#"{"text":"Data channel is missing","code":10}"#,
-            Verdict::Stop,
-        ),
-        (Name::Splunk, 400, HTML, Verdict::Isolate),
-        (
-            Name::Splunk,
-            401,
-            r#"{"text":"Token is required","code":2}"#,
-            Verdict::Stop,
-        ),
-        (
-            Name::Splunk,
-            403,
-            r#"{"text":"Invalid token","code":4}"#,
-            Verdict::Stop,
-        ),
-        (
-            Name::Splunk,
-            413,
-            r#"{"text":"large","code":27}"#,
-            Verdict::Split,
-        ),
-        (Name::Splunk, 429, "", retry()),
-        (
-            Name::Splunk,
-            503,
-            r#"{"text":"Server is busy","code":9}"#,
-            retry(),
-        ),
-        (Name::Datadog, 202, "{}", Verdict::Delivered),
-        (Name::Datadog, 400, "", Verdict::Isolate),
-        (Name::Datadog, 403, "", Verdict::Stop),
-        (Name::Datadog, 408, "", retry()),
-        (Name::Datadog, 413, "", Verdict::Split),
-        (Name::Datadog, 429, "", retry()),
-        (Name::NewRelic, 202, "{}", Verdict::Delivered),
-        (Name::NewRelic, 403, "", Verdict::Stop),
-        (Name::NewRelic, 413, "", Verdict::Split),
-        (Name::NewRelic, 429, "", retry()),
-    ] {
-        assert_eq!(
-            verdict(name, status, body),
-            expected,
-            "{name:?} {status} {body}"
-        );
+    for (name, status, body, expected) in MEANINGS {
+        let got = verdict(*name, *status, body);
+        assert_eq!(got, *expected, "{name:?} {status} {body}");
     }
 }
 
@@ -239,11 +240,17 @@ fn a_bulk_answer_is_read_item_by_item() {
     };
     assert_eq!(records[..], [Taken, Taken, Refused, Retry, Retry, Retry]);
     assert_eq!(
-        refused.map(|it| it.to_string()).as_deref(),
+        refused
+            .as_ref()
+            .map(std::string::ToString::to_string)
+            .as_deref(),
         Some("rejected (status 400; mapper_parsing_exception)")
     );
     assert_eq!(
-        waiting.map(|it| it.to_string()).as_deref(),
+        waiting
+            .as_ref()
+            .map(std::string::ToString::to_string)
+            .as_deref(),
         Some("throttled (status 429; es_rejected_execution_exception)")
     );
     let all = br#"{"errors":true,"items":[{"create":{"status":404,"error":{"type":"index_not_found_exception"}}},{"create":{"status":404}}]}"#;
@@ -267,7 +274,10 @@ fn a_collectors_answer_names_the_event() {
     };
     assert_eq!(records[..], [Unheard, Refused, Unheard]);
     assert_eq!(
-        refused.map(|it| it.to_string()).as_deref(),
+        refused
+            .as_ref()
+            .map(std::string::ToString::to_string)
+            .as_deref(),
         Some("rejected (status 400; Event field is required)")
     );
     // One that was not sent.

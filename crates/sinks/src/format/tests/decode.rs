@@ -98,8 +98,8 @@ fn otlp(request: &ExportLogsServiceRequest) -> Vec<Stored> {
                 let attributes = pairs(&record.attributes);
                 let get = |name: &str| string(attributes.get(name).unwrap_or(&Value::Null));
                 let text = any(record.body.as_ref().expect("a body"));
-                let hex =
-                    |id: &[u8]| -> String { id.iter().map(|it| format!("{it:02x}")).collect() };
+                let digits = |it: &u8| [it >> 4, it & 15].map(|it| char::from_digit(it.into(), 16));
+                let hex = |id: &[u8]| -> String { id.iter().flat_map(digits).flatten().collect() };
                 stored.push(Stored {
                     id: get("log.record.uid"),
                     text: string(&text),
