@@ -4,6 +4,7 @@
 mod answers;
 mod bodies;
 mod decode;
+mod docs;
 mod properties;
 
 use std::time::Duration;
