@@ -17,6 +17,8 @@ use crate::window::{Limit, Phase, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
 const MOST_ATTEMPTS: u32 = 3;
+/// Requests for a batch in which a sink has named one wrong record after the other. What is left then is diverted.
+const MOST_NAMED: u32 = 64;
 /// A sink that answers with errors is asked again after this multiple of the time that the answer took.
 const PROBE_SHARE: u32 = 2;
 /// How long a body size that was too large is not tried again.
@@ -72,6 +74,7 @@ pub(crate) async fn attempts(
         return Outcome::TooLarge(Answer::status(413).cause());
     }
     let mut failures = 0;
+    let mut named = 0;
     let mut has_thawed = false;
     loop {
         let started = Instant::now();
@@ -133,6 +136,16 @@ pub(crate) async fn attempts(
                     sink_is_well(chain, link);
                     return Outcome::Delivered;
                 }
+                if says_which(link, &answer) && named < MOST_NAMED {
+                    // It works: without the records that it named, it may take the rest at once.
+                    named += 1;
+                    link.state().observe(took);
+                    sink_is_well(chain, link);
+                    if window.left(reserve) < LEAST_BUDGET {
+                        return Outcome::Diverted(cause);
+                    }
+                    continue;
+                }
                 None
             }
         };
@@ -178,6 +191,16 @@ pub(crate) async fn attempts(
             return Outcome::Diverted(cause);
         }
     }
+}
+
+/// Whether the sink has named records that it will never take, and asks for no time for the others.
+fn says_which(link: &Link, answer: &Answer) -> bool {
+    let Answer::Records { records, .. } = answer else {
+        return false;
+    };
+    link.role == Role::Primary
+        && records.contains(&PartAnswer::Refused)
+        && !records.contains(&PartAnswer::Retry)
 }
 
 /// Whether the window ended the attempt before the sink had the time that it usually takes.

@@ -213,12 +213,16 @@ impl Sender {
                     Verdict::Retry { after } => after,
                     Verdict::Parts => None,
                 };
-                failures += 1;
                 let is_new = take_answered(object, &mut records, &answer, summary);
                 if records.is_empty() {
                     self.exhausted.store(0, Ordering::Relaxed);
                     return End::Delivered(records);
                 }
+                if is_new {
+                    // It works, and says which records are meant: the rest is another request.
+                    failures = 0;
+                }
+                failures += 1;
                 if failures >= MOST_ATTEMPTS {
                     self.exhaust(cause);
                     return End::Failed(records);
