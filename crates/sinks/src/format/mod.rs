@@ -23,7 +23,7 @@ use std::fmt;
 use std::time::Duration;
 
 use backstop_config::{Compression, Format as Name, FormatOptions, Primary};
-use backstop_delivery::{Answer, Wall};
+use backstop_delivery::{Answer, Failure, Wall};
 use http::header::{HeaderName, HeaderValue};
 
 use crate::codec::{Item, Output, Packing};
@@ -112,8 +112,13 @@ fn age(options: &FormatOptions, default: Duration) -> Option<Duration> {
     }
 }
 
-/// What an answer means, by the format's table.
+/// What an answer means, by the format's table. No receiver that has one answers a success with a page: a
+/// portal or a proxy before it does.
 pub(crate) fn judge(format: &dyn Format, reply: &Reply<'_>) -> Answer {
+    let is_page = (200..=299).contains(&reply.status) && reply.is_of("text/html");
+    if is_page && !format.answers().is_empty() {
+        return Answer::None(Failure::Unproven);
+    }
     let mut rows = format.answers().iter();
     match rows.find(|row| (row.from..=row.to).contains(&reply.status)) {
         Some(row) if row.ruling == Ruling::Body => format.read(reply),
