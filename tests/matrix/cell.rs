@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use backstop_testkit::Fault;
+use backstop_testkit::{Dialect, Fault};
 use backstop_tests::shim::Shim;
 
 /// What is wrong with a sink.
@@ -46,6 +46,8 @@ pub(crate) struct Cell {
     pub(crate) trouble: Trouble,
     pub(crate) place: Place,
     pub(crate) moment: Moment,
+    /// The vendor whose intake is the primary; without, it takes lines of JSON.
+    pub(crate) format: Option<Dialect>,
 }
 
 const PLACES: [Place; 3] = [Place::Primary, Place::Firehose, Place::S3];
@@ -73,6 +75,30 @@ const FAULTS: [Fault; 16] = [
     Fault::EndlessBody(500),
 ];
 
+/// What the primary of each format goes through. The rest is the same whatever the format is.
+const FAULTS_OF_FORMATS: [Fault; 7] = [
+    Fault::Refuse,
+    Fault::Hang,
+    Fault::Reset,
+    Fault::ResetAfterBody,
+    Fault::Status(500),
+    Fault::StatusWithRetryDate(429, 30),
+    Fault::Page(200),
+];
+
+fn of_formats() -> impl Iterator<Item = Cell> {
+    Dialect::ALL.into_iter().flat_map(|dialect| {
+        FAULTS_OF_FORMATS.into_iter().flat_map(move |fault| {
+            [Moment::MidRun, Moment::AtShutdown].map(|moment| Cell {
+                trouble: Trouble::Fault(fault),
+                place: Place::Primary,
+                moment,
+                format: Some(dialect),
+            })
+        })
+    })
+}
+
 /// Every cell there is.
 pub(crate) fn all() -> impl Iterator<Item = Cell> {
     let statuses = STATUSES.map(Fault::Status);
@@ -88,10 +114,11 @@ pub(crate) fn all() -> impl Iterator<Item = Cell> {
                 trouble,
                 place,
                 moment,
+                format: None,
             })
         })
     });
-    cells.filter(|cell| cell.exists())
+    cells.filter(|cell| cell.exists()).chain(of_formats())
 }
 
 impl Cell {
@@ -155,6 +182,9 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(dialect) = self.format {
+            write!(formatter, "{}: ", dialect.name())?;
+        }
         match self.trouble {
             Trouble::Fault(Fault::StatusWithRetryAfter(status, _)) => {
                 write!(formatter, "{status} with Retry-After")?;

@@ -1,5 +1,6 @@
 //! The fault matrix: every way in which a server fails, at each sink, from the first request on, for a
-//! while, and at shutdown only. Whatever happens, each record is somewhere, or counted as dropped.
+//! while, and at shutdown only; and the primary of each format through the faults that its answers and its
+//! batches may make a difference to. Whatever happens, each record is somewhere, or counted as dropped.
 //!
 //! `cell` is the table, `run` plays one of its cells through the real extension, `verdict` says what
 //! must hold afterwards. All cells are run, and all that fail are named together. Some of them alone:

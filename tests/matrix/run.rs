@@ -31,10 +31,10 @@ pub(crate) async fn run(cell: Cell) -> Vec<String> {
 }
 
 async fn play(cell: Cell) -> Result<Evidence> {
-    let world = if cell.needs_tls() {
-        World::start_tls().await?
-    } else {
-        World::start().await?
+    let world = match cell.format {
+        Some(dialect) => World::start_speaking(dialect).await?,
+        None if cell.needs_tls() => World::start_tls().await?,
+        None => World::start().await?,
     };
     if cell.place != Place::Primary {
         world.intake.set_fault(Some(Fault::Refuse)).await?;

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use backstop_testkit::{
-    Environment, EnvironmentBuilder, FakeIntake, FirehoseServer, Invocation, S3Server,
+    Dialect, Environment, EnvironmentBuilder, FakeIntake, FirehoseServer, Invocation, S3Server,
     ShutdownReason, ShutdownReport, TestkitError, traffic::Traffic,
 };
 use futures_util::stream::{self, StreamExt as _};
@@ -61,10 +61,19 @@ pub struct World {
 impl World {
     /// Everything up and well.
     pub async fn start() -> Result<Self> {
+        Self::around(FakeIntake::start().await?).await
+    }
+
+    /// The same with a vendor's intake as the primary.
+    pub async fn start_speaking(dialect: Dialect) -> Result<Self> {
+        Self::around(FakeIntake::start_speaking(dialect).await?).await
+    }
+
+    async fn around(intake: FakeIntake) -> Result<Self> {
         let s3 = S3Server::start(None).await?;
         let firehose = FirehoseServer::start(&s3, STREAM, PREFIX).await?;
         Ok(Self {
-            intake: FakeIntake::start().await?,
+            intake,
             s3,
             firehose,
         })
@@ -87,10 +96,17 @@ impl World {
 
     /// An environment whose extension has the primary and both fallbacks.
     pub fn environment(&self) -> EnvironmentBuilder {
-        self.bare_environment()
+        let builder = self
+            .bare_environment()
             .env("BACKSTOP_PRIMARY_URL", self.intake.url())
             .env("BACKSTOP_FIREHOSE_STREAM", STREAM)
-            .env("BACKSTOP_S3_BUCKET", self.s3.bucket())
+            .env("BACKSTOP_S3_BUCKET", self.s3.bucket());
+        match self.intake.dialect() {
+            Some(dialect) => builder
+                .env("BACKSTOP_PRIMARY_FORMAT", dialect.name())
+                .env("BACKSTOP_PRIMARY_TOKEN", dialect.token()),
+            None => builder,
+        }
     }
 
     /// An environment that can reach everything and is told of none of it.

@@ -17,6 +17,8 @@ use crate::window::{Limit, Phase, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
 const MOST_ATTEMPTS: u32 = 3;
+/// Requests for a batch in which a sink has named one wrong record after the other. What is left then is diverted.
+const MOST_NAMED: u32 = 64;
 /// A sink that answers with errors is asked again after this multiple of the time that the answer took.
 const PROBE_SHARE: u32 = 2;
 /// How long a body size that was too large is not tried again.
@@ -72,6 +74,7 @@ pub(crate) async fn attempts(
         return Outcome::TooLarge(Answer::status(413).cause());
     }
     let mut failures = 0;
+    let mut named = 0;
     let mut has_thawed = false;
     loop {
         let started = Instant::now();
@@ -91,43 +94,30 @@ pub(crate) async fn attempts(
             took,
             delivered,
         });
-        let retry_after = match verdict {
-            Verdict::Delivered => {
+        if let Some(outcome) = ended(chain, link, (&answer, &verdict), &parts, took) {
+            return outcome;
+        }
+        let mut retry_after = None;
+        if let Verdict::Retry { after } = verdict {
+            retry_after = after;
+        } else {
+            refused.extend(part_ways(chain, link, batch, &mut parts, &answer));
+            if batch.is_empty() {
                 link.state().observe(took);
                 sink_is_well(chain, link);
                 return Outcome::Delivered;
             }
-            Verdict::Isolate | Verdict::Split => {
-                link.state().observe_at_least(took);
-                sink_is_well(chain, link);
-                if verdict == Verdict::Isolate {
-                    return Outcome::Rejected(cause);
-                }
-                remember_too_large(chain, link, &parts);
-                return Outcome::TooLarge(cause);
-            }
-            Verdict::Stop | Verdict::Divert => {
-                let at_once = verdict == Verdict::Stop;
-                sink_failed(chain, link, (cause, took), at_once, None);
-                return Outcome::Diverted(cause);
-            }
-            Verdict::Condemn => {
+            if says_which(link, &answer) && named < MOST_NAMED {
+                // It works: without the records that it named, it may take the rest at once.
+                named += 1;
                 link.state().observe(took);
                 sink_is_well(chain, link);
-                let refused = answer.unnamed().unwrap_or(batch.len());
-                return Outcome::Condemned { refused, cause };
-            }
-            Verdict::Retry { after } => after,
-            Verdict::Parts => {
-                refused.extend(part_ways(chain, link, batch, &mut parts, &answer));
-                if batch.is_empty() {
-                    link.state().observe(took);
-                    sink_is_well(chain, link);
-                    return Outcome::Delivered;
+                if window.left(reserve) < LEAST_BUDGET {
+                    return Outcome::Diverted(cause);
                 }
-                None
+                continue;
             }
-        };
+        }
         if is_cut_short(link, &answer, window, permit, took) {
             batch.mark_ambiguous();
             // Once may be chance; a sink that is cut short each time is given up like any other.
@@ -166,6 +156,56 @@ pub(crate) async fn attempts(
             return Outcome::Diverted(cause);
         }
     }
+}
+
+/// Whether the sink has named records that it will never take, and asks for no time for the others.
+fn says_which(link: &Link, answer: &Answer) -> bool {
+    let Answer::Records { records, .. } = answer else {
+        return false;
+    };
+    link.role == Role::Primary
+        && records.contains(&PartAnswer::Refused)
+        && !records.contains(&PartAnswer::Retry)
+}
+
+/// What an answer decides by itself, for the whole request; none where the rest has to be sent again.
+fn ended(
+    chain: &Chain,
+    link: &Link,
+    (answer, verdict): (&Answer, &Verdict),
+    parts: &[Part],
+    took: Duration,
+) -> Option<Outcome> {
+    let cause = answer.cause();
+    let outcome = match verdict {
+        Verdict::Delivered => {
+            link.state().observe(took);
+            Outcome::Delivered
+        }
+        Verdict::Condemn => {
+            link.state().observe(took);
+            let records = parts.iter().map(|part| part.records.len());
+            let refused = answer.unnamed().unwrap_or_else(|| records.sum());
+            Outcome::Condemned { refused, cause }
+        }
+        Verdict::Isolate => {
+            link.state().observe_at_least(took);
+            Outcome::Rejected(cause)
+        }
+        Verdict::Split => {
+            link.state().observe_at_least(took);
+            remember_too_large(chain, link, parts);
+            Outcome::TooLarge(cause)
+        }
+        Verdict::Stop | Verdict::Divert => {
+            let at_once = *verdict == Verdict::Stop;
+            sink_failed(chain, link, (cause, took), at_once, None);
+            return Some(Outcome::Diverted(cause));
+        }
+        Verdict::Retry { .. } | Verdict::Parts => return None,
+    };
+    sink_is_well(chain, link);
+    Some(outcome)
 }
 
 /// Whether the window ended the attempt before the sink had the time that it usually takes.

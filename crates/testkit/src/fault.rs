@@ -23,6 +23,10 @@ pub enum Fault {
     Status(u16),
     /// The same, with a `Retry-After` in seconds.
     StatusWithRetryAfter(u16, u64),
+    /// The same, with a `Retry-After` that is a date, so many seconds from now.
+    StatusWithRetryDate(u16, u64),
+    /// A page in HTML with this status, as a portal or a proxy before the server gives it.
+    Page(u16),
     /// Sends the client to the same path at another address, in plain HTTP, with this status.
     Redirect(u16, SocketAddr),
     /// Nobody listens: open connections are reset and new ones refused. The port stays reserved,
@@ -116,6 +120,8 @@ impl fmt::Display for Fault {
             | Self::Redirect(status, _) => {
                 write!(formatter, "{status}")
             }
+            Self::StatusWithRetryDate(status, _) => write!(formatter, "{status} until a date"),
+            Self::Page(status) => write!(formatter, "page with {status}"),
             Self::Refuse => formatter.write_str("refuse"),
             Self::Tls => formatter.write_str("tls"),
             Self::ExpiredCertificate => formatter.write_str("expired-certificate"),

@@ -5,7 +5,7 @@
 //! - [`traffic`] makes function output, [`fixtures`] holds one example of each kind of telemetry event;
 //! - [`environment`] is a Lambda execution environment around a real extension process: Runtime,
 //!   Extensions and Telemetry API, freeze and thaw, shutdown with its 2,000 ms;
-//! - [`intake`] is the primary, a fake APM over TLS;
+//! - [`intake`] is the primary, a fake APM over TLS, or the intake of a vendor;
 //! - [`firehose`] and [`s3`] are the fallbacks and the archive behind them;
 //! - [`control_plane`] is Lambda's own API, for the installer: functions and layers of many accounts and
 //!   regions, with the roles, organisations, tags and metrics beside them;
@@ -39,7 +39,7 @@ pub use environment::{
 pub use error::TestkitError;
 pub use fault::Fault;
 pub use firehose::FirehoseServer;
-pub use intake::FakeIntake;
+pub use intake::{Dialect, FakeIntake};
 pub use little_server::LittleServer;
 pub use s3::S3Server;
 pub use tls::{Certificates, Tls};

@@ -30,6 +30,13 @@ pub(crate) fn object_timestamp() -> String {
     Utc::now().format("%Y-%m-%d-%H-%M-%S").to_string()
 }
 
+/// The instant so many seconds from now, as HTTP writes it: `Wed, 12 Oct 2022 00:00:15 GMT`.
+pub(crate) fn http_date_after(seconds: u64) -> String {
+    let after = chrono::TimeDelta::from_std(Duration::from_secs(seconds)).unwrap_or_default();
+    let time = Utc::now() + after;
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 /// A duration in milliseconds with three decimals at most, as in the platform's metrics.
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0

@@ -211,12 +211,16 @@ impl Sender {
                     Verdict::Retry { after } => after,
                     Verdict::Parts => None,
                 };
-                failures += 1;
                 let is_new = take_answered(object, &mut records, &answer, summary);
                 if records.is_empty() {
                     self.exhausted.store(0, Ordering::Relaxed);
                     return End::Delivered(records);
                 }
+                if is_new {
+                    // It works, and says which records are meant: the rest is another request.
+                    failures = 0;
+                }
+                failures += 1;
                 if failures >= MOST_ATTEMPTS {
                     self.exhaust(cause);
                     return End::Failed(records);
@@ -293,8 +297,8 @@ fn reject(summary: &mut Summary, object: &str, records: &[&Record], cause: Cause
     summary.problem(Problem::rejected(object, records, cause));
 }
 
-/// Counts what an answer says of single records, and leaves those that are to be sent again. Whether it said
-/// something of any.
+/// Counts what an answer says of single records, and leaves those that are to be sent again. Whether those are
+/// fewer than before.
 fn take_answered(
     object: &str,
     records: &mut Vec<&Record>,
@@ -315,6 +319,7 @@ fn take_answered(
     }
     let cause = cause.as_deref().copied();
     let cause = cause.unwrap_or_else(|| answer.cause());
+    let before = records.len();
     let mut answers = answers.iter();
     let mut refused = Vec::new();
     records.retain(|record| match answers.next() {
@@ -331,7 +336,7 @@ fn take_answered(
     if !refused.is_empty() {
         reject(summary, object, &refused, cause);
     }
-    true
+    records.len() < before
 }
 
 fn stop_advice(cause: Cause) -> String {

@@ -4,6 +4,7 @@
 //! Labels are few and bounded: the service, the region and what the user names. All else is structured
 //! metadata. A line is the record as it came, so that `| json` finds all of it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use backstop_config::{Compression, Primary};
@@ -12,7 +13,7 @@ use super::answers::{LOKI, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
 use super::log::{INVOCATION_ID, Log, TYPE, UID};
 use super::resource::Attributes;
-use super::text::{List, Object};
+use super::text::{List, Object, hash};
 use super::wire::Message as _;
 use super::{Context, Format};
 use crate::codec::{Item, Output, Packing};
@@ -145,7 +146,7 @@ impl Logs for Loki {
 
     fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
         let metadata = metadata(log, resource);
-        let time = log.time.0;
+        let time = instant(log);
         if self.is_json {
             let mut entry = List::open(out);
             entry.item(|out| super::text::write(out, &time.as_nanos().to_string()));
@@ -195,12 +196,39 @@ impl Logs for Loki {
         out.message(1, |stream| {
             let labels = labels
                 .iter()
-                .map(|(name, value)| format!("{name}={value:?}"));
+                .map(|(name, value)| format!("{name}=\"{}\"", quoted(value)));
             let labels: Vec<String> = labels.collect();
             stream.string(1, &format!("{{{}}}", labels.join(", ")));
             stream.extend_from_slice(logs);
         });
     }
+}
+
+/// When it happened, to a nanosecond of its own: Loki drops a line that its stream has at this nanosecond
+/// already, and Lambda's times are in milliseconds. Two that say the same would be one.
+fn instant(log: &Log<'_>) -> Duration {
+    const MILLISECOND: u64 = 1_000_000;
+    let time = log.time.0;
+    if u64::from(time.subsec_nanos()) % MILLISECOND > 0 {
+        return time;
+    }
+    // Those of an environment stay in their order.
+    let (environment, sequence) = log.id.rsplit_once('-').unwrap_or((&log.id, ""));
+    let place = hash(environment).wrapping_add(sequence.parse().unwrap_or_default());
+    time + Duration::from_nanos(place % MILLISECOND)
+}
+
+/// The inside of a string literal of Go, as which Loki reads a label's value.
+fn quoted(value: &str) -> String {
+    let mut quoted = String::with_capacity(value.len());
+    for char in value.chars() {
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            _ if char.is_control() => _ = write!(quoted, "\\u{:04x}", u32::from(char)),
+            _ => quoted.push(char),
+        }
+    }
+    quoted
 }
 
 /// What is said of a line beside its labels.

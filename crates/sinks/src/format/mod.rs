@@ -61,11 +61,6 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     /// Writes as many of these records as one body may hold.
     fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written;
 
-    /// Whether its receivers have a protocol, in which a page of HTML is no answer.
-    fn has_protocol(&self) -> bool {
-        !self.answers().is_empty()
-    }
-
     /// What statuses mean to this receiver.
     fn answers(&self) -> &'static [Row] {
         &[]
@@ -117,11 +112,11 @@ fn age(options: &FormatOptions, default: Duration) -> Option<Duration> {
     }
 }
 
-/// What an answer means, by the format's table.
+/// What an answer means, by the format's table. No receiver that has one answers a success with a page: a
+/// portal or a proxy before it does.
 pub(crate) fn judge(format: &dyn Format, reply: &Reply<'_>) -> Answer {
-    let is_success = (200..=299).contains(&reply.status);
-    if is_success && format.has_protocol() && reply.is_of("text/html") {
-        // A login page, or a proxy's: no receiver of these speaks so.
+    let is_page = (200..=299).contains(&reply.status) && reply.is_of("text/html");
+    if is_page && !format.answers().is_empty() {
         return Answer::None(Failure::Unproven);
     }
     let mut rows = format.answers().iter();

@@ -81,9 +81,11 @@ impl Logs for NewRelic {
             attributes.some("level", log.level.map(Level::lower));
             attributes.some("trace.id", log.trace_id.as_deref());
             attributes.some("span.id", log.span_id.as_deref());
-            if let Some(record) = log.object().filter(|_| log.is_platform()) {
-                attributes.raw("record", |out| {
-                    out.extend_from_slice(record.get().as_bytes());
+            if log.is_platform() {
+                attributes.object("record", |record| {
+                    for (name, value) in &log.fields {
+                        member(record, name, value.get());
+                    }
                 });
             }
         });
@@ -107,5 +109,15 @@ impl Logs for NewRelic {
             out.push(b']');
         });
         group.close();
+    }
+}
+
+/// A member of a record. A log with an array among its attributes is dropped after the success, so a value that
+/// may hold one is given as its JSON.
+fn member(record: &mut Object<'_>, name: &str, value: &str) {
+    if value.contains('[') && !value.starts_with('"') {
+        record.text(name, value);
+    } else {
+        record.raw(name, |out| out.extend_from_slice(value.as_bytes()));
     }
 }

@@ -13,7 +13,7 @@ use super::answers::{Row, SPLUNK};
 use super::assemble::{Limits, Logs, Written, logs};
 use super::log::{INVOCATION_ID, Level, Log, TYPE, UID};
 use super::resource::Attributes;
-use super::text::{Object, write};
+use super::text::{Object, hash, write};
 use super::{Context, Format, Reply};
 use crate::codec::{Item, Output};
 
@@ -47,10 +47,7 @@ impl Format for Splunk {
 
     fn header(&self, key: &str) -> Option<(HeaderName, HeaderValue)> {
         // Any GUID will do: a channel keeps acknowledgments apart, and none is asked for.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for byte in key.bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        let hash = hash(key);
         let text = format!(
             "{:08x}-0000-4000-8000-{:012x}",
             hash >> 32,

@@ -58,6 +58,15 @@ impl<'a> Object<'a> {
     }
 }
 
+/// FNV-1a: the same for the same text, and rarely so for another.
+pub(super) fn hash(text: &str) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in text.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash
+}
+
 /// An array in the making.
 pub(super) struct List<'a> {
     out: &'a mut Vec<u8>,

@@ -64,7 +64,7 @@ fn record(line: &str) -> Result<Received, Refused> {
     })
 }
 
-fn decompress(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Refused> {
+pub(super) fn decompress(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Refused> {
     let encoding = headers
         .get(CONTENT_ENCODING)
         .map_or(Ok("identity"), |value| value.to_str());
@@ -84,7 +84,7 @@ fn decompress(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Refused> {
     }
 }
 
-fn media_type(headers: &HeaderMap) -> &str {
+pub(super) fn media_type(headers: &HeaderMap) -> &str {
     let value = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

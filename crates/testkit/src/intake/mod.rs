@@ -1,11 +1,13 @@
 //! The primary: a fake APM that listens on a real socket, speaks TLS, and decodes what it gets.
 //!
-//! `decode` reads a body, `store` keeps what was accepted.
+//! `decode` reads a body, `store` keeps what was accepted; `dialect` are the intakes of vendors, in whose place
+//! it can stand.
 //! Invariant: a record counts only when its request was answered 2xx, or when the whole body was
 //! taken before the connection was reset ([`Fault::ResetAfterBody`]). Must not be lenient: what a
 //! real intake would answer with 400 is answered with 400.
 
 mod decode;
+mod dialect;
 mod store;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +22,7 @@ use crate::error::TestkitError;
 use crate::fault::Fault;
 use crate::server::{FaultServer, status_code};
 use crate::tls::{Certificates, Tls};
+pub use dialect::Dialect;
 use store::Store;
 
 /// A fake APM on 127.0.0.1. Dropping it closes the port.
@@ -37,12 +40,22 @@ impl FakeIntake {
         Self::start_with(Tls::Usual).await
     }
 
+    /// Starts one that takes, refuses and answers what this vendor's does, over TLS.
+    #[expect(clippy::unused_async, reason = "starting needs a runtime, and says so")]
+    pub async fn start_speaking(dialect: Dialect) -> Result<Self, TestkitError> {
+        Self::of(Store::speaking(dialect), Tls::Usual)
+    }
+
     /// Starts one whose TLS is particular in some way.
     #[expect(clippy::unused_async, reason = "starting needs a runtime, and says so")]
     pub async fn start_with(tls: Tls) -> Result<Self, TestkitError> {
+        Self::of(Store::default(), tls)
+    }
+
+    fn of(store: Store, tls: Tls) -> Result<Self, TestkitError> {
         let certificates = Certificates::make(tls)?;
         let acceptors = certificates.acceptors();
-        let store = Arc::new(Store::default());
+        let store = Arc::new(store);
         let server = FaultServer::start("the intake", Arc::clone(&store), Some(acceptors))?;
         Ok(Self {
             server,
@@ -63,9 +76,24 @@ impl FakeIntake {
         })
     }
 
-    /// Where to send records: `https://127.0.0.1:PORT/v1/logs`, `http` when started in plain text.
+    /// Where to send records: `https://127.0.0.1:PORT/v1/logs`, `http` when started in plain text. Of a vendor's,
+    /// the address without the path, which each format knows.
     pub fn url(&self) -> String {
-        format!("{}/v1/logs", self.server.endpoint())
+        match self.dialect() {
+            Some(_) => self.server.endpoint(),
+            None => format!("{}/v1/logs", self.server.endpoint()),
+        }
+    }
+
+    /// Whose intake it plays.
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.store.dialect()
+    }
+
+    /// What a vendor's intake has refused and why, whole requests and single records, also where it has said
+    /// nothing of it.
+    pub fn refusals(&self) -> Vec<String> {
+        self.store.refusals()
     }
 
     /// The address it listens on.
@@ -89,7 +117,7 @@ impl FakeIntake {
     }
 
     /// From now on the intake is strict: it answers with this status, and takes nothing, where a line of
-    /// a request has this text in it. `None` ends that.
+    /// a request has this text in it. `None` ends that. A vendor's answers for each record, if it ever does.
     pub fn refuse_lines_with(&self, rule: Option<(u16, &str)>) {
         let rule = rule.map(|(status, text)| (status_code(status), text.to_owned()));
         self.store.refuse_lines_with(rule);

@@ -4,7 +4,7 @@
 //! Invariant: a request is in the counts before its client can see the answer. Must not keep bodies
 //! unless it was told to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -15,12 +15,15 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::decode::{self, Received};
+use super::dialect::{Dialect, Entry, FURTHEST_BEHIND, Fate, Problem};
 use crate::server::Answer;
 use crate::sync::lock;
 
 /// The intake's memory.
 #[derive(Debug, Default)]
 pub(super) struct Store {
+    /// Whose intake it plays; its own without.
+    dialect: Option<Dialect>,
     kept: Mutex<Kept>,
     changed: watch::Sender<()>,
 }
@@ -36,9 +39,29 @@ struct Kept {
     statuses: BTreeMap<u16, u64>,
     last_headers: HeaderMap,
     deliveries: Vec<(Option<String>, u16)>,
+    /// What tells repetitions of what is stored.
+    keys: HashSet<String>,
+    /// The time of the newest line of each stream.
+    newest: HashMap<String, u128>,
+    refusals: Vec<String>,
 }
 
 impl Store {
+    pub(super) fn speaking(dialect: Dialect) -> Self {
+        Self {
+            dialect: Some(dialect),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn dialect(&self) -> Option<Dialect> {
+        self.dialect
+    }
+
+    pub(super) fn refusals(&self) -> Vec<String> {
+        lock(&self.kept).refusals.clone()
+    }
+
     pub(super) fn keep_lines(&self, keep: bool) {
         lock(&self.kept).keep_lines = keep;
     }
@@ -107,20 +130,85 @@ impl Store {
             return Err(*status);
         }
         for record in records {
-            if let Some(sequence) = record.sequence {
-                *kept.sequences.entry(sequence).or_default() += 1;
-            }
-            if kept.keep_lines {
-                kept.lines.push(record.line);
-            }
-            *kept.records.entry(record.id).or_default() += 1;
+            kept.store(record);
         }
         Ok(count)
+    }
+
+    /// Reads, judges and stores a request as the dialect's receiver does.
+    fn answer_in(&self, dialect: Dialect, request: &Request<Bytes>) -> Response<Bytes> {
+        let mut entries = match dialect.read(request) {
+            Ok(entries) => entries,
+            Err(refusal) => {
+                lock(&self.kept).refusals.push(refusal.reason);
+                return refusal.response;
+            }
+        };
+        let mut kept = lock(&self.kept);
+        if let Some((status, text)) = &kept.refused {
+            let marked = entries.iter_mut();
+            for entry in marked.filter(|entry| entry.received.line.contains(text)) {
+                entry.problem = Some(Problem::new(status.as_u16(), "the record is marked"));
+            }
+        }
+        let takes_nothing = entries.iter().filter_map(|entry| entry.problem.as_ref());
+        let takes_nothing = takes_nothing
+            .map(|problem| problem.status)
+            .any(|status| dialect.takes_all_or_nothing(status));
+        let fates = entries.into_iter();
+        let fates: Vec<Fate> = fates
+            .map(|entry| kept.settle(entry, takes_nothing))
+            .collect();
+        drop(kept);
+        dialect.answer(request, &fates)
+    }
+}
+
+impl Kept {
+    fn store(&mut self, record: Received) {
+        if let Some(sequence) = record.sequence {
+            *self.sequences.entry(sequence).or_default() += 1;
+        }
+        if self.keep_lines {
+            self.lines.push(record.line);
+        }
+        *self.records.entry(record.id).or_default() += 1;
+    }
+
+    /// What becomes of a record, which is stored unless nothing of its request is.
+    fn settle(&mut self, entry: Entry, takes_nothing: bool) -> Fate {
+        let mut problem = entry.problem;
+        if let (Some((stream, time)), None) = (&entry.at, &problem) {
+            let newest = self.newest.entry(stream.clone()).or_default();
+            if *time + FURTHEST_BEHIND.as_nanos() < *newest {
+                let reason = format!("entry too far behind in the stream {stream}");
+                problem = Some(Problem::new(400, reason));
+            } else {
+                *newest = (*newest).max(*time);
+            }
+        }
+        if let Some(problem) = problem {
+            self.refusals.push(problem.reason.clone());
+            return Fate::Refused(problem);
+        }
+        if takes_nothing {
+            return Fate::There;
+        }
+        if let Some(key) = entry.key
+            && !self.keys.insert(key)
+        {
+            return Fate::There;
+        }
+        self.store(entry.received);
+        Fate::Stored
     }
 }
 
 impl Answer for Store {
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if let Some(dialect) = self.dialect {
+            return self.answer_in(dialect, &request);
+        }
         if request.method() != Method::POST {
             return self.refusal(StatusCode::METHOD_NOT_ALLOWED);
         }
@@ -134,6 +222,9 @@ impl Answer for Store {
     }
 
     fn refusal(&self, status: StatusCode) -> Response<Bytes> {
+        if let Some(dialect) = self.dialect {
+            return dialect.refuse(status.as_u16(), "it was told to").response;
+        }
         respond(status, status.canonical_reason().unwrap_or("refused"))
     }
 

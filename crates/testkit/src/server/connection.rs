@@ -7,7 +7,8 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 
-use http::header::{LOCATION, RETRY_AFTER};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -24,6 +25,7 @@ use super::Answer;
 use super::body::Reply;
 use super::wire::{Cord, Wire};
 use crate::fault::Fault;
+use crate::time::http_date_after;
 use crate::tls::Acceptors;
 
 /// How a connection begins.
@@ -163,6 +165,14 @@ async fn respond<A: Answer>(
                 .insert(RETRY_AFTER, HeaderValue::from(seconds));
             response
         }
+        Some(Fault::StatusWithRetryDate(status, seconds)) => {
+            let mut response = answer.refusal(status_code(status));
+            if let Ok(date) = HeaderValue::try_from(http_date_after(seconds)) {
+                response.headers_mut().insert(RETRY_AFTER, date);
+            }
+            response
+        }
+        Some(Fault::Page(status)) => page(status),
         Some(Fault::Redirect(status, to)) => {
             let mut response = answer.refusal(status_code(status));
             if let Ok(location) = HeaderValue::try_from(format!("http://{to}{}", head.uri)) {
@@ -222,6 +232,17 @@ impl<A: Answer> Drop for Observation<'_, A> {
     fn drop(&mut self) {
         self.answer.observe(self.head, self.status);
     }
+}
+
+/// What a login portal answers to everything.
+fn page(status: u16) -> Response<Bytes> {
+    let body =
+        "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Sign in</body></html>\n";
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    *response.status_mut() = status_code(status);
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, html);
+    response
 }
 
 /// A status that may not be one.
