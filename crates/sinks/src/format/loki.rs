@@ -4,6 +4,7 @@
 //! Labels are few and bounded: the service, the region and what the user names. All else is structured
 //! metadata. A line is the record as it came, so that `| json` finds all of it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use backstop_config::{Compression, Primary};
@@ -223,7 +224,8 @@ fn quoted(value: &str) -> String {
     for char in value.chars() {
         match char {
             '"' | '\\' => quoted.extend(['\\', char]),
-            _ if char.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(char))),
+            // Writing to a string cannot fail.
+            _ if char.is_control() => _ = write!(quoted, "\\u{:04x}", u32::from(char)),
             _ => quoted.push(char),
         }
     }
