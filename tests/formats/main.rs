@@ -23,7 +23,7 @@ async fn live(world: &World, lines: Vec<FunctionRecord>, variables: &[(&str, &st
         .environment()
         .env("BACKSTOP_FIREHOSE_STREAM", "")
         .env("BACKSTOP_TAGS", "team=blue,owner=Jos\u{e9} \"x\" \u{200b}")
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .env("BACKSTOP_MAX_ADDED_MS", "10000")
         .env("BACKSTOP_FLUSH_STRATEGY", "end");
     for (name, value) in variables {
@@ -101,7 +101,7 @@ async fn a_strict_intake_refuses_nothing_and_stores_each_record_once() {
         let outcome = live(&world, lines, &[options]).await;
         (dialect, world, outcome, total)
     });
-    for (dialect, world, outcome, total) in in_parallel(runs).await {
+    for (dialect, world, outcome, total) in Box::pin(in_parallel(runs)).await {
         let name = format!(
             "{dialect:?} {:?}\n{}",
             world.intake.refusals(),

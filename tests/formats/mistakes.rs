@@ -9,6 +9,14 @@ use crate::{is_each_once, live, replay};
 
 const LINES: usize = 60;
 
+/// An intake, its fault, the variable that is set, and the reasons that the archive may give.
+type Mistake = (
+    Dialect,
+    Option<Fault>,
+    (&'static str, &'static str),
+    &'static [&'static str],
+);
+
 async fn run(
     dialect: Dialect,
     fault: Option<Fault>,
@@ -45,7 +53,7 @@ async fn a_wrong_token_is_one_warning_and_a_replay_with_the_right_one_brings_eve
         let right = replay(&world, dialect, dialect.token()).await;
         (dialect, world, outcome, refused, right)
     });
-    for (dialect, world, outcome, refused, right) in in_parallel(runs).await {
+    for (dialect, world, outcome, refused, right) in Box::pin(in_parallel(runs)).await {
         assert_all_diverted(&outcome, &["unauthorized"], dialect.name());
         let stderr = outcome.stderr();
         let name = format!("{dialect:?}\n{stderr}");
@@ -84,7 +92,7 @@ async fn a_wrong_token_is_one_warning_and_a_replay_with_the_right_one_brings_eve
 async fn a_login_page_behind_a_200_is_no_delivery() {
     let runs = Dialect::ALL
         .map(|dialect| async move { (dialect, run(dialect, Some(Fault::Page(200)), &[]).await) });
-    for (dialect, (_, outcome)) in in_parallel(runs).await {
+    for (dialect, (_, outcome)) in Box::pin(in_parallel(runs)).await {
         assert_all_diverted(&outcome, &["unproven"], dialect.name());
         let said = outcome.stderr().matches("proves nothing").count();
         assert_eq!(said, 1, "{dialect:?}\n{}", outcome.stderr());
@@ -97,7 +105,7 @@ async fn an_answer_that_is_not_about_records_makes_no_dead_letter() {
     let none = ("BACKSTOP_LOG_LEVEL", "info");
     let index = ("BACKSTOP_PRIMARY_OPTIONS", "index=nowhere");
     let status = |status| Some(Fault::Status(status));
-    let cases: Vec<(Dialect, Option<Fault>, (&str, &str), &[&str])> = vec![
+    let cases: Vec<Mistake> = vec![
         // Ingestion is blocked for the tenant.
         (Dialect::Loki, status(260), none, &["not_accepted"]),
         (Dialect::Loki, status(429), none, &["throttled"]),
@@ -134,7 +142,7 @@ async fn an_answer_that_is_not_about_records_makes_no_dead_letter() {
                 reasons,
             )
         });
-    for (name, outcome, reasons) in in_parallel(runs).await {
+    for (name, outcome, reasons) in Box::pin(in_parallel(runs)).await {
         assert_all_diverted(&outcome, reasons, &name);
     }
 }

@@ -37,7 +37,7 @@ async fn three_refused_of_500_are_three_dead_letters_with_the_receivers_status()
         let outcome = live(&world, marked(&BAD), &[]).await;
         (dialect, world, outcome)
     });
-    for (dialect, world, outcome) in in_parallel(runs).await {
+    for (dialect, world, outcome) in Box::pin(in_parallel(runs)).await {
         let name = format!("{dialect:?}\n{}", outcome.stderr());
         outcome.assert_adds_up();
         assert_eq!(outcome.missing(), [0; 0], "{name}");
@@ -96,7 +96,7 @@ async fn a_replay_after_an_outage_delivers_488_and_names_the_12_that_are_refused
         let (summary, code) = replay(&world, dialect, dialect.token()).await;
         (dialect, world, outcome, summary, code)
     });
-    for (dialect, world, outcome, summary, code) in in_parallel(runs).await {
+    for (dialect, world, outcome, summary, code) in Box::pin(in_parallel(runs)).await {
         let archived = outcome.archived.len();
         let name = format!("{dialect:?} {summary}");
         assert_eq!(code, 3, "{name}");

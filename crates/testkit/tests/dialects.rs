@@ -203,6 +203,7 @@ async fn each_takes_its_own_form_and_refuses_another_token_path_type_and_encodin
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 async fn each_refuses_what_its_vendor_refuses() -> Outcome {
     let seconds = now();
     let nanos = format!("{seconds}000000000");

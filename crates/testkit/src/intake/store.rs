@@ -141,7 +141,7 @@ impl Store {
             Ok(entries) => entries,
             Err(refusal) => {
                 lock(&self.kept).refusals.push(refusal.reason);
-                return refusal.response;
+                return *refusal.response;
             }
         };
         let mut kept = lock(&self.kept);
@@ -223,7 +223,7 @@ impl Answer for Store {
 
     fn refusal(&self, status: StatusCode) -> Response<Bytes> {
         if let Some(dialect) = self.dialect {
-            return dialect.refuse(status.as_u16(), "it was told to").response;
+            return *dialect.refuse(status.as_u16(), "it was told to").response;
         }
         respond(status, status.canonical_reason().unwrap_or("refused"))
     }

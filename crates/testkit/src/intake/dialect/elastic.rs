@@ -1,4 +1,4 @@
-//! The bulk API of Elasticsearch and OpenSearch, with a data stream of the Elastic Common Schema behind it
+//! The bulk API of Elasticsearch and `OpenSearch`, with a data stream of the Elastic Common Schema behind it
 //! (<https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>).
 //!
 //! A line that is no action refuses the whole request; a document that cannot be stored is an item of its own.

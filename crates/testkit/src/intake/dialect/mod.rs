@@ -92,7 +92,7 @@ pub(super) enum Fate {
 /// A request that is refused as a whole, and why.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub(super) response: Response<Bytes>,
+    pub(super) response: Box<Response<Bytes>>,
     pub(super) reason: String,
 }
 
@@ -200,7 +200,7 @@ impl Dialect {
             (Self::Otlp, _) => otlp::answer(request, fates),
             (Self::Elastic, _) => elastic::answer(request, fates),
             (Self::Splunk, _) => splunk::answer(fates),
-            (_, Some(problem)) => self.refuse(problem.status, &problem.reason).response,
+            (_, Some(problem)) => *self.refuse(problem.status, &problem.reason).response,
             (Self::Loki, None) => reply(204, "text/plain", ""),
             (Self::Datadog, None) => reply(202, JSON, "{}"),
             (Self::NewRelic, None) => {
@@ -239,7 +239,7 @@ impl Dialect {
             Self::NewRelic => reply(status, JSON, format!("{{\"error\":{text}}}")),
         };
         Refusal {
-            response,
+            response: Box::new(response),
             reason: format!("{status}: {reason}"),
         }
     }

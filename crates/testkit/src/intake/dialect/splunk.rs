@@ -69,7 +69,7 @@ pub(super) fn said(status: u16, code: u16, event: Option<usize>) -> Response<Byt
 pub(super) fn forbid(is_given: bool, reason: &str) -> Refusal {
     let (status, code) = if is_given { (403, 4) } else { (401, 2) };
     Refusal {
-        response: said(status, code, None),
+        response: Box::new(said(status, code, None)),
         reason: format!("{status}: {reason}"),
     }
 }
@@ -90,7 +90,7 @@ pub(super) fn answer(fates: &[Fate]) -> Response<Bytes> {
 
 pub(super) fn read(request: &Request<Bytes>) -> Result<Vec<Entry>, Refusal> {
     let refuse = |code, reason: String| Refusal {
-        response: said(400, code, None),
+        response: Box::new(said(400, code, None)),
         reason: format!("code {code}: {reason}"),
     };
     // Splunk itself ignores it; others that speak its protocol do not.
@@ -113,7 +113,7 @@ pub(super) fn read(request: &Request<Bytes>) -> Result<Vec<Entry>, Refusal> {
             Ok(event) => event,
             Err(error) => {
                 return Err(Refusal {
-                    response: said(400, INVALID_DATA_FORMAT, Some(entries.len())),
+                    response: Box::new(said(400, INVALID_DATA_FORMAT, Some(entries.len()))),
                     reason: error.to_string(),
                 });
             }

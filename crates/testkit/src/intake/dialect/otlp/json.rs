@@ -107,14 +107,13 @@ fn any(value: &Value) -> Result<Value, String> {
     };
     let wrong = || format!("{name:?} has the value {value}");
     Ok(match name.as_str() {
-        "stringValue" if value.is_string() => value.clone(),
+        "stringValue" | "bytesValue" if value.is_string() => value.clone(),
         "boolValue" if value.is_boolean() => value.clone(),
         "doubleValue" if value.is_number() || value.is_string() => value.clone(),
         "intValue" => {
             let number: Option<i64> = value.as_str().and_then(|text| text.parse().ok());
             number.ok_or_else(wrong)?.into()
         }
-        "bytesValue" if value.is_string() => value.clone(),
         "arrayValue" => {
             let values = list(only(value, &["values"])?, "values")?;
             let values: Result<Vec<Value>, String> = values.iter().map(any).collect();

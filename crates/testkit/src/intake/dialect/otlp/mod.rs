@@ -135,8 +135,8 @@ fn bytes(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
 
 fn varint(mut value: usize, out: &mut Vec<u8>) {
     while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
+        out.push((value % 0x80).to_le_bytes()[0] | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(value.to_le_bytes()[0]);
 }
