@@ -12,7 +12,7 @@ fn text() -> impl Strategy<Value = String> {
         4 => "[ -~]{0,40}",
         2 => any::<String>(),
         1 => "[\\x00-\\x1f\\\\\"{}\\[\\],:]{0,20}",
-        1 => (0usize..40_000).prop_map(|length| "ü\u{0}x".repeat(length / 4)),
+        1 => (0usize..4_000).prop_map(|length| "ü\u{0}x".repeat(length / 4)),
     ]
 }
 
@@ -78,7 +78,7 @@ proptest! {
     fn every_record_is_read_back(fragments in prop::collection::vec(fragment(), 1..12)) {
         for (name, is_json, format) in formats() {
             let (plain, written) = body(&*format, &items(&fragments), Compression::None);
-            prop_assert_eq!(written.covers, fragments.len());
+            prop_assert_eq!(written.covers, fragments.len(), "{:?}", name);
             let stored = decode(name, is_json, &plain);
             let fit = (0..fragments.len()).filter(|at| written.unfit.iter().all(|it| it.0 != *at));
             let ids: Vec<String> = fit.map(|at| format!("00000000000000ab-{}", at + 1)).collect();
