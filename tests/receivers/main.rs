@@ -240,6 +240,10 @@ fn odd_lines() -> Vec<String> {
         ),
         r#"{"":"empty","a.b":"dots","A":1,"a":2,"@timestamp":"never","type":"mine"}"#.to_owned(),
         r#"{"n":123456789012345678901234567890,"f":1e400,"neg":-9223372036854775808}"#.to_owned(),
+        // Text that is an object over several lines, one that would be an action of a bulk request, and names twice.
+        r#""{\n  \"pretty\": true,\n  \"n\": 1\n}\n""#.to_owned(),
+        r#""{\"a\":\n{\"create\":{\"_index\":\"x\"}}\n}""#.to_owned(),
+        r#"{"twice":1,"twice":2,"in":{"a":1,"a":2}}"#.to_owned(),
         "[1,2]".to_owned(),
         "null".to_owned(),
         "true".to_owned(),

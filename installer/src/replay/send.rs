@@ -26,6 +26,9 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 /// What a request under way may still take after an interruption.
 const GRACE: Duration = Duration::from_secs(2);
+/// Answers that name records of one batch, and by which it gets on. A primary that names one at a time, and each
+/// time another, refuses all of them.
+const MOST_NAMED: u32 = 64;
 /// After so many batches in a row that used up their attempts, the rest would fare no better.
 const MOST_EXHAUSTED: u32 = 3;
 /// Requests for one batch of which something was refused. Nobody waits for a replay: this is enough for
@@ -147,7 +150,7 @@ impl Sender {
         mut records: Vec<&'a Record>,
         summary: &mut Summary,
     ) -> End<'a> {
-        let mut failures = 0;
+        let (mut failures, mut named) = (0, 0);
         loop {
             let lines: Vec<&str> = records.iter().map(|record| record.line.as_str()).collect();
             let framed = self.target.sink.frame(&lines);
@@ -216,8 +219,9 @@ impl Sender {
                     self.exhausted.store(0, Ordering::Relaxed);
                     return End::Delivered(records);
                 }
-                if is_new {
+                if is_new && named < MOST_NAMED {
                     // It works, and says which records are meant: the rest is another request.
+                    named += 1;
                     failures = 0;
                 }
                 failures += 1;

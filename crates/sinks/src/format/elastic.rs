@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::answers::{ELASTIC, Row};
 use super::assemble::{Limits, Logs, Written, logs};
 use super::log::{Level, Log};
+use super::repeats;
 use super::resource::Attributes;
 use super::text::Object;
 use super::{Context, Format, Reply};
@@ -33,9 +34,13 @@ pub(super) struct Elastic {
 
 impl Elastic {
     pub(super) fn new(primary: &Primary) -> Self {
+        let (address, _) = primary.url.split_once('?').unwrap_or((&primary.url, ""));
+        let path = address.splitn(4, '/').nth(3);
+        // The index that an action names goes before the address's.
+        let default = if path == Some("_bulk") { INDEX } else { "" };
         let index = primary.options.index.clone();
         Self {
-            index: index.unwrap_or_else(|| INDEX.to_owned()),
+            index: index.unwrap_or_else(|| default.to_owned()),
             has_ids: !primary.options.without_ids,
         }
     }
@@ -63,8 +68,8 @@ impl Format for Elastic {
     }
 
     fn most_answer_bytes(&self) -> usize {
-        // A thousand items with an error each are some 100 KiB; without a filter, four times that.
-        1024 * 1024
+        // Some 100 bytes an item with an error; without the filter, which a proxy may ignore, four times that.
+        2 * 1024 * 1024
     }
 
     fn read(&self, reply: &Reply<'_>) -> Answer {
@@ -176,7 +181,7 @@ fn by_item(items: &[Action<'_>]) -> Answer {
 impl Logs for Elastic {
     fn limits(&self) -> Limits {
         Limits {
-            records: 5_000,
+            records: 2_000,
             bytes: 5_000_000,
             record_bytes: usize::MAX,
             age: None,
@@ -240,14 +245,23 @@ fn write_document(log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
         document.object("span", |span| span.text("id", id));
     }
     document.object("labels", |labels| {
-        for (name, value) in resource.tags() {
-            // A dot would make it an object in an object.
-            labels.text(&name.replace('.', "_"), &value);
+        // A dot would make it an object in an object.
+        for (name, value) in resource.tags_beside(&[], |name| name.replace('.', "_")) {
+            labels.text(&name, &value);
         }
     });
     if let Some(object) = log.object() {
         document.raw("fields", |out| {
-            out.extend_from_slice(object.get().as_bytes());
+            if repeats::has(object) {
+                let mut fields = Object::open(out);
+                fields.text("raw", object.get());
+                fields.close();
+            } else {
+                // Between the tokens of an object only: in a string they are escaped. Here they would end the
+                // document, and what follows could be an action.
+                let bytes = object.get().bytes();
+                out.extend(bytes.filter(|byte| !matches!(byte, b'\n' | b'\r')));
+            }
         });
     }
     document.close();

@@ -254,8 +254,9 @@ fn metadata(log: &Log<'_>, resource: &Attributes) -> Vec<(String, String)> {
         add(name, resource.text(name));
     }
     // A line has room for 128.
-    for (name, value) in resource.tags().take(100) {
-        add(name, Some(&value));
-    }
+    let taken: Vec<String> = metadata.iter().map(|(name, _)| name.clone()).collect();
+    let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+    let tags = resource.tags_beside(&taken, label).into_iter().take(100);
+    metadata.extend(tags.map(|(name, value)| (name, cut(&value, 2048).to_owned())));
     metadata
 }

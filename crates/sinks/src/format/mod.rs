@@ -13,6 +13,7 @@ mod loki;
 mod ndjson;
 mod newrelic;
 mod otlp;
+mod repeats;
 mod reply;
 mod resource;
 mod splunk;

@@ -98,8 +98,12 @@ impl Logs for NewRelic {
             common.object("attributes", |attributes| {
                 attributes.text("plugin", "backstop");
                 attributes.some("faas.arn", resource.text("cloud.resource_id"));
-                for (name, value) in &resource.all {
+                let is_said = |name: &str| matches!(name, "plugin" | "faas.arn");
+                for (name, value) in resource.all.iter().filter(|(name, _)| !is_said(name)) {
                     attributes.raw(name, |out| write(out, value));
+                }
+                for (name, value) in resource.tags().filter(|(name, _)| is_said(name)) {
+                    attributes.text(&format!("{name}_"), &value);
                 }
             });
         });

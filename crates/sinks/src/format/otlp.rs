@@ -95,10 +95,13 @@ impl Format for Otlp {
 fn refused_in_json(body: &[u8]) -> Option<u64> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let answer = answer.as_object()?;
-    let Some(partial) = answer.get("partialSuccess") else {
+    // Parsers of protobuf's JSON take both spellings.
+    let partial = answer.get("partialSuccess").or_else(|| answer.get("partial_success"));
+    let Some(partial) = partial else {
         return Some(0);
     };
-    match partial.get("rejectedLogRecords") {
+    let refused = partial.get("rejectedLogRecords");
+    match refused.or_else(|| partial.get("rejected_log_records")) {
         // 64-bit integers are text in protobuf's JSON; some write numbers.
         Some(Value::String(count)) => count.parse().ok(),
         Some(Value::Number(count)) => count.as_u64(),

@@ -70,6 +70,24 @@ impl Attributes {
         ))
     }
 
+    /// The user's own attributes under names that are not `taken`: two names may become one, and a receiver
+    /// refuses a member that is there twice.
+    pub(super) fn tags_beside(
+        &self,
+        taken: &[&str],
+        rename: impl Fn(&str) -> String,
+    ) -> Vec<(String, String)> {
+        let mut tags: Vec<(String, String)> = Vec::new();
+        for (name, value) in self.tags() {
+            let mut name = rename(name);
+            while taken.contains(&name.as_str()) || tags.iter().any(|(known, _)| *known == name) {
+                name.push('_');
+            }
+            tags.push((name, value));
+        }
+        tags
+    }
+
     /// The user's own attributes.
     pub(super) fn tags(&self) -> impl Iterator<Item = (&str, String)> {
         let is_ours = |name: &str| {

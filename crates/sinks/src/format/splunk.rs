@@ -17,6 +17,19 @@ use super::text::{Object, hash, write};
 use super::{Context, Format, Reply};
 use crate::codec::{Item, Output};
 
+/// The names that our own fields have.
+const FIELDS: &[&str] = &[
+    UID,
+    INVOCATION_ID,
+    TYPE,
+    "level",
+    "cloud.region",
+    "cloud.account.id",
+    "faas.version",
+    "faas.instance",
+    "trace_id",
+    "span_id",
+];
 const CHANNEL: HeaderName = HeaderName::from_static("x-splunk-request-channel");
 
 /// The event format.
@@ -179,8 +192,8 @@ impl Logs for Splunk {
             fields.some("faas.instance", resource.text("faas.instance"));
             fields.some("trace_id", log.trace_id.as_deref());
             fields.some("span_id", log.span_id.as_deref());
-            for (name, value) in resource.tags() {
-                fields.text(name, &value);
+            for (name, value) in resource.tags_beside(FIELDS, str::to_owned) {
+                fields.text(&name, &value);
             }
         });
         event.close();

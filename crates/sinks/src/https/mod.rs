@@ -75,7 +75,9 @@ impl HttpsSink {
         if let Ok(key) = HeaderValue::from_str(key) {
             request.headers_mut().insert(IDEMPOTENCY_KEY, key);
         }
-        request.headers_mut().extend(self.format.header(key));
+        if let Some((name, value)) = self.format.header(key) {
+            request.headers_mut().entry(name).or_insert(value);
+        }
         match self.http.send(request).await {
             Ok(answered) => self.read(answered, records).await,
             Err(failure) => Answer::None(failure),

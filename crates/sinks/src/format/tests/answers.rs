@@ -72,6 +72,12 @@ const MEANINGS: &[(Name, u16, &str, Verdict)] = &[
     (
         Name::Otlp,
         200,
+        r#"{"partial_success":{"rejected_log_records":"5"}}"#,
+        Verdict::Condemn,
+    ),
+    (
+        Name::Otlp,
+        200,
         r#"{"partialSuccess":{"rejectedLogRecords":3}}"#,
         Verdict::Condemn,
     ),

@@ -85,7 +85,7 @@ fn records_of_several_resources_stay_apart() {
 /// The formats with their limits: records, bytes of one record, and bytes of a body.
 const LIMITS: [(Name, usize, usize, usize); 6] = [
     (Name::Otlp, 10_000, 4 * 1024 * 1024, 4 * 1024 * 1024),
-    (Name::Elastic, 5_000, 5_000_000, 5_000_000),
+    (Name::Elastic, 2_000, 5_000_000, 5_000_000),
     (Name::Loki, 10_000, 256_000, 4_000_000),
     (Name::Splunk, 10_000, 1_000_000, 1_000_000),
     (Name::Datadog, 1_000, 1_000_000, 4_250_000),
@@ -236,6 +236,77 @@ fn options_change_what_they_name() {
         event.contains(r#""source":"s","sourcetype":"t","index":"main""#),
         "{event}"
     );
+}
+
+/// A log is what anyone may have sent to the function.
+#[test]
+fn a_log_with_line_feeds_ends_no_document_and_adds_no_action() {
+    let inner = "{\"a\":\n{\"create\":{\"_index\":\"x\"}}\r\n}";
+    let record = serde_json::to_string(inner).expect("it is text");
+    let records = vec![event("function", &record), event("function", "{\n\"a\": 1\n}")];
+    let format = of(&primary(Name::Elastic, FormatOptions::default()));
+    let (plain, _) = body(&*format, &items(&records), Compression::None);
+    let text = String::from_utf8(plain).expect("it is text");
+    assert_eq!(text.lines().count(), 4, "{text}");
+    assert!(text.contains(r#""fields":{"a":{"create":{"_index":"x"}}}"#), "{text}");
+}
+
+#[test]
+fn what_a_strict_parser_refuses_is_kept_as_text() {
+    let records = vec![event("function", r#"{"a":1,"b":{"c":1,"c":2}}"#)];
+    let format = of(&primary(Name::Elastic, FormatOptions::default()));
+    let (plain, _) = body(&*format, &items(&records), Compression::None);
+    let stored = decode(Name::Elastic, false, &plain).remove(0);
+    assert_eq!(stored.whole["fields"], serde_json::json!({"raw": r#"{"a":1,"b":{"c":1,"c":2}}"#}));
+}
+
+#[test]
+fn tags_whose_names_become_one_or_are_ours_are_told_apart() {
+    let resource = r#"{"faas.name":"f","a.b":"1","a_b":"2","level":"mine","plugin":"p","type":"t","trace_id":"x"}"#;
+    for (name, expected) in [
+        (Name::Elastic, vec![r#""a_b":"1""#, r#""a_b_":"2""#]),
+        (Name::Splunk, vec![r#""level_":"mine""#, r#""trace_id_":"x""#, r#""type_":"t""#]),
+        (Name::NewRelic, vec![r#""plugin":"backstop""#, r#""plugin_":"p""#]),
+    ] {
+        let mut one = Vec::new();
+        let record = event("function", r#""x""#);
+        let mut item = item(1, &record);
+        item.resource = Bytes::from_static(resource.as_bytes());
+        one.push(item);
+        let format = of(&primary(name, FormatOptions::default()));
+        let (plain, _) = body(&*format, &one, Compression::None);
+        let text = String::from_utf8(plain).expect("it is text");
+        for member in expected {
+            assert_eq!(text.matches(member).count(), 1, "{name:?} {member} {text}");
+        }
+    }
+    let record = event("function", r#""x""#);
+    let mut item = item(1, &record);
+    item.resource = Bytes::from_static(resource.as_bytes());
+    let format = of(&primary(Name::Loki, json()));
+    let (plain, _) = body(&*format, &[item], Compression::None);
+    let text = String::from_utf8(plain).expect("it is text");
+    assert!(text.contains(r#""a_b":"1","a_b_":"2""#), "{text}");
+}
+
+#[test]
+fn an_index_in_the_address_is_the_one() {
+    let one = vec![event("function", r#""x""#)];
+    for (url, index) in [
+        ("https://a.example/_bulk", Some("logs-aws.lambda-default")),
+        ("https://a.example/_bulk?pipeline=p", Some("logs-aws.lambda-default")),
+        ("https://a.example/mine/_bulk", None),
+    ] {
+        let primary = Primary {
+            url: url.to_owned(),
+            ..primary(Name::Elastic, FormatOptions::default())
+        };
+        let (plain, _) = body(&*of(&primary), &items(&one), Compression::None);
+        let text = String::from_utf8(plain).expect("it is text");
+        let action: serde_json::Value =
+            serde_json::from_str(text.lines().next().expect("a line")).expect("it is JSON");
+        assert_eq!(action["create"]["_index"].as_str(), index, "{url}");
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ const NAMES: [Name; 8] = [
 
 fn primary(format: Name, options: FormatOptions) -> Primary {
     Primary {
-        url: "https://intake.example.com".to_owned(),
+        url: "https://intake.example.com/_bulk".to_owned(),
         format,
         options,
         compression: Compression::None,
