@@ -96,7 +96,9 @@ fn refused_in_json(body: &[u8]) -> Option<u64> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let answer = answer.as_object()?;
     // Parsers of protobuf's JSON take both spellings.
-    let partial = answer.get("partialSuccess").or_else(|| answer.get("partial_success"));
+    let partial = answer
+        .get("partialSuccess")
+        .or_else(|| answer.get("partial_success"));
     let Some(partial) = partial else {
         return Some(0);
     };

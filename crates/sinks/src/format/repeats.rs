@@ -95,7 +95,10 @@ mod tests {
     fn a_name_twice_in_one_object_is_found_at_any_depth_and_so_is_what_is_too_deep() {
         let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         for (text, expected) in [
-            (r#"{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}"#.to_owned(), false),
+            (
+                r#"{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}"#.to_owned(),
+                false,
+            ),
             (r#"{"a":1,"a":1}"#.to_owned(), true),
             (r#"{"a":1,"\u0061":1}"#.to_owned(), true),
             (r#"{"b":[{"a":1,"x":{"y":1,"y":2}}]}"#.to_owned(), true),

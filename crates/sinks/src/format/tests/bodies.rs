@@ -243,12 +243,18 @@ fn options_change_what_they_name() {
 fn a_log_with_line_feeds_ends_no_document_and_adds_no_action() {
     let inner = "{\"a\":\n{\"create\":{\"_index\":\"x\"}}\r\n}";
     let record = serde_json::to_string(inner).expect("it is text");
-    let records = vec![event("function", &record), event("function", "{\n\"a\": 1\n}")];
+    let records = vec![
+        event("function", &record),
+        event("function", "{\n\"a\": 1\n}"),
+    ];
     let format = of(&primary(Name::Elastic, FormatOptions::default()));
     let (plain, _) = body(&*format, &items(&records), Compression::None);
     let text = String::from_utf8(plain).expect("it is text");
     assert_eq!(text.lines().count(), 4, "{text}");
-    assert!(text.contains(r#""fields":{"a":{"create":{"_index":"x"}}}"#), "{text}");
+    assert!(
+        text.contains(r#""fields":{"a":{"create":{"_index":"x"}}}"#),
+        "{text}"
+    );
 }
 
 #[test]
@@ -257,7 +263,10 @@ fn what_a_strict_parser_refuses_is_kept_as_text() {
     let format = of(&primary(Name::Elastic, FormatOptions::default()));
     let (plain, _) = body(&*format, &items(&records), Compression::None);
     let stored = decode(Name::Elastic, false, &plain).remove(0);
-    assert_eq!(stored.whole["fields"], serde_json::json!({"raw": r#"{"a":1,"b":{"c":1,"c":2}}"#}));
+    assert_eq!(
+        stored.whole["fields"],
+        serde_json::json!({"raw": r#"{"a":1,"b":{"c":1,"c":2}}"#})
+    );
 }
 
 #[test]
@@ -265,8 +274,14 @@ fn tags_whose_names_become_one_or_are_ours_are_told_apart() {
     let resource = r#"{"faas.name":"f","a.b":"1","a_b":"2","level":"mine","plugin":"p","type":"t","trace_id":"x"}"#;
     for (name, expected) in [
         (Name::Elastic, vec![r#""a_b":"1""#, r#""a_b_":"2""#]),
-        (Name::Splunk, vec![r#""level_":"mine""#, r#""trace_id_":"x""#, r#""type_":"t""#]),
-        (Name::NewRelic, vec![r#""plugin":"backstop""#, r#""plugin_":"p""#]),
+        (
+            Name::Splunk,
+            vec![r#""level_":"mine""#, r#""trace_id_":"x""#, r#""type_":"t""#],
+        ),
+        (
+            Name::NewRelic,
+            vec![r#""plugin":"backstop""#, r#""plugin_":"p""#],
+        ),
     ] {
         let mut one = Vec::new();
         let record = event("function", r#""x""#);
@@ -294,7 +309,10 @@ fn an_index_in_the_address_is_the_one() {
     let one = vec![event("function", r#""x""#)];
     for (url, index) in [
         ("https://a.example/_bulk", Some("logs-aws.lambda-default")),
-        ("https://a.example/_bulk?pipeline=p", Some("logs-aws.lambda-default")),
+        (
+            "https://a.example/_bulk?pipeline=p",
+            Some("logs-aws.lambda-default"),
+        ),
         ("https://a.example/mine/_bulk", None),
     ] {
         let primary = Primary {
