@@ -84,6 +84,7 @@ pub(crate) async fn attempts(
             .proven(Sent {
                 parts: parts.len(),
                 records: batch.len(),
+                role: link.role,
             });
         let verdict = answer.verdict(link.role);
         let cause = answer.cause();

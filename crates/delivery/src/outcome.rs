@@ -239,6 +239,8 @@ pub enum Verdict {
 pub(crate) struct Sent {
     pub(crate) parts: usize,
     pub(crate) records: usize,
+    /// To whom.
+    pub(crate) role: Role,
 }
 
 impl Answer {
@@ -251,6 +253,8 @@ impl Answer {
             Self::Records { ref records, .. } if records.len() != sent.records => {
                 Self::None(Failure::Unproven)
             }
+            // What an archive refuses has nowhere else to go, so that all of it waits.
+            Self::Unnamed { .. } if sent.role == Role::Fallback => Self::None(Failure::Unproven),
             answer => answer,
         }
     }

@@ -87,6 +87,17 @@ async fn a_batch_of_which_some_were_refused_and_nobody_knows_which_is_archived_a
     assert_eq!(rig.ledger.lock().dropped(DropReason::Rejected), 3);
 }
 
+/// Condemned, the batch would be offered to the same archive without end.
+#[tokio::test(start_paused = true)]
+async fn an_archive_that_does_not_say_what_it_refused_has_proven_nothing() {
+    let rig = Rig::new(&[(S3, Role::Fallback)]);
+    rig.say(S3, Say::Unnamed(1));
+    let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(5000)).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(rig.calls(S3), 3);
+    rig.assert_delivered(&[]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_status_means_what_the_protocol_says() {
     for (verdict, code, calls, breaker) in [
