@@ -123,7 +123,7 @@ impl World {
         let fallback = (there.clone().skip_while(|index| *index == 0))
             .position(|index| matches!(manner(&index), Manner::Take(0..=100)));
         let was_whole = |index: usize| !self.sinks[index].lock().unwrap().has_split;
-        fallback.is_some() && there.into_iter().all(was_whole)
+        setup.room == usize::MAX && fallback.is_some() && there.into_iter().all(was_whole)
     }
 
     pub(super) fn sink(&self, index: usize) -> Box<dyn Sink> {
