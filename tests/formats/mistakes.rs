@@ -1,4 +1,4 @@
-//! A primary that is configured wrongly, or that is somebody else: nothing counts as delivered, one line says
+//! A primary that is configured wrongly, or that is another server: nothing counts as delivered, one line says
 //! what to do, and a replay brings everything once it is right.
 
 use backstop_testkit::traffic::Traffic;

@@ -2,7 +2,7 @@
 //! the table of `docs/backends.md`.
 //!
 //! Invariant: the committed files equal [`reference_markdown`], [`backends_json`] and [`backends_markdown`];
-//! tests hold it, and `BACKSTOP_BLESS=1 cargo test -p backstop-config` writes them anew.
+//! tests hold it, and `BACKSTOP_BLESS=1 cargo test -p backstop-config` writes them again.
 //!
 //! Must not: say anything of a variable or a backend that its table does not say.
 

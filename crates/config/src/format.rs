@@ -1,4 +1,4 @@
-//! The formats of the primary: their names, their addresses, where their token goes, and their options.
+//! The formats of the primary: their names, their addresses, and where their token goes.
 //!
 //! Invariants: an address that a rule here makes is one that `url` accepts; a token gets into a header, and
 //! into no message.
@@ -6,8 +6,7 @@
 //! Must not: know how a body is written or an answer read; `crates/sinks` does.
 
 use crate::error::Invalid;
-use crate::parse::{entries, pair};
-use crate::register::{PRIMARY_OPTIONS, PRIMARY_URL};
+use crate::register::PRIMARY_URL;
 use crate::secret::Secret;
 
 /// The form of a batch at the primary.
@@ -44,7 +43,8 @@ enum TokenHeader {
 }
 
 impl Format {
-    pub(crate) const ALL: &[Self] = &[
+    /// All of them.
+    pub const ALL: &[Self] = &[
         Self::Ndjson,
         Self::Json,
         Self::Otlp,
@@ -66,6 +66,20 @@ impl Format {
             Self::Splunk => "splunk",
             Self::Datadog => "datadog",
             Self::NewRelic => "newrelic",
+        }
+    }
+
+    /// What it is, in a few words.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Ndjson => "One JSON object a line",
+            Self::Json => "One JSON array",
+            Self::Otlp => "OpenTelemetry's protocol over HTTP",
+            Self::Elastic => "The bulk API of Elasticsearch and OpenSearch",
+            Self::Loki => "Grafana Loki's push API",
+            Self::Splunk => "Splunk's HTTP Event Collector",
+            Self::Datadog => "Datadog's intake of logs",
+            Self::NewRelic => "New Relic's Log API",
         }
     }
 
@@ -186,98 +200,6 @@ impl Format {
     }
 }
 
-/// `BACKSTOP_PRIMARY_OPTIONS`: what a format lets the user choose.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FormatOptions {
-    /// `encoding=json`: JSON where protobuf is the default.
-    pub is_json: bool,
-    /// `ids=false`: documents without `_id`.
-    pub without_ids: bool,
-    /// `index`: a data stream or an index; empty where the address says it.
-    pub index: Option<String>,
-    /// `source`.
-    pub source: Option<String>,
-    /// `sourcetype`.
-    pub sourcetype: Option<String>,
-    /// `labels`: resource attributes that become labels, beside those that always do.
-    pub labels: Vec<String>,
-    /// `max_age_hours`: records that are older are dead letters; 0 for no bound.
-    pub max_age_hours: Option<u64>,
-}
-
-impl FormatOptions {
-    pub(crate) fn parse(format: Format, text: &str) -> Result<Self, Invalid> {
-        let mut options = Self::default();
-        let mut seen = Vec::new();
-        for (index, entry) in entries(text).enumerate() {
-            let position = index + 1;
-            let Some((name, value)) = pair(entry) else {
-                return Err(Invalid(format!(
-                    "has no \"=\" in entry {position}: write name=value pairs, separated by commas"
-                )));
-            };
-            if !format.options().contains(&name) {
-                let shown = PRIMARY_OPTIONS.shown(name);
-                let known = format.options().join(", ");
-                let advice = if known.is_empty() {
-                    format!("the format {} has no options: remove it", format.as_str())
-                } else {
-                    format!("the format {} has {known}", format.as_str())
-                };
-                return Err(Invalid(format!("names {shown}: {advice}")));
-            }
-            if seen.contains(&name) {
-                let shown = PRIMARY_OPTIONS.shown(name);
-                return Err(Invalid(format!("sets {shown} twice: set it once")));
-            }
-            seen.push(name);
-            options.set(name, value)?;
-        }
-        Ok(options)
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<(), Invalid> {
-        let wrong = |use_this: &str| {
-            let shown = PRIMARY_OPTIONS.shown(value);
-            Err(Invalid(format!("sets {name} to {shown}: {use_this}")))
-        };
-        match (name, value) {
-            ("encoding", "protobuf") => self.is_json = false,
-            ("encoding", "json") => self.is_json = true,
-            ("encoding", _) => return wrong("use protobuf or json"),
-            ("ids", "true") => self.without_ids = false,
-            ("ids", "false") => self.without_ids = true,
-            ("ids", _) => return wrong("use true or false"),
-            ("labels", _) => {
-                // A comma separates options.
-                let labels = value.split('+').map(str::trim);
-                self.labels = labels.map(str::to_owned).collect();
-                if self.labels.iter().any(String::is_empty) {
-                    return wrong("name resource attributes, separated by +");
-                }
-            }
-            ("max_age_hours", _) => match value.parse() {
-                Ok(hours) => self.max_age_hours = Some(hours),
-                Err(_) => return wrong("use a whole number, 0 for no bound"),
-            },
-            ("index", _) if !is_index(value) => {
-                return wrong("use lower case letters, digits and ._- only");
-            }
-            ("index", _) => self.index = Some(value.to_owned()),
-            ("source", _) => self.source = Some(value.to_owned()),
-            _ => self.sourcetype = Some(value.to_owned()),
-        }
-        Ok(())
-    }
-}
-
-/// Elasticsearch's rule for an index, which is stricter than Splunk's.
-fn is_index(text: &str) -> bool {
-    let is_plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-    text.len() <= 255 && text.bytes().all(is_plain) && !text.starts_with(['_', '-'])
-}
-
 /// What is no site and no address, in a format that has sites.
 pub(crate) fn no_address(format: Format, text: &str) -> Option<Invalid> {
     let sites = format.sites()?;
@@ -385,8 +307,8 @@ mod tests {
             ),
             (
                 Format::Datadog,
-                "https://proxy.example",
-                "https://proxy.example/api/v2/logs",
+                "https://relay.example",
+                "https://relay.example/api/v2/logs",
             ),
             (
                 Format::NewRelic,
@@ -449,39 +371,6 @@ mod tests {
         ] {
             let (header, secret) = format.authorization(&Secret::new(token));
             assert_eq!((header, secret.expose()), (name, value));
-        }
-    }
-
-    #[test]
-    fn options_are_those_of_the_format_and_a_wrong_one_is_named() {
-        let good = FormatOptions::parse(Format::Elastic, "index=logs-x-prod, ids=false");
-        assert_eq!(
-            good.ok(),
-            Some(FormatOptions {
-                index: Some("logs-x-prod".to_owned()),
-                without_ids: true,
-                ..FormatOptions::default()
-            })
-        );
-        let labels = FormatOptions::parse(Format::Loki, "labels=team+env,encoding=json");
-        assert_eq!(
-            labels.ok().map(|it| it.labels),
-            Some(vec!["team".to_owned(), "env".to_owned()])
-        );
-        for (format, text, words) in [
-            (Format::Ndjson, "index=x", "has no options"),
-            (Format::Otlp, "index=x", "the format otlp has encoding"),
-            (Format::Otlp, "encoding=xml", "use protobuf or json"),
-            (Format::Otlp, "encoding", "no \"=\" in entry 1"),
-            (Format::Elastic, "index=Logs", "lower case"),
-            (Format::Elastic, "index=a,index=b", "twice"),
-            (Format::Elastic, "ids=no", "use true or false"),
-            (Format::Loki, "labels=a++b", "separated by +"),
-            (Format::Loki, "max_age_hours=7d", "whole number"),
-        ] {
-            let error = FormatOptions::parse(format, text).err();
-            let message = error.map(|it| it.0).unwrap_or_default();
-            assert!(message.contains(words), "{text}: {message}");
         }
     }
 }

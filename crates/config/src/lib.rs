@@ -3,7 +3,7 @@
 //! The modules in the order of the flow:
 //! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
 //! - [`raw`]: what was said: names and text, from the process environment or from a map.
-//! - `format`: the formats of the primary, their addresses and options.
+//! - `format`: the formats of the primary, their addresses, and `options`.
 //! - `parse`, `url`, `headers`, `tags`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
 //! - [`backends`]: the backends with a name: what installer, Terraform and CDK make an address of.
@@ -22,6 +22,7 @@ mod endpoint;
 mod error;
 mod format;
 mod headers;
+mod options;
 mod parse;
 mod proxy;
 pub mod raw;
@@ -38,7 +39,8 @@ pub use arn::{Arn, is_account};
 pub use backends::{BACKENDS, Backend};
 pub use endpoint::S3Endpoint;
 pub use error::ConfigError;
-pub use format::{Format, FormatOptions};
+pub use format::Format;
+pub use options::FormatOptions;
 pub use proxy::{Proxies, Proxy};
 pub use raw::{ProcessEnvironment, Strings};
 pub use register::{REGISTER, STANDARD};

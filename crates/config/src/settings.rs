@@ -11,7 +11,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::format::{Format, FormatOptions};
+use crate::format::Format;
+use crate::options::FormatOptions;
 use crate::proxy::Proxies;
 use crate::secret::Secret;
 use crate::url;

@@ -9,16 +9,15 @@ use tokio::time::{Instant, sleep};
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::breaker::Permit;
+use crate::cause::Cause;
 use crate::chain::Chain;
 use crate::link::{LEAST_BUDGET, Link};
-use crate::outcome::{Answer, Cause, Failure, PartAnswer, Sent, Verdict};
+use crate::outcome::{Answer, Failure, PartAnswer, Sent, Verdict};
 use crate::sink::{Notice, Part, Role, SinkFuture};
 use crate::window::{Limit, Phase, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
 const MOST_ATTEMPTS: u32 = 3;
-/// Requests for a batch in which a sink has named one wrong record after the other. What is left then is diverted.
-const MOST_NAMED: u32 = 64;
 /// A sink that answers with errors is asked again after this multiple of the time that the answer took.
 const PROBE_SHARE: u32 = 2;
 /// How long a body size that was too large is not tried again.
@@ -34,9 +33,11 @@ pub(crate) enum Outcome {
     TooLarge(Cause),
     /// The sink will never take one of these records, or more.
     Rejected(Cause),
-    /// The sink took them but for some, and nobody knows which.
+    /// The sink refused the record at this place, and the others have to be sent again.
+    Named(usize, Cause),
+    /// The sink refused some of the records without saying which, and took the others.
     Condemned {
-        /// So many.
+        /// The number of those that it refused.
         refused: usize,
         /// What it said.
         cause: Cause,
@@ -74,7 +75,6 @@ pub(crate) async fn attempts(
         return Outcome::TooLarge(Answer::status(413).cause());
     }
     let mut failures = 0;
-    let mut named = 0;
     let mut has_thawed = false;
     loop {
         let started = Instant::now();
@@ -107,16 +107,6 @@ pub(crate) async fn attempts(
                 link.state().observe(took);
                 sink_is_well(chain, link);
                 return Outcome::Delivered;
-            }
-            if says_which(link, &answer) && named < MOST_NAMED {
-                // It works: without the records that it named, it may take the rest at once.
-                named += 1;
-                link.state().observe(took);
-                sink_is_well(chain, link);
-                if window.left(reserve) < LEAST_BUDGET {
-                    return Outcome::Diverted(cause);
-                }
-                continue;
             }
         }
         if is_cut_short(link, &answer, window, permit, took) {
@@ -159,16 +149,6 @@ pub(crate) async fn attempts(
     }
 }
 
-/// Whether the sink has named records that it will never take, and asks for no time for the others.
-fn says_which(link: &Link, answer: &Answer) -> bool {
-    let Answer::Records { records, .. } = answer else {
-        return false;
-    };
-    link.role == Role::Primary
-        && records.contains(&PartAnswer::Refused)
-        && !records.contains(&PartAnswer::Retry)
-}
-
 /// What an answer decides by itself, for the whole request; none where the rest has to be sent again.
 fn ended(
     chain: &Chain,
@@ -192,6 +172,10 @@ fn ended(
         Verdict::Isolate => {
             link.state().observe_at_least(took);
             Outcome::Rejected(cause)
+        }
+        Verdict::Named => {
+            link.state().observe_at_least(took);
+            Outcome::Named(answer.named().unwrap_or_default(), cause)
         }
         Verdict::Split => {
             link.state().observe_at_least(took);
@@ -384,12 +368,7 @@ fn part_ways(
                 ..refused.as_deref().copied().unwrap_or(named)
             }
         }
-        Answer::Status { .. }
-        | Answer::Unnamed { .. }
-        | Answer::Judged { .. }
-        | Answer::None(_) => {
-            return None;
-        }
+        _ => return None,
     };
     let count = |fate| fates.iter().filter(|it| **it == fate).count();
     chain.count_delivered(link, batch, count(PartAnswer::Taken));

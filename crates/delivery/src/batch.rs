@@ -1,7 +1,8 @@
 //! A batch: the records that share a fate, and what has happened to them so far.
 
+use crate::cause::Cause;
 use crate::clock::Wall;
-use crate::outcome::{Cause, DeadLetter};
+use crate::outcome::DeadLetter;
 use crate::record::Record;
 use crate::sink::SinkName;
 

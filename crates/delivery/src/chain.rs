@@ -11,10 +11,11 @@ use crate::attempt::{Outcome, Terms, attempts};
 use crate::backoff::Jitter;
 use crate::batch::Batch;
 use crate::breaker::{BreakerState, Permit};
+use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::ledger::{DropReason, SharedLedger};
 use crate::link::{Link, LinkSettings};
-use crate::outcome::{Cause, DeadLetter};
+use crate::outcome::DeadLetter;
 use crate::sink::{Encoded, Observer, Role, SinkName, Unfit};
 use crate::window::{Phase, WindowView};
 
@@ -63,6 +64,8 @@ pub(crate) enum Step {
     Cut(Batch, Batch),
     /// The primary refuses what it says.
     Refused(Batch, Refusal),
+    /// The primary refuses one record of it.
+    Named(Box<Apart>, Refusal),
     /// It is too large for a sink, which may be any.
     TooLarge(Batch, Refusal),
 }
@@ -73,6 +76,30 @@ pub(crate) struct Refusal {
     pub(crate) sink: SinkName,
     pub(crate) role: Role,
     pub(crate) cause: Cause,
+}
+
+/// A piece of which a sink has named one record.
+#[derive(Debug)]
+pub(crate) struct Apart {
+    /// What stood before that one, which the sink may have taken.
+    pub(crate) head: Option<Batch>,
+    pub(crate) named: Batch,
+    pub(crate) tail: Option<Batch>,
+}
+
+impl Apart {
+    /// The record at this place of a piece, and what is around it.
+    fn new(mut head: Batch, at: usize) -> Self {
+        let mut named = head.split_off(at);
+        let tail = named.split_off(1);
+        head.mark_ambiguous();
+        let some = |batch: Batch| (!batch.is_empty()).then_some(batch);
+        Self {
+            head: some(head),
+            named,
+            tail: some(tail),
+        }
+    }
 }
 
 /// What leaves a piece while it is offered, and goes its own way.
@@ -310,6 +337,9 @@ impl Chain {
                     aside.dead.extend(kept);
                     return Step::Taken;
                 }
+                Outcome::Named(at, cause) => {
+                    return Step::Named(Box::new(Apart::new(batch, at)), refusal(cause));
+                }
                 Outcome::CutShort => return Step::Left(batch),
                 // What one fallback does not take alone, the next one may.
                 Outcome::TooLarge(_) if link.role == Role::Fallback && batch.len() == 1 => {}
@@ -320,8 +350,8 @@ impl Chain {
         self.without_a_taker(batch)
     }
 
-    /// A sink took a batch but for so many records, and nobody knows which. Gives it back where there is
-    /// somewhere to keep it.
+    /// A sink took a batch except for this number of records, and did not say which. Gives the batch back if a
+    /// fallback can keep it.
     fn condemn(&self, link: &Link, mut batch: Batch, refused: usize) -> Option<Batch> {
         batch.mark_ambiguous();
         if self.has_fallback() {

@@ -5,7 +5,9 @@
 //!
 //! - A refused body is halved and its first half asked. Where the sink takes that half, the other one
 //!   is known to be refused, and is halved unasked.
-//! - Only what was refused alone is a dead letter. The exception is a sink that refuses everything,
+//! - A sink may name the record that it refuses. What stands before it and after it are two pieces, so that
+//!   each record is sent at most once more whether or not the sink has kept those before it.
+//! - Only what was refused alone, or by name, is a dead letter. The exception is a sink that refuses everything,
 //!   for which a format that it does not read is enough: once eight records (`ENOUGH_REFUSED`) were refused
 //!   alone, some of them neighbours and some spread over the body, and nothing of it was taken, the
 //!   rest is condemned unasked. Of a second such body in a row four (`ENOUGH_AGAIN`) are asked.
@@ -171,6 +173,15 @@ impl<T: Divisible> Isolation<T> {
             self.requests_left = self.requests_left.saturating_sub(1);
         }
         self.halve(piece, Knowledge::Nothing)
+    }
+
+    /// The sink refused one record of the piece by its number. `rest` is what stood before it and after it.
+    pub fn named(&mut self, rest: Vec<T>) {
+        self.seen.refused = true;
+        self.seen.halved = true;
+        self.requests_left = self.requests_left.saturating_sub(1);
+        self.refused_alone += 1;
+        self.put_first(rest);
     }
 
     /// The sink was not asked, or did not say.

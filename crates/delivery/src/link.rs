@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use crate::batch::Batch;
 use crate::breaker::{Breaker, Permit};
+use crate::cause::Cause;
 use crate::clock::Wall;
-use crate::outcome::Cause;
 use crate::sink::{Role, Sink};
 
 /// No attempt starts with less, unless it is the last chance.

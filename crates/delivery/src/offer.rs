@@ -14,9 +14,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::batch::Batch;
+use crate::cause::Cause;
 use crate::chain::{Aside, Chain, Offer, Refusal, Step};
 use crate::isolation::{Isolation, Turn, halves};
-use crate::outcome::{Cause, DeadLetter};
+use crate::outcome::DeadLetter;
 use crate::sink::{Notice, Role, SinkName};
 use crate::window::{Phase, WindowView};
 
@@ -122,6 +123,11 @@ impl Chain {
                     isolation.put_first(vec![head, tail]);
                     continue;
                 }
+                Step::Named(apart, refusal) => {
+                    last_refusal = Some((refusal, DeadLetter::Rejected));
+                    isolation.named(apart.head.into_iter().chain(apart.tail).collect());
+                    Some(apart.named)
+                }
                 Step::TooLarge(batch, refusal) if refusal.role == Role::Fallback => {
                     is_cut_for_a_fallback = true;
                     isolation.put_first(cut(batch));
@@ -158,21 +164,34 @@ impl Chain {
                 offer.has_dead = true;
             }
         }
-        if self.has_fallback() {
-            unresolved = Batch::merge(unresolved).into_iter().collect();
-            for batch in &mut unresolved {
-                if let Some((refusal, _)) = last_refusal {
-                    batch.divert(refusal.sink, refusal.cause);
-                }
-            }
-            offer.is_given_up = true;
-            left.extend(self.divert(unresolved, &mut window, offer).await);
-        } else {
-            left.extend(unresolved);
-        }
+        let rest = self.give_up(unresolved, last_refusal, &mut window, offer);
+        left.extend(rest.await);
         let dead = self.make_dead_letters(dead);
         left.extend(self.divert(dead, &mut window, offer).await);
         left
+    }
+
+    /// What the bound or the time leaves of a refused body goes to the fallbacks as one batch, and is no dead
+    /// letter; without a fallback it waits.
+    async fn give_up(
+        &self,
+        unresolved: Vec<Batch>,
+        last_refusal: Option<(Refusal, DeadLetter)>,
+        window: &mut WindowView,
+        offer: Offer,
+    ) -> Vec<Batch> {
+        if !self.has_fallback() {
+            return unresolved;
+        }
+        let mut all = Batch::merge(unresolved);
+        if let (Some(batch), Some((refusal, _))) = (&mut all, last_refusal) {
+            batch.divert(refusal.sink, refusal.cause);
+        }
+        let offer = Offer {
+            is_given_up: true,
+            ..offer
+        };
+        self.divert(all.into_iter().collect(), window, offer).await
     }
 
     /// Offers what the primary is not asked for to the fallbacks, in halves where they are too large.
@@ -198,6 +217,11 @@ impl Chain {
                 Step::Cut(head, tail) => {
                     queue.push_front(tail);
                     queue.push_front(head);
+                }
+                // The primary alone names a record.
+                Step::Named(apart, _) => {
+                    let pieces = [apart.head, Some(apart.named), apart.tail];
+                    queue.extend(pieces.into_iter().flatten());
                 }
                 Step::Refused(batch, _) | Step::TooLarge(batch, _) => {
                     for half in cut(batch).into_iter().rev() {

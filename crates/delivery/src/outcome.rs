@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cause::Cause;
 use crate::detail::{Detail, NoCredentials};
 use crate::sink::Role;
 
@@ -35,10 +36,18 @@ pub enum Answer {
         /// Why those have to wait that have.
         waiting: Option<Box<Cause>>,
     },
+    /// The sink refused one record by its number, and the request with it. It may have taken the records before
+    /// that one; those after it were not looked at.
+    Named {
+        /// The place of the record in the request.
+        index: usize,
+        /// Why.
+        cause: Box<Cause>,
+    },
     /// The sink took the body and refused some records in it, without saying which. It must not be sent
     /// again.
     Unnamed {
-        /// So many.
+        /// The number of records.
         refused: usize,
         /// The status of the answer.
         code: u16,
@@ -147,57 +156,6 @@ impl Failure {
     }
 }
 
-/// A cause in words that are stable and few, for the archive, the ledger and the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cause {
-    /// The reason's name.
-    pub reason: &'static str,
-    /// The status that came with it.
-    pub status: Option<u16>,
-    /// What is known beyond that: bounded, and never a server's own text.
-    pub detail: Option<Detail>,
-}
-
-impl Cause {
-    pub(crate) const PARTIAL: Self = Self {
-        reason: "partial",
-        status: None,
-        detail: None,
-    };
-    pub(crate) const TOO_LARGE: Self = Self {
-        reason: "too_large",
-        status: None,
-        detail: None,
-    };
-    pub(crate) const TOO_OLD: Self = Self {
-        reason: "too_old",
-        status: None,
-        detail: None,
-    };
-    pub(crate) const BREAKER_OPEN: Self = Self {
-        reason: "breaker_open",
-        status: None,
-        detail: None,
-    };
-    pub(crate) const NO_BUDGET: Self = Self {
-        reason: "no_budget",
-        status: None,
-        detail: None,
-    };
-}
-
-impl std::fmt::Display for Cause {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.reason)?;
-        match (self.status, self.detail) {
-            (Some(status), Some(detail)) => write!(formatter, " (status {status}; {detail})"),
-            (Some(status), None) => write!(formatter, " (status {status})"),
-            (None, Some(detail)) => write!(formatter, " ({detail})"),
-            (None, None) => Ok(()),
-        }
-    }
-}
-
 /// Why no retry can save a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeadLetter {
@@ -221,9 +179,11 @@ pub enum Verdict {
     },
     /// Each part, or each record, goes its own way.
     Parts,
+    /// The record that is named is refused, and the others are sent again.
+    Named,
     /// No retry: the next sink is tried. Counts against the breaker.
     Divert,
-    /// All of it is archived as dead letters, since nobody knows which of them the sink refused.
+    /// All of it is archived as dead letters, since the sink did not say which of them it refused.
     Condemn,
     /// No retry: the breaker opens and the next sink is tried.
     Stop,
@@ -253,13 +213,24 @@ impl Answer {
             Self::Records { ref records, .. } if records.len() != sent.records => {
                 Self::None(Failure::Unproven)
             }
+            Self::Named { index, .. } if index >= sent.records || sent.role == Role::Fallback => {
+                Self::None(Failure::Unproven)
+            }
             // What an archive refuses has nowhere else to go, so that all of it waits.
             Self::Unnamed { .. } if sent.role == Role::Fallback => Self::None(Failure::Unproven),
             answer => answer,
         }
     }
 
-    /// How many records were refused of which nobody knows which they are.
+    /// The place of the record that the sink refused by its number.
+    pub fn named(&self) -> Option<usize> {
+        match self {
+            Self::Named { index, .. } => Some(*index),
+            _ => None,
+        }
+    }
+
+    /// How many records the sink refused without saying which.
     pub fn unnamed(&self) -> Option<usize> {
         match self {
             Self::Unnamed { refused, .. } => Some(*refused),
@@ -284,6 +255,7 @@ impl Answer {
                     Verdict::Parts
                 }
             }
+            Self::Named { .. } => Verdict::Named,
             Self::Unnamed { .. } => Verdict::Condemn,
             Self::Judged { verdict, .. } => verdict.clone(),
             Self::None(_) => Verdict::Retry { after: None },
@@ -339,44 +311,15 @@ impl Answer {
                 let cause = waiting.as_deref().or(refused.as_deref());
                 cause.copied().unwrap_or(Cause::PARTIAL)
             }
+            Self::Named { cause, .. } => **cause,
             Self::Unnamed { code, .. } => Cause {
                 status: Some(*code),
                 ..Cause::PARTIAL
             },
-            Self::Status { code, detail, .. } | Self::Judged { code, detail, .. } => Cause {
-                reason: reason_of(*code),
-                status: Some(*code),
-                detail: *detail,
-            },
+            Self::Status { code, detail, .. } | Self::Judged { code, detail, .. } => {
+                Cause::of_status(*code, *detail)
+            }
         }
-    }
-}
-
-impl Cause {
-    /// What a status says.
-    pub fn of_status(code: u16, detail: Option<Detail>) -> Self {
-        Self {
-            reason: reason_of(code),
-            status: Some(code),
-            detail,
-        }
-    }
-}
-
-fn reason_of(code: u16) -> &'static str {
-    match code {
-        300..=399 => "redirected",
-        400 | 422 => "rejected",
-        401 | 403 | 407 => "unauthorized",
-        402 => "payment_required",
-        404 | 410 => "not_found",
-        408 => "timeout",
-        409 | 423 | 424 => "conflict",
-        413 => "too_large",
-        425 | 429 => "throttled",
-        // A success may be none, by the sink's own table.
-        200..=299 | 400..=499 => "not_accepted",
-        _ => "server_error",
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::batch::Batch;
-use crate::outcome::{Answer, Cause};
+use crate::cause::Cause;
+use crate::outcome::Answer;
 
 /// A sink's name in the ledger, the archive and the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,8 +72,8 @@ pub enum Unfit {
 pub struct Encoded {
     /// The pieces of the request, in order. Their ranges do not count the records that are unfit.
     pub parts: Vec<Part>,
-    /// So many of the batch's first records are in it, or are unfit. The others need another request. At
-    /// least one.
+    /// The number of records, from the first one on, that are in it or unfit. The others need another request.
+    /// At least one.
     pub covers: usize,
     /// Those of them that the sink would never take, by index into the batch, in order.
     pub unfit: Vec<(usize, Unfit)>,

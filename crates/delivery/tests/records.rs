@@ -98,6 +98,54 @@ async fn an_archive_that_does_not_say_what_it_refused_has_proven_nothing() {
     rig.assert_delivered(&[]);
 }
 
+/// Each is sent at most once more for each record that is named after it: whether the sink has kept it is not
+/// known.
+#[tokio::test(start_paused = true)]
+async fn records_that_are_named_one_by_one_cost_the_others_one_more_request() {
+    let rig = pair();
+    let bad = vec![1, 40, 41, 100];
+    rig.say(Https, Say::Names(bad.clone()));
+    let left = rig
+        .flush(vec![batch(1, 100)], Phase::Handler, ms(9000))
+        .await;
+    assert!(left.is_empty());
+    assert_eq!(rig.sequences(S3), [bad]);
+    rig.assert_delivered(&[(Https, 96), (S3, 4)]);
+    let mut sent = vec![0; 101];
+    // The record that is named ends what the sink looks at.
+    for request in rig.sequences(Https) {
+        let named = request.iter().position(|it| [1, 40, 41, 100].contains(it));
+        let looked_at = &request[..named.unwrap_or(request.len())];
+        for sequence in looked_at {
+            sent[usize::try_from(*sequence).unwrap()] += 1;
+        }
+    }
+    assert!(sent.iter().all(|times| *times <= 2), "{sent:?}");
+    assert_eq!(rig.breaker(Https), BreakerState::Closed);
+    let ambiguous = rig.ledger.lock().ambiguous();
+    assert_eq!(ambiguous, 96, "all of them stood before one that was named");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_that_names_every_record_is_asked_for_a_few() {
+    let rig = pair();
+    rig.say(Https, Say::Names((1..=1000).collect()));
+    let left = rig
+        .flush(vec![batch(1, 1000)], Phase::Handler, ms(9000))
+        .await;
+    assert!(left.is_empty());
+    rig.assert_delivered(&[(S3, 1000)]);
+    assert!(rig.calls(Https) <= 20, "{}", rig.calls(Https));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_was_not_sent_cannot_be_named() {
+    let rig = Rig::new(&[(S3, Role::Fallback)]);
+    rig.say(S3, Say::Names(vec![2]));
+    let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(5000)).await;
+    assert_eq!((left.len(), rig.calls(S3)), (1, 3), "an archive names none");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_status_means_what_the_protocol_says() {
     for (verdict, code, calls, breaker) in [

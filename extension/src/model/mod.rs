@@ -15,6 +15,7 @@ mod examples;
 mod lambda;
 mod life;
 mod rules;
+mod sink;
 mod steps;
 mod world;
 

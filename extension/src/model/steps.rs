@@ -83,8 +83,10 @@ pub(super) enum Manner {
     /// Answers for each part by itself, after so many milliseconds: refuses those with a record whose number is
     /// a multiple of this one, is busy with those before them, and takes the others.
     Judge(u64, u64),
-    /// Takes all but some, after so many milliseconds, and does not say which.
+    /// Takes all but some, after this many milliseconds, and does not say which.
     Unnamed(u64, u64),
+    /// Names the first wrong record of a request, after this many milliseconds, and may keep those before it.
+    Names(u64, u64, bool),
     /// Takes at most so many records at once.
     TooLarge(usize),
     /// Refuses with this status what has a record in it whose number is a multiple of this one, after so
@@ -295,6 +297,8 @@ fn manner() -> impl Strategy<Value = Manner> {
             .prop_map(|(failed, unheard)| Manner::Partial(failed, unheard)),
         2 => (2u64..60, 0u64..150).prop_map(|(every, wait)| Manner::Judge(every, wait)),
         1 => (2u64..60, 0u64..150).prop_map(|(every, wait)| Manner::Unnamed(every, wait)),
+        1 => (2u64..60, 0u64..150, any::<bool>())
+            .prop_map(|(every, wait, keeps)| Manner::Names(every, wait, keeps)),
         1 => (0usize..20).prop_map(Manner::TooLarge),
         2 => (prop::sample::select(vec![400, 400, 422, 413]), 2u64..60, 0u64..150)
             .prop_map(|(code, every, wait)| Manner::Strict(code, every, wait)),

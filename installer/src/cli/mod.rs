@@ -24,7 +24,7 @@ pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
 pub use fleet::{AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, WishArgs};
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
-pub use replay::{FormatName, ReplayArgs};
+pub use replay::ReplayArgs;
 pub use runs::{ResumeArgs, RunsArgs, UndoArgs};
 pub use state::{AccessArgs, ReachArgs, StateArgs};
 pub use status::StatusArgs;

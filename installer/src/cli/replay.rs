@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, ValueEnum};
+use backstop_archive::{Glob, Moment};
+use backstop_config::Format;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args};
 
 use crate::replay::Location;
-use backstop_archive::{Glob, Moment};
 
 /// Send what is in the archive to a primary
 ///
 /// Reads every object below the prefix, those that the extension wrote and those that Firehose
-/// delivered, and posts the records as they are. A record that is in the archive twice is sent once. If two
+/// delivered, and posts the records in the format you name. A record that is in the archive twice is sent once. If two
 /// records share an id and differ, both are sent and reported.
 ///
 /// The token of the primary is read from --token-file, or else from the
@@ -31,8 +33,8 @@ pub struct ReplayArgs {
     pub url_file: Option<PathBuf>,
 
     /// The form of a batch
-    #[arg(long, value_enum, default_value_t)]
-    pub format: FormatName,
+    #[arg(long, value_parser = formats(), default_value = Format::Ndjson.as_str())]
+    pub format: Format,
 
     /// What the format lets you choose, as `BACKSTOP_PRIMARY_OPTIONS` has it
     #[arg(long, value_name = "NAME=VALUE,…")]
@@ -103,43 +105,16 @@ fn account(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// The form of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum FormatName {
-    /// One JSON object a line
-    #[default]
-    Ndjson,
-    /// One JSON array
-    Json,
-    /// OpenTelemetry's protocol over HTTP
-    Otlp,
-    /// The bulk API of Elasticsearch and `OpenSearch`
-    Elastic,
-    /// Grafana Loki's push API
-    Loki,
-    /// Splunk's HTTP Event Collector
-    Splunk,
-    /// Datadog's intake of logs
-    Datadog,
-    /// New Relic's Log API
-    #[value(name = "newrelic")]
-    NewRelic,
-}
-
-impl FormatName {
-    /// As `BACKSTOP_PRIMARY_FORMAT` has it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ndjson => "ndjson",
-            Self::Json => "json",
-            Self::Otlp => "otlp",
-            Self::Elastic => "elastic",
-            Self::Loki => "loki",
-            Self::Splunk => "splunk",
-            Self::Datadog => "datadog",
-            Self::NewRelic => "newrelic",
-        }
-    }
+/// The formats of the extension, by their names.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let values = Format::ALL
+        .iter()
+        .map(|format| PossibleValue::new(format.as_str()).help(format.summary()));
+    PossibleValuesParser::new(values).map(|name| {
+        let mut all = Format::ALL.iter();
+        let named = all.find(|format| format.as_str() == name);
+        named.copied().unwrap_or(Format::Ndjson)
+    })
 }
 
 const EXAMPLES: &str = "\

@@ -33,7 +33,7 @@ pub(super) async fn send(function: &Function, settings: &Settings) -> Option<Che
     let answer = tokio::time::timeout(LONGEST, posting).await;
     let answer = answer.unwrap_or(Answer::None(Failure::TimedOut));
     Some(match warning.get() {
-        Some(warning) => Check::unknown(NAME, warning, "mend the file, and ask again"),
+        Some(warning) => Check::unknown(NAME, warning, "fix the file, then run the check again"),
         None => explained(primary, &id, &answer),
     })
 }

@@ -26,9 +26,6 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 /// What a request under way may still take after an interruption.
 const GRACE: Duration = Duration::from_secs(2);
-/// Answers that name records of one batch, and by which it gets on. A primary that names one at a time, and each
-/// time another, refuses all of them.
-const MOST_NAMED: u32 = 64;
 /// After so many batches in a row that used up their attempts, the rest would fare no better.
 const MOST_EXHAUSTED: u32 = 3;
 /// Requests for one batch of which something was refused. Nobody waits for a replay: this is enough for
@@ -56,6 +53,8 @@ enum End<'a> {
     Delivered(Vec<&'a Record>),
     TooLarge(Cause, Vec<&'a Record>),
     Rejected(Cause, Vec<&'a Record>),
+    /// One of them is refused, and those before it and after it are to be sent again.
+    Named(Cause, Vec<&'a Record>, Vec<Vec<&'a Record>>),
     /// More than one request may hold: the first ones, and the rest.
     Cut(Vec<&'a Record>, Vec<&'a Record>),
     Failed(Vec<&'a Record>),
@@ -129,6 +128,11 @@ impl Sender {
                     isolation.put_first(vec![head, tail]);
                     continue;
                 }
+                End::Named(cause, named, rest) => {
+                    last_cause = Some(cause);
+                    isolation.named(rest);
+                    Some(named)
+                }
                 End::TooLarge(cause, records) => {
                     last_cause = Some(cause);
                     isolation.too_large(records)
@@ -150,7 +154,7 @@ impl Sender {
         mut records: Vec<&'a Record>,
         summary: &mut Summary,
     ) -> End<'a> {
-        let (mut failures, mut named) = (0, 0);
+        let mut failures = 0;
         loop {
             let lines: Vec<&str> = records.iter().map(|record| record.line.as_str()).collect();
             let framed = self.target.sink.frame(&lines);
@@ -191,6 +195,14 @@ impl Sender {
                         return End::Delivered(records);
                     }
                     Verdict::Isolate => return End::Rejected(cause, records),
+                    Verdict::Named => {
+                        let at = answer.named().unwrap_or_default().min(records.len() - 1);
+                        let mut named = records.split_off(at);
+                        let tail = named.split_off(1);
+                        let mut rest = vec![records, tail];
+                        rest.retain(|records| !records.is_empty());
+                        return End::Named(cause, named, rest);
+                    }
                     Verdict::Split => {
                         self.too_large.fetch_min(body.len(), Ordering::Relaxed);
                         return End::TooLarge(cause, records);
@@ -218,11 +230,6 @@ impl Sender {
                 if records.is_empty() {
                     self.exhausted.store(0, Ordering::Relaxed);
                     return End::Delivered(records);
-                }
-                if is_new && named < MOST_NAMED {
-                    // It works, and says which records are meant: the rest is another request.
-                    named += 1;
-                    failures = 0;
                 }
                 failures += 1;
                 if failures >= MOST_ATTEMPTS {
@@ -318,7 +325,7 @@ fn take_answered(
         return false;
     };
     if answers.len() != records.len() {
-        // Nobody knows which are meant.
+        // It does not say which are meant.
         return false;
     }
     let cause = cause.as_deref().copied();

@@ -8,8 +8,9 @@ use super::environment::{ENDPOINT_FIREHOSE, ENDPOINT_S3};
 use super::{Reported, Resolver};
 use crate::aws;
 use crate::error::{ConfigError, Invalid};
-use crate::format::{self, Format, FormatOptions};
+use crate::format::{self, Format};
 use crate::headers;
+use crate::options::FormatOptions;
 use crate::parse;
 use crate::register::{
     ALLOW_PLAINTEXT, FALLBACK, FIREHOSE_STREAM, PRIMARY_COMPRESSION, PRIMARY_FORMAT,

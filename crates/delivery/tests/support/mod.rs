@@ -46,7 +46,9 @@ pub(crate) enum Say {
     Parts(PartAnswer, Vec<usize>),
     /// This of each record.
     Records(Vec<PartAnswer>),
-    /// 200, but for so many of them.
+    /// 400 for the first of these records that is in the request; else 200.
+    Names(Vec<u64>),
+    /// 200, with this number of records refused.
     Unnamed(usize),
     /// A status that means this.
     Judged(Verdict, u16),
@@ -207,6 +209,13 @@ impl Sink for ScriptedSink {
                     refused: Some(Box::new(Cause::of_status(400, None))),
                     waiting: Some(Box::new(Cause::of_status(429, None))),
                 },
+                Say::Names(bad) => {
+                    let named = sequences.iter().position(|sequence| bad.contains(sequence));
+                    named.map_or(Answer::status(200), |index| Answer::Named {
+                        index,
+                        cause: Box::new(Cause::of_status(400, None)),
+                    })
+                }
                 Say::Unnamed(refused) => Answer::Unnamed { refused, code: 200 },
                 Say::Judged(verdict, code) => Answer::Judged {
                     verdict,
@@ -357,7 +366,7 @@ impl Rig {
         self.scripts[&sink].lock().unwrap().records_in_a_part = Some(records);
     }
 
-    /// From now on one request has room for so many records.
+    /// From now on one request has room for this number of records.
     pub(crate) fn cap(&self, sink: SinkName, records: usize) {
         self.script(sink).lock().unwrap().most = Some(records);
     }

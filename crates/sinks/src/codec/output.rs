@@ -68,7 +68,7 @@ impl Output {
             }
             None if self.is_snappy => {
                 let packed = snap::raw::Encoder::new().compress_vec(&self.bytes);
-                // It fails beyond 4 GiB only, which is no body of ours.
+                // It fails beyond 4 GiB only; bodies are smaller.
                 packed.unwrap_or_default()
             }
             None => self.bytes,

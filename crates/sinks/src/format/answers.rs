@@ -121,8 +121,7 @@ pub(super) const LOKI: &[Row] = &[
     row(
         (400, 400),
         Ruling::Isolate,
-        "a line is too old, too long or out of order; the others were stored, and are told apart by Loki when \
-         they are sent again",
+        "a line is too old, too long or out of order; Loki stored the others, and drops repeats of them",
         LOKI_SOURCE,
     ),
     row(
@@ -195,7 +194,7 @@ pub(super) const NEW_RELIC: &[Row] = &[
     row(
         (200, 299),
         Ruling::Delivered,
-        "taken; what is wrong with a record is told by `NrIntegrationError`",
+        "taken; New Relic reports wrong records as `NrIntegrationError` events",
         NEW_RELIC_SOURCE,
     ),
     row(

@@ -54,7 +54,7 @@ pub(super) trait Logs {
 /// What was made of the first records.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
-    /// So many were looked at.
+    /// The number of records that are in the body or unfit: the first ones.
     pub(crate) covers: usize,
     /// Those of them that the receiver would never take.
     pub(crate) unfit: Vec<(usize, Unfit)>,
@@ -77,12 +77,6 @@ pub(super) fn lines(items: &[Item<'_>], frame: Frame, out: &mut Output) -> Writt
     }
 }
 
-/// What a group may cost beside its records: its resource, and the lengths and names around it.
-fn overhead(resource: &[u8]) -> usize {
-    const NAMES: usize = 1024;
-    2 * resource.len() + NAMES
-}
-
 /// Writes as many logs as one request may hold.
 pub(super) fn logs(format: &impl Logs, items: &[Item<'_>], now: Wall, out: &mut Output) -> Written {
     let (limits, frame) = (format.limits(), format.frame());
@@ -93,6 +87,7 @@ pub(super) fn logs(format: &impl Logs, items: &[Item<'_>], now: Wall, out: &mut 
         group: Vec::new(),
         resource: Attributes::default(),
         resource_text: None,
+        group_size: 0,
         out,
     };
     let ends = frame.open.len() + frame.close.len();
@@ -113,17 +108,17 @@ pub(super) fn logs(format: &impl Logs, items: &[Item<'_>], now: Wall, out: &mut 
             written.unfit.push((index, Unfit::TooOld));
             continue;
         }
-        if body.resource_text != Some(&item.resource) {
-            body.end_group();
-            body.resource = Attributes::of(&item.resource);
-            body.resource_text = Some(&item.resource);
-        }
+        body.begin_group(&item.resource);
         record.clear();
         format.write_log(&log, &body.resource, &mut record);
         let length = record.len() + frame.between.len() + frame.group.map_or(0, str::len);
-        let group = frame.group.map_or(0, |_| overhead(&item.resource));
-        let around = if body.group.is_empty() { group } else { 0 };
-        if record.len() > limits.record_bytes || ends + length + group > limits.bytes {
+        let around = if body.group.is_empty() {
+            body.group_size
+        } else {
+            0
+        };
+        let alone = ends + length + body.group_size;
+        if record.len() > limits.record_bytes || alone > limits.bytes {
             written.unfit.push((index, Unfit::TooLarge));
             continue;
         }
@@ -149,10 +144,29 @@ struct Body<'a, F> {
     group: Vec<u8>,
     resource: Attributes,
     resource_text: Option<&'a bytes::Bytes>,
+    /// What a group of this resource takes beside its records.
+    group_size: usize,
     out: &'a mut Output,
 }
 
-impl<F: Logs> Body<'_, F> {
+impl<'a, F: Logs> Body<'a, F> {
+    /// The next record is of this resource, which may be the one before it.
+    fn begin_group(&mut self, resource: &'a bytes::Bytes) {
+        /// The lengths of messages grow with the records in them: two levels, ten bytes at most each.
+        const LENGTHS: usize = 20;
+        if self.resource_text == Some(resource) {
+            return;
+        }
+        self.end_group();
+        self.resource = Attributes::of(resource);
+        self.resource_text = Some(resource);
+        if self.frame.group.is_some() {
+            let mut empty = Vec::new();
+            self.format.wrap(&self.resource, &[], &mut empty);
+            self.group_size = empty.len() + LENGTHS;
+        }
+    }
+
     fn push(&mut self, record: &[u8]) {
         if let Some(between) = self.frame.group {
             if !self.group.is_empty() {

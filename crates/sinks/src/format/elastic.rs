@@ -36,7 +36,7 @@ impl Elastic {
     pub(super) fn new(primary: &Primary) -> Self {
         let (address, _) = primary.url.split_once('?').unwrap_or((&primary.url, ""));
         let path = address.splitn(4, '/').nth(3);
-        // The index that an action names goes before the address's.
+        // An index in an action overrides the one in the address.
         let default = if path == Some("_bulk") { INDEX } else { "" };
         let index = primary.options.index.clone();
         Self {
@@ -114,7 +114,7 @@ struct Error<'a> {
     kind: Option<Cow<'a, str>>,
 }
 
-/// The types of errors that are told; others are told by their status alone.
+/// The error types that are reported; others are reported by their status alone.
 const TYPES: &[&str] = &[
     "cluster_block_exception",
     "document_parsing_exception",
@@ -166,7 +166,7 @@ fn by_item(items: &[Action<'_>]) -> Answer {
         })
         .collect();
     match place {
-        // Nothing of it can be taken until somebody mends the place.
+        // The index takes nothing until you fix it.
         Some(place) if records.iter().all(|it| *it == PartAnswer::Retry) && waiting.is_none() => {
             Answer::refused(place.status.unwrap_or(404), place.detail)
         }

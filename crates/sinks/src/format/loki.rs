@@ -85,7 +85,7 @@ fn label(name: &str) -> String {
     label
 }
 
-/// The first bytes of a text, at most so many.
+/// The first bytes of a text, at most `most`.
 fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }

@@ -19,7 +19,7 @@ pub(super) fn has(object: &RawValue) -> bool {
     Level(DEEPEST).deserialize(&mut deserializer).is_err()
 }
 
-/// So many levels more are borne.
+/// The number of levels that may follow.
 struct Level(usize);
 
 impl<'de> DeserializeSeed<'de> for Level {

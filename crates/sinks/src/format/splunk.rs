@@ -5,7 +5,7 @@
 //! seconds, is not waited for. The channel that it needs is sent.
 
 use backstop_config::Primary;
-use backstop_delivery::{Answer, Cause, Detail, Failure, PartAnswer, Verdict};
+use backstop_delivery::{Answer, Cause, Detail, Failure, Verdict};
 use http::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
@@ -99,14 +99,11 @@ impl Format for Splunk {
             (200..=299, 0) => Answer::status(reply.status),
             (200..=299, _) => Answer::None(Failure::Unproven),
             (400, 5 | 6 | 12 | 13 | 15) => match said.event {
-                Some(event) if event < reply.records => {
-                    let mut records = vec![PartAnswer::Unheard; reply.records];
-                    records[event] = PartAnswer::Refused;
+                Some(index) if index < reply.records => {
                     let cause = Cause::of_status(400, Some(Detail::Code(name(said.code))));
-                    Answer::Records {
-                        records,
-                        refused: Some(Box::new(cause)),
-                        waiting: None,
+                    Answer::Named {
+                        index,
+                        cause: Box::new(cause),
                     }
                 }
                 _ => judged(Verdict::Isolate),

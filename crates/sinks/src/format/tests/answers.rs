@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-use PartAnswer::{Refused, Retry, Taken, Unheard};
+use PartAnswer::{Refused, Retry, Taken};
 
 const JSON: &str = "application/json";
 const HTML: &str = "<html><form action=login></form></html>";
@@ -272,20 +272,10 @@ fn a_bulk_answer_is_read_item_by_item() {
 fn a_collectors_answer_names_the_event() {
     let body = br#"{"text":"Event field is required","code":12,"invalid-event-number":1}"#;
     let answer = read(Name::Splunk, 400, JSON, body, 3);
-    let Answer::Records {
-        records, refused, ..
-    } = &answer
-    else {
-        panic!("{answer:?}");
-    };
-    assert_eq!(records[..], [Unheard, Refused, Unheard]);
-    assert_eq!(
-        refused
-            .as_ref()
-            .map(std::string::ToString::to_string)
-            .as_deref(),
-        Some("rejected (status 400; Event field is required)")
-    );
+    assert_eq!(answer.named(), Some(1));
+    assert_eq!(answer.verdict(Role::Primary), Verdict::Named);
+    let cause = answer.cause().to_string();
+    assert_eq!(cause, "rejected (status 400; Event field is required)");
     // One that was not sent.
     let beyond = br#"{"text":"?","code":12,"invalid-event-number":3}"#;
     assert_eq!(

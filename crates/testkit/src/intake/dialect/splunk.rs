@@ -1,7 +1,7 @@
 //! Splunk's HTTP Event Collector
 //! (<https://docs.splunk.com/Documentation/Splunk/latest/Data/FormateventsforHTTPEventCollector>).
 //!
-//! One event that is wrong ends the request: it is told by its number, and nothing of the request is kept.
+//! One event that is wrong ends the request: the answer names it by its number, and nothing of the request is kept.
 
 use bytes::Bytes;
 use http::{Request, Response};
