@@ -142,6 +142,9 @@ function primaryProblems(props: BackstopProps): string[] {
   if (primary.token && names.includes(tokenHeader)) {
     problems.push(`primary.token and the header ${tokenHeader} in primary.headers say the same twice: keep one of the two.`);
   }
+  for (const [name] of (backend?.headers ?? []).filter(([header]) => names.includes(header.toLowerCase()))) {
+    problems.push(`the backend ${primary.backend} sets the header ${name.toLowerCase()}: remove it from primary.headers.`);
+  }
   if (names.some((name) => OWN_HEADERS.includes(name))) {
     problems.push('primary.headers sets a header that the extension or the connection sets: remove Content-Type, Content-Encoding, Host, Idempotency-Key and the like.');
   }

@@ -47,6 +47,12 @@ test('a secret stays a reference, wherever the backend wants it', () => {
   expect(text(grafana.BACKSTOP_PRIMARY_TOKEN)).toContain('123:{{resolve:secretsmanager:');
 });
 
+test('a header of the backend is not set a second time', () => {
+  const headers = { 'X-Axiom-Dataset': BackstopSecret.unsafePlainText('other') };
+  const primary = { backend: 'axiom', backendOptions: { dataset: 'lambda' }, token, headers };
+  expect(problemsOf({ primary })).toEqual(['the backend axiom sets the header x-axiom-dataset: remove it from primary.headers.']);
+});
+
 test('a header of the backend is no secret that stands in the template', () => {
   const warnings = (primary: BackstopPrimary) => {
     const stack = stackOf();

@@ -57,6 +57,14 @@ WRONG = {
         {"primary": {"backend": "honeycomb"}, "token": "hunter2", "headers": {"X-Honeycomb-Team": "hunter2"}},
         "the header x-honeycomb-team in primary_headers say the same twice",
     ),
+    "twice-axiom": (
+        {
+            "primary": {"backend": "axiom", "backend_options": {"dataset": "lambda"}},
+            "token": "hunter2",
+            "headers": {"X-Axiom-Dataset": "hunter2"},
+        },
+        "the backend axiom sets the header x-axiom-dataset: remove it from primary_headers",
+    ),
     "no-token": ({"primary": {"backend": "honeycomb"}}, "the backend needs a token: give it in primary_token"),
     "token-comma": ({"primary": {"backend": "honeycomb"}, "token": "hunter2,host=x"}, "holds a comma"),
     "no-backend": (

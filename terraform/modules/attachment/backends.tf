@@ -10,13 +10,16 @@ locals {
   backend_name = try(var.primary.backend, null)
   backend      = local.backend_name == null ? null : try(local.backends[local.backend_name], null)
   # In a map a null is what is not set, as for every argument.
-  backend_given = { for name, value in try(coalesce(var.primary.backend_options, {}), {}) : name => value if value != null }
+  backend_given = try(coalesce(var.primary.backend_options, {}), {})
   backend_texts = {
-    for name, option in try(local.backend.options, {}) : name => try(local.backend_given[name], option.default)
+    for name, option in try(local.backend.options, {}) : name =>
+    try(local.backend_given[name], null) == null ? option.default : local.backend_given[name]
   }
-  # What stands for an option in the address: itself, or for one of a few words the host.
+  # What stands for an option in the address: itself, or for one of a few words the host. An option that is always there
+  # counts as given while its value is known after apply only: else the plan could show nothing of the environment.
   backend_parts = {
-    for name, text in local.backend_texts : name => try(local.backend.options[name].words[text], text) if text != null
+    for name, text in local.backend_texts : name => text == null ? "" : try(local.backend.options[name].words[text], text)
+    if try(local.backend.options[name].default != null || local.backend.options[name].required, false) ? true : text != null
   }
   # `{option}` replaced: between braces there are names only. A template is left out where one of them is not given.
   backend_templates = merge(
@@ -28,7 +31,7 @@ locals {
       for position, part in split("{", replace(template, "}", "{")) : position % 2 == 0 ? part : local.backend_parts[part]
     ]) if alltrue([for name in flatten(regexall("{([a-z_]+)}", template)) : contains(keys(local.backend_parts), name)])
   }
-  backend_url     = try(local.backend_filled["url"], null)
+  backend_url     = contains(keys(local.backend_filled), "url") ? local.backend_filled["url"] : null
   backend_headers = { for key, value in local.backend_filled : trimprefix(key, "header ") => value if startswith(key, "header ") }
 
   # Where the token goes: null for the header of the format, which the extension knows.
@@ -80,6 +83,9 @@ locals {
     ],
     [for name, text in local.backend_texts : "the option ${name} of the backend ${local.backend_name} is not valid: ${local.backend.options[name].advice}"
       if text == null ? false : length(local.backend.options[name].words) > 0 ? !contains(keys(local.backend.options[name].words), text) : !can(regex(local.backend.options[name].pattern, text))
+    ],
+    [for name in nonsensitive(keys(local.headers)) : "the backend ${local.backend_name} sets the header ${lower(name)}: remove it from primary_headers"
+      if contains([for own in keys(local.backend_headers) : lower(own)], lower(name))
     ],
     [for text in ["there are backend_options, and no backend: name it in primary.backend"] : text if local.backend_name == null && length(local.backend_given) > 0],
     [for text in ["the backend needs a token: give it in primary_token"] : text

@@ -22,6 +22,17 @@ run "every_backend_becomes_its_variables" {
   }
 }
 
+run "a_plan_shows_the_environment_of_a_backend_that_is_not_there_yet" {
+  command = plan
+  module {
+    source = "./tests/unknown-host"
+  }
+  assert {
+    condition     = output.names == tolist(["BACKSTOP_PRIMARY_FORMAT", "BACKSTOP_PRIMARY_URL", "BACKSTOP_S3_BUCKET"])
+    error_message = jsonencode(output.names)
+  }
+}
+
 run "options_are_sorted_pairs" {
   command = plan
   variables {
