@@ -9,6 +9,7 @@
 mod alias;
 mod layers;
 mod limits;
+mod primary;
 mod stored;
 mod vault;
 
@@ -149,23 +150,29 @@ impl fmt::Display for Conflict {
 }
 
 impl Attach {
-    /// What the function is to have.
+    /// What the function is to have. Where its primary becomes another, the settings of the earlier one that
+    /// this one can do nothing with, or must not get, are taken away.
     pub fn on(&self, live: &Config) -> Wanted {
         let mut variables = live.variables.clone();
         let mut kept = Vec::new();
         for (name, value) in &self.variables {
-            let there = live.variables.get(name);
-            if there == Some(value) {
+            if live.variables.get(name) == Some(value) {
                 continue;
             }
-            let is_own = match self.base.get(name) {
-                Some(base) => Stored::is(base.as_ref(), there.map(String::as_str)),
-                None => there.is_none(),
-            };
-            if is_own || self.overwrite.contains(name) {
+            if self.may_change(name, live) {
                 variables.insert(name.clone(), value.clone());
             } else {
                 kept.push(name.clone());
+            }
+        }
+        for name in primary::left_behind(&live.variables, &variables) {
+            if self.variables.contains_key(name) {
+                continue;
+            }
+            if self.may_change(name, live) {
+                variables.remove(name);
+            } else {
+                kept.push(name.to_owned());
             }
         }
         Wanted {
@@ -176,6 +183,16 @@ impl Attach {
             kept,
             ..Wanted::default()
         }
+    }
+
+    /// Whether a variable is as our last change left it, or is to be changed all the same.
+    fn may_change(&self, name: &str, live: &Config) -> bool {
+        let there = live.variables.get(name);
+        let is_own = match self.base.get(name) {
+            Some(base) => Stored::is(base.as_ref(), there.map(String::as_str)),
+            None => there.is_none(),
+        };
+        is_own || self.overwrite.contains(name)
     }
 }
 

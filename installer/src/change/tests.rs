@@ -75,6 +75,56 @@ fn what_someone_else_set_is_kept() {
 }
 
 #[test]
+fn another_primary_does_not_get_what_belongs_to_the_one_before() {
+    const URL: &str = "BACKSTOP_PRIMARY_URL";
+    const FORMAT: &str = "BACKSTOP_PRIMARY_FORMAT";
+    const TOKEN: &str = "BACKSTOP_PRIMARY_TOKEN";
+    const HEADERS: &str = "BACKSTOP_PRIMARY_HEADERS";
+    const OPTIONS: &str = "BACKSTOP_PRIMARY_OPTIONS";
+    let there = [
+        (URL, "https://a.example/logs"),
+        (FORMAT, "loki"),
+        (TOKEN, "hunter2"),
+        (HEADERS, "x-key=hunter2"),
+        (OPTIONS, "labels=team"),
+    ];
+    let base: BTreeMap<String, Option<Stored>> = (there.iter())
+        .map(|(name, value)| ((*name).to_owned(), Some(Stored::digest(value))))
+        .collect();
+    let stays = |wish: &Attach| {
+        let wanted = wish.on(&config(&[], &there));
+        let left = [TOKEN, HEADERS, OPTIONS];
+        let left = left.map(|name| wanted.config.variables.get(name).cloned());
+        (left.map(|it| it.is_some()), wanted.kept)
+    };
+    for (url, format, expected) in [
+        ("https://A.example/other", "loki", [true, true, true]),
+        ("https://a.example/logs", "otlp", [true, true, false]),
+        ("https://b.example/logs", "loki", [false, false, true]),
+        ("datadoghq.eu", "datadog", [false, false, false]),
+    ] {
+        let mut wish = attach(&[(URL, url), (FORMAT, format)]);
+        wish.base = base.clone();
+        assert_eq!(stays(&wish), (expected, Vec::new()), "{url} {format}");
+    }
+
+    // What is given for the new one is its own.
+    let mut wish = attach(&[(URL, "https://b.example"), (TOKEN, "another")]);
+    wish.base = base.clone();
+    assert_eq!(stays(&wish), ([true, false, true], Vec::new()));
+    // What somebody else set stays, and is told; so does everything beside an address that stays.
+    wish.base.remove(HEADERS);
+    let kept = vec![HEADERS.to_owned()];
+    assert_eq!(stays(&wish), ([true, true, true], kept));
+    wish.overwrite.insert(HEADERS.to_owned());
+    assert_eq!(stays(&wish), ([true, false, true], Vec::new()));
+    let mut wish = attach(&[(URL, "https://b.example")]);
+    wish.base = base;
+    wish.base.remove(URL);
+    assert_eq!(stays(&wish), ([true, true, true], vec![URL.to_owned()]));
+}
+
+#[test]
 fn undoing_leaves_what_others_did_since() {
     let (zeta, alpha) = (theirs("zeta"), theirs("alpha"));
     let live = config(&[&zeta, OLDER], &[("OTHER", "1"), ("BACKSTOP_TAGS", "a=b")]);

@@ -277,8 +277,9 @@ fn diff(planned: &Planned, extras: &Extras) -> String {
 /// What is not as one would think.
 fn notes(planned: &Planned) -> Vec<String> {
     let kept = planned.kept.iter();
-    let kept = kept
-        .map(|name| format!("    ! {name} is set otherwise, and kept; --overwrite {name} sets it"));
+    let kept = kept.map(|name| {
+        format!("    ! {name} is set otherwise, and kept; --overwrite {name} changes it")
+    });
     let conflicts = planned.conflicts.iter().map(ToString::to_string);
     let traps = planned.traps.iter().map(ToString::to_string);
     let others = conflicts.chain(traps).chain(planned.notes.iter().cloned());

@@ -7,7 +7,7 @@ use super::*;
 
 const THEIRS: [&str; 4] = ["zeta", "alpha", "mid", "omega"];
 const NAMES: [&str; 5] = [
-    "BACKSTOP_TAGS",
+    "BACKSTOP_PRIMARY_URL",
     "BACKSTOP_S3_BUCKET",
     "BACKSTOP_PRIMARY_TOKEN",
     "TABLE",
