@@ -50,6 +50,7 @@ pub(super) struct Sender {
 
 /// How the attempts at one request ended, and for which records. The others went their own way.
 enum End<'a> {
+    /// Taken, as far as they are not counted yet.
     Delivered(Vec<&'a Record>),
     TooLarge(Cause, Vec<&'a Record>),
     Rejected(Cause, Vec<&'a Record>),
@@ -112,11 +113,17 @@ impl Sender {
                     continue;
                 }
             };
+            let sent_before = summary.sent;
             let alone = match self.attempts(object, records, &mut summary).await {
                 End::Delivered(records) => {
-                    self.refuses_all.store(false, Ordering::Relaxed);
                     summary.sent += records.len() as u64;
-                    isolation.taken();
+                    // Of a request whose records were all unfit, or refused by name, nothing was taken.
+                    if summary.sent > sent_before {
+                        self.refuses_all.store(false, Ordering::Relaxed);
+                        isolation.taken();
+                    } else {
+                        isolation.unheard();
+                    }
                     continue;
                 }
                 End::Failed(records) => {
@@ -216,6 +223,7 @@ impl Sender {
                         return End::Failed(records);
                     }
                     Verdict::Condemn => {
+                        self.exhausted.store(0, Ordering::Relaxed);
                         let refused = answer.unnamed().unwrap_or(records.len());
                         let refused = refused.min(records.len());
                         summary.rejected += refused as u64;

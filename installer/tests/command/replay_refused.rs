@@ -1,9 +1,13 @@
 //! `backstop replay` to a primary that is slow, down, or refuses: what is repeated, split, left, and ended.
 
+use std::time::SystemTime;
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use backstop_testkit::Fault;
 
 use crate::replay::{assert_balanced, counts, lines};
-use crate::support::{DIRECT, Stage, line, run};
+use crate::support::{DIRECT, Stage, TIME, line, run};
 
 #[tokio::test]
 async fn a_throttled_request_is_repeated_under_its_key() {
@@ -103,6 +107,36 @@ async fn a_primary_that_refuses_everything_is_asked_twenty_times_for_a_thousand_
         [1000, 0, 1000, 0]
     );
     assert_eq!(stage.intake.requests().values().sum::<u64>(), 20);
+}
+
+/// What is never sent says nothing of the primary: it is no sign that something is taken again.
+#[tokio::test]
+async fn a_record_that_is_too_old_does_not_begin_the_asking_again() {
+    let stage = Stage::set().await;
+    let refusing = Some(Fault::Status(400));
+    stage.intake.set_fault(refusing).await.expect("it holds");
+    let now = DateTime::from_secs(DateTime::from(SystemTime::now()).secs());
+    let now = now.fmt(Format::DateTime).expect("it has a form");
+    let fresh = |ids| -> Vec<String> {
+        let lines = lines(ids, "one");
+        lines.iter().map(|it| it.replace(TIME, &now)).collect()
+    };
+    for (name, text) in [
+        ("b1", fresh(0..1000)),
+        ("b2", lines(1000..1001, "old")),
+        ("b3", fresh(2000..3000)),
+    ] {
+        stage.put_lines(&format!("{DIRECT}/{name}.ndjson.gz"), &text);
+    }
+    let mut command = stage.replay();
+    let said = run(command.args(["--format", "datadog", "--concurrency", "1"])).await;
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert_eq!(
+        counts(&said.json(), &["records", "sent", "rejected", "failed"]),
+        [2001, 0, 2001, 0]
+    );
+    // Twenty for the first object, none for the second, and five for what is known to be refused.
+    assert_eq!(stage.intake.requests().values().sum::<u64>(), 25);
 }
 
 /// The account or the form of the request is meant, not the records: none is rejected.

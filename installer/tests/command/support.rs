@@ -151,8 +151,11 @@ pub(crate) fn line(id: &str, record: &str) -> String {
 /// The same as the primary is to get it.
 pub(crate) fn sent(id: &str, record: &str) -> String {
     format!(
-        r#"{{"id":"{id}","time":"2026-01-31T08:15:00.000Z","type":"function","record":"{record}","resource":{{"faas.name":"checkout"}}}}"#
+        r#"{{"id":"{id}","time":"{TIME}","type":"function","record":"{record}","resource":{{"faas.name":"checkout"}}}}"#
     )
 }
+
+/// When every record was written.
+pub(crate) const TIME: &str = "2026-01-31T08:15:00.000Z";
 
 const DIVERTED: &str = r#""diverted":{"reason":"server_error","sink":"https","status":503}"#;
