@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Context;
 use crate::aws::Failure;
 use crate::change::is_ours;
-use crate::fleet::{EQUAL_DENIALS, Place, Site};
+use crate::fleet::{Place, Refusals, Site};
 use crate::grants::{Goal, Grant, Roles, is_same, merged};
 use crate::journal::Step;
 use crate::plan::Plan;
@@ -36,14 +36,8 @@ pub(super) struct Roled {
     pub(super) kept: Vec<RoleLeft>,
     /// Policies that should have been written and were not, by role.
     pub(super) left: BTreeMap<String, String>,
-    /// Equal denials in a row, by account.
-    denied: BTreeMap<String, Denied>,
-}
-
-#[derive(Debug, Default)]
-struct Denied {
-    action: String,
-    times: u32,
+    /// What the caller was refused, by account.
+    refusals: BTreeMap<String, Refusals>,
 }
 
 /// Why a policy was not written.
@@ -282,29 +276,25 @@ impl Grant {
 }
 
 impl Roled {
-    /// Writes a policy, unless the same was denied so often that it would be again.
+    /// Writes a policy, unless the same was refused so often that it would be again.
     async fn write(&mut self, context: &Context<'_>, grant: &Grant) -> anyhow::Result<()> {
         let (account, role) = (grant.account(), grant.role.clone());
-        let denied = self.denied.entry(account.to_owned()).or_default();
-        if denied.times >= EQUAL_DENIALS {
-            let action = &denied.action;
-            let reason = format!("not tried, as the caller may not {action} in account {account}");
+        let refusals = self.refusals.entry(account.to_owned()).or_default();
+        if !refusals.lets_through() {
+            let action = refusals.action();
+            let reason =
+                format!("not tried, as {action} was refused for other roles of account {account}");
             self.left.insert(role, reason);
             return Ok(());
         }
         match write(context, grant).await? {
             Ok(written) => {
-                denied.times = 0;
+                refusals.passed();
                 self.written += u64::from(written);
             }
-            Err(Why {
-                reason,
-                denied: action,
-            }) => {
-                match action {
-                    Some(action) if action == denied.action => denied.times += 1,
-                    Some(action) => *denied = Denied { action, times: 1 },
-                    None => {}
+            Err(Why { reason, denied }) => {
+                if let Some(action) = denied {
+                    refusals.refused(&action);
                 }
                 self.left.insert(role, reason);
             }

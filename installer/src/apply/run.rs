@@ -101,6 +101,9 @@ impl From<String> for Halt {
     }
 }
 
+/// A function, and what became of it; an error is one of the journal.
+type Did<'p> = (&'p Planned, anyhow::Result<(Outcome, Beside)>);
+
 struct Run<'a> {
     /// Roles that lack what their functions need, and why.
     refused: BTreeMap<String, String>,
@@ -179,28 +182,46 @@ impl Run<'_> {
     }
 
     /// Place by place at the same time.
-    async fn change<'p>(
-        &self,
-        wave: &Wave<&'p Planned>,
-    ) -> Vec<(&'p Planned, anyhow::Result<(Outcome, Beside)>)> {
+    async fn change<'p>(&self, wave: &Wave<&'p Planned>) -> Vec<Did<'p>> {
+        let did = self.round(&wave.functions, wave.is_canary).await;
+        let (again, mut did): (Vec<Did<'_>>, Vec<Did<'_>>) =
+            did.into_iter().partition(|it| self.is_worth_a_turn(it));
+        if !again.is_empty() {
+            self.left.fetch_sub(again.len(), Ordering::Relaxed);
+            let again: Vec<&Planned> = again.into_iter().map(|(planned, _)| planned).collect();
+            for planned in &again {
+                self.observer.found(&planned.place, 1);
+            }
+            did.extend(self.round(&again, wave.is_canary).await);
+        }
+        did
+    }
+
+    async fn round<'p>(&self, functions: &[&'p Planned], is_canary: bool) -> Vec<Did<'p>> {
         let mut by_place: BTreeMap<&Place, Vec<&Planned>> = BTreeMap::new();
-        for planned in &wave.functions {
+        for planned in functions {
             by_place.entry(&planned.place).or_default().push(planned);
         }
         let places = by_place.into_values().map(|functions| {
             // So many that none waits for another's update: they take seconds.
             stream::iter(functions)
-                .map(|planned| self.function(planned, wave.is_canary))
+                .map(|planned| self.function(planned, is_canary))
                 .buffer_unordered(self.at_once)
         });
         stream::select_all(places).collect().await
     }
 
-    async fn function<'p>(
-        &self,
-        planned: &'p Planned,
-        is_canary: bool,
-    ) -> (&'p Planned, anyhow::Result<(Outcome, Beside)>) {
+    /// Whether a function was not tried for refusals that then did not hold for all.
+    fn is_worth_a_turn(&self, (planned, did): &Did<'_>) -> bool {
+        let Ok((Outcome::Left(cause), beside)) = did else {
+            return false;
+        };
+        let site = self.context.fleet.site(&planned.place);
+        let has_passed = site.is_ok_and(|site| site.lambda.has_passed());
+        cause.is_untried && *beside == Beside::default() && has_passed
+    }
+
+    async fn function<'p>(&self, planned: &'p Planned, is_canary: bool) -> Did<'p> {
         if self.is_interrupted() || self.too_many_left(is_canary).is_some() {
             return (planned, Ok((Outcome::NotBegun, Beside::default())));
         }

@@ -8,6 +8,12 @@ use std::time::Duration;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 
+/// In these words, and no others, does a layer of another account say that it is closed.
+const NOT_SHARED: &str = "no resource-based policy allows";
+
+/// What a call that was not made says before the reason.
+pub const UNTRIED: &str = "not tried, as the same was refused before: ";
+
 /// No service asks for more in earnest, and no clock can add what a header may say.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
 
@@ -128,6 +134,14 @@ impl Failure {
         }
     }
 
+    /// Of a call that was refused with this code and no other word.
+    #[cfg(test)]
+    pub fn coded(what: &str, code: &str) -> Self {
+        let mut failure = Self::new(what, code, Kind::Credentials);
+        failure.code = Some(code.to_owned());
+        failure
+    }
+
     /// With what may be the cause.
     #[must_use]
     pub fn with(mut self, hint: &str) -> Self {
@@ -140,6 +154,7 @@ impl Failure {
     pub fn untried(&self, what: &str) -> Self {
         Self {
             what: what.to_owned(),
+            reason: format!("{UNTRIED}{}", self.reason),
             is_untried: true,
             ..self.clone()
         }
@@ -150,10 +165,25 @@ impl Failure {
         self.is_untried
     }
 
-    /// The action that the caller may not do, where the service names it.
+    /// The action that the caller may not do, where the service names it and it is the caller's own
+    /// permission that is missing: a layer may be closed, whatever the caller may do.
     pub fn denied_action(&self) -> Option<String> {
         let (_, after) = self.reason.split_once("not authorized to perform: ")?;
-        after.split_whitespace().next().map(str::to_owned)
+        let is_of_layer = after.contains(":layer:") || after.contains(NOT_SHARED);
+        let action = after.split_whitespace().next().filter(|_| !is_of_layer);
+        action.map(str::to_owned)
+    }
+
+    /// Whether a layer of another account says that it is not shared.
+    pub fn is_not_shared(&self) -> bool {
+        self.kind == Kind::Denied && self.reason.contains(NOT_SHARED)
+    }
+
+    /// Whether the service does not know the credentials, or not any more: no other call will do better.
+    pub fn ends_credentials(&self) -> bool {
+        let code = self.code().unwrap_or_default();
+        code.starts_with("ExpiredToken")
+            || matches!(code, "InvalidClientTokenId" | "UnrecognizedClientException")
     }
 
     /// The error's code, where the service gave one.

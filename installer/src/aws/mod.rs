@@ -24,7 +24,7 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use backstop_config::{ProcessEnvironment, S3Endpoint};
 use backstop_delivery::RegionName;
-pub use failure::{Failure, Kind, chain};
+pub use failure::{Failure, Kind, UNTRIED, chain};
 pub use listing::Marker;
 pub use place::{NO_REGION, check_region, is_known_region, region_meant};
 

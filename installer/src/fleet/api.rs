@@ -120,6 +120,11 @@ impl Api {
         self.wall.before(TypeId::of::<E>(), what)
     }
 
+    /// Whether a call passed where others like it were not made: those are worth a try.
+    pub fn has_passed(&self) -> bool {
+        self.wall.has_fallen()
+    }
+
     async fn turn<E: 'static>(&self, pace: &Pace, what: &str) -> Result<(), Failure> {
         let turn = pace.turn();
         tokio::pin!(turn);

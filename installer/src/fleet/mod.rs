@@ -1,8 +1,8 @@
 //! Where to work: accounts and regions, and how to get there.
 //!
 //! `accounts` and `regions` find out what there is, [`Fleet::open`] makes a client for each
-//! account and region, `api` keeps it to its `pace` and stops at a `wall` of refusals. Invariant: a place that cannot be reached
-//! is reported and costs the others nothing. Must not: change anything.
+//! account and region, `api` keeps it to its `pace` and stops at a `wall` of refusals. Invariant: a place
+//! that cannot be reached is reported and costs the others nothing. Must not: change anything.
 
 mod accounts;
 mod api;
@@ -23,7 +23,7 @@ pub use accounts::{Accounts, Role};
 pub use api::{Api, Rates};
 pub use regions::Regions;
 pub use skipped::{Skipped, left_out};
-pub use wall::EQUAL_DENIALS;
+pub use wall::Refusals;
 
 use crate::aws::{Access, Failure};
 

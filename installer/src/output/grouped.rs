@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::plural;
+use crate::aws::UNTRIED;
 
 /// Names that are listed at one place.
 const NAMES: usize = 4;
@@ -99,11 +100,11 @@ pub fn names(named: impl IntoIterator<Item = (String, String)>, full: bool) -> V
 
 /// What a text says whatever function it is about: functions with the same gist are one group.
 ///
-/// Of a denial that is the error's code, the action and why, and of expired credentials the code and the
-/// message: what was tried, the caller's session and the function are not of it.
+/// Of a denial that is the error's code, the action, a resource that is no function and why, and of expired
+/// credentials the code and the message: what was tried, the caller's session and the function are not of it.
 pub fn gist(text: &str, account: &str, region: &str, name: &str) -> String {
     let lines = text.lines().map(|line| {
-        let line = without_subject(line, account, region, name);
+        let line = without_subject(&line.replace(UNTRIED, ""), account, region, name);
         denial(&line)
             .or_else(|| expiry(&line).map(str::to_owned))
             .unwrap_or(line)
@@ -111,21 +112,34 @@ pub fn gist(text: &str, account: &str, region: &str, name: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A line that says that something is denied, without who asked and of what.
+/// A line that says that something is denied, without who asked, and without the function or the role that it
+/// was asked for. Any other resource stays: a layer, or a role to assume, is what a permission is missing for.
 fn denial(line: &str) -> Option<String> {
     let (before, after) = line.split_once("is not authorized to perform: ")?;
-    let action = after.split(' ').next().unwrap_or_default();
     // What was tried, and the error's code.
     let (code, _) = before.rsplit_once(": User")?;
     let parts = code.split(": ");
     let parts = parts.filter(|part| !part.contains("arn:") && !part.ends_with("the function"));
     let code = parts.collect::<Vec<_>>().join(": ");
-    let why = after.split_once(" because ").map(|(_, why)| {
-        let why = why.split(": arn:").next().unwrap_or(why);
-        format!(" because {why}")
-    });
-    let why = why.unwrap_or_default();
-    Some(format!("{code}: not authorized to perform {action}{why}"))
+    let begins = [" because ", " with an explicit deny "].map(|words| after.find(words));
+    let at = begins.into_iter().flatten().min().unwrap_or(after.len());
+    let (asked, why) = after.split_at(at);
+    // The policy that denies it, which may be one of each account.
+    let why = why.split(": arn:").next().unwrap_or(why);
+    let (action, resource) = asked.split_once(" on resource: ").unwrap_or((asked, ""));
+    // Of what was not tried it is another function, that was.
+    let is_subject = matches!(resource, "" | "*")
+        || resource.starts_with("the function")
+        || resource.contains(":function:")
+        || action.starts_with("iam:") && resource.contains("role");
+    let resource = if is_subject {
+        String::new()
+    } else {
+        format!(" on {resource}")
+    };
+    Some(format!(
+        "{code}: not authorized to perform {action}{resource}{why}"
+    ))
 }
 
 /// A line that says that the credentials have expired, whatever they were used for.
@@ -227,6 +241,32 @@ mod tests {
         });
         let role = "role-not-writable: AccessDenied: not authorized to perform iam:PutRolePolicy";
         assert_eq!([one.as_str(), &other], [role; 2]);
+        // What else a permission is missing for is said, and so is a policy that denies it.
+        for (told, expected) in [
+            (
+                "sts:AssumeRole on resource: arn:aws:iam::444455556666:role/Deployer",
+                "sts:AssumeRole on arn:aws:iam::444455556666:role/Deployer",
+            ),
+            (
+                "lambda:GetLayerVersion on resource: arn:aws:lambda:eu-west-1:444455556666:layer:theirs:1 because \
+                 no resource-based policy allows the lambda:GetLayerVersion action",
+                "lambda:GetLayerVersion on arn:aws:lambda:eu-west-1:444455556666:layer:theirs:1 because \
+                 no resource-based policy allows the lambda:GetLayerVersion action",
+            ),
+            (
+                "lambda:GetFunction on resource: arn:aws:lambda:eu-west-1:111122223333:function:f with an explicit deny \
+                 in a service control policy: arn:aws:organizations::1:policy/o-1/p-1",
+                "lambda:GetFunction with an explicit deny in a service control policy",
+            ),
+            ("account:ListRegions on resource: *", "account:ListRegions"),
+            ("account:ListRegions", "account:ListRegions"),
+        ] {
+            let said = format!(
+                "reading function f in {ACCOUNT} eu-west-1: {UNTRIED}AccessDenied: User: x is not authorized to perform: {told}"
+            );
+            let expected = format!("AccessDenied: not authorized to perform {expected}");
+            assert_eq!(gist(&said, ACCOUNT, "eu-west-1", "f"), expected);
+        }
         for (what, told) in [("changing", "told"), ("reading", "told")] {
             let [one, _] = both(&|region, account, name| {
                 format!("{what} function {name} in {account} {region}: ExpiredToken: {told}")

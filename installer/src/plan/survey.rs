@@ -319,10 +319,9 @@ fn unusable(place: &Place, arn: &str, failure: &Failure) -> Option<String> {
     let Place { account, region } = place;
     match failure.kind {
         Kind::NotFound => Some(format!("{arn} was deleted, or never was there")),
-        // In these words, and no others, does a layer of another account say that it is closed.
-        Kind::Denied if failure.reason().contains("no resource-based policy allows") => Some(
-            format!("{arn} was deleted, or is not shared with account {account} in {region}"),
-        ),
+        _ if failure.is_not_shared() => Some(format!(
+            "{arn} was deleted, or is not shared with account {account} in {region}"
+        )),
         _ => None,
     }
 }

@@ -14,7 +14,10 @@ const FUNCTIONS: usize = 300;
 const MOST: usize = 60;
 
 async fn attach(stage: &Stage, more: &[&str]) -> Said {
-    let mut all = vec!["attach", "orders-*", "--yes", "--rate", "20"];
+    let mut all = vec!["attach", "orders-*", "--yes"];
+    if !more.contains(&"--rate") {
+        all.extend(["--rate", "20"]);
+    }
     all.extend(["--set", "BACKSTOP_S3_BUCKET=archive"]);
     for layer in stage.layers.values() {
         all.extend(["--layer", layer]);
@@ -140,7 +143,57 @@ async fn roles_that_may_not_be_written_are_asked_about_as_rarely() {
     stage.plane.deny("PutRolePolicy");
     let denied = attach(&stage, &["--grant"]).await;
     assert_eq!(denied.code, Some(3), "{}", denied.snapshot());
-    assert_eq!(stage.plane.count("PutRolePolicy"), 10);
+    // After ten of them the 12th, 15th, 20th and 29th.
+    assert_eq!(stage.plane.count("PutRolePolicy"), 14);
     assert_eq!(stage.plane.count("UpdateFunctionConfiguration"), 0);
     assert_snapshot!("denied_roles", stage.masked(&denied));
+}
+
+/// The names that may not be changed come first: whoever is behind them is reached in the same run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_for_some_functions_changes_all_of_them() {
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders-a", 70, &FunctionSpec::default());
+    stage.add(&here(), "orders-b", 70, &FunctionSpec::default());
+    stage
+        .plane
+        .deny_for("UpdateFunctionConfiguration", "orders-a");
+    let said = attach(&stage, &["--output", "json", "--rate", "500"]).await;
+    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    assert_eq!(said.json()["changed"], 70, "{}", said.stdout);
+    let left = said.json()["left"].as_array().unwrap().clone();
+    assert_eq!(left.len(), 70, "{}", said.stdout);
+    for it in left {
+        let name = it["name"].as_str().unwrap();
+        assert!(name.starts_with("orders-a"), "{it}");
+        // Those behind the wall had their turn, too.
+        assert!(it["isUntried"].is_null(), "{it}");
+    }
+}
+
+/// Lambda names the layer, and not the function: nothing is wrong with the caller's own permissions.
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_that_are_closed_do_not_stand_for_the_functions_of_others() {
+    let stage = Stage::set().await;
+    let of_layer = |name: &str, number: u32| FunctionSpec {
+        name: name.to_owned(),
+        layers: vec![format!(
+            "arn:aws:lambda:eu-west-1:444455556666:layer:theirs-{number}:1"
+        )],
+        ..FunctionSpec::default()
+    };
+    for number in 0..20 {
+        let spec = of_layer(&format!("orders-{number:02}"), number);
+        stage.plane.add_function(&here(), spec);
+    }
+    stage.add(&here(), "orders-z", 20, &FunctionSpec::default());
+    let said = attach(&stage, &["--output", "json", "--dry-run"]).await;
+    let functions = said.json()["functions"].as_array().unwrap().clone();
+    let unavailable = functions
+        .iter()
+        .filter(|it| it["reason"] == "layer-unavailable");
+    assert_eq!(unavailable.count(), 20, "{}", said.stdout);
+    assert!(!said.stdout.contains("not tried"), "{}", said.stdout);
+    let changes = functions.iter().filter(|it| it["verdict"] == "change");
+    assert_eq!(changes.count(), 20, "{}", said.stdout);
 }

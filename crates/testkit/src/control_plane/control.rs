@@ -123,8 +123,14 @@ impl ControlPlane {
 
     /// Nobody may call this operation, as of a caller without the permission.
     pub fn deny(&self, operation: &str) {
+        self.deny_for(operation, "");
+    }
+
+    /// Nobody may call this operation for a function, layer or role whose name begins so, as of a caller whose
+    /// permission is for others only.
+    pub fn deny_for(&self, operation: &str, prefix: &str) {
         let mut state = lock(&self.endpoint.state);
-        state.denied.insert(operation.to_owned());
+        state.denied.insert(operation.to_owned(), prefix.to_owned());
     }
 
     /// Everybody may call it again.

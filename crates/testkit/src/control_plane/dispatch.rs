@@ -5,13 +5,13 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::Value;
 
-use super::State;
 use super::identity::{Caller, Service};
 use super::layers::LayerArn;
 use super::organizations;
 use super::paging::{Page, query};
 use super::refusal::{Protocol, Refusal};
 use super::routes::Operation;
+use super::{Place, State};
 
 /// What Lambda's lists have on a page at most.
 const PAGE: usize = 50;
@@ -29,8 +29,10 @@ impl State {
         if self.is_expired {
             return Err(Refusal::expired());
         }
-        if self.denied.contains(operation.name()) {
-            return Err(Refusal::not_permitted(operation.name(), subject));
+        if self.is_denied(operation.name(), subject) {
+            let action = format!("{}:{}", caller.service.prefix(), operation.name());
+            let resource = resource(caller, operation.name(), subject);
+            return Err(Refusal::not_permitted(&action, &resource));
         }
         if self.down.contains(&place.region) && !caller.service.is_global() {
             return Err(Refusal::for_status(StatusCode::SERVICE_UNAVAILABLE));
@@ -68,6 +70,11 @@ impl State {
             Service::Tagging => self.functions.tagged(place, &body())?,
         };
         Ok(reply(StatusCode::OK, caller.service.protocol(), &answer))
+    }
+
+    fn is_denied(&self, operation: &str, subject: &str) -> bool {
+        let denied = self.denied.get(operation);
+        denied.is_some_and(|prefix| subject.starts_with(prefix))
     }
 
     fn lambda(
@@ -179,4 +186,18 @@ fn empty() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
+}
+
+/// What a call is about, as a denial names it.
+fn resource(caller: &Caller, operation: &str, subject: &str) -> String {
+    let Place { account, region } = &caller.place;
+    let arn = |kind: &str| format!("arn:aws:lambda:{region}:{account}:{kind}:{subject}");
+    match caller.service {
+        Service::Iam if operation.contains("Role") => format!("role {subject}"),
+        Service::Lambda if subject.is_empty() => "*".to_owned(),
+        Service::Lambda if subject.starts_with("arn:") => subject.to_owned(),
+        Service::Lambda if operation.contains("Layer") => arn("layer"),
+        Service::Lambda => arn("function"),
+        _ => subject.to_owned(),
+    }
 }

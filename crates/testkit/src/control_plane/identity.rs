@@ -37,6 +37,21 @@ impl Service {
         })
     }
 
+    /// What its actions begin with.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::CloudWatch => "cloudwatch",
+            Self::Iam => "iam",
+            Self::Lambda => "lambda",
+            Self::Organizations => "organizations",
+            Self::SecretsManager => "secretsmanager",
+            Self::Ssm => "ssm",
+            Self::Sts => "sts",
+            Self::Tagging => "tag",
+        }
+    }
+
     pub(super) fn protocol(self) -> Protocol {
         match self {
             Self::Account | Self::Lambda => Protocol::Rest,

@@ -188,7 +188,8 @@ struct State {
     layers: Layers,
     quota: Option<Quota>,
     down: BTreeSet<String>,
-    denied: BTreeSet<String>,
+    /// Operations, each with how the names begin for which it is denied.
+    denied: BTreeMap<String, String>,
     /// Whether all credentials have expired.
     is_expired: bool,
     regions: Regions,

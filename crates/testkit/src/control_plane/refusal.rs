@@ -51,18 +51,18 @@ impl Refusal {
     }
 
     /// The caller's own policies do not allow it.
-    pub(super) fn not_permitted(operation: &str, resource: &str) -> Self {
-        Self::unauthorized(operation, resource, "identity-based")
+    pub(super) fn not_permitted(action: &str, resource: &str) -> Self {
+        Self::unauthorized(action, resource, "identity-based")
     }
 
     /// The owner has not shared it with the caller.
-    pub(super) fn not_shared(operation: &str, resource: &str) -> Self {
-        Self::unauthorized(operation, resource, "resource-based")
+    pub(super) fn not_shared(action: &str, resource: &str) -> Self {
+        Self::unauthorized(action, resource, "resource-based")
     }
 
-    fn unauthorized(operation: &str, resource: &str, policy: &str) -> Self {
+    fn unauthorized(action: &str, resource: &str, policy: &str) -> Self {
         let message = format!(
-            "User is not authorized to perform: lambda:{operation} on resource: {resource} because no {policy} policy allows the lambda:{operation} action"
+            "User is not authorized to perform: {action} on resource: {resource} because no {policy} policy allows the {action} action"
         );
         Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
     }

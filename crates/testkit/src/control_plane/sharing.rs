@@ -103,7 +103,7 @@ impl Layers {
                 "Layer version {shown} does not exist."
             ))),
             // What is not there and what is not shared look alike from another account.
-            None => Err(Refusal::not_shared("GetLayerVersion", &shown)),
+            None => Err(Refusal::not_shared("lambda:GetLayerVersion", &shown)),
         }
     }
 }
