@@ -10,11 +10,13 @@ use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::breaker::Permit;
 use crate::cause::Cause;
-use crate::chain::Chain;
+use crate::context::Context;
 use crate::link::{LEAST_BUDGET, Link};
 use crate::outcome::{Answer, Failure, PartAnswer, Sent, Verdict};
-use crate::sink::{Notice, Part, Role, SinkFuture};
-use crate::window::{Limit, Phase, WindowView};
+use crate::phase::Phase;
+use crate::role::Role;
+use crate::sink::{Notice, Part, SinkFuture};
+use crate::window::{Limit, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
 const MOST_ATTEMPTS: u32 = 3;
@@ -61,7 +63,7 @@ pub(crate) struct Terms {
 /// Where a sink takes a part, the batch shrinks to what it did not take. What it refuses by name leaves the
 /// batch for `refused`.
 pub(crate) async fn attempts(
-    chain: &Chain,
+    context: &Context,
     link: &Link,
     batch: &mut Batch,
     mut parts: Vec<Part>,
@@ -70,7 +72,7 @@ pub(crate) async fn attempts(
     refused: &mut Vec<(Batch, Cause)>,
 ) -> Outcome {
     let (permit, reserve) = (terms.permit, terms.reserve);
-    if batch.len() > 1 && known_too_large(chain, link, &parts) {
+    if batch.len() > 1 && known_too_large(context, link, &parts) {
         link.state().breaker.forget_probe();
         return Outcome::TooLarge(Answer::status(413).cause());
     }
@@ -90,22 +92,22 @@ pub(crate) async fn attempts(
         let cause = answer.cause();
         let took = started.elapsed();
         let delivered = verdict == Verdict::Delivered;
-        chain.observer.notice(Notice::Attempt {
+        context.observer.notice(Notice::Attempt {
             sink: link.sink.name(),
             took,
             delivered,
         });
-        if let Some(outcome) = ended(chain, link, (&answer, &verdict), &parts, took) {
+        if let Some(outcome) = ended(context, link, (&answer, &verdict), &parts, took) {
             return outcome;
         }
         let mut retry_after = None;
         if let Verdict::Retry { after } = verdict {
             retry_after = after;
         } else {
-            refused.extend(part_ways(chain, link, batch, &mut parts, &answer));
+            refused.extend(part_ways(context, link, batch, &mut parts, &answer));
             if batch.is_empty() {
                 link.state().observe(took);
-                sink_is_well(chain, link);
+                sink_is_well(context, link);
                 return Outcome::Delivered;
             }
         }
@@ -113,7 +115,7 @@ pub(crate) async fn attempts(
             batch.mark_ambiguous();
             // Once may be chance; a sink that is cut short each time is given up like any other.
             if link.state().is_new_cut(Instant::now()) {
-                sink_failed(chain, link, (cause, took), false, None);
+                sink_failed(context, link, (cause, took), false, None);
             }
             return Outcome::CutShort;
         }
@@ -135,9 +137,9 @@ pub(crate) async fn attempts(
             _ => false,
         };
         failures += 1;
-        let opened = sink_failed(chain, link, (cause, took), at_once, retry_after);
+        let opened = sink_failed(context, link, (cause, took), at_once, retry_after);
         let pause = retry_after
-            .unwrap_or_else(|| Backoff::within_a_flush().delay(failures, chain.jitter.next()));
+            .unwrap_or_else(|| Backoff::within_a_flush().delay(failures, context.jitter.next()));
         let out_of_time = window.left(reserve) < pause.saturating_add(LEAST_BUDGET);
         if opened || at_once || permit == Permit::Probe || failures >= MOST_ATTEMPTS || out_of_time
         {
@@ -151,7 +153,7 @@ pub(crate) async fn attempts(
 
 /// What an answer decides by itself, for the whole request; none where the rest has to be sent again.
 fn ended(
-    chain: &Chain,
+    context: &Context,
     link: &Link,
     (answer, verdict): (&Answer, &Verdict),
     parts: &[Part],
@@ -179,17 +181,17 @@ fn ended(
         }
         Verdict::Split => {
             link.state().observe_at_least(took);
-            remember_too_large(chain, link, parts);
+            remember_too_large(context, link, parts);
             Outcome::TooLarge(cause)
         }
         Verdict::Stop | Verdict::Divert => {
             let at_once = *verdict == Verdict::Stop;
-            sink_failed(chain, link, (cause, took), at_once, None);
+            sink_failed(context, link, (cause, took), at_once, None);
             return Some(Outcome::Diverted(cause));
         }
         Verdict::Retry { .. } | Verdict::Parts => return None,
     };
-    sink_is_well(chain, link);
+    sink_is_well(context, link);
     Some(outcome)
 }
 
@@ -270,51 +272,51 @@ async fn unread_answer(sending: &mut SinkFuture<'_>) -> Option<Answer> {
     None
 }
 
-fn known_too_large(chain: &Chain, link: &Link, parts: &[Part]) -> bool {
+fn known_too_large(context: &Context, link: &Link, parts: &[Part]) -> bool {
     let size: usize = parts.iter().map(|part| part.body.len()).sum();
-    known_limit(chain, link).is_some_and(|limit| size >= limit)
+    known_limit(context, link).is_some_and(|limit| size >= limit)
 }
 
-fn remember_too_large(chain: &Chain, link: &Link, parts: &[Part]) {
+fn remember_too_large(context: &Context, link: &Link, parts: &[Part]) {
     let size: usize = parts.iter().map(|part| part.body.len()).sum();
-    let limit = known_limit(chain, link).map_or(size, |known| known.min(size));
-    link.state().too_large = Some((limit, chain.clock.wall() + TOO_LARGE_IS_KNOWN));
+    let limit = known_limit(context, link).map_or(size, |known| known.min(size));
+    link.state().too_large = Some((limit, context.clock.wall() + TOO_LARGE_IS_KNOWN));
 }
 
 /// The size the sink is known to call too large, while that is fresh: it may be mended.
-fn known_limit(chain: &Chain, link: &Link) -> Option<usize> {
-    let now = chain.clock.wall();
+fn known_limit(context: &Context, link: &Link) -> Option<usize> {
+    let now = context.clock.wall();
     link.state()
         .too_large
         .filter(|(_, until)| now < *until)
         .map(|(size, _)| size)
 }
 
-fn sink_is_well(chain: &Chain, link: &Link) {
+fn sink_is_well(context: &Context, link: &Link) {
     if link.state().breaker.succeeded() {
-        chain.observer.notice(Notice::BreakerClosed {
+        context.observer.notice(Notice::BreakerClosed {
             sink: link.sink.name(),
         });
     }
 }
 
 fn sink_failed(
-    chain: &Chain,
+    context: &Context,
     link: &Link,
     (cause, took): (Cause, Duration),
     at_once: bool,
     retry_after: Option<Duration>,
 ) -> bool {
-    let now = chain.clock.wall();
+    let now = context.clock.wall();
     // Where each probe takes its time, probes are to be a small part of it all.
     let patience = (!at_once).then_some(took.saturating_mul(PROBE_SHARE));
     let not_before = retry_after.max(patience);
     let opened = link
         .state()
         .breaker
-        .failed(now, at_once, not_before, chain.jitter.next());
+        .failed(now, at_once, not_before, context.jitter.next());
     if opened {
-        chain.observer.notice(Notice::BreakerOpened {
+        context.observer.notice(Notice::BreakerOpened {
             sink: link.sink.name(),
             cause,
         });
@@ -325,7 +327,7 @@ fn sink_failed(
 /// Counts what the sink took as delivered, hands back what it refused, and shrinks the batch and its parts to
 /// the rest, which is ambiguous where the sink said nothing of it.
 fn part_ways(
-    chain: &Chain,
+    context: &Context,
     link: &Link,
     batch: &mut Batch,
     parts: &mut Vec<Part>,
@@ -371,7 +373,7 @@ fn part_ways(
         _ => return None,
     };
     let count = |fate| fates.iter().filter(|it| **it == fate).count();
-    chain.count_delivered(link, batch, count(PartAnswer::Taken));
+    context.count_delivered(link, batch, count(PartAnswer::Taken));
     if count(PartAnswer::Unheard) > 0 {
         batch.mark_ambiguous();
     }

@@ -4,7 +4,7 @@ use crate::cause::Cause;
 use crate::clock::Wall;
 use crate::outcome::DeadLetter;
 use crate::record::Record;
-use crate::sink::SinkName;
+use crate::role::SinkName;
 
 /// Why records are in a fallback instead of the primary; written beside each archived record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

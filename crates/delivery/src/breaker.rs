@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::backoff::fraction;
 use crate::clock::Wall;
-use crate::window::Phase;
+use crate::phase::Phase;
 
 /// Failures in a row that open the breaker.
 const THRESHOLD: u32 = 3;

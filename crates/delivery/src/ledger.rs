@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::sink::SinkName;
+use crate::role::SinkName;
 
 /// Why records were given up. Names are stable: they are in the ledger line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,7 +13,10 @@ use crate::batch::Batch;
 use crate::breaker::{Breaker, Permit};
 use crate::cause::Cause;
 use crate::clock::Wall;
-use crate::sink::{Role, Sink};
+use crate::phase::Phase;
+use crate::role::Role;
+use crate::sink::Sink;
+use crate::turn::LinkView;
 
 /// No attempt starts with less, unless it is the last chance.
 pub(crate) const LEAST_BUDGET: Duration = Duration::from_millis(100);
@@ -135,6 +138,18 @@ impl Link {
             role: settings.role,
             timeout: settings.timeout,
             state: Mutex::default(),
+        }
+    }
+
+    /// What decides about it at this moment.
+    pub(crate) fn view(&self, now: Wall, phase: Phase) -> LinkView {
+        let state = self.state();
+        LinkView {
+            role: self.role,
+            breaker: state.breaker.state(now),
+            would_probe: state.breaker.would_probe(now, phase),
+            needs: state.needs(),
+            reserve: state.reserve(),
         }
     }
 

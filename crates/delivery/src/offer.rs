@@ -15,11 +15,15 @@ use tokio::time::Instant;
 
 use crate::batch::Batch;
 use crate::cause::Cause;
-use crate::chain::{Aside, Chain, Offer, Refusal, Step};
+use crate::chain::Chain;
 use crate::isolation::{Isolation, Turn, halves};
 use crate::outcome::DeadLetter;
-use crate::sink::{Notice, Role, SinkName};
-use crate::window::{Phase, WindowView};
+use crate::phase::Phase;
+use crate::piece::{Aside, Offer, Refusal, Step};
+use crate::role::{Role, SinkName};
+use crate::share;
+use crate::sink::Notice;
+use crate::window::WindowView;
 
 /// Requests for one batch in one flush, after which the rest of it is diverted as it is.
 const MOST_REQUESTS: u32 = 128;
@@ -44,8 +48,7 @@ impl DeadLetters {
     }
 }
 
-/// How long a body may be halved at shutdown. Most of the time is the fallbacks', for the dead letters, for the
-/// rest, and for the batches that follow.
+/// When a body is halved no longer, at shutdown.
 #[derive(Debug, Default)]
 struct HalvingTime(Option<Instant>);
 
@@ -58,7 +61,7 @@ impl HalvingTime {
         let now = Instant::now();
         let ends = self
             .0
-            .get_or_insert_with(|| now + window.left(Duration::ZERO) / 8);
+            .get_or_insert_with(|| now + share::halving(window.left(Duration::ZERO)));
         now >= *ends
     }
 }
@@ -235,7 +238,7 @@ impl Chain {
 
     fn make_dead_letters(&self, dead: DeadLetters) -> Vec<Batch> {
         let make = |(sink, cause, kind, mut batch): (_, _, _, Batch)| {
-            self.observer.notice(Notice::DeadLetter {
+            self.context.observer.notice(Notice::DeadLetter {
                 sink,
                 cause,
                 records: batch.len(),

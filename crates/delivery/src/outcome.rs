@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::detail::{Detail, NoCredentials};
-use crate::sink::Role;
+use crate::role::Role;
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,17 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::outcome::Failure;
-
-/// Where the execution environment is in its life, as far as sending is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// The handler runs (or the environment is never frozen): sending adds no time.
-    Handler,
-    /// The runtime has finished: every millisecond is added to the invocation.
-    PostRuntime,
-    /// Lambda is taking the environment down.
-    Shutdown,
-}
+use crate::phase::Phase;
+use crate::share;
 
 /// A deadline and what it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +114,7 @@ impl WindowView {
             let reserve = match window.phase {
                 Phase::Shutdown => {
                     let left = window.ends.saturating_duration_since(Instant::now());
-                    limit.shutdown_reserve.min(left / 2)
+                    share::kept(limit.shutdown_reserve, left)
                 }
                 Phase::Handler | Phase::PostRuntime => limit.reserve,
             };
