@@ -6,6 +6,7 @@
 //! - [`environment`]: the names of the environment variables and their reference page.
 //! - [`links`]: links between pages.
 //! - [`modules`]: no circle among the modules of a crate.
+//! - [`mutations`]: the mutations of the code can still be made.
 //! - [`permissions`]: the permissions that the documentation names.
 //! - [`quoting`]: errors of parsers that quote what they read go nowhere.
 //! - [`security`]: the tests that `SECURITY.md` names, and the actions of CI.
@@ -13,7 +14,7 @@
 //! - [`troubleshooting`]: the guide has what the extension logs.
 //! - [`versions`]: one version, and the changelog in step with it.
 //!
-//! Must not: start a process other than cargo, or need a network.
+//! Must not: start a process other than cargo and git, or need a network.
 
 mod backends;
 mod cdk;
@@ -21,6 +22,7 @@ mod crate_graph;
 mod environment;
 mod links;
 mod modules;
+mod mutations;
 mod permissions;
 mod quoting;
 mod security;
