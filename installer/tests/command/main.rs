@@ -11,6 +11,7 @@ mod owner;
 mod readme;
 mod replay;
 mod replay_archive;
+mod replay_loki;
 mod replay_refused;
 mod replay_s3;
 mod screens;

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use backstop_delivery::{Unfit, Wall};
+use backstop_delivery::Unfit;
 
+use super::Context;
 use super::log::{Line, Log};
 use super::resource::Attributes;
 use crate::codec::{Item, Output};
@@ -30,7 +31,7 @@ pub(super) struct Frame {
     pub(super) open: &'static str,
     pub(super) between: &'static str,
     pub(super) close: &'static str,
-    /// Records of one resource are wrapped together, with this between them.
+    /// Records of one resource, and division, are wrapped together, with this between them.
     pub(super) group: Option<&'static str>,
 }
 
@@ -45,8 +46,19 @@ pub(super) trait Logs {
     /// Writes one record.
     fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>);
 
-    /// Writes the records of one resource, where they are grouped.
-    fn wrap(&self, _resource: &Attributes, logs: &[u8], out: &mut Vec<u8>) {
+    /// What divides the records of one resource into groups, where something does.
+    fn division(&self, _log: &Log<'_>, _context: Context) -> Option<String> {
+        None
+    }
+
+    /// Writes the records of one resource and division, where they are grouped.
+    fn wrap(
+        &self,
+        _resource: &Attributes,
+        _division: Option<&str>,
+        logs: &[u8],
+        out: &mut Vec<u8>,
+    ) {
         out.extend_from_slice(logs);
     }
 }
@@ -78,7 +90,13 @@ pub(super) fn lines(items: &[Item<'_>], frame: Frame, out: &mut Output) -> Writt
 }
 
 /// Writes as many logs as one request may hold.
-pub(super) fn logs(format: &impl Logs, items: &[Item<'_>], now: Wall, out: &mut Output) -> Written {
+pub(super) fn logs(
+    format: &impl Logs,
+    items: &[Item<'_>],
+    context: Context,
+    out: &mut Output,
+) -> Written {
+    let now = context.now;
     let (limits, frame) = (format.limits(), format.frame());
     let mut body = Body {
         format,
@@ -87,6 +105,7 @@ pub(super) fn logs(format: &impl Logs, items: &[Item<'_>], now: Wall, out: &mut 
         group: Vec::new(),
         resource: Attributes::default(),
         resource_text: None,
+        division: None,
         group_size: 0,
         out,
     };
@@ -108,7 +127,7 @@ pub(super) fn logs(format: &impl Logs, items: &[Item<'_>], now: Wall, out: &mut 
             written.unfit.push((index, Unfit::TooOld));
             continue;
         }
-        body.begin_group(&item.resource);
+        body.begin_group(&item.resource, format.division(&log, context));
         record.clear();
         format.write_log(&log, &body.resource, &mut record);
         let length = record.len() + frame.between.len() + frame.group.map_or(0, str::len);
@@ -144,25 +163,31 @@ struct Body<'a, F> {
     group: Vec<u8>,
     resource: Attributes,
     resource_text: Option<&'a bytes::Bytes>,
-    /// What a group of this resource takes beside its records.
+    division: Option<String>,
+    /// What a group of this resource and division takes beside its records.
     group_size: usize,
     out: &'a mut Output,
 }
 
 impl<'a, F: Logs> Body<'a, F> {
-    /// The next record is of this resource, which may be the one before it.
-    fn begin_group(&mut self, resource: &'a bytes::Bytes) {
+    /// The next record is of this resource and division, which may be those before it.
+    fn begin_group(&mut self, resource: &'a bytes::Bytes, division: Option<String>) {
         /// The lengths of messages grow with the records in them: two levels, ten bytes at most each.
         const LENGTHS: usize = 20;
-        if self.resource_text == Some(resource) {
+        let is_same = self.resource_text == Some(resource);
+        if is_same && self.division == division {
             return;
         }
         self.end_group();
-        self.resource = Attributes::of(resource);
-        self.resource_text = Some(resource);
+        if !is_same {
+            self.resource = Attributes::of(resource);
+            self.resource_text = Some(resource);
+        }
+        self.division = division;
         if self.frame.group.is_some() {
             let mut empty = Vec::new();
-            self.format.wrap(&self.resource, &[], &mut empty);
+            let division = self.division.as_deref();
+            self.format.wrap(&self.resource, division, &[], &mut empty);
             self.group_size = empty.len() + LENGTHS;
         }
     }
@@ -184,7 +209,9 @@ impl<'a, F: Logs> Body<'a, F> {
         if !self.group.is_empty() {
             self.separate();
             let group = std::mem::take(&mut self.group);
-            self.format.wrap(&self.resource, &group, self.out.bytes());
+            let division = self.division.as_deref();
+            let out = self.out.bytes();
+            self.format.wrap(&self.resource, division, &group, out);
             self.out.written();
         }
     }

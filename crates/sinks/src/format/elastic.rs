@@ -60,7 +60,7 @@ impl Format for Elastic {
     }
 
     fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
-        logs(self, items, context.now, out)
+        logs(self, items, context, out)
     }
 
     fn answers(&self) -> &'static [Row] {

@@ -28,6 +28,12 @@ const LABELS: &[(&str, &str)] = &[
 /// The default of `max_label_names_per_series`.
 const MOST_LABELS: usize = 15;
 
+/// The label of what is replayed: the hour that it is of, as `2026-11-28T08`.
+const REPLAY: &str = "replay";
+/// A line that is no older than this is not refused beside any other: Loki takes what is up to an hour behind the
+/// newest line of its stream, and a body may wait for some minutes.
+const SURELY_TAKEN: Duration = Duration::from_mins(50);
+
 /// The push format.
 #[derive(Debug)]
 pub(super) struct Loki {
@@ -58,11 +64,12 @@ impl Loki {
                 .map(Attributes::shown)
                 .unwrap_or_default();
             let is_new = labels.iter().all(|(known, _)| *known != label);
-            if is_new && !value.is_empty() && labels.len() < MOST_LABELS {
+            let is_new = is_new && label != REPLAY;
+            // One is left for a replay.
+            if is_new && !value.is_empty() && labels.len() + 1 < MOST_LABELS {
                 labels.push((label, cut(&value, 2048).to_owned()));
             }
         }
-        labels.sort_unstable();
         labels
     }
 }
@@ -108,7 +115,7 @@ impl Format for Loki {
     }
 
     fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
-        logs(self, items, context.now, out)
+        logs(self, items, context, out)
     }
 
     fn answers(&self) -> &'static [Row] {
@@ -176,8 +183,22 @@ impl Logs for Loki {
         });
     }
 
-    fn wrap(&self, resource: &Attributes, logs: &[u8], out: &mut Vec<u8>) {
-        let labels = self.labels(resource);
+    /// Loki refuses what is more than an hour behind the newest line of its stream, as most of an archive is
+    /// behind what is live. Each hour of a replay is a stream of its own: in whatever order it comes, none is
+    /// behind, and what is replayed twice is still one line.
+    fn division(&self, log: &Log<'_>, context: Context) -> Option<String> {
+        let is_behind = context.now.since(log.time) > SURELY_TAKEN;
+        (context.is_replay && is_behind).then(|| {
+            let mut time = log.time.rfc3339();
+            time.truncate("2026-11-28T08".len());
+            time
+        })
+    }
+
+    fn wrap(&self, resource: &Attributes, division: Option<&str>, logs: &[u8], out: &mut Vec<u8>) {
+        let mut labels = self.labels(resource);
+        labels.extend(division.map(|hour| (REPLAY.to_owned(), hour.to_owned())));
+        labels.sort_unstable();
         if self.is_json {
             let mut stream = Object::open(out);
             stream.object("stream", |stream| {

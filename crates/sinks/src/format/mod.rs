@@ -37,6 +37,8 @@ pub(crate) use reply::Reply;
 pub(crate) struct Context {
     /// The time by which a record's age is judged.
     pub(crate) now: Wall,
+    /// The records are read from an archive.
+    pub(crate) is_replay: bool,
 }
 
 /// One of the formats that `BACKSTOP_PRIMARY_FORMAT` chooses from.

@@ -37,7 +37,7 @@ impl Format for NewRelic {
     }
 
     fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
-        logs(self, items, context.now, out)
+        logs(self, items, context, out)
     }
 
     fn answers(&self) -> &'static [Row] {
@@ -92,7 +92,7 @@ impl Logs for NewRelic {
         entry.close();
     }
 
-    fn wrap(&self, resource: &Attributes, logs: &[u8], out: &mut Vec<u8>) {
+    fn wrap(&self, resource: &Attributes, _division: Option<&str>, logs: &[u8], out: &mut Vec<u8>) {
         let mut group = Object::open(out);
         group.object("common", |common| {
             common.object("attributes", |attributes| {

@@ -62,7 +62,7 @@ impl Format for Otlp {
     }
 
     fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
-        logs(self, items, context.now, out)
+        logs(self, items, context, out)
     }
 
     fn answers(&self) -> &'static [Row] {
@@ -164,7 +164,7 @@ impl Logs for Otlp {
         }
     }
 
-    fn wrap(&self, resource: &Attributes, logs: &[u8], out: &mut Vec<u8>) {
+    fn wrap(&self, resource: &Attributes, _division: Option<&str>, logs: &[u8], out: &mut Vec<u8>) {
         if self.is_json {
             json::wrap(resource, logs, out);
         } else {

@@ -70,7 +70,7 @@ impl Format for Splunk {
     }
 
     fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
-        logs(self, items, context.now, out)
+        logs(self, items, context, out)
     }
 
     fn answers(&self) -> &'static [Row] {

@@ -8,7 +8,7 @@ use std::fmt;
 
 use backstop_config::{Compression, Primary};
 use backstop_delivery::{
-    Answer, Batch, Encoded, Failure, Part, Sink, SinkFuture, SinkName, Unfit, Wall,
+    Answer, Batch, Encoded, Failure, Part, Sink, SinkFuture, SinkName, Unfit,
 };
 use bytes::Bytes;
 use http::Request;
@@ -51,13 +51,16 @@ impl HttpsSink {
     /// replay.
     pub fn frame(&self, lines: &[&str]) -> Framed {
         let items: Vec<Item<'_>> = lines.iter().map(|line| Item::archived(line)).collect();
-        let now = self.http.now();
-        self.body(&items, now)
+        let context = Context {
+            now: self.http.now(),
+            is_replay: true,
+        };
+        self.body(&items, context)
     }
 
-    fn body(&self, items: &[Item<'_>], now: Wall) -> Framed {
+    fn body(&self, items: &[Item<'_>], context: Context) -> Framed {
         let mut out = Output::new(self.format.packing(self.compression), size_hint(items));
-        let Written { covers, unfit } = self.format.write(items, Context { now }, &mut out);
+        let Written { covers, unfit } = self.format.write(items, context, &mut out);
         Framed {
             records: covers - unfit.len(),
             body: out.finish().into(),
@@ -140,7 +143,11 @@ impl Sink for HttpsSink {
     fn encode(&self, batch: &Batch) -> Encoded {
         let items = self.lines.items(batch);
         // By the time the batch was formed: then a retry has the same bytes.
-        let framed = self.body(&items, batch.created());
+        let context = Context {
+            now: batch.created(),
+            is_replay: false,
+        };
+        let framed = self.body(&items, context);
         let part = Part {
             body: framed.body,
             records: 0..framed.records,

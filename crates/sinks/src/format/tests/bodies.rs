@@ -238,6 +238,44 @@ fn options_change_what_they_name() {
     );
 }
 
+/// Loki refuses what is an hour behind the newest line of its stream.
+#[test]
+fn each_hour_that_is_replayed_is_a_stream_of_its_own() {
+    let at = |time: &str| format!(r#""time":"2026-01-01T{time}Z","type":"function","record":"x""#);
+    let times = [
+        "08:59:59.999",
+        "07:00:00.000",
+        "09:00:00.000",
+        "10:29:00.000",
+    ];
+    let records = times.map(at);
+    let replayed = Context {
+        now: Wall::from_rfc3339("2026-01-01T11:15:00Z").expect("it is a time"),
+        is_replay: true,
+    };
+    let labels = FormatOptions {
+        is_json: true,
+        labels: vec!["replay".to_owned()],
+        ..FormatOptions::default()
+    };
+    let format = of(&primary(Name::Loki, labels));
+    let hours = |context| {
+        let (plain, _) = body_in(context, &*format, &items(&records), Compression::None);
+        let push: serde_json::Value = serde_json::from_slice(&plain).expect("it is JSON");
+        let streams = push["streams"].as_array().expect("streams").clone();
+        let hour = |it: &serde_json::Value| it["stream"]["replay"].as_str().unwrap_or("").to_owned();
+        streams.iter().map(hour).collect::<Vec<_>>()
+    };
+    let expected = ["2026-01-01T08", "2026-01-01T07", "2026-01-01T09", ""];
+    assert_eq!(hours(replayed), expected);
+    // What is live is one stream, however old it is.
+    let live = Context {
+        is_replay: false,
+        ..replayed
+    };
+    assert_eq!(hours(live), [""]);
+}
+
 /// A log is what anyone may have sent to the function.
 #[test]
 fn a_log_with_line_feeds_ends_no_document_and_adds_no_action() {

@@ -90,11 +90,24 @@ fn event(kind: &str, record: &str) -> String {
     format!(r#""time":"2026-01-01T00:00:00.123Z","type":"{kind}","record":{record}"#)
 }
 
-/// A body without what made it smaller.
+/// A body of live records, without what made it smaller.
 fn body(format: &dyn Format, items: &[Item<'_>], compression: Compression) -> (Vec<u8>, Written) {
+    let context = Context {
+        now: now(),
+        is_replay: false,
+    };
+    body_in(context, format, items, compression)
+}
+
+fn body_in(
+    context: Context,
+    format: &dyn Format,
+    items: &[Item<'_>],
+    compression: Compression,
+) -> (Vec<u8>, Written) {
     let packing = format.packing(compression);
     let mut out = Output::new(packing, 0);
-    let written = format.write(items, Context { now: now() }, &mut out);
+    let written = format.write(items, context, &mut out);
     let body = out.finish();
     let plain = match packing {
         Packing::None => body,
