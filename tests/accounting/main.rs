@@ -118,6 +118,63 @@ async fn every_documented_event_arrives_as_it_was_sent() {
     );
 }
 
+/// Lambda writes it beside logs in JSON only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_text_bears_the_request_id_of_its_invocation() {
+    let world = World::start().await.unwrap();
+    // Half of them go to the archive, in the same words.
+    world.intake.keep_lines(true);
+    let environment = world.environment().start().await.unwrap();
+    // Without the prefix that Lambda's own runtimes write.
+    let lines = |from: u64| Invocation {
+        lines: (from..from + 4)
+            .map(|number| FunctionRecord::from(format!("seq={number:06} hello")))
+            .collect(),
+        duration: HANDLER,
+        ..Invocation::default()
+    };
+    for number in 0..3 {
+        environment.invoke(lines(number * 4)).await.unwrap();
+    }
+    world
+        .intake
+        .set_fault(Some(Fault::Status(500)))
+        .await
+        .unwrap();
+    for number in 3..6 {
+        environment.invoke(lines(number * 4)).await.unwrap();
+    }
+    let outcome = world.settle(&environment, 24).await.unwrap();
+    outcome.assert_nothing_lost();
+    let mut lines: Vec<serde_json::Value> = outcome.archived.clone();
+    assert!(!lines.is_empty(), "{}", outcome.stderr());
+    let primary = world.intake.lines();
+    lines.extend(
+        primary
+            .iter()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()),
+    );
+    let place = |line: &serde_json::Value| -> u64 {
+        let id = line["id"].as_str().unwrap();
+        id.rsplit_once('-').unwrap().1.parse().unwrap()
+    };
+    lines.sort_by_key(place);
+    lines.dedup_by_key(|line| place(line));
+    let mut current = String::new();
+    let mut of_function = 0;
+    for line in &lines {
+        match line["type"].as_str().unwrap() {
+            "platform.start" => current = line["record"]["requestId"].as_str().unwrap().to_owned(),
+            "function" => {
+                of_function += 1;
+                assert_eq!(line["request_id"], json!(current), "{line}");
+            }
+            _ => assert!(line["request_id"].is_null(), "{line}"),
+        }
+    }
+    assert_eq!(of_function, 24);
+}
+
 #[tokio::test]
 async fn what_is_not_an_event_is_kept_and_costs_nothing_else() {
     let world = World::start().await.unwrap();

@@ -1,6 +1,7 @@
 //! A record and its id, `log.record.uid` in OpenTelemetry's words.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -35,6 +36,8 @@ impl fmt::Display for RecordId {
 pub struct Record {
     id: RecordId,
     fragment: Bytes,
+    /// A member that many records share.
+    member: Option<Arc<[u8]>>,
     is_detached: bool,
     is_kept: bool,
     rank: Option<u8>,
@@ -51,6 +54,7 @@ impl Record {
         Self {
             id,
             fragment,
+            member: None,
             is_detached: false,
             is_kept: false,
             rank: None,
@@ -62,9 +66,26 @@ impl Record {
         self.id
     }
 
-    /// The members of its JSON object.
+    /// With a further member, `,"name":value`, which is in memory once for all records that have it.
+    #[must_use]
+    pub fn with_member(mut self, member: Option<Arc<[u8]>>) -> Self {
+        self.member = member;
+        self
+    }
+
+    /// The members of its JSON object as received.
     pub fn fragment(&self) -> &Bytes {
         &self.fragment
+    }
+
+    /// All members of its JSON object, in two pieces: as received, and what was added.
+    pub fn members(&self) -> [&[u8]; 2] {
+        [&self.fragment, self.member.as_deref().unwrap_or_default()]
+    }
+
+    /// The length of all members.
+    pub fn length(&self) -> usize {
+        self.members().iter().map(|piece| piece.len()).sum()
     }
 
     /// The bytes of memory this record is charged with.

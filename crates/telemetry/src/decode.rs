@@ -40,6 +40,8 @@ pub struct Event {
     pub kind: Kind,
     /// `"time":…,"type":…,"record":…` as received, on one line.
     pub fragment: Bytes,
+    /// What stands in the quotes of its `request_id`: Lambda sends none, a spool of ours has some.
+    pub request_id: Option<Bytes>,
 }
 
 /// What the pipeline needs to know of an element; everything else stays text.
@@ -88,7 +90,8 @@ struct Element {
     time: Option<Range<usize>>,
     kind: Option<Range<usize>>,
     record: Option<Range<usize>>,
-    /// One of these was there twice: nobody knows which is meant.
+    request_id: Option<Range<usize>>,
+    /// One of the first three was there twice: nobody knows which is meant.
     has_duplicate: bool,
 }
 
@@ -130,6 +133,7 @@ impl Events<'_> {
                 time,
                 kind: Some(kind),
                 record: Some(record),
+                request_id: _,
             } => Some((time, kind, record)),
             // An element without type or record is not lost: its whole text is kept.
             _ => None,
@@ -152,9 +156,15 @@ impl Events<'_> {
             .clone()
             .filter(|time| self.body[time.clone()].starts_with(b"\""));
         let time_text = time.clone().map_or(&[][..], |time| &self.body[time]);
+        let request_id = element.request_id.clone().and_then(|text| {
+            let text = self.body.slice(text);
+            let inner = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+            Some(text.slice_ref(inner))
+        });
         Event {
             kind: Kind::of(name, time_text, &self.body[record.clone()]),
             fragment: writer.event(self.body, time, kind.clone(), record.clone(), scanned),
+            request_id,
         }
     }
 
@@ -175,6 +185,7 @@ fn malformed(fragment: Bytes) -> Event {
     Event {
         kind: Kind::Malformed,
         fragment,
+        request_id: None,
     }
 }
 
@@ -190,6 +201,10 @@ fn element(scanner: &mut Scanner<'_>) -> Result<Element, NotJson> {
             b"\"time\"" => &mut element.time,
             b"\"type\"" => &mut element.kind,
             b"\"record\"" => &mut element.record,
+            b"\"request_id\"" => {
+                element.request_id = Some(value);
+                return;
+            }
             _ if !name.contains(&b'\\') => return,
             _ => match serde_json::from_slice::<String>(name).as_deref() {
                 Ok("time") => &mut element.time,

@@ -127,7 +127,10 @@ impl<L: Lifecycle> Pipeline<L> {
                 self.ledger.lock().drop_records(DropReason::NotAsked, 1);
                 continue;
             }
-            let record = self.enricher.record(event.fragment);
+            let record = match event.kind {
+                Kind::Function if !self.managed_instances => self.enricher.line(event.fragment),
+                _ => self.enricher.record(event.fragment),
+            };
             self.buffer.push(record, now);
         }
         if malformed > 0 {
@@ -143,6 +146,7 @@ impl<L: Lifecycle> Pipeline<L> {
         self.news.platform_event();
         match platform {
             Platform::Start { request_id, time } => {
+                self.enricher.invocations.started(request_id, time);
                 if self.invocation.is_meant(request_id) {
                     self.invocation.is_alive(Instant::now());
                     self.invocation.started(time, self.timeout);

@@ -1,16 +1,20 @@
-//! Gives each record its id. The resource is the same for a whole environment, so it is added where
-//! a batch is encoded and not carried by each record.
+//! Gives each record its id, and the invocation that it is of. The resource is the same for a whole environment,
+//! so it is added where a batch is encoded and not carried by each record.
 
 use std::io::Read as _;
 
 use backstop_delivery::{EnvironmentId, Record, RecordId};
 use bytes::Bytes;
 
+use super::Invocations;
+
 /// Numbers records.
 #[derive(Debug)]
 pub struct Enricher {
     environment: EnvironmentId,
     next: u64,
+    /// What the function's lines are of.
+    pub(crate) invocations: Invocations,
 }
 
 impl Default for Enricher {
@@ -18,6 +22,7 @@ impl Default for Enricher {
         Self {
             environment: new_environment(),
             next: 1,
+            invocations: Invocations::default(),
         }
     }
 }
@@ -31,6 +36,12 @@ impl Enricher {
         };
         self.next += 1;
         Record::new(id, fragment)
+    }
+
+    /// The record of a line of the function's output.
+    pub fn line(&mut self, fragment: Bytes) -> Record {
+        let member = self.invocations.member(&fragment);
+        self.record(fragment).with_member(member)
     }
 
     /// A snapshot was restored: many environments start from the same memory, and each needs ids of

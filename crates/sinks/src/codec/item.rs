@@ -21,17 +21,20 @@ pub(crate) struct Item<'a> {
 
 #[derive(Debug)]
 enum Source<'a> {
-    /// Its id, and the members `"time":…,"type":…,"record":…` of its JSON object.
-    Live { id: RecordId, fragment: &'a [u8] },
+    /// Its id, and the members `"time":…,"type":…,"record":…` of its JSON object, with what was added to them.
+    Live {
+        id: RecordId,
+        members: [&'a [u8]; 2],
+    },
     /// A line of the archive, without the reason why it is there.
     Archived(&'a str),
 }
 
 impl<'a> Item<'a> {
     /// A record that was received.
-    pub(crate) fn live(id: RecordId, fragment: &'a [u8], resource: Bytes) -> Self {
+    pub(crate) fn live(id: RecordId, members: [&'a [u8]; 2], resource: Bytes) -> Self {
         Self {
-            record: Source::Live { id, fragment },
+            record: Source::Live { id, members },
             resource,
         }
     }
@@ -55,7 +58,10 @@ impl<'a> Item<'a> {
     /// About how many bytes its line takes.
     pub(crate) fn size(&self) -> usize {
         match self.record {
-            Source::Live { fragment, .. } => fragment.len() + self.resource.len() + 64,
+            Source::Live {
+                members: [received, added],
+                ..
+            } => received.len() + added.len() + self.resource.len() + 64,
             Source::Archived(line) => line.len(),
         }
     }
@@ -63,7 +69,7 @@ impl<'a> Item<'a> {
     /// Writes its line, without the line feed.
     pub(crate) fn write_line(&self, out: &mut Output) {
         match self.record {
-            Source::Live { id, fragment } => write_line(id, fragment, &self.resource, b"", out),
+            Source::Live { id, members } => write_line(id, members, &self.resource, b"", out),
             Source::Archived(line) => out.bytes().extend_from_slice(line.as_bytes()),
         }
     }
@@ -79,10 +85,10 @@ impl<'a> Item<'a> {
     /// A JSON object with its members.
     pub(crate) fn text(&self) -> Cow<'a, str> {
         match self.record {
-            Source::Live { fragment, .. } => {
+            Source::Live { members, .. } => {
                 // What is decoded is UTF-8.
-                let fragment = String::from_utf8_lossy(fragment);
-                Cow::Owned(format!("{{{fragment}}}"))
+                let [received, added] = members.map(String::from_utf8_lossy);
+                Cow::Owned(format!("{{{received}{added}}}"))
             }
             Source::Archived(line) => Cow::Borrowed(line),
         }
@@ -100,7 +106,7 @@ pub(crate) fn items<'a>(batch: &'a Batch, resource: &Resource) -> Vec<Item<'a>> 
             written_for = Some(environment);
             written = resource.json(environment);
         }
-        Item::live(record.id(), record.fragment(), written.clone())
+        Item::live(record.id(), record.members(), written.clone())
     };
     batch.records().iter().map(item).collect()
 }

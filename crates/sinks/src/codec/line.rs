@@ -1,7 +1,7 @@
 //! The line: one record as one self-contained JSON object, the same at the primary and in the archive.
 //!
-//! `{"id":…,"time":…,"type":…,"record":…,"resource":{…}}`, and in the archive `"diverted":{…}` where
-//! the record was meant for the primary.
+//! `{"id":…,"time":…,"type":…,"record":…,"resource":{…}}`, before the resource `"request_id":…` where that is known
+//! and the record does not say it, and in the archive `"diverted":{…}` where the record was meant for the primary.
 
 use backstop_archive::{begin_line, diverted_member, end_line};
 use backstop_config::Compression;
@@ -95,8 +95,8 @@ impl LineEncoder {
         let tail = diverted.map(diverted_member).unwrap_or_default();
         let mut out = Output::new(compression.into(), size_hint(&items));
         for (record, item) in batch.records().iter().zip(&items) {
-            let (id, fragment) = (record.id(), record.fragment());
-            write_line(id, fragment, &item.resource, &tail, &mut out);
+            let (id, members) = (record.id(), record.members());
+            write_line(id, members, &item.resource, &tail, &mut out);
             out.bytes().push(b'\n');
             out.written();
         }
@@ -112,14 +112,14 @@ pub(crate) fn size_hint(items: &[Item<'_>]) -> usize {
 /// Writes a record's object, `tail` before its end.
 pub(crate) fn write_line(
     id: RecordId,
-    fragment: &[u8],
+    members: [&[u8]; 2],
     resource: &[u8],
     tail: &[u8],
     out: &mut Output,
 ) {
     begin_line(out.bytes(), id);
     // One that is large is not copied as a whole where it need not be.
-    for piece in fragment.chunks(PIECE) {
+    for piece in members.into_iter().flat_map(|it| it.chunks(PIECE)) {
         out.bytes().extend_from_slice(piece);
         out.written();
     }

@@ -7,9 +7,7 @@ mod request;
 use std::fmt;
 
 use backstop_config::{Compression, Primary};
-use backstop_delivery::{
-    Answer, Batch, Encoded, Failure, Part, Sink, SinkFuture, SinkName, Unfit,
-};
+use backstop_delivery::{Answer, Batch, Encoded, Failure, Part, Sink, SinkFuture, SinkName, Unfit};
 use bytes::Bytes;
 use http::Request;
 use http::header::{HeaderMap, HeaderName, HeaderValue};

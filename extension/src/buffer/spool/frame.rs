@@ -97,7 +97,7 @@ impl<'a> Frames<'a> {
         let mut count = 0_u32;
         self.frame(RECORDS, |out, start| {
             let fits = |out: &Vec<u8>, record: &Record| {
-                let after = out.len() - start + RECORD_BYTES + record.fragment().len();
+                let after = out.len() - start + RECORD_BYTES + record.length();
                 out.len() - start < FRAME_BYTES && after as u64 <= room
             };
             out.extend_from_slice(&[0; COUNT_BYTES]);
@@ -106,8 +106,11 @@ impl<'a> Frames<'a> {
                 let id = record.id();
                 out.extend_from_slice(&id.environment.0.to_le_bytes());
                 out.extend_from_slice(&id.sequence.to_le_bytes());
-                out.extend_from_slice(&length_of(record.fragment()));
-                out.extend_from_slice(record.fragment());
+                let length = u32::try_from(record.length()).unwrap_or(u32::MAX);
+                out.extend_from_slice(&length.to_le_bytes());
+                let [received, added] = record.members();
+                out.extend_from_slice(received);
+                out.extend_from_slice(added);
                 count += 1;
             }
             // Both first, for a write that a kill cuts short: the next run counts as lost what its

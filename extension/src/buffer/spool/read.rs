@@ -15,6 +15,7 @@ use bytes::{BufMut as _, BytesMut};
 use super::frame::{COUNT_BYTES, HEADER_BYTES, RECEIVED_BYTES, RECORD_BYTES, RECORDS, START_BYTES};
 use super::survey::Survey;
 use crate::buffer::runs::Runs;
+use crate::transform::member;
 
 /// Records are decoded when this many bytes or records of one frame are together.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -245,7 +246,9 @@ impl Records<'_> {
             return;
         }
         for (id, event) in ids.into_iter().zip(events) {
-            let mut record = Record::new(id, event.fragment);
+            let request_id = event.request_id.as_deref();
+            let member = request_id.and_then(member);
+            let mut record = Record::new(id, event.fragment).with_member(member);
             if self.seen.contains(&id) {
                 self.waste(record.cost());
                 continue;

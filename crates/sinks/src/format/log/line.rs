@@ -35,7 +35,7 @@ struct Members<'a> {
     kind: Option<&'a RawValue>,
     #[serde(borrow)]
     record: Option<&'a RawValue>,
-    #[serde(borrow, rename = "requestId")]
+    #[serde(borrow)]
     request_id: Option<&'a RawValue>,
 }
 

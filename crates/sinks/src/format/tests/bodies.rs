@@ -67,6 +67,30 @@ fn what_was_archived_makes_the_same_body() {
     }
 }
 
+/// Lambda writes none beside text: the extension adds it.
+#[test]
+fn a_request_id_that_was_added_is_the_records_in_each_format() {
+    let text = event("function", r#""hello""#) + &format!(r#","request_id":"{REQUEST}""#);
+    // What a log says of itself goes before it.
+    let json = event("function", r#"{"requestId":"its-own","message":"m"}"#);
+    let json = json + &format!(r#","request_id":"{REQUEST}""#);
+    for (name, is_json, format) in formats() {
+        let (plain, _) = body(
+            &*format,
+            &items(&[text.clone(), json.clone()]),
+            Compression::None,
+        );
+        let stored = decode(name, is_json, &plain);
+        let ids: Vec<&str> = stored.iter().map(|it| &*it.request_id).collect();
+        // Whole lines say both, each at its place.
+        let of_log = match name {
+            Name::Ndjson | Name::Json => REQUEST,
+            _ => "its-own",
+        };
+        assert_eq!(ids, [REQUEST, of_log], "{name:?}");
+    }
+}
+
 #[test]
 fn records_of_several_resources_stay_apart() {
     let kinds = vec![event("function", r#""one""#), event("function", r#""two""#)];
@@ -263,7 +287,8 @@ fn each_hour_that_is_replayed_is_a_stream_of_its_own() {
         let (plain, _) = body_in(context, &*format, &items(&records), Compression::None);
         let push: serde_json::Value = serde_json::from_slice(&plain).expect("it is JSON");
         let streams = push["streams"].as_array().expect("streams").clone();
-        let hour = |it: &serde_json::Value| it["stream"]["replay"].as_str().unwrap_or("").to_owned();
+        let hour =
+            |it: &serde_json::Value| it["stream"]["replay"].as_str().unwrap_or("").to_owned();
         streams.iter().map(hour).collect::<Vec<_>>()
     };
     let expected = ["2026-01-01T08", "2026-01-01T07", "2026-01-01T09", ""];

@@ -63,7 +63,7 @@ fn line(value: &Value) -> Stored {
         text: record
             .as_str()
             .map_or_else(|| record.to_string(), str::to_owned),
-        request_id: String::new(),
+        request_id: string(&value["request_id"]),
         whole: value.clone(),
     }
 }

@@ -62,7 +62,7 @@ fn item(sequence: u64, fragment: &str) -> Item<'_> {
     };
     Item::live(
         id,
-        fragment.as_bytes(),
+        [fragment.as_bytes(), b""],
         Bytes::from_static(RESOURCE.as_bytes()),
     )
 }

@@ -36,6 +36,23 @@ fn what_is_kept_is_found_and_what_is_settled_is_not() {
 }
 
 #[test]
+fn what_was_added_to_a_record_is_kept_with_it() {
+    let (_root, directory) = place();
+    let mut buffer = Buffer::new(CAP);
+    let member = || Some(Arc::from(&br#","request_id":"r""#[..]));
+    buffer.push(record(1).with_member(member()), NOW);
+    buffer.push(record(2), NOW);
+    Spool::new(directory.clone(), CAP)
+        .keep(&mut buffer)
+        .unwrap();
+    let contents = recovered(&directory);
+    let records = contents.groups.iter().flat_map(|group| &group.records);
+    let kept: Vec<_> = records.map(|record| record.members().concat()).collect();
+    let expected = [record(1).with_member(member()), record(2)];
+    assert_eq!(kept, expected.map(|record| record.members().concat()));
+}
+
+#[test]
 fn nothing_is_written_while_nothing_waits_or_the_spool_is_off() {
     let (_root, directory) = place();
     let mut spool = Spool::new(directory.clone(), CAP);

@@ -1,0 +1,129 @@
+//! Which invocation a line of the function's output is of: Lambda writes that beside JSON logs only.
+//!
+//! Telemetry is in order but for a line that is read late, so that a line is of the invocation that had started
+//! last by the time that the line bears. Must not: guess where more than one runs at a time.
+
+use std::sync::Arc;
+
+/// No request id of Lambda's is longer.
+const LONGEST_ID: usize = 64;
+/// How every fragment begins.
+const TIME: &[u8] = b"\"time\":\"";
+
+/// The invocations that lines may be of.
+#[derive(Debug, Default)]
+pub(crate) struct Invocations {
+    current: Option<Started>,
+    /// Lines of it may still come.
+    previous: Option<Started>,
+}
+
+#[derive(Debug)]
+struct Started {
+    time: String,
+    request_id: String,
+    /// The member of a line that names it; none where the platform gave no request id.
+    member: Option<Arc<[u8]>>,
+}
+
+impl Invocations {
+    /// An invocation has started, by the platform's own word. What is no request id is none.
+    pub(crate) fn started(&mut self, request_id: &str, time: &str) {
+        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let is_known =
+            (1..=LONGEST_ID).contains(&request_id.len()) && request_id.bytes().all(is_id);
+        self.previous = self.current.take();
+        let member = is_known.then(|| format!(",\"request_id\":\"{request_id}\""));
+        self.current = Some(Started {
+            time: time.to_owned(),
+            request_id: request_id.to_owned(),
+            member: member.map(|it| it.into_bytes().into()),
+        });
+    }
+
+    /// What was before is over: the environment begins a new life.
+    pub(crate) fn restored(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The member that says which invocation a line is of; none where that is not known, or where the line says
+    /// it itself.
+    pub(crate) fn member(&self, fragment: &[u8]) -> Option<Arc<[u8]>> {
+        let time = fragment.strip_prefix(TIME)?;
+        let time = &time[..time.iter().position(|byte| *byte == b'"')?];
+        let all = [&self.current, &self.previous];
+        let started = all.into_iter().flatten().find(|started| {
+            // Texts of one form are in the order of their times; another form decides nothing.
+            started.time.len() != time.len() || started.time.as_bytes() <= time
+        })?;
+        let member = started.member.as_ref()?;
+        let is_said = memchr::memmem::find(fragment, started.request_id.as_bytes()).is_some();
+        (!is_said).then(|| Arc::clone(member))
+    }
+}
+
+/// The member of a line that names an invocation; none where that is no request id.
+pub(crate) fn member(request_id: &[u8]) -> Option<Arc<[u8]>> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let is_id = (1..=LONGEST_ID).contains(&request_id.len()) && request_id.iter().all(is_part);
+    is_id.then(|| {
+        [&b",\"request_id\":\""[..], request_id, b"\""]
+            .concat()
+            .into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(second: u32, record: &str) -> String {
+        format!(r#""time":"2026-01-01T00:00:{second:02}.000Z","type":"function","record":{record}"#)
+    }
+
+    fn named(invocations: &Invocations, fragment: &str) -> Option<String> {
+        let member = invocations.member(fragment.as_bytes())?;
+        let object: serde_json::Value = serde_json::from_str(&format!(
+            "{{{fragment}{}}}",
+            String::from_utf8_lossy(&member)
+        ))
+        .expect("it is a member");
+        object["request_id"].as_str().map(str::to_owned)
+    }
+
+    #[test]
+    fn a_line_is_of_the_invocation_that_had_started_last() {
+        let mut invocations = Invocations::default();
+        let text = "\"hello\"";
+        assert_eq!(named(&invocations, &line(1, text)), None, "init");
+        invocations.started("a-1", "2026-01-01T00:00:02.000Z");
+        assert_eq!(named(&invocations, &line(1, text)), None, "init, read late");
+        assert_eq!(named(&invocations, &line(2, text)).as_deref(), Some("a-1"));
+        invocations.started("a-2", "2026-01-01T00:00:04.000Z");
+        assert_eq!(named(&invocations, &line(3, text)).as_deref(), Some("a-1"));
+        assert_eq!(named(&invocations, &line(5, text)).as_deref(), Some("a-2"));
+        // A time of another form is not compared.
+        let odd = r#""time":"2026-01-01T00:00:01Z","type":"function","record":"x""#;
+        assert_eq!(named(&invocations, odd).as_deref(), Some("a-2"));
+        invocations.restored();
+        assert_eq!(named(&invocations, &line(6, text)), None);
+    }
+
+    #[test]
+    fn what_is_said_is_not_said_again_and_what_is_no_id_is_none() {
+        let mut invocations = Invocations::default();
+        invocations.started("a-1", "");
+        for record in [
+            r#"{"requestId":"a-1","message":"x"}"#,
+            r#""2026-01-01T00:00:01.000Z\ta-1\tINFO\tx""#,
+        ] {
+            assert_eq!(named(&invocations, &line(1, record)), None, "{record}");
+        }
+        for id in ["", "a\"b", "a b", &"a".repeat(65)] {
+            invocations.started(id, "");
+            assert_eq!(named(&invocations, &line(1, "1")), None, "{id}");
+            invocations.started("a-1", "");
+            assert_eq!(named(&invocations, &line(1, "1")).as_deref(), Some("a-1"));
+        }
+    }
+}
