@@ -38,7 +38,7 @@ mod variable;
 pub use arn::{Arn, is_account};
 pub use backends::{BACKENDS, Backend};
 pub use endpoint::S3Endpoint;
-pub use error::ConfigError;
+pub use error::{ConfigError, ErrorKind};
 pub use format::Format;
 pub use options::FormatOptions;
 pub use proxy::{Proxies, Proxy};
