@@ -21,8 +21,11 @@ pub const RESERVED_TAGS: &[&str] = &[
     "faas.version",
 ];
 
-/// `k=v,k2=v2` as the tags that are valid, and what is wrong with the others and becomes of them.
-pub(crate) fn tags(text: &str) -> (Vec<(String, String)>, Vec<(Invalid, &'static str)>) {
+/// What is wrong with the tags or with one of them, and what the extension does in spite of it.
+pub(crate) type Problem = (Invalid, &'static str);
+
+/// `k=v,k2=v2` as the tags that are valid, and what is wrong with the others.
+pub(crate) fn tags(text: &str) -> (Vec<(String, String)>, Vec<Problem>) {
     let (mut tags, mut errors) = (Vec::new(), Vec::new());
     if let Some(within) = wrapped(text) {
         let problem = Invalid::new(format!("is in {within}: write k=v,k2=v2 without them"));
