@@ -18,9 +18,9 @@ const CRATES: [(&str, usize); 7] = [
     ("extension", 10),
     ("crates/archive", 5),
     ("crates/config", 10),
+    ("crates/simulator", 10),
     ("crates/sinks", 10),
     ("crates/telemetry", 3),
-    ("crates/testkit", 10),
 ];
 
 /// Who uses whom.
