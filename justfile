@@ -70,7 +70,7 @@ clippy:
 docs:
     cargo doc --workspace --no-deps --locked --open
 
-# Write docs/configuration.md anew from the register
+# Write register.json and docs/configuration.md from the register
 bless:
     BACKSTOP_BLESS=1 cargo test --locked -p backstop-config
 

@@ -1,46 +1,23 @@
-// Writes src/register.ts from docs/configuration.md, which is itself generated from the extension's register:
-// names and bounds are written down once. `node scripts/register.js` after a change there; a test compares.
+// Writes src/register.ts from crates/config/register.json, which the extension's register writes: names, bounds
+// and defaults are written down once. Run `node scripts/register.js` after a change there; a test compares.
 const fs = require('fs');
 const path = require('path');
 
-const SOURCE = path.join(__dirname, '..', '..', 'docs', 'configuration.md');
+const SOURCE = path.join(__dirname, '..', '..', 'crates', 'config', 'register.json');
 const TARGET = path.join(__dirname, '..', 'src', 'register.ts');
 
-/** What is written in code marks in a text. */
-const marked = (text) => [...text.matchAll(/`([^`]+)`/g)].map((match) => match[1]);
-
-/** The kind of a variable, from its line of values. */
-function kindOf(values) {
-  const now = values.replace(/\(in a later version: [^)]*\)/, '');
-  if (now.startsWith('one of ')) return { kind: 'oneOf', values: marked(now) };
-  if (now.startsWith('some of ')) return { kind: 'someOf', values: marked(now) };
-  const bounds = /^`(\d+)` to `(\d+)`/.exec(now);
-  if (bounds) return { kind: 'integer', min: Number(bounds[1]), max: Number(bounds[2]) };
-  if (now.startsWith('an address')) return { kind: 'address' };
-  if (now.startsWith('`key=value')) return { kind: 'pairs' };
-  if (now.startsWith('text')) return { kind: 'text' };
-  throw new Error(`no kind is known for values such as: ${values}`);
-}
-
-/** Every variable of the reference. */
-function variables(reference) {
-  const [, listed] = /\n## Variables\n([\s\S]*?)\n## /.exec(reference);
-  return listed.split('\n### ').slice(1).map((part) => {
-    const name = marked(part)[0];
-    const values = /\n- Values: (.*)/.exec(part)[1];
-    return { name, secret: values.includes('*secret*'), ...kindOf(values) };
-  });
-}
+/** What the library uses of a variable, in this order. */
+const FIELDS = ['name', 'secret', 'kind', 'values', 'min', 'max', 'default'];
 
 /** The text of src/register.ts. */
-function render(reference) {
+function render(register) {
   const quoted = (value) => (typeof value === 'string' ? `'${value}'`
     : Array.isArray(value) ? `[${value.map(quoted).join(', ')}]` : String(value));
-  const rows = variables(reference).map((variable) => {
-    const fields = Object.entries(variable).map(([key, value]) => `${key}: ${quoted(value)}`);
+  const rows = JSON.parse(register).variables.map((variable) => {
+    const fields = FIELDS.filter((key) => key in variable).map((key) => `${key}: ${quoted(variable[key])}`);
     return `  { ${fields.join(', ')} },`;
   });
-  return `// Generated from docs/configuration.md by \`node scripts/register.js\`: do not edit.
+  return `// Generated from crates/config/register.json by \`node scripts/register.js\`: do not edit.
 
 /** A variable of the extension's environment, and what it accepts. */
 export interface Variable {
@@ -50,12 +27,17 @@ export interface Variable {
   readonly values?: readonly string[];
   readonly min?: number;
   readonly max?: number;
+  /** What the extension reads where the variable is not set. */
+  readonly default?: string;
 }
 
 /** Every variable of this version. */
 export const REGISTER: readonly Variable[] = [
 ${rows.join('\n')}
 ];
+
+/** What the extension reads where a variable that has a default is not set. */
+export const defaultOf = (name: string): string => REGISTER.find((variable) => variable.name === name)!.default!;
 `;
 }
 

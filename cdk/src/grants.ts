@@ -10,6 +10,7 @@ import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { Dependable, IConstruct } from 'constructs';
 import { FunctionResource, overridesOf, ownerOf, roleOf } from './function';
 import { identityOf } from './references';
+import { defaultOf } from './register';
 import { BackstopFallback, BackstopSink } from './settings';
 
 /** What a text with tokens is known to be. */
@@ -48,7 +49,7 @@ export function fallbackStatements(scope: IConstruct, fallback: BackstopFallback
   if (bucket && isUsed(BackstopSink.S3)) {
     const arn = kindOf(bucket) === 'arn' ? bucket
       : stack.formatArn({ service: 's3', account: '', region: '', resource: bucket, arnFormat: ArnFormat.NO_RESOURCE_NAME });
-    const prefix = (fallback.s3Prefix ?? 'backstop').replace(/^\/+|\/+$/g, '');
+    const prefix = (fallback.s3Prefix ?? defaultOf('BACKSTOP_S3_PREFIX')).replace(/^\/+|\/+$/g, '');
     statements.push(new PolicyStatement({ actions: ['s3:PutObject'], resources: [`${arn}/${prefix}/v1/*`] }));
     // A caller that names an alias gives its key in kmsKeyArns.
     const named = keyId === undefined || isAlias(keyId) ? []

@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use aws_config::SdkConfig;
-use backstop_config::{Kind, REGISTER, Settings as Resolved, Variable};
+use backstop_config::{ErrorKind, Kind, REGISTER, Settings as Resolved, Variable};
 
 use crate::change::PREFIX;
 use crate::secrets::Source;
@@ -165,26 +165,15 @@ fn judge(variables: &BTreeMap<String, String>) -> Result<(), UsageError> {
     .any(|name| variables.contains_key(*name));
     let wrong: BTreeSet<String> = (errors.iter())
         // The sink may be set on the function already.
-        .filter(|error| has_sink || !error.message().starts_with("gives no valid primary"))
-        .map(|error| without_effect(&error.to_string()).to_owned())
+        .filter(|error| has_sink || error.kind() != ErrorKind::NoSink)
+        // Here the mistake has no effect: nothing is set.
+        .map(|error| format!("{} {}", error.variable(), error.problem()))
         .collect();
     if wrong.is_empty() {
         return Ok(());
     }
     let wrong: Vec<String> = wrong.into_iter().collect();
     Err(UsageError(wrong.join("\n")))
-}
-
-/// Without what the extension would make of the mistake: here it makes nothing of it.
-fn without_effect(message: &str) -> &str {
-    let is_effect = |clause: &str| {
-        let ends = [" is used", " is off", " is left out", " are left out"];
-        ends.iter().any(|end| clause.ends_with(end))
-    };
-    match message.rsplit_once("; ") {
-        Some((rest, clause)) if is_effect(clause) => rest,
-        _ => message,
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use backstop_testkit::traffic::{FunctionRecord, Traffic};
-use backstop_testkit::{Environment, Fault, Invocation, fixtures};
+use backstop_simulator::traffic::{FunctionRecord, Traffic};
+use backstop_simulator::{Environment, Fault, Invocation, fixtures};
 use backstop_tests::{World, invocation};
 use serde_json::json;
 

@@ -10,8 +10,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use backstop_testkit::ControlPlane;
-use backstop_testkit::control_plane::{FunctionSpec, Place};
+use backstop_fake_aws::ControlPlane;
+use backstop_fake_aws::{FunctionSpec, Place};
 use backstop_tests::binary;
 use backstop_tests::growth::Sample;
 use tokio::process::Command;

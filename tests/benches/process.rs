@@ -13,8 +13,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use backstop_testkit::traffic::{FunctionRecord, Traffic};
-use backstop_testkit::{Environment, EnvironmentBuilder, Fault, ShutdownReason, TestkitError};
+use backstop_simulator::traffic::{FunctionRecord, Traffic};
+use backstop_simulator::{Environment, EnvironmentBuilder, Fault, ShutdownReason, SimulationError};
 use backstop_tests::{Result, World, extension, invocation};
 
 const SPAWNS: usize = 20;
@@ -310,7 +310,7 @@ fn patient(environment: EnvironmentBuilder) -> EnvironmentBuilder {
 fn cpu_of(environment: &Environment) -> Result<Duration> {
     let pid = environment.pid();
     let unreadable = |error: std::io::Error| {
-        TestkitError::Simulator(format!("the CPU time of {pid} cannot be read: {error}"))
+        SimulationError::Runtime(format!("the CPU time of {pid} cannot be read: {error}"))
     };
     let mut nanoseconds = 0;
     for thread in std::fs::read_dir(format!("/proc/{pid}/task")).map_err(unreadable)? {

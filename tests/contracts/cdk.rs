@@ -1,12 +1,12 @@
 //! The CDK library and the register speak of the same variables, with the same bounds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 
-use backstop_config::{Kind, REGISTER, Settings};
+use backstop_config::Settings;
 use serde_json::Value;
 
-use crate::{names, repository};
+use crate::{names, register, registered, repository, text, values};
 
 /// A source of the library.
 fn source(name: &str) -> String {
@@ -16,7 +16,7 @@ fn source(name: &str) -> String {
 
 #[test]
 fn the_library_sets_exactly_the_variables_of_the_register() {
-    let registered: BTreeSet<&str> = REGISTER.iter().map(|variable| variable.name).collect();
+    let registered = registered();
     assert_eq!(names(&source("register.ts")), registered);
     // Each is set, and documented with the property that sets it.
     assert_eq!(names(&source("settings.ts")), registered);
@@ -25,21 +25,23 @@ fn the_library_sets_exactly_the_variables_of_the_register() {
 #[test]
 fn the_library_knows_bounds_and_values_of_the_register() {
     let rows = source("register.ts");
-    for variable in REGISTER {
-        let begin = format!("{{ name: '{}', secret: {},", variable.name, variable.secret);
+    for variable in register("variables") {
+        let (name, secret) = (text(&variable, "name"), &variable["secret"]);
+        let begin = format!("{{ name: '{name}', secret: {secret},");
         let row = rows
             .lines()
             .find(|line| line.contains(&begin))
             .unwrap_or_else(|| panic!("{begin} is not there"));
-        let quoted = |values: &[&str]| format!("values: ['{}']", values.join("', '"));
-        let expected = match variable.kind {
-            Kind::Integer { min, max, .. } => format!("min: {min}, max: {max} }}"),
-            Kind::OneOf { values, .. } | Kind::ListOf(values) => quoted(values),
-            Kind::Url => "kind: 'address'".to_owned(),
-            Kind::Text => "kind: 'text'".to_owned(),
-            Kind::Pairs => "kind: 'pairs'".to_owned(),
+        let kind = text(&variable, "kind");
+        let bounds = match kind {
+            "integer" => format!(", min: {}, max: {}", variable["min"], variable["max"]),
+            "oneOf" | "someOf" => format!(", values: ['{}']", values(&variable).join("', '")),
+            _ => String::new(),
         };
-        assert!(row.contains(&expected), "{row} is without {expected}");
+        let default = variable["default"].as_str();
+        let default = default.map_or_else(String::new, |text| format!(", default: '{text}'"));
+        let expected = format!(" kind: '{kind}'{bounds}{default} }},");
+        assert!(row.ends_with(&expected), "{row} is without {expected}");
     }
 }
 

@@ -31,7 +31,10 @@ mod troubleshooting;
 mod versions;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::PathBuf;
+
+use serde_json::Value;
 
 /// The root of the repository.
 fn repository() -> PathBuf {
@@ -39,11 +42,42 @@ fn repository() -> PathBuf {
     tests.parent().map(PathBuf::from).unwrap_or(tests)
 }
 
+/// What `crates/config/register.json` has under a key, which other languages read too.
+fn register(key: &str) -> Vec<Value> {
+    let path = repository().join("crates/config/register.json");
+    let text = fs::read_to_string(path).expect("the register is there");
+    let register: Value = serde_json::from_str(&text).expect("the register is JSON");
+    let rows = register[key].as_array().expect("the key has rows");
+    rows.clone()
+}
+
+/// The names of the register's variables.
+fn registered() -> BTreeSet<String> {
+    register("variables").iter().map(name).collect()
+}
+
+fn name(row: &Value) -> String {
+    text(row, "name").to_owned()
+}
+
+fn text<'a>(row: &'a Value, key: &str) -> &'a str {
+    row[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text under {key} in {row}"))
+}
+
+/// The values that a variable accepts, as the other languages quote them.
+fn values(variable: &Value) -> Vec<&str> {
+    let values = variable["values"].as_array().expect("there are values");
+    values.iter().filter_map(Value::as_str).collect()
+}
+
 /// Every name of ours in a text.
-fn names(text: &str) -> BTreeSet<&str> {
+fn names(text: &str) -> BTreeSet<String> {
     let is_part =
         |character: char| character.is_ascii_uppercase() || "_0123456789".contains(character);
     text.split(|character| !is_part(character))
         .filter(|word| word.len() > "BACKSTOP_".len() && word.starts_with("BACKSTOP_"))
+        .map(str::to_owned)
         .collect()
 }

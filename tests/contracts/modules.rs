@@ -19,9 +19,9 @@ const CRATES: [(&str, usize); 8] = [
     ("crates/archive", 5),
     ("crates/config", 10),
     ("crates/delivery", 40),
+    ("crates/simulator", 10),
     ("crates/sinks", 10),
     ("crates/telemetry", 3),
-    ("crates/testkit", 10),
 ];
 
 /// Who uses whom.

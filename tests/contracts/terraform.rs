@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use backstop_config::{Kind, REGISTER};
-
-use crate::{names, repository};
+use crate::{name, names, register, registered, repository, text, values};
 
 /// A file of the module that knows the extension's variables.
 fn source(name: &str) -> String {
@@ -15,7 +13,7 @@ fn source(name: &str) -> String {
 
 #[test]
 fn the_module_sets_exactly_the_variables_of_the_register() {
-    let registered: BTreeSet<&str> = REGISTER.iter().map(|variable| variable.name).collect();
+    let registered = registered();
     assert_eq!(names(&source("main.tf")), registered);
     // Each is documented with the argument that sets it.
     assert_eq!(names(&source("variables.tf")), registered);
@@ -23,10 +21,10 @@ fn the_module_sets_exactly_the_variables_of_the_register() {
 
 #[test]
 fn what_the_module_warns_of_as_unknown_leaves_out_no_secret() {
-    let secrets: BTreeSet<&str> = REGISTER
+    let secrets: BTreeSet<String> = register("variables")
         .iter()
-        .filter(|variable| variable.secret)
-        .map(|variable| variable.name)
+        .filter(|variable| variable["secret"] == true)
+        .map(name)
         .collect();
     assert_eq!(names(&source("warnings.tf")), secrets);
 }
@@ -34,14 +32,15 @@ fn what_the_module_warns_of_as_unknown_leaves_out_no_secret() {
 #[test]
 fn the_module_accepts_what_the_register_does() {
     let arguments = source("variables.tf");
-    for variable in REGISTER {
-        let documented = format!("(`{}`)", variable.name);
+    for variable in register("variables") {
+        let documented = format!("(`{}`)", text(&variable, "name"));
         let line = arguments
             .lines()
             .find(|line| line.contains(&documented))
             .unwrap_or_else(|| panic!("{documented} is not documented"));
-        match variable.kind {
-            Kind::Integer { min, max, .. } => {
+        match text(&variable, "kind") {
+            "integer" => {
+                let (min, max) = (&variable["min"], &variable["max"]);
                 assert!(line.contains(&format!("{min} to {max}")), "{line}");
                 let bounds = [format!(">= {min} &&"), format!("<= {max} &&")];
                 assert!(
@@ -49,19 +48,30 @@ fn the_module_accepts_what_the_register_does() {
                     "{bounds:?}"
                 );
             }
-            Kind::OneOf { values, .. } if values != ["true", "false"] => {
+            "oneOf" | "someOf" if values(&variable) != ["true", "false"] => {
+                let values = values(&variable);
                 assert!(
                     arguments.contains(&format!("contains({values:?}")),
                     "{values:?}"
                 );
             }
-            Kind::ListOf(values) => {
-                assert!(
-                    arguments.contains(&format!("contains({values:?}")),
-                    "{values:?}"
-                );
-            }
-            Kind::OneOf { .. } | Kind::Url | Kind::Text | Kind::Pairs => {}
+            "oneOf" | "address" | "text" | "pairs" => {}
+            kind => panic!("{kind} is not known"),
         }
     }
+}
+
+#[test]
+fn the_policy_reads_a_variable_that_is_not_set_as_the_extension_does() {
+    let policy = source("policy.tf");
+    let mut defaults = 0;
+    for variable in register("variables") {
+        let begin = format!("coalesce(local.in_force.{}, \"", text(&variable, "name"));
+        for rest in policy.split(&begin).skip(1) {
+            let value = rest.split('"').next();
+            assert_eq!(value, variable["default"].as_str(), "{begin}");
+            defaults += 1;
+        }
+    }
+    assert_eq!(defaults, 2, "the prefix and the order");
 }

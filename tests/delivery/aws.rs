@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use backstop_testkit::EnvironmentBuilder;
-use backstop_testkit::traffic::Traffic;
+use backstop_simulator::EnvironmentBuilder;
+use backstop_simulator::traffic::Traffic;
 use backstop_tests::{Outcome, World, in_parallel, invocation};
 
 use crate::scripted::Scripted;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{Environment, Fault};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Environment, Fault};
 use backstop_tests::{Outcome, World, invocation};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use backstop_testkit::traffic::{FunctionRecord, Traffic};
-use backstop_testkit::{Invocation, ShutdownReason};
+use backstop_simulator::traffic::{FunctionRecord, Traffic};
+use backstop_simulator::{Invocation, ShutdownReason};
 use backstop_tests::{Outcome, World};
 use serde_json::Value;
 

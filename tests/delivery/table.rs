@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use backstop_testkit::Fault;
-use backstop_testkit::traffic::Traffic;
+use backstop_simulator::Fault;
+use backstop_simulator::traffic::Traffic;
 use backstop_tests::{Outcome, World, in_parallel, invocation};
 
 const STRATEGIES: [&str; 4] = ["auto", "end", "periodic", "continuous"];

@@ -9,8 +9,8 @@ mod partial;
 
 use std::time::Duration;
 
-use backstop_testkit::traffic::{FunctionRecord, Traffic};
-use backstop_testkit::{Dialect, Invocation};
+use backstop_simulator::traffic::{FunctionRecord, Traffic};
+use backstop_simulator::{Dialect, Invocation};
 use backstop_tests::{Outcome, World, binary, in_parallel};
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
 //! A primary that is configured wrongly, or that is another server: nothing counts as delivered, one line says
 //! what to do, and a replay brings everything once it is right.
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{Dialect, Fault};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Dialect, Fault};
 use backstop_tests::{Outcome, World, in_parallel};
 
 use crate::{is_each_once, live, replay};

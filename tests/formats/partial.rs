@@ -1,7 +1,7 @@
 //! Of 500 records the receiver refuses a few: those alone are dead letters, live and in a replay.
 
-use backstop_testkit::traffic::{FunctionRecord, Traffic};
-use backstop_testkit::{Dialect, Fault};
+use backstop_simulator::traffic::{FunctionRecord, Traffic};
+use backstop_simulator::{Dialect, Fault};
 use backstop_tests::{World, in_parallel};
 use serde_json::Value;
 

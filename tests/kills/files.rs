@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{Environment, Fault, ShutdownReason};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Environment, Fault, ShutdownReason};
 use backstop_tests::{Outcome, World, extension, invocation};
 
 use crate::HANDLER;

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{Environment, Fault, TestkitError};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Environment, Fault, SimulationError};
 use backstop_tests::{Outcome, World, invocation};
 
 use crate::{HANDLER, LIMIT};
@@ -94,7 +94,7 @@ async fn killed_during_a_handler_what_was_acknowledged_is_there() {
     };
     let (report, ()) = tokio::join!(environment.invoke(long), killed);
     assert!(
-        matches!(report, Err(TestkitError::Exited { .. })),
+        matches!(report, Err(SimulationError::Exited { .. })),
         "{report:?}"
     );
     let held = held(&world).await;
@@ -161,7 +161,7 @@ async fn killed_in_a_flush_to_a_primary_that_hangs_the_next_life_goes_on() {
     };
     let (report, ()) = tokio::join!(environment.invoke(last), killed);
     assert!(
-        matches!(report, Err(TestkitError::Exited { .. })),
+        matches!(report, Err(SimulationError::Exited { .. })),
         "{report:?}"
     );
     assert!(

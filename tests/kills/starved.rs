@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{Fault, TestkitError};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Fault, SimulationError};
 use backstop_tests::{World, extension, invocation};
 
 use crate::HANDLER;
@@ -85,7 +85,7 @@ async fn an_extension_without_memory_ends_and_the_next_one_in_its_sandbox_works(
             }
         }
         assert!(
-            matches!(ended, Some(TestkitError::Exited { .. })),
+            matches!(ended, Some(SimulationError::Exited { .. })),
             "{fault}: {ended:?}"
         );
         set_faults(&world, None).await;

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{Environment, Fault};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Environment, Fault};
 use backstop_tests::{Outcome, World, invocation};
 
 use crate::HANDLER;

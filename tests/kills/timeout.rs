@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{Fault, InitializationType, Outcome, ShutdownReason};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Fault, InitializationType, Outcome, ShutdownReason};
 use backstop_tests::{World, invocation};
 
 use crate::HANDLER;

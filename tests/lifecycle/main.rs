@@ -9,8 +9,8 @@ mod unheard;
 
 use std::time::Duration;
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{
     EnvironmentBuilder, Fault, InitializationType, Invocation, Outcome as Ending, ShutdownReason,
     TelemetryMode,
 };

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use backstop_testkit::traffic::Traffic;
+use backstop_simulator::traffic::Traffic;
 use backstop_tests::{World, invocation};
 
 use crate::HANDLER;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use backstop_testkit::{Dialect, Fault};
+use backstop_simulator::{Dialect, Fault};
 use backstop_tests::shim::Shim;
 
 /// What is wrong with a sink.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{EnvironmentBuilder, Fault};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{EnvironmentBuilder, Fault};
 use backstop_tests::shim::Shim;
 use backstop_tests::{Result, World, invocation};
 
@@ -93,7 +93,7 @@ async fn play(cell: Cell) -> Result<Evidence> {
     };
     let outcome = tokio::select! {
         outcome = world.settle(&environment, traffic.position()) => outcome?,
-        () = watched => return Err(backstop_testkit::TestkitError::Over("it was never shut down")),
+        () = watched => return Err(backstop_simulator::SimulationError::Over("it was never shut down")),
     };
     Ok(Evidence {
         outcome,

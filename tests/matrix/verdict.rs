@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use backstop_testkit::environment::TelemetryCounts;
+use backstop_simulator::environment::TelemetryCounts;
 use backstop_tests::Outcome;
 use serde_json::Value;
 

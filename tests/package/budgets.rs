@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use backstop_testkit::ShutdownReason;
-use backstop_testkit::traffic::Traffic;
+use backstop_simulator::ShutdownReason;
+use backstop_simulator::traffic::Traffic;
 use backstop_tests::{World, invocation};
 
 use crate::{HERE, Opt, script};

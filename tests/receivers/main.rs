@@ -10,8 +10,8 @@ mod server;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{Environment, Invocation};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Environment, Invocation};
 use backstop_tests::{Outcome, World, binary, invocation};
 use serde_json::{Value, json};
 use server::{Kind, Server};

@@ -1,6 +1,6 @@
 //! An answer may be anything, and as long as its sender likes.
 
-use backstop_testkit::traffic::Traffic;
+use backstop_simulator::traffic::Traffic;
 use backstop_tests::{World, invocation};
 
 use crate::LINES;

@@ -1,6 +1,6 @@
 //! The archive: under whose key it lies, and whose bucket it is.
 
-use backstop_testkit::EnvironmentBuilder;
+use backstop_simulator::EnvironmentBuilder;
 use backstop_tests::World;
 
 use crate::{LINES, run};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use backstop_testkit::traffic::FunctionRecord;
-use backstop_testkit::{Environment, Fault, Invocation};
+use backstop_simulator::traffic::FunctionRecord;
+use backstop_simulator::{Environment, Fault, Invocation};
 use backstop_tests::World;
 use serde_json::{Value, json};
 

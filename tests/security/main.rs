@@ -14,8 +14,8 @@ mod tls;
 
 use std::time::Duration;
 
-use backstop_testkit::EnvironmentBuilder;
-use backstop_testkit::traffic::Traffic;
+use backstop_simulator::EnvironmentBuilder;
+use backstop_simulator::traffic::Traffic;
 use backstop_tests::{Outcome, World, invocation};
 
 const LINES: u64 = 10;

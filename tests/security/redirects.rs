@@ -1,6 +1,6 @@
 //! A redirect leads nowhere: not the primary's token, not a signature of AWS, not even a record.
 
-use backstop_testkit::{FakeIntake, Fault};
+use backstop_simulator::{FakeIntake, Fault};
 use backstop_tests::{World, in_parallel};
 
 use crate::run;

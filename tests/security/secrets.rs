@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use backstop_testkit::{EnvironmentBuilder, ShutdownReason};
+use backstop_simulator::{EnvironmentBuilder, ShutdownReason};
 use backstop_tests::{World, in_parallel};
 use tempfile::TempDir;
 
@@ -27,7 +27,7 @@ fn with_secrets(environment: EnvironmentBuilder, temporary: &Path) -> Environmen
 /// Everything that the extension left: its output, its files, and what it archived.
 async fn left_behind(world: &World, environment: EnvironmentBuilder, temporary: &Path) -> String {
     let environment = environment.start().await.unwrap();
-    let mut traffic = backstop_testkit::traffic::Traffic::new(200);
+    let mut traffic = backstop_simulator::traffic::Traffic::new(200);
     for _ in 0..3 {
         let duration = std::time::Duration::from_millis(15);
         let lines = backstop_tests::invocation(&mut traffic, 10, duration);

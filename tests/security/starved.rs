@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use backstop_testkit::traffic::Traffic;
+use backstop_simulator::traffic::Traffic;
 use backstop_tests::shim::{Refused, Shim};
 use backstop_tests::{World, invocation};
 
@@ -57,7 +57,7 @@ async fn names_are_still_looked_up_when_the_function_uses_up_the_threads_later()
         // Open connections are gone: the name has to be looked up again.
         world
             .intake
-            .set_fault(Some(backstop_testkit::Fault::Refuse))
+            .set_fault(Some(backstop_simulator::Fault::Refuse))
             .await
             .unwrap();
         world.intake.set_fault(None).await.unwrap();
@@ -85,7 +85,7 @@ async fn without_descriptors_records_wait_and_nothing_spins() {
         shim.refuse(Refused::Descriptors, refuse);
         world
             .intake
-            .set_fault(Some(backstop_testkit::Fault::Refuse))
+            .set_fault(Some(backstop_simulator::Fault::Refuse))
             .await
             .unwrap();
         world.intake.set_fault(None).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use backstop_testkit::{EnvironmentBuilder, FakeIntake, Fault, Tls};
+use backstop_simulator::{EnvironmentBuilder, FakeIntake, Fault, Tls};
 use backstop_tests::{Outcome, World};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

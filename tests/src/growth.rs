@@ -4,7 +4,7 @@
 //! for a sink may leave pages behind that the allocator keeps; descriptors and threads by maxima, since
 //! none may be left.
 
-use backstop_testkit::TestkitError;
+use backstop_simulator::SimulationError;
 
 use crate::Result;
 
@@ -31,7 +31,7 @@ impl Sample {
     /// The process with this id, now.
     pub fn of(pid: u32) -> Result<Self> {
         let unreadable = |error: std::io::Error| {
-            TestkitError::Simulator(format!("/proc/{pid} cannot be read: {error}"))
+            SimulationError::Runtime(format!("/proc/{pid} cannot be read: {error}"))
         };
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(unreadable)?;
         let number = |name: &str| -> u64 {

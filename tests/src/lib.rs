@@ -15,9 +15,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use backstop_testkit::{
+use backstop_simulator::{
     Dialect, Environment, EnvironmentBuilder, FakeIntake, FirehoseServer, Invocation, S3Server,
-    ShutdownReason, ShutdownReport, TestkitError, traffic::Traffic,
+    ShutdownReason, ShutdownReport, SimulationError, traffic::Traffic,
 };
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
@@ -27,7 +27,7 @@ const STREAM: &str = "telemetry";
 const PREFIX: &str = "backstop";
 
 /// A result that any failure of the surroundings ends.
-pub type Result<T = ()> = std::result::Result<T, TestkitError>;
+pub type Result<T = ()> = std::result::Result<T, SimulationError>;
 
 /// A binary of the workspace, as `cargo build --workspace --bins` leaves it beside the tests.
 pub fn binary(name: &str) -> PathBuf {
@@ -230,7 +230,7 @@ impl Outcome {
         let archived = self
             .archived
             .iter()
-            .filter_map(|line| backstop_testkit::traffic::sequence_of(&line["record"]));
+            .filter_map(|line| backstop_simulator::traffic::sequence_of(&line["record"]));
         seen.extend(archived);
         (0..self.emitted)
             .filter(|sequence| !seen.contains(sequence))

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use backstop_testkit::EnvironmentBuilder;
+use backstop_simulator::EnvironmentBuilder;
 use tempfile::TempDir;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/shim/shim.c");

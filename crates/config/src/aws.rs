@@ -26,13 +26,13 @@ pub(crate) fn stream(text: &str, here: Option<&str>) -> Result<Stream, Invalid> 
     let shown = FIREHOSE_STREAM.shown(text);
     if text.starts_with("arn:") {
         let Some((arn, name)) = stream_arn(text) else {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "is {shown}, not the ARN of a delivery stream: write \
                  arn:aws:firehose:REGION:ACCOUNT:deliverystream/NAME, or the name alone"
             )));
         };
         if let Some(why) = arn.is_out_of_reach_of(here.unwrap_or(arn.region)) {
-            return Err(Invalid(format!("is {shown}, {why}")));
+            return Err(Invalid::new(format!("is {shown}, {why}")));
         }
         return Ok(Stream {
             name: name.to_owned(),
@@ -47,7 +47,7 @@ pub(crate) fn stream(text: &str, here: Option<&str>) -> Result<Stream, Invalid> 
             account: None,
         });
     }
-    Err(Invalid(format!(
+    Err(Invalid::new(format!(
         "is {shown}, not the name of a delivery stream: use 1 to 64 letters, digits, dots, hyphens \
          and underscores"
     )))
@@ -72,14 +72,14 @@ pub(crate) fn bucket(text: &str, here: Option<&str>) -> Result<String, Invalid> 
     let arn = Arn::parse(text).filter(Arn::is_of_bucket);
     let name = arn.map_or(text, |arn| arn.resource);
     if !is_bucket_name(name) {
-        return Err(Invalid(format!(
+        return Err(Invalid::new(format!(
             "is {shown}, not the name of a bucket: use 3 to 63 lowercase letters, digits, dots and \
              hyphens, or arn:aws:s3:::NAME; keys begin with BACKSTOP_S3_PREFIX"
         )));
     }
     let why = arn.and_then(|arn| here.and_then(|region| arn.is_out_of_reach_of(region)));
     match why {
-        Some(why) => Err(Invalid(format!("is {shown}, {why}"))),
+        Some(why) => Err(Invalid::new(format!("is {shown}, {why}"))),
         None => Ok(name.to_owned()),
     }
 }
@@ -88,13 +88,13 @@ pub(crate) fn bucket(text: &str, here: Option<&str>) -> Result<String, Invalid> 
 pub(crate) fn bucket_region(text: &str, here: Option<&str>) -> Result<String, Invalid> {
     let shown = S3_REGION.shown(text);
     if !is_region(text) {
-        return Err(Invalid(format!(
+        return Err(Invalid::new(format!(
             "is {shown}, not the name of a region, such as us-east-1"
         )));
     }
     let own = here.unwrap_or(text);
     if partition_of(own) != partition_of(text) {
-        return Err(Invalid(format!(
+        return Err(Invalid::new(format!(
             "is {shown}, a region of the partition {}, and {own} is one of the partition {}: use a \
              bucket there",
             partition_of(text),
@@ -132,7 +132,7 @@ pub(crate) fn prefix(text: &str) -> Result<String, Invalid> {
     if is_valid {
         return Ok(inner.to_owned());
     }
-    Err(Invalid(format!(
+    Err(Invalid::new(format!(
         "is {}, not a prefix of keys: use at most 512 letters, digits and !-_.*'()=, with single \
          slashes between its parts and no part . or ..",
         S3_PREFIX.shown(text)
@@ -151,7 +151,7 @@ pub(crate) fn kms_key(text: &str, there: Option<&str>) -> Result<String, Invalid
         None => is_key_id(text) || is_key_alias(text),
     };
     if !is_key {
-        return Err(Invalid(format!(
+        return Err(Invalid::new(format!(
             "is {shown}, not a KMS key: use its id, its alias (alias/NAME), or its ARN \
              (arn:aws:kms:REGION:ACCOUNT:key/ID)"
         )));
@@ -161,8 +161,8 @@ pub(crate) fn kms_key(text: &str, there: Option<&str>) -> Result<String, Invalid
     };
     let there = there.unwrap_or(arn.region);
     match arn.is_out_of_reach_of(there) {
-        Some(why) => Err(Invalid(format!("is {shown}, {why}"))),
-        None if arn.region != there => Err(Invalid(format!(
+        Some(why) => Err(Invalid::new(format!("is {shown}, {why}"))),
+        None if arn.region != there => Err(Invalid::new(format!(
             "is {shown}, a key in {}, and the bucket is in {there}: use a key in the bucket's \
              region; where the bucket is in another one than the function, set BACKSTOP_S3_REGION",
             arn.region
@@ -202,7 +202,7 @@ pub(crate) fn bucket_owner(text: &str) -> Result<String, Invalid> {
     if is_account(text) {
         return Ok(text.to_owned());
     }
-    Err(Invalid(format!(
+    Err(Invalid::new(format!(
         "is {}, not the id of an account: use its 12 digits",
         S3_EXPECTED_BUCKET_OWNER.shown(text)
     )))

@@ -1,13 +1,11 @@
-//! `docs/configuration.md`, generated from the register; and the backends, as JSON for Terraform and CDK and as
-//! the table of `docs/backends.md`.
+//! `docs/configuration.md`, generated from the register, and the table of `docs/backends.md`.
 //!
-//! Invariant: the committed files equal [`reference_markdown`], [`backends_json`] and [`backends_markdown`];
-//! tests hold it, and `BACKSTOP_BLESS=1 cargo test -p backstop-config` writes them again.
+//! Invariant: the committed pages equal [`reference_markdown`] and [`backends_markdown`]; tests hold it, and
+//! `BACKSTOP_BLESS=1 cargo test -p backstop-config` writes them again.
 //!
 //! Must not: say anything of a variable or a backend that its table does not say.
 
 use crate::backends::{BACKENDS, Backend, BackendOption, Rule};
-use crate::format::Format;
 use crate::register::{LATER, REGISTER, STANDARD};
 use crate::variable::{Initial, Kind, Variable};
 
@@ -101,84 +99,6 @@ fn code(words: &[&str]) -> String {
         .map(|word| format!("`{word}`"))
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// What an option of a format may be, as a regular expression that means the same to Terraform and to
-/// JavaScript. `FormatOptions` decides; a test puts both to the same cases.
-const OPTION_PATTERNS: &[(&str, &str)] = &[
-    ("encoding", "^(protobuf|json)$"),
-    ("ids", "^(true|false)$"),
-    ("index", "^[a-z0-9.][a-z0-9._-]{0,254}$"),
-    ("labels", "^[^+,=\"'` ]+([+][^+,=\"'` ]+)*$"),
-    ("max_age_hours", "^[0-9]{1,18}$"),
-    ("source", "^[^,\"'` ]([^,]*[^,\"'` ])?$"),
-    ("sourcetype", "^[^,\"'` ]([^,]*[^,\"'` ])?$"),
-];
-
-/// Formats and backends as `crates/config/backends.json` has them.
-pub fn backends_json() -> String {
-    let formats: Vec<String> = Format::ALL.iter().copied().map(format_json).collect();
-    let backends: Vec<String> = BACKENDS.iter().map(backend_json).collect();
-    format!(
-        "{{\n\"formats\": {{\n{}\n}},\n\"backends\": {{\n{}\n}}\n}}\n",
-        formats.join(",\n"),
-        backends.join(",\n")
-    )
-}
-
-fn format_json(format: Format) -> String {
-    let options: Vec<String> = (OPTION_PATTERNS.iter())
-        .filter(|(name, _)| format.options().contains(name))
-        .map(|(name, pattern)| format!("{name:?}: {pattern:?}"))
-        .collect();
-    format!(
-        "  {:?}: {{\"token_header\": {:?}, \"options\": {{{}}}}}",
-        format.as_str(),
-        format.header_of_token(),
-        options.join(", "),
-    )
-}
-
-/// No text of a backend has what Rust and JSON quote in different ways.
-fn backend_json(backend: &Backend) -> String {
-    let null_or = |value: Option<&str>| value.map_or("null".to_owned(), |it| format!("{it:?}"));
-    let object = |pairs: &[(&str, &str)]| {
-        let pairs: Vec<String> = (pairs.iter())
-            .map(|(name, value)| format!("{name:?}: {value:?}"))
-            .collect();
-        format!("{{{}}}", pairs.join(", "))
-    };
-    let option = |option: &BackendOption| {
-        let words = match option.rule {
-            Rule::Words(words) => words,
-            _ => &[],
-        };
-        let members = [
-            format!("\"required\": {}", option.is_required),
-            format!("\"default\": {}", null_or(option.default)),
-            format!("\"words\": {}", object(words)),
-            format!("\"pattern\": {:?}", option.rule.pattern()),
-            format!("\"advice\": {:?}", option.rule.advice()),
-            format!("\"meaning\": {:?}", option.meaning),
-        ];
-        format!("      {:?}: {{{}}}", option.name, members.join(", "))
-    };
-    let options: Vec<String> = backend.options.iter().map(option).collect();
-    let members = [
-        format!("\"title\": {:?}", backend.title),
-        format!("\"format\": {:?}", backend.format.as_str()),
-        format!("\"url\": {:?}", backend.url),
-        format!("\"headers\": {}", object(backend.headers)),
-        format!("\"token_header\": {}", null_or(backend.token_header)),
-        format!("\"token_prefix\": {:?}", backend.token_prefix),
-        format!("\"needs_token\": {}", backend.needs_token),
-        format!("\"options\": {{\n{}\n    }}", options.join(",\n")),
-    ];
-    format!(
-        "  {:?}: {{\n    {}\n  }}",
-        backend.name,
-        members.join(",\n    ")
-    )
 }
 
 /// The backends as a table, for `docs/backends.md`.

@@ -204,10 +204,10 @@ impl Format {
 pub(crate) fn no_address(format: Format, text: &str) -> Option<Invalid> {
     let sites = format.sites()?;
     (!text.contains("://")).then(|| {
-        Invalid(format!(
-            "is {}: use an https address, or {sites}",
-            PRIMARY_URL.shown(text)
-        ))
+        Invalid::quoting(
+            &PRIMARY_URL.shown(text),
+            format!("use an https address, or {sites}"),
+        )
     })
 }
 

@@ -40,30 +40,30 @@ pub(crate) fn headers(
     for (index, entry) in entries(text).enumerate() {
         let position = index + 1;
         let Some((name, value)) = pair(entry) else {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "has no \"=\" in entry {position}: write name=value pairs, separated by commas; \
                  a value cannot hold a comma"
             )));
         };
         if !is_token(name) {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "has no valid header name in entry {position}: use letters, digits and hyphens"
             )));
         }
         let lower = name.to_ascii_lowercase();
         if REFUSED.contains(&lower.as_str()) {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "sets {name}, which cannot be set here: remove it"
             )));
         }
         if of_token == Some(lower.as_str()) {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "sets {name}, and so does BACKSTOP_PRIMARY_TOKEN: keep one of the two"
             )));
         }
         // From here on the name is not shown: after a comma in a value, it is a part of that value.
         if value.is_empty() {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "has no value in entry {position}: give one, or remove it"
             )));
         }
@@ -71,26 +71,26 @@ pub(crate) fn headers(
             .bytes()
             .all(|byte| byte == b' ' || byte.is_ascii_graphic())
         {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "has a line break, a control character or one that is not ASCII in the value of \
                  entry {position}: remove it"
             )));
         }
         if is_quoted(name) || is_quoted(value) {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "has a quote at an end of entry {position}, which would be sent: write k=v,k2=v2 \
                  without quotes"
             )));
         }
         if lower != "cookie" && has_another_header(value) {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "has more than one header in entry {position}: separate headers by commas, as in \
                  k=v,k2=v2"
             )));
         }
         let same = |(known, _): &(String, Secret)| known.eq_ignore_ascii_case(name);
         if let Some(index) = headers.iter().position(same) {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "sets the header of entry {} again in entry {position} (case does not matter): set \
                  it once",
                 index + 1
@@ -126,7 +126,7 @@ pub(crate) fn token(text: &str) -> Result<Secret, Invalid> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(Secret::new(text));
     }
-    Err(Invalid(
+    Err(Invalid::new(
         "holds a space, a line break or a character that is not ASCII: give the bare token, \
          without a word such as \"Bearer\" before it"
             .to_owned(),

@@ -7,7 +7,8 @@
 //! - `parse`, `url`, `headers`, `tags`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
 //! - [`backends`]: the backends with a name: what installer, Terraform and CDK make an address of.
-//! - [`docs`]: `docs/configuration.md`, and the backends as JSON and as a table, generated.
+//! - [`docs`]: `docs/configuration.md` and the tables of `docs/backends.md`, generated.
+//! - [`json`]: the register and the backends for code that is not Rust, generated.
 //!
 //! Invariants: resolving never panics and never stops at the first mistake; settings hold whatever
 //! is valid; no secret is printed by any `Debug`, `Display` or error of this crate.
@@ -22,6 +23,7 @@ mod endpoint;
 mod error;
 mod format;
 mod headers;
+pub mod json;
 mod options;
 mod parse;
 mod proxy;
@@ -38,7 +40,7 @@ mod variable;
 pub use arn::{Arn, is_account};
 pub use backends::{BACKENDS, Backend};
 pub use endpoint::S3Endpoint;
-pub use error::ConfigError;
+pub use error::{ConfigError, ErrorKind};
 pub use format::Format;
 pub use options::FormatOptions;
 pub use proxy::{Proxies, Proxy};

@@ -33,7 +33,7 @@ impl FormatOptions {
         for (index, entry) in entries(text).enumerate() {
             let position = index + 1;
             let Some((name, value)) = pair(entry) else {
-                return Err(Invalid(format!(
+                return Err(Invalid::new(format!(
                     "has no \"=\" in entry {position}: write name=value pairs, separated by commas"
                 )));
             };
@@ -45,11 +45,11 @@ impl FormatOptions {
                 } else {
                     format!("the format {} has {known}", format.as_str())
                 };
-                return Err(Invalid(format!("names {shown}: {advice}")));
+                return Err(Invalid::new(format!("names {shown}: {advice}")));
             }
             if seen.contains(&name) {
                 let shown = PRIMARY_OPTIONS.shown(name);
-                return Err(Invalid(format!("sets {shown} twice: set it once")));
+                return Err(Invalid::new(format!("sets {shown} twice: set it once")));
             }
             seen.push(name);
             options.set(name, value)?;
@@ -60,7 +60,7 @@ impl FormatOptions {
     fn set(&mut self, name: &str, value: &str) -> Result<(), Invalid> {
         let wrong = |use_this: &str| {
             let shown = PRIMARY_OPTIONS.shown(value);
-            Err(Invalid(format!("sets {name} to {shown}: {use_this}")))
+            Err(Invalid::new(format!("sets {name} to {shown}: {use_this}")))
         };
         match (name, value) {
             ("encoding", "protobuf") => self.is_json = false,
@@ -131,7 +131,7 @@ mod tests {
             (Format::Loki, "max_age_hours=7d", "whole number"),
         ] {
             let error = FormatOptions::parse(format, text).err();
-            let message = error.map(|it| it.0).unwrap_or_default();
+            let message = error.map(|it| it.to_string()).unwrap_or_default();
             assert!(message.contains(words), "{text}: {message}");
         }
     }

@@ -11,7 +11,7 @@ use crate::variable::{Kind, Variable};
 /// A whole number within the variable's range.
 pub(crate) fn integer(variable: &Variable, text: &str) -> Result<u64, Invalid> {
     let Kind::Integer { min, max, unit } = variable.kind else {
-        return Err(Invalid(
+        return Err(Invalid::new(
             "takes no number: see docs/configuration.md".to_owned(),
         ));
     };
@@ -25,7 +25,7 @@ pub(crate) fn integer(variable: &Variable, text: &str) -> Result<u64, Invalid> {
         "not a whole number"
     };
     let shown = variable.shown(text);
-    Err(Invalid(format!(
+    Err(Invalid::new(format!(
         "is {shown}, {problem}: use {min} to {max} ({unit})"
     )))
 }
@@ -48,7 +48,7 @@ pub(crate) fn choice<T: Copy>(
     let shown = variable.shown(text);
     let is_later = matches!(variable.kind, Kind::OneOf { later, .. }
         if later.iter().any(|each| each.eq_ignore_ascii_case(text)));
-    Err(Invalid(if is_later {
+    Err(Invalid::new(if is_later {
         format!("is {shown}, not supported by this version ({VERSION}): {use_this}")
     } else {
         format!("is {shown}: {use_this}")
@@ -70,13 +70,13 @@ pub(crate) fn list<T: Copy + PartialEq>(
             .iter()
             .find(|each| name(**each).eq_ignore_ascii_case(entry))
         else {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "names {}: {use_this}",
                 variable.shown(entry)
             )));
         };
         if found.contains(value) {
-            return Err(Invalid(format!(
+            return Err(Invalid::new(format!(
                 "names {} twice: name each once",
                 name(*value)
             )));
@@ -84,7 +84,7 @@ pub(crate) fn list<T: Copy + PartialEq>(
         found.push(*value);
     }
     if found.is_empty() {
-        return Err(Invalid(format!("names nothing: {use_this}")));
+        return Err(Invalid::new(format!("names nothing: {use_this}")));
     }
     Ok(found)
 }

@@ -13,7 +13,6 @@ mod exceptions;
 
 use std::net::IpAddr;
 
-use crate::error::Invalid;
 use crate::secret::Secret;
 use crate::url::{UrlProblem, check_host, is_port, split_port};
 pub(crate) use exceptions::Exceptions;
@@ -66,23 +65,21 @@ fn is_inside_the_environment(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_local)
 }
 
-/// A proxy's address: `http://user:password@host:port`, or `host:port`.
-pub(crate) fn parse(text: &str) -> Result<Proxy, Invalid> {
-    let (encrypted, rest) = scheme(text).map_err(|advice| Invalid(advice.to_owned()))?;
+/// A proxy's address, or how to write one: `http://user:password@host:port`, or `host:port`.
+pub(crate) fn parse(text: &str) -> Result<Proxy, &'static str> {
+    let (encrypted, rest) = scheme(text)?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
     if tail.contains('@') {
-        return Err(Invalid(
-            "percent-encode /, ? and # in the user name and the password".to_owned(),
-        ));
+        return Err("percent-encode /, ? and # in the user name and the password");
     }
     let (credentials, server) = match authority.rsplit_once('@') {
         Some((credentials, server)) => (Some(credentials), server),
         None => (None, authority),
     };
     let advice = |problem: UrlProblem| match problem {
-        UrlProblem::NoHost => Invalid("it names no host; write http://host:port".to_owned()),
-        other => Invalid(other.advice().to_owned()),
+        UrlProblem::NoHost => "it names no host; write http://host:port",
+        other => other.advice(),
     };
     let (host, port) = split_port(server).map_err(advice)?;
     check_host(host).map_err(advice)?;
@@ -118,18 +115,15 @@ fn scheme(text: &str) -> Result<(bool, &str), &'static str> {
 }
 
 /// The header's value; user name and password are percent-encoded in the address.
-fn authorization(credentials: &str) -> Result<Secret, Invalid> {
+fn authorization(credentials: &str) -> Result<Secret, &'static str> {
     let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
     let decoded = |text| {
         percent_decoded(text)
             .filter(|bytes| !bytes.iter().any(u8::is_ascii_control))
-            .ok_or_else(|| {
-                Invalid(
-                    "its user name or password has an incomplete percent-encoding or a control \
-                     character; correct it"
-                        .to_owned(),
-                )
-            })
+            .ok_or(
+                "its user name or password has an incomplete percent-encoding or a control \
+                 character; correct it",
+            )
     };
     let mut plain = decoded(user)?;
     plain.push(b':');
@@ -274,11 +268,7 @@ mod tests {
             ),
         ];
         for (text, advice) in cases {
-            assert_eq!(
-                parse(text).map_err(|Invalid(said)| said),
-                Err(advice.to_owned()),
-                "{text}"
-            );
+            assert_eq!(parse(text), Err(advice), "{text}");
         }
     }
 

@@ -69,7 +69,7 @@ impl Raw {
         let mut values = BTreeMap::new();
         for name in names.chain(standard_names) {
             if strings.is_not_unicode(name) {
-                errors.push(ConfigError::new(
+                errors.push(ConfigError::invalid(
                     name,
                     "is not valid UTF-8: set it again as text",
                 ));

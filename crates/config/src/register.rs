@@ -1,7 +1,8 @@
 //! The register: every environment variable this version knows, in one table.
 //!
-//! The parser takes allowed values, ranges and defaults from here, and `docs/configuration.md` is
-//! generated from here, so that code and reference cannot part.
+//! It is the one author of them: the parser takes ranges and defaults from here, and reads a default as
+//! it reads a user's text; `register.json`, for code that is not Rust, and `docs/configuration.md` are
+//! generated from here.
 //!
 //! Invariants: only what works is listed; a name, once released, keeps its meaning; a number's name
 //! ends in its unit. What a later version will read is in `LATER`, so that setting it is not silent.

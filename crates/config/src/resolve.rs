@@ -16,7 +16,7 @@ mod sinks;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::{ConfigError, Invalid};
+use crate::error::{ConfigError, ErrorKind, Invalid};
 use crate::parse;
 use crate::raw::{Raw, Strings};
 use crate::register::{
@@ -27,7 +27,7 @@ use crate::settings::{
     CaFile, FlushSettings, FlushStrategy, LogLevel, Settings, SpoolSettings, TelemetryType,
 };
 use crate::tags;
-use crate::variable::{Initial, Variable};
+use crate::variable::Variable;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -49,7 +49,7 @@ impl Settings {
             buffer_max_bytes: resolver.buffer_max_bytes(function.memory_mb),
             spool: resolver.spool(),
             tags: resolver.tags(),
-            log_level: resolver.or_default(&LOG_LEVEL, LogLevel::Warn, |text| {
+            log_level: resolver.or_default(&LOG_LEVEL, |text| {
                 parse::choice(&LOG_LEVEL, text, LogLevel::ALL, LogLevel::as_str)
             }),
             ca_files: resolver.ca_files(),
@@ -68,6 +68,7 @@ impl Settings {
         (self.primary.is_none() && self.fallbacks.is_empty()).then(|| {
             ConfigError::new(
                 PRIMARY_URL.name,
+                ErrorKind::NoSink,
                 "gives no valid primary, and there is no valid fallback: nothing can be delivered; \
                  set it, or set BACKSTOP_FIREHOSE_STREAM or BACKSTOP_S3_BUCKET",
             )
@@ -85,7 +86,7 @@ struct Resolver {
 
 impl Resolver {
     fn telemetry_types(&mut self) -> Vec<TelemetryType> {
-        self.or_default(&TELEMETRY_TYPES, TelemetryType::ALL.to_vec(), |text| {
+        self.or_default(&TELEMETRY_TYPES, |text| {
             parse::list(
                 &TELEMETRY_TYPES,
                 text,
@@ -97,7 +98,7 @@ impl Resolver {
 
     fn flush(&mut self) -> FlushSettings {
         FlushSettings {
-            strategy: self.or_default(&FLUSH_STRATEGY, FlushStrategy::Auto, |text| {
+            strategy: self.or_default(&FLUSH_STRATEGY, |text| {
                 parse::choice(
                     &FLUSH_STRATEGY,
                     text,
@@ -105,21 +106,22 @@ impl Resolver {
                     FlushStrategy::as_str,
                 )
             }),
-            interval: self.milliseconds(&FLUSH_INTERVAL_MS, 1_000),
-            max_added: self.milliseconds(&MAX_ADDED_MS, 500),
+            interval: self.milliseconds(&FLUSH_INTERVAL_MS),
+            max_added: self.milliseconds(&MAX_ADDED_MS),
         }
     }
 
     fn buffer_max_bytes(&mut self, memory_mb: u32) -> usize {
-        let default = (u64::from(memory_mb) * MIB / 10).clamp(4 * MIB, 32 * MIB);
-        let bytes = self.or_default(&BUFFER_MAX_BYTES, default, |text| {
+        let bytes = self.said(&BUFFER_MAX_BYTES, "the default is used", |text| {
             parse::integer(&BUFFER_MAX_BYTES, text)
         });
+        let default = (u64::from(memory_mb) * MIB / 10).clamp(4 * MIB, 32 * MIB);
+        let bytes = bytes.ok().flatten().unwrap_or(default);
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
     fn spool(&mut self) -> SpoolSettings {
-        let max_bytes = self.or_default(&SPOOL_MAX_BYTES, 64 * MIB, |text| {
+        let max_bytes = self.or_default(&SPOOL_MAX_BYTES, |text| {
             parse::integer(&SPOOL_MAX_BYTES, text)
         });
         let temporary = self.text("TMPDIR").unwrap_or_else(|| "/tmp".to_owned());
@@ -146,8 +148,9 @@ impl Resolver {
             return Vec::new();
         };
         let (tags, problems) = tags::tags(text);
-        let errors = problems.into_iter();
-        let errors = errors.map(|Invalid(problem)| ConfigError::new(TAGS.name, problem));
+        let errors = problems
+            .into_iter()
+            .map(|(problem, effect)| ConfigError::invalid(TAGS.name, problem).with_effect(effect));
         self.errors.extend(errors);
         tags
     }
@@ -156,10 +159,8 @@ impl Resolver {
         self.raw.get(name).map(str::to_owned)
     }
 
-    fn milliseconds(&mut self, variable: &Variable, default: u64) -> Duration {
-        Duration::from_millis(
-            self.or_default(variable, default, |text| parse::integer(variable, text)),
-        )
+    fn milliseconds(&mut self, variable: &Variable) -> Duration {
+        Duration::from_millis(self.or_default(variable, |text| parse::integer(variable, text)))
     }
 
     /// What the primary cannot do without: a mistake in it switches the primary off.
@@ -171,38 +172,41 @@ impl Resolver {
         self.said(variable, "the primary is off", parse)
     }
 
-    /// What has a default: a mistake in it leaves the default in force.
+    /// What the register has a default for: a mistake in it leaves the default in force.
     fn or_default<T>(
         &mut self,
         variable: &Variable,
-        default: T,
-        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+        parse: impl Fn(&str) -> Result<T, Invalid>,
     ) -> T {
-        let consequence = match variable.default {
-            Initial::Value(text) => format!("the default {text} is used"),
-            Initial::Computed(_) | Initial::Unset => "the default is used".to_owned(),
-        };
-        match self.said(variable, &consequence, parse) {
+        let effect = format!("the default {} is used", variable.default_text());
+        match self.said(variable, &effect, &parse) {
             Ok(Some(value)) => value,
-            Ok(None) | Err(Reported) => default,
+            Ok(None) | Err(Reported) => default(variable, parse),
         }
     }
 
     fn said<T>(
         &mut self,
         variable: &Variable,
-        consequence: &str,
+        effect: &str,
         parse: impl FnOnce(&str) -> Result<T, Invalid>,
     ) -> Result<Option<T>, Reported> {
         let Some(text) = self.raw.get(variable.name) else {
             return Ok(None);
         };
-        parse(text).map(Some).map_err(|Invalid(problem)| {
-            self.errors.push(ConfigError::new(
-                variable.name,
-                format!("{problem}; {consequence}"),
-            ));
+        parse(text).map(Some).map_err(|problem| {
+            let error = ConfigError::invalid(variable.name, problem);
+            self.errors.push(error.with_effect(effect));
             Reported
         })
+    }
+}
+
+/// The register's default, read as if the user had set it.
+fn default<T>(variable: &Variable, parse: impl Fn(&str) -> Result<T, Invalid>) -> T {
+    match parse(variable.default_text()) {
+        Ok(value) => value,
+        // The text is a constant, and an empty environment reads every one: no test would pass.
+        Err(_) => unreachable!("the register's default is valid"),
     }
 }

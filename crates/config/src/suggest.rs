@@ -4,7 +4,7 @@
 //! Must not: show the value of such a variable. It may be a misspelt secret.
 
 use crate::VERSION;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ErrorKind};
 use crate::register::{LATER, REGISTER};
 
 /// What every name of ours begins with.
@@ -18,13 +18,13 @@ pub(crate) fn unknown_name(key: &str) -> Option<ConfigError> {
     }
     if let Some((_, advice)) = LATER.iter().find(|(name, _)| *name == key) {
         let message = format!("is not supported by this version ({VERSION}): {advice}");
-        return Some(ConfigError::new(key, message));
+        return Some(ConfigError::new(key, ErrorKind::UnknownName, message));
     }
     let message = match nearest(&upper) {
         Some(name) => format!("is not a known variable: did you mean {name}?"),
         None => "is not a known variable: remove it, or see docs/configuration.md".to_owned(),
     };
-    Some(ConfigError::new(key, message))
+    Some(ConfigError::new(key, ErrorKind::UnknownName, message))
 }
 
 /// The known name that is the fewest edits away, when it is near enough to be meant.
@@ -117,7 +117,8 @@ mod tests {
         ];
         for (key, expected) in cases {
             let error = unknown_name(key);
-            assert_eq!(error.as_ref().map(ConfigError::message), expected, "{key}");
+            let problem = error.as_ref().map(ConfigError::problem);
+            assert_eq!(problem.as_deref(), expected, "{key}");
             assert_eq!(
                 error.as_ref().map(ConfigError::variable),
                 expected.map(|_| key)

@@ -21,17 +21,20 @@ pub const RESERVED_TAGS: &[&str] = &[
     "faas.version",
 ];
 
+/// What is wrong with the tags or with one of them, and what the extension does in spite of it.
+pub(crate) type Problem = (Invalid, &'static str);
+
 /// `k=v,k2=v2` as the tags that are valid, and what is wrong with the others.
-pub(crate) fn tags(text: &str) -> (Vec<(String, String)>, Vec<Invalid>) {
+pub(crate) fn tags(text: &str) -> (Vec<(String, String)>, Vec<Problem>) {
     let (mut tags, mut errors) = (Vec::new(), Vec::new());
     if let Some(within) = wrapped(text) {
-        let message = format!("is in {within}: write k=v,k2=v2 without them; no tag is set");
-        return (tags, vec![Invalid(message)]);
+        let problem = Invalid::new(format!("is in {within}: write k=v,k2=v2 without them"));
+        return (tags, vec![(problem, "no tag is set")]);
     }
     for entry in entries(text) {
         match tag(entry, &tags) {
             Ok((key, value)) => tags.push((key.to_owned(), value.to_owned())),
-            Err(problem) => errors.push(Invalid(format!("{problem}; this entry is left out"))),
+            Err(problem) => errors.push((Invalid::new(problem), "this entry is left out")),
         }
     }
     (tags, errors)

@@ -104,6 +104,14 @@ impl Variable {
         }
     }
 
+    /// The default as the user would have written it; empty where it depends on the function.
+    pub(crate) fn default_text(&self) -> &'static str {
+        match self.default {
+            Initial::Value(text) => text,
+            Initial::Computed(_) | Initial::Unset => "",
+        }
+    }
+
     /// The value as an error message may show it: in quotes, on one line, without what is secret.
     pub(crate) fn shown(&self, value: &str) -> String {
         if self.secret {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const FIXTURES: &str = include_str!("../../testkit/fixtures/telemetry-events.ndjson");
+const FIXTURES: &str = include_str!("../../simulator/fixtures/telemetry-events.ndjson");
 const RECEIVED: &str = "2026-01-01T00:00:00.000Z";
 
 fn decoded(body: impl AsRef<[u8]>) -> Vec<Event> {

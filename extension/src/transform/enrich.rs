@@ -80,7 +80,15 @@ mod tests {
         let second = enricher.record(Bytes::new()).id();
         assert_eq!((first.sequence, second.sequence), (1, 2));
         assert_eq!(first.environment, second.environment);
+        enricher.invocations.started("a-1", "");
+        let line = Bytes::from_static(b"\"time\":\"t\",\"type\":\"function\",\"record\":\"x\"");
+        let added = |record: Record| !record.members()[1].is_empty();
+        assert!(added(enricher.line(line.clone())));
         enricher.restored();
+        assert!(
+            !added(enricher.line(line)),
+            "of which environment's invocation?"
+        );
         let third = enricher.record(Bytes::new()).id();
         assert_ne!(third.environment, first.environment);
     }

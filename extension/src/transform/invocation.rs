@@ -41,11 +41,6 @@ impl Invocations {
         });
     }
 
-    /// What was before is over: the environment begins a new life.
-    pub(crate) fn restored(&mut self) {
-        *self = Self::default();
-    }
-
     /// The member that says which invocation a line is of; none where that is not known, or where the line says
     /// it itself.
     pub(crate) fn member(&self, fragment: &[u8]) -> Option<Arc<[u8]>> {
@@ -105,8 +100,6 @@ mod tests {
         // A time of another form is not compared.
         let odd = r#""time":"2026-01-01T00:00:01Z","type":"function","record":"x""#;
         assert_eq!(named(&invocations, odd).as_deref(), Some("a-2"));
-        invocations.restored();
-        assert_eq!(named(&invocations, &line(6, text)), None);
     }
 
     #[test]

@@ -56,9 +56,7 @@ pub(super) fn check(
         .iter()
         .filter(|error| JUDGED.contains(&error.variable()))
         .map(|error| {
-            let message = error.message();
-            let message = message.rsplit_once("; ").map_or(message, |(rest, _)| rest);
-            let shown = format!("{} {message}", error.variable());
+            let shown = format!("{} {}", error.variable(), error.problem());
             match typed {
                 Some(_) => shown
                     .replace(ENDPOINT, "--endpoint-url")

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use backstop_testkit::Fault;
+use backstop_simulator::Fault;
 use clap::{Args, ValueEnum};
 
 use crate::demo::Outage;

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{Fault, Invocation, Outcome, ShutdownReason, ShutdownReport};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Fault, Invocation, Outcome, ShutdownReason, ShutdownReport};
 use tokio::sync::watch;
 
 use crate::output;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use backstop_testkit::ShutdownReport;
+use backstop_simulator::ShutdownReport;
 use serde::Serialize;
 
 use super::reconcile::{Findings, LedgerLine};

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_s3::config::Credentials;
-use backstop_testkit::traffic::sequence_of;
-use backstop_testkit::{Environment, FakeIntake, FirehoseServer, S3Server};
+use backstop_simulator::traffic::sequence_of;
+use backstop_simulator::{Environment, FakeIntake, FirehoseServer, S3Server};
 use serde_json::Value;
 
 use super::Options;

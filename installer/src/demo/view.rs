@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use backstop_testkit::S3Server;
+use backstop_simulator::S3Server;
 use serde_json::Value;
 
 use super::stage::Stage;

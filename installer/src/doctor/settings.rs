@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use backstop_config::{Fallback, Settings};
+use backstop_config::{ErrorKind, Fallback, Settings};
 use url::Url;
 
 use super::{Check, Resolved};
@@ -45,7 +45,7 @@ pub(super) fn checks(function: &Function, resolved: Option<&Resolved>) -> Vec<Ch
     let is_elsewhere = is_elsewhere(function, settings);
     for error in errors {
         // Of an image this is no mistake: its sinks may be in it.
-        if !(is_elsewhere && error.message().starts_with("gives no valid primary")) {
+        if !(is_elsewhere && error.kind() == ErrorKind::NoSink) {
             let next = "the reference is docs/configuration.md";
             checks.push(Check::problem("settings", error.to_string(), next));
         }

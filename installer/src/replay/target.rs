@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use backstop_config::{ConfigError, Secret, Settings, Strings};
+use backstop_config::{ConfigError, ErrorKind, Secret, Settings, Strings};
 use backstop_delivery::SystemClock;
 use backstop_sinks::codec::{LineEncoder, Resource};
 use backstop_sinks::{HttpsSink, SharedHttp};
@@ -159,7 +159,7 @@ fn explain(errors: &[ConfigError], options: &TargetOptions<'_>) -> String {
     let lines: Vec<String> = errors
         .iter()
         // That follows from the others.
-        .filter(|error| !error.message().starts_with("gives no valid primary"))
+        .filter(|error| error.kind() != ErrorKind::NoSink)
         .map(|error| {
             let option = match error.variable() {
                 "BACKSTOP_PRIMARY_URL" if options.is_typed => "--to",
@@ -168,21 +168,12 @@ fn explain(errors: &[ConfigError], options: &TargetOptions<'_>) -> String {
                 "BACKSTOP_PRIMARY_TOKEN" => "the token",
                 other => other,
             };
-            let message = error.message();
-            // It quotes the address.
-            let message = match message.rsplit_once("\": ") {
-                Some((_, advice)) if option == "the address in --url-file" => advice,
-                _ => message,
+            // Without what the extension does in spite of it: here nothing is sent.
+            let message = match option {
+                // The problem quotes the address, which is a secret here.
+                "the address in --url-file" => error.advice().to_owned(),
+                _ => error.problem(),
             };
-            // What the extension does instead is not what happens here.
-            let consequences = [
-                "; the primary is off",
-                "; requests go out without this proxy",
-                "; what cannot be read is left out",
-            ];
-            let message = (consequences.iter())
-                .find_map(|consequence| message.strip_suffix(consequence))
-                .unwrap_or(message);
             format!("{option} {message}")
         })
         .collect();

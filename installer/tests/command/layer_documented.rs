@@ -1,6 +1,6 @@
 //! What docs/layer.md shows of the commands is what they say.
 
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 
 use crate::layer_stage::{LayerStage, place};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 use serde_json::{Value, json};
 
 use crate::layer_stage::{ACCOUNTS, Fate, LayerStage, ORGANIZATION, REGIONS, count, place};

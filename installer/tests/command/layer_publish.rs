@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use backstop_testkit::control_plane::Moment;
+use backstop_fake_aws::Moment;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;

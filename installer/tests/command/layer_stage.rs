@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use backstop_testkit::ControlPlane;
-use backstop_testkit::control_plane::Place;
+use backstop_fake_aws::ControlPlane;
+use backstop_fake_aws::Place;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

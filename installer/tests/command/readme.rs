@@ -1,7 +1,7 @@
 //! README's flow, line by line as it is written there, against the control plane.
 
-use backstop_testkit::ControlPlane;
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::ControlPlane;
+use backstop_fake_aws::FunctionSpec;
 
 use crate::layer_stage::{ACCOUNTS, LayerStage, REGIONS, place};
 use crate::support::{Said, backstop, run};

@@ -1,6 +1,6 @@
 //! `backstop replay`, from objects in S3 to a primary over TLS, through the real command.
 
-use backstop_testkit::Fault;
+use backstop_simulator::Fault;
 use serde_json::{Value, json};
 
 use crate::support::{DIRECT, STREAM, Said, Stage, line, run, sent};

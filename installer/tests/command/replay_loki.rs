@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use backstop_testkit::{Dialect, FakeIntake};
+use backstop_simulator::{Dialect, FakeIntake};
 
 use crate::replay::{counts, lines};
 use crate::support::{DIRECT, Said, Stage, TIME, run};

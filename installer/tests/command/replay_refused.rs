@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use backstop_testkit::Fault;
+use backstop_simulator::Fault;
 
 use crate::replay::{assert_balanced, counts, lines};
 use crate::support::{DIRECT, Stage, TIME, line, run};

@@ -1,11 +1,11 @@
 //! What S3 may answer, by a server of a few lines: archive classes, listings without end, answers that are
 //! none.
 
-use backstop_testkit::{Certificates, S3Server, Tls};
+use backstop_simulator::{Certificates, S3Server, Tls};
 use serde_json::json;
 
 use crate::support::{Said, backstop, line, run};
-use backstop_testkit::LittleServer;
+use backstop_simulator::LittleServer;
 
 const CLOSE: &str = "connection: close\r\n";
 const XML: &str = "content-type: application/xml\r\n";

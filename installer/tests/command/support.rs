@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::process::Output;
 
+use backstop_simulator::{FakeIntake, S3Server};
 use backstop_sinks::codec::gzip;
-use backstop_testkit::{FakeIntake, S3Server};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;

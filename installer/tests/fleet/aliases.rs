@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::sync::Arc;
 
-use backstop_testkit::control_plane::{FunctionSpec, Moment};
+use backstop_fake_aws::{FunctionSpec, Moment};
 use serde_json::{Value, json};
 
 use crate::stage::{Said, Stage, here};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 
 use crate::aliases::{ORDERS, attach, first, leads_to, with_aliases};
 use crate::stage::{Stage, here};

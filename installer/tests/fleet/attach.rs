@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
-use backstop_testkit::control_plane::{FunctionSpec, KeyAccess, PackageType, Place, Signing};
+use backstop_fake_aws::{FunctionSpec, KeyAccess, PackageType, Place, Signing};
 use insta::assert_snapshot;
 
 use crate::stage::{ACCOUNT, Said, Stage, here};

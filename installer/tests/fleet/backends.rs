@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 
 use crate::stage::{Stage, here};
 

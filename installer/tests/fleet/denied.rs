@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use backstop_testkit::control_plane::{FunctionSpec, Place};
+use backstop_fake_aws::{FunctionSpec, Place};
 use insta::assert_snapshot;
 
 use crate::stage::{ACCOUNT, Said, Stage, here};

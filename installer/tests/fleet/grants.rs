@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use backstop_testkit::control_plane::{FunctionSpec, Moment, Place};
+use backstop_fake_aws::{FunctionSpec, Moment, Place};
 use serde_json::{Value, json};
 
 use crate::stage::{ACCOUNT, Said, Stage, here};

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use backstop_delivery::Jitter;
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 use serde_json::Value;
 use tokio::process::Command;
 

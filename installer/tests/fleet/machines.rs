@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use backstop_testkit::S3Server;
+use backstop_simulator::S3Server;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -20,7 +20,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) async fn set() -> Self {
-        let key = backstop_testkit::ControlPlane::access_key(ACCOUNT);
+        let key = backstop_fake_aws::ControlPlane::access_key(ACCOUNT);
         Self {
             s3: S3Server::start_for(&[(&key, "secret")]).await.unwrap(),
             others: TempDir::new().unwrap(),

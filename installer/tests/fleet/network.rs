@@ -3,10 +3,10 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 
 use crate::stage::{Said, Stage, here};
-use backstop_testkit::LittleServer;
+use backstop_simulator::LittleServer;
 
 /// A proxy that refuses everything, and the lines with which it was asked.
 fn proxy() -> (String, Receiver<String>) {

@@ -1,6 +1,6 @@
 //! What is named and is nowhere: each is told with the nearest, and no command ends as if all were well.
 
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 use serde_json::json;
 
 use crate::stage::{ACCOUNT, Stage, here};

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use backstop_testkit::control_plane::{FunctionSpec, Place};
+use backstop_fake_aws::{FunctionSpec, Place};
 
 use crate::stage::{REGION, Said, Stage, here};
-use backstop_testkit::LittleServer;
+use backstop_simulator::LittleServer;
 
 const OTHER: &str = "444455556666";
 /// What the AWS tools call the token of the session `corp`: its SHA-1.

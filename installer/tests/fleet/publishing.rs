@@ -1,7 +1,7 @@
 //! Publishing where nothing is changed: only where the extension is to be released or taken back, and only what
 //! the plan was made of.
 
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 use serde_json::{Value, json};
 
 use crate::stage::{Said, Stage, here};

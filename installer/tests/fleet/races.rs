@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstop_testkit::control_plane::{Faults, FunctionSpec};
+use backstop_fake_aws::{Faults, FunctionSpec};
 
 use crate::stage::{Stage, here};
 

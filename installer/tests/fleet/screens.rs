@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use backstop_testkit::control_plane::{FunctionSpec, Place};
+use backstop_fake_aws::{FunctionSpec, Place};
 use insta::assert_snapshot;
 
 use crate::stage::{ACCOUNT, Said, Stage, here};
@@ -99,7 +99,7 @@ async fn colours_are_on_signs_and_words_and_never_in_json() {
     stage.add(&here(), "orders", 2, &FunctionSpec::default());
     let image = FunctionSpec {
         name: "image".to_owned(),
-        package_type: backstop_testkit::control_plane::PackageType::Image,
+        package_type: backstop_fake_aws::PackageType::Image,
         ..FunctionSpec::default()
     };
     stage.plane.add_function(&here(), image);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backstop_testkit::control_plane::{FunctionSpec, Organization, PackageType, Place};
+use backstop_fake_aws::{FunctionSpec, Organization, PackageType, Place};
 use serde_json::Value;
 
 use crate::stage::{ACCOUNT, Stage, here};

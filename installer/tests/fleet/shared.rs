@@ -3,8 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use backstop_testkit::Fault;
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
+use backstop_simulator::Fault;
 use tokio::process::Command;
 
 use crate::machines::{STATE, Shared, said};
@@ -224,7 +224,7 @@ async fn without_the_right_to_write_the_state_nothing_is_changed() {
         assert!(denied.stderr.contains(part), "{}", denied.snapshot());
     }
     shared.s3.set_read_only(false);
-    let key = backstop_testkit::ControlPlane::access_key("444455556666");
+    let key = backstop_fake_aws::ControlPlane::access_key("444455556666");
     let mut stranger = shared.here(&stage, &arguments);
     stranger.env("AWS_ACCESS_KEY_ID", key);
     let denied = said(stranger).await;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, LayerVersionContentInput};
-use backstop_testkit::ControlPlane;
-use backstop_testkit::control_plane::{FunctionSpec, Place};
+use backstop_fake_aws::ControlPlane;
+use backstop_fake_aws::{FunctionSpec, Place};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};

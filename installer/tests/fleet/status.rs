@@ -1,6 +1,6 @@
 //! Which functions have the layer, and whether that is what was left there.
 
-use backstop_testkit::control_plane::{FunctionSpec, KeyAccess, PackageType, Place};
+use backstop_fake_aws::{FunctionSpec, KeyAccess, PackageType, Place};
 
 use crate::stage::{ACCOUNT, REGION, Stage, here};
 

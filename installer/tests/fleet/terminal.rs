@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::thread;
 
-use backstop_testkit::control_plane::{FunctionSpec, Place};
+use backstop_fake_aws::{FunctionSpec, Place};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 

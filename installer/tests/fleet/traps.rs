@@ -1,10 +1,10 @@
 //! What a plan says of functions that would be attached and still not do what was meant.
 
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 use serde_json::{Value, json};
 
 use crate::stage::{ACCOUNT, Said, Stage, here};
-use backstop_testkit::LittleServer;
+use backstop_simulator::LittleServer;
 
 const BUCKET: [&str; 2] = ["--set", "BACKSTOP_S3_BUCKET=archive"];
 

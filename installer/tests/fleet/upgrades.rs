@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backstop_testkit::control_plane::{FunctionSpec, Place};
+use backstop_fake_aws::{FunctionSpec, Place};
 use serde_json::{Value, json};
 
 use crate::stage::{Said, Stage, here};

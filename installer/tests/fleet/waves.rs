@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use backstop_testkit::ControlPlane;
-use backstop_testkit::control_plane::{FunctionSpec, KeyAccess, Metric, Place};
+use backstop_fake_aws::ControlPlane;
+use backstop_fake_aws::{FunctionSpec, KeyAccess, Metric, Place};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use backstop_testkit::traffic::sequence_of;
-use backstop_testkit::{Environment, ShutdownReport};
+use backstop_simulator::traffic::sequence_of;
+use backstop_simulator::{Environment, ShutdownReport};
 use backstop_tests::{Result, World};
 use serde_json::Value;
 

@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use backstop_testkit::ShutdownReason;
+use backstop_simulator::ShutdownReason;
 use backstop_tests::{Result, World, extension};
 
 use books::Books;

@@ -5,8 +5,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use backstop_testkit::traffic::Traffic;
-use backstop_testkit::{Fault, Invocation, Outcome};
+use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Fault, Invocation, Outcome};
 use backstop_tests::{Result, World};
 
 use super::grouped;

@@ -5,7 +5,7 @@
 use super::Resolver;
 use crate::arn::is_region;
 use crate::endpoint::{self, S3Endpoint};
-use crate::error::{ConfigError, one_line};
+use crate::error::{ConfigError, ErrorKind, Invalid, one_line};
 use crate::secret::Secret;
 use crate::settings::{AwsSettings, ContainerCredentials, FunctionSettings, InitializationType};
 use crate::url::{self, UrlProblem};
@@ -45,10 +45,13 @@ impl Resolver {
         for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
             match self.text(name) {
                 Some(region) if is_region(&region) => return Some(region),
-                Some(_) => self.errors.push(ConfigError::new(
-                    name,
-                    "is not the name of a region, such as us-east-1: mend it; it is left out",
-                )),
+                Some(_) => self.errors.push(
+                    ConfigError::invalid(
+                        name,
+                        "is not the name of a region, such as us-east-1: correct it",
+                    )
+                    .with_effect("it is left out"),
+                ),
                 None => {}
             }
         }
@@ -70,9 +73,10 @@ impl Resolver {
             return false;
         };
         if !text.eq_ignore_ascii_case("true") && !text.eq_ignore_ascii_case("false") {
-            let shown = one_line(&text);
-            let message = format!("is \"{shown}\": use true or false; the default false is used");
-            self.errors.push(ConfigError::new(name, message));
+            let problem = format!("is \"{}\": use true or false", one_line(&text));
+            let error = ConfigError::invalid(name, problem);
+            self.errors
+                .push(error.with_effect("the default false is used"));
         }
         text.eq_ignore_ascii_case("true")
     }
@@ -89,9 +93,10 @@ impl Resolver {
             }
             Err(problem) => problem.advice(),
         };
-        let shown = one_line(&url::redacted(&text));
-        let message = format!("is \"{shown}\": {advice}; the endpoint of AWS is used");
-        self.errors.push(ConfigError::new(name, message));
+        let shown = format!("\"{}\"", one_line(&url::redacted(&text)));
+        let error = ConfigError::invalid(name, Invalid::quoting(&shown, advice));
+        self.errors
+            .push(error.with_effect("the endpoint of AWS is used"));
         None
     }
 
@@ -123,7 +128,7 @@ impl Resolver {
             "is true, which cannot be combined with {named_by}: remove one of the two, or set \
              AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true"
         );
-        Some(ConfigError::new(switch, message))
+        Some(ConfigError::new(switch, ErrorKind::Conflict, message))
     }
 
     pub(super) fn function(&self) -> FunctionSettings {

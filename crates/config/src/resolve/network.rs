@@ -27,11 +27,11 @@ impl Resolver {
         let (name, text) = self.either(lower, upper)?;
         match proxy::parse(&text) {
             Ok(proxy) => Some(proxy),
-            Err(Invalid(advice)) => {
-                let shown = one_line(&url::redacted(&text));
-                let message =
-                    format!("is \"{shown}\": {advice}; requests go out without this proxy");
-                self.errors.push(ConfigError::new(name, message));
+            Err(advice) => {
+                let shown = format!("\"{}\"", one_line(&url::redacted(&text)));
+                let error = ConfigError::invalid(name, Invalid::quoting(&shown, advice));
+                self.errors
+                    .push(error.with_effect("requests go out without this proxy"));
                 None
             }
         }
@@ -47,11 +47,13 @@ impl Resolver {
                 1 => String::new(),
                 count => format!(", and {} more of its entries", count - 1),
             };
-            let message = format!(
+            let problem = format!(
                 "has no host, address or network in entry {first}{more}: write example.com, \
-                 10.0.0.1 or 10.0.0.0/8; what cannot be read is left out"
+                 10.0.0.1 or 10.0.0.0/8"
             );
-            self.errors.push(ConfigError::new(name, message));
+            let error = ConfigError::invalid(name, problem);
+            self.errors
+                .push(error.with_effect("what cannot be read is left out"));
         }
         exceptions
     }

@@ -5,9 +5,9 @@
 //! Must not: judge whether there is a sink at all; only the whole can tell.
 
 use super::environment::{ENDPOINT_FIREHOSE, ENDPOINT_S3};
-use super::{Reported, Resolver};
+use super::{Reported, Resolver, default};
 use crate::aws;
-use crate::error::{ConfigError, Invalid};
+use crate::error::{ConfigError, ErrorKind, Invalid};
 use crate::format::{self, Format};
 use crate::headers;
 use crate::options::FormatOptions;
@@ -42,15 +42,15 @@ impl FallbackName {
 
 impl Resolver {
     pub(super) fn primary(&mut self) -> Option<Primary> {
-        let allow_plaintext = self.or_default(&ALLOW_PLAINTEXT, false, |text| {
+        let allow_plaintext = self.or_default(&ALLOW_PLAINTEXT, |text| {
             parse::boolean(&ALLOW_PLAINTEXT, text)
         });
-        let format = self.needed(&PRIMARY_FORMAT, |text| {
-            parse::choice(&PRIMARY_FORMAT, text, Format::ALL, Format::as_str)
-        });
+        let parse_format =
+            |text: &str| parse::choice(&PRIMARY_FORMAT, text, Format::ALL, Format::as_str);
+        let format = self.needed(&PRIMARY_FORMAT, parse_format);
         // With a format that is not valid there is no primary: what depends on it is read as the default has it.
         let known = format.as_ref().ok().copied().flatten();
-        let known = known.unwrap_or(Format::Ndjson);
+        let known = known.unwrap_or_else(|| default(&PRIMARY_FORMAT, parse_format));
         let url = self.needed(&PRIMARY_URL, |text| {
             primary_url(known, text, allow_plaintext)
         });
@@ -62,7 +62,7 @@ impl Resolver {
         let of_token = has_token.then(|| known.header_of_token());
         let headers = self.needed(&PRIMARY_HEADERS, |text| headers::headers(text, of_token));
         let token = self.needed(&PRIMARY_TOKEN, headers::token);
-        let compression = self.or_default(&PRIMARY_COMPRESSION, Compression::Gzip, |text| {
+        let compression = self.or_default(&PRIMARY_COMPRESSION, |text| {
             parse::choice(
                 &PRIMARY_COMPRESSION,
                 text,
@@ -70,7 +70,7 @@ impl Resolver {
                 Compression::as_str,
             )
         });
-        let timeout = self.milliseconds(&PRIMARY_TIMEOUT_MS, 5_000);
+        let timeout = self.milliseconds(&PRIMARY_TIMEOUT_MS);
 
         let (Ok(Some(url)), Ok(_), Ok(options), Ok(headers), Ok(token)) =
             (url, format, options, headers, token)
@@ -92,15 +92,14 @@ impl Resolver {
     pub(super) fn fallbacks(&mut self, aws: &AwsSettings, here: Option<&str>) -> Vec<Fallback> {
         let firehose = self.firehose(aws, here);
         let s3 = self.s3(aws, here).map(|archive| archive.map(Fallback::S3));
-        let order = self.said(
-            &FALLBACK,
-            "the fallbacks that are configured are used",
-            |text| parse::list(&FALLBACK, text, FallbackName::ALL, FallbackName::as_str),
-        );
+        let parse_order =
+            |text: &str| parse::list(&FALLBACK, text, FallbackName::ALL, FallbackName::as_str);
+        let effect = "the fallbacks that are configured are used";
+        let order = self.said(&FALLBACK, effect, parse_order);
 
         let (names, is_explicit) = match order {
             Ok(Some(names)) => (names, true),
-            Ok(None) | Err(Reported) => (FallbackName::ALL.to_vec(), false),
+            Ok(None) | Err(Reported) => (default(&FALLBACK, parse_order), false),
         };
         let mut fallbacks = Vec::new();
         for name in names {
@@ -114,6 +113,7 @@ impl Resolver {
                     let name = name.as_str();
                     self.errors.push(ConfigError::new(
                         FALLBACK.name,
+                        ErrorKind::Conflict,
                         format!("names {name}, which is not configured: set {variable}, or take {name} out"),
                     ));
                 }
@@ -145,7 +145,7 @@ impl Resolver {
     /// A key or an owner that is not valid switches the archive off: written in spite of it, records
     /// would lie under another key, or in somebody else's bucket.
     fn s3(&mut self, aws: &AwsSettings, here: Option<&str>) -> Result<Option<S3Archive>, Reported> {
-        let prefix = self.or_default(&S3_PREFIX, "backstop".to_owned(), aws::prefix);
+        let prefix = self.or_default(&S3_PREFIX, aws::prefix);
         let region = self.said(&S3_REGION, "the function's region is used", |text| {
             aws::bucket_region(text, here)
         });
@@ -162,10 +162,10 @@ impl Resolver {
         };
         self.reachable(aws, ENDPOINT_S3, "s3")?;
         if aws.endpoint_s3.as_ref().is_some_and(|it| it.names(&bucket)) {
-            let message = format!(
-                "has the bucket {bucket} in its host: remove it there; the fallback s3 is off"
-            );
-            self.errors.push(ConfigError::new(ENDPOINT_S3, message));
+            let problem = format!("has the bucket {bucket} in its host: remove it there");
+            let error = ConfigError::new(ENDPOINT_S3, ErrorKind::Conflict, problem);
+            self.errors
+                .push(error.with_effect("the fallback s3 is off"));
             return Err(Reported);
         }
         Ok(Some(S3Archive {
@@ -187,9 +187,8 @@ impl Resolver {
         let Some(error) = self.endpoint_conflict(aws, endpoint) else {
             return Ok(());
         };
-        let message = format!("{}; the fallback {name} is off", error.message());
         self.errors
-            .push(ConfigError::new(error.variable(), message));
+            .push(error.with_effect(format!("the fallback {name} is off")));
         Err(Reported)
     }
 }
@@ -205,12 +204,13 @@ impl Settings {
                 account: Some(other),
                 ..
             } if other != account => {
-                let message = format!(
+                let problem = format!(
                     "names the stream {stream} of the account {other}, and the function is in \
                      {account}: Firehose takes records from the stream's own account only; use a \
-                     stream of this account; {OFF}"
+                     stream of this account"
                 );
-                errors.push(ConfigError::new(FIREHOSE_STREAM.name, message));
+                let error = ConfigError::new(FIREHOSE_STREAM.name, ErrorKind::Conflict, problem);
+                errors.push(error.with_effect(OFF));
                 false
             }
             Fallback::Firehose { .. } | Fallback::S3(_) => true,
@@ -243,5 +243,5 @@ fn primary_url(format: Format, text: &str, allow_plaintext: bool) -> Result<Stri
         }
         Err(problem) => problem.advice(),
     };
-    Err(Invalid(format!("is {}: {advice}", PRIMARY_URL.shown(text))))
+    Err(Invalid::quoting(&PRIMARY_URL.shown(text), advice))
 }

@@ -102,7 +102,7 @@ fn everything_of_the_platform_is_read() {
 
 #[test]
 fn the_region_comes_from_the_first_variable_that_is_valid() {
-    let invalid = "is not the name of a region, such as us-east-1: mend it; it is left out";
+    let invalid = "is not the name of a region, such as us-east-1: correct it; it is left out";
     let cases = [
         (
             ("AWS_REGION", ""),

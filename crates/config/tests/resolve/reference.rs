@@ -4,7 +4,8 @@ use std::path::Path;
 use std::{env, fs};
 
 use backstop_config::backends::{BACKENDS, Rule};
-use backstop_config::docs::{backends_json, backends_markdown, reference_markdown};
+use backstop_config::docs::{backends_markdown, reference_markdown};
+use backstop_config::json::{backends_json, register_json};
 
 /// Compares a file with what it should be, and writes it first where `BACKSTOP_BLESS` asks for that.
 fn assert_committed(name: &str, expected: impl FnOnce(String) -> String) {
@@ -25,6 +26,11 @@ fn assert_committed(name: &str, expected: impl FnOnce(String) -> String) {
 #[test]
 fn the_committed_reference_page_is_up_to_date() {
     assert_committed("docs/configuration.md", |_| reference_markdown());
+}
+
+#[test]
+fn the_committed_register_is_up_to_date() {
+    assert_committed("crates/config/register.json", |_| register_json());
 }
 
 const TYPESCRIPT: &str = "\

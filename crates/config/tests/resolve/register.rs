@@ -1,6 +1,8 @@
 //! The register and the resolver say the same.
 
-use backstop_config::{Initial, Kind, REGISTER, Settings, Variable};
+use std::collections::BTreeMap;
+
+use backstop_config::{ErrorKind, Initial, Kind, REGISTER, Settings, Variable};
 
 use crate::resolve;
 
@@ -21,9 +23,12 @@ fn resolve_with(variable: &Variable, value: &str) -> (Settings, Vec<String>) {
 fn every_default_of_the_register_is_what_holds_without_the_variable() {
     let (base, errors) = resolve(&BASE);
     assert_eq!(errors, [""; 0]);
+    let empty = resolve(&[]).0;
     for variable in REGISTER {
         match variable.default {
             Initial::Value(text) => {
+                let set = resolve(&[(variable.name, text)]).0;
+                assert_eq!(set, empty, "{}", variable.name);
                 assert_eq!(
                     resolve_with(variable, text),
                     (base.clone(), vec![]),
@@ -67,6 +72,45 @@ fn every_value_of_the_register_is_accepted_and_every_later_one_refused() {
             assert_eq!(errors.len(), 1, "{}={value}: {errors:?}", variable.name);
             assert!(errors[0].starts_with(variable.name), "{errors:?}");
         }
+    }
+}
+
+#[test]
+fn every_error_has_the_kind_of_its_mistake() {
+    let kinds = |variables: &[(&str, &str)]| {
+        let owned = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let (_, errors) = Settings::resolve(&owned.collect::<BTreeMap<_, _>>());
+        let kinds = errors.iter().map(backstop_config::ConfigError::kind);
+        kinds.collect::<Vec<_>>()
+    };
+    let fallback = ("BACKSTOP_FALLBACK", "s3");
+    for (variables, expected) in [
+        (vec![], vec![ErrorKind::NoSink]),
+        (
+            vec![BASE[0], ("BACKSTOP_TAG", "x=y")],
+            vec![ErrorKind::UnknownName],
+        ),
+        (
+            vec![BASE[0], ("BACKSTOP_ROUTE", "x")],
+            vec![ErrorKind::UnknownName],
+        ),
+        (
+            vec![("BACKSTOP_PRIMARY_URL", "ftp://host")],
+            vec![ErrorKind::Invalid, ErrorKind::NoSink],
+        ),
+        (vec![BASE[0], fallback], vec![ErrorKind::Conflict]),
+        (
+            vec![
+                BASE[2],
+                ("AWS_ENDPOINT_URL_S3", "http://localhost"),
+                ("AWS_USE_FIPS_ENDPOINT", "true"),
+            ],
+            vec![ErrorKind::Conflict, ErrorKind::NoSink],
+        ),
+    ] {
+        assert_eq!(kinds(&variables), expected, "{variables:?}");
     }
 }
 

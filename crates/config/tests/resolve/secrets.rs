@@ -19,7 +19,7 @@ fn everything_shown(variables: &[(&str, &str)]) -> String {
         .map(backstop_config::Primary::shown_url);
     let each: Vec<String> = errors
         .iter()
-        .map(|error| format!("{error} {}", error.message()))
+        .map(|error| format!("{error} {}", error.problem()))
         .collect();
     format!(
         "{settings:?} {settings:#?} {url:?} {errors:?} {each:?} {}",

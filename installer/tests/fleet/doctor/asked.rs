@@ -1,10 +1,10 @@
 //! What others have to be asked: IAM, S3, the list of what is published.
 
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 
 use super::{check, doctor, healthy, report};
 use crate::stage::{ACCOUNT, Said, Stage, here};
-use backstop_testkit::LittleServer;
+use backstop_simulator::LittleServer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn aliases_on_versions_without_the_layer_are_told() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backstop_testkit::control_plane::{FunctionSpec, KeyAccess, PackageType, Signing};
+use backstop_fake_aws::{FunctionSpec, KeyAccess, PackageType, Signing};
 
 use super::{KEY, check, doctor, healthy, not_ok, report, variables};
 use crate::stage::{ACCOUNT, Stage, here};

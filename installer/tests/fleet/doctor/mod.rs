@@ -7,11 +7,11 @@ mod send;
 
 use std::collections::BTreeMap;
 
-use backstop_testkit::control_plane::{FunctionSpec, Place, Signing};
+use backstop_fake_aws::{FunctionSpec, Place, Signing};
 use serde_json::Value;
 
 use crate::stage::{ACCOUNT, Said, Stage, here};
-use backstop_testkit::LittleServer;
+use backstop_simulator::LittleServer;
 
 const STREAM: &str = "arn:aws:firehose:eu-west-1:111122223333:deliverystream/telemetry";
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/8cd4ed10-4dd8-4c4f-9ab3-3a6f2b7f0b1c";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use backstop_testkit::control_plane::FunctionSpec;
+use backstop_fake_aws::FunctionSpec;
 use serde_json::{Value, json};
 
 use super::{check, healthy, report};

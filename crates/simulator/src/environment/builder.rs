@@ -1,0 +1,369 @@
+//! Starts an environment: from its settings to the extension's first `/next`.
+//!
+//! Invariant: when `start` returns, the extension has registered and waits in `/next`, and the
+//! init's events are emitted; otherwise its process is gone and its last lines are in the error.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lambda_simulator::{Simulator, SimulatorError};
+use tokio::sync::RwLock;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::delivery::{Telemetry, http_client};
+use super::events::{self, Events};
+use super::process::{ExtensionProcess, OnLine};
+use super::progress::{Progress, StartTimings, Tracker};
+use super::relay::{Relay, RelayServer};
+use super::runtime::Runtime;
+use super::shutdown::SHUTDOWN_LIMIT;
+use super::temp::TempDirectory;
+use super::{Environment, InitializationType, Settings, State, TelemetryMode};
+use crate::error::SimulationError;
+use crate::s3;
+
+/// What Lambda gives to the function but not to its extensions, and what only the simulator gives.
+const HIDDEN: [&str; 8] = [
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_EXECUTION_ENV",
+    "LAMBDA_TASK_ROOT",
+    "LAMBDA_RUNTIME_DIR",
+    "_HANDLER",
+    "AWS_LAMBDA_FUNCTION_ARN",
+    "AWS_ACCOUNT_ID",
+];
+
+/// The settings of an [`Environment`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct EnvironmentBuilder {
+    extension: PathBuf,
+    function_name: String,
+    function_version: String,
+    account_id: String,
+    region: String,
+    memory_mb: u32,
+    timeout: Duration,
+    init_timeout: Duration,
+    shutdown_flush: Duration,
+    queue_limit_bytes: usize,
+    variables: BTreeMap<String, String>,
+    initialization: InitializationType,
+    mode: TelemetryMode,
+    freeze: bool,
+    temp_dir: Option<PathBuf>,
+}
+
+impl Default for EnvironmentBuilder {
+    fn default() -> Self {
+        Self {
+            extension: PathBuf::new(),
+            function_name: "demo".to_owned(),
+            function_version: "$LATEST".to_owned(),
+            account_id: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            memory_mb: 128,
+            timeout: Duration::from_secs(3),
+            init_timeout: Duration::from_secs(10),
+            shutdown_flush: Duration::from_secs(10),
+            queue_limit_bytes: 64 * 1024 * 1024,
+            variables: BTreeMap::new(),
+            initialization: InitializationType::default(),
+            mode: TelemetryMode::default(),
+            freeze: true,
+            temp_dir: None,
+        }
+    }
+}
+
+impl EnvironmentBuilder {
+    /// The executable of the extension; its file name is the extension's name.
+    pub fn extension(mut self, path: impl Into<PathBuf>) -> Self {
+        self.extension = path.into();
+        self
+    }
+
+    /// The function's name; `demo` unless told.
+    pub fn function_name(mut self, name: impl Into<String>) -> Self {
+        self.function_name = name.into();
+        self
+    }
+
+    /// The function's version; `$LATEST` unless told.
+    pub fn function_version(mut self, version: impl Into<String>) -> Self {
+        self.function_version = version.into();
+        self
+    }
+
+    /// The account; 123456789012 unless told.
+    pub fn account_id(mut self, account_id: impl Into<String>) -> Self {
+        self.account_id = account_id.into();
+        self
+    }
+
+    /// The region; us-east-1 unless told.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// The function's memory in megabytes; 128 unless told.
+    pub fn memory_mb(mut self, megabytes: u32) -> Self {
+        self.memory_mb = megabytes;
+        self
+    }
+
+    /// The function's timeout; 3 s unless told.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long the extension may take to its first `/next`; 10 s unless told.
+    pub fn init_timeout(mut self, timeout: Duration) -> Self {
+        self.init_timeout = timeout;
+        self
+    }
+
+    /// How long telemetry may take to reach the extension before SHUTDOWN; 10 s unless told.
+    pub fn shutdown_flush(mut self, limit: Duration) -> Self {
+        self.shutdown_flush = limit;
+        self
+    }
+
+    /// The size of the platform's telemetry queue in bytes; 64 MiB unless told.
+    pub fn queue_limit_bytes(mut self, bytes: usize) -> Self {
+        self.queue_limit_bytes = bytes;
+        self
+    }
+
+    /// A variable of the extension's environment, over any that Lambda would set.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// Several variables.
+    pub fn envs<N: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        self.variables.extend(variables);
+        self
+    }
+
+    /// How the environment comes to be; on demand unless told.
+    pub fn initialization_type(mut self, initialization: InitializationType) -> Self {
+        self.initialization = initialization;
+        self
+    }
+
+    /// How the platform treats the Telemetry API; as Lambda does unless told.
+    pub fn telemetry(mut self, mode: TelemetryMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Whether the extension is stopped between invocations; it is unless told, and never is on
+    /// Managed Instances.
+    pub fn freeze(mut self, freeze: bool) -> Self {
+        self.freeze = freeze;
+        self
+    }
+
+    /// The environment's `/tmp`, which the extension finds in `TMPDIR`: an environment that goes on
+    /// with the directory of an earlier one is the same sandbox, started again. Unless told, each
+    /// has a directory of its own, which goes with it.
+    pub fn temp_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.temp_dir = Some(directory.into());
+        self
+    }
+
+    /// Starts the extension and waits for its first `/next`.
+    pub async fn start(self) -> Result<Environment, SimulationError> {
+        // Not canonical: the name that counts is the one that was given, as in /opt/extensions.
+        let executable =
+            std::path::absolute(&self.extension).map_err(|source| SimulationError::Executable {
+                path: self.extension.clone(),
+                source,
+            })?;
+        let temp_dir = TempDirectory::of(self.temp_dir.as_deref())?;
+        let extension_name = self
+            .extension
+            .file_name()
+            .map(|name| name.to_string_lossy());
+        let events = Arc::new(self.events(extension_name.unwrap_or_default().into_owned()));
+        let simulator = self.simulator().await.map_err(|error| {
+            SimulationError::Runtime(format!("it could not be started: {error}"))
+        })?;
+        let telemetry = Arc::new(Telemetry::start(self.queue_limit_bytes));
+        let tracker = Arc::new(Tracker::default());
+        let client = http_client();
+        let relay = RelayServer::start(Relay {
+            simulator: simulator.addr(),
+            client: client.clone(),
+            initialization: self.initialization,
+            mode: self.mode,
+            events: Arc::clone(&events),
+            telemetry: Arc::clone(&telemetry),
+            tracker: Arc::clone(&tracker),
+        })
+        .await?;
+
+        telemetry.emit([events.init_start()]);
+        let started = Instant::now();
+        let variables = self.extension_variables(&simulator, &relay, temp_dir.path());
+        let on_line = on_line(&telemetry, &tracker);
+        let process = ExtensionProcess::start(&executable, variables, &on_line)?;
+        let progress = wait_for_next(&process, &tracker, self.init_timeout).await?;
+        let registration = progress.registration.unwrap_or_default();
+        telemetry.emit([events.extension_ready(&registration.events)]);
+        tracker.change(|progress| progress.init_done = true);
+        let runtime = Runtime::start(simulator.addr(), client);
+        let init = started.elapsed();
+        telemetry.emit([events.init_runtime_done(), events.init_report(init)]);
+
+        let since = |at: Option<Instant>| at.map(|at| at.duration_since(started));
+        let managed = self.initialization == InitializationType::ManagedInstances;
+        let environment = Environment {
+            process,
+            relay,
+            simulator: RwLock::new(Some(simulator)),
+            runtime,
+            telemetry,
+            tracker,
+            events,
+            settings: Settings {
+                timeout: self.timeout,
+                freeze: self.freeze && !managed,
+                shutdown_flush: self.shutdown_flush,
+            },
+            timings: StartTimings {
+                register: since(progress.registered_at).unwrap_or_default(),
+                first_next: since(progress.first_next_at).unwrap_or_default(),
+            },
+            init,
+            turn: tokio::sync::Mutex::default(),
+            state: Mutex::new(State::default()),
+            peak_rss_bytes: AtomicU64::new(0),
+            temp_dir,
+        };
+        match self.initialization {
+            InitializationType::ProvisionedConcurrency | InitializationType::SnapStart => {
+                environment.freeze().await;
+            }
+            InitializationType::OnDemand | InitializationType::ManagedInstances => {}
+        }
+        Ok(environment)
+    }
+
+    fn events(&self, extension_name: String) -> Events {
+        let Self {
+            region,
+            account_id,
+            function_name,
+            ..
+        } = self;
+        Events {
+            initialization: self.initialization,
+            function_name: function_name.clone(),
+            function_version: self.function_version.clone(),
+            function_arn: format!("arn:aws:lambda:{region}:{account_id}:function:{function_name}"),
+            instance_id: Uuid::new_v4().to_string(),
+            memory_mb: self.memory_mb,
+            extension_name,
+        }
+    }
+
+    async fn simulator(&self) -> Result<Simulator, SimulatorError> {
+        // Freezing is ours: the simulator's would come with its own report and its own time-out.
+        Simulator::builder()
+            .function_name(&self.function_name)
+            .function_version(&self.function_version)
+            .handler("index.handler")
+            .region(&self.region)
+            .account_id(&self.account_id)
+            .memory_size_mb(self.memory_mb)
+            .invocation_timeout(self.timeout)
+            .shutdown_timeout(SHUTDOWN_LIMIT)
+            .build()
+            .await
+    }
+
+    fn extension_variables(
+        &self,
+        simulator: &Simulator,
+        relay: &RelayServer,
+        temp_dir: &Path,
+    ) -> BTreeMap<String, String> {
+        let mut variables: BTreeMap<String, String> =
+            simulator.lambda_env_vars().into_iter().collect();
+        for hidden in HIDDEN {
+            variables.remove(hidden);
+        }
+        let own = [
+            ("AWS_LAMBDA_RUNTIME_API", relay.address().to_string()),
+            (
+                "AWS_LAMBDA_INITIALIZATION_TYPE",
+                self.initialization.name().to_owned(),
+            ),
+            ("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", s3::SECRET_KEY.to_owned()),
+            ("AWS_SESSION_TOKEN", "simulator-session-token".to_owned()),
+            ("TMPDIR", temp_dir.display().to_string()),
+        ];
+        variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        variables.extend(self.variables.clone());
+        variables
+    }
+}
+
+/// Feeds the extension's own lines back as `extension` events, until SHUTDOWN.
+fn on_line(telemetry: &Arc<Telemetry>, tracker: &Arc<Tracker>) -> OnLine {
+    let (telemetry, tracker) = (Arc::clone(telemetry), Arc::clone(tracker));
+    Arc::new(move |line| {
+        if tracker.read(|progress| progress.shutdown_at.is_none()) {
+            telemetry.emit([events::event("extension", &line.into())]);
+        }
+    })
+}
+
+async fn wait_for_next(
+    process: &ExtensionProcess,
+    tracker: &Tracker,
+    limit: Duration,
+) -> Result<Progress, SimulationError> {
+    let ready = |progress: &Progress| {
+        (progress.first_next_at.is_some() && progress.registration.is_some())
+            .then(|| progress.clone())
+    };
+    let reason = tokio::select! {
+        progress = tracker.find(ready) => return Ok(progress),
+        status = process.exited() => {
+            process.drained().await;
+            status.map_or_else(|| "it is gone".to_owned(), |status| format!("it ended with {status}"))
+        }
+        () = tokio::time::sleep(limit) => {
+            let stage = if tracker.read(|progress| progress.registration.is_some()) {
+                "its first /next"
+            } else {
+                "its registration"
+            };
+            format!("{stage} did not come within {limit:?}")
+        }
+    };
+    let reported = tracker.read(|progress| progress.reported_error.clone());
+    let reason = reported.map_or_else(|| reason.clone(), |error| format!("{reason}; {error}"));
+    Err(SimulationError::Init {
+        reason,
+        stderr: process.last_words(),
+    })
+}
