@@ -12,6 +12,7 @@
 //! - [`terraform`]: the variables that the modules set and the register's.
 //! - [`troubleshooting`]: the guide has what the extension logs.
 //! - [`versions`]: one version, and the changelog in step with it.
+//! - [`words`]: plain English and narrow lines in what people read.
 //!
 //! Must not: start a process other than cargo, or need a network.
 
@@ -27,6 +28,7 @@ mod security;
 mod terraform;
 mod troubleshooting;
 mod versions;
+mod words;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
