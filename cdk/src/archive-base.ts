@@ -10,23 +10,23 @@ import { Construct, IConstruct } from 'constructs';
 import { fallbackStatements, grantAll, readStatements } from './grants';
 import { BackstopFallback, keyBehind } from './settings';
 
-/** An archive that is there already: what `BackstopArchive` has made elsewhere, or Terraform's module `archive`. */
+/** An existing archive: created by `BackstopArchive` elsewhere, or by Terraform's module `archive`. */
 export interface BackstopArchiveAttributes {
-  /** The name of the bucket, in the region of the functions. */
+  /** The name of the bucket, which is in the region of the functions. */
   readonly bucketName: string;
   /**
-   * The ARN of the delivery stream, of the account of the functions.
-   * @default - functions write to the bucket alone
+   * The ARN of the delivery stream, in the account of the functions.
+   * @default - functions write only to the bucket
    */
   readonly streamArn?: string;
   /**
-   * What the keys of the archive begin with.
+   * The prefix of the archive's keys.
    * @default 'backstop'
    */
   readonly prefix?: string;
   /**
    * The key that the bucket encrypts with.
-   * @default - keys of S3's own (SSE-S3)
+   * @default - S3's own keys (SSE-S3)
    */
   readonly encryptionKey?: IKey;
   /**
@@ -38,24 +38,24 @@ export interface BackstopArchiveAttributes {
 
 /** An archive, made here or elsewhere. */
 export interface IBackstopArchive extends IConstruct {
-  /** The ARN of the delivery stream, where there is one. */
+  /** The ARN of the delivery stream, if there is one. */
   readonly streamArn?: string;
-  /** What the keys of the archive begin with. */
+  /** The prefix of the archive's keys. */
   readonly prefix: string;
-  /** For `backstop replay --from`. */
+  /** The value for `backstop replay --from`. */
   readonly replayFrom: string;
-  /** The settings and the permissions that functions get for it. */
+  /** The settings and the permissions that functions get for this archive. */
   readonly fallback: BackstopFallback;
 
   /**
-   * Lets a function, a role or another principal write to the archive, and do nothing else.
-   * @param grantee who may
+   * Lets a function, a role or another principal write to the archive, and nothing else.
+   * @param grantee the principal that gets the permission
    */
   grantWrite(grantee: IGrantable): Grant;
 
   /**
-   * Lets a function, a role or another principal read the archive, as `backstop replay` does, and do nothing else.
-   * @param grantee who may
+   * Lets a function, a role or another principal read the archive, as `backstop replay` does, and nothing else.
+   * @param grantee the principal that gets the permission
    */
   grantRead(grantee: IGrantable): Grant;
 }
@@ -82,12 +82,12 @@ export class ImportedArchive extends Construct implements IBackstopArchive {
     };
   }
 
-  /** Lets a function, a role or another principal write to the archive, and do nothing else. */
+  /** Lets a function, a role or another principal write to the archive, and nothing else. */
   public grantWrite(grantee: IGrantable): Grant {
     return grantAll(grantee, fallbackStatements(this, this.fallback));
   }
 
-  /** Lets a function, a role or another principal read the archive, as `backstop replay` does, and do nothing else. */
+  /** Lets a function, a role or another principal read the archive, as `backstop replay` does, and nothing else. */
   public grantRead(grantee: IGrantable): Grant {
     return grantAll(grantee, readStatements(this, this.fallback));
   }

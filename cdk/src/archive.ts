@@ -17,15 +17,15 @@ import { ArchiveTables } from './archive-tables';
 import { acknowledgeStars, fallbackStatements, grantAll, isAlias, readStatements } from './grants';
 import { BackstopFallback, keyBehind } from './settings';
 
-/** What becomes of objects as they age; a step that is not named is not taken. */
+/** The steps for objects as they age; a step that you do not name is not taken. */
 export interface BackstopLifecycle {
   /**
-   * When they move to STANDARD_IA, after 30 days at least.
+   * When they move to STANDARD_IA, after at least 30 days.
    * @default - never
    */
   readonly infrequentAccessAfter?: Duration;
   /**
-   * When they move to GLACIER_IR, which can be read at once; 30 days after a move to STANDARD_IA at least.
+   * When they move to GLACIER_IR, which can be read at once; at least 30 days after a move to STANDARD_IA.
    * @default - never
    */
   readonly glacierInstantAfter?: Duration;
@@ -39,23 +39,23 @@ export interface BackstopLifecycle {
 /** The delivery stream. */
 export interface BackstopStreamOptions {
   /**
-   * An object is written when this much is there.
+   * Firehose writes an object when it has this much.
    * @default - 64 MiB
    */
   readonly buffer?: Size;
   /**
-   * An object is written after this time at the latest.
+   * Firehose writes an object after this time at the latest.
    * @default - 300 seconds
    */
   readonly bufferFor?: Duration;
   /**
-   * How long the stream's own errors are kept.
+   * How long CloudWatch keeps the stream's own errors.
    * @default - one month
    */
   readonly logRetention?: RetentionDays;
 }
 
-/** Alarms: one while the stream is in use, one when it cannot deliver, one while functions write themselves. */
+/** Alarms: one while the stream is in use, one when it cannot deliver, one while functions write directly. */
 export interface BackstopAlarmOptions {
   /**
    * What to notify.
@@ -63,22 +63,22 @@ export interface BackstopAlarmOptions {
    */
   readonly actions?: IAlarmAction[];
   /**
-   * Over which time.
+   * The period of evaluation.
    * @default - 5 minutes
    */
   readonly period?: Duration;
   /**
-   * Whether there is one on what functions write to the bucket themselves. It needs request metrics of the bucket,
-   * which cost.
-   * @default - only where there is no stream
+   * Whether there is an alarm on what functions write to the bucket directly. It needs request metrics of the
+   * bucket, which cost extra.
+   * @default - only if there is no stream
    */
   readonly directWrites?: boolean;
 }
 
-/** Tables for Athena, in a database of the Glue catalogue. Partitions are computed and need no crawler. */
+/** Tables for Athena, in a database of the Glue catalogue. Partitions are computed, so no crawler is needed. */
 export interface BackstopTableOptions {
   /**
-   * The first day that is looked at, as 2025-01-31.
+   * The first day that queries cover, such as 2025-01-31.
    * @default '2025-01-01'
    */
   readonly firstDay?: string;
@@ -102,32 +102,32 @@ export interface BackstopArchiveProps {
    */
   readonly bucketName?: string;
   /**
-   * The name of the delivery stream, which is in the keys of what it writes.
+   * The name of the delivery stream, which is in the keys of its objects.
    * @default - made from the construct's path
    */
   readonly streamName?: string;
   /**
-   * What the keys of the archive begin with.
+   * The prefix of the archive's keys.
    * @default 'backstop'
    */
   readonly prefix?: string;
   /**
-   * A key of yours, in place of S3's own keys.
-   * @default - keys of S3's own (SSE-S3)
+   * A key of yours, instead of S3's own keys.
+   * @default - S3's own keys (SSE-S3)
    */
   readonly encryptionKey?: IKey;
   /**
-   * Whether the bucket keeps what is overwritten or deleted, for 30 days.
+   * Whether the bucket keeps overwritten and deleted objects, for 30 days.
    * @default false
    */
   readonly versioned?: boolean;
   /**
-   * What becomes of objects as they age.
+   * The steps for objects as they age.
    * @default - STANDARD_IA after 30 days, deleted after 365
    */
   readonly lifecycle?: BackstopLifecycle;
   /**
-   * Whether there is a delivery stream; without it functions write to the bucket alone.
+   * Whether there is a delivery stream; without it functions write only to the bucket.
    * @default true
    */
   readonly hasStream?: boolean;
@@ -147,17 +147,17 @@ export interface BackstopArchiveProps {
    */
   readonly tables?: BackstopTableOptions;
   /**
-   * Where S3 writes who has read the bucket.
-   * @default - nowhere
+   * The bucket for S3's access logs.
+   * @default - none
    */
   readonly serverAccessLogs?: IBucket;
   /**
-   * What becomes of the bucket when it is taken out of the stack.
+   * What happens to the bucket when it is removed from the stack.
    * @default RemovalPolicy.RETAIN
    */
   readonly removalPolicy?: RemovalPolicy;
   /**
-   * Whether what is in the bucket goes with it; with `removalPolicy` DESTROY only.
+   * Whether to delete the objects with the bucket; only with `removalPolicy` DESTROY.
    * @default false
    */
   readonly autoDeleteObjects?: boolean;
@@ -166,11 +166,11 @@ export interface BackstopArchiveProps {
 /** Bucket, delivery stream, alarms and tables. Give it as `fallback.archive`. */
 export class BackstopArchive extends Construct implements IBackstopArchive {
   /**
-   * An archive that is there already, such as another app's.
+   * An existing archive, such as another app's.
    *
-   * @param scope where it is referred to
-   * @param id its id there
-   * @param attributes what is known of it
+   * @param scope the construct that refers to it
+   * @param id its id in that scope
+   * @param attributes its names and its key
    */
   public static fromArchiveAttributes(scope: Construct, id: string, attributes: BackstopArchiveAttributes): IBackstopArchive {
     return new ImportedArchive(scope, id, attributes);
@@ -178,13 +178,13 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
 
   /** The bucket. */
   public readonly bucket: Bucket;
-  /** The ARN of the delivery stream, where there is one. */
+  /** The ARN of the delivery stream, if there is one. */
   public readonly streamArn?: string;
-  /** What the keys of the archive begin with. */
+  /** The prefix of the archive's keys. */
   public readonly prefix: string;
-  /** For `backstop replay --from`. */
+  /** The value for `backstop replay --from`. */
   public readonly replayFrom: string;
-  /** The settings and the permissions that functions get for it. */
+  /** The settings and the permissions that functions get for this archive. */
   public readonly fallback: BackstopFallback;
   private readonly streamName: string;
   private readonly stream?: CfnDeliveryStream;
@@ -217,12 +217,12 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
     }
   }
 
-  /** Lets a function, a role or another principal write to the archive, and do nothing else. */
+  /** Lets a function, a role or another principal write to the archive, and nothing else. */
   public grantWrite(grantee: IGrantable): Grant {
     return grantAll(grantee, fallbackStatements(this, this.fallback));
   }
 
-  /** Lets a function, a role or another principal read the archive, as `backstop replay` does, and do nothing else. */
+  /** Lets a function, a role or another principal read the archive, as `backstop replay` does, and nothing else. */
   public grantRead(grantee: IGrantable): Grant {
     return grantAll(grantee, readStatements(this, this.fallback));
   }
@@ -252,7 +252,7 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
     refuse('NoKeysOfCallers', 'Null', 's3:x-amz-server-side-encryption-customer-algorithm', 'false');
     if (key) refuse('NoOtherKey', 'StringNotEqualsIfExists', 's3:x-amz-server-side-encryption-aws-kms-key-id', key.keyArn);
     if (!props.serverAccessLogs) {
-      Validations.of(bucket).acknowledge({ id: 'AwsSolutions-S1', reason: 'A bucket for the logs of a bucket of logs is for those who need one: serverAccessLogs.' });
+      Validations.of(bucket).acknowledge({ id: 'AwsSolutions-S1', reason: 'Users who need logs of a bucket of logs set serverAccessLogs.' });
     }
     return bucket;
   }
@@ -343,7 +343,7 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
       make('DirectWrites', {
         namespace: 'AWS/S3', metricName: 'PutRequests', statistic: 'Sum', dimensionsMap: { BucketName: this.bucket.bucketName, FilterId: 'direct' },
       }, ComparisonOperator.GREATER_THAN_THRESHOLD, 0,
-      'Functions write records to the bucket themselves: a primary fails, and the delivery stream too, or there is none.');
+      'Functions write records to the bucket directly: a primary fails, and the delivery stream too, or there is none.');
     }
   }
 }
@@ -367,19 +367,19 @@ function lifecycleOf(props: BackstopArchiveProps): LifecycleRule {
 function problemsOf(prefix: string, streamName: string, props: BackstopArchiveProps, key?: IKey): string[] {
   const problems: string[] = [];
   const { infrequentAccessAfter: infrequent, glacierInstantAfter: glacier, expireAfter: expire } = props.lifecycle ?? {};
-  if (key && isAlias(key.keyArn)) problems.push('encryptionKey is the alias of a key that is not known here, and grants nothing in a policy: give the key itself.');
+  if (key && isAlias(key.keyArn)) problems.push('encryptionKey is the alias of an unknown key, and a policy cannot grant an alias: give the key itself.');
   if (!Token.isUnresolved(prefix) && !/^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/.test(prefix)) {
-    problems.push('prefix is not made of letters, digits, dots, hyphens and underscores, with single slashes between its parts and none at its ends.');
+    problems.push('prefix is invalid: use letters, digits, dots, hyphens and underscores, with single slashes between parts and none at the ends.');
   }
   if (!Token.isUnresolved(streamName) && !/^[A-Za-z0-9._-]{1,64}$/.test(streamName)) {
     problems.push('streamName is not 1 to 64 letters, digits, dots, hyphens and underscores.');
   }
-  if (infrequent && infrequent.toDays() < 30) problems.push('lifecycle.infrequentAccessAfter is less than the 30 days that S3 asks for.');
+  if (infrequent && infrequent.toDays() < 30) problems.push('lifecycle.infrequentAccessAfter is less than the 30 days that S3 requires.');
   if (infrequent && glacier && glacier.toDays() < infrequent.toDays() + 30) {
-    problems.push('lifecycle.glacierInstantAfter does not come 30 days after infrequentAccessAfter, or later, as S3 asks for.');
+    problems.push('lifecycle.glacierInstantAfter is less than 30 days after infrequentAccessAfter, which S3 requires.');
   }
   if (expire && [infrequent, glacier].some((move) => move && move.toDays() >= expire.toDays())) {
-    problems.push('lifecycle.expireAfter does not come after the moves to cheaper classes.');
+    problems.push('lifecycle.expireAfter is not later than the moves to cheaper classes.');
   }
   if (expire && expire.toDays() < 1) problems.push('lifecycle.expireAfter is less than a day.');
   const { buffer, bufferFor } = props.stream ?? {};

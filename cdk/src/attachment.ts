@@ -6,7 +6,7 @@
  * that the order in which Aspects, mixins and code come does not matter. What stops it becomes an error at the
  * function, and then nothing is changed.
  *
- * Must not: touch handler, runtime or wrapper; add an Aspect for each function where Aspects are stabilized, which makes CDK begin anew.
+ * Must not: touch handler, runtime or wrapper; add an Aspect for each function if Aspects are stabilized: CDK then starts again for each.
  */
 import { Annotations, Aspects, FeatureFlags, IAspect, IResolveContext, Lazy, Stack, Stage, Token } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
@@ -63,7 +63,7 @@ function attachmentOf(fn: FunctionResource): Attachment {
   const there = fn.node.tryFindChild(CHILD) as Attachment | undefined;
   if (there) return there;
   const attachment = new Attachment(fn, CHILD);
-  // Asked for from another Aspect, what the stage gets comes too late; only where CDK does not begin anew for each.
+  // Asked for from another Aspect, what the stage gets comes too late; only if CDK does not start again for each.
   if (!FeatureFlags.of(fn).isEnabled(ASPECT_STABILIZATION)) Aspects.of(attachment).add(SETTLE);
   return attachment;
 }
@@ -119,7 +119,7 @@ class Attachment extends Construct {
     // An app may be synthesised twice, and then Aspects ask again.
     if (this.requests.some(({ props, nearness }) => props === request.props && nearness === request.nearness)) return;
     if (!this.settled) this.requests.push(request);
-    else if (!this.isSame(request.props)) this.warn('attachedTwice', `Backstop was attached to ${this.fn.node.path} already when it was asked for with other settings: those it has hold.`);
+    else if (!this.isSame(request.props)) this.warn('attachedTwice', `Backstop was already attached to ${this.fn.node.path} when other settings were given: the earlier settings hold.`);
   }
 
   /** Attaches. */
@@ -131,7 +131,7 @@ class Attachment extends Construct {
     this.props = first.props;
     this.mistakes = first.mistakes;
     if (isAtEdge(this.fn)) {
-      const edge = 'Lambda@Edge may run the function, or one with the same role, and takes neither layers nor variables.';
+      const edge = 'Lambda@Edge may run the function, or one with the same role, and supports neither layers nor variables.';
       if (nearness(first) === BY_NAME) this.fail(edge);
       else this.warn('edge', `${this.refusal} ${edge}`);
       this.problems.push(edge);
@@ -139,7 +139,7 @@ class Attachment extends Construct {
     }
     try {
       if (others.some(({ props }) => !this.isSame(props))) {
-        this.warn('attachedTwice', `Backstop is asked for at ${this.fn.node.path} with different settings: those given for the function itself hold, or else those of the nearest scope, or else the first ones.`);
+        this.warn('attachedTwice', `${this.fn.node.path} gets Backstop with different settings: those given for the function itself hold, then those of the nearest scope, then the first ones.`);
       }
       this.addMistakes(problemsOf(this.props));
       this.problems.push(...this.overrideProblems());
@@ -161,7 +161,7 @@ class Attachment extends Construct {
       this.problems.splice(0, this.problems.length, ...planned.problems);
       this.tell(this.problems);
     } catch (error) {
-      // Of CDK itself, or of a layer that is not ours.
+      // From CDK itself, or from another library's layer.
       this.problems.push((error as Error).message);
       this.tell(this.problems);
     }
@@ -171,7 +171,7 @@ class Attachment extends Construct {
   private conclude(): string[] {
     this.settle();
     if (this.problems.length > 0) return [];
-    // An Aspect at another construct may have set them anew; then that is what the function has.
+    // An Aspect at another construct may have set them again; then that is what the function has.
     this.take();
     this.problems.push(...this.overrideProblems(), ...this.lateProblems());
     this.replace();
@@ -187,13 +187,13 @@ class Attachment extends Construct {
   private findLayer(): void {
     if (isImage(this.fn)) return;
     const architecture = this.architecture = architectureOf(this.fn);
-    if (!architecture) this.problems.push('The architecture of the function is not known before the deployment: name it, or make a function for each.');
-    if (!this.props.layer) this.addMistakes(['There is no layer: give one from BackstopLayer, such as BackstopLayer.fromManifest.']);
+    if (!architecture) this.problems.push('The architecture of the function is not known before deployment: name it, or create a function for each architecture.');
+    if (!this.props.layer) this.addMistakes(['layer is not set: give one from BackstopLayer, such as BackstopLayer.fromManifest.']);
     // Asking for it may publish it.
     if (!architecture || !this.props.layer || this.problems.length > 0) return;
     const { arn, problem } = this.props.layer.layerFor(this.fn, architecture);
     this.layerArn = arn;
-    if (problem ?? !arn) this.addShared(problem ?? 'The layer answers with neither an ARN nor a reason why there is none.');
+    if (problem ?? !arn) this.addShared(problem ?? 'The layer returns neither an ARN nor a problem: return one of the two from layerFor.');
   }
 
   /** What is wrong with the settings: of functions that were asked for together it is said once, and by nobody of them. */
@@ -251,7 +251,7 @@ class Attachment extends Construct {
     const resolve = (value: unknown) => context.resolve(value);
     const { found, problems } = foundIn(resolve(own.layers), resolve(own.environment));
     const { Layers: layers = [], Environment: environment } = globalsOf(fn);
-    if (!Array.isArray(layers)) problems.push("The template's Globals have layers that are known at the deployment only: write them out.");
+    if (!Array.isArray(layers)) problems.push("The template's Globals have layers that are known only at deployment: write them out.");
     const brought = { layerArn: resolve(this.layerArn), variables: context.resolve(variablesOf(this.props)) };
     return plan({
       layers: found.layers,
@@ -273,7 +273,7 @@ class Attachment extends Construct {
     const { firehoseStream } = fallbackOf(this.props);
     const account = /^arn:[^:]+:firehose:[^:]*:(\d{12}):/.exec(firehoseStream ?? '')?.[1];
     if (account && !Token.isUnresolved(here.account) && account !== here.account) {
-      return ["fallback.firehoseStream is of another account, and Firehose takes records of its own only: give a stream of the function's account."];
+      return ["fallback.firehoseStream is in another account, and Firehose accepts records only from its own account: give a stream in the function's account."];
     }
     const bucket = this.props.fallback?.bucket;
     const region = bucket?.env.region;
@@ -284,20 +284,20 @@ class Attachment extends Construct {
     if (!archive || isImportedArchive(archive)) return [];
     const there = Stack.of(archive);
     if (there.account === here.account && there.region === here.region && Stage.of(there) === Stage.of(here)) return [];
-    return [`The archive at ${archive.node.path} is of another account, region or stage, and CDK cannot refer to it from here: make one there too. One of the same account and region can be named, by BackstopArchive.fromArchiveAttributes.`];
+    return [`The archive at ${archive.node.path} is in another account, region or stage, and CDK cannot refer to it from here: create one for this account, region and stage. To name one of the same account and region, use BackstopArchive.fromArchiveAttributes.`];
   }
 
   /** What `addPropertyOverride` says is written over whatever is attached. */
   private overrideProblems(): string[] {
     const overrides = overridesOf(this.fn);
-    const problem = (what: string) => `Its ${what} are overridden by addPropertyOverride, which is written over whatever is attached: set the property of the resource.`;
+    const problem = (what: string) => `Its ${what} are overridden by addPropertyOverride, which would replace what Backstop attaches: set the property of the resource instead.`;
     const problems = 'Layers' in overrides && !isImage(this.fn) ? [problem('Layers')] : [];
     if ('Environment' in overrides) {
       const isKnown = (value: unknown) => value !== undefined && value !== null && !Token.isUnresolved(value) && !isIntrinsic(value);
       const environment = overrides.Environment as { Variables?: unknown };
       if (!isKnown(environment) || ('Variables' in environment && !isKnown(environment.Variables))) problems.push(problem('variables'));
     }
-    if (this.layerArn !== undefined && isImage(this.fn)) problems.push('It became a container image after Backstop was attached.');
+    if (this.layerArn !== undefined && isImage(this.fn)) problems.push('It became a container image after Backstop was attached: define it as an image before that.');
     return problems;
   }
 
@@ -305,7 +305,7 @@ class Attachment extends Construct {
   private lateProblems(): string[] {
     const { fn } = this;
     const problem = (what: string) =>
-      `Its ${what} changed after Backstop was attached, by an Aspect at a construct further on or the like: set that where the function is made, or by an Aspect of the app.`;
+      `Its ${what} changed after Backstop was attached, for example by an Aspect at another construct: set it where the function is created, or in an Aspect of the app.`;
     if (this.layerArn !== undefined && architectureOf(fn) !== this.architecture) return [problem('architecture')];
     if (this.statements.length === 0 && this.fallbackStatements().length === 0) return [];
     if (JSON.stringify(this.resolved(roleIn(fn))) !== JSON.stringify(this.resolved(this.role))) return [problem('role')];
@@ -356,18 +356,18 @@ class Attachment extends Construct {
     const warn = (id: string, message: string) => warnings.push({ id, message });
     for (const name of Object.keys(variables)) {
       if (name.startsWith('BACKSTOP_') && !REGISTER.some((variable) => variable.name === name)) {
-        warn('unknownVariable', `The function sets ${name}, which this version of Backstop does not know: it reports that in each environment, and goes on.`);
+        warn('unknownVariable', `The function sets ${name}, which this version of Backstop does not know: the extension reports that in each environment, and continues.`);
       }
     }
     if (!isSet(variables.BACKSTOP_FIREHOSE_STREAM) && !isSet(variables.BACKSTOP_S3_BUCKET)) {
-      warn('noFallback', 'There is no fallback: what the primary does not take in time waits in memory and in /tmp, and ends with the environment.');
+      warn('noFallback', 'There is no fallback: records that the primary does not take in time wait in memory and in /tmp, and are lost with the environment.');
     }
     if (!this.isGranted) {
-      warn('roleNotGranted', `The role of ${this.fn.node.path} cannot be changed from here, and it needs: ${JSON.stringify(this.resolved(this.statements.map((statement) => statement.toStatementJson())))}`);
+      warn('roleNotGranted', `The role of ${this.fn.node.path} cannot be changed from here. Grant it these statements: ${JSON.stringify(this.resolved(this.statements.map((statement) => statement.toStatementJson())))}`);
     }
     const { s3KmsKeyId, kmsKeyArns } = this.fallback();
     if (isAlias(s3KmsKeyId ?? '') && (kmsKeyArns ?? []).length === 0) {
-      warn('aliasNotGranted', 'BACKSTOP_S3_KMS_KEY_ID is an alias, which grants nothing in a policy: the role needs kms:GenerateDataKey for the key, by fallback.kmsKeyArns.');
+      warn('aliasNotGranted', "BACKSTOP_S3_KMS_KEY_ID is an alias, and a policy cannot grant an alias: give the key's ARN in fallback.kmsKeyArns, so that the role gets kms:GenerateDataKey.");
     }
     const { primary } = this.props;
     const isPlain = (value: unknown) => typeof value === 'string' && value !== '' && !value.includes('{{resolve:');
@@ -375,16 +375,16 @@ class Attachment extends Construct {
     const headers = this.resolved(variablesOf(this.props).BACKSTOP_PRIMARY_HEADERS);
     const isOurs = JSON.stringify(headers) === JSON.stringify(variables.BACKSTOP_PRIMARY_HEADERS);
     const hasPlainHeader = isOurs && Object.values(primary?.headers ?? {}).some((secret) => secret._isPlain());
-    // Headers of a backend are no secrets: a dataset's name.
+    // Headers of a backend are not secret: a dataset's name.
     const isOfBackend = isOurs && Object.keys(primary?.headers ?? {}).length === 0 && backendOf(this.props)?.tokenHeader === undefined;
     const isHarmless = (name: string) => name === 'BACKSTOP_PRIMARY_HEADERS' && isOfBackend;
     if (hasPlainHeader || REGISTER.some(({ name, secret }) => secret && isPlain(variables[name]) && !isHarmless(name))) {
-      warn('plainSecret', "The primary's token or a header stands in the template: everyone who can read the template has it.");
+      warn('plainSecret', "The template holds the primary's token or a header in plain text: everyone who can read the template can read it. Use BackstopSecret.fromSecretsManager.");
     }
     if (isImage(this.fn)) {
-      warn('containerImage', `Lambda gives no layers to container images: ${this.fn.node.path} has Backstop's environment, and its Dockerfile needs\n${imageLines(architectureOf(this.fn) ?? 'x86_64')}`);
+      warn('containerImage', `Lambda adds no layers to container images: ${this.fn.node.path} has Backstop's environment. Add these lines to its Dockerfile:\n${imageLines(architectureOf(this.fn) ?? 'x86_64')}`);
     } else if (this.fn.codeSigningConfigArn !== undefined) {
-      warn('codeSigning', 'The function has a code signing configuration. Where that enforces signatures, the layer has to be signed by a profile that it allows.');
+      warn('codeSigning', 'The function has a code signing configuration. If it enforces signatures, sign the layer with a profile that it allows.');
     }
     return warnings;
   }

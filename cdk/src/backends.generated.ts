@@ -79,8 +79,8 @@ export const FACTS: {
     "needs_token": true,
     "options": {
       "region": {"required": true, "default": null, "words": {}, "pattern": "^[A-Za-z0-9._-]+$", "advice": "use letters, digits and ._- only", "meaning": "the region of the log group"},
-      "log_group": {"required": true, "default": null, "words": {}, "pattern": "^[A-Za-z0-9._/#-]+$", "advice": "use letters, digits and ._/#- only", "meaning": "the log group, which exists"},
-      "log_stream": {"required": true, "default": null, "words": {}, "pattern": "^[A-Za-z0-9._/#-]+$", "advice": "use letters, digits and ._/#- only", "meaning": "the log stream in it, which exists"}
+      "log_group": {"required": true, "default": null, "words": {}, "pattern": "^[A-Za-z0-9._/#-]+$", "advice": "use letters, digits and ._/#- only", "meaning": "an existing log group"},
+      "log_stream": {"required": true, "default": null, "words": {}, "pattern": "^[A-Za-z0-9._/#-]+$", "advice": "use letters, digits and ._/#- only", "meaning": "an existing log stream in the group"}
     }
   },
   "datadog": {
@@ -190,7 +190,7 @@ export const FACTS: {
     "token_prefix": "",
     "needs_token": true,
     "options": {
-      "stack": {"required": true, "default": null, "words": {}, "pattern": "^[A-Za-z0-9._-]+$", "advice": "use letters, digits and ._- only", "meaning": "the stack, on AWS"}
+      "stack": {"required": true, "default": null, "words": {}, "pattern": "^[A-Za-z0-9._-]+$", "advice": "use letters, digits and ._- only", "meaning": "the name of the stack, on AWS"}
     }
   },
   "victorialogs": {

@@ -68,7 +68,7 @@ export function formatOptionProblems(format: string, given: { [option: string]: 
   for (const [option, value] of Object.entries(given)) {
     const pattern = own(facts.options, option);
     if (pattern !== undefined && !Token.isUnresolved(value) && !new RegExp(pattern).test(value)) {
-      problems.push(`the option ${option} of the format ${format} is not valid: docs/configuration.md has what it may be`);
+      problems.push(`the option ${option} of the format ${format} is not valid: docs/configuration.md lists what it accepts`);
     }
   }
   return problems;

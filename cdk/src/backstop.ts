@@ -6,16 +6,16 @@ import { attachFromAspect, attachTo, isAttachment, Mistakes } from './attachment
 import { DEFAULT_CHILDREN, FunctionResource, isFunctionResource, isGenericResource } from './function';
 import { BackstopProps } from './settings';
 
-/** What Backstop shall do for functions below a construct, and for which of them: a function has to fit all that is said. */
+/** Settings of Backstop for functions below a construct, and a selection of them: a function must meet all conditions. */
 export interface BackstopAttachAllProps extends BackstopProps {
   /**
-   * Patterns of construct paths, of which one has to fit: `*` is any text, such as `Shop/Payments*`. One that fits no
-   * function is an error.
+   * Patterns of construct paths, one of which must match: `*` matches any text, as in `Shop/Payments*`. A pattern that
+   * matches no function is an error.
    * @default - all
    */
   readonly include?: string[];
   /**
-   * Patterns of construct paths that are left out.
+   * Patterns of construct paths to leave out.
    * @default - none
    */
   readonly exclude?: string[];
@@ -27,14 +27,14 @@ const PRIORITY = AspectPriority.READONLY - 100;
 // Nearer than any scope, and less so than a name: a mixin may be for a whole app.
 const AT_ONCE = Number.MAX_SAFE_INTEGER;
 
-/** Puts Backstop beside functions. */
+/** Attaches Backstop to functions. */
 export class Backstop {
   /**
    * Attaches to one function: of any class of `aws-cdk-lib`, a `CfnFunction`, SAM's, an alias or a version
-   * of one of these, or a construct that holds one.
+   * of one of these, or a construct that contains one.
    *
    * @param fn the function
-   * @param props what Backstop shall do
+   * @param props the settings
    */
   public static attach(fn: IConstruct, props: BackstopProps): void {
     const found = resourceOf(fn);
@@ -45,7 +45,7 @@ export class Backstop {
     }
   }
 
-  /** What is below a construct: an app, a stage, a stack, or less. */
+  /** The functions below a construct: an app, a stage, a stack, or less. */
   public static of(scope: IConstruct): BackstopScope {
     return new BackstopScope(scope);
   }
@@ -59,10 +59,10 @@ export class BackstopScope {
   public constructor(private readonly scope: IConstruct) {}
 
   /**
-   * Attaches to all functions that are there when the app is synthesised, or to those that are chosen. Call it
-   * when the app's stages are there, and before a pipeline synthesises one of them by `addStage`.
+   * Attaches to all functions that exist when the app is synthesised, or to those that you select. Call it
+   * after you create the app's stages, and before a pipeline synthesises one of them in `addStage`.
    *
-   * @param props what Backstop shall do, and for which functions
+   * @param props the settings, and the functions they are for
    */
   public attachAll(props: BackstopAttachAllProps): void {
     refuseSecond(arguments.length, 'attachAll');
@@ -78,7 +78,7 @@ export class BackstopScope {
       validate: () => {
         const missed = [scope, ...stages()].filter((root) => !aspect._visited.has(root));
         return missed.map((root) =>
-          `attachAll has not reached ${root.node.path || 'the app'}: call it when all stages are made, and before one of them is synthesised, which addStage of a pipeline does.`);
+          `attachAll has not reached ${root.node.path || 'the app'}: call it after you create all stages, and before one of them is synthesised, for example by addStage of a pipeline.`);
       },
     });
   }
@@ -148,13 +148,13 @@ export class BackstopMixin extends Mixin {
 
 /** In JavaScript nothing else would tell of a selector that is not read. */
 function refuseSecond(count: number, what: string): void {
-  if (count > 1) throw new Error(`${what} takes include and exclude inside its props: put them beside layer and primary.`);
+  if (count > 1) throw new Error(`${what} takes include and exclude inside its props: put them next to layer and primary.`);
 }
 
 const notAttached = (construct: IConstruct) => `Backstop is not attached to ${construct.node.path}.`;
-const IMPORTED = 'The function is not made by this app: attach to it where it is made, or by `backstop attach`.';
-const GENERIC = 'It is a generic CfnResource, as are small functions of CDK itself: one of your own takes Backstop as a CfnFunction.';
-const NONE = 'It is no function, and none is its default child.';
+const IMPORTED = 'This app does not create the function: attach where it is created, or with `backstop attach`.';
+const GENERIC = "It is a generic CfnResource, as CDK's own small functions are: for a function of yours use CfnFunction.";
+const NONE = 'It is not a function, and its default child is not a function either: give a function.';
 
 /** The resource of a function, however it is wrapped. */
 function resourceOf(construct: IConstruct): FunctionResource | undefined {
@@ -208,10 +208,10 @@ class Selection {
         for (const text of unused(this.exclude)) {
           // What is said of the app itself is shown nowhere, and its stages are written by now.
           const shown = root.node.findAll().find((one) => Stack.isStack(one) && Stage.of(one) === root) ?? root;
-          Annotations.of(shown).addWarningV2('backstop-cdk:nothingExcluded', `No function has a path that fits \`${text}\`, which was to have no Backstop: is it another's, such as that of a SingletonFunction's own resource?`);
+          Annotations.of(shown).addWarningV2('backstop-cdk:nothingExcluded', `No function has a path that matches \`${text}\` in exclude: check the path; a SingletonFunction's resource, for example, has another path.`);
         }
-        const mistakes = [...this.mistakes].map((mistake) => `Backstop is attached to no function by these settings. ${mistake}`);
-        return mistakes.concat(unused(this.include ?? []).map((text) => `No function has a path that fits \`${text}\`, which was to have Backstop: correct it, or take it out.`));
+        const mistakes = [...this.mistakes].map((mistake) => `These settings attach Backstop to no function. ${mistake}`);
+        return mistakes.concat(unused(this.include ?? []).map((text) => `No function has a path that matches \`${text}\` in include: correct it, or remove it.`));
       },
     });
   }

@@ -1,5 +1,5 @@
 /**
- * What a function's role needs, and no more: to write to the fallbacks. And how it gets that, wherever the
+ * What a function's role needs, and no more: to write to the fallbacks. And how it gets that, whichever way the
  * role is made.
  */
 import { createHash } from 'crypto';
@@ -33,7 +33,7 @@ function kindOf(text: string): 'arn' | 'name' | 'alias' | 'unknown' {
 /** Whether it is the alias of a key, which grants nothing in a policy. */
 export const isAlias = (text: string) => kindOf(text) === 'alias';
 
-/** Whether it is a name, which is no resource of a policy. */
+/** Whether it is a name, which a policy does not accept as a resource. */
 export const isName = (text: string) => kindOf(text) === 'name';
 
 /** The statements for a fallback; none where there is no fallback. They are those of `crates/archive/permissions.json`, which a test compares. */
@@ -114,7 +114,7 @@ export function keepGrant(fn: FunctionResource, statements: PolicyStatement[]): 
   return statements.length === 0 || !SamFunction.isCfnFunction(fn) || fn.role !== undefined || grantBySam(fn, statements);
 }
 
-/** Whether the role is to be changed: one that is not ignores what is attached. */
+/** Whether the role can be changed: an immutable one ignores what is attached. */
 function takesPolicies(role: IRole, { stack }: FunctionResource): boolean {
   if (Role.isRole(role)) return true;
   let isTaken = false;
@@ -198,10 +198,10 @@ function flat(value: unknown): string {
   return JSON.stringify(value);
 }
 
-// What stands for the policies of a function of SAM with ours among them.
+// What stands for the policies of a function of SAM with Backstop's among them.
 const GRANTED = new WeakSet<object>();
 
-/** SAM makes the role itself, from a list of policies. Asked again it looks whether that was set anew. */
+/** SAM makes the role itself, from a list of policies. Asked again, it checks whether the list was set again. */
 function grantBySam(fn: SamFunction, statements: PolicyStatement[]): boolean {
   if ('Policies' in overridesOf(fn)) return false;
   const own = fn.policies;

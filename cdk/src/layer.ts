@@ -14,7 +14,7 @@ import { Construct, IConstruct } from 'constructs';
 import { ListedLayers, ManifestLayers } from './known-layers';
 import { identityOf } from './references';
 
-/** What a source of layers answers: an ARN, or why there is none. */
+/** The answer of a source of layers: an ARN, or why there is none. */
 export interface BackstopLayerAnswer {
   /**
    * The ARN of the layer version.
@@ -28,7 +28,7 @@ export interface BackstopLayerAnswer {
   readonly problem?: string;
 }
 
-/** Where the extension's layer comes from. */
+/** A source of the extension's layer. */
 export interface IBackstopLayer {
   /**
    * The layer for a function.
@@ -47,7 +47,7 @@ export interface BackstopLayerSharing {
    */
   readonly accounts?: string[];
   /**
-   * An organisation, by its id, `o-…`.
+   * An organization, by its id, `o-…`.
    * @default - none
    */
   readonly organizationId?: string;
@@ -64,7 +64,7 @@ export interface BackstopLayerProps {
   readonly directory: string;
   /**
    * The release, which is in the layer's name.
-   * @default - the release that this library is of
+   * @default - the release of this library
    */
   readonly release?: string;
   /**
@@ -73,14 +73,14 @@ export interface BackstopLayerProps {
    */
   readonly shareWith?: BackstopLayerSharing;
   /**
-   * Whether versions stay in AWS when they are replaced or destroyed: a function somewhere may name them.
+   * Whether versions stay in AWS when they are replaced or destroyed, because a function somewhere may name them.
    * @default true
    */
   readonly retain?: boolean;
   /**
    * Also write each ARN to Parameter Store, under `PREFIX/RELEASE/ARCHITECTURE`, from where other stacks and
-   * apps read it by `BackstopLayer.fromParameters`. What is retained of an earlier deployment has to be imported or
-   * deleted before a release is published again.
+   * apps read it with `BackstopLayer.fromParameters`. Before you publish a release again, import or delete the
+   * parameters that an earlier deployment retained.
    * @default - no parameter
    */
   readonly parameterPrefix?: string;
@@ -89,7 +89,7 @@ export interface BackstopLayerProps {
 /** How to read the manifest of `backstop layer publish`. */
 export interface BackstopManifestOptions {
   /**
-   * The account that has published.
+   * The account that published the layer.
    * @default - the function's own, or the only one in the manifest
    */
   readonly account?: string;
@@ -118,7 +118,7 @@ function publish(scope: Construct, architecture: string, zip: string, props: Bac
   const release = props.release ?? RELEASE;
   const asset = new Asset(scope, `Zip-${architecture}`, { path: zip });
   // With the content in its id, another content is another resource: a function's text changes with it, and so
-  // its `currentVersion` is published anew.
+  // its `currentVersion` is published again.
   const id = `${architecture}-${asset.assetHash.slice(0, 8)}`;
   const version = new CfnLayerVersion(scope, id, {
     layerName: `backstop-extension-${architecture}-${release.replace(/\./g, '-')}`,
@@ -156,26 +156,26 @@ function parameterName(prefix: string, release: string, architecture: string): s
 }
 
 /**
- * Publishes a release in the stack that it is in, for that stack's functions. Functions of other stacks take
- * it by `fromParameters`: a reference between the stacks could not be updated while it is used.
+ * Publishes a release in its own stack, for that stack's functions. Functions of other stacks read it with
+ * `fromParameters`, because a reference between the stacks could not be updated while it is used.
  */
 export class BackstopLayer extends Construct implements IBackstopLayer {
-  /** One layer version, by its ARN and the architecture that it is for. */
+  /** One layer version, by its ARN and its architecture. */
   public static fromArn(arn: string, architecture: Architecture): IBackstopLayer {
     return new ListedLayers([{ arn, architecture: architecture.name }]);
   }
 
-  /** Layer versions with the names that Backstop gives, which hold region and architecture. */
+  /** Layer versions with Backstop's own names, which contain the architecture; the ARN contains the region. */
   public static fromArns(arns: string[]): IBackstopLayer {
     return new ListedLayers(arns.map((arn) => ({ arn })));
   }
 
-  /** What `backstop layer publish --manifest FILE` has written, as JSON or as `.tfvars.json`. */
+  /** The manifest that `backstop layer publish --manifest FILE` wrote, as JSON or as `.tfvars.json`. */
   public static fromManifest(file: string, options: BackstopManifestOptions = {}): IBackstopLayer {
     return new ManifestLayers(file, options);
   }
 
-  /** What a `BackstopLayer` with this `parameterPrefix` has published in the function's account and region. */
+  /** The layer that a `BackstopLayer` with this `parameterPrefix` published in the function's account and region. */
   public static fromParameters(prefix: string, release: string = RELEASE): IBackstopLayer {
     return {
       layerFor: (_scope, architecture) => (isPrefix(prefix) ? { arn: `{{resolve:ssm:${parameterName(prefix, release, architecture)}}}` } : { problem: PREFIX_PROBLEM }),
@@ -183,8 +183,8 @@ export class BackstopLayer extends Construct implements IBackstopLayer {
   }
 
   /**
-   * Publishes a release wherever it is used: once in each stack with a function of the architecture. The
-   * way for an app of several stacks, regions or stages.
+   * Publishes a release once in each stack with a function of the architecture. Use it for an app of several
+   * stacks, regions or stages.
    */
   public static fromZips(props: BackstopLayerProps): IBackstopLayer {
     return new ZippedLayers(props);
@@ -205,14 +205,14 @@ export class BackstopLayer extends Construct implements IBackstopLayer {
     }
   }
 
-  /** The layer version for an architecture, where there is one. */
+  /** The layer version for an architecture, if there is one. */
   public versionFor(architecture: Architecture): CfnLayerVersion | undefined {
     return this.versions[architecture.name];
   }
 
   public layerFor(scope: IConstruct, architecture: string): BackstopLayerAnswer {
     if (outermost(scope) !== outermost(this)) {
-      return { problem: `The layer is published by the stack ${outermost(this).stackName}, and a reference from another one could not be updated: use BackstopLayer.fromZips, or parameterPrefix and BackstopLayer.fromParameters.` };
+      return { problem: `The stack ${outermost(this).stackName} publishes the layer, and a reference from another stack could not be updated: use BackstopLayer.fromZips, or parameterPrefix and BackstopLayer.fromParameters.` };
     }
     const version = this.versions[architecture];
     return version ? { arn: version.ref } : { problem: `The layer at ${this.node.path} has no zip for ${architecture}.` };
@@ -222,17 +222,17 @@ export class BackstopLayer extends Construct implements IBackstopLayer {
 /** What is wrong with a release to publish, in sentences. */
 function problemsOf({ release, shareWith, parameterPrefix }: BackstopLayerProps): string[] {
   const problems: string[] = [];
-  if (release !== undefined && !/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(release)) problems.push('release is not a version such as 1.2.3.');
-  if ((shareWith?.accounts ?? []).some((account) => !Token.isUnresolved(account) && !/^\d{12}$/.test(account))) problems.push('shareWith.accounts holds something that is not the 12 digits of an account.');
+  if (release !== undefined && !/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(release)) problems.push('release is not a version: give one such as 1.2.3.');
+  if ((shareWith?.accounts ?? []).some((account) => !Token.isUnresolved(account) && !/^\d{12}$/.test(account))) problems.push('shareWith.accounts has an entry that is not the id of an account: give 12 digits.');
   const { organizationId = 'o-token00000' } = shareWith ?? {};
-  if (!Token.isUnresolved(organizationId) && !/^o-[a-z0-9]{10,32}$/.test(organizationId)) problems.push('shareWith.organizationId is not of the form o-… .');
+  if (!Token.isUnresolved(organizationId) && !/^o-[a-z0-9]{10,32}$/.test(organizationId)) problems.push('shareWith.organizationId is not the id of an organization: give one of the form o-… .');
   if (parameterPrefix !== undefined && !isPrefix(parameterPrefix)) problems.push(PREFIX_PROBLEM);
   return problems;
 }
 
 // Parameter Store keeps the names that begin with aws and ssm.
 const isPrefix = (prefix: string) => /^\/?(?!aws|ssm)[\w.-]+(\/[\w.-]+)*\/?$/i.test(prefix);
-const PREFIX_PROBLEM = 'parameterPrefix is not made of letters, digits, dots, hyphens and underscores with slashes between, holds a token, or begins with aws or ssm.';
+const PREFIX_PROBLEM = 'parameterPrefix is invalid: use letters, digits, dots, hyphens and underscores with slashes between, no token, and no name that begins with aws or ssm.';
 
 const zipOf = (props: BackstopLayerProps, architecture: string) => path.resolve(props.directory, `extension-${architecture}.zip`);
 
@@ -266,7 +266,7 @@ class ZippedLayers implements IBackstopLayer {
     const id = `BackstopLayer-${architecture}-${release}`;
     const there = stack.node.tryFindChild(id) as PublishedLayer | undefined;
     if (there && asText(there.props) !== this.asText()) {
-      return { problem: `The stack ${stack.stackName} publishes the release ${release} from ${there.props.directory} already, with other settings: use one BackstopLayer.fromZips for the app.` };
+      return { problem: `The stack ${stack.stackName} publishes the release ${release} from ${there.props.directory} with other settings already: use one BackstopLayer.fromZips for the app.` };
     }
     const { version } = there ?? new PublishedLayer(stack, id, architecture, zip, this.props);
     return { arn: version.ref };

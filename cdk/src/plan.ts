@@ -38,7 +38,7 @@ const MOST_ENVIRONMENT_BYTES = 4096;
 /** Layers of extensions that send telemetry themselves, as their makers name them. */
 const OTHER_EXTENSIONS = /:layer:(Datadog-Extension|NewRelicLambdaExtension|Dynatrace_OneAgent|elastic-apm-extension|lumigo|opentelemetry-collector|aws-otel-)/i;
 
-/** A layer's ARN without its version; undefined for what is no ARN. */
+/** A layer's ARN without its version; undefined for anything else. */
 const withoutVersion = (arn: unknown) => (typeof arn === 'string' ? /^(arn:.*):\d+$/.exec(arn)?.[1] : undefined);
 
 const isBackstop = (layer: unknown, own: unknown) => {
@@ -47,7 +47,7 @@ const isBackstop = (layer: unknown, own: unknown) => {
   return text === JSON.stringify(own) || text.includes(':layer:backstop-extension-') || (name !== undefined && name === withoutVersion(own));
 };
 
-/** The user's layers in their order, with ours: in the place of one that is there already, or last. */
+/** The user's layers in their order, with Backstop's: in the place of one that is there already, or last. */
 function mergedLayers(layers: readonly unknown[], own: unknown): unknown[] {
   const first = layers.findIndex((layer) => isBackstop(layer, own));
   if (first < 0) return [...layers, own];
@@ -72,7 +72,7 @@ export const isSet = (value: unknown) =>
 export function foundIn(layers: unknown, environment: unknown): { found: Found; problems: string[] } {
   const problems: string[] = [];
   const unknown = (what: string, value: unknown) =>
-    problems.push(`Its ${what} are known at the deployment only, from ${JSON.stringify(value)}: write them out, and single values may be computed.`);
+    problems.push(`Its ${what} are known only at deployment, from ${JSON.stringify(value)}: write them out; single values may be computed.`);
   if (layers !== undefined && !Array.isArray(layers)) unknown('layers', layers);
   const { variables } = (environment ?? {}) as { variables?: unknown };
   if (isIntrinsic(environment)) unknown('variables', environment);
@@ -90,10 +90,10 @@ export function plan(found: Found, brought: Brought, known: readonly string[]): 
   const layers = brought.layerArn === undefined ? [...found.layers] : mergedLayers(found.layers, brought.layerArn);
   const count = inherited.length + layers.length;
   if (count > MOST_LAYERS) {
-    problems.push(`With Backstop the function would have ${count} layers, and Lambda takes ${MOST_LAYERS}: put two of your own into one layer, or put the extension into one of them.`);
+    problems.push(`With Backstop the function would have ${count} layers, and Lambda allows ${MOST_LAYERS}: put two of your own into one layer, or put the extension into one of them.`);
   }
   if (brought.layerArn !== undefined && inherited.some((layer) => isBackstop(layer, brought.layerArn))) {
-    problems.push("The template's Globals give it a layer of Backstop already: take that out there.");
+    problems.push("The template's Globals already give it a Backstop layer: remove that one.");
   }
   for (const layer of found.layers) {
     if (brought.layerArn !== undefined && isBackstop(layer, brought.layerArn) && JSON.stringify(layer) !== JSON.stringify(brought.layerArn)) {
@@ -113,7 +113,7 @@ export function plan(found: Found, brought: Brought, known: readonly string[]): 
   const inForce = { ...missing, ...own };
   const bytes = environmentBytes(inForce);
   if (bytes > MOST_ENVIRONMENT_BYTES) {
-    problems.push(`With Backstop the environment would have ${bytes} bytes as JSON or more, and Lambda takes ${MOST_ENVIRONMENT_BYTES}: shorten it, or move values of your own to Parameter Store.`);
+    problems.push(`With Backstop the environment would have ${bytes} bytes as JSON or more, and Lambda allows ${MOST_ENVIRONMENT_BYTES}: shorten it, or move values of your own to Parameter Store.`);
   }
   for (const [name, value] of Object.entries(brought.variables)) {
     if (name in own && JSON.stringify(own[name]) !== JSON.stringify(value)) {

@@ -7,10 +7,10 @@ import { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { IStringParameter } from 'aws-cdk-lib/aws-ssm';
 
 /**
- * A secret that is sent to the primary.
+ * A secret to send to the primary.
  *
  * The template holds a reference, and CloudFormation puts the value into the function's environment when it
- * deploys: everyone who can read the function's configuration has it, and a rotated secret arrives with the next
+ * deploys: everyone who can read the function's configuration can read it, and a rotated secret arrives with the next
  * deployment that changes the function.
  */
 export class BackstopSecret {
@@ -18,7 +18,7 @@ export class BackstopSecret {
    * A secret of Secrets Manager.
    *
    * @param secret the secret
-   * @param field the key to take where the secret is a JSON object; the whole secret without it
+   * @param field the key to read if the secret is a JSON object; without it, the whole secret
    */
   public static fromSecretsManager(secret: ISecret, field?: string): BackstopSecret {
     const value: SecretValue = field === undefined ? secret.secretValue : secret.secretValueFromJson(field);
@@ -26,14 +26,14 @@ export class BackstopSecret {
   }
 
   /**
-   * A parameter of type String of Parameter Store. CloudFormation puts no SecureString into a function's
-   * environment: for one of those use Secrets Manager.
+   * A parameter of type String in Parameter Store. CloudFormation puts no SecureString into a function's
+   * environment: use Secrets Manager instead.
    */
   public static fromStringParameter(parameter: IStringParameter): BackstopSecret {
     return new BackstopSecret(parameter.stringValue, false);
   }
 
-  /** A value that stands in the template as it is. For tests, and for headers that are no secret. */
+  /** A value that is in the template in plain text. For tests, and for headers that are not secret. */
   public static unsafePlainText(value: string): BackstopSecret {
     // A variable that is not set, as in `process.env.TOKEN!`, is an empty token, which is reported where it is used.
     return new BackstopSecret(value ?? '', true);

@@ -12,7 +12,7 @@ import { ResolvedBackend, resolveBackend } from './backends';
 import { IBackstopLayer } from './layer';
 import { BackstopSecret } from './secret';
 
-/** The form of a batch. */
+/** The format of a batch. */
 export enum BackstopFormat {
   /** One JSON object a line. */
   NDJSON = 'ndjson',
@@ -32,11 +32,11 @@ export enum BackstopFormat {
   NEWRELIC = 'newrelic',
 }
 
-/** How the body of a request to the primary is compressed. */
+/** The compression of request bodies to the primary. */
 export enum BackstopCompression {
-  /** By gzip. */
+  /** Gzip. */
   GZIP = 'gzip',
-  /** Not at all. */
+  /** No compression. */
   NONE = 'none',
 }
 
@@ -48,7 +48,7 @@ export enum BackstopSink {
   S3 = 's3',
 }
 
-/** When records are sent. */
+/** When to send records. */
 export enum BackstopFlushStrategy {
   /** Chosen by the rate of invocations. */
   AUTO = 'auto',
@@ -60,7 +60,7 @@ export enum BackstopFlushStrategy {
   CONTINUOUS = 'continuous',
 }
 
-/** What the extension subscribes to. */
+/** A type of telemetry to deliver. */
 export enum BackstopTelemetryType {
   /** The platform's own records, such as reports. */
   PLATFORM = 'platform',
@@ -70,11 +70,11 @@ export enum BackstopTelemetryType {
   EXTENSION = 'extension',
 }
 
-/** The least severe of Backstop's own log lines that is written. */
+/** The least severe level of Backstop's own log lines to write. */
 export enum BackstopLogLevel {
   /** Losses. */
   ERROR = 'error',
-  /** What was recovered from, too. */
+  /** Failures that the extension recovered from, too. */
   WARN = 'warn',
   /** Starts and ends, too. */
   INFO = 'info',
@@ -85,30 +85,30 @@ export enum BackstopLogLevel {
 /** Where records go first. */
 export interface BackstopPrimary {
   /**
-   * A backend by its name, such as `honeycomb`, in place of `url` and `format`; it sets address, format and headers.
+   * A backend by its name, such as `honeycomb`, instead of `url` and `format`; it sets address, format and headers.
    * docs/backends.md lists them.
    * @default - `url` says where records go
    */
   readonly backend?: string;
   /**
-   * What the backend asks for, such as `{ region: 'eu' }`.
+   * The options of the backend, such as `{ region: 'eu' }`.
    * @default - the backend's own defaults
    */
   readonly backendOptions?: { [name: string]: string };
   /**
-   * The address that a batch is posted to (`BACKSTOP_PRIMARY_URL`). For `NDJSON` and `JSON` the full one,
-   * `https://host/path`; for the other formats a base to which the format's path is appended; for `DATADOG` a site and
-   * for `NEWRELIC` a region will do.
+   * The address to post batches to (`BACKSTOP_PRIMARY_URL`). For `NDJSON` and `JSON`, the full address,
+   * `https://host/path`; for the other formats, a base to which Backstop appends the format's path. `DATADOG` also
+   * accepts a site, and `NEWRELIC` a region.
    * @default - `backend` says where records go
    */
   readonly url?: string;
   /**
-   * The form of a batch (`BACKSTOP_PRIMARY_FORMAT`).
+   * The format of a batch (`BACKSTOP_PRIMARY_FORMAT`).
    * @default - the extension's own, `ndjson`
    */
   readonly format?: BackstopFormat;
   /**
-   * What the format lets you choose, such as `{ index: 'logs-lambda-prod' }` (`BACKSTOP_PRIMARY_OPTIONS`).
+   * The options of the format, such as `{ index: 'logs-lambda-prod' }` (`BACKSTOP_PRIMARY_OPTIONS`).
    * @default - the format's own defaults
    */
   readonly options?: { [name: string]: string };
@@ -118,17 +118,17 @@ export interface BackstopPrimary {
    */
   readonly token?: BackstopSecret;
   /**
-   * Further headers of every request (`BACKSTOP_PRIMARY_HEADERS`).
+   * Additional headers of every request (`BACKSTOP_PRIMARY_HEADERS`).
    * @default - none
    */
   readonly headers?: { [name: string]: BackstopSecret };
   /**
-   * How requests are compressed (`BACKSTOP_PRIMARY_COMPRESSION`).
+   * The compression of request bodies (`BACKSTOP_PRIMARY_COMPRESSION`).
    * @default - the extension's own, `gzip`
    */
   readonly compression?: BackstopCompression;
   /**
-   * The longest that one request may take, 100 to 60000 ms (`BACKSTOP_PRIMARY_TIMEOUT_MS`).
+   * The longest time that one request may take, 100 to 60000 ms (`BACKSTOP_PRIMARY_TIMEOUT_MS`).
    * @default - the extension's own, 5 seconds
    */
   readonly timeout?: Duration;
@@ -142,8 +142,8 @@ export interface BackstopPrimary {
 /** Where records go when the primary does not take them. */
 export interface BackstopFallback {
   /**
-   * An archive of this library: stream, bucket, prefix and owner at once, and functions are granted to write
-   * to it. Only `order` may be beside it.
+   * An archive of this library: stream, bucket, prefix and owner at once. Functions get permission to write
+   * to it. You can combine it only with `order`.
    * @default - none
    */
   readonly archive?: IBackstopArchive;
@@ -153,29 +153,29 @@ export interface BackstopFallback {
    */
   readonly stream?: IDeliveryStream;
   /**
-   * A bucket; functions may use the key that it encrypts with, where CDK knows that. Not together with `s3Bucket`.
+   * A bucket; functions may use the key that it encrypts with, if CDK knows the key. Not together with `s3Bucket`.
    * @default - none
    */
   readonly bucket?: IBucket;
   /**
-   * The key to encrypt objects with, where it is not the bucket's own default. Not together with `s3KmsKeyId`.
+   * The key to encrypt objects with, if it is not the bucket's default. Not together with `s3KmsKeyId`.
    * @default - the bucket's own encryption
    */
   readonly encryptionKey?: IKey;
   /**
-   * A delivery stream, by name or ARN; a token of which CDK does not know which is taken for an ARN
+   * A delivery stream, by name or ARN; a token that CDK cannot resolve counts as an ARN
    * (`BACKSTOP_FIREHOSE_STREAM`).
    * @default - none
    */
   readonly firehoseStream?: string;
   /**
-   * A bucket, by name or ARN; a token of which CDK does not know which is taken for a name
+   * A bucket, by name or ARN; a token that CDK cannot resolve counts as a name
    * (`BACKSTOP_S3_BUCKET`).
    * @default - none
    */
   readonly s3Bucket?: string;
   /**
-   * What the keys begin with (`BACKSTOP_S3_PREFIX`).
+   * The prefix of the keys (`BACKSTOP_S3_PREFIX`).
    * @default - the extension's own, `backstop`
    */
   readonly s3Prefix?: string;
@@ -185,8 +185,8 @@ export interface BackstopFallback {
    */
   readonly s3Region?: string;
   /**
-   * The key to encrypt objects with, where it is not the bucket's own default; a token of which CDK does not know what
-   * it is is taken for an ARN (`BACKSTOP_S3_KMS_KEY_ID`).
+   * The key to encrypt objects with, if it is not the bucket's default; a token that CDK cannot resolve counts as an
+   * ARN (`BACKSTOP_S3_KMS_KEY_ID`).
    * @default - the bucket's own encryption
    */
   readonly s3KmsKeyId?: string;
@@ -196,7 +196,7 @@ export interface BackstopFallback {
    */
   readonly s3ExpectedBucketOwner?: string;
   /**
-   * Which to try, in this order (`BACKSTOP_FALLBACK`).
+   * The fallbacks to try, in this order (`BACKSTOP_FALLBACK`).
    * @default - the extension's own, the stream and then the bucket
    */
   readonly order?: BackstopSink[];
@@ -207,15 +207,15 @@ export interface BackstopFallback {
   readonly kmsKeyArns?: string[];
 }
 
-/** When records are sent, and what waiting may cost. */
+/** When to send records, and what waiting may cost. */
 export interface BackstopFlush {
   /**
-   * When records are sent (`BACKSTOP_FLUSH_STRATEGY`).
+   * When to send records (`BACKSTOP_FLUSH_STRATEGY`).
    * @default - the extension's own, `auto`
    */
   readonly strategy?: BackstopFlushStrategy;
   /**
-   * How long a record waits at most for a flush by timer, 100 to 600000 ms (`BACKSTOP_FLUSH_INTERVAL_MS`).
+   * The longest time that a record waits for a flush by timer, 100 to 600000 ms (`BACKSTOP_FLUSH_INTERVAL_MS`).
    * @default - the extension's own, 1 second
    */
   readonly interval?: Duration;
@@ -225,21 +225,21 @@ export interface BackstopFlush {
    */
   readonly maxAdded?: Duration;
   /**
-   * The most memory that waiting records may take, 1 to 256 MiB (`BACKSTOP_BUFFER_MAX_BYTES`).
+   * The most memory that waiting records may use, 1 to 256 MiB (`BACKSTOP_BUFFER_MAX_BYTES`).
    * @default - the extension's own, by the function's memory
    */
   readonly bufferMax?: Size;
   /**
-   * The most that the spool in /tmp may take, up to 1 GiB; nothing turns it off (`BACKSTOP_SPOOL_MAX_BYTES`).
+   * The most space that the spool in /tmp may use, up to 1 GiB; a size of 0 turns it off (`BACKSTOP_SPOOL_MAX_BYTES`).
    * @default - the extension's own, 64 MiB
    */
   readonly spoolMax?: Size;
 }
 
-/** What Backstop shall do for a function. */
+/** The settings of Backstop for a function. */
 export interface BackstopProps {
   /**
-   * Where the extension comes from. Container images need none: it is in the image.
+   * The source of the extension's layer. Container images need none: the extension is in the image.
    * @default - none, which is a mistake for a function that takes layers
    */
   readonly layer?: IBackstopLayer;
@@ -254,7 +254,7 @@ export interface BackstopProps {
    */
   readonly fallback?: BackstopFallback;
   /**
-   * When records are sent.
+   * When to send records.
    * @default - the extension's own settings
    */
   readonly flush?: BackstopFlush;
@@ -264,12 +264,12 @@ export interface BackstopProps {
    */
   readonly tags?: { [key: string]: string };
   /**
-   * What to deliver (`BACKSTOP_TELEMETRY_TYPES`).
+   * The types of telemetry to deliver (`BACKSTOP_TELEMETRY_TYPES`).
    * @default - the extension's own, all of them
    */
   readonly telemetryTypes?: BackstopTelemetryType[];
   /**
-   * The least severe of Backstop's own log lines that is written (`BACKSTOP_LOG_LEVEL`).
+   * The least severe level of Backstop's own log lines to write (`BACKSTOP_LOG_LEVEL`).
    * @default - the extension's own, `warn`
    */
   readonly logLevel?: BackstopLogLevel;
@@ -280,7 +280,7 @@ export function keyBehind(key: IKey | undefined): IKey | undefined {
   return key instanceof Alias ? key.aliasTargetKey : key;
 }
 
-/** The fallback by names and ARNs, wherever they come from: with an archive these are its own. */
+/** The fallback by names and ARNs, with an archive these are its own. */
 export function fallbackOf(props: BackstopProps): BackstopFallback {
   const { archive, stream, bucket, encryptionKey, ...named } = props.fallback ?? {};
   if (archive) return { ...archive.fallback, order: named.order };

@@ -167,11 +167,11 @@ test('alarms and tables by option', () => {
 });
 
 test.each<[BackstopArchiveProps, string]>([
-  [{ prefix: '/slash' }, 'prefix is not made of'],
+  [{ prefix: '/slash' }, 'prefix is invalid'],
   [{ streamName: 'a b' }, 'streamName is not'],
   [{ lifecycle: { infrequentAccessAfter: Duration.days(7) } }, 'less than the 30 days'],
-  [{ lifecycle: { infrequentAccessAfter: Duration.days(30), glacierInstantAfter: Duration.days(59) } }, 'does not come 30 days after'],
-  [{ lifecycle: { glacierInstantAfter: Duration.days(60), expireAfter: Duration.days(60) } }, 'does not come after'],
+  [{ lifecycle: { infrequentAccessAfter: Duration.days(30), glacierInstantAfter: Duration.days(59) } }, 'is less than 30 days after'],
+  [{ lifecycle: { glacierInstantAfter: Duration.days(60), expireAfter: Duration.days(60) } }, 'is not later than'],
   [{ lifecycle: { expireAfter: Duration.days(0) } }, 'less than a day'],
   [{ stream: { buffer: Size.mebibytes(129) } }, '1 to 128 MiB'],
   [{ stream: { bufferFor: Duration.minutes(16) } }, '0 to 900 seconds'],

@@ -156,7 +156,7 @@ describe('what the user has', () => {
     const resource = functionIn(stack).node.defaultChild as CfnFunction;
     resource.codeSigningConfigArn = 'arn:aws:lambda:eu-west-1:111122223333:code-signing-config:csc-0123456789abcdef0';
     Backstop.attach(resource, MINIMUM);
-    expect(warningsOf(stack)).toEqual([expect.stringContaining('has to be signed')]);
+    expect(warningsOf(stack)).toEqual([expect.stringContaining('sign the layer with a profile')]);
   });
 
   test('another extension is told', () => {
@@ -180,7 +180,7 @@ describe('secrets', () => {
   test('a plain value is told', () => {
     const stack = stackOf();
     Backstop.attach(functionIn(stack), { ...MINIMUM, primary: { url: 'https://a.example', token: BackstopSecret.unsafePlainText('t0ken') } });
-    expect(warningsOf(stack)).toEqual([expect.stringContaining('stands in the template')]);
+    expect(warningsOf(stack)).toEqual([expect.stringContaining('in plain text')]);
   });
 });
 
@@ -235,7 +235,7 @@ describe('many at once', () => {
     const stack = stackOf();
     functionIn(stack);
     attach(stack, { ...MINIMUM, include: ['Shop/Orders', 'Shop/Order'] });
-    expect(() => Template.fromStack(stack)).toThrow('fits `Shop/Order`');
+    expect(() => Template.fromStack(stack)).toThrow('matches `Shop/Order`');
   });
 
   test('a selector beside the props, as it was before, is an error', () => {
@@ -281,7 +281,7 @@ describe('many at once', () => {
     Backstop.attach(fn, MINIMUM);
     Aspects.of(new Construct(stack, 'Zeta')).add({ visit: () => Backstop.attach(fn, { ...MINIMUM, logLevel: BackstopLogLevel.DEBUG }) });
     expect(propertiesOf(stack).Environment.Variables).toEqual(MERGED);
-    expect(warningsOf(stack)).toEqual([expect.stringContaining('those it has hold')]);
+    expect(warningsOf(stack)).toEqual([expect.stringContaining('the earlier settings hold')]);
   });
 
   test('an Aspect that comes later and sets layers and environment anew undoes nothing', () => {
@@ -311,7 +311,7 @@ describe('many at once', () => {
     const app = new App();
     Backstop.of(app).attachAll(MINIMUM);
     functionIn(new Stack(new Stage(app, 'Prod'), 'Inner', { env: ENV }));
-    expect(() => app.synth()).toThrow('attachAll has not reached Prod: call it when all stages are made');
+    expect(() => app.synth()).toThrow('attachAll has not reached Prod: call it after you create all stages');
   });
 
   test('a stage that was synthesised before, as a pipeline does, is an error', () => {

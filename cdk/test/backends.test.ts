@@ -53,12 +53,12 @@ test('a header of the backend is not set a second time', () => {
   expect(problemsOf({ primary })).toEqual(['the backend axiom sets the header x-axiom-dataset: remove it from primary.headers.']);
 });
 
-test('a header of the backend is no secret that stands in the template', () => {
+test('a header of the backend is not a secret in plain text', () => {
   const warnings = (primary: BackstopPrimary) => {
     const stack = stackOf();
     const secret = BackstopSecret.fromSecretsManager(Secret.fromSecretNameV2(stack, 'Key', 'key'));
     Backstop.attach(functionIn(stack), { layer, primary: { token: secret, ...primary } });
-    return warningsOf(stack).filter((text) => text.includes('stands in the template'));
+    return warningsOf(stack).filter((text) => text.includes('in plain text'));
   };
   const axiom = { backend: 'axiom', backendOptions: { dataset: 'lambda' } };
   expect(warnings(axiom)).toEqual([]);
@@ -86,11 +86,11 @@ test.each<[string, BackstopPrimary, string]>([
   ['neither address nor backend', { token }, 'neither url nor backend, or both'],
   ['address and backend', { url: 'https://a.example', backend: 'honeycomb', token }, 'neither url nor backend, or both'],
   ['format and backend', { format: BackstopFormat.OTLP, backend: 'honeycomb', token }, 'primary.format is set, and the backend sets it too'],
-  ['options and no backend', { url: 'https://a.example', backendOptions: { region: 'eu' } }, 'has backendOptions, and no backend'],
+  ['options and no backend', { url: 'https://a.example', backendOptions: { region: 'eu' } }, 'has backendOptions but no backend'],
   ['no token', { backend: 'honeycomb' }, 'the backend needs a token: give it in primary.token'],
-  ['a token with a comma', { backend: 'honeycomb', token: BackstopSecret.unsafePlainText('hunter2,host=x') }, 'holds a comma'],
-  ['a token twice', { backend: 'honeycomb', token, headers: { 'X-Honeycomb-Team': token } }, 'the header x-honeycomb-team in primary.headers say the same twice'],
-  ['a key twice', { url: 'eu', format: BackstopFormat.NEWRELIC, token, headers: { 'Api-Key': token } }, 'the header api-key in primary.headers say the same twice'],
+  ['a token with a comma', { backend: 'honeycomb', token: BackstopSecret.unsafePlainText('hunter2,host=x') }, 'contains a comma'],
+  ['a token twice', { backend: 'honeycomb', token, headers: { 'X-Honeycomb-Team': token } }, 'the header x-honeycomb-team in primary.headers set the same header'],
+  ['a key twice', { url: 'eu', format: BackstopFormat.NEWRELIC, token, headers: { 'Api-Key': token } }, 'the header api-key in primary.headers set the same header'],
   ['a site of another format', { url: 'datadoghq.eu', format: BackstopFormat.OTLP }, 'does not begin with https://'],
   ['no site', { url: 'eu', format: BackstopFormat.DATADOG }, 'does not begin with https://'],
   ['no region', { url: 'mars', format: BackstopFormat.NEWRELIC }, 'does not begin with https://'],

@@ -296,7 +296,7 @@ describe('grants', () => {
     // Nor are they the same settings.
     const fn = functionIn(shop, 'Both');
     archives.forEach((archive) => Backstop.attach(fn, { layer, fallback: { archive } }));
-    expect(warningsOf(shop)).toContainEqual(expect.stringContaining('Shop/Both/Resource with different settings'));
+    expect(warningsOf(shop)).toContainEqual(expect.stringContaining('Shop/Both/Resource gets Backstop with different settings'));
   });
 
   test('are under the condition of the role', () => {

@@ -51,7 +51,7 @@ describe('BackstopLayer', () => {
     const stack = new Stack(app, 'Shop', { env: ENV });
     functionIn(stack);
     attachAll(stack, layer);
-    expect(errorsOf(stack)).toEqual([expect.stringContaining('published by the stack Platform')]);
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('The stack Platform publishes the layer')]);
     expect(layersOf(stack)).toEqual([undefined]);
   });
 
@@ -64,10 +64,10 @@ describe('BackstopLayer', () => {
 
   test.each<[Partial<BackstopLayerProps>, string]>([
     [{ release: 'latest' }, 'release is not a version'],
-    [{ shareWith: { accounts: ['1234'] } }, 'the 12 digits of an account'],
-    [{ shareWith: { organizationId: 'o-1' } }, 'organizationId is not of the form'],
-    [{ parameterPrefix: '/' }, 'parameterPrefix is not made of'],
-    [{ parameterPrefix: '/aws/backstop' }, 'or begins with aws'],
+    [{ shareWith: { accounts: ['1234'] } }, 'the id of an account'],
+    [{ shareWith: { organizationId: 'o-1' } }, 'organizationId is not the id of an organization'],
+    [{ parameterPrefix: '/' }, 'parameterPrefix is invalid'],
+    [{ parameterPrefix: '/aws/backstop' }, 'no name that begins with aws'],
   ])('with %j is refused', (props, message) => {
     const stack = stackOf();
     new BackstopLayer(stack, 'Layer', { directory: zips(), ...props });
@@ -93,11 +93,11 @@ describe('BackstopLayer', () => {
 
 describe('a list of ARNs', () => {
   test.each<[IBackstopLayer, string]>([
-    [BackstopLayer.fromArns(['arn:aws:lambda:eu-west-1:111122223333:layer:mine:1']), 'does not say for which architecture'],
+    [BackstopLayer.fromArns(['arn:aws:lambda:eu-west-1:111122223333:layer:mine:1']), 'does not say which architecture'],
     [BackstopLayer.fromArns(['arn:aws:lambda:eu-west-1:111122223333:layer:backstop-extension-x86_64-0-1-0']), 'is not the ARN of a layer version'],
     [BackstopLayer.fromArn('hello', Architecture.X86_64), 'is not the ARN of a layer version'],
     [BackstopLayer.fromArn(arnOf('arm64'), Architecture.X86_64), 'is for arm64 by its name'],
-    [BackstopLayer.fromParameters('', '1.2.3'), 'parameterPrefix is not made of'],
+    [BackstopLayer.fromParameters('', '1.2.3'), 'parameterPrefix is invalid'],
   ])('%# that cannot be right is an error', (layer, message) => {
     const stack = stackOf();
     functionIn(stack);
@@ -208,13 +208,13 @@ describe("the command line's manifest", () => {
 
   test.each<[string, string]>([
     ['{"layers":', 'cannot be read'],
-    ['[]', 'is not one of this version'],
-    ['{"schemaVersion":2,"layers":{}}', 'is not one of this version'],
-    ['{"layers":{"111122223333":null}}', 'ARN of that region at 111122223333:'],
-    ['{"layers":{"111122223333":{"eu-west-1":null}}}', 'ARN of that region at 111122223333.eu-west-1:'],
-    ['{"layers":{"111122223333":{"eu-west-1":{"x86_64":"arn"}}}}', 'ARN of that region at 111122223333.eu-west-1.x86_64:'],
-    ['{"layers":{"111122223333":{"eu-west-1":{"x86_64":{"arn":5}}}}}', 'ARN of that region at'],
-    [`{"layers":{"111122223333":{"eu-west-1":{"x86_64":{"arn":"${arnOf('x86_64', 3, 'us-east-1')}"}}}}}`, 'ARN of that region at'],
+    ['[]', 'is not a manifest of this version'],
+    ['{"schemaVersion":2,"layers":{}}', 'is not a manifest of this version'],
+    ['{"layers":{"111122223333":null}}', 'of that region at 111122223333:'],
+    ['{"layers":{"111122223333":{"eu-west-1":null}}}', 'of that region at 111122223333.eu-west-1:'],
+    ['{"layers":{"111122223333":{"eu-west-1":{"x86_64":"arn"}}}}', 'of that region at 111122223333.eu-west-1.x86_64:'],
+    ['{"layers":{"111122223333":{"eu-west-1":{"x86_64":{"arn":5}}}}}', 'of that region at'],
+    [`{"layers":{"111122223333":{"eu-west-1":{"x86_64":{"arn":"${arnOf('x86_64', 3, 'us-east-1')}"}}}}}`, 'of that region at'],
   ])('that is %s is an error at the function that says what to do', (content, message) => {
     const file = path.join(zips(), 'layers.json');
     fs.writeFileSync(file, content);
@@ -236,7 +236,7 @@ describe("the command line's manifest", () => {
     const stack = stackOf({ account: '444455556666', region: 'eu-west-1' });
     functionIn(stack);
     attachAll(stack, BackstopLayer.fromManifest(two));
-    expect(errorsOf(stack)).toEqual([expect.stringContaining('say by `account`')]);
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('set `account`')]);
     const other = stackOf({ account: '444455556666', region: 'eu-west-1' });
     functionIn(other);
     attachAll(other, BackstopLayer.fromManifest(two, { account: '111122223333' }));

@@ -68,14 +68,14 @@ test('those of another stack are referred to', () => {
 });
 
 test.each<[string, (stack: Stack) => BackstopFallback, string]>([
-  ['a bucket twice', (stack) => ({ bucket: new Bucket(stack, 'Bucket'), s3Bucket: 'my-archive' }), 'fallback.bucket and fallback.s3Bucket say the same twice'],
+  ['a bucket twice', (stack) => ({ bucket: new Bucket(stack, 'Bucket'), s3Bucket: 'my-archive' }), 'fallback.bucket and fallback.s3Bucket set the same thing'],
   ['a stream twice', (stack) => ({ stream: DeliveryStream.fromDeliveryStreamArn(stack, 'Stream', STREAM_ARN), firehoseStream: 'x' }), 'fallback.stream and fallback.firehoseStream'],
   ['a key twice', (stack) => ({ s3Bucket: 'my-archive', encryptionKey: new Key(stack, 'Key'), s3KmsKeyId: KEY_ARN }), 'fallback.encryptionKey and fallback.s3KmsKeyId'],
   ['a key without a bucket', (stack) => ({ firehoseStream: 'x', encryptionKey: new Key(stack, 'Key') }), 'sets S3 options but no bucket'],
   ['an alias of a key that is not known', (stack) => ({ s3Bucket: 'my-archive', encryptionKey: Alias.fromAliasName(stack, 'Alias', 'alias/theirs') }), 'is an alias'],
   ['a bucket beside an archive', (stack) => ({ archive: new BackstopArchive(stack, 'Archive'), bucket: new Bucket(stack, 'Bucket') }), 'keep one of the two'],
   ['a bucket of another region', (stack) => ({ bucket: Bucket.fromBucketAttributes(stack, 'Bucket', { bucketName: 'my-archive', region: 'us-east-2' }) }), "set fallback.s3Region to 'us-east-2'"],
-  ['a stream of another account', (stack) => ({ stream: DeliveryStream.fromDeliveryStreamArn(stack, 'Stream', STREAM_ARN.replace('111122223333', '444455556666')) }), 'is of another account'],
+  ['a stream of another account', (stack) => ({ stream: DeliveryStream.fromDeliveryStreamArn(stack, 'Stream', STREAM_ARN.replace('111122223333', '444455556666')) }), 'is in another account'],
 ])('%s is refused', (_what, fallback, message) => {
   const stack = stackOf();
   Backstop.attach(functionIn(stack), { layer, fallback: fallback(stack) });

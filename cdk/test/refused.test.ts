@@ -40,11 +40,11 @@ describe('what stops the attaching leaves the function as it was, with an error 
   });
 
   test.each<[string, BackstopProps, string]>([
-    ['no layer', { ...MINIMUM, layer: undefined }, 'There is no layer'],
+    ['no layer', { ...MINIMUM, layer: undefined }, 'layer is not set'],
     ['a layer of another architecture', { ...MINIMUM, layer: BackstopLayer.fromArn(arnOf('arm64'), Architecture.ARM_64) }, 'no layer for x86_64'],
     ['a layer of another region', { ...MINIMUM, layer: BackstopLayer.fromArns([arnOf('x86_64', 1, 'us-east-1')]) }, 'only in us-east-1'],
     ['zips that are not there', { ...MINIMUM, layer: BackstopLayer.fromZips({ directory: 'nowhere' }) }, 'no extension-x86_64.zip in nowhere'],
-    ['nowhere to deliver', { layer }, 'neither primary nor fallback'],
+    ['nowhere to deliver', { layer }, 'Neither primary nor fallback'],
     ['plain http', { ...MINIMUM, primary: { url: 'http://logs.example.com' } }, 'plain http'],
     ['no address', { ...MINIMUM, primary: { url: 'logs.example.com' } }, 'https://'],
     ['an address with a password', { ...MINIMUM, primary: { url: 'https://me:secret@logs.example.com' } }, 'not an address of the form'],
@@ -55,18 +55,18 @@ describe('what stops the attaching leaves the function as it was, with an error 
     ['too long a timeout', { ...MINIMUM, primary: { url: 'https://a.example', timeout: Duration.minutes(2) } }, '100 to 60000'],
     ['too much added', { ...MINIMUM, flush: { maxAdded: Duration.seconds(11) } }, '0 to 10000'],
     ['a buffer too small', { ...MINIMUM, flush: { bufferMax: Size.kibibytes(1) } }, '1048576 to 268435456'],
-    ['a tag with a comma', { ...MINIMUM, tags: { team: 'a,b' } }, 'tags holds'],
+    ['a tag with a comma', { ...MINIMUM, tags: { team: 'a,b' } }, 'tags has'],
     ['a header of the connection', { ...MINIMUM, primary: { url: 'https://a.example', headers: { Host: BackstopSecret.unsafePlainText('x') } } }, 'remove Content-Type'],
     ['a header with a comma', { ...MINIMUM, primary: { url: 'https://a.example', headers: { 'X-A': BackstopSecret.unsafePlainText('a,b') } } }, 'cannot be sent'],
-    ['an alias among keys', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', kmsKeyArns: ['arn:aws:kms:eu-west-1:111122223333:alias/mine'] } }, 'holds an alias'],
-    ['no bucket', { ...MINIMUM, fallback: { s3Bucket: 's3://my-archive' } }, 'neither the name of a bucket'],
-    ['an empty bucket', { ...MINIMUM, fallback: { s3Bucket: '' } }, 'neither the name of a bucket'],
+    ['an alias among keys', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', kmsKeyArns: ['arn:aws:kms:eu-west-1:111122223333:alias/mine'] } }, 'has an alias'],
+    ['no bucket', { ...MINIMUM, fallback: { s3Bucket: 's3://my-archive' } }, 'fallback.s3Bucket is not a bucket'],
+    ['an empty bucket', { ...MINIMUM, fallback: { s3Bucket: '' } }, 'fallback.s3Bucket is not a bucket'],
     ['no stream', { ...MINIMUM, fallback: { firehoseStream: 'a b' } }, 'nor the ARN of a delivery stream'],
-    ['a pattern as prefix', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', s3Prefix: '*' } }, 'fallback.s3Prefix is not made of'],
+    ['a pattern as prefix', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', s3Prefix: '*' } }, 'fallback.s3Prefix is invalid'],
     ['a part of a millisecond', { ...MINIMUM, flush: { interval: Duration.seconds(0.0005) } }, 'would be 0.5'],
     ['a time that is known later', { ...MINIMUM, flush: { interval: Duration.millis(Token.asNumber(Fn.importValue('Time'))) } }, 'would be known later'],
     ['a size that is known later', { ...MINIMUM, flush: { bufferMax: Size.bytes(Token.asNumber(Fn.importValue('Size'))) } }, 'would be known later'],
-    ['a tag that is not set', { ...MINIMUM, tags: { team: undefined! } }, 'tags holds'],
+    ['a tag that is not set', { ...MINIMUM, tags: { team: undefined! } }, 'tags has'],
     ['a token that is not set', { ...MINIMUM, primary: { url: 'https://a.example', token: BackstopSecret.unsafePlainText(undefined!) } }, 'primary.token is empty'],
     ['an empty token', { ...MINIMUM, primary: { url: 'https://a.example', token: BackstopSecret.unsafePlainText('') } }, 'primary.token is empty'],
   ])('%s', (_what, props, message) => {
@@ -79,12 +79,12 @@ describe('what stops the attaching leaves the function as it was, with an error 
   });
 
   test.each<[string, (resource: CfnFunction) => void, string]>([
-    ['layers in a parameter', (fn) => { fn.layers = Fn.split(',', Fn.importValue('Layers')); }, 'Its layers are known at the deployment only'],
-    ['an environment under a condition', (fn) => { fn.environment = Fn.conditionIf('Large', { Variables: { A: 'b' } }, { Variables: {} }); }, 'Its variables are known at the deployment only'],
-    ['variables under a condition', (fn) => { fn.environment = { variables: Fn.conditionIf('Large', { A: 'b' }, {}) as any }; }, 'Its variables are known at the deployment only'],
+    ['layers in a parameter', (fn) => { fn.layers = Fn.split(',', Fn.importValue('Layers')); }, 'Its layers are known only at deployment'],
+    ['an environment under a condition', (fn) => { fn.environment = Fn.conditionIf('Large', { Variables: { A: 'b' } }, { Variables: {} }); }, 'Its variables are known only at deployment'],
+    ['variables under a condition', (fn) => { fn.environment = { variables: Fn.conditionIf('Large', { A: 'b' }, {}) as any }; }, 'Its variables are known only at deployment'],
     ['layers that are written over', (fn) => fn.addPropertyOverride('Layers', [arnOf('x86_64', 9)]), 'overridden by addPropertyOverride'],
     ['layers that are taken away', (fn) => fn.addPropertyDeletionOverride('Layers'), 'overridden by addPropertyOverride'],
-    ['an architecture that is a token', (fn) => { fn.architectures = [Fn.importValue('Architecture')]; }, 'is not known before the deployment'],
+    ['an architecture that is a token', (fn) => { fn.architectures = [Fn.importValue('Architecture')]; }, 'is not known before deployment'],
   ])('%s', (_what, change, message) => {
     expect(refused({ ...MINIMUM, fallback: undefined }, (stack) => {
       const fn = functionIn(stack);
@@ -124,14 +124,14 @@ describe('what stops the attaching leaves the function as it was, with an error 
     const fn = functionIn(stack);
     (fn.node.defaultChild as CfnFunction).addPropertyOverride('Environment.Variables.OWN', 'x'.repeat(4096));
     Backstop.attach(fn, MINIMUM);
-    expect(errorsOf(stack)).toEqual([expect.stringContaining('Lambda takes 4096')]);
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('Lambda allows 4096')]);
   });
 
   test('a layer that says nothing, and one that fails', () => {
     const stack = stackOf();
     Backstop.attach(functionIn(stack, 'Silent'), { ...MINIMUM, layer: { layerFor: () => ({}) } });
     Backstop.attach(functionIn(stack, 'Failing'), { ...MINIMUM, layer: { layerFor: () => { throw new Error('no such place'); } } });
-    expect(errorsOf(stack)).toEqual([expect.stringContaining('neither an ARN nor a reason'), expect.stringContaining('Shop/Failing/Resource. no such place')]);
+    expect(errorsOf(stack)).toEqual([expect.stringContaining('neither an ARN nor a problem'), expect.stringContaining('Shop/Failing/Resource. no such place')]);
     expect(JSON.stringify(Template.fromStack(stack).toJSON())).not.toContain('BACKSTOP_');
   });
 
@@ -145,7 +145,7 @@ describe('what stops the attaching leaves the function as it was, with an error 
     ];
     stacks.forEach((stack) => functionIn(stack));
     Backstop.of(app).attachAll({ layer, fallback: { archive } });
-    for (const stack of stacks) expect(errorsOf(stack)).toContainEqual(expect.stringContaining('The archive at Platform/Archive is of another'));
+    for (const stack of stacks) expect(errorsOf(stack)).toContainEqual(expect.stringContaining('The archive at Platform/Archive is in another'));
   });
 
   test('all that is wrong is told together', () => {

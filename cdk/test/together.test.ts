@@ -26,8 +26,8 @@ describe('a mistake in the settings', () => {
   ];
   const MISTAKES: [string, BackstopAttachAllProps, string][] = [
     ['plain http', { ...MINIMUM, primary: { url: 'http://logs.example.com' } }, 'is plain http'],
-    ['no layer', { ...MINIMUM, layer: undefined }, 'There is no layer'],
-    ['nowhere to deliver', { layer }, 'neither primary nor fallback'],
+    ['no layer', { ...MINIMUM, layer: undefined }, 'layer is not set'],
+    ['nowhere to deliver', { layer }, 'Neither primary nor fallback'],
     ['S3 options without a bucket', { ...MINIMUM, fallback: { s3Prefix: 'x' } }, 'sets S3 options but no bucket'],
   ];
   test.each(WAYS.flatMap(([way, attach]) => MISTAKES.map(([what, props, message]) => [way, what, attach, props, message] as const)))('of %s, %s, is one error of the app', (_way, _what, attach, props, message) => {
@@ -40,7 +40,7 @@ describe('a mistake in the settings', () => {
       text = String(error);
     }
     expect(timesIn(text, message)).toBe(1);
-    expect(text).toContain('Backstop is attached to no function by these settings.');
+    expect(text).toContain('These settings attach Backstop to no function.');
     for (const stack of stacks) expect(stack.node.findAll().flatMap(({ node }) => node.metadata).filter(({ type }) => type === 'aws:cdk:error')).toEqual([]);
   });
 
@@ -53,7 +53,7 @@ describe('a mistake in the settings', () => {
     } catch (error) {
       text = String(error);
     }
-    expect(timesIn(text, 'tags holds a key')).toBe(2);
+    expect(timesIn(text, 'tags has a key')).toBe(2);
   });
 
   test('that no function is left with is none', () => {
@@ -67,7 +67,7 @@ describe('a mistake in the settings', () => {
   test('of one function alone is its own', () => {
     const stack = stackOf();
     Backstop.attach(functionIn(stack), { ...MINIMUM, layer: undefined });
-    expect(errorsOf(stack)).toEqual([expect.stringMatching(/^Backstop is not attached to Shop\/Orders\/Resource\. There is no layer/)]);
+    expect(errorsOf(stack)).toEqual([expect.stringMatching(/^Backstop is not attached to Shop\/Orders\/Resource\. layer is not set/)]);
   });
 });
 
@@ -94,7 +94,7 @@ describe('what a stack has in common', () => {
     const { app, stacks } = appOf();
     Backstop.of(app).attachAll({ layer, primary: { url: 'https://logs.example.com', token: BackstopSecret.unsafePlainText('t0ken') } });
     for (const stack of stacks) {
-      expect(warningsOf(stack).sort()).toEqual([expect.stringContaining("The primary's token"), expect.stringContaining('There is no fallback')]);
+      expect(warningsOf(stack).sort()).toEqual([expect.stringContaining("holds the primary's token"), expect.stringContaining('There is no fallback')]);
     }
   });
 });

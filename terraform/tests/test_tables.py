@@ -77,4 +77,5 @@ def test_duckdb_reads_the_same_file_by_the_tables_columns():
         assert json.loads(found["record"]) == expected["record"]
         assert found["resource"] == expected["resource"]
         assert found["diverted"] == {"status": None, **expected["diverted"]}
+        assert found["request_id"] == expected.get("request_id")
         assert (found["id"], found["time"], found["type"]) == (expected["id"], expected["time"], expected["type"])

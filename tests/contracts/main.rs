@@ -13,6 +13,7 @@
 //! - [`terraform`]: the variables that the modules set and the register's.
 //! - [`troubleshooting`]: the guide has what the extension logs.
 //! - [`versions`]: one version, and the changelog in step with it.
+//! - [`words`]: plain English and narrow lines in what people read.
 //!
 //! Must not: start a process other than cargo and git, or need a network.
 
@@ -29,6 +30,7 @@ mod security;
 mod terraform;
 mod troubleshooting;
 mod versions;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fs;

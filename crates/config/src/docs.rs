@@ -14,19 +14,20 @@ const INTRODUCTION: &str = "\
 
 <!-- Generated from crates/config/src/register.rs by `BACKSTOP_BLESS=1 cargo test -p backstop-config`. -->
 
-Backstop is configured by environment variables of the function. Set at least one of
+Configure Backstop with environment variables of the function. Set at least one of
 `BACKSTOP_PRIMARY_URL`, `BACKSTOP_FIREHOSE_STREAM` and `BACKSTOP_S3_BUCKET`.
 
-- Space around a value is left out, and an empty value counts as not set.
-- Words such as `gzip` and `true` may be written in letters of either case; names of variables may not.
-- A mistake never stops the function. All mistakes are reported together in one log line, and
-  Backstop runs with what is valid: a tuning variable falls back to its default; a mistake in the
-  primary's address, format, headers or token switches the primary off, and records go to the
-  fallbacks, from where they can be replayed; a mistake in a fallback's name, key or owner switches
-  that fallback off.
+- Backstop removes space around a value. An empty value counts as not set.
+- The case of letters does not matter in words such as `gzip` and `true`; it matters in names of
+  variables.
+- A mistake never stops the function. Backstop reports all mistakes together in one log line, and
+  runs with what is valid. An invalid tuning variable falls back to its default. A mistake in the
+  primary's address, format, headers or token switches the primary off: records go to the fallbacks,
+  from where you can replay them. A mistake in a fallback's name, key or owner switches that
+  fallback off.
 - A `BACKSTOP_` name that is not on this page is a mistake too.
-- The value of a variable marked *secret* is never shown; of an address, the user name, password
-  and query are not.
+- Backstop never shows the value of a variable marked *secret*, nor the user name, password and
+  query of an address.
 ";
 
 /// The reference page of the configuration, in Markdown.
@@ -35,7 +36,7 @@ pub fn reference_markdown() -> String {
     page.push_str("\n## Variables\n");
     page.extend(REGISTER.iter().map(section));
     page.push_str(
-        "\n## Not in this version\n\nThese names are reserved for a later version; setting one is reported.\n\n",
+        "\n## Not in this version\n\nThese names are reserved for a later version; Backstop reports a variable that uses one.\n\n",
     );
     page.extend(
         LATER
@@ -43,7 +44,7 @@ pub fn reference_markdown() -> String {
             .map(|(name, advice)| format!("- `{name}`: {advice}.\n")),
     );
     page.push_str(
-        "\n## Standard variables\n\nLambda or the user sets them, and Backstop honours them.\n\n\
+        "\n## Standard variables\n\nLambda or you set these variables, and Backstop honours them.\n\n\
          | variable | what for |\n|---|---|\n",
     );
     page.extend(
@@ -59,11 +60,40 @@ fn section(variable: &Variable) -> String {
     format!(
         "\n### `{}`\n\n{}\n\n- Values: {}{secret}\n- Default: {}\n- Since: {}\n",
         variable.name,
-        variable.summary,
+        wrapped(variable.summary),
         values(variable.kind),
         default(variable.default),
         variable.since,
     )
+}
+
+/// The widest line of prose in Markdown.
+const COLUMNS: usize = 100;
+
+/// The text in lines of at most [`COLUMNS`]; a span of code stays on one line.
+fn wrapped(text: &str) -> String {
+    const IN_CODE: &str = "\u{a0}";
+    let spans = text.split('`').enumerate();
+    let spans = spans.map(|(number, span)| {
+        let is_code = number % 2 == 1;
+        span.replace(' ', if is_code { IN_CODE } else { " " })
+    });
+    let text = spans.collect::<Vec<_>>().join("`");
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > COLUMNS {
+            lines.push('\n');
+            column = 0;
+        } else if column > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += width;
+    }
+    lines.replace(IN_CODE, " ")
 }
 
 fn values(kind: Kind) -> String {

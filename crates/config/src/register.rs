@@ -15,11 +15,11 @@ pub(crate) const PRIMARY_URL: Variable = Variable::new(
     "BACKSTOP_PRIMARY_URL",
     Kind::Url,
     Initial::Unset,
-    "Where records go first. https; plain http for \
-     loopback hosts only, unless `BACKSTOP_ALLOW_PLAINTEXT=true`. For `ndjson` and `json` it is the \
-     full address. For the other formats it is a base to which the format's own path is appended, \
-     unless it ends in it; for `datadog` and `newrelic` a site (`datadoghq.eu`) or a region (`eu`) will \
-     do. Without it every record goes to the fallbacks.",
+    "Where records go first. Must be https; plain http is accepted only for loopback hosts, \
+     unless `BACKSTOP_ALLOW_PLAINTEXT=true`. For `ndjson` and `json`, give the full address. For \
+     the other formats, give a base: Backstop appends the format's own path, unless the address \
+     already ends in it. `datadog` also accepts a site (`datadoghq.eu`), and `newrelic` a region \
+     (`eu`). Without this variable every record goes to the fallbacks.",
 );
 pub(crate) const PRIMARY_FORMAT: Variable = Variable::new(
     "BACKSTOP_PRIMARY_FORMAT",
@@ -30,32 +30,33 @@ pub(crate) const PRIMARY_FORMAT: Variable = Variable::new(
         later: &[],
     },
     Initial::Value("ndjson"),
-    "The form of a batch: one JSON object a line, one JSON array, or what a backend takes. \
-     docs/backends.md has each of them.",
+    "The format of a batch: one JSON object a line, one JSON array, or what a backend accepts. \
+     docs/backends.md describes each format.",
 );
 pub(crate) const PRIMARY_OPTIONS: Variable = Variable::new(
     "BACKSTOP_PRIMARY_OPTIONS",
     Kind::Pairs,
     Initial::Unset,
-    "What the format lets you choose. `otlp`: `encoding` (`protobuf`, `json`). `loki`: `encoding`, `labels` \
-     (resource attributes that become labels, separated by `+`), `max_age_hours`. `elastic`: `index` (a \
-     data stream or an index), `ids` (`false`: documents without `_id`). `splunk`: `index`, `source`, \
-     `sourcetype`. `datadog`, `newrelic`: `max_age_hours` (records that are older are dead letters).",
+    "Options of the format. `otlp`: `encoding` (`protobuf`, `json`). `loki`: `encoding`, \
+     `labels` (resource attributes that become labels, separated by `+`), `max_age_hours`. \
+     `elastic`: `index` (a data stream or an index), `ids` (`false`: documents without `_id`). \
+     `splunk`: `index`, `source`, `sourcetype`. `datadog`, `newrelic`: `max_age_hours` (older \
+     records become dead letters).",
 );
 pub(crate) const PRIMARY_HEADERS: Variable = Variable::new(
     "BACKSTOP_PRIMARY_HEADERS",
     Kind::Pairs,
     Initial::Unset,
-    "Headers of every request to the primary, each once. A value may hold `=`, but no comma; quotes \
-     are not taken away. Treated as secret: no value is ever shown.",
+    "Headers of every request to the primary, each once. A value may contain `=`, but no comma; \
+     quotes are not removed. Treated as secret: Backstop never shows a value.",
 )
 .secret();
 pub(crate) const PRIMARY_TOKEN: Variable = Variable::new(
     "BACKSTOP_PRIMARY_TOKEN",
     Kind::Text,
     Initial::Unset,
-    "The token of the primary, bare: the format says in which header it is sent. `otlp`, `elastic` and \
-     `loki` take `USER:PASSWORD` as well, for basic authentication.",
+    "The bare token of the primary. The format decides which header carries it. `otlp`, \
+     `elastic` and `loki` also accept `USER:PASSWORD`, for basic authentication.",
 )
 .secret();
 pub(crate) const PRIMARY_COMPRESSION: Variable = Variable::new(
@@ -65,7 +66,7 @@ pub(crate) const PRIMARY_COMPRESSION: Variable = Variable::new(
         later: &["zstd"],
     },
     Initial::Value("gzip"),
-    "How the body of a request to the primary is compressed.",
+    "The compression of request bodies to the primary.",
 );
 pub(crate) const PRIMARY_TIMEOUT_MS: Variable = Variable::new(
     "BACKSTOP_PRIMARY_TIMEOUT_MS",
@@ -75,21 +76,22 @@ pub(crate) const PRIMARY_TIMEOUT_MS: Variable = Variable::new(
         unit: "milliseconds",
     },
     Initial::Value("5000"),
-    "The longest that one request to the primary may take. The budget of a flush may end it sooner.",
+    "The longest time that one request to the primary may take. The budget of a flush may end it \
+     sooner.",
 );
 pub(crate) const FALLBACK: Variable = Variable::new(
     "BACKSTOP_FALLBACK",
     Kind::ListOf(&["firehose", "s3"]),
     Initial::Value("firehose,s3"),
-    "The fallbacks, in the order in which they are tried. When it is not set, those that are \
-     configured are used in the order of the default.",
+    "The fallbacks, in the order in which Backstop tries them. Unless you set it, Backstop uses \
+     the configured fallbacks in the default order.",
 );
 pub(crate) const FIREHOSE_STREAM: Variable = Variable::new(
     "BACKSTOP_FIREHOSE_STREAM",
     Kind::Text,
     Initial::Unset,
-    "The delivery stream that takes what the primary does not: its name, or its ARN (the region \
-     is then taken from the ARN). It has to be in the function's account.",
+    "The delivery stream that takes what the primary does not: its name, or its ARN, which also \
+     sets the region. It must be in the function's account.",
 );
 pub(crate) const S3_BUCKET: Variable = Variable::new(
     "BACKSTOP_S3_BUCKET",
@@ -101,34 +103,37 @@ pub(crate) const S3_PREFIX: Variable = Variable::new(
     "BACKSTOP_S3_PREFIX",
     Kind::Text,
     Initial::Value("backstop"),
-    "What the keys of the archive begin with; slashes at its ends are left out.",
+    "The prefix of the archive's keys. Backstop removes slashes at its ends.",
 );
 pub(crate) const S3_REGION: Variable = Variable::new(
     "BACKSTOP_S3_REGION",
     Kind::Text,
     Initial::Computed("the function's region"),
-    "The region of the archive's bucket. Set it where the bucket is in another region than the \
+    "The region of the archive's bucket. Set it if the bucket is in another region than the \
      function.",
 );
 pub(crate) const S3_KMS_KEY_ID: Variable = Variable::new(
     "BACKSTOP_S3_KMS_KEY_ID",
     Kind::Text,
     Initial::Unset,
-    "The KMS key that S3 encrypts the archive's objects with: its id, its ARN, or its alias. It has \
-     to be in the bucket's region; its account may be another one. The function's role then needs `kms:GenerateDataKey` on it. Without it the bucket's default \
-     encryption applies.",
+    "The KMS key that S3 encrypts the archive's objects with: its id, its ARN, or its alias. It \
+     must be in the bucket's region, and may be in another account. The function's role then \
+     needs `kms:GenerateDataKey` on it. Without this variable the bucket's default encryption \
+     applies.",
 );
 pub(crate) const S3_EXPECTED_BUCKET_OWNER: Variable = Variable::new(
     "BACKSTOP_S3_EXPECTED_BUCKET_OWNER",
     Kind::Text,
     Initial::Unset,
-    "The account that owns the bucket, 12 digits. S3 refuses every request when it is another one.",
+    "The account that owns the bucket, 12 digits. S3 refuses every request if another account \
+     owns it.",
 );
 pub(crate) const TELEMETRY_TYPES: Variable = Variable::new(
     "BACKSTOP_TELEMETRY_TYPES",
     Kind::ListOf(&["platform", "function", "extension"]),
     Initial::Value("platform,function,extension"),
-    "What to deliver. The extension subscribes to platform events in any case, and drops what is not asked for.",
+    "The types of telemetry to deliver. The extension always subscribes to platform events, and \
+     drops those that you do not name here.",
 );
 pub(crate) const FLUSH_STRATEGY: Variable = Variable::new(
     "BACKSTOP_FLUSH_STRATEGY",
@@ -137,8 +142,9 @@ pub(crate) const FLUSH_STRATEGY: Variable = Variable::new(
         later: &[],
     },
     Initial::Value("auto"),
-    "When records are sent. `end`: all of them before the invocation is over. `periodic`: at the \
-     flush interval. `continuous`: while handlers run. `auto` chooses by the rate of invocations.",
+    "When Backstop sends records. `end`: all of them before the invocation is over. `periodic`: \
+     at the flush interval. `continuous`: while handlers run. `auto` chooses by the rate of \
+     invocations.",
 );
 pub(crate) const FLUSH_INTERVAL_MS: Variable = Variable::new(
     "BACKSTOP_FLUSH_INTERVAL_MS",
@@ -148,7 +154,8 @@ pub(crate) const FLUSH_INTERVAL_MS: Variable = Variable::new(
         unit: "milliseconds",
     },
     Initial::Value("1000"),
-    "How long a record waits at most for a flush by timer, while the environment is not frozen.",
+    "The longest time that a record waits for a flush by timer, while the environment is not \
+     frozen.",
 );
 pub(crate) const MAX_ADDED_MS: Variable = Variable::new(
     "BACKSTOP_MAX_ADDED_MS",
@@ -168,7 +175,7 @@ pub(crate) const BUFFER_MAX_BYTES: Variable = Variable::new(
         unit: "bytes",
     },
     Initial::Computed("10 % of the function's memory, at least 4 MiB and at most 32 MiB"),
-    "The most memory that records may take while they wait.",
+    "The most memory that waiting records may use.",
 );
 pub(crate) const SPOOL_MAX_BYTES: Variable = Variable::new(
     "BACKSTOP_SPOOL_MAX_BYTES",
@@ -178,16 +185,16 @@ pub(crate) const SPOOL_MAX_BYTES: Variable = Variable::new(
         unit: "bytes",
     },
     Initial::Value("67108864"),
-    "The most that the spool in `/tmp` may take: a copy of what waits while the environment may be \
-     frozen or killed. 0 turns it off.",
+    "The most space that the spool in `/tmp` may use. The spool is a copy of the records that \
+     wait while Lambda may freeze or kill the environment. 0 turns it off.",
 );
 pub(crate) const TAGS: Variable = Variable::new(
     "BACKSTOP_TAGS",
     Kind::Pairs,
     Initial::Unset,
-    "Resource attributes added to every record. A value may hold `=` and spaces, but no comma; quotes \
-     are not taken away. The names of the resource's own attributes (`faas.name`, `cloud.region` and \
-     the like) cannot be set.",
+    "Resource attributes added to every record. A value may contain `=` and spaces, but no \
+     comma; quotes are not removed. You cannot set the resource's own attributes (`faas.name`, \
+     `cloud.region` and the like).",
 );
 pub(crate) const LOG_LEVEL: Variable = Variable::new(
     "BACKSTOP_LOG_LEVEL",
@@ -196,7 +203,7 @@ pub(crate) const LOG_LEVEL: Variable = Variable::new(
         later: &[],
     },
     Initial::Value("warn"),
-    "The least severe of Backstop's own log lines that is written.",
+    "The least severe level of Backstop's own log lines to write.",
 );
 pub(crate) const ALLOW_PLAINTEXT: Variable = Variable::new(
     "BACKSTOP_ALLOW_PLAINTEXT",
@@ -205,7 +212,7 @@ pub(crate) const ALLOW_PLAINTEXT: Variable = Variable::new(
         later: &[],
     },
     Initial::Value("false"),
-    "Whether the primary may be a plain-http address of a host that is not loopback.",
+    "Whether the primary's address may be plain http on a host that is not loopback.",
 );
 
 /// Every variable this version knows, in the order of the reference page.
@@ -267,30 +274,30 @@ pub static STANDARD: &[StandardVariable] = &[
     ),
     StandardVariable::new(
         "AWS_ENDPOINT_URL_S3",
-        "The endpoint of S3; preferred to `AWS_ENDPOINT_URL`. An endpoint of AWS is asked for the \
-         bucket by its host, any other one by its path.",
+        "The endpoint of S3; overrides `AWS_ENDPOINT_URL`. The bucket is in the host of an AWS endpoint, \
+         and in the path of any other.",
     ),
     StandardVariable::new(
         "AWS_ENDPOINT_URL_FIREHOSE",
-        "The endpoint of Firehose; preferred to `AWS_ENDPOINT_URL`.",
+        "The endpoint of Firehose; overrides `AWS_ENDPOINT_URL`.",
     ),
     StandardVariable::new(
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-        "`true`: the three variables above are ignored.",
+        "`true`: Backstop ignores the three variables above.",
     ),
     StandardVariable::new(
         "AWS_USE_FIPS_ENDPOINT",
-        "`true`: the FIPS endpoints of S3 and Firehose. Cannot be combined with an endpoint that is \
+        "`true`: use the FIPS endpoints of S3 and Firehose. Cannot be combined with an endpoint that you \
          set.",
     ),
     StandardVariable::new(
         "AWS_USE_DUALSTACK_ENDPOINT",
-        "`true`: the endpoints of S3 and Firehose that IPv6 reaches as well. Cannot be combined with \
-         an endpoint that is set.",
+        "`true`: use the endpoints of S3 and Firehose that IPv6 also reaches. Cannot be combined with an \
+         endpoint that you set.",
     ),
     StandardVariable::new(
         "AWS_CA_BUNDLE",
-        "Further certificate authorities to trust, as a PEM file; as `SSL_CERT_FILE`.",
+        "A PEM file with additional certificate authorities to trust; the same as `SSL_CERT_FILE`.",
     ),
     StandardVariable::new(
         "AWS_ACCESS_KEY_ID",
@@ -323,7 +330,7 @@ pub static STANDARD: &[StandardVariable] = &[
     ),
     StandardVariable::new(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-        "The size of the function, for the size of the buffer.",
+        "The memory size of the function; sets the default size of the buffer.",
     ),
     StandardVariable::new(
         "AWS_LAMBDA_INITIALIZATION_TYPE",
@@ -335,34 +342,34 @@ pub static STANDARD: &[StandardVariable] = &[
     ),
     StandardVariable::new(
         "SSL_CERT_FILE",
-        "Further certificate authorities to trust, as a PEM file.",
+        "A PEM file with additional certificate authorities to trust.",
     ),
     StandardVariable::new(
         "TMPDIR",
-        "Where the spool's directory, `backstop`, is made; `/tmp` when it is not set.",
+        "Where Backstop creates the spool's directory, `backstop`; `/tmp` if it is not set.",
     ),
     StandardVariable::new(
         "https_proxy",
-        "The proxy of https requests, `http://user:password@host:port`; https:// and a bare \
-         `host:port` will do too, SOCKS will not. As with curl, the name in lower case wins.",
+        "The proxy of https requests, `http://user:password@host:port`. https:// and a bare `host:port` \
+         also work; SOCKS does not. As with curl, the name in lower case wins.",
     ),
-    StandardVariable::new("HTTPS_PROXY", "The same, where `https_proxy` is not set."),
+    StandardVariable::new("HTTPS_PROXY", "The same, if `https_proxy` is not set."),
     StandardVariable::new(
         "http_proxy",
-        "The proxy of requests in plain http, which `BACKSTOP_ALLOW_PLAINTEXT` and endpoints of \
-         emulators allow.",
+        "The proxy of plain http requests, which `BACKSTOP_ALLOW_PLAINTEXT` and endpoints of emulators \
+         allow.",
     ),
-    StandardVariable::new("HTTP_PROXY", "The same, where `http_proxy` is not set."),
+    StandardVariable::new("HTTP_PROXY", "The same, if `http_proxy` is not set."),
     StandardVariable::new(
         "all_proxy",
         "The proxy of requests for which neither of the others is set.",
     ),
-    StandardVariable::new("ALL_PROXY", "The same, where `all_proxy` is not set."),
+    StandardVariable::new("ALL_PROXY", "The same, if `all_proxy` is not set."),
     StandardVariable::new(
         "no_proxy",
-        "Hosts that are reached without a proxy, separated by commas or spaces: names, which stand \
-         for all names below them as well, addresses, networks such as `10.0.0.0/8`, or `*`. A port \
-         after a colon narrows an entry. Loopback and link-local addresses never have a proxy.",
+        "Hosts that Backstop reaches without a proxy, separated by commas or spaces: names, which include \
+         all names below them, addresses, networks such as `10.0.0.0/8`, or `*`. A port after a colon \
+         narrows an entry. Backstop never uses a proxy for loopback and link-local addresses.",
     ),
-    StandardVariable::new("NO_PROXY", "The same, where `no_proxy` is not set."),
+    StandardVariable::new("NO_PROXY", "The same, if `no_proxy` is not set."),
 ];

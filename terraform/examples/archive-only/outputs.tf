@@ -1,10 +1,10 @@
 output "fallback" {
-  description = "For `fallback` of the module `attachment`."
+  description = "The value for `fallback` of the module `attachment`."
   value       = module.archive.fallback
 }
 
 output "replay_from" {
-  description = "For `backstop replay --from`."
+  description = "The value for `backstop replay --from`."
   value       = module.archive.replay_from
 }
 

@@ -1,17 +1,17 @@
 variable "region" {
-  description = "The region of everything here."
+  description = "The region of all resources."
   type        = string
   default     = "eu-west-1"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
-    error_message = "region is not the name of a region: write it as eu-west-1."
+    error_message = "region is not the name of a region: write a name such as eu-west-1."
   }
 }
 
 variable "alarm_topic_arn" {
-  description = "The SNS topic that is notified while records arrive."
+  description = "The SNS topic to notify while records arrive."
   type        = string
   default     = null
 

@@ -1,12 +1,12 @@
 variable "region" {
-  description = "The region of everything here."
+  description = "The region of all resources."
   type        = string
   default     = "eu-west-1"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
-    error_message = "region is not the name of a region: write it as eu-west-1."
+    error_message = "region is not the name of a region: write a name such as eu-west-1."
   }
 }
 
@@ -22,7 +22,7 @@ variable "primary_url" {
 }
 
 variable "image_uri" {
-  description = "The image, by digest, so that a plan shows when it is another one."
+  description = "The image, by digest, so that a plan shows when the image changes."
   type        = string
   nullable    = false
 

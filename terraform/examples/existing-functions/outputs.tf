@@ -4,6 +4,6 @@ output "attached" {
 }
 
 output "warnings" {
-  description = "What Backstop has to say, by function."
+  description = "Backstop's warnings, by function."
   value       = { for name, attachment in module.attachment : name => attachment.warnings if length(attachment.warnings) > 0 }
 }

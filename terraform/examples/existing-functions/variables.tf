@@ -1,12 +1,12 @@
 variable "region" {
-  description = "The region of everything here."
+  description = "The region of all resources."
   type        = string
   default     = "eu-west-1"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
-    error_message = "region is not the name of a region: write it as eu-west-1."
+    error_message = "region is not the name of a region: write a name such as eu-west-1."
   }
 }
 
@@ -29,12 +29,12 @@ variable "function_zip" {
 
   validation {
     condition     = fileexists(var.function_zip)
-    error_message = "function_zip names no file."
+    error_message = "function_zip is not a file that exists."
   }
 }
 
 variable "layer_arns" {
-  description = "The layer version for each architecture: of the module `layer`, or of `backstop layer publish`."
+  description = "The layer version for each architecture, from the module `layer` or from `backstop layer publish`."
   type        = map(string)
   nullable    = false
 
@@ -46,8 +46,8 @@ variable "layer_arns" {
 
 variable "select" {
   description = <<-EOT
-    Which functions Backstop is attached to.
-    - `names`: by name; `*` stands for anything
+    The functions to attach Backstop to.
+    - `names`: by name; `*` matches any characters
     - `tags`: by tag, all of them
   EOT
   type = object({
@@ -59,6 +59,6 @@ variable "select" {
 
   validation {
     condition     = alltrue([for name in var.select.names : can(regex("^[a-zA-Z0-9_*-]+$", name))])
-    error_message = "select.names holds something else than letters, digits, hyphens, underscores and *."
+    error_message = "select.names has a character other than letters, digits, hyphens, underscores and *."
   }
 }

@@ -1,5 +1,5 @@
 output "layer_arn" {
-  description = "For every account of the organisation."
+  description = "The ARN of the layer version, for every account of the organization."
   value       = module.layer.arn
 }
 

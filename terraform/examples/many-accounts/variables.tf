@@ -1,12 +1,12 @@
 variable "region" {
-  description = "The region of everything here."
+  description = "The region of all resources."
   type        = string
   default     = "eu-west-1"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
-    error_message = "region is not the name of a region: write it as eu-west-1."
+    error_message = "region is not the name of a region: write a name such as eu-west-1."
   }
 }
 
@@ -44,13 +44,13 @@ variable "workload_account_id" {
 }
 
 variable "organization_id" {
-  description = "The organisation of both."
+  description = "The organization of both accounts."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^o-[a-z0-9]{10,32}$", var.organization_id))
-    error_message = "organization_id is not the id of an organisation: write o- and 10 to 32 letters and digits."
+    error_message = "organization_id is not the id of an organization: write o- and 10 to 32 letters and digits."
   }
 }
 
@@ -86,7 +86,7 @@ variable "layer_zip" {
 
   validation {
     condition     = fileexists(var.layer_zip)
-    error_message = "layer_zip names no file."
+    error_message = "layer_zip is not a file that exists."
   }
 }
 
@@ -98,6 +98,6 @@ variable "function_zip" {
 
   validation {
     condition     = fileexists(var.function_zip)
-    error_message = "function_zip names no file."
+    error_message = "function_zip is not a file that exists."
   }
 }

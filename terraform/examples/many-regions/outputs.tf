@@ -1,5 +1,5 @@
 output "backstop_layers" {
-  description = "For the module `layer-lookup`: account, region, architecture."
+  description = "The value for the module `layer-lookup`: account, region, architecture."
   value = {
     for account in distinct(flatten([for layer in local.layers : keys(layer)])) :
     account => merge([for layer in local.layers : lookup(layer, account, {})]...)

@@ -18,17 +18,17 @@ variable "layer_zip" {
 
   validation {
     condition     = fileexists(var.layer_zip)
-    error_message = "layer_zip names no file."
+    error_message = "layer_zip is not a file that exists."
   }
 }
 
 variable "organization_id" {
-  description = "The organisation whose accounts may attach the layer."
+  description = "The organization whose accounts may attach the layer."
   type        = string
   default     = null
 
   validation {
     condition     = var.organization_id == null ? true : can(regex("^o-[a-z0-9]{10,32}$", var.organization_id))
-    error_message = "organization_id is not the id of an organisation: write o- and 10 to 32 letters and digits."
+    error_message = "organization_id is not the id of an organization: write o- and 10 to 32 letters and digits."
   }
 }

@@ -1,5 +1,5 @@
 output "function_name" {
-  description = "To try it: `aws lambda invoke --function-name NAME /dev/stdout`."
+  description = "The name of the function. To try it: `aws lambda invoke --function-name NAME /dev/stdout`."
   value       = module.function.name
 }
 
@@ -9,6 +9,6 @@ output "replay_from" {
 }
 
 output "warnings" {
-  description = "What Backstop has to say."
+  description = "Backstop's warnings."
   value       = module.function.warnings
 }

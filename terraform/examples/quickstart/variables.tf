@@ -1,12 +1,12 @@
 variable "region" {
-  description = "The region of everything here."
+  description = "The region of all resources."
   type        = string
   default     = "eu-west-1"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
-    error_message = "region is not the name of a region: write it as eu-west-1."
+    error_message = "region is not the name of a region: write a name such as eu-west-1."
   }
 }
 
@@ -46,14 +46,14 @@ variable "release" {
 }
 
 variable "layer_zip" {
-  description = "The layer's zip for x86_64: of a release, or from `scripts/package`."
+  description = "The layer's zip for x86_64, from a release or from `scripts/package`."
   type        = string
   default     = "extension-x86_64.zip"
   nullable    = false
 
   validation {
     condition     = fileexists(var.layer_zip)
-    error_message = "layer_zip names no file."
+    error_message = "layer_zip is not a file that exists."
   }
 }
 
@@ -65,6 +65,6 @@ variable "function_zip" {
 
   validation {
     condition     = fileexists(var.function_zip)
-    error_message = "function_zip names no file."
+    error_message = "function_zip is not a file that exists."
   }
 }

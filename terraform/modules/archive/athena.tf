@@ -9,6 +9,7 @@ locals {
     { name = "time", type = "string", comment = "When the platform made it, in RFC 3339." },
     { name = "type", type = "string", comment = "function, extension, platform.report and so on." },
     { name = "record", type = "string", comment = "The record as it was received." },
+    { name = "request_id", type = "string", comment = "The invocation that a line of text belongs to, where that is known." },
     { name = "resource", type = "map<string,string>", comment = "faas.name, cloud.region and so on, and the tags." },
     { name = "diverted", type = "struct<reason:string,sink:string,status:int>", comment = "Why it is here and not at the primary." },
   ]

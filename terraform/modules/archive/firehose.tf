@@ -38,7 +38,7 @@ resource "aws_iam_role" "firehose" {
       Effect    = "Allow"
       Principal = { Service = "firehose.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      # This stream and no other, whoever may pass the role on.
+      # Only this stream may use the role, even if another principal passes it on.
       Condition = {
         StringEquals = { "aws:SourceAccount" = local.account_id }
         ArnEquals    = { "aws:SourceArn" = local.stream_arn }

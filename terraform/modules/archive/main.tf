@@ -18,7 +18,7 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_18:a bucket for the logs of a bucket of logs is for whoever needs one; the module makes none
+  #checkov:skip=CKV_AWS_18:users who need logs of a bucket of logs add a bucket for them; the module makes none
   #checkov:skip=CKV_AWS_21:records have ids of their own and are not overwritten; versions are an option
   #checkov:skip=CKV_AWS_144:records are a copy for a time of need; a second region doubles its price
   #checkov:skip=CKV2_AWS_62:nobody waits for the objects: a replay lists them
@@ -120,11 +120,11 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # S3 wants to know of versioning before it is told what to do with old versions.
+  # S3 must know about versioning before it accepts a rule for old versions.
   depends_on = [aws_s3_bucket_versioning.this]
 }
 
-# The extension names no encryption unless it is told a key, and then the bucket's own applies: what is
+# The extension names no encryption unless a key is set, and then the bucket's own applies: what is
 # refused is naming another one. To refuse requests that name none would refuse every record.
 resource "aws_s3_bucket_policy" "this" {
   bucket = aws_s3_bucket.this.id

@@ -1,5 +1,5 @@
 output "fallback" {
-  description = "For `fallback` of the modules `attachment` and `function`, as it is."
+  description = "The value for `fallback` of the modules `attachment` and `function`."
   value = {
     firehose_stream          = local.has_stream ? local.stream_arn : null
     s3_bucket                = local.bucket_name
@@ -28,16 +28,16 @@ output "bucket_arn" {
 }
 
 output "stream_arn" {
-  description = "The ARN of the delivery stream; null where there is none."
+  description = "The ARN of the delivery stream; null if there is none."
   value       = one(aws_kinesis_firehose_delivery_stream.this[*].arn)
 }
 
 output "replay_from" {
-  description = "For `backstop replay --from`."
+  description = "The value for `backstop replay --from`."
   value       = "s3://${local.bucket_name}/${var.prefix}"
 }
 
 output "athena_database" {
-  description = "The database with the tables `streamed` and `direct`; null where there is none."
+  description = "The database with the tables `streamed` and `direct`; null if there is none."
   value       = one(aws_glue_catalog_database.this[*].name)
 }

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What the delivery stream, the roles, the alarms and the tables are named after."
+  description = "The name of the delivery stream, and the beginning of the names of the roles, the alarms and the tables."
   type        = string
   default     = "backstop"
   nullable    = false
@@ -12,7 +12,7 @@ variable "name" {
 }
 
 variable "bucket_name" {
-  description = "The name of the bucket. By default `NAME-ACCOUNT-REGION`, in lowercase: give one where that has more than 63 characters."
+  description = "The name of the bucket. By default `NAME-ACCOUNT-REGION`, in lowercase: set it if that has more than 63 characters."
   type        = string
   default     = null
 
@@ -27,20 +27,20 @@ variable "bucket_name" {
 }
 
 variable "prefix" {
-  description = "What the keys of the archive begin with."
+  description = "The prefix of the archive's keys."
   type        = string
   default     = "backstop"
   nullable    = false
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", var.prefix))
-    error_message = "prefix is not made of letters, digits, dots, hyphens and underscores, with single slashes between its parts and none at its ends."
+    error_message = "prefix is invalid: use letters, digits, dots, hyphens and underscores, with single slashes between parts and none at the ends."
   }
 }
 
 variable "encryption" {
   description = <<-EOT
-    How objects are encrypted: by default with keys of S3's own (SSE-S3).
+    The encryption of objects: by default with S3's own keys (SSE-S3).
     - `kms_key_arn`: a key of yours instead. Its policy must let the account's roles use it, as the default policy does.
   EOT
   type = object({
@@ -51,12 +51,12 @@ variable "encryption" {
 
   validation {
     condition     = var.encryption.kms_key_arn == null ? true : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+$", var.encryption.kms_key_arn))
-    error_message = "encryption.kms_key_arn is not the ARN of a key: write arn:aws:kms:REGION:ACCOUNT:key/ID; an alias grants nothing in a policy."
+    error_message = "encryption.kms_key_arn is not the ARN of a key: write arn:aws:kms:REGION:ACCOUNT:key/ID; a policy cannot grant an alias."
   }
 }
 
 variable "versioning" {
-  description = "Whether the bucket keeps what is overwritten or deleted, for `noncurrent_days` of `lifecycle_rules`."
+  description = "Whether the bucket keeps overwritten and deleted objects, for `noncurrent_days` of `lifecycle_rules`."
   type        = bool
   default     = false
   nullable    = false
@@ -64,11 +64,11 @@ variable "versioning" {
 
 variable "lifecycle_rules" {
   description = <<-EOT
-    What becomes of objects as they age; a step that is not named is not taken. Every class can be read at once, so that a replay needs no restore first.
-    - `infrequent_access_days`: to STANDARD_IA, after 30 days at least
-    - `glacier_instant_days`: to GLACIER_IR; 30 days after a move to STANDARD_IA at least
+    The steps for objects as they age; a step that you do not name is not taken. Every class can be read at once, so a replay never needs a restore first.
+    - `infrequent_access_days`: to STANDARD_IA, after at least 30 days
+    - `glacier_instant_days`: to GLACIER_IR, at least 30 days after a move to STANDARD_IA
     - `expiration_days`: deleted
-    - `noncurrent_days`: versions that are not current any more are deleted
+    - `noncurrent_days`: versions that are no longer current are deleted
   EOT
   type = object({
     infrequent_access_days = optional(number)
@@ -85,30 +85,30 @@ variable "lifecycle_rules" {
 
   validation {
     condition     = alltrue([for days in values(var.lifecycle_rules) : days == null ? true : days >= 1 && floor(days) == days])
-    error_message = "lifecycle_rules holds something that is not a whole number of days."
+    error_message = "lifecycle_rules has a value that is not a whole number of days, 1 or more."
   }
   validation {
     condition     = var.lifecycle_rules.infrequent_access_days == null ? true : var.lifecycle_rules.infrequent_access_days >= 30
-    error_message = "lifecycle_rules.infrequent_access_days is less than the 30 that S3 asks for."
+    error_message = "lifecycle_rules.infrequent_access_days is less than the 30 that S3 requires."
   }
   validation {
     condition     = var.lifecycle_rules.infrequent_access_days == null || var.lifecycle_rules.glacier_instant_days == null ? true : var.lifecycle_rules.glacier_instant_days >= var.lifecycle_rules.infrequent_access_days + 30
-    error_message = "lifecycle_rules.glacier_instant_days does not come 30 days after infrequent_access_days, or later, as S3 asks for."
+    error_message = "lifecycle_rules.glacier_instant_days is less than 30 days after infrequent_access_days, which S3 requires."
   }
   validation {
     condition = alltrue([
       for days in compact([var.lifecycle_rules.infrequent_access_days, var.lifecycle_rules.glacier_instant_days]) :
       var.lifecycle_rules.expiration_days == null ? true : tonumber(days) < var.lifecycle_rules.expiration_days
     ])
-    error_message = "lifecycle_rules.expiration_days does not come after the moves to cheaper classes."
+    error_message = "lifecycle_rules.expiration_days is not later than the moves to cheaper classes."
   }
 }
 
 variable "firehose" {
   description = <<-EOT
-    The delivery stream; null leaves it out, so that functions write to the bucket alone.
-    - `buffer_mb`, `buffer_seconds`: an object is written when either is reached
-    - `log_retention_days`: how long the stream's own errors are kept in CloudWatch
+    The delivery stream; null leaves it out, and functions write only to the bucket.
+    - `buffer_mb`, `buffer_seconds`: Firehose writes an object when it reaches either
+    - `log_retention_days`: how long CloudWatch keeps the stream's own errors
   EOT
   type = object({
     buffer_mb          = optional(number, 64)
@@ -127,16 +127,16 @@ variable "firehose" {
   }
   validation {
     condition     = try(contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.firehose.log_retention_days), var.firehose == null)
-    error_message = "firehose.log_retention_days is not one that CloudWatch offers, such as 7, 14, 30, 90 or 365."
+    error_message = "firehose.log_retention_days is not a number that CloudWatch offers: use one such as 7, 14, 30, 90 or 365."
   }
 }
 
 variable "alarms" {
   description = <<-EOT
-    CloudWatch alarms; null leaves them out. One is raised while the fallbacks are in use, one when the stream cannot deliver.
+    CloudWatch alarms; null leaves them out. One alarm is raised while the fallbacks are in use, one when the stream cannot deliver.
     - `actions`: what to notify, such as the ARN of an SNS topic
-    - `period_seconds`: over which time
-    - `direct_writes`: also what functions write to the bucket themselves; needs request metrics of the bucket, which cost
+    - `period_seconds`: the period of evaluation
+    - `direct_writes`: also count what functions write to the bucket directly; needs request metrics of the bucket, which cost extra
   EOT
   type = object({
     actions        = optional(list(string), [])
@@ -147,7 +147,7 @@ variable "alarms" {
 
   validation {
     condition     = var.alarms == null ? true : alltrue([for action in var.alarms.actions : try(startswith(action, "arn:"), false)])
-    error_message = "alarms.actions holds something that is not an ARN."
+    error_message = "alarms.actions has an entry that is not an ARN."
   }
   validation {
     condition     = try(var.alarms.period_seconds >= 60 && var.alarms.period_seconds <= 86400 && var.alarms.period_seconds % 60 == 0, var.alarms == null)
@@ -157,8 +157,8 @@ variable "alarms" {
 
 variable "athena" {
   description = <<-EOT
-    Tables for Athena, in a database of the Glue catalogue; null leaves them out. Partitions are computed and need no crawler.
-    - `first_day`: the first day that is looked at
+    Tables for Athena, in a database of the Glue catalogue; null leaves them out. Partitions are computed, so no crawler is needed.
+    - `first_day`: the first day that queries cover
     - `accounts`, `regions`: of the functions that write to the bucket; by default the archive's own
   EOT
   type = object({
@@ -174,16 +174,16 @@ variable "athena" {
   }
   validation {
     condition     = var.athena == null ? true : alltrue([for account in var.athena.accounts : can(regex("^[0-9]{12}$", account))])
-    error_message = "athena.accounts holds something that is not the id of an account: write 12 digits, in quotes."
+    error_message = "athena.accounts has an entry that is not the id of an account: write 12 digits, in quotes."
   }
   validation {
     condition     = var.athena == null ? true : alltrue([for region in var.athena.regions : can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", region))])
-    error_message = "athena.regions holds something that is not the name of a region: write it as eu-west-1."
+    error_message = "athena.regions has an entry that is not the name of a region: write a name such as eu-west-1."
   }
 }
 
 variable "force_destroy" {
-  description = "Whether destroying also deletes what is in the bucket. Without it a bucket that holds records is not destroyed."
+  description = "Whether destroying also deletes the objects in the bucket. Without it Terraform does not destroy a bucket that holds records."
   type        = bool
   default     = false
   nullable    = false
@@ -197,6 +197,6 @@ variable "tags" {
 
   validation {
     condition     = alltrue([for key, value in var.tags : length(key) >= 1 && length(key) <= 128 && try(length(value), 0) <= 256 && !startswith(lower(key), "aws:")])
-    error_message = "tags holds a key that is empty, longer than 128 characters or begins with aws:, or a value longer than 256."
+    error_message = "tags has a key that is empty, is longer than 128 characters or begins with aws:, or a value longer than 256."
   }
 }

@@ -87,11 +87,11 @@ locals {
     [for name in nonsensitive(keys(local.headers)) : "the backend ${local.backend_name} sets the header ${lower(name)}: remove it from primary_headers"
       if contains([for own in keys(local.backend_headers) : lower(own)], lower(name))
     ],
-    [for text in ["there are backend_options, and no backend: name it in primary.backend"] : text if local.backend_name == null && length(local.backend_given) > 0],
+    [for text in ["backend_options are set, but no backend: name it in primary.backend"] : text if local.backend_name == null && length(local.backend_given) > 0],
     [for text in ["the backend needs a token: give it in primary_token"] : text
       if try(local.backend.needs_token, false) && !local.has_token && nonsensitive(length(local.headers)) == 0 && !contains(local.own_names, "BACKSTOP_PRIMARY_TOKEN") && !contains(local.own_names, "BACKSTOP_PRIMARY_HEADERS")
     ],
-    [for text in ["the token goes into a header of the backend, and holds a comma: give the bare token"] : text
+    [for text in ["the token goes into a header of the backend, and contains a comma: give the bare token"] : text
       if local.has_token && local.token_header != null && nonsensitive(can(regex(",", var.primary_token)))
     ],
   )
@@ -100,7 +100,7 @@ locals {
       length(local.format_facts.options) == 0 ? "the format ${local.format} has no options: remove them" : "the format ${local.format} has only the options ${join(", ", keys(local.format_facts.options))}: remove the others"
       if !contains(keys(local.format_facts.options), name)
     ],
-    [for name, value in local.format_options : "the option ${name} of the format ${local.format} is not valid: docs/configuration.md has what it may be"
+    [for name, value in local.format_options : "the option ${name} of the format ${local.format} is not valid: docs/configuration.md lists what it accepts"
       if can(local.format_facts.options[name]) && !can(regex(local.format_facts.options[name], value))
     ],
   )

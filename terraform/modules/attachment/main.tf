@@ -1,7 +1,7 @@
 # What to merge into a function that is yours: pure values, no resource, and so nothing that could drift.
 
 locals {
-  # Every variable of the extension that is no secret; null where nothing is said of it.
+  # Every variable of the extension that is not secret; null if it is not set.
   settings = {
     BACKSTOP_PRIMARY_URL              = local.backend == null ? try(var.primary.url, null) : local.backend_url
     BACKSTOP_PRIMARY_FORMAT           = local.backend == null ? try(var.primary.format, null) : local.backend.format
@@ -50,7 +50,7 @@ locals {
 
   environment_variables = var.enabled ? merge(local.said, local.secrets, local.own_variables) : var.environment_variables
 
-  # With Backstop there is one at least, whatever is known by now. A number is no secret; nonsensitive refuses what is not
+  # With Backstop there is one at least, whatever is known by now. A number is not secret; nonsensitive refuses what is not
   # sensitive.
   has_environment = var.enabled ? true : try(nonsensitive(length(local.environment_variables)), length(local.environment_variables)) > 0
 

@@ -1,10 +1,10 @@
 output "layers" {
-  description = "For the function's `layers`: its own in their order, with Backstop's."
+  description = "The value for the function's `layers`: its own in their order, with Backstop's."
   value       = local.layers
 
   precondition {
     condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
-    error_message = "For ${local.function}, region \"${var.region}\" is not the name of a region: write it as eu-west-1."
+    error_message = "For ${local.function}, region \"${var.region}\" is not the name of a region: write a name such as eu-west-1."
   }
   precondition {
     condition     = contains(["x86_64", "arm64"], var.architecture)
@@ -20,57 +20,57 @@ output "layers" {
   }
   precondition {
     condition     = length(local.odd_layers) == 0
-    error_message = "For ${local.function}, layers holds what is not the ARN of a layer version, ${join(", ", local.odd_layers)}: write arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, with the version."
+    error_message = "For ${local.function}, layers has entries that are not ARNs of layer versions, ${join(", ", local.odd_layers)}: write arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, with the version."
   }
   precondition {
     condition     = !var.enabled || !local.takes_layers || var.layer_arn != null
-    error_message = "For ${local.function} there is no layer_arn: give the ARN that the module layer or layer-lookup returns. For a container image set package_type to Image."
+    error_message = "For ${local.function}, layer_arn is not set: give the ARN that the module layer or layer-lookup returns. For a container image set package_type to Image."
   }
   precondition {
     condition     = local.takes_layers || length(var.layers) == 0
-    error_message = "For ${local.function}, package_type is Image and layers is not empty: Lambda gives no layers to container images."
+    error_message = "For ${local.function}, package_type is Image and layers is not empty: Lambda adds no layers to container images. Remove the layers."
   }
   precondition {
     condition     = !local.gets_layer || length(local.layers) <= 5
-    error_message = "With Backstop ${local.function} would have ${length(local.layers)} layers, and Lambda takes 5: put two of your own into one layer, or put the extension into one of them."
+    error_message = "With Backstop ${local.function} would have ${length(local.layers)} layers, and Lambda allows 5: put two of your own into one layer, or put the extension into one of them."
   }
   precondition {
     condition     = !local.gets_layer || !local.is_arn || local.layer_region == var.region
-    error_message = "For ${local.function} in ${var.region} the layer is in ${local.layer_region}: a function takes layers of its own region only."
+    error_message = "For ${local.function} in ${var.region} the layer is in ${local.layer_region}, and a function takes only layers of its own region: give the layer of ${var.region}."
   }
   precondition {
     condition     = !local.gets_layer || local.layer_architecture == var.architecture
-    error_message = "For ${local.function} on ${var.architecture} the layer is for ${local.layer_architecture}: the extension could not start."
+    error_message = "For ${local.function} on ${var.architecture} the layer is for ${local.layer_architecture}, and the extension could not start: give the layer for ${var.architecture}."
   }
 }
 
 output "environment_variables" {
-  description = "The function's variables: its own, which win, with Backstop's. For a module that makes functions; in an `aws_lambda_function` use `environment`."
+  description = "The function's variables, with Backstop's; the function's own win. For a module that creates functions; in an `aws_lambda_function` use `environment`."
   value       = local.environment_variables
 
   precondition {
     condition     = length(local.odd_names) == 0
-    error_message = "For ${local.function}, environment_variables holds names that Lambda refuses, ${join(", ", local.odd_names)}: begin each with a letter, go on with letters, digits and underscores, two characters at least."
+    error_message = "For ${local.function}, environment_variables has names that Lambda refuses, ${join(", ", local.odd_names)}: begin each with a letter, continue with letters, digits and underscores, and use at least two characters."
   }
   precondition {
     condition     = length(local.odd_tags.form) == 0
-    error_message = "For ${local.function}, transforms.tags holds a key that is empty or has a comma, an equals sign or a space at an end, or a value with a comma: see ${join(", ", local.odd_tags.form)}."
+    error_message = "For ${local.function}, transforms.tags has a key that is empty, contains a comma or an equals sign, or begins or ends with a space, or a value with a comma: correct ${join(", ", local.odd_tags.form)}."
   }
   precondition {
     condition     = length(local.odd_tags.taken) == 0
-    error_message = "For ${local.function}, transforms.tags sets what every record has already: remove ${join(", ", local.odd_tags.taken)}."
+    error_message = "For ${local.function}, transforms.tags sets attributes that every record already has: remove ${join(", ", local.odd_tags.taken)}."
   }
   precondition {
     condition     = length(local.odd_tags.quoted) == 0
-    error_message = "For ${local.function}, transforms.tags holds a key or a value with a line break or with a quote at an end, or a key with a separator: remove it from ${join(", ", local.odd_tags.quoted)}."
+    error_message = "For ${local.function}, transforms.tags has a key or a value that contains a line break, or begins or ends with a quote, or a key with a separator: correct ${join(", ", local.odd_tags.quoted)}."
   }
   precondition {
     condition     = length(local.odd_tags.joined) == 0
-    error_message = "For ${local.function}, transforms.tags holds a value with more than one pair in it, in ${join(", ", local.odd_tags.joined)}: give each pair its own key."
+    error_message = "For ${local.function}, transforms.tags has a value with more than one pair in it, in ${join(", ", local.odd_tags.joined)}: give each pair its own key."
   }
   precondition {
     condition     = !var.enabled || local.has_sink
-    error_message = "For ${local.function} there is neither primary nor fallback, so nothing could be delivered: give primary.url, primary.backend, fallback.firehose_stream or fallback.s3_bucket."
+    error_message = "For ${local.function} neither primary nor fallback is set, so nothing could be delivered: set primary.url, primary.backend, fallback.firehose_stream or fallback.s3_bucket."
   }
   precondition {
     condition     = !var.enabled || var.fallback.s3_bucket != null || !local.has_s3_settings
@@ -82,7 +82,7 @@ output "environment_variables" {
   }
   precondition {
     condition     = !var.enabled || !local.has_token || !contains([for name in nonsensitive(keys(local.headers)) : lower(name)], local.own_token_header)
-    error_message = "For ${local.function}, primary_token and the header ${local.own_token_header} in primary_headers say the same twice: keep one of the two."
+    error_message = "For ${local.function}, primary_token and the header ${local.own_token_header} in primary_headers set the same header: keep one of the two."
   }
   precondition {
     condition     = !var.enabled || length(local.backend_problems) == 0
@@ -94,35 +94,35 @@ output "environment_variables" {
   }
   precondition {
     condition     = !var.enabled || var.primary != null || !(local.has_token || local.has_headers)
-    error_message = "For ${local.function} there is a primary_token or primary_headers, and no primary: give primary.url or primary.backend."
+    error_message = "For ${local.function} primary_token or primary_headers is set, but no primary: set primary.url or primary.backend."
   }
   precondition {
     condition     = !var.enabled || local.environment_bytes <= 4096
-    error_message = "With Backstop the environment of ${local.function} would have ${local.environment_bytes} bytes as JSON, and Lambda takes 4096: shorten it, or move values of your own to Parameter Store."
+    error_message = "With Backstop the environment of ${local.function} would have ${local.environment_bytes} bytes as JSON, and Lambda allows 4096: shorten it, or move values of your own to Parameter Store."
   }
 }
 
 output "environment" {
-  description = "For `dynamic \"environment\"` of an `aws_lambda_function`: one element, the variables, or none where there are none. An empty block can be a change in every plan."
+  description = "For `dynamic \"environment\"` of an `aws_lambda_function`: one element with the variables, or none if there are no variables. An empty block can be a change in every plan."
   value       = [for variables in [local.environment_variables] : variables if local.has_environment]
 }
 
 output "has_policy" {
-  description = "Whether there is a policy, for `count` and `attach_policy_json`. Known in the plan where the names of bucket and stream are, as those of the module `archive`; for a bucket by `.id` of a resource that is not there yet, write `true`."
+  description = "Whether there is a policy, for `count` and `attach_policy_json`. Known in the plan if the names of bucket and stream are, such as those of the module `archive`. For a bucket by `.id` of a resource that does not exist yet, write `true`."
   value       = local.has_policy
 }
 
 output "policy_json" {
-  description = "The policy that the function's role needs, as JSON; null where `has_policy` is false."
+  description = "The policy that the function's role needs, as JSON; null if `has_policy` is false."
   value       = local.policy_json
 
   precondition {
     condition     = !var.enabled || !local.key_is_alias || length(var.fallback.kms_key_arns) > 0
-    error_message = "For ${local.function}, fallback.s3_kms_key_id is an alias, which grants nothing in a policy: give the key's ARN in fallback.kms_key_arns as well."
+    error_message = "For ${local.function}, fallback.s3_kms_key_id is an alias, and a policy cannot grant an alias: give the key's ARN in fallback.kms_key_arns as well."
   }
 }
 
 output "warnings" {
-  description = "What works and may not be meant, in sentences; empty where there is nothing to say."
+  description = "Settings that work but may not be what you mean, as sentences; empty if there are none."
   value       = local.warnings
 }

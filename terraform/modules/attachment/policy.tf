@@ -5,7 +5,7 @@ locals {
   partition = startswith(var.region, "cn-") ? "aws-cn" : startswith(var.region, "us-gov-") ? "aws-us-gov" : "aws"
 
   # Rights follow the variables: where the function sets one of these itself, that is where it writes. They name
-  # resources and are no secrets, whatever else the environment holds.
+  # resources and are not secret, whatever else the environment holds.
   own_fallback = {
     for name in ["BACKSTOP_FALLBACK", "BACKSTOP_FIREHOSE_STREAM", "BACKSTOP_S3_BUCKET", "BACKSTOP_S3_PREFIX", "BACKSTOP_S3_REGION", "BACKSTOP_S3_KMS_KEY_ID"] :
     name => try(nonsensitive(local.own_variables[name]), local.own_variables[name]) if contains(local.own_names, name)
@@ -37,7 +37,7 @@ locals {
   bucket_arn = try(startswith(local.bucket, "arn:"), false) ? local.bucket : "arn:${local.partition}:s3:::${coalesce(local.bucket, "unset")}"
   prefix     = trim(coalesce(local.in_force.BACKSTOP_S3_PREFIX, "backstop"), "/")
 
-  # An alias grants nothing in a policy: whoever names one gives its key in kms_key_arns.
+  # A policy cannot grant an alias: a user who names one gives its key in kms_key_arns.
   key_is_alias = can(regex("(^|:)alias/", local.key_id))
   named_key_arns = [
     for key in compact([local.key_id]) : startswith(key, "arn:") ? key : "arn:${local.partition}:kms:${coalesce(local.in_force.BACKSTOP_S3_REGION, var.region)}:*:key/${key}" if !local.key_is_alias

@@ -112,7 +112,7 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     precondition {
       condition     = local.is_image == (var.handler == null) && local.is_image == (var.runtime == null)
-      error_message = "A zip needs handler and runtime, and an image takes neither."
+      error_message = "A zip needs handler and runtime, and an image takes neither: set both or remove both."
     }
   }
 

@@ -19,6 +19,6 @@ output "role_name" {
 }
 
 output "warnings" {
-  description = "What works and may not be meant, in sentences; empty where there is nothing to say."
+  description = "Settings that work but may not be what you mean, as sentences; empty if there are none."
   value       = module.attachment.warnings
 }

@@ -11,14 +11,14 @@ variable "name" {
 }
 
 variable "description" {
-  description = "What the console shows beside the function."
+  description = "The description that the console shows with the function."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
     condition     = length(var.description) <= 256
-    error_message = "description has more than the 256 characters that Lambda takes."
+    error_message = "description has more than the 256 characters that Lambda allows."
   }
 }
 
@@ -27,7 +27,7 @@ variable "package" {
     The function's code: one of `path`, `s3` and `image_uri`.
     - `path`: a zip on the machine that runs Terraform
     - `s3`: a zip in a bucket of the provider's region
-    - `image_uri`: a container image, which holds the extension already
+    - `image_uri`: a container image that already contains the extension
   EOT
   type = object({
     path = optional(string)
@@ -42,18 +42,18 @@ variable "package" {
 
   validation {
     condition     = length([for given in [var.package.path != null, var.package.s3 != null, var.package.image_uri != null] : given if given]) == 1
-    error_message = "package names none or more than one of path, s3 and image_uri: name exactly one."
+    error_message = "package must name exactly one of path, s3 and image_uri."
   }
 }
 
 variable "handler" {
-  description = "What Lambda calls, such as `index.handler`. Not for an image."
+  description = "The handler that Lambda calls, such as `index.handler`. Not for an image."
   type        = string
   default     = null
 
   validation {
     condition     = var.handler == null ? true : can(regex("^[^\\s]{1,128}$", var.handler))
-    error_message = "handler is empty, has a space, or more than 128 characters."
+    error_message = "handler is empty, contains a space, or has more than 128 characters."
   }
 }
 
@@ -64,7 +64,7 @@ variable "runtime" {
 
   validation {
     condition     = var.runtime == null ? true : can(regex("^[a-z][a-z0-9.]+$", var.runtime))
-    error_message = "runtime is not the name of a runtime: write it as nodejs22.x."
+    error_message = "runtime is not the name of a runtime: write a name such as nodejs22.x."
   }
 }
 
@@ -81,7 +81,7 @@ variable "memory_mb" {
 }
 
 variable "timeout_seconds" {
-  description = "The longest that an invocation may take."
+  description = "The longest time that an invocation may take."
   type        = number
   default     = 10
   nullable    = false
@@ -93,19 +93,19 @@ variable "timeout_seconds" {
 }
 
 variable "log_retention_days" {
-  description = "How long CloudWatch keeps what Lambda writes there."
+  description = "How long CloudWatch keeps the function's logs."
   type        = number
   default     = 14
   nullable    = false
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days is not one that CloudWatch offers, such as 7, 14, 30, 90 or 365."
+    error_message = "log_retention_days is not a number that CloudWatch offers: use one such as 7, 14, 30, 90 or 365."
   }
 }
 
 variable "policies" {
-  description = "What else the function's role may do: policies as JSON, by a name of yours."
+  description = "Additional policies for the function's role, as JSON, by a name that you choose."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -117,7 +117,7 @@ variable "policies" {
 }
 
 variable "enabled" {
-  description = "Whether Backstop is attached. With `false` the outputs are the function's own layers and environment, as they were given."
+  description = "Whether to attach Backstop. With `false` the outputs are the function's own layers and environment, unchanged."
   type        = bool
   default     = true
   nullable    = false
@@ -142,14 +142,14 @@ variable "layer_arn" {
 }
 
 variable "layers" {
-  description = "The layers that the function has without Backstop, in their order. A Backstop layer among them is replaced where it stands."
+  description = "The layers that the function has without Backstop, in their order. A Backstop layer among them is replaced in its place."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "environment_variables" {
-  description = "The environment variables that the function has without Backstop. None of them is changed: a key that both set keeps this value. A value of null is a variable that is not set."
+  description = "The environment variables that the function has without Backstop. The module changes none of them: a key that both set keeps this value. A value of null means not set."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -159,12 +159,12 @@ variable "primary" {
   description = <<-EOT
     Where records go first: a `backend` by its name, or a `url`. Without it every record goes to the fallbacks.
     - `backend`: a backend by its name, such as `honeycomb`; it sets address, format and headers. docs/backends.md lists them
-    - `backend_options`: what the backend asks for, such as `{ region = "eu" }`
-    - `url`: the address that a batch is posted to (`BACKSTOP_PRIMARY_URL`). For `ndjson` and `json` the full one, `https://host/path`; for the other formats a base to which the format's path is appended; for `datadog` a site and for `newrelic` a region will do
+    - `backend_options`: the options of the backend, such as `{ region = "eu" }`
+    - `url`: the address to post batches to (`BACKSTOP_PRIMARY_URL`). For `ndjson` and `json`, the full address, `https://host/path`; for the other formats, a base to which Backstop appends the format's path. `datadog` also accepts a site, and `newrelic` a region
     - `format`: `ndjson`, `json`, `otlp`, `elastic`, `loki`, `splunk`, `datadog` or `newrelic` (`BACKSTOP_PRIMARY_FORMAT`)
-    - `options`: what the format lets you choose, such as `{ index = "logs-lambda-prod" }` (`BACKSTOP_PRIMARY_OPTIONS`)
+    - `options`: the options of the format, such as `{ index = "logs-lambda-prod" }` (`BACKSTOP_PRIMARY_OPTIONS`)
     - `compression`: `gzip` or `none` (`BACKSTOP_PRIMARY_COMPRESSION`)
-    - `timeout_ms`: the longest that one request may take, 100 to 60000 (`BACKSTOP_PRIMARY_TIMEOUT_MS`)
+    - `timeout_ms`: the longest time that one request may take, 100 to 60000 (`BACKSTOP_PRIMARY_TIMEOUT_MS`)
     - `allow_plaintext`: whether the address may be plain http on a host that is not loopback (`BACKSTOP_ALLOW_PLAINTEXT`)
   EOT
   type = object({
@@ -181,7 +181,7 @@ variable "primary" {
 
   validation {
     condition     = var.primary == null ? true : (var.primary.url == null) != (var.primary.backend == null)
-    error_message = "primary has neither url nor backend, or both: give one of them, or leave primary out."
+    error_message = "primary has neither url nor backend, or both: set one of them, or leave primary out."
   }
   validation {
     condition     = var.primary == null ? true : var.primary.backend == null || var.primary.format == null
@@ -193,7 +193,7 @@ variable "primary" {
       var.primary.format == "datadog" && can(regex("^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$", var.primary.url)),
       var.primary.format == "newrelic" && can(regex("^(?i:us|eu|gov)$", var.primary.url)),
     ])
-    error_message = "primary.url does not begin with https://. Only the format datadog takes a site such as datadoghq.eu in its place, and newrelic a region (us, eu or gov)."
+    error_message = "primary.url does not begin with https://. Only the format datadog also accepts a site such as datadoghq.eu, and newrelic a region (us, eu or gov)."
   }
   validation {
     # The rules of the extension: a host, perhaps a port, no user name, no fragment, RFC 3986's characters.
@@ -208,19 +208,19 @@ variable "primary" {
       can(regex("^(?i:http)://((?i:localhost)|127(\\.[0-9]{1,3}){3}|\\[::1\\])([:/?]|$)", var.primary.url)),
       var.primary.allow_plaintext == true,
     ])
-    error_message = "primary.url is plain http, and its host is not loopback: use https, or set primary.allow_plaintext to true."
+    error_message = "primary.url is plain http and its host is not loopback: use https, or set primary.allow_plaintext to true."
   }
   validation {
     condition     = var.primary == null ? true : contains(["ndjson", "json", "otlp", "elastic", "loki", "splunk", "datadog", "newrelic"], var.primary.format == null ? "ndjson" : var.primary.format)
-    error_message = "primary.format is not one that this version knows: use ndjson, json, otlp, elastic, loki, splunk, datadog or newrelic."
+    error_message = "primary.format is unknown to this version: use ndjson, json, otlp, elastic, loki, splunk, datadog or newrelic."
   }
   validation {
     condition     = alltrue([for value in values(try(coalesce(var.primary.options, {}), {})) : value == null ? true : can(regex("^[^, \"'`]([^,]*[^, \"'`])?$", value))])
-    error_message = "primary.options holds a value that is empty, or has a comma, or a space or a quote at an end."
+    error_message = "primary.options has a value that is empty, contains a comma, or begins or ends with a space or a quote: correct it."
   }
   validation {
     condition     = var.primary == null ? true : contains(["gzip", "none"], var.primary.compression == null ? "gzip" : var.primary.compression)
-    error_message = "primary.compression is neither gzip nor none."
+    error_message = "primary.compression is neither gzip nor none: use one of them."
   }
   validation {
     condition = var.primary == null ? true : (
@@ -231,19 +231,19 @@ variable "primary" {
 }
 
 variable "primary_token" {
-  description = "The bare token of the primary, sent in the header that its format or backend uses (`BACKSTOP_PRIMARY_TOKEN`). It stands in the function's environment and in Terraform's state."
+  description = "The bare token of the primary, sent in the header that its format or backend uses (`BACKSTOP_PRIMARY_TOKEN`). The function's environment and Terraform's state hold it."
   type        = string
   default     = null
   sensitive   = true
 
   validation {
     condition     = var.primary_token == null ? true : can(regex("^[!-~]+$", var.primary_token))
-    error_message = "primary_token is empty, or holds a space, a line break or a character that is not ASCII: give the bare token, without a word such as \"Bearer\"."
+    error_message = "primary_token is empty, or contains a space, a line break or a character that is not ASCII: give the bare token, without a word such as \"Bearer\"."
   }
 }
 
 variable "primary_headers" {
-  description = "Further headers of every request to the primary (`BACKSTOP_PRIMARY_HEADERS`). They stand in the function's environment and in Terraform's state."
+  description = "Additional headers of every request to the primary (`BACKSTOP_PRIMARY_HEADERS`). The function's environment and Terraform's state hold them."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -251,11 +251,11 @@ variable "primary_headers" {
 
   validation {
     condition     = alltrue([for name in keys(var.primary_headers) : can(regex("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", name))])
-    error_message = "primary_headers holds a name that is no header's: use letters, digits and hyphens."
+    error_message = "primary_headers has a name that is not valid for a header: use letters, digits and hyphens."
   }
   validation {
     condition     = alltrue([for value in values(var.primary_headers) : value == null ? true : can(regex("^[!-+./0-9:-~-]([ !-+./0-9:-~-]*[!-+./0-9:-~-])?$", value))])
-    error_message = "primary_headers holds a value that cannot be sent: it is empty, or has a comma, a space at an end, a line break or a character that is not ASCII."
+    error_message = "primary_headers has a value that cannot be sent: it is empty, contains a comma, a line break or a character that is not ASCII, or begins or ends with a space."
   }
   validation {
     # What frames a request, belongs to one connection, or is the extension's to set.
@@ -271,15 +271,15 @@ variable "primary_headers" {
     condition = alltrue([
       for name, value in var.primary_headers : lower(name) == "cookie" || !can(regex("[ ;|&] *[!#$%'*+.^_`~0-9A-Za-z-]*-[!#$%'*+.^_`~0-9A-Za-z-]* *=[^=]|; *[A-Z][!#$%'*+.^_`~0-9A-Za-z-]* *=[^=]", value))
     ])
-    error_message = "primary_headers holds a value with more than one header in it: give each header its own name."
+    error_message = "primary_headers has a value with more than one header in it: give each header its own name."
   }
   validation {
     condition     = alltrue([for name, value in var.primary_headers : !can(regex("^[\"'`]|[\"'`]$", name)) && !can(regex("^[\"'`]|[\"'`]$", value))])
-    error_message = "primary_headers holds a quote at an end of a name or a value, which would be sent: remove it."
+    error_message = "primary_headers has a quote at the beginning or the end of a name or a value, which would be sent: remove it."
   }
   validation {
     condition     = length(distinct([for name in keys(var.primary_headers) : lower(name)])) == length(var.primary_headers)
-    error_message = "primary_headers sets a header twice, in two spellings: set it once."
+    error_message = "primary_headers sets one header twice, in two spellings: set it once."
   }
 }
 
@@ -288,11 +288,11 @@ variable "fallback" {
     Where records go when the primary does not take them. The module `archive` returns this object, ready for use.
     - `firehose_stream`: a delivery stream, by name or ARN (`BACKSTOP_FIREHOSE_STREAM`)
     - `s3_bucket`: the bucket of the archive, by name or ARN (`BACKSTOP_S3_BUCKET`)
-    - `s3_prefix`: what the keys begin with (`BACKSTOP_S3_PREFIX`)
-    - `s3_region`: the region of the bucket, where it is not the function's (`BACKSTOP_S3_REGION`)
-    - `s3_kms_key_id`: the key to encrypt objects with, where it is not the bucket's own default (`BACKSTOP_S3_KMS_KEY_ID`)
+    - `s3_prefix`: the prefix of the keys (`BACKSTOP_S3_PREFIX`)
+    - `s3_region`: the region of the bucket, if it is not the function's (`BACKSTOP_S3_REGION`)
+    - `s3_kms_key_id`: the key to encrypt objects with, if it is not the bucket's default (`BACKSTOP_S3_KMS_KEY_ID`)
     - `s3_expected_bucket_owner`: the account that owns the bucket (`BACKSTOP_S3_EXPECTED_BUCKET_OWNER`)
-    - `order`: which to try, in this order: `firehose`, `s3` (`BACKSTOP_FALLBACK`)
+    - `order`: the fallbacks to try, in this order: `firehose`, `s3` (`BACKSTOP_FALLBACK`)
     - `kms_key_arns`: the keys that the bucket encrypts with by default, for the policy
   EOT
   type = object({
@@ -325,7 +325,7 @@ variable "fallback" {
     condition = var.fallback.s3_prefix == null ? true : (
       can(regex("^/*[A-Za-z0-9!_.'()=-]+(/[A-Za-z0-9!_.'()=-]+)*/*$", var.fallback.s3_prefix)) && length(var.fallback.s3_prefix) <= 512 && !can(regex("(^|/)[.]{1,2}(/|$)", var.fallback.s3_prefix))
     )
-    error_message = "fallback.s3_prefix is not made of at most 512 letters, digits and !-_.'()=, with single slashes between its parts and no part . or .. ."
+    error_message = "fallback.s3_prefix is invalid: use at most 512 letters, digits and !-_.'()=, with single slashes between parts, and no part that is . or .. ."
   }
   validation {
     condition     = can(regex("^[a-z0-9]+(-[a-z0-9]+)*$", var.fallback.s3_region == null ? "us-east-1" : var.fallback.s3_region))
@@ -343,22 +343,22 @@ variable "fallback" {
     condition = alltrue([
       for name in coalesce(var.fallback.order, ["firehose"]) : contains(["firehose", "s3"], name)
     ]) && length(coalesce(var.fallback.order, ["firehose"])) == length(distinct(coalesce(var.fallback.order, ["firehose"])))
-    error_message = "fallback.order names something else than firehose and s3, or one of them twice."
+    error_message = "fallback.order has an entry other than firehose and s3, or one of them twice: name each once."
   }
   validation {
     condition     = alltrue([for arn in var.fallback.kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-fA-F-]+$|^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/mrk-[0-9a-fA-F]{32}$", arn))])
-    error_message = "fallback.kms_key_arns holds something that is not the ARN of a key: write arn:aws:kms:REGION:ACCOUNT:key/ID; an alias grants nothing in a policy."
+    error_message = "fallback.kms_key_arns has an entry that is not the ARN of a key: write arn:aws:kms:REGION:ACCOUNT:key/ID; a policy cannot grant an alias."
   }
 }
 
 variable "flush" {
   description = <<-EOT
-    When records are sent, and what waiting may cost.
+    When to send records, and what waiting may cost.
     - `strategy`: `auto`, `end`, `periodic` or `continuous` (`BACKSTOP_FLUSH_STRATEGY`)
-    - `interval_ms`: how long a record waits at most for a flush by timer, 100 to 600000 (`BACKSTOP_FLUSH_INTERVAL_MS`)
+    - `interval_ms`: the longest time that a record waits for a flush by timer, 100 to 600000 (`BACKSTOP_FLUSH_INTERVAL_MS`)
     - `max_added_ms`: the most time that sending may add to an invocation, 0 to 10000 (`BACKSTOP_MAX_ADDED_MS`)
-    - `buffer_max_bytes`: the most memory that waiting records may take, 1048576 to 268435456 (`BACKSTOP_BUFFER_MAX_BYTES`)
-    - `spool_max_bytes`: the most that the spool in /tmp may take, 0 to 1073741824; 0 turns it off (`BACKSTOP_SPOOL_MAX_BYTES`)
+    - `buffer_max_bytes`: the most memory that waiting records may use, 1048576 to 268435456 (`BACKSTOP_BUFFER_MAX_BYTES`)
+    - `spool_max_bytes`: the most space that the spool in /tmp may use, 0 to 1073741824; 0 turns it off (`BACKSTOP_SPOOL_MAX_BYTES`)
   EOT
   type = object({
     strategy         = optional(string)
@@ -372,7 +372,7 @@ variable "flush" {
 
   validation {
     condition     = contains(["auto", "end", "periodic", "continuous"], var.flush.strategy == null ? "auto" : var.flush.strategy)
-    error_message = "flush.strategy is none of auto, end, periodic and continuous."
+    error_message = "flush.strategy is invalid: use auto, end, periodic or continuous."
   }
   validation {
     condition     = try(var.flush.interval_ms >= 100 && var.flush.interval_ms <= 600000 && floor(var.flush.interval_ms) == var.flush.interval_ms, var.flush.interval_ms == null)
@@ -394,8 +394,8 @@ variable "flush" {
 
 variable "transforms" {
   description = <<-EOT
-    What becomes of records on their way.
-    - `telemetry_types`: what to take: `platform`, `function`, `extension` (`BACKSTOP_TELEMETRY_TYPES`)
+    Changes to records before they are sent.
+    - `telemetry_types`: the types to deliver: `platform`, `function`, `extension` (`BACKSTOP_TELEMETRY_TYPES`)
     - `tags`: resource attributes added to every record (`BACKSTOP_TAGS`)
   EOT
   type = object({
@@ -409,18 +409,18 @@ variable "transforms" {
     condition = alltrue([
       for name in coalesce(var.transforms.telemetry_types, ["function"]) : contains(["platform", "function", "extension"], name)
     ]) && length(coalesce(var.transforms.telemetry_types, ["function"])) == length(distinct(coalesce(var.transforms.telemetry_types, ["function"])))
-    error_message = "transforms.telemetry_types names something else than platform, function and extension, or one of them twice."
+    error_message = "transforms.telemetry_types has an entry other than platform, function and extension, or one of them twice: name each once."
   }
 }
 
 variable "log_level" {
-  description = "The least severe of Backstop's own log lines that is written: `error`, `warn`, `info` or `debug` (`BACKSTOP_LOG_LEVEL`)."
+  description = "The least severe level of Backstop's own log lines to write: `error`, `warn`, `info` or `debug` (`BACKSTOP_LOG_LEVEL`)."
   type        = string
   default     = null
 
   validation {
     condition     = contains(["error", "warn", "info", "debug"], var.log_level == null ? "warn" : var.log_level)
-    error_message = "log_level is none of error, warn, info and debug."
+    error_message = "log_level is invalid: use error, warn, info or debug."
   }
 }
 
@@ -432,6 +432,6 @@ variable "tags" {
 
   validation {
     condition     = alltrue([for key, value in var.tags : length(key) >= 1 && length(key) <= 128 && try(length(value), 0) <= 256 && !startswith(lower(key), "aws:")])
-    error_message = "tags holds a key that is empty, longer than 128 characters or begins with aws:, or a value longer than 256."
+    error_message = "tags has a key that is empty, is longer than 128 characters or begins with aws:, or a value longer than 256."
   }
 }

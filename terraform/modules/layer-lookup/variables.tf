@@ -1,5 +1,5 @@
 variable "backstop_layers" {
-  description = "The manifest: account, region, architecture. `backstop layer publish --manifest layers.tfvars.json` writes it as a file of variables, and the output of the same name of the module `layer` has its form."
+  description = "The manifest: account, region, architecture. `backstop layer publish --manifest layers.tfvars.json` writes it as a file of variables, and the output of the same name of the module `layer` has the same form."
   type = map(map(map(object({
     arn     = string
     version = number
@@ -9,7 +9,7 @@ variable "backstop_layers" {
 
   validation {
     condition     = alltrue([for account in keys(var.backstop_layers) : can(regex("^[0-9]{12}$", account))])
-    error_message = "backstop_layers does not have ids of accounts, 12 digits, at its first level."
+    error_message = "backstop_layers has a key at its first level that is not the id of an account, 12 digits."
   }
   validation {
     condition = alltrue(flatten([
@@ -20,7 +20,7 @@ variable "backstop_layers" {
         ]
       ]
     ]))
-    error_message = "backstop_layers has an ARN that is not of the account, region, architecture and version it stands under: write the manifest anew with backstop layer publish --manifest."
+    error_message = "backstop_layers has an ARN that does not match its account, region, architecture and version: write the manifest again with backstop layer publish --manifest."
   }
   validation {
     condition = alltrue(flatten([
@@ -35,7 +35,7 @@ variable "backstop_layers" {
 }
 
 variable "account_id" {
-  description = "The account that the layer was published in. Not needed where the manifest has one only."
+  description = "The account that the layer was published in. Not needed if the manifest has only one."
   type        = string
   default     = null
 
@@ -52,7 +52,7 @@ variable "region" {
 
   validation {
     condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
-    error_message = "region is not the name of a region: write it as eu-west-1."
+    error_message = "region is not the name of a region: write a name such as eu-west-1."
   }
 }
 

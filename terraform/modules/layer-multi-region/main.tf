@@ -36,12 +36,12 @@ resource "aws_lambda_layer_version" "this" {
 
     precondition {
       condition     = lower(coalesce(var.package.sha256, local.sha256)) == local.sha256
-      error_message = "The file at package.path is not the one that package.sha256 names: its checksum is another."
+      error_message = "The file at package.path has another checksum than package.sha256: use the file of that release, or correct the checksum."
     }
   }
 }
 
-# On each version anew: permissions do not carry over.
+# Again on each version: permissions do not carry over.
 #
 # The provider reads back the first statement of a version's policy, whichever of several permissions it is
 # asked for. So what it read is not compared, or there would be changes in every plan; and nothing is revoked by

@@ -4,7 +4,7 @@ output "arns" {
 }
 
 output "versions" {
-  description = "The number of the version in each region. They differ; the name's release does not."
+  description = "The number of the version in each region. The numbers differ; the release in the name does not."
   value       = { for region, layer in aws_lambda_layer_version.this : region => tonumber(layer.version) }
 }
 

@@ -10,7 +10,7 @@ locals {
   twelve_bits     = [for position in range(0, 66, 3) : parseint(substr("${local.sha256}00", position, 3), 16)]
   sha256_base64   = "${substr(join("", [for bits in local.twelve_bits : "${local.base64_alphabet[floor(bits / 64)]}${local.base64_alphabet[bits % 64]}"]), 0, 43)}="
 
-  # Named by its content: what lies there is what was asked for, whoever fetched it.
+  # Named by its content: the file is the right one, no matter which run fetched it.
   downloaded = "${path.root}/.terraform/backstop/${local.sha256}.zip"
 
   permissions = merge(
@@ -57,18 +57,18 @@ resource "aws_lambda_layer_version" "this" {
 
     precondition {
       condition     = var.package.path == null ? true : filesha256(var.package.path) == local.sha256
-      error_message = "The file at package.path is not the one that package.sha256 names: its checksum is another."
+      error_message = "The file at package.path has another checksum than package.sha256: use the file of that release, or correct the checksum."
     }
     postcondition {
       condition     = self.code_sha256 == local.sha256_base64
-      error_message = "Lambda has stored something else than package.sha256 names: what the package refers to is not that release."
+      error_message = "The checksum that Lambda stored is not package.sha256: the package refers to another release."
     }
   }
 
   depends_on = [terraform_data.download]
 }
 
-# On each version anew: permissions do not carry over.
+# Again on each version: permissions do not carry over.
 #
 # The provider reads back the first statement of a version's policy, whichever of several permissions it is
 # asked for. So what it read is not compared, or there would be changes in every plan; and nothing is revoked by

@@ -4,7 +4,7 @@ output "arn" {
 }
 
 output "version" {
-  description = "The number of the version. It differs between regions; the name's release does not."
+  description = "The number of the version. It differs between regions; the release in the name does not."
   value       = tonumber(aws_lambda_layer_version.this.version)
 }
 

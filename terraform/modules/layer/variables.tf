@@ -5,7 +5,7 @@ variable "release" {
 
   validation {
     condition     = can(regex("^(0|[1-9][0-9]*)(\\.(0|[1-9][0-9]*)){2}$", var.release))
-    error_message = "release is not of the form MAJOR.MINOR.PATCH, without a v: write 0.1.0."
+    error_message = "release is not of the form MAJOR.MINOR.PATCH, without a v: write a release such as 0.1.0."
   }
 }
 
@@ -22,11 +22,11 @@ variable "architecture" {
 
 variable "package" {
   description = <<-EOT
-    Where the layer's zip is: one of `path`, `s3` and `url`.
+    The location of the layer's zip: one of `path`, `s3` and `url`.
     - `path`: a file on the machine that runs Terraform
     - `s3`: an object in a bucket of the provider's region; needs `sha256`
-    - `url`: where a release can be downloaded, with `curl` and by https; needs `sha256`
-    - `sha256`: the checksum of the zip in hexadecimal, as the `.sha256` file beside it has it; nothing else is published
+    - `url`: the https address of a release, downloaded with `curl`; needs `sha256`
+    - `sha256`: the checksum of the zip in hexadecimal, as in the `.sha256` file next to it; the module publishes no other content
   EOT
   type = object({
     path = optional(string)
@@ -42,11 +42,11 @@ variable "package" {
 
   validation {
     condition     = length([for given in [var.package.path != null, var.package.s3 != null, var.package.url != null] : given if given]) == 1
-    error_message = "package names none or more than one of path, s3 and url: name exactly one."
+    error_message = "package must name exactly one of path, s3 and url."
   }
   validation {
     condition     = var.package.path != null || var.package.sha256 != null
-    error_message = "package has no sha256: what comes from S3 or from a URL is not published unchecked."
+    error_message = "package has no sha256: set it, because the module publishes nothing unchecked from S3 or from a URL."
   }
   validation {
     condition     = var.package.sha256 == null ? true : can(regex("^[0-9a-fA-F]{64}$", var.package.sha256))
@@ -54,24 +54,24 @@ variable "package" {
   }
   validation {
     condition     = var.package.url == null ? true : can(regex("^(https://|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])[:/])", var.package.url))
-    error_message = "package.url does not begin with https://; plain http is for loopback only."
+    error_message = "package.url does not begin with https://; plain http is accepted for loopback only."
   }
 }
 
 variable "description" {
-  description = "What the console shows beside each version."
+  description = "The description that the console shows with each version."
   type        = string
   default     = "Backstop: telemetry that is not lost"
   nullable    = false
 
   validation {
     condition     = length(var.description) <= 256
-    error_message = "description has more than the 256 characters that Lambda takes."
+    error_message = "description has more than the 256 characters that Lambda allows."
   }
 }
 
 variable "retain" {
-  description = "Whether versions and their permissions stay in AWS when they are replaced or destroyed. A function that names a version which is gone cannot be configured any more."
+  description = "Whether versions and their permissions stay in AWS when they are replaced or destroyed. A function that names a deleted version can no longer be configured."
   type        = bool
   default     = true
   nullable    = false
@@ -79,9 +79,9 @@ variable "retain" {
 
 variable "share_with" {
   description = <<-EOT
-    Who else may attach the layer; by default only the account it is in. What is taken out again holds for new versions: a version's permissions stay as long as it does.
+    Who else may attach the layer; by default only the account it is in. Removing an entry affects new versions only: a version's permissions stay as long as the version.
     - `accounts`: ids of accounts
-    - `organization_id`: every account of an organisation, by its id `o-…`
+    - `organization_id`: every account of an organization, by its id `o-…`
     - `public`: everybody
   EOT
   type = object({
@@ -94,14 +94,14 @@ variable "share_with" {
 
   validation {
     condition     = alltrue([for account in var.share_with.accounts : can(regex("^[0-9]{12}$", account))]) && length(distinct(var.share_with.accounts)) == length(var.share_with.accounts)
-    error_message = "share_with.accounts holds something that is not the id of an account, or one twice: write 12 digits, in quotes."
+    error_message = "share_with.accounts has an entry that is not the id of an account, or one twice: write 12 digits, in quotes."
   }
   validation {
     condition     = var.share_with.organization_id == null ? true : can(regex("^o-[a-z0-9]{10,32}$", var.share_with.organization_id))
-    error_message = "share_with.organization_id is not the id of an organisation: write o- and 10 to 32 letters and digits."
+    error_message = "share_with.organization_id is not the id of an organization: write o- and 10 to 32 letters and digits."
   }
   validation {
     condition     = !var.share_with.public || (length(var.share_with.accounts) == 0 && var.share_with.organization_id == null)
-    error_message = "share_with.public lets everybody in, so that accounts and organization_id mean nothing: take them out, or public."
+    error_message = "share_with.public gives access to everybody, so accounts and organization_id have no effect: remove them, or remove public."
   }
 }

@@ -85,11 +85,11 @@ pub static BACKENDS: &[Backend] = &[
         ],
         options: &[
             required("region", Rule::Name, "the region of the log group"),
-            required("log_group", Rule::Path, "the log group, which exists"),
+            required("log_group", Rule::Path, "an existing log group"),
             required(
                 "log_stream",
                 Rule::Path,
-                "the log stream in it, which exists",
+                "an existing log stream in the group",
             ),
         ],
         ..backend(
@@ -210,7 +210,11 @@ pub static BACKENDS: &[Backend] = &[
         )
     },
     Backend {
-        options: &[required("stack", Rule::Name, "the stack, on AWS")],
+        options: &[required(
+            "stack",
+            Rule::Name,
+            "the name of the stack, on AWS",
+        )],
         ..backend(
             "splunk-cloud",
             "Splunk Cloud Platform",

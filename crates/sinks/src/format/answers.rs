@@ -85,7 +85,7 @@ pub(super) const ELASTIC: &[Row] = &[
         (200, 299),
         Ruling::Body,
         "each document has a status: 2xx and 409 (it is there already) are delivered, 400 is a dead letter, 401, \
-         403 and 404 are the index's, all else is sent again",
+         403 and 404 concern the index, everything else is sent again",
         ELASTIC_SOURCE,
     ),
     row(
@@ -97,7 +97,7 @@ pub(super) const ELASTIC: &[Row] = &[
     row(
         (406, 406),
         Ruling::Stop,
-        "the media type is not taken: no bulk API is there",
+        "the media type is not accepted: there is no bulk API at this address",
         ELASTIC_SOURCE,
     ),
 ];
@@ -115,7 +115,7 @@ pub(super) const LOKI: &[Row] = &[
     row(
         (205, 299),
         Ruling::Stop,
-        "no other success is Loki's",
+        "Loki sends no other success",
         LOKI_SOURCE,
     ),
     row(
@@ -127,7 +127,7 @@ pub(super) const LOKI: &[Row] = &[
     row(
         (422, 422),
         Ruling::Isolate,
-        "no stream is in it",
+        "the request holds no stream",
         LOKI_SOURCE,
     ),
 ];

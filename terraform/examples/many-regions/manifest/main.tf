@@ -1,5 +1,5 @@
 # The command line publishes to every region, and goes on where it was interrupted; Terraform reads what it wrote.
-# Nothing here is created, so that a region that is down is no reason for a plan to fail.
+# Nothing here is created, so that a plan does not fail because a region is down.
 
 module "layer" {
   source   = "../../../modules/layer-lookup"

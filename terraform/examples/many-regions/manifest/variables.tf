@@ -1,5 +1,5 @@
 variable "backstop_layers" {
-  description = "What `backstop layer publish --manifest layers.tfvars.json` has written; give it by `-var-file layers.tfvars.json`."
+  description = "The manifest that `backstop layer publish --manifest layers.tfvars.json` wrote; pass it with `-var-file layers.tfvars.json`."
   type = map(map(map(object({
     arn     = string
     version = number
@@ -21,6 +21,6 @@ variable "region" {
 
   validation {
     condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", var.region))
-    error_message = "region is not the name of a region: write it as eu-west-1."
+    error_message = "region is not the name of a region: write a name such as eu-west-1."
   }
 }

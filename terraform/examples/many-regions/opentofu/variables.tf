@@ -11,26 +11,26 @@ variable "release" {
 }
 
 variable "regions" {
-  description = "The regions to publish in. To take one out, set `regions_to_leave` first and apply: its provider is needed to destroy."
+  description = "The regions to publish in. To remove a region, first add it to `regions_to_leave` and apply: Terraform needs its provider to destroy the layer."
   type        = set(string)
   default     = ["eu-west-1", "eu-central-1", "us-east-1"]
   nullable    = false
 
   validation {
     condition     = alltrue([for region in var.regions : can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", region))])
-    error_message = "regions holds something that is not the name of a region: write it as eu-west-1."
+    error_message = "regions has an entry that is not the name of a region: write a name such as eu-west-1."
   }
 }
 
 variable "regions_to_leave" {
-  description = "Regions whose providers stay while their layers go."
+  description = "Regions whose providers stay while their layers are destroyed."
   type        = set(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for region in var.regions_to_leave : can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", region))])
-    error_message = "regions_to_leave holds something that is not the name of a region: write it as eu-west-1."
+    error_message = "regions_to_leave has an entry that is not the name of a region: write a name such as eu-west-1."
   }
 }
 
@@ -42,6 +42,6 @@ variable "layer_zip" {
 
   validation {
     condition     = fileexists(var.layer_zip)
-    error_message = "layer_zip names no file."
+    error_message = "layer_zip is not a file that exists."
   }
 }

@@ -18,7 +18,7 @@ variable "regions" {
 
   validation {
     condition     = alltrue([for region in var.regions : can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$", region))])
-    error_message = "regions holds something that is not the name of a region: write it as eu-west-1."
+    error_message = "regions has an entry that is not the name of a region: write a name such as eu-west-1."
   }
 }
 
@@ -30,6 +30,6 @@ variable "layer_zip" {
 
   validation {
     condition     = fileexists(var.layer_zip)
-    error_message = "layer_zip names no file."
+    error_message = "layer_zip is not a file that exists."
   }
 }

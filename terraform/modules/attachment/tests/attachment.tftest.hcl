@@ -100,7 +100,7 @@ run "the_functions_own_keys_win_and_a_warning_says_so" {
   assert {
     condition = output.warnings == tolist([
       "The function sets BACKSTOP_S3_BUCKET itself, and keeps its own value.",
-      "The function sets BACKSTOP_S3_BUKET, which this version of Backstop does not know: it reports that in each environment, and goes on.",
+      "The function sets BACKSTOP_S3_BUKET, which this version of Backstop does not know: the extension reports that in each environment, and continues.",
     ])
     error_message = jsonencode(output.warnings)
   }
@@ -338,7 +338,7 @@ run "a_fallback_that_the_order_leaves_out_is_warned_of" {
     fallback = { firehose_stream = "backstop", s3_bucket = "archive-bucket", order = ["s3"] }
   }
   assert {
-    condition     = output.warnings == tolist(["fallback.order leaves out firehose, so that the stream is not used."])
+    condition     = output.warnings == tolist(["fallback.order leaves out firehose, so the stream is not used."])
     error_message = jsonencode(output.warnings)
   }
 }

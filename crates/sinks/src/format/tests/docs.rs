@@ -15,12 +15,12 @@ fn table(rows: &[Row]) -> String {
         };
         let ruling = match row.ruling {
             Ruling::Delivered => "delivered",
-            Ruling::Body => "its body says it",
+            Ruling::Body => "the body decides",
             Ruling::Retry => "sent again, then diverted",
             Ruling::Divert => "diverted, not sent again",
             Ruling::Stop => "diverted, and the breaker opens",
             Ruling::Split => "halved until it fits",
-            Ruling::Isolate => "halved, to find the record that is meant",
+            Ruling::Isolate => "halved, to find the refused record",
         };
         writeln!(
             text,
