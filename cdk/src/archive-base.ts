@@ -6,9 +6,9 @@
 import { Stack } from 'aws-cdk-lib';
 import { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import { IKey } from 'aws-cdk-lib/aws-kms';
-import { Construct, IConstruct } from 'constructs';
+import { Construct } from 'constructs';
+import { BackstopFallback, IBackstopArchive, keyBehind } from './fallback';
 import { fallbackStatements, grantAll, readStatements } from './grants';
-import { BackstopFallback, keyBehind } from './settings';
 
 /** An existing archive: created by `BackstopArchive` elsewhere, or by Terraform's module `archive`. */
 export interface BackstopArchiveAttributes {
@@ -36,28 +36,23 @@ export interface BackstopArchiveAttributes {
   readonly bucketOwner?: string;
 }
 
-/** An archive, made here or elsewhere. */
-export interface IBackstopArchive extends IConstruct {
-  /** The ARN of the delivery stream, if there is one. */
-  readonly streamArn?: string;
-  /** The prefix of the archive's keys. */
-  readonly prefix: string;
-  /** The value for `backstop replay --from`. */
-  readonly replayFrom: string;
-  /** The settings and the permissions that functions get for this archive. */
-  readonly fallback: BackstopFallback;
-
+/** Tables for Athena, in a database of the Glue catalogue. Partitions are computed, so no crawler is needed. */
+export interface BackstopTableOptions {
   /**
-   * Lets a function, a role or another principal write to the archive, and nothing else.
-   * @param grantee the principal that gets the permission
+   * The first day that queries cover, such as 2025-01-31.
+   * @default '2025-01-01'
    */
-  grantWrite(grantee: IGrantable): Grant;
-
+  readonly firstDay?: string;
   /**
-   * Lets a function, a role or another principal read the archive, as `backstop replay` does, and nothing else.
-   * @param grantee the principal that gets the permission
+   * The accounts of the functions that write to the bucket.
+   * @default - the archive's own
    */
-  grantRead(grantee: IGrantable): Grant;
+  readonly accounts?: string[];
+  /**
+   * The regions of the functions that write to the bucket.
+   * @default - the archive's own
+   */
+  readonly regions?: string[];
 }
 
 /** One that is only named. */

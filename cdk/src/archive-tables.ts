@@ -2,7 +2,7 @@
 import { Names, Stack } from 'aws-cdk-lib';
 import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue';
 import { Construct } from 'constructs';
-import type { BackstopTableOptions } from './archive';
+import type { BackstopTableOptions } from './archive-base';
 
 interface ArchiveTablesProps {
   readonly bucketName: string;

@@ -12,10 +12,10 @@ import { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, LogStream, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption, IBucket, LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { BackstopArchiveAttributes, IBackstopArchive, ImportedArchive } from './archive-base';
+import { BackstopArchiveAttributes, BackstopTableOptions, ImportedArchive } from './archive-base';
 import { ArchiveTables } from './archive-tables';
+import { BackstopFallback, IBackstopArchive, keyBehind } from './fallback';
 import { acknowledgeStars, fallbackStatements, grantAll, isAlias, readStatements } from './grants';
-import { BackstopFallback, keyBehind } from './settings';
 
 /** The steps for objects as they age; a step that you do not name is not taken. */
 export interface BackstopLifecycle {
@@ -73,25 +73,6 @@ export interface BackstopAlarmOptions {
    * @default - only if there is no stream
    */
   readonly directWrites?: boolean;
-}
-
-/** Tables for Athena, in a database of the Glue catalogue. Partitions are computed, so no crawler is needed. */
-export interface BackstopTableOptions {
-  /**
-   * The first day that queries cover, such as 2025-01-31.
-   * @default '2025-01-01'
-   */
-  readonly firstDay?: string;
-  /**
-   * The accounts of the functions that write to the bucket.
-   * @default - the archive's own
-   */
-  readonly accounts?: string[];
-  /**
-   * The regions of the functions that write to the bucket.
-   * @default - the archive's own
-   */
-  readonly regions?: string[];
 }
 
 /** An archive. */

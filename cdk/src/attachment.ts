@@ -13,6 +13,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { ASPECT_STABILIZATION } from 'aws-cdk-lib/cx-api';
 import { Construct, IConstruct } from 'constructs';
 import { isImportedArchive } from './archive-base';
+import { BackstopFallback, BackstopSink } from './fallback';
 import { architectureOf, DEFAULT_CHILDREN, FunctionResource, globalsOf, isAtEdge, isImage, overridesOf } from './function';
 import { fallbackStatements, grantFunction, isAlias, keepGrant } from './grants';
 import { giveTheSame } from './layer';
@@ -20,7 +21,7 @@ import { foundIn, isIntrinsic, isSet, plan, Plan } from './plan';
 import { problemsOf } from './problems';
 import { identityOf, withReferences } from './references';
 import { REGISTER } from './register';
-import { backendOf, BackstopFallback, BackstopProps, BackstopSink, fallbackOf, variablesOf } from './settings';
+import { backendOf, BackstopProps, fallbackOf, variablesOf } from './settings';
 
 /** What is wrong with settings for every function that they are for; the caller reports it once. */
 export type Mistakes = Set<string>;

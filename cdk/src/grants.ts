@@ -8,10 +8,10 @@ import { CfnPolicy, CfnRole, Grant, IGrantable, IRole, Policy, PolicyDocument, P
 import { CfnAlias } from 'aws-cdk-lib/aws-kms';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { Dependable, IConstruct } from 'constructs';
+import { BackstopFallback, BackstopSink } from './fallback';
 import { FunctionResource, overridesOf, ownerOf, roleOf } from './function';
 import { identityOf } from './references';
 import { defaultOf } from './register';
-import { BackstopFallback, BackstopSink } from './settings';
 
 /** What a text with tokens is known to be. */
 function kindOf(text: string): 'arn' | 'name' | 'alias' | 'unknown' {

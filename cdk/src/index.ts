@@ -3,8 +3,10 @@
  * layer it needs (`layer`), the archive it may write to (`archive`), and the attaching itself.
  */
 export * from './secret';
+export { BackstopFallback, BackstopSink, IBackstopArchive } from './fallback';
 export * from './settings';
+export * from './layer-base';
 export * from './layer';
-export { BackstopArchiveAttributes, IBackstopArchive } from './archive-base';
+export { BackstopArchiveAttributes, BackstopTableOptions } from './archive-base';
 export * from './archive';
 export * from './backstop';

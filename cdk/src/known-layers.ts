@@ -3,7 +3,7 @@ import { createHash } from 'crypto';
 import * as fs from 'fs';
 import { Aws, CfnMapping, Stack, Token } from 'aws-cdk-lib';
 import { IConstruct } from 'constructs';
-import type { BackstopLayerAnswer, BackstopManifestOptions, IBackstopLayer } from './layer';
+import type { BackstopLayerAnswer, BackstopManifestOptions, IBackstopLayer } from './layer-base';
 
 /** The form of the manifest. */
 const SCHEMA = 1;

@@ -12,32 +12,8 @@ import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { CfnParameter as CfnStringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct, IConstruct } from 'constructs';
 import { ListedLayers, ManifestLayers } from './known-layers';
+import { BackstopLayerAnswer, BackstopManifestOptions, IBackstopLayer } from './layer-base';
 import { identityOf } from './references';
-
-/** The answer of a source of layers: an ARN, or why there is none. */
-export interface BackstopLayerAnswer {
-  /**
-   * The ARN of the layer version.
-   * @default - there is none
-   */
-  readonly arn?: string;
-  /**
-   * Why there is none, in a sentence that says what to do.
-   * @default - there is an ARN
-   */
-  readonly problem?: string;
-}
-
-/** A source of the extension's layer. */
-export interface IBackstopLayer {
-  /**
-   * The layer for a function.
-   *
-   * @param scope the function
-   * @param architecture `x86_64` or `arm64`
-   */
-  layerFor(scope: IConstruct, architecture: string): BackstopLayerAnswer;
-}
 
 /** Who may use a layer, beyond its own account. */
 export interface BackstopLayerSharing {
@@ -84,15 +60,6 @@ export interface BackstopLayerProps {
    * @default - no parameter
    */
   readonly parameterPrefix?: string;
-}
-
-/** How to read the manifest of `backstop layer publish`. */
-export interface BackstopManifestOptions {
-  /**
-   * The account that published the layer.
-   * @default - the function's own, or the only one in the manifest
-   */
-  readonly account?: string;
 }
 
 const ARCHITECTURES = [Architecture.X86_64.name, Architecture.ARM_64.name];

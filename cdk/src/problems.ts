@@ -5,9 +5,10 @@
  */
 import { Token } from 'aws-cdk-lib';
 import { formatOptionProblems, headerOfToken, resolveBackend } from './backends';
+import { BackstopSink } from './fallback';
 import { isAlias, isName } from './grants';
 import { REGISTER } from './register';
-import { backendOf, BackstopFormat, BackstopPrimary, BackstopProps, BackstopSink, fallbackOf, variablesOf } from './settings';
+import { backendOf, BackstopFormat, BackstopPrimary, BackstopProps, fallbackOf, variablesOf } from './settings';
 
 /** Everything that is wrong with what is wanted, in sentences that say what to do. */
 export function problemsOf(props: BackstopProps): string[] {

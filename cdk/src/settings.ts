@@ -4,12 +4,9 @@
  * Pure: from props to variables. What is wrong with them is in `problems`.
  */
 import { Duration, Size, SizeRoundingBehavior } from 'aws-cdk-lib';
-import type { IDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
-import { Alias, IKey } from 'aws-cdk-lib/aws-kms';
-import type { IBucket } from 'aws-cdk-lib/aws-s3';
-import type { IBackstopArchive } from './archive-base';
 import { ResolvedBackend, resolveBackend } from './backends';
-import { IBackstopLayer } from './layer';
+import { BackstopFallback, keyBehind } from './fallback';
+import { IBackstopLayer } from './layer-base';
 import { BackstopSecret } from './secret';
 
 /** The format of a batch. */
@@ -38,14 +35,6 @@ export enum BackstopCompression {
   GZIP = 'gzip',
   /** No compression. */
   NONE = 'none',
-}
-
-/** A fallback. */
-export enum BackstopSink {
-  /** A delivery stream of Firehose. */
-  FIREHOSE = 'firehose',
-  /** A bucket of S3. */
-  S3 = 's3',
 }
 
 /** When to send records. */
@@ -139,74 +128,6 @@ export interface BackstopPrimary {
   readonly allowPlaintext?: boolean;
 }
 
-/** Where records go when the primary does not take them. */
-export interface BackstopFallback {
-  /**
-   * An archive of this library: stream, bucket, prefix and owner at once. Functions get permission to write
-   * to it. You can combine it only with `order`.
-   * @default - none
-   */
-  readonly archive?: IBackstopArchive;
-  /**
-   * A delivery stream. Not together with `firehoseStream`.
-   * @default - none
-   */
-  readonly stream?: IDeliveryStream;
-  /**
-   * A bucket; functions may use the key that it encrypts with, if CDK knows the key. Not together with `s3Bucket`.
-   * @default - none
-   */
-  readonly bucket?: IBucket;
-  /**
-   * The key to encrypt objects with, if it is not the bucket's default. Not together with `s3KmsKeyId`.
-   * @default - the bucket's own encryption
-   */
-  readonly encryptionKey?: IKey;
-  /**
-   * A delivery stream, by name or ARN; a token that CDK cannot resolve counts as an ARN
-   * (`BACKSTOP_FIREHOSE_STREAM`).
-   * @default - none
-   */
-  readonly firehoseStream?: string;
-  /**
-   * A bucket, by name or ARN; a token that CDK cannot resolve counts as a name
-   * (`BACKSTOP_S3_BUCKET`).
-   * @default - none
-   */
-  readonly s3Bucket?: string;
-  /**
-   * The prefix of the keys (`BACKSTOP_S3_PREFIX`).
-   * @default - the extension's own, `backstop`
-   */
-  readonly s3Prefix?: string;
-  /**
-   * The region of the bucket (`BACKSTOP_S3_REGION`).
-   * @default - the function's
-   */
-  readonly s3Region?: string;
-  /**
-   * The key to encrypt objects with, if it is not the bucket's default; a token that CDK cannot resolve counts as an
-   * ARN (`BACKSTOP_S3_KMS_KEY_ID`).
-   * @default - the bucket's own encryption
-   */
-  readonly s3KmsKeyId?: string;
-  /**
-   * The account that owns the bucket (`BACKSTOP_S3_EXPECTED_BUCKET_OWNER`).
-   * @default - any
-   */
-  readonly s3ExpectedBucketOwner?: string;
-  /**
-   * The fallbacks to try, in this order (`BACKSTOP_FALLBACK`).
-   * @default - the extension's own, the stream and then the bucket
-   */
-  readonly order?: BackstopSink[];
-  /**
-   * ARNs of the keys that the bucket encrypts with by default, for the function's policy.
-   * @default - none
-   */
-  readonly kmsKeyArns?: string[];
-}
-
 /** When to send records, and what waiting may cost. */
 export interface BackstopFlush {
   /**
@@ -273,11 +194,6 @@ export interface BackstopProps {
    * @default - the extension's own, `warn`
    */
   readonly logLevel?: BackstopLogLevel;
-}
-
-/** The key behind an alias, where that is known: in a policy an alias grants nothing. */
-export function keyBehind(key: IKey | undefined): IKey | undefined {
-  return key instanceof Alias ? key.aliasTargetKey : key;
 }
 
 /** The fallback by names and ARNs, with an archive these are its own. */

@@ -3,6 +3,8 @@
 //! A module is a file or a folder at the top of `src`; it uses another one where its code, but for tests,
 //! names it by `crate::`. The root files only put them together and are left out.
 //!
+//! The files of the CDK library are held to the same; a type counts, too.
+//!
 //! Must not: look into a folder, whose files may use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,6 +96,25 @@ fn uses(source: &Path) -> Uses {
     used.collect()
 }
 
+/// Which file of a folder in TypeScript imports which.
+fn imports(source: &Path) -> Uses {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(source).expect("the repository can be read") {
+        let path = entry.expect("the repository can be read").path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        if name != "index" {
+            let text = fs::read_to_string(&path).expect("the repository can be read");
+            files.insert(name.into_owned(), text);
+        }
+    }
+    let used = files.iter().map(|(file, text)| {
+        let others = text.split("from './").skip(1);
+        let others = others.filter_map(|rest| Some(rest.split_once('\'')?.0));
+        (file.clone(), others.map(str::to_owned).collect())
+    });
+    used.collect()
+}
+
 /// The modules that are in a circle: what is left when those that use nothing of the rest are taken away,
 /// and those that nothing of the rest uses.
 fn circle(mut uses: Uses) -> Uses {
@@ -124,6 +145,15 @@ fn no_module_uses_itself_by_way_of_others() {
         }
     }
     assert!(found.is_empty(), "{found}");
+}
+
+#[test]
+fn no_file_of_the_library_imports_itself_by_way_of_others() {
+    let uses = imports(&repository().join("cdk/src"));
+    let edges: usize = uses.values().map(BTreeSet::len).sum();
+    assert!(edges > 30, "{edges} imports: they are not seen");
+    let circle = circle(uses);
+    assert!(circle.is_empty(), "{circle:#?}");
 }
 
 #[test]
