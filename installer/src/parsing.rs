@@ -40,7 +40,7 @@ pub fn json(error: serde_json::Error) -> Unreadable {
     use serde_json::error::Category;
 
     let problem = match error.classify() {
-        Category::Data => said(&error.to_string()),
+        Category::Data => given(&error.to_string()),
         Category::Eof => "it ends too early".to_owned(),
         Category::Syntax | Category::Io => "it is not JSON".to_owned(),
     };
@@ -58,13 +58,13 @@ pub fn toml(text: &str, message: &str, place: Option<Range<usize>>) -> Unreadabl
         (line, last.chars().count() + 1)
     });
     Unreadable {
-        problem: said(message),
+        problem: given(message),
         at,
     }
 }
 
 /// As much of serde's words as is not out of the text.
-fn said(message: &str) -> String {
+fn given(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let name = quoted.next().filter(|name| is_name(name));
     // These names are those of our own code.

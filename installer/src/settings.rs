@@ -24,7 +24,7 @@ const HEADERS: &str = "BACKSTOP_PRIMARY_HEADERS";
 
 /// What was said of settings, and of where secrets are.
 #[derive(Debug, Clone, Default)]
-pub struct Said {
+pub struct ExplicitSettings {
     /// `NAME=VALUE`.
     pub variables: BTreeMap<String, String>,
     /// A backend by its name.
@@ -91,13 +91,13 @@ fn known(name: &str) -> Option<&'static Variable> {
 
 impl Settings {
     /// Reads the secrets and judges everything, with all mistakes at once.
-    pub async fn resolve(said: &Said, config: &SdkConfig) -> anyhow::Result<Self> {
+    pub async fn resolve(explicit: &ExplicitSettings, config: &SdkConfig) -> anyhow::Result<Self> {
         let mut settings = Self {
-            sources: sources(said)?,
-            variables: said.variables.clone(),
+            sources: sources(explicit)?,
+            variables: explicit.variables.clone(),
         };
-        let mut wrong: Vec<String> = foreign(said.variables.keys()).into_iter().collect();
-        for (name, value) in &said.variables {
+        let mut wrong: Vec<String> = foreign(explicit.variables.keys()).into_iter().collect();
+        for (name, value) in &explicit.variables {
             if known(name).is_some() && is_secret(name, value) {
                 let option = match name.as_str() {
                     TOKEN => "--token-file",
@@ -107,7 +107,7 @@ impl Settings {
                 wrong.push(format!("{name} is secret: give it with {option}"));
             }
         }
-        if let Err(problems) = said.backend.apply(&mut settings) {
+        if let Err(problems) = explicit.backend.apply(&mut settings) {
             wrong.extend(problems);
         }
         if !wrong.is_empty() {
@@ -124,12 +124,12 @@ impl Settings {
     }
 }
 
-fn sources(said: &Said) -> Result<BTreeMap<String, Source>, UsageError> {
+fn sources(explicit: &ExplicitSettings) -> Result<BTreeMap<String, Source>, UsageError> {
     let mut sources = BTreeMap::new();
-    if let Some(path) = &said.url_file {
+    if let Some(path) = &explicit.url_file {
         sources.insert(URL.to_owned(), Source::file(path));
     }
-    match (&said.token_file, &said.token_secret_arn) {
+    match (&explicit.token_file, &explicit.token_secret_arn) {
         (Some(_), Some(_)) => {
             let problem =
                 "a token comes from --token-file or from --token-secret-arn, not from both";
@@ -143,7 +143,7 @@ fn sources(said: &Said) -> Result<BTreeMap<String, Source>, UsageError> {
         }
         (None, None) => {}
     }
-    if let Some(path) = &said.header_file {
+    if let Some(path) = &explicit.header_file {
         sources.insert(HEADERS.to_owned(), Source::HeaderFile(path.clone()));
     }
     let from_stdin = sources.values().filter(|source| source.is_stdin());
@@ -191,18 +191,18 @@ fn without_effect(message: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn said(variables: &[(&str, &str)]) -> Said {
-        Said {
+    fn explicit(variables: &[(&str, &str)]) -> ExplicitSettings {
+        ExplicitSettings {
             variables: (variables.iter())
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            ..Said::default()
+            ..ExplicitSettings::default()
         }
     }
 
-    async fn error(said: &Said) -> String {
+    async fn error(explicit: &ExplicitSettings) -> String {
         let config = SdkConfig::builder().build();
-        match Settings::resolve(said, &config).await {
+        match Settings::resolve(explicit, &config).await {
             Ok(_) => String::new(),
             Err(error) => error.to_string(),
         }
@@ -210,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_mistakes_are_told_at_once() {
-        let told = error(&said(&[
+        let message = error(&explicit(&[
             ("BACKSTOP_PRIMARY_URL", "ftp://host"),
             ("BACKSTOP_MAX_ADDED_MS", "soon"),
             ("BACKSTOP_PRIMRY_FORMAT", "json"),
@@ -221,15 +221,18 @@ mod tests {
             "BACKSTOP_MAX_ADDED_MS is",
             "BACKSTOP_PRIMRY_FORMAT",
         ] {
-            assert!(told.contains(part), "{told}");
+            assert!(message.contains(part), "{message}");
         }
         // Without a sink: that is the function's own.
-        assert_eq!(error(&said(&[("BACKSTOP_MAX_ADDED_MS", "300")])).await, "");
+        assert_eq!(
+            error(&explicit(&[("BACKSTOP_MAX_ADDED_MS", "300")])).await,
+            ""
+        );
     }
 
     #[tokio::test]
     async fn variables_of_the_function_are_not_set() {
-        let told = error(&said(&[
+        let message = error(&explicit(&[
             ("AWS_LAMBDA_EXEC_WRAPPER", "/opt/hunter2"),
             ("NODE_OPTIONS", "--require /opt/hunter2"),
             ("BACKSTOP", "hunter2"),
@@ -239,12 +242,12 @@ mod tests {
         ]))
         .await;
         assert!(
-            told.starts_with(
+            message.starts_with(
                 "AWS_LAMBDA_EXEC_WRAPPER, A\\u{1b}[2K, BACKSTOP, NODE_OPTIONS, backstop_tags: only variables of the extension"
             ),
-            "{told}"
+            "{message}"
         );
-        assert!(!told.contains("hunter2"), "{told}");
+        assert!(!message.contains("hunter2"), "{message}");
     }
 
     #[tokio::test]
@@ -255,9 +258,9 @@ mod tests {
             (URL, "https://host/?key=hunter2"),
             (URL, "https://user:hunter2@host/"),
         ] {
-            let told = error(&said(&[(name, value)])).await;
-            assert!(told.contains("is secret: give it with --"), "{told}");
-            assert!(!told.contains("hunter2"), "{told}");
+            let message = error(&explicit(&[(name, value)])).await;
+            assert!(message.contains("is secret: give it with --"), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
         }
     }
 
@@ -266,7 +269,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let token = directory.path().join("token");
         std::fs::write(&token, "hunter2\n").expect("it is written");
-        let mut it = said(&[("BACKSTOP_PRIMARY_URL", "https://host/")]);
+        let mut it = explicit(&[("BACKSTOP_PRIMARY_URL", "https://host/")]);
         it.token_file = Some(token.clone());
         let config = SdkConfig::builder().build();
         let settings = Settings::resolve(&it, &config).await.expect("valid");

@@ -52,7 +52,7 @@ fn build(args: BuildArgs, output: Output) -> anyhow::Result<ExitCode> {
 
 async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> {
     let packages = packages(&args)?;
-    let project = args.targets.reach.project()?;
+    let project = args.targets.connection.project()?;
     // What cannot be written in the end is found out before anything is published.
     let mut manifest = match args.manifest.as_ref().or(project.layer.manifest.as_ref()) {
         Some(path) => Some((path, open_manifest(path)?)),
@@ -111,7 +111,7 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
 }
 
 async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let (fleet, bar) = open(&args.targets, &args.targets.reach.project()?, output).await?;
+    let (fleet, bar) = open(&args.targets, &args.targets.connection.project()?, output).await?;
     output.progress(&format!("Looking at {}", places(&fleet)));
     let done = |place: &Place| bar.advance(&place.to_string());
     let listed = layer::list(&fleet, args.permissions, &done).await;
@@ -121,7 +121,7 @@ async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
 }
 
 async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let project = args.targets.reach.project()?;
+    let project = args.targets.connection.project()?;
     let manifest = match args.manifest.as_ref().or(project.layer.manifest.as_ref()) {
         Some(path) => Manifest::read(path)?,
         None => Manifest::default(),
@@ -135,7 +135,7 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         returns: if args.include_undoable {
             Vec::new()
         } else {
-            let access = args.targets.reach.access(&project);
+            let access = args.targets.connection.access(&project);
             let store = open_store(&args.state, &project, &access, output).await?;
             prune::returns(&store.runs().await?)
         },
@@ -146,7 +146,7 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         places(&fleet)
     ));
     let done = |place: &Place| bar.advance(&place.to_string());
-    let summary = prune::survey(&fleet, &options, SystemTime::now().into(), &done).await;
+    let summary = prune::assess(&fleet, &options, SystemTime::now().into(), &done).await;
     let chosen = summary.chosen() as u64;
     if args.dry_run || chosen == 0 {
         bar.clear();
@@ -224,7 +224,7 @@ async fn open(
     project: &Project,
     output: Output,
 ) -> anyhow::Result<(Fleet, Bar)> {
-    let fleet = Fleet::open(&args.reach.access(project), &args.targets(project)?).await?;
+    let fleet = Fleet::open(&args.connection.access(project), &args.targets(project)?).await?;
     let bar = bar_of(&fleet, output);
     Ok((fleet, bar))
 }

@@ -3,9 +3,9 @@
 //! Invariant: the codes are a contract: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or
 //! drift, 5 refused by preflight, 130 interrupted. Must not: hold any command's logic.
 
-mod about;
-mod carry;
-mod fleet;
+mod attachment;
+mod execution;
+mod generate;
 mod inspect;
 mod interrupt;
 mod layer;
@@ -66,10 +66,10 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     runtime.spawn(interrupt::end_while_looking(output));
     match cli.command {
         Command::Layer(args) => runtime.block_on(layer::run(args.command, output)),
-        Command::Plan(args) => runtime.block_on(fleet::run_plan(*args, output)),
-        Command::Apply(args) => runtime.block_on(fleet::run_apply(args, output)),
-        Command::Attach(args) => runtime.block_on(fleet::run_attach(*args, output)),
-        Command::Detach(args) => runtime.block_on(fleet::run_detach(*args, output)),
+        Command::Plan(args) => runtime.block_on(attachment::run_plan(*args, output)),
+        Command::Apply(args) => runtime.block_on(attachment::run_apply(args, output)),
+        Command::Attach(args) => runtime.block_on(attachment::run_attach(*args, output)),
+        Command::Detach(args) => runtime.block_on(attachment::run_detach(*args, output)),
         Command::Undo(args) => runtime.block_on(runs::run_undo(args, output)),
         Command::Resume(args) => runtime.block_on(runs::run_resume(args, output)),
         Command::Runs(args) => runtime.block_on(runs::run_runs(args, output)),
@@ -77,8 +77,8 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
-        Command::Completions(args) => about::run_completions(&args, output),
-        Command::Man(args) => about::run_man(&args, output),
+        Command::Completions(args) => generate::run_completions(&args, output),
+        Command::Man(args) => generate::run_man(&args, output),
     }
 }
 

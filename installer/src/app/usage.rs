@@ -18,7 +18,7 @@ pub(super) fn print(error: &clap::Error) {
             text = text.replace(secret, "***");
         }
     }
-    Output::said(text.trim_end());
+    Output::message(text.trim_end());
 }
 
 /// What of an argument must not be shown.

@@ -13,7 +13,7 @@ use crate::aws::Failure;
 use crate::change::AliasState;
 use crate::fleet::Site;
 use crate::journal::Step;
-use crate::select::{self, Alias, LATEST, Whole};
+use crate::select::{self, Alias, FullConfiguration, LATEST};
 
 /// Where an alias is to lead.
 pub(super) enum Goal<'a> {
@@ -165,8 +165,8 @@ impl Work<'_> {
             }),
             Goal::To(to) => {
                 let both = futures_util::future::try_join(
-                    Whole::of(site, name, from),
-                    Whole::of(site, name, to),
+                    FullConfiguration::of(site, name, from),
+                    FullConfiguration::of(site, name, to),
                 );
                 let differences = match both.await {
                     Ok((from, to)) => from.unreleased(site, name, &to).await,

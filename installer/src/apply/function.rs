@@ -14,7 +14,7 @@ use crate::aws::{Failure, Kind};
 use crate::change::{Change, Config, Conflict, Wanted, violation};
 use crate::fleet::Site;
 use crate::journal::Step;
-use crate::plan::{Extras, Planned, Reason, told};
+use crate::plan::{Extras, Planned, Reason, joined};
 use crate::select::{Environment, Function};
 use crate::settings::is_secret;
 
@@ -128,7 +128,7 @@ impl Work<'_> {
             let wanted = change.redo_on(&live, self.context.vault);
             if wanted.conflicts.iter().any(Conflict::is_whole) {
                 // Whoever was faster has decided: the same change cannot be made any more.
-                return self.refuse(may_be_done, told(&wanted.conflicts)).await;
+                return self.refuse(may_be_done, joined(&wanted.conflicts)).await;
             }
             if wanted.config == live {
                 return self.nothing_left(may_be_done, &function, wanted).await;
@@ -322,5 +322,5 @@ fn failed_update(function: &Function) -> Option<String> {
 }
 
 fn conflicts(wanted: &Wanted) -> Option<String> {
-    (!wanted.conflicts.is_empty()).then(|| told(&wanted.conflicts))
+    (!wanted.conflicts.is_empty()).then(|| joined(&wanted.conflicts))
 }

@@ -29,7 +29,7 @@ pub struct RoleLeft {
 
 /// What became of roles.
 #[derive(Debug, Default)]
-pub(super) struct Roled {
+pub(super) struct RoleOutcome {
     /// How many policies were written.
     pub(super) written: u64,
     /// Policies that others need.
@@ -70,20 +70,20 @@ pub(super) async fn give(
     context: &Context<'_>,
     plan: &Plan,
     is_stopped: impl Fn() -> bool,
-) -> anyhow::Result<Roled> {
-    let mut roled = Roled::default();
+) -> anyhow::Result<RoleOutcome> {
+    let mut role_outcome = RoleOutcome::default();
     for grant in &plan.grants {
         if matches!(grant.goal, Goal::TakeBack { .. }) || is_stopped() {
             continue;
         }
-        roled.write(context, grant).await?;
+        role_outcome.write(context, grant).await?;
     }
-    Ok(roled)
+    Ok(role_outcome)
 }
 
 /// After all functions were changed.
-pub(super) async fn take(context: &Context<'_>, plan: &Plan) -> anyhow::Result<Roled> {
-    let mut roled = Roled::default();
+pub(super) async fn take(context: &Context<'_>, plan: &Plan) -> anyhow::Result<RoleOutcome> {
+    let mut role_outcome = RoleOutcome::default();
     let mut accounts: BTreeMap<&str, BTreeSet<&Place>> = BTreeMap::new();
     for grant in &plan.grants {
         if let Goal::TakeBack { places, .. } = &grant.goal {
@@ -103,19 +103,19 @@ pub(super) async fn take(context: &Context<'_>, plan: &Plan) -> anyhow::Result<R
             let role = grant.role.clone();
             match &users {
                 Err(reason) => {
-                    roled.left.insert(role, reason.clone());
+                    role_outcome.left.insert(role, reason.clone());
                 }
                 Ok(users) => match users.get(&role) {
-                    Some(user) => roled.kept.push(RoleLeft {
+                    Some(user) => role_outcome.kept.push(RoleLeft {
                         role,
                         reason: format!("{user} needs it"),
                     }),
-                    None => roled.write(context, grant).await?,
+                    None => role_outcome.write(context, grant).await?,
                 },
             }
         }
     }
-    Ok(roled)
+    Ok(role_outcome)
 }
 
 /// A function with our layer for each role that has any, in all of the places; or why that is not known.
@@ -275,7 +275,7 @@ impl Grant {
     }
 }
 
-impl Roled {
+impl RoleOutcome {
     /// Writes a policy, unless the same was refused so often that it would be again.
     async fn write(&mut self, context: &Context<'_>, grant: &Grant) -> anyhow::Result<()> {
         let (account, role) = (grant.account(), grant.role.clone());

@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::errors::Rise;
 use super::function::{Cause, Outcome};
 use super::grants::RoleLeft;
-use super::versions::Beside;
+use super::versions::PublishOutcome;
 use crate::fleet::{Place, Skipped};
-use crate::plan::{Action, Plan, Planned, Verdict, told};
+use crate::plan::{Action, Plan, Planned, Verdict, joined};
 
 /// What a run came to.
 #[derive(Debug, Clone, Serialize)]
@@ -169,7 +169,7 @@ impl Summary {
             left: Vec::new(),
             conflicts: (plan.functions.iter())
                 .filter(|planned| !planned.conflicts.is_empty())
-                .map(|planned| Left::of(planned, told(&planned.conflicts)))
+                .map(|planned| Left::of(planned, joined(&planned.conflicts)))
                 .collect(),
             replaced: Vec::new(),
             versions: Vec::new(),
@@ -192,14 +192,14 @@ impl Summary {
         }
     }
 
-    pub(super) fn add(&mut self, planned: &Planned, outcome: Outcome, beside: Beside) {
+    pub(super) fn add(&mut self, planned: &Planned, outcome: Outcome, publishing: PublishOutcome) {
         let because = |reason: String| Left::of(planned, reason);
-        let is_whole = beside.left.is_none() && beside.alias_left.is_none();
+        let is_whole = publishing.left.is_none() && publishing.alias_left.is_none();
         self.versions
-            .extend((beside.version).map(|version| Version::of(planned, &version)));
-        self.aliases += u64::from(beside.alias.is_some());
-        self.aliases_left.extend(beside.alias_left.map(because));
-        if let Some(cause) = beside.left {
+            .extend((publishing.version).map(|version| Version::of(planned, &version)));
+        self.aliases += u64::from(publishing.alias.is_some());
+        self.aliases_left.extend(publishing.alias_left.map(because));
+        if let Some(cause) = publishing.left {
             self.leave(planned, cause);
         }
         match outcome {

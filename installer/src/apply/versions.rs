@@ -23,7 +23,7 @@ const VERSION_WAIT: Duration = Duration::from_mins(15);
 
 /// What became of a function, besides its change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Beside {
+pub(super) struct PublishOutcome {
     /// The version that was published, or that was there already.
     pub(super) version: Option<String>,
     /// The alias that leads somewhere else now.
@@ -36,11 +36,11 @@ pub(super) struct Beside {
 
 impl Work<'_> {
     /// Publishes a version of what the function is now, and moves the alias where that was asked for.
-    pub(super) async fn publish(&self) -> anyhow::Result<Beside> {
-        let mut beside = Beside::default();
+    pub(super) async fn publish(&self) -> anyhow::Result<PublishOutcome> {
+        let mut publishing = PublishOutcome::default();
         let site = match self.context.fleet.site(&self.planned.place) {
             Ok(site) => site,
-            Err(failure) => return Ok(beside.left(&failure)),
+            Err(failure) => return Ok(publishing.left(&failure)),
         };
         let key = version_key(&self.planned.arn);
         let before = self.context.progress.get(&key);
@@ -48,33 +48,33 @@ impl Work<'_> {
             Some(version) => version,
             None => match self.new_version(site, &key).await? {
                 Ok(version) => version,
-                Err(cause) => return Ok(beside.left(cause)),
+                Err(cause) => return Ok(publishing.left(cause)),
             },
         };
-        beside.version = Some(version.clone());
+        publishing.version = Some(version.clone());
         if let Err(cause) = self.active(site, &version).await {
-            return Ok(beside.left(cause));
+            return Ok(publishing.left(cause));
         }
         let Some(alias) = &self.extras.move_alias else {
-            return Ok(beside);
+            return Ok(publishing);
         };
         let aliased = self.move_alias(site, alias, &Goal::To(&version)).await?;
-        Ok(beside.with(alias, aliased))
+        Ok(publishing.with(alias, aliased))
     }
 
     /// Has an alias lead to where it did before.
-    pub(super) async fn put_back(&self, back: &AliasBack) -> anyhow::Result<Beside> {
-        let beside = Beside::default();
+    pub(super) async fn put_back(&self, back: &AliasBack) -> anyhow::Result<PublishOutcome> {
+        let publishing = PublishOutcome::default();
         let site = match self.context.fleet.site(&self.planned.place) {
             Ok(site) => site,
-            Err(failure) => return Ok(beside.left(&failure)),
+            Err(failure) => return Ok(publishing.left(&failure)),
         };
         let goal = Goal::Back {
             ours: &back.ours,
             before: &back.before,
         };
         let aliased = self.move_alias(site, &back.alias, &goal).await?;
-        Ok(beside.with(&back.alias, aliased))
+        Ok(publishing.with(&back.alias, aliased))
     }
 
     /// The outer error is one of the journal.
@@ -183,7 +183,7 @@ impl Work<'_> {
     }
 }
 
-impl Beside {
+impl PublishOutcome {
     fn left(mut self, cause: impl Into<Cause>) -> Self {
         self.left = Some(cause.into());
         self

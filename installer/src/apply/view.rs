@@ -175,7 +175,7 @@ impl Summary {
             Action::Undo { .. } => "put back",
         };
         let mut parts = vec![if self.total == 0 {
-            self.beside(done)
+            self.publishing(done)
         } else if self.done == self.total {
             format!("{} {done}", plural(self.done, "function"))
         } else {
@@ -196,7 +196,7 @@ impl Summary {
     }
 
     /// What was done where no function was to be changed.
-    fn beside(&self, done: &str) -> String {
+    fn publishing(&self, done: &str) -> String {
         let versions = self.versions.len() as u64;
         if versions > 0 {
             return format!("{} published", plural(versions, "version"));

@@ -291,8 +291,8 @@ mod tests {
         let failure = Failure::of("reading", &error);
         assert_eq!(failure.kind, Kind::Unanswered);
         assert!(!failure.to_string().contains("hunter2"), "{failure}");
-        let told = "reading: the answer (status 200) cannot be read";
-        assert!(failure.to_string().starts_with(told), "{failure}");
+        let message = "reading: the answer (status 200) cannot be read";
+        assert!(failure.to_string().starts_with(message), "{failure}");
     }
 
     fn http_status(code: u16) -> aws_smithy_runtime_api::http::StatusCode {

@@ -79,10 +79,10 @@ impl Access {
     /// An error with what to do, where credentials are to come from a sign-in that is not there.
     pub fn advised(&self, failure: Failure) -> anyhow::Error {
         // None is there, it has expired, or the portal does not take it any more.
-        let told = failure.brief();
+        let message = failure.brief();
         let is_sign_in = ["SSO token", "UnauthorizedException"]
             .iter()
-            .any(|it| told.contains(it));
+            .any(|it| message.contains(it));
         if failure.kind != Kind::Credentials || !is_sign_in {
             return failure.into();
         }
@@ -93,7 +93,7 @@ impl Access {
         };
         let profile = self.profile.clone().or_else(named);
         let profile = profile.map_or_else(String::new, |name| format!(" --profile {name}"));
-        anyhow::anyhow!("{told}\nsign in: aws sso login{profile}")
+        anyhow::anyhow!("{message}\nsign in: aws sso login{profile}")
     }
 
     /// What clients of any service are built from; a call that is not answered in time is given up. It has

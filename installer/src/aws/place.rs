@@ -150,10 +150,10 @@ mod tests {
             ),
             ("somewhere", "there is no region somewhere"),
         ] {
-            let told = check_region(region)
+            let message = check_region(region)
                 .err()
                 .map_or_else(String::new, |it| it.0);
-            assert_eq!(told, expected, "{region}");
+            assert_eq!(message, expected, "{region}");
         }
     }
 }

@@ -3,11 +3,11 @@
 //! Must not: read files or the environment, connect to anything, or hold a secret: tokens and
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
-mod about;
-mod besides;
+mod attachment;
 mod demo;
 mod doctor;
-mod fleet;
+mod extras;
+mod generate;
 mod layer;
 mod replay;
 mod runs;
@@ -18,15 +18,17 @@ mod waves;
 
 use clap::{Parser, Subcommand};
 
-pub use about::{CompletionsArgs, ManArgs};
-pub use besides::{ExtraArgs, GrantArgs};
+pub use attachment::{
+    AllowArgs, ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs,
+};
 pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
-pub use fleet::{AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, WishArgs};
+pub use extras::{ExtraArgs, GrantArgs};
+pub use generate::{CompletionsArgs, ManArgs};
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
 pub use replay::ReplayArgs;
 pub use runs::{ResumeArgs, RunsArgs, UndoArgs};
-pub use state::{AccessArgs, ReachArgs, StateArgs};
+pub use state::{AccessArgs, ConnectionArgs, StateArgs};
 pub use status::StatusArgs;
 pub use targets::{SelectArgs, TargetArgs};
 pub use waves::WaveArgs;

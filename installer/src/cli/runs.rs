@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::fleet::CHANGE_CODES;
-use super::{AccessArgs, HowArgs, ReachArgs, StateArgs};
+use super::attachment::CHANGE_CODES;
+use super::{AccessArgs, ApplyOptions, ConnectionArgs, StateArgs};
 
 /// Put back what was there before a run: layers in their order, variables, all else it touched
 ///
@@ -25,7 +25,7 @@ pub struct UndoArgs {
 
     /// How.
     #[command(flatten)]
-    pub how: HowArgs,
+    pub apply_options: ApplyOptions,
 
     /// How to get there.
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub struct ResumeArgs {
 
     /// How.
     #[command(flatten)]
-    pub how: HowArgs,
+    pub apply_options: ApplyOptions,
 
     /// How to get there.
     #[command(flatten)]
@@ -70,7 +70,7 @@ pub struct RunsArgs {
 
     /// How to get to runs in S3.
     #[command(flatten)]
-    pub reach: ReachArgs,
+    pub connection: ConnectionArgs,
 
     /// Where runs are kept.
     #[command(flatten)]

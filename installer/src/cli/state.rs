@@ -39,7 +39,7 @@ pub struct StateArgs {
 /// How to get to AWS.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
-pub struct ReachArgs {
+pub struct ConnectionArgs {
     /// A file with what would otherwise be typed [default: backstop.toml, where it is there]
     #[arg(long, value_name = "FILE", display_order = 800)]
     pub config: Option<PathBuf>,
@@ -59,7 +59,7 @@ pub struct ReachArgs {
 pub struct AccessArgs {
     /// How to get to AWS.
     #[command(flatten)]
-    pub reach: ReachArgs,
+    pub connection: ConnectionArgs,
 
     /// Lambda calls a second in each account and region [default: as planned]
     #[arg(long, value_name = "N", value_parser = super::targets::rate, display_order = 811)]
@@ -90,7 +90,7 @@ impl StateArgs {
     }
 }
 
-impl ReachArgs {
+impl ConnectionArgs {
     /// The file's words.
     pub fn project(&self) -> anyhow::Result<Project> {
         Project::read(self.config.as_deref())

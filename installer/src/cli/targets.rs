@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{ReachArgs, UsageError};
+use super::{ConnectionArgs, UsageError};
 use crate::files;
 use crate::fleet::{Accounts, Rates, Regions, Role, Targets};
 use crate::project::{FILE_NAME, Project};
@@ -23,7 +23,7 @@ const ALL: &str = "all";
 pub struct TargetArgs {
     /// How to get to AWS.
     #[command(flatten)]
-    pub reach: ReachArgs,
+    pub connection: ConnectionArgs,
 
     /// Regions, or `all` that are enabled in the account [default: the profile's]
     #[arg(
@@ -193,7 +193,7 @@ impl TargetArgs {
 impl SelectArgs {
     /// Which functions: those of the command line, or else those of the file.
     pub fn selection(&self, project: &Project) -> anyhow::Result<Selection> {
-        let selection = self.said(project);
+        let selection = self.given(project);
         if selection.is_empty() {
             let problem = format!(
                 "which functions? name them, or give --tag, --runtime or --all, or [select] in {FILE_NAME}"
@@ -205,10 +205,10 @@ impl SelectArgs {
 
     /// The same, and every function where nothing is said, though there be none: for what changes nothing.
     pub fn selection_or_all(&self, project: &Project) -> Selection {
-        self.said(project)
+        self.given(project)
     }
 
-    fn said(&self, project: &Project) -> Selection {
+    fn given(&self, project: &Project) -> Selection {
         let mut selection = Selection {
             functions: self.functions.clone(),
             exclude: self.exclude.clone(),

@@ -40,7 +40,7 @@ pub struct WaveArgs {
 impl WaveArgs {
     /// What is typed, over what a plan keeps.
     pub fn rollout(self, kept: &Rollout) -> Result<Rollout, UsageError> {
-        let said = Rollout {
+        let given = Rollout {
             canary: self.canary,
             wave: self.wave,
             bake: self.bake,
@@ -48,7 +48,7 @@ impl WaveArgs {
             max_error_rise: self.max_error_rise,
             undo_on_stop: self.undo_on_stop,
         };
-        let rollout = said.over(kept);
+        let rollout = given.over(kept);
         let problem = |problem: &str| UsageError(problem.to_owned());
         rollout.check().map_err(problem)?;
         Ok(rollout)

@@ -16,11 +16,11 @@ pub(super) fn find(given: Option<&Path>) -> anyhow::Result<PathBuf> {
         }
         bail!("there is no file {}: {BUILD}", path.display());
     }
-    let beside = std::env::current_exe()
+    let next_to_this = std::env::current_exe()
         .ok()
         .and_then(|path| path.parent().map(Path::to_owned));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    beside
+    next_to_this
         .into_iter()
         .chain(std::env::split_paths(&path))
         .map(|directory| directory.join(NAME))

@@ -69,7 +69,7 @@ pub struct Options {
 
 /// What the invocations came to.
 #[derive(Debug, Default)]
-struct Run {
+struct Simulation {
     emitted_lines: u64,
     /// Whether the primary was down, and what sending added.
     added: Vec<(bool, Duration)>,
@@ -140,10 +140,10 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
-async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result<Run> {
+async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result<Simulation> {
     let outage = options.outage.invocations(options.invocations);
     let mut traffic = Traffic::new(options.line_bytes as usize);
-    let mut run = Run::default();
+    let mut run = Simulation::default();
     for number in 0..options.invocations {
         if number > 0 {
             stage.environment.idle(options.gap).await;

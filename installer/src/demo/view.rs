@@ -95,14 +95,14 @@ impl State {
             let Ok(line) = serde_json::from_str::<Value>(line) else {
                 continue;
             };
-            let said = &line["backstop"];
-            let (Some(sink), Some(message)) = (said["sink"].as_str(), said["message"].as_str())
+            let event = &line["backstop"];
+            let (Some(sink), Some(message)) = (event["sink"].as_str(), event["message"].as_str())
             else {
                 continue;
             };
             if message == "A sink takes records again" {
                 self.open.insert(sink.to_owned(), false);
-            } else if said["records"].is_null() && said["tookUs"].is_null() {
+            } else if event["records"].is_null() && event["tookUs"].is_null() {
                 self.open.insert(sink.to_owned(), true);
             }
         }

@@ -6,7 +6,7 @@ use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 
 use super::ask::Signing;
-use super::{Check, Patient};
+use super::{Check, Subject};
 use crate::aws::{Failure, Kind};
 use crate::change::{Change, MOST_ENVIRONMENT_BYTES, MOST_LAYERS, is_ours};
 use crate::layer::Release;
@@ -19,9 +19,9 @@ use crate::status::{drift, release};
 const SPARE_ENVIRONMENT_BYTES: usize = 512;
 
 /// Everything that needs no further call.
-pub(super) fn checks(patient: &Patient, change: Option<&Change>, runs_in: &str) -> Vec<Check> {
-    let function = &patient.function;
-    let mut checks = vec![state(patient), package(function)];
+pub(super) fn checks(subject: &Subject, change: Option<&Change>, runs_in: &str) -> Vec<Check> {
+    let function = &subject.function;
+    let mut checks = vec![state(subject), package(function)];
     checks.extend(runtime(function));
     checks.extend(layers(function));
     checks.push(environment(function));
@@ -30,11 +30,11 @@ pub(super) fn checks(patient: &Patient, change: Option<&Change>, runs_in: &str) 
     checks
 }
 
-fn state(patient: &Patient) -> Check {
-    let function = &patient.function;
+fn state(subject: &Subject) -> Check {
+    let function = &subject.function;
     let Some(live) = &function.live else {
         let permission = "lambda:GetFunction";
-        return match &patient.unread {
+        return match &subject.unread {
             Some(failure) => Check::unanswered("state", failure, permission),
             None => Check::unknown("state", "not asked", format!("grant {permission}")),
         };

@@ -108,7 +108,7 @@ fn primary(settings: &Settings) -> Check {
     let shown = primary.shown_url();
     let has_secret = primary.token.is_some() || !primary.headers.is_empty();
     match Url::parse(&primary.url) {
-        Ok(url) if url.scheme() == "http" && reach(&url) != Reach::Loopback => {
+        Ok(url) if url.scheme() == "http" && host_kind(&url) != HostKind::Loopback => {
             let secrets = if has_secret {
                 ", token and headers"
             } else {
@@ -123,33 +123,35 @@ fn primary(settings: &Settings) -> Check {
 
 /// Where a host is, as far as its name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum HostKind {
     Loopback,
     Private,
     Public,
 }
 
-fn reach(url: &Url) -> Reach {
+fn host_kind(url: &Url) -> HostKind {
     let host = url.host_str().unwrap_or_default();
     let host = host.trim_matches(['[', ']']).trim_end_matches('.');
     if let Ok(address) = host.parse::<IpAddr>() {
         return match address {
-            _ if address.is_loopback() => Reach::Loopback,
-            IpAddr::V4(it) if it.is_private() || it.is_link_local() => Reach::Private,
-            IpAddr::V6(it) if it.is_unique_local() || it.is_unicast_link_local() => Reach::Private,
-            _ => Reach::Public,
+            _ if address.is_loopback() => HostKind::Loopback,
+            IpAddr::V4(it) if it.is_private() || it.is_link_local() => HostKind::Private,
+            IpAddr::V6(it) if it.is_unique_local() || it.is_unicast_link_local() => {
+                HostKind::Private
+            }
+            _ => HostKind::Public,
         };
     }
     let last = host.rsplit('.').next().unwrap_or_default();
     if host == "localhost" || last == "localhost" {
-        Reach::Loopback
+        HostKind::Loopback
     } else if !host.contains('.')
         || PRIVATE_DOMAINS.contains(&last)
         || host.ends_with(".vpce.amazonaws.com")
     {
-        Reach::Private
+        HostKind::Private
     } else {
-        Reach::Public
+        HostKind::Public
     }
 }
 
@@ -165,13 +167,13 @@ fn network(function: &Function, settings: &Settings) -> Check {
             Fallback::S3(_) => "a gateway endpoint of S3",
         })
         .collect();
-    match (url.as_ref().map(reach), &function.vpc_id) {
-        (Some(Reach::Loopback), _) => Check::warning(
+    match (url.as_ref().map(host_kind), &function.vpc_id) {
+        (Some(HostKind::Loopback), _) => Check::warning(
             "network",
             format!("{host} is the function's own environment"),
             "something there has to take the records: another extension, or a process of the handler's",
         ),
-        (Some(Reach::Private), None) => Check::warning(
+        (Some(HostKind::Private), None) => Check::warning(
             "network",
             format!("{host} is private, and the function is in no VPC"),
             "put the function into the VPC of the host, or give the host's public address",
@@ -184,9 +186,9 @@ fn network(function: &Function, settings: &Settings) -> Check {
     }
 }
 
-fn in_vpc(vpc: &str, (primary, host): (Option<Reach>, &str), endpoints: &[&str]) -> Check {
+fn in_vpc(vpc: &str, (primary, host): (Option<HostKind>, &str), endpoints: &[&str]) -> Check {
     let mut routes = Vec::new();
-    if primary == Some(Reach::Public) {
+    if primary == Some(HostKind::Public) {
         routes.push(format!(
             "{host} needs a route from each of the function's subnets to a NAT gateway (an internet \
              gateway is not enough), or an endpoint, and a security group that lets it out"
@@ -212,24 +214,24 @@ mod tests {
     #[test]
     fn a_hosts_name_tells_where_it_is() {
         for (url, expected) in [
-            ("https://intake.example.com/v1", Reach::Public),
-            ("https://8.8.8.8/", Reach::Public),
-            ("http://127.0.0.1:4318/", Reach::Loopback),
-            ("http://localhost:4318/", Reach::Loopback),
-            ("http://[::1]/", Reach::Loopback),
-            ("https://10.1.2.3/", Reach::Private),
-            ("https://172.16.0.1/", Reach::Private),
-            ("https://172.32.0.1/", Reach::Public),
-            ("https://[fd00::1]/", Reach::Private),
-            ("https://collector.internal/", Reach::Private),
-            ("https://collector/", Reach::Private),
+            ("https://intake.example.com/v1", HostKind::Public),
+            ("https://8.8.8.8/", HostKind::Public),
+            ("http://127.0.0.1:4318/", HostKind::Loopback),
+            ("http://localhost:4318/", HostKind::Loopback),
+            ("http://[::1]/", HostKind::Loopback),
+            ("https://10.1.2.3/", HostKind::Private),
+            ("https://172.16.0.1/", HostKind::Private),
+            ("https://172.32.0.1/", HostKind::Public),
+            ("https://[fd00::1]/", HostKind::Private),
+            ("https://collector.internal/", HostKind::Private),
+            ("https://collector/", HostKind::Private),
             (
                 "https://vpce-1.execute-api.eu-west-1.vpce.amazonaws.com/",
-                Reach::Private,
+                HostKind::Private,
             ),
         ] {
             let parsed = Url::parse(url).expect("it is an address");
-            assert_eq!(reach(&parsed), expected, "{url}");
+            assert_eq!(host_kind(&parsed), expected, "{url}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Checkup, State};
+use super::{Diagnosis, State};
 use crate::output::{Report, Style, Tone, plural, wrapped};
 
 /// Characters of a line, where nothing longer has to be in it.
@@ -19,7 +19,7 @@ fn tone(state: State) -> Tone {
     }
 }
 
-impl Report for Checkup {
+impl Report for Diagnosis {
     fn text(&self, style: Style) -> String {
         let count = |state| self.checks.iter().filter(|it| it.state == state).count() as u64;
         let title = format!(

@@ -132,11 +132,11 @@ impl Role {
             let cause = std::error::Error::source(&error);
             let refused = cause.and_then(|cause| cause.downcast_ref::<SdkError<AssumeRoleError>>());
             let what = format!("the role {arn} cannot be assumed");
-            let told = match refused {
+            let message = match refused {
                 Some(refused) => Failure::of(&what, refused).brief(),
                 None => format!("{what}: {}", chain(&error)),
             };
-            anyhow::anyhow!("{told}\ncheck the role's name, its trust policy, and --external-id")
+            anyhow::anyhow!("{message}\ncheck the role's name, its trust policy, and --external-id")
         })?;
         let shared = aws_sdk_sts::config::SharedCredentialsProvider::new(provider);
         Ok(base.to_builder().credentials_provider(shared).build())

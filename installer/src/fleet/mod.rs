@@ -1,15 +1,15 @@
 //! Where to work: accounts and regions, and how to get there.
 //!
 //! `accounts` and `regions` find out what there is, [`Fleet::open`] makes a client for each
-//! account and region, `api` keeps it to its `pace` and stops at a `wall` of refusals. Invariant: a place
+//! account and region, `api` keeps it to its `rate_limit` and stops at a `refusal_guard` of refusals. Invariant: a place
 //! that cannot be reached is reported and costs the others nothing. Must not: change anything.
 
 mod accounts;
 mod api;
-mod pace;
+mod rate_limit;
+mod refusal_guard;
 mod regions;
 mod skipped;
-mod wall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, Role};
 pub use api::{Api, Rates};
+pub use refusal_guard::Refusals;
 pub use regions::Regions;
 pub use skipped::{Skipped, left_out};
-pub use wall::Refusals;
 
 use crate::aws::{Access, Failure};
 

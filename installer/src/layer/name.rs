@@ -79,12 +79,12 @@ pub(crate) fn parse_name(name: &str, described: Option<&str>) -> Option<(Archite
                 .strip_prefix('-')?;
             Some((architecture, release))
         })?;
-    let said = described
+    let given = described
         .and_then(|text| text.strip_prefix("Backstop extension "))
         .and_then(|text| text.split(',').next())
         .and_then(|text| text.parse::<Release>().ok())
-        .filter(|said| said.layer_name(architecture) == name);
-    let release = said.or_else(|| from_name(release))?;
+        .filter(|given| given.layer_name(architecture) == name);
+    let release = given.or_else(|| from_name(release))?;
     Some((architecture, release))
 }
 

@@ -95,10 +95,10 @@ impl Package {
         let contents = files::bytes(path, MOST_ZIPPED)?;
         let digest = Sha256::digest(&contents);
         let sha256 = hexadecimal(&digest);
-        if let Some(said) = checksum_beside(path)
-            && said != sha256
+        if let Some(given) = checksum_beside(path)
+            && given != sha256
         {
-            let reason = format!("its sha256 is {sha256}, and the file beside it says {said}");
+            let reason = format!("its sha256 is {sha256}, and the file beside it says {given}");
             return Err(refused(&reason).into());
         }
         check(&contents, *architecture).map_err(|reason| refused(&reason))?;

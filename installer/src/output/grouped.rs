@@ -144,8 +144,8 @@ fn denial(line: &str) -> Option<String> {
 
 /// A line that says that the credentials have expired, whatever they were used for.
 fn expiry(line: &str) -> Option<&str> {
-    let (_, said) = line.rsplit_once("the function: ")?;
-    said.starts_with("ExpiredToken").then_some(said)
+    let (_, cause) = line.rsplit_once("the function: ")?;
+    cause.starts_with("ExpiredToken").then_some(cause)
 }
 
 /// Without the function and the place that it is about.
@@ -242,7 +242,7 @@ mod tests {
         let role = "role-not-writable: AccessDenied: not authorized to perform iam:PutRolePolicy";
         assert_eq!([one.as_str(), &other], [role; 2]);
         // What else a permission is missing for is said, and so is a policy that denies it.
-        for (told, expected) in [
+        for (message, expected) in [
             (
                 "sts:AssumeRole on resource: arn:aws:iam::444455556666:role/Deployer",
                 "sts:AssumeRole on arn:aws:iam::444455556666:role/Deployer",
@@ -261,15 +261,15 @@ mod tests {
             ("account:ListRegions on resource: *", "account:ListRegions"),
             ("account:ListRegions", "account:ListRegions"),
         ] {
-            let said = format!(
-                "reading function f in {ACCOUNT} eu-west-1: {UNTRIED}AccessDenied: User: x is not authorized to perform: {told}"
+            let cause = format!(
+                "reading function f in {ACCOUNT} eu-west-1: {UNTRIED}AccessDenied: User: x is not authorized to perform: {message}"
             );
             let expected = format!("AccessDenied: not authorized to perform {expected}");
-            assert_eq!(gist(&said, ACCOUNT, "eu-west-1", "f"), expected);
+            assert_eq!(gist(&cause, ACCOUNT, "eu-west-1", "f"), expected);
         }
-        for (what, told) in [("changing", "told"), ("reading", "told")] {
+        for (what, message) in [("changing", "told"), ("reading", "told")] {
             let [one, _] = both(&|region, account, name| {
-                format!("{what} function {name} in {account} {region}: ExpiredToken: {told}")
+                format!("{what} function {name} in {account} {region}: ExpiredToken: {message}")
             });
             assert_eq!(one, "ExpiredToken: told");
         }
@@ -294,8 +294,8 @@ mod tests {
             [&*other, &*one]
         );
         // Another function's name is not taken for this one's.
-        let told = "function orders-api is in the way";
-        assert_eq!(gist(told, ACCOUNT, "eu-west-1", "orders"), told);
+        let message = "function orders-api is in the way";
+        assert_eq!(gist(message, ACCOUNT, "eu-west-1", "orders"), message);
     }
 
     #[test]

@@ -184,14 +184,14 @@ mod tests {
             undo_on_stop: true,
             ..Rollout::default()
         };
-        let said = Rollout {
+        let given = Rollout {
             canary: Some(Portion::Count(3)),
             max_error_rise: Some(1.5),
             ..Rollout::default()
         };
-        let both = said.over(&kept);
-        assert_eq!(both.canary, said.canary);
-        assert_eq!(both.max_error_rise, said.max_error_rise);
+        let both = given.over(&kept);
+        assert_eq!(both.canary, given.canary);
+        assert_eq!(both.max_error_rise, given.max_error_rise);
         assert_eq!((both.bake, both.undo_on_stop), (kept.bake, true));
         let text = serde_json::to_string(&both).expect("it is JSON");
         assert_eq!(serde_json::from_str::<Rollout>(&text).ok(), Some(both));

@@ -123,7 +123,7 @@ impl Report for View<'_> {
         }) {
             line("");
             self.names(&mut line, "  ", &group.functions);
-            let [diff, _] = &group.said;
+            let [diff, _] = &group.texts;
             diff.lines().for_each(|it| line(&style.diff(it)));
         }
         for (diff, roles) in granted(&plan.grants) {
@@ -151,10 +151,10 @@ impl Report for View<'_> {
                 } else {
                     Vec::new()
                 };
-                let said = [detail.unwrap_or_default(), notes.join("\n")];
-                (planned.reason, said)
+                let texts = [detail.unwrap_or_default(), notes.join("\n")];
+                (planned.reason, texts)
             }) {
-                let [detail, notes] = &group.said;
+                let [detail, notes] = &group.texts;
                 let detail = match detail.as_str() {
                     "" => String::new(),
                     detail => format!(": {}", detail.replace('\n', "\n      ")),
@@ -213,7 +213,7 @@ fn granted(grants: &[Grant]) -> BTreeMap<String, Vec<&str>> {
 /// Functions of which the same is said: a detail or a diff, and notes.
 struct Group<'a> {
     reason: Reason,
-    said: [String; 2],
+    texts: [String; 2],
     functions: Vec<&'a Planned>,
 }
 
@@ -224,21 +224,21 @@ fn grouped<'a>(
 ) -> impl Iterator<Item = Group<'a>> {
     let mut groups: BTreeMap<(Reason, [String; 2]), Group<'a>> = BTreeMap::new();
     for planned in functions {
-        let (reason, said) = say(planned);
+        let (reason, texts) = say(planned);
         let Place { account, region } = &planned.place;
-        let gist = (said.each_ref()).map(|text| gist(text, account, region, &planned.name));
+        let gist = (texts.each_ref()).map(|text| gist(text, account, region, &planned.name));
         match groups.entry((reason, gist)) {
             Entry::Vacant(entry) => {
                 entry.insert(Group {
                     reason,
-                    said,
+                    texts,
                     functions: vec![planned],
                 });
             }
             Entry::Occupied(mut entry) => {
-                if entry.get().said != said {
+                if entry.get().texts != texts {
                     let (_, gist) = entry.key().clone();
-                    entry.get_mut().said = gist;
+                    entry.get_mut().texts = gist;
                 }
                 entry.get_mut().functions.push(planned);
             }

@@ -78,7 +78,7 @@ impl Batcher {
 
 /// What is known of an id that is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meeting {
+pub(super) enum Occurrence {
     /// It is the first record with this id.
     First,
     /// The very same record was met before.
@@ -99,16 +99,16 @@ type Short = [u8; 16];
 
 impl Seen {
     /// Meets a record. An id alone proves nothing: anyone who may write to the bucket can use any.
-    pub(super) fn meet(&mut self, id: &str, line: &str) -> Meeting {
+    pub(super) fn meet(&mut self, id: &str, line: &str) -> Occurrence {
         let (id, content) = (short(id), short(line));
         match self.first.entry(id) {
             Entry::Vacant(free) => {
                 free.insert(content);
-                Meeting::First
+                Occurrence::First
             }
-            Entry::Occupied(first) if *first.get() == content => Meeting::Again,
-            Entry::Occupied(_) if self.others.insert((id, content)) => Meeting::Conflict,
-            Entry::Occupied(_) => Meeting::Again,
+            Entry::Occupied(first) if *first.get() == content => Occurrence::Again,
+            Entry::Occupied(_) if self.others.insert((id, content)) => Occurrence::Conflict,
+            Entry::Occupied(_) => Occurrence::Again,
         }
     }
 }
@@ -186,13 +186,13 @@ mod tests {
     fn a_record_is_met_again_where_it_says_the_same_and_not_where_its_id_was_taken() {
         let mut seen = Seen::default();
         for (id, line, expected) in [
-            ("a", "1", Meeting::First),
-            ("b", "1", Meeting::First),
-            ("a", "1", Meeting::Again),
-            ("a", "2", Meeting::Conflict),
-            ("a", "2", Meeting::Again),
-            ("a", "3", Meeting::Conflict),
-            ("a", "1", Meeting::Again),
+            ("a", "1", Occurrence::First),
+            ("b", "1", Occurrence::First),
+            ("a", "1", Occurrence::Again),
+            ("a", "2", Occurrence::Conflict),
+            ("a", "2", Occurrence::Again),
+            ("a", "3", Occurrence::Conflict),
+            ("a", "1", Occurrence::Again),
         ] {
             assert_eq!(seen.meet(id, line), expected, "{id} {line}");
         }

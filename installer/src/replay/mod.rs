@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use batch::{Batcher, Meeting, Record, Seen};
+use batch::{Batcher, Occurrence, Record, Seen};
 pub use location::Location;
 use named::Named;
 use send::Sender;
@@ -272,12 +272,12 @@ impl Job {
             .unwrap_or_else(PoisonError::into_inner)
             .meet(id, &sent);
         match meeting {
-            Meeting::First => {}
-            Meeting::Again => {
+            Occurrence::First => {}
+            Occurrence::Again => {
                 summary.duplicates += 1;
                 return None;
             }
-            Meeting::Conflict => {
+            Occurrence::Conflict => {
                 summary.id_conflicts += 1;
                 summary.problem(Problem::conflict(key, number, id));
             }

@@ -249,9 +249,12 @@ mod tests {
             "https://u:hunter2@host",
             "ftp://host/?hunter2",
         ] {
-            let told = resolve(wrong).expect_err("it is wrong");
-            assert!(told.starts_with("the address in --url-file "), "{told}");
-            assert!(!told.contains("hunter2"), "{told}");
+            let message = resolve(wrong).expect_err("it is wrong");
+            assert!(
+                message.starts_with("the address in --url-file "),
+                "{message}"
+            );
+            assert!(!message.contains("hunter2"), "{message}");
         }
     }
 

@@ -11,12 +11,12 @@ use super::{
 };
 use crate::plan::{Allowed, Reason};
 use crate::project::Project;
-use crate::settings::{BackendChoice, Said};
+use crate::settings::{BackendChoice, ExplicitSettings};
 
 /// The layer and the settings that functions are to have.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What")]
-pub struct WishArgs {
+pub struct IntentArgs {
     /// The manifest of `layer publish`, with the layer of each region and architecture
     #[arg(long, value_name = "FILE", display_order = 600)]
     pub layers: Option<PathBuf>,
@@ -78,7 +78,7 @@ pub struct AllowArgs {
 /// How to go about changes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How")]
-pub struct HowArgs {
+pub struct ApplyOptions {
     /// Do not ask
     #[arg(long, short, display_order = 670)]
     pub yes: bool,
@@ -129,7 +129,7 @@ pub struct PlanArgs {
 
     /// What.
     #[command(flatten)]
-    pub wish: WishArgs,
+    pub intent: IntentArgs,
 
     /// Overrides.
     #[command(flatten)]
@@ -168,7 +168,7 @@ pub struct ApplyArgs {
 
     /// How.
     #[command(flatten)]
-    pub how: HowArgs,
+    pub apply_options: ApplyOptions,
 
     /// How to get there.
     #[command(flatten)]
@@ -197,7 +197,7 @@ pub struct AttachArgs {
 
     /// What.
     #[command(flatten)]
-    pub wish: WishArgs,
+    pub intent: IntentArgs,
 
     /// Overrides.
     #[command(flatten)]
@@ -213,7 +213,7 @@ pub struct AttachArgs {
 
     /// How.
     #[command(flatten)]
-    pub how: HowArgs,
+    pub apply_options: ApplyOptions,
 
     /// Where.
     #[command(flatten)]
@@ -253,7 +253,7 @@ pub struct DetachArgs {
 
     /// How.
     #[command(flatten)]
-    pub how: HowArgs,
+    pub apply_options: ApplyOptions,
 
     /// Where.
     #[command(flatten)]
@@ -298,9 +298,9 @@ impl AllowArgs {
     }
 }
 
-impl WishArgs {
+impl IntentArgs {
     /// What was said of settings, here and in the file.
-    pub fn said(&self, project: &Project) -> Result<Said, UsageError> {
+    pub fn explicit(&self, project: &Project) -> Result<ExplicitSettings, UsageError> {
         let mut variables: BTreeMap<String, String> = (project.settings.iter())
             .map(|(name, value)| (name.clone(), value.to_string()))
             .collect();
@@ -320,7 +320,7 @@ impl WishArgs {
             } else {
                 (&secrets.token_file, &secrets.token_secret_arn)
             };
-        Ok(Said {
+        Ok(ExplicitSettings {
             variables,
             backend,
             url_file: self.url_file.clone().or_else(|| secrets.url_file.clone()),
@@ -331,7 +331,7 @@ impl WishArgs {
     }
 }
 
-impl WishArgs {
+impl IntentArgs {
     /// A backend that is typed takes the place of the file's, with its options.
     fn backend(&self, project: &Project) -> Result<BackendChoice, UsageError> {
         let mut choice = match &self.backend {

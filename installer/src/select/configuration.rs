@@ -1,7 +1,7 @@
 //! The whole configuration of a version, to be compared with another version's.
 //!
 //! Invariant: every member counts, those too that a later release of Lambda adds, but for the short list in
-//! [`Whole::compared`] of what may differ. Must not: tell a value, only what differs.
+//! [`FullConfiguration::compared`] of what may differ. Must not: tell a value, only what differs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,9 +19,9 @@ pub const LATEST: &str = "$LATEST";
 
 /// Everything that Lambda says of one version.
 #[derive(Debug, Clone)]
-pub struct Whole(FunctionConfiguration);
+pub struct FullConfiguration(FunctionConfiguration);
 
-impl Whole {
+impl FullConfiguration {
     /// Of a version, or of what an alias leads to.
     pub async fn of(site: &Site, name: &str, version: &str) -> Result<Self, Failure> {
         let lambda = &site.lambda;

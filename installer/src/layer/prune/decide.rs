@@ -142,7 +142,7 @@ impl Seen {
 }
 
 /// Each version with whether it may go; in the order of place, architecture and age.
-pub(super) fn judge<'a>(
+pub(super) fn decide<'a>(
     mut versions: Vec<(&'a Arc<Site>, &'a Version)>,
     rules: &Rules,
     seen: &Seen,

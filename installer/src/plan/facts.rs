@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
 use backstop_config::S3Archive;
 
-use super::judge::Wish;
+use super::decide::Intent;
 use super::signing;
 use super::trap::Trap;
 use super::unzipped::Sizes;
@@ -56,7 +56,7 @@ pub(super) struct Release {
 
 /// What is known of a place.
 #[derive(Debug)]
-pub(super) struct Survey<'a> {
+pub(super) struct PlaceFacts<'a> {
     releases: Vec<Release>,
     /// Why those that were given cannot be used.
     pub(super) problems: Vec<String>,
@@ -91,15 +91,15 @@ struct Decisions {
     denial: Option<String>,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> PlaceFacts<'a> {
     /// For so many functions.
     pub(super) async fn of(
         site: &Site,
-        wish: &Wish,
+        intent: &Intent,
         sizes: &'a Sizes,
         functions: usize,
     ) -> Result<Self, Failure> {
-        let mut survey = Self {
+        let mut facts = Self {
             releases: Vec::new(),
             problems: Vec::new(),
             enforcing: BTreeMap::new(),
@@ -112,24 +112,24 @@ impl<'a> Survey<'a> {
         };
         // Each function would be asked for its aliases: where that takes fewer calls, versions are listed.
         let pages = functions / FUNCTIONS_A_PAGE;
-        if pages > 0 && !matches!(wish, Wish::Undo { .. }) {
-            survey.published = select::published(site, pages).await.unwrap_or_default();
+        if pages > 0 && !matches!(intent, Intent::Undo { .. }) {
+            facts.published = select::published(site, pages).await.unwrap_or_default();
         }
-        let Wish::Attach { choice, .. } = wish else {
-            return Ok(survey);
+        let Intent::Attach { choice, .. } = intent else {
+            return Ok(facts);
         };
         for arn in choice.at(&site.place) {
             match layer_version(site, arn).await {
-                Ok(layer) => survey.add(arn, &layer).await,
+                Ok(layer) => facts.add(arn, &layer).await,
                 Err(failure) => match unusable(&site.place, arn, &failure) {
-                    Some(problem) => survey.problems.push(problem),
-                    None if failure.kind == Kind::Denied => survey.problems.push(failure.brief()),
+                    Some(problem) => facts.problems.push(problem),
+                    None if failure.kind == Kind::Denied => facts.problems.push(failure.brief()),
                     None => return Err(failure),
                 },
             }
         }
-        survey.enforcing = signing::enforcing(site).await;
-        Ok(survey)
+        facts.enforcing = signing::enforcing(site).await;
+        Ok(facts)
     }
 
     async fn add(&mut self, arn: &str, layer: &GetLayerVersionOutput) {

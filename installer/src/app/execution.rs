@@ -6,25 +6,25 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use tokio::sync::watch;
 
-use super::fleet::Desk;
+use super::attachment::Session;
 use super::{INTERRUPTED, PARTIAL, interrupted_twice};
 use crate::apply::{self, Summary};
 use crate::change::Vault;
-use crate::cli::HowArgs;
+use crate::cli::ApplyOptions;
 use crate::fleet::Place;
 use crate::grants::Granted;
 use crate::journal::{History, Journal, Progress, Run, Step, StepState};
 use crate::output::{Output, PlaceBars};
-use crate::plan::{Observer, Plan, Rollout, Wish};
+use crate::plan::{Intent, Observer, Plan, Rollout};
 use crate::select::Selection;
 
 /// Bars, and lines above them.
-struct Teller {
+struct Reporter {
     bars: PlaceBars,
     output: Output,
 }
 
-impl Observer for Teller {
+impl Observer for Reporter {
     fn found(&self, place: &Place, functions: u64) {
         self.bars.found(place, functions);
     }
@@ -33,28 +33,30 @@ impl Observer for Teller {
         self.bars.one_done(place);
     }
 
-    fn told(&self, line: &str) {
+    fn message(&self, line: &str) {
         self.bars.above(|| self.output.progress(line));
     }
 }
 
-impl Desk {
+impl Session {
     /// Does what is planned, and undoes it at once where that was asked for and it stopped.
-    pub(super) async fn carry_out(
+    pub(super) async fn execute(
         &self,
         plan: &Plan,
         vault: &Vault,
         journal: Journal,
         progress: &Progress,
-        how: &HowArgs,
+        apply_options: &ApplyOptions,
     ) -> anyhow::Result<ExitCode> {
         let run = journal.run.clone();
         let options = apply::Options {
-            wait: how.wait,
-            rollout: how.waves.rollout(&plan.rollout)?,
+            wait: apply_options.wait,
+            rollout: apply_options.waves.rollout(&plan.rollout)?,
         };
-        let carried = self.carry(plan, vault, journal, progress, options).await?;
-        let Some(mut summary) = carried else {
+        let executed = self
+            .execute_plan(plan, vault, journal, progress, options)
+            .await?;
+        let Some(mut summary) = executed else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         if let Some(reason) = &summary.stopped
@@ -71,12 +73,12 @@ impl Desk {
                 Err(error) => Output::error(&error),
             }
         }
-        self.tell(&summary, how.full)?;
+        self.report(&summary, apply_options.full)?;
         Ok(code(&summary))
     }
 
     /// What a run came to.
-    pub(super) fn tell(&self, summary: &Summary, is_full: bool) -> anyhow::Result<()> {
+    pub(super) fn report(&self, summary: &Summary, is_full: bool) -> anyhow::Result<()> {
         let profile = self.access.profile.clone();
         let profile = profile.or_else(|| std::env::var("AWS_PROFILE").ok());
         self.output.result(&apply::View {
@@ -114,16 +116,16 @@ impl Desk {
                 .map_err(anyhow::Error::msg)?,
             ..Selection::default()
         };
-        let wish = Wish::Undo {
+        let intent = Intent::Undo {
             run: id.to_owned(),
             changes: history.changes,
             vault: history.vault,
         };
         let mut plan = if selection.functions.is_empty() {
             // Nothing was changed: there is nothing to look at.
-            Plan::empty(&self.fleet, self.targets.clone(), &wish)
+            Plan::empty(&self.fleet, self.targets.clone(), &intent)
         } else {
-            self.plan(&selection, &wish).await
+            self.plan(&selection, &intent).await
         };
         plan.put_back_aliases(&run.progress);
         match Granted::taken(run) {
@@ -133,9 +135,9 @@ impl Desk {
             }
             taken => plan.give_grants_back(taken),
         }
-        match wish {
-            Wish::Undo { vault, .. } => Ok((plan, vault)),
-            Wish::Attach { .. } | Wish::Detach { .. } => Ok((plan, Vault::default())),
+        match intent {
+            Intent::Undo { vault, .. } => Ok((plan, vault)),
+            Intent::Attach { .. } | Intent::Detach { .. } => Ok((plan, Vault::default())),
         }
     }
 
@@ -156,12 +158,12 @@ impl Desk {
             rollout: Rollout::default(),
             ..options
         };
-        self.carry(&plan, &vault, journal, &Progress::default(), options)
+        self.execute_plan(&plan, &vault, journal, &Progress::default(), options)
             .await
     }
 
     /// None where it was interrupted for good.
-    async fn carry(
+    async fn execute_plan(
         &self,
         plan: &Plan,
         vault: &Vault,
@@ -169,13 +171,13 @@ impl Desk {
         progress: &Progress,
         options: apply::Options,
     ) -> anyhow::Result<Option<Summary>> {
-        let carried = (self.carry_open(plan, vault, &journal, progress, options)).await;
+        let executed = (self.execute_journaled(plan, vault, &journal, progress, options)).await;
         // However it ended, others may go on with it.
         journal.close().await;
-        carried
+        executed
     }
 
-    async fn carry_open(
+    async fn execute_journaled(
         &self,
         plan: &Plan,
         vault: &Vault,
@@ -184,7 +186,7 @@ impl Desk {
         options: apply::Options,
     ) -> anyhow::Result<Option<Summary>> {
         self.output.progress(&format!("Run {}", journal.run));
-        let teller = Teller {
+        let teller = Reporter {
             bars: PlaceBars::new(self.output.draws()),
             output: self.output,
         };
