@@ -9,7 +9,7 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::support::{Said, backstop, run};
+use crate::support::{Finished, backstop, run};
 
 /// What the machine's own compiler compiles for.
 const HERE: &str = if cfg!(target_arch = "x86_64") {
@@ -46,7 +46,7 @@ impl Bench {
         path
     }
 
-    async fn build(&self, binaries: &[(&str, &Path)], more: &[&str]) -> Said {
+    async fn build(&self, binaries: &[(&str, &Path)], more: &[&str]) -> Finished {
         let mut command = backstop();
         command
             .args(["layer", "build", "--quiet", "--directory"])
@@ -145,7 +145,7 @@ async fn what_was_packed_is_listed_with_its_modes() {
         .compile("static", &["-static-pie", "-fPIE", "-Wl,-z,relro,-z,now"])
         .await;
     let musl = format!("{HERE}-musl");
-    let said = bench
+    let finished = bench
         .build(&[(HERE, &binary), (&musl, &still)], &ANY_GLIBC)
         .await;
     insta::with_settings!({filters => vec![
@@ -155,7 +155,7 @@ async fn what_was_packed_is_listed_with_its_modes() {
         (r"backstop-extension  [0-9,]+", "backstop-extension  [n]"),
         (r"glibc 2\.[0-9]+", "glibc 2.[n]"),
     ]}, {
-        insta::assert_snapshot!("layer_build", said.snapshot());
+        insta::assert_snapshot!("layer_build", finished.snapshot());
     });
     let json = bench
         .build(
@@ -217,12 +217,12 @@ async fn what_lambda_could_not_load_is_refused_and_nothing_is_written() {
         // Beside one that is well, which must not be packed either.
         let beside = if target == musl { HERE } else { &musl };
         let fine = if beside == HERE { &good } else { &still };
-        let said = bench.build(&[(beside, fine), (target, path)], more).await;
-        assert_eq!(said.code, Some(1), "{problem}: {said:?}");
-        assert!(said.stderr.contains(problem), "{problem}: {said:?}");
+        let finished = bench.build(&[(beside, fine), (target, path)], more).await;
+        assert_eq!(finished.code, Some(1), "{problem}: {finished:?}");
+        assert!(finished.stderr.contains(problem), "{problem}: {finished:?}");
         assert!(
-            said.stderr.contains(&path.display().to_string()),
-            "{said:?}"
+            finished.stderr.contains(&path.display().to_string()),
+            "{finished:?}"
         );
         assert_eq!(bench.artefacts(), BTreeMap::new(), "{problem}");
     }
@@ -260,8 +260,8 @@ async fn a_binary_that_cannot_be_meant_is_a_usage_error() {
             "it is not a version of glibc",
         ),
     ] {
-        let said = run(backstop().args(arguments)).await;
-        assert_eq!(said.code, Some(2), "{said:?}");
-        assert!(said.stderr.contains(problem), "{problem}: {said:?}");
+        let finished = run(backstop().args(arguments)).await;
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+        assert!(finished.stderr.contains(problem), "{problem}: {finished:?}");
     }
 }

@@ -38,10 +38,13 @@ async fn a_zip_that_no_function_could_start_is_refused_and_no_call_is_made() {
     ] {
         write(&path, &contents);
         let fine = ["publish", "--zip", "x86_64=dist/extension-x86_64.zip"];
-        let said = stage.said(&[&fine[..], &ARM64].concat()).await;
-        assert_eq!(said.code, Some(5), "{problem}: {said:?}");
+        let finished = stage.finished(&[&fine[..], &ARM64].concat()).await;
+        assert_eq!(finished.code, Some(5), "{problem}: {finished:?}");
         let expected = format!("layer.zip cannot be published: {problem}");
-        assert!(said.stderr.contains(&expected), "{problem}: {said:?}");
+        assert!(
+            finished.stderr.contains(&expected),
+            "{problem}: {finished:?}"
+        );
     }
     assert_eq!(stage.plane.calls(), []);
 }
@@ -51,8 +54,8 @@ async fn a_zip_that_is_too_large_is_refused_by_its_size() {
     let stage = LayerStage::set();
     let file = File::create(stage.path("layer.zip")).expect("the directory is ours");
     file.set_len(52_428_801).expect("it is sparse");
-    let said = stage.said(&[&["publish"], &ARM64[..]].concat()).await;
-    insta::assert_snapshot!(said.snapshot(), @r"
+    let finished = stage.finished(&[&["publish"], &ARM64[..]].concat()).await;
+    insta::assert_snapshot!(finished.snapshot(), @r"
     exit code: 5
     ----- stdout -----
     ----- stderr -----
@@ -67,11 +70,11 @@ async fn a_zip_that_is_not_what_was_built_is_refused() {
         &stage.path("dist/extension-arm64.zip.sha256"),
         b"00ff  extension-arm64.zip\n",
     );
-    let said = stage.said(&["publish"]).await;
-    assert_eq!(said.code, Some(5), "{said:?}");
+    let finished = stage.finished(&["publish"]).await;
+    assert_eq!(finished.code, Some(5), "{finished:?}");
     assert!(
-        said.stderr.contains("and the file beside it says 00ff"),
-        "{said:?}"
+        finished.stderr.contains("and the file beside it says 00ff"),
+        "{finished:?}"
     );
 }
 
@@ -83,9 +86,9 @@ async fn a_manifest_that_could_not_be_written_is_found_out_before_anything_is_pu
         ("package.json", "package.json is no manifest"),
         ("absent/layers.json", "there is no directory absent"),
     ] {
-        let said = stage.said(&["publish", "--manifest", manifest]).await;
-        assert_eq!(said.code, Some(1), "{said:?}");
-        assert!(said.stderr.contains(problem), "{said:?}");
+        let finished = stage.finished(&["publish", "--manifest", manifest]).await;
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains(problem), "{finished:?}");
     }
     assert_eq!(stage.plane.calls(), []);
     assert_eq!(stage.json("package.json")["name"], "theirs");
@@ -108,16 +111,16 @@ async fn usage_errors_have_exit_code_2_and_say_what_to_write() {
         &["prune", "--keep", "0"],
         &["prune", "--older-than", "a while"],
     ] {
-        let said = run(backstop()
+        let finished = run(backstop()
             .arg("layer")
             .args(arguments)
             .current_dir(directory.path()))
         .await;
-        assert_eq!(said.code, Some(2), "{arguments:?}: {said:?}");
+        assert_eq!(finished.code, Some(2), "{arguments:?}: {finished:?}");
         all.push(format!(
             "$ backstop layer {}\n{}",
             arguments.join(" "),
-            said.snapshot()
+            finished.snapshot()
         ));
     }
     insta::assert_snapshot!("layer_usage", all.join("\n"));
@@ -126,8 +129,8 @@ async fn usage_errors_have_exit_code_2_and_say_what_to_write() {
 #[tokio::test]
 async fn help_is_told() {
     for command in ["publish", "list", "prune"] {
-        let said = run(backstop().args(["layer", command, "--help"])).await;
-        insta::assert_snapshot!(format!("help_layer_{command}"), said.snapshot());
+        let finished = run(backstop().args(["layer", command, "--help"])).await;
+        insta::assert_snapshot!(format!("help_layer_{command}"), finished.snapshot());
     }
 }
 

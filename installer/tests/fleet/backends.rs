@@ -106,7 +106,7 @@ async fn a_backend_that_is_wrong_is_refused_before_anything_is_looked_at() {
     fs::write(path("token"), "hunter2\n").unwrap();
     let layer = &stage.layers[&here()];
     let select = ["plan", "--all", "--layer", layer];
-    for (file, arguments, told) in [
+    for (file, arguments, reported) in [
         (
             "[primary]\nbackend = \"honeycmb\"\n",
             &["--token-file", "token"][..],
@@ -151,9 +151,9 @@ async fn a_backend_that_is_wrong_is_refused_before_anything_is_looked_at() {
         ),
     ] {
         fs::write(path("backstop.toml"), file).unwrap();
-        let said = stage.run(&[&select[..], arguments].concat()).await;
-        assert_eq!(said.code, Some(2), "{}", said.snapshot());
-        assert!(said.stderr.contains(told), "{}", said.stderr);
-        assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+        let finished = stage.run(&[&select[..], arguments].concat()).await;
+        assert_eq!(finished.code, Some(2), "{}", finished.snapshot());
+        assert!(finished.stderr.contains(reported), "{}", finished.stderr);
+        assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
     }
 }

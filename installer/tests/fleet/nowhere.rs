@@ -27,7 +27,7 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
         "{arn}: {ACCOUNT} eu-central-1 is not among the places of this command; give --regions \
          eu-central-1, and --accounts {ACCOUNT} with --role where it is another account"
     );
-    for (arguments, chosen, told) in [
+    for (arguments, chosen, reported) in [
         (&["orders-api"][..], 1, &[][..]),
         (&["--all"], 3, &[]),
         (
@@ -74,11 +74,16 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
         ),
     ] {
         let plan = ["plan", "--output", "json", "--layer", &layer];
-        let said = stage.run(&[&plan[..], arguments].concat()).await;
-        let code = if told.is_empty() { 0 } else { 3 };
-        assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.snapshot());
-        let plan = said.json();
-        assert_eq!(plan["missing"], json!(told), "{arguments:?}");
+        let finished = stage.run(&[&plan[..], arguments].concat()).await;
+        let code = if reported.is_empty() { 0 } else { 3 };
+        assert_eq!(
+            finished.code,
+            Some(code),
+            "{arguments:?}: {}",
+            finished.snapshot()
+        );
+        let plan = finished.json();
+        assert_eq!(plan["missing"], json!(reported), "{arguments:?}");
         assert_eq!(
             plan["functions"].as_array().map(Vec::len),
             Some(chosen),
@@ -87,10 +92,11 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
     }
     // In a place without any function, those who ask for all of them are told.
     let empty = ["plan", "--all", "--layer", &layer, "--regions", "us-east-1"];
-    let said = stage.run(&empty).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    let finished = stage.run(&empty).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     assert!(
-        said.stdout
+        finished
+            .stdout
             .contains("there is no function in 111122223333 us-east-1")
     );
     assert_eq!(
@@ -112,7 +118,7 @@ async fn a_region_is_taken_where_it_is_named_and_there() {
     stage.add(&here(), "orders", 1, &FunctionSpec::default());
     let no_region =
         "error: no region is set: give --region, set AWS_REGION, or set `region` in the profile\n";
-    for (region, arguments, code, told) in [
+    for (region, arguments, code, reported) in [
         (None, &[][..], 2, no_region),
         (None, &["--regions", "eu-west-1"], 0, ""),
         (None, &["--regions", "all"], 0, ""),
@@ -144,18 +150,18 @@ async fn a_region_is_taken_where_it_is_named_and_there() {
         let mut command = stage.backstop(&[&["status"], arguments].concat());
         command.env_remove("AWS_REGION");
         region.map(|region| command.env("AWS_REGION", region));
-        let said = crate::stage::Said::from(command.output().await.unwrap());
+        let finished = crate::stage::Finished::from(command.output().await.unwrap());
         assert_eq!(
-            said.code,
+            finished.code,
             Some(code),
             "{region:?} {arguments:?}: {}",
-            said.snapshot()
+            finished.snapshot()
         );
-        let all = said.stdout.clone() + &said.stderr;
+        let all = finished.stdout.clone() + &finished.stderr;
         assert!(
-            all.contains(told),
+            all.contains(reported),
             "{region:?} {arguments:?}: {}",
-            said.snapshot()
+            finished.snapshot()
         );
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use backstop_testkit::control_plane::{FunctionSpec, Place};
 use serde_json::{Value, json};
 
-use crate::stage::{Said, Stage, here};
+use crate::stage::{Finished, Stage, here};
 
 const ORDERS: &str = "orders-000";
 
 /// One function that was attached from here, and upgraded by somebody else since.
-async fn upgraded() -> (Stage, Said, String) {
+async fn upgraded() -> (Stage, Finished, String) {
     let stage = Stage::set().await;
     stage.add(&here(), "orders", 1, &FunctionSpec::default());
     let attached = stage.attach(&["orders-*"]).await;
@@ -43,24 +43,27 @@ async fn undo_beside_somebodys_upgrade_changes_nothing_and_says_so() {
     let (stage, attached, newer) = upgraded().await;
     let before = stage.everything();
     let run = attached.run();
-    let mut told = String::new();
+    let mut reported = String::new();
     for arguments in [&["undo", &run, "--dry-run"][..], &["undo", &run, "--yes"]] {
-        told += &stage.masked(&stage.run(arguments).await);
+        reported += &stage.masked(&stage.run(arguments).await);
     }
-    insta::assert_snapshot!("undo_beside_an_upgrade", told);
+    insta::assert_snapshot!("undo_beside_an_upgrade", reported);
     for arguments in [&["undo", &run, "--yes"][..], &["undo", &run, "--dry-run"]] {
         let json = stage
             .run(&[arguments, &["--output", "json"]].concat())
             .await;
         assert_eq!(json.code, Some(3), "{}", json.snapshot());
-        let told = json.json();
+        let reported = json.json();
         let conflict = if arguments.contains(&"--yes") {
-            told["conflicts"][0]["reason"].to_string()
+            reported["conflicts"][0]["reason"].to_string()
         } else {
-            assert_eq!(told["functions"][0]["reason"], "changed-since", "{told}");
-            told["functions"][0]["conflicts"][0].to_string()
+            assert_eq!(
+                reported["functions"][0]["reason"], "changed-since",
+                "{reported}"
+            );
+            reported["functions"][0]["conflicts"][0].to_string()
         };
-        assert!(conflict.contains(&newer), "{told}");
+        assert!(conflict.contains(&newer), "{reported}");
         assert_eq!(stage.everything(), before);
     }
     let status = stage
