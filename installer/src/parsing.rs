@@ -1,8 +1,8 @@
-//! What is wrong with a text that could not be read, in words that quote nothing of it.
+//! Parse errors that quote nothing of the text.
 //!
 //! The errors of serde and toml quote values, and whole lines: a plan, a journal, a project file or an
 //! archived record may hold a secret in the very place. Names of members are those that our own code
-//! knows, or look like names; a value is never shown. Must be used wherever such an error goes on.
+//! knows, or look like names; a value is never shown. Use it for every such error.
 
 use std::fmt;
 use std::ops::Range;
@@ -73,7 +73,7 @@ fn given(message: &str) -> String {
             return format!("{beginning}{name}`");
         }
     }
-    // A name that is like none of ours may be a value without its quotes, and a value may be a secret.
+    // An unknown name may be a value without its quotes, and a value may be a secret.
     if let Some(name) = name.filter(|_| message.starts_with("unknown field `"))
         && let Some(meant) = nearest(name, quoted)
     {
@@ -90,7 +90,8 @@ fn given(message: &str) -> String {
         "invalid length",
     ];
     let kind = kinds.into_iter().find(|kind| message.starts_with(kind));
-    kind.unwrap_or("it is not of the expected form").to_owned()
+    kind.unwrap_or("it does not have the expected form")
+        .to_owned()
 }
 
 /// The one of the known names that was probably meant: the fewest edits away, and near enough.

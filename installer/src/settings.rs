@@ -1,6 +1,6 @@
-//! What the extension is to be set to: the variables of the function, by the register's rules.
+//! Resolves the extension's settings: the function's variables, by the register's rules.
 //!
-//! Invariant: a value that has to be kept secret comes from a file, stdin or Secrets Manager.
+//! Invariant: a secret value comes from a file, stdin or Secrets Manager.
 
 mod backend;
 
@@ -79,7 +79,8 @@ pub fn foreign<'a>(names: impl IntoIterator<Item = &'a String>) -> Option<String
     let names: Vec<String> = names.into_iter().collect();
     (!names.is_empty()).then(|| {
         format!(
-            "{}: only variables of the extension, {PREFIX}…, can be set; set others in the function itself",
+            "{}: Backstop sets only variables of the extension ({PREFIX}…); set others in the \
+             function itself",
             names.join(", ")
         )
     })
@@ -102,7 +103,7 @@ impl Settings {
                 let option = match name.as_str() {
                     TOKEN => "--token-file",
                     HEADERS => "--header-file",
-                    _ => "--url-file, as it holds a password or a query",
+                    _ => "--url-file, because it has a password or a query",
                 };
                 wrong.push(format!("{name} is secret: give it with {option}"));
             }
@@ -118,7 +119,7 @@ impl Settings {
             settings.variables.insert(name.clone(), value);
         }
         if !settings.variables.is_empty() {
-            judge(&settings.variables)?;
+            check(&settings.variables)?;
         }
         Ok(settings)
     }
@@ -131,8 +132,7 @@ fn sources(explicit: &ExplicitSettings) -> Result<BTreeMap<String, Source>, Usag
     }
     match (&explicit.token_file, &explicit.token_secret_arn) {
         (Some(_), Some(_)) => {
-            let problem =
-                "a token comes from --token-file or from --token-secret-arn, not from both";
+            let problem = "give --token-file or --token-secret-arn, not both";
             return Err(UsageError(problem.to_owned()));
         }
         (Some(path), None) => {
@@ -148,13 +148,15 @@ fn sources(explicit: &ExplicitSettings) -> Result<BTreeMap<String, Source>, Usag
     }
     let from_stdin = sources.values().filter(|source| source.is_stdin());
     if from_stdin.count() > 1 {
-        return Err(UsageError("only one secret can come from stdin".to_owned()));
+        return Err(UsageError(
+            "only one secret can come from stdin: put the others in files".to_owned(),
+        ));
     }
     Ok(sources)
 }
 
 /// By the extension's own rules.
-fn judge(variables: &BTreeMap<String, String>) -> Result<(), UsageError> {
+fn check(variables: &BTreeMap<String, String>) -> Result<(), UsageError> {
     let (_, errors) = Resolved::resolve(variables);
     let has_sink = [
         "BACKSTOP_PRIMARY_URL",
@@ -243,7 +245,8 @@ mod tests {
         .await;
         assert!(
             message.starts_with(
-                "AWS_LAMBDA_EXEC_WRAPPER, A\\u{1b}[2K, BACKSTOP, NODE_OPTIONS, backstop_tags: only variables of the extension"
+                "AWS_LAMBDA_EXEC_WRAPPER, A\\u{1b}[2K, BACKSTOP, NODE_OPTIONS, backstop_tags: \
+                 Backstop sets only variables of the extension"
             ),
             "{message}"
         );
@@ -278,6 +281,6 @@ mod tests {
         std::fs::write(&token, " \n").expect("it is written");
         assert!(error(&it).await.contains("is empty"));
         it.token_secret_arn = Some("arn".to_owned());
-        assert!(error(&it).await.contains("not from both"));
+        assert!(error(&it).await.contains("not both"));
     }
 }

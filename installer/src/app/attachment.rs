@@ -1,4 +1,4 @@
-//! The commands that look at functions and change them.
+//! The commands `plan`, `attach`, `detach` and `apply`, and the session that they share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -60,7 +60,10 @@ pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<E
     plan.rollout = rollout;
     if let Some(path) = &args.out {
         plan::write(&plan, path)?;
-        output.progress(&format!("To do this: backstop apply {}", path.display()));
+        output.progress(&format!(
+            "To apply this plan: backstop apply {}",
+            path.display()
+        ));
     }
     output.result(&View {
         plan: &plan,
@@ -209,7 +212,7 @@ impl Session {
         let accounts: BTreeSet<&String> = places.clone().map(|place| &place.account).collect();
         let regions: BTreeSet<&String> = places.map(|place| &place.region).collect();
         self.output.progress(&format!(
-            "Looking at functions in {}, {}",
+            "Reading functions in {}, {}",
             plural(accounts.len() as u64, "account"),
             plural(regions.len() as u64, "region")
         ));
@@ -245,7 +248,8 @@ impl Session {
                     ToString::to_string,
                 );
                 anyhow::bail!(
-                    "{name} from {from} is not what was planned: plan again, or put back what was there"
+                    "{name} from {from} has changed since the plan was made: plan again, or \
+                     restore the old value"
                 );
             }
         }
@@ -299,7 +303,7 @@ impl Session {
         }
         self.output.shown(&view);
         if plan.is_idle() {
-            // No run is begun for nothing.
+            // Do not start a run that changes nothing.
             let summary = Summary::new("", &plan);
             self.report(&summary, apply_options.full)?;
             return Ok(super::execution::code(&summary));
@@ -327,7 +331,8 @@ fn layers(intent: &IntentArgs, project: &Project) -> anyhow::Result<Vec<String>>
         arns.extend(manifest.entries().map(|entry| entry.arn.to_owned()));
     }
     if arns.is_empty() {
-        let problem = "which layer? give --layers MANIFEST, as `backstop layer publish` writes it, or --layer ARN";
+        let problem = "no layer is given: use --layers with the manifest that `backstop layer \
+            publish` writes, or --layer ARN";
         return Err(UsageError(problem.to_owned()).into());
     }
     Ok(arns)
@@ -338,15 +343,15 @@ fn question(plan: &Plan) -> String {
     let what = match plan.action {
         Action::Attach => "Attach to",
         Action::Detach => "Detach from",
-        Action::Undo { .. } => "Put back",
+        Action::Undo { .. } => "Restore",
     };
     let changes = plan.with(Verdict::Change).count() as u64;
     let roles = plural(plan.grants.len() as u64, "role");
     match (changes, plan.grants.len()) {
-        (0, 1..) => format!("Write the policy of {roles}?"),
+        (0, 1..) => format!("Write the policies of {roles}?"),
         (_, 0) => format!("{what} {}?", plural(changes, "function")),
         _ => format!(
-            "{what} {}, and write the policy of {roles}?",
+            "{what} {}, and write the policies of {roles}?",
             plural(changes, "function")
         ),
     }

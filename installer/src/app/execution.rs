@@ -1,4 +1,4 @@
-//! A run as a command shows it: its progress, its interruption, its end, and its undoing at once.
+//! Carries out a plan for a command: progress, interruption, result, and undo after a stop.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -63,11 +63,12 @@ impl Session {
             && options.rollout.undo_on_stop
             && !summary.is_interrupted
         {
-            self.output
-                .progress(&format!("Stopped: {reason}\nPutting back what was changed"));
+            self.output.progress(&format!(
+                "Stopped: {reason}\nUndoing the changes of this run"
+            ));
             let undone = self.undo_at_once(&run, options).await;
             // What was changed is reported, whatever becomes of this.
-            let problem = || format!("run {run} is not undone");
+            let problem = || format!("run {run} was not undone");
             match undone.with_context(problem) {
                 Ok(undone) => summary.undo = undone.map(Box::new),
                 Err(error) => Output::error(&error),
@@ -93,7 +94,7 @@ impl Session {
     pub(super) async fn runs(&self) -> anyhow::Result<Vec<Run>> {
         let (runs, broken) = self.store.readable().await?;
         for problem in broken {
-            let warning = format!("Warning: what it did is not known: {problem:#}");
+            let warning = format!("Warning: ignoring a run that cannot be read: {problem:#}");
             self.output.progress(&warning);
         }
         Ok(runs)
@@ -150,7 +151,7 @@ impl Session {
         let run = self.store.read(id).await?;
         let (plan, vault) = self.plan_undo(id, &run).await?;
         if plan.is_idle() {
-            // No run is begun for nothing.
+            // Do not start a run that changes nothing.
             return Ok(Some(Summary::new("", &plan)));
         }
         let journal = self.store.create(&plan).await?;
@@ -204,14 +205,15 @@ impl Session {
         let summary = tokio::select! {
             summary = apply::run(&context, plan, &teller, stop) => summary,
             () = interrupted_twice(&interrupt, self.output) => {
-                self.output.progress(&format!("To go on: backstop resume {}", journal.run));
+                self.output.progress(&format!("To continue: backstop resume {}", journal.run));
                 return Ok(None);
             }
         };
         teller.bars.clear();
         let summary = summary.with_context(|| {
             format!(
-                "run {0} was stopped: `backstop runs {0}` shows how far it is, `backstop resume {0}` goes on",
+                "run {0} was stopped: `backstop runs {0}` shows its progress, `backstop resume \
+                 {0}` continues it",
                 journal.run
             )
         })?;

@@ -1,4 +1,4 @@
-//! The commands that look at functions and change nothing.
+//! The commands `status` and `doctor`, which change nothing.
 
 use std::process::ExitCode;
 
@@ -42,7 +42,9 @@ pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Resu
 
 pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Result<ExitCode> {
     let Some(named) = args.function.literal() else {
-        let problem = "name one function: `backstop status` looks at many".to_owned();
+        let problem =
+            "doctor checks one function: give its name or ARN; `backstop status` covers many"
+                .to_owned();
         return Err(UsageError(problem).into());
     };
     let targets = at(args.targets, &named);
@@ -96,7 +98,7 @@ async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Subject> {
     if found.len() > 1 {
         let arns: Vec<&str> = found.iter().map(Subject::arn).collect();
         let problem = format!(
-            "there are several: give the ARN of one\n{}",
+            "several functions have this name; give the ARN of one:\n{}",
             arns.join("\n")
         );
         return Err(UsageError(problem).into());
@@ -114,7 +116,8 @@ async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Subject> {
             let meant = meant.map_or_else(String::new, |(_, meant)| format!("; {meant}"));
             let (name, places) = (&named.text, places.join(", "));
             bail!(
-                "there is no function {name} in {places}{meant}\ncheck the name, --regions and --accounts"
+                "there is no function {name} in {places}{meant}\ncheck the name, --regions and \
+                 --accounts"
             )
         }
         None => bail!("{}", failures.join("\n")),

@@ -37,7 +37,10 @@ pub(super) async fn run(command: LayerCommand, output: Output) -> anyhow::Result
 fn build(args: BuildArgs, output: Output) -> anyhow::Result<ExitCode> {
     let mut targets = BTreeSet::new();
     if let Some(again) = (args.binary.iter()).find(|binary| !targets.insert(binary.target)) {
-        let problem = format!("--binary is given twice for {}", again.target);
+        let problem = format!(
+            "--binary is given twice for {}: give it once for each target",
+            again.target
+        );
         return Err(UsageError(problem).into());
     }
     output.progress(&format!("Packing into {}", args.directory.display()));
@@ -58,7 +61,7 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
         Some(path) => Some((path, open_manifest(path)?)),
         None => None,
     };
-    let question = "Everyone will be able to use the layer. Publish it?";
+    let question = "Every AWS account will be able to use the layer. Publish it?";
     if args.public && !args.dry_run && !args.yes && !confirmed(question)? {
         output.progress("Nothing was changed");
         return Ok(ExitCode::FAILURE);
@@ -70,7 +73,7 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
     output.progress(&format!(
         "{} {} for {} in {}",
         if args.dry_run {
-            "Looking at"
+            "Reading"
         } else {
             "Publishing"
         },
@@ -112,7 +115,7 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
 
 async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
     let (fleet, bar) = open(&args.targets, &args.targets.connection.project()?, output).await?;
-    output.progress(&format!("Looking at {}", places(&fleet)));
+    output.progress(&format!("Reading {}", places(&fleet)));
     let done = |place: &Place| bar.advance(&place.to_string());
     let listed = layer::list(&fleet, args.permissions, &done).await;
     bar.clear();
@@ -142,7 +145,7 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
     };
     let (fleet, bar) = open(&args.targets, &project, output).await?;
     output.progress(&format!(
-        "Looking at layers and functions in {}",
+        "Reading layers and functions in {}",
         places(&fleet)
     ));
     let done = |place: &Place| bar.advance(&place.to_string());
@@ -161,7 +164,10 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
             // What would be done is a result, too.
             output.result(&summary)?;
         }
-        let question = format!("Delete {}? It cannot be undone.", plural(chosen, "version"));
+        let question = format!(
+            "Delete {}? This cannot be undone.",
+            plural(chosen, "version")
+        );
         if !confirmed(&question)? {
             output.progress("Nothing was changed");
             return Ok(ExitCode::FAILURE);
@@ -189,7 +195,8 @@ fn packages(args: &PublishArgs) -> anyhow::Result<Vec<Package>> {
     if zips.is_empty() {
         let directory = args.directory.display();
         let problem = format!(
-            "there is no extension-x86_64.zip or extension-arm64.zip in {directory}: build them with scripts/package, or give --zip"
+            "{directory} has no extension-x86_64.zip or extension-arm64.zip: build them with \
+             scripts/package, or give --zip"
         );
         return Err(UsageError(problem).into());
     }
@@ -198,7 +205,10 @@ fn packages(args: &PublishArgs) -> anyhow::Result<Vec<Package>> {
         .iter()
         .find(|zip| !architectures.insert(zip.architecture))
     {
-        let problem = format!("--zip is given twice for {}", again.architecture);
+        let problem = format!(
+            "--zip is given twice for {}: give it once for each architecture",
+            again.architecture
+        );
         return Err(UsageError(problem).into());
     }
     zips.sort_by_key(|zip| zip.architecture);
@@ -212,7 +222,8 @@ fn open_manifest(path: &Path) -> anyhow::Result<Manifest> {
         .filter(|directory| *directory != Path::new(""));
     if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
         anyhow::bail!(
-            "there is no directory {} for the manifest",
+            "the manifest's directory {} does not exist: create it, or give another path with \
+             --manifest",
             directory.display()
         );
     }

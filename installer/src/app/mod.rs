@@ -61,7 +61,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the runtime could not be started")?;
+        .context("cannot start the async runtime")?;
     let output = Output::new(cli.output, cli.quiet, cli.color);
     runtime.spawn(interrupt::end_while_looking(output));
     match cli.command {
@@ -106,8 +106,8 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
     access.check().await?;
     if is_typed && url.contains('?') {
         output.progress(
-            "Other users of this machine can read the query of --to in the process list. If it holds a \
-             key, give the address with --url-file.",
+            "Warning: other users of this machine can read the query of --to in the process list. \
+             If it holds a key, pass the address with --url-file.",
         );
     }
     let options = ArchiveOptions {
@@ -145,7 +145,7 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
     let summary = summary?;
     if summary.is_empty() {
         output.progress(&format!(
-            "There is no object below {shown}: check the bucket and the prefix"
+            "No object is below {shown}: check the bucket and the prefix"
         ));
     }
     output.result(&summary)?;
@@ -212,18 +212,18 @@ fn has_terminal() -> bool {
     std::io::stderr().is_terminal() && std::io::stdin().is_terminal()
 }
 
-/// Asks, on a terminal; elsewhere `--yes` has to be given.
+/// Asks on a terminal; without one, `--yes` is required.
 fn confirmed(question: &str) -> anyhow::Result<bool> {
     if !has_terminal() {
-        let problem =
-            "there is no terminal to ask on: give --yes, or --dry-run to see what would be done";
+        let problem = "cannot ask for confirmation without a terminal: give --yes, or --dry-run to \
+            see the plan";
         return Err(UsageError(problem.to_owned()).into());
     }
-    Output::prompt(&format!("{question} Only `yes` goes on: "))?;
+    Output::prompt(&format!("{question} Type `yes` to continue: "))?;
     let mut answer = String::new();
     std::io::stdin()
         .lock()
         .read_line(&mut answer)
-        .context("the answer could not be read")?;
+        .context("cannot read the answer")?;
     Ok(answer.trim() == "yes")
 }

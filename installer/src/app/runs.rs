@@ -1,4 +1,4 @@
-//! The commands on runs: those that list them, go on with them and undo them.
+//! The commands `runs`, `resume` and `undo`.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ pub(super) async fn run_runs(args: RunsArgs, output: Output) -> anyhow::Result<E
     let (runs, not_begun) = Runs::of(&state.store).await?;
     if not_begun > 0 {
         output.progress(&format!(
-            "{} cut off before anything was changed",
+            "{} stopped before changing anything",
             plural(not_begun as u64, "run")
         ));
     }
@@ -122,11 +122,11 @@ impl State {
     /// The run that `--last` means.
     async fn last(&self) -> anyhow::Result<String> {
         let runs = self.store.runs().await?;
-        let run = last(&runs)
-            .with_context(|| format!("there is no run to undo in {}", self.store.shown()))?;
+        let run =
+            last(&runs).with_context(|| format!("{} has no run to undo", self.store.shown()))?;
         let (id, at) = (&run.header.run, &run.header.started_at);
         self.output
-            .progress(&format!("The last run is {id}, begun at {at}"));
+            .progress(&format!("The last run is {id}, started at {at}"));
         Ok(id.clone())
     }
 }
@@ -155,8 +155,8 @@ impl Session {
             .collect();
         let names: Vec<&str> = names.into_iter().collect();
         Output::error(&anyhow::anyhow!(
-            "{} got the layer from runs that are not in {}, and would keep other values of {}\n\
-             give the --state of those runs, or --overwrite NAME to replace a value",
+            "{} got the layer from runs that are not in {}; they would keep their own values of \
+             {}\ngive the --state of those runs, or --overwrite NAME to replace a value",
             plural(unknown.len() as u64, "function"),
             self.store.shown(),
             names.join(", ")
@@ -169,8 +169,8 @@ impl Session {
         let is_pipeline = std::env::var_os("CI").is_some_and(|it| !it.is_empty());
         if is_pipeline && self.store.is_local() {
             self.output.progress(&format!(
-                "Warning: this run is kept in {} on this machine only; in a pipeline give \
-                 --state s3://BUCKET/PREFIX, or nobody can undo it",
+                "Warning: this run is recorded in {} on this machine only; in a pipeline, give \
+                 --state s3://BUCKET/PREFIX, or you cannot undo it later",
                 self.store.shown()
             ));
         }

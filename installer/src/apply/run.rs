@@ -1,4 +1,4 @@
-//! A whole run: wave after wave, until all are done or something stops it.
+//! Executes a plan, wave after wave, until all functions are done or something stops it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +86,7 @@ pub async fn run(
     Ok(summary)
 }
 
-/// Why nothing more is begun.
+/// Why the run starts nothing more.
 struct Halt {
     reason: String,
     rises: Vec<Rise>,
@@ -111,9 +111,9 @@ struct Executor<'a> {
     extras: &'a Extras,
     observer: &'a dyn Observer,
     stop: watch::Receiver<bool>,
-    /// Functions under way at the same time, in each place.
+    /// Functions to change in parallel, in each place.
     at_once: usize,
-    /// Once so many are left, nothing more is begun.
+    /// Start nothing more after this many failures.
     most_left: Option<usize>,
     left: AtomicUsize,
 }
@@ -123,14 +123,14 @@ impl Executor<'_> {
         *self.stop.borrow()
     }
 
-    /// Whether so many functions are left that nothing more is begun; and why.
+    /// Why the failures so far stop the run, if they do.
     fn too_many_left(&self, is_canary: bool) -> Option<String> {
         let left = self.left.load(Ordering::Relaxed);
         if is_canary && left > 0 {
-            return Some("a function of the canary is left".to_owned());
+            return Some("a function of the canary failed".to_owned());
         }
         let is_too_many = self.most_left.is_some_and(|most| left >= most);
-        is_too_many.then(|| format!("{} left", plural(left as u64, "function")))
+        is_too_many.then(|| format!("{} failed", plural(left as u64, "function")))
     }
 
     /// Changes a wave's functions, leaves them alone for a while, and looks at their errors.
@@ -174,7 +174,7 @@ impl Executor<'_> {
         self.bake(bake).await;
         Ok(match before {
             Some(_) if self.is_interrupted() => Err(Halt::from(
-                "it was interrupted before the errors of this wave were looked at".to_owned(),
+                "the run was interrupted before the errors of this wave were counted".to_owned(),
             )),
             Some(before) => self.watch(wave, &before).await,
             None => Ok(()),
@@ -203,7 +203,7 @@ impl Executor<'_> {
             by_place.entry(&planned.place).or_default().push(planned);
         }
         let places = by_place.into_values().map(|functions| {
-            // So many that none waits for another's update: they take seconds.
+            // Enough that none waits for another's update, which takes seconds.
             stream::iter(functions)
                 .map(|planned| self.function(planned, is_canary))
                 .buffer_unordered(self.at_once)
@@ -286,8 +286,7 @@ impl Executor<'_> {
         match errors::compare(before, &after, most) {
             Finding::Fine => Ok(()),
             Finding::Unseen => {
-                let problem =
-                    "Nobody invoked these functions meanwhile: nothing is known of errors";
+                let problem = "No invocations during the wait: the error rate is unknown";
                 self.observer.message(problem);
                 Ok(())
             }
@@ -296,13 +295,13 @@ impl Executor<'_> {
                 after,
                 rises,
             } => Err(Halt {
-                reason: format!("{after:.1} % of invocations fail, and {before:.1} % did before"),
+                reason: format!("{after:.1} % of invocations fail, up from {before:.1} %"),
                 rises,
             }),
         }
     }
 
-    /// What cannot be watched is not begun.
+    /// Does not start a wave whose errors cannot be counted.
     async fn count<'p>(
         &self,
         wave: &Wave<&'p Planned>,

@@ -1,4 +1,4 @@
-//! What a run came to.
+//! The result of a run.
 //!
 //! Invariant: a function counts as done only where every step of it is; what is done and what is left add up
 //! to what was to be changed.
@@ -42,7 +42,7 @@ pub struct Summary {
     pub left: Vec<Left>,
     /// What of others' changes stands against this one, known at planning or found while it was made.
     pub conflicts: Vec<Left>,
-    /// Other layers of ours that were attached since the plan, and that were replaced.
+    /// Backstop layers that were attached after the plan and were replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<Left>,
     /// Versions that were published, or that were there already.
@@ -54,7 +54,7 @@ pub struct Summary {
     /// Aliases that were moved.
     #[serde(skip_serializing_if = "is_none")]
     pub aliases: u64,
-    /// Aliases that stay where they are, and why.
+    /// Aliases not moved, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases_left: Vec<Left>,
     /// Roles whose policy was written.
@@ -77,7 +77,7 @@ pub struct Summary {
     /// Whether the caller has to sign in again before anything more can be done.
     #[serde(skip_serializing_if = "is_false")]
     pub is_signed_out: bool,
-    /// Why it stopped by itself.
+    /// Why the run stopped on its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
     /// The functions that began to fail most often, where that stopped it.

@@ -1,4 +1,4 @@
-//! A version of a function that was changed.
+//! Publishes a version of a changed function.
 //!
 //! Invariant: it is published of what this run left there and of no one else's work: pinned to the revision
 //! and to the code that were read.
@@ -21,7 +21,7 @@ use crate::select::{Environment, Function};
 /// A version that starts from a snapshot takes minutes to be made.
 const VERSION_WAIT: Duration = Duration::from_mins(15);
 
-/// What became of a function, besides its change.
+/// The result for a function's version and alias.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PublishOutcome {
     /// The version that was published, or that was there already.
@@ -95,11 +95,12 @@ impl Work<'_> {
             };
             let function = match settled {
                 Ok(function) if !self.is_as_changed(&function) => {
-                    let reason = "it was changed again since: no version of that is published";
+                    let reason = "the function changed again since: no version was published";
                     Err(Cause::from(reason.to_owned()))
                 }
                 Ok(function) if code.as_ref().is_some_and(|it| *it != function.code_sha256) => {
-                    let reason = "its code was deployed meanwhile: no version of that is published";
+                    let reason = "the function's code was deployed in the meantime: no version was \
+                        published";
                     Err(Cause::from(reason.to_owned()))
                 }
                 settled => settled,
@@ -168,8 +169,8 @@ impl Work<'_> {
             if published.is_settled() {
                 return match published.live.filter(|live| live.state == State::Failed) {
                     Some(live) => Err(Cause::from(format!(
-                        "version {version} could not be made: {}",
-                        live.reason.as_deref().unwrap_or("no reason is given")
+                        "Lambda could not create version {version}: {}",
+                        live.reason.as_deref().unwrap_or("Lambda gave no reason")
                     ))),
                     None => Ok(()),
                 };
@@ -237,5 +238,11 @@ async fn publish_version(site: &Site, function: &Function) -> Result<String, Fai
         })
         .await?;
     let version = answer.version().map(str::to_owned);
-    version.ok_or_else(|| Failure::new(&what, "the answer names no version", Kind::Unavailable))
+    version.ok_or_else(|| {
+        Failure::new(
+            &what,
+            "Lambda's answer has no version number",
+            Kind::Unavailable,
+        )
+    })
 }

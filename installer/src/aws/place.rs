@@ -112,7 +112,7 @@ pub(super) async fn profile(
             let meant = nearest(name, profiles.profiles());
             let meant = meant.map_or_else(String::new, |it| format!("; did you mean {it}?"));
             Err(UsageError(format!(
-                "{option} is {name}, and the AWS configuration has no such profile{meant}"
+                "{option} is {name}, but the AWS configuration has no such profile{meant}"
             )))
         }
     }

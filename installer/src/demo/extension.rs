@@ -14,7 +14,7 @@ pub(super) fn find(given: Option<&Path>) -> anyhow::Result<PathBuf> {
         if path.is_file() {
             return Ok(path.to_owned());
         }
-        bail!("there is no file {}: {BUILD}", path.display());
+        bail!("the file {} does not exist: {BUILD}", path.display());
     }
     let next_to_this = std::env::current_exe()
         .ok()
@@ -26,6 +26,6 @@ pub(super) fn find(given: Option<&Path>) -> anyhow::Result<PathBuf> {
         .map(|directory| directory.join(NAME))
         .find(|candidate| candidate.is_file())
         .ok_or_else(|| {
-            anyhow::anyhow!("{NAME} is neither beside this executable nor on PATH: {BUILD}")
+            anyhow::anyhow!("{NAME} is neither next to this executable nor on PATH: {BUILD}")
         })
 }

@@ -33,7 +33,7 @@ pub use report::{AddedTime, Summary};
 use stage::Stage;
 pub use view::View;
 
-/// Every so many invocations the function fails: the platform's records differ then.
+/// The function fails once in this many invocations, because the platform's records differ then.
 const FAILS_EVERY: u32 = 10;
 
 /// What to run.
@@ -87,7 +87,7 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
     let stage = Stage::set(&extension, options).await?;
     let run = invoke(&stage, options, view).await?;
 
-    view.phase("Shutting the environment down");
+    view.phase("Shutting down the environment");
     let reason = if run.overran {
         ShutdownReason::Timeout
     } else {
@@ -118,7 +118,7 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
     let ledger = shutdown.ledger.clone().map(serde_json::from_value);
     let ledger: Option<LedgerLine> = ledger
         .transpose()
-        .context("the extension's ledger line is not of the form that the contract has")?;
+        .context("the extension's ledger line does not have the documented form")?;
     let findings = reconcile(
         run.emitted_lines,
         ledger.as_ref(),
@@ -184,7 +184,7 @@ async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result
         if report.overran {
             run.overran = true;
             view.phase(&format!(
-                "Invocation {}: the extension was not back before the function's timeout",
+                "Invocation {}: the extension did not return before the function's timeout",
                 number + 1
             ));
             break;
@@ -199,7 +199,7 @@ fn check_empty(directory: &Path) -> anyhow::Result<()> {
     if let Ok(mut entries) = std::fs::read_dir(directory) {
         anyhow::ensure!(
             entries.next().is_none(),
-            "{} is not empty: give --keep a new directory",
+            "{} is not empty: give --keep a new or empty directory",
             directory.display()
         );
     }

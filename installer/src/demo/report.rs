@@ -1,4 +1,4 @@
-//! What a demo came to, as numbers.
+//! The result of a demo, as numbers.
 //!
 //! Invariants: `ok` holds exactly if the exit code is 0; a name of the JSON, once released, keeps its
 //! meaning. Must not: word anything, which is `story`'s.

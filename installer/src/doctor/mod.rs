@@ -1,4 +1,4 @@
-//! One function, looked at from all sides: would its records arrive, and what stands in the way?
+//! Checks of one function: would its records arrive, and what prevents it?
 //!
 //! [`examine`] asks what can be asked without changing anything; what the answers mean is decided
 //! without a call, by `function`, `settings`, `sinks` and `published`. Invariants: a permission that is

@@ -1,4 +1,4 @@
-//! What the extension makes of the function's variables, by its own rules. Pure.
+//! Checks of the function's settings, by the extension's own rules. Pure.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -34,7 +34,7 @@ pub(super) fn resolve(function: &Function, variables: &BTreeMap<String, String>)
 
 pub(super) fn checks(function: &Function, resolved: Option<&Resolved>) -> Vec<Check> {
     let Some((settings, errors)) = resolved else {
-        let next = "grant kms:Decrypt on the function's key to whoever runs this";
+        let next = "grant kms:Decrypt on the function's key to the caller";
         let found = "the environment cannot be read";
         return vec![Check::unknown("settings", found, next)];
     };
@@ -44,15 +44,15 @@ pub(super) fn checks(function: &Function, resolved: Option<&Resolved>) -> Vec<Ch
     }
     let is_elsewhere = is_elsewhere(function, settings);
     for error in errors {
-        // Of an image this is no mistake: its sinks may be in it.
+        // Not a mistake for an image, which may set its own sinks.
         if !(is_elsewhere && error.message().starts_with("gives no valid primary")) {
             let next = "the reference is docs/configuration.md";
             checks.push(Check::problem("settings", error.to_string(), next));
         }
     }
     if is_elsewhere {
-        let found = "no sink is in the function's variables; an image may have its own";
-        let next = "look at ENV in its Dockerfile";
+        let found = "the function's variables configure no sink; the image may set its own";
+        let next = "check ENV in its Dockerfile";
         checks.push(Check::unknown("settings", found, next));
         return checks;
     }
@@ -74,7 +74,8 @@ fn buffer(function: &Function, settings: &Settings) -> Check {
     let (bytes, memory) = (settings.buffer_max_bytes, function.memory_mb as usize);
     let found = format!("at most {} MiB of {memory}", bytes / MIB);
     if bytes > memory * MIB / 4 {
-        let next = "lower BACKSTOP_BUFFER_MAX_BYTES, or give the function more memory: it has to fit beside the handler";
+        let next = "lower BACKSTOP_BUFFER_MAX_BYTES, or give the function more memory: the buffer \
+            and the handler share it";
         return Check::warning("buffer", found, next);
     }
     Check::ok("buffer", found)
@@ -84,7 +85,7 @@ fn buffer(function: &Function, settings: &Settings) -> Check {
 fn timeout(function: &Function, settings: &Settings) -> Check {
     let (added, timeout) = (settings.flush.max_added, function.timeout);
     let found = format!(
-        "sending may add {} ms of the {} ms that an invocation may take",
+        "sending may add {} ms to an invocation; the function's timeout is {} ms",
         added.as_millis(),
         timeout.as_millis()
     );
@@ -99,9 +100,9 @@ fn primary(settings: &Settings) -> Check {
     let Some(primary) = &settings.primary else {
         let next = "set BACKSTOP_PRIMARY_URL";
         return if settings.fallbacks.is_empty() {
-            Check::problem("primary", "no valid one, and no fallback", next)
+            Check::problem("primary", "no valid primary and no fallback", next)
         } else {
-            let found = "no valid one: every record goes to the fallbacks";
+            let found = "no valid primary: every record goes to the fallbacks";
             Check::warning("primary", found, next)
         };
     };
@@ -114,7 +115,7 @@ fn primary(settings: &Settings) -> Check {
             } else {
                 ""
             };
-            let found = format!("{shown}: records{secrets} are readable on the way");
+            let found = format!("{shown}: records{secrets} travel unencrypted");
             Check::warning("primary", found, "use https")
         }
         _ => Check::ok("primary", shown),
@@ -171,16 +172,16 @@ fn network(function: &Function, settings: &Settings) -> Check {
         (Some(HostKind::Loopback), _) => Check::warning(
             "network",
             format!("{host} is the function's own environment"),
-            "something there has to take the records: another extension, or a process of the handler's",
+            "check that another extension or a process of the handler accepts the records there",
         ),
         (Some(HostKind::Private), None) => Check::warning(
             "network",
-            format!("{host} is private, and the function is in no VPC"),
+            format!("{host} is private, but the function is not in a VPC"),
             "put the function into the VPC of the host, or give the host's public address",
         ),
         (_, None) => Check::ok(
             "network",
-            "in no VPC: Lambda's own network reaches what is public",
+            "not in a VPC: Lambda's network reaches public addresses",
         ),
         (primary, Some(vpc)) => in_vpc(vpc, (primary, host), &endpoints),
     }
@@ -190,20 +191,21 @@ fn in_vpc(vpc: &str, (primary, host): (Option<HostKind>, &str), endpoints: &[&st
     let mut routes = Vec::new();
     if primary == Some(HostKind::Public) {
         routes.push(format!(
-            "{host} needs a route from each of the function's subnets to a NAT gateway (an internet \
-             gateway is not enough), or an endpoint, and a security group that lets it out"
+            "give each of the function's subnets a route to a NAT gateway for {host} (an internet \
+             gateway is not enough) or an endpoint, and allow outbound traffic in the security \
+             group"
         ));
     }
     if !endpoints.is_empty() {
         let endpoints = endpoints.join(" and ");
         routes.push(format!(
-            "the fallbacks need a route to a NAT gateway, or {endpoints}"
+            "give the fallbacks a route to a NAT gateway, or {endpoints}"
         ));
     }
     if routes.is_empty() {
-        return Check::ok("network", format!("in {vpc}, and so is where records go"));
+        return Check::ok("network", format!("in {vpc}, as is the primary"));
     }
-    let found = format!("in {vpc}: what it lets out cannot be seen from here");
+    let found = format!("in {vpc}: doctor cannot see what traffic it allows out");
     Check::warning("network", found, routes.join("; "))
 }
 

@@ -1,4 +1,4 @@
-//! Lambda's API in one account and region: paced, and patient with what passes.
+//! Lambda's API in one account and region, with a rate limit and retries.
 //!
 //! The SDK's own retries are off: they would not keep the pace, and a write that may have been done
 //! must not be repeated blindly.
@@ -55,7 +55,12 @@ impl Api {
             .region()
             .map(ToString::to_string)
             .filter(|region| !is_known_region(region))
-            .map(|region| format!("is there a region {region}?{}", region_meant(&region, [])));
+            .map(|region| {
+                format!(
+                    "check whether the region {region} exists{}",
+                    region_meant(&region, [])
+                )
+            });
         let config = aws_sdk_lambda::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
             .build();
@@ -153,7 +158,7 @@ impl Api {
         self.call(&self.others, 1, what, send).await
     }
 
-    /// Waits before trying again what failed so many times.
+    /// Waits before the next attempt, longer after each failure.
     pub async fn back_off(&self, failures: u32) {
         let delay = self.backoff.delay(failures, self.jitter.next());
         tokio::time::sleep(delay).await;

@@ -1,7 +1,7 @@
-//! Where to work: accounts and regions, and how to get there.
+//! The accounts and regions to work in, with a client for each.
 //!
 //! `accounts` and `regions` find out what there is, [`Fleet::open`] makes a client for each
-//! account and region, `api` keeps it to its `rate_limit` and stops at a `refusal_guard` of refusals. Invariant: a place
+//! account and region, `api` applies its `rate_limit` and its `refusal_guard`. Invariant: a place
 //! that cannot be reached is reported and costs the others nothing. Must not: change anything.
 
 mod accounts;
@@ -138,7 +138,10 @@ impl Fleet {
             base.clone()
         } else {
             let role = targets.role.as_ref().ok_or_else(|| {
-                anyhow::anyhow!("account {account} is not the caller's own: give --role NAME")
+                anyhow::anyhow!(
+                    "account {account} is not the caller's: give --role with the role to assume \
+                     there"
+                )
             })?;
             role.assume(base, &caller.partition, account).await?
         };

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// Calls that were not made in time may be made up for, up to this much time's worth.
 const SLACK: Duration = Duration::from_millis(250);
-/// Throttled answers to calls under way at the same moment are one message.
+/// Throttled answers to concurrent calls count once.
 const SAME_MOMENT: Duration = Duration::from_secs(1);
 /// Slower than this helps nobody.
 const SLOWEST_PER_SECOND: f64 = 0.5;
@@ -33,7 +33,7 @@ struct State {
 }
 
 impl RateLimiter {
-    /// At most so many calls a second.
+    /// At most this many calls per second.
     pub(super) fn new(most_per_second: f64) -> Self {
         let most_per_second = most_per_second.max(SLOWEST_PER_SECOND);
         Self {

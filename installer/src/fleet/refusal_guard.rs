@@ -1,4 +1,4 @@
-//! What a caller is refused again and again in one account and region: it is hardly asked for any more.
+//! Stops repeating calls that AWS has denied many times in one account and region.
 //!
 //! A caller without a permission would otherwise be refused ten thousand times, and one whose credentials
 //! have expired as often. Invariants: only equal refusals in a row count; a permission may be for some
@@ -60,7 +60,7 @@ impl Refusals {
         is_enough
     }
 
-    /// Whether that shows that the refusals do not hold for everything.
+    /// Whether that shows that some calls succeed.
     pub fn passed(&mut self) -> bool {
         let stood = self.stand();
         *self = Self {
@@ -216,7 +216,8 @@ mod tests {
 
     fn denied(action: &str, resource: &str) -> Failure {
         let reason = format!(
-            "AccessDeniedException: User is not authorized to perform: lambda:{action} on resource: {resource}"
+            "AccessDeniedException: User is not authorized to perform: lambda:{action} on \
+             resource: {resource}"
         );
         Failure::new("changing", reason, Kind::Denied)
     }
@@ -240,7 +241,7 @@ mod tests {
             .before(ONE(), "changing f-99")
             .expect_err("it stands");
         let message = failure.to_string();
-        let expected = "changing f-99: not tried, as the same was refused before: Access";
+        let expected = "changing f-99: not tried, because the same call was denied before: Access";
         assert!(
             failure.is_untried() && message.starts_with(expected),
             "{message}"
@@ -249,7 +250,7 @@ mod tests {
         assert!(!refusal_guard.has_fallen());
         refusal_guard.answered(ONE());
         assert!(refusal_guard.has_fallen());
-        // Whoever may do it to one may be refused it for a hundred others: each is asked about.
+        // A permission for one function may be missing for others: each is tried.
         for time in 0..EQUAL_REFUSALS * 2 {
             assert!(
                 refusal_guard.before(ONE(), &format!("f-{time}")).is_ok(),

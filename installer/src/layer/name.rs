@@ -1,4 +1,4 @@
-//! What a layer of ours is called: `backstop-extension-arm64-0-1-0`.
+//! The name of a Backstop layer: `backstop-extension-arm64-0-1-0`.
 //!
 //! The release is in the name, because version numbers of a layer count by region: the same release
 //! is `:1` here and `:4` there. Invariant: a name that is made here is ours for

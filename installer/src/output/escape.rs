@@ -1,4 +1,4 @@
-//! What others wrote, made harmless for a terminal: the one place.
+//! Escapes text from others before it reaches a terminal.
 //!
 //! A function's name, an object's key or a service's message may hold what moves the cursor, clears the
 //! screen, sets a title or turns text round. Such characters are shown as escapes, and nothing else is
@@ -27,7 +27,7 @@ pub fn line(text: &str) -> String {
 }
 
 /// A part of a line that is yet to be put together: line feeds cannot make it two, and our own colours
-/// are told later.
+/// is recognised later.
 pub fn part(text: &str) -> String {
     shown(text, false, &format!("{ESCAPE}{}", mark()))
 }

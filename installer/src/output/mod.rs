@@ -78,13 +78,13 @@ impl Output {
     pub fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            // Whoever read it has read enough.
+            // The reader has closed the pipe.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             outcome => outcome,
         }
     }
 
-    /// Something to look at before it is done: on stderr, as it is no result.
+    /// A preview, on stderr because it is not the result.
     pub fn shown(&self, report: &impl Report) {
         if !self.quiet {
             let text = self.laid_out(report, &io::stderr());
@@ -132,7 +132,7 @@ impl Output {
     }
 }
 
-/// What is typed goes before the environment. (<https://no-color.org>)
+/// The option overrides the environment. (<https://no-color.org>)
 fn is_coloured(
     colour: Colour,
     is_terminal: bool,

@@ -1,4 +1,4 @@
-//! One function, one verdict.
+//! Decides the verdict for one function.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,13 +25,13 @@ pub enum Intent {
         choice: Choice,
         /// Variables of the extension.
         variables: BTreeMap<String, String>,
-        /// Variables to set whoever changed them.
+        /// Variables to replace even if someone else set them.
         overwrite: BTreeSet<String>,
         /// What our own changes did so far, by function.
         history: BTreeMap<String, Change>,
         /// What is usually refused and is allowed here.
         allowed: Allowed,
-        /// What is done besides.
+        /// Versions, aliases and grants.
         extras: Extras,
     },
     /// To have neither.
@@ -42,7 +42,7 @@ pub enum Intent {
         vault: Vault,
         /// What is usually refused and is allowed here.
         allowed: Allowed,
-        /// What is done besides.
+        /// Versions, aliases and grants.
         extras: Extras,
     },
     /// To have what was there before a run.
@@ -61,7 +61,7 @@ pub enum Intent {
 pub struct Allowed {
     /// Functions that a tool manages which would revert the change.
     pub managed: bool,
-    /// Functions that Lambda has put to rest.
+    /// Functions in state Inactive.
     pub inactive: bool,
     /// Functions with another vendor's extension.
     pub beside_others: bool,
@@ -201,15 +201,21 @@ async fn look(
         let others = facts.unzipped(site, function).await;
         match others.zip(release.unzipped) {
             Some((others, ours)) if others + ours > MOST_UNZIPPED_BYTES => {
-                let detail = format!("{} bytes of {MOST_UNZIPPED_BYTES}", others + ours);
+                let detail = format!(
+                    "{} bytes unpacked; Lambda allows {MOST_UNZIPPED_BYTES}",
+                    others + ours
+                );
                 return Err(Exclusion::detail(Reason::SizeOver250Mb, detail));
             }
             Some(_) => {}
-            None => notes.push("its unpacked size could not be read".to_owned()),
+            None => notes.push("cannot read its unpacked size".to_owned()),
         }
     }
     if function.is_snap_start && !intent.extras().publish_version {
-        notes.push("SnapStart: its published versions stay as they are".to_owned());
+        notes.push(
+            "SnapStart: the published versions do not change; publish one with --publish-version"
+                .to_owned(),
+        );
     }
     let is_there = live.layers.iter().any(|arn| is_ours(arn));
     let reason = if matches!(intent, Intent::Attach { .. }) && is_there {
@@ -226,7 +232,7 @@ async fn look(
     Ok(planned)
 }
 
-/// A function whose layers and variables stay: what was asked for besides is done all the same.
+/// A function whose layers and variables stay: versions, aliases and grants still apply.
 async fn unchanged(
     site: &Site,
     function: &Function,
@@ -326,7 +332,7 @@ fn release<'a>(function: &Function, facts: &'a PlaceFacts<'_>) -> Result<&'a Rel
 fn may_be_changed(function: &Function, intent: &Intent) -> Result<(), Exclusion> {
     let allowed = intent.allowed();
     let live = match (&function.live, intent) {
-        // What was changed can be changed back; what is under way is waited for.
+        // Undo may change any function; it waits for an update in progress.
         (_, Intent::Undo { .. }) | (None, _) => return Ok(()),
         (Some(live), _) => live,
     };

@@ -87,12 +87,12 @@ struct Layer {
 #[derive(Debug, Default)]
 struct Decisions {
     known: BTreeMap<(String, Permission), Result<Decision, String>>,
-    /// Whoever may not ask for one role may not for another.
+    /// A caller that may not simulate one role may not simulate another.
     denial: Option<String>,
 }
 
 impl<'a> PlaceFacts<'a> {
-    /// For so many functions.
+    /// The number of functions.
     pub(super) async fn of(
         site: &Site,
         intent: &Intent,
@@ -167,7 +167,7 @@ impl<'a> PlaceFacts<'a> {
         })
     }
 
-    /// Whether the function's code signing stands against the layer.
+    /// Whether the function's code signing refuses the layer.
     pub(super) fn refuses_signature(&self, function: &Function, release: &Release) -> bool {
         self.enforcing.get(&function.arn).is_some_and(|allowed| {
             !release
@@ -208,7 +208,7 @@ impl<'a> PlaceFacts<'a> {
         let mut notes = Vec::new();
         for arn in layers {
             if let Some(reason) = self.layer(site, arn).await.unread {
-                notes.push(format!("whether {arn} can be used is not known: {reason}"));
+                notes.push(format!("cannot check whether {arn} is usable: {reason}"));
             }
         }
         notes
@@ -318,7 +318,7 @@ impl<'a> PlaceFacts<'a> {
 fn unusable(place: &Place, arn: &str, failure: &Failure) -> Option<String> {
     let Place { account, region } = place;
     match failure.kind {
-        Kind::NotFound => Some(format!("{arn} was deleted, or never was there")),
+        Kind::NotFound => Some(format!("{arn} was deleted or never existed")),
         _ if failure.is_not_shared() => Some(format!(
             "{arn} was deleted, or is not shared with account {account} in {region}"
         )),

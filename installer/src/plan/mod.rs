@@ -1,4 +1,4 @@
-//! What would be done, and why, before anything is.
+//! The plan: what would change, and why.
 //!
 //! [`make`] looks at every function of a selection and gives each a [`Verdict`] with one
 //! [`Reason`]; for those to be changed it holds the [`Change`]. A plan is data: printed, kept in a file,
@@ -63,7 +63,7 @@ pub struct Plan {
     pub targets: Targets,
     /// Where the secrets are that it needs.
     pub sources: BTreeMap<String, Source>,
-    /// What is done besides.
+    /// Versions, aliases and grants.
     pub extras: Extras,
     /// In which waves, and what stops it.
     #[serde(default, skip_serializing_if = "Rollout::is_default")]
@@ -71,7 +71,7 @@ pub struct Plan {
     /// What is made of the policies of execution roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
-    /// Every function that was looked at.
+    /// Every selected function.
     pub functions: Vec<Planned>,
     /// What was named and is nowhere, with what was probably meant.
     pub missing: Vec<String>,
@@ -94,7 +94,7 @@ pub enum Action {
     },
 }
 
-/// What is done besides changing `$LATEST`.
+/// Work in addition to changing `$LATEST`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Extras {
@@ -167,9 +167,9 @@ pub struct AliasBack {
     pub before: AliasState,
 }
 
-/// Told how far the work is.
+/// Receives progress.
 pub trait Observer: Send + Sync {
-    /// So many functions are to be looked at, or changed, in a place.
+    /// This many functions will be read or changed in a place.
     fn found(&self, place: &Place, functions: u64);
     /// One more is.
     fn one_done(&self, place: &Place);

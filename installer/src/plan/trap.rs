@@ -1,4 +1,4 @@
-//! What would go well and still not do what was meant: told before it is done.
+//! Traps: changes that succeed and still lose records. The plan reports them.
 //!
 //! A function can be attached, with exit code 0, and no record of it reach anyone. Each such case is one
 //! [`Trap`], a note of the plan and a member of its JSON. Must not: refuse anything.
@@ -71,22 +71,23 @@ impl fmt::Display for Trap {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSink => formatter.write_str(
-                "no sink: neither a primary nor a fallback is set, and every record is dropped",
+                "no sink: neither a primary nor a fallback is set, so every record is dropped",
             ),
             Self::NoFallback => formatter.write_str(
-                "no fallback: what the primary does not take is lost; set BACKSTOP_S3_BUCKET or \
-                 BACKSTOP_FIREHOSE_STREAM",
+                "no fallback: records that the primary does not accept are lost; set \
+                 BACKSTOP_S3_BUCKET or BACKSTOP_FIREHOSE_STREAM",
             ),
             Self::BucketMissing { bucket } => {
                 write!(
                     formatter,
-                    "there is no bucket {bucket}: create it, or correct BACKSTOP_S3_BUCKET"
+                    "bucket {bucket} does not exist: create it, or correct BACKSTOP_S3_BUCKET"
                 )
             }
             Self::BucketElsewhere { bucket, region } => {
                 write!(
                     formatter,
-                    "bucket {bucket} is in {region}: set BACKSTOP_S3_REGION={region}, or use another one"
+                    "bucket {bucket} is in {region}: set BACKSTOP_S3_REGION={region}, or use \
+                     another bucket"
                 )
             }
             Self::AliasesKeep { aliases } => {
@@ -96,29 +97,27 @@ impl fmt::Display for Trap {
                 };
                 write!(
                     formatter,
-                    "traffic goes through {names}, which {keep} the version there is; --move-alias moves one"
+                    "traffic goes through {names}, which {keep} the current version; --move-alias \
+                     moves one"
                 )
             }
             Self::AliasStays { reason, .. } => formatter.write_str(reason),
             Self::AliasesUnread { reason } => {
-                write!(
-                    formatter,
-                    "whether aliases keep what they have is not known: {reason}"
-                )
+                write!(formatter, "cannot check the aliases: {reason}")
             }
             Self::RoleMayNot { permissions } => {
                 let permissions: Vec<String> =
                     permissions.iter().map(Permission::to_string).collect();
                 write!(
                     formatter,
-                    "its role may not {}, unless the resource's own policy allows it; --grant grants it",
+                    "its role may not {}, unless the resource's policy allows it; --grant grants it",
                     permissions.join(" and ")
                 )
             }
             Self::RoleUnread { reason } => {
                 write!(
                     formatter,
-                    "whether its role may write to the fallback is not known: {reason}"
+                    "cannot check whether its role may write to the fallback: {reason}"
                 )
             }
         }

@@ -1,4 +1,4 @@
-//! Records on their way back: grouped into requests, named so that a retry is known as one.
+//! Groups archived records into requests, with idempotency keys.
 //!
 //! Invariants: an idempotency key is a function of the object and of exactly the records in the
 //! request, their ids and what they say. Were it less (say, of the first and the last record, or of the
@@ -58,7 +58,7 @@ impl Batcher {
         }
     }
 
-    /// Adds a record; gives the batch before it where there is no room for it in that one.
+    /// Adds a record; returns the previous batch if the record does not fit into it.
     pub(super) fn push(&mut self, record: Record) -> Option<Vec<Record>> {
         let size = record.line.len() + 1;
         let is_full = self.records.len() >= self.most_records || self.bytes + size > LARGEST_BATCH;

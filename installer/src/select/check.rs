@@ -1,4 +1,4 @@
-//! What of a selection was found nowhere: names, patterns, tags and the rest, with what was probably meant.
+//! Reports conditions of a selection that matched nothing, with suggestions.
 //!
 //! A misspelt name would otherwise choose no function, and a command that changes nothing would look as if
 //! it had nothing to do. Each place tells what it met ([`Matches`]); only where something is left over are
@@ -10,7 +10,7 @@ use super::{Found, Function, Pattern, Selection, TagFilter, list, tags_of};
 use crate::fleet::Fleet;
 use crate::parsing::nearest;
 
-/// In so many places it is looked for what was meant.
+/// Places to search for a suggestion.
 const MOST_PLACES: usize = 16;
 
 /// Which conditions of a selection something was met for in one place, by their position.
@@ -116,7 +116,9 @@ impl<'a> SelectionCheck<'a> {
             };
             if self.chosen == 0 && !runtimes.iter().any(fits) {
                 let meant = meant(nearest(wanted, runtimes.iter().copied()));
-                missing.push(format!("--runtime {wanted}: no function has it{meant}"));
+                missing.push(format!(
+                    "--runtime {wanted}: no function uses this runtime{meant}"
+                ));
             }
         }
         if missing.is_empty() && self.chosen == 0 {
@@ -126,11 +128,9 @@ impl<'a> SelectionCheck<'a> {
             let more = if fleet.sites.len() > 3 { ", …" } else { "" };
             let places = places.join(", ") + more;
             missing.push(if there.functions.is_empty() {
-                format!(
-                    "there is no function in {places}: check --regions, --accounts and --profile"
-                )
+                format!("no functions in {places}: check --regions, --accounts and --profile")
             } else {
-                format!("no function in {places} meets all of the conditions together")
+                format!("no function in {places} meets all conditions")
             });
         }
         missing
@@ -149,14 +149,14 @@ impl<'a> SelectionCheck<'a> {
         };
         let excluded = (selection.exclude.iter().enumerate())
             .all(|(at, it)| it.literal().is_none() || self.matches.exclude.contains(&at));
-        // Where nothing was asked for, nothing has to be there.
+        // Without a condition, finding nothing is not a mistake.
         (self.chosen > 0 || selection.is_empty())
             && self.matches.functions.len() == selection.functions.len()
             && excluded
             && selection.tags.iter().enumerate().all(is_met)
     }
 
-    /// Asks for everything there is, as far as it can be asked.
+    /// Lists every function and tag that can be listed.
     async fn look_again(&mut self, fleet: &Fleet) -> Available {
         let mut there = Available::default();
         for site in fleet.sites.values().take(MOST_PLACES) {
@@ -165,7 +165,7 @@ impl<'a> SelectionCheck<'a> {
             {
                 there.tags.extend(resources.into_values().flatten());
             }
-            // What cannot be asked gives no advice, and no error: that was told before.
+            // A list that fails gives no suggestion, and no error: it was reported before.
             there.functions.extend(list(site).await.unwrap_or_default());
         }
         self.matches.meet(self.selection, &there.functions);
@@ -180,7 +180,7 @@ impl<'a> SelectionCheck<'a> {
         if !there.tags.iter().any(|(key, _)| *key == tag.key) && self.chosen == 0 {
             let meant = meant(nearest(&tag.key, keys));
             return Some(format!(
-                "--tag {}: no function has such a tag{meant}",
+                "--tag {}: no function has this tag{meant}",
                 tag.key
             ));
         }
@@ -193,7 +193,7 @@ impl<'a> SelectionCheck<'a> {
         let meant = meant(nearest(first, values.map(|(_, value)| value.as_str())));
         let shown = unmet.join(",");
         Some(format!(
-            "--tag {}={shown}: no function has that value{meant}",
+            "--tag {}={shown}: no function has this value{meant}",
             tag.key
         ))
     }
@@ -205,13 +205,13 @@ fn unmet(pattern: &Pattern, there: &Available, fleet: &Fleet) -> String {
         let is_there = |it: &crate::fleet::Place| it.account == *account && it.region == *region;
         if !fleet.sites.keys().any(is_there) {
             return format!(
-                "{pattern}: {account} {region} is not among the places of this command; give --regions \
-                 {region}, and --accounts {account} with --role where it is another account"
+                "{pattern}: {account} {region} is not among the targets of this command; give \
+                 --regions {region}, and, for another account, --accounts {account} with --role"
             );
         }
     }
     let name = literal.map_or_else(|| pattern.to_string(), |it| it.name);
-    // What a pattern has besides its wildcards is as good as a name.
+    // The pattern without its wildcards serves as a name.
     let name = name.trim_matches(['*', '?', '/', '^', '$']);
     let name = name.rsplit(':').next().unwrap_or(name);
     let names = there.functions.iter().map(|it| it.name.as_str());
@@ -225,7 +225,7 @@ fn unmet(pattern: &Pattern, there: &Available, fleet: &Fleet) -> String {
         names.filter(|_| is_pattern).find(begins)
     });
     let kind = if is_pattern {
-        "fits no function"
+        "matches no function"
     } else {
         "no such function"
     };

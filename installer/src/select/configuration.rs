@@ -35,7 +35,7 @@ impl FullConfiguration {
                 request.function_name(name).qualifier(version).send()
             })
             .await?;
-        let missing = || Failure::new(&what, "the answer names no function", Kind::Unavailable);
+        let missing = || Failure::new(&what, "Lambda's answer has no function", Kind::Unavailable);
         answer.configuration.map(Self).ok_or_else(missing)
     }
 
@@ -55,7 +55,7 @@ impl FullConfiguration {
                 .await?;
             for version in page.versions() {
                 let number = version.version().and_then(|it| it.parse().ok());
-                // `$LATEST` is listed too, and is no number.
+                // The list includes `$LATEST`, which is not a number.
                 let Some(number) = number else { continue };
                 if newest.as_ref().is_none_or(|(known, _)| *known < number) {
                     newest = Some((number, Self(version.clone())));
@@ -113,7 +113,7 @@ impl FullConfiguration {
         self.extension().is_some() && self.extension() == other.extension()
     }
 
-    /// Whether it has a layer of ours.
+    /// Whether it has a Backstop layer.
     pub fn has_layer(&self) -> bool {
         let mut layers = self.0.layers().iter().filter_map(Layer::arn);
         layers.any(is_ours)

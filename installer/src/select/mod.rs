@@ -1,4 +1,4 @@
-//! Which functions are meant.
+//! Selects functions.
 //!
 //! A [`Selection`] is what was said; [`find`] asks one account and region which functions it means, and a
 //! [`SelectionCheck`] over all of them tells what was said and is nowhere.
@@ -43,11 +43,11 @@ pub struct Selection {
     pub architectures: Vec<String>,
     /// `Zip` or `Image`.
     pub package_types: Vec<String>,
-    /// Every function, where nothing else is said: then there has to be one.
+    /// Every function, without further conditions; then at least one must exist.
     pub all: bool,
 }
 
-/// A tag that has to be there, with one of the values where there are any.
+/// A tag that a function must have, with one of the values, if there are any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TagFilter {
     /// Its key.

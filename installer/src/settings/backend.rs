@@ -1,4 +1,4 @@
-//! A backend by its name: the address, the format and the headers that it stands for.
+//! Resolves a backend's name into address, format and headers.
 //!
 //! Invariants: the address and the format are ordinary variables, so that a plan shows them; a token is read from
 //! where it is and nowhere else, whichever header it is sent in.
@@ -29,13 +29,14 @@ impl Choice {
             if self.options.is_empty() {
                 return Ok(());
             }
-            let problem = "there are options of a backend, and no backend: name it with --backend, or as `backend` in [primary]";
+            let problem = "backend options are given without a backend: name it with --backend, or \
+                as `backend` in [primary]";
             return Err(vec![problem.to_owned()]);
         };
         let mut wrong: Vec<String> = [URL, FORMAT]
             .into_iter()
             .filter(|it| settings.variables.contains_key(*it) || settings.sources.contains_key(*it))
-            .map(|it| format!("{it} is set, and the backend sets it too: remove one of the two"))
+            .map(|it| format!("{it} is set, but the backend sets it too: remove one of the two"))
             .collect();
         let backend = Backend::named(name).map_err(|problem| vec![problem]);
         let resolved = match backend.and_then(|backend| backend.resolve(&self.options)) {
@@ -201,7 +202,7 @@ mod tests {
             .insert("BACKSTOP_MAX_ADDED_MS".to_owned(), "1".to_owned());
         let message = resolve(&it).await.expect_err("it is wrong");
         for part in [
-            "BACKSTOP_PRIMARY_FORMAT is set, and the backend sets it too: remove one of the two",
+            "BACKSTOP_PRIMARY_FORMAT is set, but the backend sets it too: remove one of the two",
             "no option \"datset\": did you mean dataset?",
             "needs the option dataset",
         ] {
@@ -225,7 +226,7 @@ mod tests {
         it.backend.name = None;
         let message = resolve(&it).await.expect_err("no backend");
         assert!(
-            message.contains("there are options of a backend, and no backend"),
+            message.contains("backend options are given without a backend"),
             "{message}"
         );
     }
@@ -236,7 +237,7 @@ mod tests {
         let it = explicit("honeycomb", &[], directory.path());
         std::fs::write(directory.path().join("token"), "hunter2,host=x").expect("it is written");
         let message = resolve(&it).await.expect_err("a comma");
-        assert!(message.contains("holds a comma"), "{message}");
+        assert!(message.contains("has a comma"), "{message}");
         assert!(!message.contains("hunter2"), "{message}");
     }
 }

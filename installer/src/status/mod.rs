@@ -1,4 +1,4 @@
-//! What functions have: the layer, which release of it, and whether it is what the runs of the state left.
+//! Which functions have the layer, in which release, and which have drifted.
 //!
 //! [`look`] asks each account and region for its list of functions, which carries layers and
 //! environments; [`drift`] compares them with what was left there. Invariants: no function is asked by
@@ -168,7 +168,7 @@ impl Coverage {
 }
 
 impl Status {
-    /// Whether every account and region was looked at and every name was found.
+    /// Whether every account and region was read and every name was found.
     pub fn is_whole(&self) -> bool {
         self.missing.is_empty() && !self.skipped.iter().any(|skipped| skipped.is_failure)
     }

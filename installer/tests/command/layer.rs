@@ -206,11 +206,21 @@ async fn what_lambda_could_not_load_is_refused_and_nothing_is_written() {
         (HERE, &good, no_more, "it needs glibc 2."),
         (HERE, &lazy, &ANY_GLIBC, "its relocations stay writable"),
         (HERE, &bare, &ANY_GLIBC, "its relocations stay writable"),
-        (HERE, &fixed, &ANY_GLIBC, "it is not position independent"),
-        (HERE, &stack, &ANY_GLIBC, "its stack is executable"),
-        (HERE, &still, &ANY_GLIBC, "it is static: pack it as"),
-        (&musl, &good, &ANY_GLIBC, "it is not static"),
-        (other, &good, &ANY_GLIBC, "it is made for"),
+        (HERE, &fixed, &ANY_GLIBC, "it is not position-independent"),
+        (
+            HERE,
+            &stack,
+            &ANY_GLIBC,
+            "its stack is executable: link it with a non-executable stack",
+        ),
+        (HERE, &still, &ANY_GLIBC, "it is static: give it as"),
+        (
+            &musl,
+            &good,
+            &ANY_GLIBC,
+            "it is not static: link it statically",
+        ),
+        (other, &good, &ANY_GLIBC, "it is built for"),
         (HERE, &text, &ANY_GLIBC, "it is not a 64-bit ELF executable"),
         (HERE, &absent, &ANY_GLIBC, "cannot be read: No such file"),
     ] {
@@ -257,7 +267,7 @@ async fn a_binary_that_cannot_be_meant_is_a_usage_error() {
                 "--glibc",
                 "new",
             ],
-            "it is not a version of glibc",
+            "not a glibc version",
         ),
     ] {
         let finished = run(backstop().args(arguments)).await;

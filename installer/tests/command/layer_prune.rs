@@ -80,11 +80,11 @@ async fn a_version_that_a_function_names_stays_whoevers_it_is_and_published_vers
         .add_function(&place(1, 1), function("theirs", &[arn(0, 1, 2)]));
     stage
         .plane
-        .add_function(&place(0, 1), function("ours", &[arn(0, 1, 3)]));
-    stage.plane.publish_version(&place(0, 1), "ours");
+        .add_function(&place(0, 1), function("own", &[arn(0, 1, 3)]));
+    stage.plane.publish_version(&place(0, 1), "own");
     stage
         .plane
-        .change(&place(0, 1), "ours", |spec| spec.layers.clear());
+        .change(&place(0, 1), "own", |spec| spec.layers.clear());
     // The same number in another region is another version.
     stage
         .plane
@@ -277,7 +277,7 @@ async fn on_a_terminal_the_plan_is_shown_and_only_yes_goes_on() {
         assert_eq!(finished.code, Some(code), "{finished:?}");
         for part in [
             "would delete",
-            "Delete 1 version? It cannot be undone. Only `yes` goes on:",
+            "Delete 1 version? This cannot be undone. Type `yes` to continue:",
         ] {
             assert!(finished.stdout.contains(part), "{part}: {finished:?}");
         }

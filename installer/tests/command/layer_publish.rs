@@ -310,7 +310,7 @@ async fn a_permission_that_is_not_read_back_is_a_failure_and_not_in_the_manifest
     let layers = finished.json()["layers"].clone();
     let reason = layers[1]["reason"].as_str().unwrap_or_default();
     assert!(
-        reason.contains("its policy does not grant its use to o-abcde12345"),
+        reason.contains("the version's policy does not grant access to o-abcde12345"),
         "{reason}"
     );
     let written = &stage.json("layers.json")["layers"][ACCOUNTS[0]]["eu-west-1"];
@@ -343,7 +343,7 @@ async fn everyone_is_meant_only_where_that_is_said_twice() {
     assert!(
         refused
             .stderr
-            .contains("there is no terminal to ask on: give --yes"),
+            .contains("cannot ask for confirmation without a terminal: give --yes"),
         "{refused:?}"
     );
     assert_eq!(stage.plane.calls(), []);
@@ -373,7 +373,7 @@ async fn bytes_that_arrived_otherwise_are_a_failure_and_not_in_the_manifest() {
     let layer = finished.json()["layers"][0].clone();
     let reason = layer["reason"].as_str().unwrap_or_default();
     assert!(
-        reason.contains("Lambda stored other bytes than were sent"),
+        reason.contains("Lambda stored bytes other than those sent: publish again"),
         "{reason}"
     );
     assert_eq!(stage.plane.count("AddLayerVersionPermission"), 0);

@@ -16,24 +16,24 @@ async fn a_zip_that_no_function_could_start_is_refused_and_no_call_is_made() {
     for (contents, problem) in [
         (
             zip(&[("backstop-extension", 0o755, &here(""))]),
-            "it holds no extensions/backstop-extension",
+            "it has no extensions/backstop-extension",
         ),
         (
             zip(&[(EXTENSION, 0o644, &here(""))]),
-            "the mode of extensions/backstop-extension is 0644, and has to be 0755",
+            "the mode of extensions/backstop-extension is 0644; it must be 0755",
         ),
         (
             zip(&[(EXTENSION, 0o755, &other)]),
-            "its binary is made for x86_64, not for arm64",
+            "its binary is built for x86_64, not for arm64",
         ),
         (
             zip(&[(EXTENSION, 0o755, b"#!/bin/sh\n")]),
             "it is not a 64-bit ELF executable",
         ),
-        (b"no zip".to_vec(), "it is no zip"),
+        (b"no zip".to_vec(), "the file is not a zip"),
         (
             broken(zip(&[(EXTENSION, 0o755, &here("some text"))])),
-            "it is broken",
+            "the zip is broken",
         ),
     ] {
         write(&path, &contents);
@@ -59,7 +59,7 @@ async fn a_zip_that_is_too_large_is_refused_by_its_size() {
     exit code: 5
     ----- stdout -----
     ----- stderr -----
-    error: layer.zip cannot be published: it has 52,428,801 bytes, and Lambda takes 52,428,800 at most
+    error: layer.zip cannot be published: it has 52,428,801 bytes, but Lambda accepts at most 52,428,800
     ");
 }
 
@@ -73,7 +73,7 @@ async fn a_zip_that_is_not_what_was_built_is_refused() {
     let finished = stage.finished(&["publish"]).await;
     assert_eq!(finished.code, Some(5), "{finished:?}");
     assert!(
-        finished.stderr.contains("and the file beside it says 00ff"),
+        finished.stderr.contains("but its .sha256 file says 00ff"),
         "{finished:?}"
     );
 }
@@ -83,8 +83,11 @@ async fn a_manifest_that_could_not_be_written_is_found_out_before_anything_is_pu
     let stage = LayerStage::set();
     write(&stage.path("package.json"), b"{\"name\":\"theirs\"}");
     for (manifest, problem) in [
-        ("package.json", "package.json is no manifest"),
-        ("absent/layers.json", "there is no directory absent"),
+        ("package.json", "package.json is not a manifest"),
+        (
+            "absent/layers.json",
+            "the manifest's directory absent does not exist",
+        ),
     ] {
         let finished = stage.finished(&["publish", "--manifest", manifest]).await;
         assert_eq!(finished.code, Some(1), "{finished:?}");

@@ -48,7 +48,7 @@ async fn an_owner_that_is_no_account_is_a_usage_error() {
     .await;
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert!(
-        finished.stderr.contains("use its 12 digits"),
+        finished.stderr.contains("give its 12 digits"),
         "{finished:?}"
     );
     assert!(stage.s3.heads().is_empty());

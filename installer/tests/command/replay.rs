@@ -84,7 +84,7 @@ async fn an_empty_archive_is_told_and_is_no_error() {
     let finished = run(&mut stage.replay()).await;
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert!(
-        finished.stderr.contains("There is no object below s3://"),
+        finished.stderr.contains("No object is below s3://"),
         "{finished:?}"
     );
 }

@@ -204,7 +204,7 @@ async fn an_id_with_other_content_is_sent_and_told() {
         .as_str()
         .unwrap_or_default();
     assert!(
-        problem.starts_with("another record has the id e-1 too"),
+        problem.starts_with("two records with different content have the id e-1"),
         "{problem}"
     );
     let keys = stage.intake.deliveries();

@@ -187,7 +187,7 @@ async fn refused_credentials_end_the_run_and_say_what_to_do() {
     assert_balanced(&summary);
     let halted = summary["halted"].as_str().unwrap_or_default();
     let expected =
-        "the primary refused our credentials: unauthorized (status 401); check the token";
+        "the primary rejected the credentials: unauthorized (status 401); check the token";
     assert!(halted.starts_with(expected), "{halted}");
     assert!(counts(&summary, &["failed"])[0] >= 10, "{summary}");
     let requests: u64 = stage.intake.requests().values().sum();
@@ -211,8 +211,7 @@ async fn a_primary_that_stays_down_ends_the_run_before_the_archive_does() {
     let halted = summary["halted"].as_str().unwrap_or_default();
     assert_eq!(
         halted,
-        "the primary does not take records: server_error (status 503); run the same command again \
-         when it is well"
+        "the primary does not accept records: server_error (status 503); run the same command again when the primary is healthy"
     );
     assert_eq!(stage.intake.requests().get(&503), Some(&24));
 }

@@ -111,8 +111,8 @@ async fn an_answer_that_is_none_is_not_quoted() {
         let finished = replay(&server, &[]).await;
         assert_eq!(finished.code, Some(1), "{finished:?}");
         let reported = [
-            "the answer (status 200) cannot be read",
-            "the answer is not one of S3",
+            "cannot read the answer (status 200)",
+            "the answer is not from S3",
         ];
         assert!(
             reported.iter().any(|it| finished.stderr.contains(it)),

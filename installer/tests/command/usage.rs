@@ -57,7 +57,7 @@ async fn an_extension_that_is_not_there_is_told_with_how_to_build_it() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: there is no file /nonexistent/backstop-extension: build it with `cargo build -p backstop-extension`, or give its path with --extension
+    error: the file /nonexistent/backstop-extension does not exist: build it with `cargo build -p backstop-extension`, or give its path with --extension
     ");
 }
 
@@ -71,7 +71,7 @@ async fn an_archive_of_an_earlier_demo_is_not_counted_again() {
     assert!(
         finished
             .stderr
-            .contains("is not empty: give --keep a new directory")
+            .contains("is not empty: give --keep a new or empty directory")
     );
 }
 
@@ -120,7 +120,7 @@ async fn the_query_of_an_address_is_shown_nowhere() {
         let finished = run(&mut command).await;
         assert_eq!(finished.code, Some(1), "{finished:?}");
         assert!(!format!("{finished:?}").contains("hunter2"), "{finished:?}");
-        let is_warned = finished.stderr.contains("give the address with --url-file");
+        let is_warned = finished.stderr.contains("pass the address with --url-file");
         assert_eq!(is_warned, to[0] == "--to", "{finished:?}");
     }
 }
@@ -194,5 +194,8 @@ async fn the_demo_does_without_what_is_set_for_aws() {
         .env("AWS_PROFILE", "nobody");
     let finished = run(&mut command).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
-    assert!(finished.stderr.contains("there is no file"), "{finished:?}");
+    assert!(
+        finished.stderr.contains("does not exist: build it"),
+        "{finished:?}"
+    );
 }

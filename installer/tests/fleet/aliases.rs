@@ -71,7 +71,9 @@ async fn the_alias_leads_to_a_version_with_the_layer_and_undo_puts_it_back() {
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
     assert_eq!(leads_to(&stage, ORDERS).await, ("1".to_owned(), 0));
     assert!(
-        undone.stdout.contains("4  versions of that run stay"),
+        undone
+            .stdout
+            .contains("4  published versions of that run kept"),
         "{}",
         undone.stdout
     );
@@ -120,7 +122,7 @@ async fn a_deployment_before_the_version_is_not_published() {
     assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     let summary = finished.json();
     assert!(
-        first(&summary, "left").contains("its code was deployed meanwhile"),
+        first(&summary, "left").contains("code was deployed in the meantime"),
         "{summary}"
     );
     let calls = stage.plane.calls().into_iter();
@@ -221,7 +223,9 @@ async fn a_function_whose_versions_are_snapshots_is_told_of() {
         publishing.snapshot()
     );
     assert!(
-        publishing.stdout.contains("a version is published"),
+        publishing
+            .stdout
+            .contains("Publishes a version of each changed function"),
         "{}",
         publishing.snapshot()
     );
@@ -318,7 +322,7 @@ async fn a_function_that_is_attached_already_is_published_and_its_alias_moved() 
     assert!(
         planned
             .stdout
-            .contains("+ version of what is there, and alias live is moved to it"),
+            .contains("+ version of the current code and settings, and moves the alias live to it"),
         "{}",
         planned.snapshot()
     );

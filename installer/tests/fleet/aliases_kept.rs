@@ -19,7 +19,7 @@ async fn an_alias_that_divides_invocations_is_left_until_it_does_not() {
     assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     let summary = finished.json();
     assert!(
-        first(&summary, "aliasesLeft").contains("a deployment is under way"),
+        first(&summary, "aliasesLeft").contains("a deployment is in progress"),
         "{summary}"
     );
     assert_eq!(stage.plane.count("UpdateAlias"), 0);

@@ -242,7 +242,9 @@ async fn no_secret_is_shown_or_kept() {
     let refused = stage.run(&["apply", "plan.json", "--yes"]).await;
     assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
     assert!(
-        refused.stderr.contains("is not what was planned"),
+        refused
+            .stderr
+            .contains("has changed since the plan was made"),
         "{}",
         refused.stderr
     );

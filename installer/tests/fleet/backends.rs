@@ -93,7 +93,9 @@ async fn a_backend_is_planned_in_sight_and_its_token_is_not() {
     let refused = stage.run(&["apply", "plan.json", "--yes"]).await;
     assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
     assert!(
-        refused.stderr.contains("is not what was planned"),
+        refused
+            .stderr
+            .contains("has changed since the plan was made"),
         "{}",
         refused.stderr
     );
@@ -125,12 +127,12 @@ async fn a_backend_that_is_wrong_is_refused_before_anything_is_looked_at() {
         (
             "[primary]\nbackend = \"honeycomb\"\n[settings]\nBACKSTOP_PRIMARY_FORMAT = \"json\"\n",
             &["--token-file", "token"],
-            "BACKSTOP_PRIMARY_FORMAT is set, and the backend sets it too: remove one of the two",
+            "BACKSTOP_PRIMARY_FORMAT is set, but the backend sets it too: remove one of the two",
         ),
         (
             "[primary]\nregion = \"eu\"\n",
             &[],
-            "there are options of a backend, and no backend",
+            "backend options are given without a backend",
         ),
         (
             "",

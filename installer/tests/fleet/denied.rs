@@ -115,7 +115,7 @@ async fn credentials_that_expire_end_the_run_and_a_resume_goes_on() {
         ("sign in again", 1),
         ("`aws sso login`", 1),
         ("aws sso login --profile operator\n", 1),
-        ("To go on: backstop resume RUN", 1),
+        ("To continue: backstop resume RUN", 1),
     ] {
         assert_eq!(shown.matches(what).count(), times, "{what}: {shown}");
     }

@@ -145,7 +145,9 @@ async fn a_function_in_a_region_that_only_another_run_knows_counts_too() {
     let undone = undo(&stage, &near.run()).await;
     assert_eq!(undone.code, Some(3), "{}", undone.snapshot());
     assert!(
-        undone.stdout.contains("is not known: listing"),
+        undone.stdout.contains(
+            "cannot tell whether functions in other accounts or regions need it: listing"
+        ),
         "{}",
         undone.snapshot()
     );
@@ -200,7 +202,7 @@ async fn what_someone_else_wrote_since_stays() {
     let undone = undo(&stage, &finished.run()).await;
     assert_eq!(undone.code, Some(3), "{}", undone.snapshot());
     assert!(
-        undone.stdout.contains("changed by someone else since"),
+        undone.stdout.contains("someone changed the policy since"),
         "{}",
         undone.snapshot()
     );

@@ -239,7 +239,7 @@ async fn an_interrupted_run_finishes_what_is_under_way_and_goes_on_later() {
     }
     let finished = interrupted(child).await;
     assert_eq!(finished.code, Some(130), "{}", finished.snapshot());
-    for part in ["not begun", "To go on: backstop resume"] {
+    for part in ["not started", "To continue: backstop resume"] {
         assert!(finished.stdout.contains(part), "{}", finished.snapshot());
     }
     // What was begun has ended: nothing is left in between.

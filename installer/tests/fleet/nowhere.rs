@@ -24,8 +24,8 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
     let layer = stage.layers[&here()].clone();
     let arn = format!("arn:aws:lambda:eu-central-1:{ACCOUNT}:function:search");
     let outside = format!(
-        "{arn}: {ACCOUNT} eu-central-1 is not among the places of this command; give --regions \
-         eu-central-1, and --accounts {ACCOUNT} with --role where it is another account"
+        "{arn}: {ACCOUNT} eu-central-1 is not among the targets of this command; give --regions \
+         eu-central-1, and, for another account, --accounts {ACCOUNT} with --role"
     );
     for (arguments, chosen, reported) in [
         (&["orders-api"][..], 1, &[][..]),
@@ -39,23 +39,23 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
         (
             &["order-*", "search"],
             1,
-            &["order-*: fits no function; did you mean orders-api?"],
+            &["order-*: matches no function; did you mean orders-api?"],
         ),
         (
             &["/^serach/"],
             0,
-            &["/^serach/: fits no function; did you mean search?"],
+            &["/^serach/: matches no function; did you mean search?"],
         ),
         (&[&arn], 0, &[outside.as_str()]),
         (
             &["--tag", "taem=shop"],
             0,
-            &["--tag taem: no function has such a tag; did you mean team?"],
+            &["--tag taem: no function has this tag; did you mean team?"],
         ),
         (
             &["--tag", "team=shp,money"],
             1,
-            &["--tag team=shp: no function has that value; did you mean shop?"],
+            &["--tag team=shp: no function has this value; did you mean shop?"],
         ),
         (
             &["--all", "--exclude", "serach", "--exclude", "test-*"],
@@ -65,12 +65,12 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
         (
             &["--runtime", "nodjs22.x"],
             0,
-            &["--runtime nodjs22.x: no function has it; did you mean nodejs22.x?"],
+            &["--runtime nodjs22.x: no function uses this runtime; did you mean nodejs22.x?"],
         ),
         (
             &["search", "--tag", "team=shop"],
             0,
-            &["no function in 111122223333 eu-west-1 meets all of the conditions together"],
+            &["no function in 111122223333 eu-west-1 meets all conditions"],
         ),
     ] {
         let plan = ["plan", "--output", "json", "--layer", &layer];
@@ -97,7 +97,7 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
     assert!(
         finished
             .stdout
-            .contains("there is no function in 111122223333 us-east-1")
+            .contains("no functions in 111122223333 us-east-1")
     );
     assert_eq!(
         stage.run(&["status", "--regions", "us-east-1"]).await.code,

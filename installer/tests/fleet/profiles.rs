@@ -131,7 +131,7 @@ async fn a_profile_that_is_not_there_is_told() {
     for (name, meant) in [("nobody", ""), ("chian", "; did you mean chain?")] {
         let reported = status(&stage, name, &[]).await;
         let finished = format!(
-            "error: --profile is {name}, and the AWS configuration has no such profile{meant}\n"
+            "error: --profile is {name}, but the AWS configuration has no such profile{meant}\n"
         );
         assert_eq!((reported.code, reported.stderr), (Some(2), finished));
     }

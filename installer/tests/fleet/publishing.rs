@@ -86,7 +86,7 @@ async fn what_somebody_detached_or_attached_since_the_plan_is_not_published() {
         let applied = stage.run(&["apply", "plan.json", "--yes"]).await;
         let context = format!("detach: {is_detach} {}", applied.snapshot());
         assert_eq!(applied.code, Some(3), "{context}");
-        let why = "no version of that is published";
+        let why = "no version was published";
         assert!(applied.stdout.contains(why), "{context}");
         assert_eq!(stage.plane.count("PublishVersion"), published, "{context}");
         assert_eq!(leads_to(&stage).await, before, "{context}");
@@ -148,7 +148,7 @@ async fn a_plan_says_that_an_alias_will_stay() {
     (stage.plane).set_alias(&here(), ORDERS, ("live", "1"), Some(("2", 0.1)));
     let divided = traps(&stage, &asked).await;
     let reason = divided[0]["reason"].as_str().unwrap();
-    assert!(reason.contains("a deployment is under way"), "{reason}");
+    assert!(reason.contains("a deployment is in progress"), "{reason}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +161,7 @@ async fn an_alias_that_divides_invocations_is_not_done() {
     let again = stage.attach(&["--all", "--move-alias", "live"]).await;
     assert_eq!(again.code, Some(3), "{}", again.snapshot());
     assert!(
-        again.stdout.contains("a deployment is under way"),
+        again.stdout.contains("a deployment is in progress"),
         "{}",
         again.snapshot()
     );

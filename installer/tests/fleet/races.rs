@@ -44,7 +44,7 @@ async fn a_deployment_between_read_and_write_is_kept() {
     assert!(
         attached
             .stdout
-            .contains("1  changed by others since the plan"),
+            .contains("1  merged with changes that others made"),
         "{}",
         attached.stdout
     );
@@ -122,7 +122,7 @@ async fn with_calls_going_wrong_everything_is_done_or_told() {
         assert_eq!(
             code == Some(0),
             left == 0,
-            "{left} left, {}",
+            "{left} not done, {}",
             attached.snapshot()
         );
         let run = attached.run();

@@ -107,7 +107,7 @@ async fn colours_are_on_signs_and_words_and_never_in_json() {
     let coloured = stage.attach(&colours).await;
     let shown = coloured.stdout.replace('\x1b', "ESC");
     for part in [
-        "ESC[1;32mPlan to attach: 2 to change, 0 as they should be, 1 refusedESC[0m",
+        "ESC[1;32mPlan to attach: 2 to change, 0 unchanged, 1 refusedESC[0m",
         "    ESC[32m+ESC[0m layer ",
         "    ESC[1;33m!ESC[0m no fallback",
         "  ESC[31mimageESC[0m\n",

@@ -32,7 +32,9 @@ async fn another_machine_undoes_to_the_byte_what_this_one_did() {
     assert!(!stage.journal(&run).exists());
     let shown = finished(shared.elsewhere(&stage, &["runs", &run])).await;
     assert!(
-        shown.stdout.contains("150 of 150 functions done, 0 left"),
+        shown
+            .stdout
+            .contains("150 of 150 functions done, 0 not done"),
         "{}",
         shown.snapshot()
     );
@@ -50,7 +52,7 @@ async fn another_machine_undoes_to_the_byte_what_this_one_did() {
     // Nothing is left that --last could mean.
     let again = finished(shared.here(&stage, &undo)).await;
     assert_eq!(again.code, Some(1), "{}", again.snapshot());
-    assert!(again.stderr.contains("there is no run to undo in s3://"));
+    assert!(again.stderr.contains("has no run to undo"));
 
     // Every write had a condition, and few requests were made for many functions.
     let puts = (shared.s3.heads().into_iter()).filter(|(method, _)| method.as_str() == "PUT");
@@ -102,7 +104,7 @@ async fn of_three_that_go_on_with_a_run_one_does() {
             finished(shared.elsewhere(&stage, &undo)),
         );
         for one in [&undone.0, &undone.1, &undone.2] {
-            let is_told = ["is under way", "several processes at once"]
+            let is_told = ["is in progress", "several processes are resuming"]
                 .iter()
                 .any(|reported| one.stderr.contains(reported));
             let is_refused = one.code == Some(1) && is_told;
@@ -131,7 +133,7 @@ async fn a_lock_is_held_until_it_expires_and_who_lost_it_changes_nothing_more() 
     for arguments in [&undo[..], &["resume", &run]] {
         let held = finished(shared.elsewhere(&stage, arguments)).await;
         assert_eq!(held.code, Some(1), "{}", held.snapshot());
-        for part in ["is under way: alice@", "holds its lock until"] {
+        for part in ["is in progress: alice@", "holds its lock until"] {
             assert!(held.stderr.contains(part), "{}", held.snapshot());
         }
     }
@@ -261,7 +263,7 @@ async fn without_the_right_to_write_the_state_nothing_is_changed() {
     let stopped: Finished = child.wait_with_output().await.unwrap().into();
     assert_eq!(stopped.code, Some(1), "{}", stopped.snapshot());
     for part in [
-        "nothing is changed without it",
+        "so nothing more was changed",
         "AccessDenied",
         "`backstop resume",
     ] {

@@ -159,7 +159,7 @@ async fn what_a_run_took_away_and_is_back_is_drift() {
     });
     let reported = status(&stage, &["--drift-only", "--detailed-exitcode"]).await;
     assert_eq!(reported.code, Some(4));
-    for part in ["layer back: ", "changed: BACKSTOP_TAGS"] {
+    for part in ["layer attached again: ", "changed: BACKSTOP_TAGS"] {
         assert!(reported.stdout.contains(part), "{}", reported.snapshot());
     }
 }

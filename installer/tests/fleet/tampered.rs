@@ -47,11 +47,11 @@ async fn a_tampered_plan_is_refused_with_what_it_would_have_done() {
     for (tampered, words) in [
         (
             with(&|plan| variable(plan, "AWS_LAMBDA_EXEC_WRAPPER")),
-            "AWS_LAMBDA_EXEC_WRAPPER: only variables of the extension",
+            "AWS_LAMBDA_EXEC_WRAPPER: Backstop sets only variables of the extension",
         ),
         (
             with(&|plan| plan["sources"]["DB_PASSWORD"] = json!({ "file": "/etc/hostname" })),
-            "DB_PASSWORD: only variables of the extension",
+            "DB_PASSWORD: Backstop sets only variables of the extension",
         ),
         (
             with(&|plan| {
@@ -62,7 +62,7 @@ async fn a_tampered_plan_is_refused_with_what_it_would_have_done() {
         ),
         (
             with(&|plan| plan["grants"][0]["role"] = json!(PASS)),
-            "which no function of the plan has",
+            "which is not the role of any function in the plan",
         ),
         (
             with(&|plan| {
@@ -108,7 +108,7 @@ async fn the_projects_file_sets_no_variable_of_the_function() {
     assert!(
         finished
             .stderr
-            .contains("NODE_OPTIONS, PATH: only variables of the extension"),
+            .contains("NODE_OPTIONS, PATH: Backstop sets only variables of the extension"),
         "{}",
         finished.snapshot()
     );

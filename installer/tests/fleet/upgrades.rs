@@ -156,10 +156,8 @@ async fn an_upgrade_between_the_reading_and_the_writing_of_a_detachment_is_a_ref
     let resumed = stage.run(&["resume", &detached.run(), "--yes"]).await;
     assert_eq!(resumed.code, Some(3), "{}", resumed.snapshot());
     assert!(
-        resumed
-            .stdout
-            .contains("1 function cannot be done by resume")
-            && !resumed.stdout.contains("To go on"),
+        resumed.stdout.contains("cannot finish 1 function")
+            && !resumed.stdout.contains("To continue"),
         "{}",
         resumed.snapshot()
     );
@@ -270,7 +268,7 @@ async fn a_layer_that_is_gone_or_closed_is_refused_by_its_name() {
     assert_eq!(applied.code, Some(3), "{}", applied.snapshot());
     assert!(applied.stdout.contains(&late), "{}", applied.snapshot());
     assert!(
-        !applied.stdout.contains("To go on"),
+        !applied.stdout.contains("To continue"),
         "{}",
         applied.snapshot()
     );
@@ -303,7 +301,10 @@ async fn prune_keeps_what_an_undo_puts_back_and_an_undo_without_it_is_refused() 
     assert_eq!(version["arn"], first.as_str(), "{version}");
     assert_eq!(version["because"], "undo", "{version}");
     let run = upgraded.run();
-    assert_eq!(version["reason"], format!("`backstop undo {run}` needs it"));
+    assert_eq!(
+        version["reason"],
+        format!("needed by `backstop undo {run}`")
+    );
     assert_eq!(stage.plane.count("DeleteLayerVersion"), 0);
 
     let forced = stage
@@ -336,7 +337,7 @@ async fn prune_keeps_what_an_unfinished_run_still_has_to_attach() {
     let kept = stage.run(&prune).await;
     assert_eq!(kept.code, Some(0), "{}", kept.snapshot());
     let version = &kept.json()["versions"][1];
-    let reason = format!("`backstop resume {}` needs it", stopped.run());
+    let reason = format!("needed by `backstop resume {}`", stopped.run());
     assert_eq!(version["reason"], reason, "{version}");
     assert_eq!(stage.plane.count("DeleteLayerVersion"), 0);
 }
@@ -355,6 +356,6 @@ async fn a_layer_that_may_not_be_read_is_noted() {
     stage.plane.deny("GetLayerVersion");
     let detach = ["detach", "orders-*", "--dry-run"];
     let planned = stage.run(&detach).await;
-    let note = format!("! whether {theirs} can be used is not known: AccessDenied");
+    let note = format!("! cannot check whether {theirs} is usable: AccessDenied");
     assert!(planned.stdout.contains(&note), "{}", planned.snapshot());
 }

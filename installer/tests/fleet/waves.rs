@@ -121,16 +121,20 @@ async fn a_failure_in_the_canary_stops_and_the_run_can_be_resumed() {
     assert!(
         finished
             .stdout
-            .contains("Stopped: a function of the canary is left"),
+            .contains("Stopped: a function of the canary failed"),
         "{}",
         finished.stdout
     );
-    assert!(finished.stdout.contains("not begun"), "{}", finished.stdout);
+    assert!(
+        finished.stdout.contains("not started"),
+        "{}",
+        finished.stdout
+    );
     let run = finished.run();
     assert!(
         finished
             .stdout
-            .contains(&format!("To go on: backstop resume {run}")),
+            .contains(&format!("To continue: backstop resume {run}")),
         "{}",
         finished.stdout
     );
@@ -154,7 +158,7 @@ async fn so_many_failures_stop_and_fewer_do_not() {
         .await;
     assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     let summary = finished.json();
-    assert_eq!(summary["stopped"], "2 functions left", "{summary}");
+    assert_eq!(summary["stopped"], "2 functions failed", "{summary}");
     assert_eq!(list(&summary["left"]).len(), 2, "{summary}");
     assert_eq!(summary["notBegun"], 6, "{summary}");
 
@@ -181,9 +185,9 @@ async fn a_rise_of_errors_stops_after_the_wave_and_a_resumed_run_does_not_wait_f
     let finished = stage.attach(&arguments).await;
     assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     for line in [
-        "Stopped: 50.0 % of invocations fail, and 0.0 % did before",
-        "111122223333 eu-west-1 orders-001: 100.0 % of invocations fail, 0.0 % did before",
-        "8  not begun",
+        "Stopped: 50.0 % of invocations fail, up from 0.0 %",
+        "111122223333 eu-west-1 orders-001: 100.0 % of invocations fail, up from 0.0 %",
+        "8  not started",
     ] {
         assert!(finished.stdout.contains(line), "{}", finished.snapshot());
     }
@@ -262,7 +266,7 @@ async fn what_cannot_be_watched_is_not_begun() {
         finished.snapshot()
     );
     assert!(
-        finished.stdout.contains("3  not begun"),
+        finished.stdout.contains("3  not started"),
         "{}",
         finished.snapshot()
     );
@@ -298,8 +302,8 @@ async fn waiting_between_waves_can_be_interrupted() {
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(130));
     let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(stdout.contains("3  not begun"), "{stdout}");
-    assert!(stdout.contains("To go on: backstop resume"), "{stdout}");
+    assert!(stdout.contains("3  not started"), "{stdout}");
+    assert!(stdout.contains("To continue: backstop resume"), "{stdout}");
     assert_eq!(written(&stage.plane), ["orders-000"]);
 }
 

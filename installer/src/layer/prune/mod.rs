@@ -1,10 +1,10 @@
-//! Pruning: the versions of our layers that nothing names any more.
+//! Prunes layer versions that nothing uses.
 //!
 //! [`assess`] reads what there is and who names it, `decide` says what may go (pure), [`delete`] does
 //! that and nothing else. Invariants: a version that any function in scope names stays, as does the
 //! newest of each architecture and what undoing a run would put back; where a place could not be read, nothing goes that could be used
-//! there; what accounts that nobody looked into may use goes only where that is asked for. A deleted
-//! version cannot be brought back: functions that name it still run, and cannot be configured anew.
+//! there; a version that unchecked accounts may use is deleted only on request. Lambda cannot
+//! restore a deleted version: functions with it still run, but cannot be updated.
 
 mod decide;
 mod summary;
@@ -31,11 +31,11 @@ use decide::{Rules, Seen, Use};
 /// What may go.
 #[derive(Debug)]
 pub struct PruneOptions {
-    /// So many of the newest stay, of each architecture in each place.
+    /// Number of newest versions to keep, of each architecture in each place.
     pub keep: usize,
     /// What is younger stays.
     pub older_than: Option<Duration>,
-    /// Versions that are shared with accounts that nobody looked into, too.
+    /// Also delete versions that unchecked accounts may use.
     pub include_shared: bool,
     /// What it names stays.
     pub manifest: Manifest,
@@ -154,7 +154,7 @@ async fn read(site: &Site) -> Result<(Vec<Version>, Vec<Use>), Failure> {
     Ok((versions, layers.named_by_functions().await?))
 }
 
-/// Who may use the version and was not looked into.
+/// Unchecked accounts that may use the version.
 async fn strangers(
     fleet: &Fleet,
     site: &Site,

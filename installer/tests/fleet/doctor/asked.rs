@@ -45,9 +45,9 @@ async fn aliases_on_versions_without_the_layer_are_told() {
     assert_eq!(
         reported,
         [
-            "canary leads to version 1, without the layer: invocations through it don't use it",
-            "live leads to version 1, without the layer: invocations through it don't use it",
-            "the environments that are kept ready for live are without the layer",
+            "canary points to version 1, which lacks the layer: invocations through it do not use the layer",
+            "live points to version 1, which lacks the layer: invocations through it do not use the layer",
+            "provisioned concurrency of live runs without the layer",
         ]
     );
 }
@@ -108,7 +108,7 @@ async fn the_bucket_is_looked_for() {
     stage.plane.add_function(&here(), healthy(&stage));
     for (status, region, expected, part) in [
         (200, "eu-west-1", "ok", "archive in eu-west-1"),
-        (404, "", "problem", "archive is not there"),
+        (404, "", "problem", "archive does not exist"),
         (301, "us-east-1", "problem", "archive is in us-east-1"),
         (403, "us-east-1", "problem", "archive is in us-east-1"),
         (403, "eu-west-1", "unknown", "grant s3:ListBucket"),
@@ -145,7 +145,7 @@ async fn a_role_that_is_gone_or_denied_is_a_problem() {
     stage.plane.remove_role(ACCOUNT, "orders");
     let (_, json) = report(&stage, spec).await;
     assert!(
-        check(&json, "firehose").1.contains("is not there"),
+        check(&json, "firehose").1.contains("does not exist"),
         "{json}"
     );
 }

@@ -25,7 +25,7 @@ async fn sent(format: &str, answer: (u16, &'static str)) -> (String, String, Opt
 async fn an_answer_is_explained_in_the_formats_words() {
     const HTML: &str = "<html>hunter2 please sign in</html>";
     for (format, answer, state, words) in [
-        ("ndjson", (200, ""), "ok", "took a test record"),
+        ("ndjson", (200, ""), "ok", "accepted a test record"),
         (
             "otlp",
             (200, "{}"),
@@ -36,7 +36,7 @@ async fn an_answer_is_explained_in_the_formats_words() {
             "elastic",
             (200, r#"{"errors":false}"#),
             "ok",
-            "took a test record",
+            "accepted a test record",
         ),
         (
             "elastic",
@@ -64,14 +64,14 @@ async fn an_answer_is_explained_in_the_formats_words() {
             "the API key is wrong, or of another site",
         ),
         ("newrelic", (403, HTML), "problem", "or of another region"),
-        ("newrelic", (202, "{}"), "ok", "took a test record"),
+        ("newrelic", (202, "{}"), "ok", "accepted a test record"),
         (
             "otlp",
             (404, HTML),
             "problem",
             "check the path of BACKSTOP_PRIMARY_URL",
         ),
-        ("json", (429, ""), "problem", "ask again later"),
+        ("json", (429, ""), "problem", "try again later"),
     ] {
         let (got, text, code) = sent(format, answer).await;
         assert_eq!(got, state, "{format} {answer:?} {text}");
