@@ -91,7 +91,7 @@ pub struct ApplyOptions {
     #[arg(long, display_order = 672)]
     pub full: bool,
 
-    /// In waves.
+    /// Waves.
     #[command(flatten)]
     pub waves: WaveArgs,
 }
@@ -127,7 +127,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub select: SelectArgs,
 
-    /// What.
+    /// The layer and the settings.
     #[command(flatten)]
     pub intent: IntentArgs,
 
@@ -139,15 +139,15 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub extras: ExtraArgs,
 
-    /// What roles are granted.
+    /// Grants to execution roles.
     #[command(flatten)]
     pub grant: GrantArgs,
 
-    /// In waves.
+    /// Waves.
     #[command(flatten)]
     pub waves: WaveArgs,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 
@@ -167,11 +167,11 @@ pub struct ApplyArgs {
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
 
-    /// How.
+    /// Confirmation, waiting and waves.
     #[command(flatten)]
     pub apply_options: ApplyOptions,
 
-    /// How to get there.
+    /// Connection and rate.
     #[command(flatten)]
     pub access: AccessArgs,
 
@@ -196,7 +196,7 @@ pub struct AttachArgs {
     #[command(flatten)]
     pub select: SelectArgs,
 
-    /// What.
+    /// The layer and the settings.
     #[command(flatten)]
     pub intent: IntentArgs,
 
@@ -208,15 +208,15 @@ pub struct AttachArgs {
     #[command(flatten)]
     pub extras: ExtraArgs,
 
-    /// What roles are granted.
+    /// Grants to execution roles.
     #[command(flatten)]
     pub grant: GrantArgs,
 
-    /// How.
+    /// Confirmation, waiting and waves.
     #[command(flatten)]
     pub apply_options: ApplyOptions,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 
@@ -252,11 +252,11 @@ pub struct DetachArgs {
     #[command(flatten)]
     pub extras: ExtraArgs,
 
-    /// How.
+    /// Confirmation, waiting and waves.
     #[command(flatten)]
     pub apply_options: ApplyOptions,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 

@@ -20,7 +20,7 @@ pub struct DoctorArgs {
     #[arg(long)]
     pub send: bool,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 

@@ -109,7 +109,7 @@ pub struct PublishArgs {
     #[arg(long, short)]
     pub yes: bool,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 }
@@ -122,7 +122,7 @@ pub struct ListArgs {
     #[arg(long)]
     pub permissions: bool,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 }
@@ -163,7 +163,7 @@ pub struct PruneArgs {
     #[arg(long, short)]
     pub yes: bool,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 

@@ -23,11 +23,11 @@ pub struct UndoArgs {
     #[arg(long, display_order = 500)]
     pub dry_run: bool,
 
-    /// How.
+    /// Confirmation, waiting and waves.
     #[command(flatten)]
     pub apply_options: ApplyOptions,
 
-    /// How to get there.
+    /// Connection and rate.
     #[command(flatten)]
     pub access: AccessArgs,
 
@@ -44,11 +44,11 @@ pub struct ResumeArgs {
     #[arg(value_name = "RUN")]
     pub run: String,
 
-    /// How.
+    /// Confirmation, waiting and waves.
     #[command(flatten)]
     pub apply_options: ApplyOptions,
 
-    /// How to get there.
+    /// Connection and rate.
     #[command(flatten)]
     pub access: AccessArgs,
 
@@ -68,7 +68,7 @@ pub struct RunsArgs {
     #[arg(long, requires = "run", display_order = 500)]
     pub full: bool,
 
-    /// How to get to runs in S3.
+    /// Connection to runs in S3.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 

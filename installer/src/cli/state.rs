@@ -57,7 +57,7 @@ pub struct ConnectionArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Targets")]
 pub struct AccessArgs {
-    /// How to get to AWS.
+    /// Connection to AWS.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 

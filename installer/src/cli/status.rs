@@ -27,7 +27,7 @@ pub struct StatusArgs {
     #[command(flatten)]
     pub select: SelectArgs,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 

@@ -21,7 +21,7 @@ const ALL: &str = "all";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Targets")]
 pub struct TargetArgs {
-    /// How to get to AWS.
+    /// Connection to AWS.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 

@@ -139,6 +139,10 @@ impl Reason {
     }
 
     /// What it means, and what can be done about it.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one text for each reason, and nothing else"
+    )]
     pub fn explanation(self) -> &'static str {
         match self {
             Self::Ok => "Nothing prevents the change.",

@@ -127,25 +127,25 @@ fn literals(code: &str) -> Vec<String> {
         let (before, from) = rest.split_at(at);
         if from.starts_with("//") {
             rest = from.split_once('\n').map_or("", |(_, rest)| rest);
-        } else if from.starts_with('"') {
+        } else if let Some(text) = from.strip_prefix('"') {
             let hashes = before.len() - before.trim_end_matches('#').len();
             let is_raw = before.trim_end_matches('#').ends_with('r');
-            let (text, next) = if is_raw {
+            let (literal, next) = if is_raw {
                 let end = format!("\"{}", "#".repeat(hashes));
-                from[1..].split_once(&end).unwrap_or((&from[1..], ""))
+                text.split_once(&end).unwrap_or((text, ""))
             } else {
-                escaped(&from[1..])
+                escaped(text)
             };
-            let mut pieces = text.split("\\\n");
+            let mut pieces = literal.split("\\\n");
             let first = pieces.next().unwrap_or_default().to_owned();
             let whole = pieces.fold(first, |whole, piece| whole + piece.trim_start());
             all.push(whole.replace("\\n", " "));
             rest = next;
-        } else if from.starts_with('\'') {
+        } else if let Some(text) = from.strip_prefix('\'') {
             // A quoted character, or a lifetime.
-            let length = match from[1..].chars().next() {
+            let length = match text.chars().next() {
                 Some('\\') => from[3..].find('\'').map_or(1, |end| end + 4),
-                Some(one) if from[1 + one.len_utf8()..].starts_with('\'') => 2 + one.len_utf8(),
+                Some(one) if text[one.len_utf8()..].starts_with('\'') => 2 + one.len_utf8(),
                 _ => 1,
             };
             rest = &from[length..];

@@ -74,15 +74,11 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
         ),
     ] {
         let plan = ["plan", "--output", "json", "--layer", &layer];
-        let finished = stage.run(&[&plan[..], arguments].concat()).await;
+        let planned = stage.run(&[&plan[..], arguments].concat()).await;
         let code = if reported.is_empty() { 0 } else { 3 };
-        assert_eq!(
-            finished.code,
-            Some(code),
-            "{arguments:?}: {}",
-            finished.snapshot()
-        );
-        let plan = finished.json();
+        let shown = planned.snapshot();
+        assert_eq!(planned.code, Some(code), "{arguments:?}: {shown}");
+        let plan = planned.json();
         assert_eq!(plan["missing"], json!(reported), "{arguments:?}");
         assert_eq!(
             plan["functions"].as_array().map(Vec::len),
