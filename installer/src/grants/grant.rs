@@ -62,8 +62,8 @@ impl Grant {
             Goal::TakeBack { .. } if is_within(self.after.as_deref(), self.before.as_deref()) => {
                 Ok(())
             }
-            Goal::TakeBack { .. } => anyhow::bail!("it would be wider than it is"),
-            Goal::GiveBack => anyhow::bail!("only `backstop undo` gives back what was taken"),
+            Goal::TakeBack { .. } => anyhow::bail!("it would widen the policy"),
+            Goal::GiveBack => anyhow::bail!("only `backstop undo` restores removed permissions"),
         }
     }
 }

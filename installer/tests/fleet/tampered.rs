@@ -58,7 +58,7 @@ async fn a_tampered_plan_is_refused_with_what_it_would_have_done() {
                 plan["grants"][0]["goal"]["give"][0] =
                     json!({ "action": "iam:PassRole", "resource": PASS });
             }),
-            "iam:PassRole on arn:aws:iam::111122223333:role/admin is not what a fallback needs",
+            "iam:PassRole on arn:aws:iam::111122223333:role/admin is not a permission that a fallback needs",
         ),
         (
             with(&|plan| plan["grants"][0]["role"] = json!(PASS)),
@@ -69,7 +69,7 @@ async fn a_tampered_plan_is_refused_with_what_it_would_have_done() {
                 plan["grants"][0]["goal"] =
                     json!({ "takeBack": { "places": [], "isBroken": false } });
             }),
-            "it would be wider than it is",
+            "it would widen the policy",
         ),
         (
             with(&|plan| plan["action"] = json!({ "undo": { "run": "20260101-000000-abcdef" } })),
