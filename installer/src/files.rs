@@ -51,7 +51,7 @@ pub fn bytes(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
     let read = file.take(most + 1).read_to_end(&mut bytes);
     if read.with_context(unreadable)? as u64 > most {
         bail!(
-            "{shown} has more than {} MiB: is it the right file?",
+            "{shown} is larger than {} MiB: check that it is the right file",
             most >> 20
         );
     }
@@ -62,7 +62,12 @@ pub fn bytes(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
 pub fn text(path: &Path, most: u64) -> anyhow::Result<String> {
     String::from_utf8(bytes(path, most)?)
         // The error itself would quote the file.
-        .map_err(|_| anyhow::anyhow!("{} cannot be read: it is not UTF-8 text", path.display()))
+        .map_err(|_| {
+            anyhow::anyhow!(
+                "{} cannot be read: the file is not UTF-8 text",
+                path.display()
+            )
+        })
 }
 
 /// Whether it is one of this process's own descriptors, which a shell has opened.
@@ -84,7 +89,7 @@ pub fn regular(path: &Path) -> io::Result<()> {
 
 fn is_not_read(kind: FileType) -> Error {
     let problem = format!(
-        "it is {}: copy what is in it to a file, and name that",
+        "it is {}: copy its content to a file, and give that file",
         named(kind)
     );
     Error::new(ErrorKind::InvalidInput, problem)
@@ -116,7 +121,10 @@ pub fn put(path: &Path, contents: &[u8], readers: Readers) -> io::Result<()> {
                 .write_all(contents);
         }
         Ok(there) => {
-            let problem = format!("it is {}: name a file", named(there.file_type()));
+            let problem = format!(
+                "it is {}: give the path of a file",
+                named(there.file_type())
+            );
             return Err(Error::new(ErrorKind::InvalidInput, problem));
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -148,7 +156,7 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
             _ => return Ok(path),
         }
     }
-    Err(Error::other("it is a link that leads in a circle"))
+    Err(Error::other("it is a symbolic link that loops"))
 }
 
 /// The directory of a file.
@@ -173,7 +181,8 @@ pub fn group_may_write(path: &Path) -> io::Result<bool> {
     };
     if there.mode() & OTHERS_MAY_WRITE != 0 {
         let problem = format!(
-            "anyone may write to it, and could make Backstop change functions: chmod go-w {}",
+            "every user can write to it, and could make Backstop change functions: run chmod go-w \
+             {}",
             path.display()
         );
         return Err(Error::new(ErrorKind::PermissionDenied, problem));
@@ -208,14 +217,14 @@ mod tests {
         assert_eq!(fs::read(at("later")).expect("it is there"), b"four");
         symlink("circle", at("circle")).expect("a link");
         let circle = put(&at("circle"), b"", Readers::Owner).expect_err("a circle");
-        assert!(circle.to_string().contains("circle"), "{circle}");
+        assert!(circle.to_string().contains("loops"), "{circle}");
 
         let _socket = UnixListener::bind(at("socket")).expect("a socket");
         for (path, expected) in [
-            (at("socket"), "it is a socket: name a file"),
+            (at("socket"), "it is a socket: give the path of a file"),
             (
                 directory.path().to_owned(),
-                "it is a directory: name a file",
+                "it is a directory: give the path of a file",
             ),
         ] {
             let refused = put(&path, b"", Readers::Owner).expect_err(expected);
@@ -242,9 +251,9 @@ mod tests {
             (
                 path.as_path(),
                 7,
-                "file has more than 0 MiB: is it the right file?",
+                "file is larger than 0 MiB: check that it is the right file",
             ),
-            (&path, 9, "file cannot be read: it is not UTF-8 text"),
+            (&path, 9, "file cannot be read: the file is not UTF-8 text"),
             (
                 directory.path(),
                 9,

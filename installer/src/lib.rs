@@ -2,26 +2,25 @@
 //!
 //! In the order in which a command meets them:
 //!
-//! - [`cli`] is what was typed: options only;
+//! - [`cli`] defines the options;
 //! - [`app`] runs the command and maps its end to an exit code;
 //! - [`files`] reads and writes what the operator names;
-//! - [`project`] is what `backstop.toml` says in place of options;
-//! - [`files`] reads what was named, and only where that is a file;
+//! - [`project`] reads `backstop.toml`;
 //! - [`aws`] is the one place that builds clients;
-//! - [`fleet`] is where to work: accounts and regions, each at its pace;
-//! - [`select`] is which functions, by pattern and otherwise;
-//! - [`settings`] is what the extension is to be set to, with [`secrets`] from where they are;
-//! - [`change`] is what is changed of a function, and how that is undone: pure;
-//! - [`plan`] is what would be done with each function, and why;
-//! - [`grants`] is what execution roles may do for it;
-//! - [`journal`] is what was done, written down before it is;
+//! - [`fleet`] has the accounts and regions to work in, each with a rate limit;
+//! - [`select`] selects functions by name, pattern, tag and runtime;
+//! - [`settings`] resolves the extension's settings, and [`secrets`] reads their secrets;
+//! - [`change`] computes a function's change and its undo: pure;
+//! - [`plan`] decides what to do with each function, and why;
+//! - [`grants`] writes the execution roles' policies;
+//! - [`journal`] records each change before it is made;
 //! - [`apply`] carries a plan out;
-//! - [`status`] is what functions have, and whether that is what was left there;
-//! - [`doctor`] is what stands between one function's records and where they are to go;
-//! - [`replay`] puts what is in the archive back to a primary;
-//! - [`layer`] packs the extension into what is deployed;
+//! - [`status`] shows which functions have the layer, and which have drifted;
+//! - [`doctor`] checks whether one function's records would arrive;
+//! - [`replay`] sends the archive's records to a primary;
+//! - [`layer`] builds, publishes and prunes the layer;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
-//! - [`usage`] is the error for what was asked for and makes no sense;
+//! - [`usage`] is the error for a wrong command line;
 //! - [`output`] prints: the result on stdout, as a table or as JSON from one value, progress on stderr.
 //!
 //! Invariants: stdout is data and stderr is everything else; nothing but [`output`] prints; no

@@ -1,8 +1,8 @@
-//! What is wrong with a text that could not be read, in words that quote nothing of it.
+//! Parse errors that quote nothing of the text.
 //!
 //! The errors of serde and toml quote values, and whole lines: a plan, a journal, a project file or an
 //! archived record may hold a secret in the very place. Names of members are those that our own code
-//! knows, or look like names; a value is never shown. Must be used wherever such an error goes on.
+//! knows, or look like names; a value is never shown. Use it for every such error.
 
 use std::fmt;
 use std::ops::Range;
@@ -40,7 +40,7 @@ pub fn json(error: serde_json::Error) -> Unreadable {
     use serde_json::error::Category;
 
     let problem = match error.classify() {
-        Category::Data => said(&error.to_string()),
+        Category::Data => given(&error.to_string()),
         Category::Eof => "it ends too early".to_owned(),
         Category::Syntax | Category::Io => "it is not JSON".to_owned(),
     };
@@ -58,13 +58,13 @@ pub fn toml(text: &str, message: &str, place: Option<Range<usize>>) -> Unreadabl
         (line, last.chars().count() + 1)
     });
     Unreadable {
-        problem: said(message),
+        problem: given(message),
         at,
     }
 }
 
 /// As much of serde's words as is not out of the text.
-fn said(message: &str) -> String {
+fn given(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let name = quoted.next().filter(|name| is_name(name));
     // These names are those of our own code.
@@ -73,7 +73,7 @@ fn said(message: &str) -> String {
             return format!("{beginning}{name}`");
         }
     }
-    // A name that is like none of ours may be a value without its quotes, and a value may be a secret.
+    // An unknown name may be a value without its quotes, and a value may be a secret.
     if let Some(name) = name.filter(|_| message.starts_with("unknown field `"))
         && let Some(meant) = nearest(name, quoted)
     {
@@ -90,7 +90,8 @@ fn said(message: &str) -> String {
         "invalid length",
     ];
     let kind = kinds.into_iter().find(|kind| message.starts_with(kind));
-    kind.unwrap_or("it is not of the expected form").to_owned()
+    kind.unwrap_or("it does not have the expected form")
+        .to_owned()
 }
 
 /// The one of the known names that was probably meant: the fewest edits away, and near enough.

@@ -90,7 +90,7 @@ impl Source {
         };
         let text = text.trim();
         if text.is_empty() {
-            bail!("{self} is empty: it should hold the secret");
+            bail!("{self} is empty: write the secret into it");
         }
         Ok(text.to_owned())
     }
@@ -114,7 +114,10 @@ async fn joined(pieces: &[Piece], config: &SdkConfig) -> anyhow::Result<String> 
             Piece::Secret(source) => {
                 let secret = source.read(config).await?;
                 if secret.contains(',') && !matches!(source, Source::HeaderFile(_)) {
-                    bail!("the token from {source} holds a comma: give the bare token");
+                    bail!(
+                        "the token from {source} has a comma: give the token only, without a \
+                         scheme or list"
+                    );
                 }
                 text.push_str(&secret);
             }
@@ -141,7 +144,7 @@ async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {
         .map_err(|error| Failure::of(&format!("reading the secret {arn}"), &error))?;
     let text = answer.secret_string();
     Ok(text
-        .with_context(|| format!("the secret {arn} holds bytes, not text"))?
+        .with_context(|| format!("the secret {arn} is binary: store the token as text"))?
         .to_owned())
 }
 
@@ -159,7 +162,7 @@ pub fn address(path: &Path) -> anyhow::Result<String> {
     };
     let text = text.trim();
     if text.is_empty() {
-        bail!("{source} is empty: it should hold the address");
+        bail!("{source} is empty: write the address into it");
     }
     Ok(text.to_owned())
 }
@@ -198,7 +201,7 @@ fn pairs(path: &Path, headers: &[(String, String)]) -> anyhow::Result<String> {
     for (name, value) in headers {
         if value.contains(',') {
             bail!(
-                "{}: the value of {name} holds a comma, which BACKSTOP_PRIMARY_HEADERS cannot",
+                "{}: the value of {name} has a comma, which BACKSTOP_PRIMARY_HEADERS cannot carry",
                 path.display()
             );
         }

@@ -1,6 +1,6 @@
-//! What the extension is to be set to: the variables of the function, by the register's rules.
+//! Resolves the extension's settings: the function's variables, by the register's rules.
 //!
-//! Invariant: a value that has to be kept secret comes from a file, stdin or Secrets Manager.
+//! Invariant: a secret value comes from a file, stdin or Secrets Manager.
 
 mod backend;
 
@@ -24,7 +24,7 @@ const HEADERS: &str = "BACKSTOP_PRIMARY_HEADERS";
 
 /// What was said of settings, and of where secrets are.
 #[derive(Debug, Clone, Default)]
-pub struct Said {
+pub struct ExplicitSettings {
     /// `NAME=VALUE`.
     pub variables: BTreeMap<String, String>,
     /// A backend by its name.
@@ -79,7 +79,8 @@ pub fn foreign<'a>(names: impl IntoIterator<Item = &'a String>) -> Option<String
     let names: Vec<String> = names.into_iter().collect();
     (!names.is_empty()).then(|| {
         format!(
-            "{}: only variables of the extension, {PREFIX}…, can be set; set others in the function itself",
+            "{}: Backstop sets only variables of the extension ({PREFIX}…); set others in the \
+             function itself",
             names.join(", ")
         )
     })
@@ -91,23 +92,23 @@ fn known(name: &str) -> Option<&'static Variable> {
 
 impl Settings {
     /// Reads the secrets and judges everything, with all mistakes at once.
-    pub async fn resolve(said: &Said, config: &SdkConfig) -> anyhow::Result<Self> {
+    pub async fn resolve(explicit: &ExplicitSettings, config: &SdkConfig) -> anyhow::Result<Self> {
         let mut settings = Self {
-            sources: sources(said)?,
-            variables: said.variables.clone(),
+            sources: sources(explicit)?,
+            variables: explicit.variables.clone(),
         };
-        let mut wrong: Vec<String> = foreign(said.variables.keys()).into_iter().collect();
-        for (name, value) in &said.variables {
+        let mut wrong: Vec<String> = foreign(explicit.variables.keys()).into_iter().collect();
+        for (name, value) in &explicit.variables {
             if known(name).is_some() && is_secret(name, value) {
                 let option = match name.as_str() {
                     TOKEN => "--token-file",
                     HEADERS => "--header-file",
-                    _ => "--url-file, as it holds a password or a query",
+                    _ => "--url-file, because it has a password or a query",
                 };
                 wrong.push(format!("{name} is secret: give it with {option}"));
             }
         }
-        if let Err(problems) = said.backend.apply(&mut settings) {
+        if let Err(problems) = explicit.backend.apply(&mut settings) {
             wrong.extend(problems);
         }
         if !wrong.is_empty() {
@@ -118,21 +119,20 @@ impl Settings {
             settings.variables.insert(name.clone(), value);
         }
         if !settings.variables.is_empty() {
-            judge(&settings.variables)?;
+            check(&settings.variables)?;
         }
         Ok(settings)
     }
 }
 
-fn sources(said: &Said) -> Result<BTreeMap<String, Source>, UsageError> {
+fn sources(explicit: &ExplicitSettings) -> Result<BTreeMap<String, Source>, UsageError> {
     let mut sources = BTreeMap::new();
-    if let Some(path) = &said.url_file {
+    if let Some(path) = &explicit.url_file {
         sources.insert(URL.to_owned(), Source::file(path));
     }
-    match (&said.token_file, &said.token_secret_arn) {
+    match (&explicit.token_file, &explicit.token_secret_arn) {
         (Some(_), Some(_)) => {
-            let problem =
-                "a token comes from --token-file or from --token-secret-arn, not from both";
+            let problem = "give --token-file or --token-secret-arn, not both";
             return Err(UsageError(problem.to_owned()));
         }
         (Some(path), None) => {
@@ -143,18 +143,20 @@ fn sources(said: &Said) -> Result<BTreeMap<String, Source>, UsageError> {
         }
         (None, None) => {}
     }
-    if let Some(path) = &said.header_file {
+    if let Some(path) = &explicit.header_file {
         sources.insert(HEADERS.to_owned(), Source::HeaderFile(path.clone()));
     }
     let from_stdin = sources.values().filter(|source| source.is_stdin());
     if from_stdin.count() > 1 {
-        return Err(UsageError("only one secret can come from stdin".to_owned()));
+        return Err(UsageError(
+            "only one secret can come from stdin: put the others in files".to_owned(),
+        ));
     }
     Ok(sources)
 }
 
 /// By the extension's own rules.
-fn judge(variables: &BTreeMap<String, String>) -> Result<(), UsageError> {
+fn check(variables: &BTreeMap<String, String>) -> Result<(), UsageError> {
     let (_, errors) = Resolved::resolve(variables);
     let has_sink = [
         "BACKSTOP_PRIMARY_URL",
@@ -180,18 +182,18 @@ fn judge(variables: &BTreeMap<String, String>) -> Result<(), UsageError> {
 mod tests {
     use super::*;
 
-    fn said(variables: &[(&str, &str)]) -> Said {
-        Said {
+    fn explicit(variables: &[(&str, &str)]) -> ExplicitSettings {
+        ExplicitSettings {
             variables: (variables.iter())
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            ..Said::default()
+            ..ExplicitSettings::default()
         }
     }
 
-    async fn error(said: &Said) -> String {
+    async fn error(explicit: &ExplicitSettings) -> String {
         let config = SdkConfig::builder().build();
-        match Settings::resolve(said, &config).await {
+        match Settings::resolve(explicit, &config).await {
             Ok(_) => String::new(),
             Err(error) => error.to_string(),
         }
@@ -199,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_mistakes_are_told_at_once() {
-        let told = error(&said(&[
+        let message = error(&explicit(&[
             ("BACKSTOP_PRIMARY_URL", "ftp://host"),
             ("BACKSTOP_MAX_ADDED_MS", "soon"),
             ("BACKSTOP_PRIMRY_FORMAT", "json"),
@@ -210,15 +212,18 @@ mod tests {
             "BACKSTOP_MAX_ADDED_MS is",
             "BACKSTOP_PRIMRY_FORMAT",
         ] {
-            assert!(told.contains(part), "{told}");
+            assert!(message.contains(part), "{message}");
         }
         // Without a sink: that is the function's own.
-        assert_eq!(error(&said(&[("BACKSTOP_MAX_ADDED_MS", "300")])).await, "");
+        assert_eq!(
+            error(&explicit(&[("BACKSTOP_MAX_ADDED_MS", "300")])).await,
+            ""
+        );
     }
 
     #[tokio::test]
     async fn variables_of_the_function_are_not_set() {
-        let told = error(&said(&[
+        let message = error(&explicit(&[
             ("AWS_LAMBDA_EXEC_WRAPPER", "/opt/hunter2"),
             ("NODE_OPTIONS", "--require /opt/hunter2"),
             ("BACKSTOP", "hunter2"),
@@ -228,12 +233,13 @@ mod tests {
         ]))
         .await;
         assert!(
-            told.starts_with(
-                "AWS_LAMBDA_EXEC_WRAPPER, A\\u{1b}[2K, BACKSTOP, NODE_OPTIONS, backstop_tags: only variables of the extension"
+            message.starts_with(
+                "AWS_LAMBDA_EXEC_WRAPPER, A\\u{1b}[2K, BACKSTOP, NODE_OPTIONS, backstop_tags: \
+                 Backstop sets only variables of the extension"
             ),
-            "{told}"
+            "{message}"
         );
-        assert!(!told.contains("hunter2"), "{told}");
+        assert!(!message.contains("hunter2"), "{message}");
     }
 
     #[tokio::test]
@@ -244,9 +250,9 @@ mod tests {
             (URL, "https://host/?key=hunter2"),
             (URL, "https://user:hunter2@host/"),
         ] {
-            let told = error(&said(&[(name, value)])).await;
-            assert!(told.contains("is secret: give it with --"), "{told}");
-            assert!(!told.contains("hunter2"), "{told}");
+            let message = error(&explicit(&[(name, value)])).await;
+            assert!(message.contains("is secret: give it with --"), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
         }
     }
 
@@ -255,7 +261,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let token = directory.path().join("token");
         std::fs::write(&token, "hunter2\n").expect("it is written");
-        let mut it = said(&[("BACKSTOP_PRIMARY_URL", "https://host/")]);
+        let mut it = explicit(&[("BACKSTOP_PRIMARY_URL", "https://host/")]);
         it.token_file = Some(token.clone());
         let config = SdkConfig::builder().build();
         let settings = Settings::resolve(&it, &config).await.expect("valid");
@@ -264,6 +270,6 @@ mod tests {
         std::fs::write(&token, " \n").expect("it is written");
         assert!(error(&it).await.contains("is empty"));
         it.token_secret_arn = Some("arn".to_owned());
-        assert!(error(&it).await.contains("not from both"));
+        assert!(error(&it).await.contains("not both"));
     }
 }

@@ -1,4 +1,4 @@
-//! The time of day, as files have it.
+//! The current time, in the format of files.
 
 use std::time::SystemTime;
 

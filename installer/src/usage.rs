@@ -1,6 +1,6 @@
-//! What was asked for makes no sense: the error that ends a command with exit code 2.
+//! Usage errors, which end a command with exit code 2.
 //!
-//! It is apart from the options, as what reads settings, secrets or a profile finds such mistakes too.
+//! A module of its own, because reading settings, secrets or a profile finds such errors too.
 
 use std::error::Error;
 use std::fmt;

@@ -45,13 +45,13 @@ BACKSTOP_S3_REGION = "eu-west-1"
 token_file = "token"
 "#;
 
-struct Desk {
+struct Session {
     directory: tempfile::TempDir,
     endpoint: String,
     transcript: String,
 }
 
-impl Desk {
+impl Session {
     /// The transcript, without what is different each time.
     fn masked(&self) -> String {
         let mut text = self.transcript.clone() + "```\n";
@@ -136,27 +136,28 @@ async fn a_rollout_over_accounts_and_regions_leaves_everything_as_it_was() {
     let before = emulator.configurations().await;
     assert_eq!(before.len(), FUNCTIONS);
 
-    let mut desk = Desk::set(emulator.endpoint());
-    desk.say(&["layer", "publish", "--manifest", "layers.json"], 0)
+    let mut session = Session::set(emulator.endpoint());
+    session
+        .say(&["layer", "publish", "--manifest", "layers.json"], 0)
         .await;
-    let attached = desk.say(&["attach", "--grant", "--yes"], 0).await;
+    let attached = session.say(&["attach", "--grant", "--yes"], 0).await;
     for (name, function) in emulator.configurations().await {
         let is_there = function["Layers"]
             .to_string()
             .contains("backstop-extension-");
         assert_eq!(is_there, name.contains("payments-"), "{name}");
     }
-    desk.say(&["status"], 0).await;
-    desk.say(&["detach", "--yes"], 0).await;
+    session.say(&["status"], 0).await;
+    session.say(&["detach", "--yes"], 0).await;
     assert_same(&before, &emulator.configurations().await);
-    documented(&desk.masked());
+    documented(&session.masked());
 
     // And the same by undoing.
-    let second = desk.say(&["attach", "--yes", "--quiet"], 0).await;
+    let second = session.say(&["attach", "--yes", "--quiet"], 0).await;
     assert!(second.is_empty(), "--quiet says nothing");
-    let mut quietly = Desk {
+    let mut quietly = Session {
         transcript: String::new(),
-        ..desk
+        ..session
     };
     let runs = quietly.directory.path().join(".local/state/backstop/runs");
     let newest = runs_in(&runs).pop().unwrap();

@@ -1,25 +1,25 @@
-//! The commands that look at functions and change nothing.
+//! The commands `status` and `doctor`, which change nothing.
 
 use std::process::ExitCode;
 
 use anyhow::bail;
 
 use super::PARTIAL;
-use super::fleet::{CHANGES, Desk};
+use super::attachment::{CHANGES, Session};
 use crate::cli::{DoctorArgs, StatusArgs, TargetArgs, UsageError};
-use crate::doctor::{self, Patient, State};
+use crate::doctor::{self, State, Subject};
 use crate::fleet::Fleet;
 use crate::journal::History;
 use crate::output::Output;
-use crate::select::{Census, Literal, Selection};
+use crate::select::{Literal, Selection, SelectionCheck};
 use crate::status;
 
 pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let desk = Desk::open(&args.targets, &args.state, output).await?;
-    let selection = args.select.selection_or_all(&desk.project);
-    let history = History::of_all(&desk.store.runs().await?);
-    desk.tell_where();
-    let status = status::look(&desk.fleet, &selection, &history.changes).await;
+    let session = Session::open(&args.targets, &args.state, output).await?;
+    let selection = args.select.selection_or_all(&session.project);
+    let history = History::of_all(&session.store.runs().await?);
+    session.announce_places();
+    let status = status::look(&session.fleet, &selection, &history.changes).await;
     let code = if !status.is_whole() {
         ExitCode::from(PARTIAL)
     } else if args.detailed_exitcode && !status.is_as_wanted() {
@@ -35,31 +35,33 @@ pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Resu
         },
         is_drift_only: args.drift_only,
         is_full: args.full,
-        state: desk.store.shown(),
+        state: session.store.shown(),
     })?;
     Ok(code)
 }
 
 pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Result<ExitCode> {
     let Some(named) = args.function.literal() else {
-        let problem = "name one function: `backstop status` looks at many".to_owned();
+        let problem =
+            "doctor checks one function: give its name or ARN; `backstop status` covers many"
+                .to_owned();
         return Err(UsageError(problem).into());
     };
     let targets = at(args.targets, &named);
-    let desk = Desk::open(&targets, &args.state, output).await?;
-    let patient = find(&desk.fleet, &named).await?;
-    let history = History::of_all(&desk.store.runs().await?);
-    output.progress(&format!("Checking {}", patient.arn()));
-    let change = history.changes.get(patient.arn());
-    let checkup = Box::pin(doctor::examine(
-        &patient,
+    let session = Session::open(&targets, &args.state, output).await?;
+    let subject = find(&session.fleet, &named).await?;
+    let history = History::of_all(&session.store.runs().await?);
+    output.progress(&format!("Checking {}", subject.arn()));
+    let change = history.changes.get(subject.arn());
+    let diagnosis = Box::pin(doctor::examine(
+        &subject,
         change,
-        desk.store.shown(),
+        session.store.shown(),
         args.send,
     ))
     .await;
-    output.result(&checkup)?;
-    Ok(if checkup.state == State::Problem {
+    output.result(&diagnosis)?;
+    Ok(if diagnosis.state == State::Problem {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -83,38 +85,39 @@ fn at(targets: TargetArgs, named: &Literal) -> TargetArgs {
 }
 
 /// The one function of that name.
-async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Patient> {
+async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Subject> {
     let skipped = fleet.skipped.iter().filter(|skipped| skipped.is_failure);
     let mut failures: Vec<String> = skipped.map(|it| it.reason.clone()).collect();
     let mut found = Vec::new();
     for site in fleet.sites.values() {
-        match Patient::find(site, &named.name).await {
-            Ok(patient) => found.extend(patient),
+        match Subject::find(site, &named.name).await {
+            Ok(subject) => found.extend(subject),
             Err(failure) => failures.push(failure.to_string()),
         }
     }
     if found.len() > 1 {
-        let arns: Vec<&str> = found.iter().map(Patient::arn).collect();
+        let arns: Vec<&str> = found.iter().map(Subject::arn).collect();
         let problem = format!(
-            "there are several: give the ARN of one\n{}",
+            "several functions have this name; give the ARN of one:\n{}",
             arns.join("\n")
         );
         return Err(UsageError(problem).into());
     }
     match found.pop() {
-        Some(patient) => Ok(patient),
+        Some(subject) => Ok(subject),
         None if failures.is_empty() => {
             let places: Vec<String> = fleet.sites.keys().map(ToString::to_string).collect();
             let selection = Selection {
                 functions: named.text.parse().into_iter().collect(),
                 ..Selection::default()
             };
-            let told = Census::new(&selection).missing(fleet).await;
-            let meant = told.first().and_then(|it| it.split_once("; "));
+            let message = SelectionCheck::new(&selection).missing(fleet).await;
+            let meant = message.first().and_then(|it| it.split_once("; "));
             let meant = meant.map_or_else(String::new, |(_, meant)| format!("; {meant}"));
             let (name, places) = (&named.text, places.join(", "));
             bail!(
-                "there is no function {name} in {places}{meant}\ncheck the name, --regions and --accounts"
+                "there is no function {name} in {places}{meant}\ncheck the name, --regions and \
+                 --accounts"
             )
         }
         None => bail!("{}", failures.join("\n")),

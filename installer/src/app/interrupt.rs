@@ -1,4 +1,5 @@
-//! Ctrl-C, in every command: it ends what only looks, and lets a change that is under way finish.
+//! Ctrl-C in every command: it ends a command that only reads, and lets a change in progress
+//! finish.
 //!
 //! Invariants: the program says that it was interrupted, and exits with 130; what changes something
 //! is never ended by the first Ctrl-C; also while the program waits for an answer, or reads a file that
@@ -51,13 +52,13 @@ pub(super) async fn end_while_looking(output: Output) {
         output.progress(if BEGUN.load(Ordering::SeqCst) == 0 {
             "Interrupted: nothing was changed"
         } else {
-            "Interrupted: what is said above was done"
+            "Interrupted: only the steps reported above were done"
         });
         std::process::exit(INTERRUPTED.into());
     }
 }
 
-/// Resolves at Ctrl-C; what was begun is then dropped.
+/// Resolves at Ctrl-C; the caller then drops its work.
 pub(super) async fn interrupted() {
     let _handled = Handled::by_the_command();
     TOLD.notified().await;
@@ -67,7 +68,7 @@ pub(super) async fn interrupted() {
 pub(super) async fn interrupted_twice(interrupt: &watch::Sender<bool>, output: Output) {
     let _handled = Handled::by_the_command();
     TOLD.notified().await;
-    output.progress("Interrupted: finishing what is under way; once more to stop at once");
+    output.progress("Interrupted: finishing the current calls; press Ctrl-C again to stop at once");
     interrupt.send_replace(true);
     TOLD.notified().await;
 }

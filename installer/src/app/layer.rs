@@ -37,7 +37,10 @@ pub(super) async fn run(command: LayerCommand, output: Output) -> anyhow::Result
 fn build(args: BuildArgs, output: Output) -> anyhow::Result<ExitCode> {
     let mut targets = BTreeSet::new();
     if let Some(again) = (args.binary.iter()).find(|binary| !targets.insert(binary.target)) {
-        let problem = format!("--binary is given twice for {}", again.target);
+        let problem = format!(
+            "--binary is given twice for {}: give it once for each target",
+            again.target
+        );
         return Err(UsageError(problem).into());
     }
     output.progress(&format!("Packing into {}", args.directory.display()));
@@ -52,13 +55,13 @@ fn build(args: BuildArgs, output: Output) -> anyhow::Result<ExitCode> {
 
 async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> {
     let packages = packages(&args)?;
-    let project = args.targets.reach.project()?;
+    let project = args.targets.connection.project()?;
     // What cannot be written in the end is found out before anything is published.
     let mut manifest = match args.manifest.as_ref().or(project.layer.manifest.as_ref()) {
         Some(path) => Some((path, open_manifest(path)?)),
         None => None,
     };
-    let question = "Everyone will be able to use the layer. Publish it?";
+    let question = "Every AWS account will be able to use the layer. Publish it?";
     if args.public && !args.dry_run && !args.yes && !confirmed(question)? {
         output.progress("Nothing was changed");
         return Ok(ExitCode::FAILURE);
@@ -70,7 +73,7 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
     output.progress(&format!(
         "{} {} for {} in {}",
         if args.dry_run {
-            "Looking at"
+            "Reading"
         } else {
             "Publishing"
         },
@@ -111,8 +114,8 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
 }
 
 async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let (fleet, bar) = open(&args.targets, &args.targets.reach.project()?, output).await?;
-    output.progress(&format!("Looking at {}", places(&fleet)));
+    let (fleet, bar) = open(&args.targets, &args.targets.connection.project()?, output).await?;
+    output.progress(&format!("Reading {}", places(&fleet)));
     let done = |place: &Place| bar.advance(&place.to_string());
     let listed = layer::list(&fleet, args.permissions, &done).await;
     bar.clear();
@@ -121,7 +124,7 @@ async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
 }
 
 async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let project = args.targets.reach.project()?;
+    let project = args.targets.connection.project()?;
     let manifest = match args.manifest.as_ref().or(project.layer.manifest.as_ref()) {
         Some(path) => Manifest::read(path)?,
         None => Manifest::default(),
@@ -135,18 +138,18 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         returns: if args.include_undoable {
             Vec::new()
         } else {
-            let access = args.targets.reach.access(&project);
+            let access = args.targets.connection.access(&project);
             let store = open_store(&args.state, &project, &access, output).await?;
             prune::returns(&store.runs().await?)
         },
     };
     let (fleet, bar) = open(&args.targets, &project, output).await?;
     output.progress(&format!(
-        "Looking at layers and functions in {}",
+        "Reading layers and functions in {}",
         places(&fleet)
     ));
     let done = |place: &Place| bar.advance(&place.to_string());
-    let summary = prune::survey(&fleet, &options, SystemTime::now().into(), &done).await;
+    let summary = prune::assess(&fleet, &options, SystemTime::now().into(), &done).await;
     let chosen = summary.chosen() as u64;
     if args.dry_run || chosen == 0 {
         bar.clear();
@@ -161,7 +164,10 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
             // What would be done is a result, too.
             output.result(&summary)?;
         }
-        let question = format!("Delete {}? It cannot be undone.", plural(chosen, "version"));
+        let question = format!(
+            "Delete {}? This cannot be undone.",
+            plural(chosen, "version")
+        );
         if !confirmed(&question)? {
             output.progress("Nothing was changed");
             return Ok(ExitCode::FAILURE);
@@ -189,7 +195,8 @@ fn packages(args: &PublishArgs) -> anyhow::Result<Vec<Package>> {
     if zips.is_empty() {
         let directory = args.directory.display();
         let problem = format!(
-            "there is no extension-x86_64.zip or extension-arm64.zip in {directory}: build them with scripts/package, or give --zip"
+            "{directory} has no extension-x86_64.zip or extension-arm64.zip: build them with \
+             scripts/package, or give --zip"
         );
         return Err(UsageError(problem).into());
     }
@@ -198,7 +205,10 @@ fn packages(args: &PublishArgs) -> anyhow::Result<Vec<Package>> {
         .iter()
         .find(|zip| !architectures.insert(zip.architecture))
     {
-        let problem = format!("--zip is given twice for {}", again.architecture);
+        let problem = format!(
+            "--zip is given twice for {}: give it once for each architecture",
+            again.architecture
+        );
         return Err(UsageError(problem).into());
     }
     zips.sort_by_key(|zip| zip.architecture);
@@ -212,7 +222,8 @@ fn open_manifest(path: &Path) -> anyhow::Result<Manifest> {
         .filter(|directory| *directory != Path::new(""));
     if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
         anyhow::bail!(
-            "there is no directory {} for the manifest",
+            "the manifest's directory {} does not exist: create it, or give another path with \
+             --manifest",
             directory.display()
         );
     }
@@ -224,7 +235,7 @@ async fn open(
     project: &Project,
     output: Output,
 ) -> anyhow::Result<(Fleet, Bar)> {
-    let fleet = Fleet::open(&args.reach.access(project), &args.targets(project)?).await?;
+    let fleet = Fleet::open(&args.connection.access(project), &args.targets(project)?).await?;
     let bar = bar_of(&fleet, output);
     Ok((fleet, bar))
 }

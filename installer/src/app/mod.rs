@@ -3,9 +3,9 @@
 //! Invariant: the codes are a contract: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or
 //! drift, 5 refused by preflight, 130 interrupted. Must not: hold any command's logic.
 
-mod about;
-mod carry;
-mod fleet;
+mod attachment;
+mod execution;
+mod generate;
 mod inspect;
 mod interrupt;
 mod layer;
@@ -61,15 +61,15 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the runtime could not be started")?;
+        .context("cannot start the async runtime")?;
     let output = Output::new(cli.output, cli.quiet, cli.color);
     runtime.spawn(interrupt::end_while_looking(output));
     match cli.command {
         Command::Layer(args) => runtime.block_on(layer::run(args.command, output)),
-        Command::Plan(args) => runtime.block_on(fleet::run_plan(*args, output)),
-        Command::Apply(args) => runtime.block_on(fleet::run_apply(args, output)),
-        Command::Attach(args) => runtime.block_on(fleet::run_attach(*args, output)),
-        Command::Detach(args) => runtime.block_on(fleet::run_detach(*args, output)),
+        Command::Plan(args) => runtime.block_on(attachment::run_plan(*args, output)),
+        Command::Apply(args) => runtime.block_on(attachment::run_apply(args, output)),
+        Command::Attach(args) => runtime.block_on(attachment::run_attach(*args, output)),
+        Command::Detach(args) => runtime.block_on(attachment::run_detach(*args, output)),
         Command::Undo(args) => runtime.block_on(runs::run_undo(args, output)),
         Command::Resume(args) => runtime.block_on(runs::run_resume(args, output)),
         Command::Runs(args) => runtime.block_on(runs::run_runs(args, output)),
@@ -77,8 +77,8 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
-        Command::Completions(args) => about::run_completions(&args, output),
-        Command::Man(args) => about::run_man(&args, output),
+        Command::Completions(args) => generate::run_completions(&args, output),
+        Command::Man(args) => generate::run_man(&args, output),
     }
 }
 
@@ -106,8 +106,8 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
     access.check().await?;
     if is_typed && url.contains('?') {
         output.progress(
-            "Other users of this machine can read the query of --to in the process list. If it holds a \
-             key, give the address with --url-file.",
+            "Warning: other users of this machine can read the query of --to in the process list. \
+             If it holds a key, pass the address with --url-file.",
         );
     }
     let options = ArchiveOptions {
@@ -145,7 +145,7 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
     let summary = summary?;
     if summary.is_empty() {
         output.progress(&format!(
-            "There is no object below {shown}: check the bucket and the prefix"
+            "No object is below {shown}: check the bucket and the prefix"
         ));
     }
     output.result(&summary)?;
@@ -212,18 +212,18 @@ fn has_terminal() -> bool {
     std::io::stderr().is_terminal() && std::io::stdin().is_terminal()
 }
 
-/// Asks, on a terminal; elsewhere `--yes` has to be given.
+/// Asks on a terminal; without one, `--yes` is required.
 fn confirmed(question: &str) -> anyhow::Result<bool> {
     if !has_terminal() {
-        let problem =
-            "there is no terminal to ask on: give --yes, or --dry-run to see what would be done";
+        let problem = "cannot ask for confirmation without a terminal: give --yes, or --dry-run to \
+            see the plan";
         return Err(UsageError(problem.to_owned()).into());
     }
-    Output::prompt(&format!("{question} Only `yes` goes on: "))?;
+    Output::prompt(&format!("{question} Type `yes` to continue: "))?;
     let mut answer = String::new();
     std::io::stdin()
         .lock()
         .read_line(&mut answer)
-        .context("the answer could not be read")?;
+        .context("cannot read the answer")?;
     Ok(answer.trim() == "yes")
 }

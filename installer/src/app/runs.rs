@@ -1,13 +1,13 @@
-//! The commands on runs: those that list them, go on with them and undo them.
+//! The commands `runs`, `resume` and `undo`.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::fleet::Desk;
+use super::attachment::Session;
 use crate::aws::Access;
-use crate::cli::{ReachArgs, ResumeArgs, RunsArgs, StateArgs, UndoArgs};
+use crate::cli::{ConnectionArgs, ResumeArgs, RunsArgs, StateArgs, UndoArgs};
 use crate::fleet::Targets;
 use crate::journal::{Detail, History, Runs, Store, last};
 use crate::output::{Output, plural};
@@ -15,7 +15,7 @@ use crate::plan::{Action, Plan, Planned, Reason};
 use crate::project::Project;
 
 pub(super) async fn run_runs(args: RunsArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let state = State::open(&args.reach, &args.state, output).await?;
+    let state = State::open(&args.connection, &args.state, output).await?;
     if let Some(run) = &args.run {
         output.result(&Detail::of(&state.store.read(run).await?, args.full))?;
         return Ok(ExitCode::SUCCESS);
@@ -23,7 +23,7 @@ pub(super) async fn run_runs(args: RunsArgs, output: Output) -> anyhow::Result<E
     let (runs, not_begun) = Runs::of(&state.store).await?;
     if not_begun > 0 {
         output.progress(&format!(
-            "{} cut off before anything was changed",
+            "{} stopped before changing anything",
             plural(not_begun as u64, "run")
         ));
     }
@@ -32,7 +32,7 @@ pub(super) async fn run_runs(args: RunsArgs, output: Output) -> anyhow::Result<E
 }
 
 pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let state = State::open(&args.access.reach, &args.state, output).await?;
+    let state = State::open(&args.access.connection, &args.state, output).await?;
     let id = match args.run {
         Some(run) => run,
         None => state.last().await?,
@@ -45,11 +45,12 @@ pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<E
         (run, Some(held))
     };
     let undone = async {
-        let desk = state
-            .desk(&run.header.plan.targets, args.access.rate)
+        let session = state
+            .session(&run.header.plan.targets, args.access.rate)
             .await?;
-        let (plan, vault) = desk.plan_undo(&id, &run).await?;
-        desk.change(plan, &vault, args.dry_run, false, &args.how)
+        let (plan, vault) = session.plan_undo(&id, &run).await?;
+        session
+            .change(plan, &vault, args.dry_run, false, &args.apply_options)
             .await
     };
     let undone = Box::pin(undone).await;
@@ -60,19 +61,26 @@ pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<E
 }
 
 pub(super) async fn run_resume(args: ResumeArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let state = State::open(&args.access.reach, &args.state, output).await?;
+    let state = State::open(&args.access.connection, &args.state, output).await?;
     let targets = state.store.read(&args.run).await?.header.plan.targets;
-    let desk = state.desk(&targets, args.access.rate).await?;
+    let session = state.session(&targets, args.access.rate).await?;
     // From here on nobody else goes on with it.
-    let (run, journal) = desk.store.resume(&args.run).await?;
-    let vault = match desk.vault(&run.header.plan).await {
+    let (run, journal) = session.store.resume(&args.run).await?;
+    let vault = match session.vault(&run.header.plan).await {
         Ok(vault) => vault,
         Err(error) => {
             journal.close().await;
             return Err(error);
         }
     };
-    desk.carry_out(&run.header.plan, &vault, journal, &run.progress, &args.how)
+    session
+        .execute(
+            &run.header.plan,
+            &vault,
+            journal,
+            &run.progress,
+            &args.apply_options,
+        )
         .await
 }
 
@@ -86,12 +94,12 @@ pub(super) struct State {
 
 impl State {
     pub(super) async fn open(
-        reach: &ReachArgs,
+        connection: &ConnectionArgs,
         state: &StateArgs,
         output: Output,
     ) -> anyhow::Result<Self> {
-        let project = reach.project()?;
-        let access = reach.access(&project);
+        let project = connection.project()?;
+        let access = connection.access(&project);
         Ok(Self {
             store: open_store(state, &project, &access, output).await?,
             project,
@@ -101,25 +109,29 @@ impl State {
     }
 
     /// In the places of a plan or a run.
-    pub(super) async fn desk(self, targets: &Targets, rate: Option<f64>) -> anyhow::Result<Desk> {
+    pub(super) async fn session(
+        self,
+        targets: &Targets,
+        rate: Option<f64>,
+    ) -> anyhow::Result<Session> {
         let mut targets = targets.clone();
         targets.rates.others = rate.unwrap_or(targets.rates.others);
-        Desk::with(self.project, self.access, targets, self.store, self.output).await
+        Session::with(self.project, self.access, targets, self.store, self.output).await
     }
 
     /// The run that `--last` means.
     async fn last(&self) -> anyhow::Result<String> {
         let runs = self.store.runs().await?;
-        let run = last(&runs)
-            .with_context(|| format!("there is no run to undo in {}", self.store.shown()))?;
+        let run =
+            last(&runs).with_context(|| format!("{} has no run to undo", self.store.shown()))?;
         let (id, at) = (&run.header.run, &run.header.started_at);
         self.output
-            .progress(&format!("The last run is {id}, begun at {at}"));
+            .progress(&format!("The last run is {id}, started at {at}"));
         Ok(id.clone())
     }
 }
 
-impl Desk {
+impl Session {
     /// Says so where functions have the layer from runs that are not in this state, and would keep values
     /// that differ from what is asked for: these runs' own values look like somebody else's.
     pub(super) async fn warns_of_unknown_runs(&self, plan: &Plan) -> anyhow::Result<bool> {
@@ -143,8 +155,8 @@ impl Desk {
             .collect();
         let names: Vec<&str> = names.into_iter().collect();
         Output::error(&anyhow::anyhow!(
-            "{} got the layer from runs that are not in {}, and would keep other values of {}\n\
-             give the --state of those runs, or --overwrite NAME to replace a value",
+            "{} got the layer from runs that are not in {}; they would keep their own values of \
+             {}\ngive the --state of those runs, or --overwrite NAME to replace a value",
             plural(unknown.len() as u64, "function"),
             self.store.shown(),
             names.join(", ")
@@ -157,8 +169,8 @@ impl Desk {
         let is_pipeline = std::env::var_os("CI").is_some_and(|it| !it.is_empty());
         if is_pipeline && self.store.is_local() {
             self.output.progress(&format!(
-                "Warning: this run is kept in {} on this machine only; in a pipeline give \
-                 --state s3://BUCKET/PREFIX, or nobody can undo it",
+                "Warning: this run is recorded in {} on this machine only; in a pipeline, give \
+                 --state s3://BUCKET/PREFIX, or you cannot undo it later",
                 self.store.shown()
             ));
         }

@@ -1,7 +1,7 @@
-//! What clap says of a mistake, without what was typed in the place of a secret.
+//! Usage errors from clap, without the values that may be secret.
 //!
-//! A mistake quotes the argument that it is about, and an address may hold a key: errors end up in the
-//! logs of pipelines. Help and version are no mistakes, and quote nothing.
+//! clap quotes the wrong argument, and an address may contain a key; pipelines log errors. Help and
+//! version quote nothing.
 
 use crate::output::Output;
 
@@ -18,7 +18,7 @@ pub(super) fn print(error: &clap::Error) {
             text = text.replace(secret, "***");
         }
     }
-    Output::said(text.trim_end());
+    Output::message(text.trim_end());
 }
 
 /// What of an argument must not be shown.

@@ -1,4 +1,4 @@
-//! An alias: moved to a version that was published for it, and back.
+//! Moves an alias to a newly published version, and back.
 //!
 //! Invariants: it is moved to a version whose whole configuration is that of the one before but for the
 //! extension, never while it divides invocations between two, and back only where it still leads to where it was
@@ -13,7 +13,7 @@ use crate::aws::Failure;
 use crate::change::AliasState;
 use crate::fleet::Site;
 use crate::journal::Step;
-use crate::select::{self, Alias, LATEST, Whole};
+use crate::select::{self, Alias, FullConfiguration, LATEST};
 
 /// Where an alias is to lead.
 pub(super) enum Goal<'a> {
@@ -66,7 +66,7 @@ impl Work<'_> {
                 Ok(None) => {
                     return Ok(match goal {
                         Goal::To(_) => Aliased::Absent,
-                        Goal::Back { .. } => Aliased::Stays(format!("alias {alias} is gone")),
+                        Goal::Back { .. } => Aliased::Stays(format!("alias {alias} was deleted")),
                     });
                 }
                 Err(failure) => return Ok(Aliased::Left(Cause::from(&failure))),
@@ -100,8 +100,8 @@ impl Work<'_> {
             }
             let stays = if is_moving {
                 Some(format!(
-                    "alias {alias} stays as it is: Lambda is still moving its provisioned concurrency to \
-                     another version"
+                    "alias {alias} was left unchanged: Lambda is still moving its provisioned \
+                     concurrency to another version"
                 ))
             } else {
                 self.stays(site, &live, goal).await
@@ -159,14 +159,14 @@ impl Work<'_> {
         match goal {
             Goal::Back { ours, .. } => (from != ours.version).then(|| {
                 format!(
-                    "alias {} was moved to version {from} since, and stays there",
+                    "alias {} was moved to version {from} since, and was left there",
                     live.name
                 )
             }),
             Goal::To(to) => {
                 let both = futures_util::future::try_join(
-                    Whole::of(site, name, from),
-                    Whole::of(site, name, to),
+                    FullConfiguration::of(site, name, from),
+                    FullConfiguration::of(site, name, to),
                 );
                 let differences = match both.await {
                     Ok((from, to)) => from.unreleased(site, name, &to).await,

@@ -1,4 +1,5 @@
-//! Whether functions fail more often than before: `CloudWatch`'s counts of invocations and of errors.
+//! Compares error rates before and after a wave, by `CloudWatch`'s counts of invocations and
+//! errors.
 //!
 //! Counts of a wave are compared as a whole: most functions are invoked too seldom to be judged by
 //! themselves. Those that rose most are reported.
@@ -14,13 +15,13 @@ use crate::aws::Failure;
 use crate::fleet::{Fleet, Place, Site};
 use crate::plan::Planned;
 
-/// So many queries are answered in one call; each function has two.
+/// Queries per call; each function needs two.
 const QUERIES: usize = 500;
 const PERIOD_SECONDS: u64 = 60;
 /// Functions that are reported.
 const TOLD: usize = 5;
 
-/// The time that is looked at, in whole minutes since the epoch.
+/// The time window, in whole minutes since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     start: u64,
@@ -254,7 +255,7 @@ mod tests {
             rises,
         } = compare(&before, &after, 4.9)
         else {
-            panic!("it rose");
+            panic!("the rate rose");
         };
         assert!((before - 0.5).abs() < 1e-9 && (after - 5.5).abs() < 1e-9);
         let names: Vec<&str> = rises.iter().map(|it| it.name.as_str()).collect();

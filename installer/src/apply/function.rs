@@ -1,4 +1,4 @@
-//! One function: read, merge, tell the journal, write, wait.
+//! Changes one function: read, merge, write the journal, update, wait.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::aws::{Failure, Kind};
 use crate::change::{Change, Config, Conflict, Wanted, violation};
 use crate::fleet::Site;
 use crate::journal::Step;
-use crate::plan::{Extras, Planned, Reason, told};
+use crate::plan::{Extras, Planned, Reason, joined};
 use crate::select::{Environment, Function};
 use crate::settings::is_secret;
 
@@ -31,7 +31,7 @@ pub(super) enum Outcome {
         merged: bool,
         /// What could not be put back, because others changed it.
         conflicts: Option<String>,
-        /// Another layer of ours, attached since it was planned, that was replaced.
+        /// A Backstop layer that was attached after the plan and was replaced.
         replaced: Vec<String>,
     },
     /// It was as it should be.
@@ -81,7 +81,7 @@ pub(super) struct Work<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) planned: &'a Planned,
     pub(super) extras: &'a Extras,
-    /// Whether nothing new is to be begun.
+    /// Whether to start nothing new.
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -127,14 +127,17 @@ impl Work<'_> {
             };
             let wanted = change.redo_on(&live, self.context.vault);
             if wanted.conflicts.iter().any(Conflict::is_whole) {
-                // Whoever was faster has decided: the same change cannot be made any more.
-                return self.refuse(may_be_done, told(&wanted.conflicts)).await;
+                // Another change came first: this one no longer applies.
+                return self.refuse(may_be_done, joined(&wanted.conflicts)).await;
             }
             if wanted.config == live {
                 return self.nothing_left(may_be_done, &function, wanted).await;
             }
             if let Some(violation) = violation(&live, &wanted.config, &function.revision) {
-                let reason = format!("it has changed, and a limit is in the way: {violation}");
+                let reason = format!(
+                    "the function has changed since, and the change would now exceed a limit: \
+                     {violation}"
+                );
                 return self.refuse(may_be_done, reason).await;
             }
             let step = Step::Function {
@@ -180,7 +183,7 @@ impl Work<'_> {
         }
     }
 
-    /// The function, once nothing is under way on it.
+    /// The function, once no update of it is in progress.
     pub(super) async fn settled(&self, site: &Site, deadline: Instant) -> Result<Function, Cause> {
         let mut pause = FIRST_LOOK;
         loop {
@@ -190,7 +193,8 @@ impl Work<'_> {
                 return Ok(function);
             }
             if Instant::now() >= deadline {
-                let reason = "an update of it is in progress, and takes too long";
+                let reason = "the function's current update did not finish in time: wait for the \
+                    deployment, or raise --wait";
                 return Err(Cause::from(reason.to_owned()));
             }
             tokio::time::sleep(pause).await;
@@ -316,11 +320,11 @@ fn names_a_layer(failure: &Failure) -> bool {
 fn failed_update(function: &Function) -> Option<String> {
     let live = function.live.as_ref()?;
     (live.last_update == LastUpdateStatus::Failed).then(|| {
-        let reason = live.reason.as_deref().unwrap_or("no reason is given");
-        format!("its update failed: {reason}")
+        let reason = live.reason.as_deref().unwrap_or("Lambda gave no reason");
+        format!("the update failed: {reason}")
     })
 }
 
 fn conflicts(wanted: &Wanted) -> Option<String> {
-    (!wanted.conflicts.is_empty()).then(|| told(&wanted.conflicts))
+    (!wanted.conflicts.is_empty()).then(|| joined(&wanted.conflicts))
 }

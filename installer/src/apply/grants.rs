@@ -1,4 +1,4 @@
-//! Roles' policies: given before functions are changed, taken back after.
+//! Writes roles' policies: grants before functions change, removes grants after.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct RoleLeft {
 
 /// What became of roles.
 #[derive(Debug, Default)]
-pub(super) struct Roled {
+pub(super) struct RoleOutcome {
     /// How many policies were written.
     pub(super) written: u64,
     /// Policies that others need.
@@ -70,20 +70,20 @@ pub(super) async fn give(
     context: &Context<'_>,
     plan: &Plan,
     is_stopped: impl Fn() -> bool,
-) -> anyhow::Result<Roled> {
-    let mut roled = Roled::default();
+) -> anyhow::Result<RoleOutcome> {
+    let mut role_outcome = RoleOutcome::default();
     for grant in &plan.grants {
         if matches!(grant.goal, Goal::TakeBack { .. }) || is_stopped() {
             continue;
         }
-        roled.write(context, grant).await?;
+        role_outcome.write(context, grant).await?;
     }
-    Ok(roled)
+    Ok(role_outcome)
 }
 
 /// After all functions were changed.
-pub(super) async fn take(context: &Context<'_>, plan: &Plan) -> anyhow::Result<Roled> {
-    let mut roled = Roled::default();
+pub(super) async fn take(context: &Context<'_>, plan: &Plan) -> anyhow::Result<RoleOutcome> {
+    let mut role_outcome = RoleOutcome::default();
     let mut accounts: BTreeMap<&str, BTreeSet<&Place>> = BTreeMap::new();
     for grant in &plan.grants {
         if let Goal::TakeBack { places, .. } = &grant.goal {
@@ -103,19 +103,19 @@ pub(super) async fn take(context: &Context<'_>, plan: &Plan) -> anyhow::Result<R
             let role = grant.role.clone();
             match &users {
                 Err(reason) => {
-                    roled.left.insert(role, reason.clone());
+                    role_outcome.left.insert(role, reason.clone());
                 }
                 Ok(users) => match users.get(&role) {
-                    Some(user) => roled.kept.push(RoleLeft {
+                    Some(user) => role_outcome.kept.push(RoleLeft {
                         role,
                         reason: format!("{user} needs it"),
                     }),
-                    None => roled.write(context, grant).await?,
+                    None => role_outcome.write(context, grant).await?,
                 },
             }
         }
     }
-    Ok(roled)
+    Ok(role_outcome)
 }
 
 /// A function with our layer for each role that has any, in all of the places; or why that is not known.
@@ -131,7 +131,7 @@ async fn users(
         let site = site(context, account, place)?;
         let found = users_at(&site).await.map_err(|failure| {
             let reason = failure.brief();
-            format!("whether functions of other places need it is not known: {reason}")
+            format!("cannot tell whether functions in other accounts or regions need it: {reason}")
         })?;
         users.extend(found);
     }
@@ -173,7 +173,7 @@ fn site(context: &Context<'_>, account: &str, place: &Place) -> Result<Arc<Site>
     }
     let mut sites = context.fleet.sites.values();
     let near = sites.find(|site| site.place.account == account);
-    let near = near.ok_or_else(|| format!("account {account} cannot be reached"))?;
+    let near = near.ok_or_else(|| format!("account {account} is not reachable"))?;
     let site = near.in_region(&place.region, context.rates);
     site.map(Arc::new).map_err(|error| error.to_string())
 }
@@ -240,10 +240,7 @@ async fn write(context: &Context<'_>, grant: &Grant) -> anyhow::Result<Result<bo
 }
 
 /// What the policy is to be, whatever it has become since: none where it is that already.
-#[expect(
-    clippy::option_option,
-    reason = "a policy may be wanted not to be there"
-)]
+#[expect(clippy::option_option, reason = "a policy's goal may be its absence")]
 fn wanted(grant: &Grant, live: Option<&str>) -> Result<Option<Option<String>>, String> {
     let is_broken = match &grant.goal {
         Goal::Give(needed) => return Ok(merged(live, needed)?.map(Some)),
@@ -254,7 +251,7 @@ fn wanted(grant: &Grant, live: Option<&str>) -> Result<Option<Option<String>>, S
         return Ok(None);
     }
     if is_broken || !is_same(live, grant.before.as_deref()) {
-        return Err("its policy was changed by someone else since, and stays as it is".to_owned());
+        return Err("someone changed the policy since; left unchanged".to_owned());
     }
     Ok(Some(grant.after.clone()))
 }
@@ -275,7 +272,7 @@ impl Grant {
     }
 }
 
-impl Roled {
+impl RoleOutcome {
     /// Writes a policy, unless the same was refused so often that it would be again.
     async fn write(&mut self, context: &Context<'_>, grant: &Grant) -> anyhow::Result<()> {
         let (account, role) = (grant.account(), grant.role.clone());
@@ -283,7 +280,7 @@ impl Roled {
         if !refusals.lets_through() {
             let action = refusals.action();
             let reason =
-                format!("not tried, as {action} was refused for other roles of account {account}");
+                format!("not tried: {action} was denied for other roles of account {account}");
             self.left.insert(role, reason);
             return Ok(());
         }

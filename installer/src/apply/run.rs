@@ -1,4 +1,4 @@
-//! A whole run: wave after wave, until all are done or something stops it.
+//! Executes a plan, wave after wave, until all functions are done or something stops it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::errors::{self, ByFunction, Finding, Window};
 use super::function::{Outcome, Work};
 use super::grants;
-use super::versions::Beside;
+use super::versions::PublishOutcome;
 use super::waves::{self, Wave};
 use super::{Context, Rise, Summary};
 use crate::fleet::Place;
@@ -46,10 +46,10 @@ pub async fn run(
     for (place, functions) in by_place {
         observer.found(place, functions);
     }
-    let roled = grants::give(context, plan, || *stop.borrow()).await?;
-    summary.roles_written += roled.written;
-    let run = Run {
-        refused: roled.left,
+    let role_outcome = grants::give(context, plan, || *stop.borrow()).await?;
+    summary.roles_written += role_outcome.written;
+    let run = Executor {
+        refused: role_outcome.left,
         context,
         extras: &plan.extras,
         observer,
@@ -67,7 +67,7 @@ pub async fn run(
         if count > 1 {
             let what = if wave.is_canary { ", the canary" } else { "" };
             let functions = plural(wave.functions.len() as u64, "function");
-            observer.told(&format!("Wave {number} of {count}{what}: {functions}"));
+            observer.message(&format!("Wave {number} of {count}{what}: {functions}"));
         }
         if let Err(halt) = run.wave(wave, number == count, &mut summary).await? {
             summary.stopped = Some(halt.reason);
@@ -75,10 +75,10 @@ pub async fn run(
         }
     }
     if !run.is_interrupted() && summary.stopped.is_none() {
-        let roled = grants::take(context, plan).await?;
-        summary.roles_written += roled.written;
-        summary.roles_kept = roled.kept;
-        summary.add_roles(roled.left);
+        let role_outcome = grants::take(context, plan).await?;
+        summary.roles_written += role_outcome.written;
+        summary.roles_kept = role_outcome.kept;
+        summary.add_roles(role_outcome.left);
     }
     summary.add_roles(run.refused.clone());
     summary.is_interrupted = run.is_interrupted();
@@ -86,7 +86,7 @@ pub async fn run(
     Ok(summary)
 }
 
-/// Why nothing more is begun.
+/// Why the run starts nothing more.
 struct Halt {
     reason: String,
     rises: Vec<Rise>,
@@ -102,35 +102,35 @@ impl From<String> for Halt {
 }
 
 /// A function, and what became of it; an error is one of the journal.
-type Did<'p> = (&'p Planned, anyhow::Result<(Outcome, Beside)>);
+type Did<'p> = (&'p Planned, anyhow::Result<(Outcome, PublishOutcome)>);
 
-struct Run<'a> {
+struct Executor<'a> {
     /// Roles that lack what their functions need, and why.
     refused: BTreeMap<String, String>,
     context: &'a Context<'a>,
     extras: &'a Extras,
     observer: &'a dyn Observer,
     stop: watch::Receiver<bool>,
-    /// Functions under way at the same time, in each place.
+    /// Functions to change in parallel, in each place.
     at_once: usize,
-    /// Once so many are left, nothing more is begun.
+    /// Start nothing more after this many failures.
     most_left: Option<usize>,
     left: AtomicUsize,
 }
 
-impl Run<'_> {
+impl Executor<'_> {
     fn is_interrupted(&self) -> bool {
         *self.stop.borrow()
     }
 
-    /// Whether so many functions are left that nothing more is begun; and why.
+    /// Why the failures so far stop the run, if they do.
     fn too_many_left(&self, is_canary: bool) -> Option<String> {
         let left = self.left.load(Ordering::Relaxed);
         if is_canary && left > 0 {
-            return Some("a function of the canary is left".to_owned());
+            return Some("a function of the canary failed".to_owned());
         }
         let is_too_many = self.most_left.is_some_and(|most| left >= most);
-        is_too_many.then(|| format!("{} left", plural(left as u64, "function")))
+        is_too_many.then(|| format!("{} failed", plural(left as u64, "function")))
     }
 
     /// Changes a wave's functions, leaves them alone for a while, and looks at their errors.
@@ -160,8 +160,8 @@ impl Run<'_> {
         }
         let changed = summary.changed;
         for (planned, did) in self.change(wave).await {
-            let (outcome, beside) = did?;
-            summary.add(planned, outcome, beside);
+            let (outcome, publishing) = did?;
+            summary.add(planned, outcome, publishing);
         }
         // Of what was refused everywhere there is nothing to see.
         let is_new = is_new && summary.changed > changed;
@@ -174,7 +174,7 @@ impl Run<'_> {
         self.bake(bake).await;
         Ok(match before {
             Some(_) if self.is_interrupted() => Err(Halt::from(
-                "it was interrupted before the errors of this wave were looked at".to_owned(),
+                "the run was interrupted before the errors of this wave were counted".to_owned(),
             )),
             Some(before) => self.watch(wave, &before).await,
             None => Ok(()),
@@ -203,7 +203,7 @@ impl Run<'_> {
             by_place.entry(&planned.place).or_default().push(planned);
         }
         let places = by_place.into_values().map(|functions| {
-            // So many that none waits for another's update: they take seconds.
+            // Enough that none waits for another's update, which takes seconds.
             stream::iter(functions)
                 .map(|planned| self.function(planned, is_canary))
                 .buffer_unordered(self.at_once)
@@ -213,21 +213,21 @@ impl Run<'_> {
 
     /// Whether a function was not tried for refusals that then did not hold for all.
     fn is_worth_a_turn(&self, (planned, did): &Did<'_>) -> bool {
-        let Ok((Outcome::Left(cause), beside)) = did else {
+        let Ok((Outcome::Left(cause), publishing)) = did else {
             return false;
         };
         let site = self.context.fleet.site(&planned.place);
         let has_passed = site.is_ok_and(|site| site.lambda.has_passed());
-        cause.is_untried && *beside == Beside::default() && has_passed
+        cause.is_untried && *publishing == PublishOutcome::default() && has_passed
     }
 
     async fn function<'p>(&self, planned: &'p Planned, is_canary: bool) -> Did<'p> {
         if self.is_interrupted() || self.too_many_left(is_canary).is_some() {
-            return (planned, Ok((Outcome::NotBegun, Beside::default())));
+            return (planned, Ok((Outcome::NotBegun, PublishOutcome::default())));
         }
         let did = self.steps(planned).await;
-        let is_left = |(outcome, beside): &(Outcome, Beside)| {
-            matches!(outcome, Outcome::Left(_) | Outcome::Refused(_)) || beside.left.is_some()
+        let is_left = |(outcome, publishing): &(Outcome, PublishOutcome)| {
+            matches!(outcome, Outcome::Left(_) | Outcome::Refused(_)) || publishing.left.is_some()
         };
         if did.as_ref().is_ok_and(is_left) {
             self.left.fetch_add(1, Ordering::Relaxed);
@@ -237,31 +237,31 @@ impl Run<'_> {
     }
 
     /// An alias goes back first, as that is what is invoked, and is moved last.
-    async fn steps(&self, planned: &Planned) -> anyhow::Result<(Outcome, Beside)> {
+    async fn steps(&self, planned: &Planned) -> anyhow::Result<(Outcome, PublishOutcome)> {
         let work = Work {
             context: self.context,
             planned,
             extras: self.extras,
             stop: self.stop.clone(),
         };
-        let mut beside = Beside::default();
+        let mut publishing = PublishOutcome::default();
         let refused = self.refused.get(&planned.role);
         if let Some(reason) = refused.filter(|_| !planned.needs.is_empty()) {
             let reason = format!("{}: {reason}", Reason::RoleNotWritable);
-            return Ok((Outcome::Left(reason.into()), beside));
+            return Ok((Outcome::Left(reason.into()), publishing));
         }
         if let Some(alias) = &planned.alias {
-            beside = work.put_back(alias).await?;
+            publishing = work.put_back(alias).await?;
         }
         let outcome = if self.context.is_done(&planned.arn) {
             Outcome::DoneBefore
         } else {
             work.run().await?
         };
-        if self.extras.publish_version && Beside::follows(&outcome) {
-            beside = work.publish().await?;
+        if self.extras.publish_version && PublishOutcome::follows(&outcome) {
+            publishing = work.publish().await?;
         }
-        Ok((outcome, beside))
+        Ok((outcome, publishing))
     }
 
     /// Leaves what was done alone for a while, unless it is interrupted.
@@ -269,7 +269,7 @@ impl Run<'_> {
         if bake.is_zero() {
             return;
         }
-        (self.observer).told(&format!("Waiting for {} s", bake.as_secs_f64()));
+        (self.observer).message(&format!("Waiting for {} s", bake.as_secs_f64()));
         let mut stop = self.stop.clone();
         tokio::select! {
             () = tokio::time::sleep(bake) => {}
@@ -286,9 +286,8 @@ impl Run<'_> {
         match errors::compare(before, &after, most) {
             Finding::Fine => Ok(()),
             Finding::Unseen => {
-                let problem =
-                    "Nobody invoked these functions meanwhile: nothing is known of errors";
-                self.observer.told(problem);
+                let problem = "No invocations during the wait: the error rate is unknown";
+                self.observer.message(problem);
                 Ok(())
             }
             Finding::Risen {
@@ -296,13 +295,13 @@ impl Run<'_> {
                 after,
                 rises,
             } => Err(Halt {
-                reason: format!("{after:.1} % of invocations fail, and {before:.1} % did before"),
+                reason: format!("{after:.1} % of invocations fail, up from {before:.1} %"),
                 rises,
             }),
         }
     }
 
-    /// What cannot be watched is not begun.
+    /// Does not start a wave whose errors cannot be counted.
     async fn count<'p>(
         &self,
         wave: &Wave<&'p Planned>,

@@ -1,4 +1,4 @@
-//! What a run came to.
+//! The result of a run.
 //!
 //! Invariant: a function counts as done only where every step of it is; what is done and what is left add up
 //! to what was to be changed.
@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::errors::Rise;
 use super::function::{Cause, Outcome};
 use super::grants::RoleLeft;
-use super::versions::Beside;
+use super::versions::PublishOutcome;
 use crate::fleet::{Place, Skipped};
-use crate::plan::{Action, Plan, Planned, Verdict, told};
+use crate::plan::{Action, Plan, Planned, Verdict, joined};
 
 /// What a run came to.
 #[derive(Debug, Clone, Serialize)]
@@ -42,7 +42,7 @@ pub struct Summary {
     pub left: Vec<Left>,
     /// What of others' changes stands against this one, known at planning or found while it was made.
     pub conflicts: Vec<Left>,
-    /// Other layers of ours that were attached since the plan, and that were replaced.
+    /// Backstop layers that were attached after the plan and were replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<Left>,
     /// Versions that were published, or that were there already.
@@ -54,7 +54,7 @@ pub struct Summary {
     /// Aliases that were moved.
     #[serde(skip_serializing_if = "is_none")]
     pub aliases: u64,
-    /// Aliases that stay where they are, and why.
+    /// Aliases not moved, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases_left: Vec<Left>,
     /// Roles whose policy was written.
@@ -77,7 +77,7 @@ pub struct Summary {
     /// Whether the caller has to sign in again before anything more can be done.
     #[serde(skip_serializing_if = "is_false")]
     pub is_signed_out: bool,
-    /// Why it stopped by itself.
+    /// Why the run stopped on its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
     /// The functions that began to fail most often, where that stopped it.
@@ -169,7 +169,7 @@ impl Summary {
             left: Vec::new(),
             conflicts: (plan.functions.iter())
                 .filter(|planned| !planned.conflicts.is_empty())
-                .map(|planned| Left::of(planned, told(&planned.conflicts)))
+                .map(|planned| Left::of(planned, joined(&planned.conflicts)))
                 .collect(),
             replaced: Vec::new(),
             versions: Vec::new(),
@@ -192,14 +192,14 @@ impl Summary {
         }
     }
 
-    pub(super) fn add(&mut self, planned: &Planned, outcome: Outcome, beside: Beside) {
+    pub(super) fn add(&mut self, planned: &Planned, outcome: Outcome, publishing: PublishOutcome) {
         let because = |reason: String| Left::of(planned, reason);
-        let is_whole = beside.left.is_none() && beside.alias_left.is_none();
+        let is_whole = publishing.left.is_none() && publishing.alias_left.is_none();
         self.versions
-            .extend((beside.version).map(|version| Version::of(planned, &version)));
-        self.aliases += u64::from(beside.alias.is_some());
-        self.aliases_left.extend(beside.alias_left.map(because));
-        if let Some(cause) = beside.left {
+            .extend((publishing.version).map(|version| Version::of(planned, &version)));
+        self.aliases += u64::from(publishing.alias.is_some());
+        self.aliases_left.extend(publishing.alias_left.map(because));
+        if let Some(cause) = publishing.left {
             self.leave(planned, cause);
         }
         match outcome {

@@ -1,4 +1,4 @@
-//! A version of a function that was changed.
+//! Publishes a version of a changed function.
 //!
 //! Invariant: it is published of what this run left there and of no one else's work: pinned to the revision
 //! and to the code that were read.
@@ -21,9 +21,9 @@ use crate::select::{Environment, Function};
 /// A version that starts from a snapshot takes minutes to be made.
 const VERSION_WAIT: Duration = Duration::from_mins(15);
 
-/// What became of a function, besides its change.
+/// The result for a function's version and alias.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Beside {
+pub(super) struct PublishOutcome {
     /// The version that was published, or that was there already.
     pub(super) version: Option<String>,
     /// The alias that leads somewhere else now.
@@ -36,11 +36,11 @@ pub(super) struct Beside {
 
 impl Work<'_> {
     /// Publishes a version of what the function is now, and moves the alias where that was asked for.
-    pub(super) async fn publish(&self) -> anyhow::Result<Beside> {
-        let mut beside = Beside::default();
+    pub(super) async fn publish(&self) -> anyhow::Result<PublishOutcome> {
+        let mut publishing = PublishOutcome::default();
         let site = match self.context.fleet.site(&self.planned.place) {
             Ok(site) => site,
-            Err(failure) => return Ok(beside.left(&failure)),
+            Err(failure) => return Ok(publishing.left(&failure)),
         };
         let key = version_key(&self.planned.arn);
         let before = self.context.progress.get(&key);
@@ -48,33 +48,33 @@ impl Work<'_> {
             Some(version) => version,
             None => match self.new_version(site, &key).await? {
                 Ok(version) => version,
-                Err(cause) => return Ok(beside.left(cause)),
+                Err(cause) => return Ok(publishing.left(cause)),
             },
         };
-        beside.version = Some(version.clone());
+        publishing.version = Some(version.clone());
         if let Err(cause) = self.active(site, &version).await {
-            return Ok(beside.left(cause));
+            return Ok(publishing.left(cause));
         }
         let Some(alias) = &self.extras.move_alias else {
-            return Ok(beside);
+            return Ok(publishing);
         };
         let aliased = self.move_alias(site, alias, &Goal::To(&version)).await?;
-        Ok(beside.with(alias, aliased))
+        Ok(publishing.with(alias, aliased))
     }
 
     /// Has an alias lead to where it did before.
-    pub(super) async fn put_back(&self, back: &AliasBack) -> anyhow::Result<Beside> {
-        let beside = Beside::default();
+    pub(super) async fn put_back(&self, back: &AliasBack) -> anyhow::Result<PublishOutcome> {
+        let publishing = PublishOutcome::default();
         let site = match self.context.fleet.site(&self.planned.place) {
             Ok(site) => site,
-            Err(failure) => return Ok(beside.left(&failure)),
+            Err(failure) => return Ok(publishing.left(&failure)),
         };
         let goal = Goal::Back {
             ours: &back.ours,
             before: &back.before,
         };
         let aliased = self.move_alias(site, &back.alias, &goal).await?;
-        Ok(beside.with(&back.alias, aliased))
+        Ok(publishing.with(&back.alias, aliased))
     }
 
     /// The outer error is one of the journal.
@@ -95,11 +95,12 @@ impl Work<'_> {
             };
             let function = match settled {
                 Ok(function) if !self.is_as_changed(&function) => {
-                    let reason = "it was changed again since: no version of that is published";
+                    let reason = "the function changed again since: no version was published";
                     Err(Cause::from(reason.to_owned()))
                 }
                 Ok(function) if code.as_ref().is_some_and(|it| *it != function.code_sha256) => {
-                    let reason = "its code was deployed meanwhile: no version of that is published";
+                    let reason = "the function's code was deployed in the meantime: no version was \
+                        published";
                     Err(Cause::from(reason.to_owned()))
                 }
                 settled => settled,
@@ -168,8 +169,8 @@ impl Work<'_> {
             if published.is_settled() {
                 return match published.live.filter(|live| live.state == State::Failed) {
                     Some(live) => Err(Cause::from(format!(
-                        "version {version} could not be made: {}",
-                        live.reason.as_deref().unwrap_or("no reason is given")
+                        "Lambda could not create version {version}: {}",
+                        live.reason.as_deref().unwrap_or("Lambda gave no reason")
                     ))),
                     None => Ok(()),
                 };
@@ -183,7 +184,7 @@ impl Work<'_> {
     }
 }
 
-impl Beside {
+impl PublishOutcome {
     fn left(mut self, cause: impl Into<Cause>) -> Self {
         self.left = Some(cause.into());
         self
@@ -237,5 +238,11 @@ async fn publish_version(site: &Site, function: &Function) -> Result<String, Fai
         })
         .await?;
     let version = answer.version().map(str::to_owned);
-    version.ok_or_else(|| Failure::new(&what, "the answer names no version", Kind::Unavailable))
+    version.ok_or_else(|| {
+        Failure::new(
+            &what,
+            "Lambda's answer has no version number",
+            Kind::Unavailable,
+        )
+    })
 }

@@ -1,4 +1,4 @@
-//! What a run came to, as people read it.
+//! The result of a run, as text.
 //!
 //! Invariants: the headline counts what was done, and says what was not; a reason that many functions have
 //! is said once. Must not: count anything itself.
@@ -50,10 +50,13 @@ impl Report for View<'_> {
             line(format!("  {kept}"));
         }
         for (title, list) in [
-            ("Left", &it.left),
+            ("Failed", &it.left),
             ("Conflicts", &it.conflicts),
-            ("Replaced, though attached since the plan", &it.replaced),
-            ("Aliases that stay where they are", &it.aliases_left),
+            (
+                "Replaced a layer that was attached after the plan",
+                &it.replaced,
+            ),
+            ("Aliases not moved", &it.aliases_left),
         ] {
             if !list.is_empty() {
                 let list = by_reason(list.iter().map(Left::item), self.is_full);
@@ -61,8 +64,8 @@ impl Report for View<'_> {
             }
         }
         for (title, list) in [
-            ("Roles that keep their policy", &it.roles_kept),
-            ("Roles that are left", &it.roles_left),
+            ("Roles whose policy was kept", &it.roles_kept),
+            ("Roles that failed", &it.roles_left),
         ] {
             if !list.is_empty() {
                 line(format!("{title}:"));
@@ -84,11 +87,11 @@ impl Report for View<'_> {
             let Rise { place, name, .. } = rise;
             let (before, after) = (rise.before, rise.after);
             line(format!(
-                "  {place} {name}: {after:.1} % of invocations fail, {before:.1} % did before"
+                "  {place} {name}: {after:.1} % of invocations fail, up from {before:.1} %"
             ));
         }
         if let Some(undo) = &it.undo {
-            line(format!("Undone at once, as run {}:", undo.run));
+            line(format!("Undone at once, in run {}:", undo.run));
             let undo = View {
                 summary: undo,
                 ..*self
@@ -109,19 +112,19 @@ impl View<'_> {
         if final_ones > 0 {
             let functions = plural(final_ones as u64, "function");
             line(format!(
-                "{functions} cannot be done by resume: correct what the reason says, and plan again"
+                "`backstop resume` cannot finish {functions}: fix the causes above, and plan again"
             ));
         }
         if let Some(profile) = self.profile.filter(|_| it.is_signed_out) {
             line(format!(
-                "To sign in, where {profile} is an SSO profile: aws sso login --profile {profile}"
+                "To sign in, if {profile} is an SSO profile: aws sso login --profile {profile}"
             ));
         }
         if final_ones < it.left.len() || !it.aliases_left.is_empty() || it.not_begun > 0 {
-            line(format!("To go on: backstop resume {}", it.run));
+            line(format!("To continue: backstop resume {}", it.run));
         }
         if it.changed + it.done_before + it.aliases + it.roles_written > 0 {
-            line(format!("To go back: backstop undo {}", it.run));
+            line(format!("To undo: backstop undo {}", it.run));
         }
     }
 }
@@ -150,7 +153,7 @@ fn by_role(roles: &[RoleLeft], is_full: bool) -> Vec<String> {
         lines.extend((roles.iter().take(shown)).map(|it| format!("    {}", it.role)));
         let more = roles.len().saturating_sub(shown);
         if more > 0 {
-            lines.push(format!("    and {more} more: --full lists them"));
+            lines.push(format!("    and {more} more (--full lists them)"));
         }
     }
     lines
@@ -172,10 +175,10 @@ impl Summary {
         let done = match self.action {
             Action::Attach => "attached",
             Action::Detach => "detached",
-            Action::Undo { .. } => "put back",
+            Action::Undo { .. } => "restored",
         };
         let mut parts = vec![if self.total == 0 {
-            self.beside(done)
+            self.publishing(done)
         } else if self.done == self.total {
             format!("{} {done}", plural(self.done, "function"))
         } else {
@@ -184,8 +187,8 @@ impl Summary {
         }];
         let left = self.total.saturating_sub(self.done);
         for (count, what) in [
-            (self.in_part, "of them in part"),
-            (left, "left"),
+            (self.in_part, "partly done"),
+            (left, "not done"),
             (self.refused, "refused"),
         ] {
             if count > 0 {
@@ -196,17 +199,20 @@ impl Summary {
     }
 
     /// What was done where no function was to be changed.
-    fn beside(&self, done: &str) -> String {
+    fn publishing(&self, done: &str) -> String {
         let versions = self.versions.len() as u64;
         if versions > 0 {
             return format!("{} published", plural(versions, "version"));
         }
         if self.roles_written > 0 {
-            return format!("Policies of {} written", plural(self.roles_written, "role"));
+            return format!(
+                "Wrote the policies of {}",
+                plural(self.roles_written, "role")
+            );
         }
         if self.already > 0 {
             let functions = plural(self.already, "function");
-            return format!("Nothing to do: {functions} as they should be");
+            return format!("Nothing to do: {functions} unchanged");
         }
         format!("0 functions {done}")
     }
@@ -215,26 +221,26 @@ impl Summary {
         let untried = self.left.iter().filter(|left| left.is_untried).count();
         [
             (self.changed, "changed now"),
-            (
-                self.done_before,
-                "changed before this run was taken up again",
-            ),
-            (self.already, "as they should be, and not written"),
+            (self.done_before, "changed before this run was resumed"),
+            (self.already, "unchanged, already as planned"),
             (
                 self.merged,
-                "changed by others since the plan: both changes hold",
+                "merged with changes that others made since the plan",
             ),
             (self.refused, "refused by the plan"),
             (self.versions.len() as u64, "versions published"),
             (self.aliases, "aliases moved"),
-            (self.roles_written, "roles whose policy was written"),
-            (self.kept_versions.len() as u64, "versions of that run stay"),
-            (self.left.len() as u64, "left, for the reasons below"),
+            (self.roles_written, "policies of roles written"),
+            (
+                self.kept_versions.len() as u64,
+                "published versions of that run kept",
+            ),
+            (self.left.len() as u64, "failed, for the reasons below"),
             (
                 untried as u64,
-                "of them not tried, as the others were refused alike",
+                "of these not tried, because the same call was denied before",
             ),
-            (self.not_begun, "not begun"),
+            (self.not_begun, "not started"),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! Which function is in which wave. Pure.
+//! Divides functions into waves. Pure.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,7 +9,7 @@ use crate::plan::Rollout;
 pub(super) struct Wave<T> {
     /// Whether it is the first one, in which any failure stops.
     pub(super) is_canary: bool,
-    /// In the order in which they are begun.
+    /// In the order in which they start.
     pub(super) functions: Vec<T>,
 }
 

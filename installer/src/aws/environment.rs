@@ -100,7 +100,7 @@ fn bundle(environment: &impl Strings, profile: Option<&str>) -> Result<Vec<Vec<u
     let bytes = bytes.map_err(|error| format!("{name}={path}: {error:#}"))?;
     let found = authorities(&bytes);
     if found.is_empty() {
-        return Err(format!("{name}={path}: it holds no certificate"));
+        return Err(format!("{name}={path}: the file has no certificate"));
     }
     Ok(found)
 }
@@ -224,7 +224,7 @@ mod tests {
         let of_profile = check(&BTreeMap::<String, String>::new(), None, Some(&path));
         assert_eq!(
             of_profile.err().map(|it| it.0),
-            Some(format!("ca_bundle={path}: it holds no certificate"))
+            Some(format!("ca_bundle={path}: the file has no certificate"))
         );
     }
 

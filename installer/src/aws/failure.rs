@@ -1,5 +1,5 @@
 //! What an AWS call that failed says: what was tried, the service's own words, what to do, and
-//! whether it may have been done all the same.
+//! whether the call may have succeeded nevertheless.
 //!
 //! Invariant: a value of a function's environment does not get into it.
 
@@ -12,7 +12,7 @@ use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 const NOT_SHARED: &str = "no resource-based policy allows";
 
 /// What a call that was not made says before the reason.
-pub const UNTRIED: &str = "not tried, as the same was refused before: ";
+pub const UNTRIED: &str = "not tried, because the same call was denied before: ";
 
 /// No service asks for more in earnest, and no clock can add what a header may say.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
@@ -212,9 +212,9 @@ where
         (Some(code), Some(message), _) => format!("{code}: {}", without_values(message)),
         (Some(code), None, _) => code.to_owned(),
         // Not in the service's form: a proxy's page, or nothing. What it says is not shown.
-        (None, _, Some(status @ 300..)) => format!("status {status} without a code of AWS"),
+        (None, _, Some(status @ 300..)) => format!("status {status} without an AWS error code"),
         // A parser's words quote what it cannot read: names, keys, a whole listing.
-        (None, _, Some(status)) => format!("the answer (status {status}) cannot be read"),
+        (None, _, Some(status)) => format!("cannot read the answer (status {status})"),
         (None, ..) => chain(error),
     }
 }
@@ -258,8 +258,8 @@ fn without_values(message: &str) -> String {
 
 fn advice(failure: &Failure) -> &'static str {
     match failure.kind {
-        Kind::Throttled => "\ngive a lower --rate: something else uses the account's quota",
-        Kind::Denied => "\ngive the role the permission that is named, or use another one",
+        Kind::Throttled => "\ngive a lower --rate: other callers use the account's quota",
+        Kind::Denied => "\ngrant the role this permission, or use another role",
         Kind::Credentials
             if failure
                 .code()
@@ -291,8 +291,8 @@ mod tests {
         let failure = Failure::of("reading", &error);
         assert_eq!(failure.kind, Kind::Unanswered);
         assert!(!failure.to_string().contains("hunter2"), "{failure}");
-        let told = "reading: the answer (status 200) cannot be read";
-        assert!(failure.to_string().starts_with(told), "{failure}");
+        let message = "reading: cannot read the answer (status 200)";
+        assert!(failure.to_string().starts_with(message), "{failure}");
     }
 
     fn http_status(code: u16) -> aws_smithy_runtime_api::http::StatusCode {
@@ -303,17 +303,20 @@ mod tests {
     fn an_environment_is_not_quoted() {
         let cases = [
             (
-                "environment variables exceeded the 4KB limit. String measured: {\"TOKEN\":\"hunter2\"}",
+                "environment variables exceeded the 4KB limit. String measured: \
+                 {\"TOKEN\":\"hunter2\"}",
                 "environment variables exceeded the 4KB limit.",
             ),
             (
                 "1 validation error detected: Value '{TOKEN=hunter2, a-b=it's' at 'x}' at \
-                 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint",
-                "1 validation error detected: Value *** at 'environment.variables' failed to satisfy \
-                 constraint: Map keys must satisfy constraint",
+                 'environment.variables' failed to satisfy constraint: Map keys must satisfy \
+                 constraint",
+                "1 validation error detected: Value *** at 'environment.variables' failed to \
+                 satisfy constraint: Map keys must satisfy constraint",
             ),
             (
-                "2 validation errors detected: Value 'hunter2' at 'a' failed; Value 'hunter2' at 'b' failed",
+                "2 validation errors detected: Value 'hunter2' at 'a' failed; Value 'hunter2' at \
+                 'b' failed",
                 "2 validation errors detected: Value *** at 'b' failed",
             ),
             ("another", "another"),

@@ -185,7 +185,11 @@ async fn bounded(mut answer: HttpResponse, most: usize) -> Result<HttpResponse, 
             // The status says enough.
             _ if !is_success => break,
             Ok(_) => {
-                let error = format!("the answer is longer than {} MiB", most >> 20);
+                let error = format!(
+                    "the answer is longer than {} MiB: something other than AWS may have answered, \
+                     check the proxy and --endpoint-url",
+                    most >> 20
+                );
                 return Err(ConnectorError::io(error.into()));
             }
             Err(error) => return Err(ConnectorError::io(error.into())),

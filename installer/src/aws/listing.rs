@@ -29,8 +29,8 @@ impl Marker {
         if self.seen.insert(next.clone()) {
             return Ok(true);
         }
-        let reason = "the listing repeats a continuation token and would never end: something else than \
-                      AWS may answer, check --endpoint-url and the proxy";
+        let reason = "the listing repeats a continuation token and would never end: something \
+            other than AWS may have answered, check --endpoint-url and the proxy";
         Err(Failure::new(what, reason, Kind::Invalid))
     }
 }

@@ -79,10 +79,10 @@ impl Access {
     /// An error with what to do, where credentials are to come from a sign-in that is not there.
     pub fn advised(&self, failure: Failure) -> anyhow::Error {
         // None is there, it has expired, or the portal does not take it any more.
-        let told = failure.brief();
+        let message = failure.brief();
         let is_sign_in = ["SSO token", "UnauthorizedException"]
             .iter()
-            .any(|it| told.contains(it));
+            .any(|it| message.contains(it));
         if failure.kind != Kind::Credentials || !is_sign_in {
             return failure.into();
         }
@@ -93,7 +93,7 @@ impl Access {
         };
         let profile = self.profile.clone().or_else(named);
         let profile = profile.map_or_else(String::new, |name| format!(" --profile {name}"));
-        anyhow::anyhow!("{told}\nsign in: aws sso login{profile}")
+        anyhow::anyhow!("{message}\nsign in: aws sso login{profile}")
     }
 
     /// What clients of any service are built from; a call that is not answered in time is given up. It has
@@ -198,10 +198,9 @@ pub fn explain<E>(what: &str, error: &SdkError<E, HttpResponse>) -> anyhow::Erro
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    let denied = "the role needs s3:ListBucket on the bucket, s3:GetObject on its objects, and \
-                  kms:Decrypt where they are encrypted with a key of yours; --expected-bucket-owner, \
-                  where it is given, has to own the bucket; a bucket whose requester pays needs \
-                  --request-payer requester";
+    let denied = "grant the role s3:ListBucket on the bucket, s3:GetObject on its objects, and \
+        kms:Decrypt if a customer managed key encrypts them; if you give --expected-bucket-owner, \
+        that account must own the bucket; a requester-pays bucket needs --request-payer requester";
     explain_with(what, error, denied)
 }
 
@@ -222,7 +221,7 @@ where
             "sign in again: the credentials have expired"
         }
         (Some("SignatureDoesNotMatch" | "InvalidAccessKeyId"), _) => {
-            "check the credentials: S3 does not know them"
+            "check the credentials: S3 does not recognise them"
         }
         (
             Some(
@@ -236,14 +235,15 @@ where
             "set this machine's clock: it differs from that of AWS"
         }
         (Some(code), _) if code.starts_with("KMS") => {
-            "check that the key exists, is enabled and in the bucket's region, and that the role may \
-             kms:Decrypt with it"
+            "check that the key exists, is enabled and is in the bucket's region, and grant the \
+             role kms:Decrypt on it"
         }
         (Some("AccountProblem" | "NotSignedUp" | "OptInRequired"), _) => {
             "check the account's state with AWS"
         }
         (None, SdkError::ServiceError(_) | SdkError::ResponseError(_)) => {
-            "something between may have answered: check the proxy, the network and --endpoint-url"
+            "something between you and S3 may have answered: check the proxy, the network and \
+             --endpoint-url"
         }
         (_, SdkError::DispatchFailure(failure)) if failure.is_user() || failure.is_other() => {
             "give credentials: set AWS_PROFILE or --profile, or sign in with `aws sso login`"
@@ -251,7 +251,7 @@ where
         (_, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) => {
             "check the network, --region and --endpoint-url"
         }
-        _ => "try again; when it stays, the message above is S3's own",
+        _ => "try again; if the error persists, follow S3's message above",
     };
     let mut reason = failure::reason(error);
     if let Some(region) = bucket_region(error) {

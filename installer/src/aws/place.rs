@@ -112,7 +112,7 @@ pub(super) async fn profile(
             let meant = nearest(name, profiles.profiles());
             let meant = meant.map_or_else(String::new, |it| format!("; did you mean {it}?"));
             Err(UsageError(format!(
-                "{option} is {name}, and the AWS configuration has no such profile{meant}"
+                "{option} is {name}, but the AWS configuration has no such profile{meant}"
             )))
         }
     }
@@ -150,10 +150,10 @@ mod tests {
             ),
             ("somewhere", "there is no region somewhere"),
         ] {
-            let told = check_region(region)
+            let message = check_region(region)
                 .err()
                 .map_or_else(String::new, |it| it.0);
-            assert_eq!(told, expected, "{region}");
+            assert_eq!(message, expected, "{region}");
         }
     }
 }

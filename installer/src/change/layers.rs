@@ -1,4 +1,4 @@
-//! Lists of layers: ours in, ours out, everybody else's in their order.
+//! Adds and removes the Backstop layer in a list of layers, and keeps the order of the others.
 //!
 //! The order is that in which the layers are unpacked over each other: it is the owner's.
 
@@ -6,7 +6,7 @@ use backstop_config::Arn;
 
 use super::Conflict;
 
-/// What every layer of ours is named after; architecture and release follow.
+/// Prefix of every Backstop layer's name; architecture and release follow.
 pub const LAYER_PREFIX: &str = "backstop-extension-";
 
 /// The ARN of a layer version, in parts.
@@ -46,12 +46,12 @@ impl<'a> LayerArn<'a> {
     }
 }
 
-/// Whether it is a layer of ours, of any release, architecture and account.
+/// Whether it is a Backstop layer, of any release, architecture and account.
 pub fn is_ours(arn: &str) -> bool {
     LayerArn::parse(arn).is_some_and(|it| it.name.starts_with(LAYER_PREFIX))
 }
 
-/// The list with this layer version: in the place of another of ours, or at the end.
+/// The list with this layer version: in the position of another Backstop layer, or at the end.
 pub(super) fn with(live: &[String], arn: &str) -> Vec<String> {
     let layer = |arn: &str| LayerArn::parse(arn).map(|it| it.layer.to_owned());
     let wanted = layer(arn);

@@ -1,4 +1,4 @@
-//! Lambda's limits on what a change makes of a function, before Lambda is asked.
+//! Checks a change against Lambda's limits before Lambda is called.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::Config;
 pub const MOST_LAYERS: usize = 5;
 /// All variables together, as the JSON object that Lambda measures.
 pub const MOST_ENVIRONMENT_BYTES: usize = 4096;
-/// The body of `UpdateFunctionConfiguration`, which has to be smaller than this.
+/// The body of `UpdateFunctionConfiguration` must be smaller than this.
 pub const MOST_REQUEST_BYTES: usize = 5120;
 
 /// Code and layers together, unpacked.
@@ -32,18 +32,22 @@ impl fmt::Display for Violation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Layers(count) => {
-                write!(formatter, "it would have {count} layers of {MOST_LAYERS}")
+                write!(
+                    formatter,
+                    "the function would have {count} layers; Lambda allows {MOST_LAYERS}"
+                )
             }
             Self::Environment(bytes) => {
                 write!(
                     formatter,
-                    "{bytes} bytes of environment, of {MOST_ENVIRONMENT_BYTES}"
+                    "the environment would have {bytes} bytes; Lambda allows \
+                     {MOST_ENVIRONMENT_BYTES}"
                 )
             }
             Self::Request(bytes) => {
                 write!(
                     formatter,
-                    "{bytes} bytes of request, of {MOST_REQUEST_BYTES}"
+                    "the request would have {bytes} bytes; Lambda allows {MOST_REQUEST_BYTES}"
                 )
             }
         }

@@ -74,9 +74,9 @@ pub struct Attach {
     pub layer: String,
     /// Variables of the extension, by name.
     pub variables: BTreeMap<String, String>,
-    /// What the last change of ours left there: what differs from it was changed by someone else.
+    /// The result of Backstop's last change: someone else made every difference from it.
     pub base: BTreeMap<String, Option<Stored>>,
-    /// Variables to set whoever changed them.
+    /// Variables to replace even if someone else set them.
     pub overwrite: BTreeSet<String>,
 }
 
@@ -99,15 +99,15 @@ pub struct Wanted {
     pub kept: Vec<String>,
     /// What cannot be put back, and why.
     pub conflicts: Vec<Conflict>,
-    /// Layers of ours that someone attached since, and that are replaced.
+    /// Backstop layers that someone attached since, and that are replaced.
     pub replaced: Vec<String>,
 }
 
-/// What someone else did since, and what of ours stays because of it.
+/// A change that someone made since, and what is left unchanged because of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "what", rename_all = "camelCase")]
 pub enum Conflict {
-    /// Another layer of ours is there: neither it nor any setting is changed.
+    /// The function has another Backstop layer: neither it nor any setting is changed.
     Layer(String),
     /// The layer that would be replaced was taken off: neither it nor any setting comes back.
     Gone(String),
@@ -130,20 +130,20 @@ impl fmt::Display for Conflict {
             Self::Layer(arn) => {
                 write!(
                     formatter,
-                    "{arn} was attached since: it stays, with its settings"
+                    "{arn} was attached since; it and its settings stay"
                 )
             }
             Self::Gone(arn) => {
                 write!(
                     formatter,
-                    "{arn} was taken off since: it stays off, with its settings"
+                    "{arn} was detached since; it and its settings are not restored"
                 )
             }
             Self::Variable(name) => {
-                write!(formatter, "{name} was changed since, and stays as it is")
+                write!(formatter, "{name} was changed since; left unchanged")
             }
             Self::Forgotten(name) => {
-                write!(formatter, "the value of {name} is not known any more")
+                write!(formatter, "the old value of {name} is no longer known")
             }
         }
     }
@@ -185,7 +185,7 @@ impl Attach {
         }
     }
 
-    /// Whether a variable is as our last change left it, or is to be changed all the same.
+    /// Whether a variable is as Backstop's last change left it, or is to be replaced anyway.
     fn may_change(&self, name: &str, live: &Config) -> bool {
         let there = live.variables.get(name);
         let is_own = match self.base.get(name) {
@@ -292,7 +292,7 @@ impl Change {
         self.before.layers == self.after.layers && self.before.variables.is_empty()
     }
 
-    /// Whether nothing of ours is left of it.
+    /// Whether neither layer nor settings remain.
     pub fn is_undone(&self) -> bool {
         let ours = |part: &Part| -> Vec<String> {
             let layers = part.layers.iter().filter(|arn| is_ours(arn));

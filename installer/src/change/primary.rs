@@ -1,4 +1,4 @@
-//! What belongs to one primary, and goes with it when a function gets another.
+//! The settings that belong to one primary, and change with it.
 
 use std::collections::BTreeMap;
 

@@ -49,8 +49,8 @@ fn a_layer_takes_its_predecessors_place_and_the_order_stays() {
 #[test]
 fn what_someone_else_set_is_kept() {
     let live = config(&[], &[("BACKSTOP_TAGS", "a=b"), ("OTHER", "1")]);
-    let mut wish = attach(&[("BACKSTOP_TAGS", "c=d"), ("BACKSTOP_S3_BUCKET", "bucket")]);
-    let wanted = wish.on(&live);
+    let mut intent = attach(&[("BACKSTOP_TAGS", "c=d"), ("BACKSTOP_S3_BUCKET", "bucket")]);
+    let wanted = intent.on(&live);
     assert_eq!(wanted.kept, ["BACKSTOP_TAGS"]);
     assert_eq!(
         wanted.config.variables,
@@ -65,13 +65,13 @@ fn what_someone_else_set_is_kept() {
         .variables
     );
     // Ours, as far as is known, and so it may be changed.
-    wish.base = BTreeMap::from([("BACKSTOP_TAGS".to_owned(), Some(Stored::plain("a=b")))]);
-    assert!(wish.on(&live).kept.is_empty());
+    intent.base = BTreeMap::from([("BACKSTOP_TAGS".to_owned(), Some(Stored::plain("a=b")))]);
+    assert!(intent.on(&live).kept.is_empty());
     // Ours was removed by someone: that is a change too.
-    wish.base = BTreeMap::from([("BACKSTOP_TAGS".to_owned(), Some(Stored::plain("x=y")))]);
-    assert_eq!(wish.on(&config(&[], &[])).kept, ["BACKSTOP_TAGS"]);
-    wish.overwrite.insert("BACKSTOP_TAGS".to_owned());
-    assert!(wish.on(&live).kept.is_empty());
+    intent.base = BTreeMap::from([("BACKSTOP_TAGS".to_owned(), Some(Stored::plain("x=y")))]);
+    assert_eq!(intent.on(&config(&[], &[])).kept, ["BACKSTOP_TAGS"]);
+    intent.overwrite.insert("BACKSTOP_TAGS".to_owned());
+    assert!(intent.on(&live).kept.is_empty());
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn another_primary_does_not_get_what_belongs_to_the_one_before() {
     let base: BTreeMap<String, Option<Stored>> = (there.iter())
         .map(|(name, value)| ((*name).to_owned(), Some(Stored::digest(value))))
         .collect();
-    let stays = |wish: &Attach| {
-        let wanted = wish.on(&config(&[], &there));
+    let stays = |intent: &Attach| {
+        let wanted = intent.on(&config(&[], &there));
         let left = [TOKEN, HEADERS, OPTIONS];
         let left = left.map(|name| wanted.config.variables.get(name).cloned());
         (left.map(|it| it.is_some()), wanted.kept)
@@ -103,37 +103,37 @@ fn another_primary_does_not_get_what_belongs_to_the_one_before() {
         ("https://b.example/logs", "loki", [false, false, true]),
         ("datadoghq.eu", "datadog", [false, false, false]),
     ] {
-        let mut wish = attach(&[(URL, url), (FORMAT, format)]);
-        wish.base = base.clone();
-        assert_eq!(stays(&wish), (expected, Vec::new()), "{url} {format}");
+        let mut intent = attach(&[(URL, url), (FORMAT, format)]);
+        intent.base = base.clone();
+        assert_eq!(stays(&intent), (expected, Vec::new()), "{url} {format}");
     }
 
     // What is given for the new one is its own.
-    let mut wish = attach(&[(URL, "https://b.example"), (TOKEN, "another")]);
-    wish.base = base.clone();
-    assert_eq!(stays(&wish), ([true, false, true], Vec::new()));
+    let mut intent = attach(&[(URL, "https://b.example"), (TOKEN, "another")]);
+    intent.base = base.clone();
+    assert_eq!(stays(&intent), ([true, false, true], Vec::new()));
     // What somebody else set stays, and is told; so does everything beside an address that stays.
-    wish.base.remove(HEADERS);
+    intent.base.remove(HEADERS);
     let kept = vec![HEADERS.to_owned()];
-    assert_eq!(stays(&wish), ([true, true, true], kept));
-    wish.overwrite.insert(HEADERS.to_owned());
-    assert_eq!(stays(&wish), ([true, false, true], Vec::new()));
-    let mut wish = attach(&[(URL, "https://b.example")]);
-    wish.base = base;
-    wish.base.remove(URL);
-    assert_eq!(stays(&wish), ([true, true, true], vec![URL.to_owned()]));
+    assert_eq!(stays(&intent), ([true, true, true], kept));
+    intent.overwrite.insert(HEADERS.to_owned());
+    assert_eq!(stays(&intent), ([true, false, true], Vec::new()));
+    let mut intent = attach(&[(URL, "https://b.example")]);
+    intent.base = base;
+    intent.base.remove(URL);
+    assert_eq!(stays(&intent), ([true, true, true], vec![URL.to_owned()]));
 }
 
 #[test]
 fn undoing_leaves_what_others_did_since() {
     let (zeta, alpha) = (theirs("zeta"), theirs("alpha"));
     let live = config(&[&zeta, OLDER], &[("OTHER", "1"), ("BACKSTOP_TAGS", "a=b")]);
-    let mut wish = attach(&[
+    let mut intent = attach(&[
         ("BACKSTOP_TAGS", "c=d"),
         ("BACKSTOP_PRIMARY_TOKEN", "hunter2"),
     ]);
-    wish.overwrite.insert("BACKSTOP_TAGS".to_owned());
-    let wanted = wish.on(&live);
+    intent.overwrite.insert("BACKSTOP_TAGS".to_owned());
+    let wanted = intent.on(&live);
     let done = change(&live, &wanted);
     assert_eq!(done.undo_on(&wanted.config, &Vault::default()).config, live);
     assert!(!format!("{done:?}").contains("hunter2"));
@@ -170,10 +170,10 @@ fn two_changes_are_undone_as_one() {
     let mut live = first_wanted.config.clone();
     live.layers.insert(0, alpha.clone());
     let newer = OURS.replace(":3", ":4");
-    let mut wish = attach(&[("BACKSTOP_TAGS", "c=d"), ("BACKSTOP_S3_BUCKET", "bucket")]);
-    wish.layer.clone_from(&newer);
-    wish.base = first.after.variables.clone();
-    let wanted = wish.on(&live);
+    let mut intent = attach(&[("BACKSTOP_TAGS", "c=d"), ("BACKSTOP_S3_BUCKET", "bucket")]);
+    intent.layer.clone_from(&newer);
+    intent.base = first.after.variables.clone();
+    let wanted = intent.on(&live);
     assert!(wanted.kept.is_empty());
     let both = first.then(&change(&live, &wanted));
     let undone = both.undo_on(&wanted.config, &Vault::default());
@@ -327,9 +327,9 @@ fn limits_are_exact_to_the_byte() {
 #[test]
 fn detaching_leaves_no_layer_of_ours_and_puts_back_what_was_there() {
     let live = config(&[&theirs("zeta")], &[("BACKSTOP_TAGS", "a=b")]);
-    let mut wish = attach(&[("BACKSTOP_TAGS", "c=d")]);
-    wish.overwrite.insert("BACKSTOP_TAGS".to_owned());
-    let wanted = wish.on(&live);
+    let mut intent = attach(&[("BACKSTOP_TAGS", "c=d")]);
+    intent.overwrite.insert("BACKSTOP_TAGS".to_owned());
+    let wanted = intent.on(&live);
     let done = change(&live, &wanted);
     // From another machine came another release.
     let mut since = wanted.config.clone();

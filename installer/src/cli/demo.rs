@@ -9,15 +9,16 @@ use crate::demo::Outage;
 
 /// Run the real extension through an outage on this machine, replay, and count
 ///
-/// The extension runs in a simulated Lambda environment, frozen between invocations. Its primary is
-/// a fake intake over TLS, its fallbacks are a Firehose stream and an S3 bucket, all on loopback.
-/// The primary fails for a while; afterwards the archive is replayed and every record is looked for.
+/// The extension runs in a simulated Lambda environment, which is frozen between invocations. Its
+/// primary is a fake intake over TLS; its fallbacks are a Firehose stream and an S3 bucket, all on
+/// loopback. The primary fails for a while. Afterwards the demo replays the archive and looks for
+/// every record.
 ///
 /// Exits with 1 if a record is missing or the extension's ledger does not add up.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
-    /// The extension's executable [default: backstop-extension beside this one, or on PATH]
+    /// Executable of the extension [default: backstop-extension next to this one, or on PATH]
     #[arg(long, value_name = "PATH")]
     pub extension: Option<PathBuf>,
 
@@ -25,27 +26,27 @@ pub struct DemoArgs {
     #[arg(long, value_name = "FAULT", default_value = "503")]
     pub fault: Fault,
 
-    /// When it fails, in fractions of the run (START..END), or third, all, start, none
+    /// When the primary fails, in fractions of the demo (START..END), or third, all, start, none
     #[arg(long, value_name = "RANGE", default_value = "third")]
     pub outage: Outage,
 
-    /// How often the function is invoked
+    /// Number of invocations
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub invocations: u32,
 
-    /// Lines that the function logs in one invocation
+    /// Log lines per invocation
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub lines: u32,
 
-    /// About how long such a line is, in bytes
+    /// Approximate length of a log line, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 300, value_parser = clap::value_parser!(u32).range(100..=200_000))]
     pub line_bytes: u32,
 
-    /// How long the function runs, in milliseconds
+    /// Duration of the handler, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub handler_ms: u64,
 
-    /// How long the environment is frozen between invocations, in milliseconds
+    /// Time that the environment is frozen between invocations, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 130, value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub gap_ms: u64,
 
@@ -53,15 +54,15 @@ pub struct DemoArgs {
     #[arg(long, value_enum, default_value_t, value_name = "STRATEGY")]
     pub flush_strategy: StrategyName,
 
-    /// The most that sending may add to an invocation: `BACKSTOP_MAX_ADDED_MS`
+    /// Maximum time that sending may add to an invocation: `BACKSTOP_MAX_ADDED_MS`
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     pub max_added_ms: u64,
 
-    /// The function's memory
+    /// Memory of the function
     #[arg(long, value_name = "MB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(128..=10_240))]
     pub memory_mb: u32,
 
-    /// The fallbacks, in the order in which they are tried
+    /// Fallbacks, in order
     #[arg(
         long,
         value_enum,
@@ -71,7 +72,7 @@ pub struct DemoArgs {
     )]
     pub fallback: Vec<FallbackName>,
 
-    /// Leave the archive, the report and the extension's stderr here
+    /// Keep the archive, the report and the extension's stderr in this directory
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 }
@@ -79,12 +80,12 @@ pub struct DemoArgs {
 /// When records are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum StrategyName {
-    /// By the rate of invocations
+    /// Choose by the rate of invocations
     #[default]
     Auto,
-    /// Before the invocation is over
+    /// Before each invocation ends
     End,
-    /// At an interval
+    /// At a fixed interval
     Periodic,
     /// While handlers run
     Continuous,
@@ -109,7 +110,7 @@ pub enum FallbackName {
     Firehose,
     /// The S3 bucket
     S3,
-    /// Neither, to see what that loses
+    /// No fallback, to see which records are lost
     None,
 }
 

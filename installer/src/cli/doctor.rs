@@ -5,21 +5,22 @@ use clap::Args;
 use super::{StateArgs, TargetArgs};
 use crate::select::Pattern;
 
-/// Check one function from all sides: would its records arrive, and what stands in the way?
+/// Check whether one function's records would arrive, and what prevents it
 ///
-/// Changes nothing, and sends nothing unless you ask for it. A check that cannot be made names the permission that is missing.
+/// Changes nothing, and sends nothing unless you give --send. A check that cannot run names the
+/// missing permission.
 #[derive(Debug, Args)]
 #[command(after_help = DOCTOR_CODES)]
 pub struct DoctorArgs {
-    /// The function's name or ARN; an ARN is looked for in its own account and region
+    /// Name or ARN of the function; an ARN sets the account and region
     #[arg(value_name = "FUNCTION")]
     pub function: Pattern,
 
-    /// Send one test record to the primary, with the function's own settings, from this machine
+    /// Send one test record from this machine to the primary, with the function's settings
     #[arg(long)]
     pub send: bool,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 
@@ -28,5 +29,5 @@ pub struct DoctorArgs {
     pub state: StateArgs,
 }
 
-const DOCTOR_CODES: &str = "\
-Exit codes: 0 no problem (warnings and unknowns there may be), 1 a problem or an error, 2 usage";
+const DOCTOR_CODES: &str = "Exit codes: 0 no problem (there may be warnings and unknowns), 1 a \
+    problem or an error, 2 usage";

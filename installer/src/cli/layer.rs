@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::{StateArgs, TargetArgs};
 use crate::layer::{Binary, GlibcVersion, Release, ZipPath};
 
-/// Build the layer, publish it, and see what is published
+/// Build, publish, list and prune the layer
 #[derive(Debug, Args)]
 pub struct LayerArgs {
     /// The command.
@@ -19,43 +19,44 @@ pub struct LayerArgs {
 /// The commands on the layer.
 #[derive(Debug, Subcommand)]
 pub enum LayerCommand {
-    /// Check an extension's binaries and pack them, as layers and for container images
+    /// Check the extension's binaries and pack them as layers and for container images
     ///
-    /// Writes extension-TARGET.zip, the layer, and extension-TARGET.tar.gz, for `ADD … /opt/` in a
-    /// Dockerfile, with a .sha256 beside each. The same binary gives the same bytes, on any machine.
-    /// Refuses a binary that Lambda could not load: another architecture, too new a glibc, or one
-    /// without the usual hardening.
+    /// Writes extension-TARGET.zip (the layer) and extension-TARGET.tar.gz (for `ADD … /opt/` in a
+    /// Dockerfile), each with a .sha256 file. The same binary gives the same bytes on any machine.
+    /// Refuses a binary that Lambda could not load: another architecture, too new a glibc, or
+    /// missing hardening.
     Build(BuildArgs),
     /// Publish the layer in every account and region, and share it
     ///
-    /// Looks at the newest version of the layer in each place, and publishes where that has not the same
-    /// bytes. Each version is shared, and its policy read back. A place that fails costs the others
-    /// nothing: the same command again does what is left.
+    /// Publishes only where the newest version of the layer has different bytes. Shares each
+    /// version, and reads its policy back. If an account or region fails, the others continue; run
+    /// the same command again to finish.
     Publish(Box<PublishArgs>),
     /// List the versions of the layer in every account and region
     List(Box<ListArgs>),
-    /// Delete the versions that no function names
+    /// Delete layer versions that no function uses
     ///
-    /// A version stays when any function of the accounts given names it, in its $LATEST or in a published
-    /// version; when the manifest names it; and when it is shared with accounts that were not looked
-    /// into. Where an account or region could not be looked at, nothing goes that could be used there.
-    /// What is deleted cannot be brought back: publishing the same bytes gives another number.
+    /// Keeps a version if a function in the given accounts uses it, in $LATEST or in a published
+    /// version; if the manifest contains it; or if it is shared with accounts that were not
+    /// checked. If an account or region cannot be read, keeps every version that could be used
+    /// there. Lambda cannot restore a deleted version: publishing the same bytes gives a new
+    /// number.
     Prune(Box<PruneArgs>),
 }
 
-/// Check an extension's binaries and pack them, as layers and for container images
+/// Check the extension's binaries and pack them as layers and for container images
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BuildArgs {
-    /// A binary, and what it runs on: `x86_64`, `arm64`, `x86_64-musl` or `arm64-musl`
+    /// Binary and its target: `x86_64`, `arm64`, `x86_64-musl` or `arm64-musl`
     #[arg(long, value_name = "TARGET=PATH", required = true)]
     pub binary: Vec<Binary>,
 
-    /// Where to put what is packed
+    /// Directory for the packages
     #[arg(long, short, value_name = "DIR", default_value = "dist")]
     pub directory: PathBuf,
 
-    /// The newest glibc that there will be: Amazon Linux 2 has 2.26, Amazon Linux 2023 has 2.34
+    /// Newest glibc that the binary may need: Amazon Linux 2 has 2.26, Amazon Linux 2023 has 2.34
     #[arg(long, value_name = "VERSION", default_value = "2.26")]
     pub glibc: GlibcVersion,
 }
@@ -64,7 +65,8 @@ pub struct BuildArgs {
 #[derive(Debug, Args)]
 #[command(after_help = PUBLISH_EXAMPLES)]
 pub struct PublishArgs {
-    /// Where `scripts/package` has put extension-x86_64.zip and extension-arm64.zip
+    /// Directory with extension-x86_64.zip and extension-arm64.zip, as `scripts/package` writes
+    /// them
     #[arg(
         long,
         short,
@@ -74,40 +76,40 @@ pub struct PublishArgs {
     )]
     pub directory: PathBuf,
 
-    /// A layer's zip and what it runs on, `x86_64` or `arm64`, instead of the directory's
+    /// Zip and architecture (`x86_64` or `arm64`) of a layer, instead of a directory
     #[arg(long, value_name = "ARCH=PATH")]
     pub zip: Vec<ZipPath>,
 
-    /// Write down what is where: for `backstop attach`, and for Terraform where the name ends in
-    /// .tfvars.json [default: the manifest of backstop.toml, where it names one]
+    /// Manifest to write for `backstop attach`, or for Terraform if the name ends in .tfvars.json
+    /// [default: the manifest of backstop.toml]
     #[arg(long, short, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
 
-    /// Share it with these accounts
+    /// Share the layer with these accounts
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',', value_parser = account)]
     pub share: Vec<String>,
 
-    /// Share it with every account of this organisation
+    /// Share the layer with every account of this organization
     #[arg(long, value_name = "ORGANIZATION", value_parser = organization)]
     pub share_organization: Option<String>,
 
-    /// Share it with everyone
+    /// Share the layer with every AWS account
     #[arg(long, conflicts_with_all = ["share", "share_organization"])]
     pub public: bool,
 
-    /// Which release it is: a part of the layer's name
+    /// Release, which becomes part of the layer's name
     #[arg(long, value_name = "VERSION", default_value = Release::CURRENT)]
     pub release: Release,
 
-    /// Change nothing, and say what would be
+    /// Show what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Do not ask whether everyone is meant
+    /// Skip the confirmation of --public
     #[arg(long, short)]
     pub yes: bool,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 }
@@ -116,16 +118,16 @@ pub struct PublishArgs {
 #[derive(Debug, Args)]
 #[command(after_help = LIST_EXAMPLES)]
 pub struct ListArgs {
-    /// Read with whom each version is shared, too: one call more for each
+    /// Also read with whom each version is shared: one more call for each
     #[arg(long)]
     pub permissions: bool,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 }
 
-/// Delete the versions that no function names
+/// Delete layer versions that no function uses
 #[derive(Debug, Args)]
 #[command(after_help = PRUNE_EXAMPLES)]
 #[expect(
@@ -133,36 +135,35 @@ pub struct ListArgs {
     reason = "each is an option of its own"
 )]
 pub struct PruneArgs {
-    /// Keep so many of the newest versions, of each architecture in each place
+    /// Keep this many of the newest versions, of each architecture in each account and region
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep: u32,
 
-    /// Keep what is younger: a number of days, hours or weeks, such as 30d, 12h or 4w
+    /// Keep versions younger than this: days, hours or weeks, such as 30d, 12h or 4w
     #[arg(long, value_name = "AGE", value_parser = age)]
     pub older_than: Option<Duration>,
 
-    /// Delete versions that are shared with an organisation, with everyone, or with accounts that are
-    /// not looked into, too
+    /// Also delete versions that are shared with an organization, everyone, or accounts not checked
     #[arg(long)]
     pub include_shared: bool,
 
-    /// Delete versions that `undo`, `detach` or `resume` needs, too
+    /// Also delete versions that `undo`, `detach` or `resume` needs
     #[arg(long)]
     pub include_undoable: bool,
 
-    /// Keep what this manifest names [default: the manifest of backstop.toml, where it names one]
+    /// Keep the versions in this manifest [default: the manifest of backstop.toml]
     #[arg(long, short, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
 
-    /// Change nothing, and say what would be
+    /// Show what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Do not ask
+    /// Skip the confirmation
     #[arg(long, short)]
     pub yes: bool,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 
@@ -175,7 +176,7 @@ fn account(text: &str) -> Result<String, String> {
     if backstop_config::is_account(text) {
         Ok(text.to_owned())
     } else {
-        Err("an account's number has 12 digits".to_owned())
+        Err("an account ID has 12 digits".to_owned())
     }
 }
 
@@ -185,7 +186,10 @@ fn organization(text: &str) -> Result<String, String> {
     if (10..=32).contains(&id.len()) && id.bytes().all(is_word) {
         Ok(text.to_owned())
     } else {
-        Err("an organisation's id is o- and 10 to 32 lower-case letters and digits".to_owned())
+        Err(
+            "an organization ID is o- followed by 10 to 32 lower-case letters and digits"
+                .to_owned(),
+        )
     }
 }
 
@@ -207,27 +211,27 @@ Examples:
       --manifest layers.tfvars.json
   backstop layer publish --dry-run
 
-Exit codes: 0 done, 1 error, 2 usage, 3 a place failed: the rest is published and in the manifest,
-5 a zip is refused: nothing was published, 130 interrupted";
+Exit codes: 0 done, 1 error, 2 usage, 3 an account or region failed: the rest is published and in
+the manifest, 5 a zip is refused: nothing was published, 130 interrupted";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
   backstop layer list --regions all --permissions
   backstop layer list --output json | jq -r '.versions[].arn'
 
-Exit codes: 0 done, 1 error, 2 usage, 3 a place could not be read";
+Exit codes: 0 done, 1 error, 2 usage, 3 an account or region could not be read";
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:
   backstop layer prune --regions all --dry-run
   backstop layer prune --regions all --organization --role BackstopInstaller --older-than 30d --yes
 
-Exit codes: 0 done, 1 error, 2 usage, 3 a place could not be looked at or a version not be deleted,
-130 interrupted";
+Exit codes: 0 done, 1 error, 2 usage, 3 an account or region could not be read or a version could
+not be deleted, 130 interrupted";
 
 const EXAMPLES: &str = "\
 Examples:
-  scripts/package        compiles for both architectures and calls this
+  scripts/package        compiles for both architectures and runs this command
   backstop layer build --binary arm64=target/aarch64-unknown-linux-gnu/layer/backstop-extension
 
 Exit codes: 0 done, 1 error, 2 usage";

@@ -1,13 +1,13 @@
-//! What can be typed: options, their defaults and their help, and nothing else.
+//! The command line: options, their defaults and their help, and nothing else.
 //!
 //! Must not: read files or the environment, connect to anything, or hold a secret: tokens and
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
-mod about;
-mod besides;
+mod attachment;
 mod demo;
 mod doctor;
-mod fleet;
+mod extras;
+mod generate;
 mod layer;
 mod replay;
 mod runs;
@@ -18,15 +18,17 @@ mod waves;
 
 use clap::{Parser, Subcommand};
 
-pub use about::{CompletionsArgs, ManArgs};
-pub use besides::{ExtraArgs, GrantArgs};
+pub use attachment::{
+    AllowArgs, ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs,
+};
 pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
-pub use fleet::{AllowArgs, ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, WishArgs};
+pub use extras::{ExtraArgs, GrantArgs};
+pub use generate::{CompletionsArgs, ManArgs};
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
 pub use replay::ReplayArgs;
 pub use runs::{ResumeArgs, RunsArgs, UndoArgs};
-pub use state::{AccessArgs, ReachArgs, StateArgs};
+pub use state::{AccessArgs, ConnectionArgs, StateArgs};
 pub use status::StatusArgs;
 pub use targets::{SelectArgs, TargetArgs};
 pub use waves::WaveArgs;
@@ -34,8 +36,8 @@ pub use waves::WaveArgs;
 pub use crate::output::{Colour, OutputFormat};
 pub use crate::usage::UsageError;
 
-/// Nothing a Lambda function logs is lost: attach the extension to functions over accounts and regions,
-/// undo that exactly, and replay what was archived while the primary was down
+/// Attach the Backstop extension to Lambda functions across accounts and regions, undo that
+/// exactly, and replay the records that it archived while the primary was down
 #[derive(Debug, Parser)]
 #[command(name = "backstop", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -44,7 +46,7 @@ pub struct Cli {
     pub command: Command,
 
     // Below each command's own options.
-    /// How the result is printed on stdout
+    /// Format of the result on stdout
     #[arg(
         long,
         global = true,
@@ -55,11 +57,11 @@ pub struct Cli {
     )]
     pub output: OutputFormat,
 
-    /// No progress on stderr
+    /// Print no progress on stderr
     #[arg(long, short, global = true, display_order = 901)]
     pub quiet: bool,
 
-    /// Whether the result is coloured
+    /// When to colour the result
     #[arg(
         long,
         global = true,
@@ -78,31 +80,31 @@ by preflight, 130 interrupted";
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Build the layer, publish it, and see what is published
+    /// Build, publish, list and prune the layer
     Layer(LayerArgs),
-    /// Show what attaching to functions would change
+    /// Show what attach would change
     Plan(Box<PlanArgs>),
-    /// Do what a plan says
+    /// Carry out a plan
     Apply(ApplyArgs),
     /// Attach the layer and its settings to functions
     Attach(Box<AttachArgs>),
-    /// Take the layer and its settings off functions
+    /// Detach the layer and its settings from functions
     Detach(Box<DetachArgs>),
-    /// Put back what was there before a run
+    /// Undo a run
     Undo(UndoArgs),
-    /// Go on with a run
+    /// Resume a run
     Resume(ResumeArgs),
     /// List the runs, or show the functions of one
     Runs(RunsArgs),
-    /// Show which functions have the layer, which release of it, and what has changed since
+    /// Show which functions have the layer, its release, and what has drifted
     Status(Box<StatusArgs>),
-    /// Check one function from all sides: would its records arrive, and what stands in the way?
+    /// Check whether one function's records would arrive, and what prevents it
     Doctor(Box<DoctorArgs>),
-    /// Send what is in the archive to a primary
+    /// Send the records in the archive to a primary
     Replay(ReplayArgs),
     /// Run the real extension through an outage on this machine, replay, and count
     Demo(DemoArgs),
-    /// Write a shell's completions to stdout
+    /// Write shell completions to stdout
     Completions(CompletionsArgs),
     /// Write the manual: one page to stdout, or one for each command into a directory
     Man(ManArgs),

@@ -9,50 +9,50 @@ use clap::{ArgGroup, Args};
 
 use crate::replay::Location;
 
-/// Send what is in the archive to a primary
+/// Send the records in the archive to a primary
 ///
-/// Reads every object below the prefix, those that the extension wrote and those that Firehose
-/// delivered, and posts the records in the format you name. A record that is in the archive twice is sent once. If two
-/// records share an id and differ, both are sent and reported.
+/// Reads every object below the prefix, both those that the extension wrote and those that Firehose
+/// delivered, and posts the records in the format you name. Sends a record once, even if the archive
+/// has it twice. If two records share an ID and differ, sends and reports both.
 ///
-/// The token of the primary is read from --token-file, or else from the
-/// environment variable `BACKSTOP_PRIMARY_TOKEN`.
+/// Reads the primary's token from --token-file, or else from the environment variable
+/// `BACKSTOP_PRIMARY_TOKEN`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file"]))]
 pub struct ReplayArgs {
-    /// Where the archive is: a bucket or an access point, and the prefix, a folder in it, or one object
+    /// Archive to read: a bucket or access point with the prefix, a folder in it, or one object
     #[arg(long, value_name = "S3_URL")]
     pub from: Location,
 
-    /// Where to send the records: https, or http for loopback hosts; a site for datadog and newrelic
+    /// Address to send to: https, or http for loopback hosts; a site for datadog and newrelic
     #[arg(long, value_name = "URL")]
     pub to: Option<String>,
 
-    /// A file with the address, if that contains a key; `-` for stdin
+    /// File with the address, if the address contains a key; `-` for stdin
     #[arg(long, value_name = "FILE")]
     pub url_file: Option<PathBuf>,
 
-    /// The form of a batch
+    /// Format of a batch
     #[arg(long, value_parser = formats(), default_value = Format::Ndjson.as_str())]
     pub format: Format,
 
-    /// What the format lets you choose, as `BACKSTOP_PRIMARY_OPTIONS` has it
+    /// Options of the format, as in `BACKSTOP_PRIMARY_OPTIONS`
     #[arg(long, value_name = "NAME=VALUE,…")]
     pub format_options: Option<String>,
 
-    /// A file that holds the token
+    /// File with the token
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// A file of further headers, one `name: value` a line
+    /// File with additional headers, one `name: value` per line
     #[arg(long, value_name = "FILE")]
     pub header_file: Option<PathBuf>,
 
-    /// Read and count, send nothing
+    /// Read and count records, and send nothing
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Only records of functions with such a name; `*` and `?` stand for any text
+    /// Only records of functions whose name matches; `*` matches any text and `?` one character
     #[arg(long, value_name = "GLOB")]
     pub function: Vec<Glob>,
 
@@ -60,7 +60,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "NAME")]
     pub reason: Vec<String>,
 
-    /// Only records of this time or later: RFC 3339, or a date
+    /// Only records from this time on: RFC 3339, or a date
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
 
@@ -68,15 +68,15 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
 
-    /// Objects that are read and sent side by side
+    /// Number of objects to process in parallel
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: u16,
 
-    /// The most records in one request
+    /// Maximum number of records in one request
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub batch_records: u32,
 
-    /// The account that has to own the bucket; S3 refuses when it is another one
+    /// Account that must own the bucket; S3 refuses the requests otherwise
     #[arg(long, value_name = "ACCOUNT_ID", value_parser = account)]
     pub expected_bucket_owner: Option<String>,
 
@@ -84,15 +84,15 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "WHO", value_parser = ["requester"])]
     pub request_payer: Option<String>,
 
-    /// The S3 endpoint, where it is not the one of AWS
+    /// S3 endpoint to use instead of AWS's
     #[arg(long, value_name = "URL")]
     pub endpoint_url: Option<String>,
 
-    /// The profile of the AWS configuration
+    /// Profile of the AWS configuration
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
 
-    /// The region of the bucket [default: that of the environment or the profile]
+    /// Region of the bucket [default: from the environment or the profile]
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
 }
@@ -101,7 +101,7 @@ fn account(text: &str) -> Result<String, &'static str> {
     if backstop_config::is_account(text) {
         Ok(text.to_owned())
     } else {
-        Err("it is not the id of an account: use its 12 digits")
+        Err("not an account ID: give its 12 digits")
     }
 }
 

@@ -2,32 +2,32 @@
 
 use clap::Args;
 
-use super::fleet::CHANGE_CODES;
-use super::{AccessArgs, HowArgs, ReachArgs, StateArgs};
+use super::attachment::CHANGE_CODES;
+use super::{AccessArgs, ApplyOptions, ConnectionArgs, StateArgs};
 
-/// Put back what was there before a run: layers in their order, variables, all else it touched
+/// Undo a run: restore layers in their order, variables, and everything else that it changed
 ///
-/// What others changed since stays as it is, and is reported. Undo is itself a run, and can be undone.
+/// Keeps and reports changes that others made since. Undo is itself a run, and can be undone.
 #[derive(Debug, Args)]
 #[command(after_help = CHANGE_CODES)]
 pub struct UndoArgs {
-    /// The run, as `backstop runs` lists it
+    /// Run ID, as `backstop runs` lists it
     #[arg(value_name = "RUN", required_unless_present = "last")]
     pub run: Option<String>,
 
-    /// The newest run that undid none and was not undone
+    /// Undo the newest run that is neither an undo nor undone
     #[arg(long, conflicts_with = "run", display_order = 499)]
     pub last: bool,
 
-    /// Show what would be put back, and change nothing
+    /// Show what undo would restore, and change nothing
     #[arg(long, display_order = 500)]
     pub dry_run: bool,
 
-    /// How.
+    /// Confirmation, waiting and waves.
     #[command(flatten)]
-    pub how: HowArgs,
+    pub apply_options: ApplyOptions,
 
-    /// How to get there.
+    /// Connection and rate.
     #[command(flatten)]
     pub access: AccessArgs,
 
@@ -36,19 +36,19 @@ pub struct UndoArgs {
     pub state: StateArgs,
 }
 
-/// Go on with a run that was interrupted, or that left something
+/// Resume a run that was interrupted or partly failed
 #[derive(Debug, Args)]
 #[command(after_help = CHANGE_CODES)]
 pub struct ResumeArgs {
-    /// The run, as `backstop runs` lists it
+    /// Run ID, as `backstop runs` lists it
     #[arg(value_name = "RUN")]
     pub run: String,
 
-    /// How.
+    /// Confirmation, waiting and waves.
     #[command(flatten)]
-    pub how: HowArgs,
+    pub apply_options: ApplyOptions,
 
-    /// How to get there.
+    /// Connection and rate.
     #[command(flatten)]
     pub access: AccessArgs,
 
@@ -60,17 +60,17 @@ pub struct ResumeArgs {
 /// List the runs, or show the functions of one
 #[derive(Debug, Args)]
 pub struct RunsArgs {
-    /// Show what became of each function of this run
+    /// Run ID, to show the state of each of its functions
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
 
-    /// Show every function of the run on a line of its own
+    /// Show each function of the run on its own line
     #[arg(long, requires = "run", display_order = 500)]
     pub full: bool,
 
-    /// How to get to runs in S3.
+    /// Connection to runs in S3.
     #[command(flatten)]
-    pub reach: ReachArgs,
+    pub connection: ConnectionArgs,
 
     /// Where runs are kept.
     #[command(flatten)]

@@ -15,7 +15,7 @@ const DIRECTORY: &str = "BACKSTOP_STATE_DIR";
 /// Where runs are kept.
 #[derive(Debug, Clone, Args)]
 pub struct StateArgs {
-    /// Where runs are kept: a directory, or `s3://BUCKET/PREFIX` to share them between machines
+    /// Where to keep runs: a directory, or `s3://BUCKET/PREFIX` to share them between machines
     /// [default: `$XDG_STATE_HOME/backstop`, or `~/.local/state/backstop`]
     #[arg(
         long,
@@ -26,7 +26,7 @@ pub struct StateArgs {
     )]
     pub state: Option<Location>,
 
-    /// The KMS key that runs in S3 are encrypted with [default: as the bucket encrypts]
+    /// KMS key that encrypts runs in S3 [default: the bucket's encryption]
     #[arg(
         long,
         value_name = "KEY",
@@ -38,30 +38,30 @@ pub struct StateArgs {
 
 /// How to get to AWS.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Where")]
-pub struct ReachArgs {
-    /// A file with what would otherwise be typed [default: backstop.toml, where it is there]
+#[command(next_help_heading = "Targets")]
+pub struct ConnectionArgs {
+    /// File with options and settings [default: backstop.toml, if it exists]
     #[arg(long, value_name = "FILE", display_order = 800)]
     pub config: Option<PathBuf>,
 
-    /// The profile of the AWS configuration, SSO profiles too
+    /// Profile of the AWS configuration, including SSO profiles
     #[arg(long, value_name = "NAME", display_order = 801)]
     pub profile: Option<String>,
 
-    /// Another endpoint than AWS's own, for all services
+    /// Endpoint to use for all services instead of AWS's
     #[arg(long, value_name = "URL", display_order = 814)]
     pub endpoint_url: Option<String>,
 }
 
 /// How to get to places that a plan or a run names.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Where")]
+#[command(next_help_heading = "Targets")]
 pub struct AccessArgs {
-    /// How to get to AWS.
+    /// Connection to AWS.
     #[command(flatten)]
-    pub reach: ReachArgs,
+    pub connection: ConnectionArgs,
 
-    /// Lambda calls a second in each account and region [default: as planned]
+    /// Lambda calls per second in each account and region [default: as planned]
     #[arg(long, value_name = "N", value_parser = super::targets::rate, display_order = 811)]
     pub rate: Option<f64>,
 }
@@ -90,7 +90,7 @@ impl StateArgs {
     }
 }
 
-impl ReachArgs {
+impl ConnectionArgs {
     /// The file's words.
     pub fn project(&self) -> anyhow::Result<Project> {
         Project::read(self.config.as_deref())

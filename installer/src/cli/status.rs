@@ -4,18 +4,18 @@ use clap::Args;
 
 use super::{SelectArgs, StateArgs, TargetArgs};
 
-/// Show which functions have the layer, which release of it, and what has changed since
+/// Show which functions have the layer, its release, and what has drifted
 ///
 /// Checks every function unless you name some. Drift is judged against the runs in --state; functions attached
-/// by other runs are listed separately. No value of a variable is shown.
+/// by other runs are listed separately. Shows no values of variables.
 #[derive(Debug, Args)]
 #[command(after_help = STATUS_CODES)]
 pub struct StatusArgs {
-    /// Exit with 4 where anything drifted, or could have the layer and has not
+    /// Exit with 4 if a function drifted, or lacks the layer but could have it
     #[arg(long, display_order = 500)]
     pub detailed_exitcode: bool,
 
-    /// Show the functions that drifted, and no others
+    /// Show only functions that drifted
     #[arg(long, display_order = 501)]
     pub drift_only: bool,
 
@@ -27,7 +27,7 @@ pub struct StatusArgs {
     #[command(flatten)]
     pub select: SelectArgs,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 
@@ -37,5 +37,5 @@ pub struct StatusArgs {
 }
 
 const STATUS_CODES: &str = "\
-Exit codes: 0 done, 1 error, 2 usage, 3 not every account and region could be looked at, 4 with
---detailed-exitcode: something drifted, or has no layer";
+Exit codes: 0 done, 1 error, 2 usage, 3 some accounts or regions could not be read, 4 with
+--detailed-exitcode: a function drifted or lacks the layer";

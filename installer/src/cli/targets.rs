@@ -1,11 +1,11 @@
-//! The options that say where to work, and on which functions.
+//! Options that select accounts, regions and functions.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{ReachArgs, UsageError};
+use super::{ConnectionArgs, UsageError};
 use crate::files;
 use crate::fleet::{Accounts, Rates, Regions, Role, Targets};
 use crate::project::{FILE_NAME, Project};
@@ -14,18 +14,18 @@ use crate::select::{Pattern, Selection, TagFilter};
 /// `GetFunction`'s own quota is 100 a second.
 const GET_FUNCTION_RATE: f64 = 50.0;
 const RATE: f64 = 5.0;
-/// What `--regions` takes for every region that is enabled.
+/// The value of `--regions` for every enabled region.
 const ALL: &str = "all";
 
 /// Accounts and regions.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Where")]
+#[command(next_help_heading = "Targets")]
 pub struct TargetArgs {
-    /// How to get to AWS.
+    /// Connection to AWS.
     #[command(flatten)]
-    pub reach: ReachArgs,
+    pub connection: ConnectionArgs,
 
-    /// Regions, or `all` that are enabled in the account [default: the profile's]
+    /// Regions, or `all` for every enabled one [default: the profile's]
     #[arg(
         long,
         visible_alias = "region",
@@ -35,7 +35,7 @@ pub struct TargetArgs {
     )]
     pub regions: Vec<String>,
 
-    /// Accounts, by number [default: the caller's own]
+    /// Account IDs [default: the caller's account]
     #[arg(
         long,
         value_name = "ACCOUNT",
@@ -44,51 +44,51 @@ pub struct TargetArgs {
     )]
     pub accounts: Vec<String>,
 
-    /// A file with the number of an account on each line
+    /// File with one account ID per line
     #[arg(long, value_name = "FILE", display_order = 804)]
     pub accounts_file: Option<PathBuf>,
 
-    /// Every active account of the organisation
+    /// Every active account of the organization
     #[arg(long, display_order = 805)]
     pub organization: bool,
 
-    /// Of the organisation, only what is below these units or roots
+    /// Only accounts below these organizational units or roots
     #[arg(long, value_name = "OU", value_delimiter = ',', display_order = 806)]
     pub include_ou: Vec<String>,
 
-    /// Of the organisation, nothing below these units
+    /// No accounts below these organizational units
     #[arg(long, value_name = "OU", value_delimiter = ',', display_order = 807)]
     pub exclude_ou: Vec<String>,
 
-    /// The role to assume in accounts that are not the caller's own
+    /// Role to assume in accounts other than the caller's
     #[arg(long, value_name = "NAME", display_order = 808)]
     pub role: Option<String>,
 
-    /// The external id that the role's trust policy asks for
+    /// External ID that the role's trust policy requires
     #[arg(long, value_name = "ID", display_order = 809)]
     pub external_id: Option<String>,
 
-    /// A tag of the role's session
+    /// Tag for the role's session
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair, display_order = 810)]
     pub session_tag: Vec<(String, String)>,
 
-    /// Lambda calls a second in each account and region, of the 15 that all its users share
+    /// Lambda calls per second in each account and region, out of the 15 that all callers share
     /// [default: 5]
     #[arg(long, value_name = "N", value_parser = rate, display_order = 811)]
     pub rate: Option<f64>,
 
-    /// `GetFunction` calls a second, of 100
+    /// `GetFunction` calls per second, out of 100
     #[arg(long, value_name = "N", value_parser = rate, default_value_t = GET_FUNCTION_RATE, display_order = 812)]
     pub read_rate: f64,
 
-    /// Seconds until a call counts as unanswered
+    /// Timeout of a call, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30", display_order = 813)]
     pub timeout: Duration,
 }
 
 /// Which functions.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Which functions")]
+#[command(next_help_heading = "Functions")]
 pub struct SelectArgs {
     /// Names, ARNs, globs such as `orders-*`, or regular expressions such as `/^orders-/`
     #[arg(value_name = "FUNCTION")]
@@ -114,7 +114,7 @@ pub struct SelectArgs {
     #[arg(long, value_name = "TYPE", value_parser = ["zip", "image"], ignore_case = true, value_delimiter = ',', display_order = 704)]
     pub package_type: Vec<String>,
 
-    /// None of these: names, ARNs, globs or regular expressions
+    /// Exclude these: names, ARNs, globs or regular expressions
     #[arg(long, value_name = "FUNCTION", display_order = 705)]
     pub exclude: Vec<Pattern>,
 }
@@ -179,7 +179,7 @@ impl TargetArgs {
             accounts.extend(lines.filter(|line| !line.is_empty()));
         }
         if let Some(wrong) = (accounts.iter()).find(|it| !backstop_config::is_account(it)) {
-            let problem = format!("`{wrong}` is not the number of an account: it has 12 digits");
+            let problem = format!("`{wrong}` is not an account ID: give 12 digits");
             return Err(UsageError(problem).into());
         }
         Ok(if accounts.is_empty() {
@@ -193,10 +193,11 @@ impl TargetArgs {
 impl SelectArgs {
     /// Which functions: those of the command line, or else those of the file.
     pub fn selection(&self, project: &Project) -> anyhow::Result<Selection> {
-        let selection = self.said(project);
+        let selection = self.given(project);
         if selection.is_empty() {
             let problem = format!(
-                "which functions? name them, or give --tag, --runtime or --all, or [select] in {FILE_NAME}"
+                "no functions are selected: name them, give --tag, --runtime or --all, or add \
+                 [select] to {FILE_NAME}"
             );
             return Err(UsageError(problem).into());
         }
@@ -205,10 +206,10 @@ impl SelectArgs {
 
     /// The same, and every function where nothing is said, though there be none: for what changes nothing.
     pub fn selection_or_all(&self, project: &Project) -> Selection {
-        self.said(project)
+        self.given(project)
     }
 
-    fn said(&self, project: &Project) -> Selection {
+    fn given(&self, project: &Project) -> Selection {
         let mut selection = Selection {
             functions: self.functions.clone(),
             exclude: self.exclude.clone(),
@@ -241,7 +242,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.5..=10_000.0).contains(&rate) => Ok(rate),
-        _ => Err("give a number of calls a second, 0.5 at least".to_owned()),
+        _ => Err("give a number of calls per second, from 0.5 to 10000".to_owned()),
     }
 }
 

@@ -9,18 +9,18 @@ use crate::plan::{Portion, Rollout};
 
 /// In which waves functions are changed, and what stops that.
 #[derive(Debug, Clone, Copy, Default, Args)]
-#[command(next_help_heading = "In waves")]
+#[command(next_help_heading = "Waves")]
 pub struct WaveArgs {
-    /// Change this many functions first, taken from every account and region in turn; any failure there
-    /// stops the run
+    /// Change this many functions first, spread over accounts and regions; any failure stops the
+    /// run
     #[arg(long, value_name = "N|P%", display_order = 680)]
     pub canary: Option<Portion>,
 
-    /// Change this many at a time after that [default: all the rest]
+    /// Change this many functions at a time after the canary [default: all the rest]
     #[arg(long, value_name = "N|P%", display_order = 681)]
     pub wave: Option<Portion>,
 
-    /// Wait between two waves: seconds, or minutes such as 5m
+    /// Time to wait between waves: seconds, or minutes such as 5m
     #[arg(long, value_name = "TIME", value_parser = time, display_order = 682)]
     pub bake: Option<Duration>,
 
@@ -32,7 +32,7 @@ pub struct WaveArgs {
     #[arg(long, value_name = "PERCENT", value_parser = points, display_order = 684)]
     pub max_error_rise: Option<f64>,
 
-    /// Undo the run at once when it stops on its own
+    /// Undo the run if it stops because of failures
     #[arg(long, display_order = 685)]
     pub undo_on_stop: bool,
 }
@@ -40,7 +40,7 @@ pub struct WaveArgs {
 impl WaveArgs {
     /// What is typed, over what a plan keeps.
     pub fn rollout(self, kept: &Rollout) -> Result<Rollout, UsageError> {
-        let said = Rollout {
+        let given = Rollout {
             canary: self.canary,
             wave: self.wave,
             bake: self.bake,
@@ -48,7 +48,7 @@ impl WaveArgs {
             max_error_rise: self.max_error_rise,
             undo_on_stop: self.undo_on_stop,
         };
-        let rollout = said.over(kept);
+        let rollout = given.over(kept);
         let problem = |problem: &str| UsageError(problem.to_owned());
         rollout.check().map_err(problem)?;
         Ok(rollout)
@@ -65,14 +65,14 @@ fn time(text: &str) -> Result<Duration, String> {
         Ok(number) if number > 0.0 && number * unit <= MOST_SECONDS => {
             Ok(Duration::from_secs_f64(number * unit))
         }
-        _ => Err("give seconds, or minutes such as 5m, up to a day".to_owned()),
+        _ => Err("give seconds, or minutes such as 5m, up to one day".to_owned()),
     }
 }
 
 fn points(text: &str) -> Result<f64, String> {
     match text.strip_suffix('%').unwrap_or(text).parse() {
         Ok(points) if (0.0..=100.0).contains(&points) => Ok(points),
-        _ => Err("give points of a hundred, such as 2".to_owned()),
+        _ => Err("give percentage points from 0 to 100, such as 2".to_owned()),
     }
 }
 

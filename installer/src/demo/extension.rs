@@ -14,18 +14,18 @@ pub(super) fn find(given: Option<&Path>) -> anyhow::Result<PathBuf> {
         if path.is_file() {
             return Ok(path.to_owned());
         }
-        bail!("there is no file {}: {BUILD}", path.display());
+        bail!("the file {} does not exist: {BUILD}", path.display());
     }
-    let beside = std::env::current_exe()
+    let next_to_this = std::env::current_exe()
         .ok()
         .and_then(|path| path.parent().map(Path::to_owned));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    beside
+    next_to_this
         .into_iter()
         .chain(std::env::split_paths(&path))
         .map(|directory| directory.join(NAME))
         .find(|candidate| candidate.is_file())
         .ok_or_else(|| {
-            anyhow::anyhow!("{NAME} is neither beside this executable nor on PATH: {BUILD}")
+            anyhow::anyhow!("{NAME} is neither next to this executable nor on PATH: {BUILD}")
         })
 }

@@ -33,7 +33,7 @@ pub use report::{AddedTime, Summary};
 use stage::Stage;
 pub use view::View;
 
-/// Every so many invocations the function fails: the platform's records differ then.
+/// The function fails once in this many invocations, because the platform's records differ then.
 const FAILS_EVERY: u32 = 10;
 
 /// What to run.
@@ -69,7 +69,7 @@ pub struct Options {
 
 /// What the invocations came to.
 #[derive(Debug, Default)]
-struct Run {
+struct Simulation {
     emitted_lines: u64,
     /// Whether the primary was down, and what sending added.
     added: Vec<(bool, Duration)>,
@@ -87,7 +87,7 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
     let stage = Stage::set(&extension, options).await?;
     let run = invoke(&stage, options, view).await?;
 
-    view.phase("Shutting the environment down");
+    view.phase("Shutting down the environment");
     let reason = if run.overran {
         ShutdownReason::Timeout
     } else {
@@ -118,7 +118,7 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
     let ledger = shutdown.ledger.clone().map(serde_json::from_value);
     let ledger: Option<LedgerLine> = ledger
         .transpose()
-        .context("the extension's ledger line is not of the form that the contract has")?;
+        .context("the extension's ledger line does not have the documented form")?;
     let findings = reconcile(
         run.emitted_lines,
         ledger.as_ref(),
@@ -140,10 +140,10 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
-async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result<Run> {
+async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result<Simulation> {
     let outage = options.outage.invocations(options.invocations);
     let mut traffic = Traffic::new(options.line_bytes as usize);
-    let mut run = Run::default();
+    let mut run = Simulation::default();
     for number in 0..options.invocations {
         if number > 0 {
             stage.environment.idle(options.gap).await;
@@ -184,7 +184,7 @@ async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result
         if report.overran {
             run.overran = true;
             view.phase(&format!(
-                "Invocation {}: the extension was not back before the function's timeout",
+                "Invocation {}: the extension did not return before the function's timeout",
                 number + 1
             ));
             break;
@@ -199,7 +199,7 @@ fn check_empty(directory: &Path) -> anyhow::Result<()> {
     if let Ok(mut entries) = std::fs::read_dir(directory) {
         anyhow::ensure!(
             entries.next().is_none(),
-            "{} is not empty: give --keep a new directory",
+            "{} is not empty: give --keep a new or empty directory",
             directory.display()
         );
     }

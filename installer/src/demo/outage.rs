@@ -1,4 +1,4 @@
-//! When the primary is down.
+//! The time range in which the demo's primary fails.
 
 use std::ops::Range;
 use std::str::FromStr;
@@ -20,8 +20,8 @@ impl FromStr for Outage {
             "start" => (0.0, 1.0 / 3.0),
             "none" => (0.0, 0.0),
             range => {
-                let advice = "write it as START..END with fractions from 0 to 1, such as 0.25..0.75, \
-                              or as third, all, start or none";
+                let advice = "write it as START..END with fractions from 0 to 1, such as \
+                    0.25..0.75, or as third, all, start or none";
                 let numbers = range
                     .split_once("..")
                     .and_then(|(start, end)| Some((start.parse().ok()?, end.parse().ok()?)));

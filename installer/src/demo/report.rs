@@ -1,4 +1,4 @@
-//! What a demo came to, as numbers.
+//! The result of a demo, as numbers.
 //!
 //! Invariants: `ok` holds exactly if the exit code is 0; a name of the JSON, once released, keeps its
 //! meaning. Must not: word anything, which is `story`'s.
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::reconcile::{Findings, LedgerLine};
 use super::stage::Stage;
-use super::{Options, Run};
+use super::{Options, Simulation};
 use crate::replay;
 
 /// What a demo came to.
@@ -103,7 +103,7 @@ impl AddedTime {
 /// What a summary is made of.
 pub(super) struct Parts<'a> {
     pub(super) options: &'a Options,
-    pub(super) run: Run,
+    pub(super) run: Simulation,
     pub(super) stage: &'a Stage,
     pub(super) shutdown: &'a ShutdownReport,
     pub(super) ledger: Option<LedgerLine>,

@@ -66,7 +66,7 @@ impl Stage {
                 "BACKSTOP_MAX_ADDED_MS",
                 options.max_added.as_millis().to_string(),
             ),
-            // The breaker's changes are told at this level.
+            // The extension logs the breaker's changes at this level.
             ("BACKSTOP_LOG_LEVEL", "info".to_owned()),
             ("AWS_ENDPOINT_URL_S3", s3.endpoint()),
             ("AWS_ENDPOINT_URL_FIREHOSE", firehose.endpoint()),

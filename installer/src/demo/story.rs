@@ -1,4 +1,4 @@
-//! The story of a demo, in a short table and two sentences.
+//! The result of a demo, as a table and two sentences.
 //!
 //! Invariant: the last line is good exactly if the exit code is 0, and says why where it is not.
 //! Must not: count anything, which is `report`'s.
@@ -21,7 +21,7 @@ impl Summary {
                 grouped(s3)
             ),
         };
-        let put_back = format!("replay put {} back", grouped(self.replayed));
+        let put_back = format!("replay delivered {}", grouped(self.replayed));
         match self.outage {
             Some([start, end]) => format!(
                 "Primary down for invocations {start}-{end} ({}): {diverted}, {} lost; {put_back}.",
@@ -89,7 +89,7 @@ impl Report for Summary {
             "records received",
             grouped(ledger.received),
             format!(
-                "{} of the function's, in {}",
+                "{} from the function, in {}",
                 grouped(self.emitted),
                 plural(self.invocations.into(), "invocation")
             ),
@@ -104,7 +104,7 @@ impl Report for Summary {
         }
         for (reason, count) in &ledger.dropped {
             let note = if reason == "own_log" {
-                "the extension's own lines, not sent round again"
+                "the extension's own lines, never sent"
             } else {
                 "LOST"
             };
@@ -125,7 +125,7 @@ impl Report for Summary {
             })
             .collect();
         if refused > 0 {
-            table.row("requests refused", grouped(refused), answers.join(", "));
+            table.row("requests failed", grouped(refused), answers.join(", "));
         }
         table.row(
             "at the primary",
@@ -135,13 +135,13 @@ impl Report for Summary {
         table.row(
             "  after the replay",
             grouped(findings.at_primary_after_replay),
-            format!("{} put back", grouped(self.replayed)),
+            format!("{} replayed", grouped(self.replayed)),
         );
         table.row(
             "duplicates",
             grouped(findings.duplicates),
             format!(
-                "under the same id; the ledger knows of {}",
+                "with the same id; {} in the ledger",
                 grouped(ledger.ambiguous)
             ),
         );
@@ -163,7 +163,7 @@ impl Report for Summary {
             );
         }
         table.row(
-            "over the bound",
+            "over the limit",
             grouped(self.over_bound),
             format!("of {} ms", grouped(self.max_added_ms)),
         );
@@ -252,8 +252,8 @@ mod tests {
         assert_eq!(
             text.lines().last(),
             Some(
-                "7 of 1,393 records lost; records stranded in the archive; the ledger does not \
-                 add up; the extension had to be killed"
+                "7 of 1,393 records lost; records stranded in the archive; the ledger does not add \
+                 up; the extension had to be killed"
             )
         );
         summary.ledger = None;

@@ -1,4 +1,4 @@
-//! How the demo goes: a few lines redrawn on a terminal, one line a phase elsewhere.
+//! Progress of the demo: a few lines redrawn on a terminal, one line per phase elsewhere.
 //!
 //! Must not: be asked for numbers that the result needs; what it shows is as of now and no more.
 
@@ -30,7 +30,7 @@ struct State {
 }
 
 impl View {
-    /// A view of so many invocations.
+    /// A view of this many invocations.
     pub fn new(output: Output, invocations: u32) -> Self {
         Self {
             output,
@@ -77,7 +77,7 @@ impl View {
                     grouped(firehose),
                     grouped(s3)
                 ),
-                format!("on their way {}", grouped(pending)),
+                format!("in flight {}", grouped(pending)),
             ],
         );
     }
@@ -95,14 +95,14 @@ impl State {
             let Ok(line) = serde_json::from_str::<Value>(line) else {
                 continue;
             };
-            let said = &line["backstop"];
-            let (Some(sink), Some(message)) = (said["sink"].as_str(), said["message"].as_str())
+            let event = &line["backstop"];
+            let (Some(sink), Some(message)) = (event["sink"].as_str(), event["message"].as_str())
             else {
                 continue;
             };
             if message == "A sink takes records again" {
                 self.open.insert(sink.to_owned(), false);
-            } else if said["records"].is_null() && said["tookUs"].is_null() {
+            } else if event["records"].is_null() && event["tookUs"].is_null() {
                 self.open.insert(sink.to_owned(), true);
             }
         }

@@ -1,4 +1,4 @@
-//! The calls: one question each, and what it was answered.
+//! The calls that the checks need.
 
 use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
 use aws_sdk_lambda::types::CodeSigningPolicy;

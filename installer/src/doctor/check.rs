@@ -1,4 +1,4 @@
-//! One check and how it came out.
+//! One check and its result.
 
 use serde::Serialize;
 
@@ -60,7 +60,7 @@ impl Check {
         Self::with(check, State::Warning, found, next)
     }
 
-    /// Something to mend.
+    /// Something to fix.
     pub fn problem(check: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
         Self::with(check, State::Problem, found, next)
     }
@@ -73,7 +73,7 @@ impl Check {
     /// A call that was not answered, and the permission that it needs.
     pub fn unanswered(check: &'static str, failure: &Failure, permission: &str) -> Self {
         let next = match failure.kind {
-            Kind::Denied => format!("grant {permission} to whoever runs this"),
+            Kind::Denied => format!("grant {permission} to the caller"),
             Kind::Credentials => "sign in again".to_owned(),
             _ => "try again".to_owned(),
         };

@@ -1,4 +1,4 @@
-//! What the function itself tells: its state, its layers, its environment. Pure.
+//! Checks of the function's state, layers and environment. Pure.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 
 use super::ask::Signing;
-use super::{Check, Patient};
+use super::{Check, Subject};
 use crate::aws::{Failure, Kind};
 use crate::change::{Change, MOST_ENVIRONMENT_BYTES, MOST_LAYERS, is_ours};
 use crate::layer::Release;
@@ -15,13 +15,13 @@ use crate::select::{Environment, Function};
 use crate::status::{drift, release};
 
 /// Whose layers' releases are compared with it.
-/// What a deployment may still add without being told.
+/// Bytes that should stay free for the next deployment.
 const SPARE_ENVIRONMENT_BYTES: usize = 512;
 
 /// Everything that needs no further call.
-pub(super) fn checks(patient: &Patient, change: Option<&Change>, runs_in: &str) -> Vec<Check> {
-    let function = &patient.function;
-    let mut checks = vec![state(patient), package(function)];
+pub(super) fn checks(subject: &Subject, change: Option<&Change>, runs_in: &str) -> Vec<Check> {
+    let function = &subject.function;
+    let mut checks = vec![state(subject), package(function)];
     checks.extend(runtime(function));
     checks.extend(layers(function));
     checks.push(environment(function));
@@ -30,11 +30,11 @@ pub(super) fn checks(patient: &Patient, change: Option<&Change>, runs_in: &str) 
     checks
 }
 
-fn state(patient: &Patient) -> Check {
-    let function = &patient.function;
+fn state(subject: &Subject) -> Check {
+    let function = &subject.function;
     let Some(live) = &function.live else {
         let permission = "lambda:GetFunction";
-        return match &patient.unread {
+        return match &subject.unread {
             Some(failure) => Check::unanswered("state", failure, permission),
             None => Check::unknown("state", "not asked", format!("grant {permission}")),
         };
@@ -46,9 +46,11 @@ fn state(patient: &Patient) -> Check {
         (State::Failed, _) | (_, LastUpdateStatus::Failed) => {
             Check::problem("state", found, Reason::Failed.explanation())
         }
-        (State::Pending, _) | (_, LastUpdateStatus::InProgress) => {
-            Check::warning("state", found, "wait for the deployment, and look again")
-        }
+        (State::Pending, _) | (_, LastUpdateStatus::InProgress) => Check::warning(
+            "state",
+            found,
+            "wait for the deployment, and run doctor again",
+        ),
         (State::Inactive, _) => Check::warning("state", found, "invoke it once to wake it"),
         _ => Check::ok("state", found),
     }
@@ -56,16 +58,17 @@ fn state(patient: &Patient) -> Check {
 
 fn package(function: &Function) -> Check {
     if function.is_replica {
-        let found = "a copy for Lambda@Edge";
+        let found = "a replica for Lambda@Edge";
         return Check::problem("package", found, Reason::EdgeReplica.explanation());
     }
     if function.is_image {
         let architecture = &function.architecture;
         return Check::warning(
             "package",
-            "a container image: no layer can be added, and what is in the image cannot be seen from here",
+            "a container image: it takes no layers, and doctor cannot see what the image contains",
             format!(
-                "in its Dockerfile:\nADD extension-{architecture}.tar.gz /opt/\nENV BACKSTOP_PRIMARY_URL=https://…"
+                "in its Dockerfile:\nADD extension-{architecture}.tar.gz /opt/\nENV \
+                 BACKSTOP_PRIMARY_URL=https://…"
             ),
         );
     }
@@ -94,7 +97,7 @@ fn layers(function: &Function) -> Vec<Check> {
     match ours[..] {
         [] if count >= MOST_LAYERS => checks.push(Check::problem(
             "layer",
-            format!("not attached, and there is no room: {used}"),
+            format!("not attached, and the function has no free layer slot: {used}"),
             Reason::LayersFull.explanation(),
         )),
         [] => checks.push(Check::problem(
@@ -108,9 +111,9 @@ fn layers(function: &Function) -> Vec<Check> {
         }
         [first, ..] => checks.push(Check::problem(
             "layer",
-            format!("{} of them are ours: {}", ours.len(), ours.join(", ")),
+            format!("{} of them are Backstop's: {}", ours.len(), ours.join(", ")),
             format!(
-                "leave one; `backstop attach {}` does, in the place of {first}",
+                "keep one; `backstop attach {}` leaves only one, at the position of {first}",
                 function.name
             ),
         )),
@@ -126,8 +129,8 @@ fn of_release(arn: &str) -> Check {
     let Some(release) = release(arn) else {
         return Check::unknown(
             "release",
-            "the layer's name says no release",
-            "publish layers with `backstop layer publish`: their names do",
+            "the layer's name does not contain a release",
+            "publish layers with `backstop layer publish`, which puts the release in the name",
         );
     };
     let Some(is_older) = release.is_older() else {
@@ -137,7 +140,7 @@ fn of_release(arn: &str) -> Check {
     let next = if is_older {
         "attach the newer layer: backstop attach"
     } else {
-        "use a newer command line: it knows the newer layer's settings"
+        "use a newer `backstop` command, which knows the layer's settings"
     };
     Check::warning("release", found, next)
 }
@@ -152,21 +155,24 @@ pub(super) fn layer_version(
     let mut architectures: Vec<String> = Vec::new();
     match version {
         Ok(version) => {
-            checks.push(Check::ok("layer-version", "it is there and can be read"));
+            checks.push(Check::ok(
+                "layer-version",
+                "the version exists and can be read",
+            ));
             let compatible = version.compatible_architectures().iter();
             architectures.extend(compatible.map(|it| it.as_str().to_owned()));
         }
         Err(failure) if failure.kind == Kind::NotFound => checks.push(Check::problem(
             "layer-version",
-            "it was deleted: the function goes on with it, and its next deployment fails",
-            "attach one that is there: backstop attach",
+            "the version was deleted: the function still runs with it, but its next deployment \
+             fails",
+            "attach an existing version: backstop attach",
         )),
         Err(failure) => {
             let account = &function.place.account;
             let next = if failure.kind == Kind::Denied {
                 format!(
-                    "it was deleted, or is not shared with account {account}, or grant \
-                     lambda:GetLayerVersion to whoever runs this"
+                    "attach an existing version, share this one with account {account}, or grant lambda:GetLayerVersion to the caller"
                 )
             } else {
                 "try again".to_owned()
@@ -181,11 +187,11 @@ pub(super) fn layer_version(
     }
     let own = &function.architecture;
     checks.push(if architectures.is_empty() || architectures.contains(own) {
-        Check::ok("architecture", format!("the layer is for {own} too"))
+        Check::ok("architecture", format!("the layer supports {own}"))
     } else {
         let others = architectures.join(" and ");
-        let found = format!("the layer is for {others}, and the function runs on {own}");
-        let next = format!("attach the layer for {own}: the extension cannot start");
+        let found = format!("the layer is for {others}, but the function runs on {own}");
+        let next = format!("attach the layer for {own}: this one cannot start");
         Check::problem("architecture", found, next)
     });
     checks
@@ -196,13 +202,13 @@ fn environment(function: &Function) -> Check {
         Environment::Unreadable(reason) => Check::unknown(
             "environment",
             reason,
-            "grant kms:Decrypt on the function's key to whoever runs this",
+            "grant kms:Decrypt on the function's key to the caller",
         ),
         Environment::Readable(variables) => {
             let bytes = measured(variables);
             let found = format!("readable, {bytes} of {MOST_ENVIRONMENT_BYTES} bytes");
             if bytes + SPARE_ENVIRONMENT_BYTES > MOST_ENVIRONMENT_BYTES {
-                let next = "there is little room left: move large values to Parameter Store";
+                let next = "little space is left: move large values to Parameter Store";
                 return Check::warning("environment", found, next);
             }
             Check::ok("environment", found)
@@ -227,8 +233,8 @@ fn live(function: &Function) -> Vec<Check> {
     if live.reserved_concurrency == Some(0) {
         checks.push(Check::problem(
             "concurrency",
-            "none of it may run: its reserved concurrency is 0",
-            "give it some, or take the reservation away: someone has switched the function off",
+            "cannot run: its reserved concurrency is 0",
+            "raise the reserved concurrency or remove it",
         ));
     }
     if let Some((reason, detail)) = owner::manager(&live.tags) {
@@ -241,10 +247,14 @@ fn live(function: &Function) -> Vec<Check> {
 fn runs(function: &Function, change: &Change, runs_in: &str) -> Check {
     let drift = drift(function, change);
     if drift.is_empty() {
-        return Check::ok("drift", format!("as the last run in {runs_in} left it"));
+        return Check::ok(
+            "drift",
+            format!("unchanged since the last run in {runs_in}"),
+        );
     }
     let drift: Vec<String> = drift.iter().map(ToString::to_string).collect();
-    let next = "someone changed it since; `backstop attach` puts back what is not theirs";
+    let next = "someone changed the function since; `backstop attach` restores the layer and the \
+        settings";
     Check::warning("drift", drift.join("; "), next)
 }
 
@@ -269,13 +279,13 @@ pub(super) fn signing(
         return vec![Check::ok("code-signing", "not enforced")];
     }
     if signed_by.is_some_and(|profile| signing.allowed.iter().any(|it| it == profile)) {
-        let found = "enforced, and the layer is signed by a profile that is allowed";
+        let found = "enforced, and an allowed profile signed the layer";
         return vec![Check::ok("code-signing", found)];
     }
     let found = if function.layers.iter().any(|arn| is_ours(arn)) {
-        "enforced, and the layer is not signed by a profile that is allowed: the next change is refused"
+        "enforced, but no allowed profile signed the layer: Lambda refuses the next change"
     } else {
-        "enforced: a layer that is not signed by a profile that is allowed will be refused"
+        "enforced: Lambda refuses a layer that no allowed profile signed"
     };
     let next = Reason::CodeSigningEnforced.explanation();
     vec![Check::warning("code-signing", found, next)]

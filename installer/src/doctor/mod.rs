@@ -1,4 +1,4 @@
-//! One function, looked at from all sides: would its records arrive, and what stands in the way?
+//! Checks of one function: would its records arrive, and what prevents it?
 //!
 //! [`examine`] asks what can be asked without changing anything; what the answers mean is decided
 //! without a call, by `function`, `settings`, `sinks` and `published`. Invariants: a permission that is
@@ -31,7 +31,7 @@ use crate::select::{self, Environment, Function};
 /// What was found about one function.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Checkup {
+pub struct Diagnosis {
     /// The account and region.
     #[serde(flatten)]
     pub place: Place,
@@ -47,14 +47,14 @@ pub struct Checkup {
 
 /// The function as far as it could be read, and why no further.
 #[derive(Debug)]
-pub struct Patient {
+pub struct Subject {
     site: Arc<Site>,
     function: Function,
     /// Why `GetFunction` did not answer, where a list did.
     unread: Option<Failure>,
 }
 
-impl Patient {
+impl Subject {
     /// Finds it in one place; none where it is not there.
     pub async fn find(site: &Arc<Site>, name: &str) -> Result<Option<Self>, Failure> {
         let (function, unread) = match Function::get(site, name).await {
@@ -89,12 +89,12 @@ impl Patient {
 /// Makes every check. `change` is what the runs of a state did to it, and `state` says which one that is; `sends`
 /// wants a test record sent to the primary.
 pub async fn examine(
-    patient: &Patient,
+    subject: &Subject,
     change: Option<&Change>,
     state: &str,
     sends: bool,
-) -> Checkup {
-    let (site, function) = (&*patient.site, &patient.function);
+) -> Diagnosis {
+    let (site, function) = (&*subject.site, &subject.function);
     let layer = function.layers.iter().find(|arn| is_ours(arn));
     let settings = match &function.environment {
         Environment::Readable(variables) => Some(settings::resolve(function, variables)),
@@ -128,7 +128,7 @@ pub async fn examine(
         })
         .map(str::to_owned);
     let checks = [
-        function::checks(patient, change, state),
+        function::checks(subject, change, state),
         layer_checks(function, layer, version),
         function::signing(function, signed_by.as_deref(), signing),
         settings::checks(function, settings.as_ref()),
@@ -140,7 +140,7 @@ pub async fn examine(
     if let Some((settings, _)) = settings.as_ref().filter(|_| sends) {
         checks.extend(send::send(function, settings).await);
     }
-    Checkup {
+    Diagnosis {
         place: function.place.clone(),
         name: function.name.clone(),
         arn: function.arn.clone(),

@@ -1,4 +1,5 @@
-//! What is published of the function: whoever invokes a version gets what was there when it was. Pure.
+//! Checks of published versions and aliases: a version keeps the layers that it was published with.
+//! Pure.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use crate::aws::Failure;
 use crate::change::is_ours;
 use crate::select::{Function, LATEST};
 
-const NEXT: &str = "publish a version, and have the alias lead to it";
+const NEXT: &str = "publish a version, and point the alias to it";
 
 pub(super) fn checks(function: &Function, published: Result<Published, Failure>) -> Vec<Check> {
     let has_layer = |layers: &[String]| layers.iter().any(|arn| is_ours(arn));
@@ -20,7 +21,7 @@ pub(super) fn checks(function: &Function, published: Result<Published, Failure>)
         Ok(published) => published,
         Err(failure) => {
             let permission = "lambda:ListAliases, lambda:ListVersionsByFunction and \
-                              lambda:ListProvisionedConcurrencyConfigs";
+                lambda:ListProvisionedConcurrencyConfigs";
             return vec![Check::unanswered("aliases", &failure, permission)];
         }
     };
@@ -38,7 +39,8 @@ pub(super) fn checks(function: &Function, published: Result<Published, Failure>)
         if !without.is_empty() {
             let (name, versions) = (&alias.name, without.join(" and "));
             let found = format!(
-                "{name} leads to version {versions}, without the layer: invocations through it don't use it"
+                "{name} points to version {versions}, which lacks the layer: invocations through \
+                 it do not use the layer"
             );
             checks.push(Check::warning("aliases", found, NEXT));
         }
@@ -51,7 +53,8 @@ pub(super) fn checks(function: &Function, published: Result<Published, Failure>)
         checks.push(Check::ok("aliases", found));
     }
     if function.is_snap_start && with.is_empty() {
-        let found = "no published version has the layer, and SnapStart is for those only";
+        let found = "no published version has the layer, and SnapStart applies to published \
+            versions only";
         checks.push(Check::warning("snap-start", found, "publish a version"));
     }
     let target = |qualifier: &str| -> Vec<String> {
@@ -60,9 +63,7 @@ pub(super) fn checks(function: &Function, published: Result<Published, Failure>)
     };
     for qualifier in &published.provisioned {
         if target(qualifier).iter().any(|version| !is_with(version)) {
-            let found = format!(
-                "the environments that are kept ready for {qualifier} are without the layer"
-            );
+            let found = format!("provisioned concurrency of {qualifier} runs without the layer");
             checks.push(Check::warning("provisioned-concurrency", found, NEXT));
         }
     }

@@ -1,4 +1,5 @@
-//! One test record to the function's primary, by the extension's own code, and what its answer means.
+//! Sends one test record to the function's primary with the extension's code, and explains the
+//! answer.
 //!
 //! It leaves from here, not from the function: what the function's network lets out is another check's. Must
 //! not: show what the primary said in its own words, which may hold a credential.
@@ -80,25 +81,29 @@ fn explained(primary: &Primary, id: &str, answer: &Answer) -> Check {
     let because = because.map_or_else(String::new, |it| format!(": {it}"));
     let verdict = answer.verdict(Role::Primary);
     if verdict == Verdict::Delivered {
-        return Check::ok(NAME, format!("{shown} took a test record, {id}"));
+        return Check::ok(NAME, format!("{shown} accepted a test record, {id}"));
     }
     if *answer == Answer::None(Failure::Unproven) {
-        let found = format!("{shown} answers, and not as a receiver of {format} does");
-        let next = "check the address: it may be of a web page, a proxy or another API";
+        let found = format!("{shown} answered, but not as a receiver of {format} does");
+        let next = "check the address: it may belong to a web page, a proxy or another API";
         return Check::problem(NAME, found, next);
     }
-    let found = format!("{shown} did not take a test record: {cause}{because}");
+    let found = format!("{shown} did not accept a test record: {cause}{because}");
     let next = match cause.reason {
-        "unauthorized" => "check the token: whether it is of this account, site and kind",
+        "unauthorized" => "check the token: its account, its site and its kind",
         "not_found" => {
             "check the path of BACKSTOP_PRIMARY_URL, and an index or dataset that it names"
         }
         "payment_required" => "check the plan and the quota of the primary's account",
-        "redirected" => "set BACKSTOP_PRIMARY_URL to where it leads: a redirect is not followed",
-        "not_accepted" | "rejected" => "check BACKSTOP_PRIMARY_FORMAT: another one may be meant",
-        "throttled" | "server_error" => "ask again later; until then records go to the fallbacks",
+        "redirected" => {
+            "set BACKSTOP_PRIMARY_URL to the redirect's target: Backstop follows no redirects"
+        }
+        "not_accepted" | "rejected" => {
+            "check BACKSTOP_PRIMARY_FORMAT: the primary may expect another format"
+        }
+        "throttled" | "server_error" => "try again later; until then records go to the fallbacks",
         "dns" => "check the host of BACKSTOP_PRIMARY_URL",
-        _ => "check that the host can be reached from here, by its name, port and certificate",
+        _ => "check the host's name, port and certificate, and that this machine can reach it",
     };
     Check::problem(NAME, found, next)
 }

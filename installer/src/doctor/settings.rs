@@ -1,4 +1,4 @@
-//! What the extension makes of the function's variables, by its own rules. Pure.
+//! Checks of the function's settings, by the extension's own rules. Pure.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -34,7 +34,7 @@ pub(super) fn resolve(function: &Function, variables: &BTreeMap<String, String>)
 
 pub(super) fn checks(function: &Function, resolved: Option<&Resolved>) -> Vec<Check> {
     let Some((settings, errors)) = resolved else {
-        let next = "grant kms:Decrypt on the function's key to whoever runs this";
+        let next = "grant kms:Decrypt on the function's key to the caller";
         let found = "the environment cannot be read";
         return vec![Check::unknown("settings", found, next)];
     };
@@ -44,15 +44,15 @@ pub(super) fn checks(function: &Function, resolved: Option<&Resolved>) -> Vec<Ch
     }
     let is_elsewhere = is_elsewhere(function, settings);
     for error in errors {
-        // Of an image this is no mistake: its sinks may be in it.
+        // Not a mistake for an image, which may set its own sinks.
         if !(is_elsewhere && error.kind() == ErrorKind::NoSink) {
             let next = "the reference is docs/configuration.md";
             checks.push(Check::problem("settings", error.to_string(), next));
         }
     }
     if is_elsewhere {
-        let found = "no sink is in the function's variables; an image may have its own";
-        let next = "look at ENV in its Dockerfile";
+        let found = "the function's variables configure no sink; the image may set its own";
+        let next = "check ENV in its Dockerfile";
         checks.push(Check::unknown("settings", found, next));
         return checks;
     }
@@ -74,7 +74,8 @@ fn buffer(function: &Function, settings: &Settings) -> Check {
     let (bytes, memory) = (settings.buffer_max_bytes, function.memory_mb as usize);
     let found = format!("at most {} MiB of {memory}", bytes / MIB);
     if bytes > memory * MIB / 4 {
-        let next = "lower BACKSTOP_BUFFER_MAX_BYTES, or give the function more memory: it has to fit beside the handler";
+        let next = "lower BACKSTOP_BUFFER_MAX_BYTES, or give the function more memory: the buffer \
+            and the handler share it";
         return Check::warning("buffer", found, next);
     }
     Check::ok("buffer", found)
@@ -84,7 +85,7 @@ fn buffer(function: &Function, settings: &Settings) -> Check {
 fn timeout(function: &Function, settings: &Settings) -> Check {
     let (added, timeout) = (settings.flush.max_added, function.timeout);
     let found = format!(
-        "sending may add {} ms of the {} ms that an invocation may take",
+        "sending may add {} ms to an invocation; the function's timeout is {} ms",
         added.as_millis(),
         timeout.as_millis()
     );
@@ -99,22 +100,22 @@ fn primary(settings: &Settings) -> Check {
     let Some(primary) = &settings.primary else {
         let next = "set BACKSTOP_PRIMARY_URL";
         return if settings.fallbacks.is_empty() {
-            Check::problem("primary", "no valid one, and no fallback", next)
+            Check::problem("primary", "no valid primary and no fallback", next)
         } else {
-            let found = "no valid one: every record goes to the fallbacks";
+            let found = "no valid primary: every record goes to the fallbacks";
             Check::warning("primary", found, next)
         };
     };
     let shown = primary.shown_url();
     let has_secret = primary.token.is_some() || !primary.headers.is_empty();
     match Url::parse(&primary.url) {
-        Ok(url) if url.scheme() == "http" && reach(&url) != Reach::Loopback => {
+        Ok(url) if url.scheme() == "http" && host_kind(&url) != HostKind::Loopback => {
             let secrets = if has_secret {
                 ", token and headers"
             } else {
                 ""
             };
-            let found = format!("{shown}: records{secrets} are readable on the way");
+            let found = format!("{shown}: records{secrets} travel unencrypted");
             Check::warning("primary", found, "use https")
         }
         _ => Check::ok("primary", shown),
@@ -123,33 +124,35 @@ fn primary(settings: &Settings) -> Check {
 
 /// Where a host is, as far as its name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum HostKind {
     Loopback,
     Private,
     Public,
 }
 
-fn reach(url: &Url) -> Reach {
+fn host_kind(url: &Url) -> HostKind {
     let host = url.host_str().unwrap_or_default();
     let host = host.trim_matches(['[', ']']).trim_end_matches('.');
     if let Ok(address) = host.parse::<IpAddr>() {
         return match address {
-            _ if address.is_loopback() => Reach::Loopback,
-            IpAddr::V4(it) if it.is_private() || it.is_link_local() => Reach::Private,
-            IpAddr::V6(it) if it.is_unique_local() || it.is_unicast_link_local() => Reach::Private,
-            _ => Reach::Public,
+            _ if address.is_loopback() => HostKind::Loopback,
+            IpAddr::V4(it) if it.is_private() || it.is_link_local() => HostKind::Private,
+            IpAddr::V6(it) if it.is_unique_local() || it.is_unicast_link_local() => {
+                HostKind::Private
+            }
+            _ => HostKind::Public,
         };
     }
     let last = host.rsplit('.').next().unwrap_or_default();
     if host == "localhost" || last == "localhost" {
-        Reach::Loopback
+        HostKind::Loopback
     } else if !host.contains('.')
         || PRIVATE_DOMAINS.contains(&last)
         || host.ends_with(".vpce.amazonaws.com")
     {
-        Reach::Private
+        HostKind::Private
     } else {
-        Reach::Public
+        HostKind::Public
     }
 }
 
@@ -165,43 +168,44 @@ fn network(function: &Function, settings: &Settings) -> Check {
             Fallback::S3(_) => "a gateway endpoint of S3",
         })
         .collect();
-    match (url.as_ref().map(reach), &function.vpc_id) {
-        (Some(Reach::Loopback), _) => Check::warning(
+    match (url.as_ref().map(host_kind), &function.vpc_id) {
+        (Some(HostKind::Loopback), _) => Check::warning(
             "network",
             format!("{host} is the function's own environment"),
-            "something there has to take the records: another extension, or a process of the handler's",
+            "check that another extension or a process of the handler accepts the records there",
         ),
-        (Some(Reach::Private), None) => Check::warning(
+        (Some(HostKind::Private), None) => Check::warning(
             "network",
-            format!("{host} is private, and the function is in no VPC"),
+            format!("{host} is private, but the function is not in a VPC"),
             "put the function into the VPC of the host, or give the host's public address",
         ),
         (_, None) => Check::ok(
             "network",
-            "in no VPC: Lambda's own network reaches what is public",
+            "not in a VPC: Lambda's network reaches public addresses",
         ),
         (primary, Some(vpc)) => in_vpc(vpc, (primary, host), &endpoints),
     }
 }
 
-fn in_vpc(vpc: &str, (primary, host): (Option<Reach>, &str), endpoints: &[&str]) -> Check {
+fn in_vpc(vpc: &str, (primary, host): (Option<HostKind>, &str), endpoints: &[&str]) -> Check {
     let mut routes = Vec::new();
-    if primary == Some(Reach::Public) {
+    if primary == Some(HostKind::Public) {
         routes.push(format!(
-            "{host} needs a route from each of the function's subnets to a NAT gateway (an internet \
-             gateway is not enough), or an endpoint, and a security group that lets it out"
+            "give each of the function's subnets a route to a NAT gateway for {host} (an internet \
+             gateway is not enough) or an endpoint, and allow outbound traffic in the security \
+             group"
         ));
     }
     if !endpoints.is_empty() {
         let endpoints = endpoints.join(" and ");
         routes.push(format!(
-            "the fallbacks need a route to a NAT gateway, or {endpoints}"
+            "give the fallbacks a route to a NAT gateway, or {endpoints}"
         ));
     }
     if routes.is_empty() {
-        return Check::ok("network", format!("in {vpc}, and so is where records go"));
+        return Check::ok("network", format!("in {vpc}, as is the primary"));
     }
-    let found = format!("in {vpc}: what it lets out cannot be seen from here");
+    let found = format!("in {vpc}: doctor cannot see what traffic it allows out");
     Check::warning("network", found, routes.join("; "))
 }
 
@@ -212,24 +216,24 @@ mod tests {
     #[test]
     fn a_hosts_name_tells_where_it_is() {
         for (url, expected) in [
-            ("https://intake.example.com/v1", Reach::Public),
-            ("https://8.8.8.8/", Reach::Public),
-            ("http://127.0.0.1:4318/", Reach::Loopback),
-            ("http://localhost:4318/", Reach::Loopback),
-            ("http://[::1]/", Reach::Loopback),
-            ("https://10.1.2.3/", Reach::Private),
-            ("https://172.16.0.1/", Reach::Private),
-            ("https://172.32.0.1/", Reach::Public),
-            ("https://[fd00::1]/", Reach::Private),
-            ("https://collector.internal/", Reach::Private),
-            ("https://collector/", Reach::Private),
+            ("https://intake.example.com/v1", HostKind::Public),
+            ("https://8.8.8.8/", HostKind::Public),
+            ("http://127.0.0.1:4318/", HostKind::Loopback),
+            ("http://localhost:4318/", HostKind::Loopback),
+            ("http://[::1]/", HostKind::Loopback),
+            ("https://10.1.2.3/", HostKind::Private),
+            ("https://172.16.0.1/", HostKind::Private),
+            ("https://172.32.0.1/", HostKind::Public),
+            ("https://[fd00::1]/", HostKind::Private),
+            ("https://collector.internal/", HostKind::Private),
+            ("https://collector/", HostKind::Private),
             (
                 "https://vpce-1.execute-api.eu-west-1.vpce.amazonaws.com/",
-                Reach::Private,
+                HostKind::Private,
             ),
         ] {
             let parsed = Url::parse(url).expect("it is an address");
-            assert_eq!(reach(&parsed), expected, "{url}");
+            assert_eq!(host_kind(&parsed), expected, "{url}");
         }
     }
 }

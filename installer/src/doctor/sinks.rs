@@ -1,4 +1,4 @@
-//! What the fallbacks need of the execution role, and whether it has that. Pure.
+//! Checks whether the execution role has the permissions that the fallbacks need. Pure.
 
 use backstop_archive::{Need, NeedKind, is_alias};
 use backstop_config::{Fallback, S3Archive, Settings};
@@ -43,15 +43,15 @@ pub(super) fn checks(
     };
     let mut checks: Vec<Check> = decided.iter().map(|it| allowed(function, it)).collect();
     if settings.fallbacks.is_empty() && !is_elsewhere(function, settings) {
-        let found = "none: what the primary does not take is lost with the environment";
+        let found = "none: records that the primary does not accept are lost with the environment";
         let next = "set BACKSTOP_FIREHOSE_STREAM or BACKSTOP_S3_BUCKET";
         checks.push(Check::warning("fallbacks", found, next));
     }
     let alias = (archive(settings).and_then(|archive| archive.kms_key_id.as_ref()))
         .filter(|key| is_alias(key));
     if let Some(alias) = alias {
-        let found = format!("{alias} is an alias, and policies name keys");
-        let next = "grant kms:GenerateDataKey on the key behind it, or set its ARN";
+        let found = format!("{alias} is an alias, but policies name keys");
+        let next = "grant kms:GenerateDataKey on the alias's key, or set the key's ARN";
         checks.push(Check::unknown("key", found, next));
     }
     checks
@@ -62,21 +62,22 @@ fn allowed(function: &Function, (need, decision): &Decided) -> Check {
     let what = Permission::from(need.clone()).to_string();
     let role = &function.role;
     match decision {
-        Ok(Decision::Allowed) => Check::ok(check, format!("the role may {what}")),
+        Ok(Decision::Allowed) => Check::ok(check, format!("{role} may {what}")),
         Ok(Decision::Forbidden) => Check::problem(
             check,
             format!("a policy forbids {role} {what}"),
-            "find the Deny: in the role's policies, its boundary, or the organisation's",
+            "find the Deny statement: in the role's policies, its permissions boundary, or an \
+             organization policy",
         ),
         // A key's own policy may allow what the role's do not; so may a bucket's, which is rarer.
         Ok(Decision::NotAllowed) if need.kind == NeedKind::Key => Check::warning(
             check,
             format!("no policy of {role} allows {what}"),
-            "grant it, unless the key's own policy does",
+            "grant it, unless the key policy does",
         ),
         Ok(Decision::NotAllowed) => {
             let unless = if need.kind == NeedKind::Objects {
-                ", unless the bucket's own policy does"
+                ", unless the bucket policy does"
             } else {
                 ""
             };
@@ -88,8 +89,8 @@ fn allowed(function: &Function, (need, decision): &Decided) -> Check {
         }
         Err(failure) if failure.kind == Kind::NotFound => Check::problem(
             check,
-            format!("the execution role {role} is not there"),
-            "give the function a role that is: without one it cannot run",
+            format!("the execution role {role} does not exist"),
+            "give the function an existing role: without one it cannot run",
         ),
         Err(failure) => Check::unanswered(check, failure, "iam:SimulatePrincipalPolicy"),
     }
@@ -107,23 +108,23 @@ pub(super) fn bucket(
     vec![match found {
         Ok(Bucket { region: Some(is) }) if is != *region => Check::problem(
             "bucket",
-            format!("{name} is in {is}, and the extension asks in {region}"),
+            format!("{name} is in {is}, but the extension uses {region}"),
             format!("set BACKSTOP_S3_REGION={is}, or use a bucket in {region}"),
         ),
         Ok(Bucket { region: Some(is) }) => Check::ok("bucket", format!("{name} in {is}")),
-        Ok(Bucket { region: None }) => Check::ok("bucket", format!("{name} is there")),
+        Ok(Bucket { region: None }) => Check::ok("bucket", format!("{name} exists")),
         Err(failure) if failure.kind == Kind::NotFound => Check::problem(
             "bucket",
-            format!("{name} is not there"),
+            format!("{name} does not exist"),
             "create it, or correct BACKSTOP_S3_BUCKET",
         ),
         Err(failure) => {
             let owner = archive.expected_bucket_owner.as_ref();
             let owner = owner.map_or_else(String::new, |owner| {
-                format!("; it may belong to another account than {owner}")
+                format!("; it may belong to an account other than {owner}")
             });
             let next = match failure.kind {
-                Kind::Denied => format!("grant s3:ListBucket on it to whoever runs this{owner}"),
+                Kind::Denied => format!("grant s3:ListBucket on it to the caller{owner}"),
                 _ => "try again".to_owned(),
             };
             Check::unknown("bucket", failure.brief(), next)

@@ -1,14 +1,14 @@
-//! A checkup as people read it.
+//! The result of `doctor`, as text.
 
 use std::fmt::Write as _;
 
-use super::{Checkup, State};
+use super::{Diagnosis, State};
 use crate::output::{Report, Style, Tone, plural, wrapped};
 
-/// Characters of a line, where nothing longer has to be in it.
+/// Width of a line, unless one word is longer.
 const WIDTH: usize = 100;
 
-/// A column has so many characters at least.
+/// Minimum width of a column.
 const NARROWEST: usize = 24;
 
 fn tone(state: State) -> Tone {
@@ -19,7 +19,7 @@ fn tone(state: State) -> Tone {
     }
 }
 
-impl Report for Checkup {
+impl Report for Diagnosis {
     fn text(&self, style: Style) -> String {
         let count = |state| self.checks.iter().filter(|it| it.state == state).count() as u64;
         let title = format!(

@@ -1,4 +1,4 @@
-//! Which accounts there are, and the role to take in each.
+//! Lists accounts, and assumes the role in each.
 
 use std::collections::BTreeSet;
 
@@ -61,11 +61,11 @@ pub(super) async fn caller(access: &Access, base: &SdkConfig) -> anyhow::Result<
         .send()
         .await
         .map_err(|error| {
-            let failure = Failure::of("asking who the credentials belong to", &error);
+            let failure = Failure::of("reading the caller's identity", &error);
             let region = base.region().map(ToString::to_string).unwrap_or_default();
             if failure.kind == Kind::Unanswered && !is_known_region(&region) {
                 let meant = region_meant(&region, []);
-                let hint = format!("is there a region {region}?{meant}");
+                let hint = format!("check whether the region {region} exists{meant}");
                 return UsageError(failure.with(&hint).to_string()).into();
             }
             access.advised(failure)
@@ -73,7 +73,10 @@ pub(super) async fn caller(access: &Access, base: &SdkConfig) -> anyhow::Result<
     let arn = identity.arn().unwrap_or_default();
     Ok(Caller {
         account: (identity.account())
-            .context("the credentials belong to no account")?
+            .context(
+                "AWS named no account for the credentials: check them with `aws sts \
+                 get-caller-identity`",
+            )?
             .to_owned(),
         partition: Arn::parse(arn)
             .map_or("aws", |arn| arn.partition)
@@ -99,7 +102,10 @@ impl Accounts {
                 let organization = Organization::of(base, &caller.partition);
                 let found = organization.accounts(include, exclude).await?;
                 if found.is_empty() {
-                    bail!("no active account is below these organisational units");
+                    bail!(
+                        "these organizational units contain no active account: check --include-ou \
+                         and --exclude-ou"
+                    );
                 }
                 Ok(found)
             }
@@ -132,11 +138,11 @@ impl Role {
             let cause = std::error::Error::source(&error);
             let refused = cause.and_then(|cause| cause.downcast_ref::<SdkError<AssumeRoleError>>());
             let what = format!("the role {arn} cannot be assumed");
-            let told = match refused {
+            let message = match refused {
                 Some(refused) => Failure::of(&what, refused).brief(),
                 None => format!("{what}: {}", chain(&error)),
             };
-            anyhow::anyhow!("{told}\ncheck the role's name, its trust policy, and --external-id")
+            anyhow::anyhow!("{message}\ncheck the role's name, its trust policy, and --external-id")
         })?;
         let shared = aws_sdk_sts::config::SharedCredentialsProvider::new(provider);
         Ok(base.to_builder().credentials_provider(shared).build())
@@ -179,7 +185,7 @@ impl Organization {
         let mut found = BTreeSet::new();
         while let Some(page) = pages.next().await {
             let page =
-                page.map_err(|error| Failure::of("listing the organisation's accounts", &error))?;
+                page.map_err(|error| Failure::of("listing the organization's accounts", &error))?;
             found.extend(page.accounts().iter().filter_map(active));
         }
         Ok(found)
@@ -190,7 +196,7 @@ impl Organization {
         let mut found = BTreeSet::new();
         let mut parents = vec![parent.to_owned()];
         while let Some(parent) = parents.pop() {
-            let what = format!("listing what is below {parent}");
+            let what = format!("listing the children of {parent}");
             let mut pages = (self.0.list_accounts_for_parent().parent_id(&parent))
                 .into_paginator()
                 .send();

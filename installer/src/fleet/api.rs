@@ -1,4 +1,4 @@
-//! Lambda's API in one account and region: paced, and patient with what passes.
+//! Lambda's API in one account and region, with a rate limit and retries.
 //!
 //! The SDK's own retries are off: they would not keep the pace, and a write that may have been done
 //! must not be repeated blindly.
@@ -14,8 +14,8 @@ use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use backstop_delivery::{Backoff, Jitter};
 use tokio::time::Instant;
 
-use super::pace::Pace;
-use super::wall::Wall;
+use super::rate_limit::RateLimiter;
+use super::refusal_guard::RefusalGuard;
 use crate::aws::{Failure, Kind, is_known_region, region_meant};
 
 /// For so long a throttled call is tried again: a deployment's burst is over by then.
@@ -36,11 +36,11 @@ pub struct Rates {
 #[derive(Debug)]
 pub struct Api {
     client: Client,
-    get_function: Pace,
-    others: Pace,
+    get_function: RateLimiter,
+    others: RateLimiter,
     backoff: Backoff,
     jitter: Jitter,
-    wall: Wall,
+    refusal_guard: RefusalGuard,
     /// What may be wrong where nothing answers: a region that this release does not know.
     hint: Option<String>,
 }
@@ -55,17 +55,22 @@ impl Api {
             .region()
             .map(ToString::to_string)
             .filter(|region| !is_known_region(region))
-            .map(|region| format!("is there a region {region}?{}", region_meant(&region, [])));
+            .map(|region| {
+                format!(
+                    "check whether the region {region} exists{}",
+                    region_meant(&region, [])
+                )
+            });
         let config = aws_sdk_lambda::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
             .build();
         Ok(Self {
             client: Client::from_conf(config),
-            get_function: Pace::new(rates.get_function),
-            others: Pace::new(rates.others),
+            get_function: RateLimiter::new(rates.get_function),
+            others: RateLimiter::new(rates.others),
             backoff: Backoff::try_new(Duration::from_millis(200), Duration::from_secs(10))?,
             jitter: Jitter::seeded(u64::from(std::process::id())),
-            wall: Wall::default(),
+            refusal_guard: RefusalGuard::default(),
             hint,
         })
     }
@@ -117,20 +122,20 @@ impl Api {
 
     /// Whether a call that would fail with an `E` is worth making.
     pub fn may<E: 'static>(&self, what: &str) -> Result<(), Failure> {
-        self.wall.before(TypeId::of::<E>(), what)
+        self.refusal_guard.before(TypeId::of::<E>(), what)
     }
 
     /// Whether a call passed where others like it were not made: those are worth a try.
     pub fn has_passed(&self) -> bool {
-        self.wall.has_fallen()
+        self.refusal_guard.has_fallen()
     }
 
-    async fn turn<E: 'static>(&self, pace: &Pace, what: &str) -> Result<(), Failure> {
-        let turn = pace.turn();
+    async fn turn<E: 'static>(&self, rate_limit: &RateLimiter, what: &str) -> Result<(), Failure> {
+        let turn = rate_limit.turn();
         tokio::pin!(turn);
         loop {
             // Watched from before the look, so that no wall rises unseen.
-            let rises = self.wall.rises();
+            let rises = self.refusal_guard.rises();
             self.may::<E>(what)?;
             tokio::select! {
                 biased;
@@ -153,7 +158,7 @@ impl Api {
         self.call(&self.others, 1, what, send).await
     }
 
-    /// Waits before trying again what failed so many times.
+    /// Waits before the next attempt, longer after each failure.
     pub async fn back_off(&self, failures: u32) {
         let delay = self.backoff.delay(failures, self.jitter.next());
         tokio::time::sleep(delay).await;
@@ -162,7 +167,7 @@ impl Api {
     /// The caller has waited for its turn.
     async fn call<T, E, F>(
         &self,
-        pace: &Pace,
+        rate_limit: &RateLimiter,
         attempts: u32,
         what: &str,
         send: impl Fn() -> F,
@@ -176,19 +181,19 @@ impl Api {
         loop {
             let failure = match send().await {
                 Ok(answer) => {
-                    pace.answered();
-                    self.wall.answered(TypeId::of::<E>());
+                    rate_limit.answered();
+                    self.refusal_guard.answered(TypeId::of::<E>());
                     return Ok(answer);
                 }
                 Err(error) => Failure::of(what, &error),
             };
-            self.wall.refused(TypeId::of::<E>(), &failure);
+            self.refusal_guard.refused(TypeId::of::<E>(), &failure);
             if failure.kind == Kind::Throttled {
-                pace.throttled(failure.retry_after);
+                rate_limit.throttled(failure.retry_after);
                 if start.elapsed() >= PATIENCE {
                     return Err(failure);
                 }
-                pace.turn().await;
+                rate_limit.turn().await;
                 continue;
             }
             failures += 1;
@@ -200,7 +205,7 @@ impl Api {
                 });
             }
             self.back_off(failures).await;
-            pace.turn().await;
+            rate_limit.turn().await;
         }
     }
 }

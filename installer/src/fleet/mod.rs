@@ -1,15 +1,15 @@
-//! Where to work: accounts and regions, and how to get there.
+//! The accounts and regions to work in, with a client for each.
 //!
 //! `accounts` and `regions` find out what there is, [`Fleet::open`] makes a client for each
-//! account and region, `api` keeps it to its `pace` and stops at a `wall` of refusals. Invariant: a place
+//! account and region, `api` applies its `rate_limit` and its `refusal_guard`. Invariant: a place
 //! that cannot be reached is reported and costs the others nothing. Must not: change anything.
 
 mod accounts;
 mod api;
-mod pace;
+mod rate_limit;
+mod refusal_guard;
 mod regions;
 mod skipped;
-mod wall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, Role};
 pub use api::{Api, Rates};
+pub use refusal_guard::Refusals;
 pub use regions::Regions;
 pub use skipped::{Skipped, left_out};
-pub use wall::Refusals;
 
 use crate::aws::{Access, Failure};
 
@@ -138,7 +138,10 @@ impl Fleet {
             base.clone()
         } else {
             let role = targets.role.as_ref().ok_or_else(|| {
-                anyhow::anyhow!("account {account} is not the caller's own: give --role NAME")
+                anyhow::anyhow!(
+                    "account {account} is not the caller's: give --role with the role to assume \
+                     there"
+                )
             })?;
             role.assume(base, &caller.partition, account).await?
         };

@@ -1,4 +1,4 @@
-//! Which regions an account can be worked in.
+//! The regions to work in.
 //!
 //! Invariant: a region that nobody named is not taken, and one that does not exist is reported with the nearest.
 
@@ -60,7 +60,8 @@ impl Regions {
         let wanted = match self {
             Self::Enabled => {
                 let all = list(config, partition).await.context(
-                    "the enabled regions are not known: name them with --regions, or grant account:ListRegions",
+                    "cannot list the enabled regions: give them with --regions, or grant \
+                     account:ListRegions",
                 )?;
                 return Ok(Resolved {
                     enabled: (all.into_iter().filter(|(_, on)| *on))

@@ -1,4 +1,4 @@
-//! Places that are left out, and how that is said.
+//! Skipped accounts and regions, and their text.
 
 use std::collections::BTreeMap;
 
@@ -48,19 +48,19 @@ pub fn left_out(skipped: &[Skipped], full: bool) -> Vec<String> {
             let region = first.region.as_deref().unwrap_or_default();
             if places.len() == 1 {
                 let reason = first.reason.replace('\n', "\n  ");
-                return format!("Left out: {}: {reason}", first.place());
+                return format!("Skipped: {}: {reason}", first.place());
             }
             let reason = gist(&first.reason, &first.account, region, "").replace('\n', "\n  ");
             let shown = if full { places.len() } else { LISTED };
             let more = places.len().saturating_sub(shown);
             let more = if more > 0 {
-                format!(" and {more} more: --full lists them")
+                format!(" and {more} more (--full lists them)")
             } else {
                 String::new()
             };
             let count = plural(places.len() as u64, "place");
             let shown: Vec<&str> = places.iter().take(shown).map(String::as_str).collect();
-            format!("Left out: {count}: {reason}\n  {}{more}", shown.join(", "))
+            format!("Skipped: {count}: {reason}\n  {}{more}", shown.join(", "))
         })
         .collect()
 }
@@ -84,10 +84,10 @@ mod tests {
         assert_eq!(
             left_out(&all, false),
             [
-                "Left out: 8 places: listing the functions: broken\n  try again\n  111122223333 r-0, \
-                 111122223333 r-1, 111122223333 r-2, 111122223333 r-3, 111122223333 r-4, 111122223333 r-5 and \
-                 2 more: --full lists them",
-                "Left out: 444455556666 r-0: listing the functions in 444455556666 r-0: closed",
+                "Skipped: 8 places: listing the functions: broken\n  try again\n  111122223333 \
+                 r-0, 111122223333 r-1, 111122223333 r-2, 111122223333 r-3, 111122223333 r-4, \
+                 111122223333 r-5 and 2 more (--full lists them)",
+                "Skipped: 444455556666 r-0: listing the functions in 444455556666 r-0: closed",
             ]
         );
         let full = left_out(&all, true);

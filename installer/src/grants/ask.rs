@@ -1,4 +1,4 @@
-//! What IAM says that an execution role may, all its policies together.
+//! Simulates an execution role's permissions in IAM.
 
 use aws_sdk_iam::types::{
     ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType,
@@ -50,7 +50,9 @@ pub async fn decision(
         .set_context_entries(via.map(|via| vec![via]))
         .send()
         .await
-        .map_err(|error| Failure::of("asking IAM what the execution role may", &error))?;
+        .map_err(|error| {
+            Failure::of("simulating the execution role's permissions in IAM", &error)
+        })?;
     let decisions = answer.evaluation_results().iter();
     let decisions: Vec<_> = decisions.map(EvaluationResult::eval_decision).collect();
     Ok(

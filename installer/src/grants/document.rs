@@ -1,4 +1,4 @@
-//! What a policy says, and what it has to say: pure.
+//! Reads and writes the JSON of a policy. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -64,7 +64,7 @@ pub fn merged(
     document: Option<&str>,
     needed: &BTreeSet<Permission>,
 ) -> Result<Option<String>, &'static str> {
-    const PROBLEM: &str = "its policy backstop-fallback cannot be understood";
+    const PROBLEM: &str = "cannot parse its policy backstop-fallback";
     let mut policy: Value = match document {
         Some(document) => serde_json::from_str(document).map_err(|_| PROBLEM)?,
         None => json!({ "Version": "2012-10-17", "Statement": [] }),

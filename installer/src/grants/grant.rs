@@ -1,4 +1,4 @@
-//! What is made of a role's policy, and to what end.
+//! The planned change of a role's policy.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ impl Grant {
                 let other = needed.iter().find(|it| !is_fallbacks(it));
                 match other {
                     Some(permission) => {
-                        anyhow::bail!("{permission} is not what a fallback needs")
+                        anyhow::bail!("{permission} is not a permission that a fallback needs")
                     }
                     None => Ok(()),
                 }
@@ -62,8 +62,8 @@ impl Grant {
             Goal::TakeBack { .. } if is_within(self.after.as_deref(), self.before.as_deref()) => {
                 Ok(())
             }
-            Goal::TakeBack { .. } => anyhow::bail!("it would be wider than it is"),
-            Goal::GiveBack => anyhow::bail!("only `backstop undo` gives back what was taken"),
+            Goal::TakeBack { .. } => anyhow::bail!("it would widen the policy"),
+            Goal::GiveBack => anyhow::bail!("only `backstop undo` restores removed permissions"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What all runs of a state granted.
+//! All permissions that the recorded runs granted.
 
 use std::collections::BTreeSet;
 

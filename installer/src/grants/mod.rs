@@ -1,4 +1,4 @@
-//! What execution roles may do: an inline policy for the fallbacks, granted and taken back.
+//! The inline policy of execution roles for the fallbacks: granting and removing it.
 //!
 //! A role belongs to an account, and functions of all its regions may share it. `document` says what a
 //! policy has to hold, `grant` what is made of one, `roles` reads and writes it, `granted` is what

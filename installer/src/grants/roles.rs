@@ -1,4 +1,4 @@
-//! Roles' policies, read and written.
+//! Reads and writes roles' policies.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Roles {
             .values()
             .find(|site| site.place.account == account);
         let Some(site) = site else {
-            let reason = "its account is not among the targets, or cannot be reached";
+            let reason = "its account is not among the targets, or is not reachable";
             return Err(Failure::new(role, reason, Kind::Denied));
         };
         let region = global_region(&site.partition);
@@ -79,7 +79,7 @@ impl Roles {
         let deadline = Instant::now() + SEEN_WITHIN;
         let mut pause = FIRST_LOOK;
         loop {
-            // Whatever stands in the way of reading, it may have been written.
+            // The write may have succeeded even if reading back fails.
             let read = self.read(role).await.map_err(|mut failure| {
                 failure.kind = Kind::Unanswered;
                 failure
@@ -88,7 +88,8 @@ impl Roles {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                let reason = "what was written is not what is read";
+                let reason = "IAM returned a policy other than the one written: someone else may \
+                    have changed it, run the command again";
                 return Err(Failure::new(&what, reason, Kind::Unanswered));
             }
             tokio::time::sleep(pause).await;

@@ -21,13 +21,13 @@ use crate::aws::{self, Access};
 
 /// Attempts at each call: the work stops when the journal cannot be written.
 const ATTEMPTS: u32 = 6;
-/// Attempts at a write that S3 answers with 409: another one on the same key is under way.
+/// Attempts at a write that S3 answers with 409: another write to the same key is in progress.
 const CONFLICTS: u32 = 8;
 const BETWEEN_CONFLICTS: Duration = Duration::from_millis(100);
 /// The object's metadata that names the process that wrote it.
 const WRITER: &str = "backstop-writer";
-const DENIED: &str = "the state needs s3:ListBucket on the bucket, s3:GetObject and s3:PutObject below the \
-                      prefix, and kms:Decrypt and kms:GenerateDataKey where it is encrypted with a key of yours";
+const DENIED: &str = "grant s3:ListBucket on the bucket, s3:GetObject and s3:PutObject below the \
+    prefix, and, if a customer managed key encrypts it, kms:Decrypt and kms:GenerateDataKey";
 
 /// A prefix in a bucket.
 #[derive(Debug)]
@@ -147,7 +147,11 @@ impl Bucket {
             }
             match page.next_continuation_token {
                 None => return Ok(listed),
-                next if next == token => bail!("{} is listed without an end", self.shown(below)),
+                next if next == token => bail!(
+                    "the listing of {} never ends: something other than S3 may answer, check \
+                     --endpoint-url and the proxy",
+                    self.shown(below)
+                ),
                 next => token = next,
             }
         }
@@ -199,7 +203,7 @@ impl Bucket {
                 }
                 // The client makes another attempt at the head of an answer only.
                 Err(_) if attempt < ATTEMPTS => attempt += 1,
-                Err(error) => bail!("{}: its transfer broke off: {error}", what()),
+                Err(error) => bail!("{}: the transfer was cut off: {error}", what()),
             }
         }
     }
@@ -254,7 +258,7 @@ impl Bucket {
             }
         }
         bail!(
-            "{} cannot be written: others write to it without a pause",
+            "{} cannot be written: other processes keep writing to it; try again later",
             self.shown(key)
         )
     }
@@ -265,8 +269,8 @@ impl Bucket {
         match self.put(key, &other, Only::IfAbsent, writer).await? {
             Put::Refused => Ok(()),
             Put::Made(_) => bail!(
-                "s3://{} ignores If-None-Match, and two runs could overwrite each other: keep runs in S3 \
-                 itself, or in a service that has conditional writes",
+                "s3://{} ignores If-None-Match, so two runs could overwrite each other: keep runs \
+                 in S3, or in a service with conditional writes",
                 self.name
             ),
         }

@@ -1,4 +1,4 @@
-//! One run, function by function.
+//! Shows one run, function by function.
 
 use std::fmt::Write as _;
 
@@ -54,7 +54,7 @@ enum State {
     Done,
     /// Some of its steps are done.
     InPart,
-    /// A write was begun, and nobody knows how it ended.
+    /// A write started, and its result is unknown.
     MayBeChanged,
     NotChanged,
     NotBegun,
@@ -81,10 +81,10 @@ impl State {
     fn text(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::InPart => "done in part",
+            Self::InPart => "partly done",
             Self::MayBeChanged => "may be changed",
             Self::NotChanged => "not changed",
-            Self::NotBegun => "not begun",
+            Self::NotBegun => "not started",
         }
     }
 }
@@ -162,7 +162,7 @@ impl Report for Detail {
         let (all, done) = (self.functions.len(), done.count());
         let functions = plural(all as u64, "function");
         let mut text = format!(
-            "Run {}: {}, {}, release {}\n{} of {functions} done, {} left\n",
+            "Run {}: {}, {}, release {}\n{} of {functions} done, {} not done\n",
             self.run,
             action(&self.action),
             self.started_at,
@@ -187,7 +187,7 @@ impl Report for Detail {
             write!(text, "\n{}", columns.text(style)).ok();
         }
         if all > done {
-            writeln!(text, "\nTo go on: backstop resume {}", self.run).ok();
+            writeln!(text, "\nTo continue: backstop resume {}", self.run).ok();
         }
         text
     }

@@ -30,7 +30,8 @@ impl Directory {
                 .with_context(|| format!("{} holds the runs", directory.display()))?;
             if is_open && warning.is_none() {
                 warning = Some(format!(
-                    "Warning: the group of {0} may write to it, and to what Backstop restores: chmod g-w {0}",
+                    "Warning: the group of {0} can write to it, and so change what Backstop \
+                     restores: run chmod g-w {0}",
                     directory.display()
                 ));
             }
@@ -72,7 +73,7 @@ impl Directory {
         file.try_lock().with_context(problem)?;
         file.write_all(header)
             .and_then(|()| file.sync_all())
-            // The file's name has to be on disk too.
+            // The directory entry must be on disk too.
             .and_then(|()| File::open(&self.0)?.sync_all())
             .with_context(problem)?;
         Ok(Some(Journal::in_file(run.to_owned(), file)))
@@ -90,11 +91,11 @@ impl Directory {
             .with_context(problem)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("run {run} is under way in another process"),
+            Err(TryLockError::WouldBlock) => bail!("run {run} is in progress in another process"),
             Err(TryLockError::Error(error)) => return Err(error).with_context(problem),
         }
         let Some((parsed, whole)) = parse(run, BufReader::new(&file))? else {
-            bail!("run {run} was cut off before it began: nothing was changed");
+            bail!("run {run} stopped before it started: nothing was changed");
         };
         // What was cut off was followed by nothing.
         file.set_len(whole)
@@ -103,7 +104,7 @@ impl Directory {
         Ok((parsed, Journal::in_file(run.to_owned(), file)))
     }
 
-    /// A run, whether it is under way or not; none where it was cut off before it began.
+    /// A run, in progress or not; none if it stopped before it started.
     pub(super) fn read(&self, run: &str) -> anyhow::Result<Option<Run>> {
         self.check(run)?;
         let path = self.path(run);
@@ -121,7 +122,7 @@ impl Directory {
                 bail!(unknown(run, &self.0.display().to_string()))
             }
             Err(error) => {
-                return Err(error).with_context(|| format!("{} is no journal", path.display()));
+                return Err(error).with_context(|| format!("{} is not a journal", path.display()));
             }
         }
         (files::group_may_write(&path))

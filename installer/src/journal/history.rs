@@ -39,7 +39,7 @@ impl History {
     }
 
     /// Reads the secrets that were ours before and of which only digests are kept, from where they came
-    /// from. One that is not found is told when it is needed.
+    /// from. A missing one is reported when it is needed.
     pub async fn unlock(&mut self, config: &SdkConfig) {
         let before = (self.changes.values()).flat_map(|change| &change.before.variables);
         let closed: BTreeSet<&String> = before

@@ -27,7 +27,8 @@ impl FromStr for Location {
         let Some(rest) = text.strip_prefix(SCHEME) else {
             return match text.split_once("://") {
                 Some((scheme, _)) => Err(format!(
-                    "runs cannot be kept at {scheme}://: give a directory, or s3://BUCKET/PREFIX"
+                    "Backstop cannot keep runs at {scheme}://: give a directory, or \
+                     s3://BUCKET/PREFIX"
                 )),
                 None if text.is_empty() => {
                     Err("give a directory, or s3://BUCKET/PREFIX".to_owned())
@@ -43,7 +44,7 @@ impl FromStr for Location {
                 .all(|byte| is_name(byte) || b".-".contains(&byte));
         if !is_bucket {
             return Err(format!(
-                "`{bucket}` is not the name of a bucket: write s3://BUCKET/PREFIX"
+                "`{bucket}` is not a bucket name: write s3://BUCKET/PREFIX"
             ));
         }
         let prefix = prefix.trim_matches('/');
@@ -52,7 +53,8 @@ impl FromStr for Location {
             || prefix.chars().any(char::is_control)
         {
             return Err(format!(
-                "the prefix after s3://{bucket}/ has an empty part, `.` or `..`, or a control character"
+                "the prefix after s3://{bucket}/ has an empty part, `.` or `..`, or a control \
+                 character"
             ));
         }
         Ok(Self::Bucket {

@@ -26,7 +26,7 @@ const HOLDS: Duration = Duration::from_mins(1);
 pub(super) const RENEWED: Duration = Duration::from_secs(20);
 /// How long to wait for S3 when it is let go.
 const RELEASED: Duration = Duration::from_secs(5);
-/// Others may take the same lock at the same moment: one of so many attempts sees the winner.
+/// Several processes may take the lock at once: within this many attempts one of them wins.
 const ATTEMPTS: usize = 4;
 
 /// What the object says.
@@ -74,11 +74,11 @@ impl Lock {
                 Some(there) => {
                     let held: Lease = serde_json::from_slice(&there.bytes)
                         .map_err(parsing::json)
-                        .with_context(|| format!("{} is no lock", bucket.shown(&key)))?;
+                        .with_context(|| format!("{} is not a lock", bucket.shown(&key)))?;
                     if !held.is_free(alive.as_deref()) {
                         bail!(
-                            "run {run} is under way: {} holds its lock until {}, and renews it while it \
-                             works; if it was killed, try again after that",
+                            "run {run} is in progress: {} holds its lock until {} and renews it \
+                             while it runs; if that process was killed, try again after that time",
                             held.owner,
                             held.expires_at
                         );
@@ -98,7 +98,7 @@ impl Lock {
                 });
             }
         }
-        bail!("run {run} is being taken up by several processes at once: try again")
+        bail!("several processes are resuming run {run}: try again")
     }
 
     /// Who holds it, for people.
@@ -118,7 +118,7 @@ impl Lock {
 
     /// Lets others have it.
     pub(super) async fn release(&mut self) {
-        // Where it cannot be told in time, the lock expires.
+        // If the renewal is late, the lock expires.
         let put = self.put(after(Duration::ZERO));
         let is_told = tokio::time::timeout(RELEASED, put).await;
         if matches!(is_told, Ok(Ok(_)))
@@ -207,7 +207,7 @@ impl Alive {
         })
     }
 
-    /// Whether it was begun on this machine, and lives no more.
+    /// Whether its process ran on this machine and has ended.
     fn was_killed(directory: &Path, writer: &str) -> bool {
         // It names a file: what is in a bucket must not name one elsewhere.
         let Ok(writer) = Uuid::parse_str(writer) else {

@@ -24,7 +24,7 @@ pub struct StepState {
     pub version: Option<String>,
     /// Why not, where something stood in the way.
     pub reason: Option<String>,
-    /// What was there before the attempt that is under way.
+    /// The state before the current attempt.
     earlier: Option<Step>,
 }
 

@@ -160,7 +160,7 @@ impl Row {
         let functions = plural(functions, "function");
         let mut counts = format!("{} of {functions} done", grouped(self.done as u64));
         if self.left > 0 {
-            let left = format!("{} left", grouped(self.left as u64));
+            let left = format!("{} not done", grouped(self.left as u64));
             // Writing to a String cannot fail.
             write!(counts, ", {}", style.word(Tone::Warning, &left)).ok();
         }
@@ -203,7 +203,7 @@ impl Report for Runs {
     fn text(&self, style: Style) -> String {
         let mut text = String::new();
         if self.rows.is_empty() && self.unreadable.is_empty() {
-            writeln!(text, "There is no run in {}", self.state).ok();
+            writeln!(text, "{} has no runs", self.state).ok();
         }
         for row in &self.rows {
             row.text(&mut text, style);

@@ -72,7 +72,7 @@ impl Segments {
         let listed = bucket.list(&format!("runs/{run}/")).await?;
         let read = read(bucket, run, listed).await?;
         let Some((number, last)) = read.last() else {
-            bail!("run {run} was cut off before it began: nothing was changed");
+            bail!("run {run} stopped before it started: nothing was changed");
         };
         let mut segments = Self {
             bucket: Arc::clone(bucket),
@@ -95,7 +95,7 @@ impl Segments {
         // As it is now that nobody else appends.
         let listed = bucket.list(&format!("runs/{run}/")).await?;
         let run = whole(bucket, run, listed).await?;
-        let run = run.context("the journal vanished while it was read")?;
+        let run = run.context("the journal was deleted while Backstop read it")?;
         Ok((run, segments))
     }
 
@@ -116,7 +116,7 @@ impl Segments {
     async fn put(&mut self, lines: &[u8]) -> anyhow::Result<()> {
         let lost = || {
             format!(
-                "another process has taken over run {}: `backstop runs {0}` shows how far it is",
+                "another process has taken over run {}: `backstop runs {0}` shows its progress",
                 self.run
             )
         };
@@ -182,13 +182,15 @@ async fn read(
     numbered.sort_by_key(|(number, _)| *number);
     if let Some((missing, _)) = (0..).zip(&numbered).find(|(at, (number, _))| at != number) {
         bail!(
-            "{} is missing: restore it, or move the others away and do without what they know",
+            "{} is missing: restore it, or move the run's other files away; Backstop then ignores \
+             the run",
             bucket.shown(&key(run, missing))
         );
     }
     let reading = numbered.into_iter().map(|(number, listed)| async move {
         let object = bucket.read(&listed).await?;
-        let object = object.with_context(|| format!("{} is gone", bucket.shown(&listed.key)))?;
+        let object =
+            object.with_context(|| format!("{} was deleted", bucket.shown(&listed.key)))?;
         anyhow::Ok((number, (object.bytes, object.tag)))
     });
     stream::iter(reading).buffered(AT_ONCE).try_collect().await

@@ -86,7 +86,7 @@ impl Store {
                 });
             }
             Some(Location::Directory(directory)) => directory.clone(),
-            None => usual.context("there is no HOME: give --state")?,
+            None => usual.context("HOME is not set: give --state")?,
         };
         let (kept, warning) = Directory::open(&directory)?;
         Ok(Self {
@@ -183,7 +183,7 @@ impl Store {
                     if let Some(journal) = directory.create(&run, &header)? {
                         return Ok(journal);
                     }
-                    // Another one was begun in this microsecond.
+                    // Another run started in this microsecond.
                 }
                 Kept::Bucket(bucket) => {
                     let lock = Lock::take(bucket, &run, self.alive()).await?;
@@ -208,7 +208,7 @@ impl Store {
         }
     }
 
-    /// A run, whether it is under way or not.
+    /// A run, in progress or not.
     pub async fn read(&self, id: &str) -> anyhow::Result<Run> {
         check(id)?;
         let run = match &self.kept {
@@ -217,7 +217,7 @@ impl Store {
                 segments::whole(bucket, id, self.listed(bucket, id).await?).await?
             }
         };
-        run.with_context(|| format!("run {id} was cut off before it began: nothing was changed"))
+        run.with_context(|| format!("run {id} stopped before it started: nothing was changed"))
     }
 
     /// The objects of a run, or an error where there are none.
@@ -262,16 +262,16 @@ fn name() -> anyhow::Result<String> {
 fn check(id: &str) -> anyhow::Result<()> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if id.is_empty() || !id.bytes().all(is_name) {
-        bail!("`{id}` is no id of a run: `backstop runs` lists them");
+        bail!("`{id}` is not a run ID: `backstop runs` lists them");
     }
     Ok(())
 }
 
-/// There is no such run.
+/// The error for an unknown run.
 pub(super) fn unknown(id: &str, shown: &str) -> String {
     format!(
-        "there is no run {id} in {shown}: `backstop runs` lists them; runs of another machine need \
-         the --state that they were begun with"
+        "{shown} has no run {id}: `backstop runs` lists its runs; for a run of another machine, \
+         give the --state that it used"
     )
 }
 
@@ -290,8 +290,8 @@ pub(super) fn parse(id: &str, mut reader: impl BufRead) -> anyhow::Result<Option
     };
     let broken = |number: usize| {
         format!(
-            "line {number} of the journal of run {id} is broken: mend it, or move it away and do without what \
-             it knows"
+            "line {number} of the journal of run {id} is broken: fix it, or move the journal away; \
+             Backstop then ignores the run"
         )
     };
     if !next(&mut line).with_context(|| broken(1))? {
@@ -302,7 +302,7 @@ pub(super) fn parse(id: &str, mut reader: impl BufRead) -> anyhow::Result<Option
         .with_context(|| broken(1))?;
     if header.schema_version != SCHEMA_VERSION {
         bail!(
-            "run {id} was written by release {}: use that one, or a newer one",
+            "release {} wrote run {id}: use that release or a newer one",
             header.release
         );
     }

@@ -1,4 +1,4 @@
-//! What an undoing has to put back besides functions.
+//! What undo restores besides functions: aliases and roles' policies.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{Progress, Step};
 use crate::plan::{AliasBack, Plan, Planned, Verdict};
 
 impl Plan {
-    /// Aliases go back to where they led, and versions are told of, which stay.
+    /// Moves aliases back; published versions stay and are reported.
     pub fn put_back_aliases(&mut self, progress: &Progress) {
         let mut by_arn: BTreeMap<String, &mut Planned> = BTreeMap::new();
         for planned in &mut self.functions {

@@ -97,7 +97,7 @@ impl Journal {
     }
 
     async fn append(&self, entry: &Entry) -> anyhow::Result<()> {
-        let problem = "the journal cannot be written, and nothing is changed without it";
+        let problem = "cannot write the journal, so nothing more was changed";
         let line = line(entry).context(problem)?;
         let (written, outcome) = oneshot::channel();
         self.lines.send((line, written)).await.context(problem)?;
@@ -133,7 +133,7 @@ pub(super) fn tell(
     outcome: &Result<(), String>,
 ) {
     for written in writers {
-        // Whoever asked may have been stopped.
+        // The caller may have stopped waiting.
         written.send(outcome.clone()).ok();
     }
 }

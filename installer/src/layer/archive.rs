@@ -77,16 +77,16 @@ impl Form {
     /// An archive of the extension's binary.
     pub(super) fn write(self, binary: &[u8]) -> anyhow::Result<Vec<u8>> {
         match self {
-            Self::Zip => zip(binary).context("the zip could not be written"),
-            Self::TarGz => tar_gz(binary).context("the tar.gz could not be written"),
+            Self::Zip => zip(binary).context("cannot write the zip"),
+            Self::TarGz => tar_gz(binary).context("cannot write the tar.gz"),
         }
     }
 
     /// What is in such an archive.
     pub(super) fn list(self, archive: &[u8]) -> anyhow::Result<Vec<Entry>> {
         match self {
-            Self::Zip => listed_zip(archive).context("the zip cannot be read back"),
-            Self::TarGz => listed_tar_gz(archive).context("the tar.gz cannot be read back"),
+            Self::Zip => listed_zip(archive).context("cannot read the zip back"),
+            Self::TarGz => listed_tar_gz(archive).context("cannot read the tar.gz back"),
         }
     }
 }
@@ -131,7 +131,7 @@ fn listed_zip(archive: &[u8]) -> anyhow::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for index in 0..zip.len() {
         let mut file = zip.by_index(index)?;
-        // To the end, so that its checksum is looked at.
+        // Reads to the end to verify the checksum.
         let bytes = std::io::copy(&mut file, &mut std::io::sink())?;
         let mode = file.unix_mode().unwrap_or_default();
         let path = file.name()?.into_owned();
@@ -142,21 +142,21 @@ fn listed_zip(archive: &[u8]) -> anyhow::Result<Vec<Entry>> {
 
 /// The extension in a layer, with its permissions; none where it is not in it.
 pub(super) fn executable(layer: &[u8]) -> anyhow::Result<Option<(u32, Vec<u8>)>> {
-    let mut zip = ZipArchive::new(Cursor::new(layer)).context("it is no zip")?;
+    let mut zip = ZipArchive::new(Cursor::new(layer)).context("the file is not a zip")?;
     let (mut unpacked, mut found) = (0, None);
     for index in 0..zip.len() {
-        let file = zip.by_index(index).context("it is broken")?;
+        let file = zip.by_index(index).context("the zip is broken")?;
         let is_extension = file.is_file() && file.name()? == format!("{DIRECTORY}/{EXECUTABLE}");
         let mode = file.unix_mode().unwrap_or_default() & 0o7777;
-        // To the end, so that its checksum is looked at, but never more than fits.
+        // Reads to the end to verify the checksum, but never more than fits.
         let mut contents = Vec::new();
         (file
             .take(MOST_UNZIPPED_BYTES - unpacked + 1)
             .read_to_end(&mut contents))
-        .context("it is broken")?;
+        .context("the zip is broken")?;
         unpacked += contents.len() as u64;
         if unpacked > MOST_UNZIPPED_BYTES {
-            bail!("unpacked it is larger than the 250 MB that a function may have");
+            bail!("unpacked, it is larger than the 250 MB that Lambda allows");
         }
         if is_extension {
             found = Some((mode, contents));

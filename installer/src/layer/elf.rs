@@ -47,7 +47,7 @@ impl FromStr for GlibcVersion {
         let mut numbers = text.splitn(3, '.').map(str::parse);
         match (numbers.next(), numbers.next()) {
             (Some(Ok(major)), Some(Ok(minor))) => Ok(Self(major, minor)),
-            _ => Err("it is not a version of glibc, such as 2.26"),
+            _ => Err("not a glibc version: write it as 2.26"),
         }
     }
 }
@@ -91,12 +91,15 @@ impl Facts {
     /// Reads them.
     pub fn read(contents: &[u8]) -> anyhow::Result<Self> {
         let file = ElfFile64::<Endianness>::parse(contents)
-            .context("it is not a 64-bit ELF executable, which is what Lambda runs")?;
+            .context("it is not a 64-bit ELF executable: build it for Linux on x86_64 or arm64")?;
         let (endian, header) = (file.endian(), file.elf_header());
         let architecture = match header.e_machine(endian) {
             EM_X86_64 => Architecture::X86_64,
             EM_AARCH64 => Architecture::Arm64,
-            _ => bail!("it is made for a machine that Lambda does not have"),
+            _ => bail!(
+                "it is built for a machine that Lambda does not have: build it for x86_64 or \
+                 arm64"
+            ),
         };
         let segments = file.elf_program_headers();
         let segment = |kind| {
@@ -139,32 +142,39 @@ impl Facts {
     pub fn problems(&self, target: Target, newest: GlibcVersion) -> Vec<String> {
         let mut problems = Vec::new();
         if self.architecture != target.architecture {
-            problems.push(format!("it is made for {}", self.architecture));
+            problems.push(format!(
+                "it is built for {}: give it as that target",
+                self.architecture
+            ));
         }
         if target.musl && !self.is_static {
-            problems.push("it is not static".to_owned());
+            problems.push("it is not static: link it statically".to_owned());
         }
         if !target.musl && self.is_static {
             problems.push(format!(
-                "it is static: pack it as {}-musl",
+                "it is static: give it as {}-musl",
                 self.architecture
             ));
         }
         if let Some(needed) = self.glibc.filter(|needed| *needed > newest) {
             problems.push(format!(
-                "it needs glibc {needed}, and only {newest} can be counted on: build it with scripts/package, or say --glibc {needed} if it never runs on an older system"
+                "it needs glibc {needed}, but --glibc allows {newest}: build it with \
+                 scripts/package, or give --glibc {needed} if no older system runs it"
             ));
         }
         for (holds, what) in [
             (
                 self.position_independent,
-                "it is not position independent (PIE)",
+                "it is not position-independent (PIE)",
             ),
             (
                 self.relro,
-                "its relocations stay writable (full RELRO is missing)",
+                "its relocations stay writable: link it with full RELRO",
             ),
-            (self.no_executable_stack, "its stack is executable"),
+            (
+                self.no_executable_stack,
+                "its stack is executable: link it with a non-executable stack",
+            ),
         ] {
             if !holds {
                 problems.push(what.to_owned());

@@ -13,7 +13,7 @@ use crate::output::{Report, Style, grouped, plural};
 /// So much of a checksum tells versions apart.
 const SHORT: usize = 8;
 
-/// A version of a layer of ours.
+/// A version of a Backstop layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedVersion {
@@ -162,7 +162,7 @@ impl Report for VersionList {
         let rest = if self.is_complete() {
             ""
         } else {
-            "; not every place could be read"
+            "; some places could not be read"
         };
         text + &style.verdict(self.is_complete(), &format!("{count}{rest}")) + "\n"
     }

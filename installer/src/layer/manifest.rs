@@ -1,4 +1,4 @@
-//! The manifest: where which version is, for whoever attaches it.
+//! The manifest: the version in each place, for the commands that attach it.
 //!
 //! Made from what the API answered, never from what was asked for: numbers of versions differ between
 //! regions. Two forms of the same: [`Manifest`]'s own, and where the file's name ends in
@@ -70,10 +70,10 @@ impl Manifest {
     /// From a file of either form, whatever it is called.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = files::text(path, files::SMALL)?;
-        Self::parse(&text).with_context(|| format!("{} is no manifest", path.display()))
+        Self::parse(&text).with_context(|| format!("{} is not a manifest", path.display()))
     }
 
-    /// The same, or an empty one where there is no such file.
+    /// Reads the manifest, or an empty one if the file does not exist.
     pub fn read_if_there(path: &Path) -> anyhow::Result<Self> {
         match path.try_exists() {
             Ok(false) => Ok(Self::default()),
@@ -93,9 +93,15 @@ impl Manifest {
         match members.get("schemaVersion").and_then(Value::as_u64) {
             Some(SCHEMA_VERSION) => {}
             Some(newer) => {
-                bail!("its schemaVersion is {newer}, and only {SCHEMA_VERSION} is known")
+                bail!(
+                    "its schemaVersion is {newer}, but this release reads {SCHEMA_VERSION}: use a \
+                     newer release"
+                )
             }
-            None => bail!("it has neither a schemaVersion nor {TERRAFORM_VARIABLE}"),
+            None => bail!(
+                "it has neither schemaVersion nor {TERRAFORM_VARIABLE}: give a file that `backstop \
+                 layer publish` wrote"
+            ),
         }
         let own: Own = serde_json::from_value(Value::Object(members)).map_err(json)?;
         Ok(Self {
@@ -135,8 +141,8 @@ impl Manifest {
 
     /// Writes it in the form that the file's name asks for, whole or not at all.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let name =
-            (path.file_name()).with_context(|| format!("{} names no file", path.display()))?;
+        let name = (path.file_name())
+            .with_context(|| format!("{} does not name a file", path.display()))?;
         let text = if is_terraforms(path) {
             let mut members = self.others.clone();
             members.insert(
@@ -247,7 +253,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("package.json");
         for (text, problem) in [
-            ("{}", "neither a schemaVersion nor backstop_layers"),
+            ("{}", "neither schemaVersion nor backstop_layers"),
             (
                 r#"{"schemaVersion":2,"layers":{}}"#,
                 "its schemaVersion is 2",
@@ -265,7 +271,7 @@ mod tests {
                 Manifest::read_if_there(&path).expect_err("it is none")
             );
             assert!(
-                error.contains("package.json is no manifest") && error.contains(problem),
+                error.contains("package.json is not a manifest") && error.contains(problem),
                 "{error}"
             );
         }

@@ -135,19 +135,16 @@ pub fn build(options: &Options) -> anyhow::Result<Summary> {
     for Binary { target, path } in &options.binaries {
         let shown = path.display();
         let contents = files::bytes(path, files::LARGE)?;
-        let facts = Facts::read(&contents).with_context(|| format!("{shown} cannot be packed"))?;
+        let facts = Facts::read(&contents).with_context(|| format!("cannot pack {shown}"))?;
         let problems = facts.problems(*target, options.glibc);
         if !problems.is_empty() {
-            bail!(
-                "{shown} cannot be packed for {target}: {}",
-                problems.join("; ")
-            );
+            bail!("cannot pack {shown} for {target}: {}", problems.join("; "));
         }
         binaries.push((*target, facts, contents));
     }
     let directory = &options.directory;
     fs::create_dir_all(directory)
-        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+        .with_context(|| format!("cannot create the directory {}", directory.display()))?;
     // The best compression takes seconds; one thread for each.
     let packed = std::thread::scope(|scope| {
         let packing: Vec<_> = (binaries.iter())

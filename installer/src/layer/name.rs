@@ -1,4 +1,4 @@
-//! What a layer of ours is called: `backstop-extension-arm64-0-1-0`.
+//! The name of a Backstop layer: `backstop-extension-arm64-0-1-0`.
 //!
 //! The release is in the name, because version numbers of a layer count by region: the same release
 //! is `:1` here and `:4` there. Invariant: a name that is made here is ours for
@@ -79,12 +79,12 @@ pub(crate) fn parse_name(name: &str, described: Option<&str>) -> Option<(Archite
                 .strip_prefix('-')?;
             Some((architecture, release))
         })?;
-    let said = described
+    let given = described
         .and_then(|text| text.strip_prefix("Backstop extension "))
         .and_then(|text| text.split(',').next())
         .and_then(|text| text.parse::<Release>().ok())
-        .filter(|said| said.layer_name(architecture) == name);
-    let release = said.or_else(|| from_name(release))?;
+        .filter(|given| given.layer_name(architecture) == name);
+    let release = given.or_else(|| from_name(release))?;
     Some((architecture, release))
 }
 

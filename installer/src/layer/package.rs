@@ -1,4 +1,4 @@
-//! A zip that is to be published, looked at before anything is.
+//! Checks of a zip before it is published.
 //!
 //! Invariant: what Lambda would take and no function could start is refused here: an upload that is
 //! too large, no extension where Lambda looks for one, one that cannot be executed, or another
@@ -86,7 +86,7 @@ impl Package {
             .len();
         if bytes > MOST_ZIPPED {
             let reason = format!(
-                "it has {} bytes, and Lambda takes {} at most",
+                "it has {} bytes, but Lambda accepts at most {}",
                 grouped(bytes),
                 grouped(MOST_ZIPPED)
             );
@@ -95,10 +95,12 @@ impl Package {
         let contents = files::bytes(path, MOST_ZIPPED)?;
         let digest = Sha256::digest(&contents);
         let sha256 = hexadecimal(&digest);
-        if let Some(said) = checksum_beside(path)
-            && said != sha256
+        if let Some(given) = checksum_beside(path)
+            && given != sha256
         {
-            let reason = format!("its sha256 is {sha256}, and the file beside it says {said}");
+            let reason = format!(
+                "its sha256 is {sha256}, but its .sha256 file says {given}: build it again"
+            );
             return Err(refused(&reason).into());
         }
         check(&contents, *architecture).map_err(|reason| refused(&reason))?;
@@ -115,18 +117,18 @@ impl Package {
 fn check(zip: &[u8], architecture: Architecture) -> Result<(), String> {
     let executable = archive::executable(zip).map_err(|error| format!("{error:#}"))?;
     let Some((mode, binary)) = executable else {
-        return Err(format!("it holds no {DIRECTORY}/{EXECUTABLE}"));
+        return Err(format!("it has no {DIRECTORY}/{EXECUTABLE}"));
     };
     if mode != archive::MODE {
         return Err(format!(
-            "the mode of {DIRECTORY}/{EXECUTABLE} is {mode:04o}, and has to be {:04o}",
+            "the mode of {DIRECTORY}/{EXECUTABLE} is {mode:04o}; it must be {:04o}",
             archive::MODE
         ));
     }
     let facts = Facts::read(&binary).map_err(|error| format!("{error:#}"))?;
     if facts.architecture != architecture {
         return Err(format!(
-            "its binary is made for {}, not for {architecture}",
+            "its binary is built for {}, not for {architecture}",
             facts.architecture
         ));
     }

@@ -1,4 +1,4 @@
-//! The same work in many places at once.
+//! Runs the same work in many places in parallel.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::fleet::{Fleet, Place, Site};
 
-/// So many at once: each has its own quota, and holds a zip in memory meanwhile.
+/// Places in parallel: each has its own quota, and holds a zip in memory.
 const AT_ONCE: usize = 8;
 
-/// Told when a place is done.
+/// Called when a place is done.
 pub type Done<'a> = &'a (dyn Fn(&Place) + Sync);
 
 /// Works in every place; what came of it is in the order of the places.

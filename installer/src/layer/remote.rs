@@ -18,7 +18,7 @@ const LICENSE: &str = "Apache-2.0";
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layers<'a>(pub(super) &'a Site);
 
-/// A version of a layer of ours.
+/// A version of a Backstop layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Version {
     pub(super) name: String,
@@ -69,7 +69,7 @@ impl Layers<'_> {
         }
     }
 
-    /// Every version of one of ours, the newest first; none where there is no such layer.
+    /// Every version of a layer, the newest first; none if the layer does not exist.
     pub(super) async fn versions(self, layer: &str) -> Result<Vec<Version>, Failure> {
         let what = format!("listing the versions of {layer}");
         let (mut versions, mut marker) = (Vec::new(), Marker::default());

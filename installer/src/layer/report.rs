@@ -1,4 +1,4 @@
-//! What the reports on layers have in common.
+//! Text that the layer reports share.
 
 use crate::fleet::Skipped;
 use crate::output::{Columns, Style};
@@ -33,7 +33,7 @@ pub(super) fn problems<'a>(
         let word = if skipped.is_failure {
             "not reached"
         } else {
-            "left out"
+            "skipped"
         };
         let region = (skipped.region.as_ref()).map(|region| format!(" {region}"));
         format!(

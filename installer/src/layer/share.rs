@@ -1,4 +1,4 @@
-//! Who may use a layer's version: what is wanted, and what its policy says. Pure.
+//! Who may use a layer version: the wanted principals and the policy's. Pure.
 //!
 //! Invariant: a statement counts only where it grants exactly that; what is not understood is shown,
 //! and never taken for what was wanted.

@@ -1,4 +1,4 @@
-//! What was packed.
+//! The result of `layer build`.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What is drawn and redrawn on stderr, on a terminal only.
+//! Progress bars on stderr, on a terminal only.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -87,7 +87,7 @@ impl Lines {
     }
 }
 
-/// A bar for each place where work is under way.
+/// A bar for each place with work in progress.
 #[derive(Debug)]
 pub struct PlaceBars {
     all: MultiProgress,

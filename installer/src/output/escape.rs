@@ -1,4 +1,4 @@
-//! What others wrote, made harmless for a terminal: the one place.
+//! Escapes text from others before it reaches a terminal.
 //!
 //! A function's name, an object's key or a service's message may hold what moves the cursor, clears the
 //! screen, sets a title or turns text round. Such characters are shown as escapes, and nothing else is
@@ -27,7 +27,7 @@ pub fn line(text: &str) -> String {
 }
 
 /// A part of a line that is yet to be put together: line feeds cannot make it two, and our own colours
-/// are told later.
+/// is recognised later.
 pub fn part(text: &str) -> String {
     shown(text, false, &format!("{ESCAPE}{}", mark()))
 }
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_would_act_on_a_terminal_is_shown_and_the_rest_stays() {
-        for (said, shown) in [
+        for (input, shown) in [
             ("orders-api é 漢字 👩\n", "orders-api é 漢字 👩\n"),
             ("\x1b[2J\x1b]0;pwned\x07", "\\u{1b}[2J\\u{1b}]0;pwned\\u{7}"),
             ("\x1b[1;32mok\x1b[0m", "\\u{1b}[1;32mok\\u{1b}[0m"),
@@ -135,26 +135,26 @@ mod tests {
                 "a\\u{200b}b\\u{feff}\\u{e0041}",
             ),
         ] {
-            assert_eq!(text(said), shown);
-            assert_eq!(line(said), shown.replace('\n', "\\n"));
+            assert_eq!(text(input), shown);
+            assert_eq!(line(input), shown.replace('\n', "\\n"));
         }
     }
 
     #[test]
     fn our_own_colours_are_told_from_what_looks_like_them() {
-        let said = format!("{}\n\x1b[31m", painted("1;32", "a \x1b[0m b"));
-        let whole = part(&said);
+        let input = format!("{}\n\x1b[31m", painted("1;32", "a \x1b[0m b"));
+        let whole = part(&input);
         assert!(!whole.contains('\n'));
-        assert_eq!(text(&whole), line(&said), "told later and once");
-        assert_eq!(text(&said), "\x1b[1;32ma \\u{1b}[0m b\x1b[0m\n\\u{1b}[31m");
+        assert_eq!(text(&whole), line(&input), "told later and once");
+        assert_eq!(text(&input), "\x1b[1;32ma \\u{1b}[0m b\x1b[0m\n\\u{1b}[31m");
     }
 
     proptest! {
         #[test]
-        fn nothing_acts_on_a_terminal_and_json_stays_what_it_is(said in any::<String>()) {
-            prop_assert!(!text(&said).chars().any(|one| one != '\n' && is_harmful(one)));
-            prop_assert!(!line(&said).chars().any(is_harmful));
-            let value = serde_json::json!({ "a": said });
+        fn nothing_acts_on_a_terminal_and_json_stays_what_it_is(input in any::<String>()) {
+            prop_assert!(!text(&input).chars().any(|one| one != '\n' && is_harmful(one)));
+            prop_assert!(!line(&input).chars().any(is_harmful));
+            let value = serde_json::json!({ "a": input });
             for plain in [serde_json::to_string(&value)?, serde_json::to_string_pretty(&value)?] {
                 let escaped = json(&plain);
                 prop_assert!(!escaped.chars().any(|one| one != '\n' && is_harmful(one)));

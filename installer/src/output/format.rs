@@ -1,4 +1,4 @@
-//! How a result is to be printed, as it is asked for.
+//! Output formats and colour modes.
 
 use clap::ValueEnum;
 
@@ -15,7 +15,7 @@ pub enum OutputFormat {
 /// When a result is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Colour {
-    /// On a terminal that can, unless `NO_COLOR` is set
+    /// On a terminal with colours, unless `NO_COLOR` is set
     #[default]
     Auto,
     /// Always

@@ -1,4 +1,4 @@
-//! The same thing said of many functions, said once: how many, and where some of them are.
+//! Groups functions with the same message: their number, and some of their names.
 //!
 //! A reason names the function that it is about: [`gist`] takes that out, so that the same denial of ten
 //! thousand functions is one. Invariants: a reason that one function has stays as it is; every function
@@ -93,7 +93,7 @@ pub fn names(named: impl IntoIterator<Item = (String, String)>, full: bool) -> V
     if hidden > 0 {
         let places = plural(left_out as u64, "more place");
         let functions = plural(hidden as u64, "function");
-        lines.push(format!("and {functions} in {places}: --full lists them"));
+        lines.push(format!("and {functions} in {places} (--full lists them)"));
     }
     lines
 }
@@ -144,8 +144,8 @@ fn denial(line: &str) -> Option<String> {
 
 /// A line that says that the credentials have expired, whatever they were used for.
 fn expiry(line: &str) -> Option<&str> {
-    let (_, said) = line.rsplit_once("the function: ")?;
-    said.starts_with("ExpiredToken").then_some(said)
+    let (_, cause) = line.rsplit_once("the function: ")?;
+    cause.starts_with("ExpiredToken").then_some(cause)
 }
 
 /// Without the function and the place that it is about.
@@ -201,8 +201,8 @@ mod tests {
             "changing function {name} in {account} {region}: AccessDeniedException: User: \
              arn:aws:sts::{account}:assumed-role/Deployer/ci-{name} is not authorized to perform: \
              lambda:UpdateFunctionConfiguration on resource: \
-             arn:aws:lambda:{region}:{account}:function:{name} because no identity-based policy allows the \
-             lambda:UpdateFunctionConfiguration action\ngive the role the permission"
+             arn:aws:lambda:{region}:{account}:function:{name} because no identity-based policy \
+             allows the lambda:UpdateFunctionConfiguration action\ngive the role the permission"
         )
     }
 
@@ -221,9 +221,9 @@ mod tests {
         assert_eq!(one, other);
         assert_eq!(
             one,
-            "AccessDeniedException: not authorized to perform \
-             lambda:UpdateFunctionConfiguration because no identity-based policy allows the lambda:UpdateFunctionConfiguration action\ngive the role the \
-             permission"
+            "AccessDeniedException: not authorized to perform lambda:UpdateFunctionConfiguration \
+             because no identity-based policy allows the lambda:UpdateFunctionConfiguration \
+             action\ngive the role the permission"
         );
         let [one, other] = both(&|region, account, name| {
             format!(
@@ -234,49 +234,53 @@ mod tests {
         assert_eq!(one, "changing the function: ServiceException: told to fail");
         let [one, other] = both(&|_, account, name| {
             format!(
-                "role-not-writable: writing the policy p of arn:aws:iam::{account}:role/{name}: AccessDenied: \
-                 User: arn:aws:sts::{account}:assumed-role/x/y is not authorized to perform: \
-                 iam:PutRolePolicy on resource: role {name}"
+                "role-not-writable: writing the policy p of arn:aws:iam::{account}:role/{name}: \
+                 AccessDenied: User: arn:aws:sts::{account}:assumed-role/x/y is not authorized to \
+                 perform: iam:PutRolePolicy on resource: role {name}"
             )
         });
         let role = "role-not-writable: AccessDenied: not authorized to perform iam:PutRolePolicy";
         assert_eq!([one.as_str(), &other], [role; 2]);
         // What else a permission is missing for is said, and so is a policy that denies it.
-        for (told, expected) in [
+        for (message, expected) in [
             (
                 "sts:AssumeRole on resource: arn:aws:iam::444455556666:role/Deployer",
                 "sts:AssumeRole on arn:aws:iam::444455556666:role/Deployer",
             ),
             (
-                "lambda:GetLayerVersion on resource: arn:aws:lambda:eu-west-1:444455556666:layer:theirs:1 because \
-                 no resource-based policy allows the lambda:GetLayerVersion action",
-                "lambda:GetLayerVersion on arn:aws:lambda:eu-west-1:444455556666:layer:theirs:1 because \
-                 no resource-based policy allows the lambda:GetLayerVersion action",
+                "lambda:GetLayerVersion on resource: \
+                 arn:aws:lambda:eu-west-1:444455556666:layer:theirs:1 because no resource-based \
+                 policy allows the lambda:GetLayerVersion action",
+                "lambda:GetLayerVersion on arn:aws:lambda:eu-west-1:444455556666:layer:theirs:1 \
+                 because no resource-based policy allows the lambda:GetLayerVersion action",
             ),
             (
-                "lambda:GetFunction on resource: arn:aws:lambda:eu-west-1:111122223333:function:f with an explicit deny \
-                 in a service control policy: arn:aws:organizations::1:policy/o-1/p-1",
+                "lambda:GetFunction on resource: arn:aws:lambda:eu-west-1:111122223333:function:f \
+                 with an explicit deny in a service control policy: \
+                 arn:aws:organizations::1:policy/o-1/p-1",
                 "lambda:GetFunction with an explicit deny in a service control policy",
             ),
             ("account:ListRegions on resource: *", "account:ListRegions"),
             ("account:ListRegions", "account:ListRegions"),
         ] {
-            let said = format!(
-                "reading function f in {ACCOUNT} eu-west-1: {UNTRIED}AccessDenied: User: x is not authorized to perform: {told}"
+            let cause = format!(
+                "reading function f in {ACCOUNT} eu-west-1: {UNTRIED}AccessDenied: User: x is not \
+                 authorized to perform: {message}"
             );
             let expected = format!("AccessDenied: not authorized to perform {expected}");
-            assert_eq!(gist(&said, ACCOUNT, "eu-west-1", "f"), expected);
+            assert_eq!(gist(&cause, ACCOUNT, "eu-west-1", "f"), expected);
         }
-        for (what, told) in [("changing", "told"), ("reading", "told")] {
+        for (what, message) in [("changing", "told"), ("reading", "told")] {
             let [one, _] = both(&|region, account, name| {
-                format!("{what} function {name} in {account} {region}: ExpiredToken: {told}")
+                format!("{what} function {name} in {account} {region}: ExpiredToken: {message}")
             });
             assert_eq!(one, "ExpiredToken: told");
         }
         let [one, other] = both(&|region, account, _| {
             format!(
-                "its role may not firehose:PutRecordBatch on arn:aws:firehose:{region}:{account}:\
-                 deliverystream/logs and iam:x on arn:aws:iam::{account}:role/app"
+                "its role may not firehose:PutRecordBatch on \
+                 arn:aws:firehose:{region}:{account}:deliverystream/logs and iam:x on \
+                 arn:aws:iam::{account}:role/app"
             )
         });
         assert_eq!(one, other);
@@ -294,8 +298,8 @@ mod tests {
             [&*other, &*one]
         );
         // Another function's name is not taken for this one's.
-        let told = "function orders-api is in the way";
-        assert_eq!(gist(told, ACCOUNT, "eu-west-1", "orders"), told);
+        let message = "function orders-api is in the way";
+        assert_eq!(gist(message, ACCOUNT, "eu-west-1", "orders"), message);
     }
 
     #[test]
@@ -319,9 +323,10 @@ mod tests {
             });
             [item("x", "it is gone")].into_iter().chain(denied)
         };
-        let head = "  111122223333 eu-west-1 x: it is gone\n  7 functions: \
-                    AccessDeniedException: not authorized to perform lambda:UpdateFunctionConfiguration because no identity-based policy allows the \
-                    lambda:UpdateFunctionConfiguration action\n      give the role the permission\n";
+        let head = "  111122223333 eu-west-1 x: it is gone\n  7 functions: AccessDeniedException: \
+            not authorized to perform lambda:UpdateFunctionConfiguration because no identity-based \
+            policy allows the lambda:UpdateFunctionConfiguration action\n      give the role the \
+            permission\n";
         assert_eq!(
             by_reason(items(), false),
             format!("{head}    111122223333 eu-west-1: f-0, f-1, f-2, f-3 and 3 more\n")
@@ -345,7 +350,7 @@ mod tests {
         assert_eq!(lines.len(), PLACES + 1);
         assert_eq!(
             lines.last().map(String::as_str),
-            Some("and 6 functions in 3 more places: --full lists them")
+            Some("and 6 functions in 3 more places (--full lists them)")
         );
         assert_eq!(names(named, true).len(), 13);
     }

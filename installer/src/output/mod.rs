@@ -78,13 +78,13 @@ impl Output {
     pub fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            // Whoever read it has read enough.
+            // The reader has closed the pipe.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             outcome => outcome,
         }
     }
 
-    /// Something to look at before it is done: on stderr, as it is no result.
+    /// A preview, on stderr because it is not the result.
     pub fn shown(&self, report: &impl Report) {
         if !self.quiet {
             let text = self.laid_out(report, &io::stderr());
@@ -122,7 +122,7 @@ impl Output {
     }
 
     /// What is said whether progress is wanted or not.
-    pub fn said(text: &str) {
+    pub fn message(text: &str) {
         say(text);
     }
 
@@ -132,7 +132,7 @@ impl Output {
     }
 }
 
-/// What is typed goes before the environment. (<https://no-color.org>)
+/// The option overrides the environment. (<https://no-color.org>)
 fn is_coloured(
     colour: Colour,
     is_terminal: bool,
@@ -154,8 +154,8 @@ fn width(
     terminal: Option<(terminal_size::Width, terminal_size::Height)>,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Option<usize> {
-    let said = environment("COLUMNS").and_then(|it| it.to_str()?.parse().ok());
-    let width = said.or(terminal.map(|(width, _)| usize::from(width.0)));
+    let message = environment("COLUMNS").and_then(|it| it.to_str()?.parse().ok());
+    let width = message.or(terminal.map(|(width, _)| usize::from(width.0)));
     width
         .filter(|width| *width > 0)
         .map(|width| width.max(NARROWEST))
@@ -188,7 +188,7 @@ mod tests {
     fn a_width_is_the_terminals_unless_it_is_said() {
         use terminal_size::{Height, Width};
         let terminal = |width| Some((Width(width), Height(24)));
-        for (terminal, said, expected) in [
+        for (terminal, message, expected) in [
             (None, None, None),
             (terminal(100), None, Some(100)),
             (terminal(100), Some("80"), Some(80)),
@@ -197,8 +197,8 @@ mod tests {
             (terminal(3), None, Some(NARROWEST)),
             (terminal(0), None, None),
         ] {
-            let known = width(terminal, |_| said.map(OsString::from));
-            assert_eq!(known, expected, "{terminal:?} {said:?}");
+            let known = width(terminal, |_| message.map(OsString::from));
+            assert_eq!(known, expected, "{terminal:?} {message:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whether the archive's bucket is there, and where.
+//! Checks the archive's bucket: its existence and its region.
 
 use aws_config::Region;
 use aws_sdk_lambda::config::http::HttpResponse;
@@ -14,7 +14,7 @@ pub(crate) struct Bucket {
     pub(crate) region: Option<String>,
 }
 
-/// Asks S3 for the archive's bucket, as whoever runs this and not as the function.
+/// Asks S3 for the archive's bucket, with the caller's credentials and not the function's.
 pub(crate) async fn bucket(
     site: &Site,
     archive: Option<&S3Archive>,

@@ -21,13 +21,18 @@ pub fn write(plan: &Plan, path: &Path) -> anyhow::Result<()> {
 
 /// Reads it.
 pub fn read(path: &Path) -> anyhow::Result<Plan> {
-    let problem = || format!("{} is not a plan of `backstop plan`", path.display());
+    let problem = || {
+        format!(
+            "{} is not a plan that `backstop plan` wrote",
+            path.display()
+        )
+    };
     let text = files::bytes(path, files::LARGE)?;
     let value: serde_json::Value = serde_json::from_slice(&text)
         .map_err(parsing::json)
         .with_context(problem)?;
     if value["schemaVersion"] != SCHEMA_VERSION {
-        bail!("{}, or of another release: plan again", problem());
+        bail!("{}, or another release wrote it: plan again", problem());
     }
     let plan: Plan = serde_json::from_value(value)
         .map_err(parsing::json)
@@ -38,11 +43,12 @@ pub fn read(path: &Path) -> anyhow::Result<Plan> {
 }
 
 impl Plan {
-    /// Whether it does nothing that `backstop plan` does not: whoever can write the file must not set more
+    /// Whether it does nothing that `backstop plan` does not: someone who can write the file must
+    /// not set more
     /// with it than its reader would.
     fn check(&self) -> anyhow::Result<()> {
         if let Action::Undo { run } = &self.action {
-            bail!("it undoes run {run}: use `backstop undo {run}`");
+            bail!("it undoes run {run}: use `backstop undo {run}` instead");
         }
         let changes = self.functions.iter().filter_map(|it| it.change.as_ref());
         let names = changes.flat_map(|change| {
@@ -55,7 +61,10 @@ impl Plan {
         for grant in &self.grants {
             let role = &grant.role;
             if !self.functions.iter().any(|it| it.role == *role) {
-                bail!("it writes the policy of {role}, which no function of the plan has");
+                bail!(
+                    "it writes the policy of {role}, which is not the role of any function in the \
+                     plan"
+                );
             }
             grant
                 .check()

@@ -77,7 +77,7 @@ async fn give(
 ) -> Result<Option<Grant>, String> {
     if role.contains(":role/aws-service-role/") {
         return Err(format!(
-            "{role} is a service's own, which nobody else may change"
+            "{role} is a service-linked role, which only its service can change"
         ));
     }
     let roles = Roles::of(fleet, role).map_err(|failure| failure.brief())?;

@@ -1,4 +1,4 @@
-//! What would be done, and why, before anything is.
+//! The plan: what would change, and why.
 //!
 //! [`make`] looks at every function of a selection and gives each a [`Verdict`] with one
 //! [`Reason`]; for those to be changed it holds the [`Change`]. A plan is data: printed, kept in a file,
@@ -6,14 +6,14 @@
 //! digest. Must not: change anything.
 
 mod bucket;
+mod decide;
+mod facts;
 mod file;
 mod grants;
-mod judge;
 pub(crate) mod owner;
 mod reason;
 mod rollout;
 mod signing;
-mod survey;
 mod trap;
 mod unzipped;
 mod view;
@@ -25,13 +25,13 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use bucket::{Bucket, bucket};
+pub(crate) use decide::joined;
+pub use decide::{Allowed, Intent};
+pub use facts::Choice;
+pub(crate) use facts::layer_version;
 pub use file::{read, write};
-pub(crate) use judge::told;
-pub use judge::{Allowed, Wish};
 pub use reason::{Reason, Verdict};
 pub use rollout::{Portion, Rollout};
-pub use survey::Choice;
-pub(crate) use survey::layer_version;
 pub use trap::Trap;
 pub use unzipped::Sizes;
 pub use view::{Explanations, View};
@@ -40,7 +40,7 @@ use crate::change::{AliasState, Change, Conflict};
 use crate::fleet::{Fleet, Place, Site, Skipped, Targets};
 use crate::grants::{Grant, Permission};
 use crate::secrets::Source;
-use crate::select::{self, Census, Found, Function, Selection};
+use crate::select::{self, Found, Function, Selection, SelectionCheck};
 use crate::time::now;
 
 const SCHEMA_VERSION: u32 = 1;
@@ -63,7 +63,7 @@ pub struct Plan {
     pub targets: Targets,
     /// Where the secrets are that it needs.
     pub sources: BTreeMap<String, Source>,
-    /// What is done besides.
+    /// Versions, aliases and grants.
     pub extras: Extras,
     /// In which waves, and what stops it.
     #[serde(default, skip_serializing_if = "Rollout::is_default")]
@@ -71,7 +71,7 @@ pub struct Plan {
     /// What is made of the policies of execution roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
-    /// Every function that was looked at.
+    /// Every selected function.
     pub functions: Vec<Planned>,
     /// What was named and is nowhere, with what was probably meant.
     pub missing: Vec<String>,
@@ -94,7 +94,7 @@ pub enum Action {
     },
 }
 
-/// What is done besides changing `$LATEST`.
+/// Work in addition to changing `$LATEST`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Extras {
@@ -167,14 +167,14 @@ pub struct AliasBack {
     pub before: AliasState,
 }
 
-/// Told how far the work is.
+/// Receives progress.
 pub trait Observer: Send + Sync {
-    /// So many functions are to be looked at, or changed, in a place.
+    /// This many functions will be read or changed in a place.
     fn found(&self, place: &Place, functions: u64);
     /// One more is.
     fn one_done(&self, place: &Place);
     /// Something else is worth a line.
-    fn told(&self, _line: &str) {}
+    fn message(&self, _line: &str) {}
 }
 
 /// Looks at every function of the selection.
@@ -182,17 +182,17 @@ pub async fn make(
     fleet: &Fleet,
     targets: Targets,
     selection: &Selection,
-    wish: &Wish,
+    intent: &Intent,
     sizes: &Sizes,
     observer: &dyn Observer,
 ) -> Plan {
-    let mut plan = Plan::empty(fleet, targets, wish);
-    let mut census = Census::new(selection);
+    let mut plan = Plan::empty(fleet, targets, intent);
+    let mut check = SelectionCheck::new(selection);
     let mut surveyed = stream::iter(fleet.sites.values())
         .map(|site| async move {
             (
                 site,
-                plan_site(site, selection, wish, sizes, observer).await,
+                plan_site(site, selection, intent, sizes, observer).await,
             )
         })
         .buffer_unordered(AT_ONCE);
@@ -200,7 +200,7 @@ pub async fn make(
         match outcome {
             Ok((planned, found)) => {
                 plan.functions.extend(planned);
-                census.add(&found);
+                check.add(&found);
             }
             Err(failure) => plan.skipped.push(Skipped {
                 account: site.place.account.clone(),
@@ -215,14 +215,14 @@ pub async fn make(
         .sort_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
     (plan.skipped)
         .sort_by(|one, other| (&one.account, &one.region).cmp(&(&other.account, &other.region)));
-    plan.missing = census.missing(fleet).await;
+    plan.missing = check.missing(fleet).await;
     plan
 }
 
 async fn plan_site(
     site: &Arc<Site>,
     selection: &Selection,
-    wish: &Wish,
+    intent: &Intent,
     sizes: &Sizes,
     observer: &dyn Observer,
 ) -> Result<(Vec<Planned>, Found), crate::aws::Failure> {
@@ -232,11 +232,11 @@ async fn plan_site(
         return Ok((Vec::new(), found));
     }
     let count = found.functions.len();
-    let survey = survey::Survey::of(site, wish, sizes, count).await?;
-    let survey = &survey;
+    let facts = facts::PlaceFacts::of(site, intent, sizes, count).await?;
+    let facts = &facts;
     let planned = stream::iter(std::mem::take(&mut found.functions))
         .map(|function| async move {
-            let planned = judge::judge(site, function, wish, survey).await;
+            let planned = decide::decide(site, function, intent, facts).await;
             observer.one_done(&site.place);
             planned
         })
@@ -248,15 +248,15 @@ async fn plan_site(
 
 impl Plan {
     /// Of no function.
-    pub fn empty(fleet: &Fleet, targets: Targets, wish: &Wish) -> Self {
+    pub fn empty(fleet: &Fleet, targets: Targets, intent: &Intent) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             release: env!("CARGO_PKG_VERSION").to_owned(),
             created_at: now(),
-            action: wish.action(),
+            action: intent.action(),
             targets: fleet.resolved(targets),
             sources: BTreeMap::new(),
-            extras: wish.extras(),
+            extras: intent.extras(),
             rollout: Rollout::default(),
             grants: Vec::new(),
             functions: Vec::new(),

@@ -1,4 +1,4 @@
-//! Who else manages a function, and what else watches it.
+//! Detects who else manages a function, and other vendors' extensions on it.
 
 use std::collections::BTreeMap;
 

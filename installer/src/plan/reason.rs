@@ -20,13 +20,13 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum Reason {
-    /// Nothing stands against it.
+    /// Nothing prevents the change.
     Ok,
     /// Another release of the layer is there.
     Outdated,
     /// Everything is there.
     Already,
-    /// Nothing of ours is there.
+    /// The function has neither layer nor settings.
     Absent,
     /// Five layers.
     LayersFull,
@@ -139,104 +139,119 @@ impl Reason {
     }
 
     /// What it means, and what can be done about it.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one text for each reason, and nothing else"
+    )]
     pub fn explanation(self) -> &'static str {
         match self {
-            Self::Ok => "Nothing stands against the change.",
+            Self::Ok => "Nothing prevents the change.",
             Self::Outdated => {
-                "Another release of the layer, or other settings of ours, are there: they are replaced, in the \
-                 same place of the list of layers."
+                "The function has another release of the layer, or other Backstop settings. The \
+                 plan replaces them and keeps the layer's position in the list."
             }
             Self::Already => {
-                "The layer and the settings are there: neither is written. --grant, --publish-version and \
-                 --move-alias do what is missing."
+                "The function already has the layer and the settings; neither is written. --grant, \
+                 --publish-version and --move-alias still apply."
             }
             Self::Absent => {
-                "Neither the layer nor a variable of ours is there: nothing is written."
+                "The function has neither the layer nor a Backstop variable; nothing is written."
             }
             Self::LayersFull => {
-                "A function has at most five layers, and this one has them. Take one away or merge two of them; \
-                 or, in a container image, put the extension into the image."
+                "The function already has five layers, the most that Lambda allows. Remove one or \
+                 merge two of them; or use a container image with the extension in it."
             }
             Self::EnvTooBig => {
-                "The environment would be larger than the 4 KB that Lambda allows, measured as JSON. Move large \
-                 values to Parameter Store, or set less: only what differs from the defaults has to be set."
+                "The environment would exceed the 4 KB that Lambda allows, measured as JSON. Move \
+                 large values to Parameter Store, or set fewer variables: set only those that \
+                 differ from the defaults."
             }
             Self::RequestTooBig => {
-                "The request that changes the function would reach 5,120 bytes, which Lambda refuses: the \
-                 variables and the layers' ARNs count together. Attach the layer first and the settings after \
-                 it, or shorten values."
+                "The request that changes the function would reach 5,120 bytes, which Lambda \
+                 refuses. Variables and layer ARNs count together. Attach the layer first and the \
+                 settings in a second step, or shorten values."
             }
             Self::SizeOver250Mb => {
-                "Code and layers would be larger than 250 MB unpacked, which Lambda refuses. The sizes were read \
-                 from the archives' own directories."
+                "Code and layers would exceed 250 MB unpacked, which Lambda refuses. Backstop read \
+                 the sizes from the archives' directories. Make the code or a layer smaller."
             }
             Self::Image => {
-                "No layer can be added to a container image. Put the extension into it: \
-                 `ADD extension-x86_64.tar.gz /opt/` in the Dockerfile, and the settings into its environment."
+                "A container image takes no layers. Add the extension to the image with `ADD \
+                 extension-x86_64.tar.gz /opt/` in the Dockerfile, and set the variables in its \
+                 environment."
             }
             Self::EdgeReplica => {
-                "A copy that Lambda@Edge made, which cannot be changed. Lambda@Edge knows no layers at all."
+                "A replica that Lambda@Edge made; you cannot change it. Lambda@Edge does not \
+                 support layers."
             }
             Self::CodeSigningEnforced => {
-                "The function's code signing configuration enforces signatures, and the layer is not signed by a \
-                 profile that it allows. Sign the layer with AWS Signer by one of its profiles and publish that, \
-                 or add the layer's profile to the configuration."
+                "The function's code signing configuration enforces signatures, and no profile \
+                 that it allows signed the layer. Sign the layer with AWS Signer and an allowed \
+                 profile and publish the result, or add the layer's profile to the configuration."
             }
             Self::EnvUnreadable => {
-                "The environment is encrypted with a key that the role may not use: what is there cannot be seen, \
-                 and writing would wipe it. Grant kms:Decrypt on the key."
+                "A key that the caller may not use encrypts the environment. Backstop cannot read \
+                 it, and writing would erase it. Grant kms:Decrypt on the key."
             }
             Self::UpdateInProgress => {
-                "The function is being created or updated at this moment, by a deployment. Plan again when it is \
-                 done."
+                "A deployment is creating or updating the function. Plan again when it has \
+                 finished."
             }
             Self::Inactive => {
-                "Lambda has put the function to rest, as nobody has invoked it for weeks; a change wakes it. \
-                 Give --include-inactive to change it."
+                "The function is in state Inactive: nobody has invoked it for weeks. A change \
+                 activates it. Give --include-inactive to include it."
             }
             Self::Failed => {
-                "The function could not be created, or its last update failed. Mend that first: a deployment that \
-                 works, or the role or network it names."
+                "The function could not be created, or its last update failed. Fix the deployment, \
+                 or the role or network that it names, and plan again."
             }
             Self::ManagedByCfn => {
-                "The function belongs to a CloudFormation stack (SAM and CDK too): the next deployment may revert \
-                 what is changed here, and the stack drifts. Attach it in the template: CDK with the library of \
-                 Backstop, SAM and CloudFormation by adding the layer's ARN to Layers and the variables to \
-                 Environment. Give --include-managed to change it all the same."
+                "A CloudFormation stack (also SAM and CDK) manages the function: the next \
+                 deployment may revert the change, and the stack drifts. Attach in the template \
+                 instead: use Backstop's CDK library, or add the layer's ARN to Layers and the \
+                 variables to Environment. Give --include-managed to change the function anyway."
             }
             Self::ManagedByTerraform => {
-                "The function's tags say that Terraform manages it: the next apply would revert what is changed \
-                 here. Use the module `attachment` there. Give --include-managed to change it all the same."
+                "The function's tags say that Terraform manages it: the next apply would revert \
+                 the change. Use the Terraform module `attachment` instead. Give --include-managed \
+                 to change the function anyway."
             }
             Self::ArchUnsupported => {
-                "There is no layer for the function's architecture among those given. Publish both: \
-                 `backstop layer publish`."
+                "None of the given layers fits the function's architecture and region. Publish the \
+                 layer there with `backstop layer publish`."
             }
             Self::LayerUnavailable => {
-                "A layer version does not exist in the function's region, or is not shared with its account: \
-                 Lambda refuses a list of layers with it. The detail names it. Where it is the layer to attach, \
-                 publish it there, or share it: `backstop layer publish --share`. Where it is another layer of the \
-                 function, take it out of the function's list, or ask its owner to share it again."
+                "A layer version does not exist in the function's region, or is not shared with \
+                 its account, so Lambda refuses the list of layers. The detail names the version. \
+                 If it is the layer to attach, publish it there or share it: `backstop layer \
+                 publish --share`. If it is another layer of the function, remove it from the \
+                 function, or ask its owner to share it again."
             }
             Self::RuntimeTooOld => {
-                "The runtime is built on Amazon Linux 1, whose C library is older than the extension can use. Move \
-                 the function to a runtime on Amazon Linux 2 or 2023; AWS no longer supports the other."
+                "The runtime uses Amazon Linux 1, whose C library is too old for the extension, \
+                 and which AWS no longer supports. Move the function to a runtime on Amazon Linux \
+                 2 or 2023."
             }
             Self::OtherTelemetryExtension => {
-                "Another vendor's telemetry extension is attached: both would send, and both would cost. Detach it, \
-                 or give --beside-others to have both for a while."
+                "Another vendor's telemetry extension is attached. Both would send, and you would \
+                 pay for both. Detach it, or give --beside-others to run both."
             }
-            Self::Unreadable => "The function could not be read; the detail says why.",
+            Self::Unreadable => {
+                "Backstop could not read the function. The detail says why; fix that, and plan \
+                 again."
+            }
             Self::RoleNotWritable => {
-                "What the fallbacks need was to be granted, and the policy of the execution role cannot be read or \
-                 written: the caller lacks iam:GetRolePolicy or iam:PutRolePolicy on it, a permissions guard \
-                 stands against it, or the role is a service's own. Grant it another way, and attach without \
-                 --grant."
+                "--grant could not read or write the policy of the execution role. The caller \
+                 lacks iam:GetRolePolicy or iam:PutRolePolicy on it, an organization policy or \
+                 permissions boundary denies it, or the role is service-linked. Grant the \
+                 permissions another way, and attach without --grant."
             }
             Self::ChangedSince => {
-                "Someone attached another release, took the layer off, or set variables otherwise since. The layer and \
-                 its settings are one decision, so nothing is put back. The detail says what changed. To take the \
-                 layer and its settings off whoever put them there, run `backstop detach`."
+                "The configuration that undo would restore has changed since: someone attached \
+                 another release, removed the layer, or changed variables. Backstop restores the \
+                 layer and its settings together or not at all, so the function was left \
+                 unchanged. The detail says what changed. To remove the layer and its settings \
+                 anyway, run `backstop detach`."
             }
         }
     }
@@ -255,7 +270,10 @@ impl std::str::FromStr for Reason {
         let known = || Self::ALL.into_iter();
         known().find(|reason| reason.code() == code).ok_or_else(|| {
             let codes: Vec<&str> = known().map(Self::code).collect();
-            format!("`{code}` is no reason; there are {}", codes.join(", "))
+            format!(
+                "`{code}` is not a reason code; the codes are {}",
+                codes.join(", ")
+            )
         })
     }
 }

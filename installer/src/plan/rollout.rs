@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Kept in the plan, so that whoever applies or resumes it goes about it in the same way. Without any of
+/// Kept in the plan, so that apply and resume use the same waves. Without any of
 /// this all functions are one wave, and nothing stops it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -19,24 +19,24 @@ pub struct Rollout {
     /// How long a wave is left alone before the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bake: Option<Duration>,
-    /// Once so many functions are left, no other one is begun.
+    /// Stop starting functions after this many have failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_failures: Option<Portion>,
-    /// By so many points, of a hundred, may the share of failed invocations rise.
+    /// Stop if a wave raises the error rate by more than this many percentage points.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_error_rise: Option<f64>,
-    /// Whether a run that stops by itself is undone at once.
+    /// Undo the run if it stops because of failures.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub undo_on_stop: bool,
 }
 
-/// Some of the functions: so many, or a share of them.
+/// A number of functions, or a percentage of them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Portion {
-    /// So many.
+    /// A number.
     Count(usize),
-    /// So many of a hundred.
+    /// A percentage.
     Percent(f64),
 }
 
@@ -64,7 +64,8 @@ impl Rollout {
         let is_in_waves = self.canary.is_some() || self.wave.is_some();
         if self.max_error_rise.is_some() && self.bake.is_none() {
             return Err(
-                "--max-error-rise needs --bake: errors are counted over as long before and after",
+                "--max-error-rise needs --bake: Backstop compares the errors of that long before \
+                 and after a wave",
             );
         }
         if self.bake.is_some() && !is_in_waves && self.max_error_rise.is_none() {
@@ -85,18 +86,20 @@ impl fmt::Display for Rollout {
         parts.extend(self.canary.map(|it| format!("{it} first")));
         parts.extend(self.wave.map(|it| format!("then {it} at a time")));
         let bake = self.bake.map(|it| it.as_secs_f64());
-        parts.extend(bake.map(|it| format!("{it} s in between")));
+        parts.extend(bake.map(|it| format!("waiting {it} s in between")));
         let most = self.max_failures;
-        parts.extend(most.map(|it| format!("stopped by {it} of them that fail")));
+        parts.extend(most.map(|it| format!("stopping after {it} failures")));
         let rise = self.max_error_rise;
-        parts.extend(rise.map(|it| format!("stopped when {it} % more invocations fail")));
-        parts.extend((self.undo_on_stop).then(|| "undone when it stops".to_owned()));
+        parts.extend(rise.map(|it| {
+            format!("stopping if the error rate rises by more than {it} percentage points")
+        }));
+        parts.extend((self.undo_on_stop).then(|| "undoing the run if it stops".to_owned()));
         formatter.write_str(&parts.join(", "))
     }
 }
 
 impl Portion {
-    /// How many of so many: at least one of them.
+    /// How many functions of `all` this is: at least one.
     pub fn of(self, all: usize) -> usize {
         match self {
             Self::Count(count) => count,
@@ -104,7 +107,7 @@ impl Portion {
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 clippy::cast_precision_loss,
-                reason = "there are not so many functions, and the share is within bounds"
+                reason = "a share of the functions fits usize"
             )]
             Self::Percent(percent) => (all as f64 * percent / 100.0).ceil() as usize,
         }
@@ -125,7 +128,7 @@ impl std::str::FromStr for Portion {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let problem = || "give a number, 1 at least, or a share such as 5%".to_owned();
+        let problem = || "give a number from 1, or a share such as 5%".to_owned();
         match text.strip_suffix('%') {
             Some(percent) => (percent.parse().ok())
                 .filter(|percent| (f64::MIN_POSITIVE..=100.0).contains(percent))
@@ -184,14 +187,14 @@ mod tests {
             undo_on_stop: true,
             ..Rollout::default()
         };
-        let said = Rollout {
+        let given = Rollout {
             canary: Some(Portion::Count(3)),
             max_error_rise: Some(1.5),
             ..Rollout::default()
         };
-        let both = said.over(&kept);
-        assert_eq!(both.canary, said.canary);
-        assert_eq!(both.max_error_rise, said.max_error_rise);
+        let both = given.over(&kept);
+        assert_eq!(both.canary, given.canary);
+        assert_eq!(both.max_error_rise, given.max_error_rise);
         assert_eq!((both.bake, both.undo_on_stop), (kept.bake, true));
         let text = serde_json::to_string(&both).expect("it is JSON");
         assert_eq!(serde_json::from_str::<Rollout>(&text).ok(), Some(both));

@@ -1,4 +1,4 @@
-//! Which functions take signed code only, and by whom it has to be signed.
+//! Which functions enforce code signing, and which signing profiles they allow.
 
 use std::collections::{BTreeMap, BTreeSet};
 

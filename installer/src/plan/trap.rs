@@ -1,4 +1,4 @@
-//! What would go well and still not do what was meant: told before it is done.
+//! Traps: changes that succeed and still lose records. The plan reports them.
 //!
 //! A function can be attached, with exit code 0, and no record of it reach anyone. Each such case is one
 //! [`Trap`], a note of the plan and a member of its JSON. Must not: refuse anything.
@@ -10,13 +10,13 @@ use std::fmt;
 use backstop_config::{Fallback, Settings};
 use serde::{Deserialize, Serialize};
 
-use super::survey::Survey;
-use super::{Extras, Wish};
+use super::facts::PlaceFacts;
+use super::{Extras, Intent};
 use crate::aws::{Failure, Kind};
 use crate::change::{Config, is_ours};
 use crate::fleet::Site;
 use crate::grants::{self, Decision, Permission};
-use crate::select::{self, Function, LATEST, Whole};
+use crate::select::{self, FullConfiguration, Function, LATEST};
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,22 +71,23 @@ impl fmt::Display for Trap {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSink => formatter.write_str(
-                "no sink: neither a primary nor a fallback is set, and every record is dropped",
+                "no sink: neither a primary nor a fallback is set, so every record is dropped",
             ),
             Self::NoFallback => formatter.write_str(
-                "no fallback: what the primary does not take is lost; set BACKSTOP_S3_BUCKET or \
-                 BACKSTOP_FIREHOSE_STREAM",
+                "no fallback: records that the primary does not accept are lost; set \
+                 BACKSTOP_S3_BUCKET or BACKSTOP_FIREHOSE_STREAM",
             ),
             Self::BucketMissing { bucket } => {
                 write!(
                     formatter,
-                    "there is no bucket {bucket}: create it, or correct BACKSTOP_S3_BUCKET"
+                    "bucket {bucket} does not exist: create it, or correct BACKSTOP_S3_BUCKET"
                 )
             }
             Self::BucketElsewhere { bucket, region } => {
                 write!(
                     formatter,
-                    "bucket {bucket} is in {region}: set BACKSTOP_S3_REGION={region}, or use another one"
+                    "bucket {bucket} is in {region}: set BACKSTOP_S3_REGION={region}, or use \
+                     another bucket"
                 )
             }
             Self::AliasesKeep { aliases } => {
@@ -96,29 +97,27 @@ impl fmt::Display for Trap {
                 };
                 write!(
                     formatter,
-                    "traffic goes through {names}, which {keep} the version there is; --move-alias moves one"
+                    "traffic goes through {names}, which {keep} the current version; --move-alias \
+                     moves one"
                 )
             }
             Self::AliasStays { reason, .. } => formatter.write_str(reason),
             Self::AliasesUnread { reason } => {
-                write!(
-                    formatter,
-                    "whether aliases keep what they have is not known: {reason}"
-                )
+                write!(formatter, "cannot check the aliases: {reason}")
             }
             Self::RoleMayNot { permissions } => {
                 let permissions: Vec<String> =
                     permissions.iter().map(Permission::to_string).collect();
                 write!(
                     formatter,
-                    "its role may not {}, unless the resource's own policy allows it; --grant grants it",
+                    "its role may not {}, unless the resource's policy allows it; --grant grants it",
                     permissions.join(" and ")
                 )
             }
             Self::RoleUnread { reason } => {
                 write!(
                     formatter,
-                    "whether its role may write to the fallback is not known: {reason}"
+                    "cannot check whether its role may write to the fallback: {reason}"
                 )
             }
         }
@@ -131,7 +130,7 @@ pub(super) async fn of(
     function: &Function,
     wanted: &Config,
     extras: &Extras,
-    survey: &Survey<'_>,
+    facts: &PlaceFacts<'_>,
 ) -> Vec<Trap> {
     if !wanted.layers.iter().any(|arn| is_ours(arn)) {
         return Vec::new();
@@ -140,11 +139,11 @@ pub(super) async fn of(
     let mut traps: Vec<Trap> = sinks(&settings).into_iter().collect();
     for fallback in &settings.fallbacks {
         if let Fallback::S3(archive) = fallback {
-            traps.extend(survey.bucket(site, archive).await);
+            traps.extend(facts.bucket(site, archive).await);
         }
     }
     if !extras.grant {
-        traps.extend(role(site, function, &wanted.variables, survey).await);
+        traps.extend(role(site, function, &wanted.variables, facts).await);
     }
     traps
 }
@@ -174,11 +173,11 @@ async fn role(
     site: &Site,
     function: &Function,
     variables: &BTreeMap<String, String>,
-    survey: &Survey<'_>,
+    facts: &PlaceFacts<'_>,
 ) -> Option<Trap> {
     let mut lacking = Vec::new();
     for need in grants::needs(variables, &function.place, &site.partition) {
-        match survey.may(site, function, &need).await {
+        match facts.may(site, function, &need).await {
             Ok(Decision::Allowed) => {}
             Ok(Decision::NotAllowed | Decision::Forbidden) => lacking.push(need),
             Err(reason) => return Some(Trap::RoleUnread { reason }),
@@ -194,23 +193,23 @@ async fn role(
 pub(super) async fn aliases(
     site: &Site,
     function: &Function,
-    wish: &Wish,
+    intent: &Intent,
     is_changed: bool,
-    survey: &Survey<'_>,
+    facts: &PlaceFacts<'_>,
 ) -> Vec<Trap> {
     // An undoing puts back those that its run moved, and the others never had anything of it.
-    if matches!(wish, Wish::Undo { .. }) || !survey.may_have_aliases(function) {
+    if matches!(intent, Intent::Undo { .. }) || !facts.may_have_aliases(function) {
         return Vec::new();
     }
-    if let Some(reason) = survey.first_denial() {
+    if let Some(reason) = facts.first_denial() {
         return vec![Trap::AliasesUnread { reason }];
     }
-    match found(site, function, wish, is_changed).await {
+    match found(site, function, intent, is_changed).await {
         Ok(traps) => traps,
         Err(failure) => {
             let reason = failure.reason();
             if failure.kind == Kind::Denied {
-                survey.deny(&reason);
+                facts.deny(&reason);
             }
             vec![Trap::AliasesUnread { reason }]
         }
@@ -220,7 +219,7 @@ pub(super) async fn aliases(
 async fn found(
     site: &Site,
     function: &Function,
-    wish: &Wish,
+    intent: &Intent,
     is_changed: bool,
 ) -> Result<Vec<Trap>, Failure> {
     let name = &function.name;
@@ -232,7 +231,7 @@ async fn found(
     if aliases.is_empty() {
         return Ok(Vec::new());
     }
-    let moved = wish.extras().move_alias;
+    let moved = intent.extras().move_alias;
     let mut versions = Versions::of(site, name);
     let (mut keep, mut traps) = (Vec::new(), Vec::new());
     for alias in aliases {
@@ -257,7 +256,7 @@ async fn found(
 struct Versions<'a> {
     site: &'a Site,
     name: &'a str,
-    known: BTreeMap<String, Whole>,
+    known: BTreeMap<String, FullConfiguration>,
 }
 
 impl<'a> Versions<'a> {
@@ -269,11 +268,11 @@ impl<'a> Versions<'a> {
         }
     }
 
-    async fn read(&mut self, version: &str) -> Result<&Whole, Failure> {
+    async fn read(&mut self, version: &str) -> Result<&FullConfiguration, Failure> {
         match self.known.entry(version.to_owned()) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
-                Ok(place.insert(Whole::of(self.site, self.name, version).await?))
+                Ok(place.insert(FullConfiguration::of(self.site, self.name, version).await?))
             }
         }
     }

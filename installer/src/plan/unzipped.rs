@@ -1,4 +1,4 @@
-//! How large an archive is when it is unpacked, without downloading it.
+//! Finds the unpacked size of a zip without downloading it.
 //!
 //! Lambda's API tells the size of archives only. A ZIP's last bytes say where its central directory
 //! is, and that says how large each file is (APPNOTE.TXT 4.3.12 to 4.3.16,
@@ -31,17 +31,19 @@ const ENTRY: u32 = 0x0201_4b50;
 /// get into the error.
 async fn measured(http: &SharedHttp, url: &str) -> Result<u64, String> {
     let (tail, length) = range(http, url, &format!("bytes=-{TAIL}")).await?;
-    let directory = find_directory(&tail, length).ok_or("it is no ZIP archive")?;
+    let directory = find_directory(&tail, length).ok_or("it is not a ZIP archive")?;
     let start = length.saturating_sub(tail.len() as u64);
     let end = directory
         .start
         .checked_add(directory.length)
         .filter(|end| *end <= length && directory.length <= LARGEST_DIRECTORY)
-        .ok_or("its directory is out of bounds")?;
+        .ok_or("its directory lies outside the archive")?;
     if directory.start >= start {
         let from = usize::try_from(directory.start - start).unwrap_or(usize::MAX);
         let to = usize::try_from(end - start).unwrap_or(usize::MAX);
-        let bytes = tail.get(from..to).ok_or("its directory is out of bounds")?;
+        let bytes = tail
+            .get(from..to)
+            .ok_or("its directory lies outside the archive")?;
         return sum(bytes).ok_or_else(|| "its directory is broken".to_owned());
     }
     let wanted = format!("bytes={}-{}", directory.start, end - 1);
@@ -53,10 +55,10 @@ async fn measured(http: &SharedHttp, url: &str) -> Result<u64, String> {
 fn unanswered(failure: NoAnswer) -> &'static str {
     match failure {
         NoAnswer::Refused => "the connection was refused",
-        NoAnswer::Dns => "its name is not known",
+        NoAnswer::Dns => "its name cannot be resolved",
         NoAnswer::Tls => "the TLS handshake failed",
         NoAnswer::Reset => "the connection broke",
-        NoAnswer::TimedOut => "its time was up",
+        NoAnswer::TimedOut => "it timed out",
         _ => "nothing was sent",
     }
 }
@@ -73,10 +75,10 @@ async fn range(http: &SharedHttp, url: &str, wanted: &str) -> Result<(Vec<u8>, u
     let response = http
         .fetch(request, most)
         .await
-        .map_err(|failure| format!("it is not answered: {}", unanswered(failure)))?;
+        .map_err(|failure| format!("no answer: {}", unanswered(failure)))?;
     let status = response.status();
     if !status.is_success() {
-        return Err(format!("it is answered with {}", status.as_u16()));
+        return Err(format!("the answer was {}", status.as_u16()));
     }
     let length = (response.headers().get(CONTENT_RANGE))
         .and_then(|value| value.to_str().ok())

@@ -72,7 +72,7 @@ impl Report for Explanations {
 fn verb(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Change => "change",
-        Verdict::Same => "as it should be",
+        Verdict::Same => "unchanged",
         Verdict::Refused => "refused",
     }
 }
@@ -80,7 +80,7 @@ fn verb(verdict: Verdict) -> &'static str {
 fn title_of(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Change => "To change:",
-        Verdict::Same => "As they should be:",
+        Verdict::Same => "Unchanged:",
         Verdict::Refused => "Refused:",
     }
 }
@@ -100,7 +100,7 @@ impl Report for View<'_> {
             Action::Undo { run } => format!("undo {run}"),
         };
         let title = format!(
-            "Plan to {what}: {} to change, {} as they should be, {} refused",
+            "Plan to {what}: {} to change, {} unchanged, {} refused",
             count(Verdict::Change),
             count(Verdict::Same),
             count(Verdict::Refused),
@@ -108,10 +108,10 @@ impl Report for View<'_> {
         line(&style.verdict(plan.is_whole(), &title));
         if plan.extras.publish_version {
             let alias = plan.extras.move_alias.as_ref();
-            let alias =
-                alias.map(|it| format!(", and alias {it} is moved to it where there is one"));
+            let alias = alias
+                .map(|it| format!(", and moves the alias {it} to it, if the function has one"));
             line(&format!(
-                "Of each function to change a version is published{}",
+                "Publishes a version of each changed function{}",
                 alias.unwrap_or_default()
             ));
         }
@@ -123,7 +123,7 @@ impl Report for View<'_> {
         }) {
             line("");
             self.names(&mut line, "  ", &group.functions);
-            let [diff, _] = &group.said;
+            let [diff, _] = &group.texts;
             diff.lines().for_each(|it| line(&style.diff(it)));
         }
         for (diff, roles) in granted(&plan.grants) {
@@ -134,7 +134,7 @@ impl Report for View<'_> {
             }
             let more = roles.len().saturating_sub(shown);
             if more > 0 {
-                line(&format!("  and of {more} more roles: --full lists them"));
+                line(&format!("  and of {more} more roles (--full lists them)"));
             }
             diff.lines().for_each(|it| line(&style.diff(it)));
         }
@@ -151,10 +151,10 @@ impl Report for View<'_> {
                 } else {
                     Vec::new()
                 };
-                let said = [detail.unwrap_or_default(), notes.join("\n")];
-                (planned.reason, said)
+                let texts = [detail.unwrap_or_default(), notes.join("\n")];
+                (planned.reason, texts)
             }) {
-                let [detail, notes] = &group.said;
+                let [detail, notes] = &group.texts;
                 let detail = match detail.as_str() {
                     "" => String::new(),
                     detail => format!(": {}", detail.replace('\n', "\n      ")),
@@ -174,7 +174,7 @@ impl Report for View<'_> {
             line(&format!("\n{skipped}"));
         }
         if count(Verdict::Refused) > 0 {
-            line("\n`backstop plan --explain CODE` says what a reason means and what to do.");
+            line("\n`backstop plan --explain CODE` explains a reason and what to do.");
         }
         text
     }
@@ -203,7 +203,7 @@ fn granted(grants: &[Grant]) -> BTreeMap<String, Vec<&str>> {
             }
         }
         if matches!(grant.goal, Goal::TakeBack { .. }) {
-            diff.push_str("    ! only where no function with the layer needs it any more\n");
+            diff.push_str("    ! only if no function with the layer still needs it\n");
         }
         groups.entry(diff).or_default().push(&grant.role);
     }
@@ -213,7 +213,7 @@ fn granted(grants: &[Grant]) -> BTreeMap<String, Vec<&str>> {
 /// Functions of which the same is said: a detail or a diff, and notes.
 struct Group<'a> {
     reason: Reason,
-    said: [String; 2],
+    texts: [String; 2],
     functions: Vec<&'a Planned>,
 }
 
@@ -224,21 +224,21 @@ fn grouped<'a>(
 ) -> impl Iterator<Item = Group<'a>> {
     let mut groups: BTreeMap<(Reason, [String; 2]), Group<'a>> = BTreeMap::new();
     for planned in functions {
-        let (reason, said) = say(planned);
+        let (reason, texts) = say(planned);
         let Place { account, region } = &planned.place;
-        let gist = (said.each_ref()).map(|text| gist(text, account, region, &planned.name));
+        let gist = (texts.each_ref()).map(|text| gist(text, account, region, &planned.name));
         match groups.entry((reason, gist)) {
             Entry::Vacant(entry) => {
                 entry.insert(Group {
                     reason,
-                    said,
+                    texts,
                     functions: vec![planned],
                 });
             }
             Entry::Occupied(mut entry) => {
-                if entry.get().said != said {
+                if entry.get().texts != texts {
                     let (_, gist) = entry.key().clone();
-                    entry.get_mut().said = gist;
+                    entry.get_mut().texts = gist;
                 }
                 entry.get_mut().functions.push(planned);
             }
@@ -258,15 +258,15 @@ fn tone(verdict: Verdict) -> Tone {
 fn diff(planned: &Planned, extras: &Extras) -> String {
     let mut lines = Vec::new();
     lines.extend(planned.alias.as_ref().map(|back| {
-        let (alias, before, ours) = (&back.alias, &back.before.version, &back.ours.version);
-        format!("    ~ alias {alias}: version {before}, was {ours}")
+        let (alias, before, now) = (&back.alias, &back.before.version, &back.ours.version);
+        format!("    ~ alias {alias}: version {before}, was {now}")
     }));
     lines.extend((planned.change.iter()).flat_map(|change| changed(change, planned)));
     if planned.change.is_none() && planned.alias.is_none() {
         let alias = extras.move_alias.as_ref();
-        let alias = alias.map(|it| format!(", and alias {it} is moved to it"));
+        let alias = alias.map(|it| format!(", and moves the alias {it} to it"));
         lines.push(format!(
-            "    + version of what is there{}",
+            "    + version of the current code and settings{}",
             alias.unwrap_or_default()
         ));
     }
@@ -278,7 +278,7 @@ fn diff(planned: &Planned, extras: &Extras) -> String {
 fn notes(planned: &Planned) -> Vec<String> {
     let kept = planned.kept.iter();
     let kept = kept.map(|name| {
-        format!("    ! {name} is set otherwise, and kept; --overwrite {name} changes it")
+        format!("    ! {name} has another value and is kept; --overwrite {name} replaces it")
     });
     let conflicts = planned.conflicts.iter().map(ToString::to_string);
     let traps = planned.traps.iter().map(ToString::to_string);

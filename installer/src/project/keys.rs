@@ -286,8 +286,8 @@ mod tests {
 
     #[test]
     fn every_unknown_key_is_reported_with_the_nearest_one_and_its_line() {
-        let text = "stat = 'x'\n[targets]\nregion = ['a']\nprofle = 'b'\nhunter2 = 1\n\
-                    [secret]\ntoken_file = 'c'\n[settings]\nANYTHING = 1\n[select]\nall = true\n";
+        let text = "stat = 'x'\n[targets]\nregion = ['a']\nprofle = 'b'\nhunter2 = \
+            1\n[secret]\ntoken_file = 'c'\n[settings]\nANYTHING = 1\n[select]\nall = true\n";
         assert_eq!(
             unknown(text),
             [

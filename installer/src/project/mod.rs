@@ -1,7 +1,7 @@
-//! `backstop.toml`: what would otherwise be typed each time.
+//! `backstop.toml`: options and settings in a file.
 //!
-//! Options that are given go before what is said here. Must not: hold a secret; it names the files
-//! they are in.
+//! Options on the command line override the file. Must not: hold a secret; it names the files they
+//! are in.
 
 pub mod keys;
 
@@ -311,11 +311,11 @@ mod tests {
             ),
             (
                 "[settings]\nTOKEN = hunter2\n",
-                "it is not of the expected form at line 2, column 9",
+                "it does not have the expected form at line 2, column 9",
             ),
             (
                 "[settings]\nTOKEN = \"hunter2\nA = 1",
-                "it is not of the expected form at line 2",
+                "it does not have the expected form at line 2",
             ),
         ];
         let directory = tempfile::tempdir().expect("a directory");

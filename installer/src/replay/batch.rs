@@ -1,4 +1,4 @@
-//! Records on their way back: grouped into requests, named so that a retry is known as one.
+//! Groups archived records into requests, with idempotency keys.
 //!
 //! Invariants: an idempotency key is a function of the object and of exactly the records in the
 //! request, their ids and what they say. Were it less (say, of the first and the last record, or of the
@@ -58,7 +58,7 @@ impl Batcher {
         }
     }
 
-    /// Adds a record; gives the batch before it where there is no room for it in that one.
+    /// Adds a record; returns the previous batch if the record does not fit into it.
     pub(super) fn push(&mut self, record: Record) -> Option<Vec<Record>> {
         let size = record.line.len() + 1;
         let is_full = self.records.len() >= self.most_records || self.bytes + size > LARGEST_BATCH;
@@ -78,7 +78,7 @@ impl Batcher {
 
 /// What is known of an id that is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meeting {
+pub(super) enum Occurrence {
     /// It is the first record with this id.
     First,
     /// The very same record was met before.
@@ -99,16 +99,16 @@ type Short = [u8; 16];
 
 impl Seen {
     /// Meets a record. An id alone proves nothing: anyone who may write to the bucket can use any.
-    pub(super) fn meet(&mut self, id: &str, line: &str) -> Meeting {
+    pub(super) fn meet(&mut self, id: &str, line: &str) -> Occurrence {
         let (id, content) = (short(id), short(line));
         match self.first.entry(id) {
             Entry::Vacant(free) => {
                 free.insert(content);
-                Meeting::First
+                Occurrence::First
             }
-            Entry::Occupied(first) if *first.get() == content => Meeting::Again,
-            Entry::Occupied(_) if self.others.insert((id, content)) => Meeting::Conflict,
-            Entry::Occupied(_) => Meeting::Again,
+            Entry::Occupied(first) if *first.get() == content => Occurrence::Again,
+            Entry::Occupied(_) if self.others.insert((id, content)) => Occurrence::Conflict,
+            Entry::Occupied(_) => Occurrence::Again,
         }
     }
 }
@@ -186,13 +186,13 @@ mod tests {
     fn a_record_is_met_again_where_it_says_the_same_and_not_where_its_id_was_taken() {
         let mut seen = Seen::default();
         for (id, line, expected) in [
-            ("a", "1", Meeting::First),
-            ("b", "1", Meeting::First),
-            ("a", "1", Meeting::Again),
-            ("a", "2", Meeting::Conflict),
-            ("a", "2", Meeting::Again),
-            ("a", "3", Meeting::Conflict),
-            ("a", "1", Meeting::Again),
+            ("a", "1", Occurrence::First),
+            ("b", "1", Occurrence::First),
+            ("a", "1", Occurrence::Again),
+            ("a", "2", Occurrence::Conflict),
+            ("a", "2", Occurrence::Again),
+            ("a", "3", Occurrence::Conflict),
+            ("a", "1", Occurrence::Again),
         ] {
             assert_eq!(seen.meet(id, line), expected, "{id} {line}");
         }

@@ -32,7 +32,7 @@ impl FromStr for Location {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             if bucket.is_empty() || !bucket.bytes().all(is_name) {
-                return Err(format!("it names no bucket: {FORM}"));
+                return Err(format!("no bucket: {FORM}"));
             }
             (bucket, prefix)
         };
@@ -46,7 +46,7 @@ impl FromStr for Location {
 /// `arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME`, and the prefix that follows.
 fn access_point(text: &str) -> Result<(&str, &str), String> {
     const AP_FORM: &str = "write an access point as \
-                           s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/prefix, or use its alias";
+        s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/prefix, or use its alias";
     let Arn {
         service,
         region,
@@ -55,7 +55,7 @@ fn access_point(text: &str) -> Result<(&str, &str), String> {
     } = Arn::parse(text).ok_or(AP_FORM)?;
     if service != "s3" {
         return Err(format!(
-            "an ARN of {service} cannot be listed: give the bucket or an access point of S3"
+            "Backstop cannot list an ARN of {service}: give the bucket or an S3 access point"
         ));
     }
     let name = (resource.strip_prefix("accesspoint/"))
@@ -63,8 +63,8 @@ fn access_point(text: &str) -> Result<(&str, &str), String> {
         .ok_or(AP_FORM)?;
     if region.is_empty() {
         return Err(
-            "a multi-region access point needs SigV4A, which this command does not sign: give \
-                    the bucket itself, or an access point of one region"
+            "a multi-region access point needs SigV4A, which Backstop does not support: give the \
+             bucket, or an access point of one region"
                 .to_owned(),
         );
     }

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use batch::{Batcher, Meeting, Record, Seen};
+use batch::{Batcher, Occurrence, Record, Seen};
 pub use location::Location;
 use named::Named;
 use send::Sender;
@@ -58,11 +58,11 @@ impl Default for Options {
     }
 }
 
-/// Is told how far a run has come.
+/// Receives progress.
 pub trait Observer: Send + Sync {
-    /// So many more bytes, as they are stored, are known of.
+    /// This many more stored bytes were found.
     fn listed(&self, _bytes: u64) {}
-    /// An object of so many bytes is done; `total` counts what became of all so far.
+    /// An object of this many bytes is done; `total` counts all results so far.
     fn object_done(&self, _bytes: u64, _total: &Summary) {}
 }
 
@@ -71,7 +71,7 @@ impl Observer for () {}
 
 /// Replays what is in `archive` to `target`.
 ///
-/// When `stop` becomes true no further object is begun, and what was not sent counts as failed.
+/// When `stop` becomes true, no further object starts, and records not sent count as failed.
 pub async fn run(
     archive: Archive,
     target: Target,
@@ -98,7 +98,7 @@ pub async fn run(
         let page = match job.archive.page(&mut pages).await {
             Ok(Some(page)) => page,
             Ok(None) => break,
-            // Only the first page can fail the run: later, what was sent is to be told.
+            // Only the first page can fail the run: later, the records sent must be reported.
             Err(error) if total.is_empty() => return Err(error),
             Err(error) => {
                 total.halted = Some(format!("{error:#}"));
@@ -272,12 +272,12 @@ impl Job {
             .unwrap_or_else(PoisonError::into_inner)
             .meet(id, &sent);
         match meeting {
-            Meeting::First => {}
-            Meeting::Again => {
+            Occurrence::First => {}
+            Occurrence::Again => {
                 summary.duplicates += 1;
                 return None;
             }
-            Meeting::Conflict => {
+            Occurrence::Conflict => {
                 summary.id_conflicts += 1;
                 summary.problem(Problem::conflict(key, number, id));
             }

@@ -1,4 +1,4 @@
-//! What the options name, and whether anything in the archive has it.
+//! Reports names in the options that match nothing in the archive.
 //!
 //! A misspelt name would leave out every record, and a replay that sends nothing would look as if nothing
 //! were left. Must not: grow with the archive.
@@ -10,7 +10,7 @@ use backstop_archive::{ArchivedLine, Filter, Glob, function_of};
 use crate::output::escape;
 use crate::parsing::nearest;
 
-/// So many different names are kept to find the nearest of.
+/// Names to keep for suggestions.
 const MOST_NAMES: usize = 10_000;
 
 /// Names that are looked out for.

@@ -1,4 +1,4 @@
-//! Gets batches into the primary: retries, splits, and knows when to give up.
+//! Sends batches to the primary: retries, splits and gives up.
 //!
 //! Invariants: every record given to [`Sender::deliver`] is, when it returns, counted as sent,
 //! rejected or failed; rejected is only what was refused alone, or by a primary that refuses
@@ -24,9 +24,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 /// A `Retry-After` beyond this is cut: the attempts are counted anyway.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
-/// What a request under way may still take after an interruption.
+/// Time for a request in progress after an interruption.
 const GRACE: Duration = Duration::from_secs(2);
-/// After so many batches in a row that used up their attempts, the rest would fare no better.
+/// Stop after this many batches in a row have used up their attempts.
 const MOST_EXHAUSTED: u32 = 3;
 /// Requests for one batch of which something was refused. Nobody waits for a replay: this is enough for
 /// any batch in which one record of twenty is bad, and ends what would go on for each single record.
@@ -295,9 +295,9 @@ impl Sender {
             let advice = self
                 .target
                 .warning()
-                .unwrap_or("run the same command again when it is well");
+                .unwrap_or("run the same command again when the primary is healthy");
             self.halt(format!(
-                "the primary does not take records: {cause}; {advice}"
+                "the primary does not accept records: {cause}; {advice}"
             ));
         }
     }
@@ -361,20 +361,21 @@ fn take_answered(
 fn stop_advice(cause: Cause) -> String {
     match cause.reason {
         "unauthorized" => format!(
-            "the primary refused our credentials: {cause}; check the token (--token-file or \
+            "the primary rejected the credentials: {cause}; check the token (--token-file or \
              BACKSTOP_PRIMARY_TOKEN) and --header-file, then run the same command again"
         ),
         "payment_required" => format!(
-            "the primary's account cannot take records: {cause}; check its plan and quota, then run the \
-             same command again"
+            "the primary's account cannot accept records: {cause}; check its plan and quota, then \
+             run the same command again"
         ),
         "redirected" => format!(
-            "the primary redirects, which is not followed: {cause}; give its new address with --to"
+            "the primary redirects, and Backstop follows no redirects: {cause}; give its new \
+             address with --to"
         ),
         "not_accepted" => format!(
-            "the primary does not accept such requests: {cause}; check the address in --to, --format \
-             and --header-file"
+            "the primary does not accept such requests: {cause}; check the address in --to, \
+             --format and --header-file"
         ),
-        _ => format!("the primary was not found there: {cause}; check the path in --to"),
+        _ => format!("the primary does not know this path: {cause}; check the path in --to"),
     }
 }

@@ -21,7 +21,7 @@ use crate::parsing::nearest;
 /// A transfer that broke off so often in a row is given up.
 const MOST_BREAKS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// In so many pages there is a folder that was meant, or there is none.
+/// Pages to search for a folder that was meant.
 const MOST_FOLDERS: usize = 1000;
 
 /// The archive and the client that reads it.
@@ -140,7 +140,7 @@ impl Archive {
         if page.name().is_none() && page.contents().is_empty() {
             // A page of something else reads as a listing of nothing.
             bail!(
-                "{} cannot be listed: the answer is not one of S3\ncheck the proxy and --endpoint-url",
+                "{} cannot be listed: the answer is not from S3\ncheck the proxy and --endpoint-url",
                 self.shown()
             );
         }
@@ -234,9 +234,9 @@ impl Archive {
                 anyhow::Error::new(InGlacier).context(self.restore(object))
             }
             Some("PreconditionFailed") => {
-                anyhow::anyhow!("it was replaced while it was read: run the same command again")
+                anyhow::anyhow!("it was replaced during the read: run the same command again")
             }
-            _ => explain("it cannot be read", &error),
+            _ => explain("cannot read it", &error),
         })?;
         let bytes = answer
             .content_length()
@@ -254,15 +254,15 @@ impl Archive {
             "KEY"
         };
         format!(
-            "it is in an archive class of S3 and cannot be read before it is restored: run\n  aws s3api \
-             restore-object --bucket {} --key {key} --restore-request Days=7\nand, once it is restored, the \
-             same command again",
+            "it is in an S3 archive storage class and must be restored first: run\n  aws s3api \
+             restore-object --bucket {} --key {key} --restore-request Days=7\nand, once it is \
+             restored, the same command again",
             self.location.bucket
         )
     }
 }
 
-/// Why an object cannot be read: it has to be restored first.
+/// An object that must be restored before it can be read.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("S3 says InvalidObjectState")]
 pub(super) struct InGlacier;
@@ -288,7 +288,10 @@ impl Download<'_> {
                     self.at += bytes.len() as u64;
                     self.breaks = 0;
                     if self.at > self.bytes {
-                        bail!("its transfer has more bytes than the object: is that S3?");
+                        bail!(
+                            "the transfer has more bytes than the object: something other than S3 \
+                             may have answered, check --endpoint-url"
+                        );
                     }
                     return Ok(Some(bytes));
                 }
@@ -300,7 +303,7 @@ impl Download<'_> {
             // After the last byte only its checksum can be wrong.
             if self.breaks >= MOST_BREAKS || self.at >= self.bytes {
                 bail!(
-                    "its transfer broke off after {} of {} bytes: {broken}",
+                    "the transfer was cut off after {} of {} bytes: {broken}",
                     self.at,
                     self.bytes
                 );

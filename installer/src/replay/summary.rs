@@ -1,4 +1,4 @@
-//! What became of the archive's records in one run.
+//! The result of a replay.
 //!
 //! Invariant: records = sent + duplicates + filtered + rejected + failed + in a dry run those that
 //! would be sent. Must not: hold more than a few problems, however many there are.
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::batch::Record;
 use crate::output::{Report, Style, Table, escape, grouped, plural};
 
-/// So many problems are named; the others are counted.
+/// Problems to name; the others are counted.
 const NAMED_PROBLEMS: usize = 20;
 
 /// The counts of a replay. Objects, lines and records; times in milliseconds.
@@ -99,7 +99,7 @@ impl Problem {
     /// Two records with one id: both are sent.
     pub(super) fn conflict(object: &str, line: u64, id: &str) -> Self {
         let problem = format!(
-            "another record has the id {id} too, and says something else: both are sent; one of them may \
+            "two records with different content have the id {id}: both are sent; one of them may \
              be forged"
         );
         Self::line(object, line, problem)
@@ -127,7 +127,8 @@ impl Problem {
         let first = records.first().map_or("", |record| record.id.as_str());
         let count = records.len();
         let problem = format!(
-            "the primary refused {refused} of {count} records from {first} on, without saying which: {cause}"
+            "the primary refused {refused} of {count} records from {first} on and did not say \
+             which: {cause}"
         );
         Self::object(object, problem)
     }
@@ -135,8 +136,8 @@ impl Problem {
     /// Never sent, as the receiver's limits are known.
     pub(super) fn unfit(object: &str, record: &Record, unfit: Unfit) -> Self {
         let why = match unfit {
-            Unfit::TooLarge => "is larger than the format's receivers take",
-            Unfit::TooOld => "is older than the format's receivers take",
+            Unfit::TooLarge => "is larger than the format's receivers accept",
+            Unfit::TooOld => "is older than the format's receivers accept",
         };
         Self::object(object, format!("the record {} {why}", record.id))
     }
@@ -146,8 +147,8 @@ impl Problem {
         let first = records.first().map_or("", |record| record.id.as_str());
         let count = records.len();
         let problem = format!(
-            "too many records were refused to find them all: {count} from {first} on were not sent; \
-             run the same command with a smaller --batch-records"
+            "too many records were refused to find them all: {count} from {first} on were not \
+             sent; run the same command with a smaller --batch-records"
         );
         Self::object(object, problem)
     }
@@ -174,7 +175,7 @@ impl Summary {
             && self.id_conflicts + self.rejected + self.failed == 0
     }
 
-    /// Whether the whole archive was looked at.
+    /// Whether the whole archive was read.
     pub(super) fn is_at_end(&self) -> bool {
         !self.interrupted && self.halted.is_none()
     }
@@ -188,8 +189,9 @@ impl Summary {
     /// Objects that are in the folder and not of the archive: the first of them is named.
     pub(super) fn outside(&mut self, keys: &[String]) {
         if let Some(key) = keys.first().filter(|_| self.objects_outside == 0) {
-            let problem = "it is not of the archive, as no account= or stream= follows the v1 folder: it \
-                           was left out; to replay it, give its own key or prefix with --from";
+            let problem = "it was skipped: it is not part of the archive, as no account= or \
+                stream= follows the v1 folder; to replay it, give its own key or prefix with \
+                --from";
             self.problem(Problem::object(key, problem.to_owned()));
         }
         self.objects_outside += keys.len() as u64;
@@ -241,7 +243,7 @@ impl Summary {
         };
         match (self.is_complete(), self.dry_run) {
             (true, true) => return sent,
-            (true, false) => return format!("{sent}, nothing left behind"),
+            (true, false) => return format!("{sent}, none missing"),
             (false, _) => {}
         }
         let undelivered = self.rejected + self.failed;
@@ -273,7 +275,7 @@ impl Summary {
     fn advice(&self) -> Option<String> {
         if self.interrupted {
             return Some(
-                "interrupted: run the same command again; what was sent is sent again under the \
+                "interrupted: run the same command again; it sends all records again, under the \
                  same ids and idempotency keys"
                     .to_owned(),
             );
@@ -289,8 +291,8 @@ impl Summary {
         }
         if self.rejected > 0 {
             return Some(
-                "the primary refused records for good: see why in its own log; they stay in the \
-                 archive"
+                "the primary rejected records for good: check its log for the cause; they stay in \
+                 the archive"
                     .to_owned(),
             );
         }
@@ -299,12 +301,12 @@ impl Summary {
         }
         if self.objects_to_restore > 0 {
             return Some(
-                "restore the objects in archive classes, then run the same command again"
+                "restore the objects in archive storage classes, then run the same command again"
                     .to_owned(),
             );
         }
         (self.broken_lines + self.objects_broken + self.id_conflicts > 0)
-            .then(|| "look at what is named above: it stays in the archive as it is".to_owned())
+            .then(|| "check the items listed above: they stay in the archive unchanged".to_owned())
     }
 }
 
@@ -312,10 +314,10 @@ impl Report for Summary {
     fn text(&self, style: Style) -> String {
         let mut table = Table::default();
         table.count("objects", self.objects);
-        table.count_if("  passed over by key or age", self.objects_filtered);
+        table.count_if("  skipped by key or age", self.objects_filtered);
         table.count_if("  broken", self.objects_broken);
         table.count_if("  to restore first", self.objects_to_restore);
-        table.count_if("  not of the archive", self.objects_outside);
+        table.count_if("  not part of the archive", self.objects_outside);
         table.count("records", self.records);
         if self.dry_run {
             table.count("  would be sent", self.would_send);
@@ -324,9 +326,9 @@ impl Report for Summary {
         }
         table.count_if("    with no readable time", self.without_time);
         table.count_if("    with no known function", self.without_function);
-        table.count_if("    under another record's id", self.id_conflicts);
+        table.count_if("    sharing another record's id", self.id_conflicts);
         table.count("  duplicates", self.duplicates);
-        table.count("  left out by options", self.filtered);
+        table.count("  filtered out by options", self.filtered);
         if !self.dry_run {
             table.count("  rejected", self.rejected);
             table.count("  failed", self.failed);

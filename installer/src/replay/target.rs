@@ -108,11 +108,11 @@ impl Target {
             Arc::new(SystemClock),
             {
                 let warning = Arc::clone(&warning);
-                // It is told once for each client that is built: the first time is enough.
+                // Each new client reports it: once is enough.
                 move |error| drop(warning.set(error.to_string()))
             },
         );
-        // Lines were encoded when they were archived; there is no resource of ours to add.
+        // Archived lines are already encoded; there is no resource to add.
         let lines = LineEncoder::new(Resource::default());
         Ok(Self {
             shown_url: if options.is_typed {
@@ -207,7 +207,7 @@ mod tests {
             Ok("https://host/logs?***")
         );
         assert!(resolve("http://127.0.0.1:8080", &[]).is_ok());
-        let refused = resolve("http://host/logs", &[]).expect_err("it is plain http");
+        let refused = resolve("http://host/logs", &[]).expect_err("it uses plain http");
         assert!(
             refused.starts_with("--to is \"http://host/logs\": plain http"),
             "{refused}"
@@ -240,9 +240,12 @@ mod tests {
             "https://u:hunter2@host",
             "ftp://host/?hunter2",
         ] {
-            let told = resolve(wrong).expect_err("it is wrong");
-            assert!(told.starts_with("the address in --url-file "), "{told}");
-            assert!(!told.contains("hunter2"), "{told}");
+            let message = resolve(wrong).expect_err("it is wrong");
+            assert!(
+                message.starts_with("the address in --url-file "),
+                "{message}"
+            );
+            assert!(!message.contains("hunter2"), "{message}");
         }
     }
 

@@ -44,8 +44,8 @@ impl Alias {
     pub fn divided(&self) -> Option<String> {
         (self.versions.len() > 1).then(|| {
             format!(
-                "alias {} divides invocations between two versions: a deployment is under way, and it stays \
-                 as it is",
+                "alias {} divides invocations between two versions: a deployment is in progress, \
+                 so it is not moved",
                 self.name
             )
         })
@@ -55,8 +55,8 @@ impl Alias {
     pub fn unreleased(&self, differences: &[&str]) -> Option<String> {
         (!differences.is_empty()).then(|| {
             format!(
-                "alias {} stays at version {}: $LATEST differs from it in more than the extension ({}), and a \
-                 new version would release that",
+                "alias {} is not moved from version {}: $LATEST differs from it in more than the \
+                 extension ({}), and a new version would release that too",
                 self.name,
                 self.version(),
                 differences.join(", ")

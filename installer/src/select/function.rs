@@ -120,7 +120,8 @@ impl Function {
                     .send()
             })
             .await?;
-        let malformed = || Failure::new(&what, "the answer names no function", Kind::Unavailable);
+        let malformed =
+            || Failure::new(&what, "Lambda's answer has no function", Kind::Unavailable);
         let configuration = answer.configuration().ok_or_else(malformed)?;
         let mut function = Self::of(&site.place, configuration).ok_or_else(malformed)?;
         function.live = Some(Live::of(&answer, configuration));
@@ -134,10 +135,7 @@ impl Function {
             None => Environment::Readable(BTreeMap::new()),
             Some(environment) => match environment.error() {
                 Some(error) => Environment::Unreadable(
-                    error
-                        .message()
-                        .unwrap_or("it cannot be decrypted")
-                        .to_owned(),
+                    error.message().unwrap_or("cannot decrypt it").to_owned(),
                 ),
                 None => Environment::Readable(
                     (environment.variables().into_iter().flatten())

@@ -1,15 +1,15 @@
-//! Which functions are meant.
+//! Selects functions.
 //!
 //! A [`Selection`] is what was said; [`find`] asks one account and region which functions it means, and a
-//! [`Census`] over all of them tells what was said and is nowhere.
+//! [`SelectionCheck`] over all of them tells what was said and is nowhere.
 //! `ListFunctions` carries layers and environments, and tags come from one call to the tagging API:
 //! no function is asked by itself, but those that are named. Must not: change anything.
 
 mod aliases;
-mod census;
+mod check;
+mod configuration;
 mod function;
 mod pattern;
-mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,10 @@ use backstop_archive::Glob;
 use serde::{Deserialize, Serialize};
 
 pub use aliases::{Alias, alias, aliases, provisioned};
-pub use census::{Census, Sightings};
+pub use check::{Matches, SelectionCheck};
+pub use configuration::{FullConfiguration, LATEST};
 pub use function::{CodeUrl, Environment, Function, Live};
 pub use pattern::{Literal, Pattern};
-pub use whole::{LATEST, Whole};
 
 use crate::aws::{Failure, Kind, Marker};
 use crate::fleet::Site;
@@ -43,11 +43,11 @@ pub struct Selection {
     pub architectures: Vec<String>,
     /// `Zip` or `Image`.
     pub package_types: Vec<String>,
-    /// Every function, where nothing else is said: then there has to be one.
+    /// Every function, without further conditions; then at least one must exist.
     pub all: bool,
 }
 
-/// A tag that has to be there, with one of the values where there are any.
+/// A tag that a function must have, with one of the values, if there are any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TagFilter {
     /// Its key.
@@ -81,7 +81,7 @@ pub struct Found {
     /// The functions, by name.
     pub functions: Vec<Function>,
     /// What of the selection was met.
-    pub sightings: Sightings,
+    pub matches: Matches,
 }
 
 impl Selection {
@@ -128,26 +128,23 @@ pub async fn find(site: &Site, selection: &Selection) -> Result<Found, Failure> 
     if let Some(literals) = selection.literals() {
         return find_named(site, selection, literals).await;
     }
-    let mut sightings = Sightings::default();
+    let mut matches = Matches::default();
     let mut tagged = None;
     if !selection.tags.is_empty() {
         let resources = tags_of(site, &selection.tags).await?;
         for (key, value) in resources.values().flatten() {
-            sightings.meet_tag(selection, key, value);
+            matches.meet_tag(selection, key, value);
         }
         tagged = Some(resources);
     }
     let mut functions = list(site).await?;
-    sightings.meet(selection, &functions);
+    matches.meet(selection, &functions);
     functions.retain(|function| {
         selection.admits(function)
             && (tagged.as_ref()).is_none_or(|tagged| tagged.contains_key(&function.arn))
     });
-    sightings.chosen = functions.len();
-    Ok(Found {
-        functions,
-        sightings,
-    })
+    matches.chosen = functions.len();
+    Ok(Found { functions, matches })
 }
 
 async fn find_named(
@@ -169,14 +166,11 @@ async fn find_named(
             Err(failure) => return Err(failure),
         }
     }
-    let mut sightings = Sightings::default();
-    sightings.meet(selection, &functions);
+    let mut matches = Matches::default();
+    matches.meet(selection, &functions);
     functions.retain(|function| selection.admits(function));
-    sightings.chosen = functions.len();
-    Ok(Found {
-        functions,
-        sightings,
-    })
+    matches.chosen = functions.len();
+    Ok(Found { functions, matches })
 }
 
 /// Every function in one account and region.

@@ -1,4 +1,4 @@
-//! What can be said of a function's name.
+//! Patterns for function names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -73,10 +73,10 @@ impl FromStr for Pattern {
             let expression = rest
                 .strip_suffix('/')
                 .filter(|it| !it.is_empty())
-                .ok_or_else(|| format!("`{text}`: end a regular expression with a slash too"))?;
+                .ok_or_else(|| format!("`{text}`: end the regular expression with a slash"))?;
             return Regex::new(expression)
                 .map(Self::Regex)
-                .map_err(|error| format!("`{text}` is no regular expression: {error}"));
+                .map_err(|error| format!("`{text}` is not a regular expression: {error}"));
         }
         if text.starts_with("arn:") {
             let parts: Vec<&str> = text.split(':').collect();
@@ -85,7 +85,8 @@ impl FromStr for Pattern {
             }
             if parts.len() != 7 {
                 return Err(format!(
-                    "`{text}` names a version or an alias: leave it out, only $LATEST can be changed"
+                    "`{text}` names a version or an alias: remove that part, as only $LATEST can \
+                     be changed"
                 ));
             }
             return text.parse().map(Self::Arn);
@@ -94,7 +95,8 @@ impl FromStr for Pattern {
         let is_known = |one: char| one.is_ascii_alphanumeric() || "-_.*?".contains(one);
         if !text.chars().all(is_known) {
             return Err(format!(
-                "`{text}` is no name: a pattern has * and ?, and for more there is a regular expression between slashes"
+                "`{text}` is not a function name: use * and ? in a pattern, or a regular \
+                 expression between slashes"
             ));
         }
         text.parse().map(Self::Name)
@@ -158,8 +160,8 @@ mod tests {
         for (text, part) in [
             ("", "give a name"),
             ("orders-00[0-9]", "a regular expression between slashes"),
-            ("/orders", "end a regular expression"),
-            ("/(/", "no regular expression"),
+            ("/orders", "end the regular expression"),
+            ("/(/", "not a regular expression"),
             ("arn:aws:s3:::bucket", "not the ARN of a function"),
             (
                 "arn:aws:lambda:eu-west-1:111122223333:function:orders:live",

@@ -1,4 +1,4 @@
-//! A backend by its name: the address, the format and the headers that it stands for.
+//! Resolves a backend's name into address, format and headers.
 //!
 //! Invariants: the address and the format are ordinary variables, so that a plan shows them; a token is read from
 //! where it is and nowhere else, whichever header it is sent in.
@@ -29,13 +29,14 @@ impl Choice {
             if self.options.is_empty() {
                 return Ok(());
             }
-            let problem = "there are options of a backend, and no backend: name it with --backend, or as `backend` in [primary]";
+            let problem = "backend options are given without a backend: name it with --backend, or \
+                as `backend` in [primary]";
             return Err(vec![problem.to_owned()]);
         };
         let mut wrong: Vec<String> = [URL, FORMAT]
             .into_iter()
             .filter(|it| settings.variables.contains_key(*it) || settings.sources.contains_key(*it))
-            .map(|it| format!("{it} is set, and the backend sets it too: remove one of the two"))
+            .map(|it| format!("{it} is set, but the backend sets it too: remove one of the two"))
             .collect();
         let backend = Backend::named(name).map_err(|problem| vec![problem]);
         let resolved = match backend.and_then(|backend| backend.resolve(&self.options)) {
@@ -105,26 +106,26 @@ mod tests {
     use aws_config::SdkConfig;
 
     use super::*;
-    use crate::settings::Said;
+    use crate::settings::ExplicitSettings;
 
-    fn said(backend: &str, options: &[(&str, &str)], directory: &Path) -> Said {
+    fn explicit(backend: &str, options: &[(&str, &str)], directory: &Path) -> ExplicitSettings {
         let token = directory.join("token");
         std::fs::write(&token, "hunter2\n").expect("it is written");
         let options =
             (options.iter()).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Said {
+        ExplicitSettings {
             backend: Choice {
                 name: Some(backend.to_owned()),
                 options: options.collect(),
             },
             token_file: Some(token),
-            ..Said::default()
+            ..ExplicitSettings::default()
         }
     }
 
-    async fn resolve(said: &Said) -> Result<Vec<(String, String)>, String> {
+    async fn resolve(explicit: &ExplicitSettings) -> Result<Vec<(String, String)>, String> {
         let config = SdkConfig::builder().build();
-        let settings = Settings::resolve(said, &config).await;
+        let settings = Settings::resolve(explicit, &config).await;
         let settings = settings.map_err(|error| error.to_string())?;
         Ok(settings.variables.into_iter().collect())
     }
@@ -184,59 +185,59 @@ mod tests {
                 ],
             ),
         ] {
-            let mut said = said(name, options, directory.path());
-            said.header_file = has_file.then(|| headers.clone());
+            let mut explicit = explicit(name, options, directory.path());
+            explicit.header_file = has_file.then(|| headers.clone());
             let expected = (expected.iter())
                 .map(|(name, value)| (format!("BACKSTOP_PRIMARY_{name}"), (*value).to_owned()));
-            assert_eq!(resolve(&said).await, Ok(expected.collect()), "{name}");
+            assert_eq!(resolve(&explicit).await, Ok(expected.collect()), "{name}");
         }
     }
 
     #[tokio::test]
     async fn what_is_wrong_with_a_backend_is_said_at_once_and_shows_no_value() {
         let directory = tempfile::tempdir().expect("a directory");
-        let mut it = said("axiom", &[("datset", "hunter2")], directory.path());
+        let mut it = explicit("axiom", &[("datset", "hunter2")], directory.path());
         it.variables.insert(FORMAT.to_owned(), "json".to_owned());
         it.variables
             .insert("BACKSTOP_MAX_ADDED_MS".to_owned(), "1".to_owned());
-        let told = resolve(&it).await.expect_err("it is wrong");
+        let message = resolve(&it).await.expect_err("it is wrong");
         for part in [
-            "BACKSTOP_PRIMARY_FORMAT is set, and the backend sets it too: remove one of the two",
+            "BACKSTOP_PRIMARY_FORMAT is set, but the backend sets it too: remove one of the two",
             "no option \"datset\": did you mean dataset?",
             "needs the option dataset",
         ] {
-            assert!(told.contains(part), "{told}");
+            assert!(message.contains(part), "{message}");
         }
-        assert!(!told.contains("hunter2"), "{told}");
+        assert!(!message.contains("hunter2"), "{message}");
 
-        let told = resolve(&said("honeycmb", &[], directory.path())).await;
+        let message = resolve(&explicit("honeycmb", &[], directory.path())).await;
         let expected = "there is no backend \"honeycmb\": did you mean honeycomb?";
-        assert_eq!(told, Err(expected.to_owned()));
+        assert_eq!(message, Err(expected.to_owned()));
 
-        let mut it = said("honeycomb", &[], directory.path());
+        let mut it = explicit("honeycomb", &[], directory.path());
         it.token_file = None;
-        let told = resolve(&it).await.expect_err("no token");
+        let message = resolve(&it).await.expect_err("no token");
         assert!(
-            told.contains("needs a token: give it with --token-file"),
-            "{told}"
+            message.contains("needs a token: give it with --token-file"),
+            "{message}"
         );
 
-        let mut it = said("honeycomb", &[("region", "eu")], directory.path());
+        let mut it = explicit("honeycomb", &[("region", "eu")], directory.path());
         it.backend.name = None;
-        let told = resolve(&it).await.expect_err("no backend");
+        let message = resolve(&it).await.expect_err("no backend");
         assert!(
-            told.contains("there are options of a backend, and no backend"),
-            "{told}"
+            message.contains("backend options are given without a backend"),
+            "{message}"
         );
     }
 
     #[tokio::test]
     async fn a_token_that_would_be_another_header_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
-        let it = said("honeycomb", &[], directory.path());
+        let it = explicit("honeycomb", &[], directory.path());
         std::fs::write(directory.path().join("token"), "hunter2,host=x").expect("it is written");
-        let told = resolve(&it).await.expect_err("a comma");
-        assert!(told.contains("holds a comma"), "{told}");
-        assert!(!told.contains("hunter2"), "{told}");
+        let message = resolve(&it).await.expect_err("a comma");
+        assert!(message.contains("has a comma"), "{message}");
+        assert!(!message.contains("hunter2"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a function has otherwise than our own runs left it. Pure.
+//! Compares a function with the state that the recorded runs left. Pure.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub enum Drift {
     },
     /// Variables that a run set or took away have another value.
     VariablesChanged {
-        /// Their names; no value is told.
+        /// Their names, without values.
         names: Vec<String>,
     },
 }
@@ -38,17 +38,17 @@ pub enum Drift {
 impl fmt::Display for Drift {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LayerGone { was } => write!(formatter, "layer gone: {}", short(was)),
+            Self::LayerGone { was } => write!(formatter, "layer removed: {}", short(was)),
             Self::LayerChanged { was, is } => {
                 write!(formatter, "layer is {}, was {}", short(is), short(was))
             }
-            Self::LayerBack { is } => write!(formatter, "layer back: {}", short(is)),
+            Self::LayerBack { is } => write!(formatter, "layer attached again: {}", short(is)),
             Self::VariablesChanged { names } => write!(formatter, "changed: {}", names.join(", ")),
         }
     }
 }
 
-/// Name and version of a layer: the function's account and region are told anyway.
+/// Name and version of a layer: account and region are shown elsewhere.
 fn short(arn: &str) -> String {
     LayerArn::parse(arn).map_or_else(
         || arn.to_owned(),
@@ -61,7 +61,7 @@ pub fn drift(function: &Function, change: &Change) -> Vec<Drift> {
     let ours = |layers: &[String]| layers.iter().find(|arn| is_ours(arn)).cloned();
     let (before, left) = (ours(&change.before.layers), ours(&change.after.layers));
     let mut drift = Vec::new();
-    // A second layer of ours is a difference too.
+    // A second Backstop layer is a difference too.
     let is_other = |arn: &&String| is_ours(arn) && Some(*arn) != left.as_ref();
     let other = function.layers.iter().find(is_other).cloned();
     match (left, other.or_else(|| ours(&function.layers))) {

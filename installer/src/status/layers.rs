@@ -40,7 +40,7 @@ impl InUse {
     }
 }
 
-/// The release of a layer of ours, which its name carries: `backstop-extension-arm64-0-1-0` has 0.1.0.
+/// The release in a Backstop layer's name: `backstop-extension-arm64-0-1-0` has 0.1.0.
 pub fn release(arn: &str) -> Option<Release> {
     let name = LayerArn::parse(arn)?.name;
     layer::parse_name(name, None).map(|(_, release)| release)

@@ -1,4 +1,4 @@
-//! What functions have: the layer, which release of it, and whether it is what the runs of the state left.
+//! Which functions have the layer, in which release, and which have drifted.
 //!
 //! [`look`] asks each account and region for its list of functions, which carries layers and
 //! environments; [`drift`] compares them with what was left there. Invariants: no function is asked by
@@ -21,7 +21,7 @@ use crate::change::{Change, is_ours};
 use crate::fleet::{Fleet, Place, Skipped};
 use crate::layer::Release;
 use crate::plan::Reason;
-use crate::select::{self, Census, Environment, Function, Selection};
+use crate::select::{self, Environment, Function, Selection, SelectionCheck};
 
 /// Places that are asked at the same time: each keeps its own pace.
 const AT_ONCE: usize = 64;
@@ -168,7 +168,7 @@ impl Coverage {
 }
 
 impl Status {
-    /// Whether every account and region was looked at and every name was found.
+    /// Whether every account and region was read and every name was found.
     pub fn is_whole(&self) -> bool {
         self.missing.is_empty() && !self.skipped.iter().any(|skipped| skipped.is_failure)
     }
@@ -215,7 +215,7 @@ pub async fn look(
         skipped: fleet.skipped.clone(),
         ..Status::default()
     };
-    let mut census = Census::new(selection);
+    let mut check = SelectionCheck::new(selection);
     let mut places = stream::iter(fleet.sites.values())
         .map(|site| async move { (&site.place, select::find(site, selection).await) })
         .buffer_unordered(AT_ONCE);
@@ -225,7 +225,7 @@ pub async fn look(
                 let seen = found.functions.iter();
                 let seen = seen.map(|function| Seen::of(function, changes.get(&function.arn)));
                 status.functions.extend(seen);
-                census.add(&found);
+                check.add(&found);
             }
             Err(failure) => status.skipped.push(Skipped {
                 account: place.account.clone(),
@@ -236,7 +236,7 @@ pub async fn look(
         }
     }
     drop(places);
-    status.missing = census.missing(fleet).await;
+    status.missing = check.missing(fleet).await;
     // Places answer in any order.
     status
         .skipped

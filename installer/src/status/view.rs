@@ -1,4 +1,4 @@
-//! A status as people read it.
+//! The result of `status`, as text.
 
 use std::fmt::Write as _;
 
@@ -32,7 +32,7 @@ impl Report for View<'_> {
         let status = &self.status;
         let coverage = status.coverage;
         let title = format!(
-            "{} of {} with the layer, {} without, {} that cannot have it; {} drifted",
+            "{} of {} with the layer, {} without, {} unsupported; {} drifted",
             grouped(coverage.with),
             plural(coverage.functions, "function"),
             grouped(coverage.without),
@@ -55,7 +55,7 @@ impl Report for View<'_> {
         if !self.is_drift_only {
             let groups = [
                 ("Without the layer", LayerState::Without),
-                ("Cannot have it", LayerState::Cannot),
+                ("Cannot have the layer", LayerState::Cannot),
             ];
             for (heading, state) in groups {
                 paragraph(self.names(heading, |seen| seen.layer_state == state));
@@ -119,7 +119,8 @@ fn layers(status: &Status, style: Style) -> String {
         columns.row([release, grouped(it.functions), it.layer.clone()]);
     }
     let skew = if status.is_skewed {
-        "More than one release is in use: `backstop attach` with the layers of one brings them together\n"
+        "Several releases are in use: run `backstop attach` with the layers of one release to \
+         unify them\n"
     } else {
         ""
     };

@@ -8,14 +8,14 @@ use crate::support::{backstop, run};
 #[tokio::test]
 async fn every_shell_has_completions() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let said = run(backstop().args(["completions", shell])).await;
-        assert_eq!(said.code, Some(0), "{said:?}");
+        let finished = run(backstop().args(["completions", shell])).await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
         for word in ["doctor", "detailed-exitcode"] {
-            assert!(said.stdout.contains(word), "{shell}: {word}");
+            assert!(finished.stdout.contains(word), "{shell}: {word}");
         }
     }
-    let said = run(backstop().args(["completions", "ksh"])).await;
-    assert_eq!(said.code, Some(2), "{said:?}");
+    let finished = run(backstop().args(["completions", "ksh"])).await;
+    assert_eq!(finished.code, Some(2), "{finished:?}");
 }
 
 #[tokio::test]
@@ -49,18 +49,18 @@ async fn bash_can_load_its_completions() {
 
 #[tokio::test]
 async fn the_manual_has_a_page_for_each_command() {
-    let said = run(backstop().arg("man")).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let finished = run(backstop().arg("man")).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     for heading in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "SUBCOMMANDS"] {
         assert!(
-            said.stdout.contains(&format!("\n.SH {heading}\n")),
+            finished.stdout.contains(&format!("\n.SH {heading}\n")),
             "{heading}"
         );
     }
     let directory = tempfile::TempDir::new().expect("there is room for a directory");
     let pages = directory.path().join("man1");
-    let said = run(backstop().arg("man").arg("--directory").arg(&pages)).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let finished = run(backstop().arg("man").arg("--directory").arg(&pages)).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     let mut names: Vec<String> = std::fs::read_dir(&pages)
         .expect("it was made")
         .map(|entry| {
@@ -91,7 +91,7 @@ async fn the_manual_has_a_page_for_each_command() {
     }
     let file = directory.path().join("file");
     std::fs::write(&file, "").expect("the directory is ours");
-    let said = run(backstop().arg("man").arg("--directory").arg(&file)).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stderr.contains("cannot be written to"), "{said:?}");
+    let finished = run(backstop().arg("man").arg("--directory").arg(&file)).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("cannot write to"), "{finished:?}");
 }

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::support::{Said, backstop, run};
+use crate::support::{Finished, backstop, run};
 
 /// What the machine's own compiler compiles for.
 const HERE: &str = if cfg!(target_arch = "x86_64") {
@@ -46,7 +46,7 @@ impl Bench {
         path
     }
 
-    async fn build(&self, binaries: &[(&str, &Path)], more: &[&str]) -> Said {
+    async fn build(&self, binaries: &[(&str, &Path)], more: &[&str]) -> Finished {
         let mut command = backstop();
         command
             .args(["layer", "build", "--quiet", "--directory"])
@@ -145,7 +145,7 @@ async fn what_was_packed_is_listed_with_its_modes() {
         .compile("static", &["-static-pie", "-fPIE", "-Wl,-z,relro,-z,now"])
         .await;
     let musl = format!("{HERE}-musl");
-    let said = bench
+    let finished = bench
         .build(&[(HERE, &binary), (&musl, &still)], &ANY_GLIBC)
         .await;
     insta::with_settings!({filters => vec![
@@ -155,7 +155,7 @@ async fn what_was_packed_is_listed_with_its_modes() {
         (r"backstop-extension  [0-9,]+", "backstop-extension  [n]"),
         (r"glibc 2\.[0-9]+", "glibc 2.[n]"),
     ]}, {
-        insta::assert_snapshot!("layer_build", said.snapshot());
+        insta::assert_snapshot!("layer_build", finished.snapshot());
     });
     let json = bench
         .build(
@@ -206,23 +206,33 @@ async fn what_lambda_could_not_load_is_refused_and_nothing_is_written() {
         (HERE, &good, no_more, "it needs glibc 2."),
         (HERE, &lazy, &ANY_GLIBC, "its relocations stay writable"),
         (HERE, &bare, &ANY_GLIBC, "its relocations stay writable"),
-        (HERE, &fixed, &ANY_GLIBC, "it is not position independent"),
-        (HERE, &stack, &ANY_GLIBC, "its stack is executable"),
-        (HERE, &still, &ANY_GLIBC, "it is static: pack it as"),
-        (&musl, &good, &ANY_GLIBC, "it is not static"),
-        (other, &good, &ANY_GLIBC, "it is made for"),
+        (HERE, &fixed, &ANY_GLIBC, "it is not position-independent"),
+        (
+            HERE,
+            &stack,
+            &ANY_GLIBC,
+            "its stack is executable: link it with a non-executable stack",
+        ),
+        (HERE, &still, &ANY_GLIBC, "it is static: give it as"),
+        (
+            &musl,
+            &good,
+            &ANY_GLIBC,
+            "it is not static: link it statically",
+        ),
+        (other, &good, &ANY_GLIBC, "it is built for"),
         (HERE, &text, &ANY_GLIBC, "it is not a 64-bit ELF executable"),
         (HERE, &absent, &ANY_GLIBC, "cannot be read: No such file"),
     ] {
         // Beside one that is well, which must not be packed either.
         let beside = if target == musl { HERE } else { &musl };
         let fine = if beside == HERE { &good } else { &still };
-        let said = bench.build(&[(beside, fine), (target, path)], more).await;
-        assert_eq!(said.code, Some(1), "{problem}: {said:?}");
-        assert!(said.stderr.contains(problem), "{problem}: {said:?}");
+        let finished = bench.build(&[(beside, fine), (target, path)], more).await;
+        assert_eq!(finished.code, Some(1), "{problem}: {finished:?}");
+        assert!(finished.stderr.contains(problem), "{problem}: {finished:?}");
         assert!(
-            said.stderr.contains(&path.display().to_string()),
-            "{said:?}"
+            finished.stderr.contains(&path.display().to_string()),
+            "{finished:?}"
         );
         assert_eq!(bench.artefacts(), BTreeMap::new(), "{problem}");
     }
@@ -257,11 +267,11 @@ async fn a_binary_that_cannot_be_meant_is_a_usage_error() {
                 "--glibc",
                 "new",
             ],
-            "it is not a version of glibc",
+            "not a glibc version",
         ),
     ] {
-        let said = run(backstop().args(arguments)).await;
-        assert_eq!(said.code, Some(2), "{said:?}");
-        assert!(said.stderr.contains(problem), "{problem}: {said:?}");
+        let finished = run(backstop().args(arguments)).await;
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+        assert!(finished.stderr.contains(problem), "{problem}: {finished:?}");
     }
 }

@@ -28,7 +28,7 @@ async fn what_the_documentation_shows_is_what_is_said() {
 
     stage.pack("second");
     let again = ["publish", "--regions", "eu-west-1", "--quiet"];
-    stage.said(&again).await;
+    stage.finished(&again).await;
     shown(&stage, &[&["list"], &regions[..]].concat(), 0).await;
 
     let arn = "arn:aws:lambda:eu-west-1:111122223333:layer:backstop-extension-arm64-0-1-0:1";
@@ -44,9 +44,13 @@ async fn what_the_documentation_shows_is_what_is_said() {
 
 /// Runs the command, and compares what it says with what is shown below it.
 async fn shown(stage: &LayerStage, arguments: &[&str], code: i32) {
-    let said = stage.said(arguments).await;
-    assert_eq!(said.code, Some(code), "{said:?}");
-    let block = format!("$ backstop layer {}\n{}", arguments.join(" "), said.stdout);
+    let finished = stage.finished(arguments).await;
+    assert_eq!(finished.code, Some(code), "{finished:?}");
+    let block = format!(
+        "$ backstop layer {}\n{}",
+        arguments.join(" "),
+        finished.stdout
+    );
     // Lines that are too long for the page are cut there.
     let is_same = |(shown, line): (&str, &str)| match shown.strip_suffix('…') {
         Some(head) => line.starts_with(head),

@@ -28,8 +28,10 @@ fn function(name: &str, layers: &[String]) -> FunctionSpec {
 async fn publish(stage: &LayerStage, versions: u32, more: &[&str]) {
     for version in 1..=versions {
         stage.pack(&version.to_string());
-        let said = stage.said(&[&["publish"], &ARM64[..], more].concat()).await;
-        assert_eq!(said.code, Some(0), "{said:?}");
+        let finished = stage
+            .finished(&[&["publish"], &ARM64[..], more].concat())
+            .await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
     }
 }
 
@@ -50,12 +52,12 @@ async fn what_is_published_is_listed() {
     let stage = LayerStage::set();
     publish(&stage, 2, &["--share-organization", ORGANIZATION]).await;
     stage
-        .said(&["publish", "--release", "0.2.0", "--regions", "us-east-1"])
+        .finished(&["publish", "--release", "0.2.0", "--regions", "us-east-1"])
         .await;
     let everywhere = stage.everywhere(&["list"]).await;
     insta::assert_snapshot!("layer_list", everywhere.snapshot());
     let json = stage
-        .said(&[&["list", "--permissions"], &JSON[..]].concat())
+        .finished(&[&["list", "--permissions"], &JSON[..]].concat())
         .await;
     insta::with_settings!({filters => vec![(r"[0-9a-f]{64}", "[sha256]")]}, {
         insta::assert_snapshot!("layer_list_json", json.snapshot());
@@ -78,11 +80,11 @@ async fn a_version_that_a_function_names_stays_whoevers_it_is_and_published_vers
         .add_function(&place(1, 1), function("theirs", &[arn(0, 1, 2)]));
     stage
         .plane
-        .add_function(&place(0, 1), function("ours", &[arn(0, 1, 3)]));
-    stage.plane.publish_version(&place(0, 1), "ours");
+        .add_function(&place(0, 1), function("own", &[arn(0, 1, 3)]));
+    stage.plane.publish_version(&place(0, 1), "own");
     stage
         .plane
-        .change(&place(0, 1), "ours", |spec| spec.layers.clear());
+        .change(&place(0, 1), "own", |spec| spec.layers.clear());
     // The same number in another region is another version.
     stage
         .plane
@@ -106,12 +108,12 @@ async fn a_version_that_a_function_names_stays_whoevers_it_is_and_published_vers
 async fn without_a_terminal_the_plan_is_told_and_nothing_done() {
     let stage = LayerStage::set();
     publish(&stage, 3, &[]).await;
-    let said = stage.said(&["prune", "--keep", "2"]).await;
-    insta::assert_snapshot!("prune_without_yes", said.snapshot());
+    let finished = stage.finished(&["prune", "--keep", "2"]).await;
+    insta::assert_snapshot!("prune_without_yes", finished.snapshot());
     assert_eq!(stage.plane.count("DeleteLayerVersion"), 0);
     // As many as there are is nothing to ask about.
-    let said = stage.said(&["prune"]).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let finished = stage.finished(&["prune"]).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
 }
 
 #[tokio::test]
@@ -133,8 +135,8 @@ async fn where_functions_could_not_be_looked_at_nothing_goes_that_they_could_nam
     })
     .await;
     publish(&stage, 2, &["--regions", "eu-west-1,us-east-1"]).await;
-    let said = stage.everywhere(&ALL_BUT_ONE).await;
-    insta::assert_snapshot!("prune_unread", said.snapshot());
+    let finished = stage.everywhere(&ALL_BUT_ONE).await;
+    insta::assert_snapshot!("prune_unread", finished.snapshot());
     let expected = [("eu-west-1", vec![2, 1]), ("us-east-1", vec![2])];
     assert_eq!(
         left(&stage).await,
@@ -149,9 +151,9 @@ async fn where_a_role_cannot_be_assumed_nothing_goes_anywhere() {
     let stage = LayerStage::set();
     publish(&stage, 2, &["--regions", "eu-west-1,us-east-1"]).await;
     stage.plane.deny_roles(ACCOUNTS[2]);
-    let said = stage.everywhere(&[&ALL_BUT_ONE[..], &JSON].concat()).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    assert_eq!(count(&said.json()["versions"], "refused"), 2);
+    let finished = stage.everywhere(&[&ALL_BUT_ONE[..], &JSON].concat()).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert_eq!(count(&finished.json()["versions"], "refused"), 2);
     assert_eq!(stage.plane.count("DeleteLayerVersion"), 0);
 }
 
@@ -164,13 +166,13 @@ async fn what_nobody_looked_into_may_use_stays_unless_that_is_asked_for() {
         &["--share-organization", ORGANIZATION, "--share", ACCOUNTS[2]],
     )
     .await;
-    let said = stage.said(&ALL_BUT_ONE).await;
-    insta::assert_snapshot!("prune_shared", said.snapshot());
+    let finished = stage.finished(&ALL_BUT_ONE).await;
+    insta::assert_snapshot!("prune_shared", finished.snapshot());
     assert_eq!(stage.plane.count("DeleteLayerVersion"), 0);
-    let said = stage
-        .said(&[&ALL_BUT_ONE[..], &["--include-shared"]].concat())
+    let finished = stage
+        .finished(&[&ALL_BUT_ONE[..], &["--include-shared"]].concat())
         .await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(stage.plane.count("DeleteLayerVersion"), 1);
 }
 
@@ -182,10 +184,10 @@ async fn what_is_named_or_young_stays_and_of_each_architecture_the_newest() {
     for version in ["1", "2", "3"] {
         stage.pack(version);
         // An older release that was published later is not the newest.
-        stage.said(&["publish", "--release", "0.1.1"]).await;
+        stage.finished(&["publish", "--release", "0.1.1"]).await;
     }
-    let because = |said: &Value| {
-        let versions = said["versions"].as_array().cloned().unwrap_or_default();
+    let because = |finished: &Value| {
+        let versions = finished["versions"].as_array().cloned().unwrap_or_default();
         let mut all: Vec<String> = (versions.iter())
             .filter(|it| it["architecture"] == "arm64")
             .map(|it| {
@@ -203,7 +205,7 @@ async fn what_is_named_or_young_stays_and_of_each_architecture_the_newest() {
     };
     let prune = ["prune", "--keep", "2", "--dry-run", "--output", "json"];
     let young = stage
-        .said(&[&prune[..], &["--older-than", "5000w"]].concat())
+        .finished(&[&prune[..], &["--older-than", "5000w"]].concat())
         .await
         .json();
     assert_eq!(
@@ -217,7 +219,7 @@ async fn what_is_named_or_young_stays_and_of_each_architecture_the_newest() {
         ]
     );
     let named = stage
-        .said(
+        .finished(
             &[
                 &prune[..],
                 &["--older-than", "1h", "--manifest", "layers.json"],
@@ -257,9 +259,9 @@ async fn a_version_that_cannot_be_deleted_is_told_and_the_others_go() {
     })
     .await;
     publish(&stage, 3, &[]).await;
-    let said = stage.said(&[&ALL_BUT_ONE[..], &JSON].concat()).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let versions = &said.json()["versions"];
+    let finished = stage.finished(&[&ALL_BUT_ONE[..], &JSON].concat()).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let versions = &finished.json()["versions"];
     assert_eq!(
         (count(versions, "deleted"), count(versions, "failed")),
         (1, 1)
@@ -271,14 +273,18 @@ async fn on_a_terminal_the_plan_is_shown_and_only_yes_goes_on() {
     let stage = LayerStage::set();
     publish(&stage, 2, &[]).await;
     for (answer, code, deleted) in [("y\n", 1, 0), ("yes\n", 0, 1)] {
-        let said = stage.on_a_terminal(&["prune", "--keep", "1"], answer).await;
-        assert_eq!(said.code, Some(code), "{said:?}");
+        let finished = stage.on_a_terminal(&["prune", "--keep", "1"], answer).await;
+        assert_eq!(finished.code, Some(code), "{finished:?}");
         for part in [
             "would delete",
-            "Delete 1 version? It cannot be undone. Only `yes` goes on:",
+            "Delete 1 version? This cannot be undone. Type `yes` to continue:",
         ] {
-            assert!(said.stdout.contains(part), "{part}: {said:?}");
+            assert!(finished.stdout.contains(part), "{part}: {finished:?}");
         }
-        assert_eq!(stage.plane.count("DeleteLayerVersion"), deleted, "{said:?}");
+        assert_eq!(
+            stage.plane.count("DeleteLayerVersion"),
+            deleted,
+            "{finished:?}"
+        );
     }
 }

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::layer_stage::{
     ACCOUNTS, Asked, Fate, LayerStage, ORGANIZATION, REGIONS, count, everywhere,
 };
-use crate::support::Said;
+use crate::support::Finished;
 
 const SHARED: [&str; 3] = ["publish", "--share-organization", ORGANIZATION];
 const JSON: [&str; 2] = ["--output", "json"];
@@ -21,8 +21,8 @@ const ARM64: [&str; 2] = ["--zip", "arm64=dist/extension-arm64.zip"];
 async fn a_layer_is_published_and_shared_everywhere_and_once() {
     let stage = LayerStage::set();
     let publish = [&SHARED[..], &["--manifest", "layers.json"]].concat();
-    let said = stage.everywhere(&publish).await;
-    insta::assert_snapshot!("publish_everywhere", said.snapshot());
+    let finished = stage.everywhere(&publish).await;
+    insta::assert_snapshot!("publish_everywhere", finished.snapshot());
     assert_eq!(stage.plane.count("PublishLayerVersion"), 18);
     assert_eq!(stage.plane.count("AddLayerVersionPermission"), 18);
 
@@ -53,12 +53,12 @@ async fn a_layer_is_published_and_shared_everywhere_and_once() {
 async fn other_bytes_are_another_version_that_is_shared_as_well() {
     let stage = LayerStage::set();
     let publish = [&SHARED[..], &ARM64, &JSON].concat();
-    stage.said(&publish).await;
+    stage.finished(&publish).await;
     stage.pack("second");
-    let said = stage.said(&publish).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let finished = stage.finished(&publish).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     insta::with_settings!({filters => vec![(r"[0-9a-f]{64}", "[sha256]")]}, {
-        insta::assert_snapshot!("publish_json", said.snapshot());
+        insta::assert_snapshot!("publish_json", finished.snapshot());
     });
     let versions = stage.versions().await;
     let shared: Vec<_> = versions
@@ -73,19 +73,19 @@ async fn other_bytes_are_another_version_that_is_shared_as_well() {
 #[tokio::test]
 async fn a_version_that_is_kept_is_shared_with_those_who_were_added() {
     let stage = LayerStage::set();
-    stage.said(&[&SHARED[..], &ARM64].concat()).await;
+    stage.finished(&[&SHARED[..], &ARM64].concat()).await;
     let more = format!("{},{}", ACCOUNTS[0], ACCOUNTS[1]);
     let publish = [&SHARED[..], &ARM64, &["--share", &more], &JSON].concat();
     let dry = stage
-        .said(&[&publish[..], &["--dry-run"]].concat())
+        .finished(&[&publish[..], &["--dry-run"]].concat())
         .await
         .json();
-    let layer = stage.said(&publish).await.json()["layers"][0].clone();
+    let layer = stage.finished(&publish).await.json()["layers"][0].clone();
     assert_eq!(layer["outcome"], "same");
     // Its own account may use it without.
     assert_eq!(layer["sharedWith"], json!([ACCOUNTS[1], ORGANIZATION]));
-    for said in [&dry["layers"][0], &layer] {
-        assert_eq!(said["newlySharedWith"], json!([ACCOUNTS[1]]));
+    for finished in [&dry["layers"][0], &layer] {
+        assert_eq!(finished["newlySharedWith"], json!([ACCOUNTS[1]]));
     }
     assert_eq!(dry["layers"][0]["sharedWith"], json!([ORGANIZATION]));
     assert_eq!(stage.plane.count("AddLayerVersionPermission"), 2);
@@ -96,9 +96,9 @@ async fn a_region_that_is_down_holds_up_no_other_and_is_done_the_next_time() {
     let stage = LayerStage::set();
     stage.plane.set_region_down("eu-central-1", true);
     let publish = [&SHARED[..], &["--manifest", "layers.json"]].concat();
-    let said = stage.everywhere(&publish).await;
+    let finished = stage.everywhere(&publish).await;
     insta::with_settings!({filters => vec![(r"ServiceException.*", "ServiceException […]")]}, {
-        insta::assert_snapshot!("publish_region_down", said.snapshot());
+        insta::assert_snapshot!("publish_region_down", finished.snapshot());
     });
     let layers = stage.json("layers.json")["layers"].clone();
     assert_eq!(layers[ACCOUNTS[1]]["eu-central-1"], Value::Null);
@@ -124,12 +124,14 @@ async fn a_region_that_is_down_holds_up_no_other_and_is_done_the_next_time() {
 async fn an_account_whose_role_cannot_be_assumed_is_told_and_the_others_are_done() {
     let stage = LayerStage::set();
     stage.plane.deny_roles(ACCOUNTS[2]);
-    let said = stage.everywhere(&[&SHARED[..], &JSON].concat()).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let said = said.json();
-    assert_eq!(count(&said["layers"], "published"), 12);
-    assert_eq!(said["skipped"][0]["account"], ACCOUNTS[2]);
-    let reason = said["skipped"][0]["reason"].as_str().unwrap_or_default();
+    let finished = stage.everywhere(&[&SHARED[..], &JSON].concat()).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let finished = finished.json();
+    assert_eq!(count(&finished["layers"], "published"), 12);
+    assert_eq!(finished["skipped"][0]["account"], ACCOUNTS[2]);
+    let reason = finished["skipped"][0]["reason"]
+        .as_str()
+        .unwrap_or_default();
     assert!(
         reason.contains(":role/BackstopInstaller cannot be assumed"),
         "{reason}"
@@ -139,19 +141,19 @@ async fn an_account_whose_role_cannot_be_assumed_is_told_and_the_others_are_done
 #[tokio::test]
 async fn a_region_that_is_not_enabled_is_left_out_with_a_note() {
     let stage = LayerStage::set();
-    let said = stage
-        .said(&[&SHARED[..], &ARM64, &["--regions", "eu-west-1,ap-east-1"]].concat())
+    let finished = stage
+        .finished(&[&SHARED[..], &ARM64, &["--regions", "eu-west-1,ap-east-1"]].concat())
         .await;
-    insta::assert_snapshot!("publish_region_disabled", said.snapshot());
+    insta::assert_snapshot!("publish_region_disabled", finished.snapshot());
 }
 
 #[tokio::test]
 async fn a_dry_run_changes_nothing() {
     let stage = LayerStage::set();
-    let said = stage
-        .said(&[&SHARED[..], &["--dry-run", "--manifest", "layers.json"]].concat())
+    let finished = stage
+        .finished(&[&SHARED[..], &["--dry-run", "--manifest", "layers.json"]].concat())
         .await;
-    insta::assert_snapshot!("publish_dry_run", said.snapshot());
+    insta::assert_snapshot!("publish_dry_run", finished.snapshot());
     assert_eq!(stage.plane.count("PublishLayerVersion"), 0);
     assert!(!stage.path("layers.json").exists());
 }
@@ -165,10 +167,10 @@ async fn a_manifest_takes_in_what_is_published_elsewhere_and_is_terraforms_by_it
     );
     for region in REGIONS {
         for manifest in ["layers.json", "fleet.auto.tfvars.json"] {
-            let said = stage
-                .said(&["publish", "--regions", region, "--manifest", manifest])
+            let finished = stage
+                .finished(&["publish", "--regions", region, "--manifest", manifest])
                 .await;
-            assert_eq!(said.code, Some(0), "{said:?}");
+            assert_eq!(finished.code, Some(0), "{finished:?}");
         }
     }
     let (own, terraforms) = (
@@ -191,8 +193,10 @@ async fn the_manifest_of_the_projects_file_is_written_too() {
     let stage = LayerStage::set();
     let project = "[layer]\nmanifest = \"layers.json\"\n";
     crate::layer_stage::write(&stage.path("backstop.toml"), project.as_bytes());
-    let said = stage.said(&["publish", "--release", "1.2.3-rc.1"]).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let finished = stage
+        .finished(&["publish", "--release", "1.2.3-rc.1"])
+        .await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(stage.json("layers.json")["release"], "1.2.3-rc.1");
     let versions = stage.versions().await;
     assert_eq!(versions[0]["name"], "backstop-extension-arm64-1-2-3-rc-1");
@@ -214,9 +218,9 @@ async fn a_version_whose_answer_was_lost_is_found_and_not_published_twice() {
         }
     })
     .await;
-    let said = stage.said(&[&SHARED[..], &ARM64, &JSON].concat()).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    let layer = &said.json()["layers"][0];
+    let finished = stage.finished(&[&SHARED[..], &ARM64, &JSON].concat()).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let layer = &finished.json()["layers"][0];
     assert_eq!(
         (&layer["outcome"], &layer["version"]),
         (&"published".into(), &1.into())
@@ -229,15 +233,15 @@ async fn a_version_whose_answer_was_lost_is_found_and_not_published_twice() {
 async fn what_may_or_may_not_have_been_published_is_not_published_again() {
     let stage = LayerStage::intercepted(|asked| {
         if publishes(asked) {
-            told(503, "ServiceException", "try later")
+            reported(503, "ServiceException", "try later")
         } else {
             Fate::Pass
         }
     })
     .await;
-    let said = stage.said(&[&SHARED[..], &ARM64, &JSON].concat()).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    assert_eq!(said.json()["layers"][0]["outcome"], "failed");
+    let finished = stage.finished(&[&SHARED[..], &ARM64, &JSON].concat()).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert_eq!(finished.json()["layers"][0]["outcome"], "failed");
     assert_eq!(stage.plane.count("PublishLayerVersion"), 0);
     // It was looked for: once before, and more than once after.
     assert!(stage.plane.count("ListLayerVersions") > 2);
@@ -248,14 +252,14 @@ async fn a_region_that_does_not_know_compatible_architectures_gets_the_layer_wit
     let stage = LayerStage::intercepted(|asked| {
         if publishes(asked) && asked.text.contains("CompatibleArchitectures") {
             let message = "CompatibleArchitectures is not supported in this region";
-            told(400, "InvalidParameterValueException", message)
+            reported(400, "InvalidParameterValueException", message)
         } else {
             Fate::Pass
         }
     })
     .await;
-    let said = stage.said(&[&SHARED[..], &ARM64].concat()).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let finished = stage.finished(&[&SHARED[..], &ARM64].concat()).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(stage.plane.count("PublishLayerVersion"), 1);
 }
 
@@ -264,21 +268,21 @@ async fn a_full_account_is_told_with_what_makes_room_and_throttling_is_waited_ou
     let throttled = AtomicUsize::new(0);
     let stage = LayerStage::intercepted(move |asked| {
         if publishes(asked) && asked.path.contains("x86_64") {
-            return told(
+            return reported(
                 400,
                 "CodeStorageExceededException",
                 "Code storage limit exceeded.",
             );
         }
         if publishes(asked) && throttled.fetch_add(1, Ordering::Relaxed) == 0 {
-            return told(429, "TooManyRequestsException", "Rate exceeded");
+            return reported(429, "TooManyRequestsException", "Rate exceeded");
         }
         Fate::Pass
     })
     .await;
-    let said = stage.said(&[&SHARED[..], &JSON].concat()).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let layers = said.json()["layers"].clone();
+    let finished = stage.finished(&[&SHARED[..], &JSON].concat()).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let layers = finished.json()["layers"].clone();
     assert_eq!(layers[0]["outcome"], "failed");
     let reason = layers[0]["reason"].as_str().unwrap_or_default();
     assert!(
@@ -301,12 +305,12 @@ async fn a_permission_that_is_not_read_back_is_a_failure_and_not_in_the_manifest
     })
     .await;
     let publish = [&SHARED[..], &["--manifest", "layers.json"], &JSON].concat();
-    let said = stage.said(&publish).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let layers = said.json()["layers"].clone();
+    let finished = stage.finished(&publish).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let layers = finished.json()["layers"].clone();
     let reason = layers[1]["reason"].as_str().unwrap_or_default();
     assert!(
-        reason.contains("its policy does not grant its use to o-abcde12345"),
+        reason.contains("the version's policy does not grant access to o-abcde12345"),
         "{reason}"
     );
     let written = &stage.json("layers.json")["layers"][ACCOUNTS[0]]["eu-west-1"];
@@ -321,10 +325,10 @@ async fn a_grant_whose_answer_was_lost_is_read_back_and_counts() {
         if is_grant { Fate::Lose } else { Fate::Pass }
     })
     .await;
-    let said = stage.said(&[&SHARED[..], &ARM64, &JSON].concat()).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let finished = stage.finished(&[&SHARED[..], &ARM64, &JSON].concat()).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(
-        said.json()["layers"][0]["sharedWith"],
+        finished.json()["layers"][0]["sharedWith"],
         json!([ORGANIZATION])
     );
     assert_eq!(stage.plane.count("AddLayerVersionPermission"), 1);
@@ -334,18 +338,21 @@ async fn a_grant_whose_answer_was_lost_is_read_back_and_counts() {
 async fn everyone_is_meant_only_where_that_is_said_twice() {
     let stage = LayerStage::set();
     let publish = [&["publish", "--public"], &ARM64[..], &JSON].concat();
-    let refused = stage.said(&publish).await;
+    let refused = stage.finished(&publish).await;
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(
         refused
             .stderr
-            .contains("there is no terminal to ask on: give --yes"),
+            .contains("cannot ask for confirmation without a terminal: give --yes"),
         "{refused:?}"
     );
     assert_eq!(stage.plane.calls(), []);
-    let said = stage.said(&[&publish[..], &["--yes"]].concat()).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    assert_eq!(said.json()["layers"][0]["sharedWith"], json!(["everyone"]));
+    let finished = stage.finished(&[&publish[..], &["--yes"]].concat()).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(
+        finished.json()["layers"][0]["sharedWith"],
+        json!(["everyone"])
+    );
 }
 
 #[tokio::test]
@@ -361,12 +368,12 @@ async fn bytes_that_arrived_otherwise_are_a_failure_and_not_in_the_manifest() {
     })
     .await;
     let publish = [&SHARED[..], &ARM64, &["--manifest", "layers.json"], &JSON].concat();
-    let said = stage.said(&publish).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let layer = said.json()["layers"][0].clone();
+    let finished = stage.finished(&publish).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let layer = finished.json()["layers"][0].clone();
     let reason = layer["reason"].as_str().unwrap_or_default();
     assert!(
-        reason.contains("Lambda stored other bytes than were sent"),
+        reason.contains("Lambda stored bytes other than those sent: publish again"),
         "{reason}"
     );
     assert_eq!(stage.plane.count("AddLayerVersionPermission"), 0);
@@ -412,9 +419,9 @@ async fn an_interrupted_run_finishes_what_is_under_way_and_says_what_it_did_not_
         }
     }
     drop(held);
-    let said: Said = running.wait_with_output().await.expect("it ends").into();
-    assert_eq!(said.code, Some(130), "{said:?}");
-    let layers = &said.json()["layers"];
+    let finished: Finished = running.wait_with_output().await.expect("it ends").into();
+    assert_eq!(finished.code, Some(130), "{finished:?}");
+    let layers = &finished.json()["layers"];
     assert_eq!(
         (count(layers, "published"), count(layers, "stopped")),
         (16, 2)
@@ -424,7 +431,7 @@ async fn an_interrupted_run_finishes_what_is_under_way_and_says_what_it_did_not_
     assert_eq!(written[ACCOUNTS[2]][REGIONS[2]], Value::Null);
 }
 
-fn told(status: u16, code: &'static str, message: &str) -> Fate {
+fn reported(status: u16, code: &'static str, message: &str) -> Fate {
     Fate::Answer(
         status,
         code,

@@ -16,32 +16,35 @@ async fn a_zip_that_no_function_could_start_is_refused_and_no_call_is_made() {
     for (contents, problem) in [
         (
             zip(&[("backstop-extension", 0o755, &here(""))]),
-            "it holds no extensions/backstop-extension",
+            "it has no extensions/backstop-extension",
         ),
         (
             zip(&[(EXTENSION, 0o644, &here(""))]),
-            "the mode of extensions/backstop-extension is 0644, and has to be 0755",
+            "the mode of extensions/backstop-extension is 0644; it must be 0755",
         ),
         (
             zip(&[(EXTENSION, 0o755, &other)]),
-            "its binary is made for x86_64, not for arm64",
+            "its binary is built for x86_64, not for arm64",
         ),
         (
             zip(&[(EXTENSION, 0o755, b"#!/bin/sh\n")]),
             "it is not a 64-bit ELF executable",
         ),
-        (b"no zip".to_vec(), "it is no zip"),
+        (b"no zip".to_vec(), "the file is not a zip"),
         (
             broken(zip(&[(EXTENSION, 0o755, &here("some text"))])),
-            "it is broken",
+            "the zip is broken",
         ),
     ] {
         write(&path, &contents);
         let fine = ["publish", "--zip", "x86_64=dist/extension-x86_64.zip"];
-        let said = stage.said(&[&fine[..], &ARM64].concat()).await;
-        assert_eq!(said.code, Some(5), "{problem}: {said:?}");
+        let finished = stage.finished(&[&fine[..], &ARM64].concat()).await;
+        assert_eq!(finished.code, Some(5), "{problem}: {finished:?}");
         let expected = format!("layer.zip cannot be published: {problem}");
-        assert!(said.stderr.contains(&expected), "{problem}: {said:?}");
+        assert!(
+            finished.stderr.contains(&expected),
+            "{problem}: {finished:?}"
+        );
     }
     assert_eq!(stage.plane.calls(), []);
 }
@@ -51,12 +54,12 @@ async fn a_zip_that_is_too_large_is_refused_by_its_size() {
     let stage = LayerStage::set();
     let file = File::create(stage.path("layer.zip")).expect("the directory is ours");
     file.set_len(52_428_801).expect("it is sparse");
-    let said = stage.said(&[&["publish"], &ARM64[..]].concat()).await;
-    insta::assert_snapshot!(said.snapshot(), @r"
+    let finished = stage.finished(&[&["publish"], &ARM64[..]].concat()).await;
+    insta::assert_snapshot!(finished.snapshot(), @r"
     exit code: 5
     ----- stdout -----
     ----- stderr -----
-    error: layer.zip cannot be published: it has 52,428,801 bytes, and Lambda takes 52,428,800 at most
+    error: layer.zip cannot be published: it has 52,428,801 bytes, but Lambda accepts at most 52,428,800
     ");
 }
 
@@ -67,11 +70,11 @@ async fn a_zip_that_is_not_what_was_built_is_refused() {
         &stage.path("dist/extension-arm64.zip.sha256"),
         b"00ff  extension-arm64.zip\n",
     );
-    let said = stage.said(&["publish"]).await;
-    assert_eq!(said.code, Some(5), "{said:?}");
+    let finished = stage.finished(&["publish"]).await;
+    assert_eq!(finished.code, Some(5), "{finished:?}");
     assert!(
-        said.stderr.contains("and the file beside it says 00ff"),
-        "{said:?}"
+        finished.stderr.contains("but its .sha256 file says 00ff"),
+        "{finished:?}"
     );
 }
 
@@ -80,12 +83,15 @@ async fn a_manifest_that_could_not_be_written_is_found_out_before_anything_is_pu
     let stage = LayerStage::set();
     write(&stage.path("package.json"), b"{\"name\":\"theirs\"}");
     for (manifest, problem) in [
-        ("package.json", "package.json is no manifest"),
-        ("absent/layers.json", "there is no directory absent"),
+        ("package.json", "package.json is not a manifest"),
+        (
+            "absent/layers.json",
+            "the manifest's directory absent does not exist",
+        ),
     ] {
-        let said = stage.said(&["publish", "--manifest", manifest]).await;
-        assert_eq!(said.code, Some(1), "{said:?}");
-        assert!(said.stderr.contains(problem), "{said:?}");
+        let finished = stage.finished(&["publish", "--manifest", manifest]).await;
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains(problem), "{finished:?}");
     }
     assert_eq!(stage.plane.calls(), []);
     assert_eq!(stage.json("package.json")["name"], "theirs");
@@ -108,16 +114,16 @@ async fn usage_errors_have_exit_code_2_and_say_what_to_write() {
         &["prune", "--keep", "0"],
         &["prune", "--older-than", "a while"],
     ] {
-        let said = run(backstop()
+        let finished = run(backstop()
             .arg("layer")
             .args(arguments)
             .current_dir(directory.path()))
         .await;
-        assert_eq!(said.code, Some(2), "{arguments:?}: {said:?}");
+        assert_eq!(finished.code, Some(2), "{arguments:?}: {finished:?}");
         all.push(format!(
             "$ backstop layer {}\n{}",
             arguments.join(" "),
-            said.snapshot()
+            finished.snapshot()
         ));
     }
     insta::assert_snapshot!("layer_usage", all.join("\n"));
@@ -126,8 +132,8 @@ async fn usage_errors_have_exit_code_2_and_say_what_to_write() {
 #[tokio::test]
 async fn help_is_told() {
     for command in ["publish", "list", "prune"] {
-        let said = run(backstop().args(["layer", command, "--help"])).await;
-        insta::assert_snapshot!(format!("help_layer_{command}"), said.snapshot());
+        let finished = run(backstop().args(["layer", command, "--help"])).await;
+        insta::assert_snapshot!(format!("help_layer_{command}"), finished.snapshot());
     }
 }
 

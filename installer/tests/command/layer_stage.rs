@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
-use crate::support::{Said, backstop, run};
+use crate::support::{Finished, backstop, run};
 
 /// The caller's own account, and two to which there is a role.
 pub(crate) const ACCOUNTS: [&str; 3] = ["111122223333", "222233334444", "333344445555"];
@@ -101,12 +101,12 @@ impl LayerStage {
         command
     }
 
-    pub(crate) async fn said(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn finished(&self, arguments: &[&str]) -> Finished {
         run(&mut self.layer(arguments)).await
     }
 
     /// The same, on a terminal of its own; all that is said is on one stream there.
-    pub(crate) async fn on_a_terminal(&self, arguments: &[&str], answer: &str) -> Said {
+    pub(crate) async fn on_a_terminal(&self, arguments: &[&str], answer: &str) -> Finished {
         let command = self.layer(arguments);
         let command = command.as_std();
         let words = std::iter::once(command.get_program()).chain(command.get_args());
@@ -143,18 +143,18 @@ impl LayerStage {
     }
 
     /// The same, in all accounts and regions.
-    pub(crate) async fn everywhere(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn everywhere(&self, arguments: &[&str]) -> Finished {
         let everywhere = everywhere();
         let everywhere: Vec<&str> = everywhere.iter().map(String::as_str).collect();
-        self.said(&[arguments, &everywhere].concat()).await
+        self.finished(&[arguments, &everywhere].concat()).await
     }
 
     /// What is there, as `layer list` says.
     pub(crate) async fn versions(&self) -> Vec<Value> {
-        let said = self
+        let finished = self
             .everywhere(&["list", "--permissions", "--output", "json"])
             .await;
-        let versions = said.json()["versions"].as_array().cloned();
+        let versions = finished.json()["versions"].as_array().cloned();
         versions.unwrap_or_default()
     }
 

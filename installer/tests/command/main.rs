@@ -17,3 +17,4 @@ mod replay_s3;
 mod screens;
 mod support;
 mod usage;
+mod words;

@@ -4,7 +4,7 @@ use backstop_fake_aws::ControlPlane;
 use backstop_fake_aws::FunctionSpec;
 
 use crate::layer_stage::{ACCOUNTS, LayerStage, REGIONS, place};
-use crate::support::{Said, backstop, run};
+use crate::support::{Finished, backstop, run};
 
 /// The commands in the first block after this heading, each on one line.
 fn commands(readme: &str, heading: &str) -> Vec<String> {
@@ -16,7 +16,7 @@ fn commands(readme: &str, heading: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-async fn said(stage: &LayerStage, line: &str) -> Said {
+async fn finished(stage: &LayerStage, line: &str) -> Finished {
     let words: Vec<&str> = line.split_whitespace().skip(1).collect();
     let mut command = backstop();
     command
@@ -57,7 +57,7 @@ async fn the_flow_leaves_functions_that_can_write_to_the_fallback() {
         if is_undo {
             for region in ["eu-west-1", "us-east-1"] {
                 let line = format!("backstop doctor payments --regions {region} --output json");
-                let doctor = said(&stage, &line).await;
+                let doctor = finished(&stage, &line).await;
                 assert_eq!(doctor.code, Some(0), "{doctor:?}");
                 let text = doctor.stdout.replace([' ', '\n'], "");
                 assert!(
@@ -69,7 +69,7 @@ async fn the_flow_leaves_functions_that_can_write_to_the_fallback() {
         }
         let asks = is_undo || line.contains(" apply ");
         let line = line.replace("RUN", &last) + if asks { " --yes" } else { "" };
-        let done = said(&stage, &line).await;
+        let done = finished(&stage, &line).await;
         assert_eq!(done.code, Some(0), "{line}: {done:?}");
         let run = done.stderr.lines().find_map(|it| it.strip_prefix("Run "));
         last = run.map_or(last, str::to_owned);

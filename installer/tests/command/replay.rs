@@ -3,7 +3,7 @@
 use backstop_simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::support::{DIRECT, STREAM, Said, Stage, line, run, sent};
+use crate::support::{DIRECT, Finished, STREAM, Stage, line, run, sent};
 
 /// The counts that a test is about.
 pub(crate) fn counts(summary: &Value, names: &[&str]) -> Vec<u64> {
@@ -46,9 +46,9 @@ async fn every_record_is_sent_once_as_the_primary_would_have_got_it() {
         &lines(90..91, "not ours"),
     );
 
-    let said = run(&mut stage.replay()).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    let summary = said.json();
+    let finished = run(&mut stage.replay()).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let summary = finished.json();
     assert_balanced(&summary);
     assert_eq!(
         counts(
@@ -71,9 +71,9 @@ async fn a_listing_of_many_pages_is_read_to_its_end() {
         let key = format!("{DIRECT}/b{number}.ndjson.gz");
         stage.put_lines(&key, &lines(number..number + 1, "one"));
     }
-    let said = run(stage.replay().args(["--dry-run", "--concurrency", "16"])).await;
+    let finished = run(stage.replay().args(["--dry-run", "--concurrency", "16"])).await;
     assert_eq!(
-        counts(&said.json(), &["objects", "wouldSend"]),
+        counts(&finished.json(), &["objects", "wouldSend"]),
         [1_100, 1_100]
     );
 }
@@ -81,11 +81,11 @@ async fn a_listing_of_many_pages_is_read_to_its_end() {
 #[tokio::test]
 async fn an_empty_archive_is_told_and_is_no_error() {
     let stage = Stage::set().await;
-    let said = run(&mut stage.replay()).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let finished = run(&mut stage.replay()).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     assert!(
-        said.stderr.contains("There is no object below s3://"),
-        "{said:?}"
+        finished.stderr.contains("No object is below s3://"),
+        "{finished:?}"
     );
 }
 
@@ -98,9 +98,9 @@ async fn what_is_broken_costs_nothing_but_itself() {
     let whole = backstop_sinks::codec::gzip(lines(10..500, "two").join("\n").as_bytes());
     stage.put(&format!("{DIRECT}/b2.ndjson.gz"), &whole[..whole.len() / 2]);
 
-    let said = run(&mut stage.replay()).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let summary = said.json();
+    let finished = run(&mut stage.replay()).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let summary = finished.json();
     assert_balanced(&summary);
     assert_eq!(
         counts(&summary, &["objects", "objectsBroken", "brokenLines"]),
@@ -130,9 +130,9 @@ async fn the_table_tells_what_was_done_and_what_is_left() {
     text.push("not a record".to_owned());
     text.push(line("e-0", "one"));
     stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &text);
-    let said = run(&mut stage.replay_as("table")).await;
+    let finished = run(&mut stage.replay_as("table")).await;
     let port = stage.intake.address().port().to_string();
-    insta::assert_snapshot!(said.snapshot().replace(&port, "PORT"));
+    insta::assert_snapshot!(finished.snapshot().replace(&port, "PORT"));
 }
 
 #[tokio::test]
@@ -141,9 +141,9 @@ async fn a_dry_run_counts_and_sends_nothing() {
     let mut all = lines(0..5, "one");
     all.push(line("e-9", "two").replace("server_error", "breaker_open"));
     stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &all);
-    let said = run(stage.replay().arg("--dry-run")).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    let summary = said.json();
+    let finished = run(stage.replay().arg("--dry-run")).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let summary = finished.json();
     assert_balanced(&summary);
     assert_eq!(counts(&summary, &["wouldSend", "sent"]), [6, 0]);
     assert_eq!(summary["functions"], json!({ "checkout": 6 }));
@@ -166,8 +166,8 @@ async fn a_replay_twice_has_the_same_keys_and_one_with_a_filter_has_others() {
     for _ in 0..2 {
         assert_eq!(run(&mut stage.replay()).await.code, Some(0));
     }
-    let said = run(stage.replay().args(["--reason", "server_error"])).await;
-    assert_eq!(counts(&said.json(), &["sent", "filtered"]), [3, 1]);
+    let finished = run(stage.replay().args(["--reason", "server_error"])).await;
+    assert_eq!(counts(&finished.json(), &["sent", "filtered"]), [3, 1]);
     let keys: Vec<_> = stage
         .intake
         .deliveries()
@@ -191,9 +191,9 @@ async fn objects_and_records_are_chosen_by_function_and_time() {
         .replace("hour=08", "hour=07");
     stage.put_lines(&format!("{other}/b2.ndjson.gz"), &lines(3..6, "one"));
     stage.put_lines(&format!("{STREAM}/s-1.gz"), &lines(6..9, "one"));
-    let said = run(stage.replay().args(["--function", "check*", "--dry-run"])).await;
+    let finished = run(stage.replay().args(["--function", "check*", "--dry-run"])).await;
     assert_eq!(
-        counts(&said.json(), &["wouldSend", "objectsFiltered"]),
+        counts(&finished.json(), &["wouldSend", "objectsFiltered"]),
         [6, 1]
     );
     let since = [
@@ -202,9 +202,12 @@ async fn objects_and_records_are_chosen_by_function_and_time() {
         "--until",
         "2026-01-31T08:15:00Z",
     ];
-    let said = run(stage.replay().args(since).arg("--dry-run")).await;
+    let finished = run(stage.replay().args(since).arg("--dry-run")).await;
     assert_eq!(
-        counts(&said.json(), &["wouldSend", "filtered", "objectsFiltered"]),
+        counts(
+            &finished.json(),
+            &["wouldSend", "filtered", "objectsFiltered"]
+        ),
         [0, 9, 0]
     );
 }
@@ -223,18 +226,18 @@ async fn tokens_and_headers_come_from_files_or_the_environment() {
         .arg(&token)
         .arg("--header-file")
         .arg(&headers);
-    let said = run(command.args(["--format", "json"])).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let finished = run(command.args(["--format", "json"])).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     let last = stage.intake.last_headers();
     let of = |name: &str| last.get(name).and_then(|value| value.to_str().ok());
     assert_eq!(of("authorization"), Some("Bearer hunter2"));
     assert_eq!(of("x-team"), Some("a, b"));
     assert_eq!(of("content-type"), Some("application/json"));
-    let said = run(stage
+    let finished = run(stage
         .replay()
         .env("BACKSTOP_PRIMARY_TOKEN", "from-environment"))
     .await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     let last = stage.intake.last_headers();
     assert_eq!(last["authorization"], "Bearer from-environment");
 }
@@ -260,9 +263,9 @@ async fn an_interruption_is_told_with_what_was_done() {
         .args(["-c", &format!("kill -INT {pid}")])
         .status();
     assert!(kill.is_ok_and(|status| status.success()));
-    let said: Said = child.wait_with_output().await.expect("it ends").into();
-    assert_eq!(said.code, Some(130), "{said:?}");
-    let summary = said.json();
+    let finished: Finished = child.wait_with_output().await.expect("it ends").into();
+    assert_eq!(finished.code, Some(130), "{finished:?}");
+    let summary = finished.json();
     assert_balanced(&summary);
     assert_eq!(summary["interrupted"], true);
     assert_eq!(counts(&summary, &["sent", "failed"]), [0, 10]);
@@ -272,14 +275,20 @@ async fn an_interruption_is_told_with_what_was_done() {
 async fn errors_of_s3_say_what_to_do() {
     let stage = Stage::set().await;
     let mut command = stage.replay();
-    let said = run(command.env("AWS_SECRET_ACCESS_KEY", "wrong")).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stderr.contains("SignatureDoesNotMatch"), "{said:?}");
-    assert!(said.stderr.contains("check the credentials"), "{said:?}");
-    assert_eq!(said.stdout, "");
+    let finished = run(command.env("AWS_SECRET_ACCESS_KEY", "wrong")).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.stderr.contains("SignatureDoesNotMatch"),
+        "{finished:?}"
+    );
+    assert!(
+        finished.stderr.contains("check the credentials"),
+        "{finished:?}"
+    );
+    assert_eq!(finished.stdout, "");
 
     let mut command = stage.replay();
-    let said = run(command.env_remove("AWS_ACCESS_KEY_ID")).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stderr.contains("give credentials"), "{said:?}");
+    let finished = run(command.env_remove("AWS_ACCESS_KEY_ID")).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("give credentials"), "{finished:?}");
 }

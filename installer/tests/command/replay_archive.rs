@@ -48,9 +48,9 @@ async fn an_object_with_records_of_the_next_hour_is_read_for_them() {
         ("2026-01-31T10:00:00Z", 0, 3, 0),
         ("2026-01-31T10:06:00Z", 0, 0, 1),
     ] {
-        let said = run(stage.replay().args(["--dry-run", "--since", since])).await;
-        assert_eq!(said.code, Some(0), "{said:?}");
-        let summary = said.json();
+        let finished = run(stage.replay().args(["--dry-run", "--since", since])).await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        let summary = finished.json();
         let found = ["wouldSend", "filtered", "objectsFiltered"].map(|it| count(&summary, it));
         assert_eq!(found, [sent, filtered, passed_over], "{since}");
     }
@@ -69,9 +69,9 @@ async fn a_record_that_does_not_say_what_is_asked_for_is_sent_and_counted() {
         ],
     );
     let filter = ["--since", "2026-01-31", "--function", "check*"];
-    let said = run(stage.replay().args(filter)).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    let summary = said.json();
+    let finished = run(stage.replay().args(filter)).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let summary = finished.json();
     let names = [
         "records",
         "sent",
@@ -116,8 +116,8 @@ async fn a_prefix_means_one_archive_and_a_key_one_object() {
         ("prodd", 3, &[]),
     ] {
         let before = stage.intake.records();
-        let said = run(&mut stage.replay_from(from, "json")).await;
-        assert_eq!(said.code, Some(code), "{from}: {said:?}");
+        let finished = run(&mut stage.replay_from(from, "json")).await;
+        assert_eq!(finished.code, Some(code), "{from}: {finished:?}");
         let mut sent: Vec<String> = (stage.intake.records().into_iter())
             .filter(|(id, times)| before.get(id) != Some(times))
             .map(|(id, _)| id)
@@ -131,11 +131,11 @@ async fn a_prefix_means_one_archive_and_a_key_one_object() {
                 format!("{from}-31")
             };
             let nearest = format!("s3://{}/{meant}", stage.s3.bucket());
-            assert_eq!(said.json()["nearest"], json!(nearest), "{from}");
+            assert_eq!(finished.json()["nearest"], json!(nearest), "{from}");
         }
-        let outside = count(&said.json(), "objectsOutside");
+        let outside = count(&finished.json(), "objectsOutside");
         let is_outside = ["prod", "prod/", "prod/v1", "a", "prod-errors"].contains(&from);
-        assert_eq!(outside > 0, is_outside, "{from}: {said:?}");
+        assert_eq!(outside > 0, is_outside, "{from}: {finished:?}");
     }
 }
 
@@ -143,7 +143,7 @@ async fn a_prefix_means_one_archive_and_a_key_one_object() {
 async fn a_name_that_nothing_has_is_told_with_the_nearest() {
     let stage = Stage::set().await;
     stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &[line("e-1", "one")]);
-    for (option, name, told) in [
+    for (option, name, reported) in [
         (
             "--function",
             "chekout",
@@ -156,18 +156,18 @@ async fn a_name_that_nothing_has_is_told_with_the_nearest() {
             "no record has --reason sever_error; did you mean server_error?",
         ),
     ] {
-        let said = run(stage.replay().args([option, name])).await;
-        assert_eq!(said.code, Some(3), "{said:?}");
-        assert_eq!(said.json()["unmatched"], json!([told]));
+        let finished = run(stage.replay().args([option, name])).await;
+        assert_eq!(finished.code, Some(3), "{finished:?}");
+        assert_eq!(finished.json()["unmatched"], json!([reported]));
     }
     // Nothing is claimed of what was not read.
     let key = format!("{STREAM}/s-1");
     stage.put_lines(&key, &[line("e-2", "one").replace("checkout", "pay-1")]);
     stage.written(&key, 0);
     let late = ["--since", "2026-02-01", "--function", "pay*"];
-    let said = run(stage.replay().args(late)).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    assert_eq!(count(&said.json(), "objectsFiltered"), 2);
+    let finished = run(stage.replay().args(late)).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(count(&finished.json(), "objectsFiltered"), 2);
 }
 
 /// Anyone who can write to the bucket can use an id: what has it first must not suppress the others.
@@ -185,12 +185,12 @@ async fn an_id_with_other_content_is_sent_and_told() {
         &format!("{STREAM}/b.gz"),
         &[line("e-1", "one"), forged, again],
     );
-    let said = run(stage
+    let finished = run(stage
         .replay()
         .args(["--concurrency", "1", "--batch-records", "1"]))
     .await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let summary = said.json();
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let summary = finished.json();
     let names = ["records", "sent", "duplicates", "idConflicts"];
     assert_eq!(names.map(|it| count(&summary, it)), [5, 3, 2, 1]);
     for record in [
@@ -204,7 +204,7 @@ async fn an_id_with_other_content_is_sent_and_told() {
         .as_str()
         .unwrap_or_default();
     assert!(
-        problem.starts_with("another record has the id e-1 too"),
+        problem.starts_with("two records with different content have the id e-1"),
         "{problem}"
     );
     let keys = stage.intake.deliveries();
@@ -223,8 +223,8 @@ async fn records_go_on_as_they_are_and_need_no_line_feeds() {
         r#"{"v":2, "id":"odd","time":"2026-01-31T08:15:00Z","type":"x","record":{"a":[1, 2]}}"#;
     let joined = line("e-1", "one") + &line("e-2", "two") + odd;
     stage.put(&format!("{STREAM}/s-1"), joined.as_bytes());
-    let said = run(&mut stage.replay()).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let finished = run(&mut stage.replay()).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     for record in [&sent("e-1", "one"), &sent("e-2", "two"), odd] {
         assert!(
             stage.intake.lines().contains(&record.to_owned()),
@@ -246,18 +246,18 @@ async fn a_key_cannot_turn_the_terminal_round() {
             .contains("/\\u{202e}zg.nosjdn\\u{200b}.gz, line 1:"),
         "{table:?}"
     );
-    let said = run(&mut stage.replay()).await;
+    let finished = run(&mut stage.replay()).await;
     assert!(
-        said.stdout.contains("\\u202ezg.nosjdn\\u200b.gz"),
-        "{said:?}"
+        finished.stdout.contains("\\u202ezg.nosjdn\\u200b.gz"),
+        "{finished:?}"
     );
-    assert_eq!(said.json()["problems"][0]["object"], json!(key));
+    assert_eq!(finished.json()["problems"][0]["object"], json!(key));
     // A name cannot make a line of its own.
     let forged = line("e-1", "one").replace("checkout", "a\\nb\\u001b[2J");
     stage.put_lines(&format!("{STREAM}/s-1"), &[forged]);
     let dry = run(stage.replay_as("table").arg("--dry-run")).await;
     assert!(dry.stdout.contains("\n  a\\nb\\u{1b}[2J"), "{dry:?}");
-    for text in [&table.stdout, &table.stderr, &said.stdout] {
+    for text in [&table.stdout, &table.stderr, &finished.stdout] {
         assert!(!text.contains(['\u{202e}', '\u{200b}']), "{text}");
     }
 }

@@ -7,7 +7,7 @@ use aws_smithy_types::date_time::Format;
 use backstop_simulator::{Dialect, FakeIntake};
 
 use crate::replay::{counts, lines};
-use crate::support::{DIRECT, Said, Stage, TIME, run};
+use crate::support::{DIRECT, Finished, Stage, TIME, run};
 
 const HOUR: u32 = 60;
 
@@ -20,7 +20,7 @@ fn ago(minutes: u32) -> Vec<String> {
     lines.iter().map(|it| it.replace(TIME, &then)).collect()
 }
 
-async fn replay(stage: &Stage) -> Said {
+async fn replay(stage: &Stage) -> Finished {
     let mut command = stage.replay();
     command.args(["--format", "loki"]);
     run(command.env("BACKSTOP_PRIMARY_TOKEN", Dialect::Loki.token())).await

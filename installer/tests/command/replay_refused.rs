@@ -21,12 +21,12 @@ async fn a_throttled_request_is_repeated_under_its_key() {
             .await
             .expect("it holds");
         let mut command = stage.replay();
-        let (said, ()) = tokio::join!(run(&mut command), async {
+        let (finished, ()) = tokio::join!(run(&mut command), async {
             let limit = std::time::Duration::from_secs(20);
             assert!(stage.intake.wait_for_requests(1, limit).await);
             stage.intake.set_fault(None).await.expect("it is cleared");
         });
-        assert_eq!(said.code, Some(0), "{said:?}");
+        assert_eq!(finished.code, Some(0), "{finished:?}");
         let deliveries = stage.intake.deliveries();
         assert!(deliveries.len() > 1);
         assert!(
@@ -49,9 +49,9 @@ async fn a_batch_that_is_too_large_is_split_until_it_fits() {
     stage.intake.set_fault(Some(limit)).await.expect("it holds");
 
     let mut command = stage.replay();
-    let said = run(command.env("BACKSTOP_PRIMARY_COMPRESSION", "none")).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let summary = said.json();
+    let finished = run(command.env("BACKSTOP_PRIMARY_COMPRESSION", "none")).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let summary = finished.json();
     assert_balanced(&summary);
     assert_eq!(
         counts(&summary, &["sent", "rejected", "failed"]),
@@ -76,9 +76,9 @@ async fn a_record_that_the_primary_refuses_does_not_keep_its_neighbours() {
         let mut text = lines(0..501, "good");
         text[250] = line("e-250", "poison");
         stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &text);
-        let said = run(&mut stage.replay()).await;
-        assert_eq!(said.code, Some(3), "{said:?}");
-        let summary = said.json();
+        let finished = run(&mut stage.replay()).await;
+        assert_eq!(finished.code, Some(3), "{finished:?}");
+        let summary = finished.json();
         assert_balanced(&summary);
         assert_eq!(
             counts(&summary, &["records", "sent", "rejected", "failed"]),
@@ -100,10 +100,10 @@ async fn a_primary_that_refuses_everything_is_asked_twenty_times_for_a_thousand_
     let refusing = Some(Fault::Status(400));
     stage.intake.set_fault(refusing).await.expect("it holds");
     stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &lines(0..1000, "one"));
-    let said = run(&mut stage.replay()).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
+    let finished = run(&mut stage.replay()).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
     assert_eq!(
-        counts(&said.json(), &["records", "sent", "rejected", "failed"]),
+        counts(&finished.json(), &["records", "sent", "rejected", "failed"]),
         [1000, 0, 1000, 0]
     );
     assert_eq!(stage.intake.requests().values().sum::<u64>(), 20);
@@ -129,10 +129,10 @@ async fn a_record_that_is_too_old_does_not_begin_the_asking_again() {
         stage.put_lines(&format!("{DIRECT}/{name}.ndjson.gz"), &text);
     }
     let mut command = stage.replay();
-    let said = run(command.args(["--format", "datadog", "--concurrency", "1"])).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
+    let finished = run(command.args(["--format", "datadog", "--concurrency", "1"])).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
     assert_eq!(
-        counts(&said.json(), &["records", "sent", "rejected", "failed"]),
+        counts(&finished.json(), &["records", "sent", "rejected", "failed"]),
         [2001, 0, 2001, 0]
     );
     // Twenty for the first object, none for the second, and five for what is known to be refused.
@@ -153,9 +153,9 @@ async fn a_status_that_is_not_about_records_ends_the_run_and_rejects_none() {
         stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &lines(0..10, "one"));
         let fault = Some(Fault::Status(status));
         stage.intake.set_fault(fault).await.expect("it holds");
-        let said = run(&mut stage.replay()).await;
-        assert_eq!(said.code, Some(3), "{said:?}");
-        let summary = said.json();
+        let finished = run(&mut stage.replay()).await;
+        assert_eq!(finished.code, Some(3), "{finished:?}");
+        let summary = finished.json();
         assert_balanced(&summary);
         assert_eq!(
             counts(&summary, &["rejected", "failed"]),
@@ -181,13 +181,13 @@ async fn refused_credentials_end_the_run_and_say_what_to_do() {
         .await
         .expect("it holds");
     let mut command = stage.replay();
-    let said = run(command.args(["--concurrency", "2"])).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let summary = said.json();
+    let finished = run(command.args(["--concurrency", "2"])).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let summary = finished.json();
     assert_balanced(&summary);
     let halted = summary["halted"].as_str().unwrap_or_default();
     let expected =
-        "the primary refused our credentials: unauthorized (status 401); check the token";
+        "the primary rejected the credentials: unauthorized (status 401); check the token";
     assert!(halted.starts_with(expected), "{halted}");
     assert!(counts(&summary, &["failed"])[0] >= 10, "{summary}");
     let requests: u64 = stage.intake.requests().values().sum();
@@ -204,15 +204,14 @@ async fn a_primary_that_stays_down_ends_the_run_before_the_archive_does() {
     // No pauses: what counts is the number of attempts.
     let down = Fault::StatusWithRetryAfter(503, 0);
     stage.intake.set_fault(Some(down)).await.expect("it holds");
-    let said = run(stage.replay().args(["--concurrency", "1"])).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let summary = said.json();
+    let finished = run(stage.replay().args(["--concurrency", "1"])).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let summary = finished.json();
     assert_eq!(counts(&summary, &["sent", "failed"]), [0, 3]);
     let halted = summary["halted"].as_str().unwrap_or_default();
     assert_eq!(
         halted,
-        "the primary does not take records: server_error (status 503); run the same command again \
-         when it is well"
+        "the primary does not accept records: server_error (status 503); run the same command again when the primary is healthy"
     );
     assert_eq!(stage.intake.requests().get(&503), Some(&24));
 }

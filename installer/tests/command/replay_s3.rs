@@ -4,7 +4,7 @@
 use backstop_simulator::{Certificates, S3Server, Tls};
 use serde_json::json;
 
-use crate::support::{Said, backstop, line, run};
+use crate::support::{Finished, backstop, line, run};
 use backstop_simulator::LittleServer;
 
 const CLOSE: &str = "connection: close\r\n";
@@ -23,7 +23,7 @@ fn object(key: &str) -> String {
     format!("<Contents><Key>{key}</Key><Size>10</Size></Contents>")
 }
 
-async fn replay(server: &LittleServer, more: &[&str]) -> Said {
+async fn replay(server: &LittleServer, more: &[&str]) -> Finished {
     let mut command = backstop();
     command
         .args(["replay", "--output", "json", "--from", "s3://b/backstop"])
@@ -51,16 +51,16 @@ async fn what_has_to_be_restored_is_named_with_the_command_for_it() {
         let refusal = "<Error><Code>InvalidObjectState</Code><Message>no</Message></Error>";
         (403, XML.to_owned(), refusal.to_owned())
     });
-    let said = replay(
+    let finished = replay(
         &server,
         &["--request-payer", "requester", "--concurrency", "1"],
     )
     .await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let summary = said.json();
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let summary = finished.json();
     assert_eq!(summary["objectsToRestore"], 2);
     let problems = summary["problems"].as_array().cloned().unwrap_or_default();
-    let told = |at: usize| {
+    let reported = |at: usize| {
         problems[at]["problem"]
             .as_str()
             .unwrap_or_default()
@@ -68,9 +68,13 @@ async fn what_has_to_be_restored_is_named_with_the_command_for_it() {
     };
     let command = "aws s3api restore-object --bucket b --key";
     let plain = format!("{command} backstop/v1/stream=s/a.gz --restore-request Days=7");
-    assert!(told(0).contains(&plain), "{}", told(0));
+    assert!(reported(0).contains(&plain), "{}", reported(0));
     // What a shell would read otherwise is not in a command that may be pasted into one.
-    assert!(told(1).contains(&format!("{command} KEY ")), "{}", told(1));
+    assert!(
+        reported(1).contains(&format!("{command} KEY ")),
+        "{}",
+        reported(1)
+    );
     assert_eq!(problems[1]["object"], "backstop/v1/stream=s/b '.gz");
 }
 
@@ -88,9 +92,9 @@ async fn a_listing_that_begins_again_is_ended() {
             listing(&object("backstop/v1/other/x"), token),
         )
     });
-    let said = replay(&server, &["--dry-run"]).await;
-    assert_eq!(said.code, Some(3), "{said:?}");
-    let summary = said.json();
+    let finished = replay(&server, &["--dry-run"]).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let summary = finished.json();
     let halted = summary["halted"].as_str().unwrap_or_default();
     assert!(halted.contains("repeats a continuation token"), "{halted}");
     assert_eq!(summary["objectsOutside"], json!(2));
@@ -104,14 +108,17 @@ async fn an_answer_that_is_none_is_not_quoted() {
         "hunter2",
     ] {
         let server = LittleServer::start(move |_| (200, XML.to_owned(), body.to_owned()));
-        let said = replay(&server, &[]).await;
-        assert_eq!(said.code, Some(1), "{said:?}");
-        let told = [
-            "the answer (status 200) cannot be read",
-            "the answer is not one of S3",
+        let finished = replay(&server, &[]).await;
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        let reported = [
+            "cannot read the answer (status 200)",
+            "the answer is not from S3",
         ];
-        assert!(told.iter().any(|it| said.stderr.contains(it)), "{said:?}");
-        assert!(!said.stderr.contains("hunter2"), "{said:?}");
+        assert!(
+            reported.iter().any(|it| finished.stderr.contains(it)),
+            "{finished:?}"
+        );
+        assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
     }
 }
 
@@ -125,13 +132,19 @@ async fn without_a_region_none_is_taken() {
         "--to",
         "https://primary.invalid",
     ]);
-    let said = run(&mut command).await;
-    let told =
+    let finished = run(&mut command).await;
+    let reported =
         "error: no region is set: give --region, set AWS_REGION, or set `region` in the profile\n";
-    assert_eq!((said.code, said.stderr.as_str()), (Some(2), told));
-    let said = run(command.env("AWS_REGION", "eu-wset-1")).await;
-    let told = "error: there is no region eu-wset-1; did you mean eu-west-1?\n";
-    assert_eq!((said.code, said.stderr.as_str()), (Some(2), told));
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (Some(2), reported)
+    );
+    let finished = run(command.env("AWS_REGION", "eu-wset-1")).await;
+    let reported = "error: there is no region eu-wset-1; did you mean eu-west-1?\n";
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (Some(2), reported)
+    );
 }
 
 /// The authority of a company's own proxy or store is trusted where the AWS tools would trust it.
@@ -172,8 +185,8 @@ async fn the_authorities_of_a_bundle_are_trusted_by_variable_and_by_profile() {
             .env("AWS_SECRET_ACCESS_KEY", server.secret_key())
             .env("AWS_MAX_ATTEMPTS", "1")
             .envs(variables.iter().copied());
-        let said = run(&mut command).await;
-        assert_eq!(said.code, Some(code), "{variables:?}: {said:?}");
+        let finished = run(&mut command).await;
+        assert_eq!(finished.code, Some(code), "{variables:?}: {finished:?}");
     }
 }
 
@@ -216,9 +229,9 @@ async fn a_transfer_that_breaks_off_goes_on_where_it_was() {
             "HTTP/1.1 {status} \r\n{CLOSE}etag: \"one\"\r\ncontent-length: {length}\r\n\r\n{part}"
         )
     });
-    let said = replay(&server, &["--dry-run"]).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    assert_eq!(said.json()["wouldSend"], 200);
+    let finished = replay(&server, &["--dry-run"]).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.json()["wouldSend"], 200);
 }
 
 /// Whatever answers in the place of S3 decides how much it sends, and not how much is held.
@@ -226,10 +239,10 @@ async fn a_transfer_that_breaks_off_goes_on_where_it_was() {
 async fn an_answer_without_end_is_not_held() {
     let long = format!("<ListBucketResult>{}", " ".repeat(65 << 20));
     let server = LittleServer::start(move |_| (200, XML.to_owned(), long.clone()));
-    let said = replay(&server, &[]).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
+    let finished = replay(&server, &[]).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(
-        said.stderr.contains("the answer is longer than 64 MiB"),
-        "{said:?}"
+        finished.stderr.contains("the answer is longer than 64 MiB"),
+        "{finished:?}"
     );
 }

@@ -18,13 +18,13 @@ pub(crate) const STREAM: &str = "backstop/v1/stream=telemetry/dt=2026-01-31/hour
 
 /// What a command said.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Said {
+impl Finished {
     /// The result as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
@@ -42,7 +42,7 @@ impl Said {
     }
 }
 
-impl From<Output> for Said {
+impl From<Output> for Finished {
     fn from(output: Output) -> Self {
         Self {
             code: output.status.code(),
@@ -64,7 +64,7 @@ pub(crate) fn backstop() -> Command {
 }
 
 /// Runs the command to its end.
-pub(crate) async fn run(command: &mut Command) -> Said {
+pub(crate) async fn run(command: &mut Command) -> Finished {
     command.output().await.expect("the command runs").into()
 }
 

@@ -2,19 +2,19 @@
 
 use crate::support::{backstop, run};
 
-async fn said(arguments: &[&str]) -> String {
+async fn finished(arguments: &[&str]) -> String {
     run(backstop().args(arguments)).await.snapshot()
 }
 
 #[tokio::test]
 async fn help_is_told() {
-    insta::assert_snapshot!("help", said(&["--help"]).await);
-    insta::assert_snapshot!("help_replay", said(&["replay", "--help"]).await);
+    insta::assert_snapshot!("help", finished(&["--help"]).await);
+    insta::assert_snapshot!("help_replay", finished(&["replay", "--help"]).await);
     insta::assert_snapshot!(
         "help_layer_build",
-        said(&["layer", "build", "--help"]).await
+        finished(&["layer", "build", "--help"]).await
     );
-    insta::assert_snapshot!("help_demo", said(&["demo", "--help"]).await);
+    insta::assert_snapshot!("help_demo", finished(&["demo", "--help"]).await);
 }
 
 #[tokio::test]
@@ -40,10 +40,10 @@ async fn usage_errors_have_exit_code_2_and_say_what_to_write() {
         vec!["demo", "--outage", "half"],
         vec!["replicate"],
     ] {
-        let said = said(&arguments).await;
+        let finished = finished(&arguments).await;
         all.push(format!(
             "$ backstop {}
-{said}",
+{finished}",
             arguments.join(" ")
         ));
     }
@@ -52,12 +52,12 @@ async fn usage_errors_have_exit_code_2_and_say_what_to_write() {
 
 #[tokio::test]
 async fn an_extension_that_is_not_there_is_told_with_how_to_build_it() {
-    let said = said(&["demo", "--extension", "/nonexistent/backstop-extension"]).await;
-    insta::assert_snapshot!(said, @r"
+    let finished = finished(&["demo", "--extension", "/nonexistent/backstop-extension"]).await;
+    insta::assert_snapshot!(finished, @r"
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: there is no file /nonexistent/backstop-extension: build it with `cargo build -p backstop-extension`, or give its path with --extension
+    error: the file /nonexistent/backstop-extension does not exist: build it with `cargo build -p backstop-extension`, or give its path with --extension
     ");
 }
 
@@ -66,11 +66,12 @@ async fn an_archive_of_an_earlier_demo_is_not_counted_again() {
     let directory = tempfile::TempDir::new().expect("there is room for a directory");
     std::fs::write(directory.path().join("report.json"), "{}").expect("the directory is ours");
     let path = directory.path().display().to_string();
-    let said = run(backstop().args(["demo", "--keep", &path])).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
+    let finished = run(backstop().args(["demo", "--keep", &path])).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(
-        said.stderr
-            .contains("is not empty: give --keep a new directory")
+        finished
+            .stderr
+            .contains("is not empty: give --keep a new or empty directory")
     );
 }
 
@@ -86,9 +87,9 @@ async fn an_address_with_a_key_is_not_quoted_in_a_mistake() {
         ],
         &["plan", "--set", "https://host/?key=hunter2", "--all"],
     ] {
-        let said = run(backstop().args(wrong)).await;
-        assert_eq!(said.code, Some(2), "{said:?}");
-        assert!(!said.stderr.contains("hunter2"), "{said:?}");
+        let finished = run(backstop().args(wrong)).await;
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+        assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
     }
 }
 
@@ -116,11 +117,11 @@ async fn the_query_of_an_address_is_shown_nowhere() {
             .args(to)
             .env("AWS_ACCESS_KEY_ID", "key")
             .env("AWS_SECRET_ACCESS_KEY", "secret");
-        let said = run(&mut command).await;
-        assert_eq!(said.code, Some(1), "{said:?}");
-        assert!(!format!("{said:?}").contains("hunter2"), "{said:?}");
-        let is_warned = said.stderr.contains("give the address with --url-file");
-        assert_eq!(is_warned, to[0] == "--to", "{said:?}");
+        let finished = run(&mut command).await;
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(!format!("{finished:?}").contains("hunter2"), "{finished:?}");
+        let is_warned = finished.stderr.contains("pass the address with --url-file");
+        assert_eq!(is_warned, to[0] == "--to", "{finished:?}");
     }
 }
 
@@ -149,13 +150,19 @@ async fn what_is_no_file_is_refused_wherever_one_is_named() {
         (&pipe, ["layer", "build", "--binary", &zip].to_vec()),
         (&pipe, ["layer", "prune", "--manifest", &pipe].to_vec()),
     ] {
-        let said = run(backstop().args(&arguments)).await;
-        let told = format!(
+        let finished = run(backstop().args(&arguments)).await;
+        let reported = format!(
             "{path} is a {}, not a file",
             if path == pipe { "pipe" } else { "device" }
         );
-        assert!(said.stderr.contains(&told), "{arguments:?}: {said:?}");
-        assert!(matches!(said.code, Some(1 | 2)), "{arguments:?}: {said:?}");
+        assert!(
+            finished.stderr.contains(&reported),
+            "{arguments:?}: {finished:?}"
+        );
+        assert!(
+            matches!(finished.code, Some(1 | 2)),
+            "{arguments:?}: {finished:?}"
+        );
     }
     let bundle = run(backstop().args(to).env("AWS_CA_BUNDLE", &pipe)).await;
     assert!(
@@ -168,8 +175,11 @@ async fn what_is_no_file_is_refused_wherever_one_is_named() {
         "{} replay --from s3://b --to https://host --token-file <(printf 'hun ter2')",
         env!("CARGO_BIN_EXE_backstop")
     );
-    let said = run(shell.args(["-c", &script])).await;
-    assert!(said.stderr.contains("the token holds a space"), "{said:?}");
+    let finished = run(shell.args(["-c", &script])).await;
+    assert!(
+        finished.stderr.contains("the token holds a space"),
+        "{finished:?}"
+    );
 }
 
 /// What is set for AWS says nothing of servers on this machine.
@@ -182,7 +192,10 @@ async fn the_demo_does_without_what_is_set_for_aws() {
         .env("HTTPS_PROXY", "http://proxy.invalid:3128")
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         .env("AWS_PROFILE", "nobody");
-    let said = run(&mut command).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stderr.contains("there is no file"), "{said:?}");
+    let finished = run(&mut command).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.stderr.contains("does not exist: build it"),
+        "{finished:?}"
+    );
 }

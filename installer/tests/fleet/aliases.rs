@@ -6,7 +6,7 @@ use std::sync::Arc;
 use backstop_fake_aws::{FunctionSpec, Moment};
 use serde_json::{Value, json};
 
-use crate::stage::{Said, Stage, here};
+use crate::stage::{Finished, Stage, here};
 
 pub(crate) const ORDERS: &str = "orders-000";
 
@@ -21,7 +21,7 @@ pub(crate) async fn with_aliases(count: usize) -> Stage {
     stage
 }
 
-pub(crate) async fn attach(stage: &Stage) -> Said {
+pub(crate) async fn attach(stage: &Stage) -> Finished {
     let arguments = ["orders-*", "--move-alias", "live", "--output", "json"];
     stage.attach(&arguments).await
 }
@@ -55,9 +55,9 @@ async fn the_alias_leads_to_a_version_with_the_layer_and_undo_puts_it_back() {
     let stage = with_aliases(3).await;
     stage.add(&here(), "orders-bare", 1, &FunctionSpec::default());
     let before = stage.plane.snapshot();
-    let said = attach(&stage).await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
-    let summary = said.json();
+    let finished = attach(&stage).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
+    let summary = finished.json();
     assert_eq!(summary["changed"], 4, "{summary}");
     assert_eq!(
         summary["versions"].as_array().map(Vec::len),
@@ -67,11 +67,13 @@ async fn the_alias_leads_to_a_version_with_the_layer_and_undo_puts_it_back() {
     assert_eq!(summary["aliases"], 3, "{summary}");
     assert_eq!(leads_to(&stage, ORDERS).await, ("2".to_owned(), 1));
 
-    let undone = stage.run(&["undo", &said.run(), "--yes"]).await;
+    let undone = stage.run(&["undo", &finished.run(), "--yes"]).await;
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
     assert_eq!(leads_to(&stage, ORDERS).await, ("1".to_owned(), 0));
     assert!(
-        undone.stdout.contains("4  versions of that run stay"),
+        undone
+            .stdout
+            .contains("4  published versions of that run kept"),
         "{}",
         undone.stdout
     );
@@ -95,12 +97,12 @@ async fn the_alias_leads_to_a_version_with_the_layer_and_undo_puts_it_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_alias_a_version_is_published_and_nothing_leads_to_it() {
     let stage = with_aliases(1).await;
-    let said = stage.attach(&["orders-*", "--publish-version"]).await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    let finished = stage.attach(&["orders-*", "--publish-version"]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
     assert!(
-        said.stdout.contains("1  versions published"),
+        finished.stdout.contains("1  versions published"),
         "{}",
-        said.stdout
+        finished.stdout
     );
     assert_eq!(leads_to(&stage, ORDERS).await, ("1".to_owned(), 0));
     let none = stage.attach(&["orders-*"]).await;
@@ -116,11 +118,11 @@ async fn a_deployment_before_the_version_is_not_published() {
     stage.plane.before("PublishVersion", ORDERS, 1, move || {
         plane.change(&here(), ORDERS, |spec| spec.code = "deployed".to_owned());
     });
-    let said = attach(&stage).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
-    let summary = said.json();
+    let finished = attach(&stage).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
+    let summary = finished.json();
     assert!(
-        first(&summary, "left").contains("its code was deployed meanwhile"),
+        first(&summary, "left").contains("code was deployed in the meantime"),
         "{summary}"
     );
     let calls = stage.plane.calls().into_iter();
@@ -139,18 +141,23 @@ async fn answers_that_are_lost_are_found_out_by_reading() {
         let mut arguments = vec!["attach", "orders-*", "--yes", "--move-alias", "live"];
         arguments.extend(["--rate", "100", "--layer", &stage.layers[&here()]]);
         arguments.extend(["--timeout", "0.3"]);
-        let said = stage.run(&arguments).await;
+        let finished = stage.run(&arguments).await;
         drop(held);
-        assert_eq!(said.code, Some(0), "{operation}: {}", said.snapshot());
+        assert_eq!(
+            finished.code,
+            Some(0),
+            "{operation}: {}",
+            finished.snapshot()
+        );
         assert_eq!(
             leads_to(&stage, ORDERS).await,
             ("2".to_owned(), 1),
             "{operation}"
         );
         assert!(
-            said.stdout.contains("1  aliases moved"),
+            finished.stdout.contains("1  aliases moved"),
             "{operation}: {}",
-            said.stdout
+            finished.stdout
         );
     }
 }
@@ -216,7 +223,9 @@ async fn a_function_whose_versions_are_snapshots_is_told_of() {
         publishing.snapshot()
     );
     assert!(
-        publishing.stdout.contains("a version is published"),
+        publishing
+            .stdout
+            .contains("Publishes a version of each changed function"),
         "{}",
         publishing.snapshot()
     );
@@ -282,17 +291,17 @@ async fn unfinished_work_of_any_kind_is_not_released() {
         (stage.plane).change(&here(), ORDERS, |spec| {
             spec.shown.insert(member.to_owned(), value.clone());
         });
-        let said = attach(&stage).await;
-        let context = format!("{member}: {}", said.snapshot());
+        let finished = attach(&stage).await;
+        let context = format!("{member}: {}", finished.snapshot());
         if member == "MasterArn" {
             // A replica of Lambda@Edge is not changed at all.
-            assert_eq!(said.code, Some(5), "{context}");
+            assert_eq!(finished.code, Some(5), "{context}");
         } else if is_released {
-            assert_eq!(said.code, Some(0), "{context}");
+            assert_eq!(finished.code, Some(0), "{context}");
             assert_eq!(alias_layers(&stage), 2, "{context}");
         } else {
-            assert_eq!(said.code, Some(3), "{context}");
-            let summary = said.json();
+            assert_eq!(finished.code, Some(3), "{context}");
+            let summary = finished.json();
             let reason = first(&summary, "aliasesLeft");
             assert!(reason.contains("in more than the extension"), "{context}");
             assert_eq!(leads_to(&stage, ORDERS).await, ("1".to_owned(), 0));
@@ -313,7 +322,7 @@ async fn a_function_that_is_attached_already_is_published_and_its_alias_moved() 
     assert!(
         planned
             .stdout
-            .contains("+ version of what is there, and alias live is moved to it"),
+            .contains("+ version of the current code and settings, and moves the alias live to it"),
         "{}",
         planned.snapshot()
     );

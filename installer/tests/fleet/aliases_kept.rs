@@ -15,17 +15,17 @@ async fn an_alias_that_divides_invocations_is_left_until_it_does_not() {
     stage
         .plane
         .set_alias(&here(), ORDERS, ("live", "1"), Some(("2", 0.1)));
-    let said = attach(&stage).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
-    let summary = said.json();
+    let finished = attach(&stage).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
+    let summary = finished.json();
     assert!(
-        first(&summary, "aliasesLeft").contains("a deployment is under way"),
+        first(&summary, "aliasesLeft").contains("a deployment is in progress"),
         "{summary}"
     );
     assert_eq!(stage.plane.count("UpdateAlias"), 0);
 
     stage.plane.set_alias(&here(), ORDERS, ("live", "2"), None);
-    let resumed = stage.run(&["resume", &said.run(), "--yes"]).await;
+    let resumed = stage.run(&["resume", &finished.run(), "--yes"]).await;
     assert_eq!(resumed.code, Some(0), "{}", resumed.snapshot());
     assert_eq!(leads_to(&stage, ORDERS).await, ("3".to_owned(), 1));
     // The version was there.
@@ -38,9 +38,9 @@ async fn what_was_never_released_is_not_released_by_the_way() {
     (stage.plane).change(&here(), ORDERS, |spec| {
         spec.code = "not released".to_owned();
     });
-    let said = attach(&stage).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
-    let summary = said.json();
+    let finished = attach(&stage).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
+    let summary = finished.json();
     assert!(
         first(&summary, "aliasesLeft").contains("the extension (code)"),
         "{summary}"
@@ -56,8 +56,8 @@ async fn an_alias_that_is_moved_meanwhile_is_read_again() {
         // To the same version: its revision is another one.
         plane.set_alias(&here(), ORDERS, ("live", "1"), None);
     });
-    let said = attach(&stage).await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    let finished = attach(&stage).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
     assert_eq!(stage.plane.count("UpdateAlias"), 2);
     assert_eq!(leads_to(&stage, ORDERS).await, ("2".to_owned(), 1));
 }
@@ -65,8 +65,8 @@ async fn an_alias_that_is_moved_meanwhile_is_read_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alias_that_others_moved_since_stays_there() {
     let stage = with_aliases(1).await;
-    let said = attach(&stage).await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    let finished = attach(&stage).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
     stage.plane.deploy(&here(), ORDERS, ("NEW", "1"));
     let theirs = stage
         .plane
@@ -78,7 +78,7 @@ async fn an_alias_that_others_moved_since_stays_there() {
         .set_alias(&here(), ORDERS, ("live", &theirs), None);
 
     let undone = stage
-        .run(&["undo", &said.run(), "--yes", "--output", "json"])
+        .run(&["undo", &finished.run(), "--yes", "--output", "json"])
         .await;
     assert_eq!(undone.code, Some(3), "{}", undone.snapshot());
     let summary = undone.json();
@@ -115,8 +115,8 @@ async fn an_alias_that_lambda_itself_divides_is_waited_for() {
     stage.plane.before(LOOK, ORDERS, 2, move || {
         plane.set_alias(&here(), ORDERS, ("live", "2"), None);
     });
-    let said = attach(&stage).await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    let finished = attach(&stage).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
     assert_eq!(leads_to(&stage, ORDERS).await, ("3".to_owned(), 1));
 
     // Not for ever: the run says that it goes on, and a resume does the rest.
@@ -130,16 +130,16 @@ async fn an_alias_that_lambda_itself_divides_is_waited_for() {
         "--output",
         "json",
     ];
-    let said = stage.attach(&arguments).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
-    let summary = said.json();
+    let finished = stage.attach(&arguments).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
+    let summary = finished.json();
     let reason = first(&summary, "aliasesLeft");
     assert!(
         reason.contains("still moving its provisioned concurrency"),
         "{summary}"
     );
     stage.plane.set_alias(&here(), ORDERS, ("live", "2"), None);
-    let resumed = stage.run(&["resume", &said.run(), "--yes"]).await;
+    let resumed = stage.run(&["resume", &finished.run(), "--yes"]).await;
     assert_eq!(resumed.code, Some(0), "{}", resumed.snapshot());
     assert_eq!(leads_to(&stage, ORDERS).await, ("3".to_owned(), 1));
 }

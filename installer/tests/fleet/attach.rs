@@ -7,7 +7,7 @@ use std::fs;
 use backstop_fake_aws::{FunctionSpec, KeyAccess, PackageType, Place, Signing};
 use insta::assert_snapshot;
 
-use crate::stage::{ACCOUNT, Said, Stage, here};
+use crate::stage::{ACCOUNT, Finished, Stage, here};
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     let pairs = pairs.iter();
@@ -242,7 +242,9 @@ async fn no_secret_is_shown_or_kept() {
     let refused = stage.run(&["apply", "plan.json", "--yes"]).await;
     assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
     assert!(
-        refused.stderr.contains("is not what was planned"),
+        refused
+            .stderr
+            .contains("has changed since the plan was made"),
         "{}",
         refused.stderr
     );
@@ -337,7 +339,7 @@ async fn mistakes_are_told_and_nothing_is_changed() {
         all.extend(more.iter().map(|it| (*it).to_owned()));
         all
     };
-    let mut told = String::new();
+    let mut reported = String::new();
     for (arguments, code) in [
         (attach(&["orders-000"]), 2),
         (attach(&["--yes"]), 2),
@@ -374,19 +376,24 @@ async fn mistakes_are_told_and_nothing_is_changed() {
         ),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let said = stage.run(&arguments).await;
-        assert_eq!(said.code, Some(code), "{arguments:?} {}", said.snapshot());
-        assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
-        let (words, said) = (arguments.join(" "), stage.masked(&said));
-        writeln!(told, "$ backstop {words}\n{said}").unwrap();
+        let finished = stage.run(&arguments).await;
+        assert_eq!(
+            finished.code,
+            Some(code),
+            "{arguments:?} {}",
+            finished.snapshot()
+        );
+        assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
+        let (words, finished) = (arguments.join(" "), stage.masked(&finished));
+        writeln!(reported, "$ backstop {words}\n{finished}").unwrap();
     }
-    assert_snapshot!("mistakes", told);
+    assert_snapshot!("mistakes", reported);
     assert_eq!(stage.everything(), before);
     let explained = stage.run(&["plan", "--explain", "all"]).await;
     assert_snapshot!("reasons", explained.stdout);
     // Whatever else is said, in options or in the environment.
     let mut command = stage.backstop(&["plan", "--explain", "image", "--output", "json"]);
     command.env("BACKSTOP_STATE_DIR", stage.directory.path());
-    let explained: Said = command.output().await.unwrap().into();
+    let explained: Finished = command.output().await.unwrap().into();
     assert_eq!(explained.json()["reasons"][0]["code"], "image");
 }

@@ -93,7 +93,9 @@ async fn a_backend_is_planned_in_sight_and_its_token_is_not() {
     let refused = stage.run(&["apply", "plan.json", "--yes"]).await;
     assert_eq!(refused.code, Some(1), "{}", refused.snapshot());
     assert!(
-        refused.stderr.contains("is not what was planned"),
+        refused
+            .stderr
+            .contains("has changed since the plan was made"),
         "{}",
         refused.stderr
     );
@@ -106,7 +108,7 @@ async fn a_backend_that_is_wrong_is_refused_before_anything_is_looked_at() {
     fs::write(path("token"), "hunter2\n").unwrap();
     let layer = &stage.layers[&here()];
     let select = ["plan", "--all", "--layer", layer];
-    for (file, arguments, told) in [
+    for (file, arguments, reported) in [
         (
             "[primary]\nbackend = \"honeycmb\"\n",
             &["--token-file", "token"][..],
@@ -125,12 +127,12 @@ async fn a_backend_that_is_wrong_is_refused_before_anything_is_looked_at() {
         (
             "[primary]\nbackend = \"honeycomb\"\n[settings]\nBACKSTOP_PRIMARY_FORMAT = \"json\"\n",
             &["--token-file", "token"],
-            "BACKSTOP_PRIMARY_FORMAT is set, and the backend sets it too: remove one of the two",
+            "BACKSTOP_PRIMARY_FORMAT is set, but the backend sets it too: remove one of the two",
         ),
         (
             "[primary]\nregion = \"eu\"\n",
             &[],
-            "there are options of a backend, and no backend",
+            "backend options are given without a backend",
         ),
         (
             "",
@@ -151,9 +153,9 @@ async fn a_backend_that_is_wrong_is_refused_before_anything_is_looked_at() {
         ),
     ] {
         fs::write(path("backstop.toml"), file).unwrap();
-        let said = stage.run(&[&select[..], arguments].concat()).await;
-        assert_eq!(said.code, Some(2), "{}", said.snapshot());
-        assert!(said.stderr.contains(told), "{}", said.stderr);
-        assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+        let finished = stage.run(&[&select[..], arguments].concat()).await;
+        assert_eq!(finished.code, Some(2), "{}", finished.snapshot());
+        assert!(finished.stderr.contains(reported), "{}", finished.stderr);
+        assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
     }
 }

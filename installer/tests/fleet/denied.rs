@@ -7,13 +7,13 @@ use std::sync::Arc;
 use backstop_fake_aws::{FunctionSpec, Place};
 use insta::assert_snapshot;
 
-use crate::stage::{ACCOUNT, Said, Stage, here};
+use crate::stage::{ACCOUNT, Finished, Stage, here};
 
 const FUNCTIONS: usize = 300;
 /// What may be asked: the refusals that are counted, and what is under way at the last of them.
 const MOST: usize = 60;
 
-async fn attach(stage: &Stage, more: &[&str]) -> Said {
+async fn attach(stage: &Stage, more: &[&str]) -> Finished {
     let mut all = vec!["attach", "orders-*", "--yes"];
     if !more.contains(&"--rate") {
         all.extend(["--rate", "20"]);
@@ -115,7 +115,7 @@ async fn credentials_that_expire_end_the_run_and_a_resume_goes_on() {
         ("sign in again", 1),
         ("`aws sso login`", 1),
         ("aws sso login --profile operator\n", 1),
-        ("To go on: backstop resume RUN", 1),
+        ("To continue: backstop resume RUN", 1),
     ] {
         assert_eq!(shown.matches(what).count(), times, "{what}: {shown}");
     }
@@ -158,11 +158,11 @@ async fn a_permission_for_some_functions_changes_all_of_them() {
     stage
         .plane
         .deny_for("UpdateFunctionConfiguration", "orders-a");
-    let said = attach(&stage, &["--output", "json", "--rate", "500"]).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
-    assert_eq!(said.json()["changed"], 70, "{}", said.stdout);
-    let left = said.json()["left"].as_array().unwrap().clone();
-    assert_eq!(left.len(), 70, "{}", said.stdout);
+    let finished = attach(&stage, &["--output", "json", "--rate", "500"]).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
+    assert_eq!(finished.json()["changed"], 70, "{}", finished.stdout);
+    let left = finished.json()["left"].as_array().unwrap().clone();
+    assert_eq!(left.len(), 70, "{}", finished.stdout);
     for it in left {
         let name = it["name"].as_str().unwrap();
         assert!(name.starts_with("orders-a"), "{it}");
@@ -187,13 +187,17 @@ async fn layers_that_are_closed_do_not_stand_for_the_functions_of_others() {
         stage.plane.add_function(&here(), spec);
     }
     stage.add(&here(), "orders-z", 20, &FunctionSpec::default());
-    let said = attach(&stage, &["--output", "json", "--dry-run"]).await;
-    let functions = said.json()["functions"].as_array().unwrap().clone();
+    let finished = attach(&stage, &["--output", "json", "--dry-run"]).await;
+    let functions = finished.json()["functions"].as_array().unwrap().clone();
     let unavailable = functions
         .iter()
         .filter(|it| it["reason"] == "layer-unavailable");
-    assert_eq!(unavailable.count(), 20, "{}", said.stdout);
-    assert!(!said.stdout.contains("not tried"), "{}", said.stdout);
+    assert_eq!(unavailable.count(), 20, "{}", finished.stdout);
+    assert!(
+        !finished.stdout.contains("not tried"),
+        "{}",
+        finished.stdout
+    );
     let changes = functions.iter().filter(|it| it["verdict"] == "change");
-    assert_eq!(changes.count(), 20, "{}", said.stdout);
+    assert_eq!(changes.count(), 20, "{}", finished.stdout);
 }

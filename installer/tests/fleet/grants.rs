@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use backstop_fake_aws::{FunctionSpec, Moment, Place};
 use serde_json::{Value, json};
 
-use crate::stage::{ACCOUNT, Said, Stage, here};
+use crate::stage::{ACCOUNT, Finished, Stage, here};
 
 const POLICY: &str = "backstop-fallback";
 const STREAM: &str = "BACKSTOP_FIREHOSE_STREAM=logs";
@@ -31,15 +31,15 @@ async fn with_shared_role() -> Stage {
     stage
 }
 
-async fn grant(stage: &Stage, arguments: &[&str]) -> Said {
+async fn grant(stage: &Stage, arguments: &[&str]) -> Finished {
     let mut all = vec!["--grant", "--set", STREAM];
     all.extend(arguments);
-    let said = stage.attach(&all).await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
-    said
+    let finished = stage.attach(&all).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
+    finished
 }
 
-async fn undo(stage: &Stage, run: &str) -> Said {
+async fn undo(stage: &Stage, run: &str) -> Finished {
     stage.run(&["undo", run, "--yes"]).await
 }
 
@@ -57,7 +57,7 @@ async fn a_role_is_granted_what_its_functions_need_in_every_region_and_loses_it_
     let stage = with_shared_role().await;
     let regions = ["--regions", "eu-west-1,us-east-1"];
     let bucket = ["--set", "BACKSTOP_S3_BUCKET=archive"];
-    let said = grant(
+    let finished = grant(
         &stage,
         &["a-*", regions[0], regions[1], bucket[0], bucket[1]],
     )
@@ -70,7 +70,7 @@ async fn a_role_is_granted_what_its_functions_need_in_every_region_and_loses_it_
     assert_eq!(policy(&stage, "shared"), Some(expected.clone()));
     // Shown before, granted before any function is changed.
     let line = format!("+ firehose:PutRecordBatch on {}", stream("us-east-1"));
-    assert!(said.stderr.contains(&line), "{}", said.snapshot());
+    assert!(finished.stderr.contains(&line), "{}", finished.snapshot());
     let calls = stage.plane.calls();
     let at = |operation| {
         calls
@@ -81,7 +81,7 @@ async fn a_role_is_granted_what_its_functions_need_in_every_region_and_loses_it_
     assert!(at("PutRolePolicy") < at("UpdateFunctionConfiguration"));
     assert_eq!(stage.plane.count("PutRolePolicy"), 1);
 
-    let undone = undo(&stage, &said.run()).await;
+    let undone = undo(&stage, &finished.run()).await;
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
     assert_eq!(policy(&stage, "shared"), None);
 
@@ -101,14 +101,14 @@ async fn a_role_is_granted_what_its_functions_need_in_every_region_and_loses_it_
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_granted_that_was_not_asked_for() {
     let stage = with_shared_role().await;
-    let said = stage.attach(&["a-*", "--set", STREAM]).await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    let finished = stage.attach(&["a-*", "--set", STREAM]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
     let iam = ["GetRolePolicy", "PutRolePolicy", "DeleteRolePolicy"];
     assert!(
         iam.iter()
             .all(|operation| stage.plane.count(operation) == 0)
     );
-    let undone = undo(&stage, &said.run()).await;
+    let undone = undo(&stage, &finished.run()).await;
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
     assert!(
         iam.iter()
@@ -145,7 +145,9 @@ async fn a_function_in_a_region_that_only_another_run_knows_counts_too() {
     let undone = undo(&stage, &near.run()).await;
     assert_eq!(undone.code, Some(3), "{}", undone.snapshot());
     assert!(
-        undone.stdout.contains("is not known: listing"),
+        undone.stdout.contains(
+            "cannot tell whether functions in other accounts or regions need it: listing"
+        ),
         "{}",
         undone.snapshot()
     );
@@ -171,14 +173,14 @@ async fn a_policy_of_that_name_is_added_to_and_put_back_byte_by_byte() {
     stage
         .plane
         .put_role_policy(ACCOUNT, "shared", POLICY, theirs);
-    let said = grant(&stage, &["a-*"]).await;
+    let finished = grant(&stage, &["a-*"]).await;
     let both = policy(&stage, "shared").unwrap();
     assert_eq!(both["Statement"][0]["Sid"], "100%");
     assert_eq!(
         both["Statement"][1]["Resource"],
         json!([stream("eu-west-1")])
     );
-    let undone = undo(&stage, &said.run()).await;
+    let undone = undo(&stage, &finished.run()).await;
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
     assert_eq!(
         stage.plane.role_policy(ACCOUNT, "shared", POLICY).unwrap(),
@@ -189,7 +191,7 @@ async fn a_policy_of_that_name_is_added_to_and_put_back_byte_by_byte() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_someone_else_wrote_since_stays() {
     let stage = with_shared_role().await;
-    let said = grant(&stage, &["a-*"]).await;
+    let finished = grant(&stage, &["a-*"]).await;
     let mut edited = policy(&stage, "shared").unwrap();
     edited["Statement"].as_array_mut().unwrap().push(json!(
         { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }
@@ -197,10 +199,10 @@ async fn what_someone_else_wrote_since_stays() {
     stage
         .plane
         .put_role_policy(ACCOUNT, "shared", POLICY, &edited.to_string());
-    let undone = undo(&stage, &said.run()).await;
+    let undone = undo(&stage, &finished.run()).await;
     assert_eq!(undone.code, Some(3), "{}", undone.snapshot());
     assert!(
-        undone.stdout.contains("changed by someone else since"),
+        undone.stdout.contains("someone changed the policy since"),
         "{}",
         undone.snapshot()
     );
@@ -220,11 +222,11 @@ async fn functions_whose_role_cannot_be_written_are_left_and_the_others_are_not(
         &of_role("aws-service-role/lambda/own"),
     );
     stage.plane.guard_role(ACCOUNT, "guarded");
-    let said = stage
+    let finished = stage
         .attach(&["--all", "--grant", "--set", STREAM, "--output", "json"])
         .await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
-    let summary = said.json();
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
+    let summary = finished.json();
     assert_eq!(summary["changed"], 1, "{summary}");
     assert_eq!(summary["refused"], 1, "{summary}");
     let reason = summary["left"][0]["reason"].as_str().unwrap();
@@ -233,9 +235,9 @@ async fn functions_whose_role_cannot_be_written_are_left_and_the_others_are_not(
         "{summary}"
     );
     assert!(
-        said.stderr.contains("  role-not-writable: "),
+        finished.stderr.contains("  role-not-writable: "),
         "{}",
-        said.snapshot()
+        finished.snapshot()
     );
     let written = stage.plane.writes();
     assert_eq!(written.len(), 1);

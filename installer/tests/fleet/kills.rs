@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::machines::Shared;
-use crate::stage::{Said, Stage, here, interrupted};
+use crate::stage::{Finished, Stage, here, interrupted};
 
 const FUNCTIONS: usize = 24;
 const LIVES: u64 = 16;
@@ -107,14 +107,14 @@ async fn killed(scene: &Scene, arguments: &[&str], writes: usize) {
 /// The newest run, if there is one.
 async fn newest(scene: &Scene) -> Option<String> {
     let mut runs = scene.backstop(&["runs", "--output", "json"]);
-    let runs = Said::from(runs.output().await.unwrap()).json();
+    let runs = Finished::from(runs.output().await.unwrap()).json();
     runs["runs"][0]["run"].as_str().map(str::to_owned)
 }
 
 /// Until nothing stands against it any more: exit code 0.
 async fn finish(scene: &Scene, arguments: &[&str]) {
-    let said = Said::from(scene.backstop(arguments).output().await.unwrap());
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    let finished = Finished::from(scene.backstop(arguments).output().await.unwrap());
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
 }
 
 async fn life(seed: u64, shared: Option<Shared>) {
@@ -176,7 +176,7 @@ async fn life(seed: u64, shared: Option<Shared>) {
         Some(shared) if seed.is_multiple_of(2) => {
             shared.expire(&run).await;
             let undone = shared.elsewhere(stage, &undo).output().await.unwrap();
-            let undone = Said::from(undone);
+            let undone = Finished::from(undone);
             assert_eq!(undone.code, Some(0), "{seed}: {}", undone.snapshot());
         }
         _ => finish(scene, &undo).await,
@@ -237,13 +237,13 @@ async fn an_interrupted_run_finishes_what_is_under_way_and_goes_on_later() {
     while stage.plane.writes().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let said = interrupted(child).await;
-    assert_eq!(said.code, Some(130), "{}", said.snapshot());
-    for part in ["not begun", "To go on: backstop resume"] {
-        assert!(said.stdout.contains(part), "{}", said.snapshot());
+    let finished = interrupted(child).await;
+    assert_eq!(finished.code, Some(130), "{}", finished.snapshot());
+    for part in ["not started", "To continue: backstop resume"] {
+        assert!(finished.stdout.contains(part), "{}", finished.snapshot());
     }
     // What was begun has ended: nothing is left in between.
-    let run = said.run();
+    let run = finished.run();
     let journal = std::fs::read_to_string(stage.journal(&run)).unwrap();
     let count = |what: &str| journal.matches(&format!(r#""entry":"{what}""#)).count();
     assert_eq!(count("begin"), count("done"), "{journal}");

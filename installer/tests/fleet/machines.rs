@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::stage::{ACCOUNT, Said, Stage};
+use crate::stage::{ACCOUNT, Finished, Stage};
 
 pub(crate) const STATE: &str = "s3://backstop-archive/state/prod";
 const RUNS: &str = "state/prod/runs/";
@@ -98,6 +98,6 @@ impl Shared {
     }
 }
 
-pub(crate) async fn said(mut command: Command) -> Said {
+pub(crate) async fn finished(mut command: Command) -> Finished {
     command.output().await.unwrap().into()
 }

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use backstop_fake_aws::FunctionSpec;
 
-use crate::stage::{Said, Stage, here};
+use crate::stage::{Finished, Stage, here};
 use backstop_simulator::LittleServer;
 
 /// A proxy that refuses everything, and the lines with which it was asked.
 fn proxy() -> (String, Receiver<String>) {
-    let (told, asked) = channel();
+    let (reported, asked) = channel();
     let server = LittleServer::start(move |path| {
-        told.send(path.to_owned()).ok();
+        reported.send(path.to_owned()).ok();
         (403, String::new(), String::new())
     });
     (server.endpoint(), asked)
 }
 
-async fn status(stage: &Stage, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+async fn status(stage: &Stage, variables: &[(&str, &str)], arguments: &[&str]) -> Finished {
     let mut command = stage.backstop(&[&["status"], arguments].concat());
     command
         .env_remove("AWS_ENDPOINT_URL")
@@ -43,12 +43,12 @@ async fn an_endpoint_that_is_typed_is_preferred_to_those_of_the_environment() {
         })
         .collect();
     let endpoint = stage.plane.endpoint();
-    let said = status(&stage, &variables, &["--endpoint-url", &endpoint]).await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    let finished = status(&stage, &variables, &["--endpoint-url", &endpoint]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
     assert!(
-        said.stdout.contains("0 of 1 function"),
+        finished.stdout.contains("0 of 1 function"),
         "{}",
-        said.snapshot()
+        finished.snapshot()
     );
 }
 
@@ -69,15 +69,19 @@ async fn calls_go_through_the_proxy_that_is_set_unless_a_host_is_excepted() {
         let address = address.replace("http://", "http://me:p%40ss@");
         let mut arguments = vec!["--timeout", "5"];
         arguments.extend(endpoint.iter().flat_map(|it| ["--endpoint-url", *it]));
-        let said = status(&stage, &[(variable, &address)], &arguments).await;
-        assert_eq!(said.code, Some(1), "{}", said.snapshot());
-        assert!(!said.snapshot().contains("p%40ss"), "{}", said.snapshot());
+        let finished = status(&stage, &[(variable, &address)], &arguments).await;
+        assert_eq!(finished.code, Some(1), "{}", finished.snapshot());
+        assert!(
+            !finished.snapshot().contains("p%40ss"),
+            "{}",
+            finished.snapshot()
+        );
         let first = asked.recv_timeout(Duration::from_secs(10));
         assert_eq!(
             first.as_deref(),
             Ok(asked_for),
             "{variable}: {}",
-            said.snapshot()
+            finished.snapshot()
         );
     }
     // Directly, where there is nobody.
@@ -86,33 +90,37 @@ async fn calls_go_through_the_proxy_that_is_set_unless_a_host_is_excepted() {
         ("HTTP_PROXY", address.as_str()),
         ("NO_PROXY", "plane.invalid"),
     ];
-    let said = status(
+    let finished = status(
         &stage,
         &variables,
         &["--endpoint-url", "http://plane.invalid"],
     )
     .await;
-    assert_eq!(said.code, Some(1), "{}", said.snapshot());
-    assert!(asked.try_recv().is_err(), "{}", said.snapshot());
+    assert_eq!(finished.code, Some(1), "{}", finished.snapshot());
+    assert!(asked.try_recv().is_err(), "{}", finished.snapshot());
     // On this machine nobody asks a proxy.
     let (address, asked) = proxy();
     let endpoint = stage.plane.endpoint();
-    let said = status(
+    let finished = status(
         &stage,
         &[("HTTP_PROXY", &address)],
         &["--endpoint-url", &endpoint],
     )
     .await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
     assert!(asked.try_recv().is_err());
-    let said = status(
+    let finished = status(
         &stage,
         &[("HTTPS_PROXY", "socks5://me:hunter2@host:1")],
         &[],
     )
     .await;
-    assert_eq!(said.code, Some(2), "{}", said.snapshot());
-    assert!(!said.stderr.contains("hunter2"), "{}", said.snapshot());
+    assert_eq!(finished.code, Some(2), "{}", finished.snapshot());
+    assert!(
+        !finished.stderr.contains("hunter2"),
+        "{}",
+        finished.snapshot()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,11 +144,11 @@ async fn a_listing_that_repeats_its_token_is_ended() {
             )
         }
     });
-    let said = status(&stage, &[], &["--endpoint-url", &server.endpoint()]).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    let finished = status(&stage, &[], &["--endpoint-url", &server.endpoint()]).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     assert!(
-        said.stdout.contains("repeats a continuation token"),
+        finished.stdout.contains("repeats a continuation token"),
         "{}",
-        said.snapshot()
+        finished.snapshot()
     );
 }

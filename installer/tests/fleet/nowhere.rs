@@ -24,10 +24,10 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
     let layer = stage.layers[&here()].clone();
     let arn = format!("arn:aws:lambda:eu-central-1:{ACCOUNT}:function:search");
     let outside = format!(
-        "{arn}: {ACCOUNT} eu-central-1 is not among the places of this command; give --regions \
-         eu-central-1, and --accounts {ACCOUNT} with --role where it is another account"
+        "{arn}: {ACCOUNT} eu-central-1 is not among the targets of this command; give --regions \
+         eu-central-1, and, for another account, --accounts {ACCOUNT} with --role"
     );
-    for (arguments, chosen, told) in [
+    for (arguments, chosen, reported) in [
         (&["orders-api"][..], 1, &[][..]),
         (&["--all"], 3, &[]),
         (
@@ -39,23 +39,23 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
         (
             &["order-*", "search"],
             1,
-            &["order-*: fits no function; did you mean orders-api?"],
+            &["order-*: matches no function; did you mean orders-api?"],
         ),
         (
             &["/^serach/"],
             0,
-            &["/^serach/: fits no function; did you mean search?"],
+            &["/^serach/: matches no function; did you mean search?"],
         ),
         (&[&arn], 0, &[outside.as_str()]),
         (
             &["--tag", "taem=shop"],
             0,
-            &["--tag taem: no function has such a tag; did you mean team?"],
+            &["--tag taem: no function has this tag; did you mean team?"],
         ),
         (
             &["--tag", "team=shp,money"],
             1,
-            &["--tag team=shp: no function has that value; did you mean shop?"],
+            &["--tag team=shp: no function has this value; did you mean shop?"],
         ),
         (
             &["--all", "--exclude", "serach", "--exclude", "test-*"],
@@ -65,20 +65,21 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
         (
             &["--runtime", "nodjs22.x"],
             0,
-            &["--runtime nodjs22.x: no function has it; did you mean nodejs22.x?"],
+            &["--runtime nodjs22.x: no function uses this runtime; did you mean nodejs22.x?"],
         ),
         (
             &["search", "--tag", "team=shop"],
             0,
-            &["no function in 111122223333 eu-west-1 meets all of the conditions together"],
+            &["no function in 111122223333 eu-west-1 meets all conditions"],
         ),
     ] {
         let plan = ["plan", "--output", "json", "--layer", &layer];
-        let said = stage.run(&[&plan[..], arguments].concat()).await;
-        let code = if told.is_empty() { 0 } else { 3 };
-        assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.snapshot());
-        let plan = said.json();
-        assert_eq!(plan["missing"], json!(told), "{arguments:?}");
+        let planned = stage.run(&[&plan[..], arguments].concat()).await;
+        let code = if reported.is_empty() { 0 } else { 3 };
+        let shown = planned.snapshot();
+        assert_eq!(planned.code, Some(code), "{arguments:?}: {shown}");
+        let plan = planned.json();
+        assert_eq!(plan["missing"], json!(reported), "{arguments:?}");
         assert_eq!(
             plan["functions"].as_array().map(Vec::len),
             Some(chosen),
@@ -87,11 +88,12 @@ async fn what_chooses_nothing_is_told_with_what_was_probably_meant() {
     }
     // In a place without any function, those who ask for all of them are told.
     let empty = ["plan", "--all", "--layer", &layer, "--regions", "us-east-1"];
-    let said = stage.run(&empty).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    let finished = stage.run(&empty).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     assert!(
-        said.stdout
-            .contains("there is no function in 111122223333 us-east-1")
+        finished
+            .stdout
+            .contains("no functions in 111122223333 us-east-1")
     );
     assert_eq!(
         stage.run(&["status", "--regions", "us-east-1"]).await.code,
@@ -112,7 +114,7 @@ async fn a_region_is_taken_where_it_is_named_and_there() {
     stage.add(&here(), "orders", 1, &FunctionSpec::default());
     let no_region =
         "error: no region is set: give --region, set AWS_REGION, or set `region` in the profile\n";
-    for (region, arguments, code, told) in [
+    for (region, arguments, code, reported) in [
         (None, &[][..], 2, no_region),
         (None, &["--regions", "eu-west-1"], 0, ""),
         (None, &["--regions", "all"], 0, ""),
@@ -144,18 +146,18 @@ async fn a_region_is_taken_where_it_is_named_and_there() {
         let mut command = stage.backstop(&[&["status"], arguments].concat());
         command.env_remove("AWS_REGION");
         region.map(|region| command.env("AWS_REGION", region));
-        let said = crate::stage::Said::from(command.output().await.unwrap());
+        let finished = crate::stage::Finished::from(command.output().await.unwrap());
         assert_eq!(
-            said.code,
+            finished.code,
             Some(code),
             "{region:?} {arguments:?}: {}",
-            said.snapshot()
+            finished.snapshot()
         );
-        let all = said.stdout.clone() + &said.stderr;
+        let all = finished.stdout.clone() + &finished.stderr;
         assert!(
-            all.contains(told),
+            all.contains(reported),
             "{region:?} {arguments:?}: {}",
-            said.snapshot()
+            finished.snapshot()
         );
     }
 }

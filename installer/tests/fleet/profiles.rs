@@ -4,7 +4,7 @@ use std::fs;
 
 use backstop_fake_aws::{FunctionSpec, Place};
 
-use crate::stage::{REGION, Said, Stage, here};
+use crate::stage::{Finished, REGION, Stage, here};
 use backstop_simulator::LittleServer;
 
 const OTHER: &str = "444455556666";
@@ -56,7 +56,7 @@ async fn set() -> Stage {
 }
 
 /// `backstop status` with a profile, and keys of the first account in the environment as well.
-async fn status(stage: &Stage, profile: &str, environment: &[(&str, &str)]) -> Said {
+async fn status(stage: &Stage, profile: &str, environment: &[(&str, &str)]) -> Finished {
     let mut command = stage.backstop(&["status", "--profile", profile]);
     command.envs(environment.iter().copied());
     command.output().await.unwrap().into()
@@ -65,10 +65,18 @@ async fn status(stage: &Stage, profile: &str, environment: &[(&str, &str)]) -> S
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_that_is_named_goes_before_keys_in_the_environment() {
     let stage = set().await;
-    let told = status(&stage, "static", &[]).await;
-    assert_eq!(told.code, Some(0), "{}", told.snapshot());
-    assert!(told.stdout.contains("theirs-000"), "{}", told.snapshot());
-    assert!(!told.stdout.contains("own-000"), "{}", told.snapshot());
+    let reported = status(&stage, "static", &[]).await;
+    assert_eq!(reported.code, Some(0), "{}", reported.snapshot());
+    assert!(
+        reported.stdout.contains("theirs-000"),
+        "{}",
+        reported.snapshot()
+    );
+    assert!(
+        !reported.stdout.contains("own-000"),
+        "{}",
+        reported.snapshot()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,35 +85,43 @@ async fn a_process_gives_credentials() {
     let credentials =
         format!(r#"{{"Version":1,"AccessKeyId":"AKIA{OTHER}","SecretAccessKey":"hunter2"}}"#);
     fs::write(stage.directory.path().join("credentials.json"), credentials).unwrap();
-    let told = status(&stage, "process", &[]).await;
-    assert_eq!(told.code, Some(0), "{}", told.snapshot());
-    assert!(told.stdout.contains("theirs-000"), "{}", told.snapshot());
-
-    let told = status(&stage, "broken", &[]).await;
-    assert_eq!(told.code, Some(1));
+    let reported = status(&stage, "process", &[]).await;
+    assert_eq!(reported.code, Some(0), "{}", reported.snapshot());
     assert!(
-        told.stderr.contains("external process exited"),
+        reported.stdout.contains("theirs-000"),
         "{}",
-        told.snapshot()
+        reported.snapshot()
+    );
+
+    let reported = status(&stage, "broken", &[]).await;
+    assert_eq!(reported.code, Some(1));
+    assert!(
+        reported.stderr.contains("external process exited"),
+        "{}",
+        reported.snapshot()
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_assumes_a_role_with_another_profiles_keys() {
     let stage = set().await;
-    let told = status(&stage, "chain", &[]).await;
-    assert_eq!(told.code, Some(0), "{}", told.snapshot());
-    assert!(told.stdout.contains("theirs-000"), "{}", told.snapshot());
+    let reported = status(&stage, "chain", &[]).await;
+    assert_eq!(reported.code, Some(0), "{}", reported.snapshot());
+    assert!(
+        reported.stdout.contains("theirs-000"),
+        "{}",
+        reported.snapshot()
+    );
     let assumed = format!("{:?}", stage.plane.assumed());
     assert!(assumed.contains("Operator"), "{assumed}");
 
     stage.plane.deny_roles(OTHER);
-    let told = status(&stage, "chain", &[]).await;
-    assert_eq!(told.code, Some(1));
+    let reported = status(&stage, "chain", &[]).await;
+    assert_eq!(reported.code, Some(1));
     assert!(
-        told.stderr.contains("sts:AssumeRole"),
+        reported.stderr.contains("sts:AssumeRole"),
         "{}",
-        told.snapshot()
+        reported.snapshot()
     );
 }
 
@@ -113,28 +129,30 @@ async fn a_profile_assumes_a_role_with_another_profiles_keys() {
 async fn a_profile_that_is_not_there_is_told() {
     let stage = set().await;
     for (name, meant) in [("nobody", ""), ("chian", "; did you mean chain?")] {
-        let told = status(&stage, name, &[]).await;
-        let said = format!(
-            "error: --profile is {name}, and the AWS configuration has no such profile{meant}\n"
+        let reported = status(&stage, name, &[]).await;
+        let finished = format!(
+            "error: --profile is {name}, but the AWS configuration has no such profile{meant}\n"
         );
-        assert_eq!((told.code, told.stderr), (Some(2), said));
+        assert_eq!((reported.code, reported.stderr), (Some(2), finished));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_sign_in_the_command_for_it_is_told() {
     let stage = set().await;
-    let told = status(&stage, "corp", &[]).await;
+    let reported = status(&stage, "corp", &[]).await;
     insta::assert_snapshot!(
         "profile_not_signed_in",
-        told.snapshot()
+        reported
+            .snapshot()
             .replace(&stage.directory.path().display().to_string(), "HOME",)
     );
-    assert_eq!(told.code, Some(1));
+    assert_eq!(reported.code, Some(1));
     assert!(
-        told.stderr
+        reported
+            .stderr
             .ends_with("sign in: aws sso login --profile corp\n"),
-        "{told:?}"
+        "{reported:?}"
     );
     // One that has expired, and the profile from the environment.
     keep_token(&stage, "2020-01-31T08:00:00Z");
@@ -143,12 +161,13 @@ async fn without_a_sign_in_the_command_for_it_is_told() {
         .env_remove("AWS_ACCESS_KEY_ID")
         .env_remove("AWS_SECRET_ACCESS_KEY")
         .env("AWS_PROFILE", "corp");
-    let told: Said = command.output().await.unwrap().into();
-    assert_eq!(told.code, Some(1));
+    let reported: Finished = command.output().await.unwrap().into();
+    assert_eq!(reported.code, Some(1));
     assert!(
-        told.stderr
+        reported
+            .stderr
             .ends_with("sign in: aws sso login --profile corp\n"),
-        "{told:?}"
+        "{reported:?}"
     );
 }
 
@@ -170,9 +189,13 @@ async fn a_sign_in_gives_credentials() {
         )
     });
     let endpoint = portal.endpoint();
-    let told = status(&stage, "corp", &[("AWS_ENDPOINT_URL_SSO", &endpoint)]).await;
-    assert_eq!(told.code, Some(0), "{}", told.snapshot());
-    assert!(told.stdout.contains("theirs-000"), "{}", told.snapshot());
+    let reported = status(&stage, "corp", &[("AWS_ENDPOINT_URL_SSO", &endpoint)]).await;
+    assert_eq!(reported.code, Some(0), "{}", reported.snapshot());
+    assert!(
+        reported.stdout.contains("theirs-000"),
+        "{}",
+        reported.snapshot()
+    );
 
     let refusing = LittleServer::start(|_| {
         let headers =
@@ -181,12 +204,13 @@ async fn a_sign_in_gives_credentials() {
         (401, headers.to_owned(), body.to_owned())
     });
     let endpoint = refusing.endpoint();
-    let told = status(&stage, "corp", &[("AWS_ENDPOINT_URL_SSO", &endpoint)]).await;
-    assert_eq!(told.code, Some(1));
+    let reported = status(&stage, "corp", &[("AWS_ENDPOINT_URL_SSO", &endpoint)]).await;
+    assert_eq!(reported.code, Some(1));
     assert!(
-        told.stderr
+        reported
+            .stderr
             .ends_with("sign in: aws sso login --profile corp\n"),
-        "{told:?}"
+        "{reported:?}"
     );
 }
 

@@ -4,7 +4,7 @@
 use backstop_fake_aws::FunctionSpec;
 use serde_json::{Value, json};
 
-use crate::stage::{Said, Stage, here};
+use crate::stage::{Finished, Stage, here};
 
 const ORDERS: &str = "orders-000";
 
@@ -18,10 +18,10 @@ async fn with_alias() -> Stage {
     stage
 }
 
-async fn run(stage: &Stage, arguments: &[&str]) -> Said {
-    let said = stage.run(arguments).await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
-    said
+async fn run(stage: &Stage, arguments: &[&str]) -> Finished {
+    let finished = stage.run(arguments).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
+    finished
 }
 
 /// The version that the alias leads to.
@@ -35,8 +35,8 @@ async fn leads_to(stage: &Stage) -> String {
 async fn traps(stage: &Stage, arguments: &[&str]) -> Value {
     let layer = &stage.layers[&here()];
     let all = ["plan", "--all", "--layer", layer, "--output", "json"];
-    let said = stage.run(&[&all[..], arguments].concat()).await;
-    let traps = said.json()["functions"][0]["traps"].clone();
+    let finished = stage.run(&[&all[..], arguments].concat()).await;
+    let traps = finished.json()["functions"][0]["traps"].clone();
     let of_aliases = |trap: &&Value| trap["trap"].as_str().unwrap().starts_with("alias");
     traps
         .as_array()
@@ -52,8 +52,8 @@ async fn detaching_publishes_nothing_where_backstop_never_was() {
     let stage = with_alias().await;
     stage.add(&here(), "never", 3, &FunctionSpec::default());
     for flag in [&["--publish-version"][..], &["--move-alias", "live"]] {
-        let said = run(&stage, &[&["detach", "--all", "--yes"], flag].concat()).await;
-        assert!(!said.stderr.contains("Run "), "{}", said.snapshot());
+        let finished = run(&stage, &[&["detach", "--all", "--yes"], flag].concat()).await;
+        assert!(!finished.stderr.contains("Run "), "{}", finished.snapshot());
     }
     assert_eq!(stage.plane.count("PublishVersion"), 0);
     assert_eq!(leads_to(&stage).await, "1");
@@ -86,7 +86,7 @@ async fn what_somebody_detached_or_attached_since_the_plan_is_not_published() {
         let applied = stage.run(&["apply", "plan.json", "--yes"]).await;
         let context = format!("detach: {is_detach} {}", applied.snapshot());
         assert_eq!(applied.code, Some(3), "{context}");
-        let why = "no version of that is published";
+        let why = "no version was published";
         assert!(applied.stdout.contains(why), "{context}");
         assert_eq!(stage.plane.count("PublishVersion"), published, "{context}");
         assert_eq!(leads_to(&stage).await, before, "{context}");
@@ -104,10 +104,10 @@ async fn a_runtime_that_was_pinned_is_not_released() {
                 .insert("RuntimeVersionConfig".to_owned(), version);
             spec.update_runtime_on = mode.to_owned();
         });
-        let said = stage.attach(&["orders-*", "--move-alias", "live"]).await;
-        assert_eq!(said.code, Some(code), "{mode}: {}", said.snapshot());
-        let is_named = said.stdout.contains("(runtime version)");
-        assert_eq!(is_named, code == 3, "{mode}: {}", said.snapshot());
+        let finished = stage.attach(&["orders-*", "--move-alias", "live"]).await;
+        assert_eq!(finished.code, Some(code), "{mode}: {}", finished.snapshot());
+        let is_named = finished.stdout.contains("(runtime version)");
+        assert_eq!(is_named, code == 3, "{mode}: {}", finished.snapshot());
     }
     // Who may not ask does not release it either.
     let stage = with_alias().await;
@@ -117,8 +117,8 @@ async fn a_runtime_that_was_pinned_is_not_released() {
         spec.shown
             .insert("RuntimeVersionConfig".to_owned(), version);
     });
-    let said = stage.attach(&["orders-*", "--move-alias", "live"]).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    let finished = stage.attach(&["orders-*", "--move-alias", "live"]).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     assert_eq!(leads_to(&stage).await, "1");
 }
 
@@ -148,7 +148,7 @@ async fn a_plan_says_that_an_alias_will_stay() {
     (stage.plane).set_alias(&here(), ORDERS, ("live", "1"), Some(("2", 0.1)));
     let divided = traps(&stage, &asked).await;
     let reason = divided[0]["reason"].as_str().unwrap();
-    assert!(reason.contains("a deployment is under way"), "{reason}");
+    assert!(reason.contains("a deployment is in progress"), "{reason}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +161,7 @@ async fn an_alias_that_divides_invocations_is_not_done() {
     let again = stage.attach(&["--all", "--move-alias", "live"]).await;
     assert_eq!(again.code, Some(3), "{}", again.snapshot());
     assert!(
-        again.stdout.contains("a deployment is under way"),
+        again.stdout.contains("a deployment is in progress"),
         "{}",
         again.snapshot()
     );

@@ -44,7 +44,7 @@ async fn a_deployment_between_read_and_write_is_kept() {
     assert!(
         attached
             .stdout
-            .contains("1  changed by others since the plan"),
+            .contains("1  merged with changes that others made"),
         "{}",
         attached.stdout
     );
@@ -122,7 +122,7 @@ async fn with_calls_going_wrong_everything_is_done_or_told() {
         assert_eq!(
             code == Some(0),
             left == 0,
-            "{left} left, {}",
+            "{left} not done, {}",
             attached.snapshot()
         );
         let run = attached.run();
@@ -234,9 +234,13 @@ async fn a_variable_that_is_not_ours_is_never_set() {
     std::fs::write(stage.directory.path().join("backstop.toml"), project).unwrap();
     let attached = stage.attach(&["--all"]).await;
     assert_eq!(attached.code, Some(2), "{}", attached.snapshot());
-    for (said, name) in [(applied, "AWS_LAMBDA_EXEC_WRAPPER"), (attached, "TABLE")] {
-        assert!(said.stderr.contains(name), "{}", said.stderr);
-        assert!(!said.snapshot().contains("hunter2"), "{}", said.snapshot());
+    for (finished, name) in [(applied, "AWS_LAMBDA_EXEC_WRAPPER"), (attached, "TABLE")] {
+        assert!(finished.stderr.contains(name), "{}", finished.stderr);
+        assert!(
+            !finished.snapshot().contains("hunter2"),
+            "{}",
+            finished.snapshot()
+        );
     }
     assert_eq!(stage.everything(), before);
 }

@@ -8,24 +8,24 @@ use std::fmt::Write as _;
 use backstop_fake_aws::{FunctionSpec, Place};
 use insta::assert_snapshot;
 
-use crate::stage::{ACCOUNT, Said, Stage, here};
+use crate::stage::{ACCOUNT, Finished, Stage, here};
 
 /// Nothing listens there.
 const DEAD: &str = "http://127.0.0.1:9";
 
-async fn screen(stage: &Stage, width: usize, arguments: &[&str]) -> Said {
+async fn screen(stage: &Stage, width: usize, arguments: &[&str]) -> Finished {
     let endpoint = stage.plane.endpoint();
     let mut command = stage.backstop(arguments);
     command
         .args(["--endpoint-url", &endpoint])
         .env("AWS_ENDPOINT_URL", DEAD)
         .env("COLUMNS", width.to_string());
-    let said: Said = command.output().await.unwrap().into();
-    for line in said.stdout.lines() {
+    let finished: Finished = command.output().await.unwrap().into();
+    for line in finished.stdout.lines() {
         let is_one_word = !line.trim().contains(' ');
         assert!(line.chars().count() <= width || is_one_word, "{line}");
     }
-    said
+    finished
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,8 +63,8 @@ async fn screens_fit_the_terminal() {
         layers.extend(stage.layers.values().flat_map(|arn| ["--layer", arn]));
         let with = |command: &[&'static str]| [command, &layers[..], &where_to].concat();
         let mut screens = String::new();
-        let mut show = |title: &str, said: &Said| {
-            writeln!(screens, "$ backstop {title}\n{}", stage.masked(said)).unwrap();
+        let mut show = |title: &str, finished: &Finished| {
+            writeln!(screens, "$ backstop {title}\n{}", stage.masked(finished)).unwrap();
         };
         show("plan", &screen(&stage, width, &with(&["plan"])).await);
         let attached = screen(&stage, width, &with(&["attach", "--yes", "--rate", "100"])).await;
@@ -107,7 +107,7 @@ async fn colours_are_on_signs_and_words_and_never_in_json() {
     let coloured = stage.attach(&colours).await;
     let shown = coloured.stdout.replace('\x1b', "ESC");
     for part in [
-        "ESC[1;32mPlan to attach: 2 to change, 0 as they should be, 1 refusedESC[0m",
+        "ESC[1;32mPlan to attach: 2 to change, 0 unchanged, 1 refusedESC[0m",
         "    ESC[32m+ESC[0m layer ",
         "    ESC[1;33m!ESC[0m no fallback",
         "  ESC[31mimageESC[0m\n",
@@ -118,10 +118,10 @@ async fn colours_are_on_signs_and_words_and_never_in_json() {
         .attach(&[&colours[..], &["--output", "json"]].concat())
         .await;
     let plain = stage.attach(&["--all", "--dry-run"]).await;
-    for said in [json, plain] {
+    for finished in [json, plain] {
         assert!(
-            !said.stdout.contains('\x1b') && !said.stderr.contains('\x1b'),
-            "{said:?}"
+            !finished.stdout.contains('\x1b') && !finished.stderr.contains('\x1b'),
+            "{finished:?}"
         );
     }
 }

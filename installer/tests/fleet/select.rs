@@ -20,9 +20,13 @@ async fn planned(stage: &Stage, arguments: &[&str]) -> Vec<String> {
         "500",
     ];
     all.extend(arguments);
-    let said = stage.run(&all).await;
-    assert!(matches!(said.code, Some(0 | 3)), "{}", said.snapshot());
-    let json = said.json();
+    let finished = stage.run(&all).await;
+    assert!(
+        matches!(finished.code, Some(0 | 3)),
+        "{}",
+        finished.snapshot()
+    );
+    let json = finished.json();
     let text = |it: &Value, name: &str| it[name].as_str().unwrap().to_owned();
     (json["functions"].as_array().unwrap().iter())
         .map(|it| {
@@ -279,7 +283,11 @@ async fn regions_are_those_that_are_enabled_and_roles_are_assumed_as_asked() {
         "--accounts",
         "222222222222",
     ];
-    let said = stage.run(&arguments).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
-    assert!(said.stdout.contains("--external-id"), "{}", said.stdout);
+    let finished = stage.run(&arguments).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
+    assert!(
+        finished.stdout.contains("--external-id"),
+        "{}",
+        finished.stdout
+    );
 }

@@ -7,8 +7,8 @@ use backstop_fake_aws::FunctionSpec;
 use backstop_simulator::Fault;
 use tokio::process::Command;
 
-use crate::machines::{STATE, Shared, said};
-use crate::stage::{Said, Stage, here};
+use crate::machines::{STATE, Shared, finished};
+use crate::stage::{Finished, Stage, here};
 
 fn attach<'a>(stage: &'a Stage, more: &[&'a str]) -> Vec<&'a str> {
     let mut all = vec!["attach", "--all", "--yes", "--read-rate", "500", "--layer"];
@@ -24,33 +24,35 @@ async fn another_machine_undoes_to_the_byte_what_this_one_did() {
     // So many that a journal has several segments.
     stage.add(&here(), "orders", 150, &FunctionSpec::default());
     let before = stage.everything();
-    let attached = said(shared.here(&stage, &attach(&stage, &["--rate", "100"]))).await;
+    let attached = finished(shared.here(&stage, &attach(&stage, &["--rate", "100"]))).await;
     assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
     let run = attached.run();
 
     // Nothing of the run is on the machine.
     assert!(!stage.journal(&run).exists());
-    let shown = said(shared.elsewhere(&stage, &["runs", &run])).await;
+    let shown = finished(shared.elsewhere(&stage, &["runs", &run])).await;
     assert!(
-        shown.stdout.contains("150 of 150 functions done, 0 left"),
+        shown
+            .stdout
+            .contains("150 of 150 functions done, 0 not done"),
         "{}",
         shown.snapshot()
     );
     let undo = ["undo", "--last", "--yes", "--rate", "100"];
-    let undone = said(shared.elsewhere(&stage, &undo)).await;
+    let undone = finished(shared.elsewhere(&stage, &undo)).await;
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
     assert_eq!(stage.everything(), before);
 
-    let runs = said(shared.here(&stage, &["runs", "--output", "json"])).await;
+    let runs = finished(shared.here(&stage, &["runs", "--output", "json"])).await;
     let runs = runs.json();
     assert_eq!(runs["state"], STATE, "{runs}");
     assert_eq!(runs["runs"][1]["run"], run.as_str(), "{runs}");
     assert_eq!(runs["runs"][1]["undoneBy"], undone.run().as_str(), "{runs}");
     assert_eq!(runs["runs"][1]["isUndone"], true, "{runs}");
     // Nothing is left that --last could mean.
-    let again = said(shared.here(&stage, &undo)).await;
+    let again = finished(shared.here(&stage, &undo)).await;
     assert_eq!(again.code, Some(1), "{}", again.snapshot());
-    assert!(again.stderr.contains("there is no run to undo in s3://"));
+    assert!(again.stderr.contains("has no run to undo"));
 
     // Every write had a condition, and few requests were made for many functions.
     let puts = (shared.s3.heads().into_iter()).filter(|(method, _)| method.as_str() == "PUT");
@@ -76,35 +78,35 @@ async fn of_three_that_go_on_with_a_run_one_does() {
     // Three runs at once are three journals.
     let arguments = attach(&stage, &["--rate", "100"]);
     let runs = tokio::join!(
-        said(shared.here(&stage, &arguments)),
-        said(shared.elsewhere(&stage, &arguments)),
-        said(shared.here(&stage, &arguments)),
+        finished(shared.here(&stage, &arguments)),
+        finished(shared.elsewhere(&stage, &arguments)),
+        finished(shared.here(&stage, &arguments)),
     );
-    let mut runs: Vec<Said> = vec![runs.0, runs.1, runs.2];
+    let mut runs: Vec<Finished> = vec![runs.0, runs.1, runs.2];
     runs.retain(|run| run.stderr.contains("Run "));
     for run in &runs {
         assert_eq!(run.code, Some(0), "{}", run.snapshot());
     }
-    let all = said(shared.here(&stage, &["runs", "--output", "json"])).await;
+    let all = finished(shared.here(&stage, &["runs", "--output", "json"])).await;
     assert_eq!(
         all.json()["runs"].as_array().map(Vec::len),
         Some(runs.len())
     );
     // The same run, undone by three at once: one works, and the others are told who does.
     stage.plane.set_update_time(Duration::from_millis(200));
-    let mut ids: Vec<String> = runs.iter().map(Said::run).collect();
+    let mut ids: Vec<String> = runs.iter().map(Finished::run).collect();
     ids.sort();
     for id in ids.iter().rev() {
         let undo = ["undo", id.as_str(), "--yes", "--rate", "100"];
         let undone = tokio::join!(
-            said(shared.here(&stage, &undo)),
-            said(shared.elsewhere(&stage, &undo)),
-            said(shared.elsewhere(&stage, &undo)),
+            finished(shared.here(&stage, &undo)),
+            finished(shared.elsewhere(&stage, &undo)),
+            finished(shared.elsewhere(&stage, &undo)),
         );
         for one in [&undone.0, &undone.1, &undone.2] {
-            let is_told = ["is under way", "several processes at once"]
+            let is_told = ["is in progress", "several processes are resuming"]
                 .iter()
-                .any(|told| one.stderr.contains(told));
+                .any(|reported| one.stderr.contains(reported));
             let is_refused = one.code == Some(1) && is_told;
             assert!(one.code == Some(0) || is_refused, "{}", one.snapshot());
         }
@@ -125,30 +127,30 @@ async fn a_lock_is_held_until_it_expires_and_who_lost_it_changes_nothing_more() 
         .spawn()
         .unwrap();
     written(&stage, 1).await;
-    let runs = said(shared.elsewhere(&stage, &["runs", "--output", "json"])).await;
+    let runs = finished(shared.elsewhere(&stage, &["runs", "--output", "json"])).await;
     let run = runs.json()["runs"][0]["run"].as_str().unwrap().to_owned();
     let undo = ["undo", &run, "--yes", "--rate", "100"];
     for arguments in [&undo[..], &["resume", &run]] {
-        let held = said(shared.elsewhere(&stage, arguments)).await;
+        let held = finished(shared.elsewhere(&stage, arguments)).await;
         assert_eq!(held.code, Some(1), "{}", held.snapshot());
-        for part in ["is under way: alice@", "holds its lock until"] {
+        for part in ["is in progress: alice@", "holds its lock until"] {
             assert!(held.stderr.contains(part), "{}", held.snapshot());
         }
     }
     // To look needs no lock.
-    let looked = said(shared.elsewhere(&stage, &["undo", &run, "--dry-run"])).await;
+    let looked = finished(shared.elsewhere(&stage, &["undo", &run, "--dry-run"])).await;
     assert_eq!(looked.code, Some(0), "{}", looked.snapshot());
 
     // Its owner sleeps, and does not renew it: another one may undo the run, and the owner must not go
     // on when it wakes.
     written(&stage, stage.plane.writes().len() + 1).await;
     shared.expire(&run).await;
-    let undone = said(shared.elsewhere(&stage, &undo)).await;
+    let undone = finished(shared.elsewhere(&stage, &undo)).await;
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
-    let lost: Said = child.wait_with_output().await.unwrap().into();
+    let lost: Finished = child.wait_with_output().await.unwrap().into();
     assert_eq!(lost.code, Some(1), "{}", lost.snapshot());
-    let told = "another process has taken over run";
-    assert!(lost.stderr.contains(told), "{}", lost.snapshot());
+    let reported = "another process has taken over run";
+    assert!(lost.stderr.contains(reported), "{}", lost.snapshot());
     assert_eq!(stage.everything(), before);
     assert!(shared.journal(&run).contains(r#""entry":"taken""#));
 }
@@ -166,7 +168,7 @@ async fn the_bucket_may_be_elsewhere_and_encrypt_with_a_key_of_its_own() {
     stage.add(&here(), "orders", 2, &FunctionSpec::default());
     shared.s3.set_region("ap-southeast-2");
     let key = ["--state-kms-key-id", "alias/state"];
-    let attached = said(shared.here(&stage, &attach(&stage, &key))).await;
+    let attached = finished(shared.here(&stage, &attach(&stage, &key))).await;
     assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
     let heads = shared.s3.heads();
     let puts = heads.iter().filter(|(method, _)| method.as_str() == "PUT");
@@ -198,7 +200,7 @@ async fn an_answer_that_is_lost_is_no_lost_lock() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     shared.s3.set_fault(None).await.unwrap();
-    let attached: Said = child.wait_with_output().await.unwrap().into();
+    let attached: Finished = child.wait_with_output().await.unwrap().into();
     assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
     assert!(shared.s3.puts().contains_key(&412));
     let journal = shared.journal(&attached.run());
@@ -214,7 +216,7 @@ async fn without_the_right_to_write_the_state_nothing_is_changed() {
     let arguments = attach(&stage, &[]);
 
     shared.s3.set_read_only(true);
-    let denied = said(shared.here(&stage, &arguments)).await;
+    let denied = finished(shared.here(&stage, &arguments)).await;
     assert_eq!(denied.code, Some(1), "{}", denied.snapshot());
     for part in [
         "AccessDenied",
@@ -227,7 +229,7 @@ async fn without_the_right_to_write_the_state_nothing_is_changed() {
     let key = backstop_fake_aws::ControlPlane::access_key("444455556666");
     let mut stranger = shared.here(&stage, &arguments);
     stranger.env("AWS_ACCESS_KEY_ID", key);
-    let denied = said(stranger).await;
+    let denied = finished(stranger).await;
     assert_eq!(denied.code, Some(1), "{}", denied.snapshot());
     assert!(
         denied
@@ -243,7 +245,7 @@ async fn without_the_right_to_write_the_state_nothing_is_changed() {
     ] {
         let mut elsewhere = shared.here(&stage, &arguments);
         elsewhere.env("BACKSTOP_STATE", state);
-        let refused = said(elsewhere).await;
+        let refused = finished(elsewhere).await;
         assert_ne!(refused.code, Some(0), "{state}");
         assert!(refused.stderr.contains(part), "{}", refused.snapshot());
     }
@@ -258,10 +260,10 @@ async fn without_the_right_to_write_the_state_nothing_is_changed() {
         .unwrap();
     written(&stage, 1).await;
     shared.s3.set_read_only(true);
-    let stopped: Said = child.wait_with_output().await.unwrap().into();
+    let stopped: Finished = child.wait_with_output().await.unwrap().into();
     assert_eq!(stopped.code, Some(1), "{}", stopped.snapshot());
     for part in [
-        "nothing is changed without it",
+        "so nothing more was changed",
         "AccessDenied",
         "`backstop resume",
     ] {
@@ -269,25 +271,25 @@ async fn without_the_right_to_write_the_state_nothing_is_changed() {
     }
     assert!(stage.plane.writes().len() < 3, "{:?}", stage.plane.writes());
     shared.s3.set_read_only(false);
-    let resumed = said(shared.here(&stage, &["resume", &stopped.run(), "--rate", "100"])).await;
+    let resumed = finished(shared.here(&stage, &["resume", &stopped.run(), "--rate", "100"])).await;
     assert_eq!(resumed.code, Some(0), "{}", resumed.snapshot());
     let writes = stage.plane.writes();
     assert!(writes.values().all(|writes| *writes == 1), "{writes:?}");
-    let undone = said(shared.here(&stage, &["undo", "--last", "--yes"])).await;
+    let undone = finished(shared.here(&stage, &["undo", "--last", "--yes"])).await;
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
     assert_eq!(stage.everything(), before);
 
     // A write that conflicts with another one is made again.
     shared.s3.conflict(3);
-    let attached = said(shared.here(&stage, &arguments)).await;
+    let attached = finished(shared.here(&stage, &arguments)).await;
     assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
-    let undone = said(shared.here(&stage, &["undo", "--last", "--yes"])).await;
+    let undone = finished(shared.here(&stage, &["undo", "--last", "--yes"])).await;
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
     assert_eq!(stage.everything(), before);
 
     // A service that knows no conditions keeps nobody from overwriting.
     shared.s3.ignore_conditions();
-    let unsafe_ = said(shared.here(&stage, &arguments)).await;
+    let unsafe_ = finished(shared.here(&stage, &arguments)).await;
     assert_eq!(unsafe_.code, Some(1), "{}", unsafe_.snapshot());
     assert!(
         unsafe_.stderr.contains("ignores If-None-Match"),
@@ -314,7 +316,7 @@ async fn a_pipeline_without_its_state_does_not_turn_green() {
     // The state that the file names.
     let mut job = shared.here(&stage, &attach(&stage, &first));
     pipeline(&mut job);
-    let attached = said(job).await;
+    let attached = finished(job).await;
     assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
     assert!(
         !attached.stderr.contains("Warning"),
@@ -326,7 +328,7 @@ async fn a_pipeline_without_its_state_does_not_turn_green() {
     let mut job = shared.elsewhere(&stage, &attach(&stage, &second));
     pipeline(&mut job);
     job.env("BACKSTOP_STATE", "local");
-    let blind = said(job).await;
+    let blind = finished(job).await;
     assert_eq!(blind.code, Some(3), "{}", blind.snapshot());
     for part in [
         "3 functions got the layer from runs",
@@ -337,7 +339,7 @@ async fn a_pipeline_without_its_state_does_not_turn_green() {
     // The same with the state does its work.
     let mut job = shared.elsewhere(&stage, &attach(&stage, &second));
     pipeline(&mut job);
-    let attached = said(job).await;
+    let attached = finished(job).await;
     assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
     let configuration = stage.plane.configuration(&here(), "orders-001").unwrap();
     let variables = &configuration["Environment"]["Variables"];

@@ -23,13 +23,13 @@ pub(crate) fn here() -> Place {
 
 /// What a command said.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Said {
+impl Finished {
     /// The result as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
@@ -54,7 +54,7 @@ impl Said {
     }
 }
 
-impl From<Output> for Said {
+impl From<Output> for Finished {
     fn from(output: Output) -> Self {
         Self {
             code: output.status.code(),
@@ -65,7 +65,7 @@ impl From<Output> for Said {
 }
 
 /// What a command says that is interrupted now, as by Ctrl-C.
-pub(crate) async fn interrupted(child: Child) -> Said {
+pub(crate) async fn interrupted(child: Child) -> Finished {
     let pid = child.id().unwrap().to_string();
     let kill = Command::new("kill").args(["-INT", &pid]).status().await;
     assert!(kill.unwrap().success());
@@ -164,8 +164,8 @@ impl Stage {
     }
 
     /// What a command said, without what is different each time.
-    pub(crate) fn masked(&self, said: &Said) -> String {
-        let mut text = said.snapshot();
+    pub(crate) fn masked(&self, finished: &Finished) -> String {
+        let mut text = finished.snapshot();
         text = text.replace(&self.plane.endpoint(), "http://control-plane");
         text = text.replace(&self.directory.path().display().to_string(), "HOME");
         for (pattern, name) in [
@@ -208,12 +208,12 @@ impl Stage {
     }
 
     /// Runs it to its end.
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
         self.backstop(arguments).output().await.unwrap().into()
     }
 
     /// `backstop attach` with the layers of all places, and settings.
-    pub(crate) async fn attach(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn attach(&self, arguments: &[&str]) -> Finished {
         let mut all = vec!["attach", "--yes", "--rate", "100", "--read-rate", "500"];
         all.extend([
             "--set",

@@ -10,7 +10,7 @@ use backstop_fake_aws::FunctionSpec;
 use insta::assert_snapshot;
 use tokio::process::Command;
 
-use crate::stage::{Said, Stage, here, interrupted};
+use crate::stage::{Finished, Stage, here, interrupted};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o777
@@ -33,7 +33,7 @@ async fn a_journal_that_was_cut_off_or_is_broken_stops_no_undo_of_another() {
     assert_eq!(runs.code, Some(0), "{}", runs.snapshot());
     assert_eq!(runs.json()["runs"].as_array().map(Vec::len), Some(1));
     assert!(
-        runs.stderr.contains("2 runs cut off before"),
+        runs.stderr.contains("2 runs stopped before"),
         "{}",
         runs.snapshot()
     );
@@ -43,8 +43,13 @@ async fn a_journal_that_was_cut_off_or_is_broken_stops_no_undo_of_another() {
         &["undo", &run, "--dry-run"],
         &["undo", "--last", "--dry-run"],
     ] {
-        let said = stage.run(arguments).await;
-        assert_eq!(said.code, Some(0), "{arguments:?} {}", said.snapshot());
+        let finished = stage.run(arguments).await;
+        assert_eq!(
+            finished.code,
+            Some(0),
+            "{arguments:?} {}",
+            finished.snapshot()
+        );
     }
     let cut = stage.run(&["resume", "20260101-000000-cut"]).await;
     assert_eq!(cut.code, Some(1), "{}", cut.snapshot());
@@ -74,7 +79,7 @@ async fn a_journal_that_was_cut_off_or_is_broken_stops_no_undo_of_another() {
     let detach = stage.run(&["detach", "--all", "--dry-run"]).await;
     assert_eq!(detach.code, Some(1), "{}", detach.snapshot());
     assert!(
-        detach.stderr.contains("move it away"),
+        detach.stderr.contains("move the journal away"),
         "{}",
         detach.snapshot()
     );
@@ -82,7 +87,7 @@ async fn a_journal_that_was_cut_off_or_is_broken_stops_no_undo_of_another() {
     let undone = stage.run(&["undo", &run, "--yes"]).await;
     assert_eq!(undone.code, Some(0), "{}", undone.snapshot());
     assert!(
-        undone.stderr.contains("what it did is not known"),
+        undone.stderr.contains("ignoring a run that cannot be read"),
         "{}",
         undone.snapshot()
     );
@@ -117,8 +122,8 @@ async fn the_state_is_private_whatever_the_umask_says() {
                 command.env(name, value);
             }
         }
-        let said = Said::from(command.output().await.unwrap());
-        assert_eq!(said.code, Some(0), "{}", said.snapshot());
+        let finished = Finished::from(command.output().await.unwrap());
+        assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
     }
     let root = stage.directory.path().join(".local/state/backstop");
     let runs = root.join("runs");
@@ -197,11 +202,18 @@ async fn a_device_or_a_pipe_is_neither_replaced_nor_read_without_end() {
         ],
         &["plan", "--all", "--layer", &layer, "--token-file", "pipe"],
     ] {
-        let said = stage.run(arguments).await;
-        assert_eq!(said.code, Some(1), "{arguments:?} {}", said.snapshot());
-        let told = ["is a pipe", "is a device"];
-        let is_told = told.iter().any(|told| said.stderr.contains(told));
-        assert!(is_told, "{arguments:?} {}", said.snapshot());
+        let finished = stage.run(arguments).await;
+        assert_eq!(
+            finished.code,
+            Some(1),
+            "{arguments:?} {}",
+            finished.snapshot()
+        );
+        let reported = ["is a pipe", "is a device"];
+        let is_told = reported
+            .iter()
+            .any(|reported| finished.stderr.contains(reported));
+        assert!(is_told, "{arguments:?} {}", finished.snapshot());
     }
 }
 
@@ -236,14 +248,19 @@ async fn ctrl_c_while_it_looks_says_that_nothing_was_changed() {
         while stage.plane.calls().len() == calls {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let said = interrupted(child).await;
-        assert_eq!(said.code, Some(130), "{arguments:?} {}", said.snapshot());
-        assert!(
-            said.stderr.contains("Interrupted: nothing was changed"),
-            "{}",
-            said.snapshot()
+        let finished = interrupted(child).await;
+        assert_eq!(
+            finished.code,
+            Some(130),
+            "{arguments:?} {}",
+            finished.snapshot()
         );
-        assert_eq!(said.stdout, "");
+        assert!(
+            finished.stderr.contains("Interrupted: nothing was changed"),
+            "{}",
+            finished.snapshot()
+        );
+        assert_eq!(finished.stdout, "");
     }
     assert!(stage.plane.writes().is_empty());
 }

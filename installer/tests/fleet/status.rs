@@ -7,7 +7,7 @@ use crate::stage::{ACCOUNT, REGION, Stage, here};
 const OTHER: &str = "444455556666";
 
 /// With fast calls: nothing is paced in these tests.
-async fn status(stage: &Stage, arguments: &[&str]) -> crate::stage::Said {
+async fn status(stage: &Stage, arguments: &[&str]) -> crate::stage::Finished {
     stage
         .run(
             &[
@@ -81,25 +81,29 @@ async fn coverage_releases_and_drift_are_told_without_a_call_for_each_function()
         stage.plane.count("GetFunction"),
         stage.plane.count("ListFunctions"),
     );
-    let told = status(&stage, &[]).await;
-    insta::assert_snapshot!("status_table", stage.masked(&told));
+    let reported = status(&stage, &[]).await;
+    insta::assert_snapshot!("status_table", stage.masked(&reported));
     assert_eq!(stage.plane.count("GetFunction"), reads);
     assert_eq!(stage.plane.count("ListFunctions"), lists + 1);
 
     let json = status(&stage, &["--output", "json"]).await;
     assert_eq!(json.code, Some(0));
     insta::assert_json_snapshot!("status_json", json.json());
-    for said in [&told, &json] {
-        assert!(!said.snapshot().contains("hunter"), "{}", said.snapshot());
+    for finished in [&reported, &json] {
+        assert!(
+            !finished.snapshot().contains("hunter"),
+            "{}",
+            finished.snapshot()
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_alone_can_be_asked_for_with_an_exit_code_of_its_own() {
     let stage = a_fleet_with_everything().await;
-    let told = status(&stage, &["--drift-only", "--detailed-exitcode"]).await;
-    insta::assert_snapshot!("status_drift_only", stage.masked(&told));
-    assert_eq!(told.code, Some(4));
+    let reported = status(&stage, &["--drift-only", "--detailed-exitcode"]).await;
+    insta::assert_snapshot!("status_drift_only", stage.masked(&reported));
+    assert_eq!(reported.code, Some(4));
     let json = status(&stage, &["--drift-only", "--output", "json"]).await;
     assert_eq!(json.code, Some(0));
     let names = json.json()["functions"].as_array().unwrap().len();
@@ -112,20 +116,20 @@ async fn what_is_as_it_was_left_is_no_drift_and_what_was_undone_has_none() {
     let stage = Stage::set().await;
     stage.add(&here(), "orders", 3, &FunctionSpec::default());
     let attached = stage.attach(&["orders-*"]).await;
-    let told = status(&stage, &["--detailed-exitcode"]).await;
-    assert_eq!(told.code, Some(0), "{}", told.snapshot());
+    let reported = status(&stage, &["--detailed-exitcode"]).await;
+    assert_eq!(reported.code, Some(0), "{}", reported.snapshot());
 
     stage.run(&["undo", &attached.run(), "--yes"]).await;
-    let told = status(&stage, &["--detailed-exitcode", "--output", "json"]).await;
-    assert_eq!(told.code, Some(4), "{}", told.snapshot());
-    let coverage = &told.json()["coverage"];
+    let reported = status(&stage, &["--detailed-exitcode", "--output", "json"]).await;
+    assert_eq!(reported.code, Some(4), "{}", reported.snapshot());
+    let coverage = &reported.json()["coverage"];
     assert_eq!(
         (&coverage["without"], &coverage["drifted"]),
         (&3.into(), &0.into())
     );
     // Those that are as they should be.
-    let told = status(&stage, &["--exclude", "orders-*", "--detailed-exitcode"]).await;
-    assert_eq!(told.code, Some(0), "{}", told.snapshot());
+    let reported = status(&stage, &["--exclude", "orders-*", "--detailed-exitcode"]).await;
+    assert_eq!(reported.code, Some(0), "{}", reported.snapshot());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,17 +145,22 @@ async fn what_a_run_took_away_and_is_back_is_drift() {
     stage.plane.add_function(&here(), spec);
     let detached = stage.run(&["detach", "orders", "--yes"]).await;
     assert_eq!(detached.code, Some(0), "{}", detached.snapshot());
-    let told = status(&stage, &["--detailed-exitcode", "--output", "json"]).await;
-    assert_eq!(told.json()["coverage"]["drifted"], 0, "{}", told.stdout);
+    let reported = status(&stage, &["--detailed-exitcode", "--output", "json"]).await;
+    assert_eq!(
+        reported.json()["coverage"]["drifted"],
+        0,
+        "{}",
+        reported.stdout
+    );
     stage.plane.change(&here(), "orders", |spec| {
         spec.layers = vec![ours.clone()];
         spec.environment
             .insert("BACKSTOP_TAGS".to_owned(), "team=a".to_owned());
     });
-    let told = status(&stage, &["--drift-only", "--detailed-exitcode"]).await;
-    assert_eq!(told.code, Some(4));
-    for part in ["layer back: ", "changed: BACKSTOP_TAGS"] {
-        assert!(told.stdout.contains(part), "{}", told.snapshot());
+    let reported = status(&stage, &["--drift-only", "--detailed-exitcode"]).await;
+    assert_eq!(reported.code, Some(4));
+    for part in ["layer attached again: ", "changed: BACKSTOP_TAGS"] {
+        assert!(reported.stdout.contains(part), "{}", reported.snapshot());
     }
 }
 
@@ -168,7 +177,7 @@ async fn a_place_that_cannot_be_looked_at_is_told_and_the_others_are_shown() {
     stage.plane.deny_roles(OTHER);
     let accounts = format!("{ACCOUNT},{OTHER}");
     let regions = format!("{REGION},eu-central-1");
-    let told = status(
+    let reported = status(
         &stage,
         &[
             "--accounts",
@@ -181,15 +190,15 @@ async fn a_place_that_cannot_be_looked_at_is_told_and_the_others_are_shown() {
         ],
     )
     .await;
-    insta::assert_snapshot!("status_partial", stage.masked(&told));
+    insta::assert_snapshot!("status_partial", stage.masked(&reported));
     // Before the 4 of functions without the layer: more may be behind the door.
-    assert_eq!(told.code, Some(3));
-    let told = status(&stage, &["orders-000", "payments"]).await;
-    assert_eq!(told.code, Some(3));
+    assert_eq!(reported.code, Some(3));
+    let reported = status(&stage, &["orders-000", "payments"]).await;
+    assert_eq!(reported.code, Some(3));
     assert!(
-        told.stdout.contains("Not found: payments"),
+        reported.stdout.contains("Not found: payments"),
         "{}",
-        told.snapshot()
+        reported.snapshot()
     );
 }
 

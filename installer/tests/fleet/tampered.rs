@@ -47,29 +47,29 @@ async fn a_tampered_plan_is_refused_with_what_it_would_have_done() {
     for (tampered, words) in [
         (
             with(&|plan| variable(plan, "AWS_LAMBDA_EXEC_WRAPPER")),
-            "AWS_LAMBDA_EXEC_WRAPPER: only variables of the extension",
+            "AWS_LAMBDA_EXEC_WRAPPER: Backstop sets only variables of the extension",
         ),
         (
             with(&|plan| plan["sources"]["DB_PASSWORD"] = json!({ "file": "/etc/hostname" })),
-            "DB_PASSWORD: only variables of the extension",
+            "DB_PASSWORD: Backstop sets only variables of the extension",
         ),
         (
             with(&|plan| {
                 plan["grants"][0]["goal"]["give"][0] =
                     json!({ "action": "iam:PassRole", "resource": PASS });
             }),
-            "iam:PassRole on arn:aws:iam::111122223333:role/admin is not what a fallback needs",
+            "iam:PassRole on arn:aws:iam::111122223333:role/admin is not a permission that a fallback needs",
         ),
         (
             with(&|plan| plan["grants"][0]["role"] = json!(PASS)),
-            "which no function of the plan has",
+            "which is not the role of any function in the plan",
         ),
         (
             with(&|plan| {
                 plan["grants"][0]["goal"] =
                     json!({ "takeBack": { "places": [], "isBroken": false } });
             }),
-            "it would be wider than it is",
+            "it would widen the policy",
         ),
         (
             with(&|plan| plan["action"] = json!({ "undo": { "run": "20260101-000000-abcdef" } })),
@@ -77,15 +77,23 @@ async fn a_tampered_plan_is_refused_with_what_it_would_have_done() {
         ),
     ] {
         fs::write(&path, tampered.to_string()).unwrap();
-        let said = stage.run(&["apply", "plan.json", "--yes"]).await;
-        assert_eq!(said.code, Some(1), "{words} {}", said.snapshot());
-        assert!(said.stderr.contains(words), "{words} {}", said.snapshot());
-        assert!(!said.stderr.contains("hunter2"), "{}", said.snapshot());
+        let finished = stage.run(&["apply", "plan.json", "--yes"]).await;
+        assert_eq!(finished.code, Some(1), "{words} {}", finished.snapshot());
+        assert!(
+            finished.stderr.contains(words),
+            "{words} {}",
+            finished.snapshot()
+        );
+        assert!(
+            !finished.stderr.contains("hunter2"),
+            "{}",
+            finished.snapshot()
+        );
         assert_eq!(stage.everything(), before);
     }
     fs::write(&path, plan.to_string()).unwrap();
-    let said = stage.run(&["apply", "plan.json", "--yes"]).await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    let finished = stage.run(&["apply", "plan.json", "--yes"]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,14 +103,19 @@ async fn the_projects_file_sets_no_variable_of_the_function() {
     let text = "[settings]\nNODE_OPTIONS = \"--require /opt/hunter2\"\nPATH = \"/opt\"\n";
     fs::write(stage.directory.path().join("backstop.toml"), text).unwrap();
     let before = stage.everything();
-    let said = stage.attach(&["--all"]).await;
-    assert_eq!(said.code, Some(2), "{}", said.snapshot());
+    let finished = stage.attach(&["--all"]).await;
+    assert_eq!(finished.code, Some(2), "{}", finished.snapshot());
     assert!(
-        said.stderr
-            .contains("NODE_OPTIONS, PATH: only variables of the extension"),
+        finished
+            .stderr
+            .contains("NODE_OPTIONS, PATH: Backstop sets only variables of the extension"),
         "{}",
-        said.snapshot()
+        finished.snapshot()
     );
-    assert!(!said.stderr.contains("hunter2"), "{}", said.snapshot());
+    assert!(
+        !finished.stderr.contains("hunter2"),
+        "{}",
+        finished.snapshot()
+    );
     assert_eq!(stage.everything(), before);
 }

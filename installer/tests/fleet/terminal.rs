@@ -75,7 +75,7 @@ async fn a_terminal_gets_colours_lines_that_fit_and_bars_that_tell_the_truth() {
         }
         // A note of the plan is wrapped where the terminal ends.
         assert!(
-            shown.contains(" is lost; set\n      BACKSTOP_S3_BUCKET"),
+            shown.contains(" are lost; set\n      BACKSTOP_S3_BUCKET"),
             "{shown:?}"
         );
         // Where nothing is to be done there is no bar, and none says what it cannot know.

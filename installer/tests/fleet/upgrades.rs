@@ -5,12 +5,12 @@ use std::sync::Arc;
 use backstop_fake_aws::{FunctionSpec, Place};
 use serde_json::{Value, json};
 
-use crate::stage::{Said, Stage, here};
+use crate::stage::{Finished, Stage, here};
 
 const ORDERS: &str = "orders-000";
 
 /// One function that was attached from here, and upgraded by somebody else since.
-async fn upgraded() -> (Stage, Said, String) {
+async fn upgraded() -> (Stage, Finished, String) {
     let stage = Stage::set().await;
     stage.add(&here(), "orders", 1, &FunctionSpec::default());
     let attached = stage.attach(&["orders-*"]).await;
@@ -43,24 +43,27 @@ async fn undo_beside_somebodys_upgrade_changes_nothing_and_says_so() {
     let (stage, attached, newer) = upgraded().await;
     let before = stage.everything();
     let run = attached.run();
-    let mut told = String::new();
+    let mut reported = String::new();
     for arguments in [&["undo", &run, "--dry-run"][..], &["undo", &run, "--yes"]] {
-        told += &stage.masked(&stage.run(arguments).await);
+        reported += &stage.masked(&stage.run(arguments).await);
     }
-    insta::assert_snapshot!("undo_beside_an_upgrade", told);
+    insta::assert_snapshot!("undo_beside_an_upgrade", reported);
     for arguments in [&["undo", &run, "--yes"][..], &["undo", &run, "--dry-run"]] {
         let json = stage
             .run(&[arguments, &["--output", "json"]].concat())
             .await;
         assert_eq!(json.code, Some(3), "{}", json.snapshot());
-        let told = json.json();
+        let reported = json.json();
         let conflict = if arguments.contains(&"--yes") {
-            told["conflicts"][0]["reason"].to_string()
+            reported["conflicts"][0]["reason"].to_string()
         } else {
-            assert_eq!(told["functions"][0]["reason"], "changed-since", "{told}");
-            told["functions"][0]["conflicts"][0].to_string()
+            assert_eq!(
+                reported["functions"][0]["reason"], "changed-since",
+                "{reported}"
+            );
+            reported["functions"][0]["conflicts"][0].to_string()
         };
-        assert!(conflict.contains(&newer), "{told}");
+        assert!(conflict.contains(&newer), "{reported}");
         assert_eq!(stage.everything(), before);
     }
     let status = stage
@@ -153,10 +156,8 @@ async fn an_upgrade_between_the_reading_and_the_writing_of_a_detachment_is_a_ref
     let resumed = stage.run(&["resume", &detached.run(), "--yes"]).await;
     assert_eq!(resumed.code, Some(3), "{}", resumed.snapshot());
     assert!(
-        resumed
-            .stdout
-            .contains("1 function cannot be done by resume")
-            && !resumed.stdout.contains("To go on"),
+        resumed.stdout.contains("cannot finish 1 function")
+            && !resumed.stdout.contains("To continue"),
         "{}",
         resumed.snapshot()
     );
@@ -267,7 +268,7 @@ async fn a_layer_that_is_gone_or_closed_is_refused_by_its_name() {
     assert_eq!(applied.code, Some(3), "{}", applied.snapshot());
     assert!(applied.stdout.contains(&late), "{}", applied.snapshot());
     assert!(
-        !applied.stdout.contains("To go on"),
+        !applied.stdout.contains("To continue"),
         "{}",
         applied.snapshot()
     );
@@ -300,7 +301,10 @@ async fn prune_keeps_what_an_undo_puts_back_and_an_undo_without_it_is_refused() 
     assert_eq!(version["arn"], first.as_str(), "{version}");
     assert_eq!(version["because"], "undo", "{version}");
     let run = upgraded.run();
-    assert_eq!(version["reason"], format!("`backstop undo {run}` needs it"));
+    assert_eq!(
+        version["reason"],
+        format!("needed by `backstop undo {run}`")
+    );
     assert_eq!(stage.plane.count("DeleteLayerVersion"), 0);
 
     let forced = stage
@@ -333,7 +337,7 @@ async fn prune_keeps_what_an_unfinished_run_still_has_to_attach() {
     let kept = stage.run(&prune).await;
     assert_eq!(kept.code, Some(0), "{}", kept.snapshot());
     let version = &kept.json()["versions"][1];
-    let reason = format!("`backstop resume {}` needs it", stopped.run());
+    let reason = format!("needed by `backstop resume {}`", stopped.run());
     assert_eq!(version["reason"], reason, "{version}");
     assert_eq!(stage.plane.count("DeleteLayerVersion"), 0);
 }
@@ -352,6 +356,6 @@ async fn a_layer_that_may_not_be_read_is_noted() {
     stage.plane.deny("GetLayerVersion");
     let detach = ["detach", "orders-*", "--dry-run"];
     let planned = stage.run(&detach).await;
-    let note = format!("! whether {theirs} can be used is not known: AccessDenied");
+    let note = format!("! cannot check whether {theirs} is usable: AccessDenied");
     assert!(planned.stdout.contains(&note), "{}", planned.snapshot());
 }

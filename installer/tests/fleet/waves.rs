@@ -74,18 +74,18 @@ async fn the_canary_is_taken_from_every_place_and_each_wave_waits_for_the_one_be
     }
     let regions = ["--regions", "eu-west-1,us-east-1"];
     let waves = ["--canary", "20%", "--wave", "50%"];
-    let said = stage
+    let finished = stage
         .attach(&[
             "orders-*", regions[0], regions[1], waves[0], waves[1], waves[2], waves[3],
         ])
         .await;
-    assert_eq!(said.code, Some(0), "{}", said.snapshot());
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
     for line in [
         "Wave 1 of 3, the canary: 2 functions",
         "Wave 2 of 3: 4 functions",
         "Wave 3 of 3: 2 functions",
     ] {
-        assert!(said.stderr.contains(line), "{}", said.snapshot());
+        assert!(finished.stderr.contains(line), "{}", finished.snapshot());
     }
     let calls = stage.plane.calls().into_iter();
     let written: Vec<String> = calls
@@ -114,23 +114,29 @@ async fn the_canary_is_taken_from_every_place_and_each_wave_waits_for_the_one_be
 async fn a_failure_in_the_canary_stops_and_the_run_can_be_resumed() {
     let stage = with_functions(6).await;
     spoil(&stage, "orders-000");
-    let said = stage.attach(&["orders-*", "--canary", "2"]).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    let finished = stage.attach(&["orders-*", "--canary", "2"]).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     // What was under way beside it is finished.
-    assert!(written(&stage.plane).len() <= 1, "{}", said.snapshot());
+    assert!(written(&stage.plane).len() <= 1, "{}", finished.snapshot());
     assert!(
-        said.stdout
-            .contains("Stopped: a function of the canary is left"),
+        finished
+            .stdout
+            .contains("Stopped: a function of the canary failed"),
         "{}",
-        said.stdout
+        finished.stdout
     );
-    assert!(said.stdout.contains("not begun"), "{}", said.stdout);
-    let run = said.run();
     assert!(
-        said.stdout
-            .contains(&format!("To go on: backstop resume {run}")),
+        finished.stdout.contains("not started"),
         "{}",
-        said.stdout
+        finished.stdout
+    );
+    let run = finished.run();
+    assert!(
+        finished
+            .stdout
+            .contains(&format!("To continue: backstop resume {run}")),
+        "{}",
+        finished.stdout
     );
 
     mend(&stage, "orders-000");
@@ -145,23 +151,27 @@ async fn so_many_failures_stop_and_fewer_do_not() {
     spoil(&stage, "orders-001");
     spoil(&stage, "orders-002");
     let waves = ["orders-*", "--wave", "3", "--max-failures"];
-    let said = stage
+    let finished = stage
         .attach(&[
             waves[0], waves[1], waves[2], waves[3], "2", "--output", "json",
         ])
         .await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
-    let summary = said.json();
-    assert_eq!(summary["stopped"], "2 functions left", "{summary}");
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
+    let summary = finished.json();
+    assert_eq!(summary["stopped"], "2 functions failed", "{summary}");
     assert_eq!(list(&summary["left"]).len(), 2, "{summary}");
     assert_eq!(summary["notBegun"], 6, "{summary}");
 
     // A third one would have been needed.
-    let said = stage
-        .run(&["resume", &said.run(), "--yes", "--max-failures", "3"])
+    let finished = stage
+        .run(&["resume", &finished.run(), "--yes", "--max-failures", "3"])
         .await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
-    assert!(!said.stdout.contains("Stopped"), "{}", said.snapshot());
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
+    assert!(
+        !finished.stdout.contains("Stopped"),
+        "{}",
+        finished.snapshot()
+    );
     assert_eq!(written(&stage.plane).len(), 7);
 }
 
@@ -172,14 +182,14 @@ async fn a_rise_of_errors_stops_after_the_wave_and_a_resumed_run_does_not_wait_f
     let options = ["--canary", "2", "--bake", "0.1", "--max-error-rise", "5"];
     let mut arguments = vec!["orders-*"];
     arguments.extend(options);
-    let said = stage.attach(&arguments).await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    let finished = stage.attach(&arguments).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     for line in [
-        "Stopped: 50.0 % of invocations fail, and 0.0 % did before",
-        "111122223333 eu-west-1 orders-001: 100.0 % of invocations fail, 0.0 % did before",
-        "8  not begun",
+        "Stopped: 50.0 % of invocations fail, up from 0.0 %",
+        "111122223333 eu-west-1 orders-001: 100.0 % of invocations fail, up from 0.0 %",
+        "8  not started",
     ] {
-        assert!(said.stdout.contains(line), "{}", said.snapshot());
+        assert!(finished.stdout.contains(line), "{}", finished.snapshot());
     }
     assert_eq!(written(&stage.plane).len(), 2);
 
@@ -187,7 +197,7 @@ async fn a_rise_of_errors_stops_after_the_wave_and_a_resumed_run_does_not_wait_f
         .plane
         .set_metric(&here(), "orders-001", Metric::Errors, None);
     let counted = stage.plane.count("GetMetricData");
-    let resumed = stage.run(&["resume", &said.run(), "--yes"]).await;
+    let resumed = stage.run(&["resume", &finished.run(), "--yes"]).await;
     assert_eq!(resumed.code, Some(0), "{}", resumed.snapshot());
     assert_eq!(stage.plane.count("GetMetricData") - counted, 2);
     assert_eq!(
@@ -217,11 +227,11 @@ async fn a_run_that_stops_is_undone_at_once_where_that_was_asked() {
     ]);
     let planned = stage.run(&planning).await;
     assert_eq!(planned.code, Some(0), "{}", planned.snapshot());
-    let said = stage
+    let finished = stage
         .run(&["apply", plan, "--yes", "--output", "json"])
         .await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
-    let summary = said.json();
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
+    let summary = finished.json();
     assert_eq!(summary["changed"], 3, "{summary}");
     assert_eq!(summary["notBegun"], 7, "{summary}");
     assert_eq!(summary["undo"]["changed"], 3, "{summary}");
@@ -246,16 +256,20 @@ async fn what_cannot_be_watched_is_not_begun() {
     stage.plane.before("GetMetricData", "", 1, move || {
         plane.set_region_down("eu-west-1", true);
     });
-    let said = stage
+    let finished = stage
         .attach(&["orders-*", "--bake", "0.1", "--max-error-rise", "5"])
         .await;
-    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     assert!(
-        said.stdout.contains("Stopped: counting errors in"),
+        finished.stdout.contains("Stopped: counting errors in"),
         "{}",
-        said.snapshot()
+        finished.snapshot()
     );
-    assert!(said.stdout.contains("3  not begun"), "{}", said.snapshot());
+    assert!(
+        finished.stdout.contains("3  not started"),
+        "{}",
+        finished.snapshot()
+    );
     assert!(written(&stage.plane).is_empty());
 }
 
@@ -288,16 +302,20 @@ async fn waiting_between_waves_can_be_interrupted() {
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(130));
     let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(stdout.contains("3  not begun"), "{stdout}");
-    assert!(stdout.contains("To go on: backstop resume"), "{stdout}");
+    assert!(stdout.contains("3  not started"), "{stdout}");
+    assert!(stdout.contains("To continue: backstop resume"), "{stdout}");
     assert_eq!(written(&stage.plane), ["orders-000"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn options_that_mean_nothing_by_themselves_are_told() {
     let stage = with_functions(1).await;
-    let said = stage.attach(&["orders-*", "--bake", "5m"]).await;
-    assert_eq!(said.code, Some(2), "{}", said.snapshot());
-    assert!(said.stderr.contains("--bake needs"), "{}", said.snapshot());
+    let finished = stage.attach(&["orders-*", "--bake", "5m"]).await;
+    assert_eq!(finished.code, Some(2), "{}", finished.snapshot());
+    assert!(
+        finished.stderr.contains("--bake needs"),
+        "{}",
+        finished.snapshot()
+    );
     assert_eq!(stage.plane.count("ListFunctions"), 0);
 }

@@ -92,10 +92,10 @@ fn not_ours(config: &Config) -> (Vec<&String>, Vec<(&String, &String)>) {
     )
 }
 
-fn vault(configs: &[&Config], wish: &Attach) -> Vault {
+fn vault(configs: &[&Config], intent: &Attach) -> Vault {
     let mut vault = Vault::default();
     let known = configs.iter().flat_map(|config| &config.variables);
-    for (name, value) in known.chain(&wish.variables) {
+    for (name, value) in known.chain(&intent.variables) {
         vault.add(name, value);
     }
     vault
@@ -103,10 +103,10 @@ fn vault(configs: &[&Config], wish: &Attach) -> Vault {
 
 proptest! {
     #[test]
-    fn undoing_gives_back_what_was_there(live in configs(), wish in wishes()) {
-        let wanted = wish.on(&live);
+    fn undoing_gives_back_what_was_there(live in configs(), intent in wishes()) {
+        let wanted = intent.on(&live);
         let done = change(&live, &wanted);
-        let vault = vault(&[&live], &wish);
+        let vault = vault(&[&live], &intent);
         prop_assert_eq!(&done.undo_on(&wanted.config, &vault).config, &live);
         // An interrupted one, of which nobody knows whether it was made.
         prop_assert_eq!(&done.undo_on(&live, &vault).config, &live);
@@ -117,11 +117,11 @@ proptest! {
 
     #[test]
     fn layer_and_settings_are_one_decision(
-        live in configs(), wish in wishes(), how in 0..3_usize, at in 0..4_usize,
+        live in configs(), intent in wishes(), how in 0..3_usize, at in 0..4_usize,
     ) {
-        let wanted = wish.on(&live);
+        let wanted = intent.on(&live);
         let done = change(&live, &wanted);
-        let vault = vault(&[&live], &wish);
+        let vault = vault(&[&live], &intent);
         // Before the change is made: one layer of ours, or nothing is written.
         let since = touched(&live, how, at);
         let made = done.redo_on(&since, &vault);
@@ -150,19 +150,19 @@ proptest! {
     }
 
     #[test]
-    fn attaching_again_changes_nothing(live in configs(), wish in wishes()) {
-        let once = wish.on(&live).config;
-        prop_assert_eq!(wish.on(&once).config, once);
+    fn attaching_again_changes_nothing(live in configs(), intent in wishes()) {
+        let once = intent.on(&live).config;
+        prop_assert_eq!(intent.on(&once).config, once);
     }
 
     #[test]
     fn nothing_of_others_is_lost(
-        live in configs(), wish in wishes(), other in configs(), keeps_ours in any::<bool>(),
+        live in configs(), intent in wishes(), other in configs(), keeps_ours in any::<bool>(),
     ) {
-        let wanted = wish.on(&live);
+        let wanted = intent.on(&live);
         prop_assert_eq!(not_ours(&wanted.config), not_ours(&live));
         let done = change(&live, &wanted);
-        let vault = vault(&[&live, &other], &wish);
+        let vault = vault(&[&live, &other], &intent);
         // Between read and write: what is planned is made on what is there by then.
         let since = deployed(&live, &other, keeps_ours);
         let redone = done.redo_on(&since, &vault).config;
@@ -185,10 +185,10 @@ proptest! {
 
     #[test]
     fn there_is_never_a_second_layer_of_ours(
-        live in configs(), wish in wishes(), other in configs(), release in 4..6_u32,
+        live in configs(), intent in wishes(), other in configs(), release in 4..6_u32,
     ) {
-        let done = change(&live, &wish.on(&live));
-        let vault = vault(&[&live, &other], &wish);
+        let done = change(&live, &intent.on(&live));
+        let vault = vault(&[&live, &other], &intent);
         let mut since = deployed(&live, &other, false);
         since.layers.push(OURS.replace(":3", &format!(":{release}")));
         let ours = |config: &Config| config.layers.iter().filter(|arn| is_ours(arn)).count();

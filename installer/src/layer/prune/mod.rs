@@ -1,12 +1,12 @@
-//! Pruning: the versions of our layers that nothing names any more.
+//! Prunes layer versions that nothing uses.
 //!
-//! [`survey`] reads what there is and who names it, `judge` says what may go (pure), [`delete`] does
+//! [`assess`] reads what there is and who names it, `decide` says what may go (pure), [`delete`] does
 //! that and nothing else. Invariants: a version that any function in scope names stays, as does the
 //! newest of each architecture and what undoing a run would put back; where a place could not be read, nothing goes that could be used
-//! there; what accounts that nobody looked into may use goes only where that is asked for. A deleted
-//! version cannot be brought back: functions that name it still run, and cannot be configured anew.
+//! there; a version that unchecked accounts may use is deleted only on request. Lambda cannot
+//! restore a deleted version: functions with it still run, but cannot be updated.
 
-mod judge;
+mod decide;
 mod summary;
 mod undo;
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 use aws_smithy_types::date_time::{DateTime, Format};
 use tokio::sync::watch;
 
-pub use judge::{Fate, Return, Why};
+pub use decide::{Fate, Return, Why};
 pub use summary::{PruneSummary, PrunedVersion};
 pub use undo::returns;
 
@@ -26,16 +26,16 @@ use super::remote::{Layers, Version};
 use super::{Manifest, Principal};
 use crate::aws::Failure;
 use crate::fleet::{Fleet, Site};
-use judge::{Rules, Seen, Use};
+use decide::{Rules, Seen, Use};
 
 /// What may go.
 #[derive(Debug)]
 pub struct PruneOptions {
-    /// So many of the newest stay, of each architecture in each place.
+    /// Number of newest versions to keep, of each architecture in each place.
     pub keep: usize,
     /// What is younger stays.
     pub older_than: Option<Duration>,
-    /// Versions that are shared with accounts that nobody looked into, too.
+    /// Also delete versions that unchecked accounts may use.
     pub include_shared: bool,
     /// What it names stays.
     pub manifest: Manifest,
@@ -46,7 +46,7 @@ pub struct PruneOptions {
 }
 
 /// Reads everything, and says what may go.
-pub async fn survey(
+pub async fn assess(
     fleet: &Fleet,
     options: &PruneOptions,
     now: DateTime,
@@ -94,7 +94,7 @@ pub async fn survey(
         unread,
         skipped: fleet.skipped.clone(),
     };
-    for (site, version, mut fate) in judge::judge(versions, &rules, &seen) {
+    for (site, version, mut fate) in decide::decide(versions, &rules, &seen) {
         if fate == Fate::WouldDelete && !options.include_shared {
             fate = match strangers(fleet, site, version).await {
                 Ok(strangers) if strangers.is_empty() => Fate::WouldDelete,
@@ -154,7 +154,7 @@ async fn read(site: &Site) -> Result<(Vec<Version>, Vec<Use>), Failure> {
     Ok((versions, layers.named_by_functions().await?))
 }
 
-/// Who may use the version and was not looked into.
+/// Unchecked accounts that may use the version.
 async fn strangers(
     fleet: &Fleet,
     site: &Site,

@@ -1,4 +1,4 @@
-//! What went, and what stayed.
+//! The result of `layer prune`.
 
 use serde::Serialize;
 
@@ -65,8 +65,8 @@ impl PrunedVersion {
             Fate::Kept(Why::Newest) => ("kept", "among the newest".to_owned()),
             Fate::Kept(Why::Young) => ("kept", "too young".to_owned()),
             Fate::Kept(Why::Used(function)) => ("kept", format!("used by {function}")),
-            Fate::Kept(Why::Named) => ("kept", "named by the manifest".to_owned()),
-            Fate::Kept(Why::Undo(command)) => ("kept", format!("`backstop {command}` needs it")),
+            Fate::Kept(Why::Named) => ("kept", "in the manifest".to_owned()),
+            Fate::Kept(Why::Undo(command)) => ("kept", format!("needed by `backstop {command}`")),
             Fate::Kept(Why::Shared(with)) => {
                 let with: Vec<String> = with.iter().map(ToString::to_string).collect();
                 ("kept", format!("shared with {}", with.join(", ")))
@@ -134,14 +134,14 @@ impl PruneSummary {
         self.count("would delete")
     }
 
-    /// Whether every place was looked at and nothing failed.
+    /// Whether every place was read and nothing failed.
     pub fn is_complete(&self) -> bool {
         self.unread.is_empty()
             && !self.skipped.iter().any(|skipped| skipped.is_failure)
             && self.count("refused") + self.count("failed") == 0
     }
 
-    /// Whether something that was to go was not begun.
+    /// Whether a deletion was not started.
     pub fn is_interrupted(&self) -> bool {
         !self.dry_run && self.chosen() > 0
     }
@@ -174,7 +174,7 @@ impl PruneSummary {
         let rest = match (self.dry_run, self.is_complete()) {
             (true, _) => "; nothing was changed",
             (false, true) => "",
-            (false, false) => "; the same command again does what is left",
+            (false, false) => "; run the same command again to finish",
         };
         format!("{}{rest}", parts.join(", "))
     }
@@ -240,15 +240,14 @@ impl Report for PruneSummary {
             .iter()
             .any(|it| matches!(it.fate, Fate::Kept(Why::Shared(_))))
         {
-            text +=
-                "--include-shared deletes what accounts that were not looked into may use, too\n";
+            text += "--include-shared also deletes versions that unchecked accounts may use\n";
         }
         if self
             .versions
             .iter()
             .any(|it| matches!(it.fate, Fate::Kept(Why::Undo(_))))
         {
-            text += "--include-undoable deletes what undo, detach and resume need, too\n";
+            text += "--include-undoable also deletes versions that undo, detach and resume need\n";
         }
         text + &style.verdict(self.is_complete(), &self.verdict()) + "\n"
     }

@@ -1,4 +1,4 @@
-//! What undoing the known runs would put back on functions, and what going on with them would put there.
+//! The layer versions that undo or resume of a recorded run would attach.
 
 use super::Return;
 use crate::change::{Change, is_ours};

@@ -36,7 +36,7 @@ pub struct PublishOptions {
     pub dry_run: bool,
 }
 
-/// Publishes in every place that can be reached; places that are not begun when `stop` turns true are left.
+/// Publishes in every reachable place; starts no place after `stop` turns true.
 pub async fn publish(
     fleet: &Fleet,
     options: &PublishOptions,
@@ -113,7 +113,7 @@ impl Job<'_> {
         layer.version = Some(number);
         layer.arn = Some(content.arn);
         if content.code_sha256 != self.package.code_sha256 {
-            let reason = "Lambda stored other bytes than were sent";
+            let reason = "Lambda stored bytes other than those sent: publish again";
             let what = format!("publishing {}:{number}", layer.name);
             return Err(Failure::new(&what, reason, Kind::Invalid));
         }
@@ -172,7 +172,7 @@ impl Job<'_> {
 fn explained(failure: &Failure) -> String {
     match failure.code() {
         Some("CodeStorageExceededException") => format!(
-            "{}\nmake room: `backstop layer prune` deletes the versions that no function names",
+            "{}\nfree some space: `backstop layer prune` deletes the versions that no function uses",
             failure.brief()
         ),
         _ => failure.to_string(),

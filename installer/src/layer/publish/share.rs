@@ -1,4 +1,4 @@
-//! Sharing a version, and making sure that it is.
+//! Shares a version and verifies it.
 
 use super::LOOKS;
 use crate::aws::{Failure, Kind};
@@ -59,7 +59,10 @@ pub(super) async fn ensure(
     }
     let still: Vec<String> = still.iter().map(ToString::to_string).collect();
     let what = format!("sharing {name}:{number}");
-    let mut reason = format!("its policy does not grant its use to {}", still.join(", "));
+    let mut reason = format!(
+        "the version's policy does not grant access to {}: share it again",
+        still.join(", ")
+    );
     if let Some(failure) = doubt {
         reason = format!("{reason} ({})", failure.brief());
     }

@@ -1,4 +1,4 @@
-//! What was published, and where it was not.
+//! The result of `layer publish`.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub enum Outcome {
     WouldPublish,
     /// See the reason.
     Failed,
-    /// Not begun, because the command was interrupted.
+    /// Not started, because the command was interrupted.
     Stopped,
 }
 
@@ -34,7 +34,7 @@ impl Outcome {
             Self::Same => "same",
             Self::WouldPublish => "would publish",
             Self::Failed => "failed",
-            Self::Stopped => "not begun",
+            Self::Stopped => "not started",
         }
     }
 }
@@ -101,7 +101,7 @@ impl PublishSummary {
             && self.count(Outcome::Failed) + self.count(Outcome::Stopped) == 0
     }
 
-    /// Whether something was not begun.
+    /// Whether something was not started.
     pub fn is_interrupted(&self) -> bool {
         self.count(Outcome::Stopped) > 0
     }
@@ -155,15 +155,15 @@ impl PublishSummary {
         } else {
             format!("{} published", plural(count(Outcome::Published), "version"))
         }];
-        parts.extend(counted(Outcome::Same, "the same as before"));
+        parts.extend(counted(Outcome::Same, "unchanged"));
         parts.extend(counted(Outcome::Failed, "failed"));
-        parts.extend(counted(Outcome::Stopped, "not begun"));
+        parts.extend(counted(Outcome::Stopped, "not started"));
         parts.extend((left_out > 0).then(|| format!("{} not reached", plural(left_out, "place"))));
         let next = match (self.is_complete(), self.dry_run) {
             (true, true) => "; nothing was changed",
             (true, false) => "",
-            (false, true) => "; nothing was changed, and not everything could be looked at",
-            (false, false) => "; the same command again does what is left",
+            (false, true) => "; nothing was changed, and some places could not be read",
+            (false, false) => "; run the same command again to finish",
         };
         format!("{}{next}", parts.join(", "))
     }

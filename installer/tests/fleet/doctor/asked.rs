@@ -3,7 +3,7 @@
 use backstop_fake_aws::FunctionSpec;
 
 use super::{check, doctor, healthy, report};
-use crate::stage::{ACCOUNT, Said, Stage, here};
+use crate::stage::{ACCOUNT, Finished, Stage, here};
 use backstop_simulator::LittleServer;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,19 +35,19 @@ async fn aliases_on_versions_without_the_layer_are_told() {
     stage
         .plane
         .set_alias(&here(), "orders", ("latest", "$LATEST"), None);
-    let said = doctor(&stage, &["orders", "--output", "json"]).await;
-    let json = said.json();
+    let finished = doctor(&stage, &["orders", "--output", "json"]).await;
+    let json = finished.json();
     let all = json["checks"].as_array().unwrap().iter();
-    let told: Vec<&str> = (all.filter(|it| it["state"] == "warning"))
+    let reported: Vec<&str> = (all.filter(|it| it["state"] == "warning"))
         .map(|it| it["found"].as_str().unwrap())
         .filter(|found| found.contains("the layer"))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
-            "canary leads to version 1, without the layer: invocations through it don't use it",
-            "live leads to version 1, without the layer: invocations through it don't use it",
-            "the environments that are kept ready for live are without the layer",
+            "canary points to version 1, which lacks the layer: invocations through it do not use the layer",
+            "live points to version 1, which lacks the layer: invocations through it do not use the layer",
+            "provisioned concurrency of live runs without the layer",
         ]
     );
 }
@@ -68,8 +68,8 @@ async fn a_missing_permission_costs_its_checks_only_and_is_named() {
     let s3 = LittleServer::s3("archive", 403, "eu-west-1");
     let mut command = stage.backstop(&["doctor", "orders", "--output", "json"]);
     command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
-    let said: Said = command.output().await.unwrap().into();
-    let json = said.json();
+    let finished: Finished = command.output().await.unwrap().into();
+    let json = finished.json();
     for (name, permission) in [
         ("state", "lambda:GetFunction"),
         ("layer-version", "lambda:GetLayerVersion"),
@@ -80,22 +80,25 @@ async fn a_missing_permission_costs_its_checks_only_and_is_named() {
         ("bucket", "s3:ListBucket"),
         ("aliases", "lambda:ListAliases"),
     ] {
-        let (is, told) = check(&json, name);
-        assert_eq!(is, "unknown", "{told}");
-        assert!(told.contains(&format!("grant {permission}")), "{told}");
+        let (is, reported) = check(&json, name);
+        assert_eq!(is, "unknown", "{reported}");
+        assert!(
+            reported.contains(&format!("grant {permission}")),
+            "{reported}"
+        );
     }
     for name in ["layer", "release", "architecture", "settings", "primary"] {
         assert_eq!(check(&json, name).0, "ok", "{json}");
     }
-    assert_eq!(said.code, Some(0));
+    assert_eq!(finished.code, Some(0));
     // Nor may anything be listed: then there is nothing to check.
     stage.plane.deny("ListFunctions");
-    let said = doctor(&stage, &["orders"]).await;
-    assert_eq!(said.code, Some(1));
+    let finished = doctor(&stage, &["orders"]).await;
+    assert_eq!(finished.code, Some(1));
     assert!(
-        said.stderr.contains("lambda:GetFunction"),
+        finished.stderr.contains("lambda:GetFunction"),
         "{}",
-        said.snapshot()
+        finished.snapshot()
     );
 }
 
@@ -105,7 +108,7 @@ async fn the_bucket_is_looked_for() {
     stage.plane.add_function(&here(), healthy(&stage));
     for (status, region, expected, part) in [
         (200, "eu-west-1", "ok", "archive in eu-west-1"),
-        (404, "", "problem", "archive is not there"),
+        (404, "", "problem", "archive does not exist"),
         (301, "us-east-1", "problem", "archive is in us-east-1"),
         (403, "us-east-1", "problem", "archive is in us-east-1"),
         (403, "eu-west-1", "unknown", "grant s3:ListBucket"),
@@ -113,11 +116,11 @@ async fn the_bucket_is_looked_for() {
         let s3 = LittleServer::s3("archive", status, region);
         let mut command = stage.backstop(&["doctor", "orders", "--output", "json"]);
         command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
-        let said: Said = command.output().await.unwrap().into();
-        let json = said.json();
-        let (is, told) = check(&json, "bucket");
-        assert_eq!(is, expected, "{status} {region}: {told}");
-        assert!(told.contains(part), "{told}");
+        let finished: Finished = command.output().await.unwrap().into();
+        let json = finished.json();
+        let (is, reported) = check(&json, "bucket");
+        assert_eq!(is, expected, "{status} {region}: {reported}");
+        assert!(reported.contains(part), "{reported}");
     }
     // An emulator, or an endpoint of the function's own network.
     let elsewhere = ("AWS_ENDPOINT_URL_S3", "http://s3.internal");
@@ -136,13 +139,13 @@ async fn a_role_that_is_gone_or_denied_is_a_problem() {
         .plane
         .put_role_policy(ACCOUNT, "orders", "guard", deny);
     let (_, json) = report(&stage, spec.clone()).await;
-    let (is, told) = check(&json, "firehose");
+    let (is, reported) = check(&json, "firehose");
     assert_eq!(is, "problem");
-    assert!(told.contains("find the Deny"), "{told}");
+    assert!(reported.contains("find the Deny"), "{reported}");
     stage.plane.remove_role(ACCOUNT, "orders");
     let (_, json) = report(&stage, spec).await;
     assert!(
-        check(&json, "firehose").1.contains("is not there"),
+        check(&json, "firehose").1.contains("does not exist"),
         "{json}"
     );
 }

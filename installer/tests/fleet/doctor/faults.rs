@@ -262,10 +262,10 @@ async fn each_fault_has_the_check_that_tells_it() {
         ),
     ];
     for (what, spec, expected) in cases {
-        let (said, json) = report(&stage, spec).await;
-        assert_eq!(not_ok(&json), expected, "{what}: {}", said.stdout);
+        let (finished, json) = report(&stage, spec).await;
+        assert_eq!(not_ok(&json), expected, "{what}: {}", finished.stdout);
         let is_problem = expected.iter().any(|(_, state)| *state == "problem");
-        assert_eq!(said.code, Some(i32::from(is_problem)), "{what}");
+        assert_eq!(finished.code, Some(i32::from(is_problem)), "{what}");
     }
 }
 
@@ -296,17 +296,20 @@ async fn an_image_is_told_what_to_write_into_its_dockerfile() {
         environment: BTreeMap::new(),
         ..healthy(&stage)
     };
-    let (said, json) = report(&stage, spec).await;
-    let (is, told) = check(&json, "package");
+    let (finished, json) = report(&stage, spec).await;
+    let (is, reported) = check(&json, "package");
     assert_eq!(is, "warning");
-    assert!(told.contains("ADD extension-x86_64.tar.gz /opt/"), "{told}");
+    assert!(
+        reported.contains("ADD extension-x86_64.tar.gz /opt/"),
+        "{reported}"
+    );
     // Its settings may be in the image.
     assert_eq!(check(&json, "settings").0, "unknown");
     assert_eq!(
         not_ok(&json),
         [("package", "warning"), ("settings", "unknown")]
     );
-    assert_eq!(said.code, Some(0));
+    assert_eq!(finished.code, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,7 +329,10 @@ async fn what_was_changed_since_a_run_is_told() {
     let json = doctor(&stage, &["orders-000", "--output", "json"])
         .await
         .json();
-    let (is, told) = check(&json, "drift");
+    let (is, reported) = check(&json, "drift");
     assert_eq!(is, "warning");
-    assert!(told.contains("changed: BACKSTOP_PRIMARY_URL"), "{told}");
+    assert!(
+        reported.contains("changed: BACKSTOP_PRIMARY_URL"),
+        "{reported}"
+    );
 }

@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use backstop_fake_aws::{FunctionSpec, Place, Signing};
 use serde_json::Value;
 
-use crate::stage::{ACCOUNT, Said, Stage, here};
+use crate::stage::{ACCOUNT, Finished, Stage, here};
 use backstop_simulator::LittleServer;
 
 const STREAM: &str = "arn:aws:firehose:eu-west-1:111122223333:deliverystream/telemetry";
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/8cd4ed10-4dd8-4c4f-9ab3-3a6f2b7f0b1c";
 
-async fn doctor(stage: &Stage, arguments: &[&str]) -> Said {
+async fn doctor(stage: &Stage, arguments: &[&str]) -> Finished {
     let all = [
         &["doctor", "--rate", "500", "--read-rate", "500"],
         arguments,
@@ -81,7 +81,7 @@ fn healthy(stage: &Stage) -> FunctionSpec {
 }
 
 /// The report on a function of this kind; nothing of it holds the secret.
-async fn report(stage: &Stage, spec: FunctionSpec) -> (Said, Value) {
+async fn report(stage: &Stage, spec: FunctionSpec) -> (Finished, Value) {
     let s3 = LittleServer::s3("archive", 200, "eu-west-1");
     let name = spec.name.clone();
     stage.plane.add_function(&here(), spec);
@@ -96,25 +96,29 @@ async fn report(stage: &Stage, spec: FunctionSpec) -> (Said, Value) {
         "500",
     ]);
     command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
-    let said: Said = command.output().await.unwrap().into();
-    assert!(!said.snapshot().contains("hunter2"), "{}", said.snapshot());
-    let json = said.json();
-    (said, json)
+    let finished: Finished = command.output().await.unwrap().into();
+    assert!(
+        !finished.snapshot().contains("hunter2"),
+        "{}",
+        finished.snapshot()
+    );
+    let json = finished.json();
+    (finished, json)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_healthy_function_has_nothing_to_tell() {
     let stage = Stage::set().await;
-    let (said, json) = report(&stage, healthy(&stage)).await;
+    let (finished, json) = report(&stage, healthy(&stage)).await;
     insta::assert_json_snapshot!("doctor_json", json);
     assert_eq!(not_ok(&json), []);
-    assert_eq!(said.code, Some(0));
+    assert_eq!(finished.code, Some(0));
 
     let s3 = LittleServer::s3("archive", 200, "eu-west-1");
     let mut command = stage.backstop(&["doctor", "orders"]);
     command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
-    let said: Said = command.output().await.unwrap().into();
-    insta::assert_snapshot!("doctor_table", said.snapshot());
+    let finished: Finished = command.output().await.unwrap().into();
+    insta::assert_snapshot!("doctor_table", finished.snapshot());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,10 +143,10 @@ async fn what_is_wrong_is_told_with_what_to_do_and_exit_code_1() {
     stage
         .plane
         .put_role_policy(ACCOUNT, "orders", "backstop", "{}");
-    let said = doctor(&stage, &["orders"]).await;
-    insta::assert_snapshot!("doctor_problems", said.snapshot());
-    assert_eq!(said.code, Some(1));
-    assert!(!said.snapshot().contains("hunter2"));
+    let finished = doctor(&stage, &["orders"]).await;
+    insta::assert_snapshot!("doctor_problems", finished.snapshot());
+    assert_eq!(finished.code, Some(1));
+    assert!(!finished.snapshot().contains("hunter2"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,21 +156,27 @@ async fn the_function_is_found_by_its_arn_and_by_a_name_that_only_one_has() {
     stage.plane.add_function(&here(), healthy(&stage));
     stage.plane.add_function(&elsewhere, healthy(&stage));
     let arn = format!("arn:aws:lambda:eu-central-1:{ACCOUNT}:function:orders");
-    let said = doctor(&stage, &[&arn, "--output", "json"]).await;
-    assert_eq!(said.json()["arn"], arn.as_str(), "{}", said.snapshot());
+    let finished = doctor(&stage, &[&arn, "--output", "json"]).await;
+    assert_eq!(
+        finished.json()["arn"],
+        arn.as_str(),
+        "{}",
+        finished.snapshot()
+    );
 
     let regions = ["--regions", "eu-west-1,eu-central-1"];
-    let said = doctor(&stage, &[&["orders"], &regions[..]].concat()).await;
-    assert_eq!(said.code, Some(2));
-    assert!(said.stderr.contains(&arn), "{}", said.snapshot());
-    let said = doctor(&stage, &["payments"]).await;
-    assert_eq!(said.code, Some(1));
+    let finished = doctor(&stage, &[&["orders"], &regions[..]].concat()).await;
+    assert_eq!(finished.code, Some(2));
+    assert!(finished.stderr.contains(&arn), "{}", finished.snapshot());
+    let finished = doctor(&stage, &["payments"]).await;
+    assert_eq!(finished.code, Some(1));
     assert!(
-        said.stderr
+        finished
+            .stderr
             .contains("there is no function payments in 111122223333 eu-west-1"),
         "{}",
-        said.snapshot()
+        finished.snapshot()
     );
-    let said = doctor(&stage, &["orders-*"]).await;
-    assert_eq!(said.code, Some(2), "{}", said.snapshot());
+    let finished = doctor(&stage, &["orders-*"]).await;
+    assert_eq!(finished.code, Some(2), "{}", finished.snapshot());
 }

@@ -60,15 +60,15 @@ async fn a_role_with_the_permissions_of_the_file_has_all_of_them_and_lacks_what_
             };
             let (_, report) = report(&stage, spec).await;
             for (at, statement) in statements.iter().enumerate() {
-                let (outcome, said) = check(&report, check_of(statement));
+                let (outcome, finished) = check(&report, check_of(statement));
                 let expected = match check_of(statement) {
                     _ if at != without => "ok",
                     "key" => "warning",
                     _ => "problem",
                 };
-                assert_eq!(outcome, expected, "{} {said}", case["case"]);
+                assert_eq!(outcome, expected, "{} {finished}", case["case"]);
                 let resource = statement["Resource"].as_str().unwrap();
-                assert!(said.contains(resource), "{} {said}", case["case"]);
+                assert!(finished.contains(resource), "{} {finished}", case["case"]);
             }
             let of_permissions = CHECKS.into_iter().filter(|check| {
                 let is_asked = named(&report).any(|it| it == *check);
@@ -76,8 +76,8 @@ async fn a_role_with_the_permissions_of_the_file_has_all_of_them_and_lacks_what_
             });
             for check_name in of_permissions {
                 // Only that a policy cannot name an alias.
-                let (outcome, said) = check(&report, check_name);
-                assert_eq!((check_name, outcome), ("key", "unknown"), "{said}");
+                let (outcome, finished) = check(&report, check_name);
+                assert_eq!((check_name, outcome), ("key", "unknown"), "{finished}");
             }
         }
     }

@@ -10,18 +10,22 @@ async fn sent(format: &str, answer: (u16, &'static str)) -> (String, String, Opt
     (spec.environment).insert("BACKSTOP_PRIMARY_FORMAT".to_owned(), format.to_owned());
     (spec.environment).insert("BACKSTOP_PRIMARY_URL".to_owned(), server.endpoint());
     stage.plane.add_function(&here(), spec);
-    let said = doctor(&stage, &["orders", "--send", "--output", "json"]).await;
-    assert!(!said.stdout.contains("hunter2"), "{}", said.snapshot());
-    let report = said.json();
+    let finished = doctor(&stage, &["orders", "--send", "--output", "json"]).await;
+    assert!(
+        !finished.stdout.contains("hunter2"),
+        "{}",
+        finished.snapshot()
+    );
+    let report = finished.json();
     let (came_out, text) = check(&report, "send");
-    (came_out.to_owned(), text, said.code)
+    (came_out.to_owned(), text, finished.code)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_explained_in_the_formats_words() {
     const HTML: &str = "<html>hunter2 please sign in</html>";
     for (format, answer, state, words) in [
-        ("ndjson", (200, ""), "ok", "took a test record"),
+        ("ndjson", (200, ""), "ok", "accepted a test record"),
         (
             "otlp",
             (200, "{}"),
@@ -32,7 +36,7 @@ async fn an_answer_is_explained_in_the_formats_words() {
             "elastic",
             (200, r#"{"errors":false}"#),
             "ok",
-            "took a test record",
+            "accepted a test record",
         ),
         (
             "elastic",
@@ -60,14 +64,14 @@ async fn an_answer_is_explained_in_the_formats_words() {
             "the API key is wrong, or of another site",
         ),
         ("newrelic", (403, HTML), "problem", "or of another region"),
-        ("newrelic", (202, "{}"), "ok", "took a test record"),
+        ("newrelic", (202, "{}"), "ok", "accepted a test record"),
         (
             "otlp",
             (404, HTML),
             "problem",
             "check the path of BACKSTOP_PRIMARY_URL",
         ),
-        ("json", (429, ""), "problem", "ask again later"),
+        ("json", (429, ""), "problem", "try again later"),
     ] {
         let (got, text, code) = sent(format, answer).await;
         assert_eq!(got, state, "{format} {answer:?} {text}");
@@ -80,8 +84,8 @@ async fn an_answer_is_explained_in_the_formats_words() {
 async fn nothing_is_sent_unless_it_is_asked_for() {
     let stage = Stage::set().await;
     stage.plane.add_function(&here(), healthy(&stage));
-    let said = doctor(&stage, &["orders", "--output", "json"]).await;
-    let report = said.json();
+    let finished = doctor(&stage, &["orders", "--output", "json"]).await;
+    let report = finished.json();
     let checks = report["checks"].as_array().unwrap();
     assert!(checks.iter().all(|it| it["check"] != "send"), "{report}");
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_sdk_lambda::operation::get_layer_version::GetLayerVersionOutput;
 use backstop_config::S3Archive;
 
-use super::judge::Wish;
+use super::decide::Intent;
 use super::signing;
 use super::trap::Trap;
 use super::unzipped::Sizes;
@@ -56,7 +56,7 @@ pub(super) struct Release {
 
 /// What is known of a place.
 #[derive(Debug)]
-pub(super) struct Survey<'a> {
+pub(super) struct PlaceFacts<'a> {
     releases: Vec<Release>,
     /// Why those that were given cannot be used.
     pub(super) problems: Vec<String>,
@@ -87,19 +87,19 @@ struct Layer {
 #[derive(Debug, Default)]
 struct Decisions {
     known: BTreeMap<(String, Permission), Result<Decision, String>>,
-    /// Whoever may not ask for one role may not for another.
+    /// A caller that may not simulate one role may not simulate another.
     denial: Option<String>,
 }
 
-impl<'a> Survey<'a> {
-    /// For so many functions.
+impl<'a> PlaceFacts<'a> {
+    /// The number of functions.
     pub(super) async fn of(
         site: &Site,
-        wish: &Wish,
+        intent: &Intent,
         sizes: &'a Sizes,
         functions: usize,
     ) -> Result<Self, Failure> {
-        let mut survey = Self {
+        let mut facts = Self {
             releases: Vec::new(),
             problems: Vec::new(),
             enforcing: BTreeMap::new(),
@@ -112,24 +112,24 @@ impl<'a> Survey<'a> {
         };
         // Each function would be asked for its aliases: where that takes fewer calls, versions are listed.
         let pages = functions / FUNCTIONS_A_PAGE;
-        if pages > 0 && !matches!(wish, Wish::Undo { .. }) {
-            survey.published = select::published(site, pages).await.unwrap_or_default();
+        if pages > 0 && !matches!(intent, Intent::Undo { .. }) {
+            facts.published = select::published(site, pages).await.unwrap_or_default();
         }
-        let Wish::Attach { choice, .. } = wish else {
-            return Ok(survey);
+        let Intent::Attach { choice, .. } = intent else {
+            return Ok(facts);
         };
         for arn in choice.at(&site.place) {
             match layer_version(site, arn).await {
-                Ok(layer) => survey.add(arn, &layer).await,
+                Ok(layer) => facts.add(arn, &layer).await,
                 Err(failure) => match unusable(&site.place, arn, &failure) {
-                    Some(problem) => survey.problems.push(problem),
-                    None if failure.kind == Kind::Denied => survey.problems.push(failure.brief()),
+                    Some(problem) => facts.problems.push(problem),
+                    None if failure.kind == Kind::Denied => facts.problems.push(failure.brief()),
                     None => return Err(failure),
                 },
             }
         }
-        survey.enforcing = signing::enforcing(site).await;
-        Ok(survey)
+        facts.enforcing = signing::enforcing(site).await;
+        Ok(facts)
     }
 
     async fn add(&mut self, arn: &str, layer: &GetLayerVersionOutput) {
@@ -167,7 +167,7 @@ impl<'a> Survey<'a> {
         })
     }
 
-    /// Whether the function's code signing stands against the layer.
+    /// Whether the function's code signing refuses the layer.
     pub(super) fn refuses_signature(&self, function: &Function, release: &Release) -> bool {
         self.enforcing.get(&function.arn).is_some_and(|allowed| {
             !release
@@ -208,7 +208,7 @@ impl<'a> Survey<'a> {
         let mut notes = Vec::new();
         for arn in layers {
             if let Some(reason) = self.layer(site, arn).await.unread {
-                notes.push(format!("whether {arn} can be used is not known: {reason}"));
+                notes.push(format!("cannot check whether {arn} is usable: {reason}"));
             }
         }
         notes
@@ -318,7 +318,7 @@ impl<'a> Survey<'a> {
 fn unusable(place: &Place, arn: &str, failure: &Failure) -> Option<String> {
     let Place { account, region } = place;
     match failure.kind {
-        Kind::NotFound => Some(format!("{arn} was deleted, or never was there")),
+        Kind::NotFound => Some(format!("{arn} was deleted or never existed")),
         _ if failure.is_not_shared() => Some(format!(
             "{arn} was deleted, or is not shared with account {account} in {region}"
         )),

@@ -1,4 +1,4 @@
-//! What a caller is refused again and again in one account and region: it is hardly asked for any more.
+//! Stops repeating calls that AWS has denied many times in one account and region.
 //!
 //! A caller without a permission would otherwise be refused ten thousand times, and one whose credentials
 //! have expired as often. Invariants: only equal refusals in a row count; a permission may be for some
@@ -60,7 +60,7 @@ impl Refusals {
         is_enough
     }
 
-    /// Whether that shows that the refusals do not hold for everything.
+    /// Whether that shows that some calls succeed.
     pub fn passed(&mut self) -> bool {
         let stood = self.stand();
         *self = Self {
@@ -82,7 +82,7 @@ impl Refusals {
 
 /// The refusals at one place.
 #[derive(Debug)]
-pub(super) struct Wall {
+pub(super) struct RefusalGuard {
     state: Mutex<State>,
     /// Wakes those that wait for their turn; how many walls there are.
     standing: watch::Sender<usize>,
@@ -107,7 +107,7 @@ struct Operation {
     through: BTreeSet<String>,
 }
 
-impl Default for Wall {
+impl Default for RefusalGuard {
     fn default() -> Self {
         Self {
             state: Mutex::default(),
@@ -116,7 +116,7 @@ impl Default for Wall {
     }
 }
 
-impl Wall {
+impl RefusalGuard {
     /// Why a call is not to be made, with what it would have been for.
     pub(super) fn before(&self, operation: TypeId, what: &str) -> Result<(), Failure> {
         let mut state = self.lock();
@@ -216,7 +216,8 @@ mod tests {
 
     fn denied(action: &str, resource: &str) -> Failure {
         let reason = format!(
-            "AccessDeniedException: User is not authorized to perform: lambda:{action} on resource: {resource}"
+            "AccessDeniedException: User is not authorized to perform: lambda:{action} on \
+             resource: {resource}"
         );
         Failure::new("changing", reason, Kind::Denied)
     }
@@ -224,43 +225,51 @@ mod tests {
     const ONE: fn() -> TypeId = TypeId::of::<u8>;
     const OTHER: fn() -> TypeId = TypeId::of::<u16>;
 
-    fn standing() -> Wall {
-        let wall = Wall::default();
+    fn standing() -> RefusalGuard {
+        let refusal_guard = RefusalGuard::default();
         for time in 0..EQUAL_REFUSALS {
-            assert!(wall.before(ONE(), "x").is_ok(), "{time}");
-            wall.refused(ONE(), &denied("Update", &format!("f-{time}")));
+            assert!(refusal_guard.before(ONE(), "x").is_ok(), "{time}");
+            refusal_guard.refused(ONE(), &denied("Update", &format!("f-{time}")));
         }
-        wall
+        refusal_guard
     }
 
     #[test]
     fn equal_denials_in_a_row_are_enough_and_a_success_takes_the_wall_down() {
-        let wall = standing();
-        let failure = wall.before(ONE(), "changing f-99").expect_err("it stands");
-        let told = failure.to_string();
-        let expected = "changing f-99: not tried, as the same was refused before: Access";
-        assert!(failure.is_untried() && told.starts_with(expected), "{told}");
-        assert!(wall.before(OTHER(), "x").is_ok());
-        assert!(!wall.has_fallen());
-        wall.answered(ONE());
-        assert!(wall.has_fallen());
-        // Whoever may do it to one may be refused it for a hundred others: each is asked about.
+        let refusal_guard = standing();
+        let failure = refusal_guard
+            .before(ONE(), "changing f-99")
+            .expect_err("it stands");
+        let message = failure.to_string();
+        let expected = "changing f-99: not tried, because the same call was denied before: Access";
+        assert!(
+            failure.is_untried() && message.starts_with(expected),
+            "{message}"
+        );
+        assert!(refusal_guard.before(OTHER(), "x").is_ok());
+        assert!(!refusal_guard.has_fallen());
+        refusal_guard.answered(ONE());
+        assert!(refusal_guard.has_fallen());
+        // A permission for one function may be missing for others: each is tried.
         for time in 0..EQUAL_REFUSALS * 2 {
-            assert!(wall.before(ONE(), &format!("f-{time}")).is_ok(), "{time}");
-            wall.refused(ONE(), &denied("Update", "f"));
+            assert!(
+                refusal_guard.before(ONE(), &format!("f-{time}")).is_ok(),
+                "{time}"
+            );
+            refusal_guard.refused(ONE(), &denied("Update", "f"));
         }
     }
 
     #[test]
     fn some_are_asked_about_all_the_same() {
-        let wall = standing();
+        let refusal_guard = standing();
         let names: Vec<String> = (0..400).map(|it| format!("f-{it}")).collect();
         let mut asked = Vec::new();
         for (at, name) in names.iter().enumerate() {
-            if wall.before(ONE(), name).is_ok() {
+            if refusal_guard.before(ONE(), name).is_ok() {
                 // A call that is let through is so until it is made.
-                assert!(wall.before(ONE(), name).is_ok());
-                wall.refused(ONE(), &denied("Update", name));
+                assert!(refusal_guard.before(ONE(), name).is_ok());
+                refusal_guard.refused(ONE(), &denied("Update", name));
                 asked.push(at);
             }
         }
@@ -272,28 +281,28 @@ mod tests {
 
     #[test]
     fn what_differs_or_is_of_a_layer_does_not_add_up() {
-        let wall = Wall::default();
+        let refusal_guard = RefusalGuard::default();
         let layer = "arn:aws:lambda:eu-west-1:444455556666:layer:theirs:1";
         let closed = denied(
             "GetLayerVersion",
             "x because no resource-based policy allows it",
         );
         for _ in 0..EQUAL_REFUSALS {
-            wall.refused(ONE(), &denied("Update", "f"));
-            wall.refused(ONE(), &denied("GetFunction", "f"));
-            wall.refused(ONE(), &Failure::new("x", "told to fail", Kind::Denied));
-            wall.refused(ONE(), &Failure::new("x", "broken", Kind::Unavailable));
-            wall.refused(OTHER(), &denied("GetLayerVersion", layer));
-            wall.refused(OTHER(), &closed);
+            refusal_guard.refused(ONE(), &denied("Update", "f"));
+            refusal_guard.refused(ONE(), &denied("GetFunction", "f"));
+            refusal_guard.refused(ONE(), &Failure::new("x", "told to fail", Kind::Denied));
+            refusal_guard.refused(ONE(), &Failure::new("x", "broken", Kind::Unavailable));
+            refusal_guard.refused(OTHER(), &denied("GetLayerVersion", layer));
+            refusal_guard.refused(OTHER(), &closed);
         }
-        assert!(wall.before(ONE(), "x").is_ok());
-        assert!(wall.before(OTHER(), "x").is_ok());
+        assert!(refusal_guard.before(ONE(), "x").is_ok());
+        assert!(refusal_guard.before(OTHER(), "x").is_ok());
     }
 
     #[tokio::test]
     async fn credentials_end_everything_once_it_is_sure() {
-        let wall = Wall::default();
-        let rises = wall.rises();
+        let refusal_guard = RefusalGuard::default();
+        let rises = refusal_guard.rises();
         tokio::pin!(rises);
         let odd = Failure::new(
             "changing",
@@ -301,15 +310,15 @@ mod tests {
             Kind::Credentials,
         );
         for _ in 1..EQUAL_REFUSALS {
-            wall.refused(ONE(), &odd);
+            refusal_guard.refused(ONE(), &odd);
         }
-        assert!(wall.before(OTHER(), "x").is_ok());
-        wall.answered(OTHER());
-        wall.refused(ONE(), &odd);
-        assert!(wall.before(OTHER(), "x").is_ok());
+        assert!(refusal_guard.before(OTHER(), "x").is_ok());
+        refusal_guard.answered(OTHER());
+        refusal_guard.refused(ONE(), &odd);
+        assert!(refusal_guard.before(OTHER(), "x").is_ok());
         assert!(futures_util::poll!(&mut rises).is_pending());
-        wall.refused(ONE(), &Failure::coded("changing", "ExpiredToken"));
+        refusal_guard.refused(ONE(), &Failure::coded("changing", "ExpiredToken"));
         rises.await;
-        assert!(wall.before(OTHER(), "x").is_err());
+        assert!(refusal_guard.before(OTHER(), "x").is_err());
     }
 }

@@ -1,27 +1,29 @@
-//! The options of what is done besides changing functions.
+//! Options for versions, aliases and grants.
 
 use clap::Args;
 
 use crate::plan::Extras;
 
-/// What is done besides.
+/// Versions, aliases and grants.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Besides")]
+#[command(next_help_heading = "Extras")]
 pub struct ExtraArgs {
-    /// Publish a version of each selected function that has none with the layer and settings as they are
+    /// Publish a version of each selected function whose newest version lacks the current layer and
+    /// settings
     #[arg(long, display_order = 660)]
     pub publish_version: bool,
 
-    /// Publish one, and move this alias to it where the function has it
+    /// Publish a version, and move this alias to it if the function has the alias
     #[arg(long, value_name = "NAME", display_order = 661)]
     pub move_alias: Option<String>,
 }
 
 /// What roles are granted.
 #[derive(Debug, Clone, Copy, Args)]
-#[command(next_help_heading = "Besides")]
+#[command(next_help_heading = "Extras")]
 pub struct GrantArgs {
-    /// Grant the functions' execution roles what the fallbacks need, in an inline policy of their own
+    /// Grant the functions' execution roles the permissions that the fallbacks need, in an inline
+    /// policy
     #[arg(long, display_order = 662)]
     pub grant: bool,
 }

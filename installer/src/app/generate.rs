@@ -1,4 +1,4 @@
-//! The commands about the command line itself.
+//! The commands `completions` and `man`.
 
 use std::fs;
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ pub(super) fn run_man(args: &ManArgs, output: Output) -> anyhow::Result<ExitCode
     };
     fs::create_dir_all(directory)
         .and_then(|()| clap_mangen::generate_to(command, directory))
-        .with_context(|| format!("{} cannot be written to", directory.display()))?;
-    output.progress(&format!("The pages are in {}", directory.display()));
+        .with_context(|| format!("cannot write to {}", directory.display()))?;
+    output.progress(&format!("Wrote the pages to {}", directory.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
-//! What of a selection was found nowhere: names, patterns, tags and the rest, with what was probably meant.
+//! Reports conditions of a selection that matched nothing, with suggestions.
 //!
 //! A misspelt name would otherwise choose no function, and a command that changes nothing would look as if
-//! it had nothing to do. Each place tells what it met ([`Sightings`]); only where something is left over are
+//! it had nothing to do. Each place tells what it met ([`Matches`]); only where something is left over are
 //! the places asked again, for what is there instead. Must not: cost a call where everything was found.
 
 use std::collections::BTreeSet;
@@ -10,12 +10,12 @@ use super::{Found, Function, Pattern, Selection, TagFilter, list, tags_of};
 use crate::fleet::Fleet;
 use crate::parsing::nearest;
 
-/// In so many places it is looked for what was meant.
+/// Places to search for a suggestion.
 const MOST_PLACES: usize = 16;
 
 /// Which conditions of a selection something was met for in one place, by their position.
 #[derive(Debug, Default)]
-pub struct Sightings {
+pub struct Matches {
     functions: BTreeSet<usize>,
     exclude: BTreeSet<usize>,
     /// A tag, and one of its values; none where any will do.
@@ -24,7 +24,7 @@ pub struct Sightings {
     pub(super) chosen: usize,
 }
 
-impl Sightings {
+impl Matches {
     /// Functions that are there, whether they are meant in the end or not.
     pub(super) fn meet(&mut self, selection: &Selection, functions: &[Function]) {
         let met = |patterns: &[Pattern], known: &mut BTreeSet<usize>| {
@@ -53,35 +53,35 @@ impl Sightings {
 
 /// What was met in all places.
 #[derive(Debug)]
-pub struct Census<'a> {
+pub struct SelectionCheck<'a> {
     selection: &'a Selection,
-    sightings: Sightings,
+    matches: Matches,
     chosen: usize,
 }
 
 /// What there is, to find what was meant.
 #[derive(Debug, Default)]
-struct There {
+struct Available {
     functions: Vec<Function>,
     tags: BTreeSet<(String, String)>,
 }
 
-impl<'a> Census<'a> {
+impl<'a> SelectionCheck<'a> {
     /// Of no place yet.
     pub fn new(selection: &'a Selection) -> Self {
         Self {
             selection,
-            sightings: Sightings::default(),
+            matches: Matches::default(),
             chosen: 0,
         }
     }
 
     /// What was found in one place.
     pub fn add(&mut self, found: &Found) {
-        self.chosen += found.sightings.chosen;
-        self.sightings.functions.extend(&found.sightings.functions);
-        self.sightings.exclude.extend(&found.sightings.exclude);
-        self.sightings.tags.extend(&found.sightings.tags);
+        self.chosen += found.matches.chosen;
+        self.matches.functions.extend(&found.matches.functions);
+        self.matches.exclude.extend(&found.matches.exclude);
+        self.matches.tags.extend(&found.matches.tags);
     }
 
     /// What is nowhere, each with a reason and the nearest; empty where everything was found.
@@ -92,13 +92,13 @@ impl<'a> Census<'a> {
         let there = self.look_again(fleet).await;
         let mut missing: Vec<String> = Vec::new();
         for (at, pattern) in self.selection.functions.iter().enumerate() {
-            if !self.sightings.functions.contains(&at) {
+            if !self.matches.functions.contains(&at) {
                 missing.push(unmet(pattern, &there, fleet));
             }
         }
         for (at, pattern) in self.selection.exclude.iter().enumerate() {
             // A pattern that excludes nothing is as it should be; a name is there or misspelt.
-            if pattern.literal().is_some() && !self.sightings.exclude.contains(&at) {
+            if pattern.literal().is_some() && !self.matches.exclude.contains(&at) {
                 missing.push(format!("--exclude {}", unmet(pattern, &there, fleet)));
             }
         }
@@ -116,7 +116,9 @@ impl<'a> Census<'a> {
             };
             if self.chosen == 0 && !runtimes.iter().any(fits) {
                 let meant = meant(nearest(wanted, runtimes.iter().copied()));
-                missing.push(format!("--runtime {wanted}: no function has it{meant}"));
+                missing.push(format!(
+                    "--runtime {wanted}: no function uses this runtime{meant}"
+                ));
             }
         }
         if missing.is_empty() && self.chosen == 0 {
@@ -126,11 +128,9 @@ impl<'a> Census<'a> {
             let more = if fleet.sites.len() > 3 { ", …" } else { "" };
             let places = places.join(", ") + more;
             missing.push(if there.functions.is_empty() {
-                format!(
-                    "there is no function in {places}: check --regions, --accounts and --profile"
-                )
+                format!("no functions in {places}: check --regions, --accounts and --profile")
             } else {
-                format!("no function in {places} meets all of the conditions together")
+                format!("no function in {places} meets all conditions")
             });
         }
         missing
@@ -145,47 +145,47 @@ impl<'a> Census<'a> {
             } else {
                 (0..values).map(Some).collect()
             };
-            (wanted.into_iter()).all(|value| self.sightings.tags.contains(&(tag.0, value)))
+            (wanted.into_iter()).all(|value| self.matches.tags.contains(&(tag.0, value)))
         };
         let excluded = (selection.exclude.iter().enumerate())
-            .all(|(at, it)| it.literal().is_none() || self.sightings.exclude.contains(&at));
-        // Where nothing was asked for, nothing has to be there.
+            .all(|(at, it)| it.literal().is_none() || self.matches.exclude.contains(&at));
+        // Without a condition, finding nothing is not a mistake.
         (self.chosen > 0 || selection.is_empty())
-            && self.sightings.functions.len() == selection.functions.len()
+            && self.matches.functions.len() == selection.functions.len()
             && excluded
             && selection.tags.iter().enumerate().all(is_met)
     }
 
-    /// Asks for everything there is, as far as it can be asked.
-    async fn look_again(&mut self, fleet: &Fleet) -> There {
-        let mut there = There::default();
+    /// Lists every function and tag that can be listed.
+    async fn look_again(&mut self, fleet: &Fleet) -> Available {
+        let mut there = Available::default();
         for site in fleet.sites.values().take(MOST_PLACES) {
             if !self.selection.tags.is_empty()
                 && let Ok(resources) = tags_of(site, &[]).await
             {
                 there.tags.extend(resources.into_values().flatten());
             }
-            // What cannot be asked gives no advice, and no error: that was told before.
+            // A list that fails gives no suggestion, and no error: it was reported before.
             there.functions.extend(list(site).await.unwrap_or_default());
         }
-        self.sightings.meet(self.selection, &there.functions);
+        self.matches.meet(self.selection, &there.functions);
         for (key, value) in &there.tags {
-            self.sightings.meet_tag(self.selection, key, value);
+            self.matches.meet_tag(self.selection, key, value);
         }
         there
     }
 
-    fn unmet_tag(&self, at: usize, tag: &TagFilter, there: &There) -> Option<String> {
+    fn unmet_tag(&self, at: usize, tag: &TagFilter, there: &Available) -> Option<String> {
         let keys = there.tags.iter().map(|(key, _)| key.as_str());
         if !there.tags.iter().any(|(key, _)| *key == tag.key) && self.chosen == 0 {
             let meant = meant(nearest(&tag.key, keys));
             return Some(format!(
-                "--tag {}: no function has such a tag{meant}",
+                "--tag {}: no function has this tag{meant}",
                 tag.key
             ));
         }
         let unmet: Vec<&str> = (tag.values.iter().enumerate())
-            .filter(|(value, _)| !self.sightings.tags.contains(&(at, Some(*value))))
+            .filter(|(value, _)| !self.matches.tags.contains(&(at, Some(*value))))
             .map(|(_, value)| value.as_str())
             .collect();
         let first = unmet.first()?;
@@ -193,25 +193,25 @@ impl<'a> Census<'a> {
         let meant = meant(nearest(first, values.map(|(_, value)| value.as_str())));
         let shown = unmet.join(",");
         Some(format!(
-            "--tag {}={shown}: no function has that value{meant}",
+            "--tag {}={shown}: no function has this value{meant}",
             tag.key
         ))
     }
 }
 
-fn unmet(pattern: &Pattern, there: &There, fleet: &Fleet) -> String {
+fn unmet(pattern: &Pattern, there: &Available, fleet: &Fleet) -> String {
     let literal = pattern.literal();
     if let Some((account, region)) = literal.as_ref().and_then(|it| it.place.as_ref()) {
         let is_there = |it: &crate::fleet::Place| it.account == *account && it.region == *region;
         if !fleet.sites.keys().any(is_there) {
             return format!(
-                "{pattern}: {account} {region} is not among the places of this command; give --regions \
-                 {region}, and --accounts {account} with --role where it is another account"
+                "{pattern}: {account} {region} is not among the targets of this command; give \
+                 --regions {region}, and, for another account, --accounts {account} with --role"
             );
         }
     }
     let name = literal.map_or_else(|| pattern.to_string(), |it| it.name);
-    // What a pattern has besides its wildcards is as good as a name.
+    // The pattern without its wildcards serves as a name.
     let name = name.trim_matches(['*', '?', '/', '^', '$']);
     let name = name.rsplit(':').next().unwrap_or(name);
     let names = there.functions.iter().map(|it| it.name.as_str());
@@ -225,7 +225,7 @@ fn unmet(pattern: &Pattern, there: &There, fleet: &Fleet) -> String {
         names.filter(|_| is_pattern).find(begins)
     });
     let kind = if is_pattern {
-        "fits no function"
+        "matches no function"
     } else {
         "no such function"
     };

@@ -13,14 +13,14 @@ use tokio::time::Instant;
 
 /// Calls that were not made in time may be made up for, up to this much time's worth.
 const SLACK: Duration = Duration::from_millis(250);
-/// Throttled answers to calls under way at the same moment are one message.
+/// Throttled answers to concurrent calls count once.
 const SAME_MOMENT: Duration = Duration::from_secs(1);
 /// Slower than this helps nobody.
 const SLOWEST_PER_SECOND: f64 = 0.5;
 
 /// One bucket of calls.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct RateLimiter {
     most_per_second: f64,
     state: Mutex<State>,
 }
@@ -32,8 +32,8 @@ struct State {
     slowed: Option<Instant>,
 }
 
-impl Pace {
-    /// At most so many calls a second.
+impl RateLimiter {
+    /// At most this many calls per second.
     pub(super) fn new(most_per_second: f64) -> Self {
         let most_per_second = most_per_second.max(SLOWEST_PER_SECOND);
         Self {
@@ -91,41 +91,41 @@ impl Pace {
 mod tests {
     use super::*;
 
-    async fn seconds_for(pace: &Pace, calls: u32) -> u64 {
+    async fn seconds_for(rate_limit: &RateLimiter, calls: u32) -> u64 {
         let start = Instant::now();
         for _ in 0..calls {
-            pace.turn().await;
+            rate_limit.turn().await;
         }
         start.elapsed().as_secs()
     }
 
     #[tokio::test(start_paused = true)]
     async fn calls_are_spread_evenly() {
-        let pace = Pace::new(5.0);
-        assert_eq!(seconds_for(&pace, 51).await, 10);
+        let rate_limit = RateLimiter::new(5.0);
+        assert_eq!(seconds_for(&rate_limit, 51).await, 10);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_rest_is_made_up_for_only_a_little() {
-        let pace = Pace::new(4.0);
-        pace.turn().await;
+        let rate_limit = RateLimiter::new(4.0);
+        rate_limit.turn().await;
         tokio::time::advance(Duration::from_mins(1)).await;
         // One call for the slack, and the rest in their turn.
-        assert_eq!(seconds_for(&pace, 42).await, 10);
+        assert_eq!(seconds_for(&rate_limit, 42).await, 10);
     }
 
     #[tokio::test(start_paused = true)]
     async fn throttling_halves_the_rate_once_a_moment_and_answers_raise_it_again() {
-        let pace = Pace::new(10.0);
-        pace.turn().await;
+        let rate_limit = RateLimiter::new(10.0);
+        rate_limit.turn().await;
         for _ in 0..8 {
-            pace.throttled(Some(Duration::from_secs(3)));
+            rate_limit.throttled(Some(Duration::from_secs(3)));
         }
         // 3 s of rest, then 5 a second.
-        assert_eq!(seconds_for(&pace, 11).await, 5);
+        assert_eq!(seconds_for(&rate_limit, 11).await, 5);
         for _ in 0..100 {
-            pace.answered();
+            rate_limit.answered();
         }
-        assert_eq!(seconds_for(&pace, 100).await, 10);
+        assert_eq!(seconds_for(&rate_limit, 100).await, 10);
     }
 }

@@ -1,24 +1,24 @@
-//! The options of the commands about the command line itself.
+//! The options of `completions` and `man`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use clap_complete::Shell;
 
-/// Write a shell's completions to stdout
+/// Write shell completions to stdout
 #[derive(Debug, Args)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell to write completions for
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
 }
 
-/// Write the manual: the page of `backstop` to stdout, or one for each command into a directory
+/// Write the manual: one page to stdout, or one for each command into a directory
 #[derive(Debug, Args)]
 #[command(after_help = MAN_EXAMPLES)]
 pub struct ManArgs {
-    /// Where the pages are written; made where it is not there
+    /// Directory for the pages, created if missing
     #[arg(long, value_name = "DIR")]
     pub directory: Option<PathBuf>,
 }

@@ -1,7 +1,7 @@
 //! The whole configuration of a version, to be compared with another version's.
 //!
 //! Invariant: every member counts, those too that a later release of Lambda adds, but for the short list in
-//! [`Whole::compared`] of what may differ. Must not: tell a value, only what differs.
+//! [`FullConfiguration::compared`] of what may differ. Must not: tell a value, only what differs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,9 +19,9 @@ pub const LATEST: &str = "$LATEST";
 
 /// Everything that Lambda says of one version.
 #[derive(Debug, Clone)]
-pub struct Whole(FunctionConfiguration);
+pub struct FullConfiguration(FunctionConfiguration);
 
-impl Whole {
+impl FullConfiguration {
     /// Of a version, or of what an alias leads to.
     pub async fn of(site: &Site, name: &str, version: &str) -> Result<Self, Failure> {
         let lambda = &site.lambda;
@@ -35,7 +35,7 @@ impl Whole {
                 request.function_name(name).qualifier(version).send()
             })
             .await?;
-        let missing = || Failure::new(&what, "the answer names no function", Kind::Unavailable);
+        let missing = || Failure::new(&what, "Lambda's answer has no function", Kind::Unavailable);
         answer.configuration.map(Self).ok_or_else(missing)
     }
 
@@ -55,7 +55,7 @@ impl Whole {
                 .await?;
             for version in page.versions() {
                 let number = version.version().and_then(|it| it.parse().ok());
-                // `$LATEST` is listed too, and is no number.
+                // The list includes `$LATEST`, which is not a number.
                 let Some(number) = number else { continue };
                 if newest.as_ref().is_none_or(|(known, _)| *known < number) {
                     newest = Some((number, Self(version.clone())));
@@ -113,7 +113,7 @@ impl Whole {
         self.extension().is_some() && self.extension() == other.extension()
     }
 
-    /// Whether it has a layer of ours.
+    /// Whether it has a Backstop layer.
     pub fn has_layer(&self) -> bool {
         let mut layers = self.0.layers().iter().filter_map(Layer::arn);
         layers.any(is_ours)

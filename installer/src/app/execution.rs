@@ -1,4 +1,4 @@
-//! A run as a command shows it: its progress, its interruption, its end, and its undoing at once.
+//! Carries out a plan for a command: progress, interruption, result, and undo after a stop.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -6,25 +6,25 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use tokio::sync::watch;
 
-use super::fleet::Desk;
+use super::attachment::Session;
 use super::{INTERRUPTED, PARTIAL, interrupted_twice};
 use crate::apply::{self, Summary};
 use crate::change::Vault;
-use crate::cli::HowArgs;
+use crate::cli::ApplyOptions;
 use crate::fleet::Place;
 use crate::grants::Granted;
 use crate::journal::{History, Journal, Progress, Run, Step, StepState};
 use crate::output::{Output, PlaceBars};
-use crate::plan::{Observer, Plan, Rollout, Wish};
+use crate::plan::{Intent, Observer, Plan, Rollout};
 use crate::select::Selection;
 
 /// Bars, and lines above them.
-struct Teller {
+struct Reporter {
     bars: PlaceBars,
     output: Output,
 }
 
-impl Observer for Teller {
+impl Observer for Reporter {
     fn found(&self, place: &Place, functions: u64) {
         self.bars.found(place, functions);
     }
@@ -33,50 +33,53 @@ impl Observer for Teller {
         self.bars.one_done(place);
     }
 
-    fn told(&self, line: &str) {
+    fn message(&self, line: &str) {
         self.bars.above(|| self.output.progress(line));
     }
 }
 
-impl Desk {
+impl Session {
     /// Does what is planned, and undoes it at once where that was asked for and it stopped.
-    pub(super) async fn carry_out(
+    pub(super) async fn execute(
         &self,
         plan: &Plan,
         vault: &Vault,
         journal: Journal,
         progress: &Progress,
-        how: &HowArgs,
+        apply_options: &ApplyOptions,
     ) -> anyhow::Result<ExitCode> {
         let run = journal.run.clone();
         let options = apply::Options {
-            wait: how.wait,
-            rollout: how.waves.rollout(&plan.rollout)?,
+            wait: apply_options.wait,
+            rollout: apply_options.waves.rollout(&plan.rollout)?,
         };
-        let carried = self.carry(plan, vault, journal, progress, options).await?;
-        let Some(mut summary) = carried else {
+        let executed = self
+            .execute_plan(plan, vault, journal, progress, options)
+            .await?;
+        let Some(mut summary) = executed else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         if let Some(reason) = &summary.stopped
             && options.rollout.undo_on_stop
             && !summary.is_interrupted
         {
-            self.output
-                .progress(&format!("Stopped: {reason}\nPutting back what was changed"));
+            self.output.progress(&format!(
+                "Stopped: {reason}\nUndoing the changes of this run"
+            ));
             let undone = self.undo_at_once(&run, options).await;
             // What was changed is reported, whatever becomes of this.
-            let problem = || format!("run {run} is not undone");
+            let problem = || format!("run {run} was not undone");
             match undone.with_context(problem) {
                 Ok(undone) => summary.undo = undone.map(Box::new),
                 Err(error) => Output::error(&error),
             }
         }
-        self.tell(&summary, how.full)?;
+        self.report(&summary, apply_options.full)?;
         Ok(code(&summary))
     }
 
     /// What a run came to.
-    pub(super) fn tell(&self, summary: &Summary, is_full: bool) -> anyhow::Result<()> {
+    pub(super) fn report(&self, summary: &Summary, is_full: bool) -> anyhow::Result<()> {
         let profile = self.access.profile.clone();
         let profile = profile.or_else(|| std::env::var("AWS_PROFILE").ok());
         self.output.result(&apply::View {
@@ -91,7 +94,7 @@ impl Desk {
     pub(super) async fn runs(&self) -> anyhow::Result<Vec<Run>> {
         let (runs, broken) = self.store.readable().await?;
         for problem in broken {
-            let warning = format!("Warning: what it did is not known: {problem:#}");
+            let warning = format!("Warning: ignoring a run that cannot be read: {problem:#}");
             self.output.progress(&warning);
         }
         Ok(runs)
@@ -114,16 +117,16 @@ impl Desk {
                 .map_err(anyhow::Error::msg)?,
             ..Selection::default()
         };
-        let wish = Wish::Undo {
+        let intent = Intent::Undo {
             run: id.to_owned(),
             changes: history.changes,
             vault: history.vault,
         };
         let mut plan = if selection.functions.is_empty() {
             // Nothing was changed: there is nothing to look at.
-            Plan::empty(&self.fleet, self.targets.clone(), &wish)
+            Plan::empty(&self.fleet, self.targets.clone(), &intent)
         } else {
-            self.plan(&selection, &wish).await
+            self.plan(&selection, &intent).await
         };
         plan.put_back_aliases(&run.progress);
         match Granted::taken(run) {
@@ -133,9 +136,9 @@ impl Desk {
             }
             taken => plan.give_grants_back(taken),
         }
-        match wish {
-            Wish::Undo { vault, .. } => Ok((plan, vault)),
-            Wish::Attach { .. } | Wish::Detach { .. } => Ok((plan, Vault::default())),
+        match intent {
+            Intent::Undo { vault, .. } => Ok((plan, vault)),
+            Intent::Attach { .. } | Intent::Detach { .. } => Ok((plan, Vault::default())),
         }
     }
 
@@ -148,7 +151,7 @@ impl Desk {
         let run = self.store.read(id).await?;
         let (plan, vault) = self.plan_undo(id, &run).await?;
         if plan.is_idle() {
-            // No run is begun for nothing.
+            // Do not start a run that changes nothing.
             return Ok(Some(Summary::new("", &plan)));
         }
         let journal = self.store.create(&plan).await?;
@@ -156,12 +159,12 @@ impl Desk {
             rollout: Rollout::default(),
             ..options
         };
-        self.carry(&plan, &vault, journal, &Progress::default(), options)
+        self.execute_plan(&plan, &vault, journal, &Progress::default(), options)
             .await
     }
 
     /// None where it was interrupted for good.
-    async fn carry(
+    async fn execute_plan(
         &self,
         plan: &Plan,
         vault: &Vault,
@@ -169,13 +172,13 @@ impl Desk {
         progress: &Progress,
         options: apply::Options,
     ) -> anyhow::Result<Option<Summary>> {
-        let carried = (self.carry_open(plan, vault, &journal, progress, options)).await;
+        let executed = (self.execute_journaled(plan, vault, &journal, progress, options)).await;
         // However it ended, others may go on with it.
         journal.close().await;
-        carried
+        executed
     }
 
-    async fn carry_open(
+    async fn execute_journaled(
         &self,
         plan: &Plan,
         vault: &Vault,
@@ -184,7 +187,7 @@ impl Desk {
         options: apply::Options,
     ) -> anyhow::Result<Option<Summary>> {
         self.output.progress(&format!("Run {}", journal.run));
-        let teller = Teller {
+        let teller = Reporter {
             bars: PlaceBars::new(self.output.draws()),
             output: self.output,
         };
@@ -202,14 +205,15 @@ impl Desk {
         let summary = tokio::select! {
             summary = apply::run(&context, plan, &teller, stop) => summary,
             () = interrupted_twice(&interrupt, self.output) => {
-                self.output.progress(&format!("To go on: backstop resume {}", journal.run));
+                self.output.progress(&format!("To continue: backstop resume {}", journal.run));
                 return Ok(None);
             }
         };
         teller.bars.clear();
         let summary = summary.with_context(|| {
             format!(
-                "run {0} was stopped: `backstop runs {0}` shows how far it is, `backstop resume {0}` goes on",
+                "run {0} was stopped: `backstop runs {0}` shows its progress, `backstop resume \
+                 {0}` continues it",
                 journal.run
             )
         })?;

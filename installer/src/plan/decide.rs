@@ -1,10 +1,10 @@
-//! One function, one verdict.
+//! Decides the verdict for one function.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 
-use super::survey::{Choice, Release, Survey};
+use super::facts::{Choice, PlaceFacts, Release};
 use super::{Action, Extras, Planned, Reason, Verdict, owner, trap};
 use crate::aws::Failure;
 use crate::change::{
@@ -13,25 +13,25 @@ use crate::change::{
 };
 use crate::fleet::Site;
 use crate::grants;
-use crate::select::{self, Environment, Function, LATEST, Whole};
+use crate::select::{self, Environment, FullConfiguration, Function, LATEST};
 use crate::settings::is_secret;
 
 /// What is wanted of the functions.
 #[derive(Debug)]
-pub enum Wish {
+pub enum Intent {
     /// To have the layer and the settings.
     Attach {
         /// The layer versions to choose from.
         choice: Choice,
         /// Variables of the extension.
         variables: BTreeMap<String, String>,
-        /// Variables to set whoever changed them.
+        /// Variables to replace even if someone else set them.
         overwrite: BTreeSet<String>,
         /// What our own changes did so far, by function.
         history: BTreeMap<String, Change>,
         /// What is usually refused and is allowed here.
         allowed: Allowed,
-        /// What is done besides.
+        /// Versions, aliases and grants.
         extras: Extras,
     },
     /// To have neither.
@@ -42,7 +42,7 @@ pub enum Wish {
         vault: Vault,
         /// What is usually refused and is allowed here.
         allowed: Allowed,
-        /// What is done besides.
+        /// Versions, aliases and grants.
         extras: Extras,
     },
     /// To have what was there before a run.
@@ -61,13 +61,13 @@ pub enum Wish {
 pub struct Allowed {
     /// Functions that a tool manages which would revert the change.
     pub managed: bool,
-    /// Functions that Lambda has put to rest.
+    /// Functions in state Inactive.
     pub inactive: bool,
     /// Functions with another vendor's extension.
     pub beside_others: bool,
 }
 
-impl Wish {
+impl Intent {
     pub(super) fn action(&self) -> Action {
         match self {
             Self::Attach { .. } => Action::Attach,
@@ -92,25 +92,25 @@ impl Wish {
 }
 
 /// A function that is not changed, and why.
-struct Stop(Reason, Option<String>);
+struct Exclusion(Reason, Option<String>);
 
-impl Stop {
+impl Exclusion {
     fn detail(reason: Reason, detail: impl Into<String>) -> Self {
         Self(reason, Some(detail.into()))
     }
 }
 
-impl From<Reason> for Stop {
+impl From<Reason> for Exclusion {
     fn from(reason: Reason) -> Self {
         Self(reason, None)
     }
 }
 
-pub(super) async fn judge(
+pub(super) async fn decide(
     site: &Site,
     listed: Function,
-    wish: &Wish,
-    survey: &Survey<'_>,
+    intent: &Intent,
+    facts: &PlaceFacts<'_>,
 ) -> Planned {
     // What a list tells is enough for these.
     if listed.is_replica {
@@ -130,35 +130,35 @@ pub(super) async fn judge(
             }
         }
     };
-    match look(site, &function, wish, survey).await {
+    match look(site, &function, intent, facts).await {
         Ok(planned) => planned,
-        Err(Stop(reason, detail)) => Planned::without_change(&function, reason, detail),
+        Err(Exclusion(reason, detail)) => Planned::without_change(&function, reason, detail),
     }
 }
 
 async fn look(
     site: &Site,
     function: &Function,
-    wish: &Wish,
-    survey: &Survey<'_>,
-) -> Result<Planned, Stop> {
+    intent: &Intent,
+    facts: &PlaceFacts<'_>,
+) -> Result<Planned, Exclusion> {
     let live = match &function.environment {
         Environment::Readable(variables) => Config {
             layers: function.layers.clone(),
             variables: variables.clone(),
         },
         Environment::Unreadable(reason) => {
-            return Err(Stop::detail(Reason::EnvUnreadable, reason));
+            return Err(Exclusion::detail(Reason::EnvUnreadable, reason));
         }
     };
-    let (wanted, release) = match wish {
-        Wish::Attach {
+    let (wanted, release) = match intent {
+        Intent::Attach {
             variables,
             overwrite,
             history,
             ..
         } => {
-            let release = release(function, survey)?;
+            let release = release(function, facts)?;
             let attach = Attach {
                 layer: release.arn.clone(),
                 variables: variables.clone(),
@@ -169,56 +169,62 @@ async fn look(
             };
             (attach.on(&live), Some(release))
         }
-        Wish::Detach { history, vault, .. } => {
+        Intent::Detach { history, vault, .. } => {
             let detach = Detach {
                 history: history.get(&function.arn),
                 vault,
             };
             (detach.on(&live), None)
         }
-        Wish::Undo { changes, vault, .. } => {
+        Intent::Undo { changes, vault, .. } => {
             let change = changes.get(&function.arn).ok_or(Reason::Absent)?;
             (change.undo_on(&live, vault), None)
         }
     };
     let change = Change::between(&live, &wanted.config, None, is_secret);
     if change.is_empty() {
-        return unchanged(site, function, wish, survey, wanted).await;
+        return unchanged(site, function, intent, facts, wanted).await;
     }
-    may_be_changed(function, wish)?;
+    may_be_changed(function, intent)?;
     fits(function, &live, &wanted.config)?;
     let mut notes = Vec::new();
     if wanted.config.layers != live.layers {
         // The whole list is sent, and Lambda looks at each of them.
-        let problem = survey.unusable(site, &wanted.config.layers).await;
+        let problem = facts.unusable(site, &wanted.config.layers).await;
         if let Some(problem) = problem {
-            return Err(Stop::detail(Reason::LayerUnavailable, problem));
+            return Err(Exclusion::detail(Reason::LayerUnavailable, problem));
         }
-        notes.extend(survey.unread(site, &wanted.config.layers).await);
+        notes.extend(facts.unread(site, &wanted.config.layers).await);
     }
     if let Some(release) = release {
-        suits(function, wish, survey, release)?;
-        let others = survey.unzipped(site, function).await;
+        suits(function, intent, facts, release)?;
+        let others = facts.unzipped(site, function).await;
         match others.zip(release.unzipped) {
             Some((others, ours)) if others + ours > MOST_UNZIPPED_BYTES => {
-                let detail = format!("{} bytes of {MOST_UNZIPPED_BYTES}", others + ours);
-                return Err(Stop::detail(Reason::SizeOver250Mb, detail));
+                let detail = format!(
+                    "{} bytes unpacked; Lambda allows {MOST_UNZIPPED_BYTES}",
+                    others + ours
+                );
+                return Err(Exclusion::detail(Reason::SizeOver250Mb, detail));
             }
             Some(_) => {}
-            None => notes.push("its unpacked size could not be read".to_owned()),
+            None => notes.push("cannot read its unpacked size".to_owned()),
         }
     }
-    if function.is_snap_start && !wish.extras().publish_version {
-        notes.push("SnapStart: its published versions stay as they are".to_owned());
+    if function.is_snap_start && !intent.extras().publish_version {
+        notes.push(
+            "SnapStart: the published versions do not change; publish one with --publish-version"
+                .to_owned(),
+        );
     }
     let is_there = live.layers.iter().any(|arn| is_ours(arn));
-    let reason = if matches!(wish, Wish::Attach { .. }) && is_there {
+    let reason = if matches!(intent, Intent::Attach { .. }) && is_there {
         Reason::Outdated
     } else {
         Reason::Ok
     };
-    let aliases = trap::aliases(site, function, wish, true, survey).await;
-    let mut planned = beside(site, function, wish, survey, wanted, reason).await;
+    let aliases = trap::aliases(site, function, intent, true, facts).await;
+    let mut planned = with_extras(site, function, intent, facts, wanted, reason).await;
     planned.verdict = Verdict::Change;
     planned.change = Some(change.sealed(is_secret));
     planned.notes = notes;
@@ -226,50 +232,50 @@ async fn look(
     Ok(planned)
 }
 
-/// A function whose layers and variables stay: what was asked for besides is done all the same.
+/// A function whose layers and variables stay: versions, aliases and grants still apply.
 async fn unchanged(
     site: &Site,
     function: &Function,
-    wish: &Wish,
-    survey: &Survey<'_>,
+    intent: &Intent,
+    facts: &PlaceFacts<'_>,
     wanted: Wanted,
-) -> Result<Planned, Stop> {
-    let reason = match wish {
+) -> Result<Planned, Exclusion> {
+    let reason = match intent {
         _ if !wanted.conflicts.is_empty() => Reason::ChangedSince,
-        Wish::Attach { .. } => Reason::Already,
-        Wish::Detach { .. } | Wish::Undo { .. } => Reason::Absent,
+        Intent::Attach { .. } => Reason::Already,
+        Intent::Detach { .. } | Intent::Undo { .. } => Reason::Absent,
     };
-    let mut planned = beside(site, function, wish, survey, wanted, reason).await;
+    let mut planned = with_extras(site, function, intent, facts, wanted, reason).await;
     if reason == Reason::ChangedSince {
-        planned.detail = Some(told(&planned.conflicts));
+        planned.detail = Some(joined(&planned.conflicts));
         return Ok(planned);
     }
     planned
         .traps
-        .extend(trap::aliases(site, function, wish, false, survey).await);
-    let extras = wish.extras();
+        .extend(trap::aliases(site, function, intent, false, facts).await);
+    let extras = intent.extras();
     if extras.publish_version {
-        may_be_changed(function, wish)?;
+        may_be_changed(function, intent)?;
         match is_published(site, function, &extras).await {
             Ok(true) => {}
             Ok(false) => planned.verdict = Verdict::Change,
-            Err(failure) => return Err(Stop::detail(Reason::Unreadable, failure.brief())),
+            Err(failure) => return Err(Exclusion::detail(Reason::Unreadable, failure.brief())),
         }
     }
     Ok(planned)
 }
 
 /// What is known of a function whether or not it is changed.
-async fn beside(
+async fn with_extras(
     site: &Site,
     function: &Function,
-    wish: &Wish,
-    survey: &Survey<'_>,
+    intent: &Intent,
+    facts: &PlaceFacts<'_>,
     wanted: Wanted,
     reason: Reason,
 ) -> Planned {
-    let extras = wish.extras();
-    let traps = trap::of(site, function, &wanted.config, &extras, survey).await;
+    let extras = intent.extras();
+    let traps = trap::of(site, function, &wanted.config, &extras, facts).await;
     let mut needs = BTreeSet::new();
     if extras.grant {
         needs = grants::needs(&wanted.config.variables, &function.place, &site.partition);
@@ -288,62 +294,62 @@ async fn beside(
 /// ever published, that is so without the extension.
 async fn is_published(site: &Site, function: &Function, extras: &Extras) -> Result<bool, Failure> {
     let name = &function.name;
-    let latest = Whole::of(site, name, LATEST).await?;
+    let latest = FullConfiguration::of(site, name, LATEST).await?;
     if let Some(alias) = &extras.move_alias
         && let Some(alias) = select::alias(site, name, alias).await?
     {
-        let there = Whole::of(site, name, alias.version()).await?;
+        let there = FullConfiguration::of(site, name, alias.version()).await?;
         return Ok(alias.divided().is_none() && there.has_same_extension(&latest));
     }
-    Ok(match Whole::newest(site, name).await? {
+    Ok(match FullConfiguration::newest(site, name).await? {
         Some(newest) => newest.has_same_extension(&latest),
         None => !latest.has_layer(),
     })
 }
 
 /// As one line.
-pub(crate) fn told(conflicts: &[Conflict]) -> String {
-    let told: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
-    told.join("; ")
+pub(crate) fn joined(conflicts: &[Conflict]) -> String {
+    let joined: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+    joined.join("; ")
 }
 
 /// The layer version for the function's architecture.
-fn release<'a>(function: &Function, survey: &'a Survey<'_>) -> Result<&'a Release, Stop> {
-    survey.release(&function.architecture).ok_or_else(|| {
-        if survey.problems.is_empty() {
+fn release<'a>(function: &Function, facts: &'a PlaceFacts<'_>) -> Result<&'a Release, Exclusion> {
+    facts.release(&function.architecture).ok_or_else(|| {
+        if facts.problems.is_empty() {
             let detail = format!(
                 "no layer for {} in {}",
                 function.architecture, function.place
             );
-            Stop::detail(Reason::ArchUnsupported, detail)
+            Exclusion::detail(Reason::ArchUnsupported, detail)
         } else {
-            Stop::detail(Reason::LayerUnavailable, survey.problems.join("; "))
+            Exclusion::detail(Reason::LayerUnavailable, facts.problems.join("; "))
         }
     })
 }
 
 /// Whether anybody else would mind.
-fn may_be_changed(function: &Function, wish: &Wish) -> Result<(), Stop> {
-    let allowed = wish.allowed();
-    let live = match (&function.live, wish) {
-        // What was changed can be changed back; what is under way is waited for.
-        (_, Wish::Undo { .. }) | (None, _) => return Ok(()),
+fn may_be_changed(function: &Function, intent: &Intent) -> Result<(), Exclusion> {
+    let allowed = intent.allowed();
+    let live = match (&function.live, intent) {
+        // Undo may change any function; it waits for an update in progress.
+        (_, Intent::Undo { .. }) | (None, _) => return Ok(()),
         (Some(live), _) => live,
     };
     if let Some((reason, detail)) = owner::manager(&live.tags).filter(|_| !allowed.managed) {
-        return Err(Stop::detail(reason, detail));
+        return Err(Exclusion::detail(reason, detail));
     }
     let because = || live.reason.clone();
     if !function.is_settled() {
-        return Err(Stop(Reason::UpdateInProgress, because()));
+        return Err(Exclusion(Reason::UpdateInProgress, because()));
     }
     match live.state {
         State::Inactive if !allowed.inactive => return Err(Reason::Inactive.into()),
-        State::Failed => return Err(Stop(Reason::Failed, because())),
+        State::Failed => return Err(Exclusion(Reason::Failed, because())),
         _ => {}
     }
     if live.last_update == LastUpdateStatus::Failed {
-        return Err(Stop(Reason::Failed, because()));
+        return Err(Exclusion(Reason::Failed, because()));
     }
     Ok(())
 }
@@ -351,37 +357,37 @@ fn may_be_changed(function: &Function, wish: &Wish) -> Result<(), Stop> {
 /// Whether the extension can run there.
 fn suits(
     function: &Function,
-    wish: &Wish,
-    survey: &Survey<'_>,
+    intent: &Intent,
+    facts: &PlaceFacts<'_>,
     release: &Release,
-) -> Result<(), Stop> {
+) -> Result<(), Exclusion> {
     if let Some(runtime) = (function.runtime.as_deref()).filter(|it| owner::is_too_old(it)) {
-        return Err(Stop::detail(Reason::RuntimeTooOld, runtime));
+        return Err(Exclusion::detail(Reason::RuntimeTooOld, runtime));
     }
-    if survey.refuses_signature(function, release) {
+    if facts.refuses_signature(function, release) {
         return Err(Reason::CodeSigningEnforced.into());
     }
     match owner::other_extension(&function.layers) {
-        Some(vendor) if !wish.allowed().beside_others => {
-            Err(Stop::detail(Reason::OtherTelemetryExtension, vendor))
+        Some(vendor) if !intent.allowed().beside_others => {
+            Err(Exclusion::detail(Reason::OtherTelemetryExtension, vendor))
         }
         _ => Ok(()),
     }
 }
 
 /// Lambda's limits on what is written.
-fn fits(function: &Function, live: &Config, wanted: &Config) -> Result<(), Stop> {
+fn fits(function: &Function, live: &Config, wanted: &Config) -> Result<(), Exclusion> {
     let Some(violation) = violation(live, wanted, &function.revision) else {
         return Ok(());
     };
     Err(broken(violation))
 }
 
-fn broken(violation: Violation) -> Stop {
+fn broken(violation: Violation) -> Exclusion {
     let reason = match violation {
         Violation::Layers(_) => Reason::LayersFull,
         Violation::Environment(_) => Reason::EnvTooBig,
         Violation::Request(_) => Reason::RequestTooBig,
     };
-    Stop::detail(reason, violation.to_string())
+    Exclusion::detail(reason, violation.to_string())
 }

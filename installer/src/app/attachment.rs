@@ -1,4 +1,4 @@
-//! The commands that look at functions and change them.
+//! The commands `plan`, `attach`, `detach` and `apply`, and the session that they share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -11,8 +11,8 @@ use crate::apply::Summary;
 use crate::aws::Access;
 use crate::change::{Stored, Vault};
 use crate::cli::{
-    ApplyArgs, AttachArgs, DetachArgs, HowArgs, PlanArgs, StateArgs, TargetArgs, UsageError,
-    WishArgs,
+    ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs, StateArgs, TargetArgs,
+    UsageError,
 };
 use crate::fleet::{Fleet, Place, Targets};
 use crate::grants::Granted;
@@ -20,8 +20,8 @@ use crate::journal::{History, Progress, Store};
 use crate::layer::Manifest;
 use crate::output::{Output, PlaceBars, plural};
 use crate::plan::{
-    self, Action, Allowed, Choice, Explanations, Extras, Observer, Plan, Rollout, Sizes, Verdict,
-    View, Wish,
+    self, Action, Allowed, Choice, Explanations, Extras, Intent, Observer, Plan, Rollout, Sizes,
+    Verdict, View,
 };
 use crate::project::Project;
 use crate::select::Selection;
@@ -46,26 +46,30 @@ pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<E
         return Ok(ExitCode::SUCCESS);
     }
     let rollout = args.waves.rollout(&Rollout::default())?;
-    let desk = Desk::open(&args.targets, &args.state, output).await?;
-    let selection = args.select.selection(&desk.project)?;
+    let session = Session::open(&args.targets, &args.state, output).await?;
+    let selection = args.select.selection(&session.project)?;
     let allowed = args.allow.allowed();
     let extras = args.extras.extras(args.grant.grant);
     let (mut plan, _) = if args.detach {
-        desk.plan_detach(&selection, allowed, extras).await?
+        session.plan_detach(&selection, allowed, extras).await?
     } else {
-        desk.plan_attach(&selection, &args.wish, allowed, extras)
+        session
+            .plan_attach(&selection, &args.intent, allowed, extras)
             .await?
     };
     plan.rollout = rollout;
     if let Some(path) = &args.out {
         plan::write(&plan, path)?;
-        output.progress(&format!("To do this: backstop apply {}", path.display()));
+        output.progress(&format!(
+            "To apply this plan: backstop apply {}",
+            path.display()
+        ));
     }
     output.result(&View {
         plan: &plan,
         is_full: args.full,
     })?;
-    let is_unknown = desk.warns_of_unknown_runs(&plan).await?;
+    let is_unknown = session.warns_of_unknown_runs(&plan).await?;
     Ok(if !plan.is_whole() || is_unknown {
         ExitCode::from(PARTIAL)
     } else if args.detailed_exitcode && !plan.is_idle() {
@@ -76,36 +80,40 @@ pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<E
 }
 
 pub(super) async fn run_attach(args: AttachArgs, output: Output) -> anyhow::Result<ExitCode> {
-    args.how.waves.rollout(&Rollout::default())?;
-    let desk = Desk::open(&args.targets, &args.state, output).await?;
-    let selection = args.select.selection(&desk.project)?;
+    args.apply_options.waves.rollout(&Rollout::default())?;
+    let session = Session::open(&args.targets, &args.state, output).await?;
+    let selection = args.select.selection(&session.project)?;
     let allowed = args.allow.allowed();
     let extras = args.extras.extras(args.grant.grant);
-    let (plan, vault) = (desk.plan_attach(&selection, &args.wish, allowed, extras)).await?;
-    desk.change(plan, &vault, args.dry_run, args.strict, &args.how)
+    let (plan, vault) = (session.plan_attach(&selection, &args.intent, allowed, extras)).await?;
+    session
+        .change(plan, &vault, args.dry_run, args.strict, &args.apply_options)
         .await
 }
 
 pub(super) async fn run_detach(args: DetachArgs, output: Output) -> anyhow::Result<ExitCode> {
-    args.how.waves.rollout(&Rollout::default())?;
-    let desk = Desk::open(&args.targets, &args.state, output).await?;
-    let selection = args.select.selection(&desk.project)?;
+    args.apply_options.waves.rollout(&Rollout::default())?;
+    let session = Session::open(&args.targets, &args.state, output).await?;
+    let selection = args.select.selection(&session.project)?;
     let (allowed, extras) = (args.allow.allowed(), args.extras.extras(false));
-    let (plan, vault) = desk.plan_detach(&selection, allowed, extras).await?;
-    desk.change(plan, &vault, args.dry_run, args.strict, &args.how)
+    let (plan, vault) = session.plan_detach(&selection, allowed, extras).await?;
+    session
+        .change(plan, &vault, args.dry_run, args.strict, &args.apply_options)
         .await
 }
 
 pub(super) async fn run_apply(args: ApplyArgs, output: Output) -> anyhow::Result<ExitCode> {
     let plan = plan::read(&args.plan)?;
-    let state = State::open(&args.access.reach, &args.state, output).await?;
-    let desk = state.desk(&plan.targets, args.access.rate).await?;
-    let vault = desk.vault(&plan).await?;
-    desk.change(plan, &vault, false, false, &args.how).await
+    let state = State::open(&args.access.connection, &args.state, output).await?;
+    let session = state.session(&plan.targets, args.access.rate).await?;
+    let vault = session.vault(&plan).await?;
+    session
+        .change(plan, &vault, false, false, &args.apply_options)
+        .await
 }
 
 /// All that a command on functions works with.
-pub(super) struct Desk {
+pub(super) struct Session {
     pub(super) output: Output,
     pub(super) project: Project,
     pub(super) targets: Targets,
@@ -114,14 +122,14 @@ pub(super) struct Desk {
     pub(super) access: Access,
 }
 
-impl Desk {
+impl Session {
     pub(super) async fn open(
         args: &TargetArgs,
         state: &StateArgs,
         output: Output,
     ) -> anyhow::Result<Self> {
-        let project = args.reach.project()?;
-        let (access, targets) = (args.reach.access(&project), args.targets(&project)?);
+        let project = args.connection.project()?;
+        let (access, targets) = (args.connection.access(&project), args.targets(&project)?);
         let store = open_store(state, &project, &access, output).await?;
         Self::with(project, access, targets, store, output).await
     }
@@ -147,25 +155,25 @@ impl Desk {
     async fn plan_attach(
         &self,
         selection: &Selection,
-        wish: &WishArgs,
+        intent: &IntentArgs,
         allowed: Allowed,
         extras: Extras,
     ) -> anyhow::Result<(Plan, Vault)> {
         let config = self.config().await;
-        let settings = Settings::resolve(&wish.said(&self.project)?, &config).await?;
+        let settings = Settings::resolve(&intent.explicit(&self.project)?, &config).await?;
         let mut vault = Vault::default();
         for (name, value) in &settings.variables {
             vault.add(name, value);
         }
-        let wish = Wish::Attach {
-            choice: Choice::of(&layers(wish, &self.project)?),
+        let intent = Intent::Attach {
+            choice: Choice::of(&layers(intent, &self.project)?),
             variables: settings.variables,
-            overwrite: wish.overwrite.iter().cloned().collect(),
+            overwrite: intent.overwrite.iter().cloned().collect(),
             history: History::of_all(&self.store.runs().await?).changes,
             allowed,
             extras,
         };
-        let mut plan = self.plan(selection, &wish).await;
+        let mut plan = self.plan(selection, &intent).await;
         plan.sources = settings.sources;
         plan.give_grants(&self.fleet).await;
         Ok((plan, vault))
@@ -180,17 +188,17 @@ impl Desk {
         let runs = self.store.runs().await?;
         let mut history = History::of_all(&runs);
         history.unlock(&self.config().await).await;
-        let wish = Wish::Detach {
+        let intent = Intent::Detach {
             history: history.changes,
             vault: history.vault,
             allowed,
             extras,
         };
-        let mut plan = self.plan(selection, &wish).await;
+        let mut plan = self.plan(selection, &intent).await;
         plan.take_grants(&Granted::of_all(&runs), None);
-        match wish {
-            Wish::Detach { vault, .. } => Ok((plan, vault)),
-            Wish::Attach { .. } | Wish::Undo { .. } => Ok((plan, Vault::default())),
+        match intent {
+            Intent::Detach { vault, .. } => Ok((plan, vault)),
+            Intent::Attach { .. } | Intent::Undo { .. } => Ok((plan, Vault::default())),
         }
     }
 
@@ -199,23 +207,23 @@ impl Desk {
     }
 
     /// Tells in how many places it is about to look.
-    pub(super) fn tell_where(&self) {
+    pub(super) fn announce_places(&self) {
         let places = self.fleet.sites.keys();
         let accounts: BTreeSet<&String> = places.clone().map(|place| &place.account).collect();
         let regions: BTreeSet<&String> = places.map(|place| &place.region).collect();
         self.output.progress(&format!(
-            "Looking at functions in {}, {}",
+            "Reading functions in {}, {}",
             plural(accounts.len() as u64, "account"),
             plural(regions.len() as u64, "region")
         ));
     }
 
-    pub(super) async fn plan(&self, selection: &Selection, wish: &Wish) -> Plan {
-        self.tell_where();
+    pub(super) async fn plan(&self, selection: &Selection, intent: &Intent) -> Plan {
+        self.announce_places();
         let bars = PlaceBars::new(self.output.draws());
         let sizes = Sizes::open(self.store.cache("sizes.json"));
         let targets = self.targets.clone();
-        let plan = plan::make(&self.fleet, targets, selection, wish, &sizes, &bars).await;
+        let plan = plan::make(&self.fleet, targets, selection, intent, &sizes, &bars).await;
         sizes.save();
         bars.clear();
         plan
@@ -240,7 +248,8 @@ impl Desk {
                     ToString::to_string,
                 );
                 anyhow::bail!(
-                    "{name} from {from} is not what was planned: plan again, or put back what was there"
+                    "{name} from {from} has changed since the plan was made: plan again, or \
+                     restore the old value"
                 );
             }
         }
@@ -254,10 +263,10 @@ impl Desk {
         vault: &Vault,
         dry_run: bool,
         strict: bool,
-        how: &HowArgs,
+        apply_options: &ApplyOptions,
     ) -> anyhow::Result<ExitCode> {
         let is_unknown = self.warns_of_unknown_runs(&plan).await?;
-        let code = Box::pin(self.change_known(plan, vault, dry_run, strict, how)).await?;
+        let code = Box::pin(self.change_known(plan, vault, dry_run, strict, apply_options)).await?;
         // A pipeline that lacks its state must not be taken for one that did its work.
         Ok(if is_unknown && code == ExitCode::SUCCESS {
             ExitCode::from(PARTIAL)
@@ -272,12 +281,12 @@ impl Desk {
         vault: &Vault,
         dry_run: bool,
         strict: bool,
-        how: &HowArgs,
+        apply_options: &ApplyOptions,
     ) -> anyhow::Result<ExitCode> {
-        plan.rollout = how.waves.rollout(&plan.rollout)?;
+        plan.rollout = apply_options.waves.rollout(&plan.rollout)?;
         let view = View {
             plan: &plan,
-            is_full: how.full,
+            is_full: apply_options.full,
         };
         let is_strict = strict && plan.with(Verdict::Refused).next().is_some();
         let refused = plan.refused().count();
@@ -294,35 +303,36 @@ impl Desk {
         }
         self.output.shown(&view);
         if plan.is_idle() {
-            // No run is begun for nothing.
+            // Do not start a run that changes nothing.
             let summary = Summary::new("", &plan);
-            self.tell(&summary, how.full)?;
-            return Ok(super::carry::code(&summary));
+            self.report(&summary, apply_options.full)?;
+            return Ok(super::execution::code(&summary));
         }
-        if !how.yes && !confirmed(&question(&plan))? {
+        if !apply_options.yes && !confirmed(&question(&plan))? {
             self.output.progress("Nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
         self.hint_at_shared_state();
         let journal = self.store.create(&plan).await?;
-        self.carry_out(&plan, vault, journal, &Progress::default(), how)
+        self.execute(&plan, vault, journal, &Progress::default(), apply_options)
             .await
     }
 }
 
 /// The layer versions that were given.
-fn layers(wish: &WishArgs, project: &Project) -> anyhow::Result<Vec<String>> {
-    let mut arns = wish.layer.clone();
-    if arns.is_empty() && wish.layers.is_none() {
+fn layers(intent: &IntentArgs, project: &Project) -> anyhow::Result<Vec<String>> {
+    let mut arns = intent.layer.clone();
+    if arns.is_empty() && intent.layers.is_none() {
         arns.clone_from(&project.layer.arns);
     }
-    let manifest = wish.layers.as_ref().or(project.layer.manifest.as_ref());
-    if let Some(path) = manifest.filter(|_| wish.layer.is_empty()) {
+    let manifest = intent.layers.as_ref().or(project.layer.manifest.as_ref());
+    if let Some(path) = manifest.filter(|_| intent.layer.is_empty()) {
         let manifest = Manifest::read(path)?;
         arns.extend(manifest.entries().map(|entry| entry.arn.to_owned()));
     }
     if arns.is_empty() {
-        let problem = "which layer? give --layers MANIFEST, as `backstop layer publish` writes it, or --layer ARN";
+        let problem = "no layer is given: use --layers with the manifest that `backstop layer \
+            publish` writes, or --layer ARN";
         return Err(UsageError(problem.to_owned()).into());
     }
     Ok(arns)
@@ -333,15 +343,15 @@ fn question(plan: &Plan) -> String {
     let what = match plan.action {
         Action::Attach => "Attach to",
         Action::Detach => "Detach from",
-        Action::Undo { .. } => "Put back",
+        Action::Undo { .. } => "Restore",
     };
     let changes = plan.with(Verdict::Change).count() as u64;
     let roles = plural(plan.grants.len() as u64, "role");
     match (changes, plan.grants.len()) {
-        (0, 1..) => format!("Write the policy of {roles}?"),
+        (0, 1..) => format!("Write the policies of {roles}?"),
         (_, 0) => format!("{what} {}?", plural(changes, "function")),
         _ => format!(
-            "{what} {}, and write the policy of {roles}?",
+            "{what} {}, and write the policies of {roles}?",
             plural(changes, "function")
         ),
     }

@@ -11,49 +11,49 @@ use super::{
 };
 use crate::plan::{Allowed, Reason};
 use crate::project::Project;
-use crate::settings::{BackendChoice, Said};
+use crate::settings::{BackendChoice, ExplicitSettings};
 
 /// The layer and the settings that functions are to have.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "What")]
-pub struct WishArgs {
-    /// The manifest of `layer publish`, with the layer of each region and architecture
+#[command(next_help_heading = "Layer and settings")]
+pub struct IntentArgs {
+    /// Manifest that `layer publish` wrote, with the layer of each region and architecture
     #[arg(long, value_name = "FILE", display_order = 600)]
     pub layers: Option<PathBuf>,
 
-    /// A layer version, in place of a manifest; the one that fits region and architecture is taken
+    /// Layer version to use instead of a manifest; give one for each region and architecture
     #[arg(long, value_name = "ARN", value_parser = layer_arn, display_order = 601)]
     pub layer: Vec<String>,
 
-    /// A variable of the extension, such as `BACKSTOP_PRIMARY_URL=https://intake.example.com/`
+    /// Set a variable of the extension, such as `BACKSTOP_PRIMARY_URL=https://intake.example.com/`
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, display_order = 602)]
     pub set: Vec<(String, String)>,
 
-    /// The primary by the name of its backend, such as `honeycomb`; docs/backends.md lists them
+    /// Backend of the primary, such as `honeycomb`; docs/backends.md lists them
     #[arg(long, value_name = "NAME", display_order = 602)]
     pub backend: Option<String>,
 
-    /// An option of the backend, such as `region=eu`
+    /// Set an option of the backend, such as `region=eu`
     #[arg(long, value_name = "OPTION=VALUE", value_parser = backend_option, display_order = 602)]
     pub backend_option: Vec<(String, String)>,
 
-    /// A file with the primary's token; `-` for stdin
+    /// File with the primary's token; `-` for stdin
     #[arg(long, value_name = "FILE", display_order = 603)]
     pub token_file: Option<PathBuf>,
 
-    /// A secret of Secrets Manager with the primary's token
+    /// Secrets Manager secret with the primary's token
     #[arg(long, value_name = "ARN", display_order = 604)]
     pub token_secret_arn: Option<String>,
 
-    /// A file with the primary's headers, `name: value` on each line
+    /// File with the primary's headers, one `name: value` per line
     #[arg(long, value_name = "FILE", display_order = 605)]
     pub header_file: Option<PathBuf>,
 
-    /// A file with the primary's address, where that holds a key
+    /// File with the primary's address, if the address contains a key
     #[arg(long, value_name = "FILE", display_order = 606)]
     pub url_file: Option<PathBuf>,
 
-    /// Set this variable also where someone else has set it otherwise
+    /// Replace the value of this variable even if someone else set it
     #[arg(long, value_name = "NAME", display_order = 607)]
     pub overwrite: Vec<String>,
 }
@@ -62,7 +62,7 @@ pub struct WishArgs {
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Overrides")]
 pub struct AllowArgs {
-    /// Include functions that `CloudFormation` or Terraform manages, and may revert
+    /// Include functions that `CloudFormation` or Terraform manages and may revert
     #[arg(long, display_order = 650)]
     pub include_managed: bool,
 
@@ -77,37 +77,37 @@ pub struct AllowArgs {
 
 /// How to go about changes.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "How")]
-pub struct HowArgs {
-    /// Do not ask
+#[command(next_help_heading = "Execution")]
+pub struct ApplyOptions {
+    /// Skip the confirmation
     #[arg(long, short, display_order = 670)]
     pub yes: bool,
 
-    /// Seconds to wait for a function that is being updated
+    /// Seconds to wait for a function that another update is changing
     #[arg(long, value_name = "SECONDS", value_parser = super::targets::seconds, default_value = "300", display_order = 671)]
     pub wait: Duration,
 
-    /// Show every function's name, also of many for which the same holds
+    /// Show every function's name instead of a few of each group
     #[arg(long, display_order = 672)]
     pub full: bool,
 
-    /// In waves.
+    /// Waves.
     #[command(flatten)]
     pub waves: WaveArgs,
 }
 
-/// Show what attaching would change, function by function, and change nothing
+/// Show what attach would change, function by function, and change nothing
 ///
-/// Each function gets one verdict with a reason. The plan can be kept in a file, and `backstop apply`
-/// does what it says. No secret is in it.
+/// Each function gets one verdict with a reason. `--out` writes the plan to a file, which `backstop
+/// apply` carries out. A plan contains no secrets.
 #[derive(Debug, Args)]
 #[command(after_help = PLAN_EXAMPLES)]
 pub struct PlanArgs {
-    /// Plan to detach, not to attach
+    /// Plan a detach instead of an attach
     #[arg(long, display_order = 500)]
     pub detach: bool,
 
-    /// Keep the plan in this file
+    /// Write the plan to this file
     #[arg(long, value_name = "FILE", display_order = 501)]
     pub out: Option<PathBuf>,
 
@@ -115,11 +115,11 @@ pub struct PlanArgs {
     #[arg(long, display_order = 502)]
     pub full: bool,
 
-    /// Exit with 4 where anything is to be changed
+    /// Exit with 4 if the plan changes anything
     #[arg(long, display_order = 503)]
     pub detailed_exitcode: bool,
 
-    /// Say what a reason means, and do nothing else; `all` for every one
+    /// Explain a reason code, or `all` of them, and exit
     #[arg(long, value_name = "CODE", value_parser = reasons, display_order = 504)]
     pub explain: Option<Reasons>,
 
@@ -127,27 +127,27 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub select: SelectArgs,
 
-    /// What.
+    /// The layer and the settings.
     #[command(flatten)]
-    pub wish: WishArgs,
+    pub intent: IntentArgs,
 
     /// Overrides.
     #[command(flatten)]
     pub allow: AllowArgs,
 
-    /// What is done besides.
+    /// Versions, aliases and grants.
     #[command(flatten)]
     pub extras: ExtraArgs,
 
-    /// What roles are granted.
+    /// Grants to execution roles.
     #[command(flatten)]
     pub grant: GrantArgs,
 
-    /// In waves.
+    /// Waves.
     #[command(flatten)]
     pub waves: WaveArgs,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 
@@ -156,21 +156,22 @@ pub struct PlanArgs {
     pub state: StateArgs,
 }
 
-/// Do what a plan says, and nothing else
+/// Carry out a plan from `backstop plan --out`, and nothing else
 ///
-/// A function that was changed since it was planned is merged again; what someone else did stays.
+/// If someone changed a function since the plan was made, apply keeps their change and merges the
+/// plan's into it.
 #[derive(Debug, Args)]
 #[command(after_help = CHANGE_CODES)]
 pub struct ApplyArgs {
-    /// A plan of `backstop plan --out`
+    /// Plan file from `backstop plan --out`
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
 
-    /// How.
+    /// Confirmation, waiting and waves.
     #[command(flatten)]
-    pub how: HowArgs,
+    pub apply_options: ApplyOptions,
 
-    /// How to get there.
+    /// Connection and rate.
     #[command(flatten)]
     pub access: AccessArgs,
 
@@ -187,7 +188,7 @@ pub struct AttachArgs {
     #[arg(long, display_order = 500)]
     pub dry_run: bool,
 
-    /// Change nothing at all where any function is refused
+    /// Change nothing if any function is refused
     #[arg(long, display_order = 501)]
     pub strict: bool,
 
@@ -195,27 +196,27 @@ pub struct AttachArgs {
     #[command(flatten)]
     pub select: SelectArgs,
 
-    /// What.
+    /// The layer and the settings.
     #[command(flatten)]
-    pub wish: WishArgs,
+    pub intent: IntentArgs,
 
     /// Overrides.
     #[command(flatten)]
     pub allow: AllowArgs,
 
-    /// What is done besides.
+    /// Versions, aliases and grants.
     #[command(flatten)]
     pub extras: ExtraArgs,
 
-    /// What roles are granted.
+    /// Grants to execution roles.
     #[command(flatten)]
     pub grant: GrantArgs,
 
-    /// How.
+    /// Confirmation, waiting and waves.
     #[command(flatten)]
-    pub how: HowArgs,
+    pub apply_options: ApplyOptions,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 
@@ -224,10 +225,10 @@ pub struct AttachArgs {
     pub state: StateArgs,
 }
 
-/// Take the layer and its settings off functions: plan, ask, apply
+/// Detach the layer and its settings from functions: plan, ask, apply
 ///
-/// Where the runs of the state tell what was there before, that is put back; elsewhere every layer of
-/// ours and every variable `BACKSTOP_…` is taken away.
+/// If a recorded run attached the function, detach restores what the function had before. Otherwise
+/// it removes every Backstop layer and every variable `BACKSTOP_…`.
 #[derive(Debug, Args)]
 #[command(after_help = CHANGE_CODES)]
 pub struct DetachArgs {
@@ -235,7 +236,7 @@ pub struct DetachArgs {
     #[arg(long, display_order = 500)]
     pub dry_run: bool,
 
-    /// Change nothing at all where any function is refused
+    /// Change nothing if any function is refused
     #[arg(long, display_order = 501)]
     pub strict: bool,
 
@@ -247,15 +248,15 @@ pub struct DetachArgs {
     #[command(flatten)]
     pub allow: AllowArgs,
 
-    /// What is done besides.
+    /// Versions, aliases and grants.
     #[command(flatten)]
     pub extras: ExtraArgs,
 
-    /// How.
+    /// Confirmation, waiting and waves.
     #[command(flatten)]
-    pub how: HowArgs,
+    pub apply_options: ApplyOptions,
 
-    /// Where.
+    /// Accounts and regions.
     #[command(flatten)]
     pub targets: TargetArgs,
 
@@ -270,11 +271,11 @@ Examples:
   backstop plan --tag team=payments --regions all --accounts-file accounts --role Operator --out plan.json
   backstop plan --explain env-unreadable
 
-Exit codes: 0 done, 1 error, 2 usage, 3 not every account and region could be looked at, 4 with
---detailed-exitcode: something is to be changed";
+Exit codes: 0 done, 1 error, 2 usage, 3 some accounts or regions could not be read, 4 with
+--detailed-exitcode: the plan changes something";
 
-pub(super) const CHANGE_CODES: &str = "\
-Exit codes: 0 done, 1 error, 2 usage, 3 something is left, 5 every function was refused, 130 interrupted";
+pub(super) const CHANGE_CODES: &str = "Exit codes: 0 done, 1 error, 2 usage, 3 something failed, 5 \
+    every function was refused, 130 interrupted";
 
 /// Some reasons.
 #[derive(Debug, Clone)]
@@ -298,29 +299,31 @@ impl AllowArgs {
     }
 }
 
-impl WishArgs {
+impl IntentArgs {
     /// What was said of settings, here and in the file.
-    pub fn said(&self, project: &Project) -> Result<Said, UsageError> {
+    pub fn explicit(&self, project: &Project) -> Result<ExplicitSettings, UsageError> {
         let mut variables: BTreeMap<String, String> = (project.settings.iter())
             .map(|(name, value)| (name.clone(), value.to_string()))
             .collect();
         let mut seen = BTreeMap::new();
         for (name, value) in &self.set {
             if seen.insert(name, value).is_some() {
-                return Err(UsageError(format!("--set {name} is given twice")));
+                return Err(UsageError(format!(
+                    "--set {name} is given twice: give it once"
+                )));
             }
             variables.insert(name.clone(), value.clone());
         }
         let backend = self.backend(project)?;
         let secrets = &project.secrets;
-        // A token that is typed goes before one of the file, wherever it is.
+        // A token on the command line overrides one in the file.
         let (token_file, token_secret_arn) =
             if self.token_file.is_some() || self.token_secret_arn.is_some() {
                 (&self.token_file, &self.token_secret_arn)
             } else {
                 (&secrets.token_file, &secrets.token_secret_arn)
             };
-        Ok(Said {
+        Ok(ExplicitSettings {
             variables,
             backend,
             url_file: self.url_file.clone().or_else(|| secrets.url_file.clone()),
@@ -331,7 +334,7 @@ impl WishArgs {
     }
 }
 
-impl WishArgs {
+impl IntentArgs {
     /// A backend that is typed takes the place of the file's, with its options.
     fn backend(&self, project: &Project) -> Result<BackendChoice, UsageError> {
         let mut choice = match &self.backend {
@@ -345,7 +348,7 @@ impl WishArgs {
         for (name, value) in &self.backend_option {
             if !seen.insert(name) {
                 return Err(UsageError(format!(
-                    "--backend-option {name} is given twice"
+                    "--backend-option {name} is given twice: give it once"
                 )));
             }
             choice.options.insert(name.clone(), value.clone());
@@ -364,7 +367,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if name.starts_with(crate::change::PREFIX) => {
             Ok((name.to_owned(), value.to_owned()))
         }
-        Some(_) => Err("only variables of the extension can be set: BACKSTOP_…".to_owned()),
+        Some(_) => Err("--set takes variables of the extension only (BACKSTOP_…)".to_owned()),
         None => Err("write it as NAME=VALUE".to_owned()),
     }
 }
@@ -372,6 +375,6 @@ fn variable(text: &str) -> Result<(String, String), String> {
 fn layer_arn(text: &str) -> Result<String, String> {
     match crate::change::LayerArn::parse(text) {
         Some(_) => Ok(text.to_owned()),
-        None => Err("it is not the ARN of a layer version: it ends in a number".to_owned()),
+        None => Err("not the ARN of a layer version, which ends in a version number".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! Which versions may go, and why the others stay. Pure.
+//! Decides which versions to delete, and why the others stay. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub enum Why {
     Named,
     /// This command would put it on a function.
     Undo(String),
-    /// These may use it, and their functions were not looked at.
+    /// These accounts may use it, and their functions were not read.
     Shared(Vec<Principal>),
 }
 
@@ -40,7 +40,7 @@ pub enum Fate {
     Deleted,
     /// It stays.
     Kept(Why),
-    /// It stays, because functions that may name it could not be looked at.
+    /// Kept, because functions that may use it could not be read.
     Refused(String),
     /// It could not be deleted.
     Failed(String),
@@ -72,13 +72,13 @@ pub struct Return {
     pub command: String,
 }
 
-/// What the functions name, and where they could not be looked at.
+/// Which versions functions use, and which places could not be read.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     named: BTreeMap<String, String>,
-    /// What unqualified functions have of ours.
+    /// The Backstop layers of `$LATEST` of each function.
     live: BTreeMap<String, BTreeSet<String>>,
-    /// Accounts and regions that were looked at.
+    /// Accounts and regions that were read.
     places: BTreeSet<(String, String)>,
     /// By region; all of them where there is none.
     blind: BTreeMap<Option<String>, BTreeSet<String>>,
@@ -113,7 +113,7 @@ impl Seen {
             .collect()
     }
 
-    /// Whether the function's place was looked at.
+    /// Whether the function's place was read.
     fn is_whole(&self, function: &str) -> bool {
         Arn::parse(function).is_some_and(|arn| {
             let place = (arn.account.to_owned(), arn.region.to_owned());
@@ -121,7 +121,7 @@ impl Seen {
         })
     }
 
-    /// A place whose functions were all looked at.
+    /// A place whose functions were all read.
     pub(super) fn seen(&mut self, place: &Place) {
         self.places
             .insert((place.account.clone(), place.region.clone()));
@@ -132,7 +132,7 @@ impl Seen {
         accounts.insert(account.to_owned());
     }
 
-    /// The accounts whose functions in the region were not looked at.
+    /// The accounts whose functions in the region were not read.
     fn unseen(&self, region: &str) -> Vec<&str> {
         let everywhere = self.blind.get(&None);
         let here = self.blind.get(&Some(region.to_owned()));
@@ -142,7 +142,7 @@ impl Seen {
 }
 
 /// Each version with whether it may go; in the order of place, architecture and age.
-pub(super) fn judge<'a>(
+pub(super) fn decide<'a>(
     mut versions: Vec<(&'a Arc<Site>, &'a Version)>,
     rules: &Rules,
     seen: &Seen,
@@ -185,7 +185,7 @@ fn fate(version: &Version, nth: usize, region: &str, rules: &Rules, seen: &Seen)
     match &seen.unseen(region)[..] {
         [] => Fate::WouldDelete,
         accounts => Fate::Refused(format!(
-            "functions in {region} of {} could not be looked at",
+            "functions in {region} of {} could not be read",
             accounts.join(", ")
         )),
     }
@@ -220,7 +220,7 @@ mod tests {
             fate(&version, nth, region, &rules, &seen)
         };
         assert_eq!(judged(2, &|_, _| {}), Fate::WouldDelete);
-        // With nothing to keep, the newest is kept all the same.
+        // Even with `keep` at zero the newest version stays.
         assert_eq!(judged(1, &|_, _| {}), Fate::Kept(Why::Newest));
         assert_eq!(
             judged(3, &|rules, _| rules.keep = 3),

@@ -1,0 +1,277 @@
+//! Everything that the command line prints avoids the words that mark a sentence for rewriting.
+//!
+//! The test reads the help of every command, every snapshot and every string literal of the sources.
+//! Must not: read comments, or the tests inside the sources.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{backstop, run};
+
+/// Words and phrases to avoid. Each matches whole words only, in any case.
+const AVOID: [&str; 61] = [
+    "all the same",
+    "anew",
+    "anything else than",
+    "are told",
+    "as many as",
+    "as they should be",
+    "as it should be",
+    "at the least",
+    "begun",
+    "besides",
+    "broke off",
+    "brought back",
+    "by itself",
+    "by themselves",
+    "fits no",
+    "for ever",
+    "go back",
+    "go before",
+    "go on",
+    "goes before",
+    "goes on",
+    "had better",
+    "has no longer",
+    "has to be",
+    "have to be",
+    "in vain",
+    "is gone",
+    "is looked",
+    "is no",
+    "is spoken of",
+    "is to be",
+    "left behind",
+    "left out",
+    "looked at",
+    "looked into",
+    "mend",
+    "mended",
+    "mending",
+    "no longer ends",
+    "of ours",
+    "organisation",
+    "ours",
+    "passed over",
+    "put back",
+    "put to rest",
+    "puts back",
+    "refused our",
+    "say so",
+    "so many",
+    "stand against",
+    "stands against",
+    "stands in",
+    "stays as it is",
+    "stood in",
+    "taken up",
+    "told",
+    "under way",
+    "what is there",
+    "what it says",
+    "wherever",
+    "whoever",
+];
+
+/// What the fake of AWS answers, which the command line repeats.
+const QUOTED: &str = "told to fail";
+
+/// Parts of the extension's messages, which the command line looks for and cuts off.
+const CUT_OFF: [&str; 3] = [
+    "; what cannot be read is left out",
+    " is left out",
+    " are left out",
+];
+
+/// The words of a text, in lower case, between single spaces.
+fn words(text: &str) -> String {
+    let text = text.to_lowercase();
+    let is_part = |one: char| one.is_alphanumeric() || one == '\'' || one == '_';
+    let words = text.split(|one| !is_part(one));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    format!(" {} ", words.join(" "))
+}
+
+/// The phrases that a text should not have.
+fn found(text: &str) -> Vec<&'static str> {
+    let words = words(text).replace(QUOTED, "");
+    let has = |phrase: &&'static str| {
+        let padded = format!(" {phrase} ");
+        let mut places = words.match_indices(&padded);
+        // "There is no bucket" and "is no longer known" are plain English.
+        places.any(|(at, matched)| {
+            let (before, after) = (&words[..at], &words[at + matched.len()..]);
+            *phrase != "is no" || !(before.ends_with("there") || after.starts_with("longer"))
+        })
+    };
+    AVOID.into_iter().filter(has).collect()
+}
+
+fn files(directory: &Path, extension: &str, all: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("the directory can be read") {
+        let path = entry.expect("the directory can be read").path();
+        if path.is_dir() {
+            files(&path, extension, all);
+        } else if path.extension().is_some_and(|its| its == extension) {
+            all.push(path);
+        }
+    }
+}
+
+/// The string literals of Rust code, each in one piece, as the compiler sees it.
+fn literals(code: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut rest = code;
+    while let Some(at) = rest.find(['"', '/', '\'']) {
+        let (before, from) = rest.split_at(at);
+        if from.starts_with("//") {
+            rest = from.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if let Some(text) = from.strip_prefix('"') {
+            let hashes = before.len() - before.trim_end_matches('#').len();
+            let is_raw = before.trim_end_matches('#').ends_with('r');
+            let (literal, next) = if is_raw {
+                let end = format!("\"{}", "#".repeat(hashes));
+                text.split_once(&end).unwrap_or((text, ""))
+            } else {
+                escaped(text)
+            };
+            let mut pieces = literal.split("\\\n");
+            let first = pieces.next().unwrap_or_default().to_owned();
+            let whole = pieces.fold(first, |whole, piece| whole + piece.trim_start());
+            all.push(whole.replace("\\n", " "));
+            rest = next;
+        } else if let Some(text) = from.strip_prefix('\'') {
+            // A quoted character, or a lifetime.
+            let length = match text.chars().next() {
+                Some('\\') => from[3..].find('\'').map_or(1, |end| end + 4),
+                Some(one) if text[one.len_utf8()..].starts_with('\'') => 2 + one.len_utf8(),
+                _ => 1,
+            };
+            rest = &from[length..];
+        } else {
+            rest = &from[1..];
+        }
+    }
+    all
+}
+
+/// The text up to the quote that ends it, and what follows.
+fn escaped(text: &str) -> (&str, &str) {
+    let mut is_escaped = false;
+    for (at, one) in text.char_indices() {
+        match one {
+            '"' if !is_escaped => return (&text[..at], &text[at + 1..]),
+            '\\' => is_escaped = !is_escaped,
+            _ => is_escaped = false,
+        }
+    }
+    (text, "")
+}
+
+/// The names of the commands below this one, from its short help.
+fn below(help: &str) -> Vec<String> {
+    let Some((_, listed)) = help.split_once("Commands:\n") else {
+        return Vec::new();
+    };
+    let lines = listed.lines().take_while(|line| !line.is_empty());
+    let named = lines.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    let is_own = |name: &&str| *name != "help";
+    named.filter(is_own).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn help_of_every_command_is_plain_english() {
+    let mut open: Vec<Vec<String>> = vec![Vec::new()];
+    let mut seen = BTreeSet::new();
+    let mut problems = Vec::new();
+    while let Some(command) = open.pop() {
+        for option in ["-h", "--help"] {
+            let help = run(backstop().args(&command).arg(option)).await.stdout;
+            if option == "-h" {
+                for name in below(&help) {
+                    open.push([&command[..], &[name]].concat());
+                }
+            }
+            for phrase in found(&help) {
+                problems.push(format!("{} {option}: {phrase}", command.join(" ")));
+            }
+        }
+        seen.insert(command.join(" "));
+    }
+    for expected in ["", "attach", "layer prune", "man"] {
+        assert!(seen.contains(expected), "no help of {expected}: {seen:?}");
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[tokio::test]
+async fn explanations_of_reasons_are_plain_english() {
+    let explained = run(backstop().args(["plan", "--explain", "all"])).await;
+    assert_eq!(explained.code, Some(0), "{explained:?}");
+    assert_eq!(found(&explained.stdout), [""; 0], "{}", explained.stdout);
+}
+
+#[test]
+fn snapshots_are_plain_english() {
+    let mut snapshots = Vec::new();
+    for directory in ["src", "tests"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        files(&root, "snap", &mut snapshots);
+    }
+    assert!(snapshots.len() > 40, "{} snapshots", snapshots.len());
+    let mut problems = Vec::new();
+    for path in snapshots {
+        let text = fs::read_to_string(&path).expect("a snapshot can be read");
+        let (_, shown) = text.split_once("\n---\n").expect("it has a head");
+        for line in shown.lines() {
+            for phrase in found(line) {
+                problems.push(format!("{}: {phrase}: {line}", path.display()));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn messages_in_the_sources_are_plain_english() {
+    let mut sources = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    files(&root, "rs", &mut sources);
+    let mut count = 0;
+    let mut problems = Vec::new();
+    for path in sources {
+        if path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs") {
+            continue;
+        }
+        let code = fs::read_to_string(&path).expect("a source can be read");
+        let code = code.split("#[cfg(test)]\nmod tests").next();
+        for literal in literals(code.unwrap_or_default()) {
+            count += 1;
+            if CUT_OFF.contains(&literal.as_str()) {
+                continue;
+            }
+            for phrase in found(&literal) {
+                problems.push(format!("{}: {phrase}: {literal}", path.display()));
+            }
+        }
+    }
+    assert!(count > 1000, "{count} literals");
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn the_list_finds_whole_words_and_the_literals_of_code() {
+    assert_eq!(found("Mend that first: whoever"), ["mend", "whoever"]);
+    assert_eq!(
+        found("recommended; there is no bucket x; y is no longer known"),
+        [""; 0]
+    );
+    assert_eq!(found("it is no zip"), ["is no"]);
+    let code = "let a = '\"'; // \"not this\"\nlet b: &'static str = \"one \\\"two\\\" \\\n    three\"; r#\"a \"b\" c\"#";
+    assert_eq!(literals(code), [r#"one \"two\" three"#, r#"a "b" c"#]);
+    assert_eq!(
+        below("x\n\nCommands:\n  plan  Show\n  help  Print\n\nOptions:"),
+        ["plan"]
+    );
+}
