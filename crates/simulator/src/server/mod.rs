@@ -1,8 +1,8 @@
 //! A loopback HTTP server that can be made to fail: the ground of the intake, Firehose and S3.
 //!
-//! [`FaultServer`] owns the port and the connections, [`connection`] plays the faults, with [`wire`]
-//! under it and [`body`] for answers that are none, and whoever implements [`Answer`] says what a healthy server does. Invariants: when `set_fault` returns, the
-//! fault holds for every later request; when a server is dropped, its port and connections close.
+//! [`FaultServer`] owns the port and the connections. `connection` plays the faults, with `wire` under it and
+//! `body` for answers that are none. An [`Answer`] says what a healthy server does. Invariants: when `set_fault`
+//! returns, the fault holds for every later request; when a server is dropped, its port and connections close.
 //! Must not know what the requests mean.
 
 mod body;
