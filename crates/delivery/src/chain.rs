@@ -12,7 +12,7 @@ use crate::backoff::Jitter;
 use crate::batch::Batch;
 use crate::breaker::{BreakerState, Permit};
 use crate::cause::Cause;
-use crate::clock::Clock;
+use crate::clock::{Clock, Wall};
 use crate::context::Context;
 use crate::ledger::{DropReason, SharedLedger};
 use crate::link::{Link, LinkSettings};
@@ -143,16 +143,14 @@ impl Chain {
                 return Step::Left(batch);
             }
             let rounds = offer.rounds_in(phase, !aside.dead.is_empty());
+            let now = self.context.clock.wall();
             let moment = Moment {
                 phase,
                 left: window.left(Duration::ZERO),
                 rounds,
                 records: batch.len(),
             };
-            let now = self.context.clock.wall();
-            let later = unasked.iter().map(|at| self.links[*at].view(now, phase));
-            let later: Vec<LinkView> = later.collect();
-            let decision = turn(link.view(now, phase), &later, moment);
+            let decision = self.decide(link, &unasked, now, moment);
             if let Turn::Cut(at) = decision {
                 let tail = batch.split_off(at);
                 return Step::Cut(batch, tail);
@@ -178,7 +176,14 @@ impl Chain {
                 role: link.role,
                 cause,
             };
+            let had_dead = offer.has_dead || !aside.dead.is_empty();
             aside.take(&mut batch, &encoded, refusal);
+            let has_new_dead = !had_dead && !aside.dead.is_empty();
+            if has_new_dead && phase == Phase::Shutdown && !batch.is_empty() {
+                // They need a round of their own, for which no time was kept yet: this sink's turn again.
+                unasked.push_front(index);
+                continue;
+            }
             if batch.is_empty() {
                 link.state().breaker.forget_probe();
                 return Step::Settled;
@@ -196,11 +201,7 @@ impl Chain {
                 &mut alone,
             )
             .await;
-            aside.dead.extend(
-                alone
-                    .into_iter()
-                    .map(|(batch, cause)| (batch, refusal(cause), DeadLetter::Rejected)),
-            );
+            aside.reject(alone, refusal);
             match outcome {
                 Outcome::Delivered => {
                     self.context.count_delivered(link, &batch, batch.len());
@@ -227,6 +228,14 @@ impl Chain {
             }
         }
         self.without_a_taker(batch)
+    }
+
+    /// What is done with a piece at a sink, of which these are still to be asked after it.
+    fn decide(&self, link: &Link, unasked: &VecDeque<usize>, now: Wall, moment: Moment) -> Turn {
+        let view = |link: &Link| link.view(now, moment.phase);
+        let later = unasked.iter().map(|at| view(&self.links[*at]));
+        let later: Vec<LinkView> = later.collect();
+        turn(view(link), &later, moment)
     }
 
     /// A sink took a batch except for this number of records, and did not say which. Gives the batch back if a

@@ -68,6 +68,16 @@ pub(crate) struct Aside {
 }
 
 impl Aside {
+    /// What a sink refused by name.
+    pub(crate) fn reject(
+        &mut self,
+        refused: Vec<(Batch, Cause)>,
+        refusal: impl Fn(Cause) -> Refusal,
+    ) {
+        let dead = |(batch, cause)| (batch, refusal(cause), DeadLetter::Rejected);
+        self.dead.extend(refused.into_iter().map(dead));
+    }
+
     /// What is not in the request that was made of a batch.
     pub(crate) fn take(
         &mut self,

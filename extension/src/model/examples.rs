@@ -359,6 +359,25 @@ fn at_shutdown_what_is_refused_by_name_has_its_time_beside_what_waits() {
     run(&setup, &steps);
 }
 
+/// A primary that hung had used the time in which records that it would never take were to be archived: they were
+/// found when the time was shared out already.
+#[test]
+fn at_shutdown_what_is_unfit_has_its_time_beside_what_waits() {
+    let setup = Setup {
+        max_added: 0,
+        has_spool: false,
+        unfit_every: 3,
+        ..SETUP
+    };
+    let steps = [
+        Step::Sink(2, Manner::Take(76)),
+        Step::Sink(1, Manner::Take(151)),
+        Step::Sink(0, Manner::Hang),
+        invocation(Vec::new(), 0, End::Killed(0, 0)),
+    ];
+    run(&setup, &steps);
+}
+
 /// The function cut off what waited, and the process was killed before it had looked; what was left in the spool
 /// had been delivered, and was not struck off yet. As many were missing as were too many.
 #[test]
