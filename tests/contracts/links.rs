@@ -1,4 +1,5 @@
-//! A link from one page of the repository to another leads somewhere: to a file, and to a heading of it.
+//! A link from one page of the repository to another leads somewhere: to a file, and to a heading of it. So does a
+//! path that a page names, such as that of a test.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -87,4 +88,44 @@ fn every_link_between_pages_leads_somewhere() {
         "links lead nowhere:\n{}",
         broken.join("\n")
     );
+}
+
+/// The paths of the repository that a page names, but for patterns.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    const TOP: [&str; 8] = [
+        "cdk/",
+        "crates/",
+        "docs/",
+        "extension/",
+        "installer/",
+        "scripts/",
+        "terraform/",
+        "tests/",
+    ];
+    let text = text.split('`').skip(1).step_by(2);
+    let paths = text.filter(|span| TOP.iter().any(|top| span.starts_with(top)));
+    let paths = paths.map(|span| span.split_once("::").map_or(span, |(path, _)| path));
+    let is_path = |it: char| it.is_ascii_alphanumeric() || "/._-".contains(it);
+    paths.filter(move |span| span.chars().all(is_path))
+}
+
+#[test]
+fn every_path_that_a_page_names_is_there() {
+    let mut all = Vec::new();
+    pages(&repository(), &mut all);
+    let mut missing = Vec::new();
+    let mut seen = 0;
+    for page in &all {
+        let text = fs::read_to_string(page).expect("the page can be read");
+        let text = prose(&text).collect::<Vec<_>>().join("\n");
+        for path in paths(&text) {
+            seen += 1;
+            let here = page.parent().unwrap_or(page).join(path);
+            if !repository().join(path).exists() && !here.exists() {
+                missing.push(format!("{}: {path}", page.display()));
+            }
+        }
+    }
+    assert!(seen > 80, "{seen} paths were found");
+    assert!(missing.is_empty(), "not there:\n{}", missing.join("\n"));
 }

@@ -132,17 +132,32 @@ fn circle(mut uses: Uses) -> Uses {
     }
 }
 
+/// Who uses whom, as Graphviz draws it.
+fn drawn(name: &str, uses: &Uses) -> String {
+    let edges = uses.iter().flat_map(|(from, others)| {
+        let edge = move |to| format!("  \"{name}/{from}\" -> \"{name}/{to}\";\n");
+        others.iter().map(edge)
+    });
+    edges.collect()
+}
+
 #[test]
 fn no_module_uses_itself_by_way_of_others() {
     let mut found = String::new();
+    let mut graph = String::new();
     for (name, least) in CRATES {
         let uses = uses(&repository().join(name).join("src"));
+        graph += &drawn(name, &uses);
         let edges: usize = uses.values().map(BTreeSet::len).sum();
         assert!(edges >= least, "{name} has {edges} uses: they are not seen");
         let circle = circle(uses);
         if !circle.is_empty() {
             writeln!(found, "{name} has a circle: {circle:#?}").unwrap();
         }
+    }
+    // For people: CONTRIBUTING.md has the command.
+    if let Some(file) = std::env::var_os("BACKSTOP_GRAPH") {
+        fs::write(file, format!("digraph modules {{\n{graph}}}\n")).expect("it can be written");
     }
     assert!(found.is_empty(), "{found}");
 }

@@ -1,14 +1,10 @@
 //! The chain on a paused clock: every row of the classification table, every bound of time, and the
 //! books after each.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-#[expect(dead_code, reason = "the other test binaries use the rest")]
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Rig, Say, batch, ms};
 use backstop_delivery::{BreakerState, DropReason, Failure, PartAnswer, Phase, Role, SinkName};
-use support::{Rig, Say, batch, ms};
 use tokio::time::Instant;
 
 use SinkName::{Firehose, Https, S3};

@@ -1,14 +1,10 @@
 //! The chain where one millisecond, one failure or one sink more makes the difference. Most of these
 //! were unwatched until mutation testing looked (`scripts/mutants`).
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-#[expect(dead_code, reason = "the other test binaries use the rest")]
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Rig, Say, batch, ms};
 use backstop_delivery::{Batch, BreakerState, Failure, Notice, Phase, Role, SinkName};
-use support::{Rig, Say, batch, ms};
 use tokio::time::Instant;
 
 use SinkName::{Firehose, Https, S3};

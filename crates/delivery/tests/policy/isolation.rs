@@ -1,16 +1,12 @@
 //! One record that a strict primary refuses, among many: it alone is a dead letter, within the window and
 //! a number of requests that is known.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-#[expect(dead_code, reason = "the other test binaries use the rest")]
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Rig, Say, batch, ms};
 use backstop_delivery::{
     Answer, Batch, BreakerState, DropReason, Notice, Phase, Role, SinkName, Verdict,
 };
-use support::{Rig, Say, batch, ms};
 use tokio::time::Instant;
 
 use SinkName::{Https, S3};

@@ -1,15 +1,11 @@
 //! What an outage costs beyond itself: how many records are diverted for each that the outage forces
 //! out, and what a primary that stays away is paid. The real chain, on a paused clock; scripted are the
 //! primary and a function that is invoked at a steady rate.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-#[expect(dead_code, reason = "the other test binaries use the rest")]
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Rig, Say, batch, ms};
 use backstop_delivery::{Batch, Failure, Phase, Role, SinkName};
-use support::{Rig, Say, batch, ms};
 use tokio::time::{Instant, sleep_until};
 
 use SinkName::{Https, S3};

@@ -1,11 +1,7 @@
 //! A sink that answers for each record by itself: each goes its own way, in one request where that is enough.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-#[expect(dead_code, reason = "the other test binaries use the rest")]
-mod support;
-
+use crate::support::{Rig, Say, batch, ms};
 use backstop_delivery::{BreakerState, DropReason, Notice, PartAnswer, Phase, Role, SinkName};
-use support::{Rig, Say, batch, ms};
 
 use PartAnswer::{Refused, Retry, Taken, Unheard};
 use SinkName::{Https, S3};

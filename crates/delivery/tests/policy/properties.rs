@@ -1,17 +1,13 @@
 //! Random answers, windows and freezes: whatever happens, each record is settled once or handed back,
 //! the ledger adds up, and no flush outlives its window.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-#[expect(dead_code, reason = "the other test binary uses the rest")]
-mod support;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::support::{Rig, Say, batch, ms};
 use backstop_delivery::{Batch, Failure, PartAnswer, Phase, Role, SinkName};
 use proptest::prelude::*;
-use support::{Rig, Say, batch, ms};
 use tokio::time::Instant;
 
 const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];

@@ -1,14 +1,10 @@
 //! A primary with a protocol of its own: what it says of each record, what it would never take, and how much
 //! one request has room for.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-#[expect(dead_code, reason = "the other test binaries use the rest")]
-mod support;
-
+use crate::support::{Rig, Say, batch, ms};
 use backstop_delivery::{
     BreakerState, DropReason, Notice, PartAnswer, Phase, Role, SinkName, Unfit, Verdict,
 };
-use support::{Rig, Say, batch, ms};
 
 use PartAnswer::{Refused, Retry, Taken, Unheard};
 use SinkName::{Https, S3};
@@ -229,6 +225,21 @@ async fn what_the_primary_would_never_take_is_a_dead_letter_unasked() {
     let dead: Vec<_> = rig.notices().iter().filter_map(dead).collect();
     assert_eq!(dead, [("too_large", 1), ("too_old", 2)]);
     assert_eq!(rig.ledger.lock().dead_letters(), 3);
+}
+
+/// They are known once the request is made, when the time is shared out already.
+#[tokio::test(start_paused = true)]
+async fn at_shutdown_dead_letters_that_nobody_knew_of_are_kept_their_time() {
+    let rig = pair();
+    rig.unfit(Https, &[(2, Unfit::TooOld)]);
+    rig.say(Https, Say::Hang);
+    rig.say(S3, Say::After(ms(76), 200));
+    let left = rig
+        .flush(vec![batch(1, 3)], Phase::Shutdown, ms(1700))
+        .await;
+    assert!(left.is_empty(), "{left:?}");
+    rig.assert_delivered(&[(S3, 3)]);
+    assert_eq!(rig.ledger.lock().dead_letters(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,4 @@
 //! What a hostile body may cost, and how much Lambda says it has lost.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use backstop_telemetry::{Event, Kind, MALFORMED, MOST_ELEMENTS, Platform, decode};
 use bytes::Bytes;

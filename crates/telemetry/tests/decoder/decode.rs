@@ -1,12 +1,11 @@
 //! What the decoder keeps of good, odd and broken batches.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use backstop_telemetry::{Event, Kind, MALFORMED, Platform, decode};
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const FIXTURES: &str = include_str!("../../simulator/fixtures/telemetry-events.ndjson");
+const FIXTURES: &str = include_str!("../../../simulator/fixtures/telemetry-events.ndjson");
 const RECEIVED: &str = "2026-01-01T00:00:00.000Z";
 
 fn decoded(body: impl AsRef<[u8]>) -> Vec<Event> {

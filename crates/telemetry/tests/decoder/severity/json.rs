@@ -2,7 +2,7 @@
 
 use backstop_telemetry::Severity::{self, Debug, Error, Info, Warn};
 
-use crate::loggers::{Logger, PYTHON, UPPER};
+use super::loggers::{Logger, PYTHON, UPPER};
 
 const PINO: &[(&str, Severity)] = &[
     ("10", Debug),

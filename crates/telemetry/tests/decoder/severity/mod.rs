@@ -8,8 +8,8 @@ use backstop_telemetry::Severity::{self, Error, Info, Warn};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::json::JSON;
-use crate::text::TEXT;
+use json::JSON;
+use text::TEXT;
 
 fn of(record: &str) -> Severity {
     Severity::of(

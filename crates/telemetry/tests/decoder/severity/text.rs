@@ -2,7 +2,7 @@
 
 use backstop_telemetry::Severity::{Debug, Error, Info, Warn};
 
-use crate::loggers::{Logger, PYTHON, UPPER};
+use super::loggers::{Logger, PYTHON, UPPER};
 
 /// Loggers that write a line of text.
 pub(crate) const TEXT: &[Logger] = &[
