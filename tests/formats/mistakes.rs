@@ -69,7 +69,7 @@ async fn a_wrong_token_is_one_warning_and_a_replay_with_the_right_one_brings_eve
         );
         let halted = summary["halted"].as_str().unwrap_or_default();
         assert!(
-            halted.contains("refused our credentials"),
+            halted.contains("the primary rejected the credentials"),
             "{dialect:?} {summary}"
         );
         let (summary, code) = right;
