@@ -115,6 +115,8 @@ pub enum Conflict {
     Variable(String),
     /// A secret that was there is known to nobody any more.
     Forgotten(String),
+    /// A variable of a primary of which another one cannot be restored: a key would go to another host.
+    Held(String),
 }
 
 impl Conflict {
@@ -145,6 +147,12 @@ impl fmt::Display for Conflict {
             Self::Forgotten(name) => {
                 write!(formatter, "the old value of {name} is no longer known")
             }
+            Self::Held(name) => {
+                write!(
+                    formatter,
+                    "{name} was left unchanged: the key of one primary would go to another"
+                )
+            }
         }
     }
 }
@@ -165,15 +173,17 @@ impl Attach {
                 kept.push(name.clone());
             }
         }
-        for name in primary::left_behind(&live.variables, &variables) {
-            if self.variables.contains_key(name) {
-                continue;
-            }
+        for name in primary::left_behind(&live.variables, &variables, &self.variables) {
             if self.may_change(name, live) {
                 variables.remove(name);
             } else {
                 kept.push(name.to_owned());
             }
+        }
+        let wanted = |name: &str| self.variables.get(name).map(|value| Some(value.as_str()));
+        if primary::is_mixed(&live.variables, &variables, wanted) {
+            kept.extend(primary::hold_back(&live.variables, &mut variables));
+            kept.sort_unstable();
         }
         Wanted {
             config: Config {
@@ -256,9 +266,15 @@ impl Change {
             let stored = earlier?.after.variables.get(name)?.as_ref();
             stored.filter(|_| Stored::is(stored, Some(value))).cloned()
         };
-        let names: BTreeSet<&String> = (live.variables.keys())
+        let names: BTreeSet<&str> = (live.variables.keys())
             .chain(wanted.variables.keys())
             .filter(|name| live.variables.get(*name) != wanted.variables.get(*name))
+            .map(String::as_str)
+            .chain(
+                primary::keys_of_a_move(&live.variables, &wanted.variables)
+                    .iter()
+                    .copied(),
+            )
             .collect();
         let mut change = Self {
             before: Part {
@@ -279,10 +295,14 @@ impl Change {
                     Stored::plain(value)
                 }
             });
-            let before =
-                before.map(|value| known(name, value).unwrap_or_else(|| Stored::plain(value)));
-            change.before.variables.insert(name.clone(), before);
-            change.after.variables.insert(name.clone(), after);
+            let before = match before {
+                // One that does not change: to restore it, nobody has to know it.
+                Some(value) if wanted.variables.get(name) == Some(value) => after.clone(),
+                Some(value) => Some(known(name, value).unwrap_or_else(|| Stored::plain(value))),
+                None => None,
+            };
+            change.before.variables.insert(name.to_owned(), before);
+            change.after.variables.insert(name.to_owned(), after);
         }
         change
     }
@@ -344,13 +364,21 @@ impl Change {
         };
         let mut conflicts = Vec::new();
         let mut variables = live.variables.clone();
+        let mut wanted = BTreeMap::new();
         for (name, before) in &self.before.variables {
             let there = live.variables.get(name).map(String::as_str);
+            if Stored::is(before.as_ref(), there) {
+                wanted.insert(name.as_str(), there);
+                continue;
+            }
+            match before.as_ref().map(|stored| vault.open(name, stored)) {
+                None => drop(wanted.insert(name.as_str(), None)),
+                Some(Some(value)) => drop(wanted.insert(name.as_str(), Some(value))),
+                Some(None) => {}
+            }
             let after = self.after.variables.get(name).and_then(Option::as_ref);
             if !Stored::is(after, there) {
-                if !Stored::is(before.as_ref(), there) {
-                    conflicts.push(Conflict::Variable(name.clone()));
-                }
+                conflicts.push(Conflict::Variable(name.clone()));
                 continue;
             }
             match before.as_ref().map(|stored| vault.open(name, stored)) {
@@ -362,6 +390,12 @@ impl Change {
                 }
                 Some(None) => conflicts.push(Conflict::Forgotten(name.clone())),
             }
+        }
+        if primary::is_mixed(&live.variables, &variables, |name| {
+            wanted.get(name).copied()
+        }) {
+            let held = primary::hold_back(&live.variables, &mut variables);
+            conflicts.extend(held.into_iter().map(Conflict::Held));
         }
         Wanted {
             config: Config { layers, variables },

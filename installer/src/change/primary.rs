@@ -1,7 +1,10 @@
-//! The settings that belong to one primary, and change with it.
+//! What belongs to one primary: its address, its format, and the key that it takes.
+//!
+//! Invariant: a key goes to no host but its own, whatever could not be changed.
 
 use std::collections::BTreeMap;
 
+use backstop_config::Settings;
 use url::Url;
 
 const ADDRESS: &str = "BACKSTOP_PRIMARY_URL";
@@ -10,27 +13,114 @@ const FORMAT: &str = "BACKSTOP_PRIMARY_FORMAT";
 const CREDENTIALS: [&str; 2] = ["BACKSTOP_PRIMARY_TOKEN", "BACKSTOP_PRIMARY_HEADERS"];
 /// Each format has its own, and the extension refuses a primary with those of another.
 const OPTIONS: &str = "BACKSTOP_PRIMARY_OPTIONS";
+/// All of them.
+const GROUP: [&str; 5] = [ADDRESS, FORMAT, CREDENTIALS[0], CREDENTIALS[1], OPTIONS];
 
-/// The variables of the primary that was there `before` which the one that is there `after` does not get.
+type Variables = BTreeMap<String, String>;
+
+/// The variables of the primary that is `live` which the one that comes `after` does not get, unless they are
+/// `wanted` for it.
 pub(super) fn left_behind(
-    before: &BTreeMap<String, String>,
-    after: &BTreeMap<String, String>,
+    live: &Variables,
+    after: &Variables,
+    wanted: &Variables,
 ) -> Vec<&'static str> {
-    let host = |variables: &BTreeMap<String, String>| variables.get(ADDRESS).map(|it| host(it));
     let mut names = Vec::new();
-    if before.contains_key(ADDRESS) && host(before) != host(after) {
+    let is_moved = has_moved(live, after);
+    if is_moved {
         names.extend(CREDENTIALS);
+        names.push(FORMAT);
     }
-    if before.get(FORMAT) != after.get(FORMAT) {
+    let format = match wanted.get(FORMAT) {
+        None if is_moved => None,
+        None => live.get(FORMAT),
+        Some(format) => Some(format),
+    };
+    if format != live.get(FORMAT) {
         names.push(OPTIONS);
     }
-    names.retain(|name| before.contains_key(*name));
+    names.retain(|name| live.contains_key(*name) && !wanted.contains_key(*name));
     names
 }
 
-/// Where an address leads; a site's name is one itself.
-fn host(address: &str) -> String {
-    let url = Url::parse(address).ok();
-    let host = url.as_ref().and_then(Url::host_str);
-    host.unwrap_or(address).to_ascii_lowercase()
+/// Whether a key would go to a host that it is not of: one that stays while the address moves, or a new one while
+/// the address stays. `wanted` is what a variable was to become, where it was to become anything.
+pub(super) fn is_mixed<'a>(
+    live: &Variables,
+    after: &Variables,
+    wanted: impl Fn(&str) -> Option<Option<&'a str>>,
+) -> bool {
+    let stays = |name: &&str| {
+        let there = live.get(*name).map(String::as_str);
+        there.is_some()
+            && after.get(*name).map(String::as_str) == there
+            && wanted(name) != Some(there)
+    };
+    if has_moved(live, after) {
+        return CREDENTIALS.iter().any(stays);
+    }
+    let Some(Some(address)) = wanted(ADDRESS) else {
+        return false;
+    };
+    let mut meant = after.clone();
+    meant.insert(ADDRESS.to_owned(), address.to_owned());
+    has_moved(live, &meant)
+        && CREDENTIALS
+            .iter()
+            .any(|name| live.get(*name) != after.get(*name))
+}
+
+/// The keys, if the address moves to another host: whether they are the same or none, they belong to the change, so
+/// that one that somebody sets later is not taken for it.
+pub(super) fn keys_of_a_move(live: &Variables, after: &Variables) -> &'static [&'static str] {
+    if has_moved(live, after) {
+        &CREDENTIALS
+    } else {
+        &[]
+    }
+}
+
+/// Leaves every variable of the primary as it is. Says which would have changed.
+pub(super) fn hold_back(live: &Variables, after: &mut Variables) -> Vec<String> {
+    let mut held = Vec::new();
+    for name in GROUP {
+        let there = live.get(name);
+        if after.get(name) == there {
+            continue;
+        }
+        held.push(name.to_owned());
+        match there {
+            Some(value) => after.insert(name.to_owned(), value.clone()),
+            None => after.remove(name),
+        };
+    }
+    held
+}
+
+/// Whether the address of the one leads to another host than that of the other.
+fn has_moved(live: &Variables, after: &Variables) -> bool {
+    match (host(live), host(after)) {
+        (Some(from), Some(to)) => from != to,
+        (Some(_), None) | (None, _) => false,
+    }
+}
+
+/// Where the address leads, with its port: a site's name is resolved as the extension does.
+fn host(variables: &Variables) -> Option<String> {
+    let address = variables.get(ADDRESS)?;
+    let of_address = |(name, _): &(&String, &String)| [ADDRESS, FORMAT].contains(&name.as_str());
+    let only = variables.iter().filter(of_address);
+    let only: Variables = only
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let resolved = Settings::resolve(&only).0.primary.map(|it| it.url);
+    let url = Url::parse(resolved.as_ref().unwrap_or(address)).ok();
+    let host = url.and_then(|url| {
+        Some(format!(
+            "{}:{}",
+            url.host_str()?,
+            url.port_or_known_default()?
+        ))
+    });
+    Some(host.unwrap_or_else(|| address.to_ascii_lowercase()))
 }

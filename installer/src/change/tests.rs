@@ -108,20 +108,106 @@ fn another_primary_does_not_get_what_belongs_to_the_one_before() {
         assert_eq!(stays(&intent), (expected, Vec::new()), "{url} {format}");
     }
 
+    // Without a format it is the default, which has no options.
+    let mut intent = attach(&[(URL, "https://b.example")]);
+    intent.base = base.clone();
+    let wanted = intent.on(&config(&[], &there)).config.variables;
+    assert_eq!(wanted.keys().collect::<Vec<_>>(), [URL]);
+    // A site is the host that it stands for.
+    let site = config(
+        &[],
+        &[
+            (URL, "datadoghq.eu"),
+            (FORMAT, "datadog"),
+            (TOKEN, "hunter2"),
+        ],
+    );
+    let mut intent = attach(&[
+        (URL, "https://http-intake.logs.datadoghq.eu"),
+        (FORMAT, "datadog"),
+    ]);
+    intent.base = base.clone();
+    intent.overwrite.insert(URL.to_owned());
+    assert!(intent.on(&site).config.variables.contains_key(TOKEN));
+
     // What is given for the new one is its own.
-    let mut intent = attach(&[(URL, "https://b.example"), (TOKEN, "another")]);
+    let mut intent = attach(&[
+        (URL, "https://b.example"),
+        (FORMAT, "loki"),
+        (TOKEN, "another"),
+    ]);
     intent.base = base.clone();
     assert_eq!(stays(&intent), ([true, false, true], Vec::new()));
-    // What somebody else set stays, and is told; so does everything beside an address that stays.
+    // Whatever somebody else set of it, the address or a key: the primary stays as a whole, or a key would go to
+    // another host.
+    for blocked in [URL, TOKEN, HEADERS] {
+        intent.base = base.clone();
+        intent.base.remove(blocked);
+        let wanted = intent.on(&config(&[], &there));
+        assert_eq!(
+            wanted.config.variables,
+            config(&[], &there).variables,
+            "{blocked}"
+        );
+        let kept: Vec<&str> = wanted.kept.iter().map(String::as_str).collect();
+        let also_held: &[&str] = if blocked == URL { &[] } else { &[HEADERS] };
+        let mut expected = [also_held, &[TOKEN, URL][..]].concat();
+        expected.sort_unstable();
+        assert_eq!(kept, expected, "{blocked}");
+    }
     intent.base.remove(HEADERS);
-    let kept = vec![HEADERS.to_owned()];
-    assert_eq!(stays(&intent), ([true, true, true], kept));
-    intent.overwrite.insert(HEADERS.to_owned());
+    intent.overwrite.extend([HEADERS.to_owned()]);
     assert_eq!(stays(&intent), ([true, false, true], Vec::new()));
-    let mut intent = attach(&[(URL, "https://b.example")]);
-    intent.base = base;
-    intent.base.remove(URL);
-    assert_eq!(stays(&intent), ([true, true, true], vec![URL.to_owned()]));
+    // A first key is not given to an address that somebody else set.
+    let theirs = config(&[], &[(URL, "https://a.example")]);
+    let intent = attach(&[(URL, "https://b.example"), (TOKEN, "hunter2")]);
+    let wanted = intent.on(&theirs);
+    assert_eq!(wanted.config.variables, theirs.variables);
+    assert_eq!(wanted.kept, [TOKEN, URL]);
+}
+
+#[test]
+fn what_cannot_be_restored_of_a_primary_holds_all_of_it() {
+    const URL: &str = "BACKSTOP_PRIMARY_URL";
+    const TOKEN: &str = "BACKSTOP_PRIMARY_TOKEN";
+    let first = config(&[], &[(URL, "https://a.example"), (TOKEN, "of a")]);
+    let second = config(&[], &[(URL, "https://b.example"), (TOKEN, "of b")]);
+    let change = |from: &Config, to: &Config| {
+        Change::between(from, to, None, |_, _| false).sealed(|name, _| name == TOKEN)
+    };
+    let done = change(&first, &second);
+    let mut vault = Vault::default();
+    vault.add(TOKEN, "of b");
+    // Nobody knows the key of a any more: b's would go to a.
+    let undone = done.undo_on(&second, &vault);
+    assert_eq!(undone.config, second);
+    let held = Conflict::Held(URL.to_owned());
+    assert_eq!(
+        undone.conflicts,
+        [Conflict::Forgotten(TOKEN.to_owned()), held.clone()]
+    );
+    // Somebody gave the function another key in between: it would go to b, or to a.
+    vault.add(TOKEN, "of a");
+    let rotated = config(&[], &[(URL, "https://a.example"), (TOKEN, "rotated")]);
+    let made = done.redo_on(&rotated, &vault);
+    assert_eq!(made.config, rotated);
+    assert_eq!(made.conflicts, [Conflict::Variable(TOKEN.to_owned()), held]);
+    // Somebody moved the address: the key of a would go there.
+    let moved = config(&[], &[(URL, "https://c.example"), (TOKEN, "of b")]);
+    let undone = done.undo_on(&moved, &vault);
+    assert_eq!(undone.config, moved);
+    // A key that no run knows of.
+    let silent = change(
+        &config(&[], &first_url()),
+        &config(&[], &[(URL, "https://b.example")]),
+    );
+    let keyed = config(&[], &[(URL, "https://b.example"), (TOKEN, "of b")]);
+    assert_eq!(silent.undo_on(&keyed, &vault).config, keyed);
+    assert_eq!(done.undo_on(&second, &vault).config, first);
+}
+
+fn first_url() -> [(&'static str, &'static str); 1] {
+    [("BACKSTOP_PRIMARY_URL", "https://a.example")]
 }
 
 #[test]
