@@ -38,6 +38,8 @@ pub(super) struct RoleOutcome {
     pub(super) left: BTreeMap<String, String>,
     /// What the caller was refused, by account.
     refusals: BTreeMap<String, Refusals>,
+    /// What was not tried because of that.
+    skipped: Vec<Grant>,
 }
 
 /// Why a policy was not written.
@@ -78,6 +80,9 @@ pub(super) async fn give(
         }
         role_outcome.write(context, grant).await?;
     }
+    if !is_stopped() {
+        role_outcome.try_skipped(context).await?;
+    }
     Ok(role_outcome)
 }
 
@@ -115,6 +120,7 @@ pub(super) async fn take(context: &Context<'_>, plan: &Plan) -> anyhow::Result<R
             }
         }
     }
+    role_outcome.try_skipped(context).await?;
     Ok(role_outcome)
 }
 
@@ -273,6 +279,18 @@ impl Grant {
 }
 
 impl RoleOutcome {
+    /// Tries what was skipped, where a later policy showed that the refusals do not hold for all.
+    async fn try_skipped(&mut self, context: &Context<'_>) -> anyhow::Result<()> {
+        for grant in std::mem::take(&mut self.skipped) {
+            let refusals = self.refusals.get(grant.account());
+            if refusals.is_some_and(Refusals::has_passed) {
+                self.left.remove(&grant.role);
+                self.write(context, &grant).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a policy, unless the same was refused so often that it would be again.
     async fn write(&mut self, context: &Context<'_>, grant: &Grant) -> anyhow::Result<()> {
         let (account, role) = (grant.account(), grant.role.clone());
@@ -282,11 +300,15 @@ impl RoleOutcome {
             let reason =
                 format!("not tried: {action} was denied for other roles of account {account}");
             self.left.insert(role, reason);
+            self.skipped.push(grant.clone());
             return Ok(());
         }
         match write(context, grant).await? {
             Ok(written) => {
-                refusals.passed();
+                // A policy that was fine shows nothing of the permission to write one.
+                if written {
+                    refusals.passed();
+                }
                 self.written += u64::from(written);
             }
             Err(Why { reason, denied }) => {

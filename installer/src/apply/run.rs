@@ -184,6 +184,10 @@ impl Executor<'_> {
     /// Place by place at the same time.
     async fn change<'p>(&self, wave: &Wave<&'p Planned>) -> Vec<Did<'p>> {
         let did = self.round(&wave.functions, wave.is_canary).await;
+        // One that has stopped is not begun again.
+        if self.too_many_left(wave.is_canary).is_some() {
+            return did;
+        }
         let (again, mut did): (Vec<Did<'_>>, Vec<Did<'_>>) =
             did.into_iter().partition(|it| self.is_worth_a_turn(it));
         if !again.is_empty() {

@@ -70,6 +70,11 @@ impl Refusals {
         stood
     }
 
+    /// Whether a call was allowed.
+    pub fn has_passed(&self) -> bool {
+        self.has_passed
+    }
+
     /// What was refused.
     pub fn action(&self) -> &str {
         &self.action

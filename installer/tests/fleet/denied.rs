@@ -149,6 +149,28 @@ async fn roles_that_may_not_be_written_are_asked_about_as_rarely() {
     assert_snapshot!("denied_roles", stage.masked(&denied));
 }
 
+/// The roles that may not be written come first, and one that is as it should be shows nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_for_some_roles_reaches_all_of_them() {
+    let stage = Stage::set().await;
+    for number in 0..40 {
+        let kind = if number < 20 { "a" } else { "b" };
+        let spec = FunctionSpec {
+            name: format!("orders-{number:03}"),
+            role: Some(format!("arn:aws:iam::{ACCOUNT}:role/{kind}-{number:02}")),
+            ..FunctionSpec::default()
+        };
+        stage.plane.add_function(&here(), spec);
+    }
+    stage.plane.deny_for("PutRolePolicy", "a-");
+    let said = attach(&stage, &["--grant", "--output", "json", "--rate", "500"]).await;
+    assert_eq!(said.code, Some(3), "{}", said.snapshot());
+    assert_eq!(said.json()["changed"], 20, "{}", said.stdout);
+    // Each once: the twenty that are denied, and the twenty that are not.
+    assert_eq!(stage.plane.count("PutRolePolicy"), 40);
+    assert!(!said.stdout.contains("not tried"), "{}", said.stdout);
+}
+
 /// The names that may not be changed come first: whoever is behind them is reached in the same run.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_permission_for_some_functions_changes_all_of_them() {
