@@ -90,7 +90,7 @@ impl Record {
 
     /// The bytes of memory this record is charged with.
     pub fn cost(&self) -> usize {
-        self.fragment.len() + Self::OVERHEAD
+        self.length() + Self::OVERHEAD
     }
 
     /// Copies the text out of the memory it is a slice of. For a record that outlives its neighbours,

@@ -99,6 +99,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         if refused.oversized + refused.crowded > 0 {
             self.invocation.lose_news();
+            self.enricher.invocations.lose();
         }
     }
 
@@ -171,6 +172,7 @@ impl<L: Lifecycle> Pipeline<L> {
             Platform::LogsDropped { records, is_known } => {
                 self.ledger.lock().lose_upstream(*records);
                 self.invocation.lose_news();
+                self.enricher.invocations.lose();
                 self.log.error(
                     "Lambda dropped telemetry before it reached us",
                     &json!({"records": records, "isKnown": is_known}),

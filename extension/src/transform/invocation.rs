@@ -18,27 +18,45 @@ pub(crate) struct Invocations {
     previous: Option<Started>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Started {
     time: String,
-    request_id: String,
     /// The member of a line that names it; none where the platform gave no request id.
     member: Option<Arc<[u8]>>,
 }
 
+impl Started {
+    /// Texts of one form are in the order of their times; another form decides nothing.
+    fn is_before(&self, other: &Self) -> bool {
+        self.time.len() == other.time.len() && self.time < other.time
+    }
+}
+
 impl Invocations {
     /// An invocation has started, by the platform's own word. What is no request id is none.
+    ///
+    /// Lambda may send a request again that we refused, or whose acknowledgement it missed: an earlier start does
+    /// not take the place of a later one.
     pub(crate) fn started(&mut self, request_id: &str, time: &str) {
-        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        let is_known =
-            (1..=LONGEST_ID).contains(&request_id.len()) && request_id.bytes().all(is_id);
-        self.previous = self.current.take();
-        let member = is_known.then(|| format!(",\"request_id\":\"{request_id}\""));
-        self.current = Some(Started {
+        let started = Started {
             time: time.to_owned(),
-            request_id: request_id.to_owned(),
-            member: member.map(|it| it.into_bytes().into()),
-        });
+            member: member(request_id.as_bytes()),
+        };
+        match &self.current {
+            Some(current) if started.is_before(current) => {
+                let is_newer = |previous: &Started| !started.is_before(previous);
+                if self.previous.as_ref().is_none_or(is_newer) {
+                    self.previous = Some(started);
+                }
+            }
+            Some(current) if started == *current => {}
+            Some(_) | None => self.previous = self.current.replace(started),
+        }
+    }
+
+    /// Telemetry was lost, and with it perhaps the news of a start: until the next one nothing is known.
+    pub(crate) fn lose(&mut self) {
+        *self = Self::default();
     }
 
     /// The member that says which invocation a line is of; none where that is not known, or where the line says
@@ -47,14 +65,36 @@ impl Invocations {
         let time = fragment.strip_prefix(TIME)?;
         let time = &time[..time.iter().position(|byte| *byte == b'"')?];
         let all = [&self.current, &self.previous];
-        let started = all.into_iter().flatten().find(|started| {
-            // Texts of one form are in the order of their times; another form decides nothing.
-            started.time.len() != time.len() || started.time.as_bytes() <= time
-        })?;
+        let started = all
+            .into_iter()
+            .flatten()
+            .find(|started| started.time.len() != time.len() || started.time.as_bytes() <= time)?;
         let member = started.member.as_ref()?;
-        let is_said = memchr::memmem::find(fragment, started.request_id.as_bytes()).is_some();
-        (!is_said).then(|| Arc::clone(member))
+        (!says_its_own(fragment)).then(|| Arc::clone(member))
     }
+}
+
+/// Whether a record bears a request id where formats look for one: as a member, or in the prefix that Lambda's own
+/// runtimes write before text, `2026-01-01T00:00:00.000Z\t<request id>\t`. It may be that of another invocation.
+fn says_its_own(fragment: &[u8]) -> bool {
+    const KEY: &[u8] = b"requestId";
+    /// The end of a time and a tab, as JSON has it.
+    const BEFORE_ID: &[u8] = br"Z\t";
+    let is_prefix = || {
+        let at = memchr::memmem::find(fragment, BEFORE_ID)?;
+        fragment
+            .get(at + BEFORE_ID.len()..)?
+            .first_chunk()
+            .map(is_uuid)
+    };
+    memchr::memmem::find(fragment, KEY).is_some() || is_prefix().unwrap_or(false)
+}
+
+fn is_uuid(text: &[u8; 36]) -> bool {
+    text.iter().enumerate().all(|(at, byte)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
 }
 
 /// The member of a line that names an invocation; none where that is no request id.
@@ -103,12 +143,27 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_start_that_comes_again_changes_nothing() {
+        let mut invocations = Invocations::default();
+        for (id, second) in [("a-1", 1), ("a-2", 4), ("a-1", 1), ("a-2", 4), ("a-0", 0)] {
+            invocations.started(id, &format!("2026-01-01T00:00:{second:02}.000Z"));
+        }
+        let text = "\"8a1f4c1e and Z\\t, but a-1 is no prefix\"";
+        assert_eq!(named(&invocations, &line(5, text)).as_deref(), Some("a-2"));
+        assert_eq!(named(&invocations, &line(2, text)).as_deref(), Some("a-1"));
+        invocations.lose();
+        assert_eq!(named(&invocations, &line(6, text)), None);
+    }
+
+    #[test]
     fn what_is_said_is_not_said_again_and_what_is_no_id_is_none() {
         let mut invocations = Invocations::default();
         invocations.started("a-1", "");
         for record in [
-            r#"{"requestId":"a-1","message":"x"}"#,
-            r#""2026-01-01T00:00:01.000Z\ta-1\tINFO\tx""#,
+            r#"{"requestId":"another","message":"x"}"#,
+            r#""{\"requestId\":\"another\"}""#,
+            r#""2026-01-01T00:00:01.000Z\t8a1f4c1e-0000-4000-8000-000000000000\tINFO\tx""#,
+            r#""[INFO]\t2026-01-01T00:00:01.000Z\t8a1f4c1e-0000-4000-8000-000000000000\tx""#,
         ] {
             assert_eq!(named(&invocations, &line(1, record)), None, "{record}");
         }

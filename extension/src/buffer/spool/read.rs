@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 use backstop_delivery::{EnvironmentId, Record, RecordId, Wall};
 use backstop_telemetry::is_json;
@@ -107,6 +108,7 @@ pub fn read(
         seen: HashSet::new(),
         bytes: 0,
         wasted: 0,
+        last_member: None,
         found: Vec::new(),
         contents: &mut contents,
     };
@@ -124,6 +126,7 @@ struct Records<'a> {
     seen: HashSet<RecordId>,
     bytes: usize,
     wasted: usize,
+    last_member: Option<Arc<[u8]>>,
     found: Vec<Record>,
     contents: &'a mut Contents,
 }
@@ -246,9 +249,8 @@ impl Records<'_> {
             return;
         }
         for (id, event) in ids.into_iter().zip(events) {
-            let request_id = event.request_id.as_deref();
-            let member = request_id.and_then(member);
-            let mut record = Record::new(id, event.fragment).with_member(member);
+            let added = self.member(event.request_id.as_deref());
+            let mut record = Record::new(id, event.fragment).with_member(added);
             if self.seen.contains(&id) {
                 self.waste(record.cost());
                 continue;
@@ -262,6 +264,15 @@ impl Records<'_> {
             record.set_kept();
             self.found.push(record);
         }
+    }
+
+    /// What is added to a record, in memory once for all that follow each other.
+    fn member(&mut self, request_id: Option<&[u8]>) -> Option<Arc<[u8]>> {
+        let made = member(request_id?)?;
+        Some(Arc::clone(match &self.last_member {
+            Some(last) if *last == made => last,
+            _ => self.last_member.insert(made),
+        }))
     }
 
     /// What was decoded and is of no use is bounded like what is kept.
