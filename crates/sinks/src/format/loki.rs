@@ -52,7 +52,7 @@ impl Loki {
     }
 
     /// The labels of a stream, by name.
-    fn labels(&self, resource: &Attributes) -> Vec<(String, String)> {
+    fn labels(&self, resource: &Attributes, most: usize) -> Vec<(String, String)> {
         let known = LABELS
             .iter()
             .map(|(label, name)| ((*label).to_owned(), *name));
@@ -65,8 +65,7 @@ impl Loki {
                 .unwrap_or_default();
             let is_new = labels.iter().all(|(known, _)| *known != label);
             let is_new = is_new && label != REPLAY;
-            // One is left for a replay.
-            if is_new && !value.is_empty() && labels.len() + 1 < MOST_LABELS {
+            if is_new && !value.is_empty() && labels.len() < most {
                 labels.push((label, cut(&value, 2048).to_owned()));
             }
         }
@@ -196,7 +195,8 @@ impl Logs for Loki {
     }
 
     fn wrap(&self, resource: &Attributes, division: Option<&str>, logs: &[u8], out: &mut Vec<u8>) {
-        let mut labels = self.labels(resource);
+        let most = MOST_LABELS - usize::from(division.is_some());
+        let mut labels = self.labels(resource, most);
         labels.extend(division.map(|hour| (REPLAY.to_owned(), hour.to_owned())));
         labels.sort_unstable();
         if self.is_json {
