@@ -7,6 +7,7 @@
 //! value of a variable is printed by `Debug`. Must not: call anything.
 
 mod alias;
+mod conflict;
 mod layers;
 mod limits;
 mod primary;
@@ -19,6 +20,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use alias::AliasState;
+pub use conflict::Conflict;
 pub use layers::{LAYER_PREFIX, LayerArn, is_ours};
 pub use limits::{
     MOST_ENVIRONMENT_BYTES, MOST_LAYERS, MOST_REQUEST_BYTES, MOST_UNZIPPED_BYTES, Violation,
@@ -101,60 +103,6 @@ pub struct Wanted {
     pub conflicts: Vec<Conflict>,
     /// Backstop layers that someone attached since, and that are replaced.
     pub replaced: Vec<String>,
-}
-
-/// A change that someone made since, and what is left unchanged because of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "what", rename_all = "camelCase")]
-pub enum Conflict {
-    /// The function has another Backstop layer: neither it nor any setting is changed.
-    Layer(String),
-    /// The layer that would be replaced was taken off: neither it nor any setting comes back.
-    Gone(String),
-    /// A variable has another value.
-    Variable(String),
-    /// A secret that was there is known to nobody any more.
-    Forgotten(String),
-    /// A variable of a primary of which another one cannot be restored: a key would go to another host.
-    Held(String),
-}
-
-impl Conflict {
-    /// Whether nothing of the function is changed because of it.
-    pub fn is_whole(&self) -> bool {
-        matches!(self, Self::Layer(_) | Self::Gone(_))
-    }
-}
-
-impl fmt::Display for Conflict {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Layer(arn) => {
-                write!(
-                    formatter,
-                    "{arn} was attached since; it and its settings stay"
-                )
-            }
-            Self::Gone(arn) => {
-                write!(
-                    formatter,
-                    "{arn} was detached since; it and its settings are not restored"
-                )
-            }
-            Self::Variable(name) => {
-                write!(formatter, "{name} was changed since; left unchanged")
-            }
-            Self::Forgotten(name) => {
-                write!(formatter, "the old value of {name} is no longer known")
-            }
-            Self::Held(name) => {
-                write!(
-                    formatter,
-                    "{name} was left unchanged: the key of one primary would go to another"
-                )
-            }
-        }
-    }
 }
 
 impl Attach {
@@ -270,11 +218,7 @@ impl Change {
             .chain(wanted.variables.keys())
             .filter(|name| live.variables.get(*name) != wanted.variables.get(*name))
             .map(String::as_str)
-            .chain(
-                primary::keys_of_a_move(&live.variables, &wanted.variables)
-                    .iter()
-                    .copied(),
-            )
+            .chain(primary::absent_keys(&live.variables, &wanted.variables))
             .collect();
         let mut change = Self {
             before: Part {
@@ -295,12 +239,8 @@ impl Change {
                     Stored::plain(value)
                 }
             });
-            let before = match before {
-                // One that does not change: to restore it, nobody has to know it.
-                Some(value) if wanted.variables.get(name) == Some(value) => after.clone(),
-                Some(value) => Some(known(name, value).unwrap_or_else(|| Stored::plain(value))),
-                None => None,
-            };
+            let before =
+                before.map(|value| known(name, value).unwrap_or_else(|| Stored::plain(value)));
             change.before.variables.insert(name.to_owned(), before);
             change.after.variables.insert(name.to_owned(), after);
         }
@@ -374,7 +314,8 @@ impl Change {
             match before.as_ref().map(|stored| vault.open(name, stored)) {
                 None => drop(wanted.insert(name.as_str(), None)),
                 Some(Some(value)) => drop(wanted.insert(name.as_str(), Some(value))),
-                Some(None) => {}
+                // Something else than what is there.
+                Some(None) => drop(wanted.insert(name.as_str(), None)),
             }
             let after = self.after.variables.get(name).and_then(Option::as_ref);
             if !Stored::is(after, there) {
@@ -391,9 +332,10 @@ impl Change {
                 Some(None) => conflicts.push(Conflict::Forgotten(name.clone())),
             }
         }
-        if primary::is_mixed(&live.variables, &variables, |name| {
-            wanted.get(name).copied()
-        }) {
+        // A key that the change is not about was there before it, for both addresses.
+        let there = |name: &str| live.variables.get(name).map(String::as_str);
+        let wanted = |name: &str| Some(wanted.get(name).copied().unwrap_or_else(|| there(name)));
+        if primary::is_mixed(&live.variables, &variables, wanted) {
             let held = primary::hold_back(&live.variables, &mut variables);
             conflicts.extend(held.into_iter().map(Conflict::Held));
         }

@@ -70,14 +70,15 @@ pub(super) fn is_mixed<'a>(
             .any(|name| live.get(*name) != after.get(*name))
 }
 
-/// The keys, if the address moves to another host: whether they are the same or none, they belong to the change, so
-/// that one that somebody sets later is not taken for it.
-pub(super) fn keys_of_a_move(live: &Variables, after: &Variables) -> &'static [&'static str] {
-    if has_moved(live, after) {
-        &CREDENTIALS
-    } else {
-        &[]
+/// The keys that neither of two addresses on different hosts has. They belong to the change, so that one that
+/// somebody sets later, for the one, does not go to the other when the change is undone.
+pub(super) fn absent_keys(live: &Variables, after: &Variables) -> Vec<&'static str> {
+    let mut keys = CREDENTIALS.to_vec();
+    keys.retain(|name| !live.contains_key(*name) && !after.contains_key(*name));
+    if !has_moved(live, after) {
+        keys.clear();
     }
+    keys
 }
 
 /// Leaves every variable of the primary as it is. Says which would have changed.

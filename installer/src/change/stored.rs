@@ -56,7 +56,7 @@ impl Stored {
     }
 
     /// Whether both stand for the same value; two digests do when they are the same one.
-    pub fn are_same(one: Option<&Self>, other: Option<&Self>) -> bool {
+    pub(super) fn are_same(one: Option<&Self>, other: Option<&Self>) -> bool {
         match (one, other) {
             (None, None) => true,
             (Some(one), Some(other)) => {

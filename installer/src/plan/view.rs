@@ -299,9 +299,6 @@ fn changed(change: &Change, planned: &Planned) -> Vec<String> {
     }
     for (name, after) in &after.variables {
         let before = before.variables.get(name).and_then(Option::as_ref);
-        if Stored::are_same(before, after.as_ref()) {
-            continue;
-        }
         let shown = |stored: &Stored| stored.value().unwrap_or("***").to_owned();
         lines.push(match (before, after) {
             (None, Some(after)) => format!("    + {name}={}", shown(after)),
