@@ -283,7 +283,7 @@ fn remember_too_large(context: &Context, link: &Link, parts: &[Part]) {
     link.state().too_large = Some((limit, context.clock.wall() + TOO_LARGE_IS_KNOWN));
 }
 
-/// The size the sink is known to call too large, while that is fresh: it may be mended.
+/// The size the sink is known to call too large, while that is recent: somebody may raise the limit.
 fn known_limit(context: &Context, link: &Link) -> Option<usize> {
     let now = context.clock.wall();
     link.state()

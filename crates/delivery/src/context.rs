@@ -1,4 +1,4 @@
-//! What the chain and the attempts at its sinks share: the ledger, the clock, who is told, and chance.
+//! Shared by the chain and the attempts at its sinks: the ledger, the clock, the observer, and the jitter.
 
 use std::sync::Arc;
 

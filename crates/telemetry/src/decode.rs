@@ -40,7 +40,7 @@ pub struct Event {
     pub kind: Kind,
     /// `"time":…,"type":…,"record":…` as received, on one line.
     pub fragment: Bytes,
-    /// What stands in the quotes of its `request_id`: Lambda sends none, a spool of ours has some.
+    /// The text of its member `request_id`. Lambda sends none; the spool has some.
     pub request_id: Option<Bytes>,
 }
 

@@ -5,17 +5,38 @@
 
 use std::sync::Arc;
 
+use memchr::memmem::Finder;
+
 /// No request id of Lambda's is longer.
 const LONGEST_ID: usize = 64;
 /// How every fragment begins.
 const TIME: &[u8] = b"\"time\":\"";
 
+/// The name of a member, with the quote that opens it: in a JSON string another character precedes the closing one.
+const KEY: &[u8] = b"\"requestId";
+/// The end of a time and a tab, as JSON has it.
+const BEFORE_ID: &[u8] = br"Z\t";
+
 /// The invocations that lines may be of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Invocations {
     current: Option<Started>,
     /// Lines of it may still come.
     previous: Option<Started>,
+    /// Built once, as every line is searched.
+    key: Finder<'static>,
+    before_id: Finder<'static>,
+}
+
+impl Default for Invocations {
+    fn default() -> Self {
+        Self {
+            current: None,
+            previous: None,
+            key: Finder::new(KEY),
+            before_id: Finder::new(BEFORE_ID),
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -26,9 +47,10 @@ struct Started {
 }
 
 impl Started {
-    /// Texts of one form are in the order of their times; another form decides nothing.
-    fn is_before(&self, other: &Self) -> bool {
-        self.time.len() == other.time.len() && self.time < other.time
+    /// Whether it came later than this time. Texts of one form are in the order of their times; another form
+    /// decides nothing.
+    fn is_after(&self, time: &[u8]) -> bool {
+        self.time.len() == time.len() && self.time.as_bytes() > time
     }
 }
 
@@ -43,8 +65,8 @@ impl Invocations {
             member: member(request_id.as_bytes()),
         };
         match &self.current {
-            Some(current) if started.is_before(current) => {
-                let is_newer = |previous: &Started| !started.is_before(previous);
+            Some(current) if current.is_after(time.as_bytes()) => {
+                let is_newer = |previous: &Started| !previous.is_after(time.as_bytes());
                 if self.previous.as_ref().is_none_or(is_newer) {
                     self.previous = Some(started);
                 }
@@ -56,7 +78,7 @@ impl Invocations {
 
     /// Telemetry was lost, and with it perhaps the news of a start: until the next one nothing is known.
     pub(crate) fn lose(&mut self) {
-        *self = Self::default();
+        (self.current, self.previous) = (None, None);
     }
 
     /// The member that says which invocation a line is of; none where that is not known, or where the line says
@@ -65,29 +87,22 @@ impl Invocations {
         let time = fragment.strip_prefix(TIME)?;
         let time = &time[..time.iter().position(|byte| *byte == b'"')?];
         let all = [&self.current, &self.previous];
-        let started = all
-            .into_iter()
-            .flatten()
-            .find(|started| started.time.len() != time.len() || started.time.as_bytes() <= time)?;
+        let mut started = all.into_iter().flatten();
+        let started = started.find(|started| !started.is_after(time))?;
         let member = started.member.as_ref()?;
-        (!says_its_own(fragment)).then(|| Arc::clone(member))
+        (!self.says_its_own(fragment)).then(|| Arc::clone(member))
     }
-}
 
-/// Whether a record bears a request id where formats look for one: as a member, or in the prefix that Lambda's own
-/// runtimes write before text, `2026-01-01T00:00:00.000Z\t<request id>\t`. It may be that of another invocation.
-fn says_its_own(fragment: &[u8]) -> bool {
-    const KEY: &[u8] = b"requestId";
-    /// The end of a time and a tab, as JSON has it.
-    const BEFORE_ID: &[u8] = br"Z\t";
-    let is_prefix = || {
-        let at = memchr::memmem::find(fragment, BEFORE_ID)?;
-        fragment
-            .get(at + BEFORE_ID.len()..)?
-            .first_chunk()
-            .map(is_uuid)
-    };
-    memchr::memmem::find(fragment, KEY).is_some() || is_prefix().unwrap_or(false)
+    /// Whether a record bears a request id where formats look for one: as a member, or in the prefix that Lambda's
+    /// own runtimes write before text, `2026-01-01T00:00:00.000Z\t<request id>\t`. It may be that of another
+    /// invocation.
+    fn says_its_own(&self, fragment: &[u8]) -> bool {
+        let id = || {
+            let at = self.before_id.find(fragment)? + BEFORE_ID.len();
+            fragment.get(at..)?.first_chunk()
+        };
+        self.key.find(fragment).is_some() || id().is_some_and(is_uuid)
+    }
 }
 
 fn is_uuid(text: &[u8; 36]) -> bool {
@@ -148,7 +163,7 @@ mod tests {
         for (id, second) in [("a-1", 1), ("a-2", 4), ("a-1", 1), ("a-2", 4), ("a-0", 0)] {
             invocations.started(id, &format!("2026-01-01T00:00:{second:02}.000Z"));
         }
-        let text = "\"8a1f4c1e and Z\\t, but a-1 is no prefix\"";
+        let text = "\"8a1f4c1e and Z\\t, but a-1 is no prefix, nor a requestId a member\"";
         assert_eq!(named(&invocations, &line(5, text)).as_deref(), Some("a-2"));
         assert_eq!(named(&invocations, &line(2, text)).as_deref(), Some("a-1"));
         invocations.lose();

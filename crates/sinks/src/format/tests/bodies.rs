@@ -71,7 +71,7 @@ fn what_was_archived_makes_the_same_body() {
 #[test]
 fn a_request_id_that_was_added_is_the_records_in_each_format() {
     let text = event("function", r#""hello""#) + &format!(r#","request_id":"{REQUEST}""#);
-    // What a log says of itself goes before it.
+    // The request id in the log itself overrides it.
     let json = event("function", r#"{"requestId":"its-own","message":"m"}"#);
     let json = json + &format!(r#","request_id":"{REQUEST}""#);
     for (name, is_json, format) in formats() {
