@@ -311,12 +311,9 @@ impl Change {
                 wanted.insert(name.as_str(), there);
                 continue;
             }
-            match before.as_ref().map(|stored| vault.open(name, stored)) {
-                None => drop(wanted.insert(name.as_str(), None)),
-                Some(Some(value)) => drop(wanted.insert(name.as_str(), Some(value))),
-                // Something else than what is there.
-                Some(None) => drop(wanted.insert(name.as_str(), None)),
-            }
+            // What nobody knows is something else than what is there, too.
+            let value = before.as_ref().and_then(|stored| vault.open(name, stored));
+            wanted.insert(name.as_str(), value);
             let after = self.after.variables.get(name).and_then(Option::as_ref);
             if !Stored::is(after, there) {
                 conflicts.push(Conflict::Variable(name.clone()));
