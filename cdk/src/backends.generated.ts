@@ -36,12 +36,12 @@ export const FACTS: {
 "formats": {
   "ndjson": {"token_header": "authorization", "options": {}},
   "json": {"token_header": "authorization", "options": {}},
-  "otlp": {"token_header": "authorization", "options": {"encoding": "^(protobuf|json)$"}},
-  "elastic": {"token_header": "authorization", "options": {"ids": "^(true|false)$", "index": "^[a-z0-9.][a-z0-9._-]{0,254}$"}},
-  "loki": {"token_header": "authorization", "options": {"encoding": "^(protobuf|json)$", "labels": "^[^+,=\"'` ]+([+][^+,=\"'` ]+)*$", "max_age_hours": "^[0-9]{1,18}$"}},
-  "splunk": {"token_header": "authorization", "options": {"index": "^[a-z0-9.][a-z0-9._-]{0,254}$", "source": "^[^,\"'` ]([^,]*[^,\"'` ])?$", "sourcetype": "^[^,\"'` ]([^,]*[^,\"'` ])?$"}},
-  "datadog": {"token_header": "dd-api-key", "options": {"max_age_hours": "^[0-9]{1,18}$"}},
-  "newrelic": {"token_header": "api-key", "options": {"max_age_hours": "^[0-9]{1,18}$"}}
+  "otlp": {"token_header": "authorization", "options": {"emf": "^(metrics|both)$", "encoding": "^(protobuf|json)$"}},
+  "elastic": {"token_header": "authorization", "options": {"emf": "^(metrics|both)$", "ids": "^(true|false)$", "index": "^[a-z0-9.][a-z0-9._-]{0,254}$"}},
+  "loki": {"token_header": "authorization", "options": {"emf": "^(metrics|both)$", "encoding": "^(protobuf|json)$", "labels": "^[^+,=\"'` ]+([+][^+,=\"'` ]+)*$", "max_age_hours": "^[0-9]{1,18}$"}},
+  "splunk": {"token_header": "authorization", "options": {"emf": "^(metrics|both)$", "index": "^[a-z0-9.][a-z0-9._-]{0,254}$", "source": "^[^,\"'` ]([^,]*[^,\"'` ])?$", "sourcetype": "^[^,\"'` ]([^,]*[^,\"'` ])?$"}},
+  "datadog": {"token_header": "dd-api-key", "options": {"emf": "^(metrics|both)$", "max_age_hours": "^[0-9]{1,18}$"}},
+  "newrelic": {"token_header": "api-key", "options": {"emf": "^(metrics|both)$", "max_age_hours": "^[0-9]{1,18}$"}}
 },
 "backends": {
   "axiom": {

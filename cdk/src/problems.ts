@@ -8,7 +8,7 @@ import { formatOptionProblems, headerOfToken, resolveBackend } from './backends'
 import { BackstopSink } from './fallback';
 import { isAlias, isName } from './grants';
 import { REGISTER } from './register';
-import { backendOf, BackstopFormat, BackstopPrimary, BackstopProps, fallbackOf, variablesOf } from './settings';
+import { backendOf, BackstopFormat, BackstopPrimary, BackstopProps, BackstopSignal, fallbackOf, variablesOf } from './settings';
 
 /** Everything that is wrong with what is wanted, in sentences that say what to do. */
 export function problemsOf(props: BackstopProps): string[] {
@@ -90,15 +90,37 @@ const isSite = (format: BackstopFormat | undefined, url: string) =>
   || (format === BackstopFormat.NEWRELIC && /^(us|eu|gov)$/i.test(url));
 
 function urlProblems({ url, format, allowPlaintext }: BackstopPrimary): string[] {
-  const problems: string[] = [];
   if (url !== undefined && !Token.isUnresolved(url) && !isSite(format, url)) {
     if (!/^https?:\/\//i.test(url)) {
-      problems.push('primary.url does not begin with https://. Only the format datadog also accepts a site such as datadoghq.eu, and newrelic a region (us, eu or gov).');
-    } else if (!URL.canParse(url) || !/^https?:\/\/([\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])(:[1-9]\d{0,4})?([/?][!$%&'()*+,./:;=?@[\]_~A-Za-z0-9-]*)?$/i.test(url)) {
-      problems.push('primary.url is not an address of the form https://host/path: it may have a port and a query, no user name, password, fragment or space. For credentials use primary.token or primary.headers.');
-    } else if (/^http:/i.test(url) && !/^http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])([:/?]|$)/i.test(url) && !allowPlaintext) {
-      problems.push('primary.url is plain http and its host is not loopback: use https, or set primary.allowPlaintext to true.');
+      return ['primary.url does not begin with https://. Only the format datadog also accepts a site such as datadoghq.eu, and newrelic a region (us, eu or gov).'];
     }
+    return addressOf('url', url, allowPlaintext);
+  }
+  return [];
+}
+
+/** What is wrong with an address that begins as one. */
+function addressOf(property: string, url: string, allowPlaintext?: boolean): string[] {
+  if (!URL.canParse(url) || !/^https?:\/\/([\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])(:[1-9]\d{0,4})?([/?][!$%&'()*+,./:;=?@[\]_~A-Za-z0-9-]*)?$/i.test(url)) {
+    return [`primary.${property} is not an address of the form https://host/path: it may have a port and a query, no user name, password, fragment or space. For credentials use primary.token or primary.headers.`];
+  }
+  if (/^http:/i.test(url) && !/^http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])([:/?]|$)/i.test(url) && !allowPlaintext) {
+    return [`primary.${property} is plain http and its host is not loopback: use https, or set primary.allowPlaintext to true.`];
+  }
+  return [];
+}
+
+/** What is wrong with the signals, and with where those go that have another address. */
+function signalProblems({ signals, format, otlpUrl, allowPlaintext }: BackstopPrimary): string[] {
+  const problems: string[] = [];
+  if (otlpUrl !== undefined && !Token.isUnresolved(otlpUrl)) problems.push(...addressOf('otlpUrl', otlpUrl, allowPlaintext));
+  if (signals !== undefined && (signals.length === 0 || new Set(signals).size < signals.length)) {
+    problems.push('primary.signals is empty, or names a signal twice: name each once, or leave it out.');
+  }
+  const takesLogs = [BackstopFormat.ELASTIC, BackstopFormat.LOKI, BackstopFormat.SPLUNK, BackstopFormat.DATADOG];
+  const others = signals?.filter((signal) => signal !== BackstopSignal.LOGS) ?? [];
+  if (format !== undefined && takesLogs.includes(format) && otlpUrl === undefined && others.length > 0) {
+    problems.push(`primary.signals names ${others.join(' and ')}, which the format ${format} does not take: set primary.otlpUrl to where they go, or take them out.`);
   }
   return problems;
 }
@@ -108,7 +130,7 @@ function addressProblems(props: BackstopProps): string[] {
   const { primary } = props;
   if (!primary) return [];
   const sentence = (text: string) => `primary: ${text}${text.endsWith('?') ? '' : '.'}`;
-  const problems = urlProblems(primary);
+  const problems = [...urlProblems(primary), ...signalProblems(primary)];
   if ((primary.url === undefined) === (primary.backend === undefined)) {
     problems.push('primary has neither url nor backend, or both: set one of them, or leave primary out.');
   }

@@ -16,6 +16,8 @@ export interface Variable {
 export const REGISTER: readonly Variable[] = [
   { name: 'BACKSTOP_PRIMARY_URL', secret: false, kind: 'address' },
   { name: 'BACKSTOP_PRIMARY_FORMAT', secret: false, kind: 'oneOf', values: ['ndjson', 'json', 'otlp', 'elastic', 'loki', 'splunk', 'datadog', 'newrelic'], default: 'ndjson' },
+  { name: 'BACKSTOP_SIGNALS', secret: false, kind: 'someOf', values: ['logs', 'metrics', 'traces'] },
+  { name: 'BACKSTOP_OTLP_URL', secret: false, kind: 'address' },
   { name: 'BACKSTOP_PRIMARY_OPTIONS', secret: false, kind: 'pairs' },
   { name: 'BACKSTOP_PRIMARY_HEADERS', secret: true, kind: 'pairs' },
   { name: 'BACKSTOP_PRIMARY_TOKEN', secret: true, kind: 'text' },

@@ -49,6 +49,16 @@ export enum BackstopFlushStrategy {
   CONTINUOUS = 'continuous',
 }
 
+/** A signal to deliver. */
+export enum BackstopSignal {
+  /** Logs. */
+  LOGS = 'logs',
+  /** Metrics, from platform events and from log lines in the embedded metric format. */
+  METRICS = 'metrics',
+  /** Traces, from platform events. */
+  TRACES = 'traces',
+}
+
 /** A type of telemetry to deliver. */
 export enum BackstopTelemetryType {
   /** The platform's own records, such as reports. */
@@ -96,6 +106,17 @@ export interface BackstopPrimary {
    * @default - the extension's own, `ndjson`
    */
   readonly format?: BackstopFormat;
+  /**
+   * The signals to deliver (`BACKSTOP_SIGNALS`).
+   * @default - what the format takes; for `NDJSON` and `JSON`, logs
+   */
+  readonly signals?: BackstopSignal[];
+  /**
+   * Where metrics and traces go, in OTLP, if it is not `url` (`BACKSTOP_OTLP_URL`). It gets the token and the headers
+   * of the primary.
+   * @default - `url`
+   */
+  readonly otlpUrl?: string;
   /**
    * The options of the format, such as `{ index: 'logs-lambda-prod' }` (`BACKSTOP_PRIMARY_OPTIONS`).
    * @default - the format's own defaults
@@ -245,6 +266,8 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
   const all: Record<string, string | number | boolean | undefined> = {
     BACKSTOP_PRIMARY_URL: backend?.url ?? primary?.url,
     BACKSTOP_PRIMARY_FORMAT: backend?.format ?? primary?.format,
+    BACKSTOP_SIGNALS: primary?.signals?.join(','),
+    BACKSTOP_OTLP_URL: primary?.otlpUrl,
     BACKSTOP_PRIMARY_OPTIONS: pairs(options),
     BACKSTOP_PRIMARY_HEADERS: pairs(headers),
     BACKSTOP_PRIMARY_TOKEN: token,

@@ -7,7 +7,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf } from './app';
-import { Backstop, BackstopAspect, BackstopAttachAllProps, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLogLevel, BackstopMixin, BackstopSecret, BackstopSink, BackstopTelemetryType } from '../src';
+import { Backstop, BackstopAspect, BackstopAttachAllProps, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLogLevel, BackstopMixin, BackstopSecret, BackstopSignal, BackstopSink, BackstopTelemetryType } from '../src';
 import { REGISTER } from '../src/register';
 
 test('a function gets layer, environment and the right to write', () => {
@@ -42,6 +42,8 @@ test('every variable of the register can be set, and no other is', () => {
     primary: {
       url: 'http://collector.internal/v1',
       format: BackstopFormat.ELASTIC,
+      signals: [BackstopSignal.LOGS, BackstopSignal.TRACES],
+      otlpUrl: 'http://otlp.internal',
       options: { index: 'logs-x', ids: 'false' },
       token: BackstopSecret.fromSecretsManager(secret, 'token'),
       headers: { 'X-Team': BackstopSecret.unsafePlainText('payments') },

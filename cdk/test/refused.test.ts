@@ -5,7 +5,7 @@ import { Architecture, CfnFunction, Function, LayerVersion } from 'aws-cdk-lib/a
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf } from './app';
-import { Backstop, BackstopArchive, BackstopLayer, BackstopProps, BackstopSecret, BackstopSink } from '../src';
+import { Backstop, BackstopArchive, BackstopFormat, BackstopLayer, BackstopProps, BackstopSecret, BackstopSignal, BackstopSink } from '../src';
 
 describe('what stops the attaching leaves the function as it was, with an error at it', () => {
   const refused = (props: BackstopProps, change: (stack: Stack) => Function = (stack) => functionIn(stack)) => {
@@ -46,6 +46,10 @@ describe('what stops the attaching leaves the function as it was, with an error 
     ['zips that are not there', { ...MINIMUM, layer: BackstopLayer.fromZips({ directory: 'nowhere' }) }, 'no extension-x86_64.zip in nowhere'],
     ['nowhere to deliver', { layer }, 'Neither primary nor fallback'],
     ['plain http', { ...MINIMUM, primary: { url: 'http://logs.example.com' } }, 'plain http'],
+    ['an OTLP address in plain http', { ...MINIMUM, primary: { url: 'https://a.example', otlpUrl: 'http://otlp.example.com' } }, 'primary.otlpUrl is plain http'],
+    ['an OTLP address that is none', { ...MINIMUM, primary: { url: 'https://a.example', otlpUrl: 'otlp.example.com' } }, 'primary.otlpUrl is not an address'],
+    ['a signal without an intake', { ...MINIMUM, primary: { url: 'https://a.example', format: BackstopFormat.LOKI, signals: [BackstopSignal.METRICS] } }, 'names metrics, which the format loki does not take'],
+    ['a signal twice', { ...MINIMUM, primary: { url: 'https://a.example', signals: [BackstopSignal.LOGS, BackstopSignal.LOGS] } }, 'twice'],
     ['no address', { ...MINIMUM, primary: { url: 'logs.example.com' } }, 'https://'],
     ['an address with a password', { ...MINIMUM, primary: { url: 'https://me:secret@logs.example.com' } }, 'not an address of the form'],
     ['an order without its stream', { ...MINIMUM, fallback: { s3Bucket: 'my-archive', order: [BackstopSink.FIREHOSE] } }, 'names FIREHOSE'],

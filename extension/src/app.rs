@@ -11,11 +11,11 @@ use backstop_config::{
     ConfigError, Fallback, InitializationType, ProcessEnvironment, Settings, TelemetryType,
 };
 use backstop_delivery::{
-    Chain, ChainParts, Clock, Jitter, LinkSettings, Phase, Role, SharedLedger, SystemClock, Window,
-    WindowControl,
+    Chain, ChainParts, Clock, Jitter, LinkSettings, Phase, Role, SharedLedger, Signal, SystemClock,
+    Window, WindowControl,
 };
 use backstop_sinks::codec::{LineEncoder, Resource};
-use backstop_sinks::{FirehoseSink, HttpError, HttpsSink, S3Sink, SharedHttp};
+use backstop_sinks::{FirehoseSink, HttpError, HttpsSink, S3Sink, SharedHttp, Signals};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::json;
@@ -28,6 +28,7 @@ use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
 use crate::pipeline::{Parts, Pipeline, Wanted};
 use crate::source::{Inbox, Listener};
+use crate::transform::{Derivations, Deriver};
 
 /// The longest a fallback may take for one attempt, whatever the window leaves.
 const FALLBACK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -128,10 +129,20 @@ async fn start(
         epoch: 0,
     });
     let handover = handover(&settings, &log);
+    let primary = settings.primary.as_ref();
     let parts = Parts {
         api,
         stop,
-        wanted: Wanted::new(&settings.telemetry_types),
+        wanted: Wanted::new(
+            &settings.telemetry_types,
+            primary.is_none_or(|it| it.signals.logs),
+        ),
+        deriver: Deriver::new(
+            Derivations::of(primary),
+            resource(&settings, &function).function_name,
+            initialization_type == InitializationType::ManagedInstances,
+        ),
+        signals: Signals::of(primary),
         inbox,
         chain: Arc::new(chain),
         ledger,
@@ -187,10 +198,18 @@ fn chain(
     );
     let lines = LineEncoder::new(resource(settings, function));
     let aws = &settings.aws;
-    let primary = settings.primary.iter().map(|primary| LinkSettings {
-        sink: Box::new(HttpsSink::new(http.clone(), primary, lines.clone())),
-        role: Role::Primary,
-        timeout: primary.timeout,
+    let primary = settings.primary.iter().flat_map(|primary| {
+        let sink = |signal| HttpsSink::of(http.clone(), primary, signal, lines.clone());
+        let links = Signal::ALL.map(|signal| Some((signal, sink(signal)?)));
+        links
+            .into_iter()
+            .flatten()
+            .map(|(signal, sink)| LinkSettings {
+                sink: Box::new(sink),
+                role: Role::Primary,
+                signal: Some(signal),
+                timeout: primary.timeout,
+            })
     });
     let fallbacks = settings
         .fallbacks
@@ -212,6 +231,7 @@ fn chain(
                 )),
             },
             role: Role::Fallback,
+            signal: None,
             timeout: FALLBACK_TIMEOUT,
         });
     Chain::new(ChainParts {

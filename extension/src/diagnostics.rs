@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backstop_config::LogLevel;
-use backstop_delivery::{Clock, Notice, Observer, Wall};
+use backstop_delivery::{Clock, Notice, Observer, Signal, Wall};
 use serde_json::{Value, json};
 
 use advice::advice;
@@ -103,9 +103,10 @@ impl Log {
         if !self.0.level.includes(level) {
             return;
         }
-        // The same of another sink is news.
-        let sink = details["sink"].as_str().unwrap_or_default();
-        let Some(suppressed) = self.admit(format!("{message} {sink}")) else {
+        // The same of another sink, or of another signal there, is news.
+        let [sink, signal] = ["sink", "signal"].map(|name| details[name].as_str());
+        let (sink, signal) = (sink.unwrap_or_default(), signal.unwrap_or_default());
+        let Some(suppressed) = self.admit(format!("{message} {sink} {signal}")) else {
             return;
         };
         let mut details = details.clone();
@@ -156,7 +157,11 @@ impl Log {
 impl Observer for Log {
     fn notice(&self, notice: Notice) {
         match notice {
-            Notice::BreakerOpened { sink, cause } => {
+            Notice::BreakerOpened {
+                sink,
+                signal,
+                cause,
+            } => {
                 let mut details = json!({
                     "sink": sink.as_str(), "reason": cause.reason, "status": cause.status
                 });
@@ -166,13 +171,13 @@ impl Observer for Log {
                     }
                     details["detail"] = detail.to_string().into();
                 }
-                self.warn(advice(sink, cause), &details);
+                add_signal(&mut details, signal);
+                self.warn(advice(sink, signal, cause), &details);
             }
-            Notice::BreakerClosed { sink } => {
-                self.info(
-                    "A sink takes records again",
-                    &json!({"sink": sink.as_str()}),
-                );
+            Notice::BreakerClosed { sink, signal } => {
+                let mut details = json!({"sink": sink.as_str()});
+                add_signal(&mut details, signal);
+                self.info("A sink takes records again", &details);
             }
             Notice::DeadLetter {
                 sink,
@@ -198,6 +203,12 @@ impl Observer for Log {
                 self.debug("Attempt", &details);
             }
         }
+    }
+}
+
+fn add_signal(details: &mut Value, signal: Option<Signal>) {
+    if let Some(signal) = signal {
+        details["signal"] = signal.as_str().into();
     }
 }
 

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod server;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -303,6 +304,7 @@ async fn live(world: &World, server: &Server, case: &Case, lines: usize) -> Outc
         .env("BACKSTOP_PRIMARY_URL", server.url(case.path))
         .env("BACKSTOP_PRIMARY_FORMAT", case.format)
         .env("BACKSTOP_PRIMARY_OPTIONS", case.options)
+        .env("BACKSTOP_SIGNALS", "logs")
         .env("BACKSTOP_PRIMARY_TOKEN", "t")
         .env("BACKSTOP_FIREHOSE_STREAM", "")
         .env("BACKSTOP_TAGS", "team=blue")
@@ -319,7 +321,7 @@ async fn live(world: &World, server: &Server, case: &Case, lines: usize) -> Outc
 }
 
 /// `backstop replay` of everything in the archive.
-async fn replay(world: &World, server: &Server, case: &Case) -> Value {
+async fn replay(world: &World, server: &Server, case: &Case, signals: &str) -> Value {
     let archive = format!("s3://{}/backstop", world.s3.bucket());
     let mut command = tokio::process::Command::new(binary("backstop"));
     command
@@ -335,6 +337,7 @@ async fn replay(world: &World, server: &Server, case: &Case) -> Value {
         .env_clear()
         .env("HOME", "/nonexistent")
         .env("BACKSTOP_PRIMARY_TOKEN", "t")
+        .env("BACKSTOP_SIGNALS", signals)
         .env("AWS_ENDPOINT_URL_S3", world.s3.endpoint())
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", world.s3.access_key())
@@ -388,14 +391,14 @@ async fn through_an_outage(case: &Case) -> Value {
     assert!(archived > 200, "{case:?}\n{}", down.stderr());
 
     server.start().await;
-    let replayed = replay(&world, &server, case).await;
+    let replayed = replay(&world, &server, case, "logs").await;
     assert_eq!(replayed["sent"], archived, "{case:?} {replayed}");
     let all = ids(&server, case, taken + archived).await;
     assert_eq!(all.len() as u64, taken + archived, "{case:?}");
     let mut twice = all.values().filter(|count| **count > 1).count();
     assert_eq!(twice, 0, "{case:?}");
     if case.dedupes {
-        replay(&world, &server, case).await;
+        replay(&world, &server, case, "logs").await;
         let again = ids(&server, case, taken + archived).await;
         twice = again.values().filter(|count| **count > 1).count();
         assert_eq!(

@@ -81,7 +81,9 @@ impl Server {
             Kind::Rotel => {
                 let mut command = Command::new(&self.place);
                 command
-                    .args(["start", "--exporter", "blackhole", "--debug-log", "logs"])
+                    .args(["start", "--exporter", "blackhole"])
+                    .args(["--debug-log", "logs", "--debug-log", "metrics"])
+                    .args(["--debug-log", "traces"])
                     .args(["--debug-log-verbosity", "detailed"])
                     .arg("--otlp-http-endpoint")
                     .arg(format!("127.0.0.1:{port}"))
@@ -184,6 +186,15 @@ impl Server {
         // Else the first request makes it, which takes seconds.
         let request = client.put(self.url("/_data_stream/logs-aws.lambda-default"));
         drop(request.send().await);
+    }
+
+    /// What the Collector has stored of a signal, one request a line; what Rotel has printed of everything.
+    pub(crate) fn stored_of(&self, signal: &str) -> String {
+        match self.kind {
+            Kind::Rotel => self.said(),
+            _ => std::fs::read_to_string(self.path(&format!("out-{signal}.jsonl")))
+                .unwrap_or_default(),
+        }
     }
 
     /// Everything that it has stored, each record as it gives it.

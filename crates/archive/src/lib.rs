@@ -2,6 +2,7 @@
 //!
 //! - `key`: where an object is.
 //! - `write`: a line, as it is written.
+//! - `derived`: the types of records that were derived from others, and what they hold.
 //! - `needs`: the permissions that writing takes.
 //! - with the feature `read`: `line` (a line, as it is read back), `reader` (an object, from bytes to
 //!   lines), `filter` and `glob` (which objects and lines are wanted).
@@ -14,6 +15,7 @@
 //!
 //! Must not: connect to anything, or know where an object comes from.
 
+mod derived;
 #[cfg(feature = "read")]
 mod filter;
 #[cfg(feature = "read")]
@@ -26,6 +28,7 @@ mod needs;
 mod reader;
 mod write;
 
+pub use derived::{EXCEPTION, Holds, METRICS, SPANS, fragment_holds, holds};
 #[cfg(feature = "read")]
 pub use filter::{Filter, Moment, Verdict};
 #[cfg(feature = "read")]

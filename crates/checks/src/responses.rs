@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use backstop_config::{
     AwsSettings, Compression, Format, FormatOptions, Primary, Proxies, S3Archive, S3Endpoint,
-    Secret,
+    Secret, SignalName, Signals,
 };
 use backstop_delivery::{
     Answer, Batch, Chain, ChainParts, DropReason, Encoded, Jitter, LinkSettings, Notice, Observer,
@@ -213,6 +213,7 @@ impl Rig {
                     script: script.clone(),
                 }),
                 role,
+                signal: None,
                 timeout: TIMEOUT,
             }],
             ledger: ledger.clone(),
@@ -273,6 +274,8 @@ fn sinks(http: &SharedHttp, address: SocketAddr) -> [Arc<dyn Sink>; 3] {
     let primary = Primary {
         url: format!("{endpoint}/v1"),
         format: Format::Ndjson,
+        signals: Signals::of(&[SignalName::Logs]),
+        otlp_url: None,
         options: FormatOptions::default(),
         compression: Compression::None,
         headers: Vec::new(),

@@ -191,11 +191,11 @@ impl Format {
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
             Self::Ndjson | Self::Json => &[],
-            Self::Otlp => &["encoding"],
-            Self::Elastic => &["index", "ids"],
-            Self::Loki => &["encoding", "labels", "max_age_hours"],
-            Self::Splunk => &["index", "source", "sourcetype"],
-            Self::Datadog | Self::NewRelic => &["max_age_hours"],
+            Self::Otlp => &["emf", "encoding"],
+            Self::Elastic => &["emf", "index", "ids"],
+            Self::Loki => &["emf", "encoding", "labels", "max_age_hours"],
+            Self::Splunk => &["emf", "index", "source", "sourcetype"],
+            Self::Datadog | Self::NewRelic => &["emf", "max_age_hours"],
         }
     }
 }

@@ -71,6 +71,7 @@ fn variable_json(variable: &Variable) -> String {
 /// What an option of a format may be, as a regular expression that means the same to Terraform and to
 /// JavaScript. `FormatOptions` decides; a test puts both to the same cases.
 const OPTION_PATTERNS: &[(&str, &str)] = &[
+    ("emf", "^(metrics|both)$"),
     ("encoding", "^(protobuf|json)$"),
     ("ids", "^(true|false)$"),
     ("index", "^[a-z0-9.][a-z0-9._-]{0,254}$"),

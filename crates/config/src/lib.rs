@@ -3,7 +3,7 @@
 //! The modules in the order of the flow:
 //! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
 //! - [`raw`]: what was said: names and text, from the process environment or from a map.
-//! - `format`: the formats of the primary, their addresses, and `options`.
+//! - `format`: the formats of the primary, their addresses, and `options`; `signals`: where each signal goes.
 //! - `parse`, `url`, `headers`, `tags`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
 //! - [`backends`]: the backends with a name: what installer, Terraform and CDK make an address of.
@@ -32,6 +32,7 @@ pub mod register;
 mod resolve;
 mod secret;
 mod settings;
+mod signals;
 mod suggest;
 mod tags;
 mod url;
@@ -52,6 +53,7 @@ pub use settings::{
     FunctionSettings, InitializationType, LogLevel, Primary, S3Archive, Settings, SpoolSettings,
     TelemetryType,
 };
+pub use signals::{Endpoint, SignalName, Signals};
 pub use tags::RESERVED_TAGS;
 pub use variable::{Initial, Kind, StandardVariable, Variable};
 

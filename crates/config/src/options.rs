@@ -12,6 +12,8 @@ use crate::register::PRIMARY_OPTIONS;
 pub struct FormatOptions {
     /// `encoding=json`: JSON where protobuf is the default.
     pub is_json: bool,
+    /// `emf=both`: a line in the embedded metric format that becomes points of metrics stays a log too.
+    pub keeps_emf_logs: bool,
     /// `ids=false`: documents without `_id`.
     pub without_ids: bool,
     /// `index`: a data stream or an index; empty where the address says it.
@@ -66,6 +68,9 @@ impl FormatOptions {
             ("encoding", "protobuf") => self.is_json = false,
             ("encoding", "json") => self.is_json = true,
             ("encoding", _) => return wrong("use protobuf or json"),
+            ("emf", "metrics") => self.keeps_emf_logs = false,
+            ("emf", "both") => self.keeps_emf_logs = true,
+            ("emf", _) => return wrong("use metrics or both"),
             ("ids", "true") => self.without_ids = false,
             ("ids", "false") => self.without_ids = true,
             ("ids", _) => return wrong("use true or false"),
@@ -121,7 +126,7 @@ mod tests {
         );
         for (format, text, words) in [
             (Format::Ndjson, "index=x", "has no options"),
-            (Format::Otlp, "index=x", "the format otlp has encoding"),
+            (Format::Otlp, "index=x", "the format otlp has emf, encoding"),
             (Format::Otlp, "encoding=xml", "use protobuf or json"),
             (Format::Otlp, "encoding", "no \"=\" in entry 1"),
             (Format::Elastic, "index=Logs", "lower case"),

@@ -33,11 +33,30 @@ pub(crate) const PRIMARY_FORMAT: Variable = Variable::new(
     "The format of a batch: one JSON object a line, one JSON array, or what a backend accepts. \
      docs/backends.md describes each format.",
 );
+pub(crate) const SIGNALS: Variable = Variable::new(
+    "BACKSTOP_SIGNALS",
+    Kind::ListOf(&["logs", "metrics", "traces"]),
+    Initial::Computed("what the format takes; for `ndjson` and `json`, `logs`"),
+    "The signals to deliver. Backstop derives metrics and traces from platform events, and metrics \
+     from log lines in CloudWatch's embedded metric format. `otlp` takes all three, and so do \
+     `ndjson` and `json`, as lines; the other formats take logs, and the rest goes to \
+     `BACKSTOP_OTLP_URL`. docs/signals.md lists the metrics and spans.",
+);
+pub(crate) const OTLP_URL: Variable = Variable::new(
+    "BACKSTOP_OTLP_URL",
+    Kind::Url,
+    Initial::Unset,
+    "Where metrics and traces go, in OTLP, if it is not the primary's address. Give a base: \
+     Backstop appends `/v1/metrics` and `/v1/traces`. It gets the token and the headers of the \
+     primary. Must be https, as the primary. For `newrelic` it follows from the region.",
+);
 pub(crate) const PRIMARY_OPTIONS: Variable = Variable::new(
     "BACKSTOP_PRIMARY_OPTIONS",
     Kind::Pairs,
     Initial::Unset,
-    "Options of the format. `otlp`: `encoding` (`protobuf`, `json`). `loki`: `encoding`, \
+    "Options of the format. All but `ndjson` and `json`: `emf` (`metrics`: a log line in CloudWatch's embedded \
+     metric format becomes points of metrics, the default where metrics are delivered; `both`: it \
+     stays a log as well). `otlp`: `encoding` (`protobuf`, `json`). `loki`: `encoding`, \
      `labels` (resource attributes that become labels, separated by `+`), `max_age_hours`. \
      `elastic`: `index` (a data stream or an index), `ids` (`false`: documents without `_id`). \
      `splunk`: `index`, `source`, `sourcetype`. `datadog`, `newrelic`: `max_age_hours` (older \
@@ -219,6 +238,8 @@ pub(crate) const ALLOW_PLAINTEXT: Variable = Variable::new(
 pub static REGISTER: &[Variable] = &[
     PRIMARY_URL,
     PRIMARY_FORMAT,
+    SIGNALS,
+    OTLP_URL,
     PRIMARY_OPTIONS,
     PRIMARY_HEADERS,
     PRIMARY_TOKEN,

@@ -15,6 +15,7 @@ use crate::format::Format;
 use crate::options::FormatOptions;
 use crate::proxy::Proxies;
 use crate::secret::Secret;
+use crate::signals::{Endpoint, SignalName, Signals, otlp_address};
 use crate::url;
 pub use aws::{AwsSettings, ContainerCredentials, S3Archive};
 
@@ -72,6 +73,10 @@ pub struct Primary {
     pub url: String,
     /// The form of a batch.
     pub format: Format,
+    /// The signals that it gets; see [`Primary::endpoint`].
+    pub signals: Signals,
+    /// Another address of OTLP for metrics and traces: that of its logs.
+    pub otlp_url: Option<String>,
     /// What the format lets the user choose.
     pub options: FormatOptions,
     /// How the body is compressed.
@@ -85,6 +90,29 @@ pub struct Primary {
 }
 
 impl Primary {
+    /// Where logs go.
+    pub fn logs(&self) -> Endpoint {
+        Endpoint {
+            url: self.url.clone(),
+            format: self.format,
+        }
+    }
+
+    /// Where a signal goes; `None` where it is not delivered.
+    pub fn endpoint(&self, signal: SignalName) -> Option<Endpoint> {
+        if !self.signals.has(signal) {
+            return None;
+        }
+        let (url, format) = match (signal, &self.otlp_url) {
+            (SignalName::Metrics | SignalName::Traces, Some(logs)) => {
+                (otlp_address(logs, signal), Format::Otlp)
+            }
+            _ if self.format == Format::Otlp => (otlp_address(&self.url, signal), Format::Otlp),
+            _ => return Some(self.logs()),
+        };
+        Some(Endpoint { url, format })
+    }
+
     /// The address without its query, for log lines and errors.
     pub fn shown_url(&self) -> String {
         url::without_query(&self.url)
@@ -97,6 +125,11 @@ impl fmt::Debug for Primary {
             .debug_struct("Primary")
             .field("url", &self.shown_url())
             .field("format", &self.format)
+            .field("signals", &self.signals)
+            .field(
+                "otlp_url",
+                &self.otlp_url.as_deref().map(url::without_query),
+            )
             .field("options", &self.options)
             .field("compression", &self.compression)
             .field("headers", &self.headers)

@@ -296,6 +296,7 @@ fn sink_is_well(context: &Context, link: &Link) {
     if link.state().breaker.succeeded() {
         context.observer.notice(Notice::BreakerClosed {
             sink: link.sink.name(),
+            signal: link.signal,
         });
     }
 }
@@ -318,6 +319,7 @@ fn sink_failed(
     if opened {
         context.observer.notice(Notice::BreakerOpened {
             sink: link.sink.name(),
+            signal: link.signal,
             cause,
         });
     }

@@ -3,7 +3,7 @@
 use crate::cause::Cause;
 use crate::clock::Wall;
 use crate::outcome::DeadLetter;
-use crate::record::Record;
+use crate::record::{Record, Signal};
 use crate::role::SinkName;
 
 /// Why records are in a fallback instead of the primary; written beside each archived record.
@@ -15,7 +15,7 @@ pub struct Diverted {
     pub cause: Cause,
 }
 
-/// Records that are sent together.
+/// Records that are sent together, all of one signal.
 #[derive(Debug, Clone)]
 pub struct Batch {
     created: Wall,
@@ -43,6 +43,11 @@ impl Batch {
         self.records.first().map_or_else(String::new, |first| {
             format!("{}-{}", first.id(), self.records.len())
         })
+    }
+
+    /// The signal of its records.
+    pub fn signal(&self) -> Signal {
+        self.records.first().map(Record::signal).unwrap_or_default()
     }
 
     /// When the batch was formed; decides the archive's partition, so that a retry keeps it.

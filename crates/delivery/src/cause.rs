@@ -31,6 +31,11 @@ impl Cause {
         status: None,
         detail: None,
     };
+    pub(crate) const NO_INTAKE: Self = Self {
+        reason: "no_intake",
+        status: None,
+        detail: None,
+    };
     pub(crate) const BREAKER_OPEN: Self = Self {
         reason: "breaker_open",
         status: None,

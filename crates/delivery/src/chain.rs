@@ -19,6 +19,7 @@ use crate::link::{Link, LinkSettings};
 use crate::outcome::DeadLetter;
 use crate::phase::Phase;
 use crate::piece::{Apart, Aside, Offer, Refusal, Step};
+use crate::record::Signal;
 use crate::role::{Role, SinkName};
 use crate::share;
 use crate::sink::Observer;
@@ -88,12 +89,14 @@ impl Chain {
             .collect()
     }
 
-    /// Whether a sink waits for a probe, which only a handler's run can give it.
-    pub fn wants_probe(&self) -> bool {
+    /// Whether a sink waits for a probe, which only a handler's run can give it, and there are records of its
+    /// signal to probe it with.
+    pub fn wants_probe(&self, has_records: impl Fn(Signal) -> bool) -> bool {
         let now = self.context.clock.wall();
-        self.links
-            .iter()
-            .any(|link| link.state().breaker.would_probe(now, Phase::Handler))
+        self.links.iter().any(|link| {
+            let would_probe = link.state().breaker.would_probe(now, Phase::Handler);
+            would_probe && link.signal.is_none_or(&has_records)
+        })
     }
 
     /// Whether any sink may be tried as usual.
@@ -128,7 +131,7 @@ impl Chain {
         aside: &mut Aside,
     ) -> Step {
         let began_in = window.current().phase;
-        let mut unasked = self.order(began_in);
+        let mut unasked = self.order(began_in, batch.signal());
         while let Some(index) = unasked.pop_front() {
             let link = &self.links[index];
             let is_given_up = offer.is_given_up || batch.dead_letter().is_some();
@@ -188,7 +191,7 @@ impl Chain {
                 link.state().breaker.forget_probe();
                 return Step::Settled;
             }
-            let terms = self.terms(permit, phase, reserve, rounds);
+            let terms = self.terms((permit, batch.signal()), phase, reserve, rounds);
             let mut alone = Vec::new();
             let parts = encoded.parts;
             let outcome = attempts(
@@ -253,9 +256,15 @@ impl Chain {
         None
     }
 
-    /// On what terms a sink is asked, of which the sinks after it are left `reserve`.
-    fn terms(&self, permit: Permit, phase: Phase, reserve: Duration, rounds: u32) -> Terms {
-        let all = self.links.iter().map(|link| link.state().reserve());
+    /// On what terms a sink is asked for records of a signal, of which the sinks after it are left `reserve`.
+    fn terms(
+        &self,
+        (permit, signal): (Permit, Signal),
+        phase: Phase,
+        reserve: Duration,
+        rounds: u32,
+    ) -> Terms {
+        let all = self.links_of(signal).map(|link| link.state().reserve());
         let shutdown_reserve = match phase {
             Phase::Shutdown => reserve,
             Phase::Handler | Phase::PostRuntime => {
@@ -269,13 +278,13 @@ impl Chain {
         }
     }
 
-    /// The order in which sinks are asked: as configured; at shutdown, where each of them is asked,
-    /// those that were given up come last.
-    fn order(&self, phase: Phase) -> VecDeque<usize> {
+    /// The order in which the sinks of a signal are asked: as configured; at shutdown, where each of them is
+    /// asked, those that were given up come last.
+    fn order(&self, phase: Phase, signal: Signal) -> VecDeque<usize> {
         let now = self.context.clock.wall();
         let is_closed =
             |index: &usize| self.links[*index].state().breaker.state(now) == BreakerState::Closed;
-        let all = 0..self.links.len();
+        let all = (0..self.links.len()).filter(|index| self.links[*index].takes(signal));
         if phase != Phase::Shutdown {
             return all.collect();
         }
@@ -300,6 +309,11 @@ impl Chain {
             }
             Some(_) | None => Step::Left(batch),
         }
+    }
+
+    /// The sinks that take a signal.
+    pub(crate) fn links_of(&self, signal: Signal) -> impl Iterator<Item = &Link> {
+        self.links.iter().filter(move |link| link.takes(signal))
     }
 
     pub(crate) fn has_fallback(&self) -> bool {

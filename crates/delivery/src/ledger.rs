@@ -1,6 +1,6 @@
 //! The ledger: what became of every record.
 //!
-//! At every moment `received = Σ delivered{sink} + Σ dropped{reason} + pending`. A retry is not a
+//! At every moment `received + derived = Σ delivered{sink} + Σ dropped{reason} + pending`. A retry is not a
 //! drop, and a record counts as delivered once, at the first sink that acknowledged it.
 //!
 //! Sums saturate: counts can come from a file that the function may write, and from what it posts as the
@@ -71,6 +71,7 @@ impl DropReason {
 pub struct Ledger {
     received: u64,
     pending: u64,
+    derived: u64,
     delivered: BTreeMap<SinkName, u64>,
     dropped: BTreeMap<DropReason, u64>,
     lost_upstream: u64,
@@ -83,13 +84,14 @@ const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3]
 
 impl Ledger {
     /// How many numbers [`Ledger::counts`] are.
-    pub const COUNTS: usize = 6 + SINKS.len() + DropReason::ALL.len();
+    pub const COUNTS: usize = 7 + SINKS.len() + DropReason::ALL.len();
 
     /// All counts, for a run that has to go on with them.
     pub fn counts(&self) -> [u64; Self::COUNTS] {
         let sums = [
             self.received,
             self.pending,
+            self.derived,
             self.lost_upstream,
             self.ambiguous,
             self.dead_letters,
@@ -106,6 +108,7 @@ impl Ledger {
         let [
             received,
             pending,
+            derived,
             lost_upstream,
             ambiguous,
             dead_letters,
@@ -116,9 +119,10 @@ impl Ledger {
             .iter()
             .try_fold(pending, |sum, count| sum.checked_add(*count))?;
         let (delivered, dropped) = settled.split_at(SINKS.len());
-        (sum == received).then(|| Self {
+        (received.checked_add(derived) == Some(sum)).then(|| Self {
             received,
             pending,
+            derived,
             lost_upstream,
             ambiguous,
             dead_letters,
@@ -138,6 +142,7 @@ impl Ledger {
         let mut counts = before.clone();
         counts.lost_upstream = self.lost_upstream;
         counts.receive(self.received.saturating_sub(before.received));
+        counts.derive(self.derived.saturating_sub(before.derived));
         for reason in [
             DropReason::BufferFull,
             DropReason::OwnLog,
@@ -152,6 +157,12 @@ impl Ledger {
     /// Records came in.
     pub fn receive(&mut self, records: u64) {
         add(&mut self.received, records);
+        add(&mut self.pending, records);
+    }
+
+    /// Records were derived from others: points of metrics, spans, events.
+    pub fn derive(&mut self, records: u64) {
+        add(&mut self.derived, records);
         add(&mut self.pending, records);
     }
 
@@ -197,6 +208,16 @@ impl Ledger {
         self.received
     }
 
+    /// Records that were received or derived: all that the ledger has to account for.
+    pub fn taken_in(&self) -> u64 {
+        self.received.saturating_add(self.derived)
+    }
+
+    /// Records that were derived from others.
+    pub fn derived(&self) -> u64 {
+        self.derived
+    }
+
     /// Records that are neither delivered nor dropped.
     pub fn pending(&self) -> u64 {
         self.pending
@@ -237,7 +258,8 @@ impl Ledger {
     pub fn adds_up(&self, pending: u64) -> bool {
         let mut settled = self.delivered.values().chain(self.dropped.values());
         let sum = settled.try_fold(pending, |sum, count| sum.checked_add(*count));
-        self.pending == pending && sum == Some(self.received)
+        let all = self.received.checked_add(self.derived);
+        self.pending == pending && sum.is_some() && sum == all
     }
 
     /// The ledger line, on one line, by contract.
@@ -252,6 +274,7 @@ impl Ledger {
             .collect();
         let line: Value = json!({"backstop": {"ledger": {
             "received": self.received,
+            "derived": self.derived,
             "delivered": delivered,
             "dropped": dropped,
             "pending": self.pending,
@@ -296,7 +319,8 @@ mod tests {
     fn the_line_has_the_contracts_names_and_adds_up() {
         let mut ledger = Ledger::default();
         ledger.receive(10);
-        ledger.deliver(SinkName::Https, 4);
+        ledger.derive(1);
+        ledger.deliver(SinkName::Https, 5);
         ledger.deliver(SinkName::S3, 3);
         ledger.drop_records(DropReason::BufferFull, 2);
         ledger.lose_upstream(5);
@@ -304,7 +328,7 @@ mod tests {
         assert!(!ledger.adds_up(0));
         assert_eq!(
             ledger.line(),
-            r#"{"backstop":{"ledger":{"ambiguous":0,"dead_letters":0,"delivered":{"firehose":0,"https":4,"s3":3},"dropped":{"buffer_full":2},"lost_upstream":5,"pending":1,"received":10,"recovered":0}}}"#
+            r#"{"backstop":{"ledger":{"ambiguous":0,"dead_letters":0,"delivered":{"firehose":0,"https":5,"s3":3},"derived":1,"dropped":{"buffer_full":2},"lost_upstream":5,"pending":1,"received":10,"recovered":0}}}"#
         );
     }
 

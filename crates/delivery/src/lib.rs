@@ -49,7 +49,7 @@ pub use ledger::{DropReason, Ledger, SharedLedger};
 pub use link::LinkSettings;
 pub use outcome::{Answer, Failure, PartAnswer, Verdict};
 pub use phase::Phase;
-pub use record::{EnvironmentId, Record, RecordId};
+pub use record::{EnvironmentId, Record, RecordId, Signal};
 pub use role::{Role, SinkName};
 pub use sink::{Encoded, Notice, Observer, Part, Sink, SinkFuture, Unfit};
 pub use window::{Window, WindowControl, WindowView};

@@ -14,6 +14,7 @@ use crate::breaker::{Breaker, Permit};
 use crate::cause::Cause;
 use crate::clock::Wall;
 use crate::phase::Phase;
+use crate::record::Signal;
 use crate::role::Role;
 use crate::sink::Sink;
 use crate::turn::LinkView;
@@ -37,8 +38,11 @@ const LONGEST_NEED: Duration = Duration::from_secs(1);
 pub struct LinkSettings {
     /// The sink.
     pub sink: Box<dyn Sink>,
-    /// What it is in the chain. A primary, where there is one, comes first.
+    /// What it is in the chain. The primary, where there is one, comes first; it may be one link for each
+    /// signal.
     pub role: Role,
+    /// The signal that it takes; `None` where it takes each.
+    pub signal: Option<Signal>,
     /// The longest a single attempt may take, whatever the window leaves.
     pub timeout: Duration,
 }
@@ -47,6 +51,7 @@ pub struct LinkSettings {
 pub(crate) struct Link {
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) role: Role,
+    pub(crate) signal: Option<Signal>,
     pub(crate) timeout: Duration,
     state: Mutex<LinkState>,
 }
@@ -136,9 +141,15 @@ impl Link {
         Self {
             sink: settings.sink,
             role: settings.role,
+            signal: settings.signal,
             timeout: settings.timeout,
             state: Mutex::default(),
         }
+    }
+
+    /// Whether it takes records of this signal at all.
+    pub(crate) fn takes(&self, signal: Signal) -> bool {
+        self.signal.is_none_or(|its| its == signal)
     }
 
     /// What decides about it at this moment.

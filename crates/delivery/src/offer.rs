@@ -20,6 +20,7 @@ use crate::isolation::{Isolation, Turn, halves};
 use crate::outcome::DeadLetter;
 use crate::phase::Phase;
 use crate::piece::{Aside, Offer, Refusal, Step};
+use crate::record::Signal;
 use crate::role::{Role, SinkName};
 use crate::share;
 use crate::sink::Notice;
@@ -74,7 +75,9 @@ impl Chain {
         mut window: WindowView,
         rounds: u32,
     ) -> Vec<Batch> {
-        let mut isolation = Isolation::new(batch, MOST_REQUESTS, self.primary_refuses_all());
+        let signal = batch.signal();
+        let refuses_all = self.primary_refuses_all(signal);
+        let mut isolation = Isolation::new(batch, MOST_REQUESTS, refuses_all);
         let mut offer = Offer {
             rounds,
             has_dead: false,
@@ -96,7 +99,7 @@ impl Chain {
                 Turn::Done => break,
                 Turn::Ask(batch) => batch,
                 Turn::Condemned(rest) => {
-                    self.note_that_all_is_refused();
+                    self.note_that_all_is_refused(signal);
                     for batch in rest {
                         match last_refusal {
                             Some((refusal, kind)) => dead.add(batch, refusal, kind),
@@ -249,12 +252,13 @@ impl Chain {
         dead.0.into_iter().map(make).collect()
     }
 
-    fn primary_refuses_all(&self) -> bool {
-        self.links.iter().any(|link| link.state().refuses_all)
+    fn primary_refuses_all(&self, signal: Signal) -> bool {
+        self.links_of(signal).any(|link| link.state().refuses_all)
     }
 
-    fn note_that_all_is_refused(&self) {
-        for link in self.links.iter().filter(|link| link.role == Role::Primary) {
+    fn note_that_all_is_refused(&self, signal: Signal) {
+        let links = self.links_of(signal);
+        for link in links.filter(|link| link.role == Role::Primary) {
             link.state().refuses_all = true;
         }
     }

@@ -111,6 +111,7 @@ fn take_unfit(batch: &mut Batch, unfit: &[(usize, Unfit)]) -> Vec<(Batch, DeadLe
     for (unfit, kind, cause) in [
         (Unfit::TooLarge, DeadLetter::TooLarge, Cause::TOO_LARGE),
         (Unfit::TooOld, DeadLetter::TooOld, Cause::TOO_OLD),
+        (Unfit::NoIntake, DeadLetter::Rejected, Cause::NO_INTAKE),
     ] {
         if let Some(out) = batch.take_out(&fates, &Some(unfit)) {
             fates.retain(|fate| *fate != Some(unfit));

@@ -31,10 +31,37 @@ impl fmt::Display for RecordId {
     }
 }
 
-/// One Telemetry API event, opaque to this crate.
+/// What a record is to a backend: each signal may have an address of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Signal {
+    /// A log.
+    #[default]
+    Log,
+    /// Points of metrics.
+    Metric,
+    /// Spans of a trace.
+    Span,
+}
+
+impl Signal {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Log, Self::Metric, Self::Span];
+
+    /// Its name: that of `BACKSTOP_SIGNALS`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Log => "logs",
+            Self::Metric => "metrics",
+            Self::Span => "traces",
+        }
+    }
+}
+
+/// One Telemetry API event, or what was derived from one; opaque to this crate.
 #[derive(Debug, Clone)]
 pub struct Record {
     id: RecordId,
+    signal: Signal,
     fragment: Bytes,
     /// A member that many records share.
     member: Option<Arc<[u8]>>,
@@ -53,6 +80,7 @@ impl Record {
     pub fn new(id: RecordId, fragment: Bytes) -> Self {
         Self {
             id,
+            signal: Signal::Log,
             fragment,
             member: None,
             is_detached: false,
@@ -64,6 +92,23 @@ impl Record {
     /// The record's id.
     pub fn id(&self) -> RecordId {
         self.id
+    }
+
+    /// As another signal than a log.
+    #[must_use]
+    pub fn with_signal(mut self, signal: Signal) -> Self {
+        self.signal = signal;
+        self
+    }
+
+    /// The same of a record that was read back.
+    pub fn set_signal(&mut self, signal: Signal) {
+        self.signal = signal;
+    }
+
+    /// What it is to a backend.
+    pub fn signal(&self) -> Signal {
+        self.signal
     }
 
     /// With a further member, `,"name":value`, which is in memory once for all records that have it.

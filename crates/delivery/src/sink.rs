@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::batch::Batch;
 use crate::cause::Cause;
 use crate::outcome::Answer;
+use crate::record::Signal;
 use crate::role::SinkName;
 
 /// A piece of an encoded batch that the sink takes or refuses as a whole.
@@ -29,6 +30,8 @@ pub enum Unfit {
     TooLarge,
     /// It is older than the sink takes.
     TooOld,
+    /// It is of a signal that the sink has no intake for.
+    NoIntake,
 }
 
 /// As much of a batch as one request may hold.
@@ -80,6 +83,8 @@ pub enum Notice {
     BreakerOpened {
         /// The sink.
         sink: SinkName,
+        /// The signal, where it has an address of its own.
+        signal: Option<Signal>,
         /// Why.
         cause: Cause,
     },
@@ -87,6 +92,8 @@ pub enum Notice {
     BreakerClosed {
         /// The sink.
         sink: SinkName,
+        /// The signal, where it has an address of its own.
+        signal: Option<Signal>,
     },
     /// Records became dead letters.
     DeadLetter {

@@ -21,7 +21,7 @@ mod s3;
 
 pub use aws::Credentials;
 pub use firehose::FirehoseSink;
-pub use format::{Row, Ruling, tables};
+pub use format::{Row, Ruling, Signals, tables};
 pub use http::{HttpError, SharedHttp, authorities};
-pub use https::{Framed, HttpsSink};
+pub use https::{Framed, HttpsSink, ReplaySink};
 pub use s3::S3Sink;

@@ -7,7 +7,7 @@
 
 use std::io::ErrorKind;
 
-use backstop_delivery::{Batch, DropReason, Ledger, SharedLedger, Wall};
+use backstop_delivery::{Batch, DropReason, Ledger, SharedLedger, Signal, Wall};
 use serde_json::json;
 
 use super::Buffer;
@@ -35,7 +35,13 @@ impl Handover {
     }
 
     /// Takes over what the last run left: its records, and where it was killed its counts.
-    pub(crate) fn inherit(&mut self, buffer: &mut Buffer, ledger: &SharedLedger, now: Wall) {
+    pub(crate) fn inherit(
+        &mut self,
+        buffer: &mut Buffer,
+        ledger: &SharedLedger,
+        signal_of: impl Fn(&[u8]) -> Signal,
+        now: Wall,
+    ) {
         let before = self.books.recover();
         let before = self.or_warn(before).unwrap_or_else(|| {
             let removed = self.books.remove();
@@ -67,9 +73,9 @@ impl Handover {
                 &json!({"records": found.len()}),
             );
         }
-        refill(buffer, found, now);
+        refill(buffer, found, signal_of, now);
         // An ordinary init finds nothing, and writes nothing.
-        if ledger.lock().received() > 0 {
+        if ledger.lock().taken_in() > 0 {
             self.count(&ledger.lock());
         }
         let reopened = self.spool.reopen(buffer);
@@ -79,7 +85,7 @@ impl Handover {
     /// From now on a freeze may come, or a kill: all that waits is kept. Copies that the function has
     /// removed are made again.
     pub(crate) fn keep(&mut self, buffer: &mut Buffer, ledger: &Ledger) {
-        self.spool.note_received(ledger.received());
+        self.spool.note_received(ledger.taken_in());
         let kept = self.spool.keep(buffer);
         self.or_warn(kept);
         self.count_if_lost(ledger);
@@ -179,7 +185,7 @@ impl Handover {
 fn take_over(ledger: &mut Ledger, before: Option<Ledger>, found: &Contents) -> u64 {
     let there = found.len() as u64;
     // What a torn frame had is lost, unless the counts know of it: then they know too what became of it.
-    let known = before.as_ref().map_or(0, Ledger::received);
+    let known = before.as_ref().map_or(0, Ledger::taken_in);
     let torn = found
         .torn_records
         .min(found.torn_received.saturating_sub(known));
@@ -208,7 +214,17 @@ fn take_over(ledger: &mut Ledger, before: Option<Ledger>, found: &Contents) -> u
     lost
 }
 
-fn refill(buffer: &mut Buffer, found: Contents, now: Wall) {
+fn refill(
+    buffer: &mut Buffer,
+    mut found: Contents,
+    signal_of: impl Fn(&[u8]) -> Signal,
+    now: Wall,
+) {
+    for group in &mut found.groups {
+        for record in &mut group.records {
+            record.set_signal(signal_of(record.fragment()));
+        }
+    }
     let is_unsure =
         |group: &Group| found.left.is_none() || (group.batch.is_none() && group.is_ambiguous);
     let (unsure, sure): (Vec<Group>, Vec<Group>) = found.groups.into_iter().partition(is_unsure);

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use backstop_delivery::{Batch, Record, RecordId, Wall};
+use backstop_delivery::{Batch, Record, RecordId, Signal, Wall};
 use backstop_telemetry::Severity;
 
 use super::runs::Runs;
@@ -119,6 +119,11 @@ impl Buffer {
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Record> {
         let returned = self.returned.iter().flat_map(Batch::records);
         returned.chain(&self.records)
+    }
+
+    /// Whether records of this signal wait.
+    pub(crate) fn has(&self, signal: Signal) -> bool {
+        self.waiting().any(|record| record.signal() == signal)
     }
 
     /// The number of records that are in no batch yet.
@@ -300,7 +305,16 @@ impl Buffer {
             if shed_bytes >= excess {
                 return true;
             }
-            let keep = record.rank(|fragment| Severity::of(fragment) as u8) != severity as u8;
+            // What was derived says again what its records say.
+            let is_derived = record.signal() != Signal::Log;
+            let keep = record.rank(|fragment| {
+                let severity = if is_derived {
+                    Severity::Debug
+                } else {
+                    Severity::of(fragment)
+                };
+                severity as u8
+            }) != severity as u8;
             if !keep {
                 shed_bytes += record.cost();
                 if record.is_kept() {
@@ -320,18 +334,32 @@ impl Buffer {
         before - self.held_records()
     }
 
+    /// The next batch: of the oldest record's signal, since each signal may have an address of its own. The
+    /// others keep their order.
     fn form(&mut self, now: Wall) -> Option<Batch> {
+        let signal = self.records.front()?.signal();
+        let mut records = Vec::new();
+        let mut others = Vec::new();
         let mut bytes = 0;
-        let mut count = 0;
-        for record in self.records.iter().take(BATCH_RECORDS) {
-            bytes += record.cost();
-            if count > 0 && bytes > BATCH_BYTES {
+        while records.len() + others.len() < BATCH_RECORDS
+            && let Some(record) = self.records.pop_front()
+        {
+            if record.signal() != signal {
+                others.push(record);
+                continue;
+            }
+            let cost = record.cost();
+            if !records.is_empty() && bytes + cost > BATCH_BYTES {
+                self.records.push_front(record);
                 break;
             }
-            count += 1;
+            bytes += cost;
+            records.push(record);
         }
-        let records: Vec<Record> = self.records.drain(..count).collect();
-        self.record_bytes -= records.iter().map(Record::cost).sum::<usize>();
+        for record in others.into_iter().rev() {
+            self.records.push_front(record);
+        }
+        self.record_bytes -= bytes;
         Batch::new(now, records)
     }
 }

@@ -2,12 +2,17 @@
 //!
 //! Invariant: the sentence is this program's own; what a server sent chooses it and is not in it.
 
-use backstop_delivery::{Cause, Detail, SinkName};
+use backstop_delivery::{Cause, Detail, Signal, SinkName};
 
 /// What happened, and what to do about it.
-pub(super) fn advice(sink: SinkName, cause: Cause) -> &'static str {
+pub(super) fn advice(sink: SinkName, signal: Option<Signal>, cause: Cause) -> &'static str {
     let of_aws = cause.detail.and_then(|detail| of_detail(sink, detail));
+    let is_derived = matches!(signal, Some(Signal::Metric | Signal::Span));
     of_aws.unwrap_or_else(|| match cause.reason {
+        _ if is_derived && matches!(cause.status, Some(404 | 405 | 501)) => {
+            "The primary has no intake for this signal at its address: records of it are diverted; \
+             name in BACKSTOP_SIGNALS only what it takes, or set BACKSTOP_OTLP_URL"
+        }
         "unproven" => {
             "A sink's success proves nothing, as it is not in the sink's form: see whether a proxy \
              answers in its place; records are diverted"
@@ -175,7 +180,7 @@ mod tests {
             (S3, Answer::None(Failure::Unproven), "proves nothing"),
             (S3, Answer::None(Failure::Reset), "does not take records"),
         ] {
-            let said = advice(sink, answer.cause());
+            let said = advice(sink, None, answer.cause());
             assert!(said.contains(words), "{answer:?}: {said}");
         }
     }

@@ -8,6 +8,7 @@ use backstop_config::{FlushSettings, InitializationType, TelemetryType};
 use backstop_delivery::{
     Chain, ChainParts, Jitter, LinkSettings, Phase, Role, SharedLedger, Window, WindowControl,
 };
+use backstop_sinks::Signals;
 use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -22,6 +23,7 @@ use crate::diagnostics::Log;
 use crate::lifecycle::api::{ApiError, Event, Lifecycle};
 use crate::pipeline::{Parts, Pipeline, Wanted};
 use crate::source::Inbox;
+use crate::transform::Deriver;
 
 /// The extension's end of the local API.
 #[derive(Debug, Clone, Default)]
@@ -88,6 +90,7 @@ impl Life {
                 .map(|index| LinkSettings {
                     sink: world.sink(index),
                     role: roles[index],
+                    signal: None,
                     timeout: Duration::from_secs(5),
                 })
                 .collect(),
@@ -100,11 +103,16 @@ impl Life {
         let pipeline = Pipeline::new(Parts {
             api: script.clone(),
             stop: std::future::pending().boxed(),
-            wanted: Wanted::new(&[
-                TelemetryType::Platform,
-                TelemetryType::Function,
-                TelemetryType::Extension,
-            ]),
+            wanted: Wanted::new(
+                &[
+                    TelemetryType::Platform,
+                    TelemetryType::Function,
+                    TelemetryType::Extension,
+                ],
+                true,
+            ),
+            deriver: Deriver::default(),
+            signals: Signals::of(None),
             inbox: inbox.clone(),
             chain: Arc::new(chain),
             ledger: ledger.clone(),

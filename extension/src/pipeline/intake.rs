@@ -4,7 +4,7 @@
 //! amount, so that a burst does not keep the loop from looking at the clock.
 
 use backstop_config::TelemetryType;
-use backstop_delivery::DropReason;
+use backstop_delivery::{DropReason, Signal, Wall};
 use backstop_telemetry::{Kind, Platform, decode};
 use bytes::Bytes;
 use serde_json::json;
@@ -14,6 +14,7 @@ use super::Pipeline;
 use crate::lifecycle::api::Lifecycle;
 use crate::lifecycle::flush::{Manner, Stage};
 use crate::source::MOST_BODY_BYTES;
+use crate::transform::{Derived, embedded_copy};
 
 /// What is decoded before the loop looks at everything else again, unless one body has more.
 const TURN_BYTES: usize = 1024 * 1024;
@@ -24,12 +25,15 @@ pub(crate) struct Wanted {
     platform: bool,
     function: bool,
     extension: bool,
+    logs: bool,
 }
 
 impl Wanted {
-    pub(crate) fn new(types: &[TelemetryType]) -> Self {
+    /// These types, and logs or only what is made of them.
+    pub(crate) fn new(types: &[TelemetryType], logs: bool) -> Self {
         let wants = |kind: TelemetryType| types.contains(&kind);
         Self {
+            logs,
             platform: wants(TelemetryType::Platform),
             function: wants(TelemetryType::Function),
             extension: wants(TelemetryType::Extension),
@@ -37,7 +41,10 @@ impl Wanted {
     }
 
     /// What nobody could ask for, or against, is delivered.
-    fn includes(self, kind: &Kind) -> bool {
+    fn includes(self, kind: &Kind, signal: Signal) -> bool {
+        if signal == Signal::Log && !self.logs {
+            return false;
+        }
         match kind {
             Kind::Platform(_) => self.platform,
             Kind::Function => self.function,
@@ -124,15 +131,37 @@ impl<L: Lifecycle> Pipeline<L> {
                 Kind::Function => self.invocation.is_alive(Instant::now()),
                 Kind::Extension | Kind::Unknown => {}
             }
-            if !self.wanted.includes(&event.kind) {
-                self.ledger.lock().drop_records(DropReason::NotAsked, 1);
-                continue;
-            }
-            let record = match event.kind {
-                Kind::Function if !self.managed_instances => self.enricher.line(event.fragment),
-                _ => self.enricher.record(event.fragment),
+            let is_line = matches!(event.kind, Kind::Function);
+            let signal = if is_line {
+                self.signals.of_fragment(&event.fragment)
+            } else {
+                Signal::Log
             };
-            self.buffer.push(record, now);
+            let parent = if self.wanted.includes(&event.kind, signal) {
+                let fragment = event.fragment.clone();
+                let record = if is_line && !self.managed_instances {
+                    self.enricher.line(fragment)
+                } else {
+                    self.enricher.record(fragment)
+                };
+                let id = record.id();
+                self.buffer.push(record.with_signal(signal), now);
+                Some(id)
+            } else {
+                self.ledger.lock().drop_records(DropReason::NotAsked, 1);
+                None
+            };
+            if matches!(event.kind, Kind::Platform(_)) {
+                for derived in self.deriver.derive(&event.fragment, parent) {
+                    self.push_derived(derived, now);
+                }
+            } else if is_line && self.signals.copies_embedded(&event.fragment) {
+                let derived = Derived {
+                    signal: Signal::Metric,
+                    fragment: embedded_copy(&event.fragment),
+                };
+                self.push_derived(derived, now);
+            }
         }
         if malformed > 0 {
             self.log.warn(
@@ -141,6 +170,12 @@ impl<L: Lifecycle> Pipeline<L> {
             );
         }
         self.follow_handler();
+    }
+
+    fn push_derived(&mut self, derived: Derived, now: Wall) {
+        let record = self.enricher.record(derived.fragment);
+        self.ledger.lock().derive(1);
+        self.buffer.push(record.with_signal(derived.signal), now);
     }
 
     fn observe(&mut self, platform: &Platform) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use backstop_config::{FlushSettings, InitializationType};
 use backstop_delivery::{Chain, Clock, Phase, SharedLedger, WindowControl, WindowView};
+use backstop_sinks::Signals;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Fuse, FusedFuture as _};
 use serde_json::json;
@@ -23,7 +24,7 @@ use crate::lifecycle::invocation::{Invocation, NO_DEADLINE};
 use crate::lifecycle::news::News;
 use crate::lifecycle::rate::Rate;
 use crate::source::Inbox;
-use crate::transform::Enricher;
+use crate::transform::{Deriver, Enricher};
 
 mod flight;
 mod intake;
@@ -45,6 +46,8 @@ pub(crate) struct Parts<L> {
     /// Resolves when the process is asked to end without a SHUTDOWN.
     pub(crate) stop: BoxFuture<'static, ()>,
     pub(crate) wanted: Wanted,
+    pub(crate) deriver: Deriver,
+    pub(crate) signals: Signals,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) ledger: SharedLedger,
@@ -68,6 +71,8 @@ pub(crate) struct Pipeline<L> {
     window_view: WindowView,
     settings: FlushSettings,
     wanted: Wanted,
+    deriver: Deriver,
+    signals: Signals,
     managed_instances: bool,
     restore_pending: bool,
 
@@ -104,7 +109,11 @@ impl<L: Lifecycle> Pipeline<L> {
         let (window, window_view) = parts.window;
         let mut buffer = Buffer::new(parts.buffer_max_bytes);
         let now = parts.clock.wall();
-        parts.handover.inherit(&mut buffer, &parts.ledger, now);
+        let signals = parts.signals;
+        let signal_of = |fragment: &[u8]| signals.of_fragment(fragment);
+        parts
+            .handover
+            .inherit(&mut buffer, &parts.ledger, signal_of, now);
         Self {
             inbox: parts.inbox,
             chain: parts.chain,
@@ -115,6 +124,8 @@ impl<L: Lifecycle> Pipeline<L> {
             window_view,
             settings: parts.flush,
             wanted: parts.wanted,
+            deriver: parts.deriver,
+            signals: parts.signals,
             managed_instances,
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
             buffer,
@@ -294,7 +305,7 @@ impl<L: Lifecycle> Pipeline<L> {
             age: self.buffer.age(self.clock.wall()),
             interval: self.settings.interval,
             stuck: self.stuck_until.is_some_and(|until| now < until),
-            wants_probe: self.chain.wants_probe(),
+            wants_probe: self.chain.wants_probe(|signal| self.buffer.has(signal)),
             in_time: now < self.stage_ends(),
             may_be_over: !self.is_end_expected(),
         }

@@ -9,12 +9,21 @@ use url::Url;
 
 const ADDRESS: &str = "BACKSTOP_PRIMARY_URL";
 const FORMAT: &str = "BACKSTOP_PRIMARY_FORMAT";
+/// Where the key goes as well.
+const OTLP: &str = "BACKSTOP_OTLP_URL";
 /// They authenticate to one host: another vendor must not get its predecessor's key.
 const CREDENTIALS: [&str; 2] = ["BACKSTOP_PRIMARY_TOKEN", "BACKSTOP_PRIMARY_HEADERS"];
 /// Each format has its own, and the extension refuses a primary with those of another.
 const OPTIONS: &str = "BACKSTOP_PRIMARY_OPTIONS";
 /// All of them.
-const GROUP: [&str; 5] = [ADDRESS, FORMAT, CREDENTIALS[0], CREDENTIALS[1], OPTIONS];
+const GROUP: [&str; 6] = [
+    ADDRESS,
+    FORMAT,
+    OTLP,
+    CREDENTIALS[0],
+    CREDENTIALS[1],
+    OPTIONS,
+];
 
 type Variables = BTreeMap<String, String>;
 
@@ -29,7 +38,7 @@ pub(super) fn left_behind(
     let is_moved = has_moved(live, after);
     if is_moved {
         names.extend(CREDENTIALS);
-        names.push(FORMAT);
+        names.extend([FORMAT, OTLP]);
     }
     let format = match wanted.get(FORMAT) {
         None if is_moved => None,

@@ -89,7 +89,9 @@ impl Sender {
     pub(super) async fn deliver(&self, object: &str, batch: &[Record]) -> Summary {
         let mut summary = Summary::default();
         let refuses_all = self.refuses_all.load(Ordering::Relaxed);
-        let whole: Vec<&Record> = batch.iter().collect();
+        // Those of one signal share a request.
+        let mut whole: Vec<&Record> = batch.iter().collect();
+        whole.sort_by_cached_key(|record| self.target.sink.signal(&record.line));
         let mut isolation = Isolation::new(whole, MOST_REQUESTS, refuses_all);
         let mut last_cause = None;
         loop {
@@ -192,7 +194,7 @@ impl Sender {
                     return End::Failed(records);
                 }
                 let answer = tokio::select! {
-                    answer = self.target.sink.post(&key, body.clone(), records.len()) => answer,
+                    answer = self.target.sink.post(framed.signal, &key, body.clone(), records.len()) => answer,
                     () = self.out_of_time() => Answer::None(Failure::TimedOut),
                 };
                 let cause = answer.cause();

@@ -138,6 +138,10 @@ impl Problem {
         let why = match unfit {
             Unfit::TooLarge => "is larger than the format's receivers accept",
             Unfit::TooOld => "is older than the format's receivers accept",
+            Unfit::NoIntake => {
+                "holds metrics or spans, which the primary does not get: choose a format that takes \
+                 them, or set BACKSTOP_OTLP_URL"
+            }
         };
         Self::object(object, format!("the record {} {why}", record.id))
     }

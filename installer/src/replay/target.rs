@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use backstop_config::{ConfigError, ErrorKind, Secret, Settings, Strings};
 use backstop_delivery::SystemClock;
-use backstop_sinks::codec::{LineEncoder, Resource};
-use backstop_sinks::{HttpsSink, SharedHttp};
+use backstop_sinks::{ReplaySink, SharedHttp};
 
 use crate::secrets::{headers, read};
 use crate::usage::UsageError;
@@ -19,13 +18,15 @@ use crate::usage::UsageError;
 /// One request may take longer than the extension's: nobody waits for it.
 const TIMEOUT_MS: &str = "30000";
 /// What of the environment holds here as it does in the extension.
-const HONOURED: [&str; 15] = [
+const HONOURED: [&str; 17] = [
     "AWS_CA_BUNDLE",
     "BACKSTOP_ALLOW_PLAINTEXT",
+    "BACKSTOP_OTLP_URL",
     "BACKSTOP_PRIMARY_COMPRESSION",
     "BACKSTOP_PRIMARY_OPTIONS",
     "BACKSTOP_PRIMARY_TIMEOUT_MS",
     "BACKSTOP_PRIMARY_TOKEN",
+    "BACKSTOP_SIGNALS",
     "SSL_CERT_FILE",
     "https_proxy",
     "HTTPS_PROXY",
@@ -40,7 +41,7 @@ const HONOURED: [&str; 15] = [
 /// Where records are sent.
 #[derive(Debug)]
 pub struct Target {
-    pub(super) sink: HttpsSink,
+    pub(super) sink: ReplaySink,
     pub(super) timeout: Duration,
     shown_url: String,
     warning: Arc<OnceLock<String>>,
@@ -112,8 +113,6 @@ impl Target {
                 move |error| drop(warning.set(error.to_string()))
             },
         );
-        // Archived lines are already encoded; there is no resource to add.
-        let lines = LineEncoder::new(Resource::default());
         Ok(Self {
             shown_url: if options.is_typed {
                 primary.shown_url()
@@ -122,7 +121,7 @@ impl Target {
             },
             timeout: primary.timeout,
             warning,
-            sink: HttpsSink::new(http, &primary, lines),
+            sink: ReplaySink::new(&http, &primary),
         })
     }
 

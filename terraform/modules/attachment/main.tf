@@ -5,6 +5,8 @@ locals {
   settings = {
     BACKSTOP_PRIMARY_URL              = local.backend == null ? try(var.primary.url, null) : local.backend_url
     BACKSTOP_PRIMARY_FORMAT           = local.backend == null ? try(var.primary.format, null) : local.backend.format
+    BACKSTOP_SIGNALS                  = try(join(",", var.primary.signals), null)
+    BACKSTOP_OTLP_URL                 = try(var.primary.otlp_url, null)
     BACKSTOP_PRIMARY_OPTIONS          = length(local.options) == 0 ? null : join(",", local.options)
     BACKSTOP_PRIMARY_COMPRESSION      = try(var.primary.compression, null)
     BACKSTOP_PRIMARY_TIMEOUT_MS       = try(tostring(var.primary.timeout_ms), null)

@@ -66,6 +66,8 @@ variable "primary" {
     - `backend_options`: the options of the backend, such as `{ region = "eu" }`
     - `url`: the address to post batches to (`BACKSTOP_PRIMARY_URL`). For `ndjson` and `json`, the full address, `https://host/path`; for the other formats, a base to which Backstop appends the format's path. `datadog` also accepts a site, and `newrelic` a region
     - `format`: `ndjson`, `json`, `otlp`, `elastic`, `loki`, `splunk`, `datadog` or `newrelic` (`BACKSTOP_PRIMARY_FORMAT`)
+    - `signals`: the signals to deliver: `logs`, `metrics`, `traces` (`BACKSTOP_SIGNALS`)
+    - `otlp_url`: where metrics and traces go, in OTLP, if it is not `url`; it gets the token and the headers of the primary (`BACKSTOP_OTLP_URL`)
     - `options`: the options of the format, such as `{ index = "logs-lambda-prod" }` (`BACKSTOP_PRIMARY_OPTIONS`)
     - `compression`: `gzip` or `none` (`BACKSTOP_PRIMARY_COMPRESSION`)
     - `timeout_ms`: the longest time that one request may take, 100 to 60000 (`BACKSTOP_PRIMARY_TIMEOUT_MS`)
@@ -76,6 +78,8 @@ variable "primary" {
     backend_options = optional(map(string), {})
     url             = optional(string)
     format          = optional(string)
+    signals         = optional(list(string))
+    otlp_url        = optional(string)
     options         = optional(map(string), {})
     compression     = optional(string)
     timeout_ms      = optional(number)
@@ -117,6 +121,29 @@ variable "primary" {
   validation {
     condition     = var.primary == null ? true : contains(["ndjson", "json", "otlp", "elastic", "loki", "splunk", "datadog", "newrelic"], var.primary.format == null ? "ndjson" : var.primary.format)
     error_message = "primary.format is unknown to this version: use ndjson, json, otlp, elastic, loki, splunk, datadog or newrelic."
+  }
+  validation {
+    condition = alltrue([
+      for name in try(coalesce(var.primary.signals, ["logs"]), ["logs"]) : contains(["logs", "metrics", "traces"], name)
+    ]) && length(try(coalesce(var.primary.signals, ["logs"]), ["logs"])) == length(distinct(try(coalesce(var.primary.signals, ["logs"]), ["logs"])))
+    error_message = "primary.signals has an entry other than logs, metrics and traces, or one of them twice: name each once."
+  }
+  validation {
+    condition = try(var.primary.otlp_url, null) != null || !contains(["elastic", "loki", "splunk", "datadog"], try(coalesce(var.primary.format, "ndjson"), "ndjson")) || length(setintersection(
+      try(coalesce(var.primary.signals, ["logs"]), ["logs"]), ["metrics", "traces"]
+    )) == 0
+    error_message = "primary.signals names metrics or traces, which the format does not take: set primary.otlp_url to where they go, or take them out."
+  }
+  validation {
+    condition = try(var.primary.otlp_url, null) == null ? true : alltrue([
+      can(regex("^(?i:https?)://([A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*|\\[[0-9A-Fa-f:.]+\\])(:[1-9][0-9]{0,4})?([/?][!$%&'()*+,./:;=?@\\[\\]_~A-Za-z0-9-]*)?$", var.primary.otlp_url)),
+      anytrue([
+        !can(regex("^(?i:http)://", var.primary.otlp_url)),
+        can(regex("^(?i:http)://((?i:localhost)|127(\\.[0-9]{1,3}){3}|\\[::1\\])([:/?]|$)", var.primary.otlp_url)),
+        var.primary.allow_plaintext == true,
+      ]),
+    ])
+    error_message = "primary.otlp_url is not an https address of the form https://host/path: correct it. Plain http is accepted for loopback hosts only, unless primary.allow_plaintext is true."
   }
   validation {
     condition     = alltrue([for value in values(try(coalesce(var.primary.options, {}), {})) : value == null ? true : can(regex("^[^, \"'`]([^,]*[^, \"'`])?$", value))])

@@ -13,12 +13,14 @@ use crate::headers;
 use crate::options::FormatOptions;
 use crate::parse;
 use crate::register::{
-    ALLOW_PLAINTEXT, FALLBACK, FIREHOSE_STREAM, PRIMARY_COMPRESSION, PRIMARY_FORMAT,
+    ALLOW_PLAINTEXT, FALLBACK, FIREHOSE_STREAM, OTLP_URL, PRIMARY_COMPRESSION, PRIMARY_FORMAT,
     PRIMARY_HEADERS, PRIMARY_OPTIONS, PRIMARY_TIMEOUT_MS, PRIMARY_TOKEN, PRIMARY_URL, S3_BUCKET,
-    S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX, S3_REGION,
+    S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX, S3_REGION, SIGNALS,
 };
 use crate::settings::{AwsSettings, Compression, Fallback, Primary, S3Archive, Settings};
+use crate::signals::{self, SignalName, Signals};
 use crate::url::{self, UrlProblem};
+use crate::variable::Variable;
 
 /// What a mistake in a fallback costs.
 const OFF: &str = "this fallback is off";
@@ -54,6 +56,10 @@ impl Resolver {
         let url = self.needed(&PRIMARY_URL, |text| {
             primary_url(known, text, allow_plaintext)
         });
+        let otlp_url = self.needed(&OTLP_URL, |text| otlp_url(text, allow_plaintext));
+        let signals = self.said(&SIGNALS, "the default is used", |text| {
+            parse::list(&SIGNALS, text, SignalName::ALL, SignalName::as_str)
+        });
         let options = match &format {
             Ok(_) => self.needed(&PRIMARY_OPTIONS, |text| FormatOptions::parse(known, text)),
             Err(Reported) => Ok(None),
@@ -72,20 +78,58 @@ impl Resolver {
         });
         let timeout = self.milliseconds(&PRIMARY_TIMEOUT_MS);
 
-        let (Ok(Some(url)), Ok(_), Ok(options), Ok(headers), Ok(token)) =
-            (url, format, options, headers, token)
+        let (Ok(Some(url)), Ok(_), Ok(options), Ok(headers), Ok(token), Ok(otlp_url)) =
+            (url, format, options, headers, token, otlp_url)
         else {
             return None;
         };
+        let beside = || Some(Format::Otlp.address(known.otlp_beside(&url)?));
+        let otlp_url = otlp_url.or_else(beside);
+        let signals = self.signals(known, signals.ok().flatten(), otlp_url.is_some());
         Some(Primary {
             url,
             format: known,
+            signals,
+            otlp_url,
             options: options.unwrap_or_default(),
             compression,
             headers: headers.unwrap_or_default(),
             token,
             timeout,
         })
+    }
+
+    /// The signals that the primary gets: those that are named and have an address there.
+    fn signals(
+        &mut self,
+        format: Format,
+        named: Option<Vec<SignalName>>,
+        has_otlp_url: bool,
+    ) -> Signals {
+        let takes = |name: SignalName| match name {
+            SignalName::Logs => true,
+            SignalName::Metrics | SignalName::Traces => has_otlp_url || format.signals().has(name),
+        };
+        let Some(mut names) = named else {
+            return if has_otlp_url {
+                Signals::ALL
+            } else {
+                format.default_signals()
+            };
+        };
+        for name in names.iter().copied().filter(|name| !takes(*name)) {
+            let name = name.as_str();
+            let problem = format!(
+                "names {name}, which the format {} does not take: set BACKSTOP_OTLP_URL to where they go, \
+                 or take {name} out",
+                format.as_str()
+            );
+            let error = ConfigError::new(SIGNALS.name, ErrorKind::Conflict, problem);
+            self.errors
+                .push(error.with_effect(format!("{name} are not delivered")));
+        }
+        names.retain(|name| takes(*name));
+        Signals::of(&names)
     }
 
     /// The fallbacks; `here` is the region of the function, where it is known.
@@ -222,6 +266,12 @@ impl Settings {
     }
 }
 
+/// The address of the logs behind a base of OTLP.
+fn otlp_url(text: &str, allow_plaintext: bool) -> Result<String, Invalid> {
+    let address = checked(&OTLP_URL, text, allow_plaintext)?;
+    Ok(Format::Otlp.address(&signals::otlp_base(address)))
+}
+
 fn primary_url(format: Format, text: &str, allow_plaintext: bool) -> Result<String, Invalid> {
     if let Some(address) = format.site(text) {
         return Ok(address);
@@ -229,9 +279,18 @@ fn primary_url(format: Format, text: &str, allow_plaintext: bool) -> Result<Stri
     if let Some(invalid) = format::no_address(format, text) {
         return Err(invalid);
     }
+    checked(&PRIMARY_URL, text, allow_plaintext).map(|address| format.address(address))
+}
+
+/// An address that may be posted to.
+fn checked<'a>(
+    variable: &Variable,
+    text: &'a str,
+    allow_plaintext: bool,
+) -> Result<&'a str, Invalid> {
     let advice = match url::check(text) {
         Ok(address) if address.encrypted || address.loopback || allow_plaintext => {
-            return Ok(format.address(text));
+            return Ok(text);
         }
         Ok(_) => {
             "plain http is accepted for loopback hosts only; use https, or set \
@@ -243,5 +302,5 @@ fn primary_url(format: Format, text: &str, allow_plaintext: bool) -> Result<Stri
         }
         Err(problem) => problem.advice(),
     };
-    Err(Invalid::quoting(&PRIMARY_URL.shown(text), advice))
+    Err(Invalid::quoting(&variable.shown(text), advice))
 }

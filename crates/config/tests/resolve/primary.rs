@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstop_config::{Compression, Format, FormatOptions, Primary, Secret};
+use backstop_config::{Compression, Format, FormatOptions, Primary, Secret, SignalName, Signals};
 
 use crate::{resolve, with_bucket};
 
@@ -21,6 +21,8 @@ fn an_address_alone_is_a_primary_with_every_default() {
     let expected = Primary {
         url: "https://intake.example.com/logs".to_owned(),
         format: Format::Ndjson,
+        signals: Signals::of(&[SignalName::Logs]),
+        otlp_url: None,
         options: FormatOptions::default(),
         compression: Compression::Gzip,
         headers: Vec::new(),
@@ -48,6 +50,8 @@ fn everything_of_a_primary_can_be_set() {
     let expected = Primary {
         url: URL.1.to_owned(),
         format: Format::Json,
+        signals: Signals::of(&[SignalName::Logs]),
+        otlp_url: None,
         options: FormatOptions::default(),
         compression: Compression::None,
         headers: vec![

@@ -37,7 +37,12 @@ fn every_default_of_the_register_is_what_holds_without_the_variable() {
                 );
             }
             Initial::Computed(_) => assert!(
-                ["BACKSTOP_BUFFER_MAX_BYTES", "BACKSTOP_S3_REGION"].contains(&variable.name)
+                [
+                    "BACKSTOP_BUFFER_MAX_BYTES",
+                    "BACKSTOP_S3_REGION",
+                    "BACKSTOP_SIGNALS"
+                ]
+                .contains(&variable.name)
             ),
             Initial::Unset => {}
         }

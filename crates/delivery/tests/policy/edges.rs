@@ -159,8 +159,8 @@ async fn whoever_listens_hears_of_each_attempt_each_change_of_a_breaker_and_each
         matches!(
             &others[..],
             [
-                Notice::BreakerOpened { sink: Https, cause },
-                Notice::BreakerClosed { sink: Https },
+                Notice::BreakerOpened { sink: Https, signal: None, cause },
+                Notice::BreakerClosed { sink: Https, signal: None },
                 Notice::DeadLetter { sink: Https, records: 4, .. },
             ] if cause.to_string() == "unauthorized (status 401)"
         ),
@@ -232,7 +232,12 @@ async fn outside_shutdown_a_sink_that_was_given_up_is_not_asked() {
 #[tokio::test(start_paused = true)]
 async fn a_chain_tells_whether_it_can_be_used_and_whether_it_wants_a_probe() {
     let rig = alone();
-    let tells = |rig: &Rig| (rig.chain.is_open_for_business(), rig.chain.wants_probe());
+    let tells = |rig: &Rig| {
+        (
+            rig.chain.is_open_for_business(),
+            rig.chain.wants_probe(|_| true),
+        )
+    };
     assert_eq!(tells(&rig), (true, false));
     rig.say(Https, Say::Status(401));
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;

@@ -205,14 +205,15 @@ fn the_ledger_tells_all_that_it_counts() {
     assert!(!ledger.adds_up(28));
     assert_eq!(
         ledger.line(),
-        r#"{"backstop":{"ledger":{"ambiguous":30,"dead_letters":60,"delivered":{"firehose":9,"https":8,"s3":10},"dropped":{"buffer_full":2,"killed":12,"not_asked":14,"own_log":10,"rejected":4,"shutdown":8,"too_large":6},"lost_upstream":3,"pending":29,"received":112,"recovered":52}}}"#
+        r#"{"backstop":{"ledger":{"ambiguous":30,"dead_letters":60,"delivered":{"firehose":9,"https":8,"s3":10},"derived":0,"dropped":{"buffer_full":2,"killed":12,"not_asked":14,"own_log":10,"rejected":4,"shutdown":8,"too_large":6},"lost_upstream":3,"pending":29,"received":112,"recovered":52}}}"#
     );
 }
 
 /// A ledger in which each count is another number.
 fn full_ledger() -> Ledger {
     let mut ledger = Ledger::default();
-    ledger.receive(500);
+    ledger.receive(490);
+    ledger.derive(10);
     ledger.recover(11);
     let sinks = [SinkName::Https, SinkName::Firehose, SinkName::S3];
     for (count, sink) in (21..).zip(sinks) {
@@ -246,8 +247,8 @@ fn a_ledger_goes_on_with_its_counts_and_never_with_counts_that_do_not_add_up() {
         Ledger::from_counts(empty.counts()).map(|ledger| ledger.line()),
         Some(empty.line())
     );
-    // Received, pending, and each that was delivered or dropped are in the equation.
-    for index in [0, 1, 6, 7, 8, 9, 10, 11, 12, 13, 14] {
+    // Received, pending, derived, and each that was delivered or dropped are in the equation.
+    for index in [0, 1, 2, 7, 8, 9, 10, 11, 12, 13, 14, 15] {
         for wrong in [counts[index] + 1, counts[index] - 1, u64::MAX] {
             let mut counts = counts;
             counts[index] = wrong;

@@ -16,6 +16,7 @@ mod otlp;
 mod repeats;
 mod reply;
 mod resource;
+mod signal;
 mod splunk;
 mod text;
 mod wire;
@@ -23,14 +24,15 @@ mod wire;
 use std::fmt;
 use std::time::Duration;
 
-use backstop_config::{Compression, Format as Name, FormatOptions, Primary};
-use backstop_delivery::{Answer, Failure, Wall};
+use backstop_config::{Compression, Endpoint, Format as Name, FormatOptions, Primary};
+use backstop_delivery::{Answer, Failure, Signal, Wall};
 use http::header::{HeaderName, HeaderValue};
 
 use crate::codec::{Item, Output, Packing};
 pub use answers::{Row, Ruling};
 pub(crate) use assemble::Written;
 pub(crate) use reply::Reply;
+pub use signal::Signals;
 
 /// What a body depends on beside its records.
 #[derive(Debug, Clone, Copy)]
@@ -80,12 +82,12 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     }
 }
 
-/// The primary's format.
-pub(crate) fn of(primary: &Primary) -> Box<dyn Format> {
-    match primary.format {
+/// The format of a signal at the primary, which goes to this endpoint.
+pub(crate) fn of(primary: &Primary, endpoint: &Endpoint, signal: Signal) -> Box<dyn Format> {
+    match endpoint.format {
         Name::Ndjson => Box::new(ndjson::Ndjson),
         Name::Json => Box::new(json::Json),
-        Name::Otlp => Box::new(otlp::Otlp::new(primary)),
+        Name::Otlp => Box::new(otlp::Otlp::new(primary, &endpoint.url, signal)),
         Name::Elastic => Box::new(elastic::Elastic::new(primary)),
         Name::Loki => Box::new(loki::Loki::new(primary)),
         Name::Splunk => Box::new(splunk::Splunk::new(primary)),

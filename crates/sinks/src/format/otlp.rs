@@ -5,23 +5,28 @@
 //! a fallback the whole batch is archived, since one too many is better than one too few.
 
 mod json;
+mod metrics;
+mod points;
+mod spans;
 mod value;
 
+use backstop_archive::EXCEPTION;
 use backstop_config::Primary;
-use backstop_delivery::{Answer, Failure};
+use backstop_delivery::{Answer, Failure, Signal, Unfit, Wall};
 use serde_json::Value;
 
 use super::answers::{OTLP, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
-use super::log::Log;
+use super::log::{Line, Log};
 use super::resource::Attributes;
 use super::wire::{Field, Fields, Malformed, Message as _};
 use super::{Context, Format, Reply};
 use crate::codec::{Item, Output};
 
-/// The OTLP/HTTP format.
+/// The OTLP/HTTP format of one signal.
 #[derive(Debug)]
 pub(super) struct Otlp {
+    signal: Signal,
     is_json: bool,
     most_bytes: usize,
 }
@@ -31,10 +36,44 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// New Relic takes 1 MB (<https://docs.newrelic.com/docs/opentelemetry/best-practices/opentelemetry-otlp/>).
 const MOST_BYTES_AT_NEW_RELIC: usize = 900_000;
 
+/// What a signal's lists are called in JSON.
+#[derive(Debug, Clone, Copy)]
+struct Names {
+    /// Of the request.
+    groups: &'static str,
+    /// Of a resource.
+    scopes: &'static str,
+    /// Of a scope.
+    items: &'static str,
+    /// The number of those that were refused.
+    refused: [&'static str; 2],
+}
+
+const LOGS: Names = Names {
+    groups: "{\"resourceLogs\":[",
+    scopes: "scopeLogs",
+    items: "logRecords",
+    refused: ["rejectedLogRecords", "rejected_log_records"],
+};
+const METRICS: Names = Names {
+    groups: "{\"resourceMetrics\":[",
+    scopes: "scopeMetrics",
+    items: "metrics",
+    refused: ["rejectedDataPoints", "rejected_data_points"],
+};
+const SPANS: Names = Names {
+    groups: "{\"resourceSpans\":[",
+    scopes: "scopeSpans",
+    items: "spans",
+    refused: ["rejectedSpans", "rejected_spans"],
+};
+
 impl Otlp {
-    pub(super) fn new(primary: &Primary) -> Self {
-        let is_new_relic = host(&primary.url).ends_with(".nr-data.net");
+    /// The format of a signal at this address.
+    pub(super) fn new(primary: &Primary, url: &str, signal: Signal) -> Self {
+        let is_new_relic = host(url).ends_with(".nr-data.net");
         Self {
+            signal,
             is_json: primary.options.is_json,
             most_bytes: if is_new_relic {
                 MOST_BYTES_AT_NEW_RELIC
@@ -43,6 +82,145 @@ impl Otlp {
             },
         }
     }
+}
+
+impl Otlp {
+    fn names(&self) -> &'static Names {
+        match self.signal {
+            Signal::Log => &LOGS,
+            Signal::Metric => &METRICS,
+            Signal::Span => &SPANS,
+        }
+    }
+
+    /// Writes what as many records hold as one request may: points are added up, spans stay as they are.
+    fn write_derived(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
+        let mut written = Written::default();
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        let mut size = 0;
+        for (index, item) in items.iter().enumerate() {
+            let text = item.text();
+            let line = Line::parse(&text, item.id());
+            let held = match self.signal {
+                Signal::Metric => Held::Points(points::observations(&line, context.now)),
+                Signal::Log | Signal::Span => Held::Spans(spans::spans(&line)),
+            };
+            let is_known = groups.iter().any(|group| group.text == &item.resource);
+            let around = if is_known {
+                0
+            } else {
+                2 * item.resource.len() + 1024
+            };
+            let length = held.most_bytes();
+            written.covers = index + 1;
+            if length + around > self.most_bytes {
+                written.unfit.push((index, Unfit::TooLarge));
+                continue;
+            }
+            if size + length + around > self.most_bytes {
+                written.covers = index;
+                break;
+            }
+            size += length + around;
+            let known = groups
+                .iter_mut()
+                .position(|group| group.text == &item.resource);
+            let place = known.unwrap_or_else(|| {
+                groups.push(Group::of(&item.resource));
+                groups.len() - 1
+            });
+            if let Some(group) = groups.get_mut(place) {
+                group.add(held);
+            }
+        }
+        self.write_groups(&groups, out);
+        written
+    }
+
+    fn write_groups(&self, groups: &[Group<'_>], out: &mut Output) {
+        let frame = self.frame();
+        out.bytes().extend_from_slice(frame.open.as_bytes());
+        let mut is_first = true;
+        for group in groups {
+            let mut items = Vec::new();
+            group.write(self.is_json, &mut items);
+            if items.is_empty() {
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
+                out.bytes().extend_from_slice(frame.between.as_bytes());
+            }
+            self.wrap(&Attributes::of(group.text), None, &items, out.bytes());
+            out.written();
+        }
+        out.bytes().extend_from_slice(frame.close.as_bytes());
+    }
+}
+
+/// Whether there are points of metrics in a record that can be read.
+pub(super) fn holds_points(line: &Line<'_>, now: Wall) -> bool {
+    !points::observations(line, now).is_empty()
+}
+
+/// What a derived record holds.
+enum Held {
+    Points(Vec<points::Observation>),
+    Spans(Vec<Value>),
+}
+
+impl Held {
+    /// The most bytes that it takes in a body, in either encoding.
+    fn most_bytes(&self) -> usize {
+        match self {
+            Self::Points(all) => all.iter().map(points::Observation::most_bytes).sum(),
+            Self::Spans(all) => all.iter().map(|span| span.to_string().len() + 16).sum(),
+        }
+    }
+}
+
+/// What is of one resource.
+struct Group<'a> {
+    text: &'a bytes::Bytes,
+    points: points::Points,
+    spans: Vec<Value>,
+}
+
+impl<'a> Group<'a> {
+    fn of(resource: &'a bytes::Bytes) -> Self {
+        Self {
+            text: resource,
+            points: points::Points::default(),
+            spans: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, held: Held) {
+        match held {
+            Held::Points(all) => all.into_iter().for_each(|it| self.points.add(it)),
+            Held::Spans(all) => self.spans.extend(all),
+        }
+    }
+
+    fn write(&self, is_json: bool, out: &mut Vec<u8>) {
+        if !is_json {
+            metrics::write(&self.points, out);
+            self.spans.iter().for_each(|span| spans::write(span, out));
+            return;
+        }
+        metrics::write_json(&self.points, out);
+        for (index, span) in self.spans.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            super::text::write(out, span);
+        }
+    }
+}
+
+/// The name of an event, which tells it from other logs
+/// (<https://opentelemetry.io/docs/specs/semconv/general/events/>).
+fn event_name(log: &Log<'_>) -> Option<&'static str> {
+    (log.kind == EXCEPTION).then_some("faas.invocation.exception")
 }
 
 /// The host of an address.
@@ -62,7 +240,10 @@ impl Format for Otlp {
     }
 
     fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
-        logs(self, items, context, out)
+        match self.signal {
+            Signal::Log => logs(self, items, context, out),
+            Signal::Metric | Signal::Span => self.write_derived(items, context, out),
+        }
     }
 
     fn answers(&self) -> &'static [Row] {
@@ -75,7 +256,7 @@ impl Format for Otlp {
 
     fn read(&self, reply: &Reply<'_>) -> Answer {
         let refused = if reply.is_of("application/json") {
-            refused_in_json(reply.body)
+            refused_in_json(self.names(), reply.body)
         } else {
             refused_in_protobuf(reply.body)
         };
@@ -91,8 +272,8 @@ impl Format for Otlp {
     }
 }
 
-/// `rejected_log_records`; none where it is no answer of OTLP's.
-fn refused_in_json(body: &[u8]) -> Option<u64> {
+/// The number of those that were refused; none where it is no answer of OTLP's.
+fn refused_in_json(names: &Names, body: &[u8]) -> Option<u64> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let answer = answer.as_object()?;
     // Parsers of protobuf's JSON take both spellings.
@@ -102,8 +283,8 @@ fn refused_in_json(body: &[u8]) -> Option<u64> {
     let Some(partial) = partial else {
         return Some(0);
     };
-    let refused = partial.get("rejectedLogRecords");
-    match refused.or_else(|| partial.get("rejected_log_records")) {
+    let [name, spelt_otherwise] = names.refused;
+    match partial.get(name).or_else(|| partial.get(spelt_otherwise)) {
         // 64-bit integers are text in protobuf's JSON; some write numbers.
         Some(Value::String(count)) => count.parse().ok(),
         Some(Value::Number(count)) => count.as_u64(),
@@ -143,7 +324,7 @@ impl Logs for Otlp {
     fn frame(&self) -> Frame {
         if self.is_json {
             Frame {
-                open: "{\"resourceLogs\":[",
+                open: self.names().groups,
                 between: ",",
                 close: "]}",
                 group: Some(","),
@@ -166,7 +347,7 @@ impl Logs for Otlp {
 
     fn wrap(&self, resource: &Attributes, _division: Option<&str>, logs: &[u8], out: &mut Vec<u8>) {
         if self.is_json {
-            json::wrap(resource, logs, out);
+            json::wrap(self.names(), resource, logs, out);
         } else {
             wrap(resource, logs, out);
         }
@@ -174,29 +355,29 @@ impl Logs for Otlp {
 }
 
 /// Nanoseconds since 1970, which 64 bits hold until 2554.
-fn nanoseconds(time: backstop_delivery::Wall) -> u64 {
+fn nanoseconds(time: Wall) -> u64 {
     u64::try_from(time.0.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The name of this instrumentation scope.
 const SCOPE: &str = "backstop";
 
-/// `ResourceLogs`, of which the records are written already.
-fn wrap(resource: &Attributes, logs: &[u8], out: &mut Vec<u8>) {
+/// `ResourceLogs`, `ResourceMetrics` or `ResourceSpans`, which have the same fields; the items are written already.
+fn wrap(resource: &Attributes, items: &[u8], out: &mut Vec<u8>) {
     let mut scope = Vec::new();
     scope.message(1, |scope| {
         scope.string(1, SCOPE);
         scope.string(2, env!("CARGO_PKG_VERSION"));
     });
-    out.message(1, |resource_logs| {
-        resource_logs.message(1, |message| {
+    out.message(1, |group| {
+        group.message(1, |message| {
             for (name, value) in &resource.all {
                 attribute(message, 1, name, |out| value::of(value, out));
             }
         });
-        resource_logs.message(2, |scope_logs| {
-            scope_logs.extend_from_slice(&scope);
-            scope_logs.extend_from_slice(logs);
+        group.message(2, |scope_items| {
+            scope_items.extend_from_slice(&scope);
+            scope_items.extend_from_slice(items);
         });
     });
 }
@@ -223,6 +404,9 @@ fn write_log(log: &Log<'_>, out: &mut Vec<u8>) {
             record.bytes(10, &unhex(id));
         }
         record.fixed64(11, nanoseconds(log.observed));
+        if let Some(name) = event_name(log) {
+            record.string(12, name);
+        }
     });
 }
 

@@ -2,12 +2,15 @@
 //!
 //! A batch keeps its id and its bytes over every retry; a receiver tells a retry by `Idempotency-Key`.
 
+mod replay;
 mod request;
 
 use std::fmt;
 
-use backstop_config::{Compression, Primary};
-use backstop_delivery::{Answer, Batch, Encoded, Failure, Part, Sink, SinkFuture, SinkName, Unfit};
+use backstop_config::{Compression, Endpoint, Primary, SignalName};
+use backstop_delivery::{
+    Answer, Batch, Encoded, Failure, Part, Signal, Sink, SinkFuture, SinkName, Unfit,
+};
 use bytes::Bytes;
 use http::Request;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -15,12 +18,14 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use crate::codec::{Item, LineEncoder, Output, size_hint};
 use crate::format::{self, Context, Format, Reply, Written};
 use crate::http::{Answered, SharedHttp, drain, read};
+pub use replay::ReplaySink;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Posts batches to one URL.
 pub struct HttpsSink {
     http: SharedHttp,
+    signal: Signal,
     url: String,
     shown_url: String,
     headers: HeaderMap,
@@ -30,14 +35,39 @@ pub struct HttpsSink {
 }
 
 impl HttpsSink {
-    /// A sink that posts to `primary`.
+    /// A sink that posts logs to `primary`.
     pub fn new(http: SharedHttp, primary: &Primary, lines: LineEncoder) -> Self {
-        let format = format::of(primary);
+        Self::at(http, primary, (&primary.logs(), Signal::Log), lines)
+    }
+
+    /// A sink that posts records of a signal to `primary`; `None` where the primary does not get that signal.
+    pub fn of(
+        http: SharedHttp,
+        primary: &Primary,
+        signal: Signal,
+        lines: LineEncoder,
+    ) -> Option<Self> {
+        let endpoint = primary.endpoint(match signal {
+            Signal::Log => SignalName::Logs,
+            Signal::Metric => SignalName::Metrics,
+            Signal::Span => SignalName::Traces,
+        })?;
+        Some(Self::at(http, primary, (&endpoint, signal), lines))
+    }
+
+    fn at(
+        http: SharedHttp,
+        primary: &Primary,
+        (endpoint, signal): (&Endpoint, Signal),
+        lines: LineEncoder,
+    ) -> Self {
+        let format = format::of(primary, endpoint, signal);
         let packing = format.packing(primary.compression);
         Self {
             http,
-            url: format.address(&primary.url),
-            shown_url: primary.shown_url(),
+            signal,
+            url: format.address(&endpoint.url),
+            shown_url: endpoint.shown_url(),
             headers: request::headers(primary, format.content_type(), packing),
             format,
             compression: primary.compression,
@@ -62,6 +92,7 @@ impl HttpsSink {
         Framed {
             records: covers - unfit.len(),
             body: out.finish().into(),
+            signal: self.signal,
             covers,
             unfit,
         }
@@ -112,6 +143,8 @@ impl HttpsSink {
 pub struct Framed {
     /// The bytes to post.
     pub body: Bytes,
+    /// The signal of its records.
+    pub signal: Signal,
     /// The number of records in it.
     pub records: usize,
     /// So many of the first records are in it, or are unfit.
@@ -175,7 +208,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use backstop_config::{Format, FormatOptions, Proxies, Secret};
+    use backstop_config::{Format, FormatOptions, Proxies, Secret, Signals};
     use backstop_delivery::SystemClock;
 
     use super::*;
@@ -186,6 +219,8 @@ mod tests {
         let primary = Primary {
             url: "https://intake.example.com/v1?key=hunter2".to_owned(),
             format: Format::Ndjson,
+            signals: Signals::of(&[SignalName::Logs]),
+            otlp_url: None,
             options: FormatOptions::default(),
             compression: Compression::Gzip,
             headers: vec![("x-api-key".to_owned(), Secret::new("hunter2"))],

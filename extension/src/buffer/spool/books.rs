@@ -81,10 +81,10 @@ impl Books {
 
     /// Whether the next run would find these counts, but for what came in since and waits.
     pub(crate) fn has(&self, ledger: &Ledger) -> bool {
-        // The first two: received and pending.
+        // The first three: received, pending and derived.
         let is_written = self
             .written
-            .is_some_and(|written| written[2..] == ledger.counts()[2..]);
+            .is_some_and(|written| written[3..] == ledger.counts()[3..]);
         let mut held = self.file.iter();
         !self.enabled || is_written && held.any(|held| self.place.leads_to(FILE, held).is_some())
     }

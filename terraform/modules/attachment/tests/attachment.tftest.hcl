@@ -23,7 +23,7 @@ run "a_function_without_anything_gets_the_layer_and_the_fallback" {
 
 run "every_setting_becomes_its_variable" {
   variables {
-    primary = { url = "https://logs.example.com/v1?tenant=a", format = "json", compression = "none", timeout_ms = 100, allow_plaintext = false }
+    primary = { url = "https://logs.example.com/v1?tenant=a", format = "json", signals = ["logs", "metrics"], otlp_url = "https://otlp.example.com", compression = "none", timeout_ms = 100, allow_plaintext = false }
     fallback = {
       firehose_stream          = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/backstop"
       s3_bucket                = "archive-bucket"
@@ -41,6 +41,8 @@ run "every_setting_becomes_its_variable" {
     condition = output.environment_variables == tomap({
       BACKSTOP_PRIMARY_URL              = "https://logs.example.com/v1?tenant=a"
       BACKSTOP_PRIMARY_FORMAT           = "json"
+      BACKSTOP_SIGNALS                  = "logs,metrics"
+      BACKSTOP_OTLP_URL                 = "https://otlp.example.com"
       BACKSTOP_PRIMARY_COMPRESSION      = "none"
       BACKSTOP_PRIMARY_TIMEOUT_MS       = "100"
       BACKSTOP_ALLOW_PLAINTEXT          = "false"

@@ -631,3 +631,27 @@ run "an_alias_without_its_key" {
   }
   expect_failures = [output.policy_json]
 }
+
+run "an_unknown_signal" {
+  command = plan
+  variables {
+    primary = { url = "https://logs.example.com", signals = ["logs", "events"] }
+  }
+  expect_failures = [var.primary]
+}
+
+run "a_signal_without_an_intake" {
+  command = plan
+  variables {
+    primary = { url = "https://logs.example.com", format = "loki", signals = ["logs", "metrics"] }
+  }
+  expect_failures = [var.primary]
+}
+
+run "an_otlp_address_in_plain_http" {
+  command = plan
+  variables {
+    primary = { url = "https://logs.example.com", otlp_url = "http://otlp.example.com" }
+  }
+  expect_failures = [var.primary]
+}

@@ -330,6 +330,7 @@ impl Rig {
                         born: Instant::now(),
                     }),
                     role,
+                    signal: None,
                     timeout: Duration::from_secs(5),
                 }
             })

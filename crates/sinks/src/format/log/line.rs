@@ -14,12 +14,12 @@ use serde_json::value::RawValue;
 pub(crate) struct Line<'a> {
     /// `log.record.uid`.
     pub(super) id: Cow<'a, str>,
-    pub(super) time: Option<Cow<'a, str>>,
-    pub(super) kind: Option<Cow<'a, str>>,
+    pub(crate) time: Option<Cow<'a, str>>,
+    pub(crate) kind: Option<Cow<'a, str>>,
     pub(super) request_id: Option<Cow<'a, str>>,
-    pub(super) record: Option<&'a RawValue>,
+    pub(crate) record: Option<&'a RawValue>,
     /// The record, where it is a string.
-    pub(super) record_text: Option<Cow<'a, str>>,
+    pub(crate) record_text: Option<Cow<'a, str>>,
     /// All of it.
     pub(super) text: &'a str,
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
-use super::{SCOPE, nanoseconds};
+use super::{Names, SCOPE, event_name, nanoseconds};
 use crate::format::log::Log;
 use crate::format::resource::Attributes;
 use crate::format::text::{self, Object};
@@ -13,6 +13,7 @@ use crate::format::text::{self, Object};
 /// One element of `logRecords`.
 pub(super) fn write_log(log: &Log<'_>, out: &mut Vec<u8>) {
     let mut record = Object::open(out);
+    record.some("eventName", event_name(log));
     record.raw("timeUnixNano", |out| quoted(out, nanoseconds(log.time)));
     record.raw("observedTimeUnixNano", |out| {
         quoted(out, nanoseconds(log.observed));
@@ -47,10 +48,10 @@ pub(super) fn write_log(log: &Log<'_>, out: &mut Vec<u8>) {
     record.close();
 }
 
-/// One element of `resourceLogs`, of which the records are written already.
-pub(super) fn wrap(resource: &Attributes, logs: &[u8], out: &mut Vec<u8>) {
-    let mut resource_logs = Object::open(out);
-    resource_logs.raw("resource", |out| {
+/// One element of the request's list, of which the items are written already.
+pub(super) fn wrap(names: &Names, resource: &Attributes, items: &[u8], out: &mut Vec<u8>) {
+    let mut group = Object::open(out);
+    group.raw("resource", |out| {
         let mut object = Object::open(out);
         object.raw("attributes", |out| {
             let mut list = text::List::open(out);
@@ -61,39 +62,39 @@ pub(super) fn wrap(resource: &Attributes, logs: &[u8], out: &mut Vec<u8>) {
         });
         object.close();
     });
-    resource_logs.raw("scopeLogs", |out| {
+    group.raw(names.scopes, |out| {
         out.push(b'[');
-        let mut scope_logs = Object::open(out);
-        scope_logs.raw("scope", |out| {
+        let mut scope_items = Object::open(out);
+        scope_items.raw("scope", |out| {
             let mut scope = Object::open(out);
             scope.text("name", SCOPE);
             scope.text("version", env!("CARGO_PKG_VERSION"));
             scope.close();
         });
-        scope_logs.raw("logRecords", |out| {
+        scope_items.raw(names.items, |out| {
             out.push(b'[');
-            out.extend_from_slice(logs);
+            out.extend_from_slice(items);
             out.push(b']');
         });
-        scope_logs.close();
+        scope_items.close();
         out.push(b']');
     });
-    resource_logs.close();
+    group.close();
 }
 
-fn quoted(out: &mut Vec<u8>, number: impl std::fmt::Display) {
+pub(super) fn quoted(out: &mut Vec<u8>, number: impl std::fmt::Display) {
     // Writing to a vector cannot fail.
     _ = write!(out, "\"{number}\"");
 }
 
-fn attribute(out: &mut Vec<u8>, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn attribute(out: &mut Vec<u8>, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
     let mut pair = Object::open(out);
     pair.text("key", name);
     pair.raw("value", value);
     pair.close();
 }
 
-fn string_value(out: &mut Vec<u8>, value: &str) {
+pub(super) fn string_value(out: &mut Vec<u8>, value: &str) {
     let mut object = Object::open(out);
     object.text("stringValue", value);
     object.close();

@@ -17,7 +17,7 @@ fn read(name: Name, status: u16, media_type: &str, body: &[u8], records: usize) 
         headers.insert(CONTENT_TYPE, value);
     }
     headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
-    let format = of(&primary(name, FormatOptions::default()));
+    let format = logs_of(&primary(name, FormatOptions::default()));
     judge(
         &*format,
         &Reply {

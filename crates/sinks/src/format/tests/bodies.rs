@@ -119,7 +119,7 @@ const LIMITS: [(Name, usize, usize, usize); 6] = [
 #[test]
 fn a_body_keeps_within_the_formats_limits_and_the_rest_makes_another() {
     for (name, most, record, bytes) in LIMITS {
-        let format = of(&primary(name, FormatOptions::default()));
+        let format = logs_of(&primary(name, FormatOptions::default()));
         let small = vec![event("function", r#""x""#); most + 1];
         let (plain, written) = body(&*format, &items(&small), Compression::None);
         assert!(plain.len() <= bytes, "{name:?}");
@@ -147,7 +147,7 @@ fn a_body_keeps_within_the_formats_limits_and_the_rest_makes_another() {
 #[test]
 fn a_record_that_is_larger_than_the_receiver_takes_is_unfit_and_its_neighbours_are_not() {
     for (name, _, record, _) in LIMITS {
-        let format = of(&primary(name, FormatOptions::default()));
+        let format = logs_of(&primary(name, FormatOptions::default()));
         let text = "x".repeat(record + 1);
         let records = vec![
             event("function", r#""before""#),
@@ -173,7 +173,7 @@ fn a_record_that_is_older_than_the_receiver_takes_is_unfit() {
             format!(r#""time":"{time}","type":"function","record":"x""#)
         };
         let records = vec![at(hours, 1), at(hours, 0)];
-        let format = of(&primary(name, FormatOptions::default()));
+        let format = logs_of(&primary(name, FormatOptions::default()));
         let (_, written) = body(&*format, &items(&records), Compression::None);
         assert_eq!(written.unfit, [(0, Unfit::TooOld)], "{name:?}");
         let longer = FormatOptions {
@@ -185,7 +185,7 @@ fn a_record_that_is_older_than_the_receiver_takes_is_unfit() {
             ..FormatOptions::default()
         };
         for options in [longer, without] {
-            let format = of(&primary(name, options));
+            let format = logs_of(&primary(name, options));
             let (_, written) = body(&*format, &items(&records), Compression::None);
             assert_eq!(written.unfit, [], "{name:?}");
         }
@@ -201,7 +201,7 @@ fn new_relics_otlp_endpoint_takes_less() {
     };
     let text = "x".repeat(100_000);
     let large = vec![event("function", &format!(r#""{text}""#)); 20];
-    let (plain, written) = body(&*of(&primary), &items(&large), Compression::None);
+    let (plain, written) = body(&*logs_of(&primary), &items(&large), Compression::None);
     assert!(
         plain.len() <= 900_000 && written.covers == 8,
         "{}",
@@ -213,7 +213,7 @@ fn new_relics_otlp_endpoint_takes_less() {
 fn options_change_what_they_name() {
     let one = vec![event("function", r#""x""#)];
     let written = |name, options| {
-        let format = of(&primary(name, options));
+        let format = logs_of(&primary(name, options));
         let (plain, _) = body(&*format, &items(&one), Compression::None);
         String::from_utf8_lossy(&plain).into_owned()
     };
@@ -282,7 +282,7 @@ fn each_hour_that_is_replayed_is_a_stream_of_its_own() {
         labels: vec!["replay".to_owned()],
         ..FormatOptions::default()
     };
-    let format = of(&primary(Name::Loki, labels));
+    let format = logs_of(&primary(Name::Loki, labels));
     let hours = |context| {
         let (plain, _) = body_in(context, &*format, &items(&records), Compression::None);
         let push: serde_json::Value = serde_json::from_slice(&plain).expect("it is JSON");
@@ -310,7 +310,7 @@ fn a_log_with_line_feeds_ends_no_document_and_adds_no_action() {
         event("function", &record),
         event("function", "{\n\"a\": 1\n}"),
     ];
-    let format = of(&primary(Name::Elastic, FormatOptions::default()));
+    let format = logs_of(&primary(Name::Elastic, FormatOptions::default()));
     let (plain, _) = body(&*format, &items(&records), Compression::None);
     let text = String::from_utf8(plain).expect("it is text");
     assert_eq!(text.lines().count(), 4, "{text}");
@@ -323,7 +323,7 @@ fn a_log_with_line_feeds_ends_no_document_and_adds_no_action() {
 #[test]
 fn what_a_strict_parser_refuses_is_kept_as_text() {
     let records = vec![event("function", r#"{"a":1,"b":{"c":1,"c":2}}"#)];
-    let format = of(&primary(Name::Elastic, FormatOptions::default()));
+    let format = logs_of(&primary(Name::Elastic, FormatOptions::default()));
     let (plain, _) = body(&*format, &items(&records), Compression::None);
     let stored = decode(Name::Elastic, false, &plain).remove(0);
     assert_eq!(
@@ -351,7 +351,7 @@ fn tags_whose_names_become_one_or_are_ours_are_told_apart() {
         let mut item = item(1, &record);
         item.resource = Bytes::from_static(resource.as_bytes());
         one.push(item);
-        let format = of(&primary(name, FormatOptions::default()));
+        let format = logs_of(&primary(name, FormatOptions::default()));
         let (plain, _) = body(&*format, &one, Compression::None);
         let text = String::from_utf8(plain).expect("it is text");
         for member in expected {
@@ -361,7 +361,7 @@ fn tags_whose_names_become_one_or_are_ours_are_told_apart() {
     let record = event("function", r#""x""#);
     let mut item = item(1, &record);
     item.resource = Bytes::from_static(resource.as_bytes());
-    let format = of(&primary(Name::Loki, json()));
+    let format = logs_of(&primary(Name::Loki, json()));
     let (plain, _) = body(&*format, &[item], Compression::None);
     let text = String::from_utf8(plain).expect("it is text");
     assert!(text.contains(r#""a_b":"1","a_b_":"2""#), "{text}");
@@ -382,7 +382,7 @@ fn an_index_in_the_address_is_the_one() {
             url: url.to_owned(),
             ..primary(Name::Elastic, FormatOptions::default())
         };
-        let (plain, _) = body(&*of(&primary), &items(&one), Compression::None);
+        let (plain, _) = body(&*logs_of(&primary), &items(&one), Compression::None);
         let text = String::from_utf8(plain).expect("it is text");
         let action: serde_json::Value =
             serde_json::from_str(text.lines().next().expect("a line")).expect("it is JSON");

@@ -6,10 +6,11 @@ mod bodies;
 mod decode;
 mod docs;
 mod properties;
+mod signals;
 
 use std::time::Duration;
 
-use backstop_config::{Compression, Format as Name, FormatOptions, Primary};
+use backstop_config::{Compression, Format as Name, FormatOptions, Primary, SignalName};
 use backstop_delivery::{EnvironmentId, RecordId, Wall};
 use bytes::Bytes;
 
@@ -29,16 +30,25 @@ const NAMES: [Name; 8] = [
     Name::NewRelic,
 ];
 
+const SIGNALS: &[SignalName] = &[SignalName::Logs, SignalName::Metrics, SignalName::Traces];
+
 fn primary(format: Name, options: FormatOptions) -> Primary {
     Primary {
         url: "https://intake.example.com/_bulk".to_owned(),
         format,
+        signals: backstop_config::Signals::of(SIGNALS),
+        otlp_url: None,
         options,
         compression: Compression::None,
         headers: Vec::new(),
         token: None,
         timeout: Duration::from_secs(1),
     }
+}
+
+/// The format of logs at a primary.
+fn logs_of(primary: &Primary) -> Box<dyn Format> {
+    of(primary, &primary.logs(), Signal::Log)
 }
 
 fn json() -> FormatOptions {
@@ -50,8 +60,15 @@ fn json() -> FormatOptions {
 
 /// Each format, and each encoding of it.
 fn formats() -> Vec<(Name, bool, Box<dyn Format>)> {
-    let plain = NAMES.map(|name| (name, false, of(&primary(name, FormatOptions::default()))));
-    let in_json = [Name::Otlp, Name::Loki].map(|name| (name, true, of(&primary(name, json()))));
+    let plain = NAMES.map(|name| {
+        (
+            name,
+            false,
+            logs_of(&primary(name, FormatOptions::default())),
+        )
+    });
+    let in_json =
+        [Name::Otlp, Name::Loki].map(|name| (name, true, logs_of(&primary(name, json()))));
     plain.into_iter().chain(in_json).collect()
 }
 

@@ -92,7 +92,7 @@ fn of_a_spool_left_in_order_what_cannot_be_read_is_counted_as_lost() {
     let found = read(&mut Cursor::new(&whole), whole.len() as u64, two, "").unwrap();
     assert_eq!((found.left, found.len()), (Some(3), 2));
     let (ledger, mut buffer) = (SharedLedger::default(), Buffer::new(two));
-    handover(&directory).inherit(&mut buffer, &ledger, NOW);
+    handover(&directory).inherit(&mut buffer, &ledger, |_| Signal::Log, NOW);
     assert_eq!(ledger.lock().dropped(DropReason::Killed), 1);
     assert!(ledger.lock().adds_up(2), "{}", ledger.lock().line());
 }
@@ -132,7 +132,7 @@ fn a_full_spool_is_left_as_it_is_and_only_what_has_no_copy_is_lost() {
         drop(first);
 
         let (ledger, mut buffer) = (SharedLedger::default(), Buffer::new(CAP));
-        new().inherit(&mut buffer, &ledger, NOW);
+        new().inherit(&mut buffer, &ledger, |_| Signal::Log, NOW);
         let kept = 100 + unkept - lost;
         assert_eq!(ledger.lock().recovered(), kept);
         assert!(ledger.lock().adds_up(kept));
@@ -174,7 +174,7 @@ fn a_spool_is_closed_again_and_again() {
             ledger.lock().receive(4);
         } else {
             buffer = Buffer::new(CAP);
-            next.inherit(&mut buffer, &ledger, NOW);
+            next.inherit(&mut buffer, &ledger, |_| Signal::Log, NOW);
             ledger.lock().deliver(SinkName::Https, 1);
         }
         // One is delivered in each run but the first.
@@ -210,7 +210,7 @@ fn files_of_a_directory_that_is_not_ours_are_left_alone() {
         }
         let (ledger, mut buffer) = (counts(0), buffer_of(1..=2));
         let mut handover = handover(&directory);
-        handover.inherit(&mut Buffer::new(CAP), &ledger, NOW);
+        handover.inherit(&mut Buffer::new(CAP), &ledger, |_| Signal::Log, NOW);
         handover.keep(&mut buffer, &ledger.lock());
         handover.count(&ledger.lock());
         assert_eq!(handover.leave(&mut buffer), 2, "{kind}");

@@ -63,7 +63,7 @@ fn links_pipes_and_directories_in_its_place_are_neither_followed_nor_waited_for(
             }
             let ledger = SharedLedger::default();
             let mut handover = handover(&directory);
-            handover.inherit(&mut Buffer::new(CAP), &ledger, NOW);
+            handover.inherit(&mut Buffer::new(CAP), &ledger, |_| Signal::Log, NOW);
             handover.keep(&mut buffer_of([2]), &ledger.lock());
             handover.count(&ledger.lock());
             assert_eq!(
@@ -103,7 +103,7 @@ fn a_second_process_does_not_write_into_it() {
     books.write(&ledger.lock()).unwrap();
     let mut third = handover(&directory);
     let mut buffer = Buffer::new(CAP);
-    third.inherit(&mut buffer, &ledger, NOW);
+    third.inherit(&mut buffer, &ledger, |_| Signal::Log, NOW);
     assert_eq!(buffer.held_records(), 0);
     third.keep(&mut buffer_of([3]), &ledger.lock());
     third.count(&ledger.lock());

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_delivery::{
-    Batch, DropReason, EnvironmentId, Record, RecordId, SharedLedger, SinkName, SystemClock, Wall,
+    Batch, DropReason, EnvironmentId, Record, RecordId, SharedLedger, Signal, SinkName,
+    SystemClock, Wall,
 };
 use bytes::Bytes;
 
@@ -75,7 +76,7 @@ fn recovered(directory: &Path) -> Contents {
 /// The next run of an environment: its ledger, and what its buffer holds.
 fn inherit(directory: &Path) -> (SharedLedger, Buffer) {
     let (ledger, mut buffer) = (SharedLedger::default(), Buffer::new(CAP));
-    handover(directory).inherit(&mut buffer, &ledger, NOW);
+    handover(directory).inherit(&mut buffer, &ledger, |_| Signal::Log, NOW);
     (ledger, buffer)
 }
 

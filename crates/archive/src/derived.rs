@@ -1,0 +1,93 @@
+//! What is derived from telemetry, by the type of the records that hold it, and which lines of a function are
+//! points of metrics.
+//!
+//! A derived record is an event as those of the Telemetry API are, with a type that Lambda does not use:
+//!
+//! | type | record |
+//! |---|---|
+//! | [`METRICS`] | `{"metrics":[{"name","kind","unit","value","attributes"}],"start","derivedFrom"}` |
+//! | [`SPANS`] | `{"spans":[span of OTLP's JSON],"derivedFrom"}` |
+//! | [`EXCEPTION`] | `{"level","message","requestId","exception.type",…,"derivedFrom"}` |
+
+use memchr::memmem;
+
+/// The type of a record that holds points of metrics.
+pub const METRICS: &str = "derived.metrics";
+/// The type of a record that holds spans.
+pub const SPANS: &str = "derived.spans";
+/// The type of a record that says why an invocation failed. It is a log.
+pub const EXCEPTION: &str = "derived.exception";
+
+/// What a record holds, apart from logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Points of metrics, derived from others.
+    Metrics,
+    /// Spans, derived from others.
+    Spans,
+    /// Points of metrics in `CloudWatch`'s embedded metric format: a line of the function's own.
+    EmbeddedMetrics,
+}
+
+/// What a record holds, by its type and its `record` as JSON; `None` where it is a log.
+pub fn holds(kind: &[u8], record: &[u8]) -> Option<Holds> {
+    match kind {
+        _ if kind == METRICS.as_bytes() => Some(Holds::Metrics),
+        _ if kind == SPANS.as_bytes() => Some(Holds::Spans),
+        b"function" if is_embedded(record) => Some(Holds::EmbeddedMetrics),
+        _ => None,
+    }
+}
+
+/// The same of an event's fragment.
+pub fn fragment_holds(fragment: &[u8]) -> Option<Holds> {
+    let rest = fragment.strip_prefix(b"\"time\":\"")?;
+    let rest = &rest[memchr::memchr(b'"', rest)? + 1..];
+    let rest = rest.strip_prefix(b",\"type\":\"")?;
+    let end = memchr::memchr(b'"', rest)?;
+    let record = rest[end + 1..].strip_prefix(b",\"record\":")?;
+    holds(&rest[..end], record)
+}
+
+/// Whether it is a JSON object, or a text of one, with the member that makes it a line of the embedded metric
+/// format
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
+/// Its writers put that member first or last, so that the whole line is searched.
+fn is_embedded(record: &[u8]) -> bool {
+    let (name, directive): (&[u8], &[u8]) = match record {
+        [b'{', ..] => (b"\"_aws\"", b"\"CloudWatchMetrics\""),
+        [b'"', b'{', ..] => (b"\\\"_aws\\\"", b"\\\"CloudWatchMetrics\\\""),
+        _ => return false,
+    };
+    memmem::find(record, name).is_some() && memmem::find(record, directive).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_records_and_embedded_metrics_are_told_from_logs() {
+        let of = |kind: &str, record: &str| {
+            let fragment =
+                format!(r#""time":"2026-01-01T00:00:00.000Z","type":"{kind}","record":{record}"#);
+            fragment_holds(fragment.as_bytes())
+        };
+        let emf = r#"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[]},"n":1}"#;
+        let text = serde_json::to_string(&format!("{emf}\n")).expect("it is a text");
+        for (kind, record, expected) in [
+            (METRICS, "{}", Some(Holds::Metrics)),
+            (SPANS, "{}", Some(Holds::Spans)),
+            (EXCEPTION, "{}", None),
+            ("function", emf, Some(Holds::EmbeddedMetrics)),
+            ("function", &text, Some(Holds::EmbeddedMetrics)),
+            ("extension", emf, None),
+            ("function", r#"{"_aws":1}"#, None),
+            ("function", r#""\"_aws\" and \"CloudWatchMetrics\"""#, None),
+            ("platform.report", "{}", None),
+        ] {
+            assert_eq!(of(kind, record), expected, "{kind} {record}");
+        }
+        assert_eq!(fragment_holds(b"no fragment"), None);
+    }
+}

@@ -1,0 +1,222 @@
+//! The signals: which of them are delivered, and where each of them goes.
+//!
+//! Invariants: what has no address at the primary is not delivered to it; a second address gets the primary's
+//! token and headers, since it is of the same account.
+//!
+//! Must not: know how a body is written; `crates/sinks` does.
+
+use crate::format::Format;
+use crate::url;
+
+/// A signal, as `BACKSTOP_SIGNALS` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalName {
+    /// Logs: what the Telemetry API emits.
+    Logs,
+    /// Points of metrics, from platform events and from lines in the embedded metric format.
+    Metrics,
+    /// Spans, from platform events.
+    Traces,
+}
+
+impl SignalName {
+    pub(crate) const ALL: &[Self] = &[Self::Logs, Self::Metrics, Self::Traces];
+
+    /// The word in the variable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Logs => "logs",
+            Self::Metrics => "metrics",
+            Self::Traces => "traces",
+        }
+    }
+}
+
+/// The signals that are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signals {
+    /// Logs.
+    pub logs: bool,
+    /// Metrics.
+    pub metrics: bool,
+    /// Traces.
+    pub traces: bool,
+}
+
+impl Signals {
+    /// What there is where nothing else is derived.
+    pub(crate) const LOGS: Self = Self {
+        logs: true,
+        metrics: false,
+        traces: false,
+    };
+    /// All of them.
+    pub(crate) const ALL: Self = Self {
+        logs: true,
+        metrics: true,
+        traces: true,
+    };
+
+    /// These.
+    pub fn of(names: &[SignalName]) -> Self {
+        let has = |name| names.contains(&name);
+        Self {
+            logs: has(SignalName::Logs),
+            metrics: has(SignalName::Metrics),
+            traces: has(SignalName::Traces),
+        }
+    }
+
+    /// Whether this one is among them.
+    pub fn has(self, name: SignalName) -> bool {
+        match name {
+            SignalName::Logs => self.logs,
+            SignalName::Metrics => self.metrics,
+            SignalName::Traces => self.traces,
+        }
+    }
+}
+
+/// Where a signal goes, and in which form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The full address.
+    pub url: String,
+    /// The form of a batch.
+    pub format: Format,
+}
+
+impl Endpoint {
+    /// The address without its query, for log lines and errors.
+    pub fn shown_url(&self) -> String {
+        url::without_query(&self.url)
+    }
+}
+
+impl Format {
+    /// The signals that it has a form for.
+    pub(crate) fn signals(self) -> Signals {
+        match self {
+            Self::Ndjson | Self::Json | Self::Otlp => Signals::ALL,
+            Self::Elastic | Self::Loki | Self::Splunk | Self::Datadog | Self::NewRelic => {
+                Signals::LOGS
+            }
+        }
+    }
+
+    /// The signals that are delivered unless the user says otherwise: a receiver of lines gets the records as
+    /// they are, and nothing beside them.
+    pub(crate) fn default_signals(self) -> Signals {
+        match self {
+            Self::Ndjson | Self::Json => Signals::LOGS,
+            other => other.signals(),
+        }
+    }
+
+    /// The address of the same vendor's OTLP intake, where the primary's own address tells it
+    /// (<https://docs.newrelic.com/docs/opentelemetry/best-practices/opentelemetry-otlp/>).
+    pub(crate) fn otlp_beside(self, url: &str) -> Option<&'static str> {
+        if self != Self::NewRelic {
+            return None;
+        }
+        let host = url
+            .strip_prefix("https://")?
+            .split(['/', ':', '?'])
+            .next()?;
+        match host {
+            "log-api.newrelic.com" => Some("https://otlp.nr-data.net"),
+            "log-api.eu.newrelic.com" => Some("https://otlp.eu01.nr-data.net"),
+            "gov-log-api.newrelic.com" => Some("https://gov-otlp.nr-data.net"),
+            _ => None,
+        }
+    }
+}
+
+/// The path of a signal in OTLP (<https://opentelemetry.io/docs/specs/otlp/#otlphttp-request>).
+fn otlp_path(signal: SignalName) -> &'static str {
+    match signal {
+        SignalName::Logs => "/v1/logs",
+        SignalName::Metrics => "/v1/metrics",
+        SignalName::Traces => "/v1/traces",
+    }
+}
+
+/// An address of OTLP's logs as that of another signal.
+pub(crate) fn otlp_address(logs: &str, signal: SignalName) -> String {
+    let (address, query) = match logs.split_once('?') {
+        Some((address, query)) => (address, Some(query)),
+        None => (logs, None),
+    };
+    let base = address
+        .strip_suffix(otlp_path(SignalName::Logs))
+        .unwrap_or(address);
+    let mut whole = format!("{base}{}", otlp_path(signal));
+    if let Some(query) = query {
+        whole.push('?');
+        whole.push_str(query);
+    }
+    whole
+}
+
+/// The base of an address of OTLP that may be that of any signal.
+pub(crate) fn otlp_base(address: &str) -> String {
+    let (path, query) = match address.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (address, None),
+    };
+    let path = path.trim_end_matches('/');
+    let ends = SignalName::ALL.iter().map(|signal| otlp_path(*signal));
+    let base = ends.fold(path, |path, end| path.strip_suffix(end).unwrap_or(path));
+    match query {
+        Some(query) => format!("{base}?{query}"),
+        None => base.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_signal_has_its_path_behind_the_same_base() {
+        for (base, metrics) in [
+            ("https://a.example/v1/logs", "https://a.example/v1/metrics"),
+            (
+                "https://a.example/otlp/v1/logs?k=v",
+                "https://a.example/otlp/v1/metrics?k=v",
+            ),
+        ] {
+            assert_eq!(otlp_address(base, SignalName::Metrics), metrics);
+        }
+        for (address, base) in [
+            ("https://a.example/", "https://a.example"),
+            ("https://a.example/v1/traces", "https://a.example"),
+            (
+                "https://a.example/x/v1/metrics/?k=v",
+                "https://a.example/x?k=v",
+            ),
+        ] {
+            assert_eq!(otlp_base(address), base);
+        }
+    }
+
+    #[test]
+    fn the_otlp_intake_beside_new_relics_logs_is_known() {
+        for (site, host) in [
+            ("us", Some("https://otlp.nr-data.net")),
+            ("eu", Some("https://otlp.eu01.nr-data.net")),
+            ("gov", Some("https://gov-otlp.nr-data.net")),
+        ] {
+            let url = Format::NewRelic.site(site).expect("it is a region");
+            assert_eq!(Format::NewRelic.otlp_beside(&url), host);
+        }
+        assert_eq!(
+            Format::NewRelic.otlp_beside("https://relay.example/log/v1"),
+            None
+        );
+        assert_eq!(
+            Format::Otlp.otlp_beside("https://log-api.newrelic.com"),
+            None
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! Which signal a record is, by what it holds.
+//!
+//! Invariant: what is called a metric has points that can be read, so that none is lost as one.
+
+use backstop_archive::{Holds, fragment_holds, holds};
+use backstop_config::Primary;
+use backstop_delivery::{Signal, Wall};
+
+use super::log::Line;
+use super::otlp::holds_points;
+
+/// Tells signals apart, as the primary gets them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signals {
+    has_metrics: bool,
+    keeps_embedded: bool,
+}
+
+impl Signals {
+    /// As this primary gets them; without one as the archive keeps them, which has one place for all.
+    pub fn of(primary: Option<&Primary>) -> Self {
+        Self {
+            has_metrics: primary.is_some_and(|it| it.signals.metrics),
+            keeps_embedded: primary.is_some_and(|it| it.options.keeps_emf_logs),
+        }
+    }
+
+    /// The signal of a live record, by its fragment.
+    pub fn of_fragment(self, fragment: &[u8]) -> Signal {
+        let is_embedded = || {
+            let text = String::from_utf8_lossy(fragment);
+            self.is_metric(&format!("{{{text}}}"))
+        };
+        signal(fragment_holds(fragment), is_embedded)
+    }
+
+    /// The signal of a line of the archive.
+    pub fn of_line(self, text: &str) -> Signal {
+        let line = Line::parse(text, None);
+        let held = match (&line.kind, line.record) {
+            (Some(kind), Some(record)) => holds(kind.as_bytes(), record.get().as_bytes()),
+            _ => None,
+        };
+        signal(held, || self.is_metric(text))
+    }
+
+    /// Whether a live record in the embedded metric format is to be a metric beside the log that it stays.
+    pub fn copies_embedded(self, fragment: &[u8]) -> bool {
+        self.has_metrics
+            && self.keeps_embedded
+            && fragment_holds(fragment) == Some(Holds::EmbeddedMetrics)
+    }
+
+    fn is_metric(self, text: &str) -> bool {
+        self.has_metrics
+            && !self.keeps_embedded
+            && holds_points(&Line::parse(text, None), Wall::default())
+    }
+}
+
+fn signal(held: Option<Holds>, is_embedded: impl FnOnce() -> bool) -> Signal {
+    match held {
+        Some(Holds::Metrics) => Signal::Metric,
+        Some(Holds::Spans) => Signal::Span,
+        Some(Holds::EmbeddedMetrics) if is_embedded() => Signal::Metric,
+        Some(Holds::EmbeddedMetrics) | None => Signal::Log,
+    }
+}

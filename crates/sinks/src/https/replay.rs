@@ -1,0 +1,68 @@
+//! The primary as a replay sees it: one sink for each signal that it gets.
+//!
+//! Invariant: a body holds records of one signal, the first ones of those that it is asked for.
+
+use backstop_config::Primary;
+use backstop_delivery::{Answer, Signal, Unfit};
+use bytes::Bytes;
+
+use super::{Framed, HttpsSink};
+use crate::codec::{LineEncoder, Resource};
+use crate::format::Signals;
+use crate::http::SharedHttp;
+
+/// Posts lines of the archive, each to where its signal goes.
+#[derive(Debug)]
+pub struct ReplaySink {
+    signals: Signals,
+    sinks: [Option<HttpsSink>; 3],
+}
+
+impl ReplaySink {
+    /// A sink of this primary.
+    pub fn new(http: &SharedHttp, primary: &Primary) -> Self {
+        // Archived lines are already encoded; there is no resource to add.
+        let lines = LineEncoder::new(Resource::default());
+        let sink = |signal| HttpsSink::of(http.clone(), primary, signal, lines.clone());
+        Self {
+            signals: Signals::of(Some(primary)),
+            sinks: Signal::ALL.map(sink),
+        }
+    }
+
+    /// What a line is. Records that are in this order share requests.
+    pub fn signal(&self, line: &str) -> Signal {
+        self.signals.of_line(line)
+    }
+
+    /// As many of these lines, without the reason why they are there, as one body may hold.
+    pub fn frame(&self, lines: &[&str]) -> Framed {
+        let signal = lines.first().map_or(Signal::Log, |line| self.signal(line));
+        let of_signal = lines.iter().take_while(|line| self.signal(line) == signal);
+        let covers = of_signal.count();
+        let same = lines.get(..covers).unwrap_or_default();
+        match self.sink(signal) {
+            Some(sink) => sink.frame(same),
+            None => Framed {
+                body: Bytes::new(),
+                signal,
+                records: 0,
+                covers,
+                unfit: (0..covers).map(|at| (at, Unfit::NoIntake)).collect(),
+            },
+        }
+    }
+
+    /// Posts what was framed under an idempotency key.
+    pub async fn post(&self, signal: Signal, key: &str, body: Bytes, records: usize) -> Answer {
+        match self.sink(signal) {
+            Some(sink) => sink.post(key, body, records).await,
+            None => Answer::None(backstop_delivery::Failure::NotSent),
+        }
+    }
+
+    fn sink(&self, signal: Signal) -> Option<&HttpsSink> {
+        let at = Signal::ALL.iter().position(|known| *known == signal)?;
+        self.sinks.get(at)?.as_ref()
+    }
+}

@@ -1,0 +1,402 @@
+//! Platform events as points of metrics, spans and events: what a backend draws its pictures from.
+//!
+//! Names and units follow OpenTelemetry's semantic conventions where there are some
+//! (<https://opentelemetry.io/docs/specs/semconv/faas/>), and begin with `aws.lambda.` where there are none;
+//! `docs/signals.md` lists them.
+//!
+//! Invariants: nothing is read where nothing is wanted; what an event does not say is left out; the memory is
+//! bounded, whatever the events are.
+
+mod spans;
+mod trace;
+mod write;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use backstop_archive::{EXCEPTION, METRICS, SPANS};
+use backstop_config::{Format, Primary};
+use backstop_delivery::{RecordId, Signal, Wall};
+use bytes::Bytes;
+use serde_json::Value;
+
+use spans::Phases;
+use trace::Trace;
+use write::{Metrics, fragment, quoted};
+
+/// Invocations that may run at a time, on Managed Instances.
+const MOST_RUNS: usize = 128;
+const MIB: f64 = 1_048_576.0;
+/// The price of a request and of a GB-second in US dollars, at list price in most regions (2026-11;
+/// <https://aws.amazon.com/lambda/pricing/>).
+const REQUEST_USD: f64 = 0.000_000_2;
+const GB_SECOND_USD: f64 = if cfg!(target_arch = "aarch64") {
+    0.000_013_333_4
+} else {
+    0.000_016_666_7
+};
+
+/// What is derived.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Derivations {
+    metrics: bool,
+    spans: bool,
+    exceptions: bool,
+}
+
+impl Derivations {
+    /// What this primary gets. One that takes records as they are gets no events beside them.
+    pub(crate) fn of(primary: Option<&Primary>) -> Self {
+        let Some(primary) = primary else {
+            return Self::default();
+        };
+        let is_raw = matches!(primary.format, Format::Ndjson | Format::Json);
+        Self {
+            metrics: primary.signals.metrics,
+            spans: primary.signals.traces,
+            exceptions: primary.signals.logs && !is_raw,
+        }
+    }
+
+    fn are_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// A record that was derived from another.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Derived {
+    pub(crate) signal: Signal,
+    pub(crate) fragment: Bytes,
+}
+
+/// An invocation that has started.
+#[derive(Debug)]
+struct Run {
+    request_id: String,
+    started: Option<Wall>,
+    trace: Trace,
+    function_arn: Option<String>,
+    /// What went before it in this environment, and belongs to no other invocation.
+    phases: Phases,
+}
+
+/// Derives records from platform events.
+#[derive(Debug, Default)]
+pub(crate) struct Deriver {
+    wanted: Derivations,
+    function_name: String,
+    is_managed: bool,
+    runs: VecDeque<Run>,
+    /// What went before the first invocation.
+    phases: Phases,
+}
+
+/// An event, taken apart.
+struct Event<'a> {
+    time: &'a str,
+    at: Option<Wall>,
+    record: &'a Value,
+}
+
+impl Event<'_> {
+    fn text(&self, name: &str) -> &str {
+        self.record[name].as_str().unwrap_or_default()
+    }
+
+    fn metric(&self, name: &str) -> Option<f64> {
+        self.record["metrics"][name].as_f64()
+    }
+
+    fn seconds(&self, name: &str) -> Option<f64> {
+        self.metric(name).map(|milliseconds| milliseconds / 1000.0)
+    }
+
+    /// Why it failed; `None` where it did not.
+    fn failure(&self) -> Option<&str> {
+        match self.text("status") {
+            "" | "success" => None,
+            status => Some(match self.text("errorType") {
+                "" => status,
+                error => error,
+            }),
+        }
+    }
+}
+
+impl Deriver {
+    pub(crate) fn new(wanted: Derivations, function_name: String, is_managed: bool) -> Self {
+        Self {
+            wanted,
+            function_name,
+            is_managed,
+            ..Self::default()
+        }
+    }
+
+    /// What follows from a platform event; `parent` is the id of its record, where that is delivered.
+    pub(crate) fn derive(&mut self, fragment: &[u8], parent: Option<RecordId>) -> Vec<Derived> {
+        if self.wanted.are_none() {
+            return Vec::new();
+        }
+        let whole = [b"{", fragment, b"}"].concat();
+        let Ok(event) = serde_json::from_slice::<Value>(&whole) else {
+            return Vec::new();
+        };
+        let time = event["time"].as_str().unwrap_or_default();
+        let kind = event["type"].as_str().unwrap_or_default();
+        let event = Event {
+            time,
+            at: Wall::from_rfc3339(time),
+            record: &event["record"],
+        };
+        let parent = parent.map(|id| id.to_string());
+        let mut derived = Vec::new();
+        match kind {
+            "platform.initStart" => {
+                self.phases.init_started(event.at);
+                let is_cold = event.text("initializationType") == "on-demand";
+                if is_cold && event.text("phase") != "invoke" {
+                    let mut metrics = Metrics::default();
+                    metrics.count("faas.coldstarts", "{coldstart}", None);
+                    self.push_metrics(&mut derived, &event, &metrics, (None, &parent));
+                }
+            }
+            "platform.initRuntimeDone" => self.phases.init_ended(event.at, event.failure()),
+            "platform.initReport" => {
+                let mut metrics = Metrics::default();
+                metrics.observe("faas.init_duration", "s", event.seconds("durationMs"));
+                self.count_failure(&mut metrics, &event);
+                self.push_metrics(&mut derived, &event, &metrics, (None, &parent));
+                self.push_exception(&mut derived, &event, "The initialization", &parent);
+            }
+            "platform.restoreStart" => self.phases.restore_started(event.at),
+            "platform.restoreRuntimeDone" => {
+                self.phases.restore_ended(event.at, event.failure());
+            }
+            "platform.restoreReport" => {
+                let mut metrics = Metrics::default();
+                let name = "aws.lambda.restore_duration";
+                metrics.observe(name, "s", event.seconds("durationMs"));
+                self.push_metrics(&mut derived, &event, &metrics, (None, &parent));
+            }
+            "platform.start" => self.started(&event),
+            "platform.runtimeDone" => self.ended(&mut derived, &event, &parent),
+            "platform.report" => {
+                if self.is_managed {
+                    self.ended(&mut derived, &event, &parent);
+                }
+                self.reported(&mut derived, &event, &parent);
+            }
+            _ => {}
+        }
+        derived
+    }
+
+    fn started(&mut self, event: &Event<'_>) {
+        let request_id = event.text("requestId").to_owned();
+        if self.runs.iter().any(|run| run.request_id == request_id) {
+            // Lambda may send an event again.
+            return;
+        }
+        if self.runs.len() == MOST_RUNS {
+            self.runs.pop_front();
+        }
+        let arn = event.record["functionArn"].as_str().map(str::to_owned);
+        self.runs.push_back(Run {
+            started: event.at,
+            trace: Trace::of(&event.record["tracing"], &request_id),
+            function_arn: arn,
+            phases: std::mem::take(&mut self.phases),
+            request_id,
+        });
+    }
+
+    /// An invocation is over, as far as the runtime knows.
+    fn ended(&mut self, derived: &mut Vec<Derived>, event: &Event<'_>, parent: &Option<String>) {
+        let request_id = event.text("requestId");
+        let known = self
+            .runs
+            .iter()
+            .position(|run| run.request_id == request_id);
+        if !self.is_managed {
+            // One at a time: what has started before it and never ended has been heard of for the last time.
+            self.runs.drain(..known.unwrap_or_default());
+        }
+        let run = match known {
+            Some(at) if self.is_managed => self.runs.remove(at),
+            Some(_) => self.runs.pop_front(),
+            None => None,
+        };
+        let duration = event.seconds("durationMs");
+        let before = || {
+            let duration = Duration::try_from_secs_f64(duration?).ok()?;
+            Some(Wall(event.at?.0.checked_sub(duration)?))
+        };
+        let started = run.as_ref().and_then(|run| run.started).or_else(before);
+        let mut metrics = Metrics::default();
+        if event.failure().is_none() {
+            metrics.count("faas.invocations", "{invocation}", None);
+        }
+        self.count_failure(&mut metrics, event);
+        metrics.observe("faas.invoke_duration", "s", duration);
+        metrics.observe(
+            "aws.lambda.produced_bytes",
+            "By",
+            event.metric("producedBytes"),
+        );
+        for span in event.record["spans"].as_array().into_iter().flatten() {
+            let name = match span["name"].as_str() {
+                Some("responseLatency") => "aws.lambda.response_latency",
+                Some("responseDuration") => "aws.lambda.response_duration",
+                _ => continue,
+            };
+            let seconds = span["durationMs"].as_f64().map(|it| it / 1000.0);
+            metrics.observe(name, "s", seconds);
+        }
+        self.push_metrics(derived, event, &metrics, (started, parent));
+        if self.wanted.spans
+            && let Some(started) = started
+        {
+            let run = run.unwrap_or_else(|| Run {
+                trace: Trace::of(&event.record["tracing"], request_id),
+                started: Some(started),
+                function_arn: None,
+                phases: Phases::default(),
+                request_id: request_id.to_owned(),
+            });
+            let spans = spans::of_run(&run, &self.function_name, started, event);
+            let record = fragment(event.time, SPANS, parent, |out| {
+                out.push_str("\"spans\":[");
+                out.push_str(&spans);
+                out.push(']');
+            });
+            derived.push(Derived {
+                signal: Signal::Span,
+                fragment: record,
+            });
+        }
+        self.push_exception(derived, event, "The invocation", parent);
+    }
+
+    fn reported(&self, derived: &mut Vec<Derived>, event: &Event<'_>, parent: &Option<String>) {
+        let mut metrics = Metrics::default();
+        let (used, size) = (
+            event.metric("maxMemoryUsedMB"),
+            event.metric("memorySizeMB"),
+        );
+        let billed = event.seconds("billedDurationMs");
+        metrics.observe("aws.lambda.billed_duration", "s", billed);
+        metrics.observe("faas.mem_usage", "By", used.map(|it| it * MIB));
+        metrics.observe("aws.lambda.memory_size", "By", size.map(|it| it * MIB));
+        let cost = billed
+            .zip(size)
+            .map(|(seconds, size)| REQUEST_USD + seconds * (size / 1024.0) * GB_SECOND_USD);
+        metrics.observe("aws.lambda.estimated_cost", "{USD}", cost);
+        let is_full = used.zip(size).is_some_and(|(used, size)| used >= size);
+        if let Some(failure) = event.failure()
+            && (failure.contains("OutOfMemory") || is_full)
+        {
+            metrics.count("aws.lambda.out_of_memory", "{error}", None);
+        }
+        self.push_metrics(derived, event, &metrics, (None, parent));
+    }
+
+    /// Semantic conventions count timeouts apart from other errors.
+    fn count_failure(&self, metrics: &mut Metrics, event: &Event<'_>) {
+        if let Some(failure) = event.failure() {
+            match event.text("status") {
+                "timeout" => metrics.count("faas.timeouts", "{timeout}", None),
+                _ => metrics.count("faas.errors", "{error}", Some(failure)),
+            }
+        }
+    }
+
+    fn push_metrics(
+        &self,
+        derived: &mut Vec<Derived>,
+        event: &Event<'_>,
+        metrics: &Metrics,
+        (started, parent): (Option<Wall>, &Option<String>),
+    ) {
+        if !self.wanted.metrics || metrics.is_empty() {
+            return;
+        }
+        let record = fragment(event.time, METRICS, parent, |out| {
+            if let Some(started) = started {
+                out.push_str("\"start\":\"");
+                out.push_str(&started.rfc3339());
+                out.push_str("\",");
+            }
+            out.push_str("\"metrics\":[");
+            out.push_str(metrics.text());
+            out.push(']');
+        });
+        derived.push(Derived {
+            signal: Signal::Metric,
+            fragment: record,
+        });
+    }
+
+    /// Why it failed, as an event
+    /// (<https://opentelemetry.io/docs/specs/semconv/faas/>): a backend shows it even where the function had no
+    /// chance to log anything.
+    fn push_exception(
+        &self,
+        derived: &mut Vec<Derived>,
+        event: &Event<'_>,
+        what: &str,
+        parent: &Option<String>,
+    ) {
+        let Some(failure) = event.failure().filter(|_| self.wanted.exceptions) else {
+            return;
+        };
+        let after = event.seconds("durationMs");
+        let after = after
+            .map(|it| format!(" after {it:.2} s"))
+            .unwrap_or_default();
+        let message = match event.text("status") {
+            "timeout" => format!("{what} timed out{after}"),
+            _ if failure.contains("OutOfMemory") => format!("{what} ran out of memory{after}"),
+            _ => format!("{what} failed{after}: {failure}"),
+        };
+        let request_id = event.text("requestId");
+        let trace = Trace::of(&event.record["tracing"], request_id);
+        let record = fragment(event.time, EXCEPTION, parent, |out| {
+            let message = quoted(&message);
+            out.push_str("\"level\":\"ERROR\",\"message\":");
+            out.push_str(&message);
+            if !request_id.is_empty() {
+                out.push_str(",\"requestId\":");
+                out.push_str(&quoted(request_id));
+            }
+            if let Some(id) = trace.of_tracing() {
+                out.push_str(",\"trace_id\":\"");
+                out.push_str(id);
+                out.push('"');
+            }
+            out.push_str(",\"exception.type\":");
+            out.push_str(&quoted(failure));
+            out.push_str(",\"exception.message\":");
+            out.push_str(&message);
+        });
+        derived.push(Derived {
+            signal: Signal::Log,
+            fragment: record,
+        });
+    }
+}
+
+/// The record of a line in the embedded metric format, beside the log that it stays.
+pub(crate) fn embedded_copy(fragment: &[u8]) -> Bytes {
+    const FUNCTION: &[u8] = b"\"type\":\"function\"";
+    let Some(at) = memchr::memmem::find(fragment, FUNCTION) else {
+        return Bytes::copy_from_slice(fragment);
+    };
+    let kind = format!("\"type\":\"{METRICS}\"");
+    let (before, after) = (&fragment[..at], &fragment[at + FUNCTION.len()..]);
+    [before, kind.as_bytes(), after].concat().into()
+}
+
+#[cfg(test)]
+mod tests;

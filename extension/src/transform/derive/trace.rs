@@ -1,0 +1,135 @@
+//! The trace that an invocation belongs to.
+//!
+//! Lambda says it in X-Ray's header (`Root=1-…;Parent=…;Sampled=1`) or in W3C's (`00-…-…-01`). Without either the
+//! ids follow from the request id, so that what comes again has the same ones.
+
+use serde_json::Value;
+
+/// The ids of an invocation's span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trace {
+    pub(super) trace_id: String,
+    pub(super) span_id: String,
+    pub(super) parent: Option<String>,
+    is_said: bool,
+}
+
+impl Trace {
+    /// By an event's `tracing`.
+    pub(super) fn of(tracing: &Value, request_id: &str) -> Self {
+        let header = tracing["value"].as_str().unwrap_or_default();
+        let stated = x_ray(header).or_else(|| w3c(header));
+        let own = tracing["spanId"]
+            .as_str()
+            .and_then(|id| hexadecimal(id, 16));
+        let Some((trace_id, parent)) = stated else {
+            return Self {
+                trace_id: trace_id_of(request_id),
+                span_id: own.unwrap_or_else(|| span_id_of(request_id, "invocation")),
+                parent: None,
+                is_said: false,
+            };
+        };
+        // A span is not its own parent.
+        let own = own.filter(|id| Some(id) != parent.as_ref());
+        Self {
+            trace_id,
+            span_id: own.unwrap_or_else(|| span_id_of(request_id, "invocation")),
+            parent,
+            is_said: true,
+        }
+    }
+
+    /// The trace's id, where Lambda has said it.
+    pub(super) fn of_tracing(&self) -> Option<&str> {
+        self.is_said.then_some(&self.trace_id)
+    }
+}
+
+fn x_ray(header: &str) -> Option<(String, Option<String>)> {
+    let member = |name: &str| {
+        let mut members = header.split(';');
+        members.find_map(|it| it.trim().strip_prefix(name)?.strip_prefix('='))
+    };
+    let root = member("Root")?.strip_prefix("1-")?.replacen('-', "", 1);
+    let parent = member("Parent").and_then(|id| hexadecimal(id, 16));
+    Some((hexadecimal(&root, 32)?, parent))
+}
+
+/// <https://www.w3.org/TR/trace-context/#traceparent-header>
+fn w3c(header: &str) -> Option<(String, Option<String>)> {
+    let mut parts = header.split('-');
+    let version = parts.next()?;
+    let trace_id = hexadecimal(parts.next()?, 32)?;
+    let parent = hexadecimal(parts.next()?, 16)?;
+    (version.len() == 2 && version != "ff").then_some((trace_id, Some(parent)))
+}
+
+/// An id of zeros is none.
+fn hexadecimal(text: &str, length: usize) -> Option<String> {
+    let is_id = text.len() == length
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && text.bytes().any(|byte| byte != b'0');
+    is_id.then(|| text.to_ascii_lowercase())
+}
+
+/// A request id is a UUID: 16 bytes, as a trace's id.
+fn trace_id_of(request_id: &str) -> String {
+    let digits = request_id.replace('-', "");
+    hexadecimal(&digits, 32).unwrap_or_else(|| {
+        let (high, low) = (
+            span_id_of(request_id, "high"),
+            span_id_of(request_id, "low"),
+        );
+        format!("{high}{low}")
+    })
+}
+
+/// FNV-1a of both; never zero.
+pub(super) fn span_id_of(request_id: &str, name: &str) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in request_id.bytes().chain([0]).chain(name.bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("{:016x}", hash.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const REQUEST: &str = "8286a188-ba32-4475-8077-530cd35c09a9";
+
+    #[test]
+    fn a_trace_is_read_in_each_form_and_made_of_the_request_id_otherwise() {
+        let ids = |value: &str, span: &str| {
+            let trace = Trace::of(&json!({"value": value, "spanId": span}), REQUEST);
+            (trace.trace_id, trace.span_id, trace.parent)
+        };
+        let (trace, span, parent) = (
+            "62e900b2710d76f009d6e7785905449a",
+            "54565fb41ac79632",
+            "0efbd19962d95b05",
+        );
+        let x_ray = "Root=1-62e900b2-710d76f009d6e7785905449a;Parent=0efbd19962d95b05;Sampled=1";
+        let w3c = "00-62e900b2710d76f009d6e7785905449a-0efbd19962d95b05-01";
+        let said = (trace.to_owned(), span.to_owned(), Some(parent.to_owned()));
+        assert_eq!(ids(x_ray, span), said);
+        assert_eq!(ids(w3c, span), said);
+        let made = span_id_of(REQUEST, "invocation");
+        let own = (trace.to_owned(), made.clone(), Some(parent.to_owned()));
+        assert_eq!(ids(x_ray, parent), own, "a span is not its own parent");
+        for nothing in ["", "Root=1-0-0", "00-0-0-01", "ff"] {
+            let of_request = (
+                "8286a188ba3244758077530cd35c09a9".to_owned(),
+                made.clone(),
+                None,
+            );
+            assert_eq!(ids(nothing, ""), of_request, "{nothing}");
+        }
+        let odd = Trace::of(&Value::Null, "not-a-uuid");
+        assert_eq!((odd.trace_id.len(), odd.span_id.len()), (32, 16));
+    }
+}

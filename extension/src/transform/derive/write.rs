@@ -1,0 +1,78 @@
+//! The text of derived records.
+//!
+//! Invariant: a fragment is `"time":…,"type":…,"record":{…}` on one line, as the decoder makes them.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+/// Points of metrics in the making.
+#[derive(Debug, Default)]
+pub(super) struct Metrics(String);
+
+impl Metrics {
+    /// One more of what is counted; of errors with their type.
+    pub(super) fn count(&mut self, name: &str, unit: &str, error: Option<&str>) {
+        self.push(name, "sum", unit, 1.0);
+        if let Some(error) = error {
+            self.0.pop();
+            self.0.push_str(",\"attributes\":{\"error.type\":");
+            self.0.push_str(&quoted(error));
+            self.0.push_str("}}");
+        }
+    }
+
+    /// A value, where there is one.
+    pub(super) fn observe(&mut self, name: &str, unit: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.push(name, "histogram", unit, value);
+        }
+    }
+
+    fn push(&mut self, name: &str, kind: &str, unit: &str, value: f64) {
+        if !self.0.is_empty() {
+            self.0.push(',');
+        }
+        // Writing to a string cannot fail.
+        _ = write!(
+            self.0,
+            r#"{{"name":"{name}","kind":"{kind}","unit":"{unit}","value":{value:?}}}"#
+        );
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// With commas between.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A record of this type, with the members that are written and the id of the record that it comes from.
+pub(super) fn fragment(
+    time: &str,
+    kind: &str,
+    parent: &Option<String>,
+    members: impl FnOnce(&mut String),
+) -> Bytes {
+    let mut text = format!(
+        "\"time\":{},\"type\":\"{kind}\",\"record\":{{",
+        quoted(time)
+    );
+    members(&mut text);
+    if let Some(parent) = parent {
+        text.push_str(",\"derivedFrom\":\"");
+        text.push_str(parent);
+        text.push('"');
+    }
+    text.push('}');
+    text.into()
+}
+
+/// A text as JSON.
+pub(super) fn quoted(text: &str) -> String {
+    // A text can always be written.
+    serde_json::to_string(text).unwrap_or_default()
+}
