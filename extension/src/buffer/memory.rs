@@ -452,6 +452,38 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_is_of_one_signal_and_what_was_derived_goes_first_when_there_is_no_room() {
+        let mixed = |max_records| {
+            let mut buffer = buffer(&[], max_records);
+            for sequence in 0..6 {
+                let signal = [Signal::Log, Signal::Metric, Signal::Span][sequence as usize % 3];
+                buffer.push(record(sequence, "INFO ").with_signal(signal), NOW);
+            }
+            buffer
+        };
+        let mut buffer = mixed(6);
+        assert!(buffer.has(Signal::Span));
+        let batches = buffer.take(NOW);
+        let of = |batch: &Batch| {
+            let sequences = batch.records().iter().map(|record| record.id().sequence);
+            (batch.signal(), sequences.collect::<Vec<_>>())
+        };
+        let expected = [
+            (Signal::Log, vec![0, 3]),
+            (Signal::Metric, vec![1, 4]),
+            (Signal::Span, vec![2, 5]),
+        ];
+        assert_eq!(batches.iter().map(of).collect::<Vec<_>>(), expected);
+        assert!(!buffer.has(Signal::Span));
+        buffer.settle(batches, NOW);
+        assert_eq!(buffer.held_records(), 6);
+
+        let mut buffer = mixed(2);
+        assert_eq!(buffer.shed(), 4);
+        assert_eq!(sequences(&mut buffer), [0, 3], "the logs");
+    }
+
+    #[test]
     fn batches_that_came_back_are_shed_by_severity_too() {
         let mut buffer = buffer(&["ERROR", "DEBUG", "INFO "], 3);
         let batches = buffer.take(NOW);

@@ -3,7 +3,7 @@
 use backstop_config::FlushStrategy;
 
 use super::run;
-use super::steps::{Deadline, Deed, End, Invocation, Manner, News, Output, Setup, Step};
+use super::steps::{Deadline, Deed, End, Invocation, Manner, Metrics, News, Output, Setup, Step};
 
 const SETUP: Setup = Setup {
     strategy: FlushStrategy::Auto,
@@ -17,6 +17,7 @@ const SETUP: Setup = Setup {
     shutdown_deadline: Deadline::Right,
     room: usize::MAX,
     unfit_every: u64::MAX,
+    metrics: Metrics::None,
 };
 
 fn output(after: u64, records: u64) -> Output {

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::deeds::{perform, tear};
 use super::life::Life;
 use super::rules::{self, Books as Account};
-use super::steps::{Deadline, Deed, End, Invocation, News, Output, Setup, Step};
-use super::world::{Number, World};
+use super::steps::{Deadline, Deed, End, Invocation, Metrics, News, Output, Setup, Step};
+use super::world::{Number, World, derived_from};
 use crate::lifecycle::api::Event;
 
 /// The function's time-out.
@@ -243,10 +243,13 @@ impl Lambda {
             .map(|_| {
                 let (number, time) = (self.number(), self.time());
                 let padding = "x".repeat(output.padding);
-                format!(
-                    r#"{{"time":"{time}","type":"function","record":"{} #{number}# {padding}"}}"#,
-                    output.level
-                )
+                let text = format!("{} #{number}# {padding}", output.level);
+                let record = if self.setup.metrics != Metrics::None && is_embedded(number) {
+                    format!(r#"{{"_aws":{{"CloudWatchMetrics":[{{"Metrics":[{{"Name":"m"}}]}}]}},"m":1,"line":"{text}"}}"#)
+                } else {
+                    format!("\"{text}\"")
+                };
+                format!(r#"{{"time":"{time}","type":"function","record":{record}}}"#)
             })
             .collect();
         self.post(format!("[{}]", lines.join(",")))
@@ -317,7 +320,7 @@ impl Lambda {
         self.world.forget();
         // Acknowledged, and not yet looked at: the one moment in which a kill leaves no trace.
         while let Some(body) = self.life.inbox.pop() {
-            for number in numbers_in(&String::from_utf8_lossy(&body)) {
+            for number in self.numbers_in(&String::from_utf8_lossy(&body)) {
                 self.account.emitted.remove(&number);
             }
         }
@@ -372,7 +375,7 @@ impl Lambda {
 
     /// Posts a body. False where it was not taken: then it is Lambda's to count.
     fn post(&mut self, body: String) -> bool {
-        let numbers: Vec<Number> = numbers_in(&body).collect();
+        let numbers = self.numbers_in(&body);
         // Whether it is acknowledged at once is the inbox's own test.
         let answer = self.life.inbox.push(Bytes::from(body)).now_or_never();
         let is_taken = answer != Some(false);
@@ -380,6 +383,17 @@ impl Lambda {
             self.account.emitted.extend(numbers);
         }
         is_taken
+    }
+
+    /// The records that a body makes.
+    fn numbers_in(&self, body: &str) -> Vec<Number> {
+        let mut numbers: Vec<Number> = numbers_in(body).collect();
+        if self.setup.metrics == Metrics::Copied && body.contains("_aws") {
+            let embedded = numbers.iter().filter(|number| is_embedded(**number));
+            let derived: Vec<Number> = embedded.map(|number| derived_from(*number)).collect();
+            numbers.extend(derived);
+        }
+        numbers
     }
 
     fn platform(&mut self, kind: &str, members: &str) -> String {
@@ -418,6 +432,11 @@ impl Lambda {
         };
         u64::try_from(at.as_millis()).unwrap()
     }
+}
+
+/// Whether the function writes this line in the embedded metric format, where it does that at all.
+fn is_embedded(number: Number) -> bool {
+    number.is_multiple_of(3)
 }
 
 /// A directory in memory, where there is one: a disk would take most of the time.

@@ -1,12 +1,14 @@
 //! One run of the extension: the real pipeline, with a script where Lambda's local API would be.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backstop_config::{FlushSettings, InitializationType, TelemetryType};
+use backstop_config::{FlushSettings, InitializationType, Primary, Settings, TelemetryType};
 use backstop_delivery::{
-    Chain, ChainParts, Jitter, LinkSettings, Phase, Role, SharedLedger, Window, WindowControl,
+    Chain, ChainParts, Jitter, LinkSettings, Phase, Role, SharedLedger, Signal, Window,
+    WindowControl,
 };
 use backstop_sinks::Signals;
 use futures_util::FutureExt as _;
@@ -15,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::lambda::SHUTDOWN;
-use super::steps::Setup;
+use super::steps::{Metrics, Setup};
 use super::world::{Deaf, SINKS, World};
 use crate::buffer::Handover;
 use crate::buffer::spool::{Books, Spool};
@@ -84,16 +86,23 @@ impl Life {
         let inbox = Arc::new(Inbox::new(setup.buffer_max_bytes / 2));
         let log = Log::silent(world.clock());
         let roles = [Role::Primary, Role::Fallback, Role::Fallback];
+        // Metrics have another address at the same primary.
+        let signals = |index: usize| match (index, setup.metrics) {
+            (0, Metrics::Moved | Metrics::Copied) => vec![Some(Signal::Log), Some(Signal::Metric)],
+            _ => vec![None],
+        };
         let links = (0..SINKS.len()).filter(|index| setup.sinks[*index]);
+        let links = links.flat_map(|index| {
+            let signals = signals(index).into_iter();
+            signals.map(move |signal| LinkSettings {
+                sink: world.sink(index),
+                role: roles[index],
+                signal,
+                timeout: Duration::from_secs(5),
+            })
+        });
         let chain = Chain::new(ChainParts {
-            links: links
-                .map(|index| LinkSettings {
-                    sink: world.sink(index),
-                    role: roles[index],
-                    signal: None,
-                    timeout: Duration::from_secs(5),
-                })
-                .collect(),
+            links: links.collect(),
             ledger: ledger.clone(),
             clock: world.clock(),
             observer: Arc::new(Deaf),
@@ -112,7 +121,7 @@ impl Life {
                 true,
             ),
             deriver: Deriver::default(),
-            signals: Signals::of(None),
+            signals: Signals::of(primary(setup.metrics).as_ref()),
             inbox: inbox.clone(),
             chain: Arc::new(chain),
             ledger: ledger.clone(),
@@ -149,6 +158,24 @@ impl Life {
     pub(super) fn check_task(&self) {
         assert!(!self.task.is_finished(), "the extension ended by itself");
     }
+}
+
+/// A primary that gets metrics, where there are some.
+fn primary(metrics: Metrics) -> Option<Primary> {
+    let options = match metrics {
+        Metrics::None => return None,
+        Metrics::Moved => "emf=metrics",
+        Metrics::Copied => "emf=both",
+    };
+    let variables = [
+        ("BACKSTOP_PRIMARY_URL", "https://intake.example.com"),
+        ("BACKSTOP_PRIMARY_FORMAT", "otlp"),
+        ("BACKSTOP_PRIMARY_OPTIONS", options),
+    ];
+    let variables: BTreeMap<String, String> = variables
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    Settings::resolve(&variables).0.primary
 }
 
 /// The extension's own loop, with the rules looked at after each turn.

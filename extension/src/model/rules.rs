@@ -46,7 +46,7 @@ impl Books {
     /// A run wrote its ledger line.
     pub(super) fn close(&mut self, ledger: &Ledger) {
         assert!(ledger.adds_up(ledger.pending()), "{}", ledger.line());
-        self.received += ledger.received();
+        self.received += ledger.received() + ledger.derived();
         self.recovered += ledger.recovered();
         self.lost += LOSSES
             .iter()

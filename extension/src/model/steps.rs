@@ -24,6 +24,18 @@ pub(super) struct Setup {
     pub(super) room: usize,
     /// Of so many records the primary would never take one.
     pub(super) unfit_every: u64,
+    pub(super) metrics: Metrics,
+}
+
+/// What becomes of lines in the embedded metric format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Metrics {
+    /// There are none.
+    None,
+    /// They are metrics, which have a link of their own to the primary.
+    Moved,
+    /// They stay logs, and a record is derived from each.
+    Copied,
 }
 
 /// One thing that happens.
@@ -208,7 +220,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
         prop::bool::weighted(0.85),
         prop_oneof![2 => Just(0), 1 => clocks_part()],
         prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(output(), 1..4)],
-        (deadline(), room(), unfit_every()),
+        (deadline(), room(), unfit_every(), metrics()),
     )
         .prop_map(
             |(
@@ -220,7 +232,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 has_spool,
                 ahead_ms,
                 at_shutdown,
-                (shutdown_deadline, room, unfit_every),
+                (shutdown_deadline, room, unfit_every, metrics),
             )| Setup {
                 strategy,
                 max_added,
@@ -233,8 +245,18 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 shutdown_deadline,
                 room,
                 unfit_every,
+                metrics,
             },
         )
+}
+
+fn metrics() -> impl Strategy<Value = Metrics> {
+    prop::sample::select(vec![
+        Metrics::None,
+        Metrics::None,
+        Metrics::Moved,
+        Metrics::Copied,
+    ])
 }
 
 fn room() -> impl Strategy<Value = usize> {

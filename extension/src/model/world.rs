@@ -18,9 +18,26 @@ pub(super) const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, Si
 /// Records are known by the number the function writes into them.
 pub(super) type Number = u64;
 
+/// Added to a record's number, that of the record that is derived from it.
+const DERIVED: Number = 1 << 40;
+
+/// The number of the record that is derived from this one.
+pub(super) fn derived_from(number: Number) -> Number {
+    number + DERIVED
+}
+
 /// The number in a record's text.
 pub(super) fn number_of(fragment: &[u8]) -> Number {
     let text = std::str::from_utf8(fragment).unwrap();
+    let number = stated_number(text);
+    if text.contains(backstop_archive::METRICS) {
+        derived_from(number)
+    } else {
+        number
+    }
+}
+
+fn stated_number(text: &str) -> Number {
     let number = text
         .split('#')
         .nth(1)

@@ -1,6 +1,6 @@
 //! The delivery policy, from outside and on a paused clock.
 //!
-//! - [`chain`], [`edges`], [`outages`], [`parts`], [`records`], [`isolation`]: the chain over scripted sinks.
+//! - [`chain`], [`edges`], [`outages`], [`parts`], [`records`], [`signals`], [`isolation`]: the chain over scripted sinks.
 //! - [`halving`], [`limits`], [`values`]: the pure parts, alone.
 //! - [`properties`]: whatever sinks answer, nothing is lost.
 
@@ -15,5 +15,6 @@ mod outages;
 mod parts;
 mod properties;
 mod records;
+mod signals;
 mod support;
 mod values;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use backstop_delivery::{
     Answer, Batch, BreakerState, Cause, Chain, ChainParts, Clock, Diverted, Encoded, EnvironmentId,
     Failure, Jitter, LinkSettings, Notice, Observer, Part, PartAnswer, Phase, Record, RecordId,
-    Role, SharedLedger, Sink, SinkFuture, SinkName, Unfit, Verdict, Wall, Window, WindowControl,
-    WindowView,
+    Role, SharedLedger, Signal, Sink, SinkFuture, SinkName, Unfit, Verdict, Wall, Window,
+    WindowControl, WindowView,
 };
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -315,12 +315,21 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(sinks: &[(SinkName, Role)]) -> Self {
+        let any: Vec<_> = sinks
+            .iter()
+            .map(|&(name, role)| (name, role, None))
+            .collect();
+        Self::of_signals(&any)
+    }
+
+    /// Sinks that take one signal, or each.
+    pub(crate) fn of_signals(sinks: &[(SinkName, Role, Option<Signal>)]) -> Self {
         let ear = Arc::<Ear>::default();
         let ledger = SharedLedger::default();
         let mut scripts = BTreeMap::new();
         let links = sinks
             .iter()
-            .map(|&(name, role)| {
+            .map(|&(name, role, signal)| {
                 let script = Arc::<Mutex<Script>>::default();
                 scripts.insert(name, script.clone());
                 LinkSettings {
@@ -330,7 +339,7 @@ impl Rig {
                         born: Instant::now(),
                     }),
                     role,
-                    signal: None,
+                    signal,
                     timeout: Duration::from_secs(5),
                 }
             })
