@@ -15,6 +15,7 @@ use backstop_delivery::{
     WindowControl,
 };
 use backstop_sinks::codec::{LineEncoder, Resource};
+use backstop_sinks::secret::Secrets;
 use backstop_sinks::{FirehoseSink, HttpError, HttpsSink, S3Sink, SharedHttp};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -185,10 +186,15 @@ fn chain(
         clock.clone(),
         warn,
     );
-    let lines = LineEncoder::new(resource(settings, function));
+    let resource = resource(settings, function);
     let aws = &settings.aws;
+    let secrets = Secrets::of_function(http.clone(), aws.clone(), &resource.function_name);
+    let lines = LineEncoder::new(resource);
     let primary = settings.primary.iter().map(|primary| LinkSettings {
-        sink: Box::new(HttpsSink::new(http.clone(), primary, lines.clone())),
+        sink: Box::new(
+            HttpsSink::new(http.clone(), primary, lines.clone())
+                .with_secrets(primary, secrets.clone()),
+        ),
         role: Role::Primary,
         timeout: primary.timeout,
     });

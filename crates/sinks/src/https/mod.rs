@@ -1,20 +1,27 @@
 //! The primary: a POST over HTTPS, in whatever format.
 //!
+//! A token or a header that is kept elsewhere is read before the first request, and never sent for without.
 //! A batch keeps its id and its bytes over every retry; a receiver tells a retry by `Idempotency-Key`.
 
+mod kept;
 mod request;
 
 use std::fmt;
 
 use backstop_config::{Compression, Primary};
-use backstop_delivery::{Answer, Batch, Encoded, Failure, Part, Sink, SinkFuture, SinkName, Unfit};
+use backstop_delivery::{
+    Answer, Batch, Encoded, Failure, Part, Preparation, Sink, SinkFuture, SinkName, Unfit,
+};
 use bytes::Bytes;
 use http::Request;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use kept::Kept;
+use tokio::time::Instant;
 
 use crate::codec::{Item, LineEncoder, Output, size_hint};
 use crate::format::{self, Context, Format, Reply, Written};
 use crate::http::{Answered, SharedHttp, drain, read};
+use crate::secret::Secrets;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -23,14 +30,17 @@ pub struct HttpsSink {
     http: SharedHttp,
     url: String,
     shown_url: String,
-    headers: HeaderMap,
+    /// None where some of them are kept elsewhere.
+    headers: Option<HeaderMap>,
+    kept: Option<Kept>,
     format: Box<dyn Format>,
     compression: Compression,
     lines: LineEncoder,
 }
 
 impl HttpsSink {
-    /// A sink that posts to `primary`.
+    /// A sink that posts to `primary`. Where some of its headers are kept elsewhere, nothing leaves before
+    /// [`HttpsSink::with_secrets`].
     pub fn new(http: SharedHttp, primary: &Primary, lines: LineEncoder) -> Self {
         let format = format::of(primary);
         let packing = format.packing(primary.compression);
@@ -38,11 +48,22 @@ impl HttpsSink {
             http,
             url: format.address(&primary.url),
             shown_url: primary.shown_url(),
-            headers: request::headers(primary, format.content_type(), packing),
+            headers: (primary.references.is_empty())
+                .then(|| request::headers(primary, format.content_type(), packing)),
+            kept: None,
             format,
             compression: primary.compression,
             lines,
         }
+    }
+
+    /// The same, which reads with `secrets` what `primary` keeps elsewhere, when it first sends.
+    #[must_use]
+    pub fn with_secrets(mut self, primary: &Primary, secrets: Secrets) -> Self {
+        let packing = self.format.packing(primary.compression);
+        let kept = || Kept::new(secrets, primary, self.format.content_type(), packing);
+        self.kept = (!primary.references.is_empty()).then(kept);
+        self
     }
 
     /// As many of these lines of the archive, without the reason why they are there, as one body may hold: for
@@ -72,7 +93,13 @@ impl HttpsSink {
         let Ok(mut request) = Request::post(&self.url).body(body) else {
             return Answer::None(Failure::NotSent);
         };
-        *request.headers_mut() = self.headers.clone();
+        let kept = || self.kept.as_ref()?.headers();
+        let headers = self.headers.clone().or_else(kept);
+        // Without its token a request would be refused at best.
+        let Some(headers) = headers else {
+            return Answer::None(Failure::NotSent);
+        };
+        *request.headers_mut() = headers;
         if let Ok(key) = HeaderValue::from_str(key) {
             request.headers_mut().insert(IDEMPOTENCY_KEY, key);
         }
@@ -165,7 +192,21 @@ impl Sink for HttpsSink {
         Box::pin(async move { self.post(&batch.id(), body, batch.len()).await })
     }
 
+    fn prepare(&self) -> Option<Preparation<'_>> {
+        self.kept.as_ref()?.prepare()
+    }
+
+    fn renew(&self, asked: Instant) -> bool {
+        if let Some(kept) = &self.kept {
+            kept.forget_before(asked);
+        }
+        self.kept.is_some()
+    }
+
     fn reset(&self) {
+        if let Some(kept) = &self.kept {
+            kept.forget();
+        }
         self.http.reset();
     }
 }
@@ -190,6 +231,7 @@ mod tests {
             compression: Compression::Gzip,
             headers: vec![("x-api-key".to_owned(), Secret::new("hunter2"))],
             token: Some(Secret::new("hunter2")),
+            references: backstop_config::References::default(),
             timeout: Duration::from_secs(1),
         };
         let http = SharedHttp::new(
