@@ -310,9 +310,16 @@ class Attachment extends Construct {
     if (this.layerArn !== undefined && architectureOf(fn) !== this.architecture) return [problem('architecture')];
     if (this.statements.length === 0 && this.neededStatements().length === 0) return [];
     if (JSON.stringify(this.resolved(roleIn(fn))) !== JSON.stringify(this.resolved(this.role))) return [problem('role')];
-    const [granted, needed] = [this.statements, this.neededStatements()].map((statements) =>
-      identityOf(fn, statements.map((statement) => statement.toStatementJson())));
-    return granted === needed ? [] : [problem('fallback or token')];
+    const isOfToken = ({ actions }: PolicyStatement) => actions.some((action) => /^(secretsmanager:|ssm:|kms:Decrypt$)/.test(action));
+    const isChanged = (isMeant: (statement: PolicyStatement) => boolean) => {
+      const [granted, needed] = [this.statements, this.neededStatements()].map((statements) =>
+        identityOf(fn, statements.filter(isMeant).map((statement) => statement.toStatementJson())));
+      return granted !== needed;
+    };
+    return [
+      ...(isChanged((statement) => !isOfToken(statement)) ? [problem('fallback')] : []),
+      ...(isChanged(isOfToken) ? [problem('token')] : []),
+    ];
   }
 
   /** Lets the role write to the fallbacks and read the token in the function's variables, no matter who set them. */

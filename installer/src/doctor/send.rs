@@ -58,7 +58,7 @@ async fn with_secrets(
     resolved.map_err(|why| {
         let found = format!("the caller cannot read the primary's token: {why}");
         let next =
-            "allow the caller to read it; the checks of `token` are about the function's role";
+            "allow the caller to read it; the checks named token are about the function's role";
         Check::unknown(NAME, found, next)
     })
 }
@@ -73,9 +73,15 @@ pub(super) fn secrets(site: &Site, function: &Function) -> Result<Secrets, Check
         ));
     };
     let (here, _) = Settings::resolve(&ProcessEnvironment);
+    // What a service has of its own overrides the one for all, which may be typed.
+    let endpoint =
+        |own: Option<String>| own.or_else(|| site.config.endpoint_url().map(str::to_owned));
     let aws = AwsSettings {
         use_fips: site.config.use_fips().unwrap_or(here.aws.use_fips),
         use_dual_stack: (site.config.use_dual_stack()).unwrap_or(here.aws.use_dual_stack),
+        endpoint_secrets_manager: endpoint(here.aws.endpoint_secrets_manager),
+        endpoint_ssm: endpoint(here.aws.endpoint_ssm),
+        endpoint_kms: endpoint(here.aws.endpoint_kms),
         ..here.aws
     };
     let http = http(&Arc::default());

@@ -12,7 +12,7 @@ use super::send::secrets;
 use crate::fleet::Site;
 use crate::select::Function;
 
-const NAME: &str = "token";
+const NAME: &str = "secret";
 const KEY: &str = "BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID";
 
 /// Whether each is there, as far as the caller may know.

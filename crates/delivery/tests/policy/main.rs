@@ -2,6 +2,7 @@
 //!
 //! - [`chain`], [`edges`], [`outages`], [`parts`], [`records`], [`isolation`]: the chain over scripted sinks.
 //! - [`halving`], [`limits`], [`values`]: the pure parts, alone.
+//! - [`secrets`]: what a request needs before it can leave.
 //! - [`properties`]: whatever sinks answer, nothing is lost.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
@@ -15,5 +16,6 @@ mod outages;
 mod parts;
 mod properties;
 mod records;
+mod secrets;
 mod support;
 mod values;

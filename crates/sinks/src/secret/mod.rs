@@ -19,6 +19,8 @@ use backstop_config::{AwsSettings, Primary, Reference, Secret, Store, Template};
 use backstop_delivery::NoSecret;
 use tokio::time::timeout;
 
+pub use value::of as value;
+
 use crate::aws::Credentials;
 use crate::http::SharedHttp;
 

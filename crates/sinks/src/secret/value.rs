@@ -26,8 +26,8 @@ pub(super) fn description(reference: &Reference, answer: &[u8]) -> Result<Descri
     })
 }
 
-/// The secret that an answer gives to a reference.
-pub(super) fn of(reference: &Reference, answer: &[u8]) -> Result<Secret, NoSecret> {
+/// The secret that the body of a store's answer gives to a reference.
+pub fn of(reference: &Reference, answer: &[u8]) -> Result<Secret, NoSecret> {
     let store = reference.store.as_str();
     let no = |what| NoSecret::new(store, what);
     // A page that a proxy sends as a success; serde's message would quote it.
