@@ -104,31 +104,33 @@ async fn each_store_gives_the_token_at_the_first_send_and_none_during_init() {
         ("GetParameter", header(&format!("ssm:{PARAMETER}"))),
         ("Decrypt", header(&format!("kms:{CIPHERTEXT}"))),
     ];
-    let runs = runs.map(|(operation, (variable, value))| async move {
-        let place = Place::new().await;
-        let environment = place.environment().env(variable, value);
-        let environment = environment.start().await.unwrap();
-        assert_eq!(place.stores.requests(), 0, "{variable}: asked during init");
-        let mut traffic = Traffic::new(200);
-        for _ in 0..3 {
-            environment
-                .invoke(invocation(&mut traffic, 10, HANDLER))
-                .await
-                .unwrap();
-        }
-        let outcome = place.world.settle(&environment, 30).await.unwrap();
-        outcome.assert_nothing_lost();
-        assert_eq!(
-            outcome.delivered("https"),
-            kept(&outcome),
-            "{}",
-            outcome.stderr()
-        );
-        let calls = place.stores.calls();
-        let asked: Vec<&str> = calls.iter().map(|(it, _)| it.as_str()).collect();
-        assert_eq!(asked, [operation], "{variable}: once for all batches");
-        place.assert_no_canary(&outcome);
-    });
+    let runs = runs
+        .into_iter()
+        .map(|(operation, (variable, value))| async move {
+            let place = Place::new().await;
+            let environment = place.environment().env(variable, value);
+            let environment = environment.start().await.unwrap();
+            assert_eq!(place.stores.requests(), 0, "{variable}: asked during init");
+            let mut traffic = Traffic::new(200);
+            for _ in 0..3 {
+                environment
+                    .invoke(invocation(&mut traffic, 10, HANDLER))
+                    .await
+                    .unwrap();
+            }
+            let outcome = place.world.settle(&environment, 30).await.unwrap();
+            outcome.assert_nothing_lost();
+            assert_eq!(
+                outcome.delivered("https"),
+                kept(&outcome),
+                "{}",
+                outcome.stderr()
+            );
+            let calls = place.stores.calls();
+            let asked: Vec<&str> = calls.iter().map(|(it, _)| it.as_str()).collect();
+            assert_eq!(asked, [operation], "{variable}: once for all batches");
+            place.assert_no_canary(&outcome);
+        });
     in_parallel(runs).await;
 }
 
@@ -159,7 +161,7 @@ async fn a_store_that_fails_in_any_way_costs_the_function_nothing_and_no_record(
         (Broken(Fault::Page(200)), "did not answer"),
         (Broken(Fault::Page(502)), "does not answer as AWS does"),
     ];
-    let runs = runs.map(|(trouble, words)| async move {
+    let runs = runs.into_iter().map(|(trouble, words)| async move {
         let place = Place::new().await;
         match trouble {
             Code(code) => place.stores.refuse_with(Some(code)),

@@ -237,13 +237,6 @@ mod tests {
         let bucket = || set("BACKSTOP_S3_BUCKET", "archive");
         let key = |value: &str| set("BACKSTOP_S3_KMS_KEY_ID", value);
         let arn = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{KEY}");
-        let url = || set("BACKSTOP_PRIMARY_URL", "https://intake.example.com");
-        let token = |name: &str, value: &str| match name {
-            "SECRET_ARN" => set("BACKSTOP_PRIMARY_TOKEN_SECRET_ARN", value),
-            "SSM_PARAMETER" => set("BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", value),
-            "KMS" => set("BACKSTOP_PRIMARY_TOKEN_KMS", value),
-            _ => set("BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID", value),
-        };
         vec![
             ("no fallback", vec![]),
             ("a stream", vec![stream()]),
@@ -276,6 +269,22 @@ mod tests {
                 "a stream and a bucket, of which only one is used",
                 vec![stream(), bucket(), set("BACKSTOP_FALLBACK", "s3")],
             ),
+        ]
+    }
+
+    /// Settings whose token or headers are kept elsewhere.
+    fn token_cases() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+        let set = |name: &'static str, value: &str| (name, value.to_owned());
+        let bucket = || set("BACKSTOP_S3_BUCKET", "archive");
+        let arn = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{KEY}");
+        let url = || set("BACKSTOP_PRIMARY_URL", "https://intake.example.com");
+        let token = |name: &str, value: &str| match name {
+            "SECRET_ARN" => set("BACKSTOP_PRIMARY_TOKEN_SECRET_ARN", value),
+            "SSM_PARAMETER" => set("BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", value),
+            "KMS" => set("BACKSTOP_PRIMARY_TOKEN_KMS", value),
+            _ => set("BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID", value),
+        };
+        vec![
             (
                 "a token in a secret",
                 vec![url(), token("SECRET_ARN", SECRET)],
@@ -342,7 +351,7 @@ mod tests {
 
     #[test]
     fn the_permissions_are_those_of_the_file() {
-        let cases: Vec<Value> = (cases().into_iter())
+        let cases: Vec<Value> = (cases().into_iter().chain(token_cases()))
             .map(|(case, set)| {
                 let mut variables: BTreeMap<String, String> = (set.into_iter())
                     .map(|(name, value)| (name.to_owned(), value))

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
@@ -14,8 +12,9 @@ use crate::context::Context;
 use crate::link::{LEAST_BUDGET, Link};
 use crate::outcome::{Answer, Failure, PartAnswer, Sent, Verdict};
 use crate::phase::Phase;
+use crate::request::send_once;
 use crate::role::Role;
-use crate::sink::{Notice, Part, Preparation, SinkFuture};
+use crate::sink::{Notice, Part};
 use crate::window::{Limit, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
@@ -253,50 +252,6 @@ async fn has_waited(pause: Duration, window: &mut WindowView, limit: Limit) -> b
         // The others' turn, and then this one's again.
         () = phase.becomes(Phase::Shutdown) => false,
     }
-}
-
-/// One attempt: an answer, or why there is none; and whether what it needs was got for it.
-async fn send_once(
-    link: &Link,
-    batch: &Batch,
-    parts: &[Part],
-    window: &mut WindowView,
-    limit: Limit,
-) -> (Answer, bool) {
-    let preparation = link.sink.prepare();
-    let has_prepared = preparation.is_some();
-    if let Some(Preparation { store, getting }) = preparation {
-        let failure = tokio::select! {
-            biased;
-            got = getting => got.err().map(Failure::NoSecret),
-            failure = window.cut(limit) => Some(failure.of_store(store)),
-        };
-        if let Some(failure) = failure {
-            return (Answer::None(failure), has_prepared);
-        }
-    }
-    let mut sending = link.sink.send(batch, parts);
-    let answer = tokio::select! {
-        biased;
-        answer = &mut sending => answer,
-        failure = window.cut(limit) => {
-            unread_answer(&mut sending).await.unwrap_or(Answer::None(failure))
-        }
-    };
-    (answer, has_prepared)
-}
-
-/// An answer that came while this thread was busy with something else, encoding or decoding a burst.
-/// Each yield lets the network, and then whoever waits for it, have a turn; no time passes.
-async fn unread_answer(sending: &mut SinkFuture<'_>) -> Option<Answer> {
-    const TURNS: usize = 8;
-    for _ in 0..TURNS {
-        yield_now().await;
-        if let Some(answer) = sending.now_or_never() {
-            return Some(answer);
-        }
-    }
-    None
 }
 
 fn known_too_large(context: &Context, link: &Link, parts: &[Part]) -> bool {

@@ -31,6 +31,7 @@ mod outcome;
 mod phase;
 mod piece;
 mod record;
+mod request;
 mod role;
 mod share;
 mod sink;

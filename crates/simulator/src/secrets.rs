@@ -130,7 +130,7 @@ impl Stores {
             }
             "GetParameter" => {
                 let value = find(&input["Name"]).ok_or("ParameterNotFound")?;
-                // Without it, a SecureString comes as it is stored.
+                // Without it, a `SecureString` comes as it is stored.
                 let value = if input["WithDecryption"] == true {
                     value
                 } else {

@@ -213,11 +213,15 @@ impl Sink for HttpsSink {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use backstop_config::{Format, FormatOptions, Proxies, Secret};
+    use backstop_config::{Format, FormatOptions, Proxies, Secret, Settings};
     use backstop_delivery::SystemClock;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::codec::Resource;
@@ -247,5 +251,87 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    /// A parameter store that always gives the same token, and how often it was asked.
+    async fn parameter_store() -> (String, Arc<AtomicUsize>) {
+        const ANSWER: &str = r#"{"Parameter":{"Value":"hunter2"}}"#;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = Vec::new();
+                // The input is the last of it.
+                while !request.ends_with(b"true}") {
+                    request.push(stream.read_u8().await.expect("a whole request"));
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+                let length = ANSWER.len();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{ANSWER}"
+                );
+                stream
+                    .write_all(answer.as_bytes())
+                    .await
+                    .expect("it is there");
+            }
+        });
+        (endpoint, asked)
+    }
+
+    #[tokio::test]
+    async fn a_token_is_read_once_and_again_after_a_refusal_and_a_restore() {
+        let (endpoint, asked) = parameter_store().await;
+        let variables = [
+            ("AWS_ENDPOINT_URL_SSM", endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("BACKSTOP_PRIMARY_URL", "https://intake.example.com"),
+            ("BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", "/token"),
+        ];
+        let environment: BTreeMap<String, String> = (variables.iter())
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let (settings, _) = Settings::resolve(&environment);
+        let primary = settings.primary.expect("a primary");
+        let clock = Arc::new(SystemClock);
+        let http = SharedHttp::new(Vec::new(), Proxies::default(), clock, |_| {});
+        let secrets = Secrets::of_function(http.clone(), settings.aws, "orders");
+        let bare = HttpsSink::new(
+            http.clone(),
+            &primary,
+            LineEncoder::new(Resource::default()),
+        );
+        let answer = bare.post("key", Bytes::new(), 0).await;
+        assert_eq!(
+            answer,
+            Answer::None(Failure::NotSent),
+            "never without its token"
+        );
+
+        let sink = bare.with_secrets(&primary, secrets);
+        let read = async |times: usize| {
+            // Two batches at once ask once.
+            let both = [sink.prepare(), sink.prepare()].map(|it| it.expect("it is to be read"));
+            for preparation in both {
+                assert_eq!(preparation.store, "Parameter Store");
+                preparation.getting.await.expect("it is given");
+            }
+            assert!(sink.prepare().is_none(), "it is there");
+            assert_eq!(asked.load(Ordering::Relaxed), times);
+        };
+        let before = Instant::now();
+        read(1).await;
+        assert!(
+            sink.renew(before) && sink.prepare().is_none(),
+            "what is newer stays"
+        );
+        assert!(sink.renew(Instant::now()));
+        read(2).await;
+        sink.reset();
+        read(3).await;
+        assert!(!format!("{sink:?}").contains("hunter2"));
     }
 }

@@ -126,7 +126,7 @@ impl Question {
         Self { target, input }
     }
 
-    /// For what is known of it without its value. A SecureString comes as it is stored.
+    /// For what is known of it without its value. A `SecureString` comes as it is stored.
     pub(super) fn describing(reference: &Reference) -> Option<Self> {
         let id = &reference.id;
         let (target, input) = match reference.store {
