@@ -74,6 +74,12 @@ export interface SecretVariables {
   readonly texts: (string | undefined)[];
 }
 
+/** The key of a secret, where CDK knows it. */
+export interface KnownKey {
+  readonly text: string;
+  readonly keyArn?: string;
+}
+
 /** The text of each reference once. A token of CDK ends in a brace itself. */
 function referencesIn({ secretArn, parameter, ciphertext, texts }: SecretVariables): string[] {
   const own = [['secret', secretArn], ['ssm', parameter], ['kms', ciphertext]] as const;
@@ -82,7 +88,7 @@ function referencesIn({ secretArn, parameter, ciphertext, texts }: SecretVariabl
 }
 
 /** The statements for what the primary's token and headers refer to, also those of `crates/archive/permissions.json`. `keys` are of secrets whose keys CDK knows. */
-export function secretStatements(scope: IConstruct, variables: SecretVariables, keys: readonly { readonly text: string; readonly keyArn?: string }[]): PolicyStatement[] {
+export function secretStatements(scope: IConstruct, variables: SecretVariables, keys: readonly KnownKey[]): PolicyStatement[] {
   const stack = Stack.of(scope);
   const { keyId } = variables;
   const statements: PolicyStatement[] = [];

@@ -9,16 +9,7 @@ import { IKey } from 'aws-cdk-lib/aws-kms';
 import { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { IStringParameter } from 'aws-cdk-lib/aws-ssm';
 import { keyBehind } from './fallback';
-
-/** Where the function reads a secret: the variables of a token on its own. */
-export type ReferenceVariable = 'BACKSTOP_PRIMARY_TOKEN_SECRET_ARN' | 'BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER' | 'BACKSTOP_PRIMARY_TOKEN_KMS';
-
-/** A secret that the function reads. */
-export interface RuntimeReference {
-  readonly variable: ReferenceVariable;
-  readonly text: string;
-  readonly keyArn?: string;
-}
+import { ReferenceVariable, RuntimeReference } from './runtime-reference';
 
 const SCHEMES = { BACKSTOP_PRIMARY_TOKEN_SECRET_ARN: 'secret', BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER: 'ssm', BACKSTOP_PRIMARY_TOKEN_KMS: 'kms' };
 
@@ -64,11 +55,6 @@ export class BackstopSecret {
     return BackstopSecret.reference('BACKSTOP_PRIMARY_TOKEN_KMS', ciphertext, key);
   }
 
-  private static reference(variable: ReferenceVariable, text: string, key?: IKey): BackstopSecret {
-    const value = `{{${SCHEMES[variable]}:${text}}}`;
-    return new BackstopSecret(value, false, { variable, text, keyArn: keyBehind(key)?.keyArn });
-  }
-
   /**
    * A secret of Secrets Manager.
    *
@@ -92,6 +78,11 @@ export class BackstopSecret {
   public static unsafePlainText(value: string): BackstopSecret {
     // A variable that is not set, as in `process.env.TOKEN!`, is an empty token, which is reported where it is used.
     return new BackstopSecret(value ?? '', true);
+  }
+
+  private static reference(variable: ReferenceVariable, text: string, key?: IKey): BackstopSecret {
+    const value = `{{${SCHEMES[variable]}:${text}}}`;
+    return new BackstopSecret(value, false, { variable, text, keyArn: keyBehind(key)?.keyArn });
   }
 
   private constructor(private readonly value: string, private readonly plain: boolean, private readonly reference?: RuntimeReference) {}

@@ -7,7 +7,8 @@ import { Duration, Size, SizeRoundingBehavior } from 'aws-cdk-lib';
 import { ResolvedBackend, resolveBackend } from './backends';
 import { BackstopFallback, keyBehind } from './fallback';
 import { IBackstopLayer } from './layer-base';
-import { BackstopSecret, RuntimeReference } from './secret';
+import { RuntimeReference } from './runtime-reference';
+import { BackstopSecret } from './secret';
 
 /** The format of a batch. */
 export enum BackstopFormat {

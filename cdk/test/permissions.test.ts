@@ -38,7 +38,8 @@ function fallbackOf(environment: Record<string, string>): BackstopFallback {
 
 /** The same token and headers by properties. */
 function primaryOf(scope: Construct, environment: Record<string, string>): BackstopPrimary {
-  const { BACKSTOP_PRIMARY_TOKEN_SECRET_ARN: arn, BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER: parameter, BACKSTOP_PRIMARY_TOKEN_KMS: ciphertext } = environment;
+  const { BACKSTOP_PRIMARY_TOKEN_SECRET_ARN: arn, BACKSTOP_PRIMARY_TOKEN_KMS: ciphertext } = environment;
+  const parameter = environment.BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER;
   const id = environment.BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID;
   const keyArn = id?.startsWith('arn:') ? id : `arn:aws:kms:eu-west-1:111122223333:key/${id}`;
   const key = id === undefined ? undefined : Key.fromKeyArn(scope, 'Key', keyArn);

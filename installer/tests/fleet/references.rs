@@ -16,7 +16,7 @@ fn secret() -> String {
 
 fn of(stage: &Stage) -> FunctionSpec {
     FunctionSpec {
-        role: Some("orders".to_owned()),
+        role: Some(format!("arn:aws:iam::{ACCOUNT}:role/orders")),
         layers: stage.layers.values().cloned().collect(),
         ..FunctionSpec::default()
     }
