@@ -15,13 +15,13 @@ import { Construct, IConstruct } from 'constructs';
 import { isImportedArchive } from './archive-base';
 import { BackstopFallback, BackstopSink } from './fallback';
 import { architectureOf, DEFAULT_CHILDREN, FunctionResource, globalsOf, isAtEdge, isImage, overridesOf } from './function';
-import { fallbackStatements, grantFunction, isAlias, keepGrant } from './grants';
+import { fallbackStatements, grantFunction, isAlias, keepGrant, secretStatements } from './grants';
 import { giveTheSame } from './layer';
 import { foundIn, isIntrinsic, isSet, plan, Plan } from './plan';
 import { problemsOf } from './problems';
 import { identityOf, withReferences } from './references';
 import { REGISTER } from './register';
-import { backendOf, BackstopProps, fallbackOf, variablesOf } from './settings';
+import { backendOf, BackstopProps, fallbackOf, referencesOf, variablesOf } from './settings';
 
 /** What is wrong with settings for every function that they are for; the caller reports it once. */
 export type Mistakes = Set<string>;
@@ -308,36 +308,64 @@ class Attachment extends Construct {
     const problem = (what: string) =>
       `Its ${what} changed after Backstop was attached, for example by an Aspect at another construct: set it where the function is created, or in an Aspect of the app.`;
     if (this.layerArn !== undefined && architectureOf(fn) !== this.architecture) return [problem('architecture')];
-    if (this.statements.length === 0 && this.fallbackStatements().length === 0) return [];
+    if (this.statements.length === 0 && this.neededStatements().length === 0) return [];
     if (JSON.stringify(this.resolved(roleIn(fn))) !== JSON.stringify(this.resolved(this.role))) return [problem('role')];
-    const [granted, needed] = [this.statements, this.fallbackStatements()].map((statements) =>
-      identityOf(fn, statements.map((statement) => statement.toStatementJson())));
-    return granted === needed ? [] : [problem('fallback')];
+    const isOfToken = ({ actions }: PolicyStatement) => actions.some((action) => /^(secretsmanager:|ssm:|kms:Decrypt$)/.test(action));
+    const isChanged = (isMeant: (statement: PolicyStatement) => boolean) => {
+      const [granted, needed] = [this.statements, this.neededStatements()].map((statements) =>
+        identityOf(fn, statements.filter(isMeant).map((statement) => statement.toStatementJson())));
+      return granted !== needed;
+    };
+    return [
+      ...(isChanged((statement) => !isOfToken(statement)) ? [problem('fallback')] : []),
+      ...(isChanged(isOfToken) ? [problem('token')] : []),
+    ];
   }
 
-  /** Lets the role write to the fallbacks in the function's variables, no matter who set them. */
+  /** Lets the role write to the fallbacks and read the token in the function's variables, no matter who set them. */
   private grant(): void {
     this.role = roleIn(this.fn);
-    this.statements = this.fallbackStatements();
+    this.statements = this.neededStatements();
     this.isGranted = grantFunction(this.fn, this.statements);
   }
 
-  private fallbackStatements(): PolicyStatement[] {
-    return fallbackStatements(this.fn, this.fallback());
+  private neededStatements(): PolicyStatement[] {
+    return [...fallbackStatements(this.fn, this.fallback()), ...this.secretStatements()];
   }
 
-  /** The fallback, with what the function says itself. */
-  private fallback(): BackstopFallback {
+  /** For the token and the headers, with what the function says itself; without a primary nothing is read. */
+  private secretStatements(): PolicyStatement[] {
+    const own = this.inForce();
+    const wanted = variablesOf(this.props);
+    const text = (name: string) => own(name, wanted[name]);
+    if (text('BACKSTOP_PRIMARY_URL') === undefined) return [];
+    const keys = referencesOf(this.props).map((reference) => withReferences(this.fn, { ...reference }) as typeof reference);
+    return secretStatements(this.fn, {
+      secretArn: text('BACKSTOP_PRIMARY_TOKEN_SECRET_ARN'),
+      parameter: text('BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER'),
+      ciphertext: text('BACKSTOP_PRIMARY_TOKEN_KMS'),
+      keyId: text('BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID'),
+      texts: [text('BACKSTOP_PRIMARY_TOKEN'), text('BACKSTOP_PRIMARY_HEADERS')],
+    }, keys);
+  }
+
+  /** What a variable is: what the function says itself, or what is wanted. */
+  private inForce(): (name: string, other?: string) => string | undefined {
     const resolve = (value: unknown) => withReferences(this.fn, value);
     const environment = resolve(this.own.environment) as { variables?: object } | undefined;
     const variables: Record<string, unknown> = {
       ...globalsOf(this.fn).Environment?.Variables, ...environment?.variables, ...this.overriddenVariables(resolve),
     };
-    const own = (name: string, other?: string) => {
+    return (name, other) => {
       // A token is looked into: that of an alias holds its name.
       const value = name in variables ? variables[name] : resolve(other);
       return isSet(value) ? Token.asString(value) : undefined;
     };
+  }
+
+  /** The fallback, with what the function says itself. */
+  private fallback(): BackstopFallback {
+    const own = this.inForce();
     const fallback = fallbackOf(this.props);
     const order = own('BACKSTOP_FALLBACK', fallback.order?.join(','));
     return {
@@ -371,7 +399,7 @@ class Attachment extends Construct {
       warn('aliasNotGranted', "BACKSTOP_S3_KMS_KEY_ID is an alias, and a policy cannot grant an alias: give the key's ARN in fallback.kmsKeyArns, so that the role gets kms:GenerateDataKey.");
     }
     const { primary } = this.props;
-    const isPlain = (value: unknown) => typeof value === 'string' && value !== '' && !value.includes('{{resolve:');
+    const isPlain = (value: unknown) => typeof value === 'string' && value !== '' && !/\{\{(resolve|secret|ssm|kms):/.test(value);
     // Of several headers one may be a reference.
     const headers = this.resolved(variablesOf(this.props).BACKSTOP_PRIMARY_HEADERS);
     const isOurs = JSON.stringify(headers) === JSON.stringify(variables.BACKSTOP_PRIMARY_HEADERS);
@@ -380,7 +408,7 @@ class Attachment extends Construct {
     const isOfBackend = isOurs && Object.keys(primary?.headers ?? {}).length === 0 && backendOf(this.props)?.tokenHeader === undefined;
     const isHarmless = (name: string) => name === 'BACKSTOP_PRIMARY_HEADERS' && isOfBackend;
     if (hasPlainHeader || REGISTER.some(({ name, secret }) => secret && isPlain(variables[name]) && !isHarmless(name))) {
-      warn('plainSecret', "The template holds the primary's token or a header in plain text: everyone who can read the template can read it. Use BackstopSecret.fromSecretsManager.");
+      warn('plainSecret', "The template holds the primary's token or a header in plain text: everyone who can read the template can read it. Use BackstopSecret.readFromSecretsManager.");
     }
     if (isImage(this.fn)) {
       warn('containerImage', `Lambda adds no layers to container images: ${this.fn.node.path} has Backstop's environment. Add these lines to its Dockerfile:\n${imageLines(architectureOf(this.fn) ?? 'x86_64')}`);

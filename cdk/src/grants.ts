@@ -1,5 +1,5 @@
 /**
- * What a function's role needs, and no more: to write to the fallbacks. And how it gets that, whichever way the
+ * What a function's role needs, and no more: to write to the fallbacks and to read the primary's token. And how it gets that, whichever way the
  * role is made.
  */
 import { createHash } from 'crypto';
@@ -62,6 +62,60 @@ export function fallbackStatements(scope: IConstruct, fallback: BackstopFallback
     }
   }
   return statements;
+}
+
+/** The variables that name secrets, as they are in force. */
+export interface SecretVariables {
+  readonly secretArn?: string;
+  readonly parameter?: string;
+  readonly ciphertext?: string;
+  readonly keyId?: string;
+  /** Texts that may have references in them: the token and the headers. */
+  readonly texts: (string | undefined)[];
+}
+
+/** The key of a secret, where CDK knows it. */
+export interface KnownKey {
+  readonly text: string;
+  readonly keyArn?: string;
+}
+
+/** The text of each reference once. A token of CDK ends in a brace itself. */
+function referencesIn({ secretArn, parameter, ciphertext, texts }: SecretVariables): string[] {
+  const own = [['secret', secretArn], ['ssm', parameter], ['kms', ciphertext]] as const;
+  const found = texts.flatMap((text) => [...(text ?? '').matchAll(/\{\{((?:secret|ssm|kms):.+?)\}\}(?!\})/g)].map(([, reference]) => reference));
+  return [...new Set([...own.flatMap(([scheme, text]) => (text ? [`${scheme}:${text}`] : [])), ...found])];
+}
+
+/** The statements for what the primary's token and headers refer to, also those of `crates/archive/permissions.json`. `keys` are of secrets whose keys CDK knows. */
+export function secretStatements(scope: IConstruct, variables: SecretVariables, keys: readonly KnownKey[]): PolicyStatement[] {
+  const stack = Stack.of(scope);
+  const { keyId } = variables;
+  const statements: PolicyStatement[] = [];
+  const allow = (actions: string[], resource: string, via?: string) => {
+    const conditions = via === undefined ? undefined : { StringLike: { 'kms:ViaService': via } };
+    statements.push(new PolicyStatement({ actions, resources: [resource], conditions }));
+  };
+  for (const reference of referencesIn(variables)) {
+    const [scheme, text] = [reference.slice(0, reference.indexOf(':')), reference.slice(reference.indexOf(':') + 1)];
+    const key = keys.find((known) => known.text === text)?.keyArn ?? keyId;
+    const region = kindOf(text) === 'arn' && !Token.isUnresolved(text.split(':')[3]) ? text.split(':')[3] : undefined;
+    const keyArns = !key || isAlias(key) ? [] : [kindOf(key) === 'name' ? stack.formatArn({ service: 'kms', region, resource: 'key', resourceName: key }) : key];
+    if (scheme === 'secret') {
+      // Its ARN ends in six characters, which a request may leave out and a policy may not.
+      const arn = text.split('#')[0];
+      allow(['secretsmanager:GetSecretValue'], /(-[A-Za-z0-9]{6}|\})$/.test(arn) ? arn : `${arn}-??????`);
+      keyArns.forEach((keyArn) => allow(['kms:Decrypt'], keyArn, 'secretsmanager.*'));
+    } else if (scheme === 'ssm') {
+      allow(['ssm:GetParameter'], kindOf(text) === 'name' ? stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: text.replace(/^\//, '') }) : text);
+      keyArns.forEach((keyArn) => allow(['kms:Decrypt'], keyArn, 'ssm.*'));
+    } else {
+      keyArns.forEach((keyArn) => allow(['kms:Decrypt'], keyArn));
+    }
+  }
+  // Two keys of one secret's object are one secret.
+  const texts = statements.map((statement) => JSON.stringify(stack.resolve(statement.toStatementJson())));
+  return statements.filter((_, at) => texts.indexOf(texts[at]) === at);
 }
 
 /** The statements that a caller of `backstop replay` needs. */

@@ -191,7 +191,7 @@ function primaryProblems(props: BackstopProps): string[] {
     problems.push('primary.token is empty, or contains a space, a line break or a character that is not ASCII: give the bare token, without a word such as "Bearer".');
   }
   if ([primary.token, ...Object.values(primary.headers ?? {})].some((secret) => secret?._isSecureString())) {
-    problems.push('primary has a SecureString parameter, and CloudFormation puts no SecureString into the environment of a function: use BackstopSecret.fromSecretsManager.');
+    problems.push('primary has a SecureString parameter, and CloudFormation puts no SecureString into the environment of a function: use BackstopSecret.readFromParameter.');
   }
   return problems;
 }

@@ -7,6 +7,7 @@ import { Duration, Size, SizeRoundingBehavior } from 'aws-cdk-lib';
 import { ResolvedBackend, resolveBackend } from './backends';
 import { BackstopFallback, keyBehind } from './fallback';
 import { IBackstopLayer } from './layer-base';
+import { RuntimeReference } from './runtime-reference';
 import { BackstopSecret } from './secret';
 
 /** The format of a batch. */
@@ -123,7 +124,9 @@ export interface BackstopPrimary {
    */
   readonly options?: { [name: string]: string };
   /**
-   * The bare token, sent in the header that the format or the backend uses (`BACKSTOP_PRIMARY_TOKEN`).
+   * The bare token, sent in the header that the format or the backend uses: one that the function reads
+   * (`BACKSTOP_PRIMARY_TOKEN_SECRET_ARN`, `BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER`, or `BACKSTOP_PRIMARY_TOKEN_KMS`, with
+   * `BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID` for a key of your own), or one in its environment (`BACKSTOP_PRIMARY_TOKEN`).
    * @default - none
    */
   readonly token?: BackstopSecret;
@@ -237,18 +240,27 @@ export function backendOf({ primary }: BackstopProps): ResolvedBackend | undefin
 }
 
 /** The token and the headers of the primary, where they belong. */
-function secretsOf(props: BackstopProps): { token?: string; headers: [string, string][] } {
+function secretsOf(props: BackstopProps): { token?: string; reference?: RuntimeReference; headers: [string, string][] } {
   const { primary } = props;
   const backend = backendOf(props);
   const token = primary?.token?._value();
   const headers = Object.entries(primary?.headers ?? {}).map(([name, secret]): [string, string] => [name, secret._value()]);
-  if (!backend) return { token, headers };
+  // In a header of the backend, or after its user name, the reference is a part of the value.
+  const reference = backend?.tokenHeader === undefined && !backend?.tokenPrefix ? primary?.token?._reference() : undefined;
+  if (!backend) return reference ? { reference, headers } : { token, headers };
   const { tokenHeader, tokenPrefix } = backend;
   const inHeader: [string, string][] = tokenHeader !== undefined && token !== undefined ? [[tokenHeader, token]] : [];
   return {
-    token: token === undefined || tokenHeader !== undefined ? undefined : `${tokenPrefix}${token}`,
+    reference,
+    token: token === undefined || reference || tokenHeader !== undefined ? undefined : `${tokenPrefix}${token}`,
     headers: [...backend.headers, ...inHeader, ...headers],
   };
+}
+
+/** What the function reads, whatever it is for. */
+export function referencesOf({ primary }: BackstopProps): RuntimeReference[] {
+  const secrets = [primary?.token, ...Object.values(primary?.headers ?? {})];
+  return secrets.flatMap((secret) => secret?._reference() ?? []);
 }
 
 const pairs = (entries: [string, string][]): string | undefined =>
@@ -261,7 +273,8 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
   const bytes = (size?: Size) => (size?.isUnresolved() ? 'known later' : size?.toBytes({ rounding: SizeRoundingBehavior.NONE }));
   const milliseconds = (time?: Duration) => (time?.isUnresolved() ? 'known later' : time?.toMilliseconds({ integral: false }));
   const backend = backendOf(props);
-  const { token, headers } = secretsOf(props);
+  const { token, reference, headers } = secretsOf(props);
+  const read = (name: string) => (reference?.variable === name ? reference.text : undefined);
   const options = Object.entries(primary?.options ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
   const all: Record<string, string | number | boolean | undefined> = {
     BACKSTOP_PRIMARY_URL: backend?.url ?? primary?.url,
@@ -271,6 +284,10 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_PRIMARY_OPTIONS: pairs(options),
     BACKSTOP_PRIMARY_HEADERS: pairs(headers),
     BACKSTOP_PRIMARY_TOKEN: token,
+    BACKSTOP_PRIMARY_TOKEN_SECRET_ARN: read('BACKSTOP_PRIMARY_TOKEN_SECRET_ARN'),
+    BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER: read('BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER'),
+    BACKSTOP_PRIMARY_TOKEN_KMS: read('BACKSTOP_PRIMARY_TOKEN_KMS'),
+    BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID: referencesOf(props).find(({ keyArn }) => keyArn !== undefined)?.keyArn,
     BACKSTOP_PRIMARY_COMPRESSION: primary?.compression,
     BACKSTOP_PRIMARY_TIMEOUT_MS: milliseconds(primary?.timeout),
     BACKSTOP_ALLOW_PLAINTEXT: primary?.allowPlaintext,

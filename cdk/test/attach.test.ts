@@ -72,7 +72,9 @@ test('every variable of the register can be set, and no other is', () => {
     logLevel: BackstopLogLevel.DEBUG,
   });
   const { Variables } = propertiesOf(stack).Environment;
-  expect(Object.keys(Variables).sort()).toEqual(REGISTER.map((variable) => variable.name).sort());
+  // A token has one source; those that the function reads are in read.test.ts.
+  const isRead = (name: string) => name.startsWith('BACKSTOP_PRIMARY_TOKEN_');
+  expect(Object.keys(Variables).sort()).toEqual(REGISTER.map((variable) => variable.name).filter((name) => !isRead(name)).sort());
   expect(JSON.stringify(Variables.BACKSTOP_PRIMARY_TOKEN)).toContain('{{resolve:secretsmanager:');
   expect(Variables).toMatchObject({
     BACKSTOP_PRIMARY_HEADERS: 'X-Team=payments',

@@ -2,8 +2,12 @@
 import * as fs from 'fs';
 import * as path from 'path';
 import { Template } from 'aws-cdk-lib/assertions';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { StringParameter } from 'aws-cdk-lib/aws-ssm';
+import { Construct } from 'constructs';
 import { ENV, functionIn, layer, stackOf } from './app';
-import { Backstop, BackstopFallback, BackstopSink } from '../src';
+import { Backstop, BackstopFallback, BackstopPrimary, BackstopSecret, BackstopSink } from '../src';
 
 interface Case {
   readonly case: string;
@@ -32,6 +36,33 @@ function fallbackOf(environment: Record<string, string>): BackstopFallback {
   };
 }
 
+/** The same token and headers by properties. */
+function primaryOf(scope: Construct, environment: Record<string, string>): BackstopPrimary {
+  const { BACKSTOP_PRIMARY_TOKEN_SECRET_ARN: arn, BACKSTOP_PRIMARY_TOKEN_KMS: ciphertext } = environment;
+  const parameter = environment.BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER;
+  const id = environment.BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID;
+  const keyArn = id?.startsWith('arn:') ? id : `arn:aws:kms:eu-west-1:111122223333:key/${id}`;
+  const key = id === undefined ? undefined : Key.fromKeyArn(scope, 'Key', keyArn);
+  const secret = (text: string) => {
+    const [secretArn, field] = text.split('#');
+    const isWhole = /-[A-Za-z0-9]{6}$/.test(secretArn);
+    const which = isWhole ? { secretCompleteArn: secretArn } : { secretPartialArn: secretArn };
+    return BackstopSecret.readFromSecretsManager(Secret.fromSecretAttributes(scope, `Secret${text}`, { ...which, encryptionKey: key }), field);
+  };
+  const stored = (text: string) => BackstopSecret.readFromParameter(text.startsWith('arn:')
+    ? StringParameter.fromStringParameterArn(stackOf({ ...ENV, region: text.split(':')[3] }), 'Parameter', text)
+    : StringParameter.fromSecureStringParameterAttributes(scope, `Parameter${text}`, { parameterName: text }), key);
+  const headers = (environment.BACKSTOP_PRIMARY_HEADERS ?? '').split(',').filter((pair) => pair !== '').map((pair): [string, BackstopSecret] => {
+    const [, name, scheme, text] = /^([^=]+)=\{\{(secret|ssm):(.+)\}\}$/.exec(pair)!;
+    return [name, scheme === 'secret' ? secret(text) : stored(text)];
+  });
+  return {
+    ...primary,
+    token: arn ? secret(arn) : parameter ? stored(parameter) : ciphertext ? BackstopSecret.readFromKms(ciphertext, key!) : undefined,
+    headers: headers.length > 0 ? Object.fromEntries(headers) : undefined,
+  };
+}
+
 /** An ARN without CloudFormation's functions, for the partition `aws`. */
 function flat(value: any): string {
   if (typeof value === 'string') return value;
@@ -40,10 +71,10 @@ function flat(value: any): string {
   return parts.map(flat).join(glue);
 }
 
-function granted(props: { fallback?: BackstopFallback; environment?: Record<string, string> }) {
+function granted(props: { fallback?: BackstopFallback; settings?: Record<string, string>; environment?: Record<string, string> }) {
   const stack = stackOf();
-  const { environment, fallback } = props;
-  Backstop.attach(functionIn(stack, 'Orders', { environment }), { layer, primary, fallback });
+  const { environment, fallback, settings } = props;
+  Backstop.attach(functionIn(stack, 'Orders', { environment }), { layer, primary: settings ? primaryOf(stack, settings) : primary, fallback });
   const policies = Object.entries(Template.fromStack(stack).findResources('AWS::IAM::Policy'));
   const statements = policies.filter(([id]) => id.startsWith('BackstopPolicy')).flatMap(([, policy]) => policy.Properties.PolicyDocument.Statement);
   return statements.map((statement: any) => ({ ...statement, Resource: flat(statement.Resource) })).filter(({ Resource }) => Resource !== KEY_BEHIND);
@@ -55,6 +86,6 @@ test('the file is about the account and region of these tests', () => {
 });
 
 test.each(FILE.cases.map((each): [string, Case] => [each.case, each]))('%s: by properties, and by the function\'s own variables', (_name, { environment, statements }) => {
-  expect(granted({ fallback: fallbackOf(environment) })).toEqual(statements);
+  expect(granted({ fallback: fallbackOf(environment), settings: environment })).toEqual(statements);
   expect(granted({ environment })).toEqual(statements);
 });

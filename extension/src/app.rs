@@ -15,6 +15,7 @@ use backstop_delivery::{
     Window, WindowControl,
 };
 use backstop_sinks::codec::{LineEncoder, Resource};
+use backstop_sinks::secret::Secrets;
 use backstop_sinks::{FirehoseSink, HttpError, HttpsSink, S3Sink, SharedHttp, Signals};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -196,10 +197,15 @@ fn chain(
         clock.clone(),
         warn,
     );
-    let lines = LineEncoder::new(resource(settings, function));
+    let resource = resource(settings, function);
     let aws = &settings.aws;
+    let secrets = Secrets::of_function(http.clone(), aws.clone(), &resource.function_name);
+    let lines = LineEncoder::new(resource);
     let primary = settings.primary.iter().flat_map(|primary| {
-        let sink = |signal| HttpsSink::of(http.clone(), primary, signal, lines.clone());
+        let sink = |signal| {
+            let sink = HttpsSink::of(http.clone(), primary, signal, lines.clone())?;
+            Some(sink.with_secrets(primary, secrets.clone()))
+        };
         let links = Signal::ALL.map(|signal| Some((signal, sink(signal)?)));
         links
             .into_iter()

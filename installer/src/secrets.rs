@@ -28,6 +28,8 @@ pub enum Source {
     Stdin,
     /// A secret of Secrets Manager.
     SecretsManager(String),
+    /// Kept there: the function reads it, and no one else.
+    Reference(String),
     /// Texts and secrets, one after the other: a token in a header that the backend wants it in.
     Joined(Vec<Piece>),
 }
@@ -47,7 +49,7 @@ impl fmt::Display for Source {
         match self {
             Self::File(path) | Self::HeaderFile(path) => path.display().fmt(formatter),
             Self::Stdin => formatter.write_str("stdin"),
-            Self::SecretsManager(arn) => formatter.write_str(arn),
+            Self::SecretsManager(arn) | Self::Reference(arn) => formatter.write_str(arn),
             Self::Joined(pieces) => {
                 let sources = pieces.iter().filter_map(Piece::source);
                 let shown: Vec<String> = sources.map(ToString::to_string).collect();
@@ -75,7 +77,9 @@ impl Source {
         match self {
             Self::Stdin => true,
             Self::Joined(pieces) => (pieces.iter().filter_map(Piece::source)).any(Self::is_stdin),
-            Self::File(_) | Self::HeaderFile(_) | Self::SecretsManager(_) => false,
+            Self::File(_) | Self::HeaderFile(_) | Self::SecretsManager(_) | Self::Reference(_) => {
+                false
+            }
         }
     }
 
@@ -86,6 +90,7 @@ impl Source {
             Self::HeaderFile(path) => pairs(path, &headers(path, &read(path)?)?)?,
             Self::Stdin => stdin()?,
             Self::SecretsManager(arn) => secret(config, arn).await?,
+            Self::Reference(reference) => format!("{{{{{reference}}}}}"),
             Self::Joined(pieces) => Box::pin(joined(pieces, config)).await?,
         };
         let text = text.trim();

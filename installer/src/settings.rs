@@ -20,6 +20,12 @@ pub use backend::Choice as BackendChoice;
 const URL: &str = "BACKSTOP_PRIMARY_URL";
 const FORMAT: &str = "BACKSTOP_PRIMARY_FORMAT";
 const TOKEN: &str = "BACKSTOP_PRIMARY_TOKEN";
+/// Each names a token that the function reads.
+const TOKEN_VARIABLES: [&str; 3] = [
+    "BACKSTOP_PRIMARY_TOKEN_SECRET_ARN",
+    "BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER",
+    "BACKSTOP_PRIMARY_TOKEN_KMS",
+];
 const HEADERS: &str = "BACKSTOP_PRIMARY_HEADERS";
 
 /// What was said of settings, and of where secrets are.
@@ -33,6 +39,8 @@ pub struct ExplicitSettings {
     pub url_file: Option<PathBuf>,
     /// Where the primary's token is.
     pub token_file: Option<PathBuf>,
+    /// Where the function reads the primary's token.
+    pub token_reference: Option<String>,
     /// The primary's token in Secrets Manager.
     pub token_secret_arn: Option<String>,
     /// Where the primary's headers are.
@@ -114,6 +122,7 @@ impl Settings {
         if !wrong.is_empty() {
             return Err(UsageError(wrong.join("\n")).into());
         }
+        settings.name_reference()?;
         for (name, source) in &settings.sources {
             let value = source.read(config).await?;
             settings.variables.insert(name.clone(), value);
@@ -125,23 +134,47 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// A token that is a reference and nothing else has a variable of its own, which a plan shows.
+    fn name_reference(&mut self) -> Result<(), UsageError> {
+        const SCHEMES: [&str; 3] = ["secret:", "ssm:", "kms:"];
+        let Some(Source::Reference(reference)) = self.sources.get(TOKEN) else {
+            return Ok(());
+        };
+        let mut stores = SCHEMES.iter().zip(TOKEN_VARIABLES);
+        let found = stores.find_map(|(scheme, name)| Some((name, reference.strip_prefix(scheme)?)));
+        let Some((name, value)) = found else {
+            // What is not a reference may be the token.
+            return Err(UsageError(
+                "--token-reference names no store of secrets: write secret:ARN, secret:ARN#KEY, \
+                 ssm:NAME or kms:CIPHERTEXT"
+                    .to_owned(),
+            ));
+        };
+        let value = value.trim().to_owned();
+        self.variables.insert(name.to_owned(), value);
+        self.sources.remove(TOKEN);
+        Ok(())
+    }
+}
+
 fn sources(explicit: &ExplicitSettings) -> Result<BTreeMap<String, Source>, UsageError> {
     let mut sources = BTreeMap::new();
     if let Some(path) = &explicit.url_file {
         sources.insert(URL.to_owned(), Source::file(path));
     }
-    match (&explicit.token_file, &explicit.token_secret_arn) {
-        (Some(_), Some(_)) => {
-            let problem = "give --token-file or --token-secret-arn, not both";
-            return Err(UsageError(problem.to_owned()));
-        }
-        (Some(path), None) => {
-            sources.insert(TOKEN.to_owned(), Source::file(path));
-        }
-        (None, Some(arn)) => {
-            sources.insert(TOKEN.to_owned(), Source::SecretsManager(arn.clone()));
-        }
-        (None, None) => {}
+    let arn = explicit.token_secret_arn.clone();
+    let mut tokens = [
+        explicit.token_file.as_deref().map(Source::file),
+        arn.map(Source::SecretsManager),
+        explicit.token_reference.clone().map(Source::Reference),
+    ]
+    .into_iter()
+    .flatten();
+    sources.extend(tokens.next().map(|source| (TOKEN.to_owned(), source)));
+    if tokens.next().is_some() {
+        let problem = "give one of --token-file, --token-secret-arn and --token-reference";
+        return Err(UsageError(problem.to_owned()));
     }
     if let Some(path) = &explicit.header_file {
         sources.insert(HEADERS.to_owned(), Source::HeaderFile(path.clone()));
@@ -270,6 +303,6 @@ mod tests {
         std::fs::write(&token, " \n").expect("it is written");
         assert!(error(&it).await.contains("is empty"));
         it.token_secret_arn = Some("arn".to_owned());
-        assert!(error(&it).await.contains("not both"));
+        assert!(error(&it).await.contains("give one of --token-file"));
     }
 }

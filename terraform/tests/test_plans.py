@@ -67,6 +67,14 @@ WRONG = {
     ),
     "no-token": ({"primary": {"backend": "honeycomb"}}, "the backend needs a token: give it in primary_token"),
     "token-comma": ({"primary": {"backend": "honeycomb"}, "token": "hunter2,host=x"}, "contains a comma"),
+    "two-tokens": (
+        {"primary": {"url": "https://a.example"}, "token": "hunter2", "token_parameter": "/team/token"},
+        "the token of the primary is named in several ways",
+    ),
+    "kms-without-key": (
+        {"primary": {"url": "https://a.example"}, "token_kms": "AQIC"},
+        "primary_token_kms is set without primary_token_kms_key_id",
+    ),
     "no-backend": (
         {"primary": {"url": "https://a.example", "backend_options": {"region": "eu"}}},
         "backend_options are set, but no backend",

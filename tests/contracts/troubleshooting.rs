@@ -54,14 +54,16 @@ fn reported() -> BTreeSet<String> {
             );
         }
     }
-    let advice = repository().join("extension/src/diagnostics/advice.rs");
-    let advice = fs::read_to_string(advice).expect("the repository can be read");
-    let code = joined(advice.split("#[cfg(test)]").next().unwrap_or_default());
-    messages.extend(
-        texts(&code)
-            .filter(|it| it.contains(' '))
-            .map(str::to_owned),
-    );
+    for name in ["advice.rs", "advice/secret.rs"] {
+        let advice = repository().join("extension/src/diagnostics").join(name);
+        let advice = fs::read_to_string(advice).expect("the repository can be read");
+        let code = joined(advice.split("#[cfg(test)]").next().unwrap_or_default());
+        messages.extend(
+            texts(&code)
+                .filter(|it| it.contains(' '))
+                .map(str::to_owned),
+        );
+    }
     messages
 }
 

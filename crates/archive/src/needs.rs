@@ -1,16 +1,20 @@
-//! What an execution role must be allowed, for the fallbacks to work.
+//! What an execution role must be allowed, for the fallbacks to work and the primary's token to be read.
 //!
 //! The sinks make two calls. `PutRecordBatch` needs `firehose:PutRecordBatch` on the stream. `PutObject`
 //! needs `s3:PutObject` on the object, and `kms:GenerateDataKey` on the key where the request names one.
 //! Objects are written with a single call each, so neither `s3:AbortMultipartUpload` nor `kms:Decrypt`,
 //! which S3 needs for the parts of a multipart upload, is among them.
 //!
+//! A token or a header that is kept elsewhere needs the one call that reads it. The key of a secret or a
+//! parameter, and the key that encrypted a ciphertext, need `kms:Decrypt` where the settings name one: the
+//! keys that AWS manages for those services need nothing.
+//!
 //! Everything that grants, asks for or documents these permissions is tested against `permissions.json`,
 //! which a test of this module writes from [`needs`].
 //!
 //! Must not: ask AWS.
 
-use backstop_config::{Fallback, S3Archive};
+use backstop_config::{Fallback, Reference, References, S3Archive, Settings, Store};
 use serde_json::{Value, json};
 
 use crate::key::root;
@@ -36,11 +40,30 @@ pub enum NeedKind {
     Objects,
     /// Encrypting those objects.
     Key,
+    /// Reading a secret.
+    Secret,
+    /// Decrypting that secret.
+    SecretKey,
+    /// Reading a parameter.
+    Parameter,
+    /// Decrypting that parameter.
+    ParameterKey,
+    /// Decrypting what a variable holds.
+    Ciphertext,
 }
 
 impl NeedKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Stream, Self::Objects, Self::Key];
+    pub const ALL: [Self; 8] = [
+        Self::Stream,
+        Self::Objects,
+        Self::Key,
+        Self::Secret,
+        Self::SecretKey,
+        Self::Parameter,
+        Self::ParameterKey,
+        Self::Ciphertext,
+    ];
 
     /// The action.
     pub fn action(self) -> &'static str {
@@ -48,6 +71,9 @@ impl NeedKind {
             Self::Stream => "firehose:PutRecordBatch",
             Self::Objects => "s3:PutObject",
             Self::Key => "kms:GenerateDataKey",
+            Self::Secret => "secretsmanager:GetSecretValue",
+            Self::Parameter => "ssm:GetParameter",
+            Self::SecretKey | Self::ParameterKey | Self::Ciphertext => "kms:Decrypt",
         }
     }
 
@@ -55,7 +81,11 @@ impl NeedKind {
     pub fn via(self) -> Option<&'static str> {
         match self {
             Self::Key => Some(VIA_S3),
-            Self::Stream | Self::Objects => None,
+            Self::SecretKey => Some("secretsmanager.*"),
+            Self::ParameterKey => Some("ssm.*"),
+            Self::Stream | Self::Objects | Self::Secret | Self::Parameter | Self::Ciphertext => {
+                None
+            }
         }
     }
 }
@@ -75,8 +105,15 @@ impl Need {
     }
 }
 
-/// What a role of this account needs, for a function with these fallbacks.
-pub fn needs(fallbacks: &[Fallback], partition: &str, account: &str) -> Vec<Need> {
+/// What a role of this account needs, for a function with these settings.
+pub fn needs(settings: &Settings, partition: &str, account: &str) -> Vec<Need> {
+    let mut needs = of_fallbacks(&settings.fallbacks, partition, account);
+    let references = settings.primary.as_ref().map(|it| &it.references);
+    needs.extend(references.map_or_else(Vec::new, |it| of_secrets(it, partition, account)));
+    needs
+}
+
+fn of_fallbacks(fallbacks: &[Fallback], partition: &str, account: &str) -> Vec<Need> {
     let mut needs = Vec::new();
     let mut need = |kind, resource| needs.push(Need { kind, resource });
     for fallback in fallbacks {
@@ -98,7 +135,7 @@ pub fn needs(fallbacks: &[Fallback], partition: &str, account: &str) -> Vec<Need
                     NeedKind::Objects,
                     format!("arn:{partition}:s3:::{}/{root}*", archive.bucket),
                 );
-                if let Some(key) = key(archive, partition, account) {
+                if let Some(key) = key_of(archive, partition, account) {
                     need(NeedKind::Key, key);
                 }
             }
@@ -107,10 +144,67 @@ pub fn needs(fallbacks: &[Fallback], partition: &str, account: &str) -> Vec<Need
     needs
 }
 
+/// What reading these secrets needs; each once.
+fn of_secrets(references: &References, partition: &str, account: &str) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for reference in references.each() {
+        let region = &reference.region;
+        let key = references.kms_key_id.as_deref();
+        let key = key.and_then(|key| key_arn(key, partition, region, account));
+        let (read, decrypt) = match reference.store {
+            Store::SecretsManager => (
+                Some((NeedKind::Secret, secret_arn(&reference.id))),
+                NeedKind::SecretKey,
+            ),
+            Store::ParameterStore => (
+                Some((
+                    NeedKind::Parameter,
+                    parameter_arn(reference, partition, account),
+                )),
+                NeedKind::ParameterKey,
+            ),
+            Store::Kms => (None, NeedKind::Ciphertext),
+        };
+        let key = key.map(|key| (decrypt, key));
+        for (kind, resource) in read.into_iter().chain(key) {
+            let need = Need { kind, resource };
+            // Two keys of one secret's object are one secret.
+            if !needs.contains(&need) {
+                needs.push(need);
+            }
+        }
+    }
+    needs
+}
+
+/// A secret's ARN ends in six characters that Secrets Manager chose; a request may leave them out, and a
+/// policy may not.
+fn secret_arn(arn: &str) -> String {
+    let is_whole = arn.rsplit_once('-').is_some_and(|(_, suffix)| {
+        suffix.len() == 6 && suffix.bytes().all(|it| it.is_ascii_alphanumeric())
+    });
+    let rest = if is_whole { "" } else { "-??????" };
+    format!("{arn}{rest}")
+}
+
+fn parameter_arn(reference: &Reference, partition: &str, account: &str) -> String {
+    let (region, id) = (&reference.region, &reference.id);
+    if id.starts_with("arn:") {
+        return id.clone();
+    }
+    // The slash that a name begins with is the one before it.
+    let name = id.strip_prefix('/').unwrap_or(id);
+    format!("arn:{partition}:ssm:{region}:{account}:parameter/{name}")
+}
+
 /// The ARN of the archive's key. S3 looks for an id in the caller's account and the bucket's region.
-fn key(archive: &S3Archive, partition: &str, account: &str) -> Option<String> {
+fn key_of(archive: &S3Archive, partition: &str, account: &str) -> Option<String> {
     let key = archive.kms_key_id.as_deref()?;
-    let region = &archive.region;
+    key_arn(key, partition, &archive.region, account)
+}
+
+/// None for an alias.
+fn key_arn(key: &str, partition: &str, region: &str, account: &str) -> Option<String> {
     match key {
         alias if is_alias(alias) => None,
         arn if arn.starts_with("arn:") => Some(arn.to_owned()),
@@ -133,6 +227,7 @@ mod tests {
 
     const ACCOUNT: &str = "111122223333";
     const REGION: &str = "eu-west-1";
+    const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:token-AbCdEf";
     const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 
     /// The cases of the file: settings that differ in what they need.
@@ -177,9 +272,86 @@ mod tests {
         ]
     }
 
+    /// Settings whose token or headers are kept elsewhere.
+    fn token_cases() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+        let set = |name: &'static str, value: &str| (name, value.to_owned());
+        let bucket = || set("BACKSTOP_S3_BUCKET", "archive");
+        let arn = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{KEY}");
+        let url = || set("BACKSTOP_PRIMARY_URL", "https://intake.example.com");
+        let token = |name: &str, value: &str| match name {
+            "SECRET_ARN" => set("BACKSTOP_PRIMARY_TOKEN_SECRET_ARN", value),
+            "SSM_PARAMETER" => set("BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", value),
+            "KMS" => set("BACKSTOP_PRIMARY_TOKEN_KMS", value),
+            _ => set("BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID", value),
+        };
+        vec![
+            (
+                "a token in a secret",
+                vec![url(), token("SECRET_ARN", SECRET)],
+            ),
+            (
+                "a token under a key of a secret, in another region and with a key",
+                vec![
+                    url(),
+                    token(
+                        "SECRET_ARN",
+                        "arn:aws:secretsmanager:us-east-2:444455556666:secret:team/token-AbCdEf#api",
+                    ),
+                    token(
+                        "KMS_KEY_ID",
+                        "arn:aws:kms:us-east-2:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+                    ),
+                ],
+            ),
+            (
+                "a token in a secret whose ARN is not whole",
+                vec![
+                    url(),
+                    token(
+                        "SECRET_ARN",
+                        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:token",
+                    ),
+                ],
+            ),
+            (
+                "a token in a parameter, and a key",
+                vec![
+                    url(),
+                    token("SSM_PARAMETER", "/team/token"),
+                    token("KMS_KEY_ID", KEY),
+                ],
+            ),
+            (
+                "a token in a parameter by its ARN",
+                vec![
+                    url(),
+                    token(
+                        "SSM_PARAMETER",
+                        "arn:aws:ssm:us-east-2:111122223333:parameter/token",
+                    ),
+                ],
+            ),
+            (
+                "a token that KMS decrypts",
+                vec![url(), token("KMS", "AQIC"), token("KMS_KEY_ID", &arn)],
+            ),
+            (
+                "headers in a secret and a parameter, and a bucket",
+                vec![
+                    bucket(),
+                    url(),
+                    set(
+                        "BACKSTOP_PRIMARY_HEADERS",
+                        "x-a={{secret:arn:aws:secretsmanager:eu-west-1:111122223333:secret:token-AbCdEf#a}},x-b={{secret:arn:aws:secretsmanager:eu-west-1:111122223333:secret:token-AbCdEf#b}},x-c={{ssm:token}}",
+                    ),
+                ],
+            ),
+        ]
+    }
+
     #[test]
     fn the_permissions_are_those_of_the_file() {
-        let cases: Vec<Value> = (cases().into_iter())
+        let cases: Vec<Value> = (cases().into_iter().chain(token_cases()))
             .map(|(case, set)| {
                 let mut variables: BTreeMap<String, String> = (set.into_iter())
                     .map(|(name, value)| (name.to_owned(), value))
@@ -187,7 +359,7 @@ mod tests {
                 let shown = variables.clone();
                 variables.insert("AWS_REGION".to_owned(), REGION.to_owned());
                 let (settings, _) = Settings::resolve(&variables);
-                let needs = needs(&settings.fallbacks, "aws", ACCOUNT);
+                let needs = needs(&settings, "aws", ACCOUNT);
                 let statements: Vec<Value> = needs.iter().map(Need::statement).collect();
                 json!({ "case": case, "environment": shown, "statements": statements })
             })
@@ -220,7 +392,7 @@ mod tests {
             expected_bucket_owner: None,
         };
         let resources = |archive| -> Vec<String> {
-            let needs = needs(&[Fallback::S3(archive)], "aws-cn", ACCOUNT);
+            let needs = of_fallbacks(&[Fallback::S3(archive)], "aws-cn", ACCOUNT);
             needs.into_iter().map(|it| it.resource).collect()
         };
         assert_eq!(

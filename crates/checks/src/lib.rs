@@ -14,12 +14,14 @@ mod config;
 mod decode;
 mod records;
 mod responses;
+mod secret;
 mod spool;
 
 pub use archive::archive;
 pub use config::config;
 pub use decode::decode;
 pub use responses::responses;
+pub use secret::secret;
 pub use spool::spool;
 
 /// A check: panics where the input shows a fault.
@@ -31,5 +33,6 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("config", config),
     ("decode", decode),
     ("responses", responses),
+    ("secret", secret),
     ("spool", spool),
 ];

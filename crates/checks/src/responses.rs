@@ -280,6 +280,7 @@ fn sinks(http: &SharedHttp, address: SocketAddr) -> [Arc<dyn Sink>; 3] {
         compression: Compression::None,
         headers: Vec::new(),
         token: Some(Secret::new("t")),
+        references: backstop_config::References::default(),
         timeout: TIMEOUT,
     };
     let aws = AwsSettings {
@@ -288,6 +289,9 @@ fn sinks(http: &SharedHttp, address: SocketAddr) -> [Arc<dyn Sink>; 3] {
         use_dual_stack: false,
         endpoint_s3: Some(S3Endpoint::new(&endpoint)),
         endpoint_firehose: Some(endpoint),
+        endpoint_secrets_manager: None,
+        endpoint_ssm: None,
+        endpoint_kms: None,
         access_key_id: Some("id".to_owned()),
         secret_access_key: Some(Secret::new("key")),
         session_token: None,

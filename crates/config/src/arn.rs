@@ -4,6 +4,9 @@
 //!
 //! Must not: know which variable holds the ARN.
 
+/// The region where nothing names one.
+pub(crate) const DEFAULT_REGION: &str = "us-east-1";
+
 /// The parts of an ARN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arn<'text> {

@@ -10,7 +10,8 @@
 use crate::arn::{Arn, is_account, is_region, partition_of};
 use crate::error::Invalid;
 use crate::register::{
-    FIREHOSE_STREAM, S3_BUCKET, S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX, S3_REGION,
+    FIREHOSE_STREAM, PRIMARY_TOKEN_KMS_KEY_ID, S3_BUCKET, S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID,
+    S3_PREFIX, S3_REGION,
 };
 
 /// A delivery stream: its name and, from an ARN, its region and its account.
@@ -143,20 +144,7 @@ pub(crate) fn prefix(text: &str) -> Result<String, Invalid> {
 /// legal; S3 takes none of another region than the bucket's, `there`, where that is known.
 pub(crate) fn kms_key(text: &str, there: Option<&str>) -> Result<String, Invalid> {
     let shown = S3_KMS_KEY_ID.shown(text);
-    let arn = Arn::parse(text).filter(|arn| arn.is_of("kms"));
-    let is_key = match arn {
-        Some(Arn { resource, .. }) => {
-            resource.strip_prefix("key/").is_some_and(is_key_id) || is_key_alias(resource)
-        }
-        None => is_key_id(text) || is_key_alias(text),
-    };
-    if !is_key {
-        return Err(Invalid::new(format!(
-            "is {shown}, not a KMS key: use its id, its alias (alias/NAME), or its ARN \
-             (arn:aws:kms:REGION:ACCOUNT:key/ID)"
-        )));
-    }
-    let Some(arn) = arn else {
+    let Some(arn) = key_arn(text, &shown)? else {
         return Ok(text.to_owned());
     };
     let there = there.unwrap_or(arn.region);
@@ -169,6 +157,35 @@ pub(crate) fn kms_key(text: &str, there: Option<&str>) -> Result<String, Invalid
         ))),
         None => Ok(text.to_owned()),
     }
+}
+
+/// The KMS key that secrets are encrypted with. Each store uses one of its own region, and several stores
+/// may be in several regions: only the partition is `here`, the function's.
+pub(crate) fn token_key(text: &str, here: &str) -> Result<String, Invalid> {
+    let shown = PRIMARY_TOKEN_KMS_KEY_ID.shown(text);
+    let why = key_arn(text, &shown)?.and_then(|arn| arn.is_out_of_reach_of(here));
+    match why {
+        Some(why) => Err(Invalid::new(format!("is {shown}, {why}"))),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// The parts of a key's ARN; none for its id and its alias.
+fn key_arn<'text>(text: &'text str, shown: &str) -> Result<Option<Arn<'text>>, Invalid> {
+    let arn = Arn::parse(text).filter(|arn| arn.is_of("kms"));
+    let is_key = match arn {
+        Some(Arn { resource, .. }) => {
+            resource.strip_prefix("key/").is_some_and(is_key_id) || is_key_alias(resource)
+        }
+        None => is_key_id(text) || is_key_alias(text),
+    };
+    if is_key {
+        return Ok(arn);
+    }
+    Err(Invalid::new(format!(
+        "is {shown}, not a KMS key: use its id, its alias (alias/NAME), or its ARN \
+         (arn:aws:kms:REGION:ACCOUNT:key/ID)"
+    )))
 }
 
 /// A UUID, or the id of a multi-region key.

@@ -5,6 +5,9 @@
 //!
 //! Must not: judge whether text is an address; that is `url`'s part.
 
+use crate::arn::partition_of;
+use crate::reference::Store;
+
 /// Domains under which AWS has its services, one or more for each partition.
 const DOMAINS_OF_AWS: &[&str] = &[
     "amazonaws.com",
@@ -94,8 +97,110 @@ fn is_below(host: &str, domain: &str) -> bool {
         && host[at + 1..].eq_ignore_ascii_case(domain)
 }
 
+/// The address of AWS for a store of secrets, by the rules of the AWS SDKs (botocore's
+/// `endpoint-rule-set-1.json` of each service, and `partitions.json`).
+pub(crate) fn of_service(store: Store, region: &str, fips: bool, dual_stack: bool) -> String {
+    let partition = partition_of(region);
+    let suffix = match (partition, dual_stack) {
+        ("aws-cn", false) => "amazonaws.com.cn",
+        ("aws-cn", true) => "api.amazonwebservices.com.cn",
+        ("aws-eusc", false) => "amazonaws.eu",
+        ("aws-eusc", true) => "api.amazonwebservices.eu",
+        ("aws-iso", false) => "c2s.ic.gov",
+        ("aws-iso", true) => "api.aws.ic.gov",
+        ("aws-iso-b", false) => "sc2s.sgov.gov",
+        ("aws-iso-b", true) => "api.aws.scloud",
+        ("aws-iso-e", false) => "cloud.adc-e.uk",
+        ("aws-iso-e", true) => "api.cloud-aws.adc-e.uk",
+        ("aws-iso-f", false) => "csp.hci.ic.gov",
+        ("aws-iso-f", true) => "api.aws.hci.ic.gov",
+        (_, false) => "amazonaws.com",
+        (_, true) => "api.aws",
+    };
+    // Where all endpoints are validated, this one has no name of its own for it.
+    let has_no_own = store == Store::ParameterStore && partition == "aws-us-gov" && !dual_stack;
+    let fips = if fips && !has_no_own { "-fips" } else { "" };
+    format!("https://{}{fips}.{region}.{suffix}/", store.service())
+}
+
 #[cfg(test)]
 mod tests {
+    use super::of_service;
+    use crate::reference::Store;
+
+    #[test]
+    fn a_store_is_asked_where_the_sdks_ask_it() {
+        use Store::{Kms, ParameterStore, SecretsManager};
+        for (store, region, fips, dual_stack, host) in [
+            (
+                SecretsManager,
+                "eu-west-1",
+                false,
+                false,
+                "secretsmanager.eu-west-1.amazonaws.com",
+            ),
+            (
+                SecretsManager,
+                "us-east-1",
+                true,
+                false,
+                "secretsmanager-fips.us-east-1.amazonaws.com",
+            ),
+            (
+                SecretsManager,
+                "us-gov-west-1",
+                true,
+                false,
+                "secretsmanager-fips.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                SecretsManager,
+                "eusc-de-east-1",
+                false,
+                false,
+                "secretsmanager.eusc-de-east-1.amazonaws.eu",
+            ),
+            (
+                ParameterStore,
+                "us-east-1",
+                true,
+                true,
+                "ssm-fips.us-east-1.api.aws",
+            ),
+            (
+                ParameterStore,
+                "us-gov-west-1",
+                true,
+                false,
+                "ssm.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                ParameterStore,
+                "cn-north-1",
+                false,
+                true,
+                "ssm.cn-north-1.api.amazonwebservices.com.cn",
+            ),
+            (
+                Kms,
+                "us-iso-east-1",
+                false,
+                false,
+                "kms.us-iso-east-1.c2s.ic.gov",
+            ),
+            (
+                Kms,
+                "us-east-2",
+                true,
+                false,
+                "kms-fips.us-east-2.amazonaws.com",
+            ),
+        ] {
+            let found = of_service(store, region, fips, dual_stack);
+            assert_eq!(found, format!("https://{host}/"));
+        }
+    }
+
     use super::S3Endpoint;
 
     #[test]

@@ -10,6 +10,7 @@
 
 use crate::error::Invalid;
 use crate::parse::{entries, is_quoted, pair};
+use crate::reference::Template;
 use crate::secret::Secret;
 
 /// Names that frame a request, belong to one connection, or that we set ourselves.
@@ -31,12 +32,48 @@ const REFUSED: &[&str] = &[
     "upgrade",
 ];
 
-/// `name=value,name=value` as headers, in their order; `of_token` is the header that the token is sent in.
+/// What a header or the token holds.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    /// The text itself.
+    Plain(Secret),
+    /// A text with a reference in it.
+    Kept(Template),
+}
+
+impl Value {
+    fn read(text: &str, here: Option<&str>) -> Result<Self, Invalid> {
+        match Template::parse(text, here) {
+            Some(template) => template.map(Self::Kept),
+            None => Ok(Self::Plain(Secret::new(text))),
+        }
+    }
+
+    /// The text, unless it is kept elsewhere.
+    pub(crate) fn plain(self) -> Option<Secret> {
+        match self {
+            Self::Plain(text) => Some(text),
+            Self::Kept(_) => None,
+        }
+    }
+
+    /// Where it is kept, if not here.
+    pub(crate) fn kept(&self) -> Option<&Template> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Kept(template) => Some(template),
+        }
+    }
+}
+
+/// `name=value,name=value` as headers, in their order; `of_token` is the variable of the token, and the
+/// header that it is sent in. `here` is the function's region, where it is known.
 pub(crate) fn headers(
     text: &str,
-    of_token: Option<&str>,
-) -> Result<Vec<(String, Secret)>, Invalid> {
-    let mut headers: Vec<(String, Secret)> = Vec::new();
+    of_token: Option<(&str, &str)>,
+    here: Option<&str>,
+) -> Result<Vec<(String, Value)>, Invalid> {
+    let mut headers: Vec<(String, Value)> = Vec::new();
     for (index, entry) in entries(text).enumerate() {
         let position = index + 1;
         let Some((name, value)) = pair(entry) else {
@@ -56,9 +93,9 @@ pub(crate) fn headers(
                 "sets {name}, which cannot be set here: remove it"
             )));
         }
-        if of_token == Some(lower.as_str()) {
+        if let Some((variable, _)) = of_token.filter(|(_, header)| *header == lower) {
             return Err(Invalid::new(format!(
-                "sets {name}, and so does BACKSTOP_PRIMARY_TOKEN: keep one of the two"
+                "sets {name}, and so does {variable}: keep one of the two"
             )));
         }
         // From here on the name is not shown: after a comma in a value, it is a part of that value.
@@ -88,7 +125,7 @@ pub(crate) fn headers(
                  k=v,k2=v2"
             )));
         }
-        let same = |(known, _): &(String, Secret)| known.eq_ignore_ascii_case(name);
+        let same = |(known, _): &(String, Value)| known.eq_ignore_ascii_case(name);
         if let Some(index) = headers.iter().position(same) {
             return Err(Invalid::new(format!(
                 "sets the header of entry {} again in entry {position} (case does not matter): set \
@@ -96,7 +133,9 @@ pub(crate) fn headers(
                 index + 1
             )));
         }
-        headers.push((name.to_owned(), Secret::new(value)));
+        let value = Value::read(value, here)
+            .map_err(|problem| Invalid::new(format!("{problem} (entry {position})")))?;
+        headers.push((name.to_owned(), value));
     }
     Ok(headers)
 }
@@ -121,10 +160,10 @@ fn has_another_header(value: &str) -> bool {
     parts.any(|(at, separator)| begins_header(separator, &value[at + 1..]))
 }
 
-/// A bare token.
-pub(crate) fn token(text: &str) -> Result<Secret, Invalid> {
+/// A bare token. `here` is the function's region, where it is known.
+pub(crate) fn token(text: &str, here: Option<&str>) -> Result<Value, Invalid> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(Secret::new(text));
+        return Value::read(text, here);
     }
     Err(Invalid::new(
         "holds a space, a line break or a character that is not ASCII: give the bare token, \

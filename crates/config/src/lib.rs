@@ -4,7 +4,7 @@
 //! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
 //! - [`raw`]: what was said: names and text, from the process environment or from a map.
 //! - `format`: the formats of the primary, their addresses, and `options`; `signals`: where each signal goes.
-//! - `parse`, `url`, `headers`, `tags`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
+//! - `parse`, `url`, `headers`, `reference`, `tags`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
 //! - [`backends`]: the backends with a name: what installer, Terraform and CDK make an address of.
 //! - [`docs`]: `docs/configuration.md` and the tables of `docs/backends.md`, generated.
@@ -28,6 +28,7 @@ mod options;
 mod parse;
 mod proxy;
 pub mod raw;
+mod reference;
 pub mod register;
 mod resolve;
 mod secret;
@@ -46,12 +47,13 @@ pub use format::Format;
 pub use options::FormatOptions;
 pub use proxy::{Proxies, Proxy};
 pub use raw::{ProcessEnvironment, Strings};
+pub use reference::{Reference, Store, Template};
 pub use register::{REGISTER, STANDARD};
 pub use secret::Secret;
 pub use settings::{
     AwsSettings, CaFile, Compression, ContainerCredentials, Fallback, FlushSettings, FlushStrategy,
-    FunctionSettings, InitializationType, LogLevel, Primary, S3Archive, Settings, SpoolSettings,
-    TelemetryType,
+    FunctionSettings, InitializationType, LogLevel, Primary, References, S3Archive, Settings,
+    SpoolSettings, TelemetryType,
 };
 pub use signals::{Endpoint, SignalName, Signals};
 pub use tags::RESERVED_TAGS;

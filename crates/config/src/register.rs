@@ -67,7 +67,9 @@ pub(crate) const PRIMARY_HEADERS: Variable = Variable::new(
     Kind::Pairs,
     Initial::Unset,
     "Headers of every request to the primary, each once. A value may contain `=`, but no comma; \
-     quotes are not removed. Treated as secret: Backstop never shows a value.",
+     quotes are not removed. `{{secret:ARN#KEY}}`, `{{ssm:NAME}}` or `{{kms:CIPHERTEXT}}` in a \
+     value is a reference, which Backstop reads when it first sends. Treated as secret: Backstop \
+     never shows a value.",
 )
 .secret();
 pub(crate) const PRIMARY_TOKEN: Variable = Variable::new(
@@ -75,9 +77,42 @@ pub(crate) const PRIMARY_TOKEN: Variable = Variable::new(
     Kind::Text,
     Initial::Unset,
     "The bare token of the primary. The format decides which header carries it. `otlp`, \
-     `elastic` and `loki` also accept `USER:PASSWORD`, for basic authentication.",
+     `elastic` and `loki` also accept `USER:PASSWORD`, for basic authentication. May hold one \
+     reference, as a header may. Set only one of the variables that name a token.",
 )
 .secret();
+pub(crate) const PRIMARY_TOKEN_SECRET_ARN: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_TOKEN_SECRET_ARN",
+    Kind::Text,
+    Initial::Unset,
+    "The ARN of the secret in Secrets Manager that holds the token, also of another region or \
+     account. `#KEY` at its end names a key of a secret that is a JSON object. Backstop reads it \
+     when it first sends, with the function's role, and again when the primary answers 401 or \
+     403 and after a SnapStart restore.",
+);
+pub(crate) const PRIMARY_TOKEN_SSM_PARAMETER: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER",
+    Kind::Text,
+    Initial::Unset,
+    "The parameter of Systems Manager that holds the token: its name, or its ARN, which also sets \
+     the region. Backstop decrypts a SecureString. Read as a secret of Secrets Manager is.",
+);
+pub(crate) const PRIMARY_TOKEN_KMS: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_TOKEN_KMS",
+    Kind::Text,
+    Initial::Unset,
+    "The token, encrypted with KMS, in Base64. The encryption context must be \
+     `LambdaFunctionName` with the function's name, as Lambda's console sets it. Decrypted in the \
+     function's region, when a secret of Secrets Manager would be read.",
+);
+pub(crate) const PRIMARY_TOKEN_KMS_KEY_ID: Variable = Variable::new(
+    "BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID",
+    Kind::Text,
+    Initial::Unset,
+    "The KMS key that encrypts the token: its id, its ARN, or its alias. The installer, Terraform \
+     and CDK allow `kms:Decrypt` on it. Set it for `BACKSTOP_PRIMARY_TOKEN_KMS`, and for a secret \
+     or a parameter with a key of your own; an alias cannot be granted.",
+);
 pub(crate) const PRIMARY_COMPRESSION: Variable = Variable::new(
     "BACKSTOP_PRIMARY_COMPRESSION",
     Kind::OneOf {
@@ -243,6 +278,10 @@ pub static REGISTER: &[Variable] = &[
     PRIMARY_OPTIONS,
     PRIMARY_HEADERS,
     PRIMARY_TOKEN,
+    PRIMARY_TOKEN_SECRET_ARN,
+    PRIMARY_TOKEN_SSM_PARAMETER,
+    PRIMARY_TOKEN_KMS,
+    PRIMARY_TOKEN_KMS_KEY_ID,
     PRIMARY_COMPRESSION,
     PRIMARY_TIMEOUT_MS,
     ALLOW_PLAINTEXT,
@@ -264,26 +303,16 @@ pub static REGISTER: &[Variable] = &[
 ];
 
 /// Names that a later version will read, and what to do in this one.
-pub(crate) static LATER: &[(&str, &str)] = &[
-    (
-        "BACKSTOP_ROUTE",
-        "remove it; records go to the primary and, when it fails, to the fallbacks",
-    ),
-    (
-        "BACKSTOP_PRIMARY_TOKEN_SECRET_ARN",
-        "remove it and set BACKSTOP_PRIMARY_TOKEN",
-    ),
-    (
-        "BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER",
-        "remove it and set BACKSTOP_PRIMARY_TOKEN",
-    ),
-];
+pub(crate) static LATER: &[(&str, &str)] = &[(
+    "BACKSTOP_ROUTE",
+    "remove it; records go to the primary and, when it fails, to the fallbacks",
+)];
 
 /// The variables of the platform and of common conventions that are honoured.
 pub static STANDARD: &[StandardVariable] = &[
     StandardVariable::new(
         "AWS_REGION",
-        "The region of S3 and Firehose; Lambda sets it.",
+        "The region of the AWS services; Lambda sets it.",
     ),
     StandardVariable::new(
         "AWS_DEFAULT_REGION",
@@ -291,7 +320,7 @@ pub static STANDARD: &[StandardVariable] = &[
     ),
     StandardVariable::new(
         "AWS_ENDPOINT_URL",
-        "The endpoint of S3 and Firehose, for both at once.",
+        "The endpoint of S3, Firehose, Secrets Manager, Systems Manager and KMS, for all at once.",
     ),
     StandardVariable::new(
         "AWS_ENDPOINT_URL_S3",
@@ -303,17 +332,29 @@ pub static STANDARD: &[StandardVariable] = &[
         "The endpoint of Firehose; overrides `AWS_ENDPOINT_URL`.",
     ),
     StandardVariable::new(
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        "The endpoint of Secrets Manager; overrides `AWS_ENDPOINT_URL`.",
+    ),
+    StandardVariable::new(
+        "AWS_ENDPOINT_URL_SSM",
+        "The endpoint of Systems Manager; overrides `AWS_ENDPOINT_URL`.",
+    ),
+    StandardVariable::new(
+        "AWS_ENDPOINT_URL_KMS",
+        "The endpoint of KMS; overrides `AWS_ENDPOINT_URL`.",
+    ),
+    StandardVariable::new(
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-        "`true`: Backstop ignores the three variables above.",
+        "`true`: Backstop ignores the endpoints above.",
     ),
     StandardVariable::new(
         "AWS_USE_FIPS_ENDPOINT",
-        "`true`: use the FIPS endpoints of S3 and Firehose. Cannot be combined with an endpoint that you \
+        "`true`: use the FIPS endpoints of AWS. Cannot be combined with an endpoint that you \
          set.",
     ),
     StandardVariable::new(
         "AWS_USE_DUALSTACK_ENDPOINT",
-        "`true`: use the endpoints of S3 and Firehose that IPv6 also reaches. Cannot be combined with an \
+        "`true`: use the endpoints of AWS that IPv6 also reaches. Cannot be combined with an \
          endpoint that you set.",
     ),
     StandardVariable::new(

@@ -11,6 +11,7 @@
 
 mod environment;
 mod network;
+mod references;
 mod sinks;
 
 use std::path::PathBuf;
@@ -38,9 +39,9 @@ impl Settings {
         let raw = Raw::read(strings, &mut errors);
         let mut resolver = Resolver { raw, errors };
 
-        let primary = resolver.primary();
         let here = resolver.region();
         let aws = resolver.aws(here.as_deref());
+        let primary = resolver.primary(&aws, here.as_deref());
         let fallbacks = resolver.fallbacks(&aws, here.as_deref());
         let function = resolver.function();
         let settings = Self {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::format::Format;
 use crate::options::FormatOptions;
 use crate::proxy::Proxies;
+use crate::reference::{Reference, Template};
 use crate::secret::Secret;
 use crate::signals::{Endpoint, SignalName, Signals, otlp_address};
 use crate::url;
@@ -85,8 +86,50 @@ pub struct Primary {
     pub headers: Vec<(String, Secret)>,
     /// The token, which the format has a header for: see [`Format::authorization`].
     pub token: Option<Secret>,
+    /// Headers and a token that are kept elsewhere.
+    pub references: References,
     /// The longest that one request may take.
     pub timeout: Duration,
+}
+
+/// What of the primary's headers is kept elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct References {
+    /// The token; then [`Primary::token`] is none.
+    pub token: Option<Template>,
+    /// Headers by their names, none of which is in [`Primary::headers`].
+    pub headers: Vec<(String, Template)>,
+    /// The KMS key that the secrets are encrypted with, where the user names it.
+    pub kms_key_id: Option<String>,
+}
+
+impl References {
+    /// Whether nothing is kept elsewhere.
+    pub fn is_empty(&self) -> bool {
+        self.token.is_none() && self.headers.is_empty()
+    }
+
+    /// Where a reference names no region itself, it is in this one.
+    pub fn move_to(&mut self, region: &str) {
+        let headers = self.headers.iter_mut().map(|(_, template)| template);
+        for template in self.token.iter_mut().chain(headers) {
+            if !template.reference.id.starts_with("arn:") {
+                region.clone_into(&mut template.reference.region);
+            }
+        }
+    }
+
+    /// Each secret, once, in the order in which they are read.
+    pub fn each(&self) -> Vec<&Reference> {
+        let headers = self.headers.iter().map(|(_, template)| template);
+        let mut each: Vec<&Reference> = Vec::new();
+        for template in self.token.iter().chain(headers) {
+            if !each.contains(&&template.reference) {
+                each.push(&template.reference);
+            }
+        }
+        each
+    }
 }
 
 impl Primary {
@@ -134,6 +177,7 @@ impl fmt::Debug for Primary {
             .field("compression", &self.compression)
             .field("headers", &self.headers)
             .field("token", &self.token)
+            .field("references", &self.references)
             .field("timeout", &self.timeout)
             .finish()
     }

@@ -102,18 +102,6 @@ mod tests {
                      primary and, when it fails, to the fallbacks",
                 ),
             ),
-            (
-                "BACKSTOP_PRIMARY_TOKEN_SECRET_ARN",
-                Some(
-                    "is not supported by this version (0.1.0): remove it and set BACKSTOP_PRIMARY_TOKEN",
-                ),
-            ),
-            (
-                "BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER",
-                Some(
-                    "is not supported by this version (0.1.0): remove it and set BACKSTOP_PRIMARY_TOKEN",
-                ),
-            ),
         ];
         for (key, expected) in cases {
             let error = unknown_name(key);

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
@@ -14,8 +12,9 @@ use crate::context::Context;
 use crate::link::{LEAST_BUDGET, Link};
 use crate::outcome::{Answer, Failure, PartAnswer, Sent, Verdict};
 use crate::phase::Phase;
+use crate::request::send_once;
 use crate::role::Role;
-use crate::sink::{Notice, Part, SinkFuture};
+use crate::sink::{Notice, Part};
 use crate::window::{Limit, WindowView};
 
 /// Attempts at one sink before the batch goes to the next. As many as open the breaker.
@@ -78,16 +77,16 @@ pub(crate) async fn attempts(
     }
     let mut failures = 0;
     let mut has_thawed = false;
+    let mut has_renewed = false;
     loop {
         let started = Instant::now();
         let limit = limit(link, terms, window.current().epoch);
-        let answer = send_once(link, batch, &parts, window, limit)
-            .await
-            .proven(Sent {
-                parts: parts.len(),
-                records: batch.len(),
-                role: link.role,
-            });
+        let (answer, has_prepared) = send_once(link, batch, &parts, window, limit).await;
+        let answer = answer.proven(Sent {
+            parts: parts.len(),
+            records: batch.len(),
+            role: link.role,
+        });
         let verdict = answer.verdict(link.role);
         let cause = answer.cause();
         let took = started.elapsed();
@@ -97,6 +96,13 @@ pub(crate) async fn attempts(
             took,
             delivered,
         });
+        // What was read for this very request is as new as can be.
+        has_renewed |= has_prepared;
+        if !has_renewed && is_unauthorized(&verdict, cause) && link.sink.renew(started) {
+            // A token that was rotated: the same again, with the new one.
+            has_renewed = true;
+            continue;
+        }
         if let Some(outcome) = ended(context, link, (&answer, &verdict), &parts, took) {
             return outcome;
         }
@@ -112,7 +118,9 @@ pub(crate) async fn attempts(
             }
         }
         if is_cut_short(link, &answer, window, permit, took) {
-            batch.mark_ambiguous();
+            if answer == Answer::None(Failure::TimedOut) {
+                batch.mark_ambiguous();
+            }
             // Once may be chance; a sink that is cut short each time is given up like any other.
             if link.state().is_new_cut(Instant::now()) {
                 sink_failed(context, link, (cause, took), false, None);
@@ -149,6 +157,11 @@ pub(crate) async fn attempts(
             return Outcome::Diverted(cause);
         }
     }
+}
+
+/// Whether the sink does not know who asks.
+fn is_unauthorized(verdict: &Verdict, cause: Cause) -> bool {
+    *verdict == Verdict::Stop && matches!(cause.status, Some(401 | 403))
 }
 
 /// What an answer decides by itself, for the whole request; none where the rest has to be sent again.
@@ -204,7 +217,7 @@ fn is_cut_short(
     took: Duration,
 ) -> bool {
     permit == Permit::Normal
-        && *answer == Answer::None(Failure::TimedOut)
+        && matches!(answer, Answer::None(failure) if failure.used_its_budget())
         && window.current().phase != Phase::Shutdown
         && took < link.state().needs()
 }
@@ -241,37 +254,6 @@ async fn has_waited(pause: Duration, window: &mut WindowView, limit: Limit) -> b
     }
 }
 
-/// One attempt: an answer, or why there is none.
-async fn send_once(
-    link: &Link,
-    batch: &Batch,
-    parts: &[Part],
-    window: &mut WindowView,
-    limit: Limit,
-) -> Answer {
-    let mut sending = link.sink.send(batch, parts);
-    tokio::select! {
-        biased;
-        answer = &mut sending => answer,
-        failure = window.cut(limit) => {
-            unread_answer(&mut sending).await.unwrap_or(Answer::None(failure))
-        }
-    }
-}
-
-/// An answer that came while this thread was busy with something else, encoding or decoding a burst.
-/// Each yield lets the network, and then whoever waits for it, have a turn; no time passes.
-async fn unread_answer(sending: &mut SinkFuture<'_>) -> Option<Answer> {
-    const TURNS: usize = 8;
-    for _ in 0..TURNS {
-        yield_now().await;
-        if let Some(answer) = sending.now_or_never() {
-            return Some(answer);
-        }
-    }
-    None
-}
-
 fn known_too_large(context: &Context, link: &Link, parts: &[Part]) -> bool {
     let size: usize = parts.iter().map(|part| part.body.len()).sum();
     known_limit(context, link).is_some_and(|limit| size >= limit)
@@ -293,7 +275,11 @@ fn known_limit(context: &Context, link: &Link) -> Option<usize> {
 }
 
 fn sink_is_well(context: &Context, link: &Link) {
-    if link.state().breaker.succeeded() {
+    let mut state = link.state();
+    state.reported = None;
+    let has_closed = state.breaker.succeeded();
+    drop(state);
+    if has_closed {
         context.observer.notice(Notice::BreakerClosed {
             sink: link.sink.name(),
             signal: link.signal,
@@ -312,11 +298,15 @@ fn sink_failed(
     // Where each probe takes its time, probes are to be a small part of it all.
     let patience = (!at_once).then_some(took.saturating_mul(PROBE_SHARE));
     let not_before = retry_after.max(patience);
-    let opened = link
-        .state()
-        .breaker
-        .failed(now, at_once, not_before, context.jitter.next());
-    if opened {
+    let mut state = link.state();
+    let random = context.jitter.next();
+    let opened = state.breaker.failed(now, at_once, not_before, random);
+    let is_news = opened || state.is_other_secret(cause);
+    if is_news {
+        state.reported = Some(cause);
+    }
+    drop(state);
+    if is_news {
         context.observer.notice(Notice::BreakerOpened {
             sink: link.sink.name(),
             signal: link.signal,

@@ -22,6 +22,8 @@ pub enum Detail {
     },
     /// There are no credentials.
     NoCredentials(NoCredentials),
+    /// There is no secret.
+    NoSecret(NoSecret),
 }
 
 impl Detail {
@@ -31,6 +33,7 @@ impl Detail {
             Self::Code(code) | Self::Clock(code) => Some(code),
             Self::Region { code, .. } => *code,
             Self::NoCredentials(_) => None,
+            Self::NoSecret(why) => why.code,
         }
     }
 }
@@ -49,6 +52,7 @@ impl fmt::Display for Detail {
                 }
             }
             Self::NoCredentials(why) => why.fmt(formatter),
+            Self::NoSecret(why) => why.fmt(formatter),
         }
     }
 }
@@ -75,6 +79,65 @@ impl fmt::Display for NoCredentials {
         match self.status {
             Some(status) => write!(formatter, " {status}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// Where a secret was looked for, and why it is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoSecret {
+    /// The store that was asked, by its name; none where it was the answer to no one question.
+    pub store: &'static str,
+    /// What failed.
+    pub what: &'static str,
+    /// The status that the store answered with.
+    pub status: Option<u16>,
+    /// The store's own code.
+    pub code: Option<&'static str>,
+    /// Whether asking again may help, without a person's doing.
+    pub may_pass: bool,
+    /// The store used up the time that there was.
+    pub timed_out: bool,
+}
+
+impl NoSecret {
+    /// A store that could not be asked, or whose answer is of no use, because of this.
+    pub fn new(store: &'static str, what: &'static str) -> Self {
+        Self {
+            store,
+            what,
+            status: None,
+            code: None,
+            may_pass: false,
+            timed_out: false,
+        }
+    }
+
+    /// The same, where it may be otherwise the next time.
+    pub fn passing(store: &'static str, what: &'static str) -> Self {
+        Self {
+            may_pass: true,
+            ..Self::new(store, what)
+        }
+    }
+
+    /// A store that did not answer in time.
+    pub fn timed_out(store: &'static str) -> Self {
+        Self {
+            timed_out: true,
+            ..Self::passing(store, "did not answer in time")
+        }
+    }
+}
+
+impl fmt::Display for NoSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "no secret: {} {}", self.store, self.what)?;
+        match (self.status, self.code) {
+            (Some(status), Some(code)) => write!(formatter, " {status} {code}"),
+            (Some(status), None) => write!(formatter, " {status}"),
+            (None, Some(code)) => write!(formatter, " {code}"),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -151,7 +214,7 @@ impl fmt::Debug for RegionName {
 
 #[cfg(test)]
 mod tests {
-    use super::{Detail, NoCredentials, RegionName};
+    use super::{Detail, NoCredentials, NoSecret, RegionName};
 
     #[test]
     fn only_what_has_the_form_of_a_region_is_one() {
@@ -208,6 +271,19 @@ mod tests {
             "no credentials: the container endpoint answered 500"
         );
         assert_eq!(Detail::NoCredentials(refused).code(), None);
+        let denied = NoSecret {
+            status: Some(400),
+            code: Some("AccessDeniedException"),
+            ..NoSecret::new("KMS", "answered")
+        };
+        assert_eq!(
+            Detail::NoSecret(denied).to_string(),
+            "no secret: KMS answered 400 AccessDeniedException"
+        );
+        assert_eq!(
+            Detail::NoSecret(denied).code(),
+            Some("AccessDeniedException")
+        );
         assert_eq!(Detail::Clock("ExpiredToken").code(), Some("ExpiredToken"));
     }
 }

@@ -13,6 +13,7 @@ use crate::batch::Batch;
 use crate::breaker::{Breaker, Permit};
 use crate::cause::Cause;
 use crate::clock::Wall;
+use crate::detail::Detail;
 use crate::phase::Phase;
 use crate::record::Signal;
 use crate::role::Role;
@@ -69,6 +70,8 @@ pub(crate) struct LinkState {
     pub(crate) too_large: Option<(usize, Wall)>,
     /// It refused the last body as a whole, and has taken nothing since.
     pub(crate) refuses_all: bool,
+    /// Why its breaker is open, as far as an operator was shown.
+    pub(crate) reported: Option<Cause>,
     /// When an attempt was last cut short.
     last_cut: Option<Instant>,
 }
@@ -112,6 +115,14 @@ impl LinkState {
             Permit::Normal => self.silence.max(took.min(LONGEST_SILENCE)),
             Permit::Probe => self.silence / 2,
         };
+    }
+
+    /// Whether a sink that was reported as failing has a secret's trouble now that it had not, or has another
+    /// one: a person may have fixed the first of two permissions.
+    pub(crate) fn is_other_secret(&self, cause: Cause) -> bool {
+        let of_secret = |cause: Cause| matches!(cause.detail, Some(Detail::NoSecret(_)));
+        self.reported
+            .is_some_and(|before| before != cause && (of_secret(before) || of_secret(cause)))
     }
 
     /// Whether an attempt cut short is not just another one of the same moment.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cause::Cause;
-use crate::detail::{Detail, NoCredentials};
+use crate::detail::{Detail, NoCredentials, NoSecret};
 use crate::role::Role;
 
 /// How an attempt ended.
@@ -113,6 +113,8 @@ pub enum Failure {
     Unproven,
     /// There are no credentials to sign with, so nothing left.
     NoCredentials(NoCredentials),
+    /// A secret that the request needs is not to be had, so nothing left.
+    NoSecret(NoSecret),
     /// Nothing left, for a reason on our side of the wire.
     NotSent,
     /// Anything else on our side of the wire.
@@ -123,14 +125,31 @@ impl Failure {
     /// Whether the sink may have taken the batch all the same.
     pub fn is_ambiguous(self) -> bool {
         match self {
-            Self::Refused | Self::Dns | Self::Tls | Self::NoCredentials(_) | Self::NotSent => false,
+            Self::Refused
+            | Self::Dns
+            | Self::Tls
+            | Self::NoCredentials(_)
+            | Self::NoSecret(_)
+            | Self::NotSent => false,
             Self::Reset | Self::TimedOut | Self::Thawed | Self::Unproven | Self::Other => true,
         }
     }
 
     /// Whether the attempt used up all the time it had, which alone opens the breaker.
     pub fn used_its_budget(self) -> bool {
-        self == Self::TimedOut
+        match self {
+            Self::TimedOut => true,
+            Self::NoSecret(why) => why.timed_out,
+            _ => false,
+        }
+    }
+
+    /// The same, of an attempt at the store of a secret.
+    pub(crate) fn of_store(self, store: &'static str) -> Self {
+        match self {
+            Self::TimedOut => Self::NoSecret(NoSecret::timed_out(store)),
+            _ => Self::NoSecret(NoSecret::passing(store, "was asked before a freeze")),
+        }
     }
 
     fn reason(self) -> &'static str {
@@ -143,6 +162,7 @@ impl Failure {
             Self::Thawed => "thawed",
             Self::Unproven => "unproven",
             Self::NoCredentials(_) => "no_credentials",
+            Self::NoSecret(_) => "no_secret",
             Self::NotSent => "not_sent",
             Self::Other => "failed",
         }
@@ -151,6 +171,7 @@ impl Failure {
     fn detail(self) -> Option<Detail> {
         match self {
             Self::NoCredentials(why) => Some(Detail::NoCredentials(why)),
+            Self::NoSecret(why) => Some(Detail::NoSecret(why)),
             _ => None,
         }
     }
@@ -258,6 +279,8 @@ impl Answer {
             Self::Named { .. } => Verdict::Named,
             Self::Unnamed { .. } => Verdict::Condemn,
             Self::Judged { verdict, .. } => verdict.clone(),
+            // The store has answered, and it or its permissions need a person.
+            Self::None(Failure::NoSecret(why)) if !why.may_pass => Verdict::Stop,
             Self::None(_) => Verdict::Retry { after: None },
             Self::Status {
                 code, retry_after, ..

@@ -7,9 +7,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::batch::Batch;
 use crate::cause::Cause;
+use crate::detail::NoSecret;
 use crate::outcome::Answer;
 use crate::record::Signal;
 use crate::role::SinkName;
@@ -60,6 +62,23 @@ impl Encoded {
 /// The answer to come.
 pub type SinkFuture<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
+/// What a request needs before it can leave.
+pub struct Preparation<'a> {
+    /// Who is asked for it.
+    pub store: &'static str,
+    /// Resolves when it is there. Must be safe to drop at any await.
+    pub getting: Pin<Box<dyn Future<Output = Result<(), NoSecret>> + Send + 'a>>,
+}
+
+impl fmt::Debug for Preparation<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Preparation")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A sink: encodes a batch, and sends it once. Deciding what to do about the answer is the chain's.
 pub trait Sink: Send + Sync + fmt::Debug {
     /// Its name.
@@ -68,6 +87,18 @@ pub trait Sink: Send + Sync + fmt::Debug {
     /// Encodes a batch, or as much of it as one request may hold. The same batch always makes the same
     /// bytes, as long as no record in it becomes too old.
     fn encode(&self, batch: &Batch) -> Encoded;
+
+    /// Gets what a request needs beside the batch, such as a secret; none where it is there. Nothing of a
+    /// batch leaves in it, so that no failure of it is ambiguous.
+    fn prepare(&self) -> Option<Preparation<'_>> {
+        None
+    }
+
+    /// The sink refused what a request was authorized with that began at `asked`. True where another request
+    /// may have something newer: a secret may have changed since it was read.
+    fn renew(&self, _asked: Instant) -> bool {
+        false
+    }
 
     /// Sends these parts of a batch, once. Must be safe to drop at any await.
     fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a>;

@@ -7,7 +7,8 @@
 //!   Extensions and Telemetry API, freeze and thaw, shutdown with its 2,000 ms;
 //! - [`intake`] is the primary, a fake APM over TLS, or the intake of a vendor;
 //! - [`firehose`] and [`s3`] are the fallbacks and the archive behind them;
-//! - [`fault`] is what can be wrong with any of the three;
+//! - [`SecretServer`] is where the primary's token may be kept;
+//! - [`fault`] is what can be wrong with any of them;
 //! - [`server`] is the HTTP server under them, which other fakes may use;
 //! - [`LittleServer`] is as much of any other service as one answer takes.
 //!
@@ -25,6 +26,7 @@ pub mod fixtures;
 pub mod intake;
 mod little_server;
 pub mod s3;
+mod secrets;
 pub mod server;
 pub mod sync;
 mod time;
@@ -41,4 +43,5 @@ pub use firehose::FirehoseServer;
 pub use intake::{Dialect, FakeIntake};
 pub use little_server::LittleServer;
 pub use s3::S3Server;
+pub use secrets::SecretServer;
 pub use tls::{Acceptors, Certificates, Tls};

@@ -5,7 +5,7 @@
 //! called ambiguous; a success is believed only in the service's own form.
 
 mod answer;
-mod codes;
+pub(crate) mod codes;
 mod credentials;
 
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub use credentials::Credentials;
 
 /// What is read of an answer. The longest there is, Firehose's to 500 records, has some 150 KiB; what
 /// goes on for longer comes from something else, and the SDK calls what is left of it unreadable.
-const MOST_ANSWER_BYTES: usize = 1024 * 1024;
+pub(crate) const MOST_ANSWER_BYTES: usize = 1024 * 1024;
 /// How long the body of a refusal may take after its status.
 const LONGEST_REFUSAL: Duration = Duration::from_millis(250);
 
@@ -37,7 +37,7 @@ pub(crate) struct SdkHttp(pub(crate) SharedHttp);
 
 /// Why there is no answer, kept through the SDK's layers of errors.
 #[derive(Debug, Clone, Copy)]
-struct NoAnswer(Failure);
+pub(crate) struct NoAnswer(pub(crate) Failure);
 
 impl std::fmt::Display for NoAnswer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,6 +4,8 @@
 //! it, and what its answers mean), and goes out through [`HttpsSink`], [`FirehoseSink`] or [`S3Sink`]. All three share one HTTP client
 //! ([`SharedHttp`]); the official SDK clients of the last two are built on first need.
 //!
+//! [`secret`] reads what the primary's headers refer to, over the same client.
+//!
 //! Invariants:
 //! - A sink only translates: bytes out, an [`Answer`](backstop_delivery::Answer) back. Retries,
 //!   budgets and breakers are the chain's.
@@ -18,6 +20,7 @@ mod format;
 mod http;
 mod https;
 mod s3;
+pub mod secret;
 
 pub use aws::Credentials;
 pub use firehose::FirehoseSink;

@@ -2,6 +2,8 @@
 //!
 //! Invariant: the sentence is this program's own; what a server sent chooses it and is not in it.
 
+mod secret;
+
 use backstop_delivery::{Cause, Detail, Signal, SinkName};
 
 /// What happened, and what to do about it.
@@ -45,6 +47,7 @@ fn of_detail(sink: SinkName, detail: Detail) -> Option<&'static str> {
                 "A sink cannot be asked, as there are no credentials: records are diverted",
             );
         }
+        Detail::NoSecret(why) => return Some(secret::of_secret(why)),
         Detail::Code(code) => code,
     };
     Some(match code {

@@ -87,7 +87,7 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
         (_, Some(path)) => (secrets::address(path)?, false),
         (to, None) => (to.clone().unwrap_or_default(), true),
     };
-    let target = Target::resolve(
+    let mut target = Target::resolve(
         &TargetOptions {
             url: &url,
             is_typed,
@@ -104,6 +104,10 @@ async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode
         region: args.region,
     };
     access.check().await?;
+    // Where nothing is sent, nothing needs a token.
+    if !args.dry_run {
+        target = target.with_secrets(&access).await?;
+    }
     if is_typed && url.contains('?') {
         output.progress(
             "Warning: other users of this machine can read the query of --to in the process list. \

@@ -11,19 +11,33 @@ const ADDRESS: &str = "BACKSTOP_PRIMARY_URL";
 const FORMAT: &str = "BACKSTOP_PRIMARY_FORMAT";
 /// Where the key goes as well.
 const OTLP: &str = "BACKSTOP_OTLP_URL";
-/// They authenticate to one host: another vendor must not get its predecessor's key.
-const CREDENTIALS: [&str; 2] = ["BACKSTOP_PRIMARY_TOKEN", "BACKSTOP_PRIMARY_HEADERS"];
+/// They name a token, each in its own way; the extension takes one of them.
+const TOKENS: [&str; 4] = [
+    "BACKSTOP_PRIMARY_TOKEN",
+    "BACKSTOP_PRIMARY_TOKEN_SECRET_ARN",
+    "BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER",
+    "BACKSTOP_PRIMARY_TOKEN_KMS",
+];
+/// The KMS key of the token.
+const KEY_OF_TOKEN: &str = "BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID";
+/// They authenticate to one host, or say where what does is kept: another vendor must not get its
+/// predecessor's key.
+const CREDENTIALS: [&str; 6] = [
+    TOKENS[0],
+    TOKENS[1],
+    TOKENS[2],
+    TOKENS[3],
+    KEY_OF_TOKEN,
+    "BACKSTOP_PRIMARY_HEADERS",
+];
 /// Each format has its own, and the extension refuses a primary with those of another.
 const OPTIONS: &str = "BACKSTOP_PRIMARY_OPTIONS";
+
 /// All of them.
-const GROUP: [&str; 6] = [
-    ADDRESS,
-    FORMAT,
-    OTLP,
-    CREDENTIALS[0],
-    CREDENTIALS[1],
-    OPTIONS,
-];
+fn group() -> impl Iterator<Item = &'static str> {
+    let others = [ADDRESS, FORMAT, OTLP, OPTIONS];
+    others.into_iter().chain(CREDENTIALS)
+}
 
 type Variables = BTreeMap<String, String>;
 
@@ -39,6 +53,9 @@ pub(super) fn left_behind(
     if is_moved {
         names.extend(CREDENTIALS);
         names.extend([FORMAT, OTLP]);
+    } else if is_named_otherwise(live, wanted) {
+        names.extend(TOKENS);
+        names.push(KEY_OF_TOKEN);
     }
     let format = match wanted.get(FORMAT) {
         None if is_moved => None,
@@ -52,8 +69,15 @@ pub(super) fn left_behind(
     names
 }
 
+/// Whether a token is wanted that is named in another way than the one that is there, whose place it takes.
+fn is_named_otherwise(live: &Variables, wanted: &Variables) -> bool {
+    let is_wanted = |name: &&str| wanted.contains_key(*name);
+    TOKENS.iter().any(is_wanted)
+        && (TOKENS.iter()).any(|name| live.contains_key(*name) && !is_wanted(name))
+}
+
 /// Whether a key would go to a host that it is not of: one that stays while the address moves, or a new one while
-/// the address stays. `wanted` is what a variable was to become, where it was to become anything.
+/// the address stays; or whether two tokens would be named, of which the extension takes neither. `wanted` is what a variable was to become, where it was to become anything.
 pub(super) fn is_mixed<'a>(
     live: &Variables,
     after: &Variables,
@@ -65,6 +89,13 @@ pub(super) fn is_mixed<'a>(
             && after.get(*name).map(String::as_str) == there
             && wanted(name) != Some(there)
     };
+    let tokens = |variables: &Variables| {
+        let named = TOKENS.iter().filter(|name| variables.contains_key(**name));
+        named.count()
+    };
+    if tokens(after) > 1 && tokens(live) < 2 {
+        return true;
+    }
     if has_moved(live, after) {
         return CREDENTIALS.iter().any(stays);
     }
@@ -93,7 +124,7 @@ pub(super) fn absent_keys(live: &Variables, after: &Variables) -> Vec<&'static s
 /// Leaves every variable of the primary as it is. Says which would have changed.
 pub(super) fn hold_back(live: &Variables, after: &mut Variables) -> Vec<String> {
     let mut held = Vec::new();
-    for name in GROUP {
+    for name in group() {
         let there = live.get(name);
         if after.get(name) == there {
             continue;

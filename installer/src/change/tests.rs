@@ -433,3 +433,50 @@ fn detaching_leaves_no_layer_of_ours_and_puts_back_what_was_there() {
     };
     assert_eq!(unknown.on(&since).config, config(&[&theirs("zeta")], &[]));
 }
+
+/// The ARN of a secret.
+const REFERENCE: (&str, &str) = (
+    "BACKSTOP_PRIMARY_TOKEN_SECRET_ARN",
+    "arn:aws:secretsmanager:eu-west-1:111122223333:secret:token-AbCdEf",
+);
+const ADDRESS: (&str, &str) = ("BACKSTOP_PRIMARY_URL", "https://intake.example.com/");
+const KEY: (&str, &str) = (
+    "BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID",
+    "1234abcd-12ab-34cd-56ef-1234567890ab",
+);
+
+#[test]
+fn a_reference_goes_to_no_other_vendor() {
+    let live = config(&[], &[ADDRESS, REFERENCE, KEY]);
+    let mut intent = attach(&[("BACKSTOP_PRIMARY_URL", "https://other.example.net/")]);
+    let names = [ADDRESS, REFERENCE, KEY].map(|(name, _)| name.to_owned());
+    intent.overwrite.extend(names);
+    let wanted = intent.on(&live);
+    let names: Vec<&String> = wanted.config.variables.keys().collect();
+    assert_eq!(
+        names,
+        ["BACKSTOP_PRIMARY_URL"],
+        "the token stays behind, with its key"
+    );
+    let change = change(&live, &wanted);
+    let undone = change.undo_on(&wanted.config, &Vault::default()).config;
+    assert_eq!(undone.variables, live.variables, "and comes back");
+}
+
+#[test]
+fn a_token_that_is_named_in_another_way_takes_the_place_of_the_one_that_is_there() {
+    let live = config(&[], &[ADDRESS, ("BACKSTOP_PRIMARY_TOKEN", "hunter2")]);
+    let mut intent = attach(&[ADDRESS, REFERENCE]);
+    let kept = intent.on(&live);
+    assert_eq!(
+        kept.config.variables, live.variables,
+        "someone else set it: two would be none"
+    );
+    assert!(kept.kept.iter().any(|it| it == "BACKSTOP_PRIMARY_TOKEN"));
+    intent.overwrite.insert("BACKSTOP_PRIMARY_TOKEN".to_owned());
+    let wanted = intent.on(&live).config;
+    assert_eq!(
+        wanted.variables,
+        config(&[], &[ADDRESS, REFERENCE]).variables
+    );
+}

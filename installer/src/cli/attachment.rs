@@ -41,7 +41,12 @@ pub struct IntentArgs {
     #[arg(long, value_name = "FILE", display_order = 603)]
     pub token_file: Option<PathBuf>,
 
-    /// Secrets Manager secret with the primary's token
+    /// Where the function reads the primary's token: `secret:ARN`, `secret:ARN#KEY`, `ssm:NAME` or
+    /// `kms:CIPHERTEXT`
+    #[arg(long, value_name = "REFERENCE", display_order = 603)]
+    pub token_reference: Option<String>,
+
+    /// Secrets Manager secret whose present value is set as the primary's token
     #[arg(long, value_name = "ARN", display_order = 604)]
     pub token_secret_arn: Option<String>,
 
@@ -319,18 +324,29 @@ impl IntentArgs {
         let backend = self.backend(project)?;
         let secrets = &project.secrets;
         // A token on the command line overrides one in the file.
-        let (token_file, token_secret_arn) =
-            if self.token_file.is_some() || self.token_secret_arn.is_some() {
-                (&self.token_file, &self.token_secret_arn)
-            } else {
-                (&secrets.token_file, &secrets.token_secret_arn)
-            };
+        let is_typed = self.token_file.is_some()
+            || self.token_secret_arn.is_some()
+            || self.token_reference.is_some();
+        let (token_file, token_secret_arn, token_reference) = if is_typed {
+            (
+                &self.token_file,
+                &self.token_secret_arn,
+                &self.token_reference,
+            )
+        } else {
+            (
+                &secrets.token_file,
+                &secrets.token_secret_arn,
+                &secrets.token_reference,
+            )
+        };
         Ok(ExplicitSettings {
             variables,
             backend,
             url_file: self.url_file.clone().or_else(|| secrets.url_file.clone()),
             token_file: token_file.clone(),
             token_secret_arn: token_secret_arn.clone(),
+            token_reference: token_reference.clone(),
             header_file: (self.header_file.clone()).or_else(|| secrets.header_file.clone()),
         })
     }

@@ -12,6 +12,7 @@ mod published;
 mod send;
 mod settings;
 mod sinks;
+mod token;
 mod view;
 
 use std::sync::Arc;
@@ -102,8 +103,7 @@ pub async fn examine(
     };
     let needs = match &settings {
         Some((settings, _)) => {
-            let (fallbacks, account) = (&settings.fallbacks, &function.place.account);
-            backstop_archive::needs(fallbacks, &site.partition, account)
+            backstop_archive::needs(settings, &site.partition, &function.place.account)
         }
         None => Vec::new(),
     };
@@ -111,12 +111,13 @@ pub async fn examine(
     let archive = (settings.as_ref())
         .filter(|(settings, _)| settings.aws.endpoint_s3.is_none())
         .and_then(|(settings, _)| sinks::archive(settings));
-    let (version, signing, published, decisions, bucket) = tokio::join!(
+    let (version, signing, published, decisions, bucket, token) = tokio::join!(
         ask::layer_version(site, layer.map(String::as_str)),
         ask::signing(site, function),
         ask::published(site, function),
         ask::decisions(site, function, needs),
         plan::bucket(site, archive),
+        token::checks(site, function, settings.as_ref().map(|it| &it.0)),
     );
     let signed_by = (version.as_ref())
         .and_then(|version| {
@@ -134,11 +135,12 @@ pub async fn examine(
         settings::checks(function, settings.as_ref()),
         sinks::checks(function, settings.as_ref().map(|it| &it.0), &decisions),
         sinks::bucket(archive, bucket),
+        token,
         published::checks(function, published),
     ];
     let mut checks: Vec<Check> = checks.into_iter().flatten().collect();
     if let Some((settings, _)) = settings.as_ref().filter(|_| sends) {
-        checks.extend(send::send(function, settings).await);
+        checks.extend(send::send(site, function, settings).await);
     }
     Diagnosis {
         place: function.place.clone(),

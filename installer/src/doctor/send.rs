@@ -1,31 +1,37 @@
 //! Sends one test record to the function's primary with the extension's code, and explains the
 //! answer.
 //!
+//! A token or a header that is kept elsewhere is read with the caller's credentials, not the function's.
 //! It leaves from here, not from the function: what the function's network lets out is another check's. Must
 //! not: show what the primary said in its own words, which may hold a credential.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
-use backstop_config::{Format, Primary, ProcessEnvironment, Settings};
+use backstop_config::{AwsSettings, Format, Primary, ProcessEnvironment, Settings};
 use backstop_delivery::{Answer, Clock as _, Failure, Role, SystemClock, Verdict};
 use backstop_sinks::codec::{LineEncoder, Resource};
+use backstop_sinks::secret::Secrets;
 use backstop_sinks::{HttpsSink, SharedHttp, tables};
 use serde_json::json;
 
 use super::Check;
+use crate::fleet::Site;
 use crate::select::Function;
 
 const NAME: &str = "send";
 const LONGEST: Duration = Duration::from_secs(15);
 
 /// Sends it; none where there is no primary to send it to.
-pub(super) async fn send(function: &Function, settings: &Settings) -> Option<Check> {
-    let primary = settings.primary.as_ref()?;
+pub(super) async fn send(site: &Site, function: &Function, settings: &Settings) -> Option<Check> {
+    let primary = match with_secrets(site, function, settings.primary.as_ref()?).await {
+        Ok(primary) => primary,
+        Err(check) => return Some(check),
+    };
     let warning = Arc::new(OnceLock::new());
     let sink = HttpsSink::new(
         http(&warning),
-        primary,
+        &primary,
         LineEncoder::new(Resource::default()),
     );
     let (id, line) = record(function);
@@ -35,8 +41,51 @@ pub(super) async fn send(function: &Function, settings: &Settings) -> Option<Che
     let answer = answer.unwrap_or(Answer::None(Failure::TimedOut));
     Some(match warning.get() {
         Some(warning) => Check::unknown(NAME, warning, "fix the file, then run the check again"),
-        None => explained(primary, &id, &answer),
+        None => explained(&primary, &id, &answer),
     })
+}
+
+/// The primary with what is kept elsewhere.
+async fn with_secrets(
+    site: &Site,
+    function: &Function,
+    primary: &Primary,
+) -> Result<Primary, Check> {
+    if primary.references.is_empty() {
+        return Ok(primary.clone());
+    }
+    let resolved = secrets(site, function)?.resolve(primary).await;
+    resolved.map_err(|why| {
+        let found = format!("the caller cannot read the primary's token: {why}");
+        let next =
+            "allow the caller to read it; the checks named token are about the function's role";
+        Check::unknown(NAME, found, next)
+    })
+}
+
+/// Reads what the function refers to, with the caller's credentials and at the caller's endpoints.
+pub(super) fn secrets(site: &Site, function: &Function) -> Result<Secrets, Check> {
+    let Some(credentials) = site.config.credentials_provider() else {
+        return Err(Check::unknown(
+            NAME,
+            "the caller has no credentials",
+            "sign in to AWS, then run the check again",
+        ));
+    };
+    let (here, _) = Settings::resolve(&ProcessEnvironment);
+    // What a service has of its own overrides the one for all, which may be typed.
+    let endpoint =
+        |own: Option<String>| own.or_else(|| site.config.endpoint_url().map(str::to_owned));
+    let aws = AwsSettings {
+        use_fips: site.config.use_fips().unwrap_or(here.aws.use_fips),
+        use_dual_stack: (site.config.use_dual_stack()).unwrap_or(here.aws.use_dual_stack),
+        endpoint_secrets_manager: endpoint(here.aws.endpoint_secrets_manager),
+        endpoint_ssm: endpoint(here.aws.endpoint_ssm),
+        endpoint_kms: endpoint(here.aws.endpoint_kms),
+        ..here.aws
+    };
+    let http = http(&Arc::default());
+    Ok(Secrets::new(http, aws, credentials, &function.name))
 }
 
 /// As from any other command: by the proxies and certificate authorities of this machine.

@@ -107,7 +107,8 @@ fn primary(settings: &Settings) -> Check {
         };
     };
     let shown = primary.shown_url();
-    let has_secret = primary.token.is_some() || !primary.headers.is_empty();
+    let has_secret =
+        primary.token.is_some() || !primary.headers.is_empty() || !primary.references.is_empty();
     match Url::parse(&primary.url) {
         Ok(url) if url.scheme() == "http" && host_kind(&url) != HostKind::Loopback => {
             let secrets = if has_secret {

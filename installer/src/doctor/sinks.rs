@@ -1,4 +1,4 @@
-//! Checks whether the execution role has the permissions that the fallbacks need. Pure.
+//! Checks whether the execution role has the permissions that the fallbacks and the token need. Pure.
 
 use backstop_archive::{Need, NeedKind, is_alias};
 use backstop_config::{Fallback, S3Archive, Settings};
@@ -19,6 +19,11 @@ fn check_of(kind: NeedKind) -> &'static str {
         NeedKind::Stream => "firehose",
         NeedKind::Objects => "archive",
         NeedKind::Key => "key",
+        NeedKind::Secret
+        | NeedKind::SecretKey
+        | NeedKind::Parameter
+        | NeedKind::ParameterKey
+        | NeedKind::Ciphertext => "token",
     }
 }
 
@@ -70,16 +75,16 @@ fn allowed(function: &Function, (need, decision): &Decided) -> Check {
              organization policy",
         ),
         // A key's own policy may allow what the role's do not; so may a bucket's, which is rarer.
-        Ok(Decision::NotAllowed) if need.kind == NeedKind::Key => Check::warning(
+        Ok(Decision::NotAllowed) if need.kind.action().starts_with("kms:") => Check::warning(
             check,
             format!("no policy of {role} allows {what}"),
             "grant it, unless the key policy does",
         ),
         Ok(Decision::NotAllowed) => {
-            let unless = if need.kind == NeedKind::Objects {
-                ", unless the bucket policy does"
-            } else {
-                ""
+            let unless = match need.kind {
+                NeedKind::Objects => ", unless the bucket policy does",
+                NeedKind::Secret => ", unless the secret's policy does",
+                _ => "",
             };
             Check::problem(
                 check,

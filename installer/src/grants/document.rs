@@ -43,7 +43,7 @@ impl fmt::Display for Permission {
     }
 }
 
-/// What a function with these variables needs for its fallbacks.
+/// What a function with these variables needs for its fallbacks and its primary's token.
 pub fn needs(
     variables: &BTreeMap<String, String>,
     place: &Place,
@@ -54,7 +54,7 @@ pub fn needs(
     let (mut settings, _) = Settings::resolve(&variables);
     // What the extension refuses needs nothing; the doctor says that it does.
     settings.keep_to_account(&place.account);
-    (backstop_archive::needs(&settings.fallbacks, partition, &place.account).into_iter())
+    (backstop_archive::needs(&settings, partition, &place.account).into_iter())
         .map(Permission::from)
         .collect()
 }
@@ -118,15 +118,22 @@ pub fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     }
 }
 
-/// Whether it is one of the permissions that a fallback may need.
+/// Whether it is one of the permissions that a fallback or the primary's token may need.
 pub(super) fn is_fallbacks(permission: &Permission) -> bool {
-    let kind = (NeedKind::ALL.into_iter()).find(|kind| kind.action() == permission.action);
-    let Some(kind) = kind.filter(|kind| kind.via() == permission.via_service.as_deref()) else {
+    let kind = (NeedKind::ALL.into_iter()).find(|kind| {
+        kind.action() == permission.action && kind.via() == permission.via_service.as_deref()
+    });
+    let Some(kind) = kind else {
         return false;
     };
     let service = kind.action().split(':').next();
+    // Of secrets and keys, each is named.
+    let is_named = |resource: &str| match kind {
+        NeedKind::Objects => !resource.starts_with('*'),
+        _ => !resource.contains('*'),
+    };
     Arn::parse(&permission.resource)
-        .is_some_and(|arn| Some(arn.service) == service && !arn.resource.starts_with('*'))
+        .is_some_and(|arn| Some(arn.service) == service && is_named(arn.resource))
 }
 
 /// Whether every statement of one document is in the other too.
@@ -290,6 +297,26 @@ mod tests {
             (
                 "kms:GenerateDataKey",
                 "arn:aws:kms:eu-west-1:111122223333:key/1234",
+                false,
+            ),
+            (
+                "secretsmanager:GetSecretValue",
+                "arn:aws:secretsmanager:eu-west-1:111122223333:secret:token-AbCdEf",
+                true,
+            ),
+            (
+                "secretsmanager:GetSecretValue",
+                "arn:aws:secretsmanager:eu-west-1:111122223333:secret:*",
+                false,
+            ),
+            (
+                "ssm:GetParameter",
+                "arn:aws:ssm:eu-west-1:111122223333:parameter/team/*",
+                false,
+            ),
+            (
+                "kms:Decrypt",
+                "arn:aws:kms:eu-west-1:111122223333:key/*",
                 false,
             ),
             ("s3:PutObject", "arn:aws:s3:::*", false),

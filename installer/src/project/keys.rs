@@ -169,9 +169,15 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "secrets",
+        "token_reference",
+        "string",
+        "where the function reads the primary's token: `secret:ARN#KEY`, `ssm:NAME`, `kms:CIPHERTEXT`",
+    ),
+    key(
+        "secrets",
         "token_secret_arn",
         "string",
-        "Secrets Manager secret with the primary's token",
+        "Secrets Manager secret whose present value is set as the primary's token",
     ),
     key(
         "secrets",

@@ -108,6 +108,8 @@ pub struct LayerTable {
 pub struct SecretsTable {
     /// A file with the primary's token.
     pub token_file: Option<PathBuf>,
+    /// Where the function reads the primary's token.
+    pub token_reference: Option<String>,
     /// A secret of Secrets Manager with the primary's token.
     pub token_secret_arn: Option<String>,
     /// A file with the primary's headers, one `NAME: VALUE` a line.

@@ -1,24 +1,29 @@
 //! The primary to replay to: what was typed and set, resolved by the rules of the extension.
 //!
 //! Invariants: an address or a header that the extension would refuse is refused here, with the
-//! same words; no secret is in an error. Must not: connect.
+//! same words; no secret is in an error. Must not: connect, but to read a token that is kept elsewhere.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use backstop_config::{ConfigError, ErrorKind, Secret, Settings, Strings};
+use anyhow::Context as _;
+use backstop_config::{
+    ConfigError, ErrorKind, Primary, ProcessEnvironment, Secret, Settings, Strings,
+};
 use backstop_delivery::SystemClock;
+use backstop_sinks::secret::Secrets;
 use backstop_sinks::{ReplaySink, SharedHttp};
 
+use crate::aws::Access;
 use crate::secrets::{headers, read};
 use crate::usage::UsageError;
 
 /// One request may take longer than the extension's: nobody waits for it.
 const TIMEOUT_MS: &str = "30000";
 /// What of the environment holds here as it does in the extension.
-const HONOURED: [&str; 17] = [
+const HONOURED: [&str; 21] = [
     "AWS_CA_BUNDLE",
     "BACKSTOP_ALLOW_PLAINTEXT",
     "BACKSTOP_OTLP_URL",
@@ -26,6 +31,10 @@ const HONOURED: [&str; 17] = [
     "BACKSTOP_PRIMARY_OPTIONS",
     "BACKSTOP_PRIMARY_TIMEOUT_MS",
     "BACKSTOP_PRIMARY_TOKEN",
+    "BACKSTOP_PRIMARY_TOKEN_KMS",
+    "BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID",
+    "BACKSTOP_PRIMARY_TOKEN_SECRET_ARN",
+    "BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER",
     "BACKSTOP_SIGNALS",
     "SSL_CERT_FILE",
     "https_proxy",
@@ -38,10 +47,19 @@ const HONOURED: [&str; 17] = [
     "NO_PROXY",
 ];
 
+/// Each names a token; one that is typed takes the place of them all.
+const TOKENS: [&str; 3] = [
+    "BACKSTOP_PRIMARY_TOKEN_KMS",
+    "BACKSTOP_PRIMARY_TOKEN_SECRET_ARN",
+    "BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER",
+];
+
 /// Where records are sent.
 #[derive(Debug)]
 pub struct Target {
     pub(super) sink: ReplaySink,
+    primary: Primary,
+    http: SharedHttp,
     pub(super) timeout: Duration,
     shown_url: String,
     warning: Arc<OnceLock<String>>,
@@ -72,6 +90,7 @@ impl Target {
     ) -> anyhow::Result<Self> {
         let mut strings: BTreeMap<String, String> = HONOURED
             .iter()
+            .filter(|name| options.token_file.is_none() || !TOKENS.contains(*name))
             .filter_map(|name| Some(((*name).to_owned(), environment.get(name)?)))
             .collect();
         let mut set = |name: &str, value: &str| strings.insert(name.to_owned(), value.to_owned());
@@ -99,8 +118,11 @@ impl Target {
             return Err(UsageError(explain(&errors, options)).into());
         };
         // The values as they were typed: the pairs had to do without commas.
-        for (slot, (_, value)) in primary.headers.iter_mut().zip(headers) {
-            slot.1 = Secret::new(value);
+        for (name, value) in headers {
+            let mut slots = primary.headers.iter_mut();
+            if let Some(slot) = slots.find(|slot| slot.0 == name) {
+                slot.1 = Secret::new(value);
+            }
         }
         let warning = Arc::new(OnceLock::new());
         let http = SharedHttp::new(
@@ -122,7 +144,37 @@ impl Target {
             timeout: primary.timeout,
             warning,
             sink: ReplaySink::new(&http, &primary),
+            primary,
+            http,
         })
+    }
+
+    /// The same with the secrets that its token and headers refer to, read with the caller's credentials.
+    pub async fn with_secrets(mut self, access: &Access) -> anyhow::Result<Self> {
+        if self.primary.references.is_empty() {
+            return Ok(self);
+        }
+        let shared = access.shared(self.timeout).await;
+        let credentials = shared
+            .credentials_provider()
+            .context("the token cannot be read without credentials: sign in to AWS")?;
+        let (here, _) = Settings::resolve(&ProcessEnvironment);
+        let mut aws = here.aws;
+        aws.use_fips = shared.use_fips().unwrap_or(aws.use_fips);
+        aws.use_dual_stack = shared.use_dual_stack().unwrap_or(aws.use_dual_stack);
+        let secrets = Secrets::new(self.http.clone(), aws, credentials, &here.function.name);
+        let mut primary = self.primary.clone();
+        if let Some(region) = shared.region() {
+            primary.references.move_to(region.as_ref());
+        }
+        let primary = secrets.resolve(&primary).await;
+        let primary = primary.map_err(|why| {
+            anyhow::anyhow!(
+                "the primary's token cannot be read: {why}; allow the caller to read it"
+            )
+        })?;
+        self.sink = ReplaySink::new(&self.http, &primary);
+        Ok(self)
     }
 
     /// The address without its query.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use backstop_config::Backend;
 use backstop_config::backends::Resolved;
 
-use super::{FORMAT, HEADERS, Settings, TOKEN, URL};
+use super::{FORMAT, HEADERS, Settings, TOKEN, TOKEN_VARIABLES, URL};
 use crate::secrets::{Piece, Source};
 
 /// What was said of a backend.
@@ -47,10 +47,14 @@ impl Choice {
             }
         };
         let sources = &settings.sources;
-        let has_token = sources.contains_key(TOKEN) || sources.contains_key(HEADERS);
+        let is_named = |name: &str| settings.variables.contains_key(name);
+        let has_token = sources.contains_key(TOKEN)
+            || sources.contains_key(HEADERS)
+            || (resolved.token_header.is_none() && TOKEN_VARIABLES.iter().any(|it| is_named(it)));
         if resolved.needs_token && !has_token {
             wrong.push(format!(
-                "the backend {name} needs a token: give it with --token-file or --token-secret-arn"
+                "the backend {name} needs a token: give it with --token-reference, --token-file or \
+                 --token-secret-arn"
             ));
         }
         if !wrong.is_empty() {
@@ -218,7 +222,7 @@ mod tests {
         it.token_file = None;
         let message = resolve(&it).await.expect_err("no token");
         assert!(
-            message.contains("needs a token: give it with --token-file"),
+            message.contains("needs a token: give it with --token-reference"),
             "{message}"
         );
 

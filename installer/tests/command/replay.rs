@@ -1,6 +1,6 @@
 //! `backstop replay`, from objects in S3 to a primary over TLS, through the real command.
 
-use backstop_simulator::Fault;
+use backstop_simulator::{Fault, SecretServer};
 use serde_json::{Value, json};
 
 use crate::support::{DIRECT, Finished, STREAM, Stage, line, run, sent};
@@ -62,6 +62,53 @@ async fn every_record_is_sent_once_as_the_primary_would_have_got_it() {
     }
     assert_eq!(stage.intake.record_count(), 7);
     assert!(stage.intake.lines().contains(&sent("e-4", "one")));
+}
+
+/// The variables that name a token in the extension name it here, and what is read is the caller's to read.
+#[tokio::test]
+async fn a_token_that_is_kept_elsewhere_is_read_for_a_replay_and_not_for_a_dry_run() {
+    let stage = Stage::set().await;
+    stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &lines(0..2, "one"));
+    let required = Some(("authorization", "Bearer hunter2"));
+    stage.intake.require_header(required);
+    let stores = SecretServer::start().await.expect("the stores start");
+    stores.put("/team/token", "hunter2");
+    let replay = || {
+        let mut command = stage.replay();
+        command
+            .env("AWS_ENDPOINT_URL_SSM", stores.endpoint())
+            .env("AWS_REGION", "eu-west-1")
+            .env("BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", "/team/token");
+        command
+    };
+    let finished = run(replay().arg("--dry-run")).await;
+    assert_eq!(
+        (finished.code, stores.requests()),
+        (Some(0), 0),
+        "{finished:?}"
+    );
+
+    stores.refuse_with(Some("AccessDeniedException"));
+    let finished = run(&mut replay()).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.stderr.contains("400 AccessDeniedException"),
+        "{finished:?}"
+    );
+    stores.refuse_with(None);
+
+    let finished = run(&mut replay()).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(counts(&finished.json(), &["sent"]), [2]);
+    assert!(!finished.snapshot().contains("hunter2"), "{finished:?}");
+
+    // What is typed takes the place of what is set.
+    let file = tempfile::NamedTempFile::new().expect("there is room for a file");
+    std::fs::write(file.path(), "another").expect("it is written");
+    let before = stores.requests();
+    let finished = run(replay().arg("--token-file").arg(file.path())).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert_eq!(stores.requests(), before, "{finished:?}");
 }
 
 #[tokio::test]

@@ -122,7 +122,8 @@ async fn a_backend_that_is_wrong_is_refused_before_anything_is_looked_at() {
         (
             "[primary]\nbackend = \"honeycomb\"\n",
             &[],
-            "the backend honeycomb needs a token: give it with --token-file or --token-secret-arn",
+            "the backend honeycomb needs a token: give it with --token-reference, --token-file or \
+             --token-secret-arn",
         ),
         (
             "[primary]\nbackend = \"honeycomb\"\n[settings]\nBACKSTOP_PRIMARY_FORMAT = \"json\"\n",

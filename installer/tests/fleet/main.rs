@@ -15,6 +15,7 @@ mod nowhere;
 mod profiles;
 mod publishing;
 mod races;
+mod references;
 mod screens;
 mod select;
 mod shared;

@@ -39,7 +39,7 @@ locals {
   token_prefix = try(local.backend_filled["prefix"], "")
   all_headers = merge(
     local.backend_headers,
-    { for name in local.has_token && local.token_header != null ? [local.token_header] : [] : name => var.primary_token },
+    { for name in local.has_token && local.token_header != null ? [local.token_header] : [] : name => local.token_text },
     local.headers,
   )
 
@@ -88,11 +88,11 @@ locals {
       if contains([for own in keys(local.backend_headers) : lower(own)], lower(name))
     ],
     [for text in ["backend_options are set, but no backend: name it in primary.backend"] : text if local.backend_name == null && length(local.backend_given) > 0],
-    [for text in ["the backend needs a token: give it in primary_token"] : text
-      if try(local.backend.needs_token, false) && !local.has_token && nonsensitive(length(local.headers)) == 0 && !contains(local.own_names, "BACKSTOP_PRIMARY_TOKEN") && !contains(local.own_names, "BACKSTOP_PRIMARY_HEADERS")
+    [for text in ["the backend needs a token: give it in primary_token, primary_token_secret_arn or primary_token_ssm_parameter"] : text
+      if try(local.backend.needs_token, false) && !local.has_token && nonsensitive(length(local.headers)) == 0 && length([for name in local.own_names : name if startswith(name, "BACKSTOP_PRIMARY_TOKEN")]) == 0 && !contains(local.own_names, "BACKSTOP_PRIMARY_HEADERS")
     ],
     [for text in ["the token goes into a header of the backend, and contains a comma: give the bare token"] : text
-      if local.has_token && local.token_header != null && nonsensitive(can(regex(",", var.primary_token)))
+      if local.has_token && local.token_header != null && nonsensitive(can(regex(",", local.token_text)))
     ],
   )
   option_problems = concat(

@@ -3,29 +3,33 @@
 locals {
   # Every variable of the extension that is not secret; null if it is not set.
   settings = {
-    BACKSTOP_PRIMARY_URL              = local.backend == null ? try(var.primary.url, null) : local.backend_url
-    BACKSTOP_PRIMARY_FORMAT           = local.backend == null ? try(var.primary.format, null) : local.backend.format
-    BACKSTOP_SIGNALS                  = try(join(",", var.primary.signals), null)
-    BACKSTOP_OTLP_URL                 = try(var.primary.otlp_url, null)
-    BACKSTOP_PRIMARY_OPTIONS          = length(local.options) == 0 ? null : join(",", local.options)
-    BACKSTOP_PRIMARY_COMPRESSION      = try(var.primary.compression, null)
-    BACKSTOP_PRIMARY_TIMEOUT_MS       = try(tostring(var.primary.timeout_ms), null)
-    BACKSTOP_ALLOW_PLAINTEXT          = try(tostring(var.primary.allow_plaintext), null)
-    BACKSTOP_FALLBACK                 = try(join(",", var.fallback.order), null)
-    BACKSTOP_FIREHOSE_STREAM          = var.fallback.firehose_stream
-    BACKSTOP_S3_BUCKET                = var.fallback.s3_bucket
-    BACKSTOP_S3_PREFIX                = try(trim(var.fallback.s3_prefix, "/"), null)
-    BACKSTOP_S3_REGION                = var.fallback.s3_region
-    BACKSTOP_S3_KMS_KEY_ID            = var.fallback.s3_kms_key_id
-    BACKSTOP_S3_EXPECTED_BUCKET_OWNER = var.fallback.s3_expected_bucket_owner
-    BACKSTOP_TELEMETRY_TYPES          = try(join(",", var.transforms.telemetry_types), null)
-    BACKSTOP_FLUSH_STRATEGY           = var.flush.strategy
-    BACKSTOP_FLUSH_INTERVAL_MS        = try(tostring(var.flush.interval_ms), null)
-    BACKSTOP_MAX_ADDED_MS             = try(tostring(var.flush.max_added_ms), null)
-    BACKSTOP_BUFFER_MAX_BYTES         = try(tostring(var.flush.buffer_max_bytes), null)
-    BACKSTOP_SPOOL_MAX_BYTES          = try(tostring(var.flush.spool_max_bytes), null)
-    BACKSTOP_TAGS                     = length(local.tags) == 0 ? null : join(",", local.tags)
-    BACKSTOP_LOG_LEVEL                = var.log_level
+    BACKSTOP_PRIMARY_URL                 = local.backend == null ? try(var.primary.url, null) : local.backend_url
+    BACKSTOP_PRIMARY_FORMAT              = local.backend == null ? try(var.primary.format, null) : local.backend.format
+    BACKSTOP_SIGNALS                     = try(join(",", var.primary.signals), null)
+    BACKSTOP_OTLP_URL                    = try(var.primary.otlp_url, null)
+    BACKSTOP_PRIMARY_OPTIONS             = length(local.options) == 0 ? null : join(",", local.options)
+    BACKSTOP_PRIMARY_TOKEN_SECRET_ARN    = local.is_inline ? null : var.primary_token_secret_arn
+    BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER = local.is_inline ? null : var.primary_token_ssm_parameter
+    BACKSTOP_PRIMARY_TOKEN_KMS           = local.is_inline ? null : var.primary_token_kms
+    BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID    = var.primary_token_kms_key_id
+    BACKSTOP_PRIMARY_COMPRESSION         = try(var.primary.compression, null)
+    BACKSTOP_PRIMARY_TIMEOUT_MS          = try(tostring(var.primary.timeout_ms), null)
+    BACKSTOP_ALLOW_PLAINTEXT             = try(tostring(var.primary.allow_plaintext), null)
+    BACKSTOP_FALLBACK                    = try(join(",", var.fallback.order), null)
+    BACKSTOP_FIREHOSE_STREAM             = var.fallback.firehose_stream
+    BACKSTOP_S3_BUCKET                   = var.fallback.s3_bucket
+    BACKSTOP_S3_PREFIX                   = try(trim(var.fallback.s3_prefix, "/"), null)
+    BACKSTOP_S3_REGION                   = var.fallback.s3_region
+    BACKSTOP_S3_KMS_KEY_ID               = var.fallback.s3_kms_key_id
+    BACKSTOP_S3_EXPECTED_BUCKET_OWNER    = var.fallback.s3_expected_bucket_owner
+    BACKSTOP_TELEMETRY_TYPES             = try(join(",", var.transforms.telemetry_types), null)
+    BACKSTOP_FLUSH_STRATEGY              = var.flush.strategy
+    BACKSTOP_FLUSH_INTERVAL_MS           = try(tostring(var.flush.interval_ms), null)
+    BACKSTOP_MAX_ADDED_MS                = try(tostring(var.flush.max_added_ms), null)
+    BACKSTOP_BUFFER_MAX_BYTES            = try(tostring(var.flush.buffer_max_bytes), null)
+    BACKSTOP_SPOOL_MAX_BYTES             = try(tostring(var.flush.spool_max_bytes), null)
+    BACKSTOP_TAGS                        = length(local.tags) == 0 ? null : join(",", local.tags)
+    BACKSTOP_LOG_LEVEL                   = var.log_level
   }
   # In a map a null is what is not set, as for every argument.
   tags    = [for key, value in var.transforms.tags : "${key}=${value}" if value != null]
@@ -36,12 +40,26 @@ locals {
   said = { for name, value in local.settings : name => value if value != null }
 
   # Apart from the rest, so that only their own values are hidden in a plan and not the whole environment.
-  has_token   = nonsensitive(var.primary_token != null)
-  has_headers = nonsensitive(length(local.all_headers) > 0)
+  has_plain_token = nonsensitive(var.primary_token != null)
+  has_token       = local.has_plain_token || length(local.token_references) > 0
+  has_headers     = nonsensitive(length(local.all_headers) > 0)
+  # Those that hold no reference are in the environment themselves.
+  has_plain_headers = nonsensitive(length([for value in values(local.headers) : value if !can(regex(local.reference_form, value))]) > 0)
   secrets = merge(
-    { for name in local.has_token && local.token_header == null ? ["BACKSTOP_PRIMARY_TOKEN"] : [] : name => "${local.token_prefix}${var.primary_token}" },
+    { for name in(local.has_plain_token || local.is_inline) && local.token_header == null ? ["BACKSTOP_PRIMARY_TOKEN"] : [] : name => "${local.token_prefix}${local.token_text}" },
     { for name in local.has_headers ? ["BACKSTOP_PRIMARY_HEADERS"] : [] : name => join(",", [for key, value in local.all_headers : "${key}=${value}"]) },
   )
+
+  # Where the function reads the token. A backend that has a header of its own for it, or a user name before it, gets
+  # the reference as a part of that value.
+  token_references = concat(
+    [for arn in var.primary_token_secret_arn[*] : "secret:${arn}"],
+    [for name in var.primary_token_ssm_parameter[*] : "ssm:${name}"],
+    [for text in var.primary_token_kms[*] : "kms:${text}"],
+  )
+  token_sources = length(local.token_references) + (local.has_plain_token ? 1 : 0)
+  is_inline     = length(local.token_references) > 0 && (local.token_header != null || local.token_prefix != "")
+  token_text    = local.is_inline ? "{{${local.token_references[0]}}}" : var.primary_token
 
   # A variable of Backstop's that the function sets to null is not set: what is wanted here holds. Others are passed
   # on as they are, because a value that is known after apply only could be null too, and would hide all of them.

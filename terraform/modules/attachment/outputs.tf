@@ -85,6 +85,14 @@ output "environment_variables" {
     error_message = "For ${local.function}, primary_token and the header ${local.own_token_header} in primary_headers set the same header: keep one of the two."
   }
   precondition {
+    condition     = !var.enabled || local.token_sources <= 1
+    error_message = "For ${local.function}, the token of the primary is named in several ways: keep one of primary_token, primary_token_secret_arn, primary_token_ssm_parameter and primary_token_kms."
+  }
+  precondition {
+    condition     = !var.enabled || var.primary_token_kms == null || var.primary_token_kms_key_id != null
+    error_message = "For ${local.function}, primary_token_kms is set without primary_token_kms_key_id, so the policy could not allow the decryption: set it to the key's id or ARN."
+  }
+  precondition {
     condition     = !var.enabled || length(local.backend_problems) == 0
     error_message = "For ${local.function}, ${join("; ", local.backend_problems)}."
   }

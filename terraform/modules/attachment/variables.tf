@@ -173,8 +173,52 @@ variable "primary_token" {
   }
 }
 
+variable "primary_token_secret_arn" {
+  description = "The ARN of the secret in Secrets Manager that holds the primary's token; `#KEY` at its end names a key of a JSON object (`BACKSTOP_PRIMARY_TOKEN_SECRET_ARN`). The function reads it with its own role: neither its environment nor Terraform's state holds the token."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.primary_token_secret_arn == null ? true : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+(#[ -~]+)?$", var.primary_token_secret_arn))
+    error_message = "primary_token_secret_arn is not the ARN of a secret: write arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME, and #KEY at its end for a key of a JSON object."
+  }
+}
+
+variable "primary_token_ssm_parameter" {
+  description = "The parameter of Systems Manager that holds the primary's token, by name or ARN (`BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER`). The function reads it with its own role."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.primary_token_ssm_parameter == null ? true : can(regex("^(arn:aws[a-z-]*:ssm:[a-z0-9-]+:[0-9]{12}:parameter/)?[A-Za-z0-9/_.-]+$", var.primary_token_ssm_parameter))
+    error_message = "primary_token_ssm_parameter is not a parameter: write its name, such as /team/token, or its ARN."
+  }
+}
+
+variable "primary_token_kms" {
+  description = "The primary's token, encrypted with KMS, in Base64, with the encryption context `LambdaFunctionName` (`BACKSTOP_PRIMARY_TOKEN_KMS`). Set `primary_token_kms_key_id` as well."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.primary_token_kms == null ? true : can(regex("^[A-Za-z0-9+/]+={0,2}$", var.primary_token_kms))
+    error_message = "primary_token_kms is not Base64: write the CiphertextBlob of `aws kms encrypt`."
+  }
+}
+
+variable "primary_token_kms_key_id" {
+  description = "The KMS key that encrypts the token, by id or ARN, for the policy (`BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID`). Not needed for a secret or a parameter with the key that AWS manages."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.primary_token_kms_key_id == null ? true : can(regex("^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/)?([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|mrk-[0-9a-fA-F]{32})$", var.primary_token_kms_key_id))
+    error_message = "primary_token_kms_key_id is not a KMS key: write its id or its ARN; a policy cannot grant an alias."
+  }
+}
+
 variable "primary_headers" {
-  description = "Additional headers of every request to the primary (`BACKSTOP_PRIMARY_HEADERS`). The function's environment and Terraform's state hold them."
+  description = "Additional headers of every request to the primary (`BACKSTOP_PRIMARY_HEADERS`). The function's environment and Terraform's state hold them. `{{secret:ARN#KEY}}` or `{{ssm:NAME}}` in a value is a reference, which the function reads."
   type        = map(string)
   default     = {}
   nullable    = false

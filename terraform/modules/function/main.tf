@@ -20,10 +20,16 @@ module "attachment" {
   primary               = var.primary
   primary_token         = var.primary_token
   primary_headers       = var.primary_headers
-  fallback              = var.fallback
-  flush                 = var.flush
-  transforms            = var.transforms
-  log_level             = var.log_level
+
+  primary_token_secret_arn    = var.primary_token_secret_arn
+  primary_token_ssm_parameter = var.primary_token_ssm_parameter
+  primary_token_kms           = var.primary_token_kms
+  primary_token_kms_key_id    = var.primary_token_kms_key_id
+
+  fallback   = var.fallback
+  flush      = var.flush
+  transforms = var.transforms
+  log_level  = var.log_level
 }
 
 resource "aws_iam_role" "this" {

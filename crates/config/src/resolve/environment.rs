@@ -3,9 +3,10 @@
 //! Must not: fail on a variable that the platform sets; a value that cannot be is left out.
 
 use super::Resolver;
-use crate::arn::is_region;
+use crate::arn::{DEFAULT_REGION, is_region};
 use crate::endpoint::{self, S3Endpoint};
 use crate::error::{ConfigError, ErrorKind, Invalid, one_line};
+use crate::reference::Store;
 use crate::secret::Secret;
 use crate::settings::{AwsSettings, ContainerCredentials, FunctionSettings, InitializationType};
 use crate::url::{self, UrlProblem};
@@ -18,13 +19,17 @@ pub(super) const ENDPOINT_FIREHOSE: &str = "AWS_ENDPOINT_URL_FIREHOSE";
 
 impl Resolver {
     pub(super) fn aws(&mut self, region: Option<&str>) -> AwsSettings {
-        let [s3, firehose] = self.endpoints();
+        let [s3, firehose, secrets_manager, ssm, kms] = self.endpoints();
+        let normalized = |address: Option<String>| address.map(|it| endpoint::normalized(&it));
         AwsSettings {
-            region: region.unwrap_or("us-east-1").to_owned(),
+            region: region.unwrap_or(DEFAULT_REGION).to_owned(),
             use_fips: self.switch("AWS_USE_FIPS_ENDPOINT"),
             use_dual_stack: self.switch("AWS_USE_DUALSTACK_ENDPOINT"),
             endpoint_s3: s3.map(|address| S3Endpoint::new(&address)),
-            endpoint_firehose: firehose.map(|address| endpoint::normalized(&address)),
+            endpoint_firehose: normalized(firehose),
+            endpoint_secrets_manager: normalized(secrets_manager),
+            endpoint_ssm: normalized(ssm),
+            endpoint_kms: normalized(kms),
             access_key_id: self.text("AWS_ACCESS_KEY_ID"),
             secret_access_key: self.text("AWS_SECRET_ACCESS_KEY").map(Secret::new),
             session_token: self.text("AWS_SESSION_TOKEN").map(Secret::new),
@@ -58,13 +63,15 @@ impl Resolver {
         None
     }
 
-    /// The endpoints of S3 and Firehose that are set, unless they are to be ignored.
-    fn endpoints(&mut self) -> [Option<String>; 2] {
+    /// The endpoints that are set, of S3, Firehose and each store, unless they are to be ignored.
+    fn endpoints(&mut self) -> [Option<String>; 5] {
         if self.switch("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
-            return [None, None];
+            return [const { None }; 5];
         }
-        let both = self.endpoint(ENDPOINT);
-        [ENDPOINT_S3, ENDPOINT_FIREHOSE].map(|name| self.endpoint(name).or_else(|| both.clone()))
+        let all = self.endpoint(ENDPOINT);
+        let [secrets_manager, ssm, kms] = Store::ALL.map(Store::endpoint_variable);
+        [ENDPOINT_S3, ENDPOINT_FIREHOSE, secrets_manager, ssm, kms]
+            .map(|name| self.endpoint(name).or_else(|| all.clone()))
     }
 
     /// A switch of the AWS SDKs: `true` or `false`, in letters of either case.
@@ -107,9 +114,13 @@ impl Resolver {
         aws: &AwsSettings,
         own: &'static str,
     ) -> Option<ConfigError> {
-        let has_endpoint = match own {
-            ENDPOINT_S3 => aws.endpoint_s3.is_some(),
-            _ => aws.endpoint_firehose.is_some(),
+        let store = Store::ALL
+            .into_iter()
+            .find(|store| store.endpoint_variable() == own);
+        let has_endpoint = match (own, store) {
+            (_, Some(store)) => aws.endpoint_of(store).is_some(),
+            (ENDPOINT_S3, None) => aws.endpoint_s3.is_some(),
+            (_, None) => aws.endpoint_firehose.is_some(),
         };
         let switch = match (aws.use_fips, aws.use_dual_stack) {
             (true, _) => "AWS_USE_FIPS_ENDPOINT",

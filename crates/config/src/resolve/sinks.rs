@@ -9,14 +9,15 @@ use super::{Reported, Resolver, default};
 use crate::aws;
 use crate::error::{ConfigError, ErrorKind, Invalid};
 use crate::format::{self, Format};
-use crate::headers;
+use crate::headers::{self, Value};
 use crate::options::FormatOptions;
 use crate::parse;
 use crate::register::{
     ALLOW_PLAINTEXT, FALLBACK, FIREHOSE_STREAM, OTLP_URL, PRIMARY_COMPRESSION, PRIMARY_FORMAT,
-    PRIMARY_HEADERS, PRIMARY_OPTIONS, PRIMARY_TIMEOUT_MS, PRIMARY_TOKEN, PRIMARY_URL, S3_BUCKET,
+    PRIMARY_HEADERS, PRIMARY_OPTIONS, PRIMARY_TIMEOUT_MS, PRIMARY_URL, S3_BUCKET,
     S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX, S3_REGION, SIGNALS,
 };
+use crate::secret::Secret;
 use crate::settings::{AwsSettings, Compression, Fallback, Primary, S3Archive, Settings};
 use crate::signals::{self, SignalName, Signals};
 use crate::url::{self, UrlProblem};
@@ -43,7 +44,8 @@ impl FallbackName {
 }
 
 impl Resolver {
-    pub(super) fn primary(&mut self) -> Option<Primary> {
+    /// The primary; `here` is the region of the function, where it is known.
+    pub(super) fn primary(&mut self, aws: &AwsSettings, here: Option<&str>) -> Option<Primary> {
         let allow_plaintext = self.or_default(&ALLOW_PLAINTEXT, |text| {
             parse::boolean(&ALLOW_PLAINTEXT, text)
         });
@@ -64,10 +66,18 @@ impl Resolver {
             Ok(_) => self.needed(&PRIMARY_OPTIONS, |text| FormatOptions::parse(known, text)),
             Err(Reported) => Ok(None),
         };
-        let has_token = self.raw.get(PRIMARY_TOKEN.name).is_some();
-        let of_token = has_token.then(|| known.header_of_token());
-        let headers = self.needed(&PRIMARY_HEADERS, |text| headers::headers(text, of_token));
-        let token = self.needed(&PRIMARY_TOKEN, headers::token);
+        let of_token = self
+            .token_variable()
+            .map(|name| (name, known.header_of_token()));
+        let headers = self.needed(&PRIMARY_HEADERS, |text| {
+            headers::headers(text, of_token, here)
+        });
+        let token = self.token(here);
+        let headers = headers.map(Option::unwrap_or_default);
+        let references = match (&token, &headers) {
+            (Ok(token), Ok(headers)) => self.references(aws, token.as_ref(), headers),
+            _ => Err(Reported),
+        };
         let compression = self.or_default(&PRIMARY_COMPRESSION, |text| {
             parse::choice(
                 &PRIMARY_COMPRESSION,
@@ -78,9 +88,12 @@ impl Resolver {
         });
         let timeout = self.milliseconds(&PRIMARY_TIMEOUT_MS);
 
-        let (Ok(Some(url)), Ok(_), Ok(options), Ok(headers), Ok(token), Ok(otlp_url)) =
-            (url, format, options, headers, token, otlp_url)
+        let (Ok(Some(url)), Ok(_), Ok(options), Ok(headers), Ok(token)) =
+            (url, format, options, headers, token)
         else {
+            return None;
+        };
+        let (Ok(references), Ok(otlp_url)) = (references, otlp_url) else {
             return None;
         };
         let beside = || Some(Format::Otlp.address(known.otlp_beside(&url)?));
@@ -93,8 +106,9 @@ impl Resolver {
             otlp_url,
             options: options.unwrap_or_default(),
             compression,
-            headers: headers.unwrap_or_default(),
-            token,
+            headers: headers.into_iter().filter_map(plain).collect(),
+            token: token.and_then(Value::plain),
+            references,
             timeout,
         })
     }
@@ -270,6 +284,10 @@ impl Settings {
 fn otlp_url(text: &str, allow_plaintext: bool) -> Result<String, Invalid> {
     let address = checked(&OTLP_URL, text, allow_plaintext)?;
     Ok(Format::Otlp.address(&signals::otlp_base(address)))
+}
+
+fn plain((name, value): (String, Value)) -> Option<(String, Secret)> {
+    Some((name, value.plain()?))
 }
 
 fn primary_url(format: Format, text: &str, allow_plaintext: bool) -> Result<String, Invalid> {

@@ -4,7 +4,8 @@
 //!
 //! Must not: hold text that is still to be parsed.
 
-use crate::endpoint::S3Endpoint;
+use crate::endpoint::{self, S3Endpoint};
+use crate::reference::Store;
 use crate::secret::Secret;
 
 /// The archive in S3.
@@ -35,6 +36,12 @@ pub struct AwsSettings {
     pub endpoint_s3: Option<S3Endpoint>,
     /// The endpoint of Firehose, where it is not the one of AWS.
     pub endpoint_firehose: Option<String>,
+    /// The endpoint of Secrets Manager, where it is not the one of AWS.
+    pub endpoint_secrets_manager: Option<String>,
+    /// The endpoint of the Parameter Store, where it is not the one of AWS.
+    pub endpoint_ssm: Option<String>,
+    /// The endpoint of KMS, where it is not the one of AWS.
+    pub endpoint_kms: Option<String>,
     /// The id of the access key.
     pub access_key_id: Option<String>,
     /// The secret access key.
@@ -43,6 +50,26 @@ pub struct AwsSettings {
     pub session_token: Option<Secret>,
     /// Where credentials are fetched, in an environment that `SnapStart` restored.
     pub container_credentials: Option<ContainerCredentials>,
+}
+
+impl AwsSettings {
+    /// The endpoint of a store of secrets, where it is not the one of AWS.
+    pub fn endpoint_of(&self, store: Store) -> Option<&str> {
+        let endpoint = match store {
+            Store::SecretsManager => &self.endpoint_secrets_manager,
+            Store::ParameterStore => &self.endpoint_ssm,
+            Store::Kms => &self.endpoint_kms,
+        };
+        endpoint.as_deref()
+    }
+
+    /// The address of a store of secrets in a region: the one that is set, or that of AWS.
+    pub fn address_of(&self, store: Store, region: &str) -> String {
+        match self.endpoint_of(store) {
+            Some(endpoint) => format!("{}/", endpoint.trim_end_matches('/')),
+            None => endpoint::of_service(store, region, self.use_fips, self.use_dual_stack),
+        }
+    }
 }
 
 /// Where credentials are fetched over the platform's local endpoint.

@@ -10,6 +10,7 @@ mod fallbacks;
 mod network;
 mod primary;
 mod reference;
+mod references;
 mod register;
 mod secrets;
 mod tuning;

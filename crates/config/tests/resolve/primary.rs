@@ -27,6 +27,7 @@ fn an_address_alone_is_a_primary_with_every_default() {
         compression: Compression::Gzip,
         headers: Vec::new(),
         token: None,
+        references: backstop_config::References::default(),
         timeout: Duration::from_secs(5),
     };
     assert_eq!(settings.primary, Some(expected));
@@ -59,6 +60,7 @@ fn everything_of_a_primary_can_be_set() {
             ("X-Scope".to_owned(), Secret::new("team one")),
         ],
         token: Some(Secret::new("token")),
+        references: backstop_config::References::default(),
         timeout: Duration::from_millis(250),
     };
     assert_eq!(settings.primary, Some(expected));

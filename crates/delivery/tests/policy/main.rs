@@ -2,6 +2,7 @@
 //!
 //! - [`chain`], [`edges`], [`outages`], [`parts`], [`records`], [`signals`], [`isolation`]: the chain over scripted sinks.
 //! - [`halving`], [`limits`], [`values`]: the pure parts, alone.
+//! - [`secrets`]: what a request needs before it can leave.
 //! - [`properties`]: whatever sinks answer, nothing is lost.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
@@ -15,6 +16,7 @@ mod outages;
 mod parts;
 mod properties;
 mod records;
+mod secrets;
 mod signals;
 mod support;
 mod values;

@@ -123,6 +123,12 @@ impl FakeIntake {
         self.store.refuse_lines_with(rule);
     }
 
+    /// From now on a request is refused with 401 whose header has another value than this. `None` ends that.
+    pub fn require_header(&self, rule: Option<(&'static str, &str)>) {
+        self.store
+            .require_header(rule.map(|(name, value)| (name, value.to_owned())));
+    }
+
     /// Whether to keep the accepted lines themselves (off at first: they take memory).
     pub fn keep_lines(&self, keep: bool) {
         self.store.keep_lines(keep);

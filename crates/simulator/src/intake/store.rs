@@ -35,6 +35,8 @@ struct Kept {
     keep_lines: bool,
     /// A line with this text is refused with this status, and its request with it.
     refused: Option<(StatusCode, String)>,
+    /// A request without it is refused with 401.
+    required: Option<(&'static str, String)>,
     lines: Vec<String>,
     statuses: BTreeMap<u16, u64>,
     last_headers: HeaderMap,
@@ -70,6 +72,19 @@ impl Store {
         lock(&self.kept).refused = rule;
     }
 
+    pub(super) fn require_header(&self, rule: Option<(&'static str, String)>) {
+        lock(&self.kept).required = rule;
+    }
+
+    fn lacks_header(&self, headers: &HeaderMap) -> bool {
+        let kept = lock(&self.kept);
+        (kept.required.as_ref()).is_some_and(|(name, value)| {
+            headers
+                .get(*name)
+                .is_none_or(|found| found != value.as_str())
+        })
+    }
+
     pub(super) fn lines(&self) -> Vec<String> {
         lock(&self.kept).lines.clone()
     }
@@ -103,6 +118,7 @@ impl Store {
         *kept = Kept {
             keep_lines: kept.keep_lines,
             refused: kept.refused.take(),
+            required: kept.required.take(),
             ..Kept::default()
         };
     }
@@ -206,6 +222,9 @@ impl Kept {
 
 impl Answer for Store {
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if self.lacks_header(request.headers()) {
+            return self.refusal(StatusCode::UNAUTHORIZED);
+        }
         if let Some(dialect) = self.dialect {
             return self.answer_in(dialect, &request);
         }

@@ -1,11 +1,11 @@
-//! The codes of S3, Firehose and KMS, and what of HTTP's numbers each of them means.
+//! The codes of S3, Firehose and the stores of secrets, and what of HTTP's numbers each of them means.
 //!
 //! Invariant: a code that is not in the table is none. A server may answer with anything, and a
 //! credential can look like a code: what gets into a log is one of these words, never what was sent.
 
 /// The code a service gave, as the word of the table. A namespace before `#` and what follows a colon
 /// are not part of it (AWS: the header `x-amzn-errortype`).
-pub(super) fn known(text: &str) -> Option<&'static str> {
+pub(crate) fn known(text: &str) -> Option<&'static str> {
     let text = text.split(':').next().unwrap_or_default();
     let text = text.rsplit('#').next().unwrap_or_default().trim();
     let at = CODES.binary_search(&text).ok()?;
@@ -13,7 +13,7 @@ pub(super) fn known(text: &str) -> Option<&'static str> {
 }
 
 /// AWS often says 400 and means something else; its code says what.
-pub(super) fn status(status: u16, code: Option<&str>) -> u16 {
+pub(crate) fn status(status: u16, code: Option<&str>) -> u16 {
     let Some(code) = code else { return status };
     match code {
         "BandwidthLimitExceeded"
@@ -72,15 +72,18 @@ pub(super) fn status(status: u16, code: Option<&str>) -> u16 {
         // What was sent was good, and the same may be taken the next time.
         "BadDigest"
         | "ConditionalRequestConflict"
+        | "DependencyTimeoutException"
         | "InternalError"
         | "InternalFailure"
         | "InternalServerError"
         | "InternalServerException"
+        | "InternalServiceError"
         | "InternalServiceException"
         | "KMS.DependencyTimeoutException"
         | "KMS.KMSInternalException"
         | "KMS.KeyUnavailableException"
         | "KMSInternalException"
+        | "KeyUnavailableException"
         | "OperationAborted"
         | "ServiceUnavailable"
         | "ServiceUnavailableException"
@@ -117,7 +120,10 @@ const CODES: &[&str] = &[
     "ConnectionClosedByRequester",
     "CredentialsNotSupported",
     "CrossLocationLoggingProhibited",
+    "DecryptionFailure",
+    "DependencyTimeoutException",
     "DeviceNotActiveError",
+    "DisabledException",
     "EndpointNotFound",
     "EntityTooLarge",
     "EntityTooSmall",
@@ -133,12 +139,14 @@ const CODES: &[&str] = &[
     "IncompleteSignature",
     "IncompleteSignatureException",
     "IncorrectEndpoint",
+    "IncorrectKeyException",
     "IncorrectNumberOfFilesInPostRequest",
     "InlineDataTooLarge",
     "InternalError",
     "InternalFailure",
     "InternalServerError",
     "InternalServerException",
+    "InternalServiceError",
     "InternalServiceException",
     "InvalidAccessKeyId",
     "InvalidAccessPoint",
@@ -151,18 +159,23 @@ const CODES: &[&str] = &[
     "InvalidBucketName",
     "InvalidBucketOwnerAWSAccountID",
     "InvalidBucketState",
+    "InvalidCiphertextException",
     "InvalidClientTokenId",
     "InvalidDigest",
     "InvalidEncryptionAlgorithmError",
     "InvalidEncryptionMethod",
+    "InvalidGrantTokenException",
     "InvalidHeader",
     "InvalidHostHeader",
     "InvalidHttpMethod",
     "InvalidKMSArn",
     "InvalidKMSResourceException",
+    "InvalidKeyId",
+    "InvalidKeyUsageException",
     "InvalidLocationConstraint",
     "InvalidObjectState",
     "InvalidParameterCombination",
+    "InvalidParameterException",
     "InvalidParameterValue",
     "InvalidPart",
     "InvalidPartOrder",
@@ -212,6 +225,7 @@ const CODES: &[&str] = &[
     "KMSOptInRequired",
     "KMSThrottlingException",
     "KeyTooLongError",
+    "KeyUnavailableException",
     "LimitExceededException",
     "MalformedACLError",
     "MalformedHttpRequestException",
@@ -244,6 +258,7 @@ const CODES: &[&str] = &[
     "NotAuthorized",
     "NotDeviceOwnerError",
     "NotFound",
+    "NotFoundException",
     "NotImplemented",
     "NotSignedUp",
     "ObjectLockConfigurationNotFoundError",
@@ -251,6 +266,8 @@ const CODES: &[&str] = &[
     "OptInRequired",
     "OptInRequiredException",
     "OwnershipControlsNotFoundError",
+    "ParameterNotFound",
+    "ParameterVersionNotFound",
     "PermanentRedirect",
     "PreconditionFailed",
     "PriorRequestNotComplete",

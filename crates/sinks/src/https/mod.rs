@@ -1,7 +1,9 @@
 //! The primary: a POST over HTTPS, in whatever format.
 //!
+//! A token or a header that is kept elsewhere is read before the first request, and never sent for without.
 //! A batch keeps its id and its bytes over every retry; a receiver tells a retry by `Idempotency-Key`.
 
+mod kept;
 mod replay;
 mod request;
 
@@ -9,15 +11,18 @@ use std::fmt;
 
 use backstop_config::{Compression, Endpoint, Primary, SignalName};
 use backstop_delivery::{
-    Answer, Batch, Encoded, Failure, Part, Signal, Sink, SinkFuture, SinkName, Unfit,
+    Answer, Batch, Encoded, Failure, Part, Preparation, Signal, Sink, SinkFuture, SinkName, Unfit,
 };
 use bytes::Bytes;
 use http::Request;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use kept::Kept;
+use tokio::time::Instant;
 
 use crate::codec::{Item, LineEncoder, Output, size_hint};
 use crate::format::{self, Context, Format, Reply, Written};
 use crate::http::{Answered, SharedHttp, drain, read};
+use crate::secret::Secrets;
 pub use replay::ReplaySink;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -28,14 +33,17 @@ pub struct HttpsSink {
     signal: Signal,
     url: String,
     shown_url: String,
-    headers: HeaderMap,
+    /// None where some of them are kept elsewhere.
+    headers: Option<HeaderMap>,
+    kept: Option<Kept>,
     format: Box<dyn Format>,
     compression: Compression,
     lines: LineEncoder,
 }
 
 impl HttpsSink {
-    /// A sink that posts logs to `primary`.
+    /// A sink that posts logs to `primary`. Where some of its headers are kept elsewhere, nothing leaves before
+    /// [`HttpsSink::with_secrets`].
     pub fn new(http: SharedHttp, primary: &Primary, lines: LineEncoder) -> Self {
         Self::at(http, primary, (&primary.logs(), Signal::Log), lines)
     }
@@ -68,11 +76,22 @@ impl HttpsSink {
             signal,
             url: format.address(&endpoint.url),
             shown_url: endpoint.shown_url(),
-            headers: request::headers(primary, format.content_type(), packing),
+            headers: (primary.references.is_empty())
+                .then(|| request::headers(primary, format.content_type(), packing)),
+            kept: None,
             format,
             compression: primary.compression,
             lines,
         }
+    }
+
+    /// The same, which reads with `secrets` what `primary` keeps elsewhere, when it first sends.
+    #[must_use]
+    pub fn with_secrets(mut self, primary: &Primary, secrets: Secrets) -> Self {
+        let packing = self.format.packing(primary.compression);
+        let kept = || Kept::new(secrets, primary, self.format.content_type(), packing);
+        self.kept = (!primary.references.is_empty()).then(kept);
+        self
     }
 
     /// As many of these lines of the archive, without the reason why they are there, as one body may hold: for
@@ -103,7 +122,13 @@ impl HttpsSink {
         let Ok(mut request) = Request::post(&self.url).body(body) else {
             return Answer::None(Failure::NotSent);
         };
-        *request.headers_mut() = self.headers.clone();
+        let kept = || self.kept.as_ref()?.headers();
+        let headers = self.headers.clone().or_else(kept);
+        // Without its token a request would be refused at best.
+        let Some(headers) = headers else {
+            return Answer::None(Failure::NotSent);
+        };
+        *request.headers_mut() = headers;
         if let Ok(key) = HeaderValue::from_str(key) {
             request.headers_mut().insert(IDEMPOTENCY_KEY, key);
         }
@@ -198,18 +223,36 @@ impl Sink for HttpsSink {
         Box::pin(async move { self.post(&batch.id(), body, batch.len()).await })
     }
 
+    fn prepare(&self) -> Option<Preparation<'_>> {
+        self.kept.as_ref()?.prepare()
+    }
+
+    fn renew(&self, asked: Instant) -> bool {
+        if let Some(kept) = &self.kept {
+            kept.forget_before(asked);
+        }
+        self.kept.is_some()
+    }
+
     fn reset(&self) {
+        if let Some(kept) = &self.kept {
+            kept.forget();
+        }
         self.http.reset();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use backstop_config::{Format, FormatOptions, Proxies, Secret, Signals};
+    use backstop_config::{Format, FormatOptions, Proxies, Secret, Settings, Signals};
     use backstop_delivery::SystemClock;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::codec::Resource;
@@ -225,6 +268,7 @@ mod tests {
             compression: Compression::Gzip,
             headers: vec![("x-api-key".to_owned(), Secret::new("hunter2"))],
             token: Some(Secret::new("hunter2")),
+            references: backstop_config::References::default(),
             timeout: Duration::from_secs(1),
         };
         let http = SharedHttp::new(
@@ -240,5 +284,87 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    /// A parameter store that always gives the same token, and how often it was asked.
+    async fn parameter_store() -> (String, Arc<AtomicUsize>) {
+        const ANSWER: &str = r#"{"Parameter":{"Value":"hunter2"}}"#;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = Vec::new();
+                // The input is the last of it.
+                while !request.ends_with(b"true}") {
+                    request.push(stream.read_u8().await.expect("a whole request"));
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+                let length = ANSWER.len();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{ANSWER}"
+                );
+                stream
+                    .write_all(answer.as_bytes())
+                    .await
+                    .expect("it is there");
+            }
+        });
+        (endpoint, asked)
+    }
+
+    #[tokio::test]
+    async fn a_token_is_read_once_and_again_after_a_refusal_and_a_restore() {
+        let (endpoint, asked) = parameter_store().await;
+        let variables = [
+            ("AWS_ENDPOINT_URL_SSM", endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("BACKSTOP_PRIMARY_URL", "https://intake.example.com"),
+            ("BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", "/token"),
+        ];
+        let environment: BTreeMap<String, String> = (variables.iter())
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let (settings, _) = Settings::resolve(&environment);
+        let primary = settings.primary.expect("a primary");
+        let clock = Arc::new(SystemClock);
+        let http = SharedHttp::new(Vec::new(), Proxies::default(), clock, |_| {});
+        let secrets = Secrets::of_function(http.clone(), settings.aws, "orders");
+        let bare = HttpsSink::new(
+            http.clone(),
+            &primary,
+            LineEncoder::new(Resource::default()),
+        );
+        let answer = bare.post("key", Bytes::new(), 0).await;
+        assert_eq!(
+            answer,
+            Answer::None(Failure::NotSent),
+            "never without its token"
+        );
+
+        let sink = bare.with_secrets(&primary, secrets);
+        let read = async |times: usize| {
+            // Two batches at once ask once.
+            let both = [sink.prepare(), sink.prepare()].map(|it| it.expect("it is to be read"));
+            for preparation in both {
+                assert_eq!(preparation.store, "Parameter Store");
+                preparation.getting.await.expect("it is given");
+            }
+            assert!(sink.prepare().is_none(), "it is there");
+            assert_eq!(asked.load(Ordering::Relaxed), times);
+        };
+        let before = Instant::now();
+        read(1).await;
+        assert!(
+            sink.renew(before) && sink.prepare().is_none(),
+            "what is newer stays"
+        );
+        assert!(sink.renew(Instant::now()));
+        read(2).await;
+        sink.reset();
+        read(3).await;
+        assert!(!format!("{sink:?}").contains("hunter2"));
     }
 }

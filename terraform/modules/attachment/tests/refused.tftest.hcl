@@ -270,6 +270,63 @@ run "an_empty_token" {
   expect_failures = [var.primary_token]
 }
 
+run "a_token_secret_that_is_no_arn" {
+  command = plan
+  variables {
+    primary                  = { url = "https://logs.example.com/v1" }
+    primary_token_secret_arn = "hunter2"
+  }
+  expect_failures = [var.primary_token_secret_arn]
+}
+
+run "a_token_parameter_that_is_none" {
+  command = plan
+  variables {
+    primary                     = { url = "https://logs.example.com/v1" }
+    primary_token_ssm_parameter = "hun ter2"
+  }
+  expect_failures = [var.primary_token_ssm_parameter]
+}
+
+run "a_token_for_kms_that_is_not_base64" {
+  command = plan
+  variables {
+    primary                  = { url = "https://logs.example.com/v1" }
+    primary_token_kms        = "hunter-2"
+    primary_token_kms_key_id = "1234abcd-12ab-34cd-56ef-1234567890ab"
+  }
+  expect_failures = [var.primary_token_kms]
+}
+
+run "a_key_of_the_token_that_is_an_alias" {
+  command = plan
+  variables {
+    primary                  = { url = "https://logs.example.com/v1" }
+    primary_token_kms        = "AQIC"
+    primary_token_kms_key_id = "alias/token"
+  }
+  expect_failures = [var.primary_token_kms_key_id]
+}
+
+run "a_token_for_kms_without_its_key" {
+  command = plan
+  variables {
+    primary           = { url = "https://logs.example.com/v1" }
+    primary_token_kms = "AQIC"
+  }
+  expect_failures = [output.environment_variables]
+}
+
+run "a_token_that_is_named_twice" {
+  command = plan
+  variables {
+    primary                     = { url = "https://logs.example.com/v1" }
+    primary_token_secret_arn    = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:token"
+    primary_token_ssm_parameter = "/team/token"
+  }
+  expect_failures = [output.environment_variables]
+}
+
 run "a_token_with_its_scheme" {
   command = plan
   variables {

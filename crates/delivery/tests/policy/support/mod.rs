@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use backstop_delivery::{
     Answer, Batch, BreakerState, Cause, Chain, ChainParts, Clock, Diverted, Encoded, EnvironmentId,
-    Failure, Jitter, LinkSettings, Notice, Observer, Part, PartAnswer, Phase, Record, RecordId,
-    Role, SharedLedger, Signal, Sink, SinkFuture, SinkName, Unfit, Verdict, Wall, Window,
-    WindowControl, WindowView,
+    Failure, Jitter, LinkSettings, NoSecret, Notice, Observer, Part, PartAnswer, Phase,
+    Preparation, Record, RecordId, Role, SharedLedger, Signal, Sink, SinkFuture, SinkName, Unfit,
+    Verdict, Wall, Window, WindowControl, WindowView,
 };
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -65,6 +65,23 @@ pub(crate) enum Say {
     },
 }
 
+/// What a store says of the secret that a sink needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Gives {
+    After(Duration),
+    Refuses(NoSecret),
+    Nothing,
+}
+
+/// A secret that a sink needs.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// In turn; then it is given at once.
+    pub(crate) in_turn: VecDeque<Gives>,
+    pub(crate) reads: usize,
+    read_at: Option<Instant>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     pub(crate) always: Option<Say>,
@@ -76,6 +93,8 @@ pub(crate) struct Script {
     /// Records, by sequence, that it would never take.
     pub(crate) unfit: BTreeMap<u64, Unfit>,
     pub(crate) calls: Vec<Call>,
+    /// Without it the sink needs no secret.
+    pub(crate) kept: Option<Kept>,
     pub(crate) resets: usize,
 }
 
@@ -249,6 +268,38 @@ impl Sink for ScriptedSink {
         })
     }
 
+    fn prepare(&self) -> Option<Preparation<'_>> {
+        let mut script = self.script.lock().unwrap();
+        let kept = script.kept.as_mut().filter(|kept| kept.read_at.is_none())?;
+        kept.reads += 1;
+        let gives = kept.in_turn.pop_front();
+        let getting = async move {
+            match gives {
+                None => {}
+                Some(Gives::After(delay)) => sleep(delay).await,
+                Some(Gives::Refuses(why)) => return Err(why),
+                Some(Gives::Nothing) => std::future::pending().await,
+            }
+            if let Some(kept) = &mut self.script.lock().unwrap().kept {
+                kept.read_at = Some(Instant::now());
+            }
+            Ok(())
+        };
+        Some(Preparation {
+            store: "Secrets Manager",
+            getting: Box::pin(getting),
+        })
+    }
+
+    fn renew(&self, asked: Instant) -> bool {
+        let mut script = self.script.lock().unwrap();
+        let Some(kept) = &mut script.kept else {
+            return false;
+        };
+        kept.read_at.take_if(|at| *at <= asked);
+        true
+    }
+
     fn reset(&self) {
         self.script.lock().unwrap().resets += 1;
     }
@@ -384,6 +435,20 @@ impl Rig {
     /// From now on the sink would never take these.
     pub(crate) fn unfit(&self, sink: SinkName, records: &[(u64, Unfit)]) {
         self.script(sink).lock().unwrap().unfit = records.iter().copied().collect();
+    }
+
+    /// The sink needs a secret, of which its store says this in turn.
+    pub(crate) fn keep<const N: usize>(&self, sink: SinkName, gives: [Gives; N]) {
+        self.script(sink).lock().unwrap().kept = Some(Kept {
+            in_turn: gives.into(),
+            ..Kept::default()
+        });
+    }
+
+    /// How often the secret was read.
+    pub(crate) fn reads(&self, sink: SinkName) -> usize {
+        let script = self.script(sink).lock().unwrap();
+        script.kept.as_ref().map_or(0, |kept| kept.reads)
     }
 
     pub(crate) fn say_in_turn<const N: usize>(&self, sink: SinkName, says: [Say; N]) {

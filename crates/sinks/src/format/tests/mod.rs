@@ -42,6 +42,7 @@ fn primary(format: Name, options: FormatOptions) -> Primary {
         compression: Compression::None,
         headers: Vec::new(),
         token: None,
+        references: backstop_config::References::default(),
         timeout: Duration::from_secs(1),
     }
 }

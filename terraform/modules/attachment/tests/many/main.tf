@@ -24,9 +24,11 @@ variable "functions" {
       format          = optional(string)
       options         = optional(map(string))
     }))
-    headers = optional(map(string))
-    token   = optional(string)
-    tags    = optional(map(string))
+    headers         = optional(map(string))
+    token           = optional(string)
+    token_parameter = optional(string)
+    token_kms       = optional(string)
+    tags            = optional(map(string))
   }))
 }
 
@@ -45,7 +47,11 @@ module "attachment" {
   primary               = each.value.primary
   primary_headers       = each.value.headers
   primary_token         = each.value.token
-  transforms            = { tags = each.value.tags }
+
+  primary_token_ssm_parameter = each.value.token_parameter
+  primary_token_kms           = each.value.token_kms
+
+  transforms = { tags = each.value.tags }
 }
 
 output "layers" {

@@ -12,7 +12,7 @@ locals {
   expected = {
     for name, each in local.cases : name => [
       for statement in each.statements : merge(statement, {
-        Resource = strcontains(jsonencode(each.environment), statement.Resource) ? statement.Resource : replace(statement.Resource, ":${local.file.account}:", ":*:")
+        Resource = strcontains(jsonencode(each.environment), trimsuffix(statement.Resource, "-??????")) ? statement.Resource : replace(statement.Resource, ":${local.file.account}:", ":*:")
       })
     ]
   }
@@ -34,6 +34,13 @@ module "by_arguments" {
   region    = local.file.region
   layer_arn = "arn:aws:lambda:eu-west-1:123456789012:layer:backstop-extension-x86_64-0-1-0:3"
   primary   = { url = "https://logs.example.com/v1" }
+
+  primary_token_secret_arn    = try(each.value.environment.BACKSTOP_PRIMARY_TOKEN_SECRET_ARN, null)
+  primary_token_ssm_parameter = try(each.value.environment.BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER, null)
+  primary_token_kms           = try(each.value.environment.BACKSTOP_PRIMARY_TOKEN_KMS, null)
+  primary_token_kms_key_id    = try(each.value.environment.BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID, null)
+  primary_headers             = { for pair in compact(split(",", try(each.value.environment.BACKSTOP_PRIMARY_HEADERS, ""))) : split("=", pair)[0] => split("=", pair)[1] }
+
   fallback = {
     order           = try(split(",", each.value.environment.BACKSTOP_FALLBACK), null)
     firehose_stream = try(each.value.environment.BACKSTOP_FIREHOSE_STREAM, null)

@@ -1,0 +1,56 @@
+//! One request to a sink: what it needs first, then the parts of a batch, against the window.
+//!
+//! Invariant: an end that comes before the parts were handed to the sink is never ambiguous.
+
+use futures_util::FutureExt as _;
+use tokio::task::yield_now;
+
+use crate::batch::Batch;
+use crate::link::Link;
+use crate::outcome::{Answer, Failure};
+use crate::sink::{Part, Preparation, SinkFuture};
+use crate::window::{Limit, WindowView};
+
+/// One attempt: an answer, or why there is none; and whether what it needs was got for it.
+pub(crate) async fn send_once(
+    link: &Link,
+    batch: &Batch,
+    parts: &[Part],
+    window: &mut WindowView,
+    limit: Limit,
+) -> (Answer, bool) {
+    let preparation = link.sink.prepare();
+    let has_prepared = preparation.is_some();
+    if let Some(Preparation { store, getting }) = preparation {
+        let failure = tokio::select! {
+            biased;
+            got = getting => got.err().map(Failure::NoSecret),
+            failure = window.cut(limit) => Some(failure.of_store(store)),
+        };
+        if let Some(failure) = failure {
+            return (Answer::None(failure), has_prepared);
+        }
+    }
+    let mut sending = link.sink.send(batch, parts);
+    let answer = tokio::select! {
+        biased;
+        answer = &mut sending => answer,
+        failure = window.cut(limit) => {
+            unread_answer(&mut sending).await.unwrap_or(Answer::None(failure))
+        }
+    };
+    (answer, has_prepared)
+}
+
+/// An answer that came while this thread was busy with something else, encoding or decoding a burst.
+/// Each yield lets the network, and then whoever waits for it, have a turn; no time passes.
+async fn unread_answer(sending: &mut SinkFuture<'_>) -> Option<Answer> {
+    const TURNS: usize = 8;
+    for _ in 0..TURNS {
+        yield_now().await;
+        if let Some(answer) = sending.now_or_never() {
+            return Some(answer);
+        }
+    }
+    None
+}
