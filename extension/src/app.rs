@@ -26,7 +26,7 @@ use crate::buffer::Handover;
 use crate::buffer::spool::{Books, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
-use crate::pipeline::{Parts, Pipeline, Wanted};
+use crate::pipeline::{Parts, Pipeline, Transforming, Wanted};
 use crate::source::{Inbox, Listener};
 
 /// The longest a fallback may take for one attempt, whatever the window leaves.
@@ -61,6 +61,7 @@ async fn start(
     {
         errors.extend(settings.keep_to_account(account));
     }
+    let transforms = Transforming::new(&settings.transforms, &mut errors);
     if !errors.is_empty() {
         log.error(
             "Invalid configuration",
@@ -132,6 +133,7 @@ async fn start(
         api,
         stop,
         wanted: Wanted::new(&settings.telemetry_types),
+        transforms,
         inbox,
         chain: Arc::new(chain),
         ledger,

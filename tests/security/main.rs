@@ -7,6 +7,7 @@ mod answers;
 mod archive;
 mod echo;
 mod forgery;
+mod redaction;
 mod redirects;
 mod secrets;
 mod starved;

@@ -58,7 +58,7 @@ async fn left_behind(world: &World, environment: EnvironmentBuilder, temporary: 
     left
 }
 
-fn read_all(directory: &Path, into: &mut String) {
+pub(crate) fn read_all(directory: &Path, into: &mut String) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         into.push_str(&path.display().to_string());

@@ -46,6 +46,12 @@ impl ConfigError {
         Self::new(variable, ErrorKind::Invalid, problem)
     }
 
+    /// An error of a pattern, which only the engine of regular expressions can find. `problem` continues
+    /// the sentence that the variable's name begins, and quotes no pattern.
+    pub fn of_pattern(variable: &str, problem: String, effect: &str) -> Self {
+        Self::invalid(variable, problem).with_effect(effect)
+    }
+
     /// The same error, with what the extension does in spite of it.
     pub(crate) fn with_effect(self, effect: impl Into<String>) -> Self {
         Self {

@@ -4,7 +4,8 @@
 //! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
 //! - [`raw`]: what was said: names and text, from the process environment or from a map.
 //! - `format`: the formats of the primary, their addresses, and `options`.
-//! - `parse`, `url`, `headers`, `tags`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
+//! - `parse`, `url`, `headers`, `tags`, `transforms`, `arn`, `aws`, `endpoint`, `proxy`: text to value,
+//!   one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
 //! - [`backends`]: the backends with a name: what installer, Terraform and CDK make an address of.
 //! - [`docs`]: `docs/configuration.md` and the tables of `docs/backends.md`, generated.
@@ -34,6 +35,7 @@ mod secret;
 mod settings;
 mod suggest;
 mod tags;
+mod transforms;
 mod url;
 mod variable;
 
@@ -53,6 +55,10 @@ pub use settings::{
     TelemetryType,
 };
 pub use tags::RESERVED_TAGS;
+pub use transforms::{
+    Action, Comparison, Condition, FilterRule, Level, NamedPattern, Redaction, SampleKeep,
+    SampleSettings, TransformSettings,
+};
 pub use variable::{Initial, Kind, StandardVariable, Variable};
 
 /// The version of this crate, which is the version of the product; error messages name it.

@@ -15,6 +15,7 @@ use crate::format::Format;
 use crate::options::FormatOptions;
 use crate::proxy::Proxies;
 use crate::secret::Secret;
+use crate::transforms::TransformSettings;
 use crate::url;
 pub use aws::{AwsSettings, ContainerCredentials, S3Archive};
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub fallbacks: Vec<Fallback>,
     /// What to subscribe to; never empty.
     pub telemetry_types: Vec<TelemetryType>,
+    /// What is done to records before they are buffered.
+    pub transforms: TransformSettings,
     /// When records are sent.
     pub flush: FlushSettings,
     /// The most memory that waiting records may take, in bytes.

@@ -3,7 +3,7 @@
 use backstop_config::FlushStrategy;
 
 use super::run;
-use super::steps::{Deadline, Deed, End, Invocation, Manner, News, Output, Setup, Step};
+use super::steps::{Deadline, Deed, End, Invocation, Manner, News, Output, Rewriting, Setup, Step};
 
 const SETUP: Setup = Setup {
     strategy: FlushStrategy::Auto,
@@ -17,6 +17,12 @@ const SETUP: Setup = Setup {
     shutdown_deadline: Deadline::Right,
     room: usize::MAX,
     unfit_every: u64::MAX,
+    transforms: Rewriting {
+        filters: false,
+        redacts: false,
+        samples: false,
+        joins: false,
+    },
 };
 
 fn output(after: u64, records: u64) -> Output {

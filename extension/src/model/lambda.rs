@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::deeds::{perform, tear};
 use super::life::Life;
 use super::rules::{self, Books as Account};
-use super::steps::{Deadline, Deed, End, Invocation, News, Output, Setup, Step};
-use super::world::{Number, World};
+use super::steps::{Deadline, Deed, End, Invocation, News, Output, SECRET, Setup, Step};
+use super::world::{Number, World, parse_number};
 use crate::lifecycle::api::Event;
 
 /// The function's time-out.
@@ -33,6 +33,10 @@ pub(super) struct Lambda {
     pub(super) world: World,
     life: Life,
     next_number: Number,
+    /// Of the invocation at hand.
+    current: Vec<Number>,
+    /// It is known to have failed.
+    has_failed: bool,
     next_request: u64,
     account: Account,
     /// How far the platform's clock is ahead of the extension's.
@@ -58,6 +62,8 @@ impl Lambda {
             world,
             life,
             next_number: 0,
+            current: Vec::new(),
+            has_failed: false,
             next_request: 0,
             account: Account::default(),
             ahead_ms: setup.ahead_ms,
@@ -124,6 +130,7 @@ impl Lambda {
 
     async fn invoke(&mut self, invocation: &Invocation) {
         self.life.script.ready().await;
+        self.invocation_is_over();
         self.next_request += 1;
         let request_id = format!("request-{}", self.next_request);
         let request = format!(r#""requestId":"{request_id}""#);
@@ -152,6 +159,7 @@ impl Lambda {
         }
         if invocation.end == End::TimesOut {
             sleep_until(deadline).await;
+            self.has_failed |= !comes_first;
             return;
         }
         let done = Instant::now();
@@ -243,13 +251,33 @@ impl Lambda {
             .map(|_| {
                 let (number, time) = (self.number(), self.time());
                 let padding = "x".repeat(output.padding);
+                let secret = if self.setup.transforms.redacts { SECRET } else { "" };
+                if self.setup.transforms.filters && output.level == "DEBUG" {
+                    self.account.unwanted.insert(number);
+                }
+                // Where repeats become one, lines differ in what looks like a time.
+                let number = if self.setup.transforms.joins {
+                    format!("2026-01-01T00:00:00.{number:09}Z")
+                } else {
+                    number.to_string()
+                };
                 format!(
-                    r#"{{"time":"{time}","type":"function","record":"{} #{number}# {padding}"}}"#,
+                    r#"{{"time":"{time}","type":"function","record":"{} #{number}# {secret} {padding}"}}"#,
                     output.level
                 )
             })
             .collect();
-        self.post(format!("[{}]", lines.join(",")))
+        let is_taken = self.post(format!("[{}]", lines.join(",")));
+        self.has_failed |= is_taken && output.level == "ERROR";
+        is_taken
+    }
+
+    /// The records since the last call were of one invocation.
+    fn invocation_is_over(&mut self) {
+        let numbers = std::mem::take(&mut self.current);
+        if std::mem::take(&mut self.has_failed) {
+            self.account.precious.extend(numbers);
+        }
     }
 
     fn tamper_at(&mut self, invocation: &Invocation, moments: std::ops::RangeInclusive<usize>) {
@@ -283,6 +311,7 @@ impl Lambda {
     }
 
     async fn shut_down(&mut self, reason: &str) {
+        self.invocation_is_over();
         let sent = Instant::now();
         self.life.script.send(Event::Shutdown {
             shutdown_reason: reason.to_owned(),
@@ -310,6 +339,7 @@ impl Lambda {
     }
 
     async fn kill(&mut self, torn: u64) {
+        self.invocation_is_over();
         self.life.check_task();
         self.life.task.abort();
         drop((&mut self.life.task).await);
@@ -391,6 +421,7 @@ impl Lambda {
 
     fn number(&mut self) -> Number {
         self.next_number += 1;
+        self.current.push(self.next_number);
         self.next_number
     }
 
@@ -432,8 +463,5 @@ fn memory() -> PathBuf {
 
 /// The numbers of the records in a body.
 fn numbers_in(body: &str) -> impl Iterator<Item = Number> {
-    body.split('#')
-        .skip(1)
-        .step_by(2)
-        .map(|number| number.parse().unwrap())
+    body.split('#').skip(1).step_by(2).map(parse_number)
 }

@@ -105,6 +105,7 @@ impl Life {
                 TelemetryType::Function,
                 TelemetryType::Extension,
             ]),
+            transforms: setup.transforms(),
             inbox: inbox.clone(),
             chain: Arc::new(chain),
             ledger: ledger.clone(),

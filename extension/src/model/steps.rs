@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use backstop_config::FlushStrategy;
+use crate::pipeline::Transforming;
+use backstop_config::{
+    FlushStrategy, Level, NamedPattern, Redaction, SampleKeep, SampleSettings, TransformSettings,
+};
 use proptest::prelude::*;
 
 /// How the function is configured.
@@ -24,7 +27,24 @@ pub(super) struct Setup {
     pub(super) room: usize,
     /// Of so many records the primary would never take one.
     pub(super) unfit_every: u64,
+    pub(super) transforms: Rewriting,
 }
+
+/// What is done to records before they are buffered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Rewriting {
+    /// Lines of level DEBUG are dropped.
+    pub(super) filters: bool,
+    /// Each line has a [`SECRET`].
+    pub(super) redacts: bool,
+    /// No invocation is kept but those that fail.
+    pub(super) samples: bool,
+    /// Repeats of a line become one.
+    pub(super) joins: bool,
+}
+
+/// What no sink and no file may ever have.
+pub(super) const SECRET: &str = "someone@example.com";
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
@@ -179,6 +199,29 @@ impl Setup {
         self.strategy == FlushStrategy::End && self.max_added >= 500
     }
 
+    /// The transforms, as the extension would have them.
+    pub(super) fn transforms(&self) -> Transforming {
+        let settings = TransformSettings {
+            min_level: self.transforms.filters.then_some(Level::Info),
+            redact: if self.transforms.redacts {
+                vec![Redaction::Named(NamedPattern::Email)]
+            } else {
+                Vec::new()
+            },
+            dedupe: self.transforms.joins,
+            sample: self.transforms.samples.then(|| SampleSettings {
+                millionths: 0,
+                keep: SampleKeep {
+                    error: true,
+                    timeout: true,
+                    ..SampleKeep::default()
+                },
+            }),
+            ..TransformSettings::default()
+        };
+        Transforming::new(&settings, &mut Vec::new())
+    }
+
     pub(super) fn max_added(&self) -> Duration {
         Duration::from_millis(self.max_added)
     }
@@ -208,7 +251,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
         prop::bool::weighted(0.85),
         prop_oneof![2 => Just(0), 1 => clocks_part()],
         prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(output(), 1..4)],
-        (deadline(), room(), unfit_every()),
+        (deadline(), room(), unfit_every(), transforming()),
     )
         .prop_map(
             |(
@@ -220,7 +263,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 has_spool,
                 ahead_ms,
                 at_shutdown,
-                (shutdown_deadline, room, unfit_every),
+                (shutdown_deadline, room, unfit_every, transforms),
             )| Setup {
                 strategy,
                 max_added,
@@ -233,8 +276,21 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 shutdown_deadline,
                 room,
                 unfit_every,
+                transforms,
             },
         )
+}
+
+fn transforming() -> impl Strategy<Value = Rewriting> {
+    let often = || prop::bool::weighted(0.3);
+    (any::<bool>(), any::<bool>(), often(), often()).prop_map(
+        |(filters, redacts, samples, joins)| Rewriting {
+            filters,
+            redacts,
+            samples,
+            joins,
+        },
+    )
 }
 
 fn room() -> impl Strategy<Value = usize> {

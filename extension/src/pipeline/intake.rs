@@ -5,7 +5,7 @@
 
 use backstop_config::TelemetryType;
 use backstop_delivery::DropReason;
-use backstop_telemetry::{Kind, Platform, decode};
+use backstop_telemetry::{Event, Kind, Platform, decode};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::time::Instant;
@@ -75,6 +75,7 @@ impl<L: Lifecycle> Pipeline<L> {
         self.hurry_when_pressed();
         self.tell_inbox();
         if self.may_freeze() {
+            self.join_repeats();
             self.handover.keep(&mut self.buffer, &self.ledger.lock());
         }
         if received > 0 {
@@ -113,26 +114,9 @@ impl<L: Lifecycle> Pipeline<L> {
         let now = self.clock.wall();
         let mut malformed = 0;
         for event in decode(body, &now.rfc3339()) {
-            self.ledger.lock().receive(1);
-            match &event.kind {
-                Kind::OwnLine => {
-                    self.ledger.lock().drop_records(DropReason::OwnLog, 1);
-                    continue;
-                }
-                Kind::Malformed => malformed += 1,
-                Kind::Platform(platform) => self.observe(platform),
-                Kind::Function => self.invocation.is_alive(Instant::now()),
-                Kind::Extension | Kind::Unknown => {}
-            }
-            if !self.wanted.includes(&event.kind) {
-                self.ledger.lock().drop_records(DropReason::NotAsked, 1);
-                continue;
-            }
-            let record = match event.kind {
-                Kind::Function if !self.managed_instances => self.enricher.line(event.fragment),
-                _ => self.enricher.record(event.fragment),
-            };
-            self.buffer.push(record, now);
+            malformed += usize::from(event.kind == Kind::Malformed);
+            self.take_event(event);
+            self.decide_invocations();
         }
         if malformed > 0 {
             self.log.warn(
@@ -141,6 +125,32 @@ impl<L: Lifecycle> Pipeline<L> {
             );
         }
         self.follow_handler();
+    }
+
+    fn take_event(&mut self, event: Event) {
+        self.ledger.lock().receive(1);
+        match &event.kind {
+            Kind::OwnLine => {
+                self.ledger.lock().drop_records(DropReason::OwnLog, 1);
+                return;
+            }
+            Kind::Platform(platform) => self.observe(platform),
+            Kind::Function => self.invocation.is_alive(Instant::now()),
+            Kind::Extension | Kind::Unknown | Kind::Malformed => {}
+        }
+        let place = self.transforms.place(&event.fragment);
+        if !self.wanted.includes(&event.kind) {
+            self.ledger.lock().drop_records(DropReason::NotAsked, 1);
+            return;
+        }
+        let Some(fragment) = self.transformed(event.fragment) else {
+            return;
+        };
+        let record = match event.kind {
+            Kind::Function if !self.managed_instances => self.enricher.line(fragment),
+            _ => self.enricher.record(fragment),
+        };
+        self.admit(record, place);
     }
 
     fn observe(&mut self, platform: &Platform) {

@@ -28,11 +28,13 @@ use crate::transform::Enricher;
 mod flight;
 mod intake;
 mod shutdown;
+mod transforms;
 
 pub(crate) use flight::Flush;
 use flight::ended;
 pub(crate) use intake::Wanted;
 pub(crate) use shutdown::End;
+pub(crate) use transforms::Transforming;
 
 /// A flush gives up this long before its time is up, at most: no attempt begins with less.
 const LEAST_HOLD: Duration = Duration::from_millis(100);
@@ -45,6 +47,7 @@ pub(crate) struct Parts<L> {
     /// Resolves when the process is asked to end without a SHUTDOWN.
     pub(crate) stop: BoxFuture<'static, ()>,
     pub(crate) wanted: Wanted,
+    pub(crate) transforms: Transforming,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) ledger: SharedLedger,
@@ -68,6 +71,7 @@ pub(crate) struct Pipeline<L> {
     window_view: WindowView,
     settings: FlushSettings,
     wanted: Wanted,
+    transforms: Transforming,
     managed_instances: bool,
     restore_pending: bool,
 
@@ -115,6 +119,7 @@ impl<L: Lifecycle> Pipeline<L> {
             window_view,
             settings: parts.flush,
             wanted: parts.wanted,
+            transforms: parts.transforms,
             managed_instances,
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
             buffer,
@@ -261,6 +266,8 @@ impl<L: Lifecycle> Pipeline<L> {
 
     fn restored(&mut self) {
         self.enricher.restored();
+        self.transforms.restored();
+        self.decide_invocations();
         self.chain.reset();
     }
 
@@ -275,6 +282,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
                     self.note_a_hold_in_vain();
+                    self.join_repeats();
                     self.handover.keep(&mut self.buffer, &self.ledger.lock());
                     self.next = api.next().boxed().fuse();
                 }
