@@ -104,6 +104,11 @@ export interface BackstopTransforms {
    * @default - the extension's own: `error`, `timeout` and `cold`
    */
   readonly sampleKeep?: string[];
+  /**
+   * A file with settings in the function's package (`BACKSTOP_CONFIG`).
+   * @default - none
+   */
+  readonly configFile?: string;
 }
 
 /** The least severe level of Backstop's own log lines to write. */
@@ -317,6 +322,7 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_DEDUPE: transforms?.dedupe,
     BACKSTOP_SAMPLE: transforms?.sample,
     BACKSTOP_SAMPLE_KEEP: transforms?.sampleKeep?.join(','),
+    BACKSTOP_CONFIG: transforms?.configFile,
     BACKSTOP_FLUSH_STRATEGY: flush?.strategy,
     BACKSTOP_FLUSH_INTERVAL_MS: milliseconds(flush?.interval),
     BACKSTOP_MAX_ADDED_MS: milliseconds(flush?.maxAdded),

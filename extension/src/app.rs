@@ -27,6 +27,7 @@ use crate::buffer::spool::{Books, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
 use crate::pipeline::{Parts, Pipeline, Transforming, Wanted};
+use crate::settings;
 use crate::source::{Inbox, Listener};
 
 /// The longest a fallback may take for one attempt, whatever the window leaves.
@@ -35,7 +36,7 @@ const FALLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs the extension until Lambda ends it.
 pub async fn run() -> ExitCode {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (settings, errors) = Settings::resolve(&ProcessEnvironment);
+    let (settings, errors) = settings::resolve(&ProcessEnvironment);
     let log = Log::new(settings.log_level, clock.clone());
     match start(settings, errors, log.clone(), clock).await {
         Ok(()) => ExitCode::SUCCESS,

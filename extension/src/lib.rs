@@ -20,6 +20,7 @@ mod lifecycle;
 mod model;
 mod pipeline;
 mod secrecy;
+mod settings;
 mod source;
 mod transform;
 

@@ -13,6 +13,7 @@ use crate::{name, register, registered, repository, text};
 const RELEASED: &[&str] = &[
     "BACKSTOP_ALLOW_PLAINTEXT",
     "BACKSTOP_BUFFER_MAX_BYTES",
+    "BACKSTOP_CONFIG",
     "BACKSTOP_DEDUPE",
     "BACKSTOP_FALLBACK",
     "BACKSTOP_FILTER",

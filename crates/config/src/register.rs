@@ -188,6 +188,14 @@ pub(crate) const SAMPLE_KEEP: Variable = Variable::new(
     "The invocations to keep beside the share, separated by commas: `error` (it failed, ran out of \
      memory, or wrote an error), `timeout`, `cold`, `slow>1s`; or `none`.",
 );
+pub(crate) const CONFIG: Variable = Variable::new(
+    "BACKSTOP_CONFIG",
+    Kind::Text,
+    Initial::Unset,
+    "A file with settings in the function's package: its path, from `/var/task` unless it begins \
+     with a slash. One `NAME=VALUE` a line, with the names of these variables; a line that begins \
+     with a space continues the value. The environment overrides the file.",
+);
 pub(crate) const FLUSH_STRATEGY: Variable = Variable::new(
     "BACKSTOP_FLUSH_STRATEGY",
     Kind::OneOf {
@@ -292,6 +300,7 @@ pub static REGISTER: &[Variable] = &[
     DEDUPE,
     SAMPLE,
     SAMPLE_KEEP,
+    CONFIG,
     FLUSH_STRATEGY,
     FLUSH_INTERVAL_MS,
     MAX_ADDED_MS,

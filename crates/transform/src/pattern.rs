@@ -73,6 +73,10 @@ impl Pattern {
 
     /// Whether there is a match.
     pub(crate) fn is_in(&self, text: &[u8]) -> bool {
+        // Which has no chunk.
+        if text.is_empty() {
+            return self.regex.is_match("");
+        }
         let mut chunks = text.utf8_chunks();
         self.may_match(text) && chunks.any(|chunk| self.regex.is_match(chunk.valid()))
     }
