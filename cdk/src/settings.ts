@@ -70,6 +70,58 @@ export enum BackstopTelemetryType {
   EXTENSION = 'extension',
 }
 
+/** How severe a function's or an extension's output is. */
+export enum BackstopLevel {
+  /** Debug and trace output. */
+  DEBUG = 'debug',
+  /** Output that states this level, or none. */
+  INFO = 'info',
+  /** Warnings. */
+  WARN = 'warn',
+  /** Errors. */
+  ERROR = 'error',
+}
+
+/** What is done to records before they are sent and archived. */
+export interface BackstopTransforms {
+  /**
+   * The least severe level of function and extension output to deliver (`BACKSTOP_MIN_LEVEL`).
+   * @default - the extension's own, every level
+   */
+  readonly minLevel?: BackstopLevel;
+  /**
+   * Rules that drop or keep records, in order, such as `drop type=platform.start` (`BACKSTOP_FILTER`).
+   * @default - every record is kept
+   */
+  readonly filter?: string[];
+  /**
+   * What to redact: named patterns, fields such as `record.user.email`, `NAME=/PATTERN/` (`BACKSTOP_REDACT`).
+   * @default - nothing
+   */
+  readonly redact?: string[];
+  /**
+   * Whether repeats of a line become one line with a count (`BACKSTOP_DEDUPE`).
+   * @default - the extension's own, false
+   */
+  readonly dedupe?: boolean;
+  /**
+   * The share of invocations to keep, such as `10%` (`BACKSTOP_SAMPLE`).
+   * @default - every invocation is kept
+   */
+  readonly sample?: string;
+  /**
+   * The invocations to keep beside the share: `error`, `timeout`, `cold`, `slow>1s`, or `none`
+   * (`BACKSTOP_SAMPLE_KEEP`).
+   * @default - the extension's own: `error`, `timeout` and `cold`
+   */
+  readonly sampleKeep?: string[];
+  /**
+   * A file with settings in the function's package (`BACKSTOP_CONFIG`).
+   * @default - none
+   */
+  readonly configFile?: string;
+}
+
 /** The least severe level of Backstop's own log lines to write. */
 export enum BackstopLogLevel {
   /** Losses. */
@@ -214,6 +266,11 @@ export interface BackstopProps {
    */
   readonly telemetryTypes?: BackstopTelemetryType[];
   /**
+   * What is done to records before they are sent and archived.
+   * @default - nothing
+   */
+  readonly transforms?: BackstopTransforms;
+  /**
    * The least severe level of Backstop's own log lines to write (`BACKSTOP_LOG_LEVEL`).
    * @default - the extension's own, `warn`
    */
@@ -268,7 +325,7 @@ const pairs = (entries: [string, string][]): string | undefined =>
 
 /** Every variable that is said; the rest keeps the extension's own default, and takes none of the 4 KB. */
 export function variablesOf(props: BackstopProps): Record<string, string> {
-  const { primary, flush } = props;
+  const { primary, flush, transforms } = props;
   const fallback = fallbackOf(props);
   const bytes = (size?: Size) => (size?.isUnresolved() ? 'known later' : size?.toBytes({ rounding: SizeRoundingBehavior.NONE }));
   const milliseconds = (time?: Duration) => (time?.isUnresolved() ? 'known later' : time?.toMilliseconds({ integral: false }));
@@ -299,6 +356,13 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_S3_KMS_KEY_ID: fallback.s3KmsKeyId,
     BACKSTOP_S3_EXPECTED_BUCKET_OWNER: fallback.s3ExpectedBucketOwner,
     BACKSTOP_TELEMETRY_TYPES: props.telemetryTypes?.join(','),
+    BACKSTOP_MIN_LEVEL: transforms?.minLevel,
+    BACKSTOP_FILTER: transforms?.filter?.join('; '),
+    BACKSTOP_REDACT: transforms?.redact?.join(','),
+    BACKSTOP_DEDUPE: transforms?.dedupe,
+    BACKSTOP_SAMPLE: transforms?.sample,
+    BACKSTOP_SAMPLE_KEEP: transforms?.sampleKeep?.join(','),
+    BACKSTOP_CONFIG: transforms?.configFile,
     BACKSTOP_FLUSH_STRATEGY: flush?.strategy,
     BACKSTOP_FLUSH_INTERVAL_MS: milliseconds(flush?.interval),
     BACKSTOP_MAX_ADDED_MS: milliseconds(flush?.maxAdded),

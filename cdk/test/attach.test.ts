@@ -7,7 +7,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf } from './app';
-import { Backstop, BackstopAspect, BackstopAttachAllProps, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLogLevel, BackstopMixin, BackstopSecret, BackstopSignal, BackstopSink, BackstopTelemetryType } from '../src';
+import { Backstop, BackstopAspect, BackstopAttachAllProps, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLevel, BackstopLogLevel, BackstopMixin, BackstopSecret, BackstopSignal, BackstopSink, BackstopTelemetryType } from '../src';
 import { REGISTER } from '../src/register';
 
 test('a function gets layer, environment and the right to write', () => {
@@ -69,6 +69,15 @@ test('every variable of the register can be set, and no other is', () => {
     },
     tags: { team: 'payments', stage: 'prod' },
     telemetryTypes: [BackstopTelemetryType.FUNCTION],
+    transforms: {
+      minLevel: BackstopLevel.INFO,
+      filter: ['drop type=platform.start', 'keep level=error'],
+      redact: ['email', 'record.user.name'],
+      dedupe: true,
+      sample: '10%',
+      sampleKeep: ['error', 'slow>1s'],
+      configFile: 'backstop.env',
+    },
     logLevel: BackstopLogLevel.DEBUG,
   });
   const { Variables } = propertiesOf(stack).Environment;
@@ -85,6 +94,9 @@ test('every variable of the register can be set, and no other is', () => {
     BACKSTOP_MAX_ADDED_MS: '50',
     BACKSTOP_BUFFER_MAX_BYTES: '8388608',
     BACKSTOP_SPOOL_MAX_BYTES: '0',
+    BACKSTOP_FILTER: 'drop type=platform.start; keep level=error',
+    BACKSTOP_REDACT: 'email,record.user.name',
+    BACKSTOP_DEDUPE: 'true',
     BACKSTOP_TAGS: 'team=payments,stage=prod',
   });
   expect(errorsOf(stack)).toEqual([]);
@@ -97,6 +109,7 @@ test('enumerations hold what the register does', () => {
   expect(Object.values(BackstopSink)).toEqual(valuesOf('BACKSTOP_FALLBACK'));
   expect(Object.values(BackstopFlushStrategy)).toEqual(valuesOf('BACKSTOP_FLUSH_STRATEGY'));
   expect(Object.values(BackstopTelemetryType)).toEqual(valuesOf('BACKSTOP_TELEMETRY_TYPES'));
+  expect(Object.values(BackstopLevel)).toEqual(valuesOf('BACKSTOP_MIN_LEVEL'));
   expect(Object.values(BackstopLogLevel)).toEqual(valuesOf('BACKSTOP_LOG_LEVEL'));
 });
 

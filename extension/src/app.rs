@@ -27,7 +27,8 @@ use crate::buffer::Handover;
 use crate::buffer::spool::{Books, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
-use crate::pipeline::{Parts, Pipeline, Wanted};
+use crate::pipeline::{Parts, Pipeline, Transforming, Wanted};
+use crate::settings;
 use crate::source::{Inbox, Listener};
 use crate::transform::{Derivations, Deriver};
 
@@ -37,7 +38,7 @@ const FALLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs the extension until Lambda ends it.
 pub async fn run() -> ExitCode {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (settings, errors) = Settings::resolve(&ProcessEnvironment);
+    let (settings, errors) = settings::resolve(&ProcessEnvironment);
     let log = Log::new(settings.log_level, clock.clone());
     match start(settings, errors, log.clone(), clock).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,6 +64,7 @@ async fn start(
     {
         errors.extend(settings.keep_to_account(account));
     }
+    let transforms = Transforming::new(&settings.transforms, &mut errors);
     if !errors.is_empty() {
         log.error(
             "Invalid configuration",
@@ -144,6 +146,7 @@ async fn start(
             initialization_type == InitializationType::ManagedInstances,
         ),
         signals: Signals::of(primary),
+        transforms,
         inbox,
         chain: Arc::new(chain),
         ledger,

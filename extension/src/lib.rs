@@ -3,7 +3,7 @@
 //! The data's way, and the modules in its order:
 //!
 //! 1. `source`: Lambda posts telemetry to our listener, which takes the bytes and acknowledges.
-//! 2. `transform`: bytes become records with ids.
+//! 2. `backstop_transform`: records are filtered and redacted; `transform`: they get ids.
 //! 3. `buffer`: records wait, within a bound, and leave as batches; while a freeze or a kill may come
 //!    they have a copy in the spool.
 //! 4. `backstop_delivery::Chain`: batches go to the primary, or to the fallbacks.
@@ -20,6 +20,7 @@ mod lifecycle;
 mod model;
 mod pipeline;
 mod secrecy;
+mod settings;
 mod source;
 mod transform;
 

@@ -18,6 +18,7 @@
 //! - [`status`] shows which functions have the layer, and which have drifted;
 //! - [`doctor`] checks whether one function's records would arrive;
 //! - [`replay`] sends the archive's records to a primary;
+//! - [`transform`] shows what the transforms would do to the archive's records;
 //! - [`layer`] builds, publishes and prunes the layer;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
 //! - [`usage`] is the error for a wrong command line;
@@ -48,6 +49,7 @@ pub mod select;
 pub mod settings;
 pub mod status;
 mod time;
+pub mod transform;
 pub mod usage;
 
 pub use app::main;

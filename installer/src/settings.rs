@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use aws_config::SdkConfig;
 use backstop_config::{ErrorKind, Kind, REGISTER, Settings as Resolved, Variable};
+use backstop_transform::Transforms;
 
 use crate::change::PREFIX;
 use crate::secrets::Source;
@@ -190,7 +191,9 @@ fn sources(explicit: &ExplicitSettings) -> Result<BTreeMap<String, Source>, Usag
 
 /// By the extension's own rules.
 fn check(variables: &BTreeMap<String, String>) -> Result<(), UsageError> {
-    let (_, errors) = Resolved::resolve(variables);
+    let (settings, mut errors) = Resolved::resolve(variables);
+    // Only the engine of patterns can judge those.
+    Transforms::new(&settings.transforms, &mut errors);
     let has_sink = [
         "BACKSTOP_PRIMARY_URL",
         "BACKSTOP_FIREHOSE_STREAM",

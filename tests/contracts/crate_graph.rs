@@ -37,6 +37,17 @@ const RULES: &[Rule] = &[
         reason: "the decoder is a leaf: it can be fuzzed alone and knows no runtime",
     },
     Rule {
+        package: "backstop-transform",
+        never: &[
+            "backstop-delivery",
+            "backstop-sinks",
+            "tokio",
+            "aws-*",
+            "regex",
+        ],
+        reason: "what is done to a record is pure: the layer and the command line do the same",
+    },
+    Rule {
         package: "backstop-delivery",
         never: &[
             "reqwest",

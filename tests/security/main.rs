@@ -8,6 +8,7 @@ mod archive;
 mod echo;
 mod forgery;
 mod kept;
+mod redaction;
 mod redirects;
 mod secrets;
 mod starved;

@@ -8,6 +8,9 @@
 
 use std::fmt;
 
+/// The variable that names a file: the register would be a circle.
+const CONFIG: &str = "BACKSTOP_CONFIG";
+
 /// What kind of mistake it is: code that treats mistakes differently asks for this, not for words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -46,8 +49,20 @@ impl ConfigError {
         Self::new(variable, ErrorKind::Invalid, problem)
     }
 
+    /// An error of a pattern, which only the engine of regular expressions can find. `problem` continues
+    /// the sentence that the variable's name begins, and quotes no pattern.
+    pub fn of_pattern(variable: &str, problem: String, effect: &str) -> Self {
+        Self::invalid(variable, problem).with_effect(effect)
+    }
+
+    /// An error of the file that `BACKSTOP_CONFIG` names. `problem` continues the sentence that the variable's
+    /// name begins, and quotes nothing of the file.
+    pub fn of_file(problem: impl Into<String>) -> Self {
+        Self::invalid(CONFIG, problem.into())
+    }
+
     /// The same error, with what the extension does in spite of it.
-    pub(crate) fn with_effect(self, effect: impl Into<String>) -> Self {
+    pub fn with_effect(self, effect: impl Into<String>) -> Self {
         Self {
             effect: Some(effect.into()),
             ..self

@@ -3,8 +3,10 @@
 //! The modules in the order of the flow:
 //! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
 //! - [`raw`]: what was said: names and text, from the process environment or from a map.
+//! - [`file`]: the same in a file, under the environment.
 //! - `format`: the formats of the primary, their addresses, and `options`; `signals`: where each signal goes.
-//! - `parse`, `url`, `headers`, `reference`, `tags`, `arn`, `aws`, `endpoint`, `proxy`: text to value, one rule each.
+//! - `parse`, `url`, `headers`, `reference`, `tags`, `transforms`, `arn`, `aws`, `endpoint`, `proxy`: text to
+//!   value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
 //! - [`backends`]: the backends with a name: what installer, Terraform and CDK make an address of.
 //! - [`docs`]: `docs/configuration.md` and the tables of `docs/backends.md`, generated.
@@ -21,6 +23,7 @@ pub mod backends;
 pub mod docs;
 mod endpoint;
 mod error;
+pub mod file;
 mod format;
 mod headers;
 pub mod json;
@@ -36,6 +39,7 @@ mod settings;
 mod signals;
 mod suggest;
 mod tags;
+mod transforms;
 mod url;
 mod variable;
 
@@ -57,6 +61,10 @@ pub use settings::{
 };
 pub use signals::{Endpoint, SignalName, Signals};
 pub use tags::RESERVED_TAGS;
+pub use transforms::{
+    Action, Comparison, Condition, FilterRule, Level, NamedPattern, Redaction, SampleKeep,
+    SampleSettings, TransformSettings,
+};
 pub use variable::{Initial, Kind, StandardVariable, Variable};
 
 /// The version of this crate, which is the version of the product; error messages name it.

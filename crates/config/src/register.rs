@@ -189,6 +189,67 @@ pub(crate) const TELEMETRY_TYPES: Variable = Variable::new(
     "The types of telemetry to deliver. The extension always subscribes to platform events, and \
      drops those that you do not name here.",
 );
+pub(crate) const MIN_LEVEL: Variable = Variable::new(
+    "BACKSTOP_MIN_LEVEL",
+    Kind::OneOf {
+        values: &["debug", "info", "warn", "error"],
+        later: &[],
+    },
+    Initial::Value("debug"),
+    "The least severe level of function and extension output to deliver. Output that states no \
+     level counts as `info`. Platform events are never dropped by their level.",
+);
+pub(crate) const FILTER: Variable = Variable::new(
+    "BACKSTOP_FILTER",
+    Kind::Text,
+    Initial::Unset,
+    "Rules that drop or keep records, separated by `;` or line breaks. The first rule that \
+     matches decides; a record that no rule matches is kept. A rule is `drop` or `keep` and \
+     conditions, joined by `and`: `type=TYPE`, `level<LEVEL`, `record.FIELD=TEXT`, \
+     `record.FIELD~/PATTERN/` or `record~/PATTERN/`. docs/transforms.md has examples.",
+);
+pub(crate) const REDACT: Variable = Variable::new(
+    "BACKSTOP_REDACT",
+    Kind::Text,
+    Initial::Unset,
+    "What to redact, separated by commas, for every sink, the archive and the spool. Named \
+     patterns: `aws-keys`, `bearer`, `jwt`, `private-keys`, `email`, `card`, `ipv4`, `ipv6`, \
+     `ssn`, `iban`, or `all` of them. Fields: `record.user.email`. Your own patterns: \
+     `/PATTERN/` or `NAME=/PATTERN/`.",
+);
+pub(crate) const DEDUPE: Variable = Variable::new(
+    "BACKSTOP_DEDUPE",
+    Kind::OneOf {
+        values: &["true", "false"],
+        later: &[],
+    },
+    Initial::Value("false"),
+    "Whether repeats of a line become one line with a count and the first and last time. Repeats \
+     are joined while the line waits in memory.",
+);
+pub(crate) const SAMPLE: Variable = Variable::new(
+    "BACKSTOP_SAMPLE",
+    Kind::Text,
+    Initial::Unset,
+    "The share of invocations to keep, such as `10%`. An invocation is kept or dropped as a whole \
+     when it ends. All functions of a trace keep the same ones, and a trace that X-Ray or a W3C \
+     `traceparent` samples is always kept.",
+);
+pub(crate) const SAMPLE_KEEP: Variable = Variable::new(
+    "BACKSTOP_SAMPLE_KEEP",
+    Kind::Text,
+    Initial::Value("error,timeout,cold"),
+    "The invocations to keep beside the share, separated by commas: `error` (it failed, ran out of \
+     memory, or wrote an error), `timeout`, `cold`, `slow>1s`; or `none`.",
+);
+pub(crate) const CONFIG: Variable = Variable::new(
+    "BACKSTOP_CONFIG",
+    Kind::Text,
+    Initial::Unset,
+    "A file with settings in the function's package: its path, from `/var/task` unless it begins \
+     with a slash. One `NAME=VALUE` a line, with the names of these variables; a line that begins \
+     with a space continues the value. The environment overrides the file.",
+);
 pub(crate) const FLUSH_STRATEGY: Variable = Variable::new(
     "BACKSTOP_FLUSH_STRATEGY",
     Kind::OneOf {
@@ -293,6 +354,13 @@ pub static REGISTER: &[Variable] = &[
     S3_KMS_KEY_ID,
     S3_EXPECTED_BUCKET_OWNER,
     TELEMETRY_TYPES,
+    MIN_LEVEL,
+    FILTER,
+    REDACT,
+    DEDUPE,
+    SAMPLE,
+    SAMPLE_KEEP,
+    CONFIG,
     FLUSH_STRATEGY,
     FLUSH_INTERVAL_MS,
     MAX_ADDED_MS,
@@ -303,10 +371,16 @@ pub static REGISTER: &[Variable] = &[
 ];
 
 /// Names that a later version will read, and what to do in this one.
-pub(crate) static LATER: &[(&str, &str)] = &[(
-    "BACKSTOP_ROUTE",
-    "remove it; records go to the primary and, when it fails, to the fallbacks",
-)];
+pub(crate) static LATER: &[(&str, &str)] = &[
+    (
+        "BACKSTOP_REDACT_ARCHIVE",
+        "remove it; archive and spool hold the records as they were redacted",
+    ),
+    (
+        "BACKSTOP_ROUTE",
+        "remove it; records go to the primary and, when it fails, to the fallbacks",
+    ),
+];
 
 /// The variables of the platform and of common conventions that are honoured.
 pub static STANDARD: &[StandardVariable] = &[

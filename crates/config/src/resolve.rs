@@ -13,6 +13,7 @@ mod environment;
 mod network;
 mod references;
 mod sinks;
+mod transforms;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +47,7 @@ impl Settings {
         let function = resolver.function();
         let settings = Self {
             telemetry_types: resolver.telemetry_types(),
+            transforms: resolver.transforms(&function.initialization_type),
             flush: resolver.flush(),
             buffer_max_bytes: resolver.buffer_max_bytes(function.memory_mb),
             spool: resolver.spool(),

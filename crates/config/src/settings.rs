@@ -17,6 +17,7 @@ use crate::proxy::Proxies;
 use crate::reference::{Reference, Template};
 use crate::secret::Secret;
 use crate::signals::{Endpoint, SignalName, Signals, otlp_address};
+use crate::transforms::TransformSettings;
 use crate::url;
 pub use aws::{AwsSettings, ContainerCredentials, S3Archive};
 
@@ -29,6 +30,8 @@ pub struct Settings {
     pub fallbacks: Vec<Fallback>,
     /// What to subscribe to; never empty.
     pub telemetry_types: Vec<TelemetryType>,
+    /// What is done to records before they are buffered.
+    pub transforms: TransformSettings,
     /// When records are sent.
     pub flush: FlushSettings,
     /// The most memory that waiting records may take, in bytes.

@@ -32,10 +32,16 @@ pub enum DropReason {
     Killed,
     /// Older than the primary takes, and no fallback to archive them in.
     TooOld,
+    /// The operator's filter drops them: dropped on purpose.
+    Filtered,
+    /// Of an invocation that is not in the sample: dropped on purpose.
+    Sampled,
+    /// Repeats of a line, which are in that line's count: dropped on purpose.
+    Deduped,
 }
 
 impl DropReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::BufferFull,
         Self::Rejected,
         Self::TooLarge,
@@ -44,6 +50,9 @@ impl DropReason {
         Self::NotAsked,
         Self::Killed,
         Self::TooOld,
+        Self::Filtered,
+        Self::Sampled,
+        Self::Deduped,
     ];
 
     /// The name as written.
@@ -57,12 +66,18 @@ impl DropReason {
             Self::NotAsked => "not_asked",
             Self::Killed => "killed",
             Self::TooOld => "too_old",
+            Self::Filtered => "filtered",
+            Self::Sampled => "sampled",
+            Self::Deduped => "deduped",
         }
     }
 
     /// Whether dropping was what the operator wants.
     pub fn is_intentional(self) -> bool {
-        matches!(self, Self::OwnLog | Self::NotAsked)
+        matches!(
+            self,
+            Self::OwnLog | Self::NotAsked | Self::Filtered | Self::Sampled | Self::Deduped
+        )
     }
 }
 
@@ -78,6 +93,10 @@ pub struct Ledger {
     ambiguous: u64,
     dead_letters: u64,
     recovered: u64,
+    /// How often each secret was taken out of a record, by its name in the settings.
+    redacted: BTreeMap<String, u64>,
+    /// Records that were kept because their invocation could not be waited for.
+    kept_early: u64,
 }
 
 const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];
@@ -120,6 +139,8 @@ impl Ledger {
             .try_fold(pending, |sum, count| sum.checked_add(*count))?;
         let (delivered, dropped) = settled.split_at(SINKS.len());
         (received.checked_add(derived) == Some(sum)).then(|| Self {
+            redacted: BTreeMap::new(),
+            kept_early: 0,
             received,
             pending,
             derived,
@@ -143,10 +164,14 @@ impl Ledger {
         counts.lost_upstream = self.lost_upstream;
         counts.receive(self.received.saturating_sub(before.received));
         counts.derive(self.derived.saturating_sub(before.derived));
+        // What sinks say ends in the others.
         for reason in [
             DropReason::BufferFull,
             DropReason::OwnLog,
             DropReason::NotAsked,
+            DropReason::Filtered,
+            DropReason::Sampled,
+            DropReason::Deduped,
         ] {
             let since = self.dropped(reason).saturating_sub(before.dropped(reason));
             counts.drop_records(reason, since);
@@ -201,6 +226,17 @@ impl Ledger {
     /// Records were archived as dead letters; they also count as delivered there.
     pub fn note_dead_letters(&mut self, records: u64) {
         add(&mut self.dead_letters, records);
+    }
+
+    /// How often secrets were taken out of records so far, by name. It is no part of the equation, and is of
+    /// this run only.
+    pub fn set_redacted(&mut self, counts: impl IntoIterator<Item = (String, u64)>) {
+        self.redacted = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+    }
+
+    /// Records were kept, sampling or not, as their invocation could not be waited for.
+    pub fn note_kept_early(&mut self, records: u64) {
+        add(&mut self.kept_early, records);
     }
 
     /// Records received.
@@ -272,7 +308,7 @@ impl Ledger {
             .iter()
             .map(|(reason, count)| (reason.as_str(), *count))
             .collect();
-        let line: Value = json!({"backstop": {"ledger": {
+        let mut line: Value = json!({"backstop": {"ledger": {
             "received": self.received,
             "derived": self.derived,
             "delivered": delivered,
@@ -283,6 +319,13 @@ impl Ledger {
             "dead_letters": self.dead_letters,
             "recovered": self.recovered,
         }}});
+        // Only where there are transforms: most ledgers have none.
+        if !self.redacted.is_empty() {
+            line["backstop"]["ledger"]["redacted"] = json!(self.redacted);
+        }
+        if self.kept_early > 0 {
+            line["backstop"]["ledger"]["kept_early"] = self.kept_early.into();
+        }
         line.to_string()
     }
 
@@ -330,6 +373,26 @@ mod tests {
             ledger.line(),
             r#"{"backstop":{"ledger":{"ambiguous":0,"dead_letters":0,"delivered":{"firehose":0,"https":5,"s3":3},"derived":1,"dropped":{"buffer_full":2},"lost_upstream":5,"pending":1,"received":10,"recovered":0}}}"#
         );
+    }
+
+    #[test]
+    fn what_transforms_did_is_in_the_line_of_a_run_that_has_any() {
+        let mut ledger = Ledger::default();
+        ledger.receive(3);
+        ledger.drop_records(DropReason::Filtered, 2);
+        ledger.drop_records(DropReason::Sampled, 1);
+        ledger.set_redacted([("email".to_owned(), 2), ("card".to_owned(), 0)]);
+        ledger.note_kept_early(4);
+        let line = ledger.line();
+        for part in [
+            r#""dropped":{"filtered":2,"sampled":1}"#,
+            r#""redacted":{"email":2}"#,
+            r#""kept_early":4"#,
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+        let again = Ledger::from_counts(ledger.counts()).expect("it adds up");
+        assert_eq!(again.dropped(DropReason::Filtered), 2);
     }
 
     /// Neither could come of counting; both would be a fault of it, which the equation is to show.

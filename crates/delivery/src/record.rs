@@ -138,6 +138,12 @@ impl Record {
         self.length() + Self::OVERHEAD
     }
 
+    /// Another text takes the place of the one received.
+    pub fn set_fragment(&mut self, fragment: Bytes) {
+        self.fragment = fragment;
+        self.is_detached = true;
+    }
+
     /// Copies the text out of the memory it is a slice of. For a record that outlives its neighbours,
     /// which would otherwise keep all of theirs.
     pub fn detach(&mut self) {

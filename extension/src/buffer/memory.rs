@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use backstop_delivery::{Batch, Record, RecordId, Signal, Wall};
 use backstop_telemetry::Severity;
+use backstop_transform::{Decision, Handle};
+use bytes::Bytes;
 
+use super::held::Held;
 use super::runs::Runs;
 
 /// A batch is closed at this many bytes of records: large enough that compression pays, small enough
@@ -22,6 +25,7 @@ pub(crate) struct Buffer {
     /// Came back from a flush; they go out again as they are, first.
     returned: VecDeque<Batch>,
     records: VecDeque<Record>,
+    held: Held,
     returned_bytes: usize,
     record_bytes: usize,
     out_bytes: usize,
@@ -32,6 +36,8 @@ pub(crate) struct Buffer {
     gone: Runs,
     /// Whether anything may have one.
     has_copies: bool,
+    /// In the queue, records without a copy may be before others with one.
+    has_gaps: bool,
     /// The copies of what is under way are gone.
     out_is_bare: bool,
     /// What came back has lost its copies.
@@ -46,6 +52,7 @@ impl Buffer {
         Self {
             returned: VecDeque::new(),
             records: VecDeque::new(),
+            held: Held::default(),
             returned_bytes: 0,
             record_bytes: 0,
             out_bytes: 0,
@@ -53,6 +60,7 @@ impl Buffer {
             out: Runs::default(),
             gone: Runs::default(),
             has_copies: false,
+            has_gaps: false,
             out_is_bare: false,
             came_back_bare: false,
             oldest: None,
@@ -80,12 +88,58 @@ impl Buffer {
 
     /// Bytes held, those under way included.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.pending_bytes() + self.out_bytes
+        self.waiting_bytes() + self.out_bytes
+    }
+
+    /// Takes a record in that waits for the decision on its invocation.
+    pub(crate) fn hold(&mut self, record: Record, handle: Handle) {
+        self.held.push(record, handle);
+    }
+
+    /// Bytes that wait, for a flush or for a decision.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.pending_bytes() + self.held.bytes()
+    }
+
+    /// Bytes that wait for a decision.
+    pub(crate) fn undecided_bytes(&self) -> usize {
+        self.held.bytes()
+    }
+
+    /// The decision on an invocation: its records are to be sent, or are dropped. Says how many there were,
+    /// and whether any had a copy that outlives the process.
+    pub(crate) fn decide(&mut self, decision: Decision, now: Wall) -> (u64, bool) {
+        let records = self.held.take(decision.handle);
+        let count = records.len() as u64;
+        let had_copies = records.iter().any(Record::is_kept);
+        for record in records {
+            if decision.keep {
+                // Older than what came meanwhile, and perhaps with a copy that those lack.
+                self.has_gaps |= record.is_kept();
+                self.push(record, now);
+            } else if record.is_kept() {
+                self.gone.push(record.id());
+            }
+        }
+        (count, had_copies)
+    }
+
+    /// Rewrites records that are in no batch yet: what `written` gives takes the place of
+    /// the text.
+    pub(crate) fn rewrite(&mut self, mut written: impl FnMut(&Record) -> Option<Bytes>) {
+        for record in self.records.iter_mut().chain(self.held.records_mut()) {
+            if let Some(fragment) = written(record) {
+                record.set_fragment(fragment);
+            }
+        }
+        self.record_bytes = self.records.iter().map(Record::cost).sum();
+        self.held.count();
     }
 
     /// Records held, those under way included.
     pub(crate) fn held_records(&self) -> usize {
-        self.records.len() + self.returned.iter().map(Batch::len).sum::<usize>() + self.out_records
+        let returned = self.returned.iter().map(Batch::len).sum::<usize>();
+        self.records.len() + returned + self.out_records + self.held.len()
     }
 
     /// How long the oldest record that waits has waited. Where the clock was set back nobody knows,
@@ -118,7 +172,7 @@ impl Buffer {
     /// All that waits, in order; not what is under way.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Record> {
         let returned = self.returned.iter().flat_map(Batch::records);
-        returned.chain(&self.records)
+        returned.chain(&self.records).chain(self.held.records())
     }
 
     /// Whether records of this signal wait.
@@ -151,8 +205,9 @@ impl Buffer {
     pub(crate) fn unkept(&self) -> impl Iterator<Item = &Record> {
         let returned = self.returned.iter().flat_map(Batch::records);
         returned
-            .filter(|record| !record.is_kept())
             .chain(self.records.range(self.kept_in_queue()..))
+            .chain(self.held.records())
+            .filter(|record| !record.is_kept())
     }
 
     /// The first `count` of [`Buffer::unkept`] have such a copy now.
@@ -176,6 +231,9 @@ impl Buffer {
         for record in self.records.range_mut(kept..) {
             keep(record);
         }
+        self.held.records_mut().for_each(|record| {
+            keep(record);
+        });
     }
 
     /// The number of records that have such a copy, those under way included.
@@ -201,12 +259,16 @@ impl Buffer {
             batch.retain(&mut forget);
         }
         self.records.iter_mut().for_each(Record::set_unkept);
+        self.held.records_mut().for_each(Record::set_unkept);
         self.gone = Runs::default();
         self.out = Runs::default();
         self.out_is_bare = self.out_records > 0;
     }
 
     fn kept_in_queue(&self) -> usize {
+        if self.has_gaps {
+            return 0;
+        }
         let unkept = self.records.iter().rev();
         self.records.len() - unkept.take_while(|record| !record.is_kept()).count()
     }
@@ -291,6 +353,7 @@ impl Buffer {
             };
             self.returned.iter_mut().for_each(detach);
             self.records.iter_mut().for_each(Record::detach);
+            self.held.records_mut().for_each(Record::detach);
         }
         dropped
     }
@@ -326,10 +389,13 @@ impl Buffer {
         for batch in &mut self.returned {
             batch.retain(&mut keep);
         }
+        let held_bytes = self.held.bytes();
+        self.held.retain(&mut keep);
+        let held_bytes = held_bytes - self.held.bytes();
         self.records.retain_mut(&mut keep);
         self.returned.retain(|batch| !batch.is_empty());
         let returned_bytes = self.returned.iter().map(Batch::cost).sum();
-        self.record_bytes -= shed_bytes - (self.returned_bytes - returned_bytes);
+        self.record_bytes -= shed_bytes - held_bytes - (self.returned_bytes - returned_bytes);
         self.returned_bytes = returned_bytes;
         before - self.held_records()
     }
@@ -360,6 +426,7 @@ impl Buffer {
             self.records.push_front(record);
         }
         self.record_bytes -= bytes;
+        self.has_gaps &= !self.records.is_empty();
         Batch::new(now, records)
     }
 }
@@ -372,7 +439,6 @@ fn kept_ids(batches: &[Batch]) -> impl Iterator<Item = RecordId> {
 #[cfg(test)]
 mod tests {
     use backstop_delivery::EnvironmentId;
-    use bytes::Bytes;
 
     use super::*;
 

@@ -1,6 +1,7 @@
 //! Where records wait for a sink: in memory, and beyond the end of the process in the spool.
 
 mod handover;
+mod held;
 mod memory;
 mod runs;
 pub mod spool;

@@ -3,7 +3,9 @@
 use backstop_config::FlushStrategy;
 
 use super::run;
-use super::steps::{Deadline, Deed, End, Invocation, Manner, Metrics, News, Output, Setup, Step};
+use super::steps::{
+    Deadline, Deed, End, Invocation, Manner, Metrics, News, Output, Rewriting, Setup, Step,
+};
 
 const SETUP: Setup = Setup {
     strategy: FlushStrategy::Auto,
@@ -18,6 +20,12 @@ const SETUP: Setup = Setup {
     room: usize::MAX,
     unfit_every: u64::MAX,
     metrics: Metrics::None,
+    transforms: Rewriting {
+        filters: false,
+        redacts: false,
+        samples: false,
+        joins: false,
+    },
 };
 
 fn output(after: u64, records: u64) -> Output {

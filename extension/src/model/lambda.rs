@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::deeds::{perform, tear};
 use super::life::Life;
 use super::rules::{self, Books as Account};
-use super::steps::{Deadline, Deed, End, Invocation, Metrics, News, Output, Setup, Step};
-use super::world::{Number, World, derived_from};
+use super::steps::{Deadline, Deed, End, Invocation, Metrics, News, Output, SECRET, Setup, Step};
+use super::world::{Number, World, derived_from, parse_number};
 use crate::lifecycle::api::Event;
 
 /// The function's time-out.
@@ -33,6 +33,10 @@ pub(super) struct Lambda {
     pub(super) world: World,
     life: Life,
     next_number: Number,
+    /// Of the invocation at hand.
+    current: Vec<Number>,
+    /// It is known to have failed.
+    has_failed: bool,
     next_request: u64,
     account: Account,
     /// How far the platform's clock is ahead of the extension's.
@@ -58,6 +62,8 @@ impl Lambda {
             world,
             life,
             next_number: 0,
+            current: Vec::new(),
+            has_failed: false,
             next_request: 0,
             account: Account::default(),
             ahead_ms: setup.ahead_ms,
@@ -124,6 +130,7 @@ impl Lambda {
 
     async fn invoke(&mut self, invocation: &Invocation) {
         self.life.script.ready().await;
+        self.invocation_is_over();
         self.next_request += 1;
         let request_id = format!("request-{}", self.next_request);
         let request = format!(r#""requestId":"{request_id}""#);
@@ -152,6 +159,7 @@ impl Lambda {
         }
         if invocation.end == End::TimesOut {
             sleep_until(deadline).await;
+            self.has_failed |= !comes_first;
             return;
         }
         let done = Instant::now();
@@ -243,8 +251,19 @@ impl Lambda {
             .map(|_| {
                 let (number, time) = (self.number(), self.time());
                 let padding = "x".repeat(output.padding);
-                let text = format!("{} #{number}# {padding}", output.level);
-                let record = if self.setup.metrics != Metrics::None && is_embedded(number) {
+                let secret = if self.setup.transforms.redacts { SECRET } else { "" };
+                let is_unwanted = self.setup.transforms.filters && output.level == "DEBUG";
+                if is_unwanted {
+                    self.account.unwanted.insert(number);
+                }
+                // Where repeats become one, lines differ in what looks like a time.
+                let shown = if self.setup.transforms.joins {
+                    format!("2026-01-01T00:00:00.{number:09}Z")
+                } else {
+                    number.to_string()
+                };
+                let text = format!("{} #{shown}# {secret} {padding}", output.level);
+                let record = if self.setup.embeds(number) && !is_unwanted {
                     format!(r#"{{"_aws":{{"CloudWatchMetrics":[{{"Metrics":[{{"Name":"m"}}]}}]}},"m":1,"line":"{text}"}}"#)
                 } else {
                     format!("\"{text}\"")
@@ -252,7 +271,17 @@ impl Lambda {
                 format!(r#"{{"time":"{time}","type":"function","record":{record}}}"#)
             })
             .collect();
-        self.post(format!("[{}]", lines.join(",")))
+        let is_taken = self.post(format!("[{}]", lines.join(",")));
+        self.has_failed |= is_taken && output.level == "ERROR";
+        is_taken
+    }
+
+    /// The records since the last call were of one invocation.
+    fn invocation_is_over(&mut self) {
+        let numbers = std::mem::take(&mut self.current);
+        if std::mem::take(&mut self.has_failed) {
+            self.account.precious.extend(numbers);
+        }
     }
 
     fn tamper_at(&mut self, invocation: &Invocation, moments: std::ops::RangeInclusive<usize>) {
@@ -286,6 +315,7 @@ impl Lambda {
     }
 
     async fn shut_down(&mut self, reason: &str) {
+        self.invocation_is_over();
         let sent = Instant::now();
         self.life.script.send(Event::Shutdown {
             shutdown_reason: reason.to_owned(),
@@ -313,6 +343,7 @@ impl Lambda {
     }
 
     async fn kill(&mut self, torn: u64) {
+        self.invocation_is_over();
         self.life.check_task();
         self.life.task.abort();
         drop((&mut self.life.task).await);
@@ -389,7 +420,7 @@ impl Lambda {
     fn numbers_in(&self, body: &str) -> Vec<Number> {
         let mut numbers: Vec<Number> = numbers_in(body).collect();
         if self.setup.metrics == Metrics::Copied && body.contains("_aws") {
-            let embedded = numbers.iter().filter(|number| is_embedded(**number));
+            let embedded = numbers.iter().filter(|number| self.setup.embeds(**number));
             let derived: Vec<Number> = embedded.map(|number| derived_from(*number)).collect();
             numbers.extend(derived);
         }
@@ -405,6 +436,7 @@ impl Lambda {
 
     fn number(&mut self) -> Number {
         self.next_number += 1;
+        self.current.push(self.next_number);
         self.next_number
     }
 
@@ -434,11 +466,6 @@ impl Lambda {
     }
 }
 
-/// Whether the function writes this line in the embedded metric format, where it does that at all.
-fn is_embedded(number: Number) -> bool {
-    number.is_multiple_of(3)
-}
-
 /// A directory in memory, where there is one: a disk would take most of the time.
 fn memory() -> PathBuf {
     let shared = Path::new("/dev/shm");
@@ -451,8 +478,5 @@ fn memory() -> PathBuf {
 
 /// The numbers of the records in a body.
 fn numbers_in(body: &str) -> impl Iterator<Item = Number> {
-    body.split('#')
-        .skip(1)
-        .step_by(2)
-        .map(|number| number.parse().unwrap())
+    body.split('#').skip(1).step_by(2).map(parse_number)
 }

@@ -122,6 +122,7 @@ impl Life {
             ),
             deriver: Deriver::default(),
             signals: Signals::of(primary(setup.metrics).as_ref()),
+            transforms: setup.transforms(),
             inbox: inbox.clone(),
             chain: Arc::new(chain),
             ledger: ledger.clone(),

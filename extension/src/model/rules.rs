@@ -26,10 +26,20 @@ pub(super) struct Books {
     /// All that Lambda posted and the listener acknowledged; not what was acknowledged and not yet looked at when a kill came: the
     /// one loss that leaves no trace.
     pub(super) emitted: BTreeSet<Number>,
+    /// Of those, what the filter drops.
+    pub(super) unwanted: BTreeSet<Number>,
     pub(super) kills: u32,
     received: u64,
     recovered: u64,
     lost: u64,
+    /// Dropped by the filter.
+    filtered: u64,
+    /// Dropped with their invocations.
+    sampled: u64,
+    /// In the count of a line that says the same.
+    deduped: u64,
+    /// Of invocations that failed: no decision may drop any.
+    pub(super) precious: BTreeSet<Number>,
     /// Lost with the files that the function destroyed, with no run left to know.
     destroyed: u64,
     /// A kill came before a run had looked at what the function had done to its files: what was written there of
@@ -52,6 +62,9 @@ impl Books {
             .iter()
             .map(|reason| ledger.dropped(*reason))
             .sum::<u64>();
+        self.filtered += ledger.dropped(DropReason::Filtered);
+        self.sampled += ledger.dropped(DropReason::Sampled);
+        self.deduped += ledger.dropped(DropReason::Deduped);
         self.ambiguous += ledger.ambiguous();
         self.delivered += ledger.delivered_in_all();
         self.condemned += ledger.dead_letters();
@@ -164,22 +177,51 @@ pub(super) fn every_record_is_accounted_for(books: &Books, world: &World, direct
         *heard += u64::from(taken.heard && taken.struck);
     }
     let in_spool = numbers(&spool(directory));
+    // A line that was posted and not taken is in none of them.
+    let unwanted: BTreeSet<Number> = (books.unwanted.intersection(&books.emitted))
+        .copied()
+        .collect();
+    let kept = unwanted
+        .iter()
+        .find(|it| places.contains_key(it) || in_spool.contains(it));
+    assert!(kept.is_none(), "{kept:?} was to be dropped");
     let missing: Vec<Number> = (books.emitted.iter().copied())
         .filter(|number| !places.contains_key(number) && !in_spool.contains(number))
+        .filter(|number| !unwanted.contains(number))
         .collect();
     let lines = books.lines.join("\n");
-    let missed = missing.len() as u64;
     assert!(
-        missed <= books.lost + books.destroyed,
-        "lost without a word, {} counted: {missing:?}\n{lines}",
+        books.filtered <= unwanted.len() as u64,
+        "{} counted as filtered, {} could be\n{lines}",
+        books.filtered,
+        unwanted.len()
+    );
+    assert!(
+        books.kills > 0 || books.filtered == unwanted.len() as u64,
+        "{} counted as filtered, {} were\n{lines}",
+        books.filtered,
+        unwanted.len()
+    );
+    let missed = missing.len() as u64;
+    let counted = books.lost + books.sampled + books.deduped;
+    assert!(
+        missed <= counted + books.destroyed,
+        "lost without a word, {counted} counted: {missing:?}\n{lines}"
+    );
+    let torn = missing
+        .iter()
+        .filter(|it| books.precious.contains(it))
+        .count() as u64;
+    assert!(
+        torn <= books.lost + books.deduped + books.destroyed,
+        "{torn} of invocations that failed are missing, {} lost\n{lines}",
         books.lost
     );
     // Dropped though a sink has them: that was never heard.
     let unheard = places.values().filter(|(_, heard)| *heard == 0).count() as u64;
     assert!(
-        books.lost <= missed + unheard,
-        "{} counted as lost, {missed} are\n{lines}",
-        books.lost
+        counted <= missed + unheard,
+        "{counted} counted as lost, {missed} are\n{lines}"
     );
 
     let twice: Vec<_> = places.iter().filter(|(_, (_, heard))| *heard > 1).collect();

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use backstop_config::FlushStrategy;
+use crate::pipeline::Transforming;
+use backstop_config::{
+    FlushStrategy, Level, NamedPattern, Redaction, SampleKeep, SampleSettings, TransformSettings,
+};
 use proptest::prelude::*;
 
 /// How the function is configured.
@@ -25,6 +28,7 @@ pub(super) struct Setup {
     /// Of so many records the primary would never take one.
     pub(super) unfit_every: u64,
     pub(super) metrics: Metrics,
+    pub(super) transforms: Rewriting,
 }
 
 /// What becomes of lines in the embedded metric format.
@@ -37,6 +41,22 @@ pub(super) enum Metrics {
     /// They stay logs, and a record is derived from each.
     Copied,
 }
+
+/// What is done to records before they are buffered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Rewriting {
+    /// Lines of level DEBUG are dropped.
+    pub(super) filters: bool,
+    /// Each line has a [`SECRET`].
+    pub(super) redacts: bool,
+    /// No invocation is kept but those that fail.
+    pub(super) samples: bool,
+    /// Repeats of a line become one.
+    pub(super) joins: bool,
+}
+
+/// What no sink and no file may ever have.
+pub(super) const SECRET: &str = "someone@example.com";
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
@@ -191,6 +211,34 @@ impl Setup {
         self.strategy == FlushStrategy::End && self.max_added >= 500
     }
 
+    /// The transforms, as the extension would have them.
+    pub(super) fn transforms(&self) -> Transforming {
+        let settings = TransformSettings {
+            min_level: self.transforms.filters.then_some(Level::Info),
+            redact: if self.transforms.redacts {
+                vec![Redaction::Named(NamedPattern::Email)]
+            } else {
+                Vec::new()
+            },
+            dedupe: self.transforms.joins,
+            sample: self.transforms.samples.then(|| SampleSettings {
+                millionths: 0,
+                keep: SampleKeep {
+                    error: true,
+                    timeout: true,
+                    ..SampleKeep::default()
+                },
+            }),
+            ..TransformSettings::default()
+        };
+        Transforming::new(&settings, &mut Vec::new())
+    }
+
+    /// Whether the function writes this line in the embedded metric format.
+    pub(super) fn embeds(&self, number: u64) -> bool {
+        self.metrics != Metrics::None && !self.transforms.joins && number.is_multiple_of(3)
+    }
+
     pub(super) fn max_added(&self) -> Duration {
         Duration::from_millis(self.max_added)
     }
@@ -220,7 +268,12 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
         prop::bool::weighted(0.85),
         prop_oneof![2 => Just(0), 1 => clocks_part()],
         prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(output(), 1..4)],
-        (deadline(), room(), unfit_every(), metrics()),
+        (
+            deadline(),
+            room(),
+            unfit_every(),
+            (metrics(), transforming()),
+        ),
     )
         .prop_map(
             |(
@@ -232,7 +285,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 has_spool,
                 ahead_ms,
                 at_shutdown,
-                (shutdown_deadline, room, unfit_every, metrics),
+                (shutdown_deadline, room, unfit_every, (metrics, transforms)),
             )| Setup {
                 strategy,
                 max_added,
@@ -246,6 +299,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 room,
                 unfit_every,
                 metrics,
+                transforms,
             },
         )
 }
@@ -257,6 +311,18 @@ fn metrics() -> impl Strategy<Value = Metrics> {
         Metrics::Moved,
         Metrics::Copied,
     ])
+}
+
+fn transforming() -> impl Strategy<Value = Rewriting> {
+    let often = || prop::bool::weighted(0.3);
+    (any::<bool>(), any::<bool>(), often(), often()).prop_map(
+        |(filters, redacts, samples, joins)| Rewriting {
+            filters,
+            redacts,
+            samples,
+            joins,
+        },
+    )
 }
 
 fn room() -> impl Strategy<Value = usize> {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::sink::ModelSink;
-use super::steps::{Manner, Setup};
+use super::steps::{Manner, SECRET, Setup};
 
 pub(super) const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];
 
@@ -29,6 +29,7 @@ pub(super) fn derived_from(number: Number) -> Number {
 /// The number in a record's text.
 pub(super) fn number_of(fragment: &[u8]) -> Number {
     let text = std::str::from_utf8(fragment).unwrap();
+    assert!(!text.contains(SECRET), "a secret in {text:.200}");
     let number = stated_number(text);
     if text.contains(backstop_archive::METRICS) {
         derived_from(number)
@@ -42,7 +43,13 @@ fn stated_number(text: &str) -> Number {
         .split('#')
         .nth(1)
         .unwrap_or_else(|| panic!("no number in {text:.200}"));
-    number.parse().unwrap()
+    parse_number(number)
+}
+
+/// A number as it is written: as such, or as what looks like a time.
+pub(super) fn parse_number(text: &str) -> Number {
+    let digits = text.rsplit_once('.').map_or(text, |(_, digits)| digits);
+    digits.trim_end_matches('Z').parse().unwrap()
 }
 
 /// A record that a sink took.

@@ -43,6 +43,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         self.invocation.has_flushed = true;
         self.progress.1 = now;
+        self.join_repeats();
         self.handover.flush_begins(&self.ledger.lock());
         let batches = self.buffer.take(self.clock.wall());
         let (chain, window) = (self.chain.clone(), self.window_view.clone());
@@ -56,6 +57,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let in_vain = !left.is_empty() && self.buffer.is_all_that_was_out(&left);
         self.stuck_until = in_vain.then(|| Instant::now() + STUCK);
         self.buffer.settle(left, self.clock.wall());
+        self.join_repeats();
         let handover = &mut self.handover;
         handover.flush_is_over(&mut self.buffer, &self.ledger.lock());
         self.tell_inbox();

@@ -4,8 +4,9 @@
 //! amount, so that a burst does not keep the loop from looking at the clock.
 
 use backstop_config::TelemetryType;
-use backstop_delivery::{DropReason, Signal, Wall};
-use backstop_telemetry::{Kind, Platform, decode};
+use backstop_delivery::{DropReason, RecordId, Signal};
+use backstop_telemetry::{Event, Kind, Platform, decode};
+use backstop_transform::Place;
 use bytes::Bytes;
 use serde_json::json;
 use tokio::time::Instant;
@@ -41,10 +42,7 @@ impl Wanted {
     }
 
     /// What nobody could ask for, or against, is delivered.
-    fn includes(self, kind: &Kind, signal: Signal) -> bool {
-        if signal == Signal::Log && !self.logs {
-            return false;
-        }
+    fn includes(self, kind: &Kind) -> bool {
         match kind {
             Kind::Platform(_) => self.platform,
             Kind::Function => self.function,
@@ -82,6 +80,7 @@ impl<L: Lifecycle> Pipeline<L> {
         self.hurry_when_pressed();
         self.tell_inbox();
         if self.may_freeze() {
+            self.join_repeats();
             self.handover.keep(&mut self.buffer, &self.ledger.lock());
         }
         if received > 0 {
@@ -120,48 +119,9 @@ impl<L: Lifecycle> Pipeline<L> {
         let now = self.clock.wall();
         let mut malformed = 0;
         for event in decode(body, &now.rfc3339()) {
-            self.ledger.lock().receive(1);
-            match &event.kind {
-                Kind::OwnLine => {
-                    self.ledger.lock().drop_records(DropReason::OwnLog, 1);
-                    continue;
-                }
-                Kind::Malformed => malformed += 1,
-                Kind::Platform(platform) => self.observe(platform),
-                Kind::Function => self.invocation.is_alive(Instant::now()),
-                Kind::Extension | Kind::Unknown => {}
-            }
-            let is_line = matches!(event.kind, Kind::Function);
-            let signal = if is_line {
-                self.signals.of_fragment(&event.fragment)
-            } else {
-                Signal::Log
-            };
-            let parent = if self.wanted.includes(&event.kind, signal) {
-                let fragment = event.fragment.clone();
-                let record = if is_line && !self.managed_instances {
-                    self.enricher.line(fragment)
-                } else {
-                    self.enricher.record(fragment)
-                };
-                let id = record.id();
-                self.buffer.push(record.with_signal(signal), now);
-                Some(id)
-            } else {
-                self.ledger.lock().drop_records(DropReason::NotAsked, 1);
-                None
-            };
-            if matches!(event.kind, Kind::Platform(_)) {
-                for derived in self.deriver.derive(&event.fragment, parent) {
-                    self.push_derived(derived, now);
-                }
-            } else if is_line && self.signals.copies_embedded(&event.fragment) {
-                let derived = Derived {
-                    signal: Signal::Metric,
-                    fragment: embedded_copy(&event.fragment),
-                };
-                self.push_derived(derived, now);
-            }
+            malformed += usize::from(event.kind == Kind::Malformed);
+            self.take_event(event);
+            self.decide_invocations();
         }
         if malformed > 0 {
             self.log.warn(
@@ -172,10 +132,63 @@ impl<L: Lifecycle> Pipeline<L> {
         self.follow_handler();
     }
 
-    fn push_derived(&mut self, derived: Derived, now: Wall) {
+    fn take_event(&mut self, event: Event) {
+        self.ledger.lock().receive(1);
+        match &event.kind {
+            Kind::OwnLine => {
+                self.ledger.lock().drop_records(DropReason::OwnLog, 1);
+                return;
+            }
+            Kind::Platform(platform) => self.observe(platform),
+            Kind::Function => self.invocation.is_alive(Instant::now()),
+            Kind::Extension | Kind::Unknown | Kind::Malformed => {}
+        }
+        let place = self.transforms.place(&event.fragment);
+        let parent = self.take_record(&event, place);
+        if matches!(event.kind, Kind::Platform(_)) {
+            for derived in self.deriver.derive(&event.fragment, parent) {
+                self.take_derived(derived, place);
+            }
+        }
+    }
+
+    /// Takes in what was received itself; gives its id, unless nobody wants it.
+    fn take_record(&mut self, event: &Event, place: Place) -> Option<RecordId> {
+        if !self.wanted.includes(&event.kind) {
+            self.ledger.lock().drop_records(DropReason::NotAsked, 1);
+            return None;
+        }
+        let fragment = self.transformed(event.fragment.clone())?;
+        let is_line = event.kind == Kind::Function;
+        let signal = if is_line {
+            self.signals.of_fragment(&fragment)
+        } else {
+            Signal::Log
+        };
+        if signal == Signal::Log && !self.wanted.logs {
+            self.ledger.lock().drop_records(DropReason::NotAsked, 1);
+            return None;
+        }
+        let is_copied = is_line && self.signals.copies_embedded(&fragment);
+        let copy = is_copied.then(|| embedded_copy(&fragment));
+        let record = if is_line && !self.managed_instances {
+            self.enricher.line(fragment)
+        } else {
+            self.enricher.record(fragment)
+        };
+        let id = record.id();
+        self.admit(record.with_signal(signal), place);
+        if let Some(fragment) = copy {
+            let signal = Signal::Metric;
+            self.take_derived(Derived { signal, fragment }, place);
+        }
+        Some(id)
+    }
+
+    fn take_derived(&mut self, derived: Derived, place: Place) {
         let record = self.enricher.record(derived.fragment);
         self.ledger.lock().derive(1);
-        self.buffer.push(record.with_signal(derived.signal), now);
+        self.admit(record.with_signal(derived.signal), place);
     }
 
     fn observe(&mut self, platform: &Platform) {

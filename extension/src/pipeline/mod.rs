@@ -29,11 +29,13 @@ use crate::transform::{Deriver, Enricher};
 mod flight;
 mod intake;
 mod shutdown;
+mod transforms;
 
 pub(crate) use flight::Flush;
 use flight::ended;
 pub(crate) use intake::Wanted;
 pub(crate) use shutdown::End;
+pub(crate) use transforms::Transforming;
 
 /// A flush gives up this long before its time is up, at most: no attempt begins with less.
 const LEAST_HOLD: Duration = Duration::from_millis(100);
@@ -48,6 +50,7 @@ pub(crate) struct Parts<L> {
     pub(crate) wanted: Wanted,
     pub(crate) deriver: Deriver,
     pub(crate) signals: Signals,
+    pub(crate) transforms: Transforming,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) ledger: SharedLedger,
@@ -73,6 +76,7 @@ pub(crate) struct Pipeline<L> {
     wanted: Wanted,
     deriver: Deriver,
     signals: Signals,
+    transforms: Transforming,
     managed_instances: bool,
     restore_pending: bool,
 
@@ -126,6 +130,7 @@ impl<L: Lifecycle> Pipeline<L> {
             wanted: parts.wanted,
             deriver: parts.deriver,
             signals: parts.signals,
+            transforms: parts.transforms,
             managed_instances,
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
             buffer,
@@ -272,6 +277,8 @@ impl<L: Lifecycle> Pipeline<L> {
 
     fn restored(&mut self) {
         self.enricher.restored();
+        self.transforms.restored();
+        self.decide_invocations();
         self.chain.reset();
     }
 
@@ -286,6 +293,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
                     self.note_a_hold_in_vain();
+                    self.join_repeats();
                     self.handover.keep(&mut self.buffer, &self.ledger.lock());
                     self.next = api.next().boxed().fuse();
                 }

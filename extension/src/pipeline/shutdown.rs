@@ -60,6 +60,7 @@ impl<L: Lifecycle> Pipeline<L> {
         self.api = None;
         self.is_last_run = end.is_for_good();
         self.inbox.narrow();
+        self.end_sampling();
         let ends = now + shutdown_budget(deadline_ms, self.clock.wall());
         self.window.set(Phase::Shutdown, ends);
         self.send_the_rest(ends, ends.min(now + STRAGGLERS)).await;
@@ -153,6 +154,7 @@ impl<L: Lifecycle> Pipeline<L> {
             self.handover.clear();
             left
         } else {
+            self.join_repeats();
             self.handover.leave(&mut self.buffer).min(left)
         };
         if lost > 0 {
@@ -168,6 +170,8 @@ impl<L: Lifecycle> Pipeline<L> {
                 &json!({"records": left - lost, "shutdown": why}),
             );
         }
+        let redacted = self.transforms.redacted().iter().cloned();
+        self.ledger.lock().set_redacted(redacted);
         self.log.ledger(&self.ledger.lock().line());
         self.handover.reported();
     }

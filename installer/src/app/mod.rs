@@ -10,6 +10,7 @@ mod inspect;
 mod interrupt;
 mod layer;
 mod runs;
+mod transform;
 mod usage;
 
 use std::io::{BufRead as _, IsTerminal as _};
@@ -76,6 +77,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(args) => runtime.block_on(inspect::run_status(*args, output)),
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
+        Command::Transform(args) => transform::run_transform(&args, output),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
         Command::Completions(args) => generate::run_completions(&args, output),
         Command::Man(args) => generate::run_man(&args, output),

@@ -14,6 +14,7 @@ mod runs;
 mod state;
 mod status;
 mod targets;
+mod transform;
 mod waves;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +32,7 @@ pub use runs::{ResumeArgs, RunsArgs, UndoArgs};
 pub use state::{AccessArgs, ConnectionArgs, StateArgs};
 pub use status::StatusArgs;
 pub use targets::{SelectArgs, TargetArgs};
+pub use transform::TransformArgs;
 pub use waves::WaveArgs;
 
 pub use crate::output::{Colour, OutputFormat};
@@ -102,6 +104,8 @@ pub enum Command {
     Doctor(Box<DoctorArgs>),
     /// Send the records in the archive to a primary
     Replay(ReplayArgs),
+    /// Show what the transforms would do to the records of an archive
+    Transform(TransformArgs),
     /// Run the real extension through an outage on this machine, replay, and count
     Demo(DemoArgs),
     /// Write shell completions to stdout

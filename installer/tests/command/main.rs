@@ -16,5 +16,6 @@ mod replay_refused;
 mod replay_s3;
 mod screens;
 mod support;
+mod transform;
 mod usage;
 mod words;

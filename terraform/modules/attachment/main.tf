@@ -23,6 +23,13 @@ locals {
     BACKSTOP_S3_KMS_KEY_ID               = var.fallback.s3_kms_key_id
     BACKSTOP_S3_EXPECTED_BUCKET_OWNER    = var.fallback.s3_expected_bucket_owner
     BACKSTOP_TELEMETRY_TYPES             = try(join(",", var.transforms.telemetry_types), null)
+    BACKSTOP_MIN_LEVEL                   = var.transforms.min_level
+    BACKSTOP_FILTER                      = try(join("; ", var.transforms.filter), null)
+    BACKSTOP_REDACT                      = try(join(",", var.transforms.redact), null)
+    BACKSTOP_DEDUPE                      = try(tostring(var.transforms.dedupe), null)
+    BACKSTOP_SAMPLE                      = var.transforms.sample
+    BACKSTOP_SAMPLE_KEEP                 = try(join(",", var.transforms.sample_keep), null)
+    BACKSTOP_CONFIG                      = var.transforms.config_file
     BACKSTOP_FLUSH_STRATEGY              = var.flush.strategy
     BACKSTOP_FLUSH_INTERVAL_MS           = try(tostring(var.flush.interval_ms), null)
     BACKSTOP_MAX_ADDED_MS                = try(tostring(var.flush.max_added_ms), null)

@@ -467,10 +467,24 @@ variable "transforms" {
   description = <<-EOT
     Changes to records before they are sent.
     - `telemetry_types`: the types to deliver: `platform`, `function`, `extension` (`BACKSTOP_TELEMETRY_TYPES`)
+    - `min_level`: the least severe level of output to deliver: `debug`, `info`, `warn`, `error` (`BACKSTOP_MIN_LEVEL`)
+    - `filter`: rules that drop or keep records, in order (`BACKSTOP_FILTER`)
+    - `redact`: what to redact: named patterns, fields and own patterns (`BACKSTOP_REDACT`)
+    - `dedupe`: whether repeats of a line become one (`BACKSTOP_DEDUPE`)
+    - `sample`: the share of invocations to keep, such as `10%` (`BACKSTOP_SAMPLE`)
+    - `sample_keep`: invocations to keep beside the share, or `none` (`BACKSTOP_SAMPLE_KEEP`)
+    - `config_file`: a file with settings in the function's package (`BACKSTOP_CONFIG`)
     - `tags`: resource attributes added to every record (`BACKSTOP_TAGS`)
   EOT
   type = object({
     telemetry_types = optional(list(string))
+    min_level       = optional(string)
+    filter          = optional(list(string))
+    redact          = optional(list(string))
+    dedupe          = optional(bool)
+    sample          = optional(string)
+    sample_keep     = optional(list(string))
+    config_file     = optional(string)
     tags            = optional(map(string), {})
   })
   default  = {}
@@ -481,6 +495,26 @@ variable "transforms" {
       for name in coalesce(var.transforms.telemetry_types, ["function"]) : contains(["platform", "function", "extension"], name)
     ]) && length(coalesce(var.transforms.telemetry_types, ["function"])) == length(distinct(coalesce(var.transforms.telemetry_types, ["function"])))
     error_message = "transforms.telemetry_types has an entry other than platform, function and extension, or one of them twice: name each once."
+  }
+  validation {
+    condition     = contains(["debug", "info", "warn", "error"], coalesce(var.transforms.min_level, "debug"))
+    error_message = "transforms.min_level is invalid: use debug, info, warn or error."
+  }
+  validation {
+    condition     = alltrue([for rule in coalesce(var.transforms.filter, ["drop "]) : can(regex("^(drop|keep) ", rule))])
+    error_message = "transforms.filter has a rule that does not begin with \"drop \" or \"keep \"."
+  }
+  validation {
+    condition     = alltrue([for entry in coalesce(var.transforms.redact, ["all"]) : trimspace(entry) != ""])
+    error_message = "transforms.redact has an empty entry."
+  }
+  validation {
+    condition     = can(regex("^[0-9]{1,3}([.][0-9]{1,4})? ?%$", coalesce(var.transforms.sample, "100%")))
+    error_message = "transforms.sample is not a share: use \"0%\" to \"100%\", with at most 4 decimals."
+  }
+  validation {
+    condition     = alltrue([for entry in coalesce(var.transforms.sample_keep, ["none"]) : can(regex("^(none|error|timeout|cold|slow ?> ?[0-9.]+m?s)$", entry))])
+    error_message = "transforms.sample_keep has an entry other than none, error, timeout, cold and slow>TIME, such as slow>1s."
   }
 }
 

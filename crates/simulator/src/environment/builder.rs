@@ -56,6 +56,7 @@ pub struct EnvironmentBuilder {
     initialization: InitializationType,
     mode: TelemetryMode,
     freeze: bool,
+    samples_traces: bool,
     temp_dir: Option<PathBuf>,
 }
 
@@ -76,6 +77,7 @@ impl Default for EnvironmentBuilder {
             initialization: InitializationType::default(),
             mode: TelemetryMode::default(),
             freeze: true,
+            samples_traces: true,
             temp_dir: None,
         }
     }
@@ -172,6 +174,12 @@ impl EnvironmentBuilder {
         self
     }
 
+    /// Whether X-Ray samples each invocation's trace.
+    pub fn samples_traces(mut self, samples_traces: bool) -> Self {
+        self.samples_traces = samples_traces;
+        self
+    }
+
     /// Whether the extension is stopped between invocations; it is unless told, and never is on
     /// Managed Instances.
     pub fn freeze(mut self, freeze: bool) -> Self {
@@ -244,6 +252,7 @@ impl EnvironmentBuilder {
             settings: Settings {
                 timeout: self.timeout,
                 freeze: self.freeze && !managed,
+                samples_traces: self.samples_traces,
                 shutdown_flush: self.shutdown_flush,
             },
             timings: StartTimings {

@@ -186,7 +186,9 @@ impl Environment {
             .build()
             .map_err(|error| SimulationError::Runtime(error.to_string()))?;
         let parent = Uuid::new_v4().simple().to_string();
-        invocation.trace_id = format!("{};Parent={};Sampled=1", invocation.trace_id, &parent[..16]);
+        let sampled = u8::from(self.settings.samples_traces);
+        let root = &invocation.trace_id;
+        invocation.trace_id = format!("{root};Parent={};Sampled={sampled}", &parent[..16]);
         let (request_id, trace_id) = (invocation.request_id.clone(), invocation.trace_id.clone());
         let received = self.runtime.expect(&request_id);
         let simulator = self.simulator.read().await;

@@ -105,6 +105,7 @@ pub struct Environment {
 struct Settings {
     timeout: Duration,
     freeze: bool,
+    samples_traces: bool,
     shutdown_flush: Duration,
 }
 

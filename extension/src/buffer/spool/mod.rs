@@ -128,7 +128,7 @@ impl Spool {
 
     /// Returns when all that waits in `buffer` is in the file. What fits is in it also where this fails.
     pub(crate) fn keep(&mut self, buffer: &mut Buffer) -> io::Result<()> {
-        if self.max_bytes == 0 || buffer.pending_bytes() == 0 {
+        if self.max_bytes == 0 || buffer.waiting_bytes() == 0 {
             return Ok(());
         }
         self.look(buffer);
@@ -151,7 +151,7 @@ impl Spool {
     /// Strikes off what the buffer let go: another run must not find it.
     pub(crate) fn strike(&mut self, buffer: &mut Buffer) -> io::Result<()> {
         self.due.extend(buffer.take_gone().iter().copied());
-        let (waiting, held) = (buffer.pending_bytes(), buffer.held_bytes());
+        let (waiting, held) = (buffer.waiting_bytes(), buffer.held_bytes());
         let Some(file) = &mut self.file else {
             self.due = Runs::default();
             return Ok(());

@@ -34,7 +34,17 @@ run "every_setting_becomes_its_variable" {
       order                    = ["s3", "firehose"]
     }
     flush      = { strategy = "end", interval_ms = 600000, max_added_ms = 0, buffer_max_bytes = 1048576, spool_max_bytes = 0 }
-    transforms = { telemetry_types = ["function", "platform"], tags = { team = "orders", stage = "prod=1" } }
+    transforms = {
+      telemetry_types = ["function", "platform"]
+      min_level       = "info"
+      filter          = ["drop type=platform.start", "keep level=error"]
+      redact          = ["email", "record.user.name"]
+      dedupe          = true
+      sample          = "10%"
+      sample_keep     = ["error", "slow>1s"]
+      config_file     = "backstop.env"
+      tags            = { team = "orders", stage = "prod=1" }
+    }
     log_level  = "debug"
   }
   assert {
@@ -54,6 +64,13 @@ run "every_setting_becomes_its_variable" {
       BACKSTOP_S3_KMS_KEY_ID            = "11111111-2222-3333-4444-555555555555"
       BACKSTOP_S3_EXPECTED_BUCKET_OWNER = "123456789012"
       BACKSTOP_TELEMETRY_TYPES          = "function,platform"
+      BACKSTOP_MIN_LEVEL                = "info"
+      BACKSTOP_FILTER                   = "drop type=platform.start; keep level=error"
+      BACKSTOP_REDACT                   = "email,record.user.name"
+      BACKSTOP_DEDUPE                   = "true"
+      BACKSTOP_SAMPLE                   = "10%"
+      BACKSTOP_SAMPLE_KEEP              = "error,slow>1s"
+      BACKSTOP_CONFIG                   = "backstop.env"
       BACKSTOP_FLUSH_STRATEGY           = "end"
       BACKSTOP_FLUSH_INTERVAL_MS        = "600000"
       BACKSTOP_MAX_ADDED_MS             = "0"

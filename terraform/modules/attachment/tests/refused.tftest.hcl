@@ -551,6 +551,46 @@ run "a_telemetry_type_twice" {
   expect_failures = [var.transforms]
 }
 
+run "a_least_level_that_is_none" {
+  command = plan
+  variables {
+    transforms = { min_level = "loud" }
+  }
+  expect_failures = [var.transforms]
+}
+
+run "a_filter_that_neither_drops_nor_keeps" {
+  command = plan
+  variables {
+    transforms = { filter = ["deny type=x"] }
+  }
+  expect_failures = [var.transforms]
+}
+
+run "an_empty_redaction" {
+  command = plan
+  variables {
+    transforms = { redact = ["email", " "] }
+  }
+  expect_failures = [var.transforms]
+}
+
+run "a_sample_without_a_percent_sign" {
+  command = plan
+  variables {
+    transforms = { sample = "10" }
+  }
+  expect_failures = [var.transforms]
+}
+
+run "invocations_to_keep_that_are_not_known" {
+  command = plan
+  variables {
+    transforms = { sample_keep = ["errors"] }
+  }
+  expect_failures = [var.transforms]
+}
+
 run "a_tag_with_an_equals_sign_in_its_key" {
   command = plan
   variables {

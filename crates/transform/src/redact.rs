@@ -1,0 +1,283 @@
+//! Takes secrets out of a record.
+//!
+//! A match becomes `[redacted:NAME]`, which is the same at every level of escaping; a number becomes
+//! `null`; a field's value `[redacted]` or `null`.
+//!
+//! Invariants: what was valid JSON is valid JSON afterwards; of a member's name that was redacted no two are
+//! the same. Must not: keep a copy of what it takes out.
+
+use std::ops::Range;
+
+use backstop_config::{NamedPattern, Redaction};
+
+use crate::fields::fields;
+use crate::json::{Token, tokens};
+use crate::named;
+use crate::pattern::Pattern;
+use crate::unescape::{Level, each_level};
+
+/// A line of a private key that may stand alone has at least these bytes.
+const LEAST_KEY_LINE: usize = 16;
+
+/// What is looked for, and what was found.
+#[derive(Debug)]
+pub(crate) struct Redactor {
+    patterns: Vec<Looked>,
+    paths: Vec<String>,
+    /// The index of each path in the counts.
+    path_counts: Vec<usize>,
+    counts: Vec<(String, u64)>,
+    /// The index of private keys in the counts, where they are looked for.
+    keys: Option<usize>,
+    /// A private key began in an earlier record and has not ended.
+    key_is_open: bool,
+}
+
+/// A pattern that is looked for.
+#[derive(Debug)]
+struct Looked {
+    search: Search,
+    replacement: String,
+    count: usize,
+}
+
+#[derive(Debug)]
+enum Search {
+    Named(NamedPattern),
+    Own(Pattern),
+}
+
+impl Search {
+    /// Calls for each match.
+    fn each(&self, text: &[u8], mut call: impl FnMut(Range<usize>)) {
+        match self {
+            Self::Named(pattern) => {
+                let mut from = 0;
+                while let Some(found) = named::find(*pattern, text, from) {
+                    from = found.end.max(from + 1);
+                    call(found);
+                }
+            }
+            Self::Own(pattern) => pattern.each(text, call),
+        }
+    }
+}
+
+/// A change to a record.
+#[derive(Debug)]
+struct Edit {
+    range: Range<usize>,
+    text: String,
+    count: usize,
+}
+
+impl Redactor {
+    /// A redactor; `own` are the patterns of the user's, compiled, in the order of the settings.
+    pub(crate) fn new(settings: &[Redaction], own: Vec<Pattern>) -> Self {
+        let mut redactor = Self {
+            patterns: Vec::new(),
+            paths: Vec::new(),
+            path_counts: Vec::new(),
+            counts: Vec::new(),
+            keys: None,
+            key_is_open: false,
+        };
+        let mut own = own.into_iter();
+        for redaction in settings {
+            let (name, count) = (redaction.name(), redactor.counts.len());
+            let search = match redaction {
+                Redaction::Named(pattern) => Some(Search::Named(*pattern)),
+                Redaction::Own { .. } => own.next().map(Search::Own),
+                Redaction::Field(path) => {
+                    redactor.paths.push(path.clone());
+                    redactor.path_counts.push(count);
+                    None
+                }
+            };
+            if *redaction == Redaction::Named(NamedPattern::PrivateKeys) {
+                redactor.keys = Some(count);
+            }
+            if let Some(search) = search {
+                redactor.patterns.push(Looked {
+                    search,
+                    replacement: replacement(&name),
+                    count,
+                });
+            }
+            redactor.counts.push((name, 0));
+        }
+        redactor
+    }
+
+    /// What was redacted so far, by name.
+    pub(crate) fn counts(&self) -> &[(String, u64)] {
+        &self.counts
+    }
+
+    /// The record without its secrets; `None` where it has none.
+    pub(crate) fn apply(&mut self, record: &[u8]) -> Option<Vec<u8>> {
+        let mut edits = Vec::new();
+        self.by_field(record, &mut edits);
+        self.by_pattern(record, &mut edits);
+        if edits.is_empty() {
+            return None;
+        }
+        Some(self.edited(record, edits))
+    }
+
+    fn by_field(&self, record: &[u8], edits: &mut Vec<Edit>) {
+        if self.paths.is_empty() {
+            return;
+        }
+        for field in fields(record, &self.paths) {
+            if field.text == b"null" && !field.is_string {
+                continue;
+            }
+            let text = if field.is_string {
+                "[redacted]"
+            } else {
+                "null"
+            };
+            edits.push(Edit {
+                range: field.range,
+                text: text.to_owned(),
+                count: self.path_counts[field.path],
+            });
+        }
+    }
+
+    fn by_pattern(&mut self, record: &[u8], edits: &mut Vec<Edit>) {
+        let was_open = self.key_is_open;
+        let (mut goes_on, mut before_went_on) = (false, false);
+        let mut keys_redacted = 0;
+        for token in tokens(record) {
+            match token {
+                Token::Number(range) => self.number(&record[range.clone()], range, edits),
+                Token::String(range, is_key) => {
+                    let content = &record[range.clone()];
+                    let first = edits.len();
+                    self.string(content, range.start, edits);
+                    if is_key {
+                        for edit in &mut edits[first..] {
+                            keys_redacted += 1;
+                            if keys_redacted > 1 {
+                                edit.text = format!("{}-{keys_redacted}", edit.text);
+                            }
+                        }
+                    } else if let Some(count) = self.keys {
+                        before_went_on = self.key_is_open
+                            && self.rest_of_key(content, range.start, count, before_went_on, edits);
+                        goes_on |= before_went_on;
+                        each_level(content, &mut |text, _| {
+                            if named::begins_private_key(text) {
+                                (self.key_is_open, goes_on) = (true, true);
+                            }
+                        });
+                    }
+                }
+            }
+        }
+        self.key_is_open &= goes_on || !was_open;
+    }
+
+    /// A string after one in which a private key began and did not end. Whether it is part of the key.
+    fn rest_of_key(
+        &mut self,
+        content: &[u8],
+        start: usize,
+        count: usize,
+        before_went_on: bool,
+        edits: &mut Vec<Edit>,
+    ) -> bool {
+        let level = Level::of(content);
+        let end = named::ends_private_key(&level.text);
+        let is_long = level.text.len() >= LEAST_KEY_LINE || before_went_on || end.is_some();
+        if !is_long || level.text.is_empty() || !named::continues_private_key(&level.text) {
+            return false;
+        }
+        self.key_is_open = end.is_none();
+        let range = level.below(&(0..end.unwrap_or(level.text.len())));
+        edits.push(Edit {
+            range: start + range.start..start + range.end,
+            text: replacement(NamedPattern::PrivateKeys.as_str()),
+            count,
+        });
+        true
+    }
+
+    fn number(&self, number: &[u8], range: Range<usize>, edits: &mut Vec<Edit>) {
+        for pattern in &self.patterns {
+            let mut is_found = false;
+            pattern.search.each(number, |_| is_found = true);
+            if is_found {
+                edits.push(Edit {
+                    range: range.clone(),
+                    text: "null".to_owned(),
+                    count: pattern.count,
+                });
+            }
+        }
+    }
+
+    fn string(&self, content: &[u8], start: usize, edits: &mut Vec<Edit>) {
+        each_level(content, &mut |text, below| {
+            for pattern in &self.patterns {
+                pattern.search.each(text, |found| {
+                    let replacement = if is_bare_number(text, &found) {
+                        "null"
+                    } else {
+                        &pattern.replacement
+                    };
+                    let range = below(found);
+                    edits.push(Edit {
+                        range: start + range.start..start + range.end,
+                        text: replacement.to_owned(),
+                        count: pattern.count,
+                    });
+                });
+            }
+        });
+    }
+
+    /// Makes the changes. Of those that overlap the first is made, over all that they cover.
+    fn edited(&mut self, record: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
+        edits.sort_by_key(|edit| (edit.range.start, std::cmp::Reverse(edit.range.end)));
+        let mut merged: Vec<Edit> = Vec::with_capacity(edits.len());
+        for edit in edits {
+            match merged.last_mut() {
+                Some(last) if edit.range.start < last.range.end => {
+                    last.range.end = last.range.end.max(edit.range.end);
+                }
+                _ => merged.push(edit),
+            }
+        }
+        let mut text = Vec::with_capacity(record.len() + 16 * merged.len());
+        let mut at = 0;
+        for edit in merged {
+            text.extend_from_slice(&record[at..edit.range.start]);
+            text.extend_from_slice(edit.text.as_bytes());
+            at = edit.range.end;
+            self.counts[edit.count].1 += 1;
+        }
+        text.extend_from_slice(&record[at..]);
+        text
+    }
+}
+
+fn replacement(name: &str) -> String {
+    format!("[redacted:{name}]")
+}
+
+/// Whether what was found is a number of JSON that the text holds: text in its place would break it.
+fn is_bare_number(text: &[u8], found: &Range<usize>) -> bool {
+    let is_json = text
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|byte| b"{[".contains(byte));
+    let before = text[..found.start].trim_ascii_end().last();
+    let after = text[found.end..].trim_ascii_start().first();
+    is_json
+        && text[found.clone()].iter().all(u8::is_ascii_digit)
+        && before.is_some_and(|byte| b":[,".contains(byte))
+        && after.is_some_and(|byte| b",]}".contains(byte))
+}
