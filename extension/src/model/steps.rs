@@ -32,6 +32,7 @@ pub(super) struct Setup {
 
 /// What is done to records before they are buffered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a dimension")]
 pub(super) struct Rewriting {
     /// Lines of level DEBUG are dropped.
     pub(super) filters: bool,

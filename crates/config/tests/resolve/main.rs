@@ -12,6 +12,7 @@ mod primary;
 mod reference;
 mod register;
 mod secrets;
+mod transforms;
 mod tuning;
 
 use std::collections::BTreeMap;
