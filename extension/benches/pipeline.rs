@@ -5,18 +5,23 @@
 //! lines, gzip at level 1. Our lines are longer than the events (an id, a resource), so the last
 //! line of the output also tells what our own bytes cost when they are only compressed.
 //!
+//! Each transform is measured alone, over the same records, next to the whole pipeline without any.
+//!
 //! `cargo bench -p backstop-extension --bench pipeline`, and with `--profile layer` for the code
 //! that the layer ships. Must not assert on time: this machine is not the next one.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use backstop_config::{SampleKeep, SampleSettings, Settings};
 use backstop_delivery::{Batch, Wall};
 use backstop_extension::Enricher;
 use backstop_sinks::codec::{LineEncoder, Resource, gzip};
 use backstop_telemetry::decode;
+use backstop_transform::{Repeats, Sampler, Transforms};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use flate2::Compression;
@@ -42,6 +47,7 @@ fn main() {
     // Without this argument it is a test of whether the bench still runs.
     if std::env::args().any(|argument| argument == "--bench") {
         compare(&body);
+        compare_transforms(&body);
     }
 }
 
@@ -172,6 +178,92 @@ fn compare(body: &Bytes) {
         ours / limit,
         ours - gzip,
     );
+}
+
+/// What each transform takes, and the share of the pipeline that this is.
+const TRANSFORMS: [(&str, &[(&str, &str)]); 9] = [
+    ("off", &[]),
+    ("level", &[("BACKSTOP_MIN_LEVEL", "warn")]),
+    ("type", &[("BACKSTOP_FILTER", "drop type=platform.start")]),
+    ("field", &[("BACKSTOP_FILTER", "drop record.order.id=17")]),
+    (
+        "filter pattern",
+        &[("BACKSTOP_FILTER", "drop record~/health-?check/")],
+    ),
+    ("redact e-mail", &[("BACKSTOP_REDACT", "email")]),
+    ("redact all", &[("BACKSTOP_REDACT", "all")]),
+    (
+        "redact field",
+        &[("BACKSTOP_REDACT", "record.order.customer")],
+    ),
+    (
+        "own pattern",
+        &[("BACKSTOP_REDACT", "own=/[A-Z]{3}-[0-9]{8}/")],
+    ),
+];
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are what this program is for"
+)]
+fn compare_transforms(body: &Bytes) {
+    let (mut enricher, encoder) = (Enricher::default(), encoder());
+    let fragments: Vec<Bytes> = decode(body, RECEIVED).map(|event| event.fragment).collect();
+    let mut all: Vec<(&str, Transforms, Duration)> = (TRANSFORMS.iter())
+        .map(|(name, variables)| (*name, transforms(variables), Duration::MAX))
+        .collect();
+    let (mut whole, mut sampled, mut deduped) = (Duration::MAX, Duration::MAX, Duration::MAX);
+    let keep = SampleSettings {
+        millionths: 0,
+        keep: SampleKeep::default(),
+    };
+    let began = now();
+    while began.elapsed() < COMPARISON {
+        for (_, transforms, least) in &mut all {
+            let start = now();
+            for fragment in &fragments {
+                black_box(transforms.apply(black_box(fragment)));
+            }
+            *least = start.elapsed().min(*least);
+        }
+        let start = now();
+        let mut invocations = Sampler::new(keep);
+        for fragment in &fragments {
+            black_box(invocations.place(black_box(fragment)));
+        }
+        sampled = start.elapsed().min(sampled);
+        let start = now();
+        let mut repeats = Repeats::default();
+        for (index, fragment) in fragments.iter().enumerate() {
+            black_box(repeats.is_repeat(black_box(fragment), b"", index));
+        }
+        deduped = start.elapsed().min(deduped);
+        let start = now();
+        black_box(pipeline(body, &mut enricher, &encoder));
+        whole = start.elapsed().min(whole);
+    }
+    let whole = micros(whole);
+    let all = all.into_iter().map(|(name, _, least)| (name, least));
+    let rest = [("sample", sampled), ("dedupe", deduped)];
+    let shown: Vec<String> = (all.chain(rest))
+        .map(|(name, least)| (name, micros(least)))
+        .map(|(name, least)| format!("{name} {least:.3} ({:.2})", least / whole))
+        .collect();
+    println!(
+        "transforms, µs per record, least (share of the pipeline's {whole:.3}): {}",
+        shown.join(", ")
+    );
+}
+
+fn transforms(variables: &[(&str, &str)]) -> Transforms {
+    let variables: BTreeMap<String, String> = (variables.iter())
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let (settings, _) = Settings::resolve(&variables);
+    let mut errors = Vec::new();
+    let transforms = Transforms::new(&settings.transforms, &mut errors);
+    assert!(errors.is_empty(), "{errors:?}");
+    transforms
 }
 
 #[expect(

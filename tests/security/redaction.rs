@@ -238,3 +238,31 @@ async fn mistakes_in_the_transforms_are_one_line_and_cost_nothing_else() {
     assert_eq!(outcome.dropped("filtered"), 1, "the valid rule holds");
     assert_eq!(outcome.ledger_line()["redacted"]["email"], 1);
 }
+
+#[tokio::test]
+async fn a_file_in_the_package_holds_the_settings_that_the_environment_does_not() {
+    let world = World::start().await.unwrap();
+    world.intake.keep_lines(true);
+    let package = TempDir::new().unwrap();
+    let path = package.path().join("backstop.env");
+    let text = "BACKSTOP_REDACT=email\nBACKSTOP_FILTER=\n  drop record~/unwanted/\n";
+    std::fs::write(&path, text).unwrap();
+    let environment = world
+        .environment()
+        .env("BACKSTOP_CONFIG", path.display().to_string())
+        .start()
+        .await
+        .unwrap();
+    let lines = vec!["unwanted".into(), "to ann@example.com".into()];
+    environment.invoke(saying(lines)).await.unwrap();
+    let outcome = world.settle(&environment, 0).await.unwrap();
+    outcome.assert_adds_up();
+    assert_eq!(outcome.dropped("filtered"), 1, "{}", outcome.stderr());
+    let left = world.intake.lines().join("\n");
+    assert!(left.contains("to [redacted:email]"), "{left}");
+    assert!(
+        !outcome.stderr().contains("Invalid configuration"),
+        "{}",
+        outcome.stderr()
+    );
+}

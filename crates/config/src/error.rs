@@ -62,6 +62,7 @@ impl ConfigError {
     }
 
     /// The same error, with what the extension does in spite of it.
+    #[must_use]
     pub fn with_effect(self, effect: impl Into<String>) -> Self {
         Self {
             effect: Some(effect.into()),

@@ -126,14 +126,14 @@ fn entries<'a>(text: &'a str, separator: char, openers: &str) -> Vec<&'a str> {
             // What follows a backslash ends nothing.
             (Some(_), '\\') => drop(all.next()),
             (Some(open), _) if each == open => within = None,
-            (Some(_), _) => {}
             (None, '/') if openers.contains(before) => within = Some('/'),
             (None, '"') => within = Some('"'),
             (None, _) if each == separator || each == '\n' => {
                 entries.push(&text[start..at]);
                 start = at + each.len_utf8();
             }
-            (None, _) => {}
+            // The rest of a pattern, of a value or of an entry.
+            _ => {}
         }
         if each == '\n' {
             before = separator;

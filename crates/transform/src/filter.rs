@@ -39,7 +39,7 @@ struct Rule {
 #[derive(Debug)]
 enum Test {
     Plain(Condition, Vec<String>),
-    Pattern(Vec<String>, Pattern),
+    Pattern(Vec<String>, Box<Pattern>),
 }
 
 impl Filter {
@@ -54,9 +54,10 @@ impl Filter {
                 let mut patterns = patterns?.into_iter();
                 let conditions = rule.conditions.iter().filter_map(|condition| {
                     Some(match condition {
-                        Condition::Pattern { path, .. } => {
-                            Test::Pattern(path.iter().cloned().collect(), patterns.next()?)
-                        }
+                        Condition::Pattern { path, .. } => Test::Pattern(
+                            path.iter().cloned().collect(),
+                            Box::new(patterns.next()?),
+                        ),
                         Condition::Field { path, .. } => {
                             Test::Plain(condition.clone(), vec![path.clone()])
                         }
@@ -133,9 +134,9 @@ impl Test {
             }
             Self::Plain(Condition::Pattern { .. }, _) => false,
             Self::Pattern(paths, pattern) if paths.is_empty() => {
-                tokens(parts.record).any(|token| match token {
-                    Token::String(range, _) => is_in(pattern, &parts.record[range]),
-                    Token::Number(range) => is_in(pattern, &parts.record[range]),
+                tokens(parts.record).any(|token| {
+                    let (Token::String(range, _) | Token::Number(range)) = token;
+                    is_in(pattern, &parts.record[range])
                 })
             }
             Self::Pattern(paths, pattern) => {
@@ -150,7 +151,7 @@ impl Test {
 fn is_in(pattern: &Pattern, content: &[u8]) -> bool {
     let mut is_found = false;
     each_level(content, &mut |text, _| {
-        is_found = is_found || pattern.is_in(text)
+        is_found = is_found || pattern.is_in(text);
     });
     is_found
 }

@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use backstop_config::{NamedPattern, Redaction};
+use memchr::memmem;
 
 use crate::fields::fields;
 use crate::json::{Token, tokens};
@@ -18,6 +19,9 @@ use crate::unescape::{Level, each_level};
 
 /// A line of a private key that may stand alone has at least these bytes.
 const LEAST_KEY_LINE: usize = 16;
+
+/// The fewest digits of anything that is found in a number.
+const LEAST_NUMBER: usize = 13;
 
 /// What is looked for, and what was found.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ struct Looked {
 #[derive(Debug)]
 enum Search {
     Named(NamedPattern),
-    Own(Pattern),
+    Own(Box<Pattern>),
 }
 
 impl Search {
@@ -59,6 +63,51 @@ impl Search {
                 }
             }
             Self::Own(pattern) => pattern.each(text, call),
+        }
+    }
+}
+
+/// What a record may have in it at all: most have nothing, and are not searched string by string.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a fact about each of some patterns"
+)]
+struct May {
+    /// Any character may be written as an escape.
+    is_escaped: bool,
+    email: bool,
+    jwt: bool,
+    key: bool,
+}
+
+impl May {
+    fn of(record: &[u8]) -> Self {
+        // A slash is escaped by some writers, and none of the texts below has one.
+        let is_escaped = memmem::find(record, b"\\u").is_some();
+        Self {
+            is_escaped,
+            email: memchr::memchr(b'@', record).is_some(),
+            jwt: memmem::find(record, b"eyJ").is_some(),
+            key: memmem::find(record, b"-----BEGIN").is_some(),
+        }
+    }
+
+    fn has(&self, pattern: NamedPattern) -> bool {
+        self.is_escaped
+            || match pattern {
+                NamedPattern::Email => self.email,
+                NamedPattern::Jwt => self.jwt,
+                NamedPattern::PrivateKeys => self.key,
+                _ => true,
+            }
+    }
+
+    /// Whether a search is worth it in a text: there is nothing to find in a shorter one.
+    fn match_in(&self, search: &Search, text: &[u8]) -> bool {
+        match search {
+            Search::Named(pattern) => text.len() >= named::least(*pattern) && self.has(*pattern),
+            Search::Own(_) => true,
         }
     }
 }
@@ -87,7 +136,7 @@ impl Redactor {
             let (name, count) = (redaction.name(), redactor.counts.len());
             let search = match redaction {
                 Redaction::Named(pattern) => Some(Search::Named(*pattern)),
-                Redaction::Own { .. } => own.next().map(Search::Own),
+                Redaction::Own { .. } => own.next().map(|it| Search::Own(Box::new(it))),
                 Redaction::Field(path) => {
                     redactor.paths.push(path.clone());
                     redactor.path_counts.push(count);
@@ -148,6 +197,15 @@ impl Redactor {
 
     fn by_pattern(&mut self, record: &[u8], edits: &mut Vec<Edit>) {
         let was_open = self.key_is_open;
+        let may = May::of(record);
+        let has_key = may.has(NamedPattern::PrivateKeys);
+        let is_worth_it = |looked: &Looked| match &looked.search {
+            Search::Named(pattern) => may.has(*pattern),
+            Search::Own(_) => true,
+        };
+        if !self.key_is_open && !self.patterns.iter().any(is_worth_it) {
+            return;
+        }
         let (mut goes_on, mut before_went_on) = (false, false);
         let mut keys_redacted = 0;
         for token in tokens(record) {
@@ -156,7 +214,7 @@ impl Redactor {
                 Token::String(range, is_key) => {
                     let content = &record[range.clone()];
                     let first = edits.len();
-                    self.string(content, range.start, edits);
+                    self.string(content, range.start, &may, edits);
                     if is_key {
                         for edit in &mut edits[first..] {
                             keys_redacted += 1;
@@ -168,11 +226,13 @@ impl Redactor {
                         before_went_on = self.key_is_open
                             && self.rest_of_key(content, range.start, count, before_went_on, edits);
                         goes_on |= before_went_on;
-                        each_level(content, &mut |text, _| {
-                            if named::begins_private_key(text) {
-                                (self.key_is_open, goes_on) = (true, true);
-                            }
-                        });
+                        if has_key {
+                            each_level(content, &mut |text, _| {
+                                if named::begins_private_key(text) {
+                                    (self.key_is_open, goes_on) = (true, true);
+                                }
+                            });
+                        }
                     }
                 }
             }
@@ -206,7 +266,12 @@ impl Redactor {
     }
 
     fn number(&self, number: &[u8], range: Range<usize>, edits: &mut Vec<Edit>) {
+        // No pattern that Backstop knows finds a shorter one, and most numbers are.
+        let is_short = number.len() < LEAST_NUMBER;
         for pattern in &self.patterns {
+            if is_short && matches!(pattern.search, Search::Named(_)) {
+                continue;
+            }
             let mut is_found = false;
             pattern.search.each(number, |_| is_found = true);
             if is_found {
@@ -219,9 +284,12 @@ impl Redactor {
         }
     }
 
-    fn string(&self, content: &[u8], start: usize, edits: &mut Vec<Edit>) {
+    fn string(&self, content: &[u8], start: usize, may: &May, edits: &mut Vec<Edit>) {
         each_level(content, &mut |text, below| {
             for pattern in &self.patterns {
+                if !may.match_in(&pattern.search, text) {
+                    continue;
+                }
                 pattern.search.each(text, |found| {
                     let replacement = if is_bare_number(text, &found) {
                         "null"

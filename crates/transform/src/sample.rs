@@ -311,7 +311,7 @@ fn is_in_share(id: &[u8], millionths: u32) -> bool {
     let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     let hash = hash ^ hash >> 33;
-    (u128::from(hash) * 1_000_000 >> 64) < u128::from(millionths)
+    ((u128::from(hash) * 1_000_000) >> 64) < u128::from(millionths)
 }
 
 #[cfg(test)]

@@ -109,11 +109,11 @@ fn unicode(bytes: &[u8]) -> (usize, Option<char>) {
     (6, Some(char::from_u32(first).unwrap_or('\u{fffd}')))
 }
 
+/// Gets the text of a level, and what maps a range of it to the string as written.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &dyn Fn(Range<usize>) -> Range<usize>);
+
 /// Calls for the text of a string at each level, with what maps a range of it to the string as written.
-pub(crate) fn each_level(
-    content: &[u8],
-    visit: &mut dyn FnMut(&[u8], &dyn Fn(Range<usize>) -> Range<usize>),
-) {
+pub(crate) fn each_level(content: &[u8], visit: Visit<'_>) {
     let mut levels: Vec<Level<'_>> = Vec::new();
     let first = Level::of(content);
     visit(&first.text, &|range| first.below(&range));

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use backstop_config::Settings;
 use backstop_transform::{Outcome, Parts, Transforms};
@@ -141,7 +142,7 @@ fn written(text: &str, escaped: u64) -> String {
             _ if is_escaped => {
                 let mut units = [0; 2];
                 for unit in char.encode_utf16(&mut units) {
-                    json.push_str(&format!("\\u{unit:04x}"));
+                    write!(json, "\\u{unit:04x}").unwrap();
                 }
             }
             '"' | '\\' => json.extend(['\\', char]),

@@ -21,6 +21,10 @@ const BATCHES_OUT: usize = 8;
 
 /// Records that wait, and batches that came back.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about copies, each read once"
+)]
 pub(crate) struct Buffer {
     /// Came back from a flush; they go out again as they are, first.
     returned: VecDeque<Batch>,

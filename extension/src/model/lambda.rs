@@ -27,6 +27,10 @@ const TICK: Duration = Duration::from_millis(2);
 const IN_TIME: Duration = Duration::from_millis(600);
 
 /// The environment, over all runs of the extension in it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that rules ask for one by one"
+)]
 pub(super) struct Lambda {
     setup: Setup,
     tmp: TempDir,

@@ -44,6 +44,7 @@ pub(super) enum Metrics {
 
 /// What is done to records before they are buffered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a dimension")]
 pub(super) struct Rewriting {
     /// Lines of level DEBUG are dropped.
     pub(super) filters: bool,

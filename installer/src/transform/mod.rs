@@ -144,12 +144,12 @@ impl<'a> Preview<'a> {
             while let Some((number, line)) = unpacker.next_line() {
                 match line.and_then(|line| Line::parse(line.text)) {
                     Ok(line) => self.take(line)?,
-                    Err(problem) => self.summary.broken(shown, Some(number), problem),
+                    Err(problem) => self.summary.broken(shown, Some(number), &problem),
                 }
             }
             if length == 0 {
                 if let Some(problem) = unpacker.problem() {
-                    self.summary.broken(shown, None, problem.to_owned());
+                    self.summary.broken(shown, None, problem);
                 }
                 return Ok(());
             }

@@ -57,7 +57,7 @@ impl Summary {
         self.filtered.entry(rule.to_owned()).or_default().add(bytes);
     }
 
-    pub(super) fn broken(&mut self, file: &str, line: Option<u64>, problem: String) {
+    pub(super) fn broken(&mut self, file: &str, line: Option<u64>, problem: &str) {
         self.broken += 1;
         if self.problems.len() < NAMED_PROBLEMS {
             let place = line.map_or_else(String::new, |line| format!(", line {line}"));
@@ -128,7 +128,7 @@ impl Report for Summary {
             grouped(saved),
         );
         for problem in &self.problems {
-            text.push_str(&format!("\nNot read: {problem}"));
+            text.extend(["\nNot read: ", problem]);
         }
         if !self.problems.is_empty() {
             text.push('\n');

@@ -1,4 +1,5 @@
 //! `backstop transform`, over lines of an archive, through the real command.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fmt::Write as _;
 

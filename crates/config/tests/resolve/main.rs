@@ -13,6 +13,7 @@ mod reference;
 mod references;
 mod register;
 mod secrets;
+mod transforms;
 mod tuning;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::next_run;
+use super::next_long_run;
 
 /// Of keys: long-term, temporary, bearer tokens of services, and context-specific ones.
 const KEY_IDS: [&[u8]; 4] = [b"AKIA", b"ASIA", b"ABIA", b"ACCA"];
@@ -22,11 +22,8 @@ const CONTEXT: usize = 40;
 pub(super) fn find(text: &[u8], from: usize) -> Option<Range<usize>> {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     let mut at = from;
-    while let Some(run) = next_run(text, at, is_part) {
+    while let Some(run) = next_long_run(text, at, KEY_ID_LENGTH, is_part) {
         at = run.end;
-        if run.len() < KEY_ID_LENGTH {
-            continue;
-        }
         let found = session(text, &run)
             .or_else(|| secret(text, &run))
             .or_else(|| key_id(text, &run));
@@ -59,7 +56,7 @@ fn secret(text: &[u8], run: &Range<usize>) -> Option<Range<usize>> {
     // Hashes in hexadecimal are as long; names of files and of types have no digits, or more slashes.
     let is_mixed = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
     let is_random = has(u8::is_ascii_digit) || secret.contains(&b'+') || is_named(text, start);
-    let slashes = secret.iter().filter(|byte| **byte == b'/').count();
+    let slashes = memchr::memchr_iter(b'/', secret).count();
     let is_hex = secret.iter().all(u8::is_ascii_hexdigit);
     (is_mixed && is_random && slashes <= 6 && !is_hex).then_some(start..run.end)
 }

@@ -2,22 +2,27 @@
 
 use std::ops::Range;
 
-use super::{before, is_word, next_run};
+use super::{before, is_word, next_long_run, next_run};
 
 const LENGTHS: std::ops::RangeInclusive<usize> = 13..=19;
 /// Groups of one number: of four digits, or fewer.
 const MOST_GROUPS: usize = 6;
 
 pub(super) fn find(text: &[u8], from: usize) -> Option<Range<usize>> {
-    let mut at = from;
-    while let Some(group) = next_run(text, at, |byte| byte.is_ascii_digit()) {
-        at = group.end;
-        // No issuer's number begins otherwise; times in milliseconds and nanoseconds begin with 1.
-        if matches!(text[group.start], b'2'..=b'6')
-            && before(text, group.start) != Some(b'.')
-            && let Some(card) = card(text, group)
-        {
-            return Some(card);
+    let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-');
+    let mut from = from;
+    while let Some(part) = next_long_run(text, from, *LENGTHS.start(), is_part) {
+        from = part.end;
+        let mut at = part.start;
+        while let Some(group) = next_run(&text[..part.end], at, |byte| byte.is_ascii_digit()) {
+            at = group.end;
+            // No issuer's number begins otherwise; times in milliseconds and nanoseconds begin with 1.
+            if matches!(text[group.start], b'2'..=b'6')
+                && before(text, group.start) != Some(b'.')
+                && let Some(card) = card(text, group)
+            {
+                return Some(card);
+            }
         }
     }
     None

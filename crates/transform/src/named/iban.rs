@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{before, is_word};
+use super::{before, is_word, next_long_run};
 
 /// Countries and the lengths of their numbers, by the registry of ISO 13616.
 const COUNTRIES: &[(&[u8; 2], usize)] = &[
@@ -95,16 +95,30 @@ const COUNTRIES: &[(&[u8; 2], usize)] = &[
     (b"XK", 20),
 ];
 
+/// The shortest of them.
+const LEAST: usize = 15;
+
 pub(super) fn find(text: &[u8], from: usize) -> Option<Range<usize>> {
-    let rest = text.get(from..)?;
-    // The two check digits after the two letters.
-    let mut starts = rest.windows(4).enumerate().filter(|(_, head)| {
-        head[2].is_ascii_digit()
-            && head[3].is_ascii_digit()
-            && head[0].is_ascii_uppercase()
-            && head[1].is_ascii_uppercase()
-    });
-    starts.find_map(|(offset, _)| iban(text, from + offset))
+    let is_part = |byte: u8| {
+        byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b' ' | b'-')
+    };
+    let mut from = from;
+    while let Some(part) = next_long_run(text, from, LEAST, is_part) {
+        from = part.end;
+        // The two check digits after the two letters.
+        let heads = text[part.clone()].windows(4).enumerate();
+        let mut heads = heads.filter(|(_, head)| {
+            head[2].is_ascii_digit()
+                && head[3].is_ascii_digit()
+                && head[0].is_ascii_uppercase()
+                && head[1].is_ascii_uppercase()
+        });
+        let found = heads.find_map(|(offset, _)| iban(text, part.start + offset));
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
 }
 
 fn iban(text: &[u8], start: usize) -> Option<Range<usize>> {

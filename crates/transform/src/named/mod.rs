@@ -30,6 +30,21 @@ pub(crate) fn find(pattern: NamedPattern, text: &[u8], from: usize) -> Option<Ra
     }
 }
 
+/// The fewest bytes of a match.
+pub(crate) fn least(pattern: NamedPattern) -> usize {
+    match pattern {
+        NamedPattern::AwsKeys => 20,
+        NamedPattern::Bearer | NamedPattern::Iban => 15,
+        NamedPattern::Jwt => 16,
+        NamedPattern::PrivateKeys => 27,
+        NamedPattern::Email => 6,
+        NamedPattern::Card => 13,
+        NamedPattern::Ipv4 => 7,
+        NamedPattern::Ipv6 => 3,
+        NamedPattern::Ssn => 11,
+    }
+}
+
 pub(crate) use token::{begins_private_key, continues_private_key, ends_private_key};
 
 /// The longest run of bytes of one kind from here on.
@@ -43,6 +58,31 @@ fn next_run(text: &[u8], from: usize, is_part: impl Fn(u8) -> bool) -> Option<Ra
     let rest = text.get(from..)?;
     let start = from + rest.iter().position(|byte| is_part(*byte))?;
     Some(start..run(text, start, is_part))
+}
+
+/// The next run of bytes of a kind that has at least so many. Most text is passed over without a look: where
+/// one byte is of another kind, no run goes over it.
+fn next_long_run(
+    text: &[u8],
+    from: usize,
+    least: usize,
+    is_part: impl Fn(u8) -> bool,
+) -> Option<Range<usize>> {
+    let mut at = from;
+    loop {
+        let probe = at + least - 1;
+        if !is_part(*text.get(probe)?) {
+            at = probe + 1;
+            continue;
+        }
+        let head = text[at..probe].iter().rev();
+        let start = probe - head.take_while(|byte| is_part(**byte)).count();
+        let end = run(text, probe, &is_part);
+        if end - start >= least {
+            return Some(start..end);
+        }
+        at = end;
+    }
 }
 
 /// The byte before a place.

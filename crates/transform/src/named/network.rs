@@ -3,11 +3,15 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
-use super::{before, next_run};
+use super::{before, next_long_run};
+
+/// `1.2.3.4`
+const LEAST_IPV4: usize = 7;
 
 pub(super) fn ipv4(text: &[u8], from: usize) -> Option<Range<usize>> {
     let mut at = from;
-    while let Some(run) = next_run(text, at, |byte| byte.is_ascii_digit() || byte == b'.') {
+    let is_part = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    while let Some(run) = next_long_run(text, at, LEAST_IPV4, is_part) {
         at = run.end;
         // The dot of a sentence is none of it.
         let trimmed = text[run.clone()].trim_ascii_end();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{before, next_run};
+use super::{before, next_long_run, next_run};
 
 pub(super) fn email(text: &[u8], from: usize) -> Option<Range<usize>> {
     let is_local =
@@ -47,14 +47,20 @@ fn domain_end(text: &[u8], start: usize) -> Option<usize> {
 
 pub(super) fn ssn(text: &[u8], from: usize) -> Option<Range<usize>> {
     const LENGTH: usize = 11;
-    let mut at = from;
-    while let Some(run) = next_run(text, at, |byte| byte.is_ascii_digit()) {
-        at = run.end;
-        let whole = run.start..run.start + LENGTH;
-        let is_alone = !before(text, run.start).is_some_and(|byte| byte.is_ascii_alphanumeric())
-            && !text.get(whole.end).is_some_and(u8::is_ascii_alphanumeric);
-        if run.len() == 3 && is_alone && text.get(whole.clone()).is_some_and(is_ssn) {
-            return Some(whole);
+    let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-');
+    let mut from = from;
+    while let Some(part) = next_long_run(text, from, LENGTH, is_part) {
+        from = part.end;
+        let mut at = part.start;
+        while let Some(run) = next_run(&text[..part.end], at, |byte| byte.is_ascii_digit()) {
+            at = run.end;
+            let whole = run.start..run.start + LENGTH;
+            let is_alone = !before(text, run.start)
+                .is_some_and(|byte| byte.is_ascii_alphanumeric())
+                && !text.get(whole.end).is_some_and(u8::is_ascii_alphanumeric);
+            if run.len() == 3 && is_alone && text.get(whole.clone()).is_some_and(is_ssn) {
+                return Some(whole);
+            }
         }
     }
     None
@@ -62,16 +68,22 @@ pub(super) fn ssn(text: &[u8], from: usize) -> Option<Range<usize>> {
 
 /// As they are issued: no part is zeros, and the first is neither 666 nor 900 and above.
 fn is_ssn(text: &[u8]) -> bool {
-    let [a @ .., first, b, c, second, d, e, f, g] = text else {
+    let [_, _, _, first, _, _, second, ..] = text else {
         return false;
     };
-    let parts: [&[u8]; 3] = [a, &[*b, *c], &[*d, *e, *f, *g]];
+    let mut parts = text.split(|byte| byte == first);
+    let mut next = |length: usize| -> Option<&[u8]> {
+        let is_digits = |part: &&[u8]| part.iter().all(u8::is_ascii_digit);
+        let part = parts.next().filter(|part| part.len() == length)?;
+        Some(part).filter(is_digits)
+    };
+    let (Some(area), Some(group), Some(serial)) = (next(3), next(2), next(4)) else {
+        return false;
+    };
+    let has_value = |part: &[u8]| part.iter().any(|digit| *digit != b'0');
     first == second
         && matches!(first, b'-' | b' ')
-        && parts.iter().all(|part| part.iter().all(u8::is_ascii_digit))
-        && parts
-            .iter()
-            .all(|part| part.iter().any(|digit| *digit != b'0'))
-        && a != b"666"
-        && a.first() != Some(&b'9')
+        && [area, group, serial].into_iter().all(has_value)
+        && area != b"666"
+        && !area.starts_with(b"9")
 }

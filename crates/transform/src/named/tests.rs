@@ -188,3 +188,22 @@ fn text_made_to_be_slow_is_not() {
         }
     }
 }
+
+#[test]
+fn nothing_shorter_than_the_least_is_found() {
+    for (pattern, shortest) in [
+        (Named::AwsKeys, "AKIAIOSFODNN7EXAMPLE"),
+        (Named::Bearer, "bearer abcdefg1"),
+        (Named::Jwt, "eyJabcdefg.abcd."),
+        (Named::PrivateKeys, "-----BEGIN PRIVATE KEY-----"),
+        (Named::Email, "a@b.co"),
+        (Named::Card, "4222222222222"),
+        (Named::Ipv4, "1.2.3.4"),
+        (Named::Ipv6, "::1"),
+        (Named::Ssn, "123-45-6789"),
+        (Named::Iban, "NO9386011117947"),
+    ] {
+        assert!(!all(pattern, shortest).is_empty(), "{shortest}");
+        assert!(shortest.len() >= super::least(pattern), "{shortest}");
+    }
+}

@@ -33,7 +33,7 @@ run "every_setting_becomes_its_variable" {
       s3_expected_bucket_owner = "123456789012"
       order                    = ["s3", "firehose"]
     }
-    flush      = { strategy = "end", interval_ms = 600000, max_added_ms = 0, buffer_max_bytes = 1048576, spool_max_bytes = 0 }
+    flush = { strategy = "end", interval_ms = 600000, max_added_ms = 0, buffer_max_bytes = 1048576, spool_max_bytes = 0 }
     transforms = {
       telemetry_types = ["function", "platform"]
       min_level       = "info"
@@ -45,7 +45,7 @@ run "every_setting_becomes_its_variable" {
       config_file     = "backstop.env"
       tags            = { team = "orders", stage = "prod=1" }
     }
-    log_level  = "debug"
+    log_level = "debug"
   }
   assert {
     condition = output.environment_variables == tomap({
