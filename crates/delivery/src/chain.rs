@@ -279,19 +279,17 @@ impl Chain {
     }
 
     /// The order in which the sinks of a signal are asked: as configured; at shutdown, where each of them is
-    /// asked, those that were given up or did not answer come last.
+    /// asked, those that were given up come last.
     fn order(&self, phase: Phase, signal: Signal) -> VecDeque<usize> {
         let now = self.context.clock.wall();
-        let is_well = |index: &usize| {
-            let state = self.links[*index].state();
-            state.breaker.state(now) == BreakerState::Closed && !state.is_silent
-        };
+        let is_closed =
+            |index: &usize| self.links[*index].state().breaker.state(now) == BreakerState::Closed;
         let all = (0..self.links.len()).filter(|index| self.links[*index].takes(signal));
         if phase != Phase::Shutdown {
             return all.collect();
         }
-        let (well, others): (Vec<_>, Vec<_>) = all.partition(is_well);
-        well.into_iter().chain(others).collect()
+        let (closed, given_up): (Vec<_>, Vec<_>) = all.partition(is_closed);
+        closed.into_iter().chain(given_up).collect()
     }
 
     /// No sink took it: it waits, unless there is none left that ever could.

@@ -68,8 +68,6 @@ pub(crate) struct LinkState {
     /// The smallest body it called too large, and until when that is believed: larger ones are split
     /// before they are sent.
     pub(crate) too_large: Option<(usize, Wall)>,
-    /// It did not answer the last attempt in time.
-    pub(crate) is_silent: bool,
     /// It refused the last body as a whole, and has taken nothing since.
     pub(crate) refuses_all: bool,
     /// Why its breaker is open, as far as an operator was shown.
@@ -83,14 +81,12 @@ impl LinkState {
     /// too little time costs more than one not made.
     pub(crate) fn observe(&mut self, took: Duration) {
         self.refuses_all = false;
-        self.is_silent = false;
         let mean = self.estimate.unwrap_or(took);
         self.estimate = Some(took.max((mean / 8).saturating_mul(7).saturating_add(took / 8)));
     }
 
     /// The sink answered, but took nothing: it takes at least that time.
     pub(crate) fn observe_at_least(&mut self, took: Duration) {
-        self.is_silent = false;
         self.estimate = Some(took.max(self.estimate.unwrap_or_default()));
     }
 
@@ -115,7 +111,6 @@ impl LinkState {
     /// It did not answer in time. Where it has never answered, that is all there is to judge it by: it may
     /// be slow, so that the first probes get more time than that, and the later ones less and less.
     pub(crate) fn was_silent(&mut self, took: Duration, permit: Permit) {
-        self.is_silent = true;
         self.silence = match permit {
             Permit::Normal => self.silence.max(took.min(LONGEST_SILENCE)),
             Permit::Probe => self.silence / 2,
