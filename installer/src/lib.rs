@@ -19,6 +19,7 @@
 //! - [`doctor`] checks whether one function's records would arrive;
 //! - [`replay`] sends the archive's records to a primary;
 //! - [`layer`] builds, publishes and prunes the layer;
+//! - [`carried`] finds the layers and the extension that came with this release;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
 //! - [`usage`] is the error for a wrong command line;
 //! - [`output`] prints: the result on stdout, as a table or as JSON from one value, progress on stderr.
@@ -29,6 +30,7 @@
 pub mod app;
 pub mod apply;
 pub mod aws;
+pub mod carried;
 pub mod change;
 pub mod cli;
 pub mod demo;

@@ -18,7 +18,7 @@ use crate::demo::Outage;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
-    /// Executable of the extension [default: backstop-extension next to this one, or on PATH]
+    /// Executable of the extension [default: the one that came with this release, or on PATH]
     #[arg(long, value_name = "PATH")]
     pub extension: Option<PathBuf>,
 

@@ -1,14 +1,13 @@
 //! The demo: the real extension through an outage of its primary, on this machine alone.
 //!
-//! In the order of the story: `extension` finds the executable, `outage` says when the primary is
-//! down, `stage` sets up what it talks to, `view` shows how it goes, `reconcile` looks for every
-//! record, `report` counts and `story` tells it.
+//! In the order of the story: `outage` says when the primary is down, `stage` sets up what the
+//! extension talks to, `view` shows how it goes, `reconcile` looks for every record, `report` counts
+//! and `story` tells it.
 //!
 //! Invariants: nothing but the fault differs from a healthy run; what is replayed is replayed by
 //! the very function behind `backstop replay`. Must not: touch AWS, or leave anything behind that
 //! `--keep` did not ask for.
 
-mod extension;
 mod outage;
 mod reconcile;
 mod report;
@@ -24,6 +23,7 @@ use backstop_simulator::traffic::Traffic;
 use backstop_simulator::{Fault, Invocation, Outcome, ShutdownReason, ShutdownReport};
 use tokio::sync::watch;
 
+use crate::carried;
 use crate::output;
 use crate::replay;
 pub use outage::Outage;
@@ -82,7 +82,7 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
     if let Some(directory) = &options.keep {
         check_empty(directory)?;
     }
-    let extension = extension::find(options.extension.as_deref())?;
+    let extension = carried::extension(options.extension.as_deref())?;
     view.phase(&format!("Starting {}", extension.display()));
     let stage = Stage::set(&extension, options).await?;
     let run = invoke(&stage, options, view).await?;
