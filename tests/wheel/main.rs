@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod packed;
+mod release;
 
 use std::fmt::Write as _;
 use std::io::Read as _;
