@@ -3,6 +3,7 @@
 //! Invariant: the codes are a contract: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or
 //! drift, 5 refused by preflight, 130 interrupted. Must not: hold any command's logic.
 
+mod archive_template;
 mod attachment;
 mod execution;
 mod generate;
@@ -24,7 +25,7 @@ use interrupt::{interrupted, interrupted_twice};
 use tokio::sync::watch;
 
 use crate::aws::Access;
-use crate::cli::{Cli, Command, DemoArgs, ReplayArgs, UsageError};
+use crate::cli::{ArchiveCommand, Cli, Command, DemoArgs, ReplayArgs, UsageError};
 use crate::demo;
 use crate::output::{Bar, Output, plural};
 use crate::replay::{self, Archive, ArchiveOptions, Observer, Target, TargetOptions};
@@ -75,6 +76,9 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Runs(args) => runtime.block_on(runs::run_runs(args, output)),
         Command::Status(args) => runtime.block_on(inspect::run_status(*args, output)),
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
+        Command::Archive(args) => match args.command {
+            ArchiveCommand::Template(args) => archive_template::run(*args, output),
+        },
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
         Command::Completions(args) => generate::run_completions(&args, output),

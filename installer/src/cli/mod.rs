@@ -3,6 +3,8 @@
 //! Must not: read files or the environment, connect to anything, or hold a secret: tokens and
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
+mod archive;
+mod archive_template;
 mod attachment;
 mod demo;
 mod doctor;
@@ -18,6 +20,8 @@ mod waves;
 
 use clap::{Parser, Subcommand};
 
+pub use archive::{ArchiveArgs, ArchiveCommand};
+pub use archive_template::{ArchiveTemplateArgs, TemplateFormat};
 pub use attachment::{
     AllowArgs, ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs,
 };
@@ -100,6 +104,8 @@ pub enum Command {
     Status(Box<StatusArgs>),
     /// Check whether one function's records would arrive, and what prevents it
     Doctor(Box<DoctorArgs>),
+    /// Work with the archive
+    Archive(ArchiveArgs),
     /// Send the records in the archive to a primary
     Replay(ReplayArgs),
     /// Run the real extension through an outage on this machine, replay, and count
