@@ -8,7 +8,6 @@ mod packed;
 mod release;
 
 use std::fmt::Write as _;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use backstop_fake_aws::{ControlPlane, FunctionSpec, Place};
@@ -165,7 +164,7 @@ async fn with_nothing_but_python_a_rollout_is_made_and_undone() {
     let layers: Vec<String> = version.lines().filter_map(sha256).collect();
     assert_eq!(layers.len(), 2, "{version}");
 
-    demonstrated(&session).await;
+    demonstrated(&session);
 
     session
         .backstop("layer publish --manifest layers.json")
@@ -189,37 +188,30 @@ async fn with_nothing_but_python_a_rollout_is_made_and_undone() {
     documented(&session.masked(&layers));
 }
 
-/// The demo runs the wheel's extension, and leaves records in an archive.
-async fn demonstrated(session: &Session) {
-    let demo = ["demo", "--output", "json", "--quiet", "--keep", "demo"];
-    let said = session.run("backstop", &demo).await;
-    let summary: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(summary["ok"], true, "{summary}");
-    let archive = session.directory.path().join("demo/s3");
-    let objects = walk(&archive);
-    let lines: usize = objects
-        .iter()
-        .filter(|path| path.extension().is_some_and(|its| its == "gz"))
-        .map(|path| {
-            let mut text = String::new();
-            let bytes = std::fs::read(path).unwrap();
-            let mut object = flate2::read::MultiGzDecoder::new(bytes.as_slice());
-            object.read_to_string(&mut text).unwrap();
-            text.lines().count()
-        })
-        .sum();
-    assert!(lines > 0, "{objects:?}");
-}
-
-/// Every file below a directory.
-fn walk(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap().flatten() {
-        if entry.path().is_dir() {
-            found.extend(walk(&entry.path()));
-        } else {
-            found.push(entry.path());
-        }
-    }
-    found
+/// README's commands below "See it work", as they are written: they end with a record of the archive.
+fn demonstrated(session: &Session) {
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme.split_once("## See it work\n").unwrap();
+    let (_, block) = section.split_once("```console\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let lines = block.lines().filter_map(|line| line.strip_prefix("$ "));
+    let script = lines.collect::<Vec<_>>().join("\n");
+    let home = session.directory.path();
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-ec", &script])
+        .env_clear()
+        .env(
+            "PATH",
+            format!("{}/.venv/bin:/usr/bin:/bin", home.display()),
+        )
+        .env("HOME", home)
+        .current_dir(home)
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    assert!(stdout.contains("\n0 of 1,"), "{stdout}");
+    let record: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(record["diverted"]["status"], 503, "{record}");
+    assert!(record["id"].is_string(), "{record}");
 }
