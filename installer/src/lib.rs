@@ -6,6 +6,7 @@
 //! - [`app`] runs the command and maps its end to an exit code;
 //! - [`files`] reads and writes what the operator names;
 //! - [`project`] reads `backstop.toml`;
+//! - [`init`] writes the first one;
 //! - [`aws`] is the one place that builds clients;
 //! - [`fleet`] has the accounts and regions to work in, each with a rate limit;
 //! - [`select`] selects functions by name, pattern, tag and runtime;
@@ -39,6 +40,7 @@ pub mod doctor;
 pub mod files;
 pub mod fleet;
 pub mod grants;
+pub mod init;
 pub mod journal;
 pub mod layer;
 pub mod output;

@@ -7,6 +7,7 @@ mod archive_template;
 mod attachment;
 mod execution;
 mod generate;
+mod init;
 mod inspect;
 mod interrupt;
 mod layer;
@@ -66,6 +67,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let output = Output::new(cli.output, cli.quiet, cli.color);
     runtime.spawn(interrupt::end_while_looking(output));
     match cli.command {
+        Command::Init(args) => init::run(*args, output),
         Command::Layer(args) => runtime.block_on(layer::run(args.command, output)),
         Command::Plan(args) => runtime.block_on(attachment::run_plan(*args, output)),
         Command::Apply(args) => runtime.block_on(attachment::run_apply(args, output)),

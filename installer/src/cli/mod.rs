@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod extras;
 mod generate;
+mod init;
 mod layer;
 mod replay;
 mod runs;
@@ -29,6 +30,7 @@ pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
 pub use extras::{ExtraArgs, GrantArgs};
 pub use generate::{CompletionsArgs, ManArgs};
+pub use init::InitArgs;
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
 pub use replay::ReplayArgs;
 pub use runs::{ResumeArgs, RunsArgs, UndoArgs};
@@ -84,6 +86,8 @@ by preflight, 130 interrupted";
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a commented `backstop.toml`
+    Init(Box<InitArgs>),
     /// Build, publish, list and prune the layer
     Layer(LayerArgs),
     /// Show what attach would change

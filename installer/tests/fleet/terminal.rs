@@ -12,7 +12,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use crate::stage::{ACCOUNT, Stage, here};
 
 /// A terminal that is 80 characters wide: what reads from it, and what the command writes to.
-fn terminal() -> (File, File) {
+pub(crate) fn terminal() -> (File, File) {
     let reader = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&reader).unwrap();
     unlockpt(&reader).unwrap();
