@@ -5,7 +5,7 @@
 //! `scripts/package` writes them. Invariant: the files of this executable's own release come first.
 //! Must not: run anything.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -87,7 +87,7 @@ pub fn version() -> String {
     }
     let extension = own.iter().map(|directory| directory.join(EXTENSION));
     if let Some(path) = extension.into_iter().find(|path| path.is_file()) {
-        text.push_str(&format!("  {}\n", path.display()));
+        writeln!(text, "  {}", path.display()).ok();
     }
     text
 }

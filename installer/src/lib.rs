@@ -21,7 +21,7 @@
 //! - [`replay`] sends the archive's records to a primary;
 //! - [`layer`] builds, publishes and prunes the layer;
 //! - [`carried`] finds the layers and the extension that came with this release;
-//! - [`template`] writes the archive as a CloudFormation template;
+//! - [`template`] writes the archive as a `CloudFormation` template;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
 //! - [`usage`] is the error for a wrong command line;
 //! - [`output`] prints: the result on stdout, as a table or as JSON from one value, progress on stderr.

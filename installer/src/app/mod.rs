@@ -193,6 +193,7 @@ async fn run_demo(args: DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
         memory_mb: args.memory_mb,
         fallbacks: fallbacks.join(","),
         keep: args.keep,
+        page: args.report,
     };
     let view = demo::View::new(output, options.invocations);
     let summary = tokio::select! {

@@ -15,6 +15,6 @@ pub struct ArchiveArgs {
 /// What is done with the archive.
 #[derive(Debug, Subcommand)]
 pub enum ArchiveCommand {
-    /// Print a CloudFormation template of the archive: bucket, delivery stream, role and policies
+    /// Print a `CloudFormation` template of the archive: bucket, delivery stream, role and policies
     Template(Box<ArchiveTemplateArgs>),
 }

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::template::{KeyArn, Name, Prefix};
 
-/// Print a CloudFormation template of the archive: bucket, delivery stream, role and policies
+/// Print a `CloudFormation` template of the archive: bucket, delivery stream, role and policies
 ///
 /// The resources, their names and their defaults are those of the Terraform module `archive`. The
 /// stack's outputs are the values for the variables of the same names. If the stack is deleted, the
@@ -60,7 +60,7 @@ pub struct ArchiveTemplateArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(0..=900))]
     pub buffer_seconds: u32,
 
-    /// Days for which CloudWatch keeps the stream's own errors
+    /// Days for which `CloudWatch` keeps the stream's own errors
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = crate::template::log_retention)]
     pub log_retention_days: u32,
 

@@ -8,6 +8,7 @@ mod questions;
 mod write;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use backstop_config::{Backend, Format, Settings};
@@ -167,11 +168,11 @@ impl Report for Written {
     fn text(&self, _: Style) -> String {
         let mut text = format!("{} written\n", self.file.display());
         for missing in &self.missing {
-            text.push_str(&format!("Missing: {missing}\n"));
+            writeln!(text, "Missing: {missing}").ok();
         }
         text.push_str("Next:\n");
         for command in &self.next {
-            text.push_str(&format!("  {command}\n"));
+            writeln!(text, "  {command}").ok();
         }
         text
     }

@@ -8,7 +8,7 @@ use backstop_config::Arn;
 
 /// So that the role's name, of 64 characters, has room for what is added to it.
 const MOST_NAME_CHARACTERS: usize = 55;
-/// What CloudWatch offers.
+/// What `CloudWatch` offers.
 const LOG_RETENTION: [u32; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,
@@ -120,7 +120,7 @@ pub fn bucket_name(text: &str) -> Result<String, &'static str> {
     )
 }
 
-/// A number of days that CloudWatch offers.
+/// A number of days that `CloudWatch` offers.
 pub fn log_retention(text: &str) -> Result<u32, &'static str> {
     let days: Option<u32> = text.parse().ok();
     days.filter(|days| LOG_RETENTION.contains(days))

@@ -1,4 +1,4 @@
-//! The archive as a CloudFormation template, for those on neither Terraform nor CDK.
+//! The archive as a `CloudFormation` template, for those on neither Terraform nor CDK.
 //!
 //! Invariants: resources, names and defaults are those of `terraform/modules/archive`; the layout of
 //! keys is that of the archive, version 1; nothing denies a request that names no encryption, because
@@ -58,7 +58,7 @@ pub struct Stream {
     pub buffer_mb: u32,
     /// or after this time.
     pub buffer_seconds: u32,
-    /// How long CloudWatch keeps the stream's errors.
+    /// How long `CloudWatch` keeps the stream's errors.
     pub log_retention_days: u32,
 }
 

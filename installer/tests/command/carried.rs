@@ -1,5 +1,6 @@
 //! The files that come with a release are found without an option, and `--version` names them.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -153,9 +154,11 @@ async fn the_version_names_the_layers_with_release_and_checksum() {
         let bytes = fs::read(share.join(name)).expect("it is there");
         let sha256 = &backstop::layer::sha256(&bytes)[..12];
         let path = share.join(name);
-        expected += &format!("  {}  release {release}  sha256 {sha256}\n", path.display());
+        let path = path.display();
+        writeln!(expected, "  {path}  release {release}  sha256 {sha256}").ok();
     }
-    expected += &format!("  {}\n", share.join("backstop-extension").display());
+    let extension = share.join("backstop-extension");
+    writeln!(expected, "  {}", extension.display()).ok();
     // A link to the command, such as pipx makes, finds the same.
     let link = stage.path("link");
     std::os::unix::fs::symlink(&program, &link).expect("the directory is ours");
