@@ -27,6 +27,10 @@ async fn template(arguments: &[&str]) -> String {
 struct Api(String);
 
 impl Api {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the client is the test's own, over plain http"
+    )]
     async fn send(
         &self,
         service: &str,

@@ -63,7 +63,7 @@ const COST: &[Row] = &[
 /// The page.
 pub(super) fn of(summary: &Summary) -> anyhow::Result<String> {
     let json = output::json(summary, true).context("the result cannot be written as JSON")?;
-    let value: Value = serde_json::from_str(&json).context("the result is not JSON")?;
+    let value = serde_json::to_value(summary).context("the result cannot be written as JSON")?;
     let mut tables = String::new();
     for (heading, rows) in [
         ("The ledger", LEDGER),
