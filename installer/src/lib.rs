@@ -6,6 +6,7 @@
 //! - [`app`] runs the command and maps its end to an exit code;
 //! - [`files`] reads and writes what the operator names;
 //! - [`project`] reads `backstop.toml`;
+//! - [`init`] writes the first one;
 //! - [`aws`] is the one place that builds clients;
 //! - [`fleet`] has the accounts and regions to work in, each with a rate limit;
 //! - [`select`] selects functions by name, pattern, tag and runtime;
@@ -20,6 +21,8 @@
 //! - [`replay`] sends the archive's records to a primary;
 //! - [`transform`] shows what the transforms would do to the archive's records;
 //! - [`layer`] builds, publishes and prunes the layer;
+//! - [`carried`] finds the layers and the extension that came with this release;
+//! - [`template`] writes the archive as a `CloudFormation` template;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
 //! - [`usage`] is the error for a wrong command line;
 //! - [`output`] prints: the result on stdout, as a table or as JSON from one value, progress on stderr.
@@ -30,6 +33,7 @@
 pub mod app;
 pub mod apply;
 pub mod aws;
+pub mod carried;
 pub mod change;
 pub mod cli;
 pub mod demo;
@@ -37,6 +41,7 @@ pub mod doctor;
 pub mod files;
 pub mod fleet;
 pub mod grants;
+pub mod init;
 pub mod journal;
 pub mod layer;
 pub mod output;
@@ -48,6 +53,7 @@ pub mod secrets;
 pub mod select;
 pub mod settings;
 pub mod status;
+pub mod template;
 mod time;
 pub mod transform;
 pub mod usage;

@@ -111,3 +111,76 @@ fn the_demo_fits_the_terminal_and_looks_at_no_endpoint_of_the_environment() {
         assert!(longest <= Some(width), "{shown}");
     }
 }
+
+/// What is between two marks, each time.
+fn between<'a>(text: &'a str, from: &'a str, to: &'a str) -> Vec<&'a str> {
+    text.split(from)
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once(to)?.0))
+        .collect()
+}
+
+#[test]
+fn the_page_shows_the_numbers_of_the_json_and_loads_nothing() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = directory.path().join("demo.html");
+    let path = file.display().to_string();
+    // Sent before each invocation ends, so that a short run has an outage to show.
+    let (code, summary) = demo(&["--flush-strategy", "end", "--report", &path]);
+    assert_eq!(code, Some(0), "{summary}");
+    let page = std::fs::read_to_string(&file).unwrap();
+
+    let embedded = between(&page, "id=\"result\">", "</script>");
+    let embedded: Value = serde_json::from_str(embedded[0]).unwrap();
+    assert_eq!(embedded, summary);
+
+    let cells = between(&page, "data-path=\"", "<");
+    assert!(cells.len() > 20, "{cells:?}");
+    for cell in cells {
+        let (path, shown) = cell.split_once("\">").unwrap();
+        let number = summary.pointer(path).and_then(Value::as_f64);
+        let shown: f64 = shown.replace(',', "").parse().unwrap();
+        assert_eq!(Some(shown), number, "{path}");
+    }
+    for path in ["/ledger/received", "/replayed", "/atPrimaryAfterReplay"] {
+        assert!(page.contains(&format!("data-path=\"{path}\"")), "{path}");
+    }
+
+    // A bar for each sample in which a sink took records, one in each chart for each with the primary down.
+    let timeline = summary["timeline"].as_array().unwrap();
+    assert_eq!(timeline.len(), 12, "{summary}");
+    let count = |sink: &str| -> usize {
+        let mut before = 0;
+        let grows = timeline.iter().filter(|sample| {
+            let now = sample[sink].as_u64().unwrap();
+            let grows = now > before;
+            before = now;
+            grows
+        });
+        grows.count()
+    };
+    for sink in ["https", "firehose", "s3"] {
+        let bars = page.matches(&format!("<rect class=\"{sink}\"")).count();
+        assert_eq!(bars, count(sink), "{sink}");
+    }
+    let down = timeline
+        .iter()
+        .filter(|sample| sample["primaryDown"] == true);
+    assert_eq!(
+        page.matches("<rect class=\"down\"").count(),
+        2 * down.count()
+    );
+    let open = timeline
+        .iter()
+        .filter(|sample| sample["breakerOpen"] == true);
+    let open = open.count();
+    assert!(open > 0, "{summary}");
+    assert_eq!(page.matches("<rect class=\"open\"").count(), open);
+
+    // It is whole: nothing is loaded, and no code runs.
+    for part in ["://", " src=", " href=", "@import", "url(", "<link", "{{"] {
+        assert!(!page.contains(part), "{part}");
+    }
+    assert_eq!(page.matches("<script").count(), 1);
+    assert!(page.contains("prefers-color-scheme: dark"), "{page}");
+}

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::runs::open_store;
 use super::{INTERRUPTED, PARTIAL, REFUSED, confirmed, has_terminal, interrupted_twice};
+use crate::carried;
 use crate::cli::{
     BuildArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs, TargetArgs, UsageError,
 };
@@ -54,7 +55,7 @@ fn build(args: BuildArgs, output: Output) -> anyhow::Result<ExitCode> {
 }
 
 async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let packages = packages(&args)?;
+    let packages = packages(&args, output)?;
     let project = args.targets.connection.project()?;
     // What cannot be written in the end is found out before anything is published.
     let mut manifest = match args.manifest.as_ref().or(project.layer.manifest.as_ref()) {
@@ -187,19 +188,8 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
 }
 
 /// What is to be published: all of it fit, or nothing is.
-fn packages(args: &PublishArgs) -> anyhow::Result<Vec<Package>> {
-    let mut zips = args.zip.clone();
-    if zips.is_empty() {
-        zips = ZipPath::in_directory(&args.directory);
-    }
-    if zips.is_empty() {
-        let directory = args.directory.display();
-        let problem = format!(
-            "{directory} has no extension-x86_64.zip or extension-arm64.zip: build them with \
-             scripts/package, or give --zip"
-        );
-        return Err(UsageError(problem).into());
-    }
+fn packages(args: &PublishArgs, output: Output) -> anyhow::Result<Vec<Package>> {
+    let mut zips = zips(args)?;
     let mut architectures = BTreeSet::new();
     if let Some(again) = zips
         .iter()
@@ -212,7 +202,43 @@ fn packages(args: &PublishArgs) -> anyhow::Result<Vec<Package>> {
         return Err(UsageError(problem).into());
     }
     zips.sort_by_key(|zip| zip.architecture);
-    zips.iter().map(Package::read).collect()
+    let names: Vec<String> = (zips.iter())
+        .map(|zip| zip.path.display().to_string())
+        .collect();
+    output.progress(&format!("Reading {}", names.join(" and ")));
+    zips.iter()
+        .map(|zip| {
+            let package = Package::read(zip)?;
+            match carried::release_of(zip) {
+                Some(release) if release != args.release => {
+                    Err(Refused::other_release(zip, &release, &args.release).into())
+                }
+                _ => Ok(package),
+            }
+        })
+        .collect()
+}
+
+/// The zips that were named, or those of a directory, or those of this release.
+fn zips(args: &PublishArgs) -> anyhow::Result<Vec<ZipPath>> {
+    if !args.zip.is_empty() {
+        return Ok(args.zip.clone());
+    }
+    let problem = match &args.directory {
+        None => match carried::layers() {
+            Ok(layers) => return Ok(layers.zips),
+            Err(error) => error.to_string(),
+        },
+        Some(directory) => match ZipPath::in_directory(directory) {
+            zips if !zips.is_empty() => return Ok(zips),
+            _ => format!(
+                "{} has no extension-x86_64.zip or extension-arm64.zip: build them with \
+                 scripts/package, or give another --directory",
+                directory.display()
+            ),
+        },
+    };
+    Err(UsageError(problem).into())
 }
 
 /// The manifest that is there, in a directory that is.

@@ -3,9 +3,11 @@
 //! Invariant: the codes are a contract: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or
 //! drift, 5 refused by preflight, 130 interrupted. Must not: hold any command's logic.
 
+mod archive_template;
 mod attachment;
 mod execution;
 mod generate;
+mod init;
 mod inspect;
 mod interrupt;
 mod layer;
@@ -25,7 +27,7 @@ use interrupt::{interrupted, interrupted_twice};
 use tokio::sync::watch;
 
 use crate::aws::Access;
-use crate::cli::{Cli, Command, DemoArgs, ReplayArgs, UsageError};
+use crate::cli::{ArchiveCommand, Cli, Command, DemoArgs, ReplayArgs, UsageError};
 use crate::demo;
 use crate::output::{Bar, Output, plural};
 use crate::replay::{self, Archive, ArchiveOptions, Observer, Target, TargetOptions};
@@ -66,6 +68,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let output = Output::new(cli.output, cli.quiet, cli.color);
     runtime.spawn(interrupt::end_while_looking(output));
     match cli.command {
+        Command::Init(args) => init::run(*args, output),
         Command::Layer(args) => runtime.block_on(layer::run(args.command, output)),
         Command::Plan(args) => runtime.block_on(attachment::run_plan(*args, output)),
         Command::Apply(args) => runtime.block_on(attachment::run_apply(args, output)),
@@ -76,6 +79,9 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Runs(args) => runtime.block_on(runs::run_runs(args, output)),
         Command::Status(args) => runtime.block_on(inspect::run_status(*args, output)),
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
+        Command::Archive(args) => match args.command {
+            ArchiveCommand::Template(args) => archive_template::run(*args, output),
+        },
         Command::Replay(args) => runtime.block_on(run_replay(args, output)),
         Command::Transform(args) => transform::run_transform(&args, output),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
@@ -193,6 +199,7 @@ async fn run_demo(args: DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
         memory_mb: args.memory_mb,
         fallbacks: fallbacks.join(","),
         keep: args.keep,
+        page: args.report,
     };
     let view = demo::View::new(output, options.invocations);
     let summary = tokio::select! {

@@ -3,10 +3,20 @@
 //! clap quotes the wrong argument, and an address may contain a key; pipelines log errors. Help and
 //! version quote nothing.
 
-use crate::output::Output;
+use clap::error::ErrorKind;
+
+use crate::carried;
+use crate::output::{Colour, Output, OutputFormat, escape};
 
 /// Prints help, a version, or what is wrong.
 pub(super) fn print(error: &clap::Error) {
+    if error.kind() == ErrorKind::DisplayVersion {
+        let output = Output::new(OutputFormat::default(), false, Colour::default());
+        output
+            .bytes(escape::text(&carried::version()).as_bytes())
+            .ok();
+        return;
+    }
     if !error.use_stderr() {
         // Where it cannot be printed nothing else can.
         error.print().ok();

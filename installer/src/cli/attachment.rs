@@ -375,7 +375,7 @@ impl IntentArgs {
     }
 }
 
-fn backend_option(text: &str) -> Result<(String, String), String> {
+pub(super) fn backend_option(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as OPTION=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -18,7 +18,7 @@ use crate::demo::Outage;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
-    /// Executable of the extension [default: backstop-extension next to this one, or on PATH]
+    /// Executable of the extension [default: the one that came with this release, or on PATH]
     #[arg(long, value_name = "PATH")]
     pub extension: Option<PathBuf>,
 
@@ -75,6 +75,10 @@ pub struct DemoArgs {
     /// Keep the archive, the report and the extension's stderr in this directory
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+
+    /// Write a page with the run's timeline, the ledger and the replay to this file, as HTML
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// When records are sent.
@@ -129,4 +133,5 @@ const EXAMPLES: &str = "\
 Examples:
   backstop demo
   backstop demo --fault hang --outage 0.25..0.75 --flush-strategy end
+  backstop demo --report demo.html
   backstop demo --fault refuse --fallback s3 --keep /tmp/demo --output json";

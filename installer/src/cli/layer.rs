@@ -65,16 +65,13 @@ pub struct BuildArgs {
 #[derive(Debug, Args)]
 #[command(after_help = PUBLISH_EXAMPLES)]
 pub struct PublishArgs {
-    /// Directory with extension-x86_64.zip and extension-arm64.zip, as `scripts/package` writes
-    /// them
-    #[arg(
-        long,
-        short,
-        value_name = "DIR",
-        default_value = "dist",
-        conflicts_with = "zip"
-    )]
-    pub directory: PathBuf,
+    /// Directory with extension-x86_64.zip and extension-arm64.zip [default: the layers that came
+    /// with this release, or `dist`]
+    ///
+    /// The layers of the release are beside this executable or in ../share/backstop. `dist` in the
+    /// current directory is where `scripts/package` writes them in a checkout.
+    #[arg(long, short, value_name = "DIR", conflicts_with = "zip")]
+    pub directory: Option<PathBuf>,
 
     /// Zip and architecture (`x86_64` or `arm64`) of a layer, instead of a directory
     #[arg(long, value_name = "ARCH=PATH")]

@@ -3,11 +3,14 @@
 //! Must not: read files or the environment, connect to anything, or hold a secret: tokens and
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
+mod archive;
+mod archive_template;
 mod attachment;
 mod demo;
 mod doctor;
 mod extras;
 mod generate;
+mod init;
 mod layer;
 mod replay;
 mod runs;
@@ -19,6 +22,8 @@ mod waves;
 
 use clap::{Parser, Subcommand};
 
+pub use archive::{ArchiveArgs, ArchiveCommand};
+pub use archive_template::{ArchiveTemplateArgs, TemplateFormat};
 pub use attachment::{
     AllowArgs, ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs,
 };
@@ -26,6 +31,7 @@ pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
 pub use extras::{ExtraArgs, GrantArgs};
 pub use generate::{CompletionsArgs, ManArgs};
+pub use init::InitArgs;
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
 pub use replay::ReplayArgs;
 pub use runs::{ResumeArgs, RunsArgs, UndoArgs};
@@ -82,6 +88,8 @@ by preflight, 130 interrupted";
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a commented `backstop.toml`
+    Init(Box<InitArgs>),
     /// Build, publish, list and prune the layer
     Layer(LayerArgs),
     /// Show what attach would change
@@ -102,6 +110,8 @@ pub enum Command {
     Status(Box<StatusArgs>),
     /// Check whether one function's records would arrive, and what prevents it
     Doctor(Box<DoctorArgs>),
+    /// Work with the archive
+    Archive(ArchiveArgs),
     /// Send the records in the archive to a primary
     Replay(ReplayArgs),
     /// Show what the transforms would do to the records of an archive

@@ -232,7 +232,7 @@ fn non_empty(first: &[String], second: &[String]) -> Vec<String> {
     if first.is_empty() { second } else { first }.to_vec()
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as KEY=VALUE".to_owned()),

@@ -1,19 +1,20 @@
 //! The demo: the real extension through an outage of its primary, on this machine alone.
 //!
-//! In the order of the story: `extension` finds the executable, `outage` says when the primary is
-//! down, `stage` sets up what it talks to, `view` shows how it goes, `reconcile` looks for every
-//! record, `report` counts and `story` tells it.
+//! In the order of the story: `outage` says when the primary is down, `stage` sets up what the
+//! extension talks to, `view` shows how it goes, `reconcile` looks for every record, `timeline`
+//! samples the run, `report` counts, `story` words the result, and `page` draws it.
 //!
 //! Invariants: nothing but the fault differs from a healthy run; what is replayed is replayed by
 //! the very function behind `backstop replay`. Must not: touch AWS, or leave anything behind that
 //! `--keep` did not ask for.
 
-mod extension;
 mod outage;
+mod page;
 mod reconcile;
 mod report;
 mod stage;
 mod story;
+mod timeline;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ use backstop_simulator::traffic::Traffic;
 use backstop_simulator::{Fault, Invocation, Outcome, ShutdownReason, ShutdownReport};
 use tokio::sync::watch;
 
+use crate::carried;
+use crate::files::{self, Readers};
 use crate::output;
 use crate::replay;
 pub use outage::Outage;
@@ -31,6 +34,8 @@ use reconcile::reconcile;
 pub use reconcile::{Findings, LedgerLine};
 pub use report::{AddedTime, Summary};
 use stage::Stage;
+pub use timeline::Sample;
+use timeline::Timeline;
 pub use view::View;
 
 /// The function fails once in this many invocations, because the platform's records differ then.
@@ -65,6 +70,8 @@ pub struct Options {
     pub fallbacks: String,
     /// Where to leave the archive, the report and the extension's stderr.
     pub keep: Option<PathBuf>,
+    /// Where to write the page.
+    pub page: Option<PathBuf>,
 }
 
 /// What the invocations came to.
@@ -73,6 +80,7 @@ struct Simulation {
     emitted_lines: u64,
     /// Whether the primary was down, and what sending added.
     added: Vec<(bool, Duration)>,
+    timeline: Vec<Sample>,
     /// An invocation did not end in time because of the extension.
     overran: bool,
 }
@@ -82,7 +90,7 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
     if let Some(directory) = &options.keep {
         check_empty(directory)?;
     }
-    let extension = extension::find(options.extension.as_deref())?;
+    let extension = carried::extension(options.extension.as_deref())?;
     view.phase(&format!("Starting {}", extension.display()));
     let stage = Stage::set(&extension, options).await?;
     let run = invoke(&stage, options, view).await?;
@@ -137,6 +145,11 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
         replayed,
     });
     keep(options, &summary, &shutdown)?;
+    if let Some(path) = &options.page {
+        let page = page::of(&summary)?;
+        files::put(path, page.as_bytes(), Readers::All)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
     Ok(summary)
 }
 
@@ -144,6 +157,7 @@ async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result
     let outage = options.outage.invocations(options.invocations);
     let mut traffic = Traffic::new(options.line_bytes as usize);
     let mut run = Simulation::default();
+    let mut timeline = Timeline::new(options.invocations);
     for number in 0..options.invocations {
         if number > 0 {
             stage.environment.idle(options.gap).await;
@@ -180,7 +194,9 @@ async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result
         let report = stage.environment.invoke(invocation).await?;
         run.emitted_lines = traffic.position();
         run.added.push((is_down, report.added));
-        view.show(stage, number + 1, is_down);
+        if let Some(sample) = timeline.look(stage, number + 1, is_down, report.added) {
+            view.show(stage, sample);
+        }
         if report.overran {
             run.overran = true;
             view.phase(&format!(
@@ -190,6 +206,7 @@ async fn invoke(stage: &Stage, options: &Options, view: &View) -> anyhow::Result
             break;
         }
     }
+    run.timeline = timeline.samples;
     Ok(run)
 }
 

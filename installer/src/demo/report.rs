@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::reconcile::{Findings, LedgerLine};
 use super::stage::Stage;
-use super::{Options, Simulation};
+use super::{Options, Sample, Simulation};
 use crate::replay;
 
 /// What a demo came to.
@@ -68,6 +68,8 @@ pub struct Summary {
     pub peak_rss_bytes: u64,
     /// From the start of the process to its first `/next`, in milliseconds.
     pub start_up_ms: f64,
+    /// What was so after invocations, 400 at most.
+    pub timeline: Vec<Sample>,
     /// Whether every record is at the primary, the ledger adds up, and nobody had to wait for it.
     pub ok: bool,
 }
@@ -159,6 +161,7 @@ impl Summary {
                 .filter(|(_, added)| *added > options.max_added)
                 .count() as u64,
             overran: run.overran,
+            timeline: run.timeline,
             shutdown_ms: milliseconds(shutdown.duration),
             killed: shutdown.killed,
             peak_rss_bytes: stage.environment.peak_rss_bytes(),
@@ -177,7 +180,7 @@ impl Summary {
 }
 
 /// With a resolution of a tenth.
-fn milliseconds(duration: Duration) -> f64 {
+pub(super) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 

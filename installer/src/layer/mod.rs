@@ -170,7 +170,7 @@ fn pack(
     for form in target.forms() {
         let name = format!("extension-{target}.{form}");
         let bytes = form.write(contents)?;
-        let sha256 = hexadecimal(&Sha256::digest(&bytes));
+        let sha256 = sha256(&bytes);
         put(directory, &name, &bytes)?;
         // As sha256sum --check reads it.
         put(
@@ -190,6 +190,11 @@ fn pack(
         binary: facts.clone(),
         artefacts,
     })
+}
+
+/// The checksum of these bytes, in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use super::{Architecture, DIRECTORY, EXECUTABLE, Facts, archive, hexadecimal};
+use super::{Architecture, DIRECTORY, EXECUTABLE, Facts, Release, archive, hexadecimal};
 use crate::files;
 use crate::output::grouped;
 
@@ -23,6 +23,17 @@ const MOST_ZIPPED: u64 = 50 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Refused(String);
+
+impl Refused {
+    /// A zip of one release is not published under the name of another.
+    pub fn other_release(zip: &ZipPath, release: &Release, named: &Release) -> Self {
+        Self(format!(
+            "{} cannot be published as release {named}: its bill of materials says {release}; give \
+             --release {release}, or the zips of {named}",
+            zip.path.display()
+        ))
+    }
+}
 
 /// A zip and what it is for, as it is typed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod columns;
 pub mod escape;
 mod format;
 mod grouped;
+mod pager;
 mod style;
 mod table;
 
@@ -68,7 +69,13 @@ impl Output {
     /// Prints a command's result.
     pub fn result(&self, result: &impl Report) -> io::Result<()> {
         let text = match self.format {
-            OutputFormat::Table => self.laid_out(result, &io::stdout()),
+            OutputFormat::Table => {
+                let text = self.laid_out(result, &io::stdout());
+                if is_paged(&text) {
+                    return Ok(());
+                }
+                text
+            }
             OutputFormat::Json => escape::json(&json(result, io::stdout().is_terminal())?) + "\n",
         };
         self.bytes(text.as_bytes())
@@ -130,6 +137,17 @@ impl Output {
     pub fn error(error: &anyhow::Error) {
         say(&format!("error: {error:#}"));
     }
+}
+
+/// Shows text that is longer than the terminal in the pager that the user has named.
+fn is_paged(text: &str) -> bool {
+    let stdout = io::stdout();
+    let size = terminal_size::terminal_size_of(&stdout).filter(|_| stdout.is_terminal());
+    let pager = size.and_then(|(_, rows)| {
+        let environment = |name: &str| std::env::var_os(name);
+        pager::wanted(text.lines().count(), rows.0.into(), environment)
+    });
+    pager.is_some_and(|pager| pager::show(&pager, text))
 }
 
 /// The option overrides the environment. (<https://no-color.org>)

@@ -59,6 +59,7 @@ async fn a_zip_that_is_too_large_is_refused_by_its_size() {
     exit code: 5
     ----- stdout -----
     ----- stderr -----
+    Reading layer.zip
     error: layer.zip cannot be published: it has 52,428,801 bytes, but Lambda accepts at most 52,428,800
     ");
 }
@@ -120,10 +121,11 @@ async fn usage_errors_have_exit_code_2_and_say_what_to_write() {
             .current_dir(directory.path()))
         .await;
         assert_eq!(finished.code, Some(2), "{arguments:?}: {finished:?}");
+        let shown = finished.snapshot();
         all.push(format!(
             "$ backstop layer {}\n{}",
             arguments.join(" "),
-            finished.snapshot()
+            built_elsewhere(&shown)
         ));
     }
     insta::assert_snapshot!("layer_usage", all.join("\n"));
@@ -135,6 +137,16 @@ async fn help_is_told() {
         let finished = run(backstop().args(["layer", command, "--help"])).await;
         insta::assert_snapshot!(format!("help_layer_{command}"), finished.snapshot());
     }
+}
+
+/// Without the directories of this build.
+fn built_elsewhere(text: &str) -> String {
+    let built = std::path::Path::new(env!("CARGO_BIN_EXE_backstop"));
+    let built = built.canonicalize().expect("it is built");
+    let bin = built.parent().expect("it is in a directory");
+    let prefix = bin.parent().expect("it is in a directory");
+    text.replace(&bin.display().to_string(), "PREFIX/bin")
+        .replace(&prefix.display().to_string(), "PREFIX")
 }
 
 /// With bytes of its first file's contents changed.

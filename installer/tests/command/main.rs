@@ -1,6 +1,8 @@
 //! The real command, from its arguments to its exit code; loopback only.
 
 mod about;
+mod archive_template;
+mod carried;
 mod layer;
 mod layer_documented;
 mod layer_prune;

@@ -160,3 +160,33 @@ async fn a_backend_that_is_wrong_is_refused_before_anything_is_looked_at() {
         assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
     }
 }
+
+/// Each file below "Recipes" in docs/backends.md, as it is written there.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_recipe_of_the_page_is_planned_as_it_is_written() {
+    let page = include_str!("../../../docs/backends.md");
+    let (_, section) = page.split_once("\n## Recipes\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let recipes: Vec<(&str, &str)> = section
+        .split("\n### ")
+        .skip(1)
+        .map(|recipe| {
+            let (name, rest) = recipe.split_once('\n').unwrap();
+            let (_, file) = rest.split_once("```toml\n").unwrap();
+            (name, file.split_once("```").unwrap().0)
+        })
+        .collect();
+    assert_eq!(recipes.len(), 7, "{recipes:?}");
+    let stage = Stage::set().await;
+    stage.add(&here(), "orders", 1, &FunctionSpec::default());
+    let path = |name: &str| stage.directory.path().join(name);
+    fs::write(path("token"), "hunter2\n").unwrap();
+    let layer = &stage.layers[&here()];
+    for (name, file) in recipes {
+        fs::write(path("backstop.toml"), file).unwrap();
+        let planned = stage.run(&["plan", "--all", "--layer", layer]).await;
+        assert_eq!(planned.code, Some(0), "{name}: {}", planned.snapshot());
+        let url = "+ BACKSTOP_PRIMARY_URL=https://";
+        assert!(planned.stdout.contains(url), "{name}: {}", planned.stdout);
+    }
+}

@@ -8,6 +8,7 @@ mod backends;
 mod denied;
 mod doctor;
 mod grants;
+mod init;
 mod kills;
 mod machines;
 mod network;

@@ -12,7 +12,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use crate::stage::{ACCOUNT, Stage, here};
 
 /// A terminal that is 80 characters wide: what reads from it, and what the command writes to.
-fn terminal() -> (File, File) {
+pub(crate) fn terminal() -> (File, File) {
     let reader = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&reader).unwrap();
     unlockpt(&reader).unwrap();
@@ -84,4 +84,46 @@ async fn a_terminal_gets_colours_lines_that_fit_and_bars_that_tell_the_truth() {
             assert!(!shown.contains(part), "{part:?}: {shown:?}");
         }
     }
+}
+
+/// What `backstop status --full` shows on a terminal of 40 rows, with this pager.
+async fn paged(stage: &Stage, pager: &str) -> String {
+    let (mut reader, writer) = terminal();
+    let mut command = stage.backstop(&["status", "--full", "--quiet"]);
+    command
+        .env("TERM", "xterm")
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("PAGER", pager)
+        .stdout(writer.try_clone().unwrap())
+        .stderr(writer);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let read = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).ok();
+        bytes
+    });
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    String::from_utf8_lossy(&read.join().unwrap()).replace("\r\n", "\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_is_longer_than_the_terminal_goes_through_the_pager() {
+    let stage = Stage::set().await;
+    let marked = "sed 's/^/paged: /'";
+    stage.add(&here(), "orders", 3, &FunctionSpec::default());
+    let short = paged(&stage, marked).await;
+    assert!(!short.contains("paged: "), "{short}");
+    stage.add(&here(), "invoices", 400, &FunctionSpec::default());
+    let long = paged(&stage, marked).await;
+    assert!(long.lines().count() > 40, "{long}");
+    assert!(
+        long.lines().all(|line| line.starts_with("paged: ")),
+        "{long}"
+    );
+    // Without the pager the result is the same.
+    let plain = long.replace("paged: ", "");
+    assert_eq!(paged(&stage, "cat").await, plain);
+    let missing = paged(&stage, "/nonexistent/pager").await;
+    assert!(missing.ends_with(&plain), "{missing}");
 }

@@ -1,0 +1,258 @@
+//! The result of a demo as one page: no script runs, and nothing is loaded.
+//!
+//! Everything is drawn from the JSON of the result, which is in the page too. Invariant: each number
+//! names its place in that JSON. Must not: count anything, which is `report`'s.
+
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::report::Summary;
+use super::timeline::Sample;
+use crate::output::{self, Report as _, Style, grouped};
+
+const PAGE: &str = include_str!("page.html");
+/// The coordinates of a chart; it is as wide as the page.
+const WIDTH: f64 = 1000.0;
+const HEIGHT: f64 = 100.0;
+const STRIP: f64 = 12.0;
+
+/// Where a number is in the JSON, what it is called, and its unit.
+type Row = (&'static str, &'static str, &'static str);
+
+const LEDGER: &[Row] = &[
+    ("/ledger/received", "received", ""),
+    ("/ledger/delivered/https", "delivered to the primary", ""),
+    ("/ledger/delivered/firehose", "delivered to Firehose", ""),
+    ("/ledger/delivered/s3", "delivered to S3", ""),
+    (
+        "/ledger/dropped/own_log",
+        "the extension's own lines, never sent",
+        "",
+    ),
+    ("/ledger/pending", "pending", ""),
+    ("/ledger/dead_letters", "dead letters", ""),
+    ("/ledger/ambiguous", "perhaps in two places", ""),
+    ("/lost", "lines lost", ""),
+];
+const REPLAY: &[Row] = &[
+    ("/atPrimary", "at the primary before", ""),
+    ("/inArchive", "in the archive", ""),
+    ("/replay/objects", "objects read", ""),
+    ("/replay/records", "records read", ""),
+    ("/replayed", "replayed", ""),
+    ("/replay/failed", "failed", ""),
+    ("/atPrimaryAfterReplay", "at the primary after", ""),
+    ("/stranded", "stranded in the archive", ""),
+];
+const COST: &[Row] = &[
+    ("/addedMs/p50", "added, median, primary up", "ms"),
+    ("/addedMs/p99", "added, p99, primary up", "ms"),
+    ("/addedMs/max", "added, max, primary up", "ms"),
+    ("/addedInOutageMs/p50", "added, median, primary down", "ms"),
+    ("/addedInOutageMs/p99", "added, p99, primary down", "ms"),
+    ("/addedInOutageMs/max", "added, max, primary down", "ms"),
+    ("/maxAddedMs", "limit", "ms"),
+    ("/overBound", "invocations over the limit", ""),
+    ("/startUpMs", "start-up", "ms"),
+    ("/shutdownMs", "shutdown", "ms"),
+    ("/peakRssBytes", "peak memory", "B"),
+];
+
+/// The page.
+pub(super) fn of(summary: &Summary) -> anyhow::Result<String> {
+    let json = output::json(summary, true).context("the result cannot be written as JSON")?;
+    let value = serde_json::to_value(summary).context("the result cannot be written as JSON")?;
+    let mut tables = String::new();
+    for (heading, rows) in [
+        ("The ledger", LEDGER),
+        ("The replay", REPLAY),
+        ("What it cost", COST),
+    ] {
+        table(&mut tables, heading, rows, &value);
+    }
+    // The data is last, so that nothing in it is taken for a place of the template.
+    let page = PAGE
+        .replace("{{verdict}}", &verdict(summary))
+        .replace("{{charts}}", &charts(&summary.timeline))
+        .replace("{{tables}}", tables.trim_end())
+        // Within a script only its end is special.
+        .replace("{{json}}", &json.replace('<', "\\u003c"));
+    Ok(page)
+}
+
+fn verdict(summary: &Summary) -> String {
+    let text = summary.text(Style::default());
+    let mut lines = text.lines().rev();
+    let (last, story) = (lines.next(), lines.next());
+    let class = if summary.ok { "good" } else { "bad" };
+    format!(
+        "<p>{}</p>\n<p class=\"{class}\">{}</p>",
+        escaped(story.unwrap_or_default()),
+        escaped(last.unwrap_or_default())
+    )
+}
+
+fn table(text: &mut String, heading: &str, rows: &[Row], value: &Value) {
+    write!(text, "<section>\n<h2>{heading}</h2>\n<table>\n").ok();
+    for (path, label, unit) in rows {
+        // A run without an outage, or without a ledger, has no such number.
+        let Some(number) = value.pointer(path).filter(|number| number.is_number()) else {
+            continue;
+        };
+        let shown = number.as_u64().map_or_else(|| number.to_string(), grouped);
+        writeln!(
+            text,
+            "<tr><th>{label}</th><td data-path=\"{path}\">{shown}</td><td>{unit}</td></tr>"
+        )
+        .ok();
+    }
+    text.push_str("</table>\n</section>\n");
+}
+
+/// What is between two samples.
+struct Step<'a> {
+    sample: &'a Sample,
+    x: f64,
+    width: f64,
+    /// Records a second, by sink.
+    rates: [(&'static str, f64); 3],
+}
+
+fn steps(timeline: &[Sample]) -> Vec<Step<'_>> {
+    let zero = Sample::default();
+    let last = timeline.last().map_or(1, |sample| sample.invocation).max(1);
+    let x = |invocation: u32| f64::from(invocation) / f64::from(last) * WIDTH;
+    let before = std::iter::once(&zero).chain(timeline);
+    (before.zip(timeline))
+        .map(|(before, sample)| {
+            let elapsed = sample.elapsed_ms.saturating_sub(before.elapsed_ms).max(1);
+            let rate =
+                |now: u64, then: u64| small(now.saturating_sub(then)) * 1000.0 / small(elapsed);
+            Step {
+                sample,
+                x: x(before.invocation),
+                width: x(sample.invocation) - x(before.invocation),
+                rates: [
+                    ("https", rate(sample.https, before.https)),
+                    ("firehose", rate(sample.firehose, before.firehose)),
+                    ("s3", rate(sample.s3, before.s3)),
+                ],
+            }
+        })
+        .collect()
+}
+
+/// Counts between two samples are far below what this can hold.
+fn small(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn charts(timeline: &[Sample]) -> String {
+    let steps = steps(timeline);
+    let last = timeline.last().map_or(0, |sample| sample.invocation);
+    let axis = format!("<div class=\"axis\"><span>invocation 1</span><span>{last}</span></div>\n");
+    let total = |step: &Step<'_>| step.rates.iter().map(|(_, rate)| rate).sum::<f64>();
+    let most = steps.iter().map(total).fold(1.0, f64::max);
+    let added = steps.iter().map(|step| step.sample.added_ms);
+    let most_added = added.fold(1.0, f64::max);
+
+    let mut text = String::from(
+        "<h2>Records a second</h2>\n<p class=\"quiet legend\"><span><i class=\"key https\"></i>primary\
+         </span><span><i class=\"key firehose\"></i>Firehose</span><span><i class=\"key s3\"></i>S3\
+         </span><span><i class=\"key down\"></i>primary down</span></p>\n",
+    );
+    writeln!(text, "<div class=\"axis\"><span>{most:.0}</span></div>").ok();
+    open(&mut text, HEIGHT, "Records a second by sink");
+    for step in &steps {
+        if step.sample.primary_down {
+            rect(&mut text, step, "down", 0.0, HEIGHT, None);
+        }
+        let mut y = HEIGHT;
+        for (sink, rate) in step.rates {
+            let height = rate / most * HEIGHT;
+            if height > 0.0 {
+                y -= height;
+                let title = format!(
+                    "invocation {}: {rate:.0} records a second to {sink}",
+                    step.sample.invocation
+                );
+                rect(&mut text, step, sink, y, height, Some(&title));
+            }
+        }
+    }
+    text.push_str("</svg>\n");
+    text.push_str(&axis);
+
+    text.push_str(
+        "<h2>Circuit breaker of the primary</h2>\n<p class=\"quiet legend\"><span><i class=\"key open\">\
+         </i>open</span><span>empty: closed</span></p>\n",
+    );
+    open(&mut text, STRIP, "When the breaker was open");
+    for step in steps.iter().filter(|step| step.sample.breaker_open) {
+        rect(&mut text, step, "open", 0.0, STRIP, None);
+    }
+    text.push_str("</svg>\n");
+    text.push_str(&axis);
+
+    text.push_str("<h2>Milliseconds added to an invocation</h2>\n");
+    writeln!(
+        text,
+        "<div class=\"axis\"><span>{most_added:.1}</span></div>"
+    )
+    .ok();
+    open(&mut text, HEIGHT, "Milliseconds added to an invocation");
+    for step in &steps {
+        if step.sample.primary_down {
+            rect(&mut text, step, "down", 0.0, HEIGHT, None);
+        }
+        let height = step.sample.added_ms / most_added * HEIGHT;
+        if height > 0.0 {
+            let title = format!(
+                "invocation {}: {} ms",
+                step.sample.invocation, step.sample.added_ms
+            );
+            rect(
+                &mut text,
+                step,
+                "added",
+                HEIGHT - height,
+                height,
+                Some(&title),
+            );
+        }
+    }
+    text.push_str("</svg>\n");
+    text.push_str(&axis);
+    text
+}
+
+fn open(text: &mut String, height: f64, label: &str) {
+    writeln!(
+        text,
+        "<svg viewBox=\"0 0 {WIDTH} {height}\" height=\"{}\" preserveAspectRatio=\"none\" role=\"img\" \
+         aria-label=\"{label}\">",
+        height * 1.5
+    )
+    .ok();
+}
+
+fn rect(text: &mut String, step: &Step<'_>, class: &str, y: f64, height: f64, title: Option<&str>) {
+    let (x, width) = (step.x, step.width);
+    write!(
+        text,
+        "<rect class=\"{class}\" x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\""
+    )
+    .ok();
+    match title {
+        Some(title) => writeln!(text, "><title>{title}</title></rect>").ok(),
+        None => writeln!(text, "/>").ok(),
+    };
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
