@@ -38,7 +38,7 @@ impl Secrets {
         let store = reference.store.as_str();
         let credentials = self.credentials.provide_credentials().await;
         let credentials = credentials.map_err(|error| no_credentials(&error))?;
-        let request = self.request(reference, question, credentials);
+        let request = self.request(reference, question, credentials, SystemTime::now());
         let request = request.ok_or(NoSecret::new(store, "cannot be asked at this endpoint"))?;
         let answer = self.http.fetch(request, MOST_ANSWER_BYTES).await;
         let answer = answer.map_err(|failure| unreached(store, failure))?;
@@ -57,6 +57,7 @@ impl Secrets {
         reference: &Reference,
         question: Question,
         credentials: Credentials,
+        now: SystemTime,
     ) -> Option<Request<Bytes>> {
         let Question { target, input } = question;
         let address = self.aws.address_of(reference.store, &reference.region);
@@ -76,7 +77,7 @@ impl Secrets {
             .identity(&identity)
             .region(&reference.region)
             .name(reference.store.service())
-            .time(SystemTime::now())
+            .time(now)
             .settings(SigningSettings::default())
             .build()
             .ok()?
@@ -186,7 +187,48 @@ fn refused(store: &'static str, status: StatusCode, header: Option<&str>, body: 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use backstop_config::{Proxies, Settings};
+    use backstop_delivery::SystemClock;
+
     use super::*;
+    use crate::http::SharedHttp;
+
+    /// The signature is botocore's (`SigV4Auth`) of the same request.
+    #[test]
+    fn a_request_is_signed_as_another_sdk_signs_it() {
+        let variables = [
+            ("AWS_REGION", "eu-west-1"),
+            ("BACKSTOP_PRIMARY_URL", "https://host/"),
+            ("BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", "/team/token"),
+        ];
+        let environment: BTreeMap<String, String> = (variables.iter())
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let (settings, _) = Settings::resolve(&environment);
+        let primary = settings.primary.expect("a primary");
+        let reference = primary.references.each()[0].clone();
+        let clock = Arc::new(SystemClock);
+        let http = SharedHttp::new(Vec::new(), Proxies::default(), clock, |_| {});
+        let secrets = Secrets::of_function(http, settings.aws, "orders");
+        let session = Some("session".to_owned());
+        let credentials = Credentials::new("AKIDEXAMPLE", "hunter2", session, None, "test");
+        let question = Question::reading(&reference, None, "orders");
+        // 2026-01-31T08:15:01Z.
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_769_847_301);
+        let request = secrets.request(&reference, question, credentials, now);
+        let request = request.expect("it can be made");
+        assert_eq!(request.uri(), "https://ssm.eu-west-1.amazonaws.com/");
+        assert_eq!(
+            request.headers()["authorization"],
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260131/eu-west-1/ssm/aws4_request, \
+             SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, \
+             Signature=6b2802c6cee45274d569132202f768d48275d6aaabb0197ddc37bd38a1885133"
+        );
+    }
 
     #[test]
     fn a_refusal_is_known_by_its_code_and_passes_only_where_it_may() {
