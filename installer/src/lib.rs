@@ -17,6 +17,7 @@
 //! - [`apply`] carries a plan out;
 //! - [`status`] shows which functions have the layer, and which have drifted;
 //! - [`doctor`] checks whether one function's records would arrive;
+//! - [`archive`] lists, shows and counts the archive;
 //! - [`replay`] sends the archive's records to a primary;
 //! - [`layer`] builds, publishes and prunes the layer;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
@@ -28,6 +29,7 @@
 
 pub mod app;
 pub mod apply;
+pub mod archive;
 pub mod aws;
 pub mod change;
 pub mod cli;

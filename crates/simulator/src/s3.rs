@@ -101,6 +101,7 @@ impl S3Server {
             service: service.build(),
             counts: Mutex::default(),
             heads: Mutex::default(),
+            asked: Mutex::default(),
             bucket: root.join(BUCKET),
             whole: Arc::default(),
             conflicts: AtomicU64::new(0),
@@ -191,6 +192,11 @@ impl S3Server {
         lock(&self.backend.heads).clone()
     }
 
+    /// The path and query of each request that reads, in their order.
+    pub fn asked(&self) -> Vec<String> {
+        lock(&self.backend.asked).clone()
+    }
+
     /// The keys in the bucket, sorted.
     pub fn object_keys(&self) -> Result<Vec<String>, SimulationError> {
         self.storage.keys()
@@ -244,6 +250,7 @@ struct Backend {
     service: S3Service,
     counts: Mutex<BTreeMap<(bool, u16), u64>>,
     heads: Mutex<Vec<(Method, HeaderMap)>>,
+    asked: Mutex<Vec<String>>,
     bucket: PathBuf,
     /// s3s-fs looks at a condition first and writes then, in several files: nobody may write or read
     /// between.
@@ -369,6 +376,9 @@ impl Answer for Backend {
             status.map_or(0, |status| status.as_u16()),
         );
         *lock(&self.counts).entry(key).or_default() += 1;
+        if request.method == Method::GET {
+            lock(&self.asked).push(request.uri.to_string());
+        }
         lock(&self.heads).push((request.method.clone(), request.headers.clone()));
     }
 }

@@ -3,6 +3,7 @@
 //! Must not: read files or the environment, connect to anything, or hold a secret: tokens and
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
+mod archive;
 mod attachment;
 mod demo;
 mod doctor;
@@ -18,6 +19,7 @@ mod waves;
 
 use clap::{Parser, Subcommand};
 
+pub use archive::{ArchiveArgs, ArchiveCommand, FilterArgs, ReadArgs, SourceArgs};
 pub use attachment::{
     AllowArgs, ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs,
 };
@@ -100,8 +102,10 @@ pub enum Command {
     Status(Box<StatusArgs>),
     /// Check whether one function's records would arrive, and what prevents it
     Doctor(Box<DoctorArgs>),
+    /// List, show and count the records in the archive
+    Archive(Box<ArchiveArgs>),
     /// Send the records in the archive to a primary
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
     /// Run the real extension through an outage on this machine, replay, and count
     Demo(DemoArgs),
     /// Write shell completions to stdout

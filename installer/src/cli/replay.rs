@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use backstop_archive::{Glob, Moment};
 use backstop_config::Format;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 
-use crate::replay::Location;
+use super::archive::{FilterArgs, SourceArgs};
+use crate::archive::Place;
 
 /// Send the records in the archive to a primary
 ///
@@ -20,9 +20,10 @@ use crate::replay::Location;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file"]))]
 pub struct ReplayArgs {
-    /// Archive to read: a bucket or access point with the prefix, a folder in it, or one object
-    #[arg(long, value_name = "S3_URL")]
-    pub from: Location,
+    /// Archive to read: a bucket or access point with the prefix, a folder in it, or one object, as
+    /// s3://BUCKET/PREFIX; or a directory
+    #[arg(long, value_name = "ARCHIVE")]
+    pub from: Place,
 
     /// Address to send to: https, or http for loopback hosts; a site for datadog and newrelic
     #[arg(long, value_name = "URL")]
@@ -52,57 +53,17 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Only records of functions whose name matches; `*` matches any text and `?` one character
-    #[arg(long, value_name = "GLOB")]
-    pub function: Vec<Glob>,
-
-    /// Only records that were diverted for this reason, such as `breaker_open`
-    #[arg(long, value_name = "NAME")]
-    pub reason: Vec<String>,
-
-    /// Only records from this time on: RFC 3339, or a date
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Moment>,
-
-    /// Only records before this time
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
-
-    /// Number of objects to process in parallel
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub concurrency: u16,
+    /// Which records.
+    #[command(flatten)]
+    pub filter: FilterArgs,
 
     /// Maximum number of records in one request
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub batch_records: u32,
 
-    /// Account that must own the bucket; S3 refuses the requests otherwise
-    #[arg(long, value_name = "ACCOUNT_ID", value_parser = account)]
-    pub expected_bucket_owner: Option<String>,
-
-    /// Confirm that you pay for the requests, for a requester-pays bucket
-    #[arg(long, value_name = "WHO", value_parser = ["requester"])]
-    pub request_payer: Option<String>,
-
-    /// S3 endpoint to use instead of AWS's
-    #[arg(long, value_name = "URL")]
-    pub endpoint_url: Option<String>,
-
-    /// Profile of the AWS configuration
-    #[arg(long, value_name = "NAME")]
-    pub profile: Option<String>,
-
-    /// Region of the bucket [default: from the environment or the profile]
-    #[arg(long, value_name = "REGION")]
-    pub region: Option<String>,
-}
-
-fn account(text: &str) -> Result<String, &'static str> {
-    if backstop_config::is_account(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("not an account ID: give its 12 digits")
-    }
+    /// How the archive is read.
+    #[command(flatten)]
+    pub source: SourceArgs,
 }
 
 /// The formats of the extension, by their names.

@@ -1,9 +1,8 @@
 //! Replay: from the archive back to a primary.
 //!
-//! In the order in which a record meets them: `location` is the place that was typed, `source` lists and
-//! reads objects, [`backstop_archive`] finds their records and chooses, `batch` groups and names requests,
-//! `target` is where they go, `send` gets them there, `named` is what was named and met nowhere, `summary`
-//! counts.
+//! In the order in which a record meets them: [`crate::archive`] lists and reads objects,
+//! [`backstop_archive`] finds their records and chooses, `batch` groups and names requests, `target` is
+//! where they go, `send` gets them there, `named` is what was named and met nowhere, `summary` counts.
 //!
 //! Invariants: a record is sent as it was archived, but for the reason it was, and once in a run; what is
 //! broken costs nothing but itself; every record that was read is in exactly one count of the
@@ -11,26 +10,22 @@
 //! Must not: print, exit, or change the archive.
 
 mod batch;
-mod location;
 mod named;
 mod send;
-mod source;
 mod summary;
 mod target;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use backstop_archive::{Filter, LONGEST_RECORD, Line, PIECE, Unpacker};
+use backstop_archive::{Filter, Line};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::archive::{Archive, InGlacier, Listed, ObjectReader};
 use batch::{Batcher, Occurrence, Record, Seen};
-pub use location::Location;
 use named::Named;
 use send::Sender;
-pub use source::{Archive, ArchiveOptions};
-use source::{InGlacier, Listed, Pages};
 pub use summary::{Problem, Summary};
 pub use target::{Target, TargetOptions};
 
@@ -93,9 +88,9 @@ pub async fn run(
         ..Summary::default()
     };
     let mut tasks = JoinSet::new();
-    let mut pages = Pages::default();
+    let mut listing = job.archive.list(&job.options.filter);
     'listing: loop {
-        let page = match job.archive.page(&mut pages).await {
+        let page = match listing.next().await {
             Ok(Some(page)) => page,
             Ok(None) => break,
             // Only the first page can fail the run: later, the records sent must be reported.
@@ -106,6 +101,16 @@ pub async fn run(
             }
         };
         total.outside(&page.outside);
+        total.partitions_skipped += page.skipped.len() as u64;
+        for folder in &page.skipped {
+            job.named().object(folder);
+            job.named().unread(folder);
+        }
+        for (folder, problem) in page.unreadable {
+            job.named().unread(&folder);
+            total.objects_broken += 1;
+            total.problem(Problem::object(&folder, problem));
+        }
         observer.listed(page.objects.iter().map(|object| object.bytes).sum());
         for object in page.objects {
             job.named().object(&object.key);
@@ -170,8 +175,8 @@ impl Job {
     /// Replays one object.
     async fn object(&self, object: &Listed) -> Summary {
         let mut summary = Summary::default();
-        let mut download = match self.archive.open(object).await {
-            Ok(download) => download,
+        let mut reader = match self.archive.open(object).await {
+            Ok(reader) => reader,
             Err(error) => {
                 self.named().unread(&object.key);
                 if error.is::<InGlacier>() {
@@ -185,35 +190,20 @@ impl Job {
             }
         };
         summary.objects += 1;
-        let mut unpacker = Unpacker::new(LONGEST_RECORD);
         let mut batcher = Batcher::new(self.options.batch_records);
         loop {
-            let next = tokio::select! {
-                next = download.next() => next,
+            let is_more = tokio::select! {
+                is_more = reader.advance() => is_more,
                 // What is left of it is not read: it would not be sent any more.
                 () = self.sender.ended() => break,
             };
-            match next {
-                Ok(Some(bytes)) => {
-                    for piece in bytes.chunks(PIECE) {
-                        unpacker.push(piece);
-                        self.records(object, &mut unpacker, &mut batcher, &mut summary)
-                            .await;
-                    }
-                }
-                Ok(None) => {
-                    unpacker.finish();
-                    break;
-                }
-                Err(error) => {
-                    unpacker.break_off(format!("{error:#}"));
-                    break;
-                }
+            self.records(object, &mut reader, &mut batcher, &mut summary)
+                .await;
+            if !is_more {
+                break;
             }
         }
-        self.records(object, &mut unpacker, &mut batcher, &mut summary)
-            .await;
-        if let Some(problem) = unpacker.problem() {
+        if let Some(problem) = reader.problem() {
             self.named().unread(&object.key);
             summary.objects_broken += 1;
             summary.problem(Problem::object(&object.key, problem.to_owned()));
@@ -228,12 +218,12 @@ impl Job {
     async fn records(
         &self,
         object: &Listed,
-        unpacker: &mut Unpacker,
+        reader: &mut ObjectReader<'_>,
         batcher: &mut Batcher,
         summary: &mut Summary,
     ) {
         let key = &object.key;
-        while let Some((number, line)) = unpacker.next_line() {
+        while let Some((number, line)) = reader.next_line() {
             let full = match line {
                 Ok(line) => self.line((key, number), &line, summary, batcher),
                 Err(problem) => {
@@ -259,7 +249,7 @@ impl Job {
         summary.records += 1;
         let record = &line.record;
         self.named().record(key, record);
-        let verdict = self.options.filter.judge(key, line.text, record);
+        let verdict = self.options.filter.judge(key, record);
         if !verdict.is_wanted {
             summary.filtered += 1;
             return None;

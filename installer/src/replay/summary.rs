@@ -22,6 +22,8 @@ pub struct Summary {
     pub dry_run: bool,
     /// Objects that were read.
     pub objects: u64,
+    /// Folders that were not listed, as nothing in them can be wanted.
+    pub partitions_skipped: u64,
     /// Objects that were passed over by their keys, or as they are older than what is wanted.
     pub objects_filtered: u64,
     /// Objects in an archive class of S3, which have to be restored first.
@@ -183,6 +185,7 @@ impl Summary {
     /// Whether no object was there.
     pub fn is_empty(&self) -> bool {
         let objects = self.objects + self.objects_filtered + self.objects_broken;
+        let objects = objects + self.partitions_skipped;
         objects + self.objects_to_restore + self.objects_outside == 0
     }
 
@@ -314,6 +317,7 @@ impl Report for Summary {
     fn text(&self, style: Style) -> String {
         let mut table = Table::default();
         table.count("objects", self.objects);
+        table.count_if("  folders skipped by name", self.partitions_skipped);
         table.count_if("  skipped by key or age", self.objects_filtered);
         table.count_if("  broken", self.objects_broken);
         table.count_if("  to restore first", self.objects_to_restore);

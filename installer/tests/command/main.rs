@@ -1,6 +1,9 @@
 //! The real command, from its arguments to its exit code; loopback only.
 
 mod about;
+mod archive;
+mod archive_listing;
+mod archive_refused;
 mod layer;
 mod layer_documented;
 mod layer_prune;

@@ -193,7 +193,7 @@ async fn objects_and_records_are_chosen_by_function_and_time() {
     stage.put_lines(&format!("{STREAM}/s-1.gz"), &lines(6..9, "one"));
     let finished = run(stage.replay().args(["--function", "check*", "--dry-run"])).await;
     assert_eq!(
-        counts(&finished.json(), &["wouldSend", "objectsFiltered"]),
+        counts(&finished.json(), &["wouldSend", "partitionsSkipped"]),
         [6, 1]
     );
     let since = [

@@ -133,6 +133,18 @@ impl Stage {
         command
     }
 
+    /// `backstop archive` of what is below the prefix.
+    pub(crate) fn archive(&self, command: &str, prefix: &str) -> Command {
+        let mut backstop = backstop();
+        backstop
+            .args(["archive", command])
+            .arg(format!("s3://{}/{prefix}", self.s3.bucket()))
+            .args(["--endpoint-url", &self.s3.endpoint()])
+            .env("AWS_ACCESS_KEY_ID", self.s3.access_key())
+            .env("AWS_SECRET_ACCESS_KEY", self.s3.secret_key());
+        backstop
+    }
+
     /// How often the record was accepted.
     pub(crate) fn accepted(&self, id: &str) -> u32 {
         self.intake.records().get(id).copied().unwrap_or_default()
