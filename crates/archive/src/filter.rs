@@ -4,6 +4,7 @@
 //! wanted; a record that does not say what is asked for is wanted, and told apart. Must not: guess from a
 //! key what only a line can say.
 
+use std::fmt;
 use std::str::FromStr as _;
 
 use crate::glob::Glob;
@@ -40,6 +41,26 @@ pub struct Filter {
     pub since: Option<Moment>,
     /// Before this moment.
     pub until: Option<Moment>,
+}
+
+/// As it would be typed: the same text for the same filter.
+impl fmt::Display for Filter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        for (option, globs) in [
+            ("--function", &self.functions),
+            ("--function-account", &self.accounts),
+            ("--function-region", &self.regions),
+            ("--type", &self.kinds),
+        ] {
+            words.extend(globs.iter().map(|glob| format!("{option} {glob}")));
+        }
+        words.extend(self.reasons.iter().map(|it| format!("--reason {it}")));
+        words.extend(self.dead_letters.then(|| "--dead-letters".to_owned()));
+        words.extend(self.since.map(|it| format!("--since {it}")));
+        words.extend(self.until.map(|it| format!("--until {it}")));
+        formatter.write_str(&words.join(" "))
+    }
 }
 
 /// What is made of a record.

@@ -15,17 +15,22 @@ use crate::output::{Bar, Output, SCHEMA_VERSION, escape, grouped, plural, size};
 /// What is listed before it is printed.
 const PIECE: usize = 64 * 1024;
 
+/// How to reach AWS, as it was typed.
+pub(super) fn access(args: &SourceArgs) -> Access {
+    Access {
+        endpoint_url: args.endpoint_url.clone(),
+        profile: args.profile.clone(),
+        region: args.region.clone(),
+    }
+}
+
 /// The archive that was typed.
 pub(super) async fn open(from: Place, args: SourceArgs) -> anyhow::Result<Archive> {
     let location = match from {
         Place::Bucket(location) => location,
         Place::Path(path) => return Archive::in_directory(&path),
     };
-    let access = Access {
-        endpoint_url: args.endpoint_url,
-        profile: args.profile,
-        region: args.region,
-    };
+    let access = access(&args);
     access.check().await?;
     let options = ArchiveOptions {
         expected_owner: args.expected_bucket_owner,

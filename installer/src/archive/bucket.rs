@@ -2,7 +2,7 @@
 //!
 //! Invariants: a key is what S3 holds, whatever characters are in it; an object is read as it comes, however
 //! large, and a transfer that breaks off goes on where it was. Must not: write, delete or restore
-//! anything.
+//! anything, which is the part of `marks`.
 
 use std::time::Duration;
 
@@ -30,10 +30,10 @@ const FROZEN: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 /// A bucket, or a part of one, and the client that reads it.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
-    client: Client,
-    location: Location,
+    pub(super) client: Client,
+    pub(super) location: Location,
     pub(super) scope: Scope,
-    options: ArchiveOptions,
+    pub(super) options: ArchiveOptions,
 }
 
 /// How it is read.
@@ -81,7 +81,7 @@ impl Bucket {
         format!("s3://{}/{}", self.location.bucket, self.scope.listed)
     }
 
-    fn payer(&self) -> Option<RequestPayer> {
+    pub(super) fn payer(&self) -> Option<RequestPayer> {
         (self.options.requester_pays).then_some(RequestPayer::Requester)
     }
 
@@ -206,8 +206,9 @@ impl Bucket {
         if object.is_frozen {
             return Err(anyhow::Error::new(InGlacier).context(self.restore(object)));
         }
-        let (body, bytes, etag) = self.get(object, None).await?;
+        let (body, bytes, etag, tags) = self.get(object, None).await?;
         Ok(Transfer {
+            tags,
             bucket: self,
             object,
             body,
@@ -223,7 +224,7 @@ impl Bucket {
         &self,
         object: &Listed,
         from: Option<(u64, Option<&str>)>,
-    ) -> anyhow::Result<(ByteStream, Option<u64>, Option<String>)> {
+    ) -> anyhow::Result<(ByteStream, Option<u64>, Option<String>, u64)> {
         let (from, etag) = from.unzip();
         let request = self
             .client
@@ -247,7 +248,8 @@ impl Bucket {
             .content_length()
             .and_then(|bytes| u64::try_from(bytes).ok());
         let etag = answer.e_tag().map(str::to_owned);
-        Ok((answer.body, bytes, etag))
+        let tags = u64::try_from(answer.tag_count().unwrap_or_default()).unwrap_or_default();
+        Ok((answer.body, bytes, etag, tags))
     }
 
     fn restore(&self, object: &Listed) -> String {
@@ -282,9 +284,14 @@ pub(super) struct Transfer<'a> {
     etag: Option<String>,
     at: u64,
     breaks: u32,
+    tags: u64,
 }
 
 impl Transfer<'_> {
+    pub(super) fn tags(&self) -> u64 {
+        self.tags
+    }
+
     /// The next bytes as they are stored; none at the end.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
         loop {

@@ -5,7 +5,7 @@
 //! [`crate::replay`] sends what it reads.
 //!
 //! Invariants: what is damaged or foreign costs nothing but itself, and is named; what is held does not grow
-//! with an object. Must not: change the archive, or print.
+//! with an object. Must not: change the archive, but for `marks`, or print.
 
 mod bucket;
 mod cat;
@@ -14,6 +14,7 @@ mod listed;
 mod listing;
 mod location;
 mod ls;
+mod marks;
 mod object;
 mod reading;
 mod stats;
@@ -29,8 +30,9 @@ pub use listed::{Listed, Page};
 pub use listing::Listing;
 pub use location::{Location, Place};
 pub use ls::ls;
-pub use object::ObjectReader;
+pub use marks::After;
 use object::Source;
+pub use object::{Loaded, ObjectReader};
 pub use reading::{Sums, Watch};
 pub use stats::{Holdings, stats};
 
@@ -79,6 +81,38 @@ impl Archive {
             (Kind::Directory(_), None) => anyhow::bail!("it is not a file"),
         };
         Ok(ObjectReader::new(source))
+    }
+
+    /// Reads all of an object, which is small, as it is stored.
+    pub async fn load(&self, object: &Listed) -> anyhow::Result<Loaded> {
+        Ok(self.open(object).await?.load().await)
+    }
+
+    /// Whether it is in a directory.
+    pub fn is_directory(&self) -> bool {
+        matches!(self.0, Kind::Directory(_))
+    }
+
+    /// Whether an object with so many tags says that it was replayed to a target.
+    pub async fn is_replayed(&self, object: &Listed, tags: u64, target: &str) -> bool {
+        match &self.0 {
+            Kind::Bucket(bucket) if tags > 0 => bucket.is_replayed(object, target).await,
+            Kind::Bucket(_) | Kind::Directory(_) => false,
+        }
+    }
+
+    /// Marks an object as replayed to a target, in this way.
+    pub async fn mark(
+        &self,
+        object: &Listed,
+        tags: u64,
+        target: &str,
+        after: After,
+    ) -> anyhow::Result<()> {
+        match &self.0 {
+            Kind::Bucket(bucket) => bucket.mark(object, tags, target, after).await,
+            Kind::Directory(_) => Ok(()),
+        }
     }
 
     /// Where something is that was probably meant, as nothing is here.

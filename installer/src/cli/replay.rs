@@ -7,7 +7,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 
 use super::archive::{FilterArgs, SourceArgs};
-use crate::archive::Place;
+use crate::archive::{After, Place};
+use crate::replay::{CheckpointPlace, Rate};
 
 /// Send the records in the archive to a primary
 ///
@@ -17,8 +18,12 @@ use crate::archive::Place;
 ///
 /// Reads the primary's token from --token-file, or else from the environment variable
 /// `BACKSTOP_PRIMARY_TOKEN`.
+///
+/// Writes down what the primary has acknowledged. After Ctrl-C, a crash or a lost network, --resume
+/// sends only what is left. Tags each object whose records are all at the primary, and skips it next
+/// time.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file"]))]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file", "like"]))]
 pub struct ReplayArgs {
     /// Archive to read: a bucket or access point with the prefix, a folder in it, or one object, as
     /// s3://BUCKET/PREFIX; or a directory
@@ -33,9 +38,14 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     pub url_file: Option<PathBuf>,
 
-    /// Format of a batch
-    #[arg(long, value_parser = formats(), default_value = Format::Ndjson.as_str())]
-    pub format: Format,
+    /// Function whose primary to send to: reads address, format, headers and token from its
+    /// environment
+    #[arg(long, value_name = "FUNCTION_ARN")]
+    pub like: Option<String>,
+
+    /// Format of a batch [default: ndjson, or that of --like]
+    #[arg(long, value_parser = formats())]
+    pub format: Option<Format>,
 
     /// Options of the format, as in `BACKSTOP_PRIMARY_OPTIONS`
     #[arg(long, value_name = "NAME=VALUE,…")]
@@ -52,6 +62,37 @@ pub struct ReplayArgs {
     /// Read and count records, and send nothing
     #[arg(long)]
     pub dry_run: bool,
+
+    /// Most that is sent in a second: records as 5000, or bytes before compression as 2MB; can be
+    /// given twice
+    #[arg(long, value_name = "RATE")]
+    pub rate: Vec<Rate>,
+
+    /// Where to keep what is done: a file, or s3://BUCKET/PREFIX [default: a file in
+    /// `$XDG_STATE_HOME/backstop/replays`, or `~/.local/state/backstop/replays`]
+    #[arg(long, value_name = "PLACE")]
+    pub checkpoint: Option<CheckpointPlace>,
+
+    /// Resume a replay that did not finish: send only what is left
+    #[arg(long)]
+    pub resume: bool,
+
+    /// Discard the checkpoint of a replay that did not finish, and send everything again
+    #[arg(long, conflicts_with = "resume")]
+    pub restart: bool,
+
+    /// What to do with an object once all of its records are at the primary [default: tag; keep for
+    /// a directory]
+    #[arg(long, value_enum, value_name = "MARK")]
+    pub after: Option<After>,
+
+    /// Also send objects that are tagged as replayed to this primary
+    #[arg(long)]
+    pub include_replayed: bool,
+
+    /// File for records that the primary rejects, with its answer [default: beside the checkpoint]
+    #[arg(long, value_name = "FILE")]
+    pub dead_letters_file: Option<PathBuf>,
 
     /// Which records.
     #[command(flatten)]
@@ -83,5 +124,7 @@ Examples:
   backstop replay --from s3://archive/backstop --to https://intake.example.com/v1/logs --dry-run
   backstop replay --from s3://archive/backstop --to https://intake.example.com/v1/logs \\
       --token-file token --function 'checkout-*' --since 2026-01-31T08:00:00Z
+  backstop replay --from s3://archive/backstop --rate 2000 \\
+      --like arn:aws:lambda:eu-west-1:111122223333:function:checkout
 
 Exit codes: 0 done, 1 error, 2 usage, 3 something was not delivered, 130 interrupted";

@@ -12,7 +12,9 @@ use backstop_config::{ConfigError, ErrorKind, Secret, Settings, Strings};
 use backstop_delivery::SystemClock;
 use backstop_sinks::codec::{LineEncoder, Resource};
 use backstop_sinks::{HttpsSink, SharedHttp};
+use sha2::{Digest as _, Sha256};
 
+use super::checkpoint::hex;
 use crate::secrets::{headers, read};
 use crate::usage::UsageError;
 
@@ -43,6 +45,7 @@ pub struct Target {
     pub(super) sink: HttpsSink,
     pub(super) timeout: Duration,
     shown_url: String,
+    digest: String,
     warning: Arc<OnceLock<String>>,
 }
 
@@ -61,6 +64,8 @@ pub struct TargetOptions<'a> {
     pub token_file: Option<&'a Path>,
     /// A file with headers.
     pub header_file: Option<&'a Path>,
+    /// Headers as `BACKSTOP_PRIMARY_HEADERS` has them, where there is no file.
+    pub headers: Option<String>,
 }
 
 impl Target {
@@ -88,6 +93,8 @@ impl Target {
         };
         if !headers.is_empty() {
             set("BACKSTOP_PRIMARY_HEADERS", &as_pairs(&headers));
+        } else if let Some(text) = &options.headers {
+            set("BACKSTOP_PRIMARY_HEADERS", text);
         }
         strings
             .entry("BACKSTOP_PRIMARY_TIMEOUT_MS".to_owned())
@@ -120,6 +127,7 @@ impl Target {
             } else {
                 origin(&primary.url)
             },
+            digest: digest(options),
             timeout: primary.timeout,
             warning,
             sink: HttpsSink::new(http, &primary, lines),
@@ -131,10 +139,28 @@ impl Target {
         &self.shown_url
     }
 
+    /// What tells it from another one, by its whole address and its format.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// What is wrong with the file of certificate authorities, once a request has shown it.
     pub(super) fn warning(&self) -> Option<&str> {
         self.warning.get().map(String::as_str)
     }
+}
+
+fn digest(options: &TargetOptions<'_>) -> String {
+    let mut hash = Sha256::new();
+    for part in [
+        options.url,
+        options.format,
+        options.format_options.unwrap_or_default(),
+    ] {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    hex(&hash.finalize()[..8])
 }
 
 /// For the configuration's rules, which read pairs separated by commas: a comma is as good as any

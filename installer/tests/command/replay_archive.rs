@@ -116,7 +116,8 @@ async fn a_prefix_means_one_archive_and_a_key_one_object() {
         ("prodd", 3, &[]),
     ] {
         let before = stage.intake.records();
-        let finished = run(&mut stage.replay_from(from, "json")).await;
+        let mut command = stage.replay_from(from, "json");
+        let finished = run(command.args(["--after", "keep"])).await;
         assert_eq!(finished.code, Some(code), "{from}: {finished:?}");
         let mut sent: Vec<String> = (stage.intake.records().into_iter())
             .filter(|(id, times)| before.get(id) != Some(times))
