@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
-use backstop_config::ProcessEnvironment;
+use backstop_config::{Format, ProcessEnvironment};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::archive::{access, open};
 use super::interrupt::interrupted_twice;
@@ -75,7 +75,7 @@ pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Resu
         checkpoint,
         dead_letters: args.dead_letters_file.or(beside),
     };
-    send(archive, target, options, output).await
+    Box::pin(send(archive, target, options, output)).await
 }
 
 /// Where records go: what was typed, or what a function's environment says.
@@ -92,7 +92,7 @@ async fn target(args: &ReplayArgs) -> anyhow::Result<Target> {
         (None, Some(path)) => secrets::address(path)?,
         (None, None) => args.to.clone().unwrap_or_default(),
     };
-    let format = args.format.map(|format| format.as_str());
+    let format = args.format.map(Format::as_str);
     let named = like.as_ref().and_then(Like::format).or(Some("ndjson"));
     let options = TargetOptions {
         url: &url,

@@ -1,6 +1,7 @@
 //! `backstop archive stats`: what an archive holds, in numbers.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use backstop_archive::{Count, Filter, Line, Stats};
@@ -99,7 +100,6 @@ impl Take for Counted<'_> {
 impl Holdings {
     /// A heading and a row for each name: the largest ones, or the last ones of those in order.
     fn section(
-        &self,
         title: &str,
         counts: &BTreeMap<String, Count>,
         most: usize,
@@ -124,7 +124,8 @@ impl Holdings {
         let mut table = Table::default();
         table.heading(title);
         for (name, count) in rows {
-            let share = count.records as usize * room / largest.unwrap_or(1).max(1) as usize;
+            let share = count.records.saturating_mul(room as u64) / largest.unwrap_or(1).max(1);
+            let share = usize::try_from(share).unwrap_or(room);
             // Something is there, however little.
             let bar = if room == 0 { 0 } else { share.max(1) };
             table.row(
@@ -164,11 +165,12 @@ impl Report for Holdings {
         table.count_if("broken lines", sums.broken_lines);
         let mut text = table.to_string();
         if let (Some(first), Some(last)) = (&stats.first, &stats.last) {
-            text.push_str(&format!("first  {first}\nlast   {last}\n"));
+            // Writing to a String cannot fail.
+            writeln!(text, "first  {first}\nlast   {last}").unwrap_or_default();
         }
-        text += &self.section("by function", &stats.functions, SHOWN, false, style);
-        text += &self.section("by hour (UTC)", &stats.hours, SHOWN_HOURS, true, style);
-        text += &self.section("by type", &stats.types, SHOWN, false, style);
-        text + &self.section("by reason", &stats.reasons, SHOWN, false, style)
+        text += &Self::section("by function", &stats.functions, SHOWN, false, style);
+        text += &Self::section("by hour (UTC)", &stats.hours, SHOWN_HOURS, true, style);
+        text += &Self::section("by type", &stats.types, SHOWN, false, style);
+        text + &Self::section("by reason", &stats.reasons, SHOWN, false, style)
     }
 }

@@ -50,7 +50,7 @@ Exit codes: 0 done, 1 error, 2 usage, 3 something is damaged, foreign or to be r
 #[derive(Debug, Args)]
 pub struct ReadArgs {
     /// Archive to read: a bucket or access point with the prefix, a folder in it, or one object, as
-    /// s3://BUCKET/PREFIX; or a directory
+    /// `s3://BUCKET/PREFIX`; or a directory
     #[arg(value_name = "ARCHIVE")]
     pub from: Place,
 

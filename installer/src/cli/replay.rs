@@ -23,10 +23,14 @@ use crate::replay::{CheckpointPlace, Rate};
 /// sends only what is left. Tags each object whose records are all at the primary, and skips it next
 /// time.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 #[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file", "like"]))]
 pub struct ReplayArgs {
     /// Archive to read: a bucket or access point with the prefix, a folder in it, or one object, as
-    /// s3://BUCKET/PREFIX; or a directory
+    /// `s3://BUCKET/PREFIX`; or a directory
     #[arg(long, value_name = "ARCHIVE")]
     pub from: Place,
 
@@ -68,7 +72,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "RATE")]
     pub rate: Vec<Rate>,
 
-    /// Where to keep what is done: a file, or s3://BUCKET/PREFIX [default: a file in
+    /// Where to keep what is done: a file, or `s3://BUCKET/PREFIX` [default: a file in
     /// `$XDG_STATE_HOME/backstop/replays`, or `~/.local/state/backstop/replays`]
     #[arg(long, value_name = "PLACE")]
     pub checkpoint: Option<CheckpointPlace>,

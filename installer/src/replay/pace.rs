@@ -126,7 +126,7 @@ mod tests {
         });
         assert_eq!(turns, [0, 1000, 3000, 3010]);
         // Time that was not used is not saved up.
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(pace.turn(1, 1), Some(Instant::now()));
         assert_eq!(pace.most_records(1000), 100);
         assert_eq!(Pace::default().turn(1, 1), None);

@@ -175,6 +175,32 @@ async fn archive_classes_are_reported_once_with_the_command_that_restores_them()
     );
 }
 
+/// Objects may be listed and not read.
+#[tokio::test]
+async fn an_object_that_may_not_be_read_is_named_with_the_permission() {
+    let server = LittleServer::start(move |path| {
+        if path.contains("list-type=2") {
+            let object = "<Contents><Key>backstop/v1/stream=s/a</Key><Size>9</Size></Contents>";
+            return (200, XML.to_owned(), listing(object));
+        }
+        let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+        (403, XML.to_owned(), denied.to_owned())
+    });
+    for command in ["cat", "stats"] {
+        let finished = at(&server, command).await;
+        assert_eq!(finished.code, Some(3), "{finished:?}");
+        let said = &finished.stderr;
+        assert!(
+            said.contains("backstop/v1/stream=s/a: cannot read it: AccessDenied"),
+            "{said}"
+        );
+        assert!(
+            said.contains("s3:GetObject on its objects, and kms:Decrypt"),
+            "{said}"
+        );
+    }
+}
+
 /// A key is only a key: it is asked for as it is, and shown as it can be read.
 #[tokio::test]
 async fn a_hostile_key_is_read_and_shown_and_nothing_else() {

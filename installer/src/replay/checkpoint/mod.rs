@@ -94,7 +94,13 @@ impl Subject {
 
 /// The first bytes of a digest, as text.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
 }
 
 /// What to do with a checkpoint that is there.
@@ -420,8 +426,9 @@ fn parse(
         }
         bail!(broken(1, &"it is not a checkpoint"));
     };
-    let header: Header =
-        serde_json::from_slice(first).map_err(|error| broken(1, &parsing::json(error)))?;
+    let header: Header = serde_json::from_slice(first)
+        .map_err(parsing::json)
+        .map_err(|error| broken(1, &error))?;
     if header.schema_version != SCHEMA_VERSION {
         bail!(
             "release {} wrote the checkpoint {place}: use that release or a newer one",
@@ -446,8 +453,9 @@ fn parse(
     }
     let mut done = Done::default();
     for (line, number) in lines.zip(2..) {
-        let entry: Entry =
-            serde_json::from_slice(line).map_err(|error| broken(number, &parsing::json(error)))?;
+        let entry: Entry = serde_json::from_slice(line)
+            .map_err(parsing::json)
+            .map_err(|error| broken(number, &error))?;
         done.add(entry)
             .ok_or_else(|| broken(number, &"its records cannot be read"))?;
     }
