@@ -1,16 +1,13 @@
 //! A checkpoint in a file, which this process has locked as long as it lives.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufReader, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
 use crate::files;
-
-/// More than any replay writes: eleven bytes a record.
-const LARGEST: u64 = 16 << 30;
 
 #[derive(Debug)]
 pub(super) struct FileLog {
@@ -20,7 +17,7 @@ pub(super) struct FileLog {
 
 impl FileLog {
     /// The file and what is in it; the system frees the lock when the process ends, however it ends.
-    pub(super) fn open(path: &Path) -> anyhow::Result<(Self, Vec<u8>)> {
+    pub(super) fn open(path: &Path) -> anyhow::Result<(Self, BufReader<File>)> {
         let shown = path.display();
         let unopened =
             || format!("the checkpoint {shown} cannot be opened: give another --checkpoint");
@@ -39,8 +36,7 @@ impl FileLog {
             ),
             Err(TryLockError::Error(error)) => return Err(error).with_context(unopened),
         }
-        let mut text = Vec::new();
-        ((&file).take(LARGEST).read_to_end(&mut text)).with_context(unopened)?;
+        let text = BufReader::new(file.try_clone().with_context(unopened)?);
         let path = path.to_owned();
         Ok((Self { file, path }, text))
     }

@@ -7,11 +7,11 @@
 
 mod bucket;
 mod file;
+mod state;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::io::{BufRead, Cursor};
 use std::path::PathBuf;
 
-use anyhow::bail;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -19,15 +19,12 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
 use crate::aws::Access;
-use crate::parsing;
 use crate::time::now;
 use crate::usage::UsageError;
 use bucket::BucketLog;
 use file::FileLog;
-
-const SCHEMA_VERSION: u32 = 1;
-/// Records of objects that are done whose repetitions are still recognised.
-const MOST_RECENT: usize = 1 << 20;
+pub(super) use state::Done;
+use state::{Entry, Header, SCHEMA_VERSION, parse};
 
 /// Where a checkpoint is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,98 +111,6 @@ pub enum Begin {
     Restart,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Header {
-    schema_version: u32,
-    release: String,
-    started_at: String,
-    #[serde(flatten)]
-    subject: Subject,
-}
-
-/// A line behind the header.
-#[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    /// The object; all of them where it is empty.
-    object: String,
-    /// Its records that were acknowledged or refused for good; it is done where there are none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    records: Option<String>,
-}
-
-/// What was done before.
-#[derive(Debug, Default)]
-pub(super) struct Done {
-    objects: HashSet<String>,
-    /// By object, where it is not done.
-    records: HashMap<String, HashSet<u64>>,
-    recent: Recent,
-    /// Nothing of the whole replay is left.
-    is_finished: bool,
-    /// Records in all.
-    pub(super) count: u64,
-}
-
-/// The last records of objects that are done.
-#[derive(Debug, Default)]
-struct Recent {
-    order: VecDeque<u64>,
-    all: HashSet<u64>,
-}
-
-impl Recent {
-    fn insert(&mut self, record: u64) {
-        if self.all.insert(record) {
-            self.order.push_back(record);
-        }
-        if self.order.len() > MOST_RECENT
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.all.remove(&oldest);
-        }
-    }
-}
-
-impl Done {
-    pub(super) fn has_object(&self, object: &str) -> bool {
-        self.objects.contains(object)
-    }
-
-    /// Whether the record was acknowledged, in this object or in one that is done.
-    pub(super) fn has_record(&self, object: &str, record: u64) -> bool {
-        let records = self.records.get(object);
-        records.is_some_and(|it| it.contains(&record)) || self.recent.all.contains(&record)
-    }
-
-    fn is_nothing(&self) -> bool {
-        self.count == 0 && self.objects.is_empty()
-    }
-
-    fn add(&mut self, entry: Entry) -> Option<()> {
-        let Some(records) = entry.records else {
-            if entry.object.is_empty() {
-                self.is_finished = true;
-                return Some(());
-            }
-            for record in self.records.remove(&entry.object).unwrap_or_default() {
-                self.recent.insert(record);
-            }
-            self.objects.insert(entry.object);
-            return Some(());
-        };
-        let bytes = STANDARD_NO_PAD.decode(records).ok()?;
-        let (records, rest) = bytes.as_chunks::<8>();
-        if !rest.is_empty() {
-            return None;
-        }
-        self.count += records.len() as u64;
-        let known = self.records.entry(entry.object).or_default();
-        known.extend(records.iter().map(|bytes| u64::from_le_bytes(*bytes)));
-        Some(())
-    }
-}
-
 /// A log that is open, and nobody else's.
 #[derive(Debug)]
 enum Log {
@@ -229,17 +134,8 @@ impl Checkpoint {
         begin: Begin,
         access: &Access,
     ) -> anyhow::Result<Self> {
-        let (mut log, text) = match &place {
-            CheckpointPlace::File(path) => {
-                let (log, text) = FileLog::open(path)?;
-                (Log::File(log), text)
-            }
-            CheckpointPlace::Bucket(bucket, prefix) => {
-                let (log, text) = BucketLog::open(access, bucket, prefix).await?;
-                (Log::Bucket(Box::new(log)), text)
-            }
-        };
-        let found = parse(&text, subject, &place)?;
+        let (mut log, text) = Log::open(&place, access).await?;
+        let found = parse(text, subject, &place)?;
         let done = match (found, begin) {
             (Some((done, whole)), Begin::Resume) => {
                 log.keep(whole)?;
@@ -287,20 +183,11 @@ impl Checkpoint {
         subject: &Subject,
         access: &Access,
     ) -> anyhow::Result<Option<Self>> {
-        let (log, text) = match place {
-            CheckpointPlace::File(path) => {
-                if !path.exists() {
-                    return Ok(None);
-                }
-                let (log, text) = FileLog::open(path)?;
-                (Log::File(log), text)
-            }
-            CheckpointPlace::Bucket(bucket, prefix) => {
-                let (log, text) = BucketLog::open(access, bucket, prefix).await?;
-                (Log::Bucket(Box::new(log)), text)
-            }
-        };
-        let found = parse(&text, subject, place)?;
+        if matches!(place, CheckpointPlace::File(path) if !path.exists()) {
+            return Ok(None);
+        }
+        let (log, text) = Log::open(place, access).await?;
+        let found = parse(text, subject, place)?;
         Ok(found.map(|(done, _)| Self {
             log: Mutex::new(log),
             place: place.clone(),
@@ -354,6 +241,23 @@ impl Checkpoint {
 }
 
 impl Log {
+    /// The log, and what is in it.
+    async fn open(
+        place: &CheckpointPlace,
+        access: &Access,
+    ) -> anyhow::Result<(Self, Box<dyn BufRead + Send>)> {
+        Ok(match place {
+            CheckpointPlace::File(path) => {
+                let (log, text) = FileLog::open(path)?;
+                (Self::File(log), Box::new(text))
+            }
+            CheckpointPlace::Bucket(bucket, prefix) => {
+                let (log, text) = BucketLog::open(access, bucket, prefix).await?;
+                (Self::Bucket(Box::new(log)), Box::new(Cursor::new(text)))
+            }
+        })
+    }
+
     async fn append(&mut self, lines: &[u8]) -> anyhow::Result<()> {
         match self {
             Self::File(log) => log.append(lines),
@@ -362,9 +266,9 @@ impl Log {
     }
 
     /// Keeps so many bytes, which are whole lines.
-    fn keep(&mut self, whole: usize) -> anyhow::Result<()> {
+    fn keep(&mut self, whole: u64) -> anyhow::Result<()> {
         match self {
-            Self::File(log) => log.truncate(whole as u64),
+            Self::File(log) => log.truncate(whole),
             // An object is whole or not there.
             Self::Bucket(_) => Ok(()),
         }
@@ -398,66 +302,4 @@ fn line(value: &impl Serialize) -> anyhow::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     Ok(line)
-}
-
-/// What a log says, and how many of its bytes are whole lines; none where it has not begun.
-fn parse(
-    text: &[u8],
-    subject: &Subject,
-    place: &CheckpointPlace,
-) -> anyhow::Result<Option<(Done, usize)>> {
-    let broken = |number: usize, problem: &dyn std::fmt::Display| {
-        anyhow::anyhow!(
-            "line {number} of the checkpoint {place} is broken: {problem}; remove the checkpoint, or \
-             give another one with --checkpoint, to send everything again"
-        )
-    };
-    let whole = text
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let lines = text[..whole].split_inclusive(|byte| *byte == b'\n');
-    let mut lines = lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line));
-    let Some(first) = lines.next() else {
-        let beginning = b"{\"schemaVersion\"";
-        // A header that was cut off was followed by nothing; another file is not for this program to empty.
-        if text.iter().zip(beginning).all(|(found, own)| found == own) {
-            return Ok(None);
-        }
-        bail!(broken(1, &"it is not a checkpoint"));
-    };
-    let header: Header = serde_json::from_slice(first)
-        .map_err(parsing::json)
-        .map_err(|error| broken(1, &error))?;
-    if header.schema_version != SCHEMA_VERSION {
-        bail!(
-            "release {} wrote the checkpoint {place}: use that release or a newer one",
-            header.release
-        );
-    }
-    if header.subject.target_digest != subject.target_digest {
-        let problem = format!(
-            "the checkpoint {place} is of a replay to another target, {}: give that target, or \
-             another --checkpoint",
-            header.subject.target
-        );
-        return Err(UsageError(problem).into());
-    }
-    if header.subject.selection != subject.selection {
-        let problem = format!(
-            "the checkpoint {place} is of another selection, {}: give the same options, or another \
-             --checkpoint",
-            header.subject.selection
-        );
-        return Err(UsageError(problem).into());
-    }
-    let mut done = Done::default();
-    for (line, number) in lines.zip(2..) {
-        let entry: Entry = serde_json::from_slice(line)
-            .map_err(parsing::json)
-            .map_err(|error| broken(number, &error))?;
-        done.add(entry)
-            .ok_or_else(|| broken(number, &"its records cannot be read"))?;
-    }
-    Ok((!done.is_finished).then_some((done, whole)))
 }
