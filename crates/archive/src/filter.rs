@@ -100,7 +100,8 @@ impl Filter {
     /// Whether the record is wanted, which is in the object of that key.
     pub fn judge(&self, key: &str, line: &ArchivedLine<'_>) -> Verdict {
         let mut verdict = Verdict {
-            is_wanted: self.admits_reason(line) && admits(&self.kinds, &line.kind()),
+            is_wanted: self.admits_reason(line)
+                && (self.kinds.is_empty() || admits(&self.kinds, &line.kind())),
             ..Verdict::default()
         };
         if self.since.is_some() || self.until.is_some() {

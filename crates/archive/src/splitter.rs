@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::{memchr, memchr3};
+
 /// Where records begin and end.
 #[derive(Debug)]
 pub(crate) struct Splitter {
@@ -50,7 +52,7 @@ impl Splitter {
     /// The number of the next record's line and where it is in the buffer, or what is wrong with it; it is
     /// there until the next call.
     pub(crate) fn next(&mut self) -> Option<(u64, Result<Range<usize>, String>)> {
-        while let Some(byte) = self.buffer.get(self.at).copied() {
+        while let Some(byte) = self.next_byte() {
             let is_line_feed = byte == b'\n';
             let number = self.line;
             let within = if is_line_feed {
@@ -89,6 +91,22 @@ impl Splitter {
         self.at -= done;
         self.begin = 0;
         None
+    }
+
+    /// The next byte that can change anything: most of a record is text within quotes.
+    fn next_byte(&mut self) -> Option<u8> {
+        let rest = self.buffer.get(self.at..)?;
+        let found = match self.within {
+            Within::Text {
+                is_escaped: false, ..
+            } => memchr3(b'"', b'\\', b'\n', rest),
+            Within::Other | Within::Excess => memchr(b'\n', rest),
+            Within::Nothing | Within::Object { .. } | Within::Text { .. } => Some(0),
+        };
+        // One byte that is too much is to be seen.
+        let most = (self.begin + self.longest).saturating_sub(self.at);
+        self.at += found.unwrap_or(rest.len()).min(most);
+        self.buffer.get(self.at).copied()
     }
 }
 
