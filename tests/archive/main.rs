@@ -1,5 +1,5 @@
 //! What the real extension archived in an outage, through both fallbacks: listed, printed, counted, queried with
-//! DuckDB as docs/replay.md says, and replayed to the primary.
+//! `DuckDB` as docs/replay.md says, and replayed to the primary.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeSet;
@@ -90,9 +90,9 @@ async fn what_an_outage_left_is_found_by_every_tool_and_replayed() {
     let state = files.path().join("state");
     let from = format!("s3://{}/backstop", world.s3.bucket());
 
-    let listed = json(&world, &state, &["archive", "ls", &from]).await;
+    let objects = json(&world, &state, &["archive", "ls", &from]).await;
     let keys = world.s3.object_keys().unwrap();
-    assert_eq!(listed["count"], keys.len());
+    assert_eq!(objects["count"], keys.len());
     assert!(keys.iter().any(|key| key.contains("/account=")), "{keys:?}");
     assert!(keys.iter().any(|key| key.contains("/stream=")), "{keys:?}");
 
@@ -105,10 +105,10 @@ async fn what_an_outage_left_is_found_by_every_tool_and_replayed() {
     assert_eq!(printed.len(), archived.len());
     assert_eq!(printed.iter().map(id).collect::<BTreeSet<_>>(), ids);
 
-    let stats = json(&world, &state, &["archive", "stats", &from]).await;
-    assert_eq!(stats["records"], archived.len());
-    assert_eq!(stats["functions"]["orders"]["records"], archived.len());
-    assert_eq!(stats["types"]["function"]["records"], emitted);
+    let counted = json(&world, &state, &["archive", "stats", &from]).await;
+    assert_eq!(counted["records"], archived.len());
+    assert_eq!(counted["functions"]["orders"]["records"], archived.len());
+    assert_eq!(counted["types"]["function"]["records"], emitted);
 
     // As `aws s3 sync` copies it.
     let copy = files.path().join("archive");
@@ -117,15 +117,15 @@ async fn what_an_outage_left_is_found_by_every_tool_and_replayed() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, world.s3.object_bytes(key).unwrap()).unwrap();
     }
-    let copied = copy.to_string_lossy().into_owned();
-    let same = json(&world, &state, &["archive", "stats", &copied]).await;
-    assert_eq!(same["records"], stats["records"]);
-    query(&copied, &printed, &ids).await;
+    let directory = copy.to_string_lossy().into_owned();
+    let same = json(&world, &state, &["archive", "stats", &directory]).await;
+    assert_eq!(same["records"], counted["records"]);
+    query(&directory, &printed, &ids).await;
 
     let to = world.intake.url();
     let replay = ["replay", "--from", &from, "--to", &to];
-    let replayed = json(&world, &state, &replay).await;
-    assert_eq!(replayed["sent"], ids.len());
+    let first = json(&world, &state, &replay).await;
+    assert_eq!(first["sent"], ids.len());
     let taken = world.intake.records();
     assert_eq!(taken.keys().cloned().collect::<BTreeSet<_>>(), ids);
     let sequences: BTreeSet<u64> = world.intake.sequences().into_keys().collect();
@@ -141,6 +141,10 @@ async fn what_an_outage_left_is_found_by_every_tool_and_replayed() {
 }
 
 /// Runs the statements of the page.
+#[expect(
+    clippy::print_stderr,
+    reason = "who runs the tests is to know what was left out"
+)]
 async fn query(copied: &str, printed: &[Value], ids: &BTreeSet<String>) {
     let Some(python) = std::env::var_os("BACKSTOP_DUCKDB").filter(|it| !it.is_empty()) else {
         // scripts/test installs it through pip, and says so where that cannot be reached.

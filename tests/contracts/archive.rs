@@ -65,7 +65,8 @@ fn the_statements_create_the_tables_that_terraform_and_cdk_do() {
             "{property}"
         );
         let value = value.trim().trim_matches('"');
-        let is_fixed = !value.contains(['$', '(', '.']) || property.ends_with(".range");
+        let is_fixed =
+            !value.contains(['$', '(', '.']) || property.split('.').next_back() == Some("range");
         let stated = if is_fixed && !value.contains("try(") {
             format!("'{property}' = '{value}'")
         } else {

@@ -58,7 +58,9 @@ fn make(stage: &Stage, chance: &mut Chance) -> Made {
         // Some that another object has as well.
         for _ in 0..chance.below(5) {
             if !all.is_empty() {
-                lines.push(all[chance.below(all.len() as u32) as usize].clone());
+                lines.push(
+                    all[chance.below(u32::try_from(all.len()).unwrap_or(1)) as usize].clone(),
+                );
             }
         }
         let folder = match chance.below(3) {
@@ -76,7 +78,11 @@ fn make(stage: &Stage, chance: &mut Chance) -> Made {
             .map(|line| line.split('"').nth(3).unwrap_or("").to_owned());
         let ids: Vec<String> = ids.collect();
         let (first, second) = lines.split_at(lines.len() / 2);
-        let text = |lines: &[String]| lines.iter().map(|it| format!("{it}\n")).collect::<String>();
+        let text = |lines: &[String]| {
+            lines
+                .iter()
+                .fold(String::new(), |text, it| text + it + "\n")
+        };
         let bytes = match chance.below(6) {
             0 => text(&lines).into_bytes(),
             1 => [gzip(text(first).as_bytes()), gzip(text(second).as_bytes())].concat(),

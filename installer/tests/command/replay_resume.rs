@@ -320,7 +320,7 @@ async fn rejected_records_are_in_a_file_that_can_be_replayed() {
 #[tokio::test]
 async fn a_rate_is_kept() {
     let stage = archive().await;
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let finished = run(stage.replay().args(["--rate", "40"])).await;
     assert_eq!(finished.code, Some(0), "{finished:?}");
     // The first 40 at once, 35 more after one second, and the rest after that.

@@ -30,6 +30,7 @@ use tokio::time::Instant;
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const RECORDS: u64 = 1_000_000;
+const RECORDS_F: f64 = 1e6;
 
 /// Takes everything.
 #[derive(Debug, Default)]
@@ -156,7 +157,7 @@ async fn main() -> Result {
         return Ok(());
     }
     let raw: usize = (0..RECORDS).map(|number| line(number).len()).sum();
-    let megabytes = raw as f64 / 1e6;
+    let megabytes = f64::from(u32::try_from(raw)?) / 1e6;
     println!("{RECORDS} records, {megabytes:.0} MB of text");
     println!(
         "{:34}{:>9}{:>9}{:>12}{:>12}{:>9}",
@@ -189,7 +190,7 @@ async fn main() -> Result {
                 "  {what:32}{:>9.2}{:>9.0}{:>12.0}{:>12.2}{:>9}",
                 took.seconds,
                 megabytes / took.seconds,
-                RECORDS as f64 / took.seconds,
+                RECORDS_F / took.seconds,
                 gzip.seconds / took.seconds,
                 took.peak >> 20,
             );
@@ -204,8 +205,8 @@ async fn main() -> Result {
             &state,
         ))
         .await?;
-        let stats: Value = serde_json::from_slice(&took.stdout)?;
-        assert_eq!(stats["records"], RECORDS);
+        let counted: Value = serde_json::from_slice(&took.stdout)?;
+        assert_eq!(counted["records"], RECORDS);
         tell("stats", &took);
         let took = run(&mut backstop(&["archive", "cat", &from], &endpoint, &state)).await?;
         tell("cat", &took);

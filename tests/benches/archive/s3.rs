@@ -42,7 +42,7 @@ impl FlatS3 {
             }
             let rest = &key[prefix.len()..];
             if let Some(at) = rest.find('/').filter(|_| delimiter == "/") {
-                folders.insert(&key[..prefix.len() + at + 1]);
+                folders.insert(&key[..=prefix.len() + at]);
                 continue;
             }
             if count == PAGE {
