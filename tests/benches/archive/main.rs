@@ -29,8 +29,13 @@ use tokio::time::Instant;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const RECORDS: u64 = 1_000_000;
-const RECORDS_F: f64 = 1e6;
+/// As many records, unless `BACKSTOP_BENCH_RECORDS` says how many.
+const RECORDS: u32 = 1_000_000;
+
+fn records() -> u32 {
+    let set = std::env::var("BACKSTOP_BENCH_RECORDS").ok();
+    set.and_then(|it| it.parse().ok()).unwrap_or(RECORDS)
+}
 
 /// Takes everything.
 #[derive(Debug, Default)]
@@ -70,9 +75,10 @@ fn line(number: u64) -> String {
 /// Objects of so many records, over a few functions.
 fn archive(each: u64) -> Result<FlatS3> {
     let mut s3 = FlatS3::default();
-    for (object, first) in (0..RECORDS).step_by(usize::try_from(each)?).enumerate() {
+    let all = u64::from(records());
+    for (object, first) in (0..all).step_by(usize::try_from(each)?).enumerate() {
         let mut packed = GzEncoder::new(Vec::new(), Compression::new(6));
-        for number in first..(first + each).min(RECORDS) {
+        for number in first..(first + each).min(all) {
             packed.write_all(line(number).as_bytes())?;
         }
         let key = format!(
@@ -156,9 +162,11 @@ async fn main() -> Result {
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
-    let raw: usize = (0..RECORDS).map(|number| line(number).len()).sum();
+    let raw: usize = (0..u64::from(records()))
+        .map(|number| line(number).len())
+        .sum();
     let megabytes = f64::from(u32::try_from(raw)?) / 1e6;
-    println!("{RECORDS} records, {megabytes:.0} MB of text");
+    println!("{} records, {megabytes:.0} MB of text", records());
     println!(
         "{:34}{:>9}{:>9}{:>12}{:>12}{:>9}",
         "", "seconds", "MB/s", "records/s", "of gzip -dc", "MiB"
@@ -190,7 +198,7 @@ async fn main() -> Result {
                 "  {what:32}{:>9.2}{:>9.0}{:>12.0}{:>12.2}{:>9}",
                 took.seconds,
                 megabytes / took.seconds,
-                RECORDS_F / took.seconds,
+                f64::from(records()) / took.seconds,
                 gzip.seconds / took.seconds,
                 took.peak >> 20,
             );
@@ -206,7 +214,7 @@ async fn main() -> Result {
         ))
         .await?;
         let counted: Value = serde_json::from_slice(&took.stdout)?;
-        assert_eq!(counted["records"], RECORDS);
+        assert_eq!(counted["records"], records());
         tell("stats", &took);
         let took = run(&mut backstop(&["archive", "cat", &from], &endpoint, &state)).await?;
         tell("cat", &took);
@@ -217,7 +225,7 @@ async fn main() -> Result {
             command.env("BACKSTOP_PRIMARY_COMPRESSION", compression);
             let took = run(&mut command).await?;
             let summary: Value = serde_json::from_slice(&took.stdout)?;
-            assert_eq!(summary["sent"], RECORDS, "{summary}");
+            assert_eq!(summary["sent"], records(), "{summary}");
             let requests = intake.0.load(Ordering::Relaxed);
             tell(
                 &format!("replay, {compression}, {requests} requests"),
