@@ -14,6 +14,7 @@ cargo_audit_version=0.22.2
 cargo_deny_version=0.20.2
 cargo_mutants_version=27.1.0
 cargo_zigbuild_version=0.24.0
+duckdb_version=2.0.1
 ministack_version=1.5.33
 shellcheck_version=0.11.0.1
 ziglang_version=0.15.2
@@ -146,6 +147,13 @@ find_zig() {
 find_ministack() {
     [[ -x $tools/bin/ministack ]] || install_wheels "ministack==$ministack_version" || return
     printf '%s\n' "$tools/bin/ministack"
+}
+
+# Prints the path of a Python that has DuckDB, which queries the archive. Fails without a word.
+find_duckdb() {
+    "$tools/bin/python" -c 'import duckdb' 2>/dev/null ||
+        install_wheels "duckdb==$duckdb_version" || return
+    printf '%s\n' "$tools/bin/python"
 }
 
 # find_tool NAME VERSION: prints the path of a tool that cargo installs; installs a pinned one (about

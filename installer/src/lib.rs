@@ -18,6 +18,7 @@
 //! - [`apply`] carries a plan out;
 //! - [`status`] shows which functions have the layer, and which have drifted;
 //! - [`doctor`] checks whether one function's records would arrive;
+//! - [`archive`] lists, shows and counts the archive;
 //! - [`replay`] sends the archive's records to a primary;
 //! - [`transform`] shows what the transforms would do to the archive's records;
 //! - [`layer`] builds, publishes and prunes the layer;
@@ -32,6 +33,7 @@
 
 pub mod app;
 pub mod apply;
+pub mod archive;
 pub mod aws;
 pub mod carried;
 pub mod change;

@@ -1,5 +1,6 @@
 //! The contracts of the repository: what others rely on, and no single crate can hold alone.
 //!
+//! - [`archive`]: the tables over the archive in Terraform, CDK and the documentation.
 //! - [`backends`]: the backends by their names, in the library, the module and the page about them.
 //! - [`cdk`]: the variables that the CDK library sets and the register's.
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
@@ -17,6 +18,7 @@
 //!
 //! Must not: start a process other than cargo and git, or need a network.
 
+mod archive;
 mod backends;
 mod cdk;
 mod crate_graph;

@@ -44,10 +44,17 @@ async fn replay(world: &World, dialect: Dialect, token: &str) -> (Value, i32) {
     let archive = format!("s3://{}/backstop", world.s3.bucket());
     let mut command = tokio::process::Command::new(binary("backstop"));
     command
-        .args(["replay", "--from", &archive, "--to", &world.intake.url()])
+        .args([
+            "replay",
+            "--after",
+            "keep",
+            "--from",
+            &archive,
+            "--to",
+            &world.intake.url(),
+        ])
         .args(["--format", dialect.name(), "--output", "json"])
         .env_clear()
-        .env("HOME", "/nonexistent")
         .env("BACKSTOP_PRIMARY_TOKEN", token)
         .env("SSL_CERT_FILE", world.intake.ca_pem_path().unwrap())
         .env("AWS_ENDPOINT_URL_S3", world.s3.endpoint())

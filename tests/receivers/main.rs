@@ -325,7 +325,15 @@ async fn replay(world: &World, server: &Server, case: &Case, signals: &str) -> V
     let archive = format!("s3://{}/backstop", world.s3.bucket());
     let mut command = tokio::process::Command::new(binary("backstop"));
     command
-        .args(["replay", "--from", &archive, "--to", &server.url(case.path)])
+        .args([
+            "replay",
+            "--after",
+            "keep",
+            "--from",
+            &archive,
+            "--to",
+            &server.url(case.path),
+        ])
         .args([
             "--format",
             case.format,
@@ -335,7 +343,6 @@ async fn replay(world: &World, server: &Server, case: &Case, signals: &str) -> V
             "json",
         ])
         .env_clear()
-        .env("HOME", "/nonexistent")
         .env("BACKSTOP_PRIMARY_TOKEN", "t")
         .env("BACKSTOP_SIGNALS", signals)
         .env("AWS_ENDPOINT_URL_S3", world.s3.endpoint())

@@ -4,34 +4,63 @@
 //! wanted; a record that does not say what is asked for is wanted, and told apart. Must not: guess from a
 //! key what only a line can say.
 
-use std::borrow::Cow;
-use std::str::FromStr;
-
-use aws_smithy_types::date_time::{DateTime, Format};
-use serde::Deserialize;
+use std::fmt;
+use std::str::FromStr as _;
 
 use crate::glob::Glob;
-use crate::key::{function_of, partition};
-use crate::line::ArchivedLine;
+use crate::key::{partition, percent_decoded};
+use crate::line::{ArchivedLine, Origin};
+use crate::moment::Moment;
 
-const HOUR_MS: i64 = 3_600_000;
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// How much later than its records an object may have been written: an environment can be frozen with a
 /// record in its buffer for as long as it lives, which is 14 days at most.
-const LATEST_WRITE_MS: i64 = 15 * 24 * HOUR_MS;
+pub(crate) const LATEST_WRITE_MS: i64 = 15 * 24 * HOUR_MS;
 /// How far the clock of whoever wrote a record may be ahead of that of S3.
-const CLOCKS_DIFFER_MS: i64 = HOUR_MS;
+pub(crate) const CLOCKS_DIFFER_MS: i64 = HOUR_MS;
+
+/// The reasons of records that no retry can save.
+const DEAD_LETTERS: [&str; 3] = ["rejected", "too_large", "too_old"];
 
 /// What is wanted; the default is everything.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Names of functions; any when empty.
     pub functions: Vec<Glob>,
+    /// Accounts of functions; any when empty.
+    pub accounts: Vec<Glob>,
+    /// Regions of functions; any when empty.
+    pub regions: Vec<Glob>,
+    /// Types of records, such as `function` or `platform.*`; any when empty.
+    pub kinds: Vec<Glob>,
     /// Reasons of diversion; any when empty.
     pub reasons: Vec<String>,
+    /// Only records that no retry can save.
+    pub dead_letters: bool,
     /// From this moment on.
     pub since: Option<Moment>,
     /// Before this moment.
     pub until: Option<Moment>,
+}
+
+/// As it would be typed: the same text for the same filter.
+impl fmt::Display for Filter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        for (option, globs) in [
+            ("--function", &self.functions),
+            ("--function-account", &self.accounts),
+            ("--function-region", &self.regions),
+            ("--type", &self.kinds),
+        ] {
+            words.extend(globs.iter().map(|glob| format!("{option} {glob}")));
+        }
+        words.extend(self.reasons.iter().map(|it| format!("--reason {it}")));
+        words.extend(self.dead_letters.then(|| "--dead-letters".to_owned()));
+        words.extend(self.since.map(|it| format!("--since {it}")));
+        words.extend(self.until.map(|it| format!("--until {it}")));
+        formatter.write_str(&words.join(" "))
+    }
 }
 
 /// What is made of a record.
@@ -41,15 +70,18 @@ pub struct Verdict {
     pub is_wanted: bool,
     /// Its time was asked for, and cannot be read.
     pub has_no_time: bool,
-    /// Its function was asked for, and neither line nor key names one.
+    /// Its function, account or region was asked for, and neither line nor key names it.
     pub has_no_function: bool,
 }
 
 impl Filter {
     /// Whether the object may hold what is wanted, by its key and by when it was written last.
     pub fn admits_object(&self, key: &str, written: Option<Moment>) -> bool {
-        let name = function_of(key);
-        if name.is_some_and(|name| !self.admits_function(&name)) {
+        let is_foreign = self.sources().any(|(globs, folder, _)| {
+            let value = named_in(key, folder);
+            value.is_some_and(|value| !admits(globs, &value))
+        });
+        if is_foreign {
             return false;
         }
         // Of a Firehose object the key names the hour of the oldest record: the others may be later, but
@@ -65,34 +97,51 @@ impl Filter {
         !is_too_early && !is_too_late
     }
 
-    /// Whether the record is wanted. `text` is what `line` was read from, in the object of that key.
-    pub fn judge(&self, key: &str, text: &str, line: &ArchivedLine<'_>) -> Verdict {
+    /// Whether the record is wanted, which is in the object of that key.
+    pub fn judge(&self, key: &str, line: &ArchivedLine<'_>) -> Verdict {
         let mut verdict = Verdict {
-            is_wanted: self.admits_reason(line),
+            is_wanted: self.admits_reason(line)
+                && (self.kinds.is_empty() || admits(&self.kinds, &line.kind())),
             ..Verdict::default()
         };
         if self.since.is_some() || self.until.is_some() {
-            match time_of(text) {
+            match line.time() {
                 Some(time) => verdict.is_wanted &= self.admits_time(time),
                 None => verdict.has_no_time = true,
             }
         }
-        if !self.functions.is_empty() {
-            match line.function_name().or_else(|| function_of(key)) {
-                Some(name) => verdict.is_wanted &= self.admits_function(&name),
-                None => verdict.has_no_function = true,
+        if self.sources().next().is_some() {
+            let origin = line.origin();
+            for (globs, folder, member) in self.sources() {
+                let named = member(&origin).or_else(|| named_in(key, folder));
+                match named {
+                    Some(name) => verdict.is_wanted &= admits(globs, &name),
+                    None => verdict.has_no_function = true,
+                }
             }
         }
         verdict
     }
 
-    fn admits_function(&self, name: &str) -> bool {
-        self.functions.is_empty() || self.functions.iter().any(|glob| glob.matches(name))
+    /// What is asked for of a record's source: the patterns, the folder whose name says it, and the
+    /// member of a line that does.
+    fn sources(&self) -> impl Iterator<Item = (&[Glob], &'static str, Member)> {
+        let function: Member = |origin| origin.function.clone();
+        let account: Member = |origin| origin.account.clone();
+        let region: Member = |origin| origin.region.clone();
+        let all = [
+            (self.functions.as_slice(), "function", function),
+            (self.accounts.as_slice(), "account", account),
+            (self.regions.as_slice(), "region", region),
+        ];
+        all.into_iter().filter(|(globs, ..)| !globs.is_empty())
     }
 
     fn admits_reason(&self, line: &ArchivedLine<'_>) -> bool {
-        let reason = line.diverted.as_ref().map(|diverted| &diverted.reason);
-        self.reasons.is_empty() || reason.is_some_and(|reason| self.reasons.contains(reason))
+        let reason = line.diverted.as_ref().map(|it| it.reason.as_str());
+        let is_among = |reason: &str| self.reasons.iter().any(|wanted| wanted == reason);
+        (self.reasons.is_empty() || reason.is_some_and(is_among))
+            && (!self.dead_letters || reason.is_some_and(|it| DEAD_LETTERS.contains(&it)))
     }
 
     fn admits_time(&self, time: Moment) -> bool {
@@ -100,26 +149,18 @@ impl Filter {
     }
 }
 
-/// A moment, in milliseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub i64);
+/// A member of what a line says of its source.
+type Member = fn(&Origin) -> Option<String>;
 
-impl FromStr for Moment {
-    type Err = String;
+pub(crate) fn admits(globs: &[Glob], value: &str) -> bool {
+    globs.is_empty() || globs.iter().any(|glob| glob.matches(value))
+}
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let midnight = format!("{text}T00:00:00Z");
-        let full = if text.len() == "2026-01-31".len() {
-            &midnight
-        } else {
-            text
-        };
-        DateTime::from_str(full, Format::DateTimeWithOffset)
-            .ok()
-            .and_then(|time| time.to_millis().ok())
-            .map(Self)
-            .ok_or_else(|| "write it as 2026-01-31T08:00:00Z or 2026-01-31".to_owned())
-    }
+/// The value of a folder in a key, unless it is empty, or the platform did not tell.
+pub(crate) fn named_in(key: &str, folder: &str) -> Option<String> {
+    let value = partition(key, folder).map(percent_decoded)?;
+    let is_unknown = value.is_empty() || folder == "account" && value == "unknown";
+    (!is_unknown).then_some(value)
 }
 
 /// The first moment of the hour in which an object was written.
@@ -128,19 +169,6 @@ fn partition_start(key: &str) -> Option<i64> {
     Moment::from_str(&format!("{day}T{hour}:00:00Z"))
         .ok()
         .map(|start| start.0)
-}
-
-fn time_of(line: &str) -> Option<Moment> {
-    #[derive(Deserialize)]
-    struct Time<'a> {
-        #[serde(borrow)]
-        time: Cow<'a, str>,
-    }
-    serde_json::from_str::<Time<'_>>(line)
-        .ok()?
-        .time
-        .parse()
-        .ok()
 }
 
 #[cfg(test)]
@@ -152,17 +180,6 @@ mod tests {
 
     fn moment(text: &str) -> Moment {
         text.parse().expect("it is a time")
-    }
-
-    #[test]
-    fn times_are_rfc_3339_or_dates() {
-        let of = |text: &str| text.parse::<Moment>().map(|moment| moment.0);
-        assert_eq!(of("1970-01-02"), Ok(86_400_000));
-        assert_eq!(of("1970-01-01T00:00:01.5Z"), Ok(1_500));
-        assert_eq!(of("1970-01-01T01:00:00+01:00"), Ok(0));
-        for bad in ["", "yesterday", "2026-13-01", "2026-01-31T08:00"] {
-            assert!(of(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]
@@ -212,12 +229,22 @@ mod tests {
         let text = r#"{"id":"1","time":"2026-01-31T08:00:00.5Z","type":"function","record":"r",
             "resource":{"faas.name":"f"},"diverted":{"reason":"server_error"}}"#;
         let line = ArchivedLine::parse(text).expect("it is a line");
-        let wants = |filter: Filter| filter.judge("v1/stream=s/x.gz", text, &line).is_wanted;
+        let wants = |filter: Filter| filter.judge("v1/stream=s/x.gz", &line).is_wanted;
         assert!(wants(Filter {
             functions: vec!["f".parse().expect("it is a pattern")],
             reasons: vec!["server_error".to_owned()],
             since: Some(moment("2026-01-31T08:00:00.5Z")),
             until: Some(moment("2026-01-31T08:00:01Z")),
+            kinds: vec!["func*".parse().expect("it is a pattern")],
+            ..Filter::default()
+        }));
+        assert!(!wants(Filter {
+            kinds: vec!["platform.*".parse().expect("it is a pattern")],
+            ..Filter::default()
+        }));
+        assert!(!wants(Filter {
+            dead_letters: true,
+            ..Filter::default()
         }));
         assert!(!wants(Filter {
             functions: vec!["g".parse().expect("it is a pattern")],
@@ -267,7 +294,7 @@ mod tests {
                 r#"{{"id":"1","time":{time},"type":"function","record":"r","resource":{resource}}}"#
             );
             let line = ArchivedLine::parse(&text).expect("it is a line");
-            let found = filter.judge(key, &text, &line);
+            let found = filter.judge(key, &line);
             let found = (found.is_wanted, found.has_no_time, found.has_no_function);
             assert_eq!(found, expected, "{text} {key}");
         }

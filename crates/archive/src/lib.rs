@@ -5,7 +5,8 @@
 //! - `derived`: the types of records that were derived from others, and what they hold.
 //! - `needs`: the permissions that writing takes.
 //! - with the feature `read`: `line` (a line, as it is read back), `reader` (an object, from bytes to
-//!   lines), `filter` and `glob` (which objects and lines are wanted).
+//!   lines, with `splitter` and `zstd`), `filter` and `glob` (which objects and lines are wanted), `walk`
+//!   (which folders need not be listed for them), `stats` (counts).
 //!
 //! The S3 and Firehose sinks write through this crate; `replay` and `doctor`, the installer's grants and
 //! the fuzz targets use it as well.
@@ -23,20 +24,36 @@ mod glob;
 mod key;
 #[cfg(feature = "read")]
 mod line;
+#[cfg(feature = "read")]
+mod moment;
 mod needs;
 #[cfg(feature = "read")]
 mod reader;
+#[cfg(feature = "read")]
+mod splitter;
+#[cfg(feature = "read")]
+mod stats;
+#[cfg(feature = "read")]
+mod walk;
 mod write;
+#[cfg(feature = "read")]
+mod zstd;
 
 pub use derived::{EXCEPTION, Holds, METRICS, SPANS, fragment_holds, holds};
 #[cfg(feature = "read")]
-pub use filter::{Filter, Moment, Verdict};
+pub use filter::{Filter, Verdict};
 #[cfg(feature = "read")]
 pub use glob::Glob;
 pub use key::{Source, VERSION, function_of, object_key, percent_decoded, root};
 #[cfg(feature = "read")]
-pub use line::{ArchivedLine, ArchivedReason, LineError};
+pub use line::{ArchivedLine, ArchivedReason, LineError, Origin};
+#[cfg(feature = "read")]
+pub use moment::Moment;
 pub use needs::{Need, NeedKind, is_alias, needs};
 #[cfg(feature = "read")]
 pub use reader::{LONGEST_RECORD, Line, PIECE, Unpacker};
+#[cfg(feature = "read")]
+pub use stats::{Count, Stats};
+#[cfg(feature = "read")]
+pub use walk::{Step, after_folder};
 pub use write::{begin_line, diverted_member, end_line};

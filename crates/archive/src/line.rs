@@ -3,17 +3,21 @@
 //! Invariants: what goes on to a primary is, to the byte, what was written, less the reason it was
 //! archived; members of later versions are accepted. Must not: show any of a line's text in an error.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use crate::moment::{Moment, time_of};
+
 /// A line of the archive, which goes on as it came.
 #[derive(Debug, Clone)]
 pub struct ArchivedLine<'a> {
     text: &'a str,
     id: &'a RawValue,
+    kind: &'a RawValue,
     resource: Option<&'a RawValue>,
     /// Where the reason is in the text.
     reason: Option<&'a RawValue>,
@@ -29,13 +33,27 @@ struct Members<'a> {
     #[serde(borrow, rename = "time")]
     _time: &'a RawValue,
     #[serde(borrow, rename = "type")]
-    _kind: &'a RawValue,
+    kind: &'a RawValue,
     #[serde(borrow, rename = "record")]
     _record: &'a RawValue,
     #[serde(borrow)]
     resource: Option<&'a RawValue>,
     #[serde(borrow)]
     diverted: Option<&'a RawValue>,
+}
+
+/// What emitted a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Origin {
+    /// The function's name.
+    #[serde(rename = "faas.name")]
+    pub function: Option<String>,
+    /// Its account.
+    #[serde(rename = "cloud.account.id")]
+    pub account: Option<String>,
+    /// Its region.
+    #[serde(rename = "cloud.region")]
+    pub region: Option<String>,
 }
 
 /// Why a record was diverted.
@@ -61,6 +79,7 @@ impl<'a> ArchivedLine<'a> {
         Ok(Self {
             text: line,
             id: members.id,
+            kind: members.kind,
             resource: members.resource,
             reason: members.diverted,
             diverted: diverted.transpose()?.flatten(),
@@ -72,16 +91,25 @@ impl<'a> ArchivedLine<'a> {
         self.id.get().trim_matches('"')
     }
 
+    /// The record's type; empty where it is not a text.
+    pub fn kind(&self) -> Cow<'a, str> {
+        serde_json::from_str(self.kind.get()).unwrap_or_default()
+    }
+
+    /// When the record was written, where its time can be read.
+    pub fn time(&self) -> Option<Moment> {
+        time_of(self.text)
+    }
+
+    /// What emitted it, as far as the resource tells.
+    pub fn origin(&self) -> Origin {
+        let read = |resource: &RawValue| serde_json::from_str(resource.get()).ok();
+        self.resource.and_then(read).unwrap_or_default()
+    }
+
     /// The name of the function that emitted it, where the resource tells.
     pub fn function_name(&self) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Name {
-            #[serde(rename = "faas.name")]
-            name: Option<String>,
-        }
-        serde_json::from_str::<Name>(self.resource?.get())
-            .ok()?
-            .name
+        self.origin().function
     }
 
     /// The line as the primary would have been sent it: without the reason it was not, and otherwise to

@@ -11,12 +11,16 @@ use std::io::Write as _;
 use flate2::write::MultiGzDecoder;
 
 use crate::line::ArchivedLine;
+use crate::splitter::Splitter;
+use crate::zstd::{self, Zstd};
 
 /// Far more than Lambda lets a function log at once, or a sink take.
 pub const LONGEST_RECORD: usize = 16 * 1024 * 1024;
 /// Deflate makes a thousand times as much of it, and no more.
 pub const PIECE: usize = 8 * 1024;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+/// As much of an object as says how it is packed.
+const LONGEST_MAGIC: usize = zstd::MAGIC_BYTES;
 
 /// An object on its way from bytes to records.
 #[derive(Debug)]
@@ -29,10 +33,11 @@ pub struct Unpacker {
 
 #[derive(Debug)]
 enum Packing {
-    /// Not known before the first two bytes.
+    /// Not known before the first bytes.
     Unknown(Vec<u8>),
     Plain,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    Zstd(Box<Zstd>),
     /// Nothing that follows can be read.
     Broken,
 }
@@ -53,7 +58,7 @@ impl Unpacker {
         match &mut self.packing {
             Packing::Unknown(held) => {
                 held.extend_from_slice(bytes);
-                if held.len() >= GZIP_MAGIC.len() {
+                if held.len() >= LONGEST_MAGIC {
                     let held = std::mem::take(held);
                     self.begin(&held);
                 }
@@ -67,6 +72,8 @@ impl Unpacker {
                     self.break_off(format!("its gzip stream is broken: {error}"));
                 }
             }
+            // One block at a time: a few bytes may stand for a hundred thousand.
+            Packing::Zstd(decoder) => decoder.push(bytes),
             Packing::Broken => {}
         }
     }
@@ -75,6 +82,8 @@ impl Unpacker {
     fn begin(&mut self, first: &[u8]) {
         self.packing = if first.starts_with(GZIP_MAGIC) {
             Packing::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))
+        } else if zstd::begins(first) {
+            Packing::Zstd(Box::default())
         } else {
             Packing::Plain
         };
@@ -83,8 +92,12 @@ impl Unpacker {
 
     /// Nothing more comes, as the object is at its end.
     pub fn finish(&mut self) {
+        if let Packing::Unknown(held) = &mut self.packing {
+            let held = std::mem::take(held);
+            self.begin(&held);
+        }
+        while self.unpack_more() {}
         match std::mem::replace(&mut self.packing, Packing::Broken) {
-            Packing::Unknown(held) => self.splitter.buffer.extend_from_slice(&held),
             Packing::Gzip(mut decoder) => {
                 let ended = decoder.try_finish();
                 self.splitter.buffer.append(decoder.get_mut());
@@ -92,7 +105,10 @@ impl Unpacker {
                     self.break_off(format!("its gzip stream is broken: {error}"));
                 }
             }
-            Packing::Plain | Packing::Broken => {}
+            Packing::Zstd(decoder) if !decoder.is_at_end() => {
+                self.break_off("its zstd stream is broken: it ends too early".to_owned());
+            }
+            Packing::Unknown(_) | Packing::Zstd(_) | Packing::Plain | Packing::Broken => {}
         }
         self.splitter.is_at_end = self.problem.is_none();
     }
@@ -108,125 +124,39 @@ impl Unpacker {
         self.problem.as_deref()
     }
 
+    /// The bytes that are unpacked and not taken.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.splitter.buffer.len()
+    }
+
     /// The next record with the number of its line, from 1; an error says what is wrong with it. None
     /// where more bytes are needed, or where nothing is left.
     pub fn next_line(&mut self) -> Option<(u64, Result<Line<'_>, String>)> {
-        let (number, piece) = self.splitter.next()?;
-        Some((number, piece.and_then(Line::parse)))
-    }
-}
-
-/// Where records begin and end.
-#[derive(Debug)]
-struct Splitter {
-    buffer: Vec<u8>,
-    /// Where the record that is looked at begins.
-    begin: usize,
-    /// How far that is looked at.
-    at: usize,
-    within: Within,
-    line: u64,
-    longest: usize,
-    /// What is left in the buffer is whole.
-    is_at_end: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Within {
-    /// Between two records.
-    Nothing,
-    /// Braces and brackets that are open.
-    Object { depth: usize },
-    /// A string in one, perhaps just after a backslash.
-    Text { depth: usize, is_escaped: bool },
-    /// Something else, up to the end of the line.
-    Other,
-    /// The rest of a line that was too long.
-    Excess,
-}
-
-impl Splitter {
-    fn new(longest: usize) -> Self {
-        Self {
-            buffer: Vec::new(),
-            begin: 0,
-            at: 0,
-            within: Within::Nothing,
-            line: 1,
-            longest,
-            is_at_end: false,
-        }
+        let (number, found) = loop {
+            if let Some(found) = self.splitter.next() {
+                break found;
+            }
+            if !self.unpack_more() {
+                return None;
+            }
+        };
+        let line = found.and_then(|place| Line::parse(&self.splitter.buffer[place]));
+        Some((number, line))
     }
 
-    fn next(&mut self) -> Option<(u64, Result<&[u8], String>)> {
-        while let Some(byte) = self.buffer.get(self.at).copied() {
-            let is_line_feed = byte == b'\n';
-            let number = self.line;
-            let within = if is_line_feed {
-                self.line += 1;
-                Within::Nothing
-            } else {
-                step(self.within, byte)
-            };
-            let before = std::mem::replace(&mut self.within, within);
-            if before == Within::Nothing {
-                self.begin = self.at;
-            }
-            self.at += 1;
-            let has_begun = !matches!(before, Within::Nothing | Within::Excess);
-            if has_begun && within == Within::Nothing {
-                let end = self.at - usize::from(is_line_feed);
-                return Some((number, Ok(&self.buffer[self.begin..end])));
-            }
-            if within != Within::Nothing && self.at - self.begin > self.longest {
-                if within != Within::Excess {
-                    self.within = Within::Excess;
-                    let problem = format!("it is longer than {} bytes", self.longest);
-                    return Some((number, Err(problem)));
-                }
-                self.begin = self.at;
+    /// The text of the next block, where one is there and not yet unpacked.
+    fn unpack_more(&mut self) -> bool {
+        let Packing::Zstd(decoder) = &mut self.packing else {
+            return false;
+        };
+        match decoder.step(&mut self.splitter.buffer) {
+            Ok(is_unpacked) => is_unpacked,
+            Err(problem) => {
+                self.break_off(format!("its zstd stream is broken: {problem}"));
+                false
             }
         }
-        let is_left = !matches!(self.within, Within::Nothing | Within::Excess);
-        if self.is_at_end && is_left {
-            self.within = Within::Nothing;
-            return Some((self.line, Ok(&self.buffer[self.begin..])));
-        }
-        // What is behind us is not needed any more.
-        let done = if is_left { self.begin } else { self.at };
-        self.buffer.drain(..done);
-        self.at -= done;
-        self.begin = 0;
-        None
-    }
-}
-
-/// What one byte makes of it; a line feed has been seen to.
-fn step(within: Within, byte: u8) -> Within {
-    match (within, byte) {
-        (Within::Nothing, b'{') => Within::Object { depth: 1 },
-        (Within::Nothing, byte) if byte.is_ascii_whitespace() => Within::Nothing,
-        (Within::Nothing | Within::Other, _) => Within::Other,
-        (Within::Excess, _) => Within::Excess,
-        (Within::Object { depth }, b'"') => Within::Text {
-            depth,
-            is_escaped: false,
-        },
-        (Within::Object { depth }, b'{' | b'[') => Within::Object { depth: depth + 1 },
-        (Within::Object { depth: 1 }, b'}' | b']') => Within::Nothing,
-        (Within::Object { depth }, b'}' | b']') => Within::Object { depth: depth - 1 },
-        (Within::Object { depth }, _) => Within::Object { depth },
-        (Within::Text { depth, is_escaped }, byte) => match (is_escaped, byte) {
-            (false, b'"') => Within::Object { depth },
-            (false, b'\\') => Within::Text {
-                depth,
-                is_escaped: true,
-            },
-            _ => Within::Text {
-                depth,
-                is_escaped: false,
-            },
-        },
     }
 }
 
@@ -389,7 +319,7 @@ mod tests {
         for _ in 0..10_000 {
             unpacker.push(&[b'['; 100]);
             while unpacker.next_line().is_some() {}
-            assert!(unpacker.splitter.buffer.len() < 1_200);
+            assert!(unpacker.held() < 1_200);
         }
     }
 }

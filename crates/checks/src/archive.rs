@@ -36,6 +36,7 @@ fn wanted() -> Filter {
         reasons: vec!["timeout".to_owned()],
         since: "2026-01-01".parse().ok(),
         until: "2026-02-01T00:00:00+01:00".parse().ok(),
+        ..Filter::default()
     }
 }
 
@@ -86,7 +87,7 @@ fn read(object: &[u8]) {
     for text in found.into_iter().flatten() {
         assert!(text.len() <= LONGEST, "{} bytes in a record", text.len());
         let line = ArchivedLine::parse(&text).expect("it was one");
-        filter.judge("key", &text, &line);
+        filter.judge("key", &line);
         line.function_name();
         let sent = line.without_reason();
         assert!(!sent.contains('\n'), "a line stays one");

@@ -7,6 +7,7 @@
 //! versions: it has none.
 
 mod storage;
+mod tags;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +35,7 @@ use crate::server::{Answer, FaultServer};
 use crate::sync::lock;
 use crate::tls::{Acceptors, Certificates};
 pub(crate) use storage::Storage;
+use tags::Tags;
 
 /// The access key that the server takes.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -101,6 +103,8 @@ impl S3Server {
             service: service.build(),
             counts: Mutex::default(),
             heads: Mutex::default(),
+            asked: Mutex::default(),
+            tags: Tags::default(),
             bucket: root.join(BUCKET),
             whole: Arc::default(),
             conflicts: AtomicU64::new(0),
@@ -191,6 +195,21 @@ impl S3Server {
         lock(&self.backend.heads).clone()
     }
 
+    /// The tags of each object that has some, by its path, as `key=value` pairs.
+    pub fn tags(&self) -> BTreeMap<String, Vec<String>> {
+        self.backend.tags.all()
+    }
+
+    /// Denies reading and writing of tags, until it is taken back.
+    pub fn deny_tags(&self, is_denied: bool) {
+        self.backend.tags.deny(is_denied);
+    }
+
+    /// The path and query of each request that reads, in their order.
+    pub fn asked(&self) -> Vec<String> {
+        lock(&self.backend.asked).clone()
+    }
+
     /// The keys in the bucket, sorted.
     pub fn object_keys(&self) -> Result<Vec<String>, SimulationError> {
         self.storage.keys()
@@ -244,6 +263,8 @@ struct Backend {
     service: S3Service,
     counts: Mutex<BTreeMap<(bool, u16), u64>>,
     heads: Mutex<Vec<(Method, HeaderMap)>>,
+    asked: Mutex<Vec<String>>,
+    tags: Tags,
     bucket: PathBuf,
     /// s3s-fs looks at a condition first and writes then, in several files: nobody may write or read
     /// between.
@@ -310,6 +331,11 @@ impl Answer for Backend {
         if let Some(redirect) = self.redirect(request.headers()) {
             return redirect;
         }
+        if let Some(answer) = self.tags.answer(&request) {
+            return answer;
+        }
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let is_listing = (request.uri().query()).is_some_and(|it| it.contains("list-type=2"));
         let is_write = request.method() == Method::PUT;
         if is_write && self.is_read_only.load(Ordering::SeqCst) {
             return self.refusal(StatusCode::FORBIDDEN);
@@ -336,7 +362,13 @@ impl Answer for Backend {
             Some(Response::from_parts(head, body.to_bytes()))
         });
         match answered.await {
-            Ok(Some(response)) => response,
+            Ok(Some(mut response)) => {
+                self.tags.observe(&method, &path, &mut response);
+                if is_listing {
+                    response = unencoded(response);
+                }
+                response
+            }
             _ => self.refusal(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
@@ -369,8 +401,21 @@ impl Answer for Backend {
             status.map_or(0, |status| status.as_u16()),
         );
         *lock(&self.counts).entry(key).or_default() += 1;
+        if request.method == Method::GET {
+            lock(&self.asked).push(request.uri.to_string());
+        }
         lock(&self.heads).push((request.method.clone(), request.headers.clone()));
     }
+}
+
+/// A listing that says of its keys what they are: s3s-fs repeats how they are to be encoded, and leaves them
+/// as they are.
+fn unencoded(response: Response<Bytes>) -> Response<Bytes> {
+    let claim = "<EncodingType>url</EncodingType>";
+    let (mut head, body) = response.into_parts();
+    let text = String::from_utf8_lossy(&body).replacen(claim, "", 1);
+    head.headers.remove(http::header::CONTENT_LENGTH);
+    Response::from_parts(head, text.into())
 }
 
 /// An error in S3's form.

@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 
 use super::attachment::Session;
-use super::{INTERRUPTED, PARTIAL, interrupted_twice};
+use super::interrupt::interrupted_twice;
+use super::{INTERRUPTED, PARTIAL};
 use crate::apply::{self, Summary};
 use crate::change::Vault;
 use crate::cli::ApplyOptions;

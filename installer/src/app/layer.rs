@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use super::interrupt::interrupted_twice;
 use super::runs::open_store;
-use super::{INTERRUPTED, PARTIAL, REFUSED, confirmed, has_terminal, interrupted_twice};
+use super::{INTERRUPTED, PARTIAL, REFUSED, confirmed, has_terminal};
 use crate::carried;
 use crate::cli::{
     BuildArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs, TargetArgs, UsageError,

@@ -3,6 +3,7 @@
 //! Invariant: the codes are a contract: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or
 //! drift, 5 refused by preflight, 130 interrupted. Must not: hold any command's logic.
 
+mod archive;
 mod archive_template;
 mod attachment;
 mod execution;
@@ -11,6 +12,7 @@ mod init;
 mod inspect;
 mod interrupt;
 mod layer;
+mod replay;
 mod runs;
 mod transform;
 mod usage;
@@ -20,18 +22,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use backstop_archive::Filter;
-use backstop_config::ProcessEnvironment;
 use clap::Parser as _;
-use interrupt::{interrupted, interrupted_twice};
-use tokio::sync::watch;
+use interrupt::interrupted;
 
-use crate::aws::Access;
-use crate::cli::{ArchiveCommand, Cli, Command, DemoArgs, ReplayArgs, UsageError};
+use crate::cli::{ArchiveCommand, Cli, Command, DemoArgs, UsageError};
 use crate::demo;
-use crate::output::{Bar, Output, plural};
-use crate::replay::{self, Archive, ArchiveOptions, Observer, Target, TargetOptions};
-use crate::secrets;
+use crate::output::Output;
 
 const USAGE: u8 = 2;
 const PARTIAL: u8 = 3;
@@ -81,105 +77,13 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
         Command::Archive(args) => match args.command {
             ArchiveCommand::Template(args) => archive_template::run(*args, output),
+            ArchiveCommand::Read(command) => runtime.block_on(archive::run(command, output)),
         },
-        Command::Replay(args) => runtime.block_on(run_replay(args, output)),
+        Command::Replay(args) => runtime.block_on(replay::run_replay(*args, output)),
         Command::Transform(args) => transform::run_transform(&args, output),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
         Command::Completions(args) => generate::run_completions(&args, output),
         Command::Man(args) => generate::run_man(&args, output),
-    }
-}
-
-async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let (url, is_typed) = match (&args.to, &args.url_file) {
-        (_, Some(path)) => (secrets::address(path)?, false),
-        (to, None) => (to.clone().unwrap_or_default(), true),
-    };
-    let mut target = Target::resolve(
-        &TargetOptions {
-            url: &url,
-            is_typed,
-            format: args.format.as_str(),
-            format_options: args.format_options.as_deref(),
-            token_file: args.token_file.as_deref(),
-            header_file: args.header_file.as_deref(),
-        },
-        &ProcessEnvironment,
-    )?;
-    let access = Access {
-        endpoint_url: args.endpoint_url,
-        profile: args.profile,
-        region: args.region,
-    };
-    access.check().await?;
-    // Where nothing is sent, nothing needs a token.
-    if !args.dry_run {
-        target = target.with_secrets(&access).await?;
-    }
-    if is_typed && url.contains('?') {
-        output.progress(
-            "Warning: other users of this machine can read the query of --to in the process list. \
-             If it holds a key, pass the address with --url-file.",
-        );
-    }
-    let options = ArchiveOptions {
-        expected_owner: args.expected_bucket_owner,
-        requester_pays: args.request_payer.is_some(),
-    };
-    let archive = Archive::new(access.s3().await?, args.from, options);
-    let options = replay::Options {
-        filter: Filter {
-            functions: args.function,
-            reasons: args.reason,
-            since: args.since,
-            until: args.until,
-        },
-        dry_run: args.dry_run,
-        concurrency: usize::from(args.concurrency),
-        batch_records: args.batch_records as usize,
-    };
-    let shown = archive.shown();
-    output.progress(&if options.dry_run {
-        format!("Reading {shown}")
-    } else {
-        format!("Replaying {shown} to {}", target.shown_url())
-    });
-    let progress = ReplayProgress(Bar::new(
-        output.draws(),
-        "{bar:20} {bytes}/{total_bytes}  {msg}  {left}",
-    ));
-    let (interrupt, stop) = watch::channel(false);
-    let summary = tokio::select! {
-        summary = replay::run(archive, target, options, &progress, stop) => summary,
-        () = interrupted_twice(&interrupt, output) => return Ok(ExitCode::from(INTERRUPTED)),
-    };
-    progress.0.clear();
-    let summary = summary?;
-    if summary.is_empty() {
-        output.progress(&format!(
-            "No object is below {shown}: check the bucket and the prefix"
-        ));
-    }
-    output.result(&summary)?;
-    Ok(if summary.interrupted {
-        ExitCode::from(INTERRUPTED)
-    } else if summary.is_complete() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(PARTIAL)
-    })
-}
-
-struct ReplayProgress(Bar);
-
-impl Observer for ReplayProgress {
-    fn listed(&self, bytes: u64) {
-        self.0.lengthen(bytes);
-    }
-
-    fn object_done(&self, bytes: u64, total: &replay::Summary) {
-        let done = total.sent + total.would_send;
-        self.0.advance_by(bytes, &plural(done, "record"));
     }
 }
 

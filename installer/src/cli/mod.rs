@@ -22,7 +22,7 @@ mod waves;
 
 use clap::{Parser, Subcommand};
 
-pub use archive::{ArchiveArgs, ArchiveCommand};
+pub use archive::{ArchiveArgs, ArchiveCommand, FilterArgs, ReadArgs, ReadCommand, SourceArgs};
 pub use archive_template::{ArchiveTemplateArgs, TemplateFormat};
 pub use attachment::{
     AllowArgs, ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs,
@@ -110,10 +110,10 @@ pub enum Command {
     Status(Box<StatusArgs>),
     /// Check whether one function's records would arrive, and what prevents it
     Doctor(Box<DoctorArgs>),
-    /// Work with the archive
-    Archive(ArchiveArgs),
+    /// List, show and count the records in the archive, or make a template of one
+    Archive(Box<ArchiveArgs>),
     /// Send the records in the archive to a primary
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
     /// Show what the transforms would do to the records of an archive
     Transform(TransformArgs),
     /// Run the real extension through an outage on this machine, replay, and count

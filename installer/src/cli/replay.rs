@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use backstop_archive::{Glob, Moment};
 use backstop_config::Format;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 
-use crate::replay::Location;
+use super::archive::{FilterArgs, SourceArgs};
+use crate::archive::{After, Place};
+use crate::replay::{CheckpointPlace, Rate};
 
 /// Send the records in the archive to a primary
 ///
@@ -17,12 +18,21 @@ use crate::replay::Location;
 ///
 /// Reads the primary's token from --token-file, or else from the environment variable
 /// `BACKSTOP_PRIMARY_TOKEN`.
+///
+/// Writes down what the primary has acknowledged. After Ctrl-C, a crash or a lost network, --resume
+/// sends only what is left. Tags each object whose records are all at the primary, and skips it next
+/// time.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file"]))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file", "like"]))]
 pub struct ReplayArgs {
-    /// Archive to read: a bucket or access point with the prefix, a folder in it, or one object
-    #[arg(long, value_name = "S3_URL")]
-    pub from: Location,
+    /// Archive to read: a bucket or access point with the prefix, a folder in it, or one object, as
+    /// `s3://BUCKET/PREFIX`; or a directory
+    #[arg(long, value_name = "ARCHIVE")]
+    pub from: Place,
 
     /// Address to send to: https, or http for loopback hosts; a site for datadog and newrelic
     #[arg(long, value_name = "URL")]
@@ -32,9 +42,14 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     pub url_file: Option<PathBuf>,
 
-    /// Format of a batch
-    #[arg(long, value_parser = formats(), default_value = Format::Ndjson.as_str())]
-    pub format: Format,
+    /// Function whose primary to send to: reads address, format, headers and token from its
+    /// environment
+    #[arg(long, value_name = "FUNCTION_ARN")]
+    pub like: Option<String>,
+
+    /// Format of a batch [default: ndjson, or that of --like]
+    #[arg(long, value_parser = formats())]
+    pub format: Option<Format>,
 
     /// Options of the format, as in `BACKSTOP_PRIMARY_OPTIONS`
     #[arg(long, value_name = "NAME=VALUE,…")]
@@ -52,57 +67,48 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Only records of functions whose name matches; `*` matches any text and `?` one character
-    #[arg(long, value_name = "GLOB")]
-    pub function: Vec<Glob>,
+    /// Most that is sent in a second: records as 5000, or bytes before compression as 2MB; can be
+    /// given twice
+    #[arg(long, value_name = "RATE")]
+    pub rate: Vec<Rate>,
 
-    /// Only records that were diverted for this reason, such as `breaker_open`
-    #[arg(long, value_name = "NAME")]
-    pub reason: Vec<String>,
+    /// Where to keep what is done: a file, or `s3://BUCKET/PREFIX` [default: a file in
+    /// `$XDG_STATE_HOME/backstop/replays`, or `~/.local/state/backstop/replays`]
+    #[arg(long, value_name = "PLACE")]
+    pub checkpoint: Option<CheckpointPlace>,
 
-    /// Only records from this time on: RFC 3339, or a date
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Moment>,
+    /// Resume a replay that did not finish: send only what is left
+    #[arg(long)]
+    pub resume: bool,
 
-    /// Only records before this time
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
+    /// Discard the checkpoint of a replay that did not finish, and send everything again
+    #[arg(long, conflicts_with = "resume")]
+    pub restart: bool,
 
-    /// Number of objects to process in parallel
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub concurrency: u16,
+    /// What to do with an object once all of its records are at the primary [default: tag; keep for
+    /// a directory]
+    #[arg(long, value_enum, value_name = "MARK")]
+    pub after: Option<After>,
+
+    /// Also send objects that are tagged as replayed to this primary
+    #[arg(long)]
+    pub include_replayed: bool,
+
+    /// File for records that the primary rejects, with its answer [default: beside the checkpoint]
+    #[arg(long, value_name = "FILE")]
+    pub dead_letters_file: Option<PathBuf>,
+
+    /// Which records.
+    #[command(flatten)]
+    pub filter: FilterArgs,
 
     /// Maximum number of records in one request
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub batch_records: u32,
 
-    /// Account that must own the bucket; S3 refuses the requests otherwise
-    #[arg(long, value_name = "ACCOUNT_ID", value_parser = account)]
-    pub expected_bucket_owner: Option<String>,
-
-    /// Confirm that you pay for the requests, for a requester-pays bucket
-    #[arg(long, value_name = "WHO", value_parser = ["requester"])]
-    pub request_payer: Option<String>,
-
-    /// S3 endpoint to use instead of AWS's
-    #[arg(long, value_name = "URL")]
-    pub endpoint_url: Option<String>,
-
-    /// Profile of the AWS configuration
-    #[arg(long, value_name = "NAME")]
-    pub profile: Option<String>,
-
-    /// Region of the bucket [default: from the environment or the profile]
-    #[arg(long, value_name = "REGION")]
-    pub region: Option<String>,
-}
-
-fn account(text: &str) -> Result<String, &'static str> {
-    if backstop_config::is_account(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("not an account ID: give its 12 digits")
-    }
+    /// How the archive is read.
+    #[command(flatten)]
+    pub source: SourceArgs,
 }
 
 /// The formats of the extension, by their names.
@@ -122,5 +128,7 @@ Examples:
   backstop replay --from s3://archive/backstop --to https://intake.example.com/v1/logs --dry-run
   backstop replay --from s3://archive/backstop --to https://intake.example.com/v1/logs \\
       --token-file token --function 'checkout-*' --since 2026-01-31T08:00:00Z
+  backstop replay --from s3://archive/backstop --rate 2000 \\
+      --like arn:aws:lambda:eu-west-1:111122223333:function:checkout
 
 Exit codes: 0 done, 1 error, 2 usage, 3 something was not delivered, 130 interrupted";

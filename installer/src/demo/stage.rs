@@ -15,8 +15,9 @@ use serde_json::Value;
 
 use super::Options;
 use super::reconcile::Arrivals;
+use crate::archive::{Archive, ArchiveOptions, Location};
 use crate::aws::s3_of_our_own;
-use crate::replay::{Archive, ArchiveOptions, Location, Target, TargetOptions};
+use crate::replay::{Target, TargetOptions};
 
 const PREFIX: &str = "backstop";
 const STREAM: &str = "backstop-demo";
@@ -100,7 +101,7 @@ impl Stage {
             bucket: self.s3.bucket().to_owned(),
             prefix: PREFIX.to_owned(),
         };
-        Archive::new(client, location, ArchiveOptions::default())
+        Archive::in_bucket(client, location, ArchiveOptions::default())
     }
 
     /// The intake, as `backstop replay` would be pointed at it.

@@ -31,7 +31,7 @@ const DENIED: &str = "grant s3:ListBucket on the bucket, s3:GetObject and s3:Put
 
 /// A prefix in a bucket.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     client: Client,
     name: String,
     /// Empty, or with a slash at its end.
@@ -43,24 +43,24 @@ pub(super) struct Bucket {
 
 /// An object as it is.
 #[derive(Debug, Clone)]
-pub(super) struct Object {
-    pub(super) tag: String,
-    pub(super) bytes: Bytes,
+pub(crate) struct Object {
+    pub(crate) tag: String,
+    pub(crate) bytes: Bytes,
     writer: Option<String>,
 }
 
 /// What is listed.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(crate) struct Listed {
     /// Without the prefix.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// S3 always says it; where a service does not, the object is read each time.
     pub(super) tag: Option<String>,
 }
 
 /// When a write may be made.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Only<'a> {
+pub(crate) enum Only<'a> {
     /// Where there is nothing.
     IfAbsent,
     /// Where there still is what was read.
@@ -69,7 +69,7 @@ pub(super) enum Only<'a> {
 
 /// What became of a write.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Put {
+pub(crate) enum Put {
     /// It was made; the new tag.
     Made(String),
     /// Somebody else wrote.
@@ -78,7 +78,7 @@ pub(super) enum Put {
 
 impl Bucket {
     /// Asks whether it is there, in whichever region.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         access: &Access,
         bucket: &str,
         prefix: &str,
@@ -118,12 +118,12 @@ impl Bucket {
     }
 
     /// How people write it.
-    pub(super) fn shown(&self, key: &str) -> String {
+    pub(crate) fn shown(&self, key: &str) -> String {
         format!("s3://{}/{}{key}", self.name, self.prefix)
     }
 
     /// Every object whose key begins so, in the order of keys.
-    pub(super) async fn list(&self, below: &str) -> anyhow::Result<Vec<Listed>> {
+    pub(crate) async fn list(&self, below: &str) -> anyhow::Result<Vec<Listed>> {
         let mut listed = Vec::new();
         let mut token = None;
         loop {
@@ -175,7 +175,7 @@ impl Bucket {
     }
 
     /// An object; none where there is none.
-    pub(super) async fn get(&self, key: &str) -> anyhow::Result<Option<Object>> {
+    pub(crate) async fn get(&self, key: &str) -> anyhow::Result<Option<Object>> {
         let what = || format!("{} cannot be read", self.shown(key));
         let mut attempt = 1;
         loop {
@@ -209,7 +209,7 @@ impl Bucket {
     }
 
     /// Writes it on a condition. It is durable when this returns that it was made.
-    pub(super) async fn put(
+    pub(crate) async fn put(
         &self,
         key: &str,
         bytes: &Bytes,
@@ -263,8 +263,17 @@ impl Bucket {
         )
     }
 
+    /// Removes an object.
+    pub(crate) async fn delete(&self, key: &str) -> anyhow::Result<()> {
+        let request = self.client.delete_object().bucket(&self.name);
+        let deleted = request.key(format!("{}{key}", self.prefix)).send().await;
+        deleted
+            .map_err(|error| failed(&format!("{} cannot be deleted", self.shown(key)), &error))?;
+        Ok(())
+    }
+
     /// Fails where conditions are ignored. `key` is there.
-    pub(super) async fn must_refuse(&self, key: &str, writer: &str) -> anyhow::Result<()> {
+    pub(crate) async fn must_refuse(&self, key: &str, writer: &str) -> anyhow::Result<()> {
         let other = Bytes::from_static(b"{}");
         match self.put(key, &other, Only::IfAbsent, writer).await? {
             Put::Refused => Ok(()),

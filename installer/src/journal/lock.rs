@@ -23,7 +23,7 @@ use crate::{files, parsing};
 /// How long a lock holds that nobody renews.
 const HOLDS: Duration = Duration::from_mins(1);
 /// How often it is renewed.
-pub(super) const RENEWED: Duration = Duration::from_secs(20);
+pub(crate) const RENEWED: Duration = Duration::from_secs(20);
 /// How long to wait for S3 when it is let go.
 const RELEASED: Duration = Duration::from_secs(5);
 /// Several processes may take the lock at once: within this many attempts one of them wins.
@@ -43,7 +43,7 @@ struct Lease {
 
 /// A lock that this process holds.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     bucket: Arc<Bucket>,
     key: String,
     lease: Lease,
@@ -53,14 +53,23 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes it, or says who has it.
+    /// Takes that of a run, or says who has it.
     pub(super) async fn take(
         bucket: &Arc<Bucket>,
         run: &str,
         alive: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
+        Self::take_at(bucket, key(run), &format!("run {run}"), alive).await
+    }
+
+    /// Takes the one of that key, which is of `what`.
+    pub(crate) async fn take_at(
+        bucket: &Arc<Bucket>,
+        key: String,
+        what: &str,
+        alive: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let writer = Uuid::new_v4().to_string();
-        let key = key(run);
         let lease = Lease {
             owner: owner(),
             writer,
@@ -77,7 +86,7 @@ impl Lock {
                         .with_context(|| format!("{} is not a lock", bucket.shown(&key)))?;
                     if !held.is_free(alive.as_deref()) {
                         bail!(
-                            "run {run} is in progress: {} holds its lock until {} and renews it \
+                            "{what} is in progress: {} holds its lock until {} and renews it \
                              while it runs; if that process was killed, try again after that time",
                             held.owner,
                             held.expires_at
@@ -98,7 +107,7 @@ impl Lock {
                 });
             }
         }
-        bail!("several processes are resuming run {run}: try again")
+        bail!("several processes are resuming {what}: try again")
     }
 
     /// Who holds it, for people.
@@ -107,17 +116,17 @@ impl Lock {
     }
 
     /// The process that holds it.
-    pub(super) fn writer(&self) -> &str {
+    pub(crate) fn writer(&self) -> &str {
         &self.lease.writer
     }
 
     /// Holds it for longer; false where somebody else has it by now.
-    pub(super) async fn renew(&mut self) -> anyhow::Result<bool> {
+    pub(crate) async fn renew(&mut self) -> anyhow::Result<bool> {
         self.put(after(HOLDS)).await
     }
 
     /// Lets others have it.
-    pub(super) async fn release(&mut self) {
+    pub(crate) async fn release(&mut self) {
         // If the renewal is late, the lock expires.
         let put = self.put(after(Duration::ZERO));
         let is_told = tokio::time::timeout(RELEASED, put).await;

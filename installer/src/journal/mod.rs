@@ -23,11 +23,17 @@ mod store;
 mod undo;
 mod writer;
 
+/// What else is kept in S3 with the same promises: objects that are written on a condition, and locks.
+pub(crate) mod remote {
+    pub(crate) use super::bucket::{Bucket, Only, Put};
+    pub(crate) use super::lock::{Lock, RENEWED};
+}
+
 pub use detail::Detail;
 pub use entry::{Entry, Header, Step};
 pub use history::History;
 pub use location::Location;
 pub use progress::{Progress, StepState};
 pub use runs::{Runs, last, unfinished};
-pub use store::{Found, Run, Store};
+pub use store::{Found, Run, Store, usual_directory};
 pub use writer::Journal;

@@ -69,12 +69,7 @@ impl Store {
         access: &Access,
         kms_key: Option<String>,
     ) -> anyhow::Result<Self> {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let usual = match (set("XDG_STATE_HOME"), set("HOME")) {
-            (Some(state), _) => Some(Path::new(&state).join("backstop")),
-            (None, Some(home)) => Some(Path::new(&home).join(".local/state/backstop")),
-            (None, None) => None,
-        };
+        let usual = usual_directory();
         let directory = match named {
             Some(Location::Bucket { bucket, prefix }) => {
                 let opened = Bucket::open(access, bucket, prefix, kms_key).await;
@@ -232,6 +227,16 @@ impl Store {
     /// Where processes of this machine show that they live.
     fn alive(&self) -> Option<PathBuf> {
         Some(self.local.as_ref()?.join("alive"))
+    }
+}
+
+/// Where this machine keeps what outlives a command, unless something else is named.
+pub fn usual_directory() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    match (set("XDG_STATE_HOME"), set("HOME")) {
+        (Some(state), _) => Some(Path::new(&state).join("backstop")),
+        (None, Some(home)) => Some(Path::new(&home).join(".local/state/backstop")),
+        (None, None) => None,
     }
 }
 

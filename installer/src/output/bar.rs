@@ -39,6 +39,11 @@ impl Bar {
         advance(&self.0, by);
     }
 
+    /// Prints something above it.
+    pub fn above(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
+    }
+
     /// Takes it away.
     pub fn clear(&self) {
         self.0.finish_and_clear();

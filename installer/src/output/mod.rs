@@ -26,10 +26,10 @@ pub use columns::Columns;
 pub use format::{Colour, OutputFormat};
 pub use grouped::{Item, by_reason, gist, names};
 pub use style::{Style, Tone, wrapped};
-pub use table::{Table, grouped, plural};
+pub use table::{Table, grouped, plural, size};
 
 /// The version of the JSON objects: members may be added under the same one.
-const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 1;
 
 /// No line is made shorter than this, whatever a terminal says of itself.
 const NARROWEST: usize = 40;
@@ -79,6 +79,25 @@ impl Output {
             OutputFormat::Json => escape::json(&json(result, io::stdout().is_terminal())?) + "\n",
         };
         self.bytes(text.as_bytes())
+    }
+
+    /// Prints a part of a result that is too long to be held; false where the reader has closed the pipe.
+    pub fn part(text: &[u8]) -> io::Result<bool> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(text) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            outcome => outcome.map(|()| true),
+        }
+    }
+
+    /// Whether a result is read by a person.
+    pub fn is_watched() -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Whether a result is to be JSON.
+    pub fn is_json(self) -> bool {
+        self.format == OutputFormat::Json
     }
 
     /// Prints a result that has one form only, and that is all our own.

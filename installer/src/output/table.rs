@@ -67,6 +67,21 @@ impl fmt::Display for Table {
     }
 }
 
+/// A number of bytes as people read it: `3.4 MB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    let mut tenths = bytes / 100;
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        tenths /= 1000;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
 /// A count with its thousands set apart: `1,380`.
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();

@@ -5,25 +5,56 @@
 //! ids alone), a receiver that honours it would take other records for a repetition and drop them. A
 //! record is a duplicate where another one is the same in full: an id alone can be forged.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest as _, Sha256};
+
+use super::checkpoint::hex;
 
 /// The most bytes of one request before compression, unless a single record is larger.
 const LARGEST_BATCH: usize = 1024 * 1024;
 
+/// The object that a record is in.
+#[derive(Debug, Default)]
+pub(super) struct Origin {
+    /// Its key.
+    pub(super) key: String,
+    /// What a checkpoint calls it.
+    pub(super) digest: String,
+    /// Something of it must be sent again.
+    pub(super) is_left: AtomicBool,
+    /// Something of it is not at the primary, though it need not be sent again.
+    pub(super) is_partial: AtomicBool,
+}
+
+impl Origin {
+    pub(super) fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn partial(&self) {
+        self.is_partial.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A record as the primary gets it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) id: String,
     pub(super) line: String,
+    /// Of the line.
+    pub(super) digest: u64,
+    pub(super) origin: Arc<Origin>,
 }
 
 /// The key of a request.
-pub(super) fn idempotency_key(object: &str, records: &[&Record]) -> String {
+pub(super) fn idempotency_key(records: &[&Record]) -> String {
     let mut hash = Sha256::new();
+    let object = records
+        .first()
+        .map_or("", |record| record.origin.key.as_str());
     let records = records
         .iter()
         .flat_map(|record| [record.id.as_str(), record.line.as_str()]);
@@ -32,13 +63,7 @@ pub(super) fn idempotency_key(object: &str, records: &[&Record]) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
-    let digest = hash.finalize();
-    let mut key = "replay-".to_owned();
-    for byte in &digest[..16] {
-        // Writing to a string cannot fail.
-        write!(key, "{byte:02x}").unwrap_or_default();
-    }
-    key
+    format!("replay-{}", hex(&hash.finalize()[..16]))
 }
 
 /// Groups records into batches.
@@ -87,37 +112,70 @@ pub(super) enum Occurrence {
     Conflict,
 }
 
-/// The ids that were met in this run, and what had them: a digest of each, whatever their length.
-#[derive(Debug, Default)]
+/// The ids that were met last, and what had them: a digest of each, whatever their length.
+///
+/// What is held does not grow with the archive: when as many were met as one generation holds, those of the
+/// generation before are forgotten. A repetition that is further away is left to the primary, which gets it
+/// under the same id.
+#[derive(Debug)]
 pub(super) struct Seen {
-    first: HashMap<Short, Short>,
-    /// The contents of ids that have more than one.
-    others: HashSet<(Short, Short)>,
+    now: Generation,
+    before: Generation,
 }
 
-type Short = [u8; 16];
+/// As many as fit into a table of a million places without growing.
+const MOST_SEEN: usize = (1 << 20) / 8 * 7;
 
-impl Seen {
-    /// Meets a record. An id alone proves nothing: anyone who may write to the bucket can use any.
-    pub(super) fn meet(&mut self, id: &str, line: &str) -> Occurrence {
-        let (id, content) = (short(id), short(line));
-        match self.first.entry(id) {
-            Entry::Vacant(free) => {
-                free.insert(content);
-                Occurrence::First
-            }
-            Entry::Occupied(first) if *first.get() == content => Occurrence::Again,
-            Entry::Occupied(_) if self.others.insert((id, content)) => Occurrence::Conflict,
-            Entry::Occupied(_) => Occurrence::Again,
+#[derive(Debug, Default)]
+struct Generation {
+    first: HashMap<u64, u64>,
+    /// The contents of ids that have more than one.
+    others: HashSet<(u64, u64)>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            now: Generation {
+                first: HashMap::with_capacity(MOST_SEEN),
+                ..Generation::default()
+            },
+            before: Generation::default(),
         }
     }
 }
 
-fn short(text: &str) -> Short {
+impl Seen {
+    /// Meets a record. An id alone proves nothing: anyone who may write to the bucket can use any.
+    pub(super) fn meet(&mut self, id: &str, content: u64) -> Occurrence {
+        let id = digest(id);
+        let earlier = [&self.now, &self.before].map(|generation| {
+            let first = generation.first.get(&id);
+            first.map(|first| *first == content || generation.others.contains(&(id, content)))
+        });
+        match earlier {
+            [None, None] => {}
+            [Some(true), _] | [_, Some(true)] => return Occurrence::Again,
+            _ => {
+                self.now.others.insert((id, content));
+                self.now.first.entry(id).or_insert(content);
+                return Occurrence::Conflict;
+            }
+        }
+        self.now.first.insert(id, content);
+        if self.now.first.len() + self.now.others.len() >= MOST_SEEN {
+            self.before = std::mem::take(self).now;
+        }
+        Occurrence::First
+    }
+}
+
+/// A short digest of a text.
+pub(super) fn digest(text: &str) -> u64 {
     let digest = Sha256::digest(text);
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest[..16]);
-    short
+    let mut short = [0; 8];
+    short.copy_from_slice(&digest[..8]);
+    u64::from_le_bytes(short)
 }
 
 #[cfg(test)]
@@ -125,35 +183,42 @@ mod tests {
     use super::*;
 
     fn record(id: &str, bytes: usize) -> Record {
+        of("object", id, bytes)
+    }
+
+    fn of(object: &str, id: &str, bytes: usize) -> Record {
+        let line = "x".repeat(bytes);
         Record {
             id: id.to_owned(),
-            line: "x".repeat(bytes),
+            digest: digest(&line),
+            line,
+            origin: Arc::new(Origin {
+                key: object.to_owned(),
+                ..Origin::default()
+            }),
         }
     }
 
-    fn key_of(object: &str, records: &[Record]) -> String {
-        idempotency_key(object, &records.iter().collect::<Vec<_>>())
+    fn key_of(records: &[Record]) -> String {
+        idempotency_key(&records.iter().collect::<Vec<_>>())
     }
 
     #[test]
     fn a_key_names_the_object_and_exactly_its_records() {
         let [a, b, c] = ["a", "b", "c"].map(|id| record(id, 1));
         let all = [a.clone(), b.clone(), c.clone()];
-        let key = key_of("object", &all);
-        assert_eq!(key, key_of("object", &all));
+        let key = key_of(&all);
+        assert_eq!(key, key_of(&all));
         assert_eq!(key.len(), "replay-".len() + 32);
-        assert_ne!(key, key_of("other", &all));
-        assert_ne!(key, key_of("object", &[a.clone(), c]));
+        assert_ne!(key, key_of(&[of("other", "a", 1), b.clone(), c.clone()]));
+        assert_ne!(key, key_of(&[a.clone(), c]));
         assert_ne!(
-            key_of("object", &[record("ab", 1), record("c", 1)]),
-            key_of("object", &[record("a", 1), record("bc", 1)])
+            key_of(&[record("ab", 1), record("c", 1)]),
+            key_of(&[record("a", 1), record("bc", 1)])
         );
         let forged = record("b", 2);
-        assert_ne!(key, key_of("object", &[a.clone(), forged, all[2].clone()]));
-        assert_ne!(
-            key_of("object", &[a.clone(), b.clone()]),
-            key_of("object", &[b, a])
-        );
+        assert_ne!(key, key_of(&[a.clone(), forged, all[2].clone()]));
+        assert_ne!(key_of(&[a.clone(), b.clone()]), key_of(&[b, a]));
     }
 
     #[test]
@@ -194,7 +259,7 @@ mod tests {
             ("a", "3", Occurrence::Conflict),
             ("a", "1", Occurrence::Again),
         ] {
-            assert_eq!(seen.meet(id, line), expected, "{id} {line}");
+            assert_eq!(seen.meet(id, digest(line)), expected, "{id} {line}");
         }
     }
 }

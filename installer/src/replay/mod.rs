@@ -1,50 +1,73 @@
 //! Replay: from the archive back to a primary.
 //!
-//! In the order in which a record meets them: `location` is the place that was typed, `source` lists and
-//! reads objects, [`backstop_archive`] finds their records and chooses, `batch` groups and names requests,
-//! `target` is where they go, `send` gets them there, `named` is what was named and met nowhere, `summary`
-//! counts.
+//! In the order in which a record meets them: [`crate::archive`] lists and reads objects, `job` reads those
+//! that are small together, [`backstop_archive`] finds their records and chooses, `batch` groups and names
+//! requests, `target` is where they go (or `like` which function's), `pace` says when, `send` gets them there, `checkpoint` has what is
+//! done and `dead_letters` what was refused, `named` is what was named and met nowhere, `summary` counts.
 //!
-//! Invariants: a record is sent as it was archived, but for the reason it was, and once in a run; what is
-//! broken costs nothing but itself; every record that was read is in exactly one count of the
-//! [`Summary`]; what is held does not grow with an object.
-//! Must not: print, exit, or change the archive.
+//! Invariants: a record is sent as it was archived, but for the reason it was, and once in a run; what was
+//! acknowledged is not sent again by a run that is resumed; what is broken costs nothing but itself; every
+//! record that was read is in exactly one count of the [`Summary`]; an object is marked only when all of
+//! its records are at the primary; what is held grows neither with an object nor with the archive.
+//! Must not: print or exit.
 
 mod batch;
-mod location;
+mod checkpoint;
+mod dead_letters;
+mod job;
+mod like;
 mod named;
+mod pace;
 mod send;
-mod source;
 mod summary;
+mod tally;
 mod target;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use backstop_archive::{Filter, LONGEST_RECORD, Line, PIECE, Unpacker};
+use backstop_archive::Filter;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use batch::{Batcher, Occurrence, Record, Seen};
-pub use location::Location;
-use named::Named;
-use send::Sender;
-pub use source::{Archive, ArchiveOptions};
-use source::{InGlacier, Listed, Pages};
+use crate::archive::{After, Archive, Listed};
+pub use checkpoint::{Begin, Checkpoint, CheckpointPlace, Subject};
+use dead_letters::DeadLetters;
+use job::Job;
+pub use like::Like;
+use pace::Pace;
+pub use pace::Rate;
 pub use summary::{Problem, Summary};
 pub use target::{Target, TargetOptions};
 
+/// Objects that are read together have so many bytes at most, alone and in all.
+const SMALL: u64 = 128 * 1024;
+const SMALL_TOGETHER: u64 = 512 * 1024;
+/// And so many of them are.
+const MOST_TOGETHER: usize = 256;
+
 /// How to replay.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// What is wanted.
     pub filter: Filter,
     /// Read and count, send nothing.
     pub dry_run: bool,
-    /// Objects that are read and sent side by side.
+    /// Groups of objects that are read and sent side by side.
     pub concurrency: usize,
     /// The most records in one request.
     pub batch_records: usize,
+    /// How fast, in records and in bytes.
+    pub rates: Vec<Rate>,
+    /// What is done with an object once all of its records are at the primary.
+    pub after: After,
+    /// Also what is marked as replayed to this target.
+    pub include_replayed: bool,
+    /// What is done, and to be written down.
+    pub checkpoint: Option<Checkpoint>,
+    /// The file for records that the primary refuses.
+    pub dead_letters: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -54,6 +77,11 @@ impl Default for Options {
             dry_run: false,
             concurrency: 4,
             batch_records: 1000,
+            rates: Vec::new(),
+            after: After::Keep,
+            include_replayed: true,
+            checkpoint: None,
+            dead_letters: None,
         }
     }
 }
@@ -62,7 +90,7 @@ impl Default for Options {
 pub trait Observer: Send + Sync {
     /// This many more stored bytes were found.
     fn listed(&self, _bytes: u64) {}
-    /// An object of this many bytes is done; `total` counts all results so far.
+    /// Objects of this many bytes are done; `total` counts all results so far.
     fn object_done(&self, _bytes: u64, _total: &Summary) {}
 }
 
@@ -81,53 +109,51 @@ pub async fn run(
 ) -> anyhow::Result<Summary> {
     let started = Instant::now();
     let concurrency = options.concurrency.max(1);
-    let job = Arc::new(Job {
-        sender: Sender::new(target, stop.clone())?,
-        archive,
-        named: Mutex::new(Named::of(&options.filter)),
-        options,
-        seen: Mutex::default(),
-    });
     let mut total = Summary {
-        dry_run: job.options.dry_run,
+        dry_run: options.dry_run,
         ..Summary::default()
     };
+    let job = Arc::new(Job::new(archive, target, options, stop.clone())?);
     let mut tasks = JoinSet::new();
-    let mut pages = Pages::default();
+    let mut listing = job.archive.list(&job.filter);
+    let mut together = Vec::new();
     'listing: loop {
-        let page = match job.archive.page(&mut pages).await {
+        let page = match listing.next().await {
             Ok(Some(page)) => page,
             Ok(None) => break,
             // Only the first page can fail the run: later, the records sent must be reported.
-            Err(error) if total.is_empty() => return Err(error),
+            Err(error) if total.is_empty() => {
+                job.end(false).await;
+                return Err(error);
+            }
             Err(error) => {
                 total.halted = Some(format!("{error:#}"));
                 break;
             }
         };
-        total.outside(&page.outside);
+        job.page(&page, &mut total);
         observer.listed(page.objects.iter().map(|object| object.bytes).sum());
         for object in page.objects {
-            job.named().object(&object.key);
-            if !job
-                .options
-                .filter
-                .admits_object(&object.key, object.written)
-            {
-                total.objects_filtered += 1;
-                job.named().unread(&object.key);
+            if !job.is_wanted(&object, &mut total) {
                 observer.object_done(object.bytes, &total);
+                continue;
+            }
+            let is_alone = object.bytes > SMALL;
+            together.push(object);
+            if !is_alone && !is_full(&together) {
                 continue;
             }
             while tasks.len() >= concurrency {
                 finish_one(&mut tasks, &mut total, observer).await?;
             }
-            if *stop.borrow() || job.sender.halted().is_some() {
+            if job.sender.is_over() {
                 break 'listing;
             }
-            let job = Arc::clone(&job);
-            tasks.spawn(async move { (object.bytes, job.object(&object).await) });
+            start(&job, &mut tasks, &mut together);
         }
+    }
+    if !together.is_empty() && !job.sender.is_over() {
+        start(&job, &mut tasks, &mut together);
     }
     while !tasks.is_empty() {
         finish_one(&mut tasks, &mut total, observer).await?;
@@ -139,8 +165,27 @@ pub async fn run(
     } else if total.is_at_end() {
         total.unmatched = job.named().missing();
     }
+    total.dead_letters = job.sender.books().dead_letters.shown();
+    let is_done = total.is_at_end() && total.failed + total.objects_left == 0;
+    total.checkpoint = (job.sender.books().checkpoint.as_ref())
+        .filter(|_| !is_done && !total.dry_run)
+        .map(Checkpoint::shown);
+    job.end(is_done).await;
     total.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(total)
+}
+
+/// Whether no other object is to be read with these.
+fn is_full(together: &[Listed]) -> bool {
+    let bytes: u64 = together.iter().map(|object| object.bytes).sum();
+    together.len() >= MOST_TOGETHER || bytes >= SMALL_TOGETHER
+}
+
+fn start(job: &Arc<Job>, tasks: &mut JoinSet<(u64, Summary)>, together: &mut Vec<Listed>) {
+    let objects = std::mem::take(together);
+    let bytes = objects.iter().map(|object| object.bytes).sum();
+    let job = Arc::clone(job);
+    tasks.spawn(async move { (bytes, job.objects(objects).await) });
 }
 
 async fn finish_one(
@@ -154,153 +199,4 @@ async fn finish_one(
         observer.object_done(bytes, total);
     }
     Ok(())
-}
-
-/// What the tasks of one run share.
-#[derive(Debug)]
-struct Job {
-    sender: Sender,
-    archive: Archive,
-    options: Options,
-    seen: Mutex<Seen>,
-    named: Mutex<Named>,
-}
-
-impl Job {
-    /// Replays one object.
-    async fn object(&self, object: &Listed) -> Summary {
-        let mut summary = Summary::default();
-        let mut download = match self.archive.open(object).await {
-            Ok(download) => download,
-            Err(error) => {
-                self.named().unread(&object.key);
-                if error.is::<InGlacier>() {
-                    summary.objects_to_restore += 1;
-                    summary.problem(Problem::object(&object.key, error.to_string()));
-                } else {
-                    summary.objects_broken += 1;
-                    summary.problem(Problem::object(&object.key, format!("{error:#}")));
-                }
-                return summary;
-            }
-        };
-        summary.objects += 1;
-        let mut unpacker = Unpacker::new(LONGEST_RECORD);
-        let mut batcher = Batcher::new(self.options.batch_records);
-        loop {
-            let next = tokio::select! {
-                next = download.next() => next,
-                // What is left of it is not read: it would not be sent any more.
-                () = self.sender.ended() => break,
-            };
-            match next {
-                Ok(Some(bytes)) => {
-                    for piece in bytes.chunks(PIECE) {
-                        unpacker.push(piece);
-                        self.records(object, &mut unpacker, &mut batcher, &mut summary)
-                            .await;
-                    }
-                }
-                Ok(None) => {
-                    unpacker.finish();
-                    break;
-                }
-                Err(error) => {
-                    unpacker.break_off(format!("{error:#}"));
-                    break;
-                }
-            }
-        }
-        self.records(object, &mut unpacker, &mut batcher, &mut summary)
-            .await;
-        if let Some(problem) = unpacker.problem() {
-            self.named().unread(&object.key);
-            summary.objects_broken += 1;
-            summary.problem(Problem::object(&object.key, problem.to_owned()));
-        }
-        if let Some(batch) = batcher.take() {
-            summary.add(self.sender.deliver(&object.key, &batch).await);
-        }
-        summary
-    }
-
-    /// Takes the records that are there, and sends each batch that they fill.
-    async fn records(
-        &self,
-        object: &Listed,
-        unpacker: &mut Unpacker,
-        batcher: &mut Batcher,
-        summary: &mut Summary,
-    ) {
-        let key = &object.key;
-        while let Some((number, line)) = unpacker.next_line() {
-            let full = match line {
-                Ok(line) => self.line((key, number), &line, summary, batcher),
-                Err(problem) => {
-                    summary.broken_lines += 1;
-                    summary.problem(Problem::line(key, number, problem));
-                    None
-                }
-            };
-            if let Some(batch) = full {
-                summary.add(self.sender.deliver(key, &batch).await);
-            }
-        }
-    }
-
-    /// Counts a record, and gives the batch that it has filled.
-    fn line(
-        &self,
-        (key, number): (&str, u64),
-        line: &Line<'_>,
-        summary: &mut Summary,
-        batcher: &mut Batcher,
-    ) -> Option<Vec<Record>> {
-        summary.records += 1;
-        let record = &line.record;
-        self.named().record(key, record);
-        let verdict = self.options.filter.judge(key, line.text, record);
-        if !verdict.is_wanted {
-            summary.filtered += 1;
-            return None;
-        }
-        summary.without_time += u64::from(verdict.has_no_time);
-        summary.without_function += u64::from(verdict.has_no_function);
-        let id = record.id();
-        let sent = record.without_reason();
-        let meeting = (self.seen.lock())
-            .unwrap_or_else(PoisonError::into_inner)
-            .meet(id, &sent);
-        match meeting {
-            Occurrence::First => {}
-            Occurrence::Again => {
-                summary.duplicates += 1;
-                return None;
-            }
-            Occurrence::Conflict => {
-                summary.id_conflicts += 1;
-                summary.problem(Problem::conflict(key, number, id));
-            }
-        }
-        if self.options.dry_run {
-            summary.would_send += 1;
-            let function = record.function_name();
-            let reason = record.diverted.as_ref();
-            let reason = reason.map_or("not diverted", |diverted| diverted.reason.as_str());
-            *summary
-                .functions
-                .entry(function.unwrap_or_else(|| "unknown".to_owned()))
-                .or_default() += 1;
-            *summary.reasons.entry(reason.to_owned()).or_default() += 1;
-            return None;
-        }
-        batcher.push(Record {
-            id: id.to_owned(),
-            line: sent,
-        })
-    }
-
-    fn named(&self) -> MutexGuard<'_, Named> {
-        self.named.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Invariants: every record given to [`Sender::deliver`] is, when it returns, counted as sent,
 //! rejected or failed; rejected is only what was refused alone, or by a primary that refuses
-//! everything; a pause never outlasts an interruption. Must not: decide what a status means, which is
+//! everything, and is in the dead-letter file; what need not be sent again is in the checkpoint before the
+//! next request of its batch; a pause never outlasts an interruption. Must not: decide what a status means, which is
 //! [`Answer::verdict`]'s, nor how a refused body is halved, which is [`Isolation`]'s: both are the
 //! extension's.
 
@@ -10,13 +11,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use backstop_delivery::{
-    Answer, Backoff, Cause, Failure, Isolation, Jitter, PartAnswer, Role, Turn, Verdict,
-};
+use backstop_delivery::{Answer, Backoff, Cause, Failure, Isolation, Jitter, Role, Turn, Verdict};
 use tokio::sync::{Notify, watch};
 
 use super::batch::{Record, idempotency_key};
+use super::checkpoint::Checkpoint;
+use super::dead_letters::DeadLetters;
+use super::pace::Pace;
 use super::summary::{Problem, Summary};
+use super::tally::{Tally, take_answered};
 use super::target::Target;
 
 const MOST_ATTEMPTS: u32 = 8;
@@ -46,6 +49,15 @@ pub(super) struct Sender {
     refuses_all: AtomicBool,
     halted: Mutex<Option<String>>,
     is_halted: Notify,
+    books: Books,
+}
+
+/// What is written down, and how fast it goes.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) pace: Pace,
 }
 
 /// How the attempts at one request ended, and for which records. The others went their own way.
@@ -62,7 +74,11 @@ enum End<'a> {
 }
 
 impl Sender {
-    pub(super) fn new(target: Target, stop: watch::Receiver<bool>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        target: Target,
+        books: Books,
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
         let seed = std::process::id();
         Ok(Self {
             target,
@@ -74,7 +90,23 @@ impl Sender {
             refuses_all: AtomicBool::new(false),
             halted: Mutex::default(),
             is_halted: Notify::new(),
+            books,
         })
+    }
+
+    /// What is written down.
+    pub(super) fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// The same, when nothing more is sent.
+    pub(super) fn into_books(self) -> Books {
+        self.books
+    }
+
+    /// Whether nothing more is to be sent.
+    pub(super) fn is_over(&self) -> bool {
+        *self.stop.borrow() || self.halted().is_some()
     }
 
     /// Why nothing more is sent, and what to do about it.
@@ -86,8 +118,8 @@ impl Sender {
     }
 
     /// Sends a batch, in halves where it is too large or refused, and counts what became of it.
-    pub(super) async fn deliver(&self, object: &str, batch: &[Record]) -> Summary {
-        let mut summary = Summary::default();
+    pub(super) async fn deliver(&self, batch: &[Record]) -> Summary {
+        let mut tally = Tally::default();
         let refuses_all = self.refuses_all.load(Ordering::Relaxed);
         // Those of one signal share a request.
         let mut whole: Vec<&Record> = batch.iter().collect();
@@ -95,32 +127,35 @@ impl Sender {
         let mut isolation = Isolation::new(whole, MOST_REQUESTS, refuses_all);
         let mut last_cause = None;
         loop {
+            self.write_down(&mut tally).await;
             let records = match isolation.turn() {
-                Turn::Done => return summary,
+                Turn::Done => return tally.summary,
                 Turn::Ask(records) => records,
                 Turn::Condemned(rest) => {
                     self.refuses_all.store(true, Ordering::Relaxed);
                     for records in rest {
                         if let Some(cause) = last_cause {
-                            reject(&mut summary, object, &records, cause);
+                            tally.rejected(&records, cause);
                         }
                     }
                     continue;
                 }
                 Turn::Unresolved(rest) => {
                     for records in rest {
-                        summary.failed += records.len() as u64;
-                        summary.problem(Problem::unresolved(object, &records));
+                        tally.summary.problem(Problem::unresolved(&records));
+                        tally.failed(&records);
                     }
                     continue;
                 }
             };
-            let sent_before = summary.sent;
-            let alone = match self.attempts(object, records, &mut summary).await {
+            let sent_before = tally.summary.sent;
+            let alone = match self.attempts(records, &mut tally).await {
                 End::Delivered(records) => {
-                    summary.sent += records.len() as u64;
+                    for record in records {
+                        tally.taken(record);
+                    }
                     // Of a request whose records were all unfit, or refused by name, nothing was taken.
-                    if summary.sent > sent_before {
+                    if tally.summary.sent > sent_before {
                         self.refuses_all.store(false, Ordering::Relaxed);
                         isolation.taken();
                     } else {
@@ -129,7 +164,7 @@ impl Sender {
                     continue;
                 }
                 End::Failed(records) => {
-                    summary.failed += records.len() as u64;
+                    tally.failed(&records);
                     isolation.unheard();
                     continue;
                 }
@@ -152,17 +187,60 @@ impl Sender {
                 }
             };
             if let (Some(records), Some(cause)) = (alone, last_cause) {
-                reject(&mut summary, object, &records, cause);
+                tally.rejected(&records, cause);
             }
         }
     }
 
-    async fn attempts<'a>(
-        &self,
-        object: &str,
-        mut records: Vec<&'a Record>,
-        summary: &mut Summary,
-    ) -> End<'a> {
+    /// Before anything else is sent: what was refused, and then that it need not be sent again.
+    async fn write_down(&self, tally: &mut Tally<'_>) {
+        let refused = std::mem::take(&mut tally.refused);
+        if let Err(error) = self.books.dead_letters.write(&refused) {
+            self.halt(format!("{error:#}"));
+            // They are in the archive only: the next run sends them again.
+            tally.summary.rejected -= refused.len() as u64;
+            let records: Vec<&Record> = refused.iter().map(|(record, _)| *record).collect();
+            tally.failed(&records);
+        } else {
+            tally
+                .settled
+                .extend(refused.iter().map(|(record, _)| *record));
+        }
+        let settled = std::mem::take(&mut tally.settled);
+        let Some(checkpoint) = self
+            .books
+            .checkpoint
+            .as_ref()
+            .filter(|_| !settled.is_empty())
+        else {
+            return;
+        };
+        let mut groups: Vec<(String, Vec<u64>)> = Vec::new();
+        for record in &settled {
+            match groups.last_mut() {
+                Some((object, records)) if *object == record.origin.digest => {
+                    records.push(record.digest);
+                }
+                _ => groups.push((record.origin.digest.clone(), vec![record.digest])),
+            }
+        }
+        if let Err(error) = checkpoint.settled(&groups).await {
+            self.halt(format!("{error:#}"));
+        }
+    }
+
+    /// Waits until a request of these records may begin.
+    async fn wait_for_turn(&self, records: &[&Record]) {
+        let bytes = records.iter().map(|record| record.line.len() + 1).sum();
+        if let Some(turn) = self.books.pace.turn(records.len(), bytes) {
+            tokio::select! {
+                () = tokio::time::sleep_until(turn) => {}
+                () = self.ended() => {}
+            }
+        }
+    }
+
+    async fn attempts<'a>(&self, mut records: Vec<&'a Record>, tally: &mut Tally<'a>) -> End<'a> {
         let mut failures = 0;
         loop {
             let lines: Vec<&str> = records.iter().map(|record| record.line.as_str()).collect();
@@ -174,9 +252,7 @@ impl Sender {
             if !framed.unfit.is_empty() {
                 // They are never sent, and what is left makes another body.
                 for (index, unfit) in framed.unfit.iter().rev() {
-                    let record = records.remove(*index);
-                    summary.rejected += 1;
-                    summary.problem(Problem::unfit(object, record, *unfit));
+                    tally.unfit(records.remove(*index), *unfit);
                 }
                 if records.is_empty() {
                     return End::Delivered(records);
@@ -187,10 +263,11 @@ impl Sender {
             if records.len() > 1 && body.len() >= self.too_large.load(Ordering::Relaxed) {
                 return End::TooLarge(Answer::status(413).cause(), records);
             }
-            let key = idempotency_key(object, &records);
+            let key = idempotency_key(&records);
             // The same body as long as nothing of it is taken.
             loop {
-                if self.halted().is_some() || *self.stop.borrow() {
+                self.wait_for_turn(&records).await;
+                if self.is_over() {
                     return End::Failed(records);
                 }
                 let answer = tokio::select! {
@@ -228,15 +305,24 @@ impl Sender {
                         self.exhausted.store(0, Ordering::Relaxed);
                         let refused = answer.unnamed().unwrap_or(records.len());
                         let refused = refused.min(records.len());
-                        summary.rejected += refused as u64;
-                        summary.problem(Problem::unnamed(object, &records, refused, cause));
-                        records.truncate(records.len() - refused);
+                        let taken = records.len() - refused;
+                        tally
+                            .summary
+                            .problem(Problem::unnamed(&records, refused, cause));
+                        tally.summary.rejected += refused as u64;
+                        // It may be any of them, and none may be sent again.
+                        for record in &records {
+                            record.origin.partial();
+                        }
+                        tally.settled.extend(&records[taken..]);
+                        records.truncate(taken);
                         return End::Delivered(records);
                     }
                     Verdict::Retry { after } => after,
                     Verdict::Parts => None,
                 };
-                let is_new = take_answered(object, &mut records, &answer, summary);
+                let is_new = take_answered(&mut records, &answer, tally);
+                self.write_down(tally).await;
                 if records.is_empty() {
                     self.exhausted.store(0, Ordering::Relaxed);
                     return End::Delivered(records);
@@ -304,60 +390,13 @@ impl Sender {
         }
     }
 
-    fn halt(&self, reason: String) {
+    pub(super) fn halt(&self, reason: String) {
         self.halted
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert(reason);
         self.is_halted.notify_one();
     }
-}
-
-fn reject(summary: &mut Summary, object: &str, records: &[&Record], cause: Cause) {
-    summary.rejected += records.len() as u64;
-    summary.problem(Problem::rejected(object, records, cause));
-}
-
-/// Counts what an answer says of single records, and leaves those that are to be sent again. Whether those are
-/// fewer than before.
-fn take_answered(
-    object: &str,
-    records: &mut Vec<&Record>,
-    answer: &Answer,
-    summary: &mut Summary,
-) -> bool {
-    let Answer::Records {
-        records: answers,
-        refused: cause,
-        ..
-    } = answer
-    else {
-        return false;
-    };
-    if answers.len() != records.len() {
-        // It does not say which are meant.
-        return false;
-    }
-    let cause = cause.as_deref().copied();
-    let cause = cause.unwrap_or_else(|| answer.cause());
-    let before = records.len();
-    let mut answers = answers.iter();
-    let mut refused = Vec::new();
-    records.retain(|record| match answers.next() {
-        Some(PartAnswer::Taken) => {
-            summary.sent += 1;
-            false
-        }
-        Some(PartAnswer::Refused) => {
-            refused.push(*record);
-            false
-        }
-        Some(PartAnswer::Retry | PartAnswer::Unheard) | None => true,
-    });
-    if !refused.is_empty() {
-        reject(summary, object, &refused, cause);
-    }
-    records.len() < before
 }
 
 fn stop_advice(cause: Cause) -> String {

@@ -1,7 +1,7 @@
 //! The result of a replay.
 //!
-//! Invariant: records = sent + duplicates + filtered + rejected + failed + in a dry run those that
-//! would be sent. Must not: hold more than a few problems, however many there are.
+//! Invariant: records = sent + sent before + duplicates + filtered + rejected + failed + in a dry run those
+//! that would be sent. Must not: hold more than a few problems, however many there are.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,14 @@ use backstop_delivery::{Cause, Unfit};
 use serde::Serialize;
 
 use super::batch::Record;
-use crate::output::{Report, Style, Table, escape, grouped, plural};
+use crate::output::{Report, Style, Table, escape, grouped, plural, size};
 
 /// Problems to name; the others are counted.
 const NAMED_PROBLEMS: usize = 20;
+/// The same of whole objects and batches.
+const NAMED_OBJECTS: usize = 1000;
+/// Of a table.
+const SHOWN_PROBLEMS: usize = 20;
 
 /// The counts of a replay. Objects, lines and records; times in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +26,8 @@ pub struct Summary {
     pub dry_run: bool,
     /// Objects that were read.
     pub objects: u64,
+    /// Folders that were not listed, as nothing in them can be wanted.
+    pub partitions_skipped: u64,
     /// Objects that were passed over by their keys, or as they are older than what is wanted.
     pub objects_filtered: u64,
     /// Objects in an archive class of S3, which have to be restored first.
@@ -34,8 +40,22 @@ pub struct Summary {
     pub records: u64,
     /// Records the primary took.
     pub sent: u64,
+    /// Their bytes, before compression.
+    pub sent_bytes: u64,
     /// In a dry run: records that would be sent.
     pub would_send: u64,
+    /// Their bytes, before compression.
+    pub would_send_bytes: u64,
+    /// Records that were sent, or refused for good, before this replay was resumed.
+    pub sent_before: u64,
+    /// Objects that were done before it was resumed.
+    pub objects_done_before: u64,
+    /// Objects that are marked as replayed to this target.
+    pub objects_replayed: u64,
+    /// Objects that were marked.
+    pub objects_marked: u64,
+    /// Objects that could not be marked.
+    pub objects_unmarked: u64,
     /// Records that had been met before in this run, the same in full.
     pub duplicates: u64,
     /// Records that were sent under an id that another record has as well.
@@ -66,6 +86,14 @@ pub struct Summary {
     /// Where there is nothing: a place that was probably meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nearest: Option<String>,
+    /// Objects of which something must be read or sent again.
+    pub objects_left: u64,
+    /// The file of the records that the primary refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<String>,
+    /// Where the checkpoint is, as long as something is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
     /// Why the run ended before its time, and what to do.
     pub halted: Option<String>,
     /// The run was interrupted.
@@ -113,49 +141,64 @@ impl Problem {
         }
     }
 
-    pub(super) fn rejected(object: &str, records: &[&Record], cause: Cause) -> Self {
+    pub(super) fn rejected(records: &[&Record], cause: Cause) -> Self {
         let first = records.first().map_or("", |record| record.id.as_str());
         let which = match records.len() {
             1 => format!("the record {first}"),
             count => format!("{count} records from {first} on"),
         };
-        Self::object(object, format!("the primary refused {which}: {cause}"))
+        Self::object(
+            key_of(records),
+            format!("the primary refused {which}: {cause}"),
+        )
     }
 
     /// Refused by a receiver that does not say which they are.
-    pub(super) fn unnamed(object: &str, records: &[&Record], refused: usize, cause: Cause) -> Self {
+    pub(super) fn unnamed(records: &[&Record], refused: usize, cause: Cause) -> Self {
         let first = records.first().map_or("", |record| record.id.as_str());
         let count = records.len();
         let problem = format!(
             "the primary refused {refused} of {count} records from {first} on and did not say \
              which: {cause}"
         );
-        Self::object(object, problem)
+        Self::object(key_of(records), problem)
     }
 
     /// Never sent, as the receiver's limits are known.
-    pub(super) fn unfit(object: &str, record: &Record, unfit: Unfit) -> Self {
-        let why = match unfit {
+    pub(super) fn unfit(record: &Record, unfit: Unfit) -> Self {
+        let problem = format!("the record {} {}", record.id, Self::unfit_why(unfit));
+        Self::object(&record.origin.key, problem)
+    }
+
+    /// Why it is not sent.
+    pub(super) fn unfit_why(unfit: Unfit) -> &'static str {
+        match unfit {
             Unfit::TooLarge => "is larger than the format's receivers accept",
             Unfit::TooOld => "is older than the format's receivers accept",
             Unfit::NoIntake => {
                 "holds metrics or spans, which the primary does not get: choose a format that takes \
                  them, or set BACKSTOP_OTLP_URL"
             }
-        };
-        Self::object(object, format!("the record {} {why}", record.id))
+        }
     }
 
     /// Refused together with others, and not asked for alone.
-    pub(super) fn unresolved(object: &str, records: &[&Record]) -> Self {
+    pub(super) fn unresolved(records: &[&Record]) -> Self {
         let first = records.first().map_or("", |record| record.id.as_str());
         let count = records.len();
         let problem = format!(
             "too many records were refused to find them all: {count} from {first} on were not \
              sent; run the same command with a smaller --batch-records"
         );
-        Self::object(object, problem)
+        Self::object(key_of(records), problem)
     }
+}
+
+/// The object of the first record.
+fn key_of<'a>(records: &[&'a Record]) -> &'a str {
+    records
+        .first()
+        .map_or("", |record| record.origin.key.as_str())
 }
 
 impl std::fmt::Display for Problem {
@@ -187,6 +230,8 @@ impl Summary {
     /// Whether no object was there.
     pub fn is_empty(&self) -> bool {
         let objects = self.objects + self.objects_filtered + self.objects_broken;
+        let objects = objects + self.partitions_skipped + self.objects_replayed;
+        let objects = objects + self.objects_done_before;
         objects + self.objects_to_restore + self.objects_outside == 0
     }
 
@@ -202,7 +247,13 @@ impl Summary {
     }
 
     pub(super) fn problem(&mut self, problem: Problem) {
-        if self.problems.len() < NAMED_PROBLEMS {
+        // An object that is damaged is always named, a line of many is not.
+        let most = if problem.line.is_some() {
+            NAMED_PROBLEMS
+        } else {
+            NAMED_OBJECTS
+        };
+        if self.problems.len() < most {
             self.problems.push(problem);
         }
     }
@@ -216,7 +267,14 @@ impl Summary {
         self.objects_outside += part.objects_outside;
         self.records += part.records;
         self.sent += part.sent;
+        self.sent_bytes += part.sent_bytes;
         self.would_send += part.would_send;
+        self.would_send_bytes += part.would_send_bytes;
+        self.sent_before += part.sent_before;
+        self.objects_replayed += part.objects_replayed;
+        self.objects_marked += part.objects_marked;
+        self.objects_left += part.objects_left;
+        self.objects_unmarked += part.objects_unmarked;
         self.duplicates += part.duplicates;
         self.id_conflicts += part.id_conflicts;
         self.filtered += part.filtered;
@@ -277,28 +335,38 @@ impl Summary {
 
     /// What to do about what is left; `None` where nothing is.
     fn advice(&self) -> Option<String> {
+        let again = if self.checkpoint.is_some() {
+            "run the same command with --resume: it sends what is left"
+        } else {
+            "run the same command again: it sends all records again, under the same ids"
+        };
         if self.interrupted {
-            return Some(
-                "interrupted: run the same command again; it sends all records again, under the \
-                 same ids and idempotency keys"
-                    .to_owned(),
-            );
+            return Some(format!("interrupted: {again}"));
         }
         if let Some(halted) = &self.halted {
-            return Some(halted.clone());
+            let is_said = self.checkpoint.is_none() || halted.contains("--resume");
+            let resume = if is_said {
+                ""
+            } else {
+                "; with --resume it sends what is left"
+            };
+            return Some(format!("{halted}{resume}"));
         }
         if self.failed > 0 {
-            return Some(
-                "run the same command again: records keep their ids and idempotency keys"
-                    .to_owned(),
-            );
+            return Some(again.to_owned());
         }
         if self.rejected > 0 {
-            return Some(
+            let file = self.dead_letters.as_ref().map(|file| {
+                format!(
+                    "; {} has them with its answer, and can be given to --from",
+                    escape::part(file)
+                )
+            });
+            return Some(format!(
                 "the primary rejected records for good: check its log for the cause; they stay in \
-                 the archive"
-                    .to_owned(),
-            );
+                 the archive{}",
+                file.unwrap_or_default()
+            ));
         }
         if let Some(nearest) = &self.nearest {
             return Some(format!("did you mean --from {}?", escape::part(nearest)));
@@ -318,16 +386,23 @@ impl Report for Summary {
     fn text(&self, style: Style) -> String {
         let mut table = Table::default();
         table.count("objects", self.objects);
+        table.count_if("  folders skipped by name", self.partitions_skipped);
         table.count_if("  skipped by key or age", self.objects_filtered);
         table.count_if("  broken", self.objects_broken);
         table.count_if("  to restore first", self.objects_to_restore);
         table.count_if("  not part of the archive", self.objects_outside);
+        table.count_if("  done before", self.objects_done_before);
+        table.count_if("  replayed before", self.objects_replayed);
+        table.count_if("  marked as replayed", self.objects_marked);
+        table.count_if("  not marked", self.objects_unmarked);
         table.count("records", self.records);
         if self.dry_run {
-            table.count("  would be sent", self.would_send);
+            let bytes = size(self.would_send_bytes);
+            table.row("  would be sent", grouped(self.would_send), bytes);
         } else {
-            table.count("  sent", self.sent);
+            table.row("  sent", grouped(self.sent), size(self.sent_bytes));
         }
+        table.count_if("  sent before", self.sent_before);
         table.count_if("    with no readable time", self.without_time);
         table.count_if("    with no known function", self.without_function);
         table.count_if("    sharing another record's id", self.id_conflicts);
@@ -349,7 +424,10 @@ impl Report for Summary {
                 table.count(&format!("  {name}"), *count);
             }
         }
-        let problems = self.problems.iter().map(ToString::to_string);
+        let problems = self.problems.iter().take(SHOWN_PROBLEMS);
+        let more = self.problems.len().saturating_sub(SHOWN_PROBLEMS);
+        let more = (more > 0).then(|| format!("and {more} more; --output json has them\n"));
+        let problems = problems.map(ToString::to_string).chain(more);
         let verdict = style.verdict(self.is_complete(), &self.verdict());
         let mut parts = vec![table.to_string()];
         if !self.problems.is_empty() {

@@ -15,7 +15,9 @@ use backstop_config::{
 use backstop_delivery::SystemClock;
 use backstop_sinks::secret::Secrets;
 use backstop_sinks::{ReplaySink, SharedHttp};
+use sha2::{Digest as _, Sha256};
 
+use super::checkpoint::hex;
 use crate::aws::Access;
 use crate::secrets::{headers, read};
 use crate::usage::UsageError;
@@ -62,6 +64,7 @@ pub struct Target {
     http: SharedHttp,
     pub(super) timeout: Duration,
     shown_url: String,
+    digest: String,
     warning: Arc<OnceLock<String>>,
 }
 
@@ -80,6 +83,8 @@ pub struct TargetOptions<'a> {
     pub token_file: Option<&'a Path>,
     /// A file with headers.
     pub header_file: Option<&'a Path>,
+    /// Headers as `BACKSTOP_PRIMARY_HEADERS` has them, where there is no file.
+    pub headers: Option<String>,
 }
 
 impl Target {
@@ -108,6 +113,8 @@ impl Target {
         };
         if !headers.is_empty() {
             set("BACKSTOP_PRIMARY_HEADERS", &as_pairs(&headers));
+        } else if let Some(text) = &options.headers {
+            set("BACKSTOP_PRIMARY_HEADERS", text);
         }
         strings
             .entry("BACKSTOP_PRIMARY_TIMEOUT_MS".to_owned())
@@ -141,6 +148,7 @@ impl Target {
             } else {
                 origin(&primary.url)
             },
+            digest: digest(options),
             timeout: primary.timeout,
             warning,
             sink: ReplaySink::new(&http, &primary),
@@ -150,7 +158,12 @@ impl Target {
     }
 
     /// The same with the secrets that its token and headers refer to, read with the caller's credentials.
-    pub async fn with_secrets(mut self, access: &Access) -> anyhow::Result<Self> {
+    /// A token that is encrypted is bound to the name of `function`.
+    pub async fn with_secrets(
+        mut self,
+        access: &Access,
+        function: Option<&str>,
+    ) -> anyhow::Result<Self> {
         if self.primary.references.is_empty() {
             return Ok(self);
         }
@@ -162,7 +175,12 @@ impl Target {
         let mut aws = here.aws;
         aws.use_fips = shared.use_fips().unwrap_or(aws.use_fips);
         aws.use_dual_stack = shared.use_dual_stack().unwrap_or(aws.use_dual_stack);
-        let secrets = Secrets::new(self.http.clone(), aws, credentials, &here.function.name);
+        let secrets = Secrets::new(
+            self.http.clone(),
+            aws,
+            credentials,
+            function.unwrap_or(&here.function.name),
+        );
         let mut primary = self.primary.clone();
         if let Some(region) = shared.region() {
             primary.references.move_to(region.as_ref());
@@ -182,10 +200,28 @@ impl Target {
         &self.shown_url
     }
 
+    /// What tells it from another one, by its whole address and its format.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// What is wrong with the file of certificate authorities, once a request has shown it.
     pub(super) fn warning(&self) -> Option<&str> {
         self.warning.get().map(String::as_str)
     }
+}
+
+fn digest(options: &TargetOptions<'_>) -> String {
+    let mut hash = Sha256::new();
+    for part in [
+        options.url,
+        options.format,
+        options.format_options.unwrap_or_default(),
+    ] {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    hex(&hash.finalize()[..8])
 }
 
 /// For the configuration's rules, which read pairs separated by commas: a comma is as good as any

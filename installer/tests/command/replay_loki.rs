@@ -22,7 +22,7 @@ fn ago(minutes: u32) -> Vec<String> {
 
 async fn replay(stage: &Stage) -> Finished {
     let mut command = stage.replay();
-    command.args(["--format", "loki"]);
+    command.args(["--format", "loki", "--after", "keep"]);
     run(command.env("BACKSTOP_PRIMARY_TOKEN", Dialect::Loki.token())).await
 }
 

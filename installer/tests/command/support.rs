@@ -57,7 +57,6 @@ pub(crate) fn backstop() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
     command
         .env_clear()
-        .env("HOME", "/nonexistent")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .kill_on_drop(true);
     command
@@ -125,12 +124,30 @@ impl Stage {
             .arg(format!("s3://{}/{prefix}", self.s3.bucket()))
             .args(["--to", &self.intake.url()])
             .args(["--endpoint-url", &self.s3.endpoint()])
+            .env("XDG_STATE_HOME", self.state())
             .env("AWS_ACCESS_KEY_ID", self.s3.access_key())
             .env("AWS_SECRET_ACCESS_KEY", self.s3.secret_key());
         if let Some(path) = self.intake.ca_pem_path() {
             command.env("SSL_CERT_FILE", path);
         }
         command
+    }
+
+    /// Where checkpoints are kept.
+    pub(crate) fn state(&self) -> std::path::PathBuf {
+        self.directory.path().join("state")
+    }
+
+    /// `backstop archive` of what is below the prefix.
+    pub(crate) fn archive(&self, command: &str, prefix: &str) -> Command {
+        let mut backstop = backstop();
+        backstop
+            .args(["archive", command])
+            .arg(format!("s3://{}/{prefix}", self.s3.bucket()))
+            .args(["--endpoint-url", &self.s3.endpoint()])
+            .env("AWS_ACCESS_KEY_ID", self.s3.access_key())
+            .env("AWS_SECRET_ACCESS_KEY", self.s3.secret_key());
+        backstop
     }
 
     /// How often the record was accepted.

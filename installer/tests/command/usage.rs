@@ -9,6 +9,11 @@ async fn finished(arguments: &[&str]) -> String {
 #[tokio::test]
 async fn help_is_told() {
     insta::assert_snapshot!("help", finished(&["--help"]).await);
+    insta::assert_snapshot!("help_archive", finished(&["archive", "--help"]).await);
+    insta::assert_snapshot!(
+        "help_archive_cat",
+        finished(&["archive", "cat", "--help"]).await
+    );
     insta::assert_snapshot!("help_replay", finished(&["replay", "--help"]).await);
     insta::assert_snapshot!(
         "help_layer_build",

@@ -1,16 +1,40 @@
-//! A place in S3 as it is typed, and what of the bucket it means.
+//! Where an archive is, as it is typed, and what of a bucket that means.
 //!
 //! Invariant: an archive is everything below its version folder that the extension (`account=…`) or
 //! Firehose (`stream=…`) wrote there; a prefix means a folder, never a part of a name, so that `prod`
 //! does not mean `prod-eu`. Must not: connect.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use backstop_archive::VERSION;
 use backstop_config::Arn;
 
 const FORM: &str = "write it as s3://bucket/prefix";
+
+/// Where an archive is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In S3.
+    Bucket(Location),
+    /// In a directory, or a file of one.
+    Path(PathBuf),
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("s3://") {
+            return text.parse().map(Self::Bucket);
+        }
+        if text.is_empty() || text.contains("://") {
+            return Err(format!("{FORM}, or give a directory"));
+        }
+        Ok(Self::Path(PathBuf::from(text)))
+    }
+}
 
 /// A place in S3: `s3://bucket/prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,18 +112,14 @@ impl Location {
     pub(super) fn scope(&self) -> Scope {
         let prefix = self.prefix.trim_end_matches('/');
         let folders: Vec<&str> = prefix.split('/').collect();
-        let is_writer = |folder: &&str| {
-            ["account=", "stream="]
-                .iter()
-                .any(|it| folder.starts_with(it))
-        };
         let version = (0..folders.len()).find(|at| {
             // A folder may be called so without being the archive's: then no writer is below it.
-            folders[*at] == VERSION && folders.get(at + 1).is_none_or(is_writer)
+            folders[*at] == VERSION && folders.get(at + 1).is_none_or(|it| is_writer(it))
         });
         let slash = if prefix.is_empty() { "" } else { "/" };
         if let Some(at) = version {
             return Scope {
+                is_inside: true,
                 root: folders[..=at].join("/") + "/",
                 listed: format!("{prefix}/"),
                 is_below: at + 1 < folders.len(),
@@ -107,6 +127,7 @@ impl Location {
         }
         let root = format!("{prefix}{slash}{VERSION}/");
         Scope {
+            is_inside: false,
             listed: root.clone(),
             root,
             is_below: false,
@@ -121,6 +142,11 @@ impl Location {
     }
 }
 
+/// Whether a folder of the version is the extension's or a stream's.
+pub(super) fn is_writer(folder: &str) -> bool {
+    folder.starts_with("account=") || folder.starts_with("stream=")
+}
+
 /// What of a bucket is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope {
@@ -128,6 +154,8 @@ pub(super) struct Scope {
     pub(super) root: String,
     /// What the keys to list begin with.
     pub(super) listed: String,
+    /// The version folder, or something in it, was typed.
+    is_inside: bool,
     /// Only a part of the archive is meant.
     is_below: bool,
 }
@@ -135,8 +163,12 @@ pub(super) struct Scope {
 impl Scope {
     /// Whether the object is one of the archive.
     pub(super) fn holds(&self, key: &str) -> bool {
-        key.strip_prefix(&self.root)
-            .is_some_and(|rest| rest.starts_with("account=") || rest.starts_with("stream="))
+        key.strip_prefix(&self.root).is_some_and(is_writer)
+    }
+
+    /// Whether the version folder, or something in it, was typed.
+    pub(super) fn is_inside(&self) -> bool {
+        self.is_inside
     }
 }
 

@@ -1,8 +1,8 @@
-//! Where the archive is: listing its objects and reading one.
+//! A bucket: what is in a folder of it, and the bytes of an object.
 //!
-//! Invariants: a key is what S3 holds, whatever characters are in it; a listing that never ends is ended;
-//! an object is read as it comes, however large, and a transfer that breaks off goes on where it was.
-//! Must not: write, delete or restore anything.
+//! Invariants: a key is what S3 holds, whatever characters are in it; an object is read as it comes, however
+//! large, and a transfer that breaks off goes on where it was. Must not: write, delete or restore
+//! anything, which is the part of `marks`.
 
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use anyhow::bail;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{EncodingType, RequestPayer};
+use aws_sdk_s3::types::{EncodingType, Object, OptionalObjectAttributes, RequestPayer};
 use backstop_archive::Moment;
 use bytes::Bytes;
 
+use super::listed::Listed;
 use super::location::{Location, Scope};
 use crate::aws::{Marker, chain, explain};
 use crate::parsing::nearest;
@@ -23,14 +24,16 @@ const MOST_BREAKS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Pages to search for a folder that was meant.
 const MOST_FOLDERS: usize = 1000;
+/// Classes whose objects must be restored before they can be read.
+const FROZEN: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
-/// The archive and the client that reads it.
+/// A bucket, or a part of one, and the client that reads it.
 #[derive(Debug, Clone)]
-pub struct Archive {
-    client: Client,
-    location: Location,
-    scope: Scope,
-    options: ArchiveOptions,
+pub(super) struct Bucket {
+    pub(super) client: Client,
+    pub(super) location: Location,
+    pub(super) scope: Scope,
+    pub(super) options: ArchiveOptions,
 }
 
 /// How it is read.
@@ -42,33 +45,29 @@ pub struct ArchiveOptions {
     pub requester_pays: bool,
 }
 
-/// An object in a listing.
-#[derive(Debug, Clone)]
-pub(super) struct Listed {
-    pub(super) key: String,
-    pub(super) bytes: u64,
-    pub(super) written: Option<Moment>,
+/// What to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Query<'a> {
+    /// What keys begin with.
+    pub(super) prefix: &'a str,
+    /// Folders stand for what is in them.
+    pub(super) has_folders: bool,
+    /// Only keys behind this one.
+    pub(super) after: Option<&'a str>,
+    /// The most keys, where that is fewer than usual.
+    pub(super) most: Option<i32>,
 }
 
-/// One page of it.
+/// One page of a listing.
 #[derive(Debug, Default)]
-pub(super) struct Page {
+pub(super) struct Answer {
     pub(super) objects: Vec<Listed>,
-    /// Objects in the archive's folder that are not of the archive.
-    pub(super) outside: Vec<String>,
+    pub(super) folders: Vec<String>,
+    pub(super) next: Option<String>,
 }
 
-/// Where the listing stands.
-#[derive(Debug, Default)]
-pub(super) struct Pages {
-    marker: Marker,
-    has_begun: bool,
-    is_done: bool,
-}
-
-impl Archive {
-    /// The archive at `location`, read with `client`.
-    pub fn new(client: Client, location: Location, options: ArchiveOptions) -> Self {
+impl Bucket {
+    pub(super) fn new(client: Client, location: Location, options: ArchiveOptions) -> Self {
         Self {
             client,
             scope: location.scope(),
@@ -78,59 +77,66 @@ impl Archive {
     }
 
     /// What is listed, for a reader.
-    pub fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         format!("s3://{}/{}", self.location.bucket, self.scope.listed)
     }
 
-    fn payer(&self) -> Option<RequestPayer> {
+    pub(super) fn payer(&self) -> Option<RequestPayer> {
         (self.options.requester_pays).then_some(RequestPayer::Requester)
     }
 
-    /// The next page of the listing; none after the last one.
-    pub(super) async fn page(&self, pages: &mut Pages) -> anyhow::Result<Option<Page>> {
-        if pages.is_done {
+    /// The one object that is meant, where it is one.
+    pub(super) async fn one(&self) -> anyhow::Result<Option<Listed>> {
+        if !self.location.may_be_key() {
             return Ok(None);
         }
-        if !pages.has_begun && self.location.may_be_key() {
-            let (objects, _) = self.list(&self.location.prefix, None, Some(1)).await?;
-            if let Some(one) = objects
-                .into_iter()
-                .find(|it| it.key == self.location.prefix)
-            {
-                (pages.has_begun, pages.is_done) = (true, true);
-                return Ok(Some(Page {
-                    objects: vec![one],
-                    outside: Vec::new(),
-                }));
-            }
-        }
-        let token = pages.marker.current();
-        let (objects, next) = self.list(&self.scope.listed, token, None).await?;
-        pages.has_begun = true;
-        let what = format!("listing {}", self.shown());
-        pages.is_done = !pages.marker.advance(&what, next.as_deref())?;
-        let (objects, outside): (Vec<_>, Vec<_>) =
-            (objects.into_iter()).partition(|object| self.scope.holds(&object.key));
-        Ok(Some(Page {
-            objects,
-            outside: outside.into_iter().map(|object| object.key).collect(),
-        }))
+        let query = Query {
+            prefix: &self.location.prefix,
+            most: Some(1),
+            ..Query::default()
+        };
+        let objects = self.list(query, None).await?.objects;
+        Ok(objects
+            .into_iter()
+            .find(|it| it.key == self.location.prefix))
     }
 
-    async fn list(
+    /// What is in a folder: its folders, and the objects beside them.
+    pub(super) async fn folder(&self, prefix: &str) -> anyhow::Result<(Vec<String>, Vec<Listed>)> {
+        let query = Query {
+            prefix,
+            has_folders: true,
+            ..Query::default()
+        };
+        let (mut folders, mut objects) = (Vec::new(), Vec::new());
+        let mut marker = Marker::default();
+        loop {
+            let page = self.list(query, marker.current()).await?;
+            folders.extend(page.folders);
+            objects.extend(page.objects);
+            if !marker.advance(&format!("listing {}", self.shown()), page.next.as_deref())? {
+                return Ok((folders, objects));
+            }
+        }
+    }
+
+    /// One page of a listing.
+    pub(super) async fn list(
         &self,
-        prefix: &str,
+        query: Query<'_>,
         token: Option<String>,
-        most: Option<i32>,
-    ) -> anyhow::Result<(Vec<Listed>, Option<String>)> {
+    ) -> anyhow::Result<Answer> {
         let page = self
             .client
             .list_objects_v2()
             .bucket(&self.location.bucket)
-            .prefix(prefix)
+            .prefix(query.prefix)
+            .set_delimiter(query.has_folders.then(|| "/".to_owned()))
+            .set_start_after(query.after.map(str::to_owned))
             // XML cannot hold every character that a key may.
             .encoding_type(EncodingType::Url)
-            .set_max_keys(most)
+            .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
+            .set_max_keys(query.most)
             .set_expected_bucket_owner(self.options.expected_owner.clone())
             .set_request_payer(self.payer())
             .set_continuation_token(token)
@@ -145,22 +151,18 @@ impl Archive {
             );
         }
         let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
-        let objects = page
-            .contents()
-            .iter()
-            .filter_map(|object| {
-                Some(Listed {
-                    key: key(object.key()?, is_encoded),
-                    bytes: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
-                    written: (object.last_modified())
-                        .and_then(|at| at.to_millis().ok())
-                        .map(Moment),
-                })
-            })
-            // A "folder" made in the console is an empty object whose key ends with a slash.
-            .filter(|object| object.bytes > 0 || !object.key.ends_with('/'))
-            .collect();
-        Ok((objects, page.next_continuation_token))
+        let folders = page.common_prefixes().iter();
+        Ok(Answer {
+            objects: (page.contents().iter())
+                .filter_map(|object| listed(object, is_encoded))
+                // A "folder" made in the console is an empty object whose key ends with a slash.
+                .filter(|object| object.bytes > 0 || !object.key.ends_with('/'))
+                .collect(),
+            folders: folders
+                .filter_map(|folder| Some(key(folder.prefix()?, is_encoded)))
+                .collect(),
+            next: page.next_continuation_token,
+        })
     }
 
     /// Where something is that was probably meant, as nothing is here.
@@ -200,10 +202,14 @@ impl Archive {
     }
 
     /// Begins to read an object.
-    pub(super) async fn open<'a>(&'a self, object: &'a Listed) -> anyhow::Result<Download<'a>> {
-        let (body, bytes, etag) = self.get(object, None).await?;
-        Ok(Download {
-            archive: self,
+    pub(super) async fn open<'a>(&'a self, object: &'a Listed) -> anyhow::Result<Transfer<'a>> {
+        if object.is_frozen {
+            return Err(anyhow::Error::new(InGlacier).context(self.restore(object)));
+        }
+        let (body, bytes, etag, tags) = self.get(object, None).await?;
+        Ok(Transfer {
+            tags,
+            bucket: self,
             object,
             body,
             bytes: bytes.unwrap_or(object.bytes),
@@ -218,7 +224,7 @@ impl Archive {
         &self,
         object: &Listed,
         from: Option<(u64, Option<&str>)>,
-    ) -> anyhow::Result<(ByteStream, Option<u64>, Option<String>)> {
+    ) -> anyhow::Result<(ByteStream, Option<u64>, Option<String>, u64)> {
         let (from, etag) = from.unzip();
         let request = self
             .client
@@ -242,7 +248,8 @@ impl Archive {
             .content_length()
             .and_then(|bytes| u64::try_from(bytes).ok());
         let etag = answer.e_tag().map(str::to_owned);
-        Ok((answer.body, bytes, etag))
+        let tags = u64::try_from(answer.tag_count().unwrap_or_default()).unwrap_or_default();
+        Ok((answer.body, bytes, etag, tags))
     }
 
     fn restore(&self, object: &Listed) -> String {
@@ -265,21 +272,26 @@ impl Archive {
 /// An object that must be restored before it can be read.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("S3 says InvalidObjectState")]
-pub(super) struct InGlacier;
+pub struct InGlacier;
 
 /// An object that is being read.
 #[derive(Debug)]
-pub(super) struct Download<'a> {
-    archive: &'a Archive,
+pub(super) struct Transfer<'a> {
+    bucket: &'a Bucket,
     object: &'a Listed,
     body: ByteStream,
     bytes: u64,
     etag: Option<String>,
     at: u64,
     breaks: u32,
+    tags: u64,
 }
 
-impl Download<'_> {
+impl Transfer<'_> {
+    pub(super) fn tags(&self) -> u64 {
+        self.tags
+    }
+
     /// The next bytes as they are stored; none at the end.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
         loop {
@@ -310,9 +322,32 @@ impl Download<'_> {
             }
             tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(self.breaks - 1)).await;
             let from = (self.at, self.etag.as_deref());
-            (self.body, ..) = self.archive.get(self.object, Some(from)).await?;
+            (self.body, ..) = self.bucket.get(self.object, Some(from)).await?;
         }
     }
+}
+
+/// An object of a listing.
+fn listed(object: &Object, is_encoded: bool) -> Option<Listed> {
+    let class = object
+        .storage_class()
+        .map(|class| class.as_str().to_owned());
+    let status = object.restore_status();
+    let is_restored = status.is_some_and(|it| it.restore_expiry_date().is_some());
+    let is_frozen = class
+        .as_deref()
+        .is_some_and(|class| FROZEN.contains(&class));
+    Some(Listed {
+        key: key(object.key()?, is_encoded),
+        bytes: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
+        written: (object.last_modified())
+            .and_then(|at| at.to_millis().ok())
+            .map(Moment),
+        etag: object.e_tag().map(str::to_owned),
+        is_frozen: is_frozen && !is_restored,
+        class,
+        path: None,
+    })
 }
 
 /// A key as S3 holds it: in a listing it may be encoded as in a form, with a plus for a space. What is
