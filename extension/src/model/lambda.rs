@@ -53,6 +53,8 @@ pub(super) struct Lambda {
     was_held_in_vain: bool,
     /// The function has done something to `/tmp`, and the extension has had no reason to look since.
     is_tampered: bool,
+    /// It has done so in this run, or before it.
+    was_tampered: bool,
 }
 
 impl Lambda {
@@ -75,6 +77,7 @@ impl Lambda {
             are_sinks_well: true,
             was_held_in_vain: false,
             is_tampered: false,
+            was_tampered: false,
         }
     }
 
@@ -183,7 +186,10 @@ impl Lambda {
                 assert!(added <= most + TICK, "added {added:?}, at most {most:?}");
                 // Each request takes its time: in so small ones nobody gets through a burst.
                 let is_narrow = self.setup.room != usize::MAX;
-                if self.are_sinks_well && self.setup.leaves_nothing() && !are_close && !is_narrow {
+                // News under another id says nothing of the records that wait for the decision on this one.
+                let is_decided = !self.setup.transforms.samples || invocation.news != News::Foreign;
+                let is_easy = !are_close && !is_narrow && is_decided;
+                if self.are_sinks_well && self.setup.leaves_nothing() && is_easy {
                     rules::nothing_is_pending(&self.life.ledger.lock());
                 }
             }
@@ -267,7 +273,9 @@ impl Lambda {
                     number.to_string()
                 };
                 let text = format!("{} #{shown}# {secret} {padding}", output.level);
-                let record = if self.setup.embeds(number) && !is_unwanted {
+                // In an object, what the line says of its level is not where loggers say it.
+                let is_plain = is_unwanted || output.level == "ERROR";
+                let record = if self.setup.embeds(number) && !is_plain {
                     format!(r#"{{"_aws":{{"CloudWatchMetrics":[{{"Metrics":[{{"Name":"m"}}]}}]}},"m":1,"line":"{text}"}}"#)
                 } else {
                     format!("\"{text}\"")
@@ -298,6 +306,7 @@ impl Lambda {
     fn tamper(&mut self, deed: Deed) {
         let directory = self.directory();
         self.is_tampered |= directory.exists();
+        self.was_tampered |= directory.exists();
         perform(deed, &directory);
     }
 
@@ -362,6 +371,8 @@ impl Lambda {
         if torn > 0 {
             tear(&self.directory().join("spool"), torn);
         }
+        // What is counted as lost by a kill may be at a sink: the files that would have told are gone.
+        self.account.is_blind |= self.was_tampered;
         if std::mem::take(&mut self.is_tampered) {
             self.account
                 .destroyed(&self.life.ledger.lock(), &self.directory(), &self.world);

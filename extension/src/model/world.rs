@@ -138,14 +138,19 @@ impl World {
     }
 
     /// Whether there is a fallback that takes everything, and no sink that ever called anything too
-    /// large: batches cut into single records wear out the time of a shutdown.
+    /// large: batches cut into single records wear out the time of a shutdown. So do dead letters that are
+    /// found in what is posted during it, where both other sinks hang.
     pub(super) fn has_a_way_out(&self, setup: &Setup) -> bool {
         let manner = |index: &usize| self.sinks[*index].lock().unwrap().manner.clone();
         let there = (0..SINKS.len()).filter(|index| setup.sinks[*index]);
         let fallback = (there.clone().skip_while(|index| *index == 0))
             .position(|index| matches!(manner(&index), Manner::Take(0..=100)));
         let was_whole = |index: usize| !self.sinks[index].lock().unwrap().has_split;
-        setup.room == usize::MAX && fallback.is_some() && there.into_iter().all(was_whole)
+        let is_calm = setup.unfit_every == u64::MAX || setup.at_shutdown.is_empty();
+        setup.room == usize::MAX
+            && is_calm
+            && fallback.is_some()
+            && there.into_iter().all(was_whole)
     }
 
     pub(super) fn sink(&self, index: usize) -> Box<dyn Sink> {

@@ -61,17 +61,7 @@ impl<L: Lifecycle> Pipeline<L> {
         {
             received += body.len().max(1);
             self.take_in(&body);
-            let shed = self.buffer.shed();
-            if shed > 0 {
-                self.ledger
-                    .lock()
-                    .drop_records(DropReason::BufferFull, shed as u64);
-                self.log.error(
-                    "Dropped records: the buffer is full and no sink takes them",
-                    &json!({"records": shed, "bufferMaxBytes": self.buffer.max_bytes()}),
-                );
-                self.handover.strike(&mut self.buffer);
-            }
+            self.shed();
         }
         if !self.inbox.is_empty() {
             self.inbox.come_back();
@@ -85,6 +75,21 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         if received > 0 {
             self.handover.received(&self.buffer, &self.ledger.lock());
+        }
+    }
+
+    /// Drops what the buffer has no room for.
+    pub(super) fn shed(&mut self) {
+        let shed = self.buffer.shed();
+        if shed > 0 {
+            self.ledger
+                .lock()
+                .drop_records(DropReason::BufferFull, shed as u64);
+            self.log.error(
+                "Dropped records: the buffer is full and no sink takes them",
+                &json!({"records": shed, "bufferMaxBytes": self.buffer.max_bytes()}),
+            );
+            self.handover.strike(&mut self.buffer);
         }
     }
 

@@ -143,5 +143,7 @@ impl<L: Lifecycle> Pipeline<L> {
             let written = repeated.get(&record.id())?.written(record.fragment())?;
             Some(written.into())
         });
+        // The lines have become longer.
+        self.shed();
     }
 }
