@@ -132,20 +132,12 @@ async fn start(
         epoch: 0,
     });
     let handover = handover(&settings, &log);
-    let primary = settings.primary.as_ref();
     let parts = Parts {
         api,
         stop,
-        wanted: Wanted::new(
-            &settings.telemetry_types,
-            primary.is_none_or(|it| it.signals.logs),
-        ),
-        deriver: Deriver::new(
-            Derivations::of(primary),
-            resource(&settings, &function).function_name,
-            initialization_type == InitializationType::ManagedInstances,
-        ),
-        signals: Signals::of(primary),
+        wanted: Wanted::new(&settings),
+        deriver: deriver(&settings, &function),
+        signals: Signals::of(settings.primary.as_ref()),
         transforms,
         inbox,
         chain: Arc::new(chain),
@@ -160,6 +152,14 @@ async fn start(
     };
     Pipeline::new(parts).run().await;
     Ok(())
+}
+
+/// Makes metrics and spans, as far as the primary gets them.
+fn deriver(settings: &Settings, function: &Function) -> Deriver {
+    let wanted = Derivations::of(settings.primary.as_ref());
+    let name = resource(settings, function).function_name;
+    let mode = &settings.function.initialization_type;
+    Deriver::new(wanted, name, *mode == InitializationType::ManagedInstances)
 }
 
 /// What a later run in the same environment will find. Managed Instances are never frozen, and when
@@ -209,9 +209,8 @@ fn chain(
             let sink = HttpsSink::of(http.clone(), primary, signal, lines.clone())?;
             Some(sink.with_secrets(primary, secrets.clone()))
         };
-        let links = Signal::ALL.map(|signal| Some((signal, sink(signal)?)));
-        links
-            .into_iter()
+        let each = Signal::ALL.map(|signal| Some((signal, sink(signal)?)));
+        each.into_iter()
             .flatten()
             .map(|(signal, sink)| LinkSettings {
                 sink: Box::new(sink),

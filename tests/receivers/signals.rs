@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::server::{Kind, Server};
 use super::{Case, HANDLER, PATIENCE, replay};
 
-const INVOCATIONS: usize = 5;
+const INVOCATIONS: u32 = 5;
 const EMF: &str = r#"{"_aws":{"Timestamp":1767225600000,"CloudWatchMetrics":[{"Namespace":"Shop","Dimensions":[["Stage"]],"Metrics":[{"Name":"Orders","Unit":"Count"}]}]},"Stage":"prod","Orders":3}"#;
 
 /// What a receiver holds: the sum of each metric, and the names of the spans with their number.
@@ -21,7 +21,7 @@ const EMF: &str = r#"{"_aws":{"Timestamp":1767225600000,"CloudWatchMetrics":[{"N
 struct Held {
     sums: BTreeMap<String, f64>,
     counts: BTreeMap<String, u64>,
-    spans: BTreeMap<String, usize>,
+    spans: BTreeMap<String, u32>,
     exceptions: usize,
 }
 
@@ -85,10 +85,10 @@ fn printed(server: &Server) -> Held {
         match name.trim_start_matches("-> ").trim_end() {
             "Name" if line.starts_with("->") => value.clone_into(&mut metric),
             "Value" => {
-                *held.sums.entry(metric.clone()).or_default() += value.parse().unwrap_or(0.0)
+                *held.sums.entry(metric.clone()).or_default() += value.parse().unwrap_or(0.0);
             }
             "Count" => {
-                *held.counts.entry(metric.clone()).or_default() += value.parse().unwrap_or(0)
+                *held.counts.entry(metric.clone()).or_default() += value.parse().unwrap_or(0);
             }
             "Name" => *held.spans.entry(value.to_owned()).or_default() += 1,
             _ => {}
@@ -128,13 +128,13 @@ async fn live(world: &World, server: &Server, case: &Case) -> backstop_tests::Ou
         .await
         .unwrap();
     world
-        .settle(&environment, 20 * (INVOCATIONS as u64 - 1))
+        .settle(&environment, 20 * (u64::from(INVOCATIONS) - 1))
         .await
         .unwrap()
 }
 
 /// What the archive holds of derived records, by their type.
-fn archived(outcome: &backstop_tests::Outcome) -> BTreeMap<String, usize> {
+fn archived(outcome: &backstop_tests::Outcome) -> BTreeMap<String, u32> {
     let mut types = BTreeMap::new();
     for line in &outcome.archived {
         let kind = line["type"].as_str().unwrap_or_default();
@@ -153,7 +153,7 @@ async fn holds(server: &Server, kind: Kind, wanted: f64) -> Held {
             _ => collected(server),
         };
         let counted = held.sums.get("faas.invocations").copied();
-        let drawn = held.spans.get("orders").copied().unwrap_or_default() as f64;
+        let drawn = f64::from(held.spans.get("orders").copied().unwrap_or_default());
         if counted.unwrap_or_default().min(drawn) >= wanted || Instant::now() > deadline {
             return held;
         }
@@ -173,7 +173,7 @@ async fn through_an_outage(case: &Case) -> Value {
         "{case:?}\n{}",
         healthy.stderr()
     );
-    let all = INVOCATIONS as f64;
+    let all = f64::from(INVOCATIONS);
     let held = holds(&server, case.receiver, all).await;
     assert_eq!(
         held.sums.get("faas.invocations"),
@@ -190,7 +190,7 @@ async fn through_an_outage(case: &Case) -> Value {
     if (case.receiver, case.options) != (Kind::Rotel, "encoding=json") {
         assert_eq!(
             held.counts.get("faas.invoke_duration"),
-            Some(&(INVOCATIONS as u64)),
+            Some(&(u64::from(INVOCATIONS))),
             "{case:?} {held:?}"
         );
     }
@@ -233,7 +233,7 @@ async fn through_an_outage(case: &Case) -> Value {
     json!({
         "options": case.options, "receiver": format!("{:?}", case.receiver),
         "metrics": held.sums.len() + held.counts.len(),
-        "invocations": held.sums["faas.invocations"], "spans": held.spans.values().sum::<usize>(),
+        "invocations": held.sums["faas.invocations"], "spans": held.spans.values().sum::<u32>(),
     })
 }
 

@@ -525,8 +525,7 @@ mod tests {
     fn a_batch_is_of_one_signal_and_what_was_derived_goes_first_when_there_is_no_room() {
         let mixed = |max_records| {
             let mut buffer = buffer(&[], max_records);
-            for sequence in 0..6 {
-                let signal = [Signal::Log, Signal::Metric, Signal::Span][sequence as usize % 3];
+            for (sequence, signal) in (0..6).zip(Signal::ALL.into_iter().cycle()) {
                 buffer.push(record(sequence, "INFO ").with_signal(signal), NOW);
             }
             buffer

@@ -112,7 +112,7 @@ impl Life {
         let pipeline = Pipeline::new(Parts {
             api: script.clone(),
             stop: std::future::pending().boxed(),
-            wanted: Wanted::new(
+            wanted: Wanted::of(
                 &[
                     TelemetryType::Platform,
                     TelemetryType::Function,

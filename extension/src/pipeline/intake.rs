@@ -3,7 +3,7 @@
 //! Invariants: a record counts as received before anything else happens to it; a turn takes in a bounded
 //! amount, so that a burst does not keep the loop from looking at the clock.
 
-use backstop_config::TelemetryType;
+use backstop_config::{Settings, TelemetryType};
 use backstop_delivery::{DropReason, RecordId, Signal};
 use backstop_telemetry::{Event, Kind, Platform, decode};
 use backstop_transform::Place;
@@ -23,30 +23,46 @@ const TURN_BYTES: usize = 1024 * 1024;
 /// What the operator wants delivered. Platform events are heard in any case: the lifecycle depends on them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
-    platform: bool,
-    function: bool,
-    extension: bool,
+    types: Types,
+    /// Logs, or only what is made of them.
     logs: bool,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Types {
+    platform: bool,
+    function: bool,
+    extension: bool,
+}
+
 impl Wanted {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let primary = settings.primary.as_ref();
+        Self::of(
+            &settings.telemetry_types,
+            primary.is_none_or(|it| it.signals.logs),
+        )
+    }
+
     /// These types, and logs or only what is made of them.
-    pub(crate) fn new(types: &[TelemetryType], logs: bool) -> Self {
+    pub(crate) fn of(types: &[TelemetryType], logs: bool) -> Self {
         let wants = |kind: TelemetryType| types.contains(&kind);
         Self {
+            types: Types {
+                platform: wants(TelemetryType::Platform),
+                function: wants(TelemetryType::Function),
+                extension: wants(TelemetryType::Extension),
+            },
             logs,
-            platform: wants(TelemetryType::Platform),
-            function: wants(TelemetryType::Function),
-            extension: wants(TelemetryType::Extension),
         }
     }
 
     /// What nobody could ask for, or against, is delivered.
     fn includes(self, kind: &Kind) -> bool {
         match kind {
-            Kind::Platform(_) => self.platform,
-            Kind::Function => self.function,
-            Kind::Extension => self.extension,
+            Kind::Platform(_) => self.types.platform,
+            Kind::Function => self.types.function,
+            Kind::Extension => self.types.extension,
             Kind::OwnLine | Kind::Unknown | Kind::Malformed => true,
         }
     }
@@ -125,7 +141,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let mut malformed = 0;
         for event in decode(body, &now.rfc3339()) {
             malformed += usize::from(event.kind == Kind::Malformed);
-            self.take_event(event);
+            self.take_event(&event);
             self.decide_invocations();
         }
         if malformed > 0 {
@@ -137,7 +153,7 @@ impl<L: Lifecycle> Pipeline<L> {
         self.follow_handler();
     }
 
-    fn take_event(&mut self, event: Event) {
+    fn take_event(&mut self, event: &Event) {
         self.ledger.lock().receive(1);
         match &event.kind {
             Kind::OwnLine => {
@@ -149,7 +165,7 @@ impl<L: Lifecycle> Pipeline<L> {
             Kind::Extension | Kind::Unknown | Kind::Malformed => {}
         }
         let place = self.transforms.place(&event.fragment);
-        let parent = self.take_record(&event, place);
+        let parent = self.take_record(event, place);
         if matches!(event.kind, Kind::Platform(_)) {
             for derived in self.deriver.derive(&event.fragment, parent) {
                 self.take_derived(derived, place);

@@ -151,6 +151,7 @@ impl Deriver {
             record: &event["record"],
         };
         let parent = parent.map(|id| id.to_string());
+        let parent = parent.as_deref();
         let mut derived = Vec::new();
         match kind {
             "platform.initStart" => {
@@ -159,16 +160,16 @@ impl Deriver {
                 if is_cold && event.text("phase") != "invoke" {
                     let mut metrics = Metrics::default();
                     metrics.count("faas.coldstarts", "{coldstart}", None);
-                    self.push_metrics(&mut derived, &event, &metrics, (None, &parent));
+                    self.push_metrics(&mut derived, &event, &metrics, (None, parent));
                 }
             }
             "platform.initRuntimeDone" => self.phases.init_ended(event.at, event.failure()),
             "platform.initReport" => {
                 let mut metrics = Metrics::default();
                 metrics.observe("faas.init_duration", "s", event.seconds("durationMs"));
-                self.count_failure(&mut metrics, &event);
-                self.push_metrics(&mut derived, &event, &metrics, (None, &parent));
-                self.push_exception(&mut derived, &event, "The initialization", &parent);
+                Self::count_failure(&mut metrics, &event);
+                self.push_metrics(&mut derived, &event, &metrics, (None, parent));
+                self.push_exception(&mut derived, &event, "The initialization", parent);
             }
             "platform.restoreStart" => self.phases.restore_started(event.at),
             "platform.restoreRuntimeDone" => {
@@ -178,15 +179,15 @@ impl Deriver {
                 let mut metrics = Metrics::default();
                 let name = "aws.lambda.restore_duration";
                 metrics.observe(name, "s", event.seconds("durationMs"));
-                self.push_metrics(&mut derived, &event, &metrics, (None, &parent));
+                self.push_metrics(&mut derived, &event, &metrics, (None, parent));
             }
             "platform.start" => self.started(&event),
-            "platform.runtimeDone" => self.ended(&mut derived, &event, &parent),
+            "platform.runtimeDone" => self.ended(&mut derived, &event, parent),
             "platform.report" => {
                 if self.is_managed {
-                    self.ended(&mut derived, &event, &parent);
+                    self.ended(&mut derived, &event, parent);
                 }
-                self.reported(&mut derived, &event, &parent);
+                self.reported(&mut derived, &event, parent);
             }
             _ => {}
         }
@@ -213,7 +214,7 @@ impl Deriver {
     }
 
     /// An invocation is over, as far as the runtime knows.
-    fn ended(&mut self, derived: &mut Vec<Derived>, event: &Event<'_>, parent: &Option<String>) {
+    fn ended(&mut self, derived: &mut Vec<Derived>, event: &Event<'_>, parent: Option<&str>) {
         let request_id = event.text("requestId");
         let known = self
             .runs
@@ -238,7 +239,7 @@ impl Deriver {
         if event.failure().is_none() {
             metrics.count("faas.invocations", "{invocation}", None);
         }
-        self.count_failure(&mut metrics, event);
+        Self::count_failure(&mut metrics, event);
         metrics.observe("faas.invoke_duration", "s", duration);
         metrics.observe(
             "aws.lambda.produced_bytes",
@@ -279,7 +280,7 @@ impl Deriver {
         self.push_exception(derived, event, "The invocation", parent);
     }
 
-    fn reported(&self, derived: &mut Vec<Derived>, event: &Event<'_>, parent: &Option<String>) {
+    fn reported(&self, derived: &mut Vec<Derived>, event: &Event<'_>, parent: Option<&str>) {
         let mut metrics = Metrics::default();
         let (used, size) = (
             event.metric("maxMemoryUsedMB"),
@@ -303,7 +304,7 @@ impl Deriver {
     }
 
     /// Semantic conventions count timeouts apart from other errors.
-    fn count_failure(&self, metrics: &mut Metrics, event: &Event<'_>) {
+    fn count_failure(metrics: &mut Metrics, event: &Event<'_>) {
         if let Some(failure) = event.failure() {
             match event.text("status") {
                 "timeout" => metrics.count("faas.timeouts", "{timeout}", None),
@@ -317,7 +318,7 @@ impl Deriver {
         derived: &mut Vec<Derived>,
         event: &Event<'_>,
         metrics: &Metrics,
-        (started, parent): (Option<Wall>, &Option<String>),
+        (started, parent): (Option<Wall>, Option<&str>),
     ) {
         if !self.wanted.metrics || metrics.is_empty() {
             return;
@@ -346,7 +347,7 @@ impl Deriver {
         derived: &mut Vec<Derived>,
         event: &Event<'_>,
         what: &str,
-        parent: &Option<String>,
+        parent: Option<&str>,
     ) {
         let Some(failure) = event.failure().filter(|_| self.wanted.exceptions) else {
             return;

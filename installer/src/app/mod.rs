@@ -77,7 +77,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
         Command::Archive(args) => match args.command {
             ArchiveCommand::Template(args) => archive_template::run(*args, output),
-            ArchiveCommand::Read(command) => runtime.block_on(archive::run(command, output)),
+            ArchiveCommand::Read(command) => runtime.block_on(archive::run(*command, output)),
         },
         Command::Replay(args) => runtime.block_on(replay::run_replay(*args, output)),
         Command::Transform(args) => transform::run_transform(&args, output),

@@ -21,7 +21,7 @@ use crate::replay::{
 use crate::secrets;
 
 pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let target = target(&args).await?;
+    let target = Box::pin(target(&args)).await?;
     if args.to.as_ref().is_some_and(|url| url.contains('?')) {
         output.progress(
             "Warning: other users of this machine can read the query of --to in the process list. \
@@ -114,7 +114,7 @@ async fn target(args: &ReplayArgs) -> anyhow::Result<Target> {
         access.region = Some(like.region);
         function = Some(like.name);
     }
-    target.with_secrets(&access, function.as_deref()).await
+    Box::pin(target.with_secrets(&access, function.as_deref())).await
 }
 
 /// What was typed of the checkpoint.

@@ -24,7 +24,7 @@ pub struct ArchiveArgs {
 pub enum ArchiveCommand {
     /// What reads it.
     #[command(flatten)]
-    Read(ReadCommand),
+    Read(Box<ReadCommand>),
     /// Print a `CloudFormation` template of the archive: bucket, delivery stream, role and policies
     Template(Box<ArchiveTemplateArgs>),
 }

@@ -113,13 +113,13 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
         output::plural(archive.records.len() as u64, "record")
     ));
     let (_keep_going, stop) = watch::channel(false);
-    let replayed = replay::run(
+    let replayed = Box::pin(replay::run(
         stage.archive(),
         stage.target()?,
         replay::Options::default(),
         &(),
         stop,
-    )
+    ))
     .await
     .context("the replay failed")?;
 

@@ -123,7 +123,7 @@ pub async fn run(
             Ok(None) => break,
             // Only the first page can fail the run: later, the records sent must be reported.
             Err(error) if total.is_empty() => {
-                job.end(false).await;
+                Box::pin(job.end(false)).await;
                 return Err(error);
             }
             Err(error) => {
@@ -170,7 +170,7 @@ pub async fn run(
     total.checkpoint = (job.sender.books().checkpoint.as_ref())
         .filter(|_| !is_done && !total.dry_run)
         .map(Checkpoint::shown);
-    job.end(is_done).await;
+    Box::pin(job.end(is_done)).await;
     total.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(total)
 }

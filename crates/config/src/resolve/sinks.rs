@@ -124,14 +124,14 @@ impl Resolver {
             SignalName::Logs => true,
             SignalName::Metrics | SignalName::Traces => has_otlp_url || format.signals().has(name),
         };
-        let Some(mut names) = named else {
+        let Some(mut wanted) = named else {
             return if has_otlp_url {
                 Signals::ALL
             } else {
                 format.default_signals()
             };
         };
-        for name in names.iter().copied().filter(|name| !takes(*name)) {
+        for name in wanted.iter().copied().filter(|name| !takes(*name)) {
             let name = name.as_str();
             let problem = format!(
                 "names {name}, which the format {} does not take: set BACKSTOP_OTLP_URL to where they go, \
@@ -142,8 +142,8 @@ impl Resolver {
             self.errors
                 .push(error.with_effect(format!("{name} are not delivered")));
         }
-        names.retain(|name| takes(*name));
-        Signals::of(&names)
+        wanted.retain(|name| takes(*name));
+        Signals::of(&wanted)
     }
 
     /// The fallbacks; `here` is the region of the function, where it is known.

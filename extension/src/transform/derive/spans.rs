@@ -95,7 +95,7 @@ pub(super) fn of_run(run: &Run, name: &str, started: Wall, event: &Event<'_>) ->
         if !all.is_empty() {
             all.push(',');
         }
-        span.write(&trace.trace_id, &mut all);
+        span.write(&trace.id, &mut all);
     };
     push(Span {
         id: &trace.span_id,

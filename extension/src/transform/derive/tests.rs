@@ -23,16 +23,14 @@ fn event(second: f64, kind: &str, record: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
-fn parent() -> Option<RecordId> {
-    Some(RecordId {
-        environment: EnvironmentId(0xab),
-        sequence: 7,
-    })
-}
+const PARENT: RecordId = RecordId {
+    environment: EnvironmentId(0xab),
+    sequence: 7,
+};
 
 /// The derived records as JSON, by their type.
-fn of(deriver: &mut Deriver, second: f64, kind: &str, record: &Value) -> Vec<(String, Value)> {
-    let derived = deriver.derive(&event(second, kind, record), parent());
+fn of(subject: &mut Deriver, second: f64, kind: &str, record: &Value) -> Vec<(String, Value)> {
+    let derived = subject.derive(&event(second, kind, record), Some(PARENT));
     let parse = |derived: Derived| {
         let text = String::from_utf8(derived.fragment.to_vec()).expect("it is text");
         let value: Value = serde_json::from_str(&format!("{{{text}}}")).expect("it is JSON");
@@ -64,31 +62,31 @@ fn metrics(derived: &[(String, Value)]) -> Vec<(String, f64)> {
     all.map(shown).collect()
 }
 
-fn start(deriver: &mut Deriver, second: f64) {
+fn start(subject: &mut Deriver, second: f64) {
     let tracing =
         json!({"spanId": "54565fb41ac79632", "type": "X-Amzn-Trace-Id", "value": TRACING});
     let record = json!({"requestId": REQUEST, "version": "$LATEST", "tracing": tracing});
-    assert_eq!(of(deriver, second, "start", &record), []);
+    assert_eq!(of(subject, second, "start", &record), []);
 }
 
 #[test]
 fn a_cold_invocation_has_a_span_with_its_init_and_its_phases() {
-    let mut deriver = deriver();
+    let mut subject = deriver();
     let init = json!({"initializationType": "on-demand", "phase": "init"});
-    let derived = of(&mut deriver, 0.0, "initStart", &init);
+    let derived = of(&mut subject, 0.0, "initStart", &init);
     assert_eq!(
         metrics(&derived),
         [("faas.coldstarts sum {coldstart}".to_owned(), 1.0)]
     );
     let done = json!({"status": "success", "phase": "init"});
-    assert_eq!(of(&mut deriver, 0.4, "initRuntimeDone", &done), []);
+    assert_eq!(of(&mut subject, 0.4, "initRuntimeDone", &done), []);
     let report = json!({"status": "success", "phase": "init", "metrics": {"durationMs": 412.5}});
-    let derived = of(&mut deriver, 0.41, "initReport", &report);
+    let derived = of(&mut subject, 0.41, "initReport", &report);
     assert_eq!(
         metrics(&derived),
         [("faas.init_duration histogram s".to_owned(), 0.4125)]
     );
-    start(&mut deriver, 0.5);
+    start(&mut subject, 0.5);
     let done = json!({
         "requestId": REQUEST, "status": "success",
         "metrics": {"durationMs": 250.0, "producedBytes": 17},
@@ -99,7 +97,7 @@ fn a_cold_invocation_has_a_span_with_its_init_and_its_phases() {
             {"name": "another", "start": "2026-01-01T00:00:00.741Z", "durationMs": 9.0},
         ],
     });
-    let derived = of(&mut deriver, 0.75, "runtimeDone", &done);
+    let derived = of(&mut subject, 0.75, "runtimeDone", &done);
     let expected = [
         ("faas.invocations sum {invocation}", 1.0),
         ("faas.invoke_duration histogram s", 0.25),
@@ -165,8 +163,8 @@ fn a_cold_invocation_has_a_span_with_its_init_and_its_phases() {
     assert!(attributes.contains(REQUEST), "{attributes}");
 
     // The next one is warm.
-    start(&mut deriver, 1.0);
-    let derived = of(&mut deriver, 1.25, "runtimeDone", &done);
+    start(&mut subject, 1.0);
+    let derived = of(&mut subject, 1.25, "runtimeDone", &done);
     let spans = derived[1].1["spans"].as_array().expect("spans");
     assert!(spans.iter().all(|span| span["name"] != "init"));
     assert!(
@@ -204,10 +202,10 @@ fn each_way_to_fail_is_counted_and_says_why() {
             "The invocation timed out after 3.00 s",
         ),
     ] {
-        let mut deriver = deriver();
-        start(&mut deriver, 1.0);
+        let mut subject = deriver();
+        start(&mut subject, 1.0);
         let done = json!({"requestId": REQUEST, "status": status, "errorType": error, "metrics": {"durationMs": 3000}});
-        let derived = of(&mut deriver, 4.0, "runtimeDone", &done);
+        let derived = of(&mut subject, 4.0, "runtimeDone", &done);
         assert_eq!(
             metrics(&derived)[0],
             (counted.to_owned(), 1.0),
@@ -234,8 +232,8 @@ fn a_report_says_what_it_cost_and_whether_memory_ran_out() {
             "durationMs": 99.0, "billedDurationMs": 100, "memorySizeMB": 1024, "maxMemoryUsedMB": used,
         }})
     };
-    let mut deriver = deriver();
-    let derived = of(&mut deriver, 2.0, "report", &report("success", 512));
+    let mut subject = deriver();
+    let derived = of(&mut subject, 2.0, "report", &report("success", 512));
     let values = metrics(&derived);
     let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
     let expected = [
@@ -248,26 +246,26 @@ fn a_report_says_what_it_cost_and_whether_memory_ran_out() {
     assert!((values[1].1 - 512.0 * MIB).abs() < 1e-6);
     let cost = REQUEST_USD + 0.1 * GB_SECOND_USD;
     assert!((values[3].1 - cost).abs() < 1e-15);
-    let full = of(&mut deriver, 2.0, "report", &report("error", 1024));
+    let full = of(&mut subject, 2.0, "report", &report("error", 1024));
     let last = metrics(&full).pop();
     assert_eq!(
         last,
         Some(("aws.lambda.out_of_memory sum {error}".to_owned(), 1.0))
     );
-    let enough = of(&mut deriver, 2.0, "report", &report("success", 1024));
+    let enough = of(&mut subject, 2.0, "report", &report("success", 1024));
     assert_eq!(metrics(&enough).len(), 4, "all of it was enough");
 }
 
 #[test]
 fn managed_instances_run_many_at_a_time_and_say_all_in_the_report() {
-    let mut deriver = Deriver::new(ALL, "orders".to_owned(), true);
+    let mut subject = Deriver::new(ALL, "orders".to_owned(), true);
     for (at, id) in [(1.0, "a"), (1.5, "b")] {
-        assert_eq!(of(&mut deriver, at, "start", &json!({"requestId": id})), []);
+        assert_eq!(of(&mut subject, at, "start", &json!({"requestId": id})), []);
     }
     for (id, started) in [("a", "00:01.000Z"), ("b", "00:01.500Z")] {
         let report =
             json!({"requestId": id, "status": "success", "metrics": {"durationMs": 125.000}});
-        let derived = of(&mut deriver, 2.0, "report", &report);
+        let derived = of(&mut subject, 2.0, "report", &report);
         let first = metrics(&derived)[0].clone();
         assert_eq!(first, ("faas.invocations sum {invocation}".to_owned(), 1.0));
         assert_eq!(derived[0].1["start"], format!("2026-01-01T00:{started}"));
@@ -275,9 +273,9 @@ fn managed_instances_run_many_at_a_time_and_say_all_in_the_report() {
     }
     for at in 0..300 {
         let record = json!({"requestId": format!("r-{at}")});
-        assert_eq!(of(&mut deriver, 3.0, "start", &record), []);
+        assert_eq!(of(&mut subject, 3.0, "start", &record), []);
     }
-    assert_eq!(deriver.runs.len(), MOST_RUNS, "of those that never end");
+    assert_eq!(subject.runs.len(), MOST_RUNS, "of those that never end");
 }
 
 #[test]
@@ -294,17 +292,17 @@ fn a_start_that_was_not_heard_follows_from_the_duration() {
 
 #[test]
 fn a_restore_is_a_span_of_the_invocation_after_it() {
-    let mut deriver = deriver();
+    let mut subject = deriver();
     let init = json!({"initializationType": "snap-start", "phase": "init"});
     assert_eq!(
-        of(&mut deriver, 0.0, "initStart", &init),
+        of(&mut subject, 0.0, "initStart", &init),
         [],
         "no cold start of an invocation"
     );
-    assert_eq!(of(&mut deriver, 10.0, "restoreStart", &json!({})), []);
+    assert_eq!(of(&mut subject, 10.0, "restoreStart", &json!({})), []);
     assert_eq!(
         of(
-            &mut deriver,
+            &mut subject,
             10.2,
             "restoreRuntimeDone",
             &json!({"status": "success"})
@@ -312,19 +310,19 @@ fn a_restore_is_a_span_of_the_invocation_after_it() {
         []
     );
     let report = json!({"status": "success", "metrics": {"durationMs": 210}});
-    let derived = of(&mut deriver, 10.3, "restoreReport", &report);
+    let derived = of(&mut subject, 10.3, "restoreReport", &report);
     let expected = ("aws.lambda.restore_duration histogram s".to_owned(), 0.21);
     assert_eq!(metrics(&derived), [expected]);
-    start(&mut deriver, 10.5);
+    start(&mut subject, 10.5);
     let done = json!({"requestId": REQUEST, "status": "success", "metrics": {"durationMs": 100}});
-    let derived = of(&mut deriver, 10.6, "runtimeDone", &done);
+    let derived = of(&mut subject, 10.6, "runtimeDone", &done);
     let spans = derived[1].1["spans"].as_array().expect("spans");
     assert_eq!((spans.len(), &spans[1]["name"]), (2, &json!("restore")));
 }
 
 #[test]
 fn odd_events_cost_nothing() {
-    let mut deriver = deriver();
+    let mut subject = deriver();
     for record in [
         json!(null),
         json!(7),
@@ -343,10 +341,10 @@ fn odd_events_cost_nothing() {
             "report",
             "unknown",
         ] {
-            of(&mut deriver, 1.0, kind, &record);
+            of(&mut subject, 1.0, kind, &record);
         }
     }
-    assert_eq!(deriver.derive(b"\"no\" fragment", None), []);
+    assert_eq!(subject.derive(b"\"no\" fragment", None), []);
 }
 
 #[test]
@@ -354,11 +352,11 @@ fn nothing_is_derived_where_nothing_is_wanted() {
     let (settings, _) = backstop_config::Settings::resolve(&ProcessEnvironment);
     let wanted = Derivations::of(settings.primary.as_ref());
     assert!(wanted.are_none(), "there is no primary here");
-    let mut deriver = Deriver::new(wanted, "orders".to_owned(), false);
+    let mut subject = Deriver::new(wanted, "orders".to_owned(), false);
     let done = event(
         1.0,
         "runtimeDone",
         &json!({"requestId": REQUEST, "status": "error"}),
     );
-    assert_eq!(deriver.derive(&done, None), []);
+    assert_eq!(subject.derive(&done, None), []);
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// The ids of an invocation's span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Trace {
-    pub(super) trace_id: String,
+    pub(super) id: String,
     pub(super) span_id: String,
     pub(super) parent: Option<String>,
     is_said: bool,
@@ -22,9 +22,9 @@ impl Trace {
         let own = tracing["spanId"]
             .as_str()
             .and_then(|id| hexadecimal(id, 16));
-        let Some((trace_id, parent)) = stated else {
+        let Some((id, parent)) = stated else {
             return Self {
-                trace_id: trace_id_of(request_id),
+                id: trace_id_of(request_id),
                 span_id: own.unwrap_or_else(|| span_id_of(request_id, "invocation")),
                 parent: None,
                 is_said: false,
@@ -33,7 +33,7 @@ impl Trace {
         // A span is not its own parent.
         let own = own.filter(|id| Some(id) != parent.as_ref());
         Self {
-            trace_id,
+            id,
             span_id: own.unwrap_or_else(|| span_id_of(request_id, "invocation")),
             parent,
             is_said: true,
@@ -42,7 +42,7 @@ impl Trace {
 
     /// The trace's id, where Lambda has said it.
     pub(super) fn of_tracing(&self) -> Option<&str> {
-        self.is_said.then_some(&self.trace_id)
+        self.is_said.then_some(&self.id)
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
     fn a_trace_is_read_in_each_form_and_made_of_the_request_id_otherwise() {
         let ids = |value: &str, span: &str| {
             let trace = Trace::of(&json!({"value": value, "spanId": span}), REQUEST);
-            (trace.trace_id, trace.span_id, trace.parent)
+            (trace.id, trace.span_id, trace.parent)
         };
         let (trace, span, parent) = (
             "62e900b2710d76f009d6e7785905449a",
@@ -130,6 +130,6 @@ mod tests {
             assert_eq!(ids(nothing, ""), of_request, "{nothing}");
         }
         let odd = Trace::of(&Value::Null, "not-a-uuid");
-        assert_eq!((odd.trace_id.len(), odd.span_id.len()), (32, 16));
+        assert_eq!((odd.id.len(), odd.span_id.len()), (32, 16));
     }
 }

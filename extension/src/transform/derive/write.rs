@@ -54,7 +54,7 @@ impl Metrics {
 pub(super) fn fragment(
     time: &str,
     kind: &str,
-    parent: &Option<String>,
+    parent: Option<&str>,
     members: impl FnOnce(&mut String),
 ) -> Bytes {
     let mut text = format!(

@@ -97,10 +97,10 @@ pub(super) fn write_json(points: &Points, out: &mut Vec<u8>) {
 fn write_json_point(metric: &Metric, point: &Point, out: &mut Vec<u8>) {
     let mut object = Object::open(out);
     object.raw("startTimeUnixNano", |out| {
-        json::quoted(out, nanoseconds(point.start))
+        json::quoted(out, nanoseconds(point.start));
     });
     object.raw("timeUnixNano", |out| {
-        json::quoted(out, nanoseconds(point.time))
+        json::quoted(out, nanoseconds(point.time));
     });
     match metric.kind {
         Kind::Sum => object.raw("asDouble", |out| real(out, point.sum)),

@@ -8,7 +8,6 @@
 //! Invariants: the same records make the same points, in the order in which the records name them; adding up
 //! loses neither count, sum, least nor greatest value.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -121,7 +120,7 @@ pub(super) fn observations(line: &Line<'_>, now: Wall) -> Vec<Observation> {
     };
     match holds(kind.as_bytes(), record.get().as_bytes()) {
         Some(Holds::Metrics) => derived(record, time),
-        Some(Holds::EmbeddedMetrics) => embedded(&line.record_text, record, time),
+        Some(Holds::EmbeddedMetrics) => embedded(line.record_text.as_deref(), record, time),
         Some(Holds::Spans) | None => Vec::new(),
     }
 }
@@ -171,8 +170,8 @@ fn shown(value: &Value) -> String {
 
 /// A line in the embedded metric format
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
-fn embedded(text: &Option<Cow<'_, str>>, record: &RawValue, time: Wall) -> Vec<Observation> {
-    let object = text.as_deref().unwrap_or(record.get());
+fn embedded(text: Option<&str>, record: &RawValue, time: Wall) -> Vec<Observation> {
+    let object = text.unwrap_or(record.get());
     let Ok(line) = serde_json::from_str::<Value>(object.trim()) else {
         return Vec::new();
     };
