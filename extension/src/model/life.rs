@@ -95,7 +95,7 @@ impl Life {
         let links = links.flat_map(|index| {
             let signals = signals(index).into_iter();
             signals.map(move |signal| LinkSettings {
-                sink: world.sink(index),
+                sink: world.sink(index, signal),
                 role: roles[index],
                 signal,
                 timeout: Duration::from_secs(5),

@@ -5,19 +5,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop_delivery::{
-    Answer, Batch, Cause, Encoded, Failure, Part, PartAnswer, RecordId, Sink, SinkFuture, SinkName,
-    Unfit,
+    Answer, Batch, Cause, Encoded, Failure, Part, PartAnswer, RecordId, Signal, Sink, SinkFuture,
+    SinkName, Unfit,
 };
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
-use super::steps::Manner;
+use super::steps::{Manner, Metrics};
 use super::world::{Number, State, Taken, World, number_of};
 
 #[derive(Debug)]
 pub(super) struct ModelSink {
     pub(super) name: SinkName,
+    /// What it takes; `None` where it takes each signal.
+    pub(super) signal: Option<Signal>,
+    pub(super) metrics: Metrics,
     pub(super) room: usize,
     pub(super) unfit_every: u64,
     pub(super) state: Arc<Mutex<State>>,
@@ -66,6 +69,19 @@ impl ModelSink {
         let places = Self::take(&self.state, &those(PartAnswer::Taken));
         self.hear(places);
         self.each(answers, 400)
+    }
+
+    /// Each record is where its signal goes, whatever it went through.
+    fn check_signal(&self, fragment: &[u8]) {
+        let text = String::from_utf8_lossy(fragment);
+        let is_moved = self.metrics == Metrics::Moved && text.contains("_aws");
+        let is_metric = is_moved || text.contains(backstop_archive::METRICS);
+        let signal = if is_metric {
+            Signal::Metric
+        } else {
+            Signal::Log
+        };
+        assert!(self.signal.is_none_or(|its| its == signal), "{text:.200}");
     }
 
     /// What it says of each part, which is a record at the primary.
@@ -282,6 +298,7 @@ impl Sink for ModelSink {
                     .map(|record| {
                         let number = number_of(record.fragment());
                         World::check_id(&self.ids, number, record.id());
+                        self.check_signal(record.fragment());
                         number
                     })
                     .collect()

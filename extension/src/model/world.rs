@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backstop_delivery::{Clock, Notice, Observer, RecordId, Sink, SinkName, Wall};
+use backstop_delivery::{Clock, Notice, Observer, RecordId, Signal, Sink, SinkName, Wall};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::sink::ModelSink;
-use super::steps::{Manner, SECRET, Setup};
+use super::steps::{Manner, Metrics, SECRET, Setup};
 
 pub(super) const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];
 
@@ -79,6 +79,7 @@ pub(super) struct World {
     sinks: [Arc<Mutex<State>>; 3],
     room: usize,
     unfit_every: u64,
+    metrics: Metrics,
     ids: Arc<Mutex<BTreeMap<Number, RecordId>>>,
     freezes: watch::Sender<u64>,
     is_sending: Arc<AtomicBool>,
@@ -100,6 +101,7 @@ impl World {
             sinks: [sink(), sink(), sink()],
             room: setup.room,
             unfit_every: setup.unfit_every,
+            metrics: setup.metrics,
             ids: Arc::default(),
             freezes: watch::Sender::new(0),
             is_sending: Arc::default(),
@@ -153,9 +155,12 @@ impl World {
             && there.into_iter().all(was_whole)
     }
 
-    pub(super) fn sink(&self, index: usize) -> Box<dyn Sink> {
+    /// A sink, or its address of one signal.
+    pub(super) fn sink(&self, index: usize, signal: Option<Signal>) -> Box<dyn Sink> {
         Box::new(ModelSink {
             name: SINKS[index],
+            signal,
+            metrics: self.metrics,
             room: self.room,
             unfit_every: self.unfit_every,
             state: self.sinks[index].clone(),
