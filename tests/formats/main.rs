@@ -22,6 +22,8 @@ async fn live(world: &World, lines: Vec<FunctionRecord>, variables: &[(&str, &st
     let mut builder = world
         .environment()
         .env("BACKSTOP_FIREHOSE_STREAM", "")
+        // The vendors' intakes here are those of logs; tests/receivers has the other signals.
+        .env("BACKSTOP_SIGNALS", "logs")
         .env("BACKSTOP_TAGS", "team=blue,owner=Jos\u{e9} \"x\" \u{200b}")
         .timeout(Duration::from_mins(1))
         .env("BACKSTOP_MAX_ADDED_MS", "10000")
@@ -56,6 +58,7 @@ async fn replay(world: &World, dialect: Dialect, token: &str) -> (Value, i32) {
         .args(["--format", dialect.name(), "--output", "json"])
         .env_clear()
         .env("BACKSTOP_PRIMARY_TOKEN", token)
+        .env("BACKSTOP_SIGNALS", "logs")
         .env("SSL_CERT_FILE", world.intake.ca_pem_path().unwrap())
         .env("AWS_ENDPOINT_URL_S3", world.s3.endpoint())
         .env("AWS_REGION", "us-east-1")

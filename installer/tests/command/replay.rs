@@ -107,7 +107,9 @@ async fn a_token_that_is_kept_elsewhere_is_read_for_a_replay_and_not_for_a_dry_r
     let file = tempfile::NamedTempFile::new().expect("there is room for a file");
     std::fs::write(file.path(), "another").expect("it is written");
     let before = stores.requests();
-    let finished = run(replay().arg("--token-file").arg(file.path())).await;
+    let mut again = replay();
+    again.args(["--include-replayed", "--token-file"]);
+    let finished = run(again.arg(file.path())).await;
     assert_eq!(finished.code, Some(3), "{finished:?}");
     assert_eq!(stores.requests(), before, "{finished:?}");
 }

@@ -133,6 +133,7 @@ async fn nothing_is_changed_in_a_directory() {
             .expect("it is there");
         let mut command = crate::support::backstop();
         command
+            .env_remove("HOME")
             .args(&words[..=from])
             .arg(stage.path("backstop"))
             .args(&words[from + 2..])

@@ -69,7 +69,8 @@ async fn what_was_acknowledged_before_a_kill_is_not_sent_again() {
         let left = run(stage.replay().args(["--resume", "--dry-run"])).await;
         assert_eq!(left.code, Some(0), "{left:?}");
         let left = counts(&left.json(), &["wouldSend"])[0];
-        assert!(left <= 60, "{left}");
+        // A batch may be acknowledged and not noted yet.
+        assert!(left <= 70, "{left}");
 
         let finished = run(stage.replay().arg("--resume")).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
@@ -295,6 +296,7 @@ async fn rejected_records_are_in_a_file_that_can_be_replayed() {
         .collect();
     command = {
         let mut again = crate::support::backstop();
+        again.env_remove("HOME");
         let from = words
             .iter()
             .position(|word| word == "--from")

@@ -26,6 +26,7 @@ fn object(key: &str) -> String {
 async fn replay(server: &LittleServer, more: &[&str]) -> Finished {
     let mut command = backstop();
     command
+        .env_remove("HOME")
         .args(["replay", "--output", "json", "--from", "s3://b/backstop"])
         .args([
             "--to",
@@ -125,6 +126,7 @@ async fn an_answer_that_is_none_is_not_quoted() {
 #[tokio::test]
 async fn without_a_region_none_is_taken() {
     let mut command = backstop();
+    command.env_remove("HOME");
     command.args([
         "replay",
         "--from",
@@ -169,6 +171,7 @@ async fn the_authorities_of_a_bundle_are_trusted_by_variable_and_by_profile() {
     ] {
         let mut command = backstop();
         command
+            .env_remove("HOME")
             .args([
                 "replay",
                 "--from",

@@ -57,6 +57,7 @@ pub(crate) fn backstop() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
     command
         .env_clear()
+        .env("HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/home"))
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .kill_on_drop(true);
     command
