@@ -79,7 +79,7 @@ WRONG = {
         {"primary": {"url": "https://a.example", "backend_options": {"region": "eu"}}},
         "backend_options are set, but no backend",
     ),
-    "odd-option": ({"primary": {"url": "https://a.example", "format": "otlp", "options": {"index": "x"}}}, "has only the options encoding"),
+    "odd-option": ({"primary": {"url": "https://a.example", "format": "otlp", "options": {"index": "x"}}}, "has only the options emf, encoding"),
     "no-options": ({"primary": {"url": "https://a.example", "options": {"index": "x"}}}, "the format ndjson has no options"),
     "odd-value": (
         {"primary": {"url": "https://a.example", "format": "otlp", "options": {"encoding": "xml"}}},

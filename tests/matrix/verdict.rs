@@ -49,7 +49,8 @@ pub(crate) fn verdict(cell: Cell, evidence: &Evidence) -> Vec<String> {
     };
     let (delivered, dropped) = (sum(ledger, "delivered"), sum(ledger, "dropped"));
     let own = outcome.dropped("own_log");
-    let (received, lost) = (outcome.ledger("received"), dropped - own);
+    let derived = outcome.ledger("derived");
+    let (received, lost) = (outcome.ledger("received") + derived, dropped - own);
     let archived = outcome.delivered("firehose") + outcome.delivered("s3");
     let places = places(outcome);
     let here = places.len() as u64;
@@ -71,7 +72,7 @@ pub(crate) fn verdict(cell: Cell, evidence: &Evidence) -> Vec<String> {
         format!("the ledger does not add up: {ledger}"),
     );
     must(
-        received == upstream.acknowledged,
+        received == upstream.acknowledged + derived,
         format!("received {received} of {upstream:?}"),
     );
     must(

@@ -30,6 +30,9 @@ impl Arrivals {
 pub struct LedgerLine {
     /// Records received.
     pub received: u64,
+    /// Records that were derived from others.
+    #[serde(default)]
+    pub derived: u64,
     /// Records by the sink that took them.
     pub delivered: BTreeMap<String, u64>,
     /// Records by the reason they were given up.
@@ -51,7 +54,7 @@ impl LedgerLine {
     /// Whether what came in is all accounted for.
     pub fn adds_up(&self) -> bool {
         let settled: u64 = self.delivered.values().chain(self.dropped.values()).sum();
-        self.received == settled + self.pending
+        self.received + self.derived == settled + self.pending
     }
 
     /// Records that a sink took.
