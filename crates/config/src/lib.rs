@@ -3,7 +3,7 @@
 //! The modules in the order of the flow:
 //! - [`register`]: every variable this version knows, in one table; the reference page is made from it.
 //! - [`raw`]: what was said: names and text, from the process environment or from a map.
-//! - [`file`]: the same in a file, under the environment.
+//! - [`mod@file`]: the same in a file, under the environment.
 //! - `format`: the formats of the primary, their addresses, and `options`; `signals`: where each signal goes.
 //! - `parse`, `url`, `headers`, `reference`, `tags`, `transforms`, `arn`, `aws`, `endpoint`, `proxy`: text to
 //!   value, one rule each.
