@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use backstop_simulator::Invocation;
 use backstop_simulator::traffic::Traffic;
+use backstop_simulator::{Invocation, Outcome};
 use backstop_tests::{World, invocation};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -13,7 +13,9 @@ use tokio::time::Instant;
 use super::server::{Kind, Server};
 use super::{Case, HANDLER, PATIENCE, replay};
 
+/// That succeed; one more fails.
 const INVOCATIONS: u32 = 5;
+const SPANS: u32 = INVOCATIONS + 1;
 const EMF: &str = r#"{"_aws":{"Timestamp":1767225600000,"CloudWatchMetrics":[{"Namespace":"Shop","Dimensions":[["Stage"]],"Metrics":[{"Name":"Orders","Unit":"Count"}]}]},"Stage":"prod","Orders":3}"#;
 
 /// What a receiver holds: the sum of each metric, and the names of the spans with their number.
@@ -91,6 +93,7 @@ fn printed(server: &Server) -> Held {
                 *held.counts.entry(metric.clone()).or_default() += value.parse().unwrap_or(0);
             }
             "Name" => *held.spans.entry(value.to_owned()).or_default() += 1,
+            "exception.type" => held.exceptions += 1,
             _ => {}
         }
     }
@@ -120,13 +123,14 @@ async fn live(world: &World, server: &Server, case: &Case) -> backstop_tests::Ou
         r#"{{"time":"{}","type":"function","record":{EMF}}}"#,
         super::now()
     ));
-    environment
-        .invoke(Invocation {
+    for outcome in [Outcome::Success, Outcome::Error] {
+        let invocation = Invocation {
             duration: HANDLER,
+            outcome,
             ..Invocation::default()
-        })
-        .await
-        .unwrap();
+        };
+        environment.invoke(invocation).await.unwrap();
+    }
     world
         .settle(&environment, 20 * (u64::from(INVOCATIONS) - 1))
         .await
@@ -145,7 +149,8 @@ fn archived(outcome: &backstop_tests::Outcome) -> BTreeMap<String, u32> {
     types
 }
 
-async fn holds(server: &Server, kind: Kind, wanted: f64) -> Held {
+/// What a receiver holds, once it has all of so many lives, or the patience is over.
+async fn holds(server: &Server, kind: Kind, lives: u32) -> Held {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let held = match kind {
@@ -153,8 +158,11 @@ async fn holds(server: &Server, kind: Kind, wanted: f64) -> Held {
             _ => collected(server),
         };
         let counted = held.sums.get("faas.invocations").copied();
-        let drawn = f64::from(held.spans.get("orders").copied().unwrap_or_default());
-        if counted.unwrap_or_default().min(drawn) >= wanted || Instant::now() > deadline {
+        let drawn = held.spans.get("orders").copied().unwrap_or_default();
+        let has_all = counted.unwrap_or_default() >= f64::from(lives * INVOCATIONS)
+            && drawn >= lives * SPANS
+            && held.exceptions >= lives as usize;
+        if has_all || Instant::now() > deadline {
             return held;
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -174,7 +182,7 @@ async fn through_an_outage(case: &Case) -> Value {
         healthy.stderr()
     );
     let all = f64::from(INVOCATIONS);
-    let held = holds(&server, case.receiver, all).await;
+    let held = holds(&server, case.receiver, 1).await;
     assert_eq!(
         held.sums.get("faas.invocations"),
         Some(&all),
@@ -190,23 +198,25 @@ async fn through_an_outage(case: &Case) -> Value {
     if (case.receiver, case.options) != (Kind::Rotel, "encoding=json") {
         assert_eq!(
             held.counts.get("faas.invoke_duration"),
-            Some(&(u64::from(INVOCATIONS))),
+            Some(&(u64::from(SPANS))),
             "{case:?} {held:?}"
         );
     }
+    assert_eq!(held.spans.get("orders"), Some(&SPANS), "{case:?} {held:?}");
+    assert_eq!(held.spans.get("init"), Some(&1), "{case:?} {held:?}");
     assert_eq!(
-        held.spans.get("orders"),
-        Some(&INVOCATIONS),
+        held.sums.get("faas.errors"),
+        Some(&1.0),
         "{case:?} {held:?}"
     );
-    assert_eq!(held.spans.get("init"), Some(&1), "{case:?} {held:?}");
+    assert_eq!(held.exceptions, 1, "{case:?} {held:?}");
 
     server.stop();
     let down = live(&world, &server, case).await;
     down.assert_adds_up();
     assert_eq!(down.delivered("https"), 0, "{case:?}\n{}", down.stderr());
     let kept = archived(&down);
-    assert_eq!(kept.get("derived.spans"), Some(&INVOCATIONS), "{kept:?}");
+    assert_eq!(kept.get("derived.spans"), Some(&SPANS), "{kept:?}");
     server.start().await;
     let replayed = replay(&world, &server, case, "logs,metrics,traces").await;
     assert_eq!(
@@ -214,7 +224,7 @@ async fn through_an_outage(case: &Case) -> Value {
         down.delivered("s3"),
         "{case:?} {replayed}"
     );
-    let held = holds(&server, case.receiver, 2.0 * all).await;
+    let held = holds(&server, case.receiver, 2).await;
     assert_eq!(
         held.sums.get("faas.invocations"),
         Some(&(2.0 * all)),
@@ -227,7 +237,7 @@ async fn through_an_outage(case: &Case) -> Value {
     );
     assert_eq!(
         held.spans.get("orders"),
-        Some(&(2 * INVOCATIONS)),
+        Some(&(2 * SPANS)),
         "{case:?} {held:?}"
     );
     json!({
