@@ -252,6 +252,14 @@ fn odd_lines() -> Vec<String> {
     ]
 }
 
+/// Logs, which are the default where a receiver takes nothing else.
+fn signals(case: &Case) -> &'static str {
+    match case.receiver {
+        Kind::VictoriaLogs => "",
+        Kind::Rotel | Kind::OpenSearch | Kind::Collector => "logs",
+    }
+}
+
 async fn emit(environment: &Environment, traffic: &mut Traffic, lines: usize) {
     environment
         .invoke(invocation(traffic, lines, HANDLER))
@@ -304,7 +312,7 @@ async fn live(world: &World, server: &Server, case: &Case, lines: usize) -> Outc
         .env("BACKSTOP_PRIMARY_URL", server.url(case.path))
         .env("BACKSTOP_PRIMARY_FORMAT", case.format)
         .env("BACKSTOP_PRIMARY_OPTIONS", case.options)
-        .env("BACKSTOP_SIGNALS", "logs")
+        .env("BACKSTOP_SIGNALS", signals(case))
         .env("BACKSTOP_PRIMARY_TOKEN", "t")
         .env("BACKSTOP_FIREHOSE_STREAM", "")
         .env("BACKSTOP_TAGS", "team=blue")
@@ -398,14 +406,14 @@ async fn through_an_outage(case: &Case) -> Value {
     assert!(archived > 200, "{case:?}\n{}", down.stderr());
 
     server.start().await;
-    let replayed = replay(&world, &server, case, "logs").await;
+    let replayed = replay(&world, &server, case, signals(case)).await;
     assert_eq!(replayed["sent"], archived, "{case:?} {replayed}");
     let all = ids(&server, case, taken + archived).await;
     assert_eq!(all.len() as u64, taken + archived, "{case:?}");
     let mut twice = all.values().filter(|count| **count > 1).count();
     assert_eq!(twice, 0, "{case:?}");
     if case.dedupes {
-        replay(&world, &server, case, "logs").await;
+        replay(&world, &server, case, signals(case)).await;
         let again = ids(&server, case, taken + archived).await;
         twice = again.values().filter(|count| **count > 1).count();
         assert_eq!(

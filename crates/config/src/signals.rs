@@ -106,9 +106,12 @@ impl Format {
 
     /// The signals that are delivered unless the user says otherwise: a receiver of lines gets the records as
     /// they are, and nothing beside them.
-    pub(crate) fn default_signals(self) -> Signals {
+    pub(crate) fn default_signals(self, url: &str) -> Signals {
         match self {
             Self::Ndjson | Self::Json => Signals::LOGS,
+            // VictoriaLogs takes OTLP, and of it logs only
+            // (<https://docs.victoriametrics.com/victorialogs/data-ingestion/opentelemetry/>).
+            Self::Otlp if url.contains("/insert/opentelemetry/") => Signals::LOGS,
             other => other.signals(),
         }
     }

@@ -98,7 +98,7 @@ impl Resolver {
         };
         let beside = || Some(Format::Otlp.address(known.otlp_beside(&url)?));
         let otlp_url = otlp_url.or_else(beside);
-        let signals = self.signals(known, signals.ok().flatten(), otlp_url.is_some());
+        let signals = self.signals((known, &url), signals.ok().flatten(), otlp_url.is_some());
         Some(Primary {
             url,
             format: known,
@@ -116,7 +116,7 @@ impl Resolver {
     /// The signals that the primary gets: those that are named and have an address there.
     fn signals(
         &mut self,
-        format: Format,
+        (format, url): (Format, &str),
         named: Option<Vec<SignalName>>,
         has_otlp_url: bool,
     ) -> Signals {
@@ -128,7 +128,7 @@ impl Resolver {
             return if has_otlp_url {
                 Signals::ALL
             } else {
-                format.default_signals()
+                format.default_signals(url)
             };
         };
         for name in wanted.iter().copied().filter(|name| !takes(*name)) {

@@ -476,6 +476,16 @@ fn each_signal_goes_where_its_format_or_the_other_address_takes_it() {
             ],
         ),
         (
+            vec![
+                (
+                    "BACKSTOP_PRIMARY_URL",
+                    "https://vl.example.com/insert/opentelemetry",
+                ),
+                format("otlp"),
+            ],
+            vec!["logs otlp https://vl.example.com/insert/opentelemetry/v1/logs"],
+        ),
+        (
             vec![URL, format("splunk"), otlp],
             vec![
                 "logs splunk https://intake.example.com/logs/services/collector/event",
