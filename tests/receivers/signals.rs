@@ -149,7 +149,7 @@ fn archived(outcome: &backstop_tests::Outcome) -> BTreeMap<String, u32> {
     types
 }
 
-/// What a receiver holds, once it has all of so many lives, or the patience is over.
+/// What a receiver holds, once it has all of this many lives, or after the longest wait.
 async fn holds(server: &Server, kind: Kind, lives: u32) -> Held {
     let deadline = Instant::now() + PATIENCE;
     loop {

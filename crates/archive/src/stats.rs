@@ -51,7 +51,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Counts a record of so many bytes, in the object of that key.
+    /// Counts a record of this size in bytes, in the object of that key.
     pub fn add(&mut self, key: &str, bytes: usize, line: &ArchivedLine<'_>) {
         let count = Count {
             records: 1,

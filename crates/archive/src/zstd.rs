@@ -44,7 +44,7 @@ enum Within {
     Frame {
         has_checksum: bool,
     },
-    /// A frame of somebody else's: so many bytes of it are left.
+    /// A skippable frame of another writer: this many bytes of it are left.
     Skipped(usize),
 }
 

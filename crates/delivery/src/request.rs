@@ -43,7 +43,7 @@ pub(crate) async fn send_once(
 }
 
 /// An answer that came while this thread was busy with something else, encoding or decoding a burst.
-/// Each yield lets the network, and then whoever waits for it, have a turn; no time passes.
+/// Each yield gives the network a turn, and then the task that waits for it; no time passes.
 async fn unread_answer(sending: &mut SinkFuture<'_>) -> Option<Answer> {
     const TURNS: usize = 8;
     for _ in 0..TURNS {

@@ -24,7 +24,7 @@ pub mod secret;
 
 pub use aws::Credentials;
 pub use firehose::FirehoseSink;
-pub use format::{Row, Ruling, Signals, tables};
+pub use format::{Row, Ruling, Signals, tables, trace};
 pub use http::{HttpError, SharedHttp, authorities};
 pub use https::{Framed, HttpsSink, ReplaySink};
 pub use s3::S3Sink;

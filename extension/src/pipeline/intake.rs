@@ -182,7 +182,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let fragment = self.transformed(event.fragment.clone())?;
         let is_line = event.kind == Kind::Function;
         let signal = if is_line {
-            self.signals.of_fragment(&fragment)
+            self.signals.of_output(&fragment)
         } else {
             Signal::Log
         };

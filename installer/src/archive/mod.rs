@@ -93,7 +93,7 @@ impl Archive {
         matches!(self.0, Kind::Directory(_))
     }
 
-    /// Whether an object with so many tags says that it was replayed to a target.
+    /// Whether an object with this number of tags says that it was replayed to a target.
     pub async fn is_replayed(&self, object: &Listed, tags: u64, target: &str) -> bool {
         match &self.0 {
             Kind::Bucket(bucket) if tags > 0 => bucket.is_replayed(object, target).await,

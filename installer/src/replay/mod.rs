@@ -41,10 +41,10 @@ pub use pace::Rate;
 pub use summary::{Problem, Summary};
 pub use target::{Target, TargetOptions};
 
-/// Objects that are read together have so many bytes at most, alone and in all.
+/// The most bytes of an object that is read together with others, and of all of them.
 const SMALL: u64 = 128 * 1024;
 const SMALL_TOGETHER: u64 = 512 * 1024;
-/// And so many of them are.
+/// The most objects that are read together.
 const MOST_TOGETHER: usize = 256;
 
 /// How to replay.

@@ -148,7 +148,7 @@ async fn archive_classes_are_reported_once_with_the_command_that_restores_them()
             return (200, XML.to_owned(), listing(&objects.concat()));
         }
         let is_frozen = path.contains("stream%3Ds/a") || path.contains("stream%3Ds/b");
-        assert!(!is_frozen, "asked for in vain: {path}");
+        assert!(!is_frozen, "asked for, and not allowed: {path}");
         (200, String::new(), text.clone())
     });
     for (command, lines) in [("cat", 2), ("stats", 10)] {

@@ -100,7 +100,7 @@ async fn objects_are_moved_or_deleted_or_kept_by_option() {
     }
 }
 
-/// The permission for marks belongs to who replays: without it the records are there all the same.
+/// The operator needs the permission for marks. Without it the records still arrive.
 #[tokio::test]
 async fn a_mark_that_is_denied_is_reported_once_and_costs_no_record() {
     let stage = stage().await;

@@ -72,7 +72,7 @@ fn line(number: u64) -> String {
     )
 }
 
-/// Objects of so many records, over a few functions.
+/// Objects of this many records, over a few functions.
 fn archive(each: u64) -> Result<FlatS3> {
     let mut s3 = FlatS3::default();
     let all = u64::from(records());

@@ -31,6 +31,7 @@ use http::header::{HeaderName, HeaderValue};
 use crate::codec::{Item, Output, Packing};
 pub use answers::{Row, Ruling};
 pub(crate) use assemble::Written;
+pub use log::trace;
 pub(crate) use reply::Reply;
 pub use signal::Signals;
 

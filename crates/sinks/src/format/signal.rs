@@ -25,6 +25,15 @@ impl Signals {
         }
     }
 
+    /// The signal of a line of the function's. Where the primary gets no metrics it is not looked at.
+    pub fn of_output(self, fragment: &[u8]) -> Signal {
+        if self.has_metrics && !self.keeps_embedded {
+            self.of_fragment(fragment)
+        } else {
+            Signal::Log
+        }
+    }
+
     /// The signal of a live record, by its fragment.
     pub fn of_fragment(self, fragment: &[u8]) -> Signal {
         let is_embedded = || {

@@ -117,7 +117,7 @@ impl HttpsSink {
         }
     }
 
-    /// Posts a body of so many records under an idempotency key.
+    /// Posts a body of this many records under an idempotency key.
     pub async fn post(&self, key: &str, body: Bytes, records: usize) -> Answer {
         let Ok(mut request) = Request::post(&self.url).body(body) else {
             return Answer::None(Failure::NotSent);
@@ -172,7 +172,7 @@ pub struct Framed {
     pub signal: Signal,
     /// The number of records in it.
     pub records: usize,
-    /// So many of the first records are in it, or are unfit.
+    /// This many of the first records are in it, or are unfit.
     pub covers: usize,
     /// Those that the receiver would never take, by their place.
     pub unfit: Vec<(usize, Unfit)>,

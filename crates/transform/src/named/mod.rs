@@ -60,7 +60,7 @@ fn next_run(text: &[u8], from: usize, is_part: impl Fn(u8) -> bool) -> Option<Ra
     Some(start..run(text, start, is_part))
 }
 
-/// The next run of bytes of a kind that has at least so many. Most text is passed over without a look: where
+/// The next run of bytes of a kind, of at least this length. Most text is passed over without a look: where
 /// one byte is of another kind, no run goes over it.
 fn next_long_run(
     text: &[u8],

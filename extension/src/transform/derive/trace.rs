@@ -3,6 +3,7 @@
 //! Lambda says it in X-Ray's header (`Root=1-…;Parent=…;Sampled=1`) or in W3C's (`00-…-…-01`). Without either the
 //! ids follow from the request id, so that what comes again has the same ones.
 
+use backstop_sinks::trace;
 use serde_json::Value;
 
 /// The ids of an invocation's span.
@@ -18,25 +19,16 @@ impl Trace {
     /// By an event's `tracing`.
     pub(super) fn of(tracing: &Value, request_id: &str) -> Self {
         let header = tracing["value"].as_str().unwrap_or_default();
-        let stated = x_ray(header).or_else(|| w3c(header));
-        let own = tracing["spanId"]
-            .as_str()
-            .and_then(|id| hexadecimal(id, 16));
-        let Some((id, parent)) = stated else {
-            return Self {
-                id: trace_id_of(request_id),
-                span_id: own.unwrap_or_else(|| span_id_of(request_id, "invocation")),
-                parent: None,
-                is_said: false,
-            };
-        };
+        let stated = trace::trace_id(header);
+        let parent = stated.as_ref().and_then(|_| trace::parent_id(header));
+        let own = tracing["spanId"].as_str().and_then(trace::span_id);
         // A span is not its own parent.
         let own = own.filter(|id| Some(id) != parent.as_ref());
         Self {
-            id,
+            is_said: stated.is_some(),
+            id: stated.unwrap_or_else(|| trace_id_of(request_id)),
             span_id: own.unwrap_or_else(|| span_id_of(request_id, "invocation")),
             parent,
-            is_said: true,
         }
     }
 
@@ -46,37 +38,10 @@ impl Trace {
     }
 }
 
-fn x_ray(header: &str) -> Option<(String, Option<String>)> {
-    let member = |name: &str| {
-        let mut members = header.split(';');
-        members.find_map(|it| it.trim().strip_prefix(name)?.strip_prefix('='))
-    };
-    let root = member("Root")?.strip_prefix("1-")?.replacen('-', "", 1);
-    let parent = member("Parent").and_then(|id| hexadecimal(id, 16));
-    Some((hexadecimal(&root, 32)?, parent))
-}
-
-/// <https://www.w3.org/TR/trace-context/#traceparent-header>
-fn w3c(header: &str) -> Option<(String, Option<String>)> {
-    let mut parts = header.split('-');
-    let version = parts.next()?;
-    let trace_id = hexadecimal(parts.next()?, 32)?;
-    let parent = hexadecimal(parts.next()?, 16)?;
-    (version.len() == 2 && version != "ff").then_some((trace_id, Some(parent)))
-}
-
-/// An id of zeros is none.
-fn hexadecimal(text: &str, length: usize) -> Option<String> {
-    let is_id = text.len() == length
-        && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && text.bytes().any(|byte| byte != b'0');
-    is_id.then(|| text.to_ascii_lowercase())
-}
-
 /// A request id is a UUID: 16 bytes, as a trace's id.
 fn trace_id_of(request_id: &str) -> String {
     let digits = request_id.replace('-', "");
-    hexadecimal(&digits, 32).unwrap_or_else(|| {
+    trace::trace_id(&digits).unwrap_or_else(|| {
         let (high, low) = (
             span_id_of(request_id, "high"),
             span_id_of(request_id, "low"),

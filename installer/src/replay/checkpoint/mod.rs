@@ -265,7 +265,7 @@ impl Log {
         }
     }
 
-    /// Keeps so many bytes, which are whole lines.
+    /// Keeps this many bytes, which are whole lines.
     fn keep(&mut self, whole: u64) -> anyhow::Result<()> {
         match self {
             Self::File(log) => log.truncate(whole),

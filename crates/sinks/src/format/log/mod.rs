@@ -12,7 +12,7 @@
 mod level;
 mod line;
 mod platform;
-mod trace;
+pub mod trace;
 
 use std::borrow::Cow;
 use std::time::Duration;

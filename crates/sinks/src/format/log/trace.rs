@@ -1,8 +1,11 @@
-//! Ids of traces and spans, as X-Ray and OpenTelemetry write them, to OpenTelemetry's hexadecimal form.
+//! Ids of traces and spans, as X-Ray, W3C and OpenTelemetry write them, to OpenTelemetry's hexadecimal form.
 
 /// 32 hexadecimal digits, from themselves or from X-Ray's `1-62e900b2-710d76f009d6e7785905449a`, alone or in a
-/// header (`Root=…;Parent=…`).
-pub(super) fn trace_id(text: &str) -> Option<String> {
+/// header (`Root=…;Parent=…`), or from W3C's header (`00-…-…-01`).
+pub fn trace_id(text: &str) -> Option<String> {
+    if let Some((id, _)) = w3c(text) {
+        return Some(id);
+    }
     let root = member(text, "Root").unwrap_or(text);
     let digits = match root.strip_prefix("1-") {
         Some(rest) => rest.replacen('-', "", 1),
@@ -12,8 +15,25 @@ pub(super) fn trace_id(text: &str) -> Option<String> {
 }
 
 /// 16 hexadecimal digits.
-pub(super) fn span_id(text: &str) -> Option<String> {
+pub fn span_id(text: &str) -> Option<String> {
     hexadecimal(text, 16)
+}
+
+/// The id of the parent's span, from X-Ray's header or from W3C's.
+pub fn parent_id(header: &str) -> Option<String> {
+    let stated = member(header, "Parent").and_then(span_id);
+    stated.or_else(|| w3c(header).map(|(_, parent)| parent))
+}
+
+/// The ids of a trace and of the parent's span (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+fn w3c(header: &str) -> Option<(String, String)> {
+    let mut parts = header.split('-');
+    let version = parts.next()?;
+    let ids = (
+        hexadecimal(parts.next()?, 32)?,
+        hexadecimal(parts.next()?, 16)?,
+    );
+    (version.len() == 2 && version != "ff").then_some(ids)
 }
 
 fn member<'a>(header: &'a str, name: &str) -> Option<&'a str> {
