@@ -1,9 +1,11 @@
 //! Every format against the intake of its vendor, through the real extension and the real `backstop replay`:
 //! the intakes refuse what the vendors' refuse, and answer in their words.
 //!
-//! `partial` is what becomes of records that are refused, `mistakes` of a configuration that is wrong.
+//! `partial` is what becomes of records that are refused, `mistakes` of a configuration that is wrong,
+//! `distributions` of metrics at Datadog.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod distributions;
 mod mistakes;
 mod partial;
 
@@ -43,6 +45,11 @@ async fn live(world: &World, lines: Vec<FunctionRecord>, variables: &[(&str, &st
 
 /// What `backstop replay` of the whole archive says, and its exit code.
 async fn replay(world: &World, dialect: Dialect, token: &str) -> (Value, i32) {
+    replay_of(world, dialect, token, "logs").await
+}
+
+/// The same of these signals.
+async fn replay_of(world: &World, dialect: Dialect, token: &str, signals: &str) -> (Value, i32) {
     let archive = format!("s3://{}/backstop", world.s3.bucket());
     let mut command = tokio::process::Command::new(binary("backstop"));
     command
@@ -58,7 +65,7 @@ async fn replay(world: &World, dialect: Dialect, token: &str) -> (Value, i32) {
         .args(["--format", dialect.name(), "--output", "json"])
         .env_clear()
         .env("BACKSTOP_PRIMARY_TOKEN", token)
-        .env("BACKSTOP_SIGNALS", "logs")
+        .env("BACKSTOP_SIGNALS", signals)
         .env("SSL_CERT_FILE", world.intake.ca_pem_path().unwrap())
         .env("AWS_ENDPOINT_URL_S3", world.s3.endpoint())
         .env("AWS_REGION", "us-east-1")

@@ -16,7 +16,7 @@ use crate::options::FormatOptions;
 use crate::proxy::Proxies;
 use crate::reference::{Reference, Template};
 use crate::secret::Secret;
-use crate::signals::{Endpoint, SignalName, Signals, otlp_address};
+use crate::signals::{Endpoint, SignalName, Signals, datadog_metrics, otlp_address};
 use crate::transforms::TransformSettings;
 use crate::url;
 pub use aws::{AwsSettings, ContainerCredentials, S3Archive};
@@ -152,6 +152,9 @@ impl Primary {
         let (url, format) = match (signal, &self.otlp_url) {
             (SignalName::Metrics | SignalName::Traces, Some(logs)) => {
                 (otlp_address(logs, signal), Format::Otlp)
+            }
+            (SignalName::Metrics, None) if self.format == Format::Datadog => {
+                (datadog_metrics(&self.url), Format::Datadog)
             }
             _ if self.format == Format::Otlp => (otlp_address(&self.url, signal), Format::Otlp),
             _ => return Some(self.logs()),

@@ -98,9 +98,11 @@ impl Format {
     pub(crate) fn signals(self) -> Signals {
         match self {
             Self::Ndjson | Self::Json | Self::Otlp => Signals::ALL,
-            Self::Elastic | Self::Loki | Self::Splunk | Self::Datadog | Self::NewRelic => {
-                Signals::LOGS
-            }
+            Self::Datadog => Signals {
+                metrics: true,
+                ..Signals::LOGS
+            },
+            Self::Elastic | Self::Loki | Self::Splunk | Self::NewRelic => Signals::LOGS,
         }
     }
 
@@ -112,6 +114,11 @@ impl Format {
             // VictoriaLogs takes OTLP, and of it logs only
             // (<https://docs.victoriametrics.com/victorialogs/data-ingestion/opentelemetry/>).
             Self::Otlp if url.contains("/insert/opentelemetry/") => Signals::LOGS,
+            // CloudWatch has another host and another token for each signal
+            // (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-OTLPEndpoint.html>).
+            Self::Otlp if is_cloudwatch_logs(url) => Signals::LOGS,
+            // A relay of logs, such as a Vector of your own, need not take metrics.
+            Self::Datadog if !url.starts_with(DATADOG_LOGS) => Signals::LOGS,
             other => other.signals(),
         }
     }
@@ -133,6 +140,31 @@ impl Format {
             _ => None,
         }
     }
+}
+
+fn is_cloudwatch_logs(url: &str) -> bool {
+    let host = url
+        .strip_prefix("https://logs.")
+        .and_then(|rest| rest.split(['/', ':', '?']).next());
+    host.is_some_and(|rest| rest.ends_with(".amazonaws.com") || rest.ends_with(".amazonaws.com.cn"))
+}
+
+/// How the addresses of Datadog's log intakes begin; the site follows.
+const DATADOG_LOGS: &str = "https://http-intake.logs.";
+
+/// The address of Datadog's metrics beside that of its logs
+/// (<https://docs.datadoghq.com/api/latest/metrics/#submit-distribution-points>).
+pub(crate) fn datadog_metrics(logs: &str) -> String {
+    let (address, query) = match logs.split_once('?') {
+        Some((address, query)) => (address, format!("?{query}")),
+        None => (logs, String::new()),
+    };
+    let base = address.strip_suffix("/api/v2/logs").unwrap_or(address);
+    let base = match base.strip_prefix(DATADOG_LOGS) {
+        Some(site) => format!("https://api.{site}"),
+        None => base.to_owned(),
+    };
+    format!("{base}/api/v1/distribution_points{query}")
 }
 
 /// The path of a signal in OTLP (<https://opentelemetry.io/docs/specs/otlp/#otlphttp-request>).
@@ -200,6 +232,57 @@ mod tests {
             ),
         ] {
             assert_eq!(otlp_base(address), base);
+        }
+    }
+
+    #[test]
+    fn an_intake_of_logs_alone_gets_logs_alone() {
+        for (format, url, signals) in [
+            (Format::Otlp, "https://a.example/v1/logs", Signals::ALL),
+            (
+                Format::Otlp,
+                "https://a.example/insert/opentelemetry/v1/logs",
+                Signals::LOGS,
+            ),
+            (
+                Format::Otlp,
+                "https://logs.eu-west-1.amazonaws.com/v1/logs",
+                Signals::LOGS,
+            ),
+            (
+                Format::Otlp,
+                "https://logs.example.com/v1/logs?x=.amazonaws.com",
+                Signals::ALL,
+            ),
+            (
+                Format::Datadog,
+                "https://http-intake.logs.datadoghq.eu/api/v2/logs",
+                Format::Datadog.signals(),
+            ),
+            (
+                Format::Datadog,
+                "https://vector.example/api/v2/logs",
+                Signals::LOGS,
+            ),
+            (Format::Splunk, "https://a.example", Signals::LOGS),
+        ] {
+            assert_eq!(format.default_signals(url), signals, "{url}");
+        }
+    }
+
+    #[test]
+    fn datadogs_metrics_have_a_host_of_their_own_at_each_site() {
+        for (logs, metrics) in [
+            (
+                "https://http-intake.logs.us5.datadoghq.com/api/v2/logs",
+                "https://api.us5.datadoghq.com/api/v1/distribution_points",
+            ),
+            (
+                "https://relay.example/dd/api/v2/logs?k=v",
+                "https://relay.example/dd/api/v1/distribution_points?k=v",
+            ),
+        ] {
+            assert_eq!(datadog_metrics(logs), metrics);
         }
     }
 

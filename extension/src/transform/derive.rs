@@ -38,7 +38,7 @@ const GB_SECOND_USD: f64 = if cfg!(target_arch = "aarch64") {
 
 /// What is derived.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Derivations {
+pub struct Derivations {
     metrics: bool,
     spans: bool,
     exceptions: bool,
@@ -46,7 +46,7 @@ pub(crate) struct Derivations {
 
 impl Derivations {
     /// What this primary gets. One that takes records as they are gets no events beside them.
-    pub(crate) fn of(primary: Option<&Primary>) -> Self {
+    pub fn of(primary: Option<&Primary>) -> Self {
         let Some(primary) = primary else {
             return Self::default();
         };
@@ -65,9 +65,11 @@ impl Derivations {
 
 /// A record that was derived from another.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Derived {
-    pub(crate) signal: Signal,
-    pub(crate) fragment: Bytes,
+pub struct Derived {
+    /// The signal that it is of.
+    pub signal: Signal,
+    /// Its text, as a decoded event has it.
+    pub fragment: Bytes,
 }
 
 /// An invocation that has started.
@@ -83,7 +85,7 @@ struct Run {
 
 /// Derives records from platform events.
 #[derive(Debug, Default)]
-pub(crate) struct Deriver {
+pub struct Deriver {
     wanted: Derivations,
     function_name: String,
     is_managed: bool,
@@ -125,7 +127,8 @@ impl Event<'_> {
 }
 
 impl Deriver {
-    pub(crate) fn new(wanted: Derivations, function_name: String, is_managed: bool) -> Self {
+    /// What is wanted of the events of this function; on Managed Instances reports alone say what happened.
+    pub fn new(wanted: Derivations, function_name: String, is_managed: bool) -> Self {
         Self {
             wanted,
             function_name,
@@ -135,7 +138,7 @@ impl Deriver {
     }
 
     /// What follows from a platform event; `parent` is the id of its record, where that is delivered.
-    pub(crate) fn derive(&mut self, fragment: &[u8], parent: Option<RecordId>) -> Vec<Derived> {
+    pub fn derive(&mut self, fragment: &[u8], parent: Option<RecordId>) -> Vec<Derived> {
         if self.wanted.are_none() {
             return Vec::new();
         }
@@ -286,6 +289,7 @@ impl Deriver {
             event.metric("maxMemoryUsedMB"),
             event.metric("memorySizeMB"),
         );
+        metrics.observe("aws.lambda.duration", "s", event.seconds("durationMs"));
         let billed = event.seconds("billedDurationMs");
         metrics.observe("aws.lambda.billed_duration", "s", billed);
         metrics.observe("faas.mem_usage", "By", used.map(|it| it * MIB));

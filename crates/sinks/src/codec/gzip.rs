@@ -25,7 +25,7 @@ pub(super) const PIECE: usize = 32 * 1024;
 
 /// Compresses. The same input always makes the same bytes.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packer = Packer::new(bytes.len());
+    let mut packer = Packer::new(bytes.len(), true);
     packer.pack(bytes);
     packer.finish()
 }
@@ -40,10 +40,15 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    /// A packer for about `length` bytes.
-    pub(super) fn new(length: usize) -> Self {
+    /// A packer for about `length` bytes, in gzip's format or zlib's.
+    pub(super) fn new(length: usize, is_gzip: bool) -> Self {
+        let compress = if is_gzip {
+            Compress::new_gzip(LEVEL, WINDOW_BITS)
+        } else {
+            Compress::new_with_window_bits(LEVEL, true, WINDOW_BITS)
+        };
         Self {
-            compress: Compress::new_gzip(LEVEL, WINDOW_BITS),
+            compress,
             // A quarter is more than logs usually need.
             out: Vec::with_capacity(length / 4 + SLACK),
             room: STRETCH,

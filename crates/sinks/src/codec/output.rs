@@ -8,6 +8,8 @@ use super::gzip::Packer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Packing {
     Gzip,
+    /// zlib's format, which HTTP calls deflate (RFC 9110, section 8.4.1.2).
+    Deflate,
     /// The block format of snappy, which is of one piece: the whole body is in memory once.
     Snappy,
     None,
@@ -34,9 +36,9 @@ impl Output {
     /// A body of about `length` bytes before compression.
     pub(crate) fn new(packing: Packing, length: usize) -> Self {
         match packing {
-            Packing::Gzip => Self {
+            Packing::Gzip | Packing::Deflate => Self {
                 bytes: Vec::new(),
-                packer: Some(Packer::new(length)),
+                packer: Some(Packer::new(length, packing == Packing::Gzip)),
                 is_snappy: false,
             },
             Packing::Snappy | Packing::None => Self {

@@ -52,6 +52,23 @@ const fn row(
     }
 }
 
+/// Of `ndjson` and `json`, which many receivers take.
+pub(super) const LINES: &[Row] = &[
+    row(
+        (200, 299),
+        Ruling::Body,
+        "delivered; but not if the body is a page of HTML, or counts refused records as Axiom does (`failed`): such \
+         a batch is archived as a whole, and not sent again",
+        "https://axiom.co/docs/restapi/endpoints/ingestIntoDataset",
+    ),
+    row(
+        (402, 402),
+        Ruling::Stop,
+        "the quota is used up",
+        "https://betterstack.com/docs/logs/ingesting-data/http/logs/",
+    ),
+];
+
 const OTLP_SOURCE: &str = "https://opentelemetry.io/docs/specs/otlp/#failures-1";
 pub(super) const OTLP: &[Row] = &[
     row(

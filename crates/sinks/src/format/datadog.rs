@@ -1,5 +1,7 @@
 //! `datadog`: the intake of logs, in the shape that Datadog's own Lambda extension sends
-//! (<https://docs.datadoghq.com/api/latest/logs/#send-logs>).
+//! (<https://docs.datadoghq.com/api/latest/logs/#send-logs>), and that of metrics.
+
+mod distributions;
 
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use super::resource::Attributes;
 use super::text::Object;
 use super::{Context, Format};
 use crate::codec::{Item, Output};
+pub(super) use distributions::Distributions;
 
 /// Logs that are older are dropped on arrival.
 const MAX_AGE: Duration = Duration::from_hours(18);
@@ -95,39 +98,35 @@ impl Logs for Datadog {
         entry.some("hostname", Some(host));
         entry.some("service", resource.text("service.name"));
         entry.text("ddsource", "lambda");
-        entry.text("ddtags", &tags(resource, arn));
+        let tags = pairs(resource, arn);
+        let tags = tags.iter().map(|(name, value)| pair(name, value));
+        entry.text("ddtags", &tags.collect::<Vec<_>>().join(","));
         entry.close();
     }
 }
 
-/// `name:value` pairs. A comma would end a pair, so it is an underscore in a value.
-fn tags(resource: &Attributes, arn: &str) -> String {
-    let version = resource.or_empty("faas.version");
-    let name = resource.or_empty("faas.name");
+/// One tag. A comma would end it, so it is an underscore in a value.
+fn pair(name: &str, value: &str) -> String {
+    format!("{name}:{}", value.replace(',', "_"))
+}
+
+/// The tags of a function, but for its service.
+fn pairs<'a>(resource: &'a Attributes, arn: &str) -> Vec<(&'a str, String)> {
+    let text = |name| resource.or_empty(name).to_owned();
     let mut tags: Vec<(&str, String)> = vec![
         ("function_arn", arn.to_lowercase()),
-        ("functionname", name.to_lowercase()),
-        ("region", resource.or_empty("cloud.region").to_owned()),
-        (
-            "account_id",
-            resource.or_empty("cloud.account.id").to_owned(),
-        ),
-        (
-            "aws_account",
-            resource.or_empty("cloud.account.id").to_owned(),
-        ),
+        ("functionname", text("faas.name").to_lowercase()),
+        ("region", text("cloud.region")),
+        ("account_id", text("cloud.account.id")),
+        ("aws_account", text("cloud.account.id")),
         (
             "executedversion",
-            version.trim_start_matches('$').to_owned(),
+            text("faas.version").trim_start_matches('$').to_owned(),
         ),
-        ("resource", name.to_owned()),
-        (
-            "faas.instance",
-            resource.or_empty("faas.instance").to_owned(),
-        ),
+        ("resource", text("faas.name")),
+        ("faas.instance", text("faas.instance")),
     ];
     tags.extend(resource.tags().filter(|(name, _)| *name != "service"));
-    let pairs = tags.into_iter().filter(|(_, value)| !value.is_empty());
-    let pairs = pairs.map(|(name, value)| format!("{name}:{}", value.replace(',', "_")));
-    pairs.collect::<Vec<_>>().join(",")
+    tags.retain(|(_, value)| !value.is_empty());
+    tags
 }

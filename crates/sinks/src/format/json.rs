@@ -1,7 +1,10 @@
 //! `json`: the same objects as in `ndjson`, in one array.
 
+use backstop_delivery::Answer;
+
+use super::answers::{LINES, Row};
 use super::assemble::{Frame, Written, lines};
-use super::{Context, Format};
+use super::{Context, Format, Reply, acknowledgment};
 use crate::codec::{Item, Output};
 
 /// A JSON array (RFC 8259).
@@ -21,5 +24,21 @@ impl Format for Json {
             ..Frame::default()
         };
         lines(items, frame, out)
+    }
+
+    fn answers(&self) -> &'static [Row] {
+        LINES
+    }
+
+    fn most_answer_bytes(&self) -> usize {
+        acknowledgment::MOST_BYTES
+    }
+
+    fn needs_whole_answer(&self) -> bool {
+        false
+    }
+
+    fn read(&self, reply: &Reply<'_>) -> Answer {
+        acknowledgment::read(reply)
     }
 }

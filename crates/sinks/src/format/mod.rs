@@ -3,6 +3,7 @@
 //! Invariants: the same records always make the same bytes; a format acts on nothing, it writes and
 //! reads. What the delivery core does about an answer is not known here.
 
+mod acknowledgment;
 mod answers;
 mod assemble;
 mod datadog;
@@ -13,6 +14,7 @@ mod loki;
 mod ndjson;
 mod newrelic;
 mod otlp;
+mod points;
 mod repeats;
 mod reply;
 mod resource;
@@ -77,6 +79,11 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
         0
     }
 
+    /// Whether an answer of which the body breaks off proves nothing.
+    fn needs_whole_answer(&self) -> bool {
+        true
+    }
+
     /// What an answer means of which the table says that its body tells.
     fn read(&self, reply: &Reply<'_>) -> Answer {
         reply.by_default()
@@ -92,6 +99,7 @@ pub(crate) fn of(primary: &Primary, endpoint: &Endpoint, signal: Signal) -> Box<
         Name::Elastic => Box::new(elastic::Elastic::new(primary)),
         Name::Loki => Box::new(loki::Loki::new(primary)),
         Name::Splunk => Box::new(splunk::Splunk::new(primary)),
+        Name::Datadog if signal == Signal::Metric => Box::new(datadog::Distributions::new(primary)),
         Name::Datadog => Box::new(datadog::Datadog::new(primary)),
         Name::NewRelic => Box::new(newrelic::NewRelic::new(primary)),
     }
@@ -100,6 +108,8 @@ pub(crate) fn of(primary: &Primary, endpoint: &Endpoint, signal: Signal) -> Box<
 /// What the statuses of each format's receivers mean, where that is not what they mean everywhere.
 pub fn tables() -> Vec<(Name, &'static [Row])> {
     vec![
+        // Those of `json`, too.
+        (Name::Ndjson, answers::LINES),
         (Name::Otlp, answers::OTLP),
         (Name::Elastic, answers::ELASTIC),
         (Name::Loki, answers::LOKI),
@@ -118,11 +128,12 @@ fn age(options: &FormatOptions, default: Duration) -> Option<Duration> {
     }
 }
 
-/// What an answer means, by the format's table. No receiver that has one answers a success with a page: a
-/// portal or a proxy before it does.
+/// What an answer means, by the format's table. No receiver answers a success with a page: a portal or a proxy
+/// before it does. Some frameworks call every answer HTML; a page begins with a tag.
 pub(crate) fn judge(format: &dyn Format, reply: &Reply<'_>) -> Answer {
-    let is_page = (200..=299).contains(&reply.status) && reply.is_of("text/html");
-    if is_page && !format.answers().is_empty() {
+    let is_html = (200..=299).contains(&reply.status) && reply.is_of("text/html");
+    let is_unread = format.most_answer_bytes() == 0;
+    if is_html && (is_unread || reply.body.trim_ascii_start().starts_with(b"<")) {
         return Answer::None(Failure::Unproven);
     }
     let mut rows = format.answers().iter();

@@ -1,7 +1,10 @@
 //! `ndjson`: one JSON object a line, the same lines as in the archive.
 
+use backstop_delivery::Answer;
+
+use super::answers::{LINES, Row};
 use super::assemble::{Frame, Written, lines};
-use super::{Context, Format};
+use super::{Context, Format, Reply, acknowledgment};
 use crate::codec::{Item, Output};
 
 /// Newline-delimited JSON, as <https://github.com/ndjson/ndjson-spec> describes it.
@@ -20,5 +23,21 @@ impl Format for Ndjson {
             ..Frame::default()
         };
         lines(items, frame, out)
+    }
+
+    fn answers(&self) -> &'static [Row] {
+        LINES
+    }
+
+    fn most_answer_bytes(&self) -> usize {
+        acknowledgment::MOST_BYTES
+    }
+
+    fn needs_whole_answer(&self) -> bool {
+        false
+    }
+
+    fn read(&self, reply: &Reply<'_>) -> Answer {
+        acknowledgment::read(reply)
     }
 }

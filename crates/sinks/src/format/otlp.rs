@@ -6,7 +6,6 @@
 
 mod json;
 mod metrics;
-mod points;
 mod spans;
 mod value;
 
@@ -18,6 +17,7 @@ use serde_json::Value;
 use super::answers::{OTLP, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
 use super::log::{Line, Log};
+use super::points;
 use super::resource::Attributes;
 use super::wire::{Field, Fields, Malformed, Message as _};
 use super::{Context, Format, Reply};
@@ -155,11 +155,6 @@ impl Otlp {
         }
         out.bytes().extend_from_slice(frame.close.as_bytes());
     }
-}
-
-/// Whether there are points of metrics in a record that can be read.
-pub(super) fn holds_points(line: &Line<'_>, now: Wall) -> bool {
-    !points::observations(line, now).is_empty()
 }
 
 /// What a derived record holds.

@@ -7,7 +7,7 @@ use backstop_config::Primary;
 use backstop_delivery::{Signal, Wall};
 
 use super::log::Line;
-use super::otlp::holds_points;
+use super::points::observations;
 
 /// Tells signals apart, as the primary gets them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Signals {
     fn is_metric(self, text: &str) -> bool {
         self.has_metrics
             && !self.keeps_embedded
-            && holds_points(&Line::parse(text, None), Wall::default())
+            && !observations(&Line::parse(text, None), Wall::default()).is_empty()
     }
 }
 

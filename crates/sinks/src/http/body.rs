@@ -9,17 +9,27 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
 /// Reads the rest of an answer so that its connection can be used again, but never for long: the
-/// status has been heard, and a sink that dawdles over its body must not cost the budget.
-pub(crate) async fn drain<B: Body<Data = Bytes> + Unpin>(body: Option<B>) {
+/// status has been heard, and a sink that dawdles over its body must not cost the budget. Returns as many of the
+/// first bytes as are wanted and have come.
+pub(crate) async fn drain<B: Body<Data = Bytes> + Unpin>(
+    body: Option<B>,
+    wanted: usize,
+) -> Vec<u8> {
     const MOST_BYTES: usize = 64 * 1024;
     const LONGEST: Duration = Duration::from_millis(50);
+    let mut first = Vec::new();
     let Some(mut body) = body else {
-        return;
+        return first;
     };
     let read = async {
         let mut total = 0;
         while let Some(Ok(frame)) = body.frame().await {
-            total += frame.data_ref().map_or(0, Bytes::len);
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
+            let room = wanted.saturating_sub(first.len());
+            first.extend_from_slice(&data[..data.len().min(room)]);
+            total += data.len();
             if total > MOST_BYTES {
                 return;
             }
@@ -27,6 +37,7 @@ pub(crate) async fn drain<B: Body<Data = Bytes> + Unpin>(body: Option<B>) {
     };
     // Past the time the connection is closed instead, which is all there is to do about it.
     drop(tokio::time::timeout(LONGEST, read).await);
+    first
 }
 
 /// Reads an answer whose body matters, and no more of it than `most_bytes`: a longer one is not what

@@ -144,14 +144,16 @@ impl HttpsSink {
     /// What an answer means. Of its body no more is read than the format has a use for.
     async fn read(&self, answered: Answered, records: usize) -> Answer {
         let (head, body) = answered.into_parts();
-        let mut read_bytes = Vec::new();
-        match (self.format.most_answer_bytes(), body) {
-            (1.., Some(body)) => match read(body, self.format.most_answer_bytes()).await {
-                Ok(bytes) => read_bytes = bytes,
-                Err(_) => return Answer::None(Failure::Reset),
-            },
-            (_, body) => drain(body).await,
-        }
+        let wanted = self.format.most_answer_bytes();
+        let read_bytes = match body {
+            Some(body) if wanted > 0 && self.format.needs_whole_answer() => {
+                match read(body, wanted).await {
+                    Ok(bytes) => bytes,
+                    Err(_) => return Answer::None(Failure::Reset),
+                }
+            }
+            body => drain(body, wanted).await,
+        };
         let reply = Reply {
             status: head.status.as_u16(),
             headers: &head.headers,

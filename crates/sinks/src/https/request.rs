@@ -14,8 +14,14 @@ pub(super) fn headers(
 ) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if packing == Packing::Gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    let encoding = match packing {
+        Packing::Gzip => Some("gzip"),
+        Packing::Deflate => Some("deflate"),
+        // Snappy is of the format, not of the request.
+        Packing::Snappy | Packing::None => None,
+    };
+    if let Some(encoding) = encoding {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     let authorization = primary.token.as_ref().map(|token| {
         let (name, value) = primary.format.authorization(token);

@@ -237,15 +237,17 @@ fn a_report_says_what_it_cost_and_whether_memory_ran_out() {
     let values = metrics(&derived);
     let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
     let expected = [
+        "aws.lambda.duration histogram s",
         "aws.lambda.billed_duration histogram s",
         "faas.mem_usage histogram By",
         "aws.lambda.memory_size histogram By",
         "aws.lambda.estimated_cost histogram {USD}",
     ];
     assert_eq!(names, expected);
-    assert!((values[1].1 - 512.0 * MIB).abs() < 1e-6);
+    assert!((values[0].1 - 0.099).abs() < 1e-9);
+    assert!((values[2].1 - 512.0 * MIB).abs() < 1e-6);
     let cost = REQUEST_USD + 0.1 * GB_SECOND_USD;
-    assert!((values[3].1 - cost).abs() < 1e-15);
+    assert!((values[4].1 - cost).abs() < 1e-15);
     let full = of(&mut subject, 2.0, "report", &report("error", 1024));
     let last = metrics(&full).pop();
     assert_eq!(
@@ -253,7 +255,7 @@ fn a_report_says_what_it_cost_and_whether_memory_ran_out() {
         Some(("aws.lambda.out_of_memory sum {error}".to_owned(), 1.0))
     );
     let enough = of(&mut subject, 2.0, "report", &report("success", 1024));
-    assert_eq!(metrics(&enough).len(), 4, "all of it was enough");
+    assert_eq!(metrics(&enough).len(), 5, "all of it was enough");
 }
 
 #[test]

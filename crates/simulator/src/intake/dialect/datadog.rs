@@ -1,10 +1,15 @@
 //! Datadog's intake of logs (<https://docs.datadoghq.com/api/latest/logs/#send-logs>), for logs in the shape of
-//! its own Lambda extension.
+//! its own Lambda extension; and that of distribution points
+//! (<https://docs.datadoghq.com/api/latest/metrics/#submit-distribution-points>), of which every value is a
+//! record here.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use flate2::read::ZlibDecoder;
+use http::header::CONTENT_ENCODING;
+use http::{HeaderValue, Request};
 use serde_json::Value;
 
 use super::{Dialect, Entry, JSON, Problem, Refusal, media_type, only, text, wrong_age};
@@ -31,7 +36,15 @@ const IN_MESSAGE: &[&str] = &[
     "record",
 ];
 
+/// The path of distribution points.
+pub(super) const DISTRIBUTIONS: &str = "/api/v1/distribution_points";
+const MOST_METRIC_BYTES: usize = 5_000_000;
+const OLDEST_POINT: Duration = Duration::from_hours(1);
+
 pub(super) fn read(request: &Request<Bytes>) -> Result<Vec<Entry>, Refusal> {
+    if request.uri().path() == DISTRIBUTIONS {
+        return read_distributions(request);
+    }
     let refuse = |status, reason: &str| Dialect::Datadog.refuse(status, reason);
     if media_type(request.headers()) != JSON {
         return Err(refuse(415, "the content type is not application/json"));
@@ -88,4 +101,72 @@ fn entry(entry: &Value) -> Result<Entry, String> {
         at: None,
         problem: problem.map(|reason| Problem::new(Problem::LATER, reason)),
     })
+}
+
+fn read_distributions(request: &Request<Bytes>) -> Result<Vec<Entry>, Refusal> {
+    let refuse = |status, reason: &str| Dialect::Datadog.refuse(status, reason);
+    if media_type(request.headers()) != JSON {
+        return Err(refuse(415, "the content type is not application/json"));
+    }
+    let mut plain = Vec::new();
+    let encoding = request.headers().get(CONTENT_ENCODING);
+    match encoding.map(HeaderValue::as_bytes) {
+        Some(b"deflate") => {
+            let read = ZlibDecoder::new(&request.body()[..]).read_to_end(&mut plain);
+            read.map_err(|error| refuse(400, &error.to_string()))?;
+        }
+        Some(_) => return Err(refuse(400, "the content encoding is not deflate")),
+        None => plain.extend_from_slice(request.body()),
+    }
+    if plain.len() > MOST_METRIC_BYTES {
+        return Err(refuse(413, "the payload is larger than 5 MB"));
+    }
+    let body: Value =
+        serde_json::from_slice(&plain).map_err(|error| refuse(400, &error.to_string()))?;
+    let entries = only(&body, &["series"]).and_then(|body| {
+        let series = body["series"].as_array().ok_or("there are no series")?;
+        let mut entries = Vec::new();
+        for one in series {
+            entries.extend(distribution(one)?);
+        }
+        Ok(entries)
+    });
+    entries.map_err(|reason: String| refuse(400, &reason))
+}
+
+/// The values of one metric: `name{tag,tag}` is their id.
+fn distribution(series: &Value) -> Result<Vec<Entry>, String> {
+    let series = only(series, &["metric", "type", "tags", "points", "host"])?;
+    let metric = text(series, "metric")?.ok_or("a series has no metric")?;
+    let is_name = |name: &str| {
+        name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.len() <= 200
+    };
+    if !is_name(metric) {
+        return Err(format!("{metric:?} is not a metric's name"));
+    }
+    if text(series, "type")?.is_some_and(|kind| kind != "distribution") {
+        return Err("the type is not distribution".to_owned());
+    }
+    let tags: Vec<String> = match series.get("tags") {
+        Some(tags) => serde_json::from_value(tags.clone()).map_err(|error| error.to_string())?,
+        None => Vec::new(),
+    };
+    let points = series.get("points").ok_or("a series has no points")?;
+    let points: Vec<(u64, Vec<f64>)> =
+        serde_json::from_value(points.clone()).map_err(|error| error.to_string())?;
+    let mut entries = Vec::new();
+    for (seconds, values) in points {
+        let problem = wrong_age(u128::from(seconds) * 1000, OLDEST_POINT);
+        entries.extend(values.into_iter().map(|value| Entry {
+            received: Received {
+                id: format!("{metric}{{{}}}", tags.join(",")),
+                sequence: None,
+                line: value.to_string(),
+            },
+            key: None,
+            at: None,
+            problem: problem.clone().map(|it| Problem::new(Problem::LATER, it)),
+        }));
+    }
+    Ok(entries)
 }

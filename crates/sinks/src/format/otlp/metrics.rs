@@ -4,8 +4,8 @@
 
 use std::io::Write as _;
 
-use super::points::{Kind, Metric, Point, Points};
 use super::{attribute, json, nanoseconds};
+use crate::format::points::{Kind, Metric, Point, Points};
 use crate::format::text::{List, Object};
 use crate::format::wire::Message as _;
 

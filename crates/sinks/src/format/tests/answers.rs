@@ -42,6 +42,14 @@ const ANY_TIME: Verdict = Verdict::Retry { after: None };
 /// A status, with a body in JSON, and what follows.
 const MEANINGS: &[(Name, u16, &str, Verdict)] = &[
     (Name::Ndjson, 200, "", Verdict::Delivered),
+    (
+        Name::Ndjson,
+        200,
+        r#"{"ingested":3,"failed":0,"failures":[]}"#,
+        Verdict::Delivered,
+    ),
+    (Name::Ndjson, 202, r#"{"failed":3}"#, Verdict::Delivered),
+    (Name::Json, 200, r#"{"ingested":"#, Verdict::Delivered),
     (Name::Ndjson, 402, "", Verdict::Stop),
     (Name::Ndjson, 500, "", RETRY),
     (Name::Otlp, 200, "{}", Verdict::Delivered),
@@ -196,14 +204,28 @@ fn each_receivers_statuses_mean_what_its_protocol_says() {
 }
 
 #[test]
-fn a_page_behind_a_success_is_no_delivery_where_there_is_a_protocol() {
+fn a_page_behind_a_success_is_no_delivery() {
     for name in NAMES {
         for status in [200, 202, 204] {
             let answer = read(name, status, "text/html; charset=utf-8", HTML.as_bytes(), 3);
-            let is_delivered = answer.verdict(Role::Primary) == Verdict::Delivered;
-            let is_any = matches!(name, Name::Ndjson | Name::Json);
-            assert_eq!(is_delivered, is_any, "{name:?} {status}");
+            assert_eq!(answer, Answer::None(Failure::Unproven), "{name:?} {status}");
         }
+    }
+    // What some frameworks call HTML is none.
+    for said in ["", "ok", "{}"] {
+        let answer = read(Name::Ndjson, 200, "text/html", said.as_bytes(), 3);
+        assert_eq!(answer.verdict(Role::Primary), Verdict::Delivered, "{said}");
+    }
+}
+
+#[test]
+fn records_that_axiom_refused_are_counted() {
+    let body =
+        br#"{"ingested":1,"failed":2,"failures":[{"timestamp":"","error":"too many fields"}]}"#;
+    for name in [Name::Ndjson, Name::Json] {
+        let answer = read(name, 200, JSON, body, 3);
+        let (refused, code) = (2, 200);
+        assert_eq!(answer, Answer::Unnamed { refused, code });
     }
 }
 

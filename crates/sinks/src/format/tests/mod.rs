@@ -4,10 +4,12 @@
 mod answers;
 mod bodies;
 mod decode;
+mod distributions;
 mod docs;
 mod properties;
 mod signals;
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use backstop_config::{Compression, Format as Name, FormatOptions, Primary, SignalName};
@@ -130,6 +132,13 @@ fn body_in(
     let plain = match packing {
         Packing::None => body,
         Packing::Gzip => gunzip(&body, 1 << 26).expect("it is gzip"),
+        Packing::Deflate => {
+            let mut plain = Vec::new();
+            flate2::read::ZlibDecoder::new(&body[..])
+                .read_to_end(&mut plain)
+                .expect("it is zlib");
+            plain
+        }
         Packing::Snappy => snap::raw::Decoder::new()
             .decompress_vec(&body)
             .expect("it is snappy"),

@@ -80,10 +80,10 @@ pub(super) struct Point {
 #[derive(Debug, Clone)]
 pub(super) struct Observation {
     pub(super) metric: Metric,
-    attributes: Vec<(String, String)>,
-    values: Vec<f64>,
+    pub(super) attributes: Vec<(String, String)>,
+    pub(super) values: Vec<f64>,
     start: Wall,
-    time: Wall,
+    pub(super) time: Wall,
 }
 
 impl Metric {
