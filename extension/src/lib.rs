@@ -28,4 +28,4 @@ pub use app::run;
 pub use buffer::spool;
 pub use diagnostics::{cannot_start, hush_panics};
 pub use secrecy::forbid_core_dumps;
-pub use transform::Enricher;
+pub use transform::{Derivations, Derived, Deriver, Enricher};

@@ -4,6 +4,7 @@ mod derive;
 mod enrich;
 mod invocation;
 
-pub(crate) use derive::{Derivations, Derived, Deriver, embedded_copy};
+pub(crate) use derive::embedded_copy;
+pub use derive::{Derivations, Derived, Deriver};
 pub use enrich::Enricher;
 pub(crate) use invocation::{Invocations, member};
