@@ -277,8 +277,8 @@ fn advice(failure: &Failure) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_lambda::operation::get_function::GetFunctionError;
-    use aws_sdk_lambda::primitives::SdkBody;
+    use aws_sdk_s3::operation::get_object::GetObjectError;
+    use aws_sdk_s3::primitives::SdkBody;
 
     use super::*;
 
@@ -286,7 +286,7 @@ mod tests {
     fn an_answer_that_cannot_be_read_is_not_quoted() {
         let body = SdkBody::from(r#"{"Environment":{"TOKEN":"hunter2"#);
         let answer = HttpResponse::new(http_status(200), body);
-        let error: SdkError<GetFunctionError, _> = SdkError::response_error("cut off", answer);
+        let error: SdkError<GetObjectError, _> = SdkError::response_error("cut off", answer);
         let failure = Failure::of("reading", &error);
         assert_eq!(failure.kind, Kind::Unanswered);
         assert!(!failure.to_string().contains("hunter2"), "{failure}");

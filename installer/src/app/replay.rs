@@ -7,7 +7,7 @@ use backstop_config::{Format, ProcessEnvironment, Secret};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::archive::{access, open};
+use super::archive::{access, nothing_wanted, open};
 use super::interrupt::interrupted_twice;
 use super::{INTERRUPTED, PARTIAL};
 use crate::archive::After;
@@ -229,6 +229,12 @@ async fn send(
     if summary.is_empty() {
         output.progress(&format!(
             "No object is below {shown}: check the bucket and the prefix"
+        ));
+    } else if summary.is_nothing_wanted() && summary.unmatched.is_empty() {
+        output.progress(&nothing_wanted(
+            summary.partitions_skipped,
+            summary.objects_filtered,
+            summary.filtered,
         ));
     }
     output.result(&summary)?;

@@ -55,7 +55,10 @@ pub async fn cat(
         };
         while let Some(part) = first.recv().await {
             match part {
-                Part::Text(text) if !write(&text)? => return Ok(sums),
+                Part::Text(text) if !write(&text)? => {
+                    sums.is_cut_short = true;
+                    return Ok(sums);
+                }
                 Part::Text(_) => {}
                 Part::Read(part) => sums.add(&part),
             }

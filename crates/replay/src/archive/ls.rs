@@ -18,6 +18,7 @@ pub async fn ls(
         sums.objects += 1;
         sums.stored_bytes += object.bytes;
         if !take(&object)? {
+            sums.is_cut_short = true;
             break;
         }
     }

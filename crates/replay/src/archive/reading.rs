@@ -43,6 +43,12 @@ pub struct Sums {
     pub filtered: u64,
     /// Lines that are not records.
     pub broken_lines: u64,
+    /// Records that the filter admits.
+    #[serde(skip)]
+    pub(super) taken: u64,
+    /// The reader left before the end: what was not read is in no count.
+    #[serde(skip)]
+    pub(super) is_cut_short: bool,
     #[serde(skip)]
     frozen: Frozen,
 }
@@ -64,7 +70,15 @@ impl Sums {
     /// Whether nothing is there.
     pub fn is_empty(&self) -> bool {
         let read = self.objects + self.objects_filtered + self.objects_to_restore;
-        read + self.partitions_skipped + self.objects_outside + self.objects_broken == 0
+        let read = read + self.partitions_skipped + self.objects_outside + self.objects_broken;
+        read == 0 && !self.is_cut_short
+    }
+
+    /// Whether something is there, and the filter leaves out all of it.
+    pub fn is_nothing_wanted(&self) -> bool {
+        let left_out = self.partitions_skipped + self.objects_filtered + self.filtered;
+        let is_listed = self.objects > 0 && self.filtered == 0;
+        left_out > 0 && self.taken == 0 && !is_listed && !self.is_cut_short
     }
 
     pub(super) fn add(&mut self, part: &Self) {
@@ -73,6 +87,7 @@ impl Sums {
         self.objects_to_restore += part.objects_to_restore;
         self.objects_broken += part.objects_broken;
         self.filtered += part.filtered;
+        self.taken += part.taken;
         self.broken_lines += part.broken_lines;
         self.frozen.bytes += part.frozen.bytes;
         if let Some(advice) = &part.frozen.advice
@@ -191,6 +206,7 @@ pub(super) async fn read(
         while let Some((number, line)) = reader.next_line() {
             match line {
                 Ok(line) if filter.judge(&object.key, &line.record).is_wanted => {
+                    sums.taken += 1;
                     take.line(&line);
                 }
                 Ok(_) => sums.filtered += 1,

@@ -41,6 +41,55 @@ pub(super) struct Job {
     named: Mutex<Named>,
 }
 
+/// The batches of one task: the next one is read while one is sent. No more than one is under way, so that a
+/// kill repeats no more than that.
+struct Outbox {
+    job: Arc<Job>,
+    batcher: Batcher,
+    under_way: Option<JoinHandle<Summary>>,
+}
+
+impl Outbox {
+    fn new(job: Arc<Job>) -> Self {
+        Self {
+            batcher: Batcher::new(job.batch_records),
+            job,
+            under_way: None,
+        }
+    }
+
+    async fn send(&mut self, batch: Vec<Record>, summary: &mut Summary) {
+        self.settle(summary).await;
+        let job = Arc::clone(&self.job);
+        let sending = async move { job.sender.deliver(&batch).await };
+        self.under_way = Some(tokio::spawn(sending));
+    }
+
+    /// Waits for what is under way.
+    async fn settle(&mut self, summary: &mut Summary) {
+        let Some(under_way) = self.under_way.take() else {
+            return;
+        };
+        match under_way.await {
+            Ok(part) => summary.add(part),
+            // Nobody knows what became of its records: the run ends as if it had been sent here.
+            Err(error) => {
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
+    }
+
+    /// Sends what is left, and waits for all of it.
+    async fn end(mut self, summary: &mut Summary) {
+        if let Some(batch) = self.batcher.take() {
+            self.send(batch, summary).await;
+        }
+        self.settle(summary).await;
+    }
+}
+
 impl Job {
     pub(super) fn new(
         selection: Selection,
@@ -110,7 +159,7 @@ impl Job {
     /// Replays some objects: a large one, or small ones.
     pub(super) async fn objects(self: &Arc<Self>, objects: Vec<Listed>) -> Summary {
         let mut summary = Summary::default();
-        let mut batcher = Batcher::new(self.batch_records);
+        let mut outbox = Outbox::new(Arc::clone(self));
         let mut read = Vec::new();
         let mut loading: VecDeque<JoinHandle<anyhow::Result<Loaded>>> = VecDeque::new();
         let is_one = objects.len() == 1;
@@ -138,16 +187,14 @@ impl Job {
                 ..Origin::default()
             });
             let one = (&**object, &origin);
-            if let Some(tags) = self.object(one, reader, &mut batcher, &mut summary).await {
+            if let Some(tags) = self.object(one, reader, &mut outbox, &mut summary).await {
                 read.push((Arc::clone(object), origin, tags));
             }
         }
         for loading in loading {
             loading.abort();
         }
-        if let Some(batch) = batcher.take() {
-            summary.add(self.sender.deliver(&batch).await);
-        }
+        outbox.end(&mut summary).await;
         self.finish(read, &mut summary).await;
         summary
     }
@@ -157,7 +204,7 @@ impl Job {
         &self,
         (object, origin): (&Listed, &Arc<Origin>),
         reader: anyhow::Result<ObjectReader<'_>>,
-        batcher: &mut Batcher,
+        outbox: &mut Outbox,
         summary: &mut Summary,
     ) -> Option<u64> {
         let mut reader = match reader {
@@ -192,7 +239,7 @@ impl Job {
                     break;
                 }
             };
-            self.records(origin, &mut reader, batcher, summary).await;
+            self.records(origin, &mut reader, outbox, summary).await;
             if !is_more {
                 break;
             }
@@ -214,12 +261,12 @@ impl Job {
         &self,
         origin: &Arc<Origin>,
         reader: &mut ObjectReader<'_>,
-        batcher: &mut Batcher,
+        outbox: &mut Outbox,
         summary: &mut Summary,
     ) {
         while let Some((number, line)) = reader.next_line() {
             let full = match line {
-                Ok(line) => self.line(origin, number, &line, summary, batcher),
+                Ok(line) => self.line(origin, number, &line, summary, &mut outbox.batcher),
                 Err(problem) => {
                     origin.partial();
                     summary.broken_lines += 1;
@@ -228,7 +275,7 @@ impl Job {
                 }
             };
             if let Some(batch) = full {
-                summary.add(self.sender.deliver(&batch).await);
+                outbox.send(batch, summary).await;
             }
         }
     }

@@ -221,6 +221,13 @@ impl Summary {
         objects + self.objects_to_restore + self.objects_outside == 0
     }
 
+    /// Whether something is there, and the filter leaves out all of it.
+    pub fn is_nothing_wanted(&self) -> bool {
+        let left_out = self.partitions_skipped + self.objects_filtered + self.filtered;
+        let before = self.objects_done_before + self.objects_replayed + self.objects_left;
+        left_out > 0 && self.records == self.filtered && before == 0
+    }
+
     /// Objects that are in the folder and not of the archive: the first of them is named.
     pub(super) fn outside(&mut self, keys: &[String]) {
         if let Some(key) = keys.first().filter(|_| self.objects_outside == 0) {
