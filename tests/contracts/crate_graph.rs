@@ -87,9 +87,41 @@ const RULES: &[Rule] = &[
         reason: "sinks take encoded batches and know neither where records come from nor who calls",
     },
     Rule {
+        package: "backstop-common",
+        never: &[
+            "backstop",
+            "backstop-archive",
+            "backstop-sinks",
+            "clap",
+            "indicatif",
+            "aws-config",
+            "aws-sdk-lambda",
+            "terminal_size",
+        ],
+        reason: "what the command line and the replay share has neither options nor clients of its own",
+    },
+    Rule {
+        package: "backstop-replay",
+        never: &[
+            "backstop",
+            "backstop-extension",
+            "backstop-fake-aws",
+            "backstop-simulator",
+            "backstop-telemetry",
+            "clap",
+            "indicatif",
+            "terminal_size",
+            "aws-config",
+            "aws-sdk-lambda",
+        ],
+        reason: "a function will replay as the command line does: it has no options, no terminal, and its own clients",
+    },
+    Rule {
         package: "backstop-extension",
         never: &[
             "backstop",
+            "backstop-common",
+            "backstop-replay",
             "clap",
             "aws-sdk-lambda",
             "aws-config",
@@ -196,7 +228,11 @@ fn nothing_in_the_layer_asks_to_read_archives() {
     for package in in_layer {
         assert!(asked(package).iter().all(Vec::is_empty), "{package}");
     }
-    assert_eq!(asked("backstop"), [["read"]], "the test sees features");
+    assert_eq!(
+        asked("backstop-replay"),
+        [["read"]],
+        "the test sees features"
+    );
 }
 
 /// cargo only warns of a patch that does not apply, and the layer would grow by a quarter.

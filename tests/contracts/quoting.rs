@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use crate::repository;
 
 /// What ships: the extension and the command line.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     "extension/src",
     "installer/src",
     "crates/archive/src",
+    "crates/common/src",
     "crates/config/src",
     "crates/delivery/src",
+    "crates/replay/src",
     "crates/sinks/src",
     "crates/telemetry/src",
 ];

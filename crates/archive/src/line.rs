@@ -18,6 +18,7 @@ pub struct ArchivedLine<'a> {
     text: &'a str,
     id: &'a RawValue,
     kind: &'a RawValue,
+    record: &'a RawValue,
     resource: Option<&'a RawValue>,
     /// Where the reason is in the text.
     reason: Option<&'a RawValue>,
@@ -34,8 +35,8 @@ struct Members<'a> {
     _time: &'a RawValue,
     #[serde(borrow, rename = "type")]
     kind: &'a RawValue,
-    #[serde(borrow, rename = "record")]
-    _record: &'a RawValue,
+    #[serde(borrow)]
+    record: &'a RawValue,
     #[serde(borrow)]
     resource: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -80,6 +81,7 @@ impl<'a> ArchivedLine<'a> {
             text: line,
             id: members.id,
             kind: members.kind,
+            record: members.record,
             resource: members.resource,
             reason: members.diverted,
             diverted: diverted.transpose()?.flatten(),
@@ -94,6 +96,11 @@ impl<'a> ArchivedLine<'a> {
     /// The record's type; empty where it is not a text.
     pub fn kind(&self) -> Cow<'a, str> {
         serde_json::from_str(self.kind.get()).unwrap_or_default()
+    }
+
+    /// What Lambda sent, as it stands in the line.
+    pub fn record(&self) -> &'a str {
+        self.record.get()
     }
 
     /// When the record was written, where its time can be read.

@@ -88,14 +88,39 @@ pub(super) async fn run(command: ReadCommand, output: Output) -> anyhow::Result<
     if sums.is_empty() {
         output.progress(&match archive.nearest().await {
             Some(nearest) => format!("No object is below {shown}: did you mean {nearest}?"),
+            None if archive.is_directory() => format!("No object is in {shown}: check the path"),
             None => format!("No object is below {shown}: check the bucket and the prefix"),
         });
+    } else if sums.is_nothing_wanted() {
+        output.progress(&nothing_wanted(
+            sums.partitions_skipped,
+            sums.objects_filtered,
+            sums.filtered,
+        ));
     }
     Ok(if sums.is_complete() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(PARTIAL)
     })
+}
+
+/// What is said where something is there and the options want none of it.
+pub(crate) fn nothing_wanted(folders: u64, objects: u64, records: u64) -> String {
+    let parts: Vec<String> = [
+        (folders, "folder"),
+        (objects, "object"),
+        (records, "record"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, noun)| plural(count, noun))
+    .collect();
+    format!(
+        "Nothing is selected: the options leave out {}. Widen them; `backstop archive stats` without \
+         them shows what is there.",
+        parts.join(", ")
+    )
 }
 
 #[derive(Clone, Copy)]

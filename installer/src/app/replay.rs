@@ -3,20 +3,21 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use backstop_config::{Format, ProcessEnvironment};
+use backstop_config::{Format, ProcessEnvironment, Secret};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::archive::{access, open};
+use super::archive::{access, nothing_wanted, open};
 use super::interrupt::interrupted_twice;
 use super::{INTERRUPTED, PARTIAL};
-use crate::archive::{After, Archive};
+use crate::archive::After;
 use crate::aws::Access;
 use crate::cli::{ReplayArgs, UsageError};
 use crate::journal::usual_directory;
 use crate::output::{Bar, Output, grouped, plural};
 use crate::replay::{
-    self, Begin, Checkpoint, CheckpointPlace, Like, Observer, Subject, Target, TargetOptions,
+    self, Begin, Checkpoint, CheckpointPlace, CheckpointStore, Like, Progress, Selection, Subject,
+    Target, TargetOptions,
 };
 use crate::secrets;
 
@@ -32,7 +33,7 @@ pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Resu
     let concurrency = usize::from(args.source.concurrency);
     let filter = args.filter.filter()?;
     let archive = open(args.from, args.source).await?;
-    let after = match args.after {
+    let after = match args.after.map(After::from) {
         Some(after) if archive.is_directory() && after != After::Keep => {
             let problem = "Backstop changes nothing in a directory: leave out --after";
             return Err(UsageError(problem.to_owned()).into());
@@ -65,7 +66,6 @@ pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Resu
     });
     let (checkpoint, beside) = kept.open(&subject, &access, output).await?;
     let options = replay::Options {
-        filter,
         dry_run: args.dry_run,
         concurrency,
         batch_records: args.batch_records as usize,
@@ -74,8 +74,9 @@ pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Resu
         include_replayed: args.include_replayed,
         checkpoint,
         dead_letters: args.dead_letters_file.or(beside),
+        stop: None,
     };
-    Box::pin(send(archive, target, options, output)).await
+    Box::pin(send(Selection { archive, filter }, target, options, output)).await
 }
 
 /// Where records go: what was typed, or what a function's environment says.
@@ -91,21 +92,32 @@ async fn target(args: &ReplayArgs) -> anyhow::Result<Target> {
     };
     let format = args.format.map(Format::as_str);
     let named = like.as_ref().and_then(Like::format).or(Some("ndjson"));
+    let token = match &args.token_file {
+        Some(path) => Some(Secret::new(secrets::read(path)?.trim().to_owned())),
+        None => None,
+    };
+    let named_headers = match &args.header_file {
+        Some(path) => secrets::headers(path, &secrets::read(path)?)?,
+        None => Vec::new(),
+    };
+    let named_headers = (named_headers.into_iter())
+        .map(|(name, value)| (name, Secret::new(value)))
+        .collect();
     let options = TargetOptions {
         url: &url,
         is_typed: args.to.is_some(),
         format: format.or(named).unwrap_or_default(),
         format_options: args.format_options.as_deref(),
-        token_file: args.token_file.as_deref(),
-        header_file: args.header_file.as_deref(),
+        token,
+        named_headers,
         headers: like.as_ref().and_then(Like::headers),
     };
     let target = match &like {
         Some(like) => Target::resolve(&options, &like.over(&ProcessEnvironment)),
         None => Target::resolve(&options, &ProcessEnvironment),
     }?;
-    if args.dry_run {
-        // Where nothing is sent, nothing needs a token.
+    // Where nothing is sent, nothing needs a token.
+    if args.dry_run || !target.has_references() {
         return Ok(target);
     }
     let mut access = access(&args.source);
@@ -114,7 +126,8 @@ async fn target(args: &ReplayArgs) -> anyhow::Result<Target> {
         access.region = Some(like.region);
         function = Some(like.name);
     }
-    Box::pin(target.with_secrets(&access, function.as_deref())).await
+    let shared = access.shared(target.timeout()).await;
+    Box::pin(target.with_secrets(&shared, function.as_deref())).await
 }
 
 /// What was typed of the checkpoint.
@@ -149,13 +162,14 @@ impl Kept {
         if self.dry_run {
             let is_resumed = self.begin == Begin::Resume;
             let peeked = if is_resumed {
-                Checkpoint::peek(&place, subject, access).await?
+                Checkpoint::peek(&store(place, access).await?, subject).await?
             } else {
                 None
             };
             return Ok((peeked, None));
         }
-        match Checkpoint::open(place, subject, self.begin, access).await {
+        let store = store(place, access).await?;
+        match Checkpoint::open(&store, subject, self.begin).await {
             Ok(checkpoint) => Ok((Some(checkpoint), beside)),
             Err(error) if is_typed || self.begin != Begin::New || !is_of_disk(&error) => Err(error),
             // Where nothing can be kept, a replay that ends at once is still a replay.
@@ -169,18 +183,34 @@ impl Kept {
     }
 }
 
+/// The checkpoint's place, and how it is reached.
+async fn store(place: CheckpointPlace, access: &Access) -> anyhow::Result<CheckpointStore> {
+    Ok(match place {
+        CheckpointPlace::File(path) => CheckpointStore::File(path),
+        CheckpointPlace::Bucket(bucket, prefix) => {
+            access.check().await?;
+            CheckpointStore::Bucket {
+                client: access.s3().await?,
+                bucket,
+                prefix,
+                alive: usual_directory().map(|state| state.join("alive")),
+            }
+        }
+    })
+}
+
 /// Whether the disk is what stands in the way.
 fn is_of_disk(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some()
 }
 
 async fn send(
-    archive: Archive,
+    selection: Selection,
     target: Target,
-    options: replay::Options,
+    mut options: replay::Options,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let shown = archive.shown();
+    let shown = selection.archive.shown();
     let progress = ReplayProgress {
         bar: Bar::new(
             output.draws(),
@@ -189,8 +219,9 @@ async fn send(
         started: Instant::now(),
     };
     let (interrupt, stop) = watch::channel(false);
+    options.stop = Some(stop);
     let summary = tokio::select! {
-        summary = replay::run(archive, target, options, &progress, stop) => summary,
+        summary = replay::replay(selection, target, options, &progress) => summary,
         () = interrupted_twice(&interrupt, output) => return Ok(ExitCode::from(INTERRUPTED)),
     };
     progress.bar.clear();
@@ -198,6 +229,12 @@ async fn send(
     if summary.is_empty() {
         output.progress(&format!(
             "No object is below {shown}: check the bucket and the prefix"
+        ));
+    } else if summary.is_nothing_wanted() && summary.unmatched.is_empty() {
+        output.progress(&nothing_wanted(
+            summary.partitions_skipped,
+            summary.objects_filtered,
+            summary.filtered,
         ));
     }
     output.result(&summary)?;
@@ -215,7 +252,7 @@ struct ReplayProgress {
     started: Instant,
 }
 
-impl Observer for ReplayProgress {
+impl Progress for ReplayProgress {
     fn listed(&self, bytes: u64) {
         self.bar.lengthen(bytes);
     }

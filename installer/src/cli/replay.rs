@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use backstop_config::Format;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::archive::{FilterArgs, SourceArgs};
 use crate::archive::{After, Place};
@@ -88,7 +88,7 @@ pub struct ReplayArgs {
     /// What to do with an object once all of its records are at the primary [default: tag; keep for
     /// a directory]
     #[arg(long, value_enum, value_name = "MARK")]
-    pub after: Option<After>,
+    pub after: Option<Mark>,
 
     /// Also send objects that are tagged as replayed to this primary
     #[arg(long)]
@@ -109,6 +109,30 @@ pub struct ReplayArgs {
     /// How the archive is read.
     #[command(flatten)]
     pub source: SourceArgs,
+}
+
+/// What is done with an object once all of its records are at the primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mark {
+    /// Tag it as replayed; the next replay to this target skips it
+    Tag,
+    /// Move it below PREFIX/replayed/
+    Move,
+    /// Delete it
+    Delete,
+    /// Leave it unchanged
+    Keep,
+}
+
+impl From<Mark> for After {
+    fn from(mark: Mark) -> Self {
+        match mark {
+            Mark::Tag => Self::Tag,
+            Mark::Move => Self::Move,
+            Mark::Delete => Self::Delete,
+            Mark::Keep => Self::Keep,
+        }
+    }
 }
 
 /// The formats of the extension, by their names.

@@ -23,12 +23,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use backstop_simulator::traffic::Traffic;
 use backstop_simulator::{Fault, Invocation, Outcome, ShutdownReason, ShutdownReport};
-use tokio::sync::watch;
 
 use crate::carried;
 use crate::files::{self, Readers};
 use crate::output;
-use crate::replay;
+use crate::replay::{self, Selection};
 pub use outage::Outage;
 use reconcile::reconcile;
 pub use reconcile::{Findings, LedgerLine};
@@ -112,13 +111,11 @@ pub async fn run(options: &Options, view: &View) -> anyhow::Result<Summary> {
         "Replaying {} from the archive",
         output::plural(archive.records.len() as u64, "record")
     ));
-    let (_keep_going, stop) = watch::channel(false);
-    let replayed = Box::pin(replay::run(
-        stage.archive(),
+    let replayed = Box::pin(replay::replay(
+        Selection::all(stage.archive()),
         stage.target()?,
         replay::Options::default(),
         &(),
-        stop,
     ))
     .await
     .context("the replay failed")?;

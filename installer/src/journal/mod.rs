@@ -8,26 +8,18 @@
 //! write; a run without a whole header changed nothing, and one that cannot be read stops no undo of
 //! another. Must not: decide what to do about what it holds.
 
-mod bucket;
 mod detail;
 mod directory;
 mod entry;
 mod granted;
 mod history;
 mod location;
-mod lock;
 mod progress;
 mod runs;
 mod segments;
 mod store;
 mod undo;
 mod writer;
-
-/// What else is kept in S3 with the same promises: objects that are written on a condition, and locks.
-pub(crate) mod remote {
-    pub(crate) use super::bucket::{Bucket, Only, Put};
-    pub(crate) use super::lock::{Lock, RENEWED};
-}
 
 pub use detail::Detail;
 pub use entry::{Entry, Header, Step};

@@ -7,16 +7,16 @@
 //! two objects that its former owner could write to. Must not: hold a lock of its own making.
 
 use std::io::Cursor;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use backstop_common::remote::{Bucket, Listed, Lock, Only, Put, RENEWED};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at};
 
-use super::bucket::{Bucket, Listed, Only, Put};
-use super::lock::{self, Lock, RENEWED};
 use super::store::parse;
 use super::writer::{self, Waiting};
 use super::{Entry, Run};
@@ -49,7 +49,7 @@ impl Segments {
         lock: Lock,
         header: Vec<u8>,
     ) -> anyhow::Result<Self> {
-        bucket.must_refuse(&lock::key(run), lock.writer()).await?;
+        bucket.must_refuse(&lock_key(run), lock.writer()).await?;
         let mut segments = Self {
             bucket: Arc::clone(bucket),
             run: run.to_owned(),
@@ -208,6 +208,19 @@ pub(super) async fn whole(
         bytes.extend_from_slice(segment);
     }
     Ok(parse(run, Cursor::new(bytes))?.map(|(run, _)| run))
+}
+
+/// Takes the lock of a run, or says who has it.
+pub(super) async fn lock(
+    bucket: &Arc<Bucket>,
+    run: &str,
+    alive: Option<PathBuf>,
+) -> anyhow::Result<Lock> {
+    Lock::take(bucket, lock_key(run), &format!("run {run}"), alive).await
+}
+
+fn lock_key(run: &str) -> String {
+    format!("runs/{run}/lock.json")
 }
 
 fn key(run: &str, number: usize) -> String {

@@ -8,11 +8,10 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 use aws_smithy_types::date_time::{DateTime, Format};
+use backstop_common::remote::{Bucket, Listed};
 use futures_util::{StreamExt as _, stream};
 
-use super::bucket::{Bucket, Listed};
 use super::directory::Directory;
-use super::lock::Lock;
 use super::segments::{self, Segments};
 use super::{Entry, Header, Journal, Location, Progress, writer};
 use crate::aws::Access;
@@ -72,7 +71,9 @@ impl Store {
         let usual = usual_directory();
         let directory = match named {
             Some(Location::Bucket { bucket, prefix }) => {
-                let opened = Bucket::open(access, bucket, prefix, kms_key).await;
+                access.check().await?;
+                let client = access.s3().await?;
+                let opened = Bucket::open(&client, bucket, prefix, kms_key).await;
                 return Ok(Self {
                     shown: named.map(ToString::to_string).unwrap_or_default(),
                     kept: Kept::Bucket(Arc::new(opened?)),
@@ -181,7 +182,7 @@ impl Store {
                     // Another run started in this microsecond.
                 }
                 Kept::Bucket(bucket) => {
-                    let lock = Lock::take(bucket, &run, self.alive()).await?;
+                    let lock = segments::lock(bucket, &run, self.alive()).await?;
                     let segments = Segments::create(bucket, &run, lock, header).await?;
                     return Ok(Journal::in_segments(run, segments));
                 }
@@ -196,7 +197,7 @@ impl Store {
             Kept::Directory(directory) => directory.resume(id),
             Kept::Bucket(bucket) => {
                 self.listed(bucket, id).await?;
-                let lock = Lock::take(bucket, id, self.alive()).await?;
+                let lock = segments::lock(bucket, id, self.alive()).await?;
                 let (run, segments) = Segments::take_over(bucket, id, lock).await?;
                 Ok((run, Journal::in_segments(id.to_owned(), segments)))
             }

@@ -8,7 +8,6 @@
 
 mod bar;
 mod columns;
-pub mod escape;
 mod format;
 mod grouped;
 mod pager;
@@ -21,12 +20,13 @@ use std::os::fd::AsFd;
 
 use serde::Serialize;
 
+pub use backstop_common::{escape, grouped, plural, size};
 pub use bar::{Bar, Lines, PlaceBars};
 pub use columns::Columns;
 pub use format::{Colour, OutputFormat};
 pub use grouped::{Item, by_reason, gist, names};
 pub use style::{Style, Tone, wrapped};
-pub use table::{Table, grouped, plural, size};
+pub use table::Table;
 
 /// The version of the JSON objects: members may be added under the same one.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -121,3 +121,49 @@ async fn a_part_of_an_archive_that_was_typed_is_judged_by_all_of_its_folders() {
         assert_eq!(finished.stdout.lines().count(), count, "{option} {value}");
     }
 }
+
+/// What small objects cost: requests that are counted, and memory that does not grow with them.
+#[tokio::test]
+async fn two_thousand_small_objects_take_a_request_each_and_bounded_memory() {
+    const OBJECTS: u32 = 2_000;
+    const RECORDS: u32 = 5;
+    let stage = Stage::set().await;
+    for number in 0..OBJECTS {
+        let folder = folder(
+            1,
+            &format!("f{}", number % 4),
+            &format!("{:02}", number % 5),
+        );
+        let ids = number * RECORDS..(number + 1) * RECORDS;
+        stage.put_lines(&format!("{folder}/b{number:04}.gz"), &lines(ids, "one"));
+    }
+    let command = stage.replay();
+    let words: Vec<_> = (command.as_std().get_args())
+        .map(ToOwned::to_owned)
+        .collect();
+    let mut limited = tokio::process::Command::new("sh");
+    // In kilobytes, of what is reserved: what is used is less.
+    limited
+        .args(["-c", "ulimit -d 196608; exec \"$@\"", "sh"])
+        .arg(command.as_std().get_program())
+        .args(words)
+        .env_clear()
+        .envs((command.as_std().get_envs()).filter_map(|(name, value)| Some((name, value?))));
+    let finished = run(&mut limited).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let sent = u64::from(OBJECTS * RECORDS);
+    assert_eq!(finished.json()["sent"], sent, "{finished:?}");
+    assert_eq!(finished.json()["objectsMarked"], OBJECTS, "{finished:?}");
+    let asked = stage.s3.asked();
+    let count = |part: &str| asked.iter().filter(|it| it.contains(part)).count();
+    let lists = count("list-type");
+    // A folder for each level, and two pages: the hours of a function are listed together.
+    assert!(lists <= 24, "{lists} listings");
+    // An object without tags is not asked for them.
+    assert_eq!(count("tagging"), 0);
+    assert_eq!(asked.len() - lists, OBJECTS as usize);
+    assert_eq!(stage.s3.tags().len(), OBJECTS as usize);
+    // Their records share requests.
+    let requests: u64 = stage.intake.requests().values().sum();
+    assert!(requests <= 40, "{requests} requests for {sent} records");
+}

@@ -104,6 +104,31 @@ async fn nothing_is_no_error_and_the_nearest_is_named() {
     }
 }
 
+#[tokio::test]
+async fn options_that_leave_out_everything_are_told_with_what_to_do() {
+    let stage = Stage::set().await;
+    stage.put_lines(&format!("{DIRECT}/b1.gz"), &lines(0..3, "one"));
+    for (options, left_out) in [
+        (["--until", "2026-01-01"], "1 folder"),
+        (["--since", "2999-01-01"], "1 folder"),
+        (["--reason", "timeout"], "3 records"),
+    ] {
+        let mut commands: Vec<_> = ["cat", "stats"]
+            .map(|command| stage.archive(command, "backstop"))
+            .into();
+        // It also names the reason that nothing has.
+        if options[0] != "--reason" {
+            commands.extend([stage.archive("ls", "backstop"), stage.replay()]);
+        }
+        for mut command in commands {
+            let finished = run(command.args(options)).await;
+            assert_eq!(finished.code, Some(0), "{finished:?}");
+            let told = format!("Nothing is selected: the options leave out {left_out}. Widen them");
+            assert!(finished.stderr.contains(&told), "{finished:?}");
+        }
+    }
+}
+
 const XML: &str = "content-type: application/xml\r\n";
 
 fn listing(objects: &str) -> String {

@@ -209,8 +209,8 @@ async fn a_primary_that_stays_down_ends_the_run_before_the_archive_does() {
     let finished = run(stage.replay().args(one)).await;
     assert_eq!(finished.code, Some(3), "{finished:?}");
     let summary = finished.json();
-    // The fourth was read when the third had failed.
-    assert_eq!(counts(&summary, &["sent", "failed"]), [0, 4]);
+    // The fourth waited, and the fifth was read, when the third had failed.
+    assert_eq!(counts(&summary, &["sent", "failed"]), [0, 5]);
     let halted = summary["halted"].as_str().unwrap_or_default();
     assert_eq!(
         halted,

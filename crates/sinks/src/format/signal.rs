@@ -46,10 +46,15 @@ impl Signals {
     /// The signal of a line of the archive.
     pub fn of_line(self, text: &str) -> Signal {
         let line = Line::parse(text, None);
-        let held = match (&line.kind, line.record) {
-            (Some(kind), Some(record)) => holds(kind.as_bytes(), record.get().as_bytes()),
-            _ => None,
-        };
+        match (&line.kind, line.record) {
+            (Some(kind), Some(record)) => self.of_members(kind, record.get(), text),
+            _ => Signal::Log,
+        }
+    }
+
+    /// The same, where its type and its record are known already.
+    pub fn of_members(self, kind: &str, record: &str, text: &str) -> Signal {
+        let held = holds(kind.as_bytes(), record.as_bytes());
         signal(held, || self.is_metric(text))
     }
 

@@ -1,6 +1,6 @@
 //! The primary as a replay sees it: one sink for each signal that it gets.
 //!
-//! Invariant: a body holds records of one signal, the first ones of those that it is asked for.
+//! Invariant: a body holds records of one signal, which the caller asks for once a record.
 
 use backstop_config::Primary;
 use backstop_delivery::{Answer, Signal, Unfit};
@@ -30,25 +30,21 @@ impl ReplaySink {
         }
     }
 
-    /// What a line is. Records that are in this order share requests.
-    pub fn signal(&self, line: &str) -> Signal {
-        self.signals.of_line(line)
+    /// What a line of this type and with this record is. Records that are in this order share requests.
+    pub fn signal(&self, kind: &str, record: &str, line: &str) -> Signal {
+        self.signals.of_members(kind, record, line)
     }
 
-    /// As many of these lines, without the reason why they are there, as one body may hold.
-    pub fn frame(&self, lines: &[&str]) -> Framed {
-        let signal = lines.first().map_or(Signal::Log, |line| self.signal(line));
-        let of_signal = lines.iter().take_while(|line| self.signal(line) == signal);
-        let covers = of_signal.count();
-        let same = lines.get(..covers).unwrap_or_default();
+    /// As many of these lines of a signal, without the reason why they are there, as one body may hold.
+    pub fn frame(&self, signal: Signal, lines: &[&str]) -> Framed {
         match self.sink(signal) {
-            Some(sink) => sink.frame(same),
+            Some(sink) => sink.frame(lines),
             None => Framed {
                 body: Bytes::new(),
                 signal,
                 records: 0,
-                covers,
-                unfit: (0..covers).map(|at| (at, Unfit::NoIntake)).collect(),
+                covers: lines.len(),
+                unfit: (0..lines.len()).map(|at| (at, Unfit::NoIntake)).collect(),
             },
         }
     }

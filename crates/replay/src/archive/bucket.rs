@@ -1,0 +1,392 @@
+//! A bucket: what is in a folder of it, and the bytes of an object.
+//!
+//! Invariants: a key is what S3 holds, whatever characters are in it; an object is read as it comes, however
+//! large, and a transfer that breaks off goes on where it was. Must not: write, delete or restore
+//! anything, which is the part of `marks`.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{EncodingType, Object, OptionalObjectAttributes, RequestPayer};
+use backstop_archive::Moment;
+use backstop_common::parsing::nearest;
+use backstop_common::{Marker, chain, explain};
+use bytes::Bytes;
+
+use super::listed::Listed;
+use super::location::{Location, Scope};
+
+/// A transfer that broke off so often in a row is given up.
+const MOST_BREAKS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Pages to search for a folder that was meant.
+const MOST_FOLDERS: usize = 1000;
+/// Classes whose objects must be restored before they can be read.
+const FROZEN: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
+/// A bucket, or a part of one, and the client that reads it.
+#[derive(Debug, Clone)]
+pub(super) struct Bucket {
+    pub(super) client: Client,
+    pub(super) location: Location,
+    pub(super) scope: Scope,
+    pub(super) options: ArchiveOptions,
+}
+
+/// How it is read.
+#[derive(Debug, Clone, Default)]
+pub struct ArchiveOptions {
+    /// The account that has to own the bucket.
+    pub expected_owner: Option<String>,
+    /// Whether the caller pays for the requests.
+    pub requester_pays: bool,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Query<'a> {
+    /// What keys begin with.
+    pub(super) prefix: &'a str,
+    /// Folders stand for what is in them.
+    pub(super) has_folders: bool,
+    /// Only keys behind this one.
+    pub(super) after: Option<&'a str>,
+    /// The most keys, where that is fewer than usual.
+    pub(super) most: Option<i32>,
+}
+
+/// One page of a listing.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) objects: Vec<Listed>,
+    pub(super) folders: Vec<String>,
+    pub(super) next: Option<String>,
+}
+
+impl Bucket {
+    pub(super) fn new(client: Client, location: Location, options: ArchiveOptions) -> Self {
+        Self {
+            client,
+            scope: location.scope(),
+            location,
+            options,
+        }
+    }
+
+    /// What is listed, for a reader.
+    pub(super) fn shown(&self) -> String {
+        format!("s3://{}/{}", self.location.bucket, self.scope.listed)
+    }
+
+    pub(super) fn payer(&self) -> Option<RequestPayer> {
+        (self.options.requester_pays).then_some(RequestPayer::Requester)
+    }
+
+    /// The one object that is meant, where it is one.
+    pub(super) async fn one(&self) -> anyhow::Result<Option<Listed>> {
+        if !self.location.may_be_key() {
+            return Ok(None);
+        }
+        let query = Query {
+            prefix: &self.location.prefix,
+            most: Some(1),
+            ..Query::default()
+        };
+        let objects = self.list(query, None).await?.objects;
+        Ok(objects
+            .into_iter()
+            .find(|it| it.key == self.location.prefix))
+    }
+
+    /// What is in a folder: its folders, and the objects beside them.
+    pub(super) async fn folder(&self, prefix: &str) -> anyhow::Result<(Vec<String>, Vec<Listed>)> {
+        let query = Query {
+            prefix,
+            has_folders: true,
+            ..Query::default()
+        };
+        let (mut folders, mut objects) = (Vec::new(), Vec::new());
+        let mut marker = Marker::default();
+        loop {
+            let page = self.list(query, marker.current()).await?;
+            folders.extend(page.folders);
+            objects.extend(page.objects);
+            if !marker.advance(&format!("listing {}", self.shown()), page.next.as_deref())? {
+                return Ok((folders, objects));
+            }
+        }
+    }
+
+    /// One page of a listing.
+    pub(super) async fn list(
+        &self,
+        query: Query<'_>,
+        token: Option<String>,
+    ) -> anyhow::Result<Answer> {
+        let page = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.location.bucket)
+            .prefix(query.prefix)
+            .set_delimiter(query.has_folders.then(|| "/".to_owned()))
+            .set_start_after(query.after.map(str::to_owned))
+            // XML cannot hold every character that a key may.
+            .encoding_type(EncodingType::Url)
+            .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
+            .set_max_keys(query.most)
+            .set_expected_bucket_owner(self.options.expected_owner.clone())
+            .set_request_payer(self.payer())
+            .set_continuation_token(token)
+            .send()
+            .await
+            .map_err(|error| explain(&format!("{} cannot be listed", self.shown()), &error))?;
+        if page.name().is_none() && page.contents().is_empty() {
+            // A page of something else reads as a listing of nothing.
+            bail!(
+                "{} cannot be listed: the answer is not from S3\ncheck the proxy and --endpoint-url",
+                self.shown()
+            );
+        }
+        let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let folders = page.common_prefixes().iter();
+        Ok(Answer {
+            objects: (page.contents().iter())
+                .filter_map(|object| listed(object, is_encoded))
+                // A "folder" made in the console is an empty object whose key ends with a slash.
+                .filter(|object| object.bytes > 0 || !object.key.ends_with('/'))
+                .collect(),
+            folders: folders
+                .filter_map(|folder| Some(key(folder.prefix()?, is_encoded)))
+                .collect(),
+            next: page.next_continuation_token,
+        })
+    }
+
+    /// Where something is that was probably meant, as nothing is here.
+    pub(super) async fn nearest(&self) -> Option<String> {
+        let prefix = self.location.prefix.trim_end_matches('/');
+        let (parent, name) = prefix
+            .rsplit_once('/')
+            .map_or(("", prefix), |(parent, name)| (parent, name));
+        let parent = if parent.is_empty() {
+            String::new()
+        } else {
+            format!("{parent}/")
+        };
+        let page = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.location.bucket)
+            .prefix(&parent)
+            .delimiter("/")
+            .encoding_type(EncodingType::Url)
+            .set_expected_bucket_owner(self.options.expected_owner.clone())
+            .set_request_payer(self.payer())
+            .send()
+            .await
+            .ok()?;
+        let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let folders: Vec<String> = (page.common_prefixes().iter().take(MOST_FOLDERS))
+            .filter_map(|folder| {
+                let folder = key(folder.prefix()?, is_encoded);
+                let name = folder.strip_prefix(&parent)?.trim_end_matches('/');
+                Some(name.to_owned())
+            })
+            .filter(|folder| folder != name)
+            .collect();
+        let meant = nearest(name, folders.iter().map(String::as_str))?;
+        Some(format!("s3://{}/{parent}{meant}", self.location.bucket))
+    }
+
+    /// Begins to read an object.
+    pub(super) async fn open<'a>(&'a self, object: &'a Listed) -> anyhow::Result<Transfer<'a>> {
+        if object.is_frozen {
+            return Err(anyhow::Error::new(InGlacier).context(self.restore(object)));
+        }
+        let (body, bytes, etag, tags) = self.get(object, None).await?;
+        Ok(Transfer {
+            tags,
+            bucket: self,
+            object,
+            body,
+            bytes: bytes.unwrap_or(object.bytes),
+            etag,
+            at: 0,
+            breaks: 0,
+        })
+    }
+
+    /// From a place on, where the object is still that one.
+    async fn get(
+        &self,
+        object: &Listed,
+        from: Option<(u64, Option<&str>)>,
+    ) -> anyhow::Result<(ByteStream, Option<u64>, Option<String>, u64)> {
+        let (from, etag) = from.unzip();
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.location.bucket)
+            .key(&object.key)
+            .set_range(from.map(|from| format!("bytes={from}-")))
+            .set_if_match(etag.flatten().map(str::to_owned))
+            .set_expected_bucket_owner(self.options.expected_owner.clone())
+            .set_request_payer(self.payer());
+        let answer = request.send().await.map_err(|error| match error.code() {
+            Some("InvalidObjectState") => {
+                anyhow::Error::new(InGlacier).context(self.restore(object))
+            }
+            Some("PreconditionFailed") => {
+                anyhow::anyhow!("it was replaced during the read: run the same command again")
+            }
+            _ => explain("cannot read it", &error),
+        })?;
+        let bytes = answer
+            .content_length()
+            .and_then(|bytes| u64::try_from(bytes).ok());
+        let etag = answer.e_tag().map(str::to_owned);
+        let tags = u64::try_from(answer.tag_count().unwrap_or_default()).unwrap_or_default();
+        Ok((answer.body, bytes, etag, tags))
+    }
+
+    fn restore(&self, object: &Listed) -> String {
+        // It may be pasted into a shell: a key that would mean something there is not in it.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/=._-+%@:,".contains(&byte);
+        let key = if object.key.bytes().all(is_plain) {
+            object.key.as_str()
+        } else {
+            "KEY"
+        };
+        format!(
+            "it is in an S3 archive storage class and must be restored first: run\n  aws s3api \
+             restore-object --bucket {} --key {key} --restore-request Days=7\nand, once it is \
+             restored, the same command again",
+            self.location.bucket
+        )
+    }
+}
+
+/// An object that must be restored before it can be read.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("S3 says InvalidObjectState")]
+pub struct InGlacier;
+
+/// An object that is being read.
+#[derive(Debug)]
+pub(super) struct Transfer<'a> {
+    bucket: &'a Bucket,
+    object: &'a Listed,
+    body: ByteStream,
+    bytes: u64,
+    etag: Option<String>,
+    at: u64,
+    breaks: u32,
+    tags: u64,
+}
+
+impl Transfer<'_> {
+    pub(super) fn tags(&self) -> u64 {
+        self.tags
+    }
+
+    /// The next bytes as they are stored; none at the end.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
+        loop {
+            let broken = match self.body.next().await {
+                Some(Ok(bytes)) => {
+                    self.at += bytes.len() as u64;
+                    self.breaks = 0;
+                    if self.at > self.bytes {
+                        bail!(
+                            "the transfer has more bytes than the object: something other than S3 \
+                             may have answered, check --endpoint-url"
+                        );
+                    }
+                    return Ok(Some(bytes));
+                }
+                None if self.at >= self.bytes => return Ok(None),
+                None => "it ended early".to_owned(),
+                Some(Err(error)) => chain(&error),
+            };
+            self.breaks += 1;
+            // After the last byte only its checksum can be wrong.
+            if self.breaks >= MOST_BREAKS || self.at >= self.bytes {
+                bail!(
+                    "the transfer was cut off after {} of {} bytes: {broken}",
+                    self.at,
+                    self.bytes
+                );
+            }
+            tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(self.breaks - 1)).await;
+            let from = (self.at, self.etag.as_deref());
+            (self.body, ..) = self.bucket.get(self.object, Some(from)).await?;
+        }
+    }
+}
+
+/// An object of a listing.
+fn listed(object: &Object, is_encoded: bool) -> Option<Listed> {
+    let class = object
+        .storage_class()
+        .map(|class| class.as_str().to_owned());
+    let status = object.restore_status();
+    let is_restored = status.is_some_and(|it| it.restore_expiry_date().is_some());
+    let is_frozen = class
+        .as_deref()
+        .is_some_and(|class| FROZEN.contains(&class));
+    Some(Listed {
+        key: key(object.key()?, is_encoded),
+        bytes: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
+        written: (object.last_modified())
+            .and_then(|at| at.to_millis().ok())
+            .map(Moment),
+        etag: object.e_tag().map(str::to_owned),
+        is_frozen: is_frozen && !is_restored,
+        class,
+        path: None,
+    })
+}
+
+/// A key as S3 holds it: in a listing it may be encoded as in a form, with a plus for a space. What is
+/// not so encoded stays as it is: nothing is left out.
+fn key(text: &str, is_encoded: bool) -> String {
+    let decoded = if is_encoded { decoded(text) } else { None };
+    decoded.unwrap_or_else(|| text.to_owned())
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(one) = rest.next() {
+        match one {
+            '+' => bytes.push(b' '),
+            '%' => {
+                let (high, low) = (rest.next()?.to_digit(16)?, rest.next()?.to_digit(16)?);
+                bytes.push(u8::try_from(high * 16 + low).ok()?);
+            }
+            other => bytes.extend(other.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_a_listing_is_decoded_where_it_is_encoded() {
+        for (text, expected) in [
+            ("a/b%3D1/bad%04key+%2B%C3%A9", "a/b=1/bad\u{4}key +\u{e9}"),
+            ("50%", "50%"),
+            ("%ff", "%ff"),
+            ("%+1", "%+1"),
+        ] {
+            assert_eq!(key(text, true), expected, "{text}");
+        }
+        assert_eq!(key("a+b%20", false), "a+b%20");
+    }
+}

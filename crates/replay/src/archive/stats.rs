@@ -1,0 +1,86 @@
+//! What an archive holds, in numbers.
+
+use std::sync::Arc;
+
+use backstop_archive::{Filter, Line, Stats};
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::reading::{Take, Wanted, read};
+use super::{Archive, Listed, Sums, Watch};
+
+/// What an archive holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Holdings {
+    /// Its objects.
+    #[serde(flatten)]
+    pub sums: Sums,
+    /// Its records.
+    #[serde(flatten)]
+    pub stats: Stats,
+}
+
+/// Reads everything that is wanted, and counts it.
+pub async fn stats(
+    archive: Archive,
+    filter: Filter,
+    concurrency: usize,
+    watch: Arc<dyn Watch>,
+) -> anyhow::Result<Holdings> {
+    let mut holdings = Holdings::default();
+    let shared = Arc::new((archive, filter));
+    let mut wanted = Wanted::new(&shared.0, &shared.1);
+    let mut tasks: JoinSet<Holdings> = JoinSet::new();
+    loop {
+        let next = wanted.next(&mut holdings.sums, &*watch).await?;
+        let most = if next.is_some() {
+            concurrency.max(1)
+        } else {
+            1
+        };
+        while tasks.len() >= most {
+            let Some(part) = tasks.join_next().await else {
+                break;
+            };
+            let part = part?;
+            holdings.sums.add(&part.sums);
+            holdings.stats.merge(&part.stats);
+        }
+        let Some(object) = next else { break };
+        let (shared, watch) = (Arc::clone(&shared), Arc::clone(&watch));
+        tasks.spawn(async move { one(&shared, &object, &*watch).await });
+    }
+    holdings.sums.end(&*watch);
+    Ok(holdings)
+}
+
+async fn one(
+    (archive, filter): &(Archive, Filter),
+    object: &Listed,
+    watch: &dyn Watch,
+) -> Holdings {
+    let mut counted = Counted {
+        key: &object.key,
+        stats: Stats::default(),
+    };
+    let sums = read(archive, filter, object, watch, &mut counted).await;
+    Holdings {
+        sums,
+        stats: counted.stats,
+    }
+}
+
+struct Counted<'a> {
+    key: &'a str,
+    stats: Stats,
+}
+
+impl Take for Counted<'_> {
+    fn line(&mut self, line: &Line<'_>) {
+        self.stats.add(self.key, line.text.len() + 1, &line.record);
+    }
+
+    async fn piece(&mut self) -> bool {
+        true
+    }
+}
