@@ -344,6 +344,7 @@ fn question(plan: &Plan) -> String {
         Action::Attach => "Attach to",
         Action::Detach => "Detach from",
         Action::Undo { .. } => "Restore",
+        Action::Drill => "Fail the primary of",
     };
     let changes = plan.with(Verdict::Change).count() as u64;
     let roles = plural(plan.grants.len() as u64, "role");

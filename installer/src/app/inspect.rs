@@ -69,7 +69,7 @@ pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Resu
 }
 
 /// An ARN says itself where the function is.
-fn at(targets: TargetArgs, named: &Literal) -> TargetArgs {
+pub(super) fn at(targets: TargetArgs, named: &Literal) -> TargetArgs {
     let Some((account, region)) = &named.place else {
         return targets;
     };
@@ -85,7 +85,7 @@ fn at(targets: TargetArgs, named: &Literal) -> TargetArgs {
 }
 
 /// The one function of that name.
-async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Subject> {
+pub(super) async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Subject> {
     let skipped = fleet.skipped.iter().filter(|skipped| skipped.is_failure);
     let mut failures: Vec<String> = skipped.map(|it| it.reason.clone()).collect();
     let mut found = Vec::new();
