@@ -1,9 +1,12 @@
 //! Killed at each step of a drill, and restored to the byte by `resume` or by `undo`.
 
+use std::process::Stdio;
+
 use backstop_fake_aws::Moment;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, here};
 
 /// A call at which it is killed: its operation, which of them it is, and when.
 const POINTS: [(&str, usize, Moment); 8] = [
@@ -106,4 +109,66 @@ async fn an_interrupted_drill_restores_the_function_itself() {
         stage.last_run().await["action"]["undo"]["run"],
         result["run"]
     );
+}
+
+/// Of a token that an attach set, the journal has a digest only. A drill that takes it away can still put it
+/// back, whatever became of its source, and what the attach did can be undone after that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_from_stdin_is_put_back_and_the_attach_can_still_be_undone() {
+    let stage = Stage::set().await;
+    let plane = &stage.plane;
+    let own = ["BACKSTOP_PRIMARY_URL", "BACKSTOP_PRIMARY_TOKEN"];
+    let url = stage.intake.url();
+    let mut layer = String::new();
+    plane.change(&here(), "orders", |spec| {
+        spec.environment
+            .retain(|name, _| !own.contains(&name.as_str()));
+        layer = spec.layers.drain(..).next().unwrap();
+    });
+    let bare = plane.snapshot();
+    let address = format!("BACKSTOP_PRIMARY_URL={url}");
+    let mut attach = stage.backstop(&[
+        "attach",
+        "orders",
+        "--yes",
+        "--layer",
+        &layer,
+        "--set",
+        &address,
+        "--token-file",
+        "-",
+    ]);
+    let piped = attach
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut attach = piped.spawn().unwrap();
+    let mut stdin = attach.stdin.take().unwrap();
+    stdin.write_all(b"hunter2").await.unwrap();
+    drop(stdin);
+    let attached = crate::Finished::from(attach.wait_with_output().await.unwrap());
+    assert_eq!(attached.code, Some(0), "{attached:?}");
+    let before = plane.snapshot();
+
+    let held = plane.hold("Invoke", 2, Moment::BeforeItIsDone);
+    let failing = [
+        "--yes",
+        "--invocations",
+        "1",
+        "--primary-url",
+        "http://127.0.0.1:9/own",
+    ];
+    let mut drill = stage.begin(&failing);
+    held.reached().await;
+    assert_ne!(plane.snapshot(), before);
+    drill.kill().await.unwrap();
+    held.release();
+    let run = stage.last_run().await["run"].as_str().unwrap().to_owned();
+    let undone = stage.run(&["undo", &run, "--yes"]).await;
+    assert_eq!(undone.code, Some(0), "{undone:?}");
+    assert_eq!(plane.snapshot(), before);
+
+    let detached = stage.run(&["detach", "orders", "--yes"]).await;
+    assert_eq!(detached.code, Some(0), "{detached:?}");
+    assert_eq!(plane.snapshot(), bare);
 }

@@ -102,6 +102,16 @@ pub(super) async fn run(args: DrillArgs, output: Output) -> anyhow::Result<ExitC
             .with_context(|| format!("{} cannot be written", path.display()))?;
     }
     output.result(&summary)?;
+    if args.no_replay && summary.archived > 0 {
+        let command = format!(
+            "backstop replay --from {} --function {} --like {}",
+            summary.archive, summary.function, summary.arn
+        );
+        output.hint("To replay the records", &command);
+    }
+    if args.report.is_none() {
+        output.hint("To get it as a page", "add --report drill.html");
+    }
     Ok(if summary.interrupted {
         ExitCode::from(INTERRUPTED)
     } else if summary.ok {

@@ -88,6 +88,9 @@ impl Session {
             is_full,
             profile: profile.as_deref(),
         })?;
+        if summary.changed > 0 && summary.is_complete() {
+            self.output.hint("To see the functions", "backstop status");
+        }
         Ok(())
     }
 

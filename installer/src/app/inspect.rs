@@ -37,6 +37,8 @@ pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Resu
         is_full: args.full,
         state: session.store.shown(),
     })?;
+    let next = "backstop doctor FUNCTION";
+    output.hint("To check whether one function's records arrive", next);
     Ok(code)
 }
 
@@ -61,6 +63,10 @@ pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Resu
     ))
     .await;
     output.result(&diagnosis)?;
+    if diagnosis.state != State::Problem {
+        let command = format!("backstop drill {}", diagnosis.name);
+        output.hint("To see its fallback at work", &command);
+    }
     Ok(if diagnosis.state == State::Problem {
         ExitCode::FAILURE
     } else {

@@ -119,6 +119,7 @@ async fn run_demo(args: DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(INTERRUPTED));
     };
     output.result(&summary)?;
+    output.hint("To set up your own functions", "backstop init");
     Ok(if summary.ok {
         ExitCode::SUCCESS
     } else {

@@ -18,6 +18,8 @@ pub(super) async fn run_runs(args: RunsArgs, output: Output) -> anyhow::Result<E
     let state = State::open(&args.connection, &args.state, output).await?;
     if let Some(run) = &args.run {
         output.result(&Detail::of(&state.store.read(run).await?, args.full))?;
+        let command = format!("backstop undo {run} --dry-run");
+        output.hint("To see what undoing it would restore", &command);
         return Ok(ExitCode::SUCCESS);
     }
     let (runs, not_begun) = Runs::of(&state.store).await?;
@@ -28,6 +30,7 @@ pub(super) async fn run_runs(args: RunsArgs, output: Output) -> anyhow::Result<E
         ));
     }
     output.result(&runs)?;
+    output.hint("To see the functions of a run", "backstop runs RUN");
     Ok(ExitCode::SUCCESS)
 }
 
