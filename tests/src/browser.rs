@@ -11,8 +11,8 @@ const CHROMIUM: &str = "BACKSTOP_CHROMIUM";
 const MEASURE: &str = r#"<script>
 const box = (it) => it.getBoundingClientRect();
 const visible = (it) => it.checkVisibility() && box(it).width > 0;
-document.body.dataset.measured = JSON.stringify({
-  width: innerWidth,
+parent.document.body.dataset.measured = JSON.stringify({
+  width: document.documentElement.clientWidth,
   scrollWidth: document.documentElement.scrollWidth,
   background: getComputedStyle(document.body).backgroundColor,
   color: getComputedStyle(document.body).color,
@@ -51,9 +51,19 @@ pub fn look(chromium: &Path, page: &str, width: u32, is_dark: bool) -> Seen {
     let directory = tempfile::TempDir::new().expect("a directory can be made");
     let file = directory.path().join("page.html");
     let picture = directory.path().join("page.png");
-    let copy = page.replace("</body>", MEASURE);
-    std::fs::write(&file, copy).expect("the page can be written");
-    let run = |what: &str| {
+    std::fs::write(&file, page).expect("the page can be written");
+    // A window has a least width, and a frame none.
+    let framed = page
+        .replace("</body>", MEASURE)
+        .replace('&', "&amp;")
+        .replace('"', "&quot;");
+    let frame = directory.path().join("frame.html");
+    let text = format!(
+        "<!doctype html><meta name=\"color-scheme\" content=\"light dark\"><body><iframe \
+         style=\"border:0;width:{width}px;height:1400px\" srcdoc=\"{framed}\"></iframe></body>"
+    );
+    std::fs::write(&frame, text).expect("the frame can be written");
+    let run = |what: &str, file: &Path| {
         let mut command = Command::new(chromium);
         command
             // As root, a container's user, there is no sandbox to have.
@@ -85,8 +95,8 @@ pub fn look(chromium: &Path, page: &str, width: u32, is_dark: bool) -> Seen {
         );
         String::from_utf8(output.stdout).expect("the page is text")
     };
-    let dom = run("--dump-dom");
-    run(&format!("--screenshot={}", picture.display()));
+    let dom = run("--dump-dom", &frame);
+    run(&format!("--screenshot={}", picture.display()), &file);
     let measured = dom
         .split("data-measured=\"")
         .nth(1)

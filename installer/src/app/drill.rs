@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use backstop_archive::{Filter, Moment};
@@ -22,7 +22,7 @@ use crate::aws::Access;
 use crate::change::{Change, Config, Vault};
 use crate::cli::{DrillArgs, UsageError};
 use crate::doctor::settings_of;
-use crate::drill::{self, Aim, Facts, Found, Invoked, Phase, QUIET_HOURS, Summary};
+use crate::drill::{self, Aim, Extent, Facts, Found, Invoked, Phase, QUIET_HOURS, Summary};
 use crate::files::{self, Readers};
 use crate::fleet::Site;
 use crate::journal::{Progress, unrestored};
@@ -33,9 +33,12 @@ use crate::select::{Environment, Function};
 use crate::{apply, settings::is_secret};
 
 /// Between two looks at the archive.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(1);
+/// The last report comes when Lambda ends the environment, which may take it long: nobody waits for that if
+/// nothing has come in so long.
+const QUIET: Duration = Duration::from_secs(10);
 /// How far this machine's clock may be from Lambda's.
-const CLOCKS_DIFFER: std::time::Duration = std::time::Duration::from_mins(1);
+const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(args: DrillArgs, output: Output) -> anyhow::Result<ExitCode> {
     let payload = payload(&args)?;
@@ -222,8 +225,9 @@ impl Drill<'_> {
         let filter = self.filter(since, until);
         let found = self.wait_for_archive(archive, &filter, &summary).await;
         let is_numbered = matches!(aim, Aim::Nowhere(_)) && drill::counts_every_record(settings);
+        let is_whole = drill::counts_invocations(settings);
         match found {
-            Ok(found) => summary.add(found, is_numbered),
+            Ok(found) => summary.add(found, is_whole, is_numbered),
             Err(error) => summary.problems.push(format!("{error:#}")),
         }
         // A primary that still fails must not get the records.
@@ -326,7 +330,7 @@ impl Drill<'_> {
         }
     }
 
-    /// What is there once it is whole, or when the time is over.
+    /// What is there once it is whole and nothing more comes, or when the time is over.
     async fn wait_for_archive(
         &self,
         archive: &Archive,
@@ -336,10 +340,24 @@ impl Drill<'_> {
         let requests = summary.during.requests();
         let deadline = Instant::now() + self.args.archive_wait;
         let mut is_said = false;
+        let mut last: Option<(Found, Instant)> = None;
         loop {
             let found = drill::look(archive, filter, &requests).await?;
-            if found.is_whole(&requests) || Instant::now() >= deadline {
+            let now = Instant::now();
+            let since = match &last {
+                Some((before, since)) if *before == found => Some(now - *since),
+                _ => None,
+            };
+            let is_over = match found.extent(&requests) {
+                Extent::Reported => since.is_some(),
+                Extent::Ended => since.is_some_and(|it| it >= QUIET),
+                Extent::Part => false,
+            };
+            if is_over || now >= deadline {
                 return Ok(found);
+            }
+            if since.is_none() {
+                last = Some((found, now));
             }
             if !is_said {
                 let output = self.session.output;

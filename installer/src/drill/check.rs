@@ -1,7 +1,7 @@
 //! Why a drill of a function would prove nothing, or hurt somebody: decided without a call.
 
 use aws_sdk_lambda::types::State;
-use backstop_config::{ConfigError, Fallback, Settings};
+use backstop_config::{ConfigError, Fallback, Settings, TelemetryType};
 
 use crate::change::is_ours;
 use crate::select::Function;
@@ -110,6 +110,12 @@ fn settings(facts: &Facts<'_>, reasons: &mut Vec<String>) {
 /// Whether a gap in the numbers of an environment's records is a record that is missing.
 pub fn counts_every_record(settings: &Settings) -> bool {
     settings.transforms.sample.is_none() && !settings.transforms.dedupe
+}
+
+/// Whether each invocation has records that nothing leaves out.
+pub fn counts_invocations(settings: &Settings) -> bool {
+    let has_platform = settings.telemetry_types.contains(&TelemetryType::Platform);
+    has_platform && settings.transforms.sample.is_none()
 }
 
 /// The archive that the function writes to itself, as `s3://BUCKET/PREFIX`, and the bucket's region.

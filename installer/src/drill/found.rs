@@ -22,6 +22,8 @@ pub struct Found {
     pub records: u64,
     /// Invocations that are over, as far as the archive knows.
     pub ended: BTreeSet<String>,
+    /// Invocations of which it has the platform's report, which comes last.
+    pub reported: BTreeSet<String>,
     /// Invocations of which there is any record.
     pub seen: BTreeSet<String>,
     /// Records that are missing.
@@ -32,10 +34,28 @@ pub struct Found {
     pub problems: Vec<String>,
 }
 
+/// How much of a drill is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extent {
+    /// Something is missing.
+    Part,
+    /// Every invocation ended, and no record is missing: the last report may still come.
+    Ended,
+    /// The last report is there, too.
+    Reported,
+}
+
 impl Found {
-    /// Whether all there can be is there.
-    pub fn is_whole(&self, requests: &[String]) -> bool {
-        self.missing == 0 && requests.iter().all(|id| self.ended.contains(id))
+    /// How much of these invocations is there.
+    pub fn extent(&self, requests: &[String]) -> Extent {
+        let all = |ids: &BTreeSet<String>| requests.iter().all(|id| ids.contains(id));
+        if self.missing > 0 || !all(&self.ended) {
+            Extent::Part
+        } else if all(&self.reported) {
+            Extent::Reported
+        } else {
+            Extent::Ended
+        }
     }
 }
 
@@ -119,6 +139,9 @@ impl Tally {
         for request in requests.iter().filter(|it| text.contains(it.as_str())) {
             environment.is_of_the_drill = true;
             self.found.seen.insert(request.clone());
+            if text.contains("\"platform.report\"") {
+                self.found.reported.insert(request.clone());
+            }
             if text.contains("\"platform.runtimeDone\"") || text.contains("\"platform.report\"") {
                 self.found.ended.insert(request.clone());
             }
@@ -185,7 +208,30 @@ mod tests {
         assert_eq!((found.missing, found.missing_ids.len()), (2, 2));
         assert_eq!(found.missing_ids, ["0a-3", "0a-4"]);
         assert_eq!(found.seen.len(), 2);
-        assert!(!found.is_whole(&requests) && found.ended.len() == 1);
+        assert_eq!((found.ended.len(), found.reported.len()), (1, 0));
+        assert_eq!(found.extent(&requests), Extent::Part);
+    }
+
+    #[test]
+    fn the_last_report_is_more_than_the_last_end() {
+        let requests = vec!["request-a".to_owned()];
+        let mut tally = Tally::default();
+        tally.line(
+            "s3",
+            "0a-1",
+            r#"{"type":"platform.runtimeDone","record":"request-a"}"#,
+            &requests,
+        );
+        let environments = std::mem::take(&mut tally.environments);
+        assert_eq!(tally.found.extent(&requests), Extent::Ended);
+        tally.environments = environments;
+        tally.line(
+            "s3",
+            "0a-2",
+            r#"{"type":"platform.report","record":"request-a"}"#,
+            &requests,
+        );
+        assert_eq!(tally.end().extent(&requests), Extent::Reported);
     }
 
     #[test]

@@ -14,8 +14,8 @@ mod page;
 mod summary;
 
 pub use aim::{Aim, Failure};
-pub use check::{Facts, QUIET_HOURS, archive, counts_every_record, refusals};
-pub use found::{Found, look};
+pub use check::{Facts, QUIET_HOURS, archive, counts_every_record, counts_invocations, refusals};
+pub use found::{Extent, Found, look};
 pub use invoke::{Invoked, once};
 pub use page::page;
 pub use summary::{Billed, Phase, Summary};

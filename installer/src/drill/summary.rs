@@ -40,8 +40,8 @@ pub struct Summary {
     pub records: BTreeMap<&'static str, u64>,
     /// All of them, each once.
     pub archived: u64,
-    /// Invocations during the failure of which the archive has nothing.
-    pub missing_invocations: Vec<String>,
+    /// Invocations during the failure of which the archive has nothing; none where that proves nothing.
+    pub missing_invocations: Option<Vec<String>>,
     /// Records that are missing by their numbers; none where numbers do not tell.
     pub missing_records: Option<u64>,
     /// The ids of the first of them.
@@ -114,12 +114,12 @@ impl Phase {
 }
 
 impl Summary {
-    /// Adds what the archive has; `is_numbered` where a gap in the numbers is a record.
-    pub fn add(&mut self, found: Found, is_numbered: bool) {
+    /// Adds what the archive has: `is_whole` where each invocation has records, `is_numbered` where a gap in
+    /// the numbers is a record.
+    pub fn add(&mut self, found: Found, is_whole: bool, is_numbered: bool) {
         let requests = self.during.requests();
-        self.missing_invocations = (requests.into_iter())
-            .filter(|id| !found.seen.contains(id))
-            .collect();
+        let requests = requests.into_iter().filter(|id| !found.seen.contains(id));
+        self.missing_invocations = is_whole.then(|| requests.collect());
         self.records = found.by_sink;
         self.archived = found.records;
         self.missing_records = is_numbered.then_some(found.missing);
@@ -141,9 +141,13 @@ impl Summary {
             && replayed
             && !self.interrupted
             && self.problems.is_empty()
-            && self.missing_invocations.is_empty()
+            && self.missing_invocations().is_empty()
             && self.missing_records.unwrap_or(0) == 0
             && self.during.failed <= self.before.failed;
+    }
+
+    fn missing_invocations(&self) -> &[String] {
+        self.missing_invocations.as_deref().unwrap_or_default()
     }
 
     /// What happened, in a line.
@@ -165,7 +169,7 @@ impl Summary {
         if self.interrupted {
             parts.push("interrupted".to_owned());
         }
-        let invocations = self.missing_invocations.len() as u64;
+        let invocations = self.missing_invocations().len() as u64;
         if invocations > 0 {
             parts.push(format!("{} missing", plural(invocations, "invocation")));
         }
@@ -210,11 +214,10 @@ impl Report for Summary {
         for (sink, count) in &self.records {
             table.count(&format!("  by {sink}"), *count);
         }
-        table.count("invocations missing", self.missing_invocations.len() as u64);
-        let missing = self
-            .missing_records
-            .map_or_else(|| "not known".to_owned(), grouped);
-        table.row("records missing", missing, "");
+        let known = |count: Option<u64>| count.map_or_else(|| "not known".to_owned(), grouped);
+        let invocations = self.missing_invocations.as_ref().map(|it| it.len() as u64);
+        table.row("invocations missing", known(invocations), "");
+        table.row("records missing", known(self.missing_records), "");
         if let Some(replay) = &self.replay {
             table.count("replayed to the primary", replay.sent);
             table.count_if("  rejected", replay.rejected);
@@ -222,7 +225,7 @@ impl Report for Summary {
         }
         // Writing to a String cannot fail.
         write!(text, "\n{table}").unwrap_or_default();
-        for id in self.missing_invocations.iter().chain(&self.missing_ids) {
+        for id in self.missing_invocations().iter().chain(&self.missing_ids) {
             writeln!(text, "  missing: {id}").unwrap_or_default();
         }
         for problem in &self.problems {
@@ -283,7 +286,7 @@ mod tests {
             (|it| it.restored = false, "not restored: backstop undo RUN"),
             (|it| it.missing_records = Some(2), "2 records missing"),
             (
-                |it| it.missing_invocations = vec!["a".to_owned()],
+                |it| it.missing_invocations = Some(vec!["a".to_owned()]),
                 "1 invocation missing",
             ),
             (|it| it.during.failed = 1, "more invocations failed"),

@@ -51,7 +51,7 @@ async fn the_other_screens_fit_the_terminal_too() {
         directory.path().join("config"),
         directory.path().join("lines"),
     );
-    std::fs::write(&config, "redact = \"email\"\n").expect("the directory is ours");
+    std::fs::write(&config, "BACKSTOP_REDACT=email\n").expect("the directory is ours");
     std::fs::write(&records, &lines).expect("the directory is ours");
     let path = |path: &std::path::Path| path.display().to_string();
     let (archive, config, records) = (path(&archive), path(&config), path(&records));
