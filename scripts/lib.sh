@@ -156,6 +156,14 @@ find_duckdb() {
     printf '%s\n' "$tools/bin/python"
 }
 
+# Prints the path of Chromium, which looks at pages: the system's, or Debian's, installed where that needs no
+# password. Fails without a word.
+find_chromium() {
+    # In a shell of its own, which alone ends where it cannot be had.
+    (ensure_command chromium chromium) >/dev/null 2>&1 || return
+    command -v chromium
+}
+
 # find_tool NAME VERSION: prints the path of a tool that cargo installs; installs a pinned one (about
 # two minutes). Fails without a word.
 find_tool() {

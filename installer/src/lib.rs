@@ -24,7 +24,9 @@
 //! - [`layer`] builds, publishes and prunes the layer;
 //! - [`carried`] finds the layers and the extension that came with this release;
 //! - [`template`] writes the archive as a `CloudFormation` template;
+//! - [`drill`] lets the primary of one function fail, and counts what becomes of the records;
 //! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
+//! - [`page`] draws a result as one HTML page;
 //! - [`usage`] is the error for a wrong command line;
 //! - [`output`] prints: the result on stdout, as a table or as JSON from one value, progress on stderr.
 //!
@@ -40,12 +42,14 @@ pub mod change;
 pub mod cli;
 pub mod demo;
 pub mod doctor;
+pub mod drill;
 pub mod fleet;
 pub mod grants;
 pub mod init;
 pub mod journal;
 pub mod layer;
 pub mod output;
+pub mod page;
 pub mod plan;
 pub mod project;
 pub mod replay;

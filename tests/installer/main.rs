@@ -184,3 +184,18 @@ fn the_page_shows_the_numbers_of_the_json_and_loads_nothing() {
     assert_eq!(page.matches("<script").count(), 1);
     assert!(page.contains("prefers-color-scheme: dark"), "{page}");
 }
+
+/// At a phone's width and at a desk's, in both schemes.
+#[test]
+fn a_browser_shows_the_numbers_of_the_json() {
+    let Some(chromium) = backstop_tests::browser::chromium() else {
+        return;
+    };
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = directory.path().join("demo.html");
+    let path = file.display().to_string();
+    let (code, summary) = demo(&["--flush-strategy", "end", "--report", &path]);
+    assert_eq!(code, Some(0), "{summary}");
+    let page = std::fs::read_to_string(&file).unwrap();
+    backstop_tests::browser::assert_shows(&chromium, &page, &summary);
+}

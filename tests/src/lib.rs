@@ -8,6 +8,7 @@
     reason = "an assertion's name says what it panics on"
 )]
 
+pub mod browser;
 pub mod growth;
 pub mod shim;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::chance::Faults;
 use crate::hooks::{Held, Moment};
+use crate::invoke::{Invocation, Invoked, Invoker};
 use crate::layers::Signature;
 use crate::metrics::Metric;
 use crate::organizations::Organization;
@@ -37,6 +38,14 @@ impl ControlPlane {
     pub fn change(&self, place: &Place, function: &str, change: impl FnOnce(&mut FunctionSpec)) {
         let mut state = lock(&self.endpoint.state);
         state.functions.change(place, function, change);
+    }
+
+    /// Has functions run by this when they are invoked.
+    pub fn set_invoker<F>(&self, run: impl Fn(Invocation) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Invoked> + Send + 'static,
+    {
+        lock(&self.endpoint.state).invoker = Some(Invoker::new(run));
     }
 
     /// Something else deletes the function.

@@ -27,6 +27,7 @@ mod functions;
 mod hooks;
 mod iam;
 mod identity;
+mod invoke;
 mod layers;
 mod metrics;
 mod organizations;
@@ -63,6 +64,8 @@ use hooks::Hooks;
 pub use hooks::{Held, Moment};
 use iam::Iam;
 use identity::Caller;
+use invoke::Invoker;
+pub use invoke::{Invocation, Invoked};
 use layers::Layers;
 pub use metrics::Metric;
 use metrics::Metrics;
@@ -198,6 +201,8 @@ struct State {
     iam: Iam,
     organizations: Vec<Organization>,
     metrics: Metrics,
+    /// What runs the functions, where a test says so.
+    invoker: Option<Invoker>,
     parameters: Parameters,
     is_content_expired: bool,
     /// How much code a place may store, where a test says so.
@@ -271,7 +276,17 @@ impl Answer for Endpoint {
         let arrival = lock(&self.hooks).arrive(operation.name(), &subject);
         let stops = arrival.act();
         stops.pass(Moment::BeforeItIsDone).await;
-        let response = lock(&self.state).call(caller, &operation, subject, &request);
+        let place = caller.place.clone();
+        let mut response = lock(&self.state).call(caller, &operation, subject.clone(), &request);
+        if operation == Operation::Invoke
+            && response.as_ref().is_some_and(|it| it.status().is_success())
+        {
+            let invocation = lock(&self.state).invocation(&place, &subject, request.body());
+            response = Some(match invocation {
+                Ok((invoker, invocation)) => invoker.answer(invocation).await,
+                Err(refused) => refused,
+            });
+        }
         stops.pass(Moment::BeforeItIsAnswered).await;
         match response {
             Some(response) => response,

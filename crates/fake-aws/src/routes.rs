@@ -16,6 +16,7 @@ pub(crate) enum Operation {
     GetFunction,
     GetFunctionConfiguration,
     UpdateFunctionConfiguration,
+    Invoke,
     DeleteFunction,
     PublishVersion,
     ListVersionsByFunction,
@@ -51,6 +52,7 @@ impl Operation {
             Self::GetFunction => "GetFunction",
             Self::GetFunctionConfiguration => "GetFunctionConfiguration",
             Self::UpdateFunctionConfiguration => "UpdateFunctionConfiguration",
+            Self::Invoke => "Invoke",
             Self::DeleteFunction => "DeleteFunction",
             Self::PublishVersion => "PublishVersion",
             Self::ListVersionsByFunction => "ListVersionsByFunction",
@@ -143,6 +145,7 @@ fn lambda(request: &Request<Bytes>) -> Option<(Operation, String)> {
         (method, ["2015-03-31", "functions", name, what]) => match (method, *what) {
             ("GET", "configuration") => (Op::GetFunctionConfiguration, *name),
             ("PUT", "configuration") => (Op::UpdateFunctionConfiguration, *name),
+            ("POST", "invocations") => (Op::Invoke, *name),
             ("POST", "versions") => (Op::PublishVersion, *name),
             ("GET", "versions") => (Op::ListVersionsByFunction, *name),
             ("GET", "aliases") => (Op::ListAliases, *name),

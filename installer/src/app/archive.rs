@@ -98,6 +98,10 @@ pub(super) async fn run(command: ReadCommand, output: Output) -> anyhow::Result<
             sums.filtered,
         ));
     }
+    if sums.objects > 0 && !matches!(what, What::Cat) {
+        let command = format!("backstop replay --from {shown} --like FUNCTION_ARN --dry-run");
+        output.hint("To see what a replay would send", &command);
+    }
     Ok(if sums.is_complete() {
         ExitCode::SUCCESS
     } else {

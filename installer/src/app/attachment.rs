@@ -69,6 +69,10 @@ pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<E
         plan: &plan,
         is_full: args.full,
     })?;
+    if args.out.is_none() && !plan.is_idle() {
+        let next = "add --out plan.json, then run backstop apply plan.json";
+        output.hint("To carry out exactly this", next);
+    }
     let is_unknown = session.warns_of_unknown_runs(&plan).await?;
     Ok(if !plan.is_whole() || is_unknown {
         ExitCode::from(PARTIAL)
@@ -226,6 +230,9 @@ impl Session {
         let plan = plan::make(&self.fleet, targets, selection, intent, &sizes, &bars).await;
         sizes.save();
         bars.clear();
+        if !matches!(intent, Intent::Undo { .. }) {
+            super::generate::keep_names(&plan);
+        }
         plan
     }
 
@@ -344,6 +351,7 @@ fn question(plan: &Plan) -> String {
         Action::Attach => "Attach to",
         Action::Detach => "Detach from",
         Action::Undo { .. } => "Restore",
+        Action::Drill => "Fail the primary of",
     };
     let changes = plan.with(Verdict::Change).count() as u64;
     let roles = plural(plan.grants.len() as u64, "role");

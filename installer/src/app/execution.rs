@@ -16,7 +16,7 @@ use crate::fleet::Place;
 use crate::grants::Granted;
 use crate::journal::{History, Journal, Progress, Run, Step, StepState};
 use crate::output::{Output, PlaceBars};
-use crate::plan::{Intent, Observer, Plan, Rollout};
+use crate::plan::{Action, Intent, Observer, Plan, Rollout};
 use crate::select::Selection;
 
 /// Bars, and lines above them.
@@ -88,6 +88,9 @@ impl Session {
             is_full,
             profile: profile.as_deref(),
         })?;
+        if summary.changed > 0 && summary.is_complete() {
+            self.output.hint("To see the functions", "backstop status");
+        }
         Ok(())
     }
 
@@ -164,8 +167,30 @@ impl Session {
             .await
     }
 
+    /// Of a drill that was cut off before its write: a look has shown that it was not made.
+    pub(super) async fn forget_unmade(
+        &self,
+        run: &Run,
+        plan: &Plan,
+        journal: &Journal,
+    ) -> anyhow::Result<()> {
+        if run.header.plan.action != Action::Drill || !plan.is_whole() {
+            return Ok(());
+        }
+        for state in &run.progress.steps {
+            if let Some(Step::Function { arn, .. }) = &state.step
+                && !state.is_done
+            {
+                journal
+                    .not_done(arn, "the drill was cut off before it")
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
     /// None where it was interrupted for good.
-    async fn execute_plan(
+    pub(super) async fn execute_plan(
         &self,
         plan: &Plan,
         vault: &Vault,
@@ -192,7 +217,12 @@ impl Session {
             bars: PlaceBars::new(self.output.draws()),
             output: self.output,
         };
-        let history = History::of_all(&self.runs().await?);
+        let mut history = History::of_all(&self.runs().await?);
+        if plan.action == Action::Drill {
+            // What it puts back must be known whatever becomes of the secrets' sources: the journal holds
+            // it as what somebody else set.
+            history.changes.clear();
+        }
         let context = apply::Context {
             fleet: &self.fleet,
             vault,

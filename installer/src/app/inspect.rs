@@ -37,6 +37,8 @@ pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Resu
         is_full: args.full,
         state: session.store.shown(),
     })?;
+    let next = "backstop doctor FUNCTION";
+    output.hint("To check whether one function's records arrive", next);
     Ok(code)
 }
 
@@ -61,6 +63,10 @@ pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Resu
     ))
     .await;
     output.result(&diagnosis)?;
+    if diagnosis.state != State::Problem {
+        let command = format!("backstop drill {}", diagnosis.name);
+        output.hint("To see its fallback at work", &command);
+    }
     Ok(if diagnosis.state == State::Problem {
         ExitCode::FAILURE
     } else {
@@ -69,7 +75,7 @@ pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Resu
 }
 
 /// An ARN says itself where the function is.
-fn at(targets: TargetArgs, named: &Literal) -> TargetArgs {
+pub(super) fn at(targets: TargetArgs, named: &Literal) -> TargetArgs {
     let Some((account, region)) = &named.place else {
         return targets;
     };
@@ -85,7 +91,7 @@ fn at(targets: TargetArgs, named: &Literal) -> TargetArgs {
 }
 
 /// The one function of that name.
-async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Subject> {
+pub(super) async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Subject> {
     let skipped = fleet.skipped.iter().filter(|skipped| skipped.is_failure);
     let mut failures: Vec<String> = skipped.map(|it| it.reason.clone()).collect();
     let mut found = Vec::new();

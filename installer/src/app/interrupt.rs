@@ -58,6 +58,11 @@ pub(super) async fn end_while_looking(output: Output) {
     }
 }
 
+/// As long as it is there no Ctrl-C ends the program: the next one that waits for it gets it.
+pub(super) fn kept() -> impl Drop {
+    Handled::by_the_command()
+}
+
 /// Resolves at Ctrl-C; the caller then drops its work.
 pub(super) async fn interrupted() {
     let _handled = Handled::by_the_command();

@@ -52,6 +52,10 @@ fn build(args: BuildArgs, output: Output) -> anyhow::Result<ExitCode> {
         glibc: args.glibc,
     })?;
     output.result(&summary)?;
+    output.hint(
+        "To publish it",
+        "backstop layer publish --manifest layers.json",
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -112,6 +116,10 @@ async fn publish(args: PublishArgs, output: Output) -> anyhow::Result<ExitCode> 
     }
     output.result(&summary)?;
     written?;
+    if let Some(path) = summary.manifest.as_ref().filter(|_| summary.is_complete()) {
+        let command = format!("backstop plan --all --layers {}", path.display());
+        output.hint("To see what attaching it would change", &command);
+    }
     Ok(code(summary.is_interrupted(), summary.is_complete()))
 }
 
@@ -122,6 +130,10 @@ async fn list(args: ListArgs, output: Output) -> anyhow::Result<ExitCode> {
     let listed = layer::list(&fleet, args.permissions, &done).await;
     bar.clear();
     output.result(&listed)?;
+    output.hint(
+        "To see what can be deleted",
+        "backstop layer prune --dry-run",
+    );
     Ok(code(false, listed.is_complete()))
 }
 
@@ -156,6 +168,12 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
     if args.dry_run || chosen == 0 {
         bar.clear();
         output.result(&summary)?;
+        if chosen > 0 {
+            output.hint(
+                "To delete them",
+                "backstop layer prune, with the same options",
+            );
+        }
         return Ok(code(false, summary.is_complete()));
     }
     if !args.yes {

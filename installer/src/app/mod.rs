@@ -6,6 +6,7 @@
 mod archive;
 mod archive_template;
 mod attachment;
+mod drill;
 mod execution;
 mod generate;
 mod init;
@@ -81,6 +82,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         },
         Command::Replay(args) => runtime.block_on(replay::run_replay(*args, output)),
         Command::Transform(args) => transform::run_transform(&args, output),
+        Command::Drill(args) => runtime.block_on(drill::run(*args, output)),
         Command::Demo(args) => runtime.block_on(run_demo(args, output)),
         Command::Completions(args) => generate::run_completions(&args, output),
         Command::Man(args) => generate::run_man(&args, output),
@@ -117,6 +119,7 @@ async fn run_demo(args: DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(INTERRUPTED));
     };
     output.result(&summary)?;
+    output.hint("To set up your own functions", "backstop init");
     Ok(if summary.ok {
         ExitCode::SUCCESS
     } else {

@@ -238,6 +238,12 @@ async fn send(
         ));
     }
     output.result(&summary)?;
+    if summary.dry_run && summary.would_send > 0 {
+        output.hint("To send them", "the same command, without --dry-run");
+    } else if let Some(checkpoint) = &summary.checkpoint {
+        let next = format!("the same command, with --resume ({checkpoint})");
+        output.hint("To send what is left", &next);
+    }
     Ok(if summary.interrupted {
         ExitCode::from(INTERRUPTED)
     } else if summary.is_complete() {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::attachment::Session;
 use crate::aws::Access;
-use crate::cli::{ConnectionArgs, ResumeArgs, RunsArgs, StateArgs, UndoArgs};
+use crate::cli::{ApplyOptions, ConnectionArgs, ResumeArgs, RunsArgs, StateArgs, UndoArgs};
 use crate::fleet::Targets;
 use crate::journal::{Detail, History, Runs, Store, last};
 use crate::output::{Output, plural};
@@ -18,6 +18,8 @@ pub(super) async fn run_runs(args: RunsArgs, output: Output) -> anyhow::Result<E
     let state = State::open(&args.connection, &args.state, output).await?;
     if let Some(run) = &args.run {
         output.result(&Detail::of(&state.store.read(run).await?, args.full))?;
+        let command = format!("backstop undo {run} --dry-run");
+        output.hint("To see what undoing it would restore", &command);
         return Ok(ExitCode::SUCCESS);
     }
     let (runs, not_begun) = Runs::of(&state.store).await?;
@@ -28,6 +30,7 @@ pub(super) async fn run_runs(args: RunsArgs, output: Output) -> anyhow::Result<E
         ));
     }
     output.result(&runs)?;
+    output.hint("To see the functions of a run", "backstop runs RUN");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -49,6 +52,9 @@ pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<E
             .session(&run.header.plan.targets, args.access.rate)
             .await?;
         let (plan, vault) = session.plan_undo(&id, &run).await?;
+        if let Some(held) = held.as_ref().filter(|_| plan.is_idle()) {
+            session.forget_unmade(&run, &plan, held).await?;
+        }
         session
             .change(plan, &vault, args.dry_run, false, &args.apply_options)
             .await
@@ -62,7 +68,26 @@ pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<E
 
 pub(super) async fn run_resume(args: ResumeArgs, output: Output) -> anyhow::Result<ExitCode> {
     let state = State::open(&args.access.connection, &args.state, output).await?;
-    let targets = state.store.read(&args.run).await?.header.plan.targets;
+    let plan = state.store.read(&args.run).await?.header.plan;
+    if plan.action == Action::Drill {
+        output.progress(&format!(
+            "Run {} is a drill, whose invocations cannot be resumed: restoring the function",
+            args.run
+        ));
+        let restore = UndoArgs {
+            run: Some(args.run),
+            last: false,
+            dry_run: false,
+            apply_options: ApplyOptions {
+                yes: true,
+                ..args.apply_options
+            },
+            access: args.access,
+            state: args.state,
+        };
+        return Box::pin(run_undo(restore, output)).await;
+    }
+    let targets = plan.targets;
     let session = state.session(&targets, args.access.rate).await?;
     // From here on nobody else goes on with it.
     let (run, journal) = session.store.resume(&args.run).await?;

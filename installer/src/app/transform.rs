@@ -26,6 +26,8 @@ pub(super) fn run_transform(args: &TransformArgs, output: Output) -> anyhow::Res
     } else {
         let summary = transform::run(&settings, transforms, &args.files, None)?;
         output.result(&summary)?;
+        let next = "backstop attach FUNCTION --set NAME=VALUE, with the same variables";
+        output.hint("To set them", next);
         summary
     };
     Ok(if summary.is_whole() {

@@ -199,6 +199,27 @@ async fn count_some<'a>(
     Ok(())
 }
 
+/// How often a function was invoked in the last hours.
+pub async fn invocations(site: &Site, function: &str, hours: u64) -> Result<f64, Failure> {
+    let what = format!("counting invocations in {}", site.place);
+    let window = Window::after(SystemTime::now(), Duration::from_hours(hours));
+    let client = aws_sdk_cloudwatch::Client::new(&site.config);
+    let mut pages = client
+        .get_metric_data()
+        .metric_data_queries(query("i0", "Invocations", function))
+        .start_time(instant(window.start))
+        .end_time(instant(window.end))
+        .into_paginator()
+        .send();
+    let mut sum = 0.0;
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| Failure::of(&what, &error))?;
+        let values = page.metric_data_results().iter().flat_map(|it| it.values());
+        sum += values.sum::<f64>();
+    }
+    Ok(sum)
+}
+
 fn query(id: &str, metric: &str, function: &str) -> MetricDataQuery {
     let dimension = Dimension::builder()
         .name("FunctionName")

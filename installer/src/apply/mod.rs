@@ -21,7 +21,7 @@ mod waves;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use errors::Rise;
+pub use errors::{Rise, invocations};
 pub use grants::RoleLeft;
 pub use run::run;
 pub use summary::{Left, Summary, Version};

@@ -176,6 +176,7 @@ impl Summary {
             Action::Attach => "attached",
             Action::Detach => "detached",
             Action::Undo { .. } => "restored",
+            Action::Drill => "changed for the drill",
         };
         let mut parts = vec![if self.total == 0 {
             self.publishing(done)

@@ -9,9 +9,13 @@ use clap_complete::Shell;
 #[derive(Debug, Args)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
 pub struct CompletionsArgs {
-    /// Shell to write completions for
-    #[arg(value_name = "SHELL")]
-    pub shell: Shell,
+    /// Shell to write completions for; in bash, zsh and fish also of functions, from the last plan
+    #[arg(value_name = "SHELL", required_unless_present = "functions")]
+    pub shell: Option<Shell>,
+
+    /// Print the functions of the last plan, one per line: for the completions
+    #[arg(long, hide = true, conflicts_with = "shell")]
+    pub functions: bool,
 }
 
 /// Write the manual: one page to stdout, or one for each command into a directory

@@ -8,6 +8,7 @@ mod archive_template;
 mod attachment;
 mod demo;
 mod doctor;
+mod drill;
 mod extras;
 mod generate;
 mod init;
@@ -29,6 +30,7 @@ pub use attachment::{
 };
 pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
+pub use drill::{DrillArgs, DrillSubject};
 pub use extras::{ExtraArgs, GrantArgs};
 pub use generate::{CompletionsArgs, ManArgs};
 pub use init::InitArgs;
@@ -116,6 +118,8 @@ pub enum Command {
     Replay(Box<ReplayArgs>),
     /// Show what the transforms would do to the records of an archive
     Transform(TransformArgs),
+    /// Let one function's primary fail for a few invocations, restore, replay, and count
+    Drill(Box<DrillArgs>),
     /// Run the real extension through an outage on this machine, replay, and count
     Demo(DemoArgs),
     /// Write shell completions to stdout

@@ -1,25 +1,17 @@
-//! The result of a demo as one page: no script runs, and nothing is loaded.
+//! The result of a demo as one page: its charts, and the numbers that are shown.
 //!
-//! Everything is drawn from the JSON of the result, which is in the page too. Invariant: each number
-//! names its place in that JSON. Must not: count anything, which is `report`'s.
+//! Must not: count anything, which is `report`'s.
 
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
-use serde_json::Value;
-
 use super::report::Summary;
 use super::timeline::Sample;
-use crate::output::{self, Report as _, Style, grouped};
+use crate::output::{Report as _, Style};
+use crate::page::{self, Page, Row, Verdict, WIDTH, open};
 
-const PAGE: &str = include_str!("page.html");
-/// The coordinates of a chart; it is as wide as the page.
-const WIDTH: f64 = 1000.0;
+/// In the coordinates of a chart.
 const HEIGHT: f64 = 100.0;
 const STRIP: f64 = 12.0;
-
-/// Where a number is in the JSON, what it is called, and its unit.
-type Row = (&'static str, &'static str, &'static str);
 
 const LEDGER: &[Row] = &[
     ("/ledger/received", "received", ""),
@@ -47,14 +39,16 @@ const REPLAY: &[Row] = &[
     ("/stranded", "stranded in the archive", ""),
 ];
 const COST: &[Row] = &[
-    ("/addedMs/p50", "added, median, primary up", "ms"),
-    ("/addedMs/p99", "added, p99, primary up", "ms"),
-    ("/addedMs/max", "added, max, primary up", "ms"),
-    ("/addedInOutageMs/p50", "added, median, primary down", "ms"),
-    ("/addedInOutageMs/p99", "added, p99, primary down", "ms"),
-    ("/addedInOutageMs/max", "added, max, primary down", "ms"),
+    ("/addedMs/p50", "median, primary up", "ms"),
+    ("/addedMs/p99", "p99, primary up", "ms"),
+    ("/addedMs/max", "max, primary up", "ms"),
+    ("/addedInOutageMs/p50", "median, primary down", "ms"),
+    ("/addedInOutageMs/p99", "p99, primary down", "ms"),
+    ("/addedInOutageMs/max", "max, primary down", "ms"),
     ("/maxAddedMs", "limit", "ms"),
-    ("/overBound", "invocations over the limit", ""),
+    ("/overBound", "invocations over it", ""),
+];
+const PROCESS: &[Row] = &[
     ("/startUpMs", "start-up", "ms"),
     ("/shutdownMs", "shutdown", "ms"),
     ("/peakRssBytes", "peak memory", "B"),
@@ -62,53 +56,25 @@ const COST: &[Row] = &[
 
 /// The page.
 pub(super) fn of(summary: &Summary) -> anyhow::Result<String> {
-    let json = output::json(summary, true).context("the result cannot be written as JSON")?;
-    let value = serde_json::to_value(summary).context("the result cannot be written as JSON")?;
-    let mut tables = String::new();
-    for (heading, rows) in [
-        ("The ledger", LEDGER),
-        ("The replay", REPLAY),
-        ("What it cost", COST),
-    ] {
-        table(&mut tables, heading, rows, &value);
-    }
-    // The data is last, so that nothing in it is taken for a place of the template.
-    let page = PAGE
-        .replace("{{verdict}}", &verdict(summary))
-        .replace("{{charts}}", &charts(&summary.timeline))
-        .replace("{{tables}}", tables.trim_end())
-        // Within a script only its end is special.
-        .replace("{{json}}", &json.replace('<', "\\u003c"));
-    Ok(page)
-}
-
-fn verdict(summary: &Summary) -> String {
     let text = summary.text(Style::default());
     let mut lines = text.lines().rev();
-    let (last, story) = (lines.next(), lines.next());
-    let class = if summary.ok { "good" } else { "bad" };
-    format!(
-        "<p>{}</p>\n<p class=\"{class}\">{}</p>",
-        escaped(story.unwrap_or_default()),
-        escaped(last.unwrap_or_default())
-    )
-}
-
-fn table(text: &mut String, heading: &str, rows: &[Row], value: &Value) {
-    write!(text, "<section>\n<h2>{heading}</h2>\n<table>\n").ok();
-    for (path, label, unit) in rows {
-        // A run without an outage, or without a ledger, has no such number.
-        let Some(number) = value.pointer(path).filter(|number| number.is_number()) else {
-            continue;
-        };
-        let shown = number.as_u64().map_or_else(|| number.to_string(), grouped);
-        writeln!(
-            text,
-            "<tr><th>{label}</th><td data-path=\"{path}\">{shown}</td><td>{unit}</td></tr>"
-        )
-        .ok();
-    }
-    text.push_str("</table>\n</section>\n");
+    let (end, story) = (lines.next(), lines.next());
+    let page = Page {
+        title: "Backstop demo",
+        verdict: Verdict {
+            is_good: summary.ok,
+            story: story.unwrap_or_default(),
+            end: end.unwrap_or_default(),
+        },
+        charts: &charts(&summary.timeline),
+        tables: &[
+            ("The ledger", LEDGER),
+            ("The replay", REPLAY),
+            ("Added to an invocation", COST),
+            ("The process", PROCESS),
+        ],
+    };
+    page.of(summary)
 }
 
 /// What is between two samples.
@@ -228,31 +194,6 @@ fn charts(timeline: &[Sample]) -> String {
     text
 }
 
-fn open(text: &mut String, height: f64, label: &str) {
-    writeln!(
-        text,
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" height=\"{}\" preserveAspectRatio=\"none\" role=\"img\" \
-         aria-label=\"{label}\">",
-        height * 1.5
-    )
-    .ok();
-}
-
 fn rect(text: &mut String, step: &Step<'_>, class: &str, y: f64, height: f64, title: Option<&str>) {
-    let (x, width) = (step.x, step.width);
-    write!(
-        text,
-        "<rect class=\"{class}\" x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\""
-    )
-    .ok();
-    match title {
-        Some(title) => writeln!(text, "><title>{title}</title></rect>").ok(),
-        None => writeln!(text, "/>").ok(),
-    };
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    page::rect(text, class, (step.x, step.width), (y, height), title);
 }

@@ -22,6 +22,7 @@ use backstop_config::Settings;
 use serde::Serialize;
 
 pub use check::{Check, State};
+pub use settings::resolve as settings_of;
 
 use crate::aws::{Failure, Kind};
 use crate::change::{Change, is_ours};
@@ -84,6 +85,16 @@ impl Subject {
     /// Its unqualified ARN.
     pub fn arn(&self) -> &str {
         &self.function.arn
+    }
+
+    /// The function, as far as it could be read.
+    pub fn function(&self) -> &Function {
+        &self.function
+    }
+
+    /// Where it is.
+    pub fn site(&self) -> &Site {
+        &self.site
     }
 }
 
@@ -163,4 +174,4 @@ fn layer_checks(
 }
 
 /// The extension's settings, and what is wrong with them.
-type Resolved = (Settings, Vec<backstop_config::ConfigError>);
+pub type Resolved = (Settings, Vec<backstop_config::ConfigError>);

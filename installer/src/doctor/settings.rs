@@ -15,7 +15,7 @@ const PRIVATE_DOMAINS: [&str; 7] = [
 ];
 
 /// The settings as the extension resolves them in this function, and every mistake.
-pub(super) fn resolve(function: &Function, variables: &BTreeMap<String, String>) -> Resolved {
+pub fn resolve(function: &Function, variables: &BTreeMap<String, String>) -> Resolved {
     let mut strings = variables.clone();
     for (name, value) in [
         ("AWS_REGION", function.place.region.clone()),

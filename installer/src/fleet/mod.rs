@@ -28,7 +28,7 @@ pub use skipped::{Skipped, left_out};
 use crate::aws::{Access, Failure};
 
 /// An account and a region: what has functions, layers and a quota of its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// Twelve digits.
     pub account: String,

@@ -26,6 +26,6 @@ pub use entry::{Entry, Header, Step};
 pub use history::History;
 pub use location::Location;
 pub use progress::{Progress, StepState};
-pub use runs::{Runs, last, unfinished};
+pub use runs::{Runs, last, unfinished, unrestored};
 pub use store::{Found, Run, Store, usual_directory};
 pub use writer::Journal;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Found, Run, Step, Store};
+use super::{Found, Run, Step, StepState, Store};
 use crate::fleet::Place;
 use crate::output::{Report, Style, Tone, grouped, plural};
 use crate::plan::{Action, Planned, Verdict};
@@ -40,6 +40,9 @@ struct Row {
     undone_by: Option<String>,
     /// Whether that put everything back.
     is_undone: bool,
+    /// Functions that it changed, or may have.
+    #[serde(skip)]
+    changed: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,6 +126,26 @@ pub fn unfinished(runs: &[Run]) -> impl Iterator<Item = &Run> {
     })
 }
 
+/// The run of a drill that changed this function, or may have, and that was not undone.
+pub fn unrestored<'a>(runs: &'a [Run], arn: &str) -> Option<&'a Run> {
+    let undone = undone(runs);
+    runs.iter().find(|run| {
+        let by = undone.get(run.header.run.as_str());
+        run.header.plan.action == Action::Drill
+            && !by.is_some_and(|(_, is_whole)| *is_whole)
+            && (run.progress.steps.iter()).any(|state| may_be_changed(state) && changes(state, arn))
+    })
+}
+
+/// Whether a step was made, or may have been.
+fn may_be_changed(state: &StepState) -> bool {
+    state.step.is_some()
+}
+
+fn changes(state: &StepState, function: &str) -> bool {
+    matches!(&state.step, Some(Step::Function { arn, .. }) if arn == function)
+}
+
 /// The newest run that undid none, and was not undone whole.
 pub fn last(runs: &[Run]) -> Option<&Run> {
     let undone = undone(runs);
@@ -149,6 +172,12 @@ impl Row {
             planned,
             done,
             left: planned - done,
+            changed: run
+                .progress
+                .steps
+                .iter()
+                .filter(|it| may_be_changed(it))
+                .count(),
             roles: (steps.filter(|it| it.is_done && is_role(&it.step))).count(),
             undone_by: undone.map(|(by, _)| by.to_owned()),
             is_undone: undone.is_some_and(|(_, is_whole)| is_whole),
@@ -174,6 +203,10 @@ impl Row {
             let part = if self.is_undone { "" } else { "in part " };
             writeln!(text, "    undone {part}by {by}").ok();
         }
+        if self.action == Action::Drill && !self.is_undone && self.changed > 0 {
+            let next = format!("not restored: backstop undo {}", self.run);
+            writeln!(text, "    {}", style.word(Tone::Warning, &next)).ok();
+        }
     }
 }
 
@@ -183,6 +216,7 @@ pub(super) fn action(action: &Action) -> String {
         Action::Attach => "attach".to_owned(),
         Action::Detach => "detach".to_owned(),
         Action::Undo { run } => format!("undo {run}"),
+        Action::Drill => "drill".to_owned(),
     }
 }
 

@@ -135,6 +135,13 @@ impl Output {
         }
     }
 
+    /// What to do next, for a person: nothing where a program reads the result or the progress.
+    pub fn hint(&self, purpose: &str, command: &str) {
+        if self.draws() && !self.is_json() {
+            say(&format!("{purpose}: {command}"));
+        }
+    }
+
     /// Asks something; the answer is read elsewhere.
     pub fn prompt(question: &str) -> io::Result<()> {
         let mut stderr = io::stderr().lock();

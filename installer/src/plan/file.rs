@@ -47,8 +47,12 @@ impl Plan {
     /// not set more
     /// with it than its reader would.
     fn check(&self) -> anyhow::Result<()> {
-        if let Action::Undo { run } = &self.action {
-            bail!("it undoes run {run}: use `backstop undo {run}` instead");
+        match &self.action {
+            Action::Undo { run } => {
+                bail!("it undoes run {run}: use `backstop undo {run}` instead")
+            }
+            Action::Drill => bail!("it is a drill: use `backstop drill` instead"),
+            Action::Attach | Action::Detach => {}
         }
         let changes = self.functions.iter().filter_map(|it| it.change.as_ref());
         let names = changes.flat_map(|change| {

@@ -41,6 +41,7 @@ use crate::fleet::{Fleet, Place, Site, Skipped, Targets};
 use crate::grants::{Grant, Permission};
 use crate::secrets::Source;
 use crate::select::{self, Found, Function, Selection, SelectionCheck};
+use crate::settings::is_secret;
 use crate::time::now;
 
 const SCHEMA_VERSION: u32 = 1;
@@ -92,6 +93,8 @@ pub enum Action {
         /// The run.
         run: String,
     },
+    /// To have a primary that fails, for a drill: it is over with the undo of this run.
+    Drill,
 }
 
 /// Work in addition to changing `$LATEST`.
@@ -249,14 +252,27 @@ async fn plan_site(
 impl Plan {
     /// Of no function.
     pub fn empty(fleet: &Fleet, targets: Targets, intent: &Intent) -> Self {
+        Self::of(fleet, targets, intent.action(), intent.extras())
+    }
+
+    /// To change one function for a drill.
+    pub fn drill(fleet: &Fleet, targets: Targets, function: &Function, change: Change) -> Self {
+        let mut plan = Self::of(fleet, targets, Action::Drill, Extras::default());
+        let mut planned = Planned::without_change(function, Reason::Ok, None);
+        planned.change = Some(change.sealed(is_secret));
+        plan.functions.push(planned);
+        plan
+    }
+
+    fn of(fleet: &Fleet, targets: Targets, action: Action, extras: Extras) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             release: env!("CARGO_PKG_VERSION").to_owned(),
             created_at: now(),
-            action: intent.action(),
+            action,
             targets: fleet.resolved(targets),
             sources: BTreeMap::new(),
-            extras: intent.extras(),
+            extras,
             rollout: Rollout::default(),
             grants: Vec::new(),
             functions: Vec::new(),

@@ -98,6 +98,7 @@ impl Report for View<'_> {
             Action::Attach => "attach".to_owned(),
             Action::Detach => "detach".to_owned(),
             Action::Undo { run } => format!("undo {run}"),
+            Action::Drill => "drill".to_owned(),
         };
         let title = format!(
             "Plan to {what}: {} to change, {} unchanged, {} refused",

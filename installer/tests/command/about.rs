@@ -47,6 +47,71 @@ async fn bash_can_load_its_completions() {
     }
 }
 
+/// What the last plan named is offered, and nothing else that is in its file: a shell would run it.
+#[tokio::test]
+async fn bash_completes_functions_of_the_last_plan() {
+    let home = tempfile::TempDir::new().expect("there is room for a directory");
+    let state = home.path().join(".local/state/backstop");
+    std::fs::create_dir_all(&state).expect("the directory is ours");
+    let names = "orders-api\norders-export\ninvoices\norders-$(touch pwned)\n`touch pwned`\n";
+    std::fs::write(state.join("functions.txt"), names).expect("the directory is ours");
+    let mut script = run(backstop().args(["completions", "bash"])).await.stdout;
+    for words in [
+        "status ord",
+        "drill --yes=1 ord",
+        "status --full",
+        "runs ord",
+    ] {
+        script += &format!(
+            "\nCOMP_WORDS=(backstop {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); COMPREPLY=(); \
+             _backstop_with_functions backstop \"${{COMP_WORDS[-1]}}\" x; echo \"${{COMPREPLY[@]}}\""
+        );
+    }
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_backstop"));
+    let folder = binary.parent().expect("it is in one").display();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new("bash")
+        .args(["--norc", "-c", &script])
+        .env_remove("XDG_STATE_HOME")
+        .env("HOME", home.path())
+        .env("PATH", format!("{folder}:{path}"))
+        .current_dir(home.path())
+        .output()
+        .expect("there is a bash");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines: Vec<&str> = shown.lines().collect();
+    let names = "orders-api orders-export";
+    assert_eq!(lines.first(), Some(&names), "{output:?}");
+    assert!(
+        lines.get(2).is_some_and(|it| it.contains("--full")),
+        "{output:?}"
+    );
+    assert!(
+        lines.get(3).is_some_and(|it| !it.contains("orders")),
+        "{output:?}"
+    );
+    assert!(!home.path().join("pwned").exists());
+}
+
+#[tokio::test]
+async fn zsh_and_fish_ask_for_functions_too() {
+    let zsh = run(backstop().args(["completions", "zsh"])).await.stdout;
+    assert!(
+        zsh.matches(":_backstop_function_names'").count() >= 6,
+        "{zsh}"
+    );
+    assert!(!zsh.contains("functions -- Names, ARNs, globs such as `orders-*`, or regular expressions such as `/^orders-/`:_default"));
+    let (before, after) = zsh
+        .split_once("_backstop_function_names() {")
+        .expect("it is defined");
+    assert!(
+        before.contains("_backstop() {") && after.contains("funcstack"),
+        "{zsh}"
+    );
+    let fish = run(backstop().args(["completions", "fish"])).await.stdout;
+    assert!(fish.contains("backstop completions --functions"), "{fish}");
+}
+
 #[tokio::test]
 async fn the_manual_has_a_page_for_each_command() {
     let finished = run(backstop().arg("man")).await;

@@ -1,7 +1,7 @@
 //! The screens of `replay` at 80 and at 120 columns, where the environment names an endpoint at which nothing
 //! answers: what is typed wins.
 
-use crate::support::{DIRECT, Finished, Stage, line, run};
+use crate::support::{DIRECT, Finished, Stage, backstop, line, run};
 
 /// Nothing listens there.
 const DEAD: &str = "http://127.0.0.1:9";
@@ -35,5 +35,54 @@ async fn a_replay_fits_the_terminal_and_reads_from_where_it_was_typed() {
         let port = stage.intake.address().port().to_string();
         let shown = finished.snapshot().replace(&port, "PORT");
         insta::assert_snapshot!(format!("screen_replay_{width}"), shown);
+    }
+}
+
+/// What reads an archive, from a directory, and what needs nothing at all.
+#[tokio::test]
+async fn the_other_screens_fit_the_terminal_too() {
+    let directory = tempfile::TempDir::new().expect("there is room for a directory");
+    let archive = directory.path().join("archive");
+    let folder = archive.join(DIRECT);
+    std::fs::create_dir_all(&folder).expect("the directory is ours");
+    let lines = [line("e-0", "one"), line("e-1", "two")].join("\n");
+    std::fs::write(folder.join("b1.ndjson"), &lines).expect("the directory is ours");
+    let (config, records) = (
+        directory.path().join("config"),
+        directory.path().join("lines"),
+    );
+    std::fs::write(&config, "BACKSTOP_REDACT=email\n").expect("the directory is ours");
+    std::fs::write(&records, &lines).expect("the directory is ours");
+    let path = |path: &std::path::Path| path.display().to_string();
+    let (archive, config, records) = (path(&archive), path(&config), path(&records));
+    for width in [80, 120] {
+        for arguments in [
+            &["archive", "ls", &archive][..],
+            &["archive", "stats", &archive],
+            &[
+                "replay",
+                "--from",
+                &archive,
+                "--to",
+                "https://logs.example.com/v1",
+                "--dry-run",
+            ],
+            &["transform", "--config", &config, &records],
+            &["runs"],
+        ] {
+            let mut command = backstop();
+            command.args(arguments).env("COLUMNS", width.to_string());
+            let finished = run(&mut command).await;
+            assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:?}");
+            assert!(!finished.stdout.is_empty(), "{arguments:?}");
+            assert_fits(&finished, width);
+            // The same as JSON is one object.
+            let mut command = backstop();
+            command.args(arguments).args(["--output", "json"]);
+            let json = run(&mut command).await;
+            let json: serde_json::Value =
+                serde_json::from_str(&json.stdout).expect("the result is JSON");
+            assert!(json["schemaVersion"].is_number(), "{arguments:?}: {json}");
+        }
     }
 }

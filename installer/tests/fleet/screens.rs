@@ -86,6 +86,31 @@ async fn screens_fit_the_terminal() {
         show("runs RUN --full", &screen(&stage, width, &full).await);
         let list = [&["layer", "list"], &where_to[..]].concat();
         show("layer list", &screen(&stage, width, &list).await);
+        // The rest of the commands, without a snapshot of each.
+        let one = "storefront-checkout-api";
+        let doctor = ["doctor", one, "--region", "eu-west-1"];
+        let drill = ["drill", one, "--region", "eu-west-1", "--yes"];
+        let prune = [&["layer", "prune", "--dry-run"], &where_to[..]].concat();
+        let detach = [&["detach", "--all", "--dry-run"], &where_to[..]].concat();
+        let undo = ["undo", &attached.run(), "--yes", "--rate", "100"];
+        let explain = ["plan", "--explain", "all"];
+        for arguments in [&doctor[..], &drill, &prune, &detach, &explain, &undo] {
+            let shown = screen(&stage, width, arguments).await;
+            assert!(
+                shown.code.is_some_and(|code| code != 2),
+                "{}",
+                shown.snapshot()
+            );
+            // A refusal is an error, and has no table.
+            assert!(
+                !shown.stdout.is_empty() || shown.code == Some(5),
+                "{arguments:?}"
+            );
+        }
+        // Names for completions are those of the last plan, each once.
+        let names = stage.run(&["completions", "--functions"]).await.stdout;
+        assert_eq!(names.lines().count(), 8, "{names}");
+        assert!(names.lines().any(|it| it == one), "{names}");
         let filters = vec![(r"\d{4}-\d\d-\d\d\b", "YYYY-MM-DD")];
         insta::with_settings!({filters => filters}, {
             assert_snapshot!(format!("screens_{width}"), screens);

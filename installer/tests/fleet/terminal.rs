@@ -78,6 +78,10 @@ async fn a_terminal_gets_colours_lines_that_fit_and_bars_that_tell_the_truth() {
             shown.contains(" are lost; set\n      BACKSTOP_S3_BUCKET"),
             "{shown:?}"
         );
+        assert!(
+            shown.contains("\nTo see the functions: backstop status\n"),
+            "{shown:?}"
+        );
         // Where nothing is to be done there is no bar, and none says what it cannot know.
         assert!(shown.contains("111122223333 eu-west-1 "), "{shown:?}");
         for part in ["us-east-1 ", "0s left", " 0 seconds left", "41/40", "/0 "] {

@@ -1,0 +1,133 @@
+//! Why a drill of a function would prove nothing, or hurt somebody: decided without a call.
+
+use aws_sdk_lambda::types::State;
+use backstop_config::{ConfigError, Fallback, Settings, TelemetryType};
+
+use crate::change::is_ours;
+use crate::select::Function;
+
+/// The hours before a drill in which a function must not have been invoked.
+pub const QUIET_HOURS: u64 = 3;
+
+/// What is known of the function.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// It, as `GetFunction` has it.
+    pub function: &'a Function,
+    /// The alias or version that was typed.
+    pub qualifier: Option<&'a str>,
+    /// The extension's settings, and what is wrong with them.
+    pub settings: &'a (Settings, Vec<ConfigError>),
+    /// The settings during the drill, and what would be wrong with them.
+    pub aimed: &'a (Settings, Vec<ConfigError>),
+    /// Its invocations in the last [`QUIET_HOURS`], or why they are not known.
+    pub invocations: Result<f64, String>,
+    /// Whether other callers may invoke it meanwhile.
+    pub allows_live: bool,
+    /// A run that changed it for a drill and was not undone.
+    pub unrestored: Option<&'a str>,
+}
+
+/// Every reason to refuse, each with the way out.
+pub fn refusals(facts: &Facts<'_>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let function = facts.function;
+    let name = &function.name;
+    if let Some(qualifier) = facts.qualifier {
+        reasons.push(format!(
+            "{name}:{qualifier} runs a published version, whose configuration never changes: drill \
+             `{name}` instead, which changes $LATEST and leaves versions and aliases alone"
+        ));
+    }
+    if function.is_image {
+        reasons.push(
+            "a container image sets its own environment: drill a function with a layer".to_owned(),
+        );
+    } else if !function.layers.iter().any(|arn| is_ours(arn)) {
+        reasons.push(format!(
+            "the function does not have the layer: run `backstop attach {name}` first"
+        ));
+    }
+    settings(facts, &mut reasons);
+    if let Some(live) = &function.live {
+        if live.reserved_concurrency == Some(0) {
+            reasons.push(
+                "it cannot run: its reserved concurrency is 0; raise it, or drill another function"
+                    .to_owned(),
+            );
+        }
+        if live.state == State::Failed || live.state == State::Inactive {
+            reasons.push(format!(
+                "its state is {}: invoke it once, and try again",
+                live.state.as_str()
+            ));
+        }
+    }
+    match &facts.invocations {
+        _ if facts.allows_live => {}
+        Ok(count) if *count > 0.0 => reasons.push(format!(
+            "CloudWatch counts {count} invocations in the last {QUIET_HOURS} hours, so others may \
+             invoke it during the drill: wait, or give --live to accept that their records are \
+             diverted, too"
+        )),
+        Ok(_) => {}
+        Err(reason) => reasons.push(format!(
+            "whether others invoke it is not known ({reason}): grant cloudwatch:GetMetricData, or \
+             give --live"
+        )),
+    }
+    if let Some(run) = facts.unrestored {
+        reasons.push(format!(
+            "an earlier drill was cut off: restore it with `backstop undo {run}`"
+        ));
+    }
+    reasons
+}
+
+fn settings(facts: &Facts<'_>, reasons: &mut Vec<String>) {
+    let (settings, _) = facts.settings;
+    if settings.primary.is_none() {
+        reasons.push("it has no valid primary: see `backstop doctor`".to_owned());
+        return;
+    }
+    if settings.fallbacks.is_empty() {
+        reasons.push(
+            "it has no archive, so the drill would lose records: set BACKSTOP_S3_BUCKET or \
+             BACKSTOP_FIREHOSE_STREAM"
+                .to_owned(),
+        );
+    }
+    let (aimed, errors) = facts.aimed;
+    if aimed.primary.is_none() || errors.len() > facts.settings.1.len() {
+        reasons.push(
+            "the extension would not accept that address: give --primary-url an https address, or \
+             http on loopback"
+                .to_owned(),
+        );
+    }
+}
+
+/// Whether a gap in the numbers of an environment's records is a record that is missing.
+pub fn counts_every_record(settings: &Settings) -> bool {
+    settings.transforms.sample.is_none() && !settings.transforms.dedupe
+}
+
+/// Whether each invocation has records that nothing leaves out.
+pub fn counts_invocations(settings: &Settings) -> bool {
+    let has_platform = settings.telemetry_types.contains(&TelemetryType::Platform);
+    has_platform && settings.transforms.sample.is_none()
+}
+
+/// The archive that the function writes to itself, as `s3://BUCKET/PREFIX`, and the bucket's region.
+pub fn archive(settings: &Settings) -> Option<(String, String)> {
+    settings
+        .fallbacks
+        .iter()
+        .find_map(|fallback| match fallback {
+            Fallback::S3(it) => Some((
+                format!("s3://{}/{}", it.bucket, it.prefix),
+                it.region.clone(),
+            )),
+            Fallback::Firehose { .. } => None,
+        })
+}

@@ -1,0 +1,192 @@
+//! `backstop drill` on a simulated control plane whose function runs the real extension.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod killed;
+mod refused;
+mod stage;
+
+use serde_json::Value;
+use stage::{Finished, LINES, Stage};
+
+const INVOCATIONS: u64 = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_diverts_restores_to_the_byte_replays_and_counts() {
+    let stage = Stage::set().await;
+    let before = stage.plane.snapshot();
+    let page = stage.home.path().join("drill.html");
+    let path = page.display().to_string();
+    let drill = [
+        "--yes",
+        "--invocations",
+        "4",
+        "--output",
+        "json",
+        "--report",
+        &path,
+    ];
+    let drilled = Finished::from(stage.drill(&drill).output().await.unwrap());
+    assert_eq!(drilled.code, Some(0), "{drilled:?}");
+    assert_eq!(stage.plane.snapshot(), before);
+    assert_eq!(stage.plane.count("UpdateFunctionConfiguration"), 2);
+    assert_eq!(stage.plane.count("Invoke"), 8);
+
+    let result = drilled.json();
+    assert_eq!(result["ok"], true, "{result:#}");
+    assert_eq!(result["failure"], "refused");
+    for phase in ["before", "during"] {
+        assert_eq!(result[phase]["invocations"], INVOCATIONS, "{result:#}");
+        assert_eq!(result[phase]["coldStarts"], 1, "{result:#}");
+        assert!(result[phase]["billedMs"]["p50"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(result["missingInvocations"], serde_json::json!([]));
+    assert_eq!(result["missingRecords"], 0);
+    // Every line of the second half is in the archive, and at the primary after the replay.
+    let lines = (stage.s3.archive_lines().unwrap().iter())
+        .filter(|line| line["type"] == "function")
+        .count();
+    assert_eq!(lines, 4 * LINES);
+    let archived = stage.s3.archive_lines().unwrap().len() as u64;
+    assert_eq!(result["archived"], archived, "{result:#}");
+    assert_eq!(result["records"], serde_json::json!({ "s3": archived }));
+    assert_eq!(result["replay"]["sent"], archived, "{result:#}");
+    let all: Vec<u64> = (0..8 * LINES as u64).collect();
+    let mut arrived: Vec<u64> = stage.intake.sequences().into_keys().collect();
+    arrived.sort_unstable();
+    assert_eq!(arrived, all, "every line of both halves is at the primary");
+
+    // The page has the numbers of the JSON.
+    let page = std::fs::read_to_string(page).unwrap();
+    let embedded = page.split("id=\"result\">").nth(1).unwrap();
+    let embedded: Value =
+        serde_json::from_str(embedded.split("</script>").next().unwrap()).unwrap();
+    assert_eq!(embedded, result);
+    let cells: Vec<&str> = page.split("data-path=\"").skip(1).collect();
+    assert!(cells.len() > 12, "{page}");
+    for cell in cells {
+        let (path, rest) = cell.split_once("\">").unwrap();
+        let shown: f64 = rest
+            .split('<')
+            .next()
+            .unwrap()
+            .replace(',', "")
+            .parse()
+            .unwrap();
+        assert_eq!(
+            result.pointer(path).and_then(Value::as_f64),
+            Some(shown),
+            "{path}"
+        );
+    }
+    assert!(
+        !page.contains(" src=") && !page.contains(" href="),
+        "it loads nothing"
+    );
+    if let Some(chromium) = backstop_tests::browser::chromium() {
+        backstop_tests::browser::assert_shows(&chromium, &page, &result);
+    }
+
+    // It is a run that is undone, and leaves nothing to undo.
+    let runs = stage.run(&["runs", "--output", "json"]).await.json();
+    assert_eq!(runs["runs"][1]["action"], "drill", "{runs:#}");
+    assert_eq!(runs["runs"][1]["isUndone"], true, "{runs:#}");
+    let again = stage.run(&["undo", "--last", "--yes"]).await;
+    assert!(again.stderr.contains("has no run to undo"), "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_fits_a_terminal_and_ends_with_the_verdict() {
+    let stage = Stage::set().await;
+    let mut drill = stage.drill(&["--yes", "--invocations", "2", "--no-replay"]);
+    let drilled = Finished::from(drill.env("COLUMNS", "80").output().await.unwrap());
+    assert_eq!(drilled.code, Some(0), "{drilled:?}");
+    let shown = &drilled.stdout;
+    for part in [
+        "before  during",
+        "cold starts",
+        "records in the archive",
+        "by s3",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("replayed"), "{shown}");
+    assert!(
+        shown.ends_with("0 records missing; configuration restored\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.lines().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
+}
+
+/// What is not in the archive is named by its id, and fails the drill.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_takes_nothing_fails_the_drill_and_names_the_invocations() {
+    let stage = Stage::set().await;
+    let before = stage.plane.snapshot();
+    let fault = Some(backstop_simulator::Fault::Status(503));
+    stage.s3.set_fault(fault).await.unwrap();
+    let s3 = stage.home.path().join("empty");
+    std::fs::create_dir_all(s3.join("backstop/v1")).unwrap();
+    let archive = s3.display().to_string();
+    let drill = [
+        "--yes",
+        "--invocations",
+        "2",
+        "--output",
+        "json",
+        "--archive",
+        &archive,
+        "--archive-wait",
+        "1",
+    ];
+    let drilled = Finished::from(stage.drill(&drill).output().await.unwrap());
+    assert_eq!(drilled.code, Some(3), "{drilled:?}");
+    assert_eq!(stage.plane.snapshot(), before);
+    let result = drilled.json();
+    assert_eq!(result["ok"], false);
+    assert_eq!(result["restored"], true);
+    let ids = |of: &Value| -> Vec<Value> { of.as_array().unwrap().clone() };
+    let during = ids(&result["during"]["each"]);
+    let requests: Vec<Value> = during.iter().map(|it| it["requestId"].clone()).collect();
+    assert_eq!(ids(&result["missingInvocations"]), requests);
+}
+
+/// A server of the operator's own gets records and no key.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_address_that_fails_gets_no_key() {
+    let stage = Stage::set().await;
+    let before = stage.plane.snapshot();
+    let own = backstop_simulator::FakeIntake::start_plaintext()
+        .await
+        .unwrap();
+    let fault = Some(backstop_simulator::Fault::Status(500));
+    own.set_fault(fault).await.unwrap();
+    let url = own.url();
+    let drill = [
+        "--yes",
+        "--invocations",
+        "2",
+        "--output",
+        "json",
+        "--primary-url",
+        &url,
+    ];
+    let drilled = Finished::from(stage.drill(&drill).output().await.unwrap());
+    assert_eq!(drilled.code, Some(0), "{drilled:?}");
+    assert_eq!(stage.plane.snapshot(), before);
+    assert!(own.requests().get(&500).is_some_and(|count| *count > 0));
+    let headers = format!("{:?}", own.last_headers());
+    assert!(
+        headers.contains("backstop-drill") && !headers.contains("hunter2"),
+        "{headers}"
+    );
+    let result = drilled.json();
+    assert_eq!(
+        result["missingRecords"],
+        Value::Null,
+        "numbers prove nothing here"
+    );
+    assert!(result["replay"]["sent"].as_u64().unwrap() > 0, "{result:#}");
+}
