@@ -4,6 +4,6 @@ mod derive;
 mod enrich;
 mod invocation;
 
-pub(crate) use derive::{Derivations, Derived, Deriver, embedded_copy};
+pub(crate) use derive::{Derivations, Derived, Deriver, embedded_copy, of_counts};
 pub use enrich::Enricher;
 pub(crate) use invocation::{Invocations, member};
