@@ -9,4 +9,5 @@ export * from './layer-base';
 export * from './layer';
 export { BackstopArchiveAttributes, BackstopTableOptions } from './archive-base';
 export * from './archive';
+export * from './monitoring';
 export * from './backstop';

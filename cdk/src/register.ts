@@ -50,6 +50,7 @@ export const REGISTER: readonly Variable[] = [
   { name: 'BACKSTOP_SPOOL_MAX_BYTES', secret: false, kind: 'integer', min: 0, max: 1073741824, default: '67108864' },
   { name: 'BACKSTOP_TAGS', secret: false, kind: 'pairs' },
   { name: 'BACKSTOP_LOG_LEVEL', secret: false, kind: 'oneOf', values: ['error', 'warn', 'info', 'debug'], default: 'warn' },
+  { name: 'BACKSTOP_METRICS', secret: false, kind: 'oneOf', values: ['off', 'emf', 'otlp', 'both'], default: 'off' },
 ];
 
 /** What the extension reads where a variable that has a default is not set. */

@@ -134,6 +134,18 @@ export enum BackstopLogLevel {
   DEBUG = 'debug',
 }
 
+/** Where Backstop's own counts go as metrics. */
+export enum BackstopMetrics {
+  /** Nowhere. */
+  OFF = 'off',
+  /** To CloudWatch, by lines in the function's log group. */
+  EMF = 'emf',
+  /** Where the primary gets metrics. */
+  OTLP = 'otlp',
+  /** To both. */
+  BOTH = 'both',
+}
+
 /** Where records go first. */
 export interface BackstopPrimary {
   /**
@@ -275,6 +287,11 @@ export interface BackstopProps {
    * @default - the extension's own, `warn`
    */
   readonly logLevel?: BackstopLogLevel;
+  /**
+   * Where Backstop's own counts go as metrics (`BACKSTOP_METRICS`). `BackstopMonitoring` needs EMF or BOTH.
+   * @default - the extension's own, `off`
+   */
+  readonly metrics?: BackstopMetrics;
 }
 
 /** The fallback by names and ARNs, with an archive these are its own. */
@@ -370,6 +387,7 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_SPOOL_MAX_BYTES: bytes(flush?.spoolMax),
     BACKSTOP_TAGS: pairs(Object.entries(props.tags ?? {})),
     BACKSTOP_LOG_LEVEL: props.logLevel,
+    BACKSTOP_METRICS: props.metrics,
   };
   return Object.fromEntries(
     Object.entries(all).filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]),

@@ -7,7 +7,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf } from './app';
-import { Backstop, BackstopAspect, BackstopAttachAllProps, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLevel, BackstopLogLevel, BackstopMixin, BackstopSecret, BackstopSignal, BackstopSink, BackstopTelemetryType } from '../src';
+import { Backstop, BackstopAspect, BackstopAttachAllProps, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLevel, BackstopLogLevel, BackstopMetrics, BackstopMixin, BackstopSecret, BackstopSignal, BackstopSink, BackstopTelemetryType } from '../src';
 import { REGISTER } from '../src/register';
 
 test('a function gets layer, environment and the right to write', () => {
@@ -79,6 +79,7 @@ test('every variable of the register can be set, and no other is', () => {
       configFile: 'backstop.env',
     },
     logLevel: BackstopLogLevel.DEBUG,
+    metrics: BackstopMetrics.BOTH,
   });
   const { Variables } = propertiesOf(stack).Environment;
   // A token has one source; those that the function reads are in read.test.ts.
@@ -111,6 +112,7 @@ test('enumerations hold what the register does', () => {
   expect(Object.values(BackstopTelemetryType)).toEqual(valuesOf('BACKSTOP_TELEMETRY_TYPES'));
   expect(Object.values(BackstopLevel)).toEqual(valuesOf('BACKSTOP_MIN_LEVEL'));
   expect(Object.values(BackstopLogLevel)).toEqual(valuesOf('BACKSTOP_LOG_LEVEL'));
+  expect(Object.values(BackstopMetrics)).toEqual(valuesOf('BACKSTOP_METRICS'));
 });
 
 describe('what the user has', () => {

@@ -1,14 +1,14 @@
 /** Whole templates of apps as users write them: a change in any of them is to be looked at. */
 import * as fs from 'fs';
 import * as path from 'path';
-import { App, NestedStack, Stack, Stage } from 'aws-cdk-lib';
+import { App, Duration, NestedStack, Stack, Stage } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
 import { Alias, Architecture, DockerImageCode, DockerImageFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { arnOf, ENV, functionIn, layer, MINIMUM, zips } from './app';
-import { Backstop, BackstopArchive, BackstopLayer, BackstopSecret } from '../src';
+import { Backstop, BackstopArchive, BackstopLayer, BackstopMetrics, BackstopMonitoring, BackstopSecret } from '../src';
 
 const primary = { url: 'https://logs.example.com/v1' };
 
@@ -46,6 +46,14 @@ const SHAPES: Record<string, (app: App) => Stack> = {
     functionIn(nested);
     Backstop.of(stack).attachAll({ layer, primary, fallback: { archive: new BackstopArchive(stack, 'Archive') } });
     return nested;
+  },
+  'a dashboard and alarms for two functions': (app) => {
+    const stack = new Stack(app, 'Shop', { env: ENV });
+    const archive = new BackstopArchive(stack, 'Archive');
+    const functions = [functionIn(stack), functionIn(stack, 'Payments')];
+    Backstop.of(app).attachAll({ layer, primary, fallback: { archive }, metrics: BackstopMetrics.EMF });
+    new BackstopMonitoring(stack, 'Monitoring', { functions, archive, notReplayedAfter: Duration.days(2) });
+    return stack;
   },
   'a stage': (app) => {
     const stack = new Stack(new Stage(app, 'Prod'), 'Shop', { env: ENV });

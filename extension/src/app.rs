@@ -27,6 +27,7 @@ use crate::buffer::Handover;
 use crate::buffer::spool::{Books, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
+use crate::metrics::Metrics;
 use crate::pipeline::{Parts, Pipeline, Transforming, Wanted};
 use crate::settings;
 use crate::source::{Inbox, Listener};
@@ -139,6 +140,10 @@ async fn start(
         deriver: deriver(&settings, &function),
         signals: Signals::of(settings.primary.as_ref()),
         transforms,
+        metrics: Metrics::new(
+            settings.metrics,
+            resource(&settings, &function).function_name,
+        ),
         inbox,
         chain: Arc::new(chain),
         ledger,

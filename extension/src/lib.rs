@@ -9,6 +9,8 @@
 //! 4. `backstop_delivery::Chain`: batches go to the primary, or to the fallbacks.
 //! 5. `backstop_delivery::Ledger`: what became of each record, written at shutdown.
 //!
+//! `metrics` publishes those counts where the operator wants them.
+//!
 //! `pipeline` is the loop that drives that flow; `lifecycle` decides when to send and when to tell
 //! Lambda that we are ready; `app` puts the parts together.
 
@@ -16,6 +18,7 @@ mod app;
 mod buffer;
 mod diagnostics;
 mod lifecycle;
+mod metrics;
 #[cfg(test)]
 mod model;
 mod pipeline;

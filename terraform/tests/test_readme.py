@@ -45,6 +45,7 @@ ATTACHING = {
 STANDING = {
     "archive": ([("terraform/modules/archive/README.md", 0)], 'resource "aws_sns_topic" "ops" {\n  name = "ops"\n}\n'),
     "layer": ([("terraform/modules/layer/README.md", 0)], ""),
+    "monitoring": ([("terraform/modules/monitoring/README.md", 0)], 'resource "aws_sns_topic" "ops" {\n  name = "alarms"\n}\n'),
 }
 LOOKUP = ("terraform/modules/layer-lookup/README.md", 0)
 MULTI_REGION = ("terraform/modules/layer-multi-region/README.md", 0)

@@ -45,7 +45,7 @@ def test_every_variable_that_can_be_wrong_has_a_validation(folder):
 @pytest.mark.parametrize(
     ("folder", "model", "different", "shared"),
     [
-        ("modules/function", "modules/attachment", {"name", "architecture"}, 15),
+        ("modules/function", "modules/attachment", {"name", "architecture"}, 16),
         ("modules/layer-multi-region", "modules/layer", {"package"}, 5),
     ],
 )

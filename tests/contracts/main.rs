@@ -7,6 +7,7 @@
 //! - [`environment`]: the names of the environment variables and their reference page.
 //! - [`links`]: links between pages.
 //! - [`modules`]: no circle among the modules of a crate.
+//! - [`monitoring`]: the metrics of the extension, and the alarms and dashboards that watch them.
 //! - [`mutations`]: the mutations of the code can still be made.
 //! - [`permissions`]: the permissions that the documentation names.
 //! - [`quoting`]: errors of parsers that quote what they read go nowhere.
@@ -25,6 +26,7 @@ mod crate_graph;
 mod environment;
 mod links;
 mod modules;
+mod monitoring;
 mod mutations;
 mod permissions;
 mod quoting;

@@ -320,6 +320,18 @@ pub(crate) const LOG_LEVEL: Variable = Variable::new(
     Initial::Value("warn"),
     "The least severe level of Backstop's own log lines to write.",
 );
+pub(crate) const METRICS: Variable = Variable::new(
+    "BACKSTOP_METRICS",
+    Kind::OneOf {
+        values: &["off", "emf", "otlp", "both"],
+        later: &[],
+    },
+    Initial::Value("off"),
+    "Where Backstop's own counts go as metrics, at most once a minute and at shutdown: `emf` writes \
+     lines in CloudWatch's embedded metric format to the function's log group, namespace \
+     `Backstop`; `otlp` sends them where `BACKSTOP_SIGNALS` delivers metrics. docs/operations.md \
+     lists the metrics and what they cost.",
+);
 pub(crate) const ALLOW_PLAINTEXT: Variable = Variable::new(
     "BACKSTOP_ALLOW_PLAINTEXT",
     Kind::OneOf {
@@ -368,6 +380,7 @@ pub static REGISTER: &[Variable] = &[
     SPOOL_MAX_BYTES,
     TAGS,
     LOG_LEVEL,
+    METRICS,
 ];
 
 /// Names that a later version will read, and what to do in this one.

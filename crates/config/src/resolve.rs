@@ -22,11 +22,12 @@ use crate::error::{ConfigError, ErrorKind, Invalid};
 use crate::parse;
 use crate::raw::{Raw, Strings};
 use crate::register::{
-    BUFFER_MAX_BYTES, FLUSH_INTERVAL_MS, FLUSH_STRATEGY, LOG_LEVEL, MAX_ADDED_MS, PRIMARY_URL,
-    SPOOL_MAX_BYTES, TAGS, TELEMETRY_TYPES,
+    BUFFER_MAX_BYTES, FLUSH_INTERVAL_MS, FLUSH_STRATEGY, LOG_LEVEL, MAX_ADDED_MS, METRICS,
+    PRIMARY_URL, SPOOL_MAX_BYTES, TAGS, TELEMETRY_TYPES,
 };
 use crate::settings::{
-    CaFile, FlushSettings, FlushStrategy, LogLevel, Settings, SpoolSettings, TelemetryType,
+    CaFile, FlushSettings, FlushStrategy, LogLevel, MetricsTarget, Primary, Settings,
+    SpoolSettings, TelemetryType,
 };
 use crate::tags;
 use crate::variable::Variable;
@@ -55,6 +56,7 @@ impl Settings {
             log_level: resolver.or_default(&LOG_LEVEL, |text| {
                 parse::choice(&LOG_LEVEL, text, LogLevel::ALL, LogLevel::as_str)
             }),
+            metrics: resolver.metrics(primary.as_ref()),
             ca_files: resolver.ca_files(),
             proxies: resolver.proxies(),
             primary,
@@ -97,6 +99,26 @@ impl Resolver {
                 TelemetryType::as_str,
             )
         })
+    }
+
+    /// Where our own counts go: to the primary only if it gets metrics.
+    fn metrics(&mut self, primary: Option<&Primary>) -> MetricsTarget {
+        let target = self.or_default(&METRICS, |text| {
+            parse::choice(&METRICS, text, MetricsTarget::ALL, MetricsTarget::as_str)
+        });
+        if !target.has_otlp() || primary.is_some_and(|it| it.signals.metrics) {
+            return target;
+        }
+        let problem = "sends counts to the primary, which gets no metrics: add metrics to \
+                       BACKSTOP_SIGNALS, set BACKSTOP_OTLP_URL, or set it to emf or off";
+        let error = ConfigError::new(METRICS.name, ErrorKind::Conflict, problem);
+        self.errors
+            .push(error.with_effect("the counts are not sent to the primary"));
+        if target.has_emf() {
+            MetricsTarget::Emf
+        } else {
+            MetricsTarget::Off
+        }
     }
 
     fn flush(&mut self) -> FlushSettings {

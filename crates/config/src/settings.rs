@@ -42,6 +42,8 @@ pub struct Settings {
     pub tags: Vec<(String, String)>,
     /// The least severe of our own log lines that is written.
     pub log_level: LogLevel,
+    /// Where our own counts go as metrics.
+    pub metrics: MetricsTarget,
     /// Region, endpoints and credentials of the fallbacks.
     pub aws: AwsSettings,
     /// What Lambda says of the function.
@@ -327,6 +329,44 @@ impl LogLevel {
     /// Whether a line of level `line` is written at this level.
     pub fn includes(self, line: Self) -> bool {
         line as u8 <= self as u8
+    }
+}
+
+/// Where the extension's own counts go as metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MetricsTarget {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// To the function's log group, as lines in the embedded metric format.
+    Emf,
+    /// Where the primary gets its metrics.
+    Otlp,
+    /// To both.
+    Both,
+}
+
+impl MetricsTarget {
+    pub(crate) const ALL: &[Self] = &[Self::Off, Self::Emf, Self::Otlp, Self::Both];
+
+    /// The value of the variable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Emf => "emf",
+            Self::Otlp => "otlp",
+            Self::Both => "both",
+        }
+    }
+
+    /// Whether lines in the embedded metric format are written.
+    pub fn has_emf(self) -> bool {
+        matches!(self, Self::Emf | Self::Both)
+    }
+
+    /// Whether points are sent to the primary.
+    pub fn has_otlp(self) -> bool {
+        matches!(self, Self::Otlp | Self::Both)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::batch::Batch;
 use crate::clock::Clock;
 use crate::ledger::SharedLedger;
 use crate::link::Link;
+use crate::role::Role;
 use crate::sink::Observer;
 
 #[derive(Debug)]
@@ -28,6 +29,8 @@ impl Context {
         }
         if batch.dead_letter().is_some() {
             ledger.note_dead_letters(records);
+        } else if link.role == Role::Fallback && batch.diverted().is_some() {
+            ledger.note_diverted(records);
         }
     }
 }

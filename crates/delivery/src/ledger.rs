@@ -97,6 +97,8 @@ pub struct Ledger {
     redacted: BTreeMap<String, u64>,
     /// Records that were kept because their invocation could not be waited for.
     kept_early: u64,
+    /// Records that a fallback took because the primary did not, without dead letters; of this run only.
+    diverted: u64,
 }
 
 const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];
@@ -141,6 +143,7 @@ impl Ledger {
         (received.checked_add(derived) == Some(sum)).then(|| Self {
             redacted: BTreeMap::new(),
             kept_early: 0,
+            diverted: 0,
             received,
             pending,
             derived,
@@ -223,6 +226,11 @@ impl Ledger {
         add(&mut self.ambiguous, records);
     }
 
+    /// Records went to a fallback because the primary did not take them; they also count as delivered there.
+    pub fn note_diverted(&mut self, records: u64) {
+        add(&mut self.diverted, records);
+    }
+
     /// Records were archived as dead letters; they also count as delivered there.
     pub fn note_dead_letters(&mut self, records: u64) {
         add(&mut self.dead_letters, records);
@@ -273,6 +281,26 @@ impl Ledger {
     /// Records given up for a reason.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.dropped.get(&reason).copied().unwrap_or_default()
+    }
+
+    /// What each sink acknowledged.
+    pub fn deliveries(&self) -> impl Iterator<Item = (SinkName, u64)> {
+        self.delivered.iter().map(|(sink, count)| (*sink, *count))
+    }
+
+    /// What was given up for each reason.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        self.dropped.iter().map(|(reason, count)| (*reason, *count))
+    }
+
+    /// Records that a fallback took because the primary did not, without dead letters.
+    pub fn diverted(&self) -> u64 {
+        self.diverted
+    }
+
+    /// Records that Lambda dropped before they reached us.
+    pub fn lost_upstream(&self) -> u64 {
+        self.lost_upstream
     }
 
     /// Records that may be in two sinks.

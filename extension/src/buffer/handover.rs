@@ -34,14 +34,15 @@ impl Handover {
         }
     }
 
-    /// Takes over what the last run left: its records, and where it was killed its counts.
+    /// Takes over what the last run left: its records, and where it was killed its counts, which it hands
+    /// back as they were.
     pub(crate) fn inherit(
         &mut self,
         buffer: &mut Buffer,
         ledger: &SharedLedger,
         signal_of: impl Fn(&[u8]) -> Signal,
         now: Wall,
-    ) {
+    ) -> Ledger {
         let before = self.books.recover();
         let before = self.or_warn(before).unwrap_or_else(|| {
             let removed = self.books.remove();
@@ -60,6 +61,8 @@ impl Handover {
                 &json!({"tornBytes": found.torn, "foreignBytes": found.foreign}),
             );
         }
+        // One that wrote its ledger line has closed its books.
+        let inherited = before.clone().filter(|_| found.left.is_none());
         let lost = take_over(&mut ledger.lock(), before, &found);
         if lost > 0 {
             self.log.error(
@@ -80,6 +83,7 @@ impl Handover {
         }
         let reopened = self.spool.reopen(buffer);
         self.or_warn(reopened);
+        inherited.unwrap_or_default()
     }
 
     /// From now on a freeze may come, or a kill: all that waits is kept. Copies that the function has

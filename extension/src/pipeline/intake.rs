@@ -131,7 +131,7 @@ impl<L: Lifecycle> Pipeline<L> {
     }
 
     /// Whether Lambda may freeze us at any moment, with something left for another run to find.
-    fn may_freeze(&self) -> bool {
+    pub(super) fn may_freeze(&self) -> bool {
         let is_ready = self.api.is_none() || self.invocation.manner == Manner::Continuous;
         is_ready && !self.is_last_run
     }
@@ -206,7 +206,7 @@ impl<L: Lifecycle> Pipeline<L> {
         Some(id)
     }
 
-    fn take_derived(&mut self, derived: Derived, place: Place) {
+    pub(super) fn take_derived(&mut self, derived: Derived, place: Place) {
         let record = self.enricher.record(derived.fragment);
         self.ledger.lock().derive(1);
         self.admit(record.with_signal(derived.signal), place);

@@ -23,11 +23,13 @@ use crate::lifecycle::flush::{Action, Manner, Situation, Stage, decide};
 use crate::lifecycle::invocation::{Invocation, NO_DEADLINE};
 use crate::lifecycle::news::News;
 use crate::lifecycle::rate::Rate;
+use crate::metrics::Metrics;
 use crate::source::Inbox;
 use crate::transform::{Deriver, Enricher};
 
 mod flight;
 mod intake;
+mod publish;
 mod shutdown;
 mod transforms;
 
@@ -51,6 +53,7 @@ pub(crate) struct Parts<L> {
     pub(crate) deriver: Deriver,
     pub(crate) signals: Signals,
     pub(crate) transforms: Transforming,
+    pub(crate) metrics: Metrics,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) ledger: SharedLedger,
@@ -77,6 +80,7 @@ pub(crate) struct Pipeline<L> {
     deriver: Deriver,
     signals: Signals,
     transforms: Transforming,
+    metrics: Metrics,
     managed_instances: bool,
     restore_pending: bool,
 
@@ -97,6 +101,8 @@ pub(crate) struct Pipeline<L> {
     /// Where the handler's stage was last seen to end.
     followed: Instant,
     stuck_until: Option<Instant>,
+    /// When the runtime was done, while `/next` is held after it.
+    held_since: Option<Instant>,
     /// Records delivered so far, and when that number last changed.
     progress: (u64, Instant),
 }
@@ -115,9 +121,10 @@ impl<L: Lifecycle> Pipeline<L> {
         let now = parts.clock.wall();
         let signals = parts.signals;
         let signal_of = |fragment: &[u8]| signals.of_fragment(fragment);
-        parts
+        let inherited = parts
             .handover
             .inherit(&mut buffer, &parts.ledger, signal_of, now);
+        parts.metrics.begin(&inherited, now);
         Self {
             inbox: parts.inbox,
             chain: parts.chain,
@@ -131,6 +138,7 @@ impl<L: Lifecycle> Pipeline<L> {
             deriver: parts.deriver,
             signals: parts.signals,
             transforms: parts.transforms,
+            metrics: parts.metrics,
             managed_instances,
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
             buffer,
@@ -147,6 +155,7 @@ impl<L: Lifecycle> Pipeline<L> {
             timeout: Timeout::default(),
             followed: Instant::now(),
             stuck_until: None,
+            held_since: None,
             progress: (0, Instant::now()),
         }
     }
@@ -164,6 +173,7 @@ impl<L: Lifecycle> Pipeline<L> {
     /// Acts, and waits for one thing to happen. `Some` where it is the end.
     pub(crate) async fn turn(&mut self) -> Option<End> {
         self.act();
+        self.publish_when_due();
         if !self.inbox.is_empty() {
             // Between two turns of a burst everyone else has one.
             yield_now().await;
@@ -211,6 +221,7 @@ impl<L: Lifecycle> Pipeline<L> {
         self.is_over();
         self.invocation = Invocation::new(request_id, manner, began, self.timeout);
         self.stuck_until = None;
+        self.held_since = None;
         let ahead = self.news.take_ahead(&self.invocation.request_id);
         if let Some(time) = ahead.started {
             self.invocation.started(&time, self.timeout);
@@ -270,6 +281,9 @@ impl<L: Lifecycle> Pipeline<L> {
         self.stuck_until = None;
         let now = Instant::now();
         let late = self.invocation.since_done(time, now, self.clock.wall());
+        if self.api.is_some() {
+            self.held_since = now.checked_sub(late);
+        }
         let ends = now + self.settings.max_added.saturating_sub(late);
         self.window
             .set(Phase::PostRuntime, ends.min(self.invocation.ends()));
@@ -292,6 +306,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 Action::BeReady if !self.inbox.is_empty() && self.may_hold() => return,
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
+                    self.note_added_time();
                     self.note_a_hold_in_vain();
                     self.join_repeats();
                     self.handover.keep(&mut self.buffer, &self.ledger.lock());
@@ -357,6 +372,9 @@ impl<L: Lifecycle> Pipeline<L> {
                 let age = self.buffer.age(self.clock.wall());
                 at = at.min(now + self.settings.interval.saturating_sub(age));
             }
+        }
+        if let Some(wait) = self.metrics.due_in(self.clock.wall()) {
+            at = at.min(now + wait);
         }
         if self.api.is_some() && now < self.stage_ends() {
             at = at.min(self.stage_ends());

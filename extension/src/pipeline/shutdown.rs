@@ -63,6 +63,7 @@ impl<L: Lifecycle> Pipeline<L> {
         self.end_sampling();
         let ends = now + shutdown_budget(deadline_ms, self.clock.wall());
         self.window.set(Phase::Shutdown, ends);
+        self.publish_before_the_rest();
         self.send_the_rest(ends, ends.min(now + STRAGGLERS)).await;
         self.flush = None;
         // What comes from now on is not acknowledged.
@@ -173,6 +174,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let redacted = self.transforms.redacted().iter().cloned();
         self.ledger.lock().set_redacted(redacted);
         self.log.ledger(&self.ledger.lock().line());
+        self.publish_the_rest();
         self.handover.reported();
     }
 }

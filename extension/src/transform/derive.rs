@@ -7,6 +7,7 @@
 //! Invariants: nothing is read where nothing is wanted; what an event does not say is left out; the memory is
 //! bounded, whatever the events are.
 
+mod counts;
 mod spans;
 mod trace;
 mod write;
@@ -20,6 +21,7 @@ use backstop_delivery::{RecordId, Signal, Wall};
 use bytes::Bytes;
 use serde_json::Value;
 
+pub(crate) use counts::of_counts;
 use spans::Phases;
 use trace::Trace;
 use write::{Metrics, fragment, quoted};

@@ -4,7 +4,7 @@ mod derive;
 mod enrich;
 mod invocation;
 
-pub(crate) use derive::embedded_copy;
 pub use derive::{Derivations, Derived, Deriver};
+pub(crate) use derive::{embedded_copy, of_counts};
 pub use enrich::Enricher;
 pub(crate) use invocation::{Invocations, member};

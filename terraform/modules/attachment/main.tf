@@ -37,6 +37,7 @@ locals {
     BACKSTOP_SPOOL_MAX_BYTES             = try(tostring(var.flush.spool_max_bytes), null)
     BACKSTOP_TAGS                        = length(local.tags) == 0 ? null : join(",", local.tags)
     BACKSTOP_LOG_LEVEL                   = var.log_level
+    BACKSTOP_METRICS                     = var.metrics
   }
   # In a map a null is what is not set, as for every argument.
   tags    = [for key, value in var.transforms.tags : "${key}=${value}" if value != null]

@@ -432,3 +432,14 @@ variable "log_level" {
     error_message = "log_level is invalid: use error, warn, info or debug."
   }
 }
+
+variable "metrics" {
+  description = "Where Backstop's own counts go as metrics: `off`, `emf` (CloudWatch, by lines in the function's log group), `otlp` (where the primary gets metrics) or `both` (`BACKSTOP_METRICS`). The module `monitoring` needs `emf` or `both`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = contains(["off", "emf", "otlp", "both"], var.metrics == null ? "off" : var.metrics)
+    error_message = "metrics is invalid: use off, emf, otlp or both."
+  }
+}

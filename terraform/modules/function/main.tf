@@ -30,6 +30,7 @@ module "attachment" {
   flush      = var.flush
   transforms = var.transforms
   log_level  = var.log_level
+  metrics    = var.metrics
 }
 
 resource "aws_iam_role" "this" {

@@ -16,6 +16,10 @@ const BASE: [(&str, &str); 3] = [
 fn resolve_with(variable: &Variable, value: &str) -> (Settings, Vec<String>) {
     let mut variables = BASE.to_vec();
     variables.push((variable.name, value));
+    if variable.name == "BACKSTOP_METRICS" && value != "off" {
+        // They need a primary that gets metrics.
+        variables.push(("BACKSTOP_SIGNALS", "logs,metrics"));
+    }
     resolve(&variables)
 }
 

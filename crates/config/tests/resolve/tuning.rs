@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstop_config::{FlushStrategy, LogLevel, RESERVED_TAGS, TelemetryType};
+use backstop_config::{FlushStrategy, LogLevel, MetricsTarget, RESERVED_TAGS, TelemetryType};
 
 use crate::{resolve, with_bucket};
 
@@ -301,6 +301,31 @@ fn the_log_level_is_one_of_four_and_ordered() {
         expect_error(&errors, error);
     }
     assert!(LogLevel::Error < LogLevel::Warn && LogLevel::Info < LogLevel::Debug);
+}
+
+#[test]
+fn counts_go_to_a_primary_that_gets_metrics_and_to_cloudwatch_from_everywhere() {
+    let problem = "BACKSTOP_METRICS sends counts to the primary, which gets no metrics: add metrics to \
+                   BACKSTOP_SIGNALS, set BACKSTOP_OTLP_URL, or set it to emf or off; the counts are \
+                   not sent to the primary";
+    for (text, with_metrics, without) in [
+        ("off", MetricsTarget::Off, MetricsTarget::Off),
+        ("emf", MetricsTarget::Emf, MetricsTarget::Emf),
+        ("otlp", MetricsTarget::Otlp, MetricsTarget::Off),
+        ("both", MetricsTarget::Both, MetricsTarget::Emf),
+    ] {
+        let url = ("BACKSTOP_PRIMARY_URL", "https://intake.example.com");
+        let (settings, errors) = resolve(&[
+            url,
+            ("BACKSTOP_PRIMARY_FORMAT", "otlp"),
+            ("BACKSTOP_METRICS", text),
+        ]);
+        assert_eq!(settings.metrics, with_metrics, "{text}");
+        expect_error(&errors, None);
+        let (settings, errors) = resolve(&[url, ("BACKSTOP_METRICS", text)]);
+        assert_eq!(settings.metrics, without, "{text}");
+        expect_error(&errors, (with_metrics != without).then_some(problem));
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct ShutdownReport {
     pub ledger: Option<Value>,
     /// All its lines on stderr.
     pub stderr: Vec<String>,
+    /// All its lines on stdout.
+    pub stdout: Vec<String>,
 }
 
 impl Environment {
@@ -79,6 +81,7 @@ impl Environment {
             exit_code: self.process.exit_status().and_then(|status| status.code()),
             ledger: stderr.iter().rev().find_map(|line| ledger(line)),
             stderr,
+            stdout: self.process.stdout(),
         }
     }
 }

@@ -29,6 +29,27 @@ impl Metrics {
         }
     }
 
+    /// A sum or a histogram with at most one attribute, whose name and value need no escapes.
+    pub(super) fn whole(
+        &mut self,
+        (name, kind, unit): (&str, &str, &str),
+        attribute: Option<(&str, &str)>,
+        value: u64,
+    ) {
+        if !self.0.is_empty() {
+            self.0.push(',');
+        }
+        // Writing to a string cannot fail.
+        _ = write!(
+            self.0,
+            r#"{{"name":"{name}","kind":"{kind}","unit":"{unit}","value":{value}"#
+        );
+        if let Some((name, value)) = attribute {
+            _ = write!(self.0, r#","attributes":{{"{name}":"{value}"}}"#);
+        }
+        self.0.push('}');
+    }
+
     fn push(&mut self, name: &str, kind: &str, unit: &str, value: f64) {
         if !self.0.is_empty() {
             self.0.push(',');

@@ -46,6 +46,7 @@ run "every_setting_becomes_its_variable" {
       tags            = { team = "orders", stage = "prod=1" }
     }
     log_level = "debug"
+    metrics   = "both"
   }
   assert {
     condition = output.environment_variables == tomap({
@@ -78,6 +79,7 @@ run "every_setting_becomes_its_variable" {
       BACKSTOP_SPOOL_MAX_BYTES          = "0"
       BACKSTOP_TAGS                     = "stage=prod=1,team=orders"
       BACKSTOP_LOG_LEVEL                = "debug"
+      BACKSTOP_METRICS                  = "both"
     })
     error_message = jsonencode(output.environment_variables)
   }

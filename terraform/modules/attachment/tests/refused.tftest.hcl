@@ -607,6 +607,14 @@ run "a_tag_with_a_comma" {
   expect_failures = [output.environment_variables]
 }
 
+run "metrics_in_another_format" {
+  command = plan
+  variables {
+    metrics = "statsd"
+  }
+  expect_failures = [var.metrics]
+}
+
 run "a_log_level_that_is_none" {
   command = plan
   variables {

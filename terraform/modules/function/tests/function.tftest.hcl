@@ -59,6 +59,7 @@ run "everything_is_handed_on" {
     flush                 = { strategy = "end" }
     transforms            = { tags = { team = "orders" } }
     log_level             = "info"
+    metrics               = "emf"
     policies              = { table = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
     tags                  = { team = "shop" }
   }
@@ -70,6 +71,7 @@ run "everything_is_handed_on" {
     condition = nonsensitive(aws_lambda_function.this.environment[0].variables) == tomap({
       BACKSTOP_FLUSH_STRATEGY  = "end"
       BACKSTOP_LOG_LEVEL       = "info"
+      BACKSTOP_METRICS         = "emf"
       BACKSTOP_PRIMARY_HEADERS = "X-Tenant=a"
       BACKSTOP_PRIMARY_TOKEN   = "hunter2"
       BACKSTOP_PRIMARY_URL     = "https://logs.example.com/v1"
