@@ -27,7 +27,7 @@ use crate::buffer::Handover;
 use crate::buffer::spool::{Books, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
-use crate::pipeline::{Parts, Pipeline, Transforming, Wanted};
+use crate::pipeline::{Parts, Pipeline, Routes, Transforming, Wanted};
 use crate::settings;
 use crate::source::{Inbox, Listener};
 use crate::transform::{Derivations, Deriver};
@@ -139,6 +139,7 @@ async fn start(
         deriver: deriver(&settings, &function),
         signals: Signals::of(settings.primary.as_ref()),
         transforms,
+        routes: Routes::new(&settings),
         inbox,
         chain: Arc::new(chain),
         ledger,

@@ -123,6 +123,7 @@ impl Life {
             deriver: Deriver::default(),
             signals: Signals::of(primary(setup.metrics).as_ref()),
             transforms: setup.transforms(),
+            routes: setup.routes(),
             inbox: inbox.clone(),
             chain: Arc::new(chain),
             ledger: ledger.clone(),

@@ -30,7 +30,13 @@ pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Resu
     }
     let access = access(&args.source);
     let concurrency = usize::from(args.source.concurrency);
-    let filter = args.filter.filter()?;
+    let mut filter = args.filter.filter()?;
+    filter.without_mirrored = !args.include_mirrored;
+    let included = if args.include_mirrored {
+        " --include-mirrored"
+    } else {
+        ""
+    };
     let archive = open(args.from, args.source).await?;
     let after = match args.after {
         Some(after) if archive.is_directory() && after != After::Keep => {
@@ -44,7 +50,7 @@ pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Resu
     let subject = Subject {
         target: target.shown_url().to_owned(),
         target_digest: target.digest().to_owned(),
-        selection: format!("{} {filter}", archive.shown())
+        selection: format!("{} {filter}{included}", archive.shown())
             .trim_end()
             .to_owned(),
     };

@@ -73,7 +73,10 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            filter: Filter::default(),
+            filter: Filter {
+                without_mirrored: true,
+                ..Filter::default()
+            },
             dry_run: false,
             concurrency: 4,
             batch_records: 1000,
