@@ -82,8 +82,23 @@ export enum BackstopLevel {
   ERROR = 'error',
 }
 
-/** What is done to records before they are sent and archived. */
+/** Where records go. */
+export enum BackstopRoute {
+  /** To the primary, and to a fallback when it fails. */
+  FAILOVER = 'failover',
+  /** Also to a fallback, always. */
+  MIRROR = 'mirror',
+  /** To the primary what the transforms leave, and everything to a fallback. */
+  SAMPLE = 'sample',
+}
+
+/** What is done to records before they are sent and archived, and where they go. */
 export interface BackstopTransforms {
+  /**
+   * Where records go; all but `FAILOVER` need a fallback (`BACKSTOP_ROUTE`).
+   * @default - the extension's own, `FAILOVER`
+   */
+  readonly route?: BackstopRoute;
   /**
    * The least severe level of function and extension output to deliver (`BACKSTOP_MIN_LEVEL`).
    * @default - the extension's own, every level
@@ -373,6 +388,7 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_S3_KMS_KEY_ID: fallback.s3KmsKeyId,
     BACKSTOP_S3_EXPECTED_BUCKET_OWNER: fallback.s3ExpectedBucketOwner,
     BACKSTOP_TELEMETRY_TYPES: props.telemetryTypes?.join(','),
+    BACKSTOP_ROUTE: transforms?.route,
     BACKSTOP_MIN_LEVEL: transforms?.minLevel,
     BACKSTOP_FILTER: transforms?.filter?.join('; '),
     BACKSTOP_REDACT: transforms?.redact?.join(','),

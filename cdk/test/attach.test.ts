@@ -7,7 +7,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { arnOf, ENV, errorsOf, functionIn, layer, MERGED, MINIMUM, propertiesOf, stackOf, warningsOf } from './app';
-import { Backstop, BackstopAspect, BackstopAttachAllProps, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLevel, BackstopLogLevel, BackstopMetrics, BackstopMixin, BackstopSecret, BackstopSignal, BackstopSink, BackstopTelemetryType } from '../src';
+import { Backstop, BackstopAspect, BackstopAttachAllProps, BackstopCompression, BackstopFlushStrategy, BackstopFormat, BackstopLayer, BackstopLevel, BackstopLogLevel, BackstopMetrics, BackstopMixin, BackstopRoute, BackstopSecret, BackstopSignal, BackstopSink, BackstopTelemetryType } from '../src';
 import { REGISTER } from '../src/register';
 
 test('a function gets layer, environment and the right to write', () => {
@@ -70,6 +70,7 @@ test('every variable of the register can be set, and no other is', () => {
     tags: { team: 'payments', stage: 'prod' },
     telemetryTypes: [BackstopTelemetryType.FUNCTION],
     transforms: {
+      route: BackstopRoute.MIRROR,
       minLevel: BackstopLevel.INFO,
       filter: ['drop type=platform.start', 'keep level=error'],
       redact: ['email', 'record.user.name'],
@@ -110,6 +111,7 @@ test('enumerations hold what the register does', () => {
   expect(Object.values(BackstopSink)).toEqual(valuesOf('BACKSTOP_FALLBACK'));
   expect(Object.values(BackstopFlushStrategy)).toEqual(valuesOf('BACKSTOP_FLUSH_STRATEGY'));
   expect(Object.values(BackstopTelemetryType)).toEqual(valuesOf('BACKSTOP_TELEMETRY_TYPES'));
+  expect(Object.values(BackstopRoute)).toEqual(valuesOf('BACKSTOP_ROUTE'));
   expect(Object.values(BackstopLevel)).toEqual(valuesOf('BACKSTOP_MIN_LEVEL'));
   expect(Object.values(BackstopLogLevel)).toEqual(valuesOf('BACKSTOP_LOG_LEVEL'));
   expect(Object.values(BackstopMetrics)).toEqual(valuesOf('BACKSTOP_METRICS'));
@@ -148,8 +150,8 @@ describe('what the user has', () => {
 
   test('a name that Backstop does not know is told', () => {
     const stack = stackOf();
-    Backstop.attach(functionIn(stack, 'Orders', { environment: { BACKSTOP_ROUTE: 'mirror' } }), MINIMUM);
-    expect(warningsOf(stack)).toEqual([expect.stringContaining('BACKSTOP_ROUTE')]);
+    Backstop.attach(functionIn(stack, 'Orders', { environment: { BACKSTOP_REDACT_ARCHIVE: 'false' } }), MINIMUM);
+    expect(warningsOf(stack)).toEqual([expect.stringContaining('BACKSTOP_REDACT_ARCHIVE')]);
   });
 
   test('a layer that is computed otherwise stays beside one that is computed', () => {

@@ -28,7 +28,7 @@ use crate::buffer::spool::{Books, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
 use crate::metrics::Metrics;
-use crate::pipeline::{Parts, Pipeline, Transforming, Wanted};
+use crate::pipeline::{Parts, Pipeline, Routes, Transforming, Wanted};
 use crate::settings;
 use crate::source::{Inbox, Listener};
 use crate::transform::{Derivations, Deriver};
@@ -144,6 +144,7 @@ async fn start(
             settings.metrics,
             resource(&settings, &function).function_name,
         ),
+        routes: Routes::new(&settings),
         inbox,
         chain: Arc::new(chain),
         ledger,

@@ -238,7 +238,7 @@ impl Outcome {
             .collect()
     }
 
-    /// `received + derived = Σ delivered + Σ dropped + pending`.
+    /// `received + derived + mirrored = Σ delivered + Σ dropped + pending`.
     #[track_caller]
     pub fn assert_adds_up(&self) {
         let sum = |member: &str| -> u64 {
@@ -251,7 +251,7 @@ impl Outcome {
         };
         let settled = sum("delivered") + sum("dropped") + self.ledger("pending");
         assert_eq!(
-            self.ledger("received") + self.ledger("derived"),
+            self.ledger("received") + self.ledger("derived") + self.ledger("mirrored"),
             settled,
             "the ledger does not add up\n{}",
             self.stderr()

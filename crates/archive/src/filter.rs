@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr as _;
 
 use crate::glob::Glob;
-use crate::key::{partition, percent_decoded};
+use crate::key::{is_mirrored, partition, percent_decoded};
 use crate::line::{ArchivedLine, Origin};
 use crate::moment::Moment;
 
@@ -37,6 +37,8 @@ pub struct Filter {
     pub reasons: Vec<String>,
     /// Only records that no retry can save.
     pub dead_letters: bool,
+    /// Not what is for the archive only: it was delivered, or the primary was not to get it.
+    pub without_mirrored: bool,
     /// From this moment on.
     pub since: Option<Moment>,
     /// Before this moment.
@@ -68,6 +70,8 @@ impl fmt::Display for Filter {
 pub struct Verdict {
     /// Whether it is wanted.
     pub is_wanted: bool,
+    /// It is not, as it is for the archive only.
+    pub is_mirrored: bool,
     /// Its time was asked for, and cannot be read.
     pub has_no_time: bool,
     /// Its function, account or region was asked for, and neither line nor key names it.
@@ -81,7 +85,7 @@ impl Filter {
             let value = named_in(key, folder);
             value.is_some_and(|value| !admits(globs, &value))
         });
-        if is_foreign {
+        if is_foreign || (self.without_mirrored && is_mirrored(key)) {
             return false;
         }
         // Of a Firehose object the key names the hour of the oldest record: the others may be later, but
@@ -99,8 +103,11 @@ impl Filter {
 
     /// Whether the record is wanted, which is in the object of that key.
     pub fn judge(&self, key: &str, line: &ArchivedLine<'_>) -> Verdict {
+        let is_mirrored = self.without_mirrored && line.is_archive_only();
         let mut verdict = Verdict {
-            is_wanted: self.admits_reason(line)
+            is_mirrored,
+            is_wanted: !is_mirrored
+                && self.admits_reason(line)
                 && (self.kinds.is_empty() || admits(&self.kinds, &line.kind())),
             ..Verdict::default()
         };
@@ -138,7 +145,7 @@ impl Filter {
     }
 
     fn admits_reason(&self, line: &ArchivedLine<'_>) -> bool {
-        let reason = line.diverted.as_ref().map(|it| it.reason.as_str());
+        let reason = line.why();
         let is_among = |reason: &str| self.reasons.iter().any(|wanted| wanted == reason);
         (self.reasons.is_empty() || reason.is_some_and(is_among))
             && (!self.dead_letters || reason.is_some_and(|it| DEAD_LETTERS.contains(&it)))
@@ -258,6 +265,30 @@ mod tests {
             until: Some(moment("2026-01-31T08:00:00.5Z")),
             ..Filter::default()
         }));
+    }
+
+    #[test]
+    fn what_is_for_the_archive_only_is_passed_over_where_that_is_asked() {
+        let key = "v1/function=f/dt=2026-01-31/hour=08/b.mirrored.ndjson.gz";
+        let text = r#"{"id":"1","time":"t","type":"function","record":"r","route":"mirrored"}"#;
+        let line = ArchivedLine::parse(text).expect("it is a line");
+        for without_mirrored in [false, true] {
+            let filter = Filter {
+                without_mirrored,
+                ..Filter::default()
+            };
+            assert_eq!(filter.admits_object(key, None), !without_mirrored);
+            assert!(filter.admits_object(KEY, None));
+            // As in an object of Firehose's, whose key does not tell.
+            let verdict = filter.judge(KEY, &line);
+            assert_eq!(verdict.is_wanted, !without_mirrored);
+            assert_eq!(verdict.is_mirrored, without_mirrored);
+        }
+        for other in ["\"x\"", "null", "1", "[\"mirrored\"]"] {
+            let text = text.replace("\"mirrored\"", other);
+            let line = ArchivedLine::parse(&text).expect("it is a line");
+            assert!(!line.is_archive_only(), "{other}");
+        }
     }
 
     #[test]

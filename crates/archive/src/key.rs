@@ -1,7 +1,7 @@
 //! Where an object of the archive is.
 //!
 //! The extension writes `{prefix}/v1/account=…/region=…/function=…/dt=YYYY-MM-DD/hour=HH/{batch id}.ndjson.gz`;
-//! a Firehose stream delivers under `{prefix}/v1/stream=NAME/dt=…/hour=…/`.
+//! what is for the archive only as `{batch id}.mirrored.ndjson.gz`; a Firehose stream delivers under `{prefix}/v1/stream=NAME/dt=…/hour=…/`.
 //!
 //! Invariants: the same batch always has the same key; a value never makes a folder of its own.
 
@@ -27,8 +27,24 @@ pub fn root(prefix: &str) -> String {
     format!("{prefix}{slash}{VERSION}/")
 }
 
-/// The key of a batch's object.
-pub fn object_key(prefix: &str, source: &Source<'_>, created: Wall, batch_id: &str) -> String {
+/// What comes before the extensions in the name of an object that the primary is not to get.
+const MIRRORED: &str = ".mirrored";
+const EXTENSIONS: &str = ".ndjson.gz";
+
+/// The name of a batch in its object's key, where it is for the archive only. The records of it that are
+/// diverted as well may make a batch of the same id.
+pub fn mirrored_name(batch_id: &str) -> String {
+    format!("{batch_id}{MIRRORED}")
+}
+
+/// Whether a key says that all in the object is for the archive only.
+pub(crate) fn is_mirrored(key: &str) -> bool {
+    let name = key.strip_suffix(EXTENSIONS);
+    name.is_some_and(|name| name.ends_with(MIRRORED))
+}
+
+/// The key of an object: `name` is the batch's id, or [`mirrored_name`].
+pub fn object_key(prefix: &str, source: &Source<'_>, created: Wall, name: &str) -> String {
     let Civil {
         year,
         month,
@@ -46,7 +62,7 @@ pub fn object_key(prefix: &str, source: &Source<'_>, created: Wall, batch_id: &s
     let function = percent_encoded(source.function);
     format!(
         "{root}account={account}/region={region}/function={function}\
-         /dt={year:04}-{month:02}-{day:02}/hour={hour:02}/{batch_id}.ndjson.gz"
+         /dt={year:04}-{month:02}-{day:02}/hour={hour:02}/{name}{EXTENSIONS}"
     )
 }
 
@@ -107,6 +123,15 @@ mod tests {
         Wall(Duration::from_secs(seconds))
     }
 
+    fn key_of(name: &str) -> String {
+        let source = Source {
+            account: "",
+            region: "",
+            function: "",
+        };
+        object_key("", &source, wall(0), name)
+    }
+
     #[test]
     fn keys_follow_the_contract_and_values_never_make_folders() {
         let source = Source {
@@ -118,6 +143,12 @@ mod tests {
             object_key("backstop", &source, wall(1_666_361_103), "e-1-2"),
             "backstop/v1/account=123456789012/region=eu-west-1/function=my%2Fodd%20fn/dt=2022-10-21/hour=14/e-1-2.ndjson.gz"
         );
+        let mirrored = object_key("", &source, wall(0), &mirrored_name("e-1-2"));
+        assert!(mirrored.ends_with("/e-1-2.mirrored.ndjson.gz"));
+        assert!(is_mirrored(&mirrored));
+        for other in [&key_of("e-1-2"), "a.mirrored", "mirrored.ndjson.gz"] {
+            assert!(!is_mirrored(other), "{other}");
+        }
         let unknown = Source {
             account: "",
             region: "",

@@ -44,7 +44,7 @@ pub use derived::{EXCEPTION, Holds, METRICS, SPANS, fragment_holds, holds};
 pub use filter::{Filter, Verdict};
 #[cfg(feature = "read")]
 pub use glob::Glob;
-pub use key::{Source, VERSION, function_of, object_key, percent_decoded, root};
+pub use key::{Source, VERSION, function_of, mirrored_name, object_key, percent_decoded, root};
 #[cfg(feature = "read")]
 pub use line::{ArchivedLine, ArchivedReason, LineError, Origin};
 #[cfg(feature = "read")]
@@ -56,4 +56,4 @@ pub use reader::{LONGEST_RECORD, Line, PIECE, Unpacker};
 pub use stats::{Count, Stats};
 #[cfg(feature = "read")]
 pub use walk::{Step, after_folder};
-pub use write::{begin_line, diverted_member, end_line};
+pub use write::{begin_line, diverted_member, end_line, route_member};

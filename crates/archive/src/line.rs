@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use backstop_delivery::Route;
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -22,6 +23,8 @@ pub struct ArchivedLine<'a> {
     resource: Option<&'a RawValue>,
     /// Where the reason is in the text.
     reason: Option<&'a RawValue>,
+    /// What says that it is for the archive only.
+    route: Option<&'a RawValue>,
     /// Why the record is here and not at the primary.
     pub diverted: Option<ArchivedReason>,
 }
@@ -41,6 +44,8 @@ struct Members<'a> {
     resource: Option<&'a RawValue>,
     #[serde(borrow)]
     diverted: Option<&'a RawValue>,
+    #[serde(borrow)]
+    route: Option<&'a RawValue>,
 }
 
 /// What emitted a record.
@@ -84,6 +89,7 @@ impl<'a> ArchivedLine<'a> {
             record: members.record,
             resource: members.resource,
             reason: members.diverted,
+            route: members.route.filter(|route| is_archive_only(route)),
             diverted: diverted.transpose()?.flatten(),
         })
     }
@@ -108,6 +114,18 @@ impl<'a> ArchivedLine<'a> {
         time_of(self.text)
     }
 
+    /// Whether the primary was not to get this line: it is a copy of a record that was delivered, or was archived
+    /// in place of being delivered.
+    pub fn is_archive_only(&self) -> bool {
+        self.route.is_some()
+    }
+
+    /// Why it is in the archive: the reason it was diverted, or how it is for the archive only.
+    pub fn why(&self) -> Option<&str> {
+        let diverted = self.diverted.as_ref().map(|it| it.reason.as_str());
+        diverted.or_else(|| Some(self.route?.get().trim_matches('"')))
+    }
+
     /// What emitted it, as far as the resource tells.
     pub fn origin(&self) -> Origin {
         let read = |resource: &RawValue| serde_json::from_str(resource.get()).ok();
@@ -123,19 +141,14 @@ impl<'a> ArchivedLine<'a> {
     /// the byte as it is.
     pub fn without_reason(&self) -> String {
         let text = self.text.trim_matches([' ', '\t', '\r', '\n']);
-        let Some((before, after)) = self.reason.and_then(|reason| around(text, reason)) else {
-            return text.to_owned();
-        };
-        // One of the commas beside it goes with it.
-        let rest = after.trim_ascii_start();
-        match (
-            before.trim_ascii_end().strip_suffix(','),
-            rest.strip_prefix(','),
-        ) {
-            (Some(before), _) => format!("{before}{after}"),
-            (None, Some(after)) => format!("{before}{}", after.trim_ascii_start()),
-            (None, None) => format!("{before}{after}"),
+        let why = [self.reason, self.route].into_iter().flatten();
+        let mut members: Vec<(usize, usize)> = why.filter_map(|it| member(text, it)).collect();
+        members.sort_unstable();
+        let mut line = text.to_owned();
+        for (start, end) in members.into_iter().rev() {
+            remove(&mut line, start, end);
         }
+        line
     }
 }
 
@@ -157,8 +170,8 @@ pub enum LineError {
 }
 
 /// The members whose names an error may tell.
-const MEMBERS: [&str; 7] = [
-    "id", "time", "type", "record", "resource", "diverted", "reason",
+const MEMBERS: [&str; 8] = [
+    "id", "time", "type", "record", "resource", "diverted", "reason", "route",
 ];
 
 impl LineError {
@@ -202,17 +215,38 @@ impl fmt::Display for LineError {
 
 impl std::error::Error for LineError {}
 
-/// What is before the member of that value and what is after it; the value is a part of the text.
-fn around<'a>(text: &'a str, value: &RawValue) -> Option<(&'a str, &'a str)> {
+/// What the extension writes of a line for the archive only.
+fn is_archive_only(route: &RawValue) -> bool {
+    let names = [Route::Mirrored, Route::Archived].map(Route::as_str);
+    names.contains(&route.get().trim_matches('"'))
+}
+
+/// Takes out the member that is there, and one of the commas beside it.
+fn remove(line: &mut String, start: usize, end: usize) {
+    let before = line[..start].trim_ascii_end();
+    let after = line[end..].trim_ascii_start();
+    if let Some(before) = before.strip_suffix(',') {
+        line.replace_range(before.len()..end, "");
+    } else if let Some(after) = after.strip_prefix(',') {
+        let end = line.len() - after.trim_ascii_start().len();
+        line.replace_range(start..end, "");
+    } else {
+        line.replace_range(start..end, "");
+    }
+}
+
+/// Where the member of that value begins and ends; the value is a part of the text.
+fn member(text: &str, value: &RawValue) -> Option<(usize, usize)> {
     let start = (value.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-    let after = text.get(start.checked_add(value.get().len())?..)?;
+    let end = start.checked_add(value.get().len())?;
+    text.get(..end)?;
     let before = text.get(..start)?.trim_ascii_end().strip_suffix(':')?;
     // The name may be written with escapes, of which none is a quote.
     let (before, _) = before
         .trim_ascii_end()
         .strip_suffix('"')?
         .rsplit_once('"')?;
-    Some((before, after))
+    Some((before.len(), end))
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl Stats {
         };
         let hour = hour.or_else(partition);
         let function = line.function_name().or_else(|| function_of(key));
-        let reason = line.diverted.as_ref().map(|it| it.reason.as_str());
+        let reason = line.why();
         self.total.add(count);
         add(
             &mut self.functions,
@@ -164,6 +164,7 @@ mod tests {
             line("2026-01-31T09:59:59.5Z", "f", reason),
             line("2026-01-31T10:00:00Z", "f", ""),
             line("soon", "g", reason),
+            line("soon", "g", r#","route":"mirrored""#),
         ];
         let unnamed = line("2026-01-31T08:00:00+01:00", "g", "").replace("faas.name", "name");
         let mut stats = of(&lines, key);
@@ -179,22 +180,22 @@ mod tests {
                 .map(|(name, count)| ((*name).to_owned(), *count))
                 .collect()
         };
-        assert_eq!(stats.total.records, 4);
+        assert_eq!(stats.total.records, 5);
         assert_eq!(
             records(&stats.functions),
-            owned(&[("f", 2), ("g", 1), ("k", 1)])
+            owned(&[("f", 2), ("g", 2), ("k", 1)])
         );
         assert_eq!(
             records(&stats.hours),
             owned(&[
-                ("2026-01-31T07", 2),
+                ("2026-01-31T07", 3),
                 ("2026-01-31T09", 1),
                 ("2026-01-31T10", 1)
             ])
         );
         assert_eq!(
             records(&stats.reasons),
-            owned(&[("not diverted", 2), ("timeout", 2)])
+            owned(&[("mirrored", 1), ("not diverted", 2), ("timeout", 2)])
         );
         assert_eq!(stats.first.as_deref(), Some("2026-01-31T07:00:00Z"));
         assert_eq!(stats.last.as_deref(), Some("2026-01-31T10:00:00Z"));

@@ -1,14 +1,14 @@
 //! A line as it is written: one record as one self-contained JSON object.
 //!
 //! `{"id":…,"time":…,"type":…,"record":…,"resource":{…}}`, with `"diverted":{…}` where the record was
-//! meant for the primary. Between [`begin_line`] and [`end_line`] come the members `time`, `type` and
+//! meant for the primary, or `"route":…` where this line is for the archive only. Between [`begin_line`] and [`end_line`] come the members `time`, `type` and
 //! `record`, which are Lambda's own bytes.
 //!
 //! Must not: copy or look at what a record says.
 
 use std::io::Write as _;
 
-use backstop_delivery::{Diverted, RecordId};
+use backstop_delivery::{Diverted, RecordId, Route};
 use serde_json::{Map, Value};
 
 /// Writes what precedes a record's own members.
@@ -18,11 +18,11 @@ pub fn begin_line(out: &mut Vec<u8>, id: RecordId) {
 }
 
 /// Writes what follows a record's own members: its resource, which is a JSON object, and what
-/// [`diverted_member`] returned, or nothing.
-pub fn end_line(out: &mut Vec<u8>, resource: &[u8], diverted: &[u8]) {
+/// [`diverted_member`] or [`route_member`] returned, or nothing.
+pub fn end_line(out: &mut Vec<u8>, resource: &[u8], why: &[u8]) {
     out.extend_from_slice(b",\"resource\":");
     out.extend_from_slice(resource);
-    out.extend_from_slice(diverted);
+    out.extend_from_slice(why);
     out.push(b'}');
 }
 
@@ -35,6 +35,15 @@ pub fn diverted_member(diverted: Diverted) -> Vec<u8> {
         members.insert("status".to_owned(), status.into());
     }
     format!(",\"diverted\":{}", Value::Object(members)).into_bytes()
+}
+
+/// That a line is for the archive only, as [`end_line`] takes it; nothing of one that is delivered.
+pub fn route_member(route: Route) -> &'static [u8] {
+    match route {
+        Route::Deliver => b"",
+        Route::Mirrored => b",\"route\":\"mirrored\"",
+        Route::Archived => b",\"route\":\"archived\"",
+    }
 }
 
 #[cfg(all(test, feature = "read"))]
@@ -66,6 +75,13 @@ mod tests {
             end_line(&mut out, br#"{"faas.name":"demo"}"#, diverted);
             String::from_utf8(out).expect("it is text")
         };
+        for route in [Route::Deliver, Route::Mirrored, Route::Archived] {
+            let archived = line(route_member(route));
+            let read = ArchivedLine::parse(&archived).expect("it is a line");
+            assert_eq!(read.is_archive_only(), route.is_archive_only());
+            assert_eq!(archived.contains(route.as_str()), route.is_archive_only());
+            assert_eq!(read.without_reason(), line(b""));
+        }
         let archived = line(&diverted_member(diverted));
         assert_eq!(
             archived,

@@ -56,8 +56,8 @@ pub use register::{REGISTER, STANDARD};
 pub use secret::Secret;
 pub use settings::{
     AwsSettings, CaFile, Compression, ContainerCredentials, Fallback, FlushSettings, FlushStrategy,
-    FunctionSettings, InitializationType, LogLevel, MetricsTarget, Primary, References, S3Archive,
-    Settings, SpoolSettings, TelemetryType,
+    FunctionSettings, InitializationType, LogLevel, MetricsTarget, Primary, References, Routing,
+    S3Archive, Settings, SpoolSettings, TelemetryType,
 };
 pub use signals::{Endpoint, SignalName, Signals};
 pub use tags::RESERVED_TAGS;

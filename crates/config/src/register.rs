@@ -182,6 +182,17 @@ pub(crate) const S3_EXPECTED_BUCKET_OWNER: Variable = Variable::new(
     "The account that owns the bucket, 12 digits. S3 refuses every request if another account \
      owns it.",
 );
+pub(crate) const ROUTE: Variable = Variable::new(
+    "BACKSTOP_ROUTE",
+    Kind::OneOf {
+        values: &["failover", "mirror", "sample"],
+        later: &[],
+    },
+    Initial::Value("failover"),
+    "Where records go. `failover`: to the primary, and to a fallback when it fails. `mirror`: also \
+     to a fallback, always. `sample`: to the primary what the transforms leave, and everything to \
+     a fallback. `mirror` and `sample` need a fallback. docs/routes.md describes them.",
+);
 pub(crate) const TELEMETRY_TYPES: Variable = Variable::new(
     "BACKSTOP_TELEMETRY_TYPES",
     Kind::ListOf(&["platform", "function", "extension"]),
@@ -365,6 +376,7 @@ pub static REGISTER: &[Variable] = &[
     S3_REGION,
     S3_KMS_KEY_ID,
     S3_EXPECTED_BUCKET_OWNER,
+    ROUTE,
     TELEMETRY_TYPES,
     MIN_LEVEL,
     FILTER,
@@ -384,16 +396,10 @@ pub static REGISTER: &[Variable] = &[
 ];
 
 /// Names that a later version will read, and what to do in this one.
-pub(crate) static LATER: &[(&str, &str)] = &[
-    (
-        "BACKSTOP_REDACT_ARCHIVE",
-        "remove it; archive and spool hold the records as they were redacted",
-    ),
-    (
-        "BACKSTOP_ROUTE",
-        "remove it; records go to the primary and, when it fails, to the fallbacks",
-    ),
-];
+pub(crate) static LATER: &[(&str, &str)] = &[(
+    "BACKSTOP_REDACT_ARCHIVE",
+    "remove it; archive and spool hold the records as they were redacted",
+)];
 
 /// The variables of the platform and of common conventions that are honoured.
 pub static STANDARD: &[StandardVariable] = &[

@@ -46,6 +46,7 @@ impl Settings {
         let primary = resolver.primary(&aws, here.as_deref());
         let fallbacks = resolver.fallbacks(&aws, here.as_deref());
         let function = resolver.function();
+        let routing = resolver.routing(!fallbacks.is_empty());
         let settings = Self {
             telemetry_types: resolver.telemetry_types(),
             transforms: resolver.transforms(&function.initialization_type),
@@ -61,6 +62,7 @@ impl Settings {
             proxies: resolver.proxies(),
             primary,
             fallbacks,
+            routing,
             aws,
             function,
         };

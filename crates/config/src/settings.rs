@@ -28,6 +28,8 @@ pub struct Settings {
     pub primary: Option<Primary>,
     /// Where records go when the primary does not take them, in order.
     pub fallbacks: Vec<Fallback>,
+    /// What else is archived; [`Routing::Failover`] where there is no fallback.
+    pub routing: Routing,
     /// What to subscribe to; never empty.
     pub telemetry_types: Vec<TelemetryType>,
     /// What is done to records before they are buffered.
@@ -273,6 +275,18 @@ pub struct FlushSettings {
     pub max_added: Duration,
 }
 
+/// Where records go, when all is well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Routing {
+    /// To the primary.
+    #[default]
+    Failover,
+    /// To the primary, and to a fallback.
+    Mirror,
+    /// To the primary what the transforms leave; to a fallback all.
+    Sample,
+}
+
 /// What a flush waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlushStrategy {
@@ -284,6 +298,19 @@ pub enum FlushStrategy {
     Periodic,
     /// Nothing: records are sent while handlers run.
     Continuous,
+}
+
+impl Routing {
+    pub(crate) const ALL: &[Self] = &[Self::Failover, Self::Mirror, Self::Sample];
+
+    /// The value of the variable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failover => "failover",
+            Self::Mirror => "mirror",
+            Self::Sample => "sample",
+        }
+    }
 }
 
 impl FlushStrategy {

@@ -89,17 +89,17 @@ mod tests {
             ),
             (
                 "BACKSTOP_ROUT",
-                Some("is not a known variable: remove it, or see docs/configuration.md"),
+                Some("is not a known variable: did you mean BACKSTOP_ROUTE?"),
             ),
             (
                 "BACKSTOP_ENTIRELY_DIFFERENT",
                 Some("is not a known variable: remove it, or see docs/configuration.md"),
             ),
             (
-                "BACKSTOP_ROUTE",
+                "BACKSTOP_REDACT_ARCHIVE",
                 Some(
-                    "is not supported by this version (0.1.0): remove it; records go to the \
-                     primary and, when it fails, to the fallbacks",
+                    "is not supported by this version (0.1.0): remove it; archive and spool hold \
+                     the records as they were redacted",
                 ),
             ),
         ];

@@ -5,6 +5,7 @@ use crate::clock::Wall;
 use crate::outcome::DeadLetter;
 use crate::record::{Record, Signal};
 use crate::role::SinkName;
+use crate::route::Route;
 
 /// Why records are in a fallback instead of the primary; written beside each archived record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct Diverted {
     pub cause: Cause,
 }
 
-/// Records that are sent together, all of one signal.
+/// Records that are sent together: of one signal and for the primary, or for the archive only.
 #[derive(Debug, Clone)]
 pub struct Batch {
     created: Wall,
@@ -48,6 +49,12 @@ impl Batch {
     /// The signal of its records.
     pub fn signal(&self) -> Signal {
         self.records.first().map(Record::signal).unwrap_or_default()
+    }
+
+    /// Whether only fallbacks are to have its records: then all of them.
+    pub fn is_archive_only(&self) -> bool {
+        let route = self.records.first().map(Record::route);
+        route.is_some_and(Route::is_archive_only)
     }
 
     /// When the batch was formed; decides the archive's partition, so that a retry keeps it.
@@ -86,7 +93,12 @@ impl Batch {
     }
 
     /// The first reason stays: it is the one that began the outage, and with it the bytes stay.
+    ///
+    /// What the primary is not to have is not diverted.
     pub(crate) fn divert(&mut self, sink: SinkName, cause: Cause) {
+        if self.is_archive_only() {
+            return;
+        }
         self.diverted.get_or_insert(Diverted { sink, cause });
     }
 

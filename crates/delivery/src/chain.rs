@@ -29,6 +29,9 @@ use crate::window::WindowView;
 /// Batches under way at once. Enough to hide a round trip, few enough to bound memory.
 const CONCURRENT: usize = 4;
 
+/// The same of batches for the archive only.
+const ARCHIVING: usize = 2;
+
 /// Everything a chain is made of.
 #[derive(Debug)]
 pub struct ChainParts {
@@ -89,13 +92,13 @@ impl Chain {
             .collect()
     }
 
-    /// Whether a sink waits for a probe, which only a handler's run can give it, and there are records of its
-    /// signal to probe it with.
-    pub fn wants_probe(&self, has_records: impl Fn(Signal) -> bool) -> bool {
+    /// Whether a sink waits for a probe, which only a handler's run can give it, and there are records to probe
+    /// it with: of its signal, where it takes one only, and not for the archive where it is the primary.
+    pub fn wants_probe(&self, has_records: impl Fn(Role, Option<Signal>) -> bool) -> bool {
         let now = self.context.clock.wall();
         self.links.iter().any(|link| {
             let would_probe = link.state().breaker.would_probe(now, Phase::Handler);
-            would_probe && link.signal.is_none_or(&has_records)
+            would_probe && has_records(link.role, link.signal)
         })
     }
 
@@ -106,6 +109,13 @@ impl Chain {
             .any(|(_, state)| *state == BreakerState::Closed)
     }
 
+    /// Whether a fallback may be tried as usual.
+    pub fn is_archive_open(&self) -> bool {
+        let now = self.context.clock.wall();
+        let mut fallbacks = self.links.iter().filter(|it| it.role == Role::Fallback);
+        fallbacks.any(|link| link.state().breaker.state(now) == BreakerState::Closed)
+    }
+
     /// Forgets connections and credentials in every sink.
     pub fn reset(&self) {
         for link in &self.links {
@@ -113,11 +123,26 @@ impl Chain {
         }
     }
 
+    /// What is for the archive only goes its own way beside the rest, so that a fallback that hangs keeps nothing
+    /// from the primary, nor the other way round.
     async fn offer_all(&self, batches: Vec<Batch>, window: &WindowView) -> Vec<Batch> {
-        let rounds = u32::try_from(batches.len().div_ceil(CONCURRENT)).unwrap_or(u32::MAX);
-        stream::iter(batches)
+        let (archived, delivered): (Vec<_>, Vec<_>) =
+            batches.into_iter().partition(Batch::is_archive_only);
+        let rounds = rounds(&delivered, CONCURRENT);
+        let delivered = stream::iter(delivered)
             .map(|batch| self.offer(batch, window.clone(), rounds))
             .buffered(CONCURRENT)
+            .concat();
+        let (mut left, also_left) = tokio::join!(delivered, self.archive_all(archived, window));
+        left.extend(also_left);
+        left
+    }
+
+    async fn archive_all(&self, batches: Vec<Batch>, window: &WindowView) -> Vec<Batch> {
+        let rounds = rounds(&batches, ARCHIVING);
+        stream::iter(batches)
+            .map(|batch| self.archive(batch, window.clone(), rounds))
+            .buffered(ARCHIVING)
             .concat()
             .await
     }
@@ -134,7 +159,8 @@ impl Chain {
         let mut unasked = self.order(began_in, batch.signal());
         while let Some(index) = unasked.pop_front() {
             let link = &self.links[index];
-            let is_given_up = offer.is_given_up || batch.dead_letter().is_some();
+            let is_given_up =
+                offer.is_given_up || batch.is_archive_only() || batch.dead_letter().is_some();
             if is_given_up && link.role == Role::Primary {
                 continue;
             }
@@ -319,4 +345,9 @@ impl Chain {
     pub(crate) fn has_fallback(&self) -> bool {
         self.links.iter().any(|link| link.role == Role::Fallback)
     }
+}
+
+/// How many times so many batches fit into these.
+fn rounds(batches: &[Batch], at_once: usize) -> u32 {
+    u32::try_from(batches.len().div_ceil(at_once)).unwrap_or(u32::MAX)
 }

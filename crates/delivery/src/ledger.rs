@@ -1,6 +1,6 @@
 //! The ledger: what became of every record.
 //!
-//! At every moment `received + derived = Σ delivered{sink} + Σ dropped{reason} + pending`. A retry is not a
+//! At every moment `received + derived + mirrored = Σ delivered{sink} + Σ dropped{reason} + pending`. A retry is not a
 //! drop, and a record counts as delivered once, at the first sink that acknowledged it.
 //!
 //! Sums saturate: counts can come from a file that the function may write, and from what it posts as the
@@ -87,6 +87,7 @@ pub struct Ledger {
     received: u64,
     pending: u64,
     derived: u64,
+    mirrored: u64,
     delivered: BTreeMap<SinkName, u64>,
     dropped: BTreeMap<DropReason, u64>,
     lost_upstream: u64,
@@ -105,7 +106,7 @@ const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3]
 
 impl Ledger {
     /// How many numbers [`Ledger::counts`] are.
-    pub const COUNTS: usize = 7 + SINKS.len() + DropReason::ALL.len();
+    pub const COUNTS: usize = 8 + SINKS.len() + DropReason::ALL.len();
 
     /// All counts, for a run that has to go on with them.
     pub fn counts(&self) -> [u64; Self::COUNTS] {
@@ -120,7 +121,9 @@ impl Ledger {
         ];
         let delivered = SINKS.map(|sink| self.delivered(sink));
         let dropped = DropReason::ALL.map(|reason| self.dropped(reason));
-        let mut all = sums.into_iter().chain(delivered).chain(dropped);
+        // Last: an earlier version did not count them.
+        let mirrored = [self.mirrored];
+        let mut all = (sums.into_iter().chain(delivered).chain(dropped)).chain(mirrored);
         std::array::from_fn(|_| all.next().unwrap_or_default())
     }
 
@@ -135,18 +138,21 @@ impl Ledger {
             dead_letters,
             recovered,
             settled @ ..,
+            mirrored,
         ] = counts;
         let sum = settled
             .iter()
             .try_fold(pending, |sum, count| sum.checked_add(*count))?;
         let (delivered, dropped) = settled.split_at(SINKS.len());
-        (received.checked_add(derived) == Some(sum)).then(|| Self {
+        let all = received.checked_add(derived)?.checked_add(mirrored)?;
+        (all == sum).then(|| Self {
             redacted: BTreeMap::new(),
             kept_early: 0,
             diverted: 0,
             received,
             pending,
             derived,
+            mirrored,
             lost_upstream,
             ambiguous,
             dead_letters,
@@ -167,6 +173,7 @@ impl Ledger {
         counts.lost_upstream = self.lost_upstream;
         counts.receive(self.received.saturating_sub(before.received));
         counts.derive(self.derived.saturating_sub(before.derived));
+        counts.mirror(self.mirrored.saturating_sub(before.mirrored));
         // What sinks say ends in the others.
         for reason in [
             DropReason::BufferFull,
@@ -191,6 +198,12 @@ impl Ledger {
     /// Records were derived from others: points of metrics, spans, events.
     pub fn derive(&mut self, records: u64) {
         add(&mut self.derived, records);
+        add(&mut self.pending, records);
+    }
+
+    /// Records are archived as well as delivered: each copy is one more to account for.
+    pub fn mirror(&mut self, records: u64) {
+        add(&mut self.mirrored, records);
         add(&mut self.pending, records);
     }
 
@@ -252,14 +265,20 @@ impl Ledger {
         self.received
     }
 
-    /// Records that were received or derived: all that the ledger has to account for.
+    /// Records that were received or derived, and copies: all that the ledger has to account for.
     pub fn taken_in(&self) -> u64 {
-        self.received.saturating_add(self.derived)
+        let originals = self.received.saturating_add(self.derived);
+        originals.saturating_add(self.mirrored)
     }
 
     /// Records that were derived from others.
     pub fn derived(&self) -> u64 {
         self.derived
+    }
+
+    /// Copies of records that are archived as well as delivered.
+    pub fn mirrored(&self) -> u64 {
+        self.mirrored
     }
 
     /// Records that are neither delivered nor dropped.
@@ -322,7 +341,8 @@ impl Ledger {
     pub fn adds_up(&self, pending: u64) -> bool {
         let mut settled = self.delivered.values().chain(self.dropped.values());
         let sum = settled.try_fold(pending, |sum, count| sum.checked_add(*count));
-        let all = self.received.checked_add(self.derived);
+        let originals = self.received.checked_add(self.derived);
+        let all = originals.and_then(|it| it.checked_add(self.mirrored));
         self.pending == pending && sum.is_some() && sum == all
     }
 
@@ -339,6 +359,7 @@ impl Ledger {
         let mut line: Value = json!({"backstop": {"ledger": {
             "received": self.received,
             "derived": self.derived,
+            "mirrored": self.mirrored,
             "delivered": delivered,
             "dropped": dropped,
             "pending": self.pending,
@@ -391,15 +412,16 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.receive(10);
         ledger.derive(1);
+        ledger.mirror(4);
         ledger.deliver(SinkName::Https, 5);
-        ledger.deliver(SinkName::S3, 3);
+        ledger.deliver(SinkName::S3, 7);
         ledger.drop_records(DropReason::BufferFull, 2);
         ledger.lose_upstream(5);
         assert!(ledger.adds_up(1));
         assert!(!ledger.adds_up(0));
         assert_eq!(
             ledger.line(),
-            r#"{"backstop":{"ledger":{"ambiguous":0,"dead_letters":0,"delivered":{"firehose":0,"https":5,"s3":3},"derived":1,"dropped":{"buffer_full":2},"lost_upstream":5,"pending":1,"received":10,"recovered":0}}}"#
+            r#"{"backstop":{"ledger":{"ambiguous":0,"dead_letters":0,"delivered":{"firehose":0,"https":5,"s3":7},"derived":1,"dropped":{"buffer_full":2},"lost_upstream":5,"mirrored":4,"pending":1,"received":10,"recovered":0}}}"#
         );
     }
 

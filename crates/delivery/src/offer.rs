@@ -177,6 +177,21 @@ impl Chain {
         left
     }
 
+    /// Sees a batch for the archive through. Hands back what no fallback took.
+    pub(crate) async fn archive(
+        &self,
+        batch: Batch,
+        mut window: WindowView,
+        rounds: u32,
+    ) -> Vec<Batch> {
+        let offer = Offer {
+            rounds,
+            has_dead: false,
+            is_given_up: true,
+        };
+        self.divert(vec![batch], &mut window, offer).await
+    }
+
     /// What the bound or the time leaves of a refused body goes to the fallbacks as one batch, and is no dead
     /// letter; without a fallback it waits.
     async fn give_up(

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::route::Route;
+
 /// Names one life of an execution environment: made at init, and made anew after a restore from a
 /// snapshot, so that no two environments ever number their records alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,6 +64,7 @@ impl Signal {
 pub struct Record {
     id: RecordId,
     signal: Signal,
+    route: Route,
     fragment: Bytes,
     /// A member that many records share.
     member: Option<Arc<[u8]>>,
@@ -69,6 +72,9 @@ pub struct Record {
     is_kept: bool,
     rank: Option<u8>,
 }
+
+/// Where a route is in a key.
+const ROUTE_SHIFT: u32 = 62;
 
 impl Record {
     /// What one record costs besides its text: its place in a queue, which may be half empty, and the
@@ -81,6 +87,7 @@ impl Record {
         Self {
             id,
             signal: Signal::Log,
+            route: Route::Deliver,
             fragment,
             member: None,
             is_detached: false,
@@ -109,6 +116,54 @@ impl Record {
     /// What it is to a backend.
     pub fn signal(&self) -> Signal {
         self.signal
+    }
+
+    /// Where it is to go.
+    pub fn route(&self) -> Route {
+        self.route
+    }
+
+    /// The copy of it that is archived as well, which shares its text.
+    #[must_use]
+    pub fn mirrored(&self) -> Self {
+        Self {
+            route: Route::Mirrored,
+            is_kept: false,
+            ..self.clone()
+        }
+    }
+
+    /// The same record, for the archive only. A copy that outlives the process is another record's now: its
+    /// [`Record::key`] has changed.
+    #[must_use]
+    pub fn archived(self) -> Self {
+        Self {
+            route: Route::Archived,
+            is_kept: false,
+            ..self
+        }
+    }
+
+    /// Names this very record, where a mirrored one has the id of its original: the id, with the route in
+    /// the two highest bits of the sequence. No environment numbers that far.
+    pub fn key(&self) -> RecordId {
+        RecordId {
+            sequence: self.id.sequence | self.route.number() << ROUTE_SHIFT,
+            ..self.id
+        }
+    }
+
+    /// The record of this [`Record::key`]; `None` where there is no such route.
+    pub fn of_key(key: RecordId, fragment: Bytes) -> Option<Self> {
+        let id = RecordId {
+            sequence: key.sequence & (u64::MAX >> (64 - ROUTE_SHIFT)),
+            ..key
+        };
+        let route = Route::of_number(key.sequence >> ROUTE_SHIFT)?;
+        Some(Self {
+            route,
+            ..Self::new(id, fragment)
+        })
     }
 
     /// With a further member, `,"name":value`, which is in memory once for all records that have it.
@@ -177,6 +232,32 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_tells_a_copy_from_its_original_and_is_the_id_of_what_is_delivered() {
+        let id = RecordId {
+            environment: EnvironmentId(1),
+            sequence: 7,
+        };
+        let record = Record::new(id, Bytes::from_static(b"text"));
+        assert_eq!(record.key(), id);
+        let copy = record.mirrored();
+        assert_eq!(copy.id(), id);
+        assert_eq!(
+            copy.fragment().as_ptr(),
+            record.fragment().as_ptr(),
+            "shared"
+        );
+        for other in [record.clone(), copy, record.clone().archived()] {
+            let read = Record::of_key(other.key(), Bytes::new()).expect("it is a key");
+            assert_eq!((read.id(), read.route()), (id, other.route()));
+        }
+        let foreign = RecordId {
+            sequence: u64::MAX,
+            ..id
+        };
+        assert!(Record::of_key(foreign, Bytes::new()).is_none());
+    }
 
     #[test]
     fn a_record_is_charged_with_what_it_costs_beside_its_text() {

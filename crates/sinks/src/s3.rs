@@ -6,7 +6,7 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
-use backstop_archive::{Source, object_key};
+use backstop_archive::{Source, mirrored_name, object_key};
 use backstop_config::{AwsSettings, S3Archive};
 use backstop_delivery::{Answer, Batch, Encoded, Failure, Part, Sink, SinkFuture, SinkName};
 
@@ -68,7 +68,12 @@ impl S3Sink {
             region: &resource.region,
             function: &resource.function_name,
         };
-        let key = object_key(&self.archive.prefix, &source, batch.created(), &batch.id());
+        let name = if batch.is_archive_only() {
+            mirrored_name(&batch.id())
+        } else {
+            batch.id()
+        };
+        let key = object_key(&self.archive.prefix, &source, batch.created(), &name);
         let kms_key_id = self.archive.kms_key_id.clone();
         let encryption = kms_key_id.as_ref().map(|_| ServerSideEncryption::AwsKms);
         let put = client

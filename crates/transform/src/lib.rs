@@ -81,6 +81,18 @@ impl Transforms {
         if let Some(cause) = cause {
             return Outcome::Drop(cause);
         }
+        self.redact_parts(&parts)
+    }
+
+    /// Only redacts a record, which the filter may drop.
+    pub fn redact(&mut self, fragment: &[u8]) -> Outcome {
+        match Parts::of(fragment) {
+            Some(parts) => self.redact_parts(&parts),
+            None => Outcome::Keep,
+        }
+    }
+
+    fn redact_parts(&mut self, parts: &Parts<'_>) -> Outcome {
         let redacted = self.redactor.as_mut().and_then(|it| it.apply(parts.record));
         match redacted {
             Some(record) => Outcome::Replace(parts.with_record(&record)),

@@ -1,23 +1,21 @@
-//! The buffer in memory: bounded in bytes, first in first out, and when it must drop, the least
-//! severe first.
+//! The buffer in memory: bounded in bytes, first in first out, and when it must drop, copies and then the
+//! least severe first.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use backstop_delivery::{Batch, Record, RecordId, Signal, Wall};
+use backstop_delivery::{Batch, Record, RecordId, Role, Route, Signal, Wall};
 use backstop_telemetry::Severity;
-use backstop_transform::{Decision, Handle};
+use backstop_transform::Handle;
 use bytes::Bytes;
 
 use super::held::Held;
+use super::queue::Queue;
 use super::runs::Runs;
 
-/// A batch is closed at this many bytes of records: large enough that compression pays, small enough
-/// that a handful in flight stay within a few MiB.
-const BATCH_BYTES: usize = 1024 * 1024;
-const BATCH_RECORDS: usize = 10_000;
 /// Batches handed out at once.
 const BATCHES_OUT: usize = 8;
+/// The same of those for the archive only.
+const ARCHIVED_OUT: usize = 4;
 
 /// Records that wait, and batches that came back.
 #[derive(Debug)]
@@ -26,12 +24,10 @@ const BATCHES_OUT: usize = 8;
     reason = "independent facts about copies, each read once"
 )]
 pub(crate) struct Buffer {
-    /// Came back from a flush; they go out again as they are, first.
-    returned: VecDeque<Batch>,
-    records: VecDeque<Record>,
+    delivered: Queue,
+    /// What is for the archive only.
+    archived: Queue,
     held: Held,
-    returned_bytes: usize,
-    record_bytes: usize,
     out_bytes: usize,
     out_records: usize,
     /// Of what is under way, that which has a copy that outlives the process.
@@ -40,8 +36,6 @@ pub(crate) struct Buffer {
     gone: Runs,
     /// Whether anything may have one.
     has_copies: bool,
-    /// In the queue, records without a copy may be before others with one.
-    has_gaps: bool,
     /// The copies of what is under way are gone.
     out_is_bare: bool,
     /// What came back has lost its copies.
@@ -54,17 +48,14 @@ impl Buffer {
     /// A buffer of at most `max_bytes`.
     pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
-            returned: VecDeque::new(),
-            records: VecDeque::new(),
+            delivered: Queue::default(),
+            archived: Queue::default(),
             held: Held::default(),
-            returned_bytes: 0,
-            record_bytes: 0,
             out_bytes: 0,
             out_records: 0,
             out: Runs::default(),
             gone: Runs::default(),
             has_copies: false,
-            has_gaps: false,
             out_is_bare: false,
             came_back_bare: false,
             oldest: None,
@@ -81,13 +72,25 @@ impl Buffer {
     pub(crate) fn push(&mut self, record: Record, now: Wall) {
         self.has_copies |= record.is_kept();
         self.oldest.get_or_insert(now);
-        self.record_bytes += record.cost();
-        self.records.push_back(record);
+        self.queue(record.route()).push(record);
+    }
+
+    fn queue(&mut self, route: Route) -> &mut Queue {
+        if route.is_archive_only() {
+            &mut self.archived
+        } else {
+            &mut self.delivered
+        }
     }
 
     /// Bytes that wait to be sent.
     pub(crate) fn pending_bytes(&self) -> usize {
-        self.returned_bytes + self.record_bytes
+        self.delivered.bytes() + self.archived.bytes()
+    }
+
+    /// Of the bytes that wait, those of records for the archive only.
+    pub(crate) fn archived_bytes(&self) -> usize {
+        self.archived.bytes()
     }
 
     /// Bytes held, those under way included.
@@ -110,40 +113,44 @@ impl Buffer {
         self.held.bytes()
     }
 
-    /// The decision on an invocation: its records are to be sent, or are dropped. Says how many there were,
-    /// and whether any had a copy that outlives the process.
-    pub(crate) fn decide(&mut self, decision: Decision, now: Wall) -> (u64, bool) {
-        let records = self.held.take(decision.handle);
-        let count = records.len() as u64;
-        let had_copies = records.iter().any(Record::is_kept);
-        for record in records {
-            if decision.keep {
-                // Older than what came meanwhile, and perhaps with a copy that those lack.
-                self.has_gaps |= record.is_kept();
-                self.push(record, now);
-            } else if record.is_kept() {
-                self.gone.push(record.id());
-            }
+    /// Takes the records out whose invocation was decided on.
+    pub(crate) fn take_held(&mut self, handle: Handle) -> Vec<Record> {
+        self.held.take(handle)
+    }
+
+    /// Takes a record in that had waited for a decision.
+    pub(crate) fn push_late(&mut self, record: Record, now: Wall) {
+        self.has_copies |= record.is_kept();
+        self.oldest.get_or_insert(now);
+        self.queue(record.route()).push_late(record);
+    }
+
+    /// A record is not held any more under its [`Record::key`]. Says whether it had a copy that outlives the
+    /// process.
+    pub(crate) fn let_go(&mut self, record: &Record) -> bool {
+        if record.is_kept() {
+            self.gone.push(record.key());
         }
-        (count, had_copies)
+        record.is_kept()
     }
 
     /// Rewrites records that are in no batch yet: what `written` gives takes the place of
     /// the text.
     pub(crate) fn rewrite(&mut self, mut written: impl FnMut(&Record) -> Option<Bytes>) {
-        for record in self.records.iter_mut().chain(self.held.records_mut()) {
+        let queued = (self.delivered.records_mut()).chain(self.archived.records_mut());
+        for record in queued.chain(self.held.records_mut()) {
             if let Some(fragment) = written(record) {
                 record.set_fragment(fragment);
             }
         }
-        self.record_bytes = self.records.iter().map(Record::cost).sum();
+        self.delivered.count();
+        self.archived.count();
         self.held.count();
     }
 
     /// Records held, those under way included.
     pub(crate) fn held_records(&self) -> usize {
-        let returned = self.returned.iter().map(Batch::len).sum::<usize>();
-        self.records.len() + returned + self.out_records + self.held.len()
+        self.delivered.len() + self.archived.len() + self.out_records + self.held.len()
     }
 
     /// How long the oldest record that waits has waited. Where the clock was set back nobody knows,
@@ -158,35 +165,33 @@ impl Buffer {
 
     /// The next batches to send. They stay counted until [`Buffer::settle`].
     pub(crate) fn take(&mut self, now: Wall) -> Vec<Batch> {
-        let mut batches = Vec::new();
-        while batches.len() < BATCHES_OUT {
-            let Some(batch) = self.returned.pop_front().or_else(|| self.form(now)) else {
-                break;
-            };
-            batches.push(batch);
-        }
-        self.returned_bytes = self.returned.iter().map(Batch::cost).sum();
+        let mut batches = self.delivered.take(BATCHES_OUT, now);
+        batches.extend(self.archived.take(ARCHIVED_OUT, now));
         self.out_bytes += batches.iter().map(Batch::cost).sum::<usize>();
         self.out_records += batches.iter().map(Batch::len).sum::<usize>();
-        self.out.extend(kept_ids(&batches));
+        self.out.extend(kept_keys(&batches));
         self.oldest = (self.pending_bytes() > 0).then_some(now);
         batches
     }
 
     /// All that waits, in order; not what is under way.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Record> {
-        let returned = self.returned.iter().flat_map(Batch::records);
-        returned.chain(&self.records).chain(self.held.records())
+        let queued = self.delivered.waiting().chain(self.archived.waiting());
+        queued.chain(self.held.records())
     }
 
-    /// Whether records of this signal wait.
-    pub(crate) fn has(&self, signal: Signal) -> bool {
-        self.waiting().any(|record| record.signal() == signal)
+    /// Whether records wait that a sink of this role, for each signal or for one, may be asked to take.
+    pub(crate) fn has(&self, role: Role, signal: Option<Signal>) -> bool {
+        let is_fit = |record: &Record| {
+            (role == Role::Fallback || !record.route().is_archive_only())
+                && signal.is_none_or(|signal| record.signal() == signal)
+        };
+        self.waiting().any(is_fit)
     }
 
     /// The number of records that are in no batch yet.
     pub(crate) fn unsent(&self) -> usize {
-        self.records.len()
+        self.delivered.unsent() + self.archived.unsent()
     }
 
     /// What had a copy that outlives the process, and was let go since the last call.
@@ -196,7 +201,7 @@ impl Buffer {
 
     /// The batches that came back.
     pub(crate) fn returned(&self) -> impl Iterator<Item = &Batch> {
-        self.returned.iter()
+        self.delivered.returned().chain(self.archived.returned())
     }
 
     /// Of what is under way, that which has a copy that outlives the process.
@@ -204,14 +209,11 @@ impl Buffer {
         &self.out
     }
 
-    /// Of what waits, the records without a copy that outlives the process. In the queue they are the
-    /// newest, so the others are not looked at.
+    /// Of what waits, the records without a copy that outlives the process.
     pub(crate) fn unkept(&self) -> impl Iterator<Item = &Record> {
-        let returned = self.returned.iter().flat_map(Batch::records);
-        returned
-            .chain(self.records.range(self.kept_in_queue()..))
-            .chain(self.held.records())
-            .filter(|record| !record.is_kept())
+        let held = self.held.records().filter(|record| !record.is_kept());
+        let queued = self.delivered.unkept().chain(self.archived.unkept());
+        queued.chain(held)
     }
 
     /// The first `count` of [`Buffer::unkept`] have such a copy now.
@@ -225,19 +227,11 @@ impl Buffer {
                 record.set_kept();
                 left -= 1;
             }
-            true
         };
         self.has_copies = true;
-        let kept = self.kept_in_queue();
-        self.returned
-            .iter_mut()
-            .for_each(|batch| batch.retain(&mut keep));
-        for record in self.records.range_mut(kept..) {
-            keep(record);
-        }
-        self.held.records_mut().for_each(|record| {
-            keep(record);
-        });
+        self.delivered.each_unkept(&mut keep);
+        self.archived.each_unkept(&mut keep);
+        self.held.records_mut().for_each(keep);
     }
 
     /// The number of records that have such a copy, those under way included.
@@ -255,45 +249,33 @@ impl Buffer {
         if !std::mem::take(&mut self.has_copies) {
             return;
         }
-        let mut forget = |record: &mut Record| {
-            record.set_unkept();
-            true
-        };
-        for batch in &mut self.returned {
-            batch.retain(&mut forget);
-        }
-        self.records.iter_mut().for_each(Record::set_unkept);
+        self.delivered.each(Record::set_unkept);
+        self.archived.each(Record::set_unkept);
         self.held.records_mut().for_each(Record::set_unkept);
         self.gone = Runs::default();
         self.out = Runs::default();
         self.out_is_bare = self.out_records > 0;
     }
 
-    fn kept_in_queue(&self) -> usize {
-        if self.has_gaps {
-            return 0;
-        }
-        let unkept = self.records.iter().rev();
-        self.records.len() - unkept.take_while(|record| !record.is_kept()).count()
-    }
-
     /// Takes in batches of an earlier run, to be sent first.
     pub(crate) fn restore(&mut self, batch: Batch, now: Wall) {
         self.has_copies = true;
         self.oldest.get_or_insert(now);
-        self.returned_bytes += batch.cost();
-        self.returned.push_back(batch);
+        if batch.is_archive_only() {
+            self.archived.restore(batch);
+        } else {
+            self.delivered.restore(batch);
+        }
     }
 
     /// The same for records that may have been delivered, by a run that was killed.
     pub(crate) fn restore_unsure(&mut self, records: Vec<Record>, now: Wall) {
-        debug_assert!(self.records.is_empty(), "these would get between");
+        debug_assert!(self.unsent() == 0, "these would get between");
         for record in records {
             self.push(record, now);
         }
-        while let Some(mut batch) = self.form(now) {
-            batch.mark_ambiguous();
-            self.restore(batch, now);
+        for queue in [&mut self.delivered, &mut self.archived] {
+            queue.restore_as_batches(now);
         }
     }
 
@@ -316,15 +298,16 @@ impl Buffer {
         self.out_bytes = 0;
         self.out_records = 0;
         let mut back = Runs::default();
-        back.extend(kept_ids(&left));
+        back.extend(kept_keys(&left));
         back.sort();
         let out = std::mem::take(&mut self.out);
         self.gone.extend(out.ids().filter(|id| !back.contains(*id)));
-        for batch in left.into_iter().rev() {
+        if !left.is_empty() {
             self.oldest.get_or_insert(now);
-            self.returned_bytes += batch.cost();
-            self.returned.push_front(batch);
         }
+        let (archived, delivered) = left.into_iter().partition(Batch::is_archive_only);
+        self.delivered.put_back(delivered);
+        self.archived.put_back(archived);
     }
 
     /// Whether a flush has ended since the last call of which the copies were lost meanwhile.
@@ -332,112 +315,101 @@ impl Buffer {
         std::mem::take(&mut self.came_back_bare)
     }
 
-    /// Drops what is over the bound: the least severe first, the oldest of those first. Says how many.
+    /// Drops what is over the bound: copies first, then what the primary was not to get, then the least severe; of
+    /// each the oldest first. Says how many.
     pub(crate) fn shed(&mut self) -> usize {
         let mut dropped = 0;
-        for severity in [
-            Severity::Debug,
-            Severity::Info,
-            Severity::Warn,
-            Severity::Error,
-        ] {
+        let worth = [
+            Worth::Copy,
+            Worth::ArchiveOnly,
+            Worth::Record(Severity::Debug as u8),
+            Worth::Record(Severity::Info as u8),
+            Worth::Record(Severity::Warn as u8),
+            Worth::Record(Severity::Error as u8),
+        ];
+        for worth in worth {
             let excess = self.held_bytes().saturating_sub(self.max_bytes);
             if excess == 0 {
                 break;
             }
-            dropped += self.shed_of(severity, excess);
+            dropped += self.shed_of(worth, excess);
         }
         if dropped > 0 {
             // A slice of a body of which the rest is dropped would keep all of it.
-            let detach = |batch: &mut Batch| {
-                batch.retain(|record| {
-                    record.detach();
-                    true
-                });
-            };
-            self.returned.iter_mut().for_each(detach);
-            self.records.iter_mut().for_each(Record::detach);
+            self.delivered.each(Record::detach);
+            self.archived.each(Record::detach);
             self.held.records_mut().for_each(Record::detach);
         }
         dropped
     }
 
-    /// Drops records of one severity until `excess` bytes are gone, the oldest first: those that came
+    /// Drops records of one worth until `excess` bytes are gone, the oldest first: those that came
     /// back from a flush are older than the others.
-    fn shed_of(&mut self, severity: Severity, excess: usize) -> usize {
+    fn shed_of(&mut self, worth: Worth, excess: usize) -> usize {
         let before = self.held_records();
         let mut shed_bytes = 0;
         let gone = &mut self.gone;
         let mut keep = |record: &mut Record| {
-            if shed_bytes >= excess {
-                return true;
-            }
-            // What was derived says again what its records say.
-            let is_derived = record.signal() != Signal::Log;
-            let keep = record.rank(|fragment| {
-                let severity = if is_derived {
-                    Severity::Debug
-                } else {
-                    Severity::of(fragment)
-                };
-                severity as u8
-            }) != severity as u8;
+            let keep = shed_bytes >= excess || Worth::of(record) != worth;
             if !keep {
                 shed_bytes += record.cost();
                 if record.is_kept() {
-                    gone.push(record.id());
+                    gone.push(record.key());
                 }
             }
             keep
         };
-        for batch in &mut self.returned {
-            batch.retain(&mut keep);
+        if worth.is_delivered() {
+            self.delivered.retain_returned(&mut keep);
+            self.held.retain(&mut keep);
+            self.delivered.retain_records(&mut keep);
+        } else {
+            self.archived.retain_returned(&mut keep);
+            self.archived.retain_records(&mut keep);
         }
-        let held_bytes = self.held.bytes();
-        self.held.retain(&mut keep);
-        let held_bytes = held_bytes - self.held.bytes();
-        self.records.retain_mut(&mut keep);
-        self.returned.retain(|batch| !batch.is_empty());
-        let returned_bytes = self.returned.iter().map(Batch::cost).sum();
-        self.record_bytes -= shed_bytes - held_bytes - (self.returned_bytes - returned_bytes);
-        self.returned_bytes = returned_bytes;
         before - self.held_records()
-    }
-
-    /// The next batch: of the oldest record's signal, since each signal may have an address of its own. The
-    /// others keep their order.
-    fn form(&mut self, now: Wall) -> Option<Batch> {
-        let signal = self.records.front()?.signal();
-        let mut records = Vec::new();
-        let mut others = Vec::new();
-        let mut bytes = 0;
-        while records.len() + others.len() < BATCH_RECORDS
-            && let Some(record) = self.records.pop_front()
-        {
-            if record.signal() != signal {
-                others.push(record);
-                continue;
-            }
-            let cost = record.cost();
-            if !records.is_empty() && bytes + cost > BATCH_BYTES {
-                self.records.push_front(record);
-                break;
-            }
-            bytes += cost;
-            records.push(record);
-        }
-        for record in others.into_iter().rev() {
-            self.records.push_front(record);
-        }
-        self.record_bytes -= bytes;
-        self.has_gaps &= !self.records.is_empty();
-        Batch::new(now, records)
     }
 }
 
-fn kept_ids(batches: &[Batch]) -> impl Iterator<Item = RecordId> {
+/// How much a record would be missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    /// Its original is delivered.
+    Copy,
+    /// The primary was not to get it.
+    ArchiveOnly,
+    /// It is delivered: by its severity.
+    Record(u8),
+}
+
+impl Worth {
+    fn of(record: &mut Record) -> Self {
+        match record.route() {
+            Route::Mirrored => Self::Copy,
+            Route::Archived => Self::ArchiveOnly,
+            Route::Deliver => {
+                // What was derived says again what its records say.
+                let is_derived = record.signal() != Signal::Log;
+                Self::Record(record.rank(|fragment| {
+                    let severity = if is_derived {
+                        Severity::Debug
+                    } else {
+                        Severity::of(fragment)
+                    };
+                    severity as u8
+                }))
+            }
+        }
+    }
+
+    fn is_delivered(self) -> bool {
+        matches!(self, Self::Record(_))
+    }
+}
+
+fn kept_keys(batches: &[Batch]) -> impl Iterator<Item = RecordId> {
     let records = batches.iter().flat_map(Batch::records);
-    records.filter(|record| record.is_kept()).map(Record::id)
+    records.filter(|record| record.is_kept()).map(Record::key)
 }
 
 #[cfg(test)]
@@ -531,7 +503,7 @@ mod tests {
             buffer
         };
         let mut buffer = mixed(6);
-        assert!(buffer.has(Signal::Span));
+        assert!(buffer.has(Role::Primary, Some(Signal::Span)));
         let batches = buffer.take(NOW);
         let of = |batch: &Batch| {
             let sequences = batch.records().iter().map(|record| record.id().sequence);
@@ -543,13 +515,67 @@ mod tests {
             (Signal::Span, vec![2, 5]),
         ];
         assert_eq!(batches.iter().map(of).collect::<Vec<_>>(), expected);
-        assert!(!buffer.has(Signal::Span));
+        assert!(!buffer.has(Role::Primary, Some(Signal::Span)));
         buffer.settle(batches, NOW);
         assert_eq!(buffer.held_records(), 6);
 
         let mut buffer = mixed(2);
         assert_eq!(buffer.shed(), 4);
         assert_eq!(sequences(&mut buffer), [0, 3], "the logs");
+    }
+
+    /// A copy of each record beside it.
+    fn mirrored(levels: &[&str], max_records: usize) -> Buffer {
+        let mut buffer = buffer(&[], max_records);
+        for (sequence, level) in (0..).zip(levels) {
+            let record = record(sequence, level);
+            buffer.push(record.mirrored(), NOW);
+            buffer.push(record, NOW);
+        }
+        buffer
+    }
+
+    #[test]
+    fn what_is_for_the_archive_only_has_batches_of_its_own_that_keep_nothing_from_the_others() {
+        let mut buffer = mirrored(&["INFO "; 3], 9);
+        buffer.push(record(3, "DEBUG").archived(), NOW);
+        buffer.push(record(4, "INFO ").with_signal(Signal::Span).mirrored(), NOW);
+        let batches = buffer.take(NOW);
+        let archived: Vec<_> = batches.iter().map(Batch::is_archive_only).collect();
+        assert_eq!(archived, [false, true]);
+        assert_eq!(batches[1].len(), 5, "of every signal");
+        assert_eq!(batches[0].id(), "0000000000000001-0-3");
+        // Of those that come back, however many they are, the others are not kept waiting.
+        let one = |batch: &Batch| batch.records()[0].clone();
+        let again = (0..20).filter_map(|_| Batch::new(NOW, vec![one(&batches[1])]));
+        buffer.settle(again.collect(), NOW);
+        buffer.push(record(9, "INFO "), NOW);
+        let batches = buffer.take(NOW);
+        assert!(!batches[0].is_archive_only() && batches.len() == 1 + ARCHIVED_OUT);
+        let [fallback, primary] =
+            [Role::Fallback, Role::Primary].map(|role| buffer.has(role, None));
+        assert!(fallback && !primary);
+    }
+
+    #[test]
+    fn copies_and_what_the_primary_was_not_to_get_are_dropped_before_any_other_record() {
+        let mut buffer = mirrored(&["ERROR", "DEBUG", "INFO "], 6);
+        buffer.push(record(3, "ERROR").archived(), NOW);
+        for (most, dropped, left) in [
+            (5, 2, vec![0, 1, 2, 2, 3]),
+            (4, 1, vec![0, 1, 2, 3]),
+            (3, 1, vec![0, 1, 2]),
+            (2, 1, vec![0, 2]),
+        ] {
+            buffer.max_bytes = record(0, "ERROR").cost() * most;
+            assert_eq!(buffer.shed(), dropped, "{most}");
+            let batches = buffer.take(NOW);
+            let records = batches.iter().flat_map(Batch::records);
+            let mut sequences: Vec<_> = records.map(|it| it.id().sequence).collect();
+            sequences.sort_unstable();
+            assert_eq!(sequences, left);
+            buffer.settle(batches, NOW);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod handover;
 mod held;
 mod memory;
+mod queue;
 mod runs;
 pub mod spool;
 

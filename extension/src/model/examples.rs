@@ -1,6 +1,6 @@
 //! Sequences that once broke a rule, shrunk and named.
 
-use backstop_config::FlushStrategy;
+use backstop_config::{FlushStrategy, Routing};
 
 use super::run;
 use super::steps::{
@@ -26,6 +26,7 @@ const SETUP: Setup = Setup {
         samples: false,
         joins: false,
     },
+    routing: Routing::Failover,
 };
 
 fn output(after: u64, records: u64) -> Output {

@@ -408,7 +408,12 @@ impl Lambda {
         self.shut_down(reason).await;
         // What still was under way at the other end comes to rest.
         sleep(Duration::from_secs(10)).await;
-        rules::every_record_is_accounted_for(&self.account, &self.world, &self.directory());
+        rules::every_record_is_accounted_for(
+            &self.setup,
+            &self.account,
+            &self.world,
+            &self.directory(),
+        );
     }
 
     async fn run_for(&self, duration: Duration) {

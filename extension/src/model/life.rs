@@ -124,6 +124,7 @@ impl Life {
             signals: Signals::of(primary(setup.metrics).as_ref()),
             transforms: setup.transforms(),
             metrics: crate::metrics::Metrics::default(),
+            routes: setup.routes(),
             inbox: inbox.clone(),
             chain: Arc::new(chain),
             ledger: ledger.clone(),

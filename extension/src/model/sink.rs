@@ -1,19 +1,20 @@
 //! A sink of the world outside: how it answers, and what it has then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop_delivery::{
-    Answer, Batch, Cause, Encoded, Failure, Part, PartAnswer, RecordId, Signal, Sink, SinkFuture,
-    SinkName, Unfit,
+    Answer, Batch, Cause, Encoded, Failure, Part, PartAnswer, Record, RecordId, Route, Signal,
+    Sink, SinkFuture, SinkName, Unfit,
 };
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
+use super::routes::{number_of_record, original};
 use super::steps::{Manner, Metrics};
-use super::world::{Number, State, Taken, World, number_of};
+use super::world::{Number, State, Taken, World};
 
 #[derive(Debug)]
 pub(super) struct ModelSink {
@@ -25,6 +26,7 @@ pub(super) struct ModelSink {
     pub(super) unfit_every: u64,
     pub(super) state: Arc<Mutex<State>>,
     pub(super) ids: Arc<Mutex<BTreeMap<Number, RecordId>>>,
+    pub(super) not_for_primary: Arc<Mutex<BTreeSet<Number>>>,
     pub(super) freezes: watch::Receiver<u64>,
 }
 
@@ -82,6 +84,19 @@ impl ModelSink {
             Signal::Log
         };
         assert!(self.signal.is_none_or(|its| its == signal), "{text:.200}");
+    }
+
+    /// Only fallbacks get what is for the archive only.
+    fn check_route(&self, record: &Record, number: Number) {
+        let is_primary = self.name == SinkName::Https;
+        let route = record.route();
+        assert!(
+            !(is_primary && route.is_archive_only()),
+            "{number} at the primary"
+        );
+        if route == Route::Archived {
+            self.not_for_primary.lock().unwrap().insert(number);
+        }
     }
 
     /// What it says of each part, which is a record at the primary.
@@ -264,7 +279,7 @@ impl Sink for ModelSink {
             if fit == room {
                 break;
             }
-            let number = number_of(record.fragment());
+            let number = number_of_record(record);
             if unfit_every != u64::MAX && number.is_multiple_of(unfit_every) {
                 self.state.lock().unwrap().refused_alone.insert(number);
                 encoded.unfit.push((encoded.covers, Unfit::TooOld));
@@ -296,8 +311,9 @@ impl Sink for ModelSink {
                 let records = batch.records()[part.records.clone()].iter();
                 records
                     .map(|record| {
-                        let number = number_of(record.fragment());
-                        World::check_id(&self.ids, number, record.id());
+                        let number = number_of_record(record);
+                        World::check_id(&self.ids, original(number), record.id());
+                        self.check_route(record, number);
                         self.check_signal(record.fragment());
                         number
                     })

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use crate::pipeline::Transforming;
 use backstop_config::{
-    FlushStrategy, Level, NamedPattern, Redaction, SampleKeep, SampleSettings, TransformSettings,
+    FlushStrategy, Level, NamedPattern, Redaction, Routing, SampleKeep, SampleSettings,
+    TransformSettings,
 };
 use proptest::prelude::*;
+
+use super::routes::routing;
 
 /// How the function is configured.
 #[derive(Debug, Clone)]
@@ -29,6 +32,7 @@ pub(super) struct Setup {
     pub(super) unfit_every: u64,
     pub(super) metrics: Metrics,
     pub(super) transforms: Rewriting,
+    pub(super) routing: Routing,
 }
 
 /// What becomes of lines in the embedded metric format.
@@ -273,7 +277,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
             deadline(),
             room(),
             unfit_every(),
-            (metrics(), transforming()),
+            (metrics(), transforming(), routing()),
         ),
     )
         .prop_map(
@@ -286,7 +290,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 has_spool,
                 ahead_ms,
                 at_shutdown,
-                (shutdown_deadline, room, unfit_every, (metrics, transforms)),
+                (shutdown_deadline, room, unfit_every, (metrics, transforms, routing)),
             )| Setup {
                 strategy,
                 max_added,
@@ -301,6 +305,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 unfit_every,
                 metrics,
                 transforms,
+                routing,
             },
         )
 }

@@ -81,6 +81,7 @@ pub(super) struct World {
     unfit_every: u64,
     metrics: Metrics,
     ids: Arc<Mutex<BTreeMap<Number, RecordId>>>,
+    not_for_primary: Arc<Mutex<BTreeSet<Number>>>,
     freezes: watch::Sender<u64>,
     is_sending: Arc<AtomicBool>,
     clock: Arc<WorldClock>,
@@ -103,6 +104,7 @@ impl World {
             unfit_every: setup.unfit_every,
             metrics: setup.metrics,
             ids: Arc::default(),
+            not_for_primary: Arc::default(),
             freezes: watch::Sender::new(0),
             is_sending: Arc::default(),
             clock: Arc::new(WorldClock {
@@ -165,6 +167,7 @@ impl World {
             unfit_every: self.unfit_every,
             state: self.sinks[index].clone(),
             ids: self.ids.clone(),
+            not_for_primary: self.not_for_primary.clone(),
             freezes: self.freezes.subscribe(),
         })
     }
@@ -201,6 +204,11 @@ impl World {
     pub(super) fn refused_alone(&self) -> Option<BTreeSet<Number>> {
         let primary = self.sinks[0].lock().unwrap();
         (!primary.has_refused_all).then(|| primary.refused_alone.clone())
+    }
+
+    /// The records that were to go to the archive only, themselves and not copies.
+    pub(super) fn not_for_primary(&self) -> BTreeSet<Number> {
+        self.not_for_primary.lock().unwrap().clone()
     }
 
     /// All that each sink took.

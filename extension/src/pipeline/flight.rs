@@ -71,7 +71,7 @@ impl<L: Lifecycle> Pipeline<L> {
             self.progress = (delivered, now);
         }
         let window = self.window.current();
-        let is_pressed = self.buffer.held_bytes() > self.buffer.max_bytes() / 2;
+        let is_pressed = self.pressing_bytes() > self.buffer.max_bytes() / 2;
         let ends = now + PRESSED_REST;
         if is_pressed
             && now >= self.progress.1 + PRESSED
@@ -87,7 +87,18 @@ impl<L: Lifecycle> Pipeline<L> {
     /// the sending waits for, such as that the runtime is done.
     pub(super) fn tell_inbox(&self) {
         let draining = self.flush.is_some() && self.chain.is_open_for_business();
-        self.inbox.observe(self.buffer.held_bytes(), draining);
+        self.inbox.observe(self.pressing_bytes(), draining);
+    }
+
+    /// The bytes for which something else is to hurry or to wait. Not what is for the archive only while no
+    /// fallback takes any: it would slow the function down for as long as that lasts, and is dropped first.
+    fn pressing_bytes(&self) -> usize {
+        let held = self.buffer.held_bytes();
+        if self.chain.is_archive_open() {
+            held
+        } else {
+            held - self.buffer.archived_bytes()
+        }
     }
 }
 

@@ -179,7 +179,7 @@ impl<L: Lifecycle> Pipeline<L> {
             self.ledger.lock().drop_records(DropReason::NotAsked, 1);
             return None;
         }
-        let fragment = self.transformed(event.fragment.clone())?;
+        let (fragment, is_wanted) = self.transformed(event.fragment.clone())?;
         let is_line = event.kind == Kind::Function;
         let signal = if is_line {
             self.signals.of_output(&fragment)
@@ -190,7 +190,7 @@ impl<L: Lifecycle> Pipeline<L> {
             self.ledger.lock().drop_records(DropReason::NotAsked, 1);
             return None;
         }
-        let is_copied = is_line && self.signals.copies_embedded(&fragment);
+        let is_copied = is_wanted && is_line && self.signals.copies_embedded(&fragment);
         let copy = is_copied.then(|| embedded_copy(&fragment));
         let record = if is_line && !self.managed_instances {
             self.enricher.line(fragment)
@@ -198,7 +198,12 @@ impl<L: Lifecycle> Pipeline<L> {
             self.enricher.record(fragment)
         };
         let id = record.id();
-        self.admit(record.with_signal(signal), place);
+        let record = record.with_signal(signal);
+        if is_wanted {
+            self.admit(record, place);
+        } else {
+            self.leave_out(record, DropReason::Filtered);
+        }
         if let Some(fragment) = copy {
             let signal = Signal::Metric;
             self.take_derived(Derived { signal, fragment }, place);

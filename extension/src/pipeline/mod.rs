@@ -30,12 +30,14 @@ use crate::transform::{Deriver, Enricher};
 mod flight;
 mod intake;
 mod publish;
+mod routes;
 mod shutdown;
 mod transforms;
 
 pub(crate) use flight::Flush;
 use flight::ended;
 pub(crate) use intake::Wanted;
+pub(crate) use routes::Routes;
 pub(crate) use shutdown::End;
 pub(crate) use transforms::Transforming;
 
@@ -54,6 +56,7 @@ pub(crate) struct Parts<L> {
     pub(crate) signals: Signals,
     pub(crate) transforms: Transforming,
     pub(crate) metrics: Metrics,
+    pub(crate) routes: Routes,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) ledger: SharedLedger,
@@ -81,6 +84,7 @@ pub(crate) struct Pipeline<L> {
     signals: Signals,
     transforms: Transforming,
     metrics: Metrics,
+    routes: Routes,
     managed_instances: bool,
     restore_pending: bool,
 
@@ -139,6 +143,7 @@ impl<L: Lifecycle> Pipeline<L> {
             signals: parts.signals,
             transforms: parts.transforms,
             metrics: parts.metrics,
+            routes: parts.routes,
             managed_instances,
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
             buffer,
@@ -328,7 +333,7 @@ impl<L: Lifecycle> Pipeline<L> {
             age: self.buffer.age(self.clock.wall()),
             interval: self.settings.interval,
             stuck: self.stuck_until.is_some_and(|until| now < until),
-            wants_probe: self.chain.wants_probe(|signal| self.buffer.has(signal)),
+            wants_probe: (self.chain).wants_probe(|role, signal| self.buffer.has(role, signal)),
             in_time: now < self.stage_ends(),
             may_be_over: !self.is_end_expected(),
         }

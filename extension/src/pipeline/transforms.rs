@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use backstop_config::{ConfigError, TransformSettings};
 use backstop_delivery::{DropReason, Record, RecordId, Signal};
-use backstop_transform::{Outcome, Place, Repeats, Sampler, Transforms};
+use backstop_transform::{Decision, Outcome, Place, Repeats, Sampler, Transforms};
 use bytes::Bytes;
 
 use super::Pipeline;
@@ -53,11 +53,19 @@ impl Transforming {
 }
 
 impl<L: Lifecycle> Pipeline<L> {
-    /// The record without what is to be redacted; `None` where the filter drops it.
-    pub(super) fn transformed(&mut self, fragment: Bytes) -> Option<Bytes> {
-        match self.transforms.transforms.apply(&fragment) {
-            Outcome::Keep => Some(fragment),
-            Outcome::Replace(fragment) => Some(fragment.into()),
+    /// The record without what is to be redacted, and whether the filter wants it for the primary; `None` where
+    /// the filter drops it.
+    pub(super) fn transformed(&mut self, fragment: Bytes) -> Option<(Bytes, bool)> {
+        let transforms = &mut self.transforms.transforms;
+        let (outcome, is_wanted) = match transforms.apply(&fragment) {
+            Outcome::Drop(_) if self.routes.archives_dropped() => {
+                (transforms.redact(&fragment), false)
+            }
+            outcome => (outcome, true),
+        };
+        match outcome {
+            Outcome::Keep => Some((fragment, is_wanted)),
+            Outcome::Replace(fragment) => Some((fragment.into(), is_wanted)),
             Outcome::Drop(_) => {
                 self.ledger.lock().drop_records(DropReason::Filtered, 1);
                 None
@@ -69,11 +77,11 @@ impl<L: Lifecycle> Pipeline<L> {
     pub(super) fn admit(&mut self, record: Record, place: Place) {
         // Points are added up: they are of no single invocation, and a repeat of one counts.
         if record.signal() == Signal::Metric {
-            self.buffer.push(record, self.clock.wall());
+            self.deliver(record);
             return;
         }
         if place == Place::Drop {
-            self.ledger.lock().drop_records(DropReason::Sampled, 1);
+            self.leave_out(record, DropReason::Sampled);
             return;
         }
         if let Some(repeats) = &mut self.transforms.repeats {
@@ -84,42 +92,58 @@ impl<L: Lifecycle> Pipeline<L> {
                 _ => repeats.is_repeat(text, member, record.id()),
             };
             if is_repeat {
-                self.ledger.lock().drop_records(DropReason::Deduped, 1);
+                self.leave_out(record, DropReason::Deduped);
                 return;
             }
         }
         match place {
             Place::Hold(handle) => self.buffer.hold(record, handle),
-            _ => self.buffer.push(record, self.clock.wall()),
+            _ => self.deliver(record),
         }
     }
 
     /// Does what was decided of invocations. Of those that take too much memory the oldest is decided early.
     pub(super) fn decide_invocations(&mut self) {
-        let Some(sampler) = &mut self.transforms.sampler else {
-            return;
-        };
-        let now = self.clock.wall();
         let mut is_early = false;
         loop {
+            let Some(sampler) = &mut self.transforms.sampler else {
+                return;
+            };
             for decision in sampler.take_decisions() {
-                let (records, had_copies) = self.buffer.decide(decision, now);
-                let mut ledger = self.ledger.lock();
-                if !decision.keep {
-                    ledger.drop_records(DropReason::Sampled, records);
-                } else if is_early {
-                    ledger.note_kept_early(records);
-                }
-                drop(ledger);
-                if had_copies && !decision.keep {
-                    self.handover.strike(&mut self.buffer);
-                }
+                self.decided(decision, is_early);
             }
             let most = self.buffer.max_bytes() / UNDECIDED_SHARE;
-            is_early = self.buffer.undecided_bytes() > most && sampler.decide_early();
+            let is_much = self.buffer.undecided_bytes() > most;
+            let sampler = self.transforms.sampler.as_mut();
+            is_early = is_much && sampler.is_some_and(Sampler::decide_early);
             if !is_early {
                 return;
             }
+        }
+    }
+
+    fn decided(&mut self, decision: Decision, is_early: bool) {
+        let records = self.buffer.take_held(decision.handle);
+        if decision.keep {
+            if is_early {
+                self.ledger.lock().note_kept_early(records.len() as u64);
+            }
+            records.into_iter().for_each(|it| self.deliver_late(it));
+            // There may be copies of them now.
+            self.shed();
+            return;
+        }
+        let mut had_copies = false;
+        for record in records {
+            had_copies |= self.buffer.let_go(&record);
+            self.leave_out(record, DropReason::Sampled);
+        }
+        if had_copies {
+            if self.routes.archives_dropped() {
+                // Its next copy first: a kill may come between the two.
+                self.handover.keep(&mut self.buffer, &self.ledger.lock());
+            }
+            self.handover.strike(&mut self.buffer);
         }
     }
 
@@ -139,7 +163,12 @@ impl<L: Lifecycle> Pipeline<L> {
         if repeated.is_empty() {
             return;
         }
+        // The archive has each line as it came, where it has all of them.
+        let copies = !self.routes.archives_dropped();
         self.buffer.rewrite(|record| {
+            if record.route().is_archive_only() && !copies {
+                return None;
+            }
             let written = repeated.get(&record.id())?.written(record.fragment())?;
             Some(written.into())
         });

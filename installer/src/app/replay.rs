@@ -32,6 +32,11 @@ pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Resu
     let access = access(&args.source);
     let concurrency = usize::from(args.source.concurrency);
     let filter = args.filter.filter()?;
+    let included = if args.include_mirrored {
+        " --include-mirrored"
+    } else {
+        ""
+    };
     let archive = open(args.from, args.source).await?;
     let after = match args.after.map(After::from) {
         Some(after) if archive.is_directory() && after != After::Keep => {
@@ -45,7 +50,7 @@ pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Resu
     let subject = Subject {
         target: target.shown_url().to_owned(),
         target_digest: target.digest().to_owned(),
-        selection: format!("{} {filter}", archive.shown())
+        selection: format!("{} {filter}{included}", archive.shown())
             .trim_end()
             .to_owned(),
     };
@@ -72,6 +77,7 @@ pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Resu
         rates: args.rate,
         after,
         include_replayed: args.include_replayed,
+        include_mirrored: args.include_mirrored,
         checkpoint,
         dead_letters: args.dead_letters_file.or(beside),
         stop: None,

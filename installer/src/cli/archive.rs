@@ -126,6 +126,7 @@ impl FilterArgs {
             kinds: self.kind,
             reasons: self.reason,
             dead_letters: self.dead_letters,
+            without_mirrored: false,
             since: self.since,
             until: self.until,
         })

@@ -94,6 +94,11 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub include_replayed: bool,
 
+    /// Also send what `BACKSTOP_ROUTE` archived beside the primary: copies of records that were
+    /// delivered, and records that the transforms kept from the primary
+    #[arg(long)]
+    pub include_mirrored: bool,
+
     /// File for records that the primary rejects, with its answer [default: beside the checkpoint]
     #[arg(long, value_name = "FILE")]
     pub dead_letters_file: Option<PathBuf>,

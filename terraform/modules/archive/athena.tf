@@ -12,6 +12,7 @@ locals {
     { name = "request_id", type = "string", comment = "The invocation that a line of text belongs to, where that is known." },
     { name = "resource", type = "map<string,string>", comment = "faas.name, cloud.region and so on, and the tags." },
     { name = "diverted", type = "struct<reason:string,sink:string,status:int>", comment = "Why it is here and not at the primary." },
+    { name = "route", type = "string", comment = "mirrored or archived, where the route put it here beside the primary." },
   ]
 
   time_projection = {

@@ -22,6 +22,7 @@ locals {
     BACKSTOP_S3_REGION                   = var.fallback.s3_region
     BACKSTOP_S3_KMS_KEY_ID               = var.fallback.s3_kms_key_id
     BACKSTOP_S3_EXPECTED_BUCKET_OWNER    = var.fallback.s3_expected_bucket_owner
+    BACKSTOP_ROUTE                       = var.transforms.route
     BACKSTOP_TELEMETRY_TYPES             = try(join(",", var.transforms.telemetry_types), null)
     BACKSTOP_MIN_LEVEL                   = var.transforms.min_level
     BACKSTOP_FILTER                      = try(join("; ", var.transforms.filter), null)

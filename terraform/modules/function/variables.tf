@@ -465,7 +465,8 @@ variable "flush" {
 
 variable "transforms" {
   description = <<-EOT
-    Changes to records before they are sent.
+    Changes to records before they are sent, and where they go.
+    - `route`: where records go: `failover`, `mirror`, `sample` (`BACKSTOP_ROUTE`)
     - `telemetry_types`: the types to deliver: `platform`, `function`, `extension` (`BACKSTOP_TELEMETRY_TYPES`)
     - `min_level`: the least severe level of output to deliver: `debug`, `info`, `warn`, `error` (`BACKSTOP_MIN_LEVEL`)
     - `filter`: rules that drop or keep records, in order (`BACKSTOP_FILTER`)
@@ -477,6 +478,7 @@ variable "transforms" {
     - `tags`: resource attributes added to every record (`BACKSTOP_TAGS`)
   EOT
   type = object({
+    route           = optional(string)
     telemetry_types = optional(list(string))
     min_level       = optional(string)
     filter          = optional(list(string))
@@ -495,6 +497,10 @@ variable "transforms" {
       for name in coalesce(var.transforms.telemetry_types, ["function"]) : contains(["platform", "function", "extension"], name)
     ]) && length(coalesce(var.transforms.telemetry_types, ["function"])) == length(distinct(coalesce(var.transforms.telemetry_types, ["function"])))
     error_message = "transforms.telemetry_types has an entry other than platform, function and extension, or one of them twice: name each once."
+  }
+  validation {
+    condition     = contains(["failover", "mirror", "sample"], coalesce(var.transforms.route, "failover"))
+    error_message = "transforms.route is invalid: use failover, mirror or sample."
   }
   validation {
     condition     = contains(["debug", "info", "warn", "error"], coalesce(var.transforms.min_level, "debug"))

@@ -14,11 +14,11 @@ use crate::options::FormatOptions;
 use crate::parse;
 use crate::register::{
     ALLOW_PLAINTEXT, FALLBACK, FIREHOSE_STREAM, OTLP_URL, PRIMARY_COMPRESSION, PRIMARY_FORMAT,
-    PRIMARY_HEADERS, PRIMARY_OPTIONS, PRIMARY_TIMEOUT_MS, PRIMARY_URL, S3_BUCKET,
+    PRIMARY_HEADERS, PRIMARY_OPTIONS, PRIMARY_TIMEOUT_MS, PRIMARY_URL, ROUTE, S3_BUCKET,
     S3_EXPECTED_BUCKET_OWNER, S3_KMS_KEY_ID, S3_PREFIX, S3_REGION, SIGNALS,
 };
 use crate::secret::Secret;
-use crate::settings::{AwsSettings, Compression, Fallback, Primary, S3Archive, Settings};
+use crate::settings::{AwsSettings, Compression, Fallback, Primary, Routing, S3Archive, Settings};
 use crate::signals::{self, SignalName, Signals};
 use crate::url::{self, UrlProblem};
 use crate::variable::Variable;
@@ -44,6 +44,25 @@ impl FallbackName {
 }
 
 impl Resolver {
+    /// What is archived beside what the primary gets; without a fallback, nothing can be.
+    pub(super) fn routing(&mut self, has_fallback: bool) -> Routing {
+        let routing = self.or_default(&ROUTE, |text| {
+            parse::choice(&ROUTE, text, Routing::ALL, Routing::as_str)
+        });
+        if routing == Routing::Failover || has_fallback {
+            return routing;
+        }
+        let problem = format!(
+            "is {}, and there is no valid fallback to archive records in: set BACKSTOP_S3_BUCKET or \
+             BACKSTOP_FIREHOSE_STREAM, or remove it",
+            ROUTE.shown(routing.as_str())
+        );
+        let error = ConfigError::new(ROUTE.name, ErrorKind::Conflict, problem);
+        self.errors
+            .push(error.with_effect("the default failover is used"));
+        Routing::Failover
+    }
+
     /// The primary; `here` is the region of the function, where it is known.
     pub(super) fn primary(&mut self, aws: &AwsSettings, here: Option<&str>) -> Option<Primary> {
         let allow_plaintext = self.or_default(&ALLOW_PLAINTEXT, |text| {

@@ -1,6 +1,6 @@
 //! The fallbacks: names, ARNs, their order, and what is left when one is not valid.
 
-use backstop_config::{Fallback, S3Archive};
+use backstop_config::{Fallback, Routing, S3Archive};
 
 use crate::resolve;
 
@@ -272,4 +272,37 @@ fn without_any_valid_sink_one_error_says_so() {
     let (_, errors) = resolve(&[("BACKSTOP_PRIMARY_URL", "x"), ("BACKSTOP_S3_BUCKET", "x")]);
     assert_eq!(errors.len(), 3, "{errors:?}");
     assert_eq!(errors[2], nothing);
+}
+
+#[test]
+fn a_route_that_archives_needs_a_fallback() {
+    let primary = ("BACKSTOP_PRIMARY_URL", "https://intake.example.com");
+    for (text, expected) in [
+        ("failover", Routing::Failover),
+        ("mirror", Routing::Mirror),
+        ("sample", Routing::Sample),
+    ] {
+        let route = ("BACKSTOP_ROUTE", text);
+        for fallback in [BUCKET, STREAM] {
+            let (settings, errors) = resolve(&[primary, fallback, REGION, route]);
+            assert_eq!((settings.routing, errors), (expected, Vec::new()));
+        }
+        let (settings, errors) = resolve(&[primary, route]);
+        assert_eq!(settings.routing, Routing::Failover);
+        let error = format!(
+            "BACKSTOP_ROUTE is \"{text}\", and there is no valid fallback to archive records in: \
+             set BACKSTOP_S3_BUCKET or BACKSTOP_FIREHOSE_STREAM, or remove it; the default failover \
+             is used"
+        );
+        let needs_one = expected != Routing::Failover;
+        assert_eq!(errors, needs_one.then_some(error).as_slice());
+    }
+    let (settings, errors) = resolve(&[primary, BUCKET, REGION, ("BACKSTOP_ROUTE", "both")]);
+    assert_eq!(settings.routing, Routing::Failover);
+    assert_eq!(
+        errors,
+        [
+            "BACKSTOP_ROUTE is \"both\": use failover, mirror or sample; the default failover is used"
+        ]
+    );
 }

@@ -481,7 +481,7 @@ async fn a_recovered_primary_is_found_by_one_small_probe_while_a_handler_runs() 
         .await;
     rig.say(Https, Say::Status(200));
     rig.advance(Duration::from_secs(6)).await;
-    assert!(rig.chain.wants_probe(|_| true));
+    assert!(rig.chain.wants_probe(|_, _| true));
     rig.flush(vec![batch(11, 10)], Phase::PostRuntime, ms(500))
         .await;
     rig.assert_delivered(&[(S3, 20)]);

@@ -235,7 +235,7 @@ async fn a_chain_tells_whether_it_can_be_used_and_whether_it_wants_a_probe() {
     let tells = |rig: &Rig| {
         (
             rig.chain.is_open_for_business(),
-            rig.chain.wants_probe(|_| true),
+            rig.chain.wants_probe(|_, _| true),
         )
     };
     assert_eq!(tells(&rig), (true, false));

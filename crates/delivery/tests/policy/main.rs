@@ -16,6 +16,7 @@ mod outages;
 mod parts;
 mod properties;
 mod records;
+mod routes;
 mod secrets;
 mod signals;
 mod support;

@@ -52,6 +52,12 @@ async fn a_probe_is_wanted_only_where_there_is_something_to_probe_with() {
     let metrics = vec![of_signal(1, Signal::Metric)];
     rig.flush(metrics, Phase::PostRuntime, ms(1000)).await;
     tokio::time::advance(ms(120_000)).await;
-    assert!(rig.chain.wants_probe(|signal| signal == Signal::Metric));
-    assert!(!rig.chain.wants_probe(|signal| signal == Signal::Log));
+    assert!(
+        rig.chain
+            .wants_probe(|_, signal| signal == Some(Signal::Metric))
+    );
+    assert!(
+        !rig.chain
+            .wants_probe(|_, signal| signal == Some(Signal::Log))
+    );
 }

@@ -205,7 +205,7 @@ fn the_ledger_tells_all_that_it_counts() {
     assert!(!ledger.adds_up(28));
     assert_eq!(
         ledger.line(),
-        r#"{"backstop":{"ledger":{"ambiguous":30,"dead_letters":60,"delivered":{"firehose":9,"https":8,"s3":10},"derived":0,"dropped":{"buffer_full":2,"killed":12,"not_asked":14,"own_log":10,"rejected":4,"shutdown":8,"too_large":6},"lost_upstream":3,"pending":29,"received":112,"recovered":52}}}"#
+        r#"{"backstop":{"ledger":{"ambiguous":30,"dead_letters":60,"delivered":{"firehose":9,"https":8,"s3":10},"derived":0,"dropped":{"buffer_full":2,"killed":12,"not_asked":14,"own_log":10,"rejected":4,"shutdown":8,"too_large":6},"lost_upstream":3,"mirrored":0,"pending":29,"received":112,"recovered":52}}}"#
     );
 }
 

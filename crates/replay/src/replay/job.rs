@@ -294,7 +294,10 @@ impl Job {
         self.named().record(&origin.key, record);
         let verdict = self.filter.judge(&origin.key, record);
         if !verdict.is_wanted {
-            origin.partial();
+            // What was never to be sent leaves nothing of the object to be sent.
+            if !verdict.is_mirrored {
+                origin.partial();
+            }
             summary.filtered += 1;
             return None;
         }
@@ -326,8 +329,7 @@ impl Job {
             summary.would_send += 1;
             summary.would_send_bytes += sent.len() as u64 + 1;
             let function = record.function_name();
-            let reason = record.diverted.as_ref();
-            let reason = reason.map_or("not diverted", |diverted| diverted.reason.as_str());
+            let reason = record.why().unwrap_or("not diverted");
             *summary
                 .functions
                 .entry(function.unwrap_or_else(|| "unknown".to_owned()))

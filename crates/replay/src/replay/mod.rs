@@ -79,6 +79,8 @@ pub struct Options {
     pub after: After,
     /// Also what is marked as replayed to this target.
     pub include_replayed: bool,
+    /// Also what was archived beside the primary: it was delivered, or the primary was not to get it.
+    pub include_mirrored: bool,
     /// What is done, and to be written down.
     pub checkpoint: Option<Checkpoint>,
     /// The file for records that the primary refuses.
@@ -96,6 +98,7 @@ impl Default for Options {
             rates: Vec::new(),
             after: After::Keep,
             include_replayed: true,
+            include_mirrored: false,
             checkpoint: None,
             dead_letters: None,
             stop: None,
@@ -120,7 +123,7 @@ impl Progress for () {}
 /// [`Summary::is_complete`] says whether all of it is at the primary. `&()` is a progress that nobody
 /// watches.
 pub async fn replay(
-    selection: Selection,
+    mut selection: Selection,
     target: Target,
     mut options: Options,
     progress: &dyn Progress,
@@ -131,6 +134,7 @@ pub async fn replay(
         dry_run: options.dry_run,
         ..Summary::default()
     };
+    selection.filter.without_mirrored = !options.include_mirrored;
     // Without one nobody interrupts: the sender is gone, and the value stays.
     let stop = (options.stop.take()).unwrap_or_else(|| watch::channel(false).1);
     let job = Arc::new(Job::new(selection, target, options, stop.clone())?);

@@ -64,14 +64,14 @@ impl Named {
             self.function(name);
         }
         if !self.reasons.is_empty()
-            && let Some(diverted) = &line.diverted
-            && !self.reasons_met.contains(&diverted.reason)
+            && let Some(why) = line.why()
+            && !self.reasons_met.contains(why)
             && self.reasons_met.len() < MOST_NAMES
         {
             for (reason, is_met) in &mut self.reasons {
-                *is_met |= *reason == diverted.reason;
+                *is_met |= reason == why;
             }
-            self.reasons_met.insert(diverted.reason.clone());
+            self.reasons_met.insert(why.to_owned());
         }
     }
 

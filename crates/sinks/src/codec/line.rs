@@ -1,11 +1,12 @@
 //! The line: one record as one self-contained JSON object, the same at the primary and in the archive.
 //!
 //! `{"id":…,"time":…,"type":…,"record":…,"resource":{…}}`, before the resource `"request_id":…` where that is known
-//! and the record does not say it, and in the archive `"diverted":{…}` where the record was meant for the primary.
+//! and the record does not say it, and in the archive `"diverted":{…}` where the record was meant for the primary,
+//! or `"route":…` where the line is for the archive only.
 
-use backstop_archive::{begin_line, diverted_member, end_line};
+use backstop_archive::{begin_line, diverted_member, end_line, route_member};
 use backstop_config::Compression;
-use backstop_delivery::{Batch, Diverted, EnvironmentId, RecordId};
+use backstop_delivery::{Batch, Diverted, EnvironmentId, RecordId, Route};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -92,11 +93,15 @@ impl LineEncoder {
         compression: Compression,
     ) -> Vec<u8> {
         let items = self.items(batch);
-        let tail = diverted.map(diverted_member).unwrap_or_default();
+        let diverted = diverted.map(diverted_member).unwrap_or_default();
         let mut out = Output::new(compression.into(), size_hint(&items));
         for (record, item) in batch.records().iter().zip(&items) {
             let (id, members) = (record.id(), record.members());
-            write_line(id, members, &item.resource, &tail, &mut out);
+            let why = match record.route() {
+                Route::Deliver => &diverted,
+                route => route_member(route),
+            };
+            write_line(id, members, &item.resource, why, &mut out);
             out.bytes().push(b'\n');
             out.written();
         }

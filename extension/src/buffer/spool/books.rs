@@ -12,7 +12,10 @@ use backstop_delivery::Ledger;
 use super::place::{Held, Place};
 
 const FILE: &str = "ledger";
-const MAGIC: &[u8; 8] = b"BKLEDGR1";
+const MAGIC: &[u8; 8] = b"BKLEDGR2";
+/// That of a version that did not count mirrored records, the last of the counts.
+const MAGIC_1: &[u8; 8] = b"BKLEDGR1";
+const BYTES_1: usize = BYTES - 8;
 /// No run counts this far: such counts are forged, and sums with them would be too large for a number.
 const FORGED: u64 = 1 << 48;
 const BYTES: usize = 8 + 8 * Ledger::COUNTS + 4;
@@ -52,8 +55,10 @@ impl Books {
         let Some(mut held) = held? else {
             return Ok(None);
         };
-        let mut bytes = [0; BYTES];
-        held.file.read_exact(&mut bytes)?;
+        let mut bytes = Vec::with_capacity(BYTES);
+        (&mut held.file)
+            .take(BYTES as u64)
+            .read_to_end(&mut bytes)?;
         let ledger = decode(&bytes).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "not a ledger, or a broken one")
         })?;
@@ -81,10 +86,9 @@ impl Books {
 
     /// Whether the next run would find these counts, but for what came in since and waits.
     pub(crate) fn has(&self, ledger: &Ledger) -> bool {
-        // The first three: received, pending and derived.
         let is_written = self
             .written
-            .is_some_and(|written| written[3..] == ledger.counts()[3..]);
+            .is_some_and(|written| settled(&written) == settled(&ledger.counts()));
         let mut held = self.file.iter();
         !self.enabled || is_written && held.any(|held| self.place.leads_to(FILE, held).is_some())
     }
@@ -100,6 +104,12 @@ impl Books {
     }
 }
 
+/// All but what came in since and waits: the first three, which are received, pending and derived; and the last,
+/// which is mirrored.
+fn settled(counts: &[u64; Ledger::COUNTS]) -> &[u64] {
+    &counts[3..Ledger::COUNTS - 1]
+}
+
 fn encode(ledger: &Ledger) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend(ledger.counts().iter().flat_map(|count| count.to_le_bytes()));
@@ -108,17 +118,19 @@ fn encode(ledger: &Ledger) -> Vec<u8> {
     bytes
 }
 
-fn decode(bytes: &[u8; BYTES]) -> Option<Ledger> {
+fn decode(bytes: &[u8]) -> Option<Ledger> {
     let (body, checksum) = bytes.split_last_chunk::<4>()?;
-    let counts = body.strip_prefix(MAGIC)?;
+    let (counts, is_old) = match bytes.len() {
+        BYTES => (body.strip_prefix(MAGIC)?, false),
+        BYTES_1 => (body.strip_prefix(MAGIC_1)?, true),
+        _ => return None,
+    };
     if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
         return None;
     }
     let (counts, _) = counts.as_chunks::<8>();
-    let counts: Vec<u64> = counts
-        .iter()
-        .map(|count| u64::from_le_bytes(*count))
-        .collect();
+    let counts = counts.iter().map(|count| u64::from_le_bytes(*count));
+    let counts: Vec<u64> = counts.chain(is_old.then_some(0)).collect();
     if counts.iter().any(|count| *count >= FORGED) {
         return None;
     }

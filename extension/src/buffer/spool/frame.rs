@@ -12,6 +12,9 @@
 //!         | 'C' from:u64 records:u64                                    closed: this many records wait
 //! ```
 //!
+//! A record's sequence has its route in the two highest bits, and so have those of runs
+//! ([`Record::key`]): a mirrored record has the id of its original, and is another record.
+//!
 //! An emptied file keeps its blocks: its header gets the next generation, and an end mark follows. The
 //! checksum of a frame covers the generation, so bytes of an earlier one are never a frame again. Of a closed
 //! spool the batches at `from` and after hold. [`super::read`] reads it. Must not know files or paths.
@@ -103,7 +106,7 @@ impl<'a> Frames<'a> {
             out.extend_from_slice(&[0; COUNT_BYTES]);
             out.extend_from_slice(&received.to_le_bytes());
             while let Some(record) = records.next_if(|record| fits(out, record)) {
-                let id = record.id();
+                let id = record.key();
                 out.extend_from_slice(&id.environment.0.to_le_bytes());
                 out.extend_from_slice(&id.sequence.to_le_bytes());
                 let length = u32::try_from(record.length()).unwrap_or(u32::MAX);
@@ -139,7 +142,7 @@ impl<'a> Frames<'a> {
             for batch in batches {
                 let kept = batch.records().iter().filter(|record| record.is_kept());
                 let mut runs = Runs::default();
-                runs.extend(kept.map(Record::id));
+                runs.extend(kept.map(Record::key));
                 count += runs.count();
                 let ambiguous = if batch.is_ambiguous() {
                     IS_AMBIGUOUS

@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use backstop_delivery::{EnvironmentId, Record, RecordId, Wall};
+use backstop_delivery::{EnvironmentId, Record, RecordId, Route, Wall};
 use backstop_telemetry::is_json;
-use bytes::{BufMut as _, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::frame::{COUNT_BYTES, HEADER_BYTES, RECEIVED_BYTES, RECORD_BYTES, RECORDS, START_BYTES};
 use super::survey::Survey;
@@ -113,7 +113,7 @@ pub fn read(
         contents: &mut contents,
     };
     records.read(file)?;
-    let found = records.found;
+    let found = records.newest();
     contents.groups = survey.groups(found);
     Ok(contents)
 }
@@ -185,7 +185,7 @@ impl Records<'_> {
             }
             *left -= RECORD_BYTES;
             let (id, length) = parse_record(header);
-            if length > *left {
+            if length > *left || Record::of_key(id, Bytes::new()).is_none() {
                 is_ours = false;
                 break;
             }
@@ -250,7 +250,10 @@ impl Records<'_> {
         }
         for (id, event) in ids.into_iter().zip(events) {
             let added = self.member(event.request_id.as_deref());
-            let mut record = Record::new(id, event.fragment).with_member(added);
+            let Some(record) = Record::of_key(id, event.fragment) else {
+                continue;
+            };
+            let mut record = record.with_member(added);
             if self.seen.contains(&id) {
                 self.waste(record.cost());
                 continue;
@@ -264,6 +267,19 @@ impl Records<'_> {
             record.set_kept();
             self.found.push(record);
         }
+    }
+
+    /// What was found, without what another copy says to have another route since.
+    fn newest(self) -> Vec<Record> {
+        let (mut found, seen) = (self.found, self.seen);
+        if !found.iter().any(|record| record.route() == Route::Archived) {
+            return found;
+        }
+        found.retain(|record| {
+            let is_delivered = record.route() == Route::Deliver;
+            !(is_delivered && seen.contains(&record.clone().archived().key()))
+        });
+        found
     }
 
     /// What is added to a record, in memory once for all that follow each other.

@@ -188,7 +188,7 @@ impl Survey {
         );
         let mut others = Vec::new();
         for record in records {
-            let id = record.id();
+            let id = record.key();
             let before = (self.mark_runs).partition_point(|mark| mark.run.begins_before(id));
             match before.checked_sub(1).map(|index| &self.mark_runs[index]) {
                 Some(mark) if mark.run.reaches(id) => {
