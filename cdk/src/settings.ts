@@ -266,6 +266,11 @@ export interface BackstopProps {
    */
   readonly telemetryTypes?: BackstopTelemetryType[];
   /**
+   * Whether Backstop receives the function's own telemetry by OTLP (`BACKSTOP_OTLP_RECEIVER`).
+   * @default - the extension's own, false
+   */
+  readonly otlpReceiver?: boolean;
+  /**
    * What is done to records before they are sent and archived.
    * @default - nothing
    */
@@ -356,6 +361,7 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_S3_KMS_KEY_ID: fallback.s3KmsKeyId,
     BACKSTOP_S3_EXPECTED_BUCKET_OWNER: fallback.s3ExpectedBucketOwner,
     BACKSTOP_TELEMETRY_TYPES: props.telemetryTypes?.join(','),
+    BACKSTOP_OTLP_RECEIVER: props.otlpReceiver,
     BACKSTOP_MIN_LEVEL: transforms?.minLevel,
     BACKSTOP_FILTER: transforms?.filter?.join('; '),
     BACKSTOP_REDACT: transforms?.redact?.join(','),

@@ -22,8 +22,8 @@ use crate::error::{ConfigError, ErrorKind, Invalid};
 use crate::parse;
 use crate::raw::{Raw, Strings};
 use crate::register::{
-    BUFFER_MAX_BYTES, FLUSH_INTERVAL_MS, FLUSH_STRATEGY, LOG_LEVEL, MAX_ADDED_MS, PRIMARY_URL,
-    SPOOL_MAX_BYTES, TAGS, TELEMETRY_TYPES,
+    BUFFER_MAX_BYTES, FLUSH_INTERVAL_MS, FLUSH_STRATEGY, LOG_LEVEL, MAX_ADDED_MS, OTLP_RECEIVER,
+    PRIMARY_URL, SPOOL_MAX_BYTES, TAGS, TELEMETRY_TYPES,
 };
 use crate::settings::{
     CaFile, FlushSettings, FlushStrategy, LogLevel, Settings, SpoolSettings, TelemetryType,
@@ -47,6 +47,8 @@ impl Settings {
         let function = resolver.function();
         let settings = Self {
             telemetry_types: resolver.telemetry_types(),
+            otlp_receiver: resolver
+                .or_default(&OTLP_RECEIVER, |text| parse::boolean(&OTLP_RECEIVER, text)),
             transforms: resolver.transforms(&function.initialization_type),
             flush: resolver.flush(),
             buffer_max_bytes: resolver.buffer_max_bytes(function.memory_mb),

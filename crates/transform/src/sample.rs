@@ -101,7 +101,7 @@ impl Sampler {
         if parts.is_platform() {
             return self.platform(&parts);
         }
-        if !parts.is_output() {
+        if !parts.is_output() && !parts.is_posted_span() {
             return Place::Keep;
         }
         let mut all = self.invocations.iter_mut().rev();
@@ -109,7 +109,8 @@ impl Sampler {
             return Place::Keep;
         };
         let looks = invocation.keeps != Some(true) && self.settings.keep.error;
-        let is_error = looks && parts.kind == b"function" && level(fragment) == Level::Error;
+        let has_level = matches!(parts.kind, b"function" | b"otlp.logs");
+        let is_error = looks && has_level && level(fragment) == Level::Error;
         invocation.has_error |= is_error;
         match invocation.place() {
             // Too late for the others, and still worth seeing.

@@ -26,6 +26,7 @@ const SETUP: Setup = Setup {
         samples: false,
         joins: false,
     },
+    posts: false,
 };
 
 fn output(after: u64, records: u64) -> Output {

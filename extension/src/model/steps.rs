@@ -29,6 +29,8 @@ pub(super) struct Setup {
     pub(super) unfit_every: u64,
     pub(super) metrics: Metrics,
     pub(super) transforms: Rewriting,
+    /// The function posts every second output by OTLP.
+    pub(super) posts: bool,
 }
 
 /// What becomes of lines in the embedded metric format.
@@ -240,6 +242,11 @@ impl Setup {
         self.metrics != Metrics::None && !self.transforms.joins && number.is_multiple_of(3)
     }
 
+    /// Whether the function posts this output, and does not write it.
+    pub(super) fn is_posted(&self, output: &Output) -> bool {
+        self.posts && output.after % 2 == 1
+    }
+
     pub(super) fn max_added(&self) -> Duration {
         Duration::from_millis(self.max_added)
     }
@@ -273,7 +280,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
             deadline(),
             room(),
             unfit_every(),
-            (metrics(), transforming()),
+            (metrics(), transforming(), prop::bool::weighted(0.3)),
         ),
     )
         .prop_map(
@@ -286,7 +293,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 has_spool,
                 ahead_ms,
                 at_shutdown,
-                (shutdown_deadline, room, unfit_every, (metrics, transforms)),
+                (shutdown_deadline, room, unfit_every, (metrics, transforms, posts)),
             )| Setup {
                 strategy,
                 max_added,
@@ -301,6 +308,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 unfit_every,
                 metrics,
                 transforms,
+                posts,
             },
         )
 }

@@ -13,13 +13,13 @@ mod loki;
 mod ndjson;
 mod newrelic;
 mod otlp;
+mod plain;
 mod repeats;
 mod reply;
 mod resource;
 mod signal;
 mod splunk;
 mod text;
-mod wire;
 
 use std::fmt;
 use std::time::Duration;

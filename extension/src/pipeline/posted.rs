@@ -1,0 +1,52 @@
+//! What the function posts by OTLP becomes records in the buffer, as what Lambda sends does.
+//!
+//! Invariant: an item counts as received once it is taken, and from then on like any record.
+
+use backstop_delivery::{DropReason, Signal};
+use backstop_sinks::otlp::Received;
+use backstop_transform::Place;
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::Pipeline;
+use crate::lifecycle::api::Lifecycle;
+
+impl<L: Lifecycle> Pipeline<L> {
+    /// Takes in what one request held.
+    pub(super) fn take_posted(&mut self, posted: Received) {
+        self.invocation.is_alive(Instant::now());
+        for fragment in posted.fragments {
+            self.ledger.lock().receive(1);
+            self.take_item(fragment, posted.signal);
+            self.decide_invocations();
+        }
+        self.follow_handler();
+    }
+
+    fn take_item(&mut self, fragment: Bytes, signal: Signal) {
+        let place = self.place_of_posted(&fragment);
+        if !self.wanted.takes(signal) {
+            self.ledger.lock().drop_records(DropReason::NotAsked, 1);
+            return;
+        }
+        let Some(fragment) = self.transformed(fragment) else {
+            return;
+        };
+        // Points are of no single invocation, and on Managed Instances nobody knows which one an item is of.
+        let is_of_one = signal != Signal::Metric && !self.managed_instances;
+        let current = is_of_one.then(|| (&*self.invocation.request_id, self.invocation.began()));
+        let record = self.enricher.posted(fragment, current);
+        self.admit(record.with_signal(signal), place);
+    }
+
+    /// Where it goes. Before Lambda's news that the invocation at hand has started it would be taken for a record of the
+    /// one before, which may have been dropped: such a one is kept.
+    fn place_of_posted(&mut self, fragment: &[u8]) -> Place {
+        let invocations = &self.enricher.invocations;
+        if invocations.is_known(&self.invocation.request_id) {
+            self.transforms.place(fragment)
+        } else {
+            Place::Keep
+        }
+    }
+}
