@@ -38,7 +38,9 @@ impl Sdk {
             Self::Python => {
                 let python = std::env::var_os("BACKSTOP_PYTHON_SDK");
                 let mut command = Command::new(python.expect("run scripts/receivers"));
-                command.arg(sources.join("function.py")).arg(COUNT.to_string());
+                command
+                    .arg(sources.join("function.py"))
+                    .arg(COUNT.to_string());
                 command
             }
             Self::Node(encoding) => {
@@ -76,20 +78,29 @@ struct Held {
     signs: BTreeMap<&'static str, u64>,
 }
 
-const SIGNS: [&str; 4] = ["python-shop", "node-shop", "unknown_service", "someone@example.com"];
+const SIGNS: [&str; 4] = [
+    "python-shop",
+    "node-shop",
+    "unknown_service",
+    "someone@example.com",
+];
 
 impl Held {
     /// Adds a request of OTLP's JSON.
     fn add(&mut self, request: &Value) {
         let all = |names: [&str; 3]| -> Vec<&Value> {
             names.iter().fold(vec![request], |all, name| {
-                let inner = |it: &&'_ Value| it[*name].as_array().map(Vec::as_slice).unwrap_or_default();
+                let inner =
+                    |it: &&'_ Value| it[*name].as_array().map(Vec::as_slice).unwrap_or_default();
                 all.iter().flat_map(|it| inner(it)).collect()
             })
         };
         let named = |items: Vec<&Value>, prefix: &str| -> Vec<String> {
             let names = items.iter().filter_map(|it| it["name"].as_str());
-            names.filter(|it| it.starts_with(prefix)).map(str::to_owned).collect()
+            names
+                .filter(|it| it.starts_with(prefix))
+                .map(str::to_owned)
+                .collect()
         };
         self.spans += named(all(["resourceSpans", "scopeSpans", "spans"]), "sdk.").len() as u64;
         for name in named(all(["resourceMetrics", "scopeMetrics", "metrics"]), "sdk.") {
@@ -115,7 +126,9 @@ fn collected(server: &Server) -> Held {
     for signal in ["logs", "metrics", "traces"] {
         let text = server.stored_of(signal);
         // The last line may be half written.
-        let requests = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let requests = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         requests.for_each(|request| held.add(&request));
     }
     held
@@ -174,9 +187,15 @@ async fn live(world: &World, server: &Server, case: &Case, sdk: Sdk) -> Outcome 
         // Once the handler runs.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let mut command = sdk.command().unwrap();
-        let ended = timeout(HANDLER, command.output()).await.expect("in time").unwrap();
+        let ended = timeout(HANDLER, command.output())
+            .await
+            .expect("in time")
+            .unwrap();
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert!(ended.status.success() && !said.contains("Failed to export"), "{sdk:?}: {said}");
+        assert!(
+            ended.status.success() && !said.contains("Failed to export"),
+            "{sdk:?}: {said}"
+        );
     };
     let (report, ()) = tokio::join!(invocation, function);
     report.unwrap();
@@ -206,11 +225,19 @@ async fn through_an_outage(case: &Case, sdk: Sdk) {
     let said = healthy.stderr();
     assert_eq!(healthy.delivered("s3"), 0, "{case:?} {sdk:?}\n{said}");
     let held = holds(&server, case.receiver, 2 * COUNT + 2).await;
-    assert_eq!((held.spans, held.logs), (COUNT, COUNT), "{case:?} {sdk:?} {held:?}\n{said}");
+    assert_eq!(
+        (held.spans, held.logs),
+        (COUNT, COUNT),
+        "{case:?} {sdk:?} {held:?}\n{said}"
+    );
     let names: Vec<&str> = held.metrics.keys().map(String::as_str).collect();
     assert_eq!(names, ["sdk.duration", "sdk.orders"], "{case:?} {sdk:?}");
     if case.receiver == Kind::Collector {
-        let name = if matches!(sdk, Sdk::Python) { "python-shop" } else { "node-shop" };
+        let name = if matches!(sdk, Sdk::Python) {
+            "python-shop"
+        } else {
+            "node-shop"
+        };
         assert!(held.signs[name] > 0, "{held:?}");
         assert_eq!(held.signs["someone@example.com"], 0, "redacted: {held:?}");
     }
@@ -225,10 +252,18 @@ async fn through_an_outage(case: &Case, sdk: Sdk) {
     assert_eq!(kept.signs["someone@example.com"], 0, "{kept:?}");
     server.start().await;
     let replayed = replay(&world, &server, case, "logs,metrics,traces").await;
-    assert_eq!(replayed["sent"], down.delivered("s3"), "{case:?} {replayed}");
+    assert_eq!(
+        replayed["sent"],
+        down.delivered("s3"),
+        "{case:?} {replayed}"
+    );
     let twice = 2 * held.items();
     let held = holds(&server, case.receiver, twice).await;
-    assert_eq!((held.spans, held.logs), (2 * COUNT, 2 * COUNT), "{case:?} {sdk:?} {held:?}");
+    assert_eq!(
+        (held.spans, held.logs),
+        (2 * COUNT, 2 * COUNT),
+        "{case:?} {sdk:?} {held:?}"
+    );
     assert_eq!(held.items(), twice, "{case:?} {sdk:?} {held:?}");
 }
 

@@ -295,7 +295,11 @@ impl Lambda {
     /// The function posts its lines as logs. Above the bound they are told to come again, and are not received.
     fn post_by_otlp(&mut self, output: &Output) -> bool {
         let is_unwanted = self.setup.transforms.filters && output.level == "DEBUG";
-        let secret = if self.setup.transforms.redacts { SECRET } else { "" };
+        let secret = if self.setup.transforms.redacts {
+            SECRET
+        } else {
+            ""
+        };
         let padding = "x".repeat(output.padding);
         let numbers: Vec<Number> = (0..output.records).map(|_| self.number()).collect();
         let texts: Vec<String> = (numbers.iter())

@@ -25,7 +25,8 @@ pub(super) fn logs(
         })
     };
     let logs: Vec<_> = texts.iter().map(log).collect();
-    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+    let resource =
+        json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
     let request = json!({
         "resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": logs}]}],
     });

@@ -59,10 +59,12 @@ struct Scope<'a> {
 /// What stands around items, as [`Received::around`] has it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Around {
-    resource: Value,
+struct Around<'a> {
+    #[serde(borrow)]
+    resource: Option<&'a RawValue>,
     resource_schema: Option<String>,
-    scope: Value,
+    #[serde(borrow)]
+    scope: Option<&'a RawValue>,
     scope_schema: Option<String>,
 }
 
@@ -127,41 +129,31 @@ impl<'a> Received<'a> {
     }
 }
 
-/// An item's text with more attributes; the rest of it stays as it is.
-fn with_attributes<'a>(item: &'a str, pairs: &str) -> Cow<'a, str> {
+/// Where a part of a text begins in it.
+fn place(part: &str, text: &str) -> usize {
+    part.as_ptr().addr() - text.as_ptr().addr()
+}
+
+/// The text of an object with attributes, with more of them; the rest of it stays as it is.
+fn with_attributes<'a>(object: &'a str, pairs: &str) -> Cow<'a, str> {
     #[derive(Deserialize)]
     struct Known<'a> {
         #[serde(borrow)]
         attributes: Option<&'a RawValue>,
     }
     if pairs.is_empty() {
-        return Cow::Borrowed(item);
+        return Cow::Borrowed(object);
     }
-    let known: Option<Known<'_>> = serde_json::from_str(item).ok();
+    let known: Option<Known<'_>> = serde_json::from_str(object).ok();
     let known = known.and_then(|it| it.attributes).map(RawValue::get);
     let known = known.filter(|it| it.starts_with('['));
-    let list = match known {
-        // Where it is in the item's text, of which it is a part.
-        Some(list) => list.as_ptr().addr() - item.as_ptr().addr() + 1,
-        None => 1,
-    };
-    let (before, after) = item.split_at(list);
+    let (before, after) = object.split_at(known.map_or(1, |list| place(list, object) + 1));
     let is_last = after.trim_start().starts_with([']', '}']);
     let comma = if is_last { "" } else { "," };
     Cow::Owned(match known {
         Some(_) => format!("{before}{pairs}{comma}{after}"),
         None => format!("{before}\"attributes\":[{pairs}]{comma}{after}"),
     })
-}
-
-fn push_attribute(holder: &mut Value, pair: Value) {
-    let Some(holder) = holder.as_object_mut() else {
-        return;
-    };
-    let attributes = holder.entry("attributes").or_insert_with(|| json!([]));
-    if let Some(attributes) = attributes.as_array_mut() {
-        attributes.push(pair);
-    }
 }
 
 /// Writes an element of the request's list, of which the items are written already. `known` is what Backstop knows of
@@ -174,20 +166,23 @@ pub(crate) fn wrap(
     is_json: bool,
     out: &mut Vec<u8>,
 ) {
-    let around: Around = serde_json::from_str(around).unwrap_or_default();
-    let resource = merged(around.resource, known);
-    let scope = Some(around.scope).filter(Value::is_object);
+    let around: Around<'_> = serde_json::from_str(around).unwrap_or_default();
+    let object = |value: Option<&'_ RawValue>| -> Option<String> {
+        let text = value?.get();
+        text.starts_with('{').then(|| text.to_owned())
+    };
+    let resource = object(around.resource).unwrap_or_else(|| "{}".to_owned());
+    let resource = merged(resource, known);
+    let scope = object(around.scope);
     if !is_json {
         out.message(1, |group| {
-            let text = resource.to_string();
             group.message(1, |out| {
-                _ = protobuf(&RESOURCE, text.as_bytes(), Strictness::Lenient, out);
+                _ = protobuf(&RESOURCE, resource.as_bytes(), Strictness::Lenient, out);
             });
             group.message(2, |scoped| {
                 if let Some(scope) = scope {
-                    let text = scope.to_string();
                     scoped.message(1, |out| {
-                        _ = protobuf(&SCOPE, text.as_bytes(), Strictness::Lenient, out);
+                        _ = protobuf(&SCOPE, scope.as_bytes(), Strictness::Lenient, out);
                     });
                 }
                 scoped.extend_from_slice(items);
@@ -226,27 +221,40 @@ pub(crate) fn is_unnamed(name: &str, value: &Value) -> bool {
     name == "service.name" && text.starts_with("unknown_service")
 }
 
-/// The resource with what is known beside it.
-fn merged(resource: Value, known: &[(&str, Value)]) -> Value {
-    let mut resource = if resource.is_object() {
-        resource
-    } else {
-        json!({})
-    };
-    let is_known = |name: &str| known.iter().any(|(known, _)| *known == name);
+/// The resource with what is known beside it. Its text is changed and not a tree of it, so that every number stays as
+/// it is.
+fn merged(mut resource: String, known: &[(&str, Value)]) -> String {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Pairs<'a> {
+        #[serde(borrow)]
+        attributes: Vec<&'a RawValue>,
+    }
+    let known: Vec<(&str, String)> = known
+        .iter()
+        .map(|(name, value)| (*name, json!({"key": name, "value": value}).to_string()))
+        .collect();
     let mut said: Vec<String> = Vec::new();
-    if let Some(all) = resource["attributes"].as_array_mut() {
-        all.retain(|pair| {
-            let name = pair["key"].as_str().unwrap_or_default();
-            !(is_known(name) && is_unnamed(name, &pair["value"]["stringValue"]))
-        });
-        let names = all.iter().filter_map(|pair| pair["key"].as_str());
-        said.extend(names.map(str::to_owned));
-    }
-    for (name, value) in known {
-        if !said.iter().any(|known| known == name) {
-            push_attribute(&mut resource, json!({"key": name, "value": value}));
+    let mut unnamed = None;
+    let pairs: Pairs<'_> = serde_json::from_str(&resource).unwrap_or_default();
+    for text in pairs.attributes.into_iter().map(RawValue::get) {
+        let pair: Value = serde_json::from_str(text).unwrap_or_default();
+        let name = pair["key"].as_str().unwrap_or_default();
+        let own = known.iter().find(|(known, _)| *known == name);
+        if let Some((_, own)) = own
+            && is_unnamed(name, &pair["value"]["stringValue"])
+        {
+            let start = place(text, &resource);
+            unnamed = Some((start..start + text.len(), own));
         }
+        said.push(name.to_owned());
     }
-    resource
+    if let Some((range, own)) = unnamed {
+        resource.replace_range(range, own);
+    }
+    let new = known
+        .iter()
+        .filter(|(name, _)| !said.iter().any(|it| it == name));
+    let new: Vec<&str> = new.map(|(_, pair)| &**pair).collect();
+    with_attributes(&resource, &new.join(",")).into_owned()
 }

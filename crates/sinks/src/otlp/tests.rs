@@ -41,9 +41,16 @@ fn real() -> impl Strategy<Value = f64> {
         any::<f64>().prop_filter("NaN equals nothing", |it| !it.is_nan()),
         Just(0.0),
         Just(1.0),
-        Just(f64::INFINITY),
-        Just(f64::NEG_INFINITY),
+        Just(-0.0),
     ]
+    .prop_filter("the other encoder of JSON writes null for it", |it| {
+        it.is_finite()
+    })
+}
+
+/// Also those for which JSON has words.
+fn any_real() -> impl Strategy<Value = f64> {
+    prop_oneof![real(), Just(f64::INFINITY), Just(f64::NEG_INFINITY)]
 }
 
 fn any_value() -> impl Strategy<Value = AnyValue> {
@@ -177,7 +184,7 @@ prop_compose! {
         attributes in attributes(),
         times in any::<[u64; 2]>(),
         whole in any::<(i64, u64, i32, i32, u32)>(),
-        reals in (real(), prop::option::of(real()), prop::collection::vec(real(), 0..3)),
+        reals in (any_real(), prop::option::of(any_real()), prop::collection::vec(any_real(), 0..3)),
         counts in prop::collection::vec(any::<u64>(), 0..4),
         exemplars in exemplars(),
         is_monotonic in any::<bool>(),

@@ -10,7 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::super::{Door, Listener};
 use super::*;
 
-const LOGS: &str = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a"}},{}]}]}]}"#;
+const LOGS: &str =
+    r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a"}},{}]}]}]}"#;
 const JSON: &str = "content-type: application/json";
 
 async fn serving(comfortable: usize) -> (SocketAddr, Arc<Inbox>) {
@@ -113,7 +114,10 @@ async fn above_the_bound_a_sender_is_told_to_retry_and_at_the_end_that_it_is_ove
 async fn a_request_counts_as_under_way_until_its_records_are_in_the_inbox() {
     let (address, inbox) = serving(1_000_000).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!("POST /v1/logs HTTP/1.1\r\n{JSON}\r\ncontent-length: {}\r\n\r\n", LOGS.len());
+    let head = format!(
+        "POST /v1/logs HTTP/1.1\r\n{JSON}\r\ncontent-length: {}\r\n\r\n",
+        LOGS.len()
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&LOGS.as_bytes()[..10]).await.unwrap();
     while !inbox.is_posting() {
