@@ -39,11 +39,6 @@ impl<'a> Parts<'a> {
         matches!(self.kind, b"function" | b"extension" | b"otlp.logs")
     }
 
-    /// Whether it is a span that the function posted.
-    pub fn is_posted_span(&self) -> bool {
-        self.kind == b"otlp.traces"
-    }
-
     /// Whether the function posted it.
     pub fn is_posted(&self) -> bool {
         self.kind.starts_with(b"otlp.")

@@ -64,6 +64,8 @@ pub struct Sampler {
     /// No invocation has started yet.
     is_cold: bool,
     decisions: Vec<Decision>,
+    /// An invocation that posted an error before the platform said that it had started.
+    failed_ahead: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,7 @@ impl Sampler {
             next: 0,
             is_cold: true,
             decisions: Vec::new(),
+            failed_ahead: None,
         }
     }
 
@@ -101,7 +104,7 @@ impl Sampler {
         if parts.is_platform() {
             return self.platform(&parts);
         }
-        if !parts.is_output() && !parts.is_posted_span() {
+        if !parts.is_output() {
             return Place::Keep;
         }
         let mut all = self.invocations.iter_mut().rev();
@@ -109,14 +112,23 @@ impl Sampler {
             return Place::Keep;
         };
         let looks = invocation.keeps != Some(true) && self.settings.keep.error;
-        let has_level = matches!(parts.kind, b"function" | b"otlp.logs");
-        let is_error = looks && has_level && level(fragment) == Level::Error;
-        invocation.has_error |= is_error;
-        match invocation.place() {
-            // Too late for the others, and still worth seeing.
-            Place::Drop if is_error => Place::Keep,
-            place => place,
+        let is_error = looks && parts.kind == b"function" && level(fragment) == Level::Error;
+        invocation.place_with(is_error)
+    }
+
+    /// Where what the function posted goes, while this invocation is at hand. It may come before the platform's word
+    /// that the invocation has started: then it is kept, and an error is not forgotten.
+    pub fn place_posted(&mut self, fragment: &[u8], request_id: &[u8]) -> Place {
+        let is_log = Parts::of(fragment).is_some_and(|parts| parts.is_output());
+        let is_error = is_log && self.settings.keep.error && level(fragment) == Level::Error;
+        let mut all = self.invocations.iter_mut().rev();
+        if let Some(invocation) = all.find(|it| it.request_id == request_id) {
+            return invocation.place_with(is_error);
         }
+        if is_error && request_id.len() <= LONGEST_ID {
+            self.failed_ahead = Some(request_id.to_owned());
+        }
+        Place::Keep
     }
 
     fn platform(&mut self, parts: &Parts<'_>) -> Place {
@@ -167,6 +179,9 @@ impl Sampler {
         {
             return;
         }
+        let has_error = (self.failed_ahead)
+            .take_if(|known| known == request_id)
+            .is_some();
         let keep = &self.settings.keep;
         let (trace, is_sampled) = trace_of(trace);
         let is_first = std::mem::take(&mut self.is_cold);
@@ -181,7 +196,7 @@ impl Sampler {
             request_id: request_id.to_owned(),
             time: time.to_owned(),
             is_chosen,
-            has_error: false,
+            has_error,
             // Nothing has to be waited for.
             keeps: is_chosen.then_some(true),
         });
@@ -234,6 +249,16 @@ impl Invocation {
             None => Place::Hold(self.handle),
             Some(true) => Place::Keep,
             Some(false) => Place::Drop,
+        }
+    }
+
+    /// Where a record of it goes, which may be an error.
+    fn place_with(&mut self, is_error: bool) -> Place {
+        self.has_error |= is_error;
+        match self.place() {
+            // Too late for the others, and still worth seeing.
+            Place::Drop if is_error => Place::Keep,
+            place => place,
         }
     }
 

@@ -4,7 +4,6 @@
 
 use backstop_delivery::{DropReason, Signal};
 use backstop_sinks::otlp::Received;
-use backstop_transform::Place;
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -24,7 +23,8 @@ impl<L: Lifecycle> Pipeline<L> {
     }
 
     fn take_item(&mut self, fragment: Bytes, signal: Signal) {
-        let place = self.place_of_posted(&fragment);
+        let request_id = &self.invocation.request_id;
+        let place = self.transforms.place_posted(&fragment, request_id);
         if !self.wanted.takes(signal) {
             self.ledger.lock().drop_records(DropReason::NotAsked, 1);
             return;
@@ -37,16 +37,5 @@ impl<L: Lifecycle> Pipeline<L> {
         let current = is_of_one.then(|| (&*self.invocation.request_id, self.invocation.began()));
         let record = self.enricher.posted(fragment, current);
         self.admit(record.with_signal(signal), place);
-    }
-
-    /// Where it goes. Before Lambda's news that the invocation at hand has started it would be taken for a record of the
-    /// one before, which may have been dropped: such a one is kept.
-    fn place_of_posted(&mut self, fragment: &[u8]) -> Place {
-        let invocations = &self.enricher.invocations;
-        if invocations.is_known(&self.invocation.request_id) {
-            self.transforms.place(fragment)
-        } else {
-            Place::Keep
-        }
     }
 }

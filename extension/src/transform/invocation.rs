@@ -122,11 +122,7 @@ impl Invocations {
         (time >= began).then_some(named)
     }
 
-    /// Whether Lambda has said that this invocation has started.
-    pub(crate) fn is_known(&self, request_id: &str) -> bool {
-        member(request_id.as_bytes()).is_some_and(|named| self.has_started(&named))
-    }
-
+    /// Whether Lambda has said that this invocation has started, and none after it.
     fn has_started(&self, named: &Arc<[u8]>) -> bool {
         let current = self.current.as_ref().and_then(|it| it.member.as_ref());
         current.is_some_and(|known| known == named)

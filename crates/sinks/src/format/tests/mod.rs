@@ -5,6 +5,7 @@ mod answers;
 mod bodies;
 mod decode;
 mod docs;
+mod posted;
 mod properties;
 mod signals;
 
