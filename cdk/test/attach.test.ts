@@ -69,6 +69,7 @@ test('every variable of the register can be set, and no other is', () => {
     },
     tags: { team: 'payments', stage: 'prod' },
     telemetryTypes: [BackstopTelemetryType.FUNCTION],
+    otlpReceiver: true,
     transforms: {
       minLevel: BackstopLevel.INFO,
       filter: ['drop type=platform.start', 'keep level=error'],

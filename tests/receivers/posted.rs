@@ -14,6 +14,7 @@ use tokio::process::Command;
 use tokio::time::{Instant, timeout};
 
 use super::server::{Kind, Server};
+use super::signals::elements;
 use super::{Case, PATIENCE, replay};
 
 /// Spans and logs of one run.
@@ -88,13 +89,7 @@ const SIGNS: [&str; 4] = [
 impl Held {
     /// Adds a request of OTLP's JSON.
     fn add(&mut self, request: &Value) {
-        let all = |names: [&str; 3]| -> Vec<&Value> {
-            names.iter().fold(vec![request], |all, name| {
-                let inner =
-                    |it: &&'_ Value| it[*name].as_array().map(Vec::as_slice).unwrap_or_default();
-                all.iter().flat_map(|it| inner(it)).collect()
-            })
-        };
+        let all = |names: [&str; 3]| elements(request, &names);
         let named = |items: Vec<&Value>, prefix: &str| -> Vec<String> {
             let names = items.iter().filter_map(|it| it["name"].as_str());
             names

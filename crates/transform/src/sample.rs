@@ -116,19 +116,18 @@ impl Sampler {
         invocation.place_with(is_error)
     }
 
-    /// Where what the function posted goes, while this invocation is at hand. It may come before the platform's word
-    /// that the invocation has started: then it is kept, and an error is not forgotten.
+    /// Where what the function posted goes, while this invocation is at hand: to that one, or to one that has started
+    /// after it and whose INVOKE is still to come. Of one that the platform has not spoken of yet it is kept, and an
+    /// error is not forgotten.
     pub fn place_posted(&mut self, fragment: &[u8], request_id: &[u8]) -> Place {
         let is_log = Parts::of(fragment).is_some_and(|parts| parts.is_output());
         let is_error = is_log && self.settings.keep.error && level(fragment) == Level::Error;
-        let mut all = self.invocations.iter_mut().rev();
-        if let Some(invocation) = all.find(|it| it.request_id == request_id) {
-            return invocation.place_with(is_error);
-        }
-        if is_error && request_id.len() <= LONGEST_ID {
+        let is_known = (self.invocations.iter()).any(|it| it.request_id == request_id);
+        if is_error && !is_known && request_id.len() <= LONGEST_ID {
             self.failed_ahead = Some(request_id.to_owned());
         }
-        Place::Keep
+        let place = (self.invocations.back_mut()).map(|latest| latest.place_with(is_error));
+        place.filter(|_| is_known).unwrap_or(Place::Keep)
     }
 
     fn platform(&mut self, parts: &Parts<'_>) -> Place {

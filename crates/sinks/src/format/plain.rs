@@ -8,7 +8,7 @@
 //! | `traceId`, `spanId` | `trace_id`, `span_id` |
 //! | `eventName`, the scope's name and version | `event.name`, `otel.scope.name`, `otel.scope.version` |
 //! | attributes | members of their names; `faas.invocation_id` is `requestId` |
-//! | the resource's attributes | the resource's, before Backstop's own |
+//! | the resource's attributes | the resource's, before Backstop's own; `service.name` as a member, too |
 //!
 //! Invariant: what cannot be read stays as it is.
 
@@ -64,6 +64,15 @@ fn rewritten(text: &str, item: &Item<'_>) -> Option<(String, Bytes)> {
         record.some("event.name", log["eventName"].as_str());
         record.some("otel.scope.name", around["scope"]["name"].as_str());
         record.some("otel.scope.version", around["scope"]["version"].as_str());
+        // Some formats have no place for it in the resource.
+        let resource = pairs(&around["resource"]);
+        let service = resource
+            .iter()
+            .find(|(name, value)| *name == "service.name" && !is_unnamed(name, value));
+        record.some(
+            "service.name",
+            service.and_then(|(_, value)| value.as_str()),
+        );
         let attributes = pairs(&log);
         let id = attributes.iter().find(|(name, _)| *name == INVOCATION_ID);
         record.some("requestId", id.and_then(|(_, value)| value.as_str()));
@@ -72,6 +81,7 @@ fn rewritten(text: &str, item: &Item<'_>) -> Option<(String, Bytes)> {
             "otel.scope.name",
             "otel.scope.version",
             "requestId",
+            "service.name",
         ]);
         for (index, (name, value)) in attributes.iter().enumerate() {
             if *name == INVOCATION_ID && value.is_string() {

@@ -284,4 +284,13 @@ fn what_the_function_posts_is_of_the_invocation_at_hand_also_before_that_is_know
     sampler.place(platform("start", "b", 4, "").as_bytes());
     sampler.place(done("b", 5, "success", 10).as_bytes());
     assert!(sampler.take_decisions()[0].keep, "it failed");
+    // The platform speaks of this one before its INVOKE is here.
+    let start = sampler.place(platform("start", "c", 6, "").as_bytes());
+    assert_eq!(sampler.place_posted(posted(6, 9).as_bytes(), b"b"), start);
+    assert_eq!(
+        sampler.place_posted(posted(6, 17).as_bytes(), b""),
+        Place::Keep
+    );
+    sampler.place(done("c", 7, "success", 10).as_bytes());
+    assert!(sampler.take_decisions()[0].keep, "it failed");
 }

@@ -36,6 +36,7 @@ run "every_setting_becomes_its_variable" {
     flush = { strategy = "end", interval_ms = 600000, max_added_ms = 0, buffer_max_bytes = 1048576, spool_max_bytes = 0 }
     transforms = {
       telemetry_types = ["function", "platform"]
+      otlp_receiver   = true
       min_level       = "info"
       filter          = ["drop type=platform.start", "keep level=error"]
       redact          = ["email", "record.user.name"]
@@ -64,6 +65,7 @@ run "every_setting_becomes_its_variable" {
       BACKSTOP_S3_KMS_KEY_ID            = "11111111-2222-3333-4444-555555555555"
       BACKSTOP_S3_EXPECTED_BUCKET_OWNER = "123456789012"
       BACKSTOP_TELEMETRY_TYPES          = "function,platform"
+      BACKSTOP_OTLP_RECEIVER            = "true"
       BACKSTOP_MIN_LEVEL                = "info"
       BACKSTOP_FILTER                   = "drop type=platform.start; keep level=error"
       BACKSTOP_REDACT                   = "email,record.user.name"
