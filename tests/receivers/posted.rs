@@ -267,9 +267,7 @@ async fn what_sdks_post_is_stored_once_through_an_outage_and_a_replay() {
     drop(rustls::crypto::ring::default_provider().install_default());
     for (receiver, options, sdk) in [
         (Kind::Rotel, "", Sdk::Python),
-        (Kind::Rotel, "", Sdk::Node("http")),
         (Kind::Collector, "", Sdk::Python),
-        (Kind::Collector, "encoding=json", Sdk::Python),
         (Kind::Collector, "", Sdk::Node("proto")),
         (Kind::Collector, "encoding=json", Sdk::Node("http")),
     ] {
