@@ -37,6 +37,7 @@ export const REGISTER: readonly Variable[] = [
   { name: 'BACKSTOP_S3_EXPECTED_BUCKET_OWNER', secret: false, kind: 'text' },
   { name: 'BACKSTOP_ROUTE', secret: false, kind: 'oneOf', values: ['failover', 'mirror', 'sample'], default: 'failover' },
   { name: 'BACKSTOP_TELEMETRY_TYPES', secret: false, kind: 'someOf', values: ['platform', 'function', 'extension'], default: 'platform,function,extension' },
+  { name: 'BACKSTOP_OTLP_RECEIVER', secret: false, kind: 'oneOf', values: ['true', 'false'], default: 'false' },
   { name: 'BACKSTOP_MIN_LEVEL', secret: false, kind: 'oneOf', values: ['debug', 'info', 'warn', 'error'], default: 'debug' },
   { name: 'BACKSTOP_FILTER', secret: false, kind: 'text' },
   { name: 'BACKSTOP_REDACT', secret: false, kind: 'text' },

@@ -293,6 +293,11 @@ export interface BackstopProps {
    */
   readonly telemetryTypes?: BackstopTelemetryType[];
   /**
+   * Whether Backstop receives the function's own telemetry by OTLP (`BACKSTOP_OTLP_RECEIVER`).
+   * @default - the extension's own, false
+   */
+  readonly otlpReceiver?: boolean;
+  /**
    * What is done to records before they are sent and archived.
    * @default - nothing
    */
@@ -389,6 +394,7 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_S3_EXPECTED_BUCKET_OWNER: fallback.s3ExpectedBucketOwner,
     BACKSTOP_TELEMETRY_TYPES: props.telemetryTypes?.join(','),
     BACKSTOP_ROUTE: transforms?.route,
+    BACKSTOP_OTLP_RECEIVER: props.otlpReceiver,
     BACKSTOP_MIN_LEVEL: transforms?.minLevel,
     BACKSTOP_FILTER: transforms?.filter?.join('; '),
     BACKSTOP_REDACT: transforms?.redact?.join(','),

@@ -69,6 +69,7 @@ test('every variable of the register can be set, and no other is', () => {
     },
     tags: { team: 'payments', stage: 'prod' },
     telemetryTypes: [BackstopTelemetryType.FUNCTION],
+    otlpReceiver: true,
     transforms: {
       route: BackstopRoute.MIRROR,
       minLevel: BackstopLevel.INFO,

@@ -58,6 +58,9 @@ async fn start(
 ) -> Result<(), ApiError> {
     let runtime_api = settings.function.runtime_api.clone().unwrap_or_default();
     let initialization_type = settings.function.initialization_type.clone();
+    // Before Lambda starts the runtime, which is after every extension has registered: an SDK may post from the
+    // function's first line.
+    let otlp = otlp_listener(&settings, &log).await;
     let registered = Api::register(&runtime_api, &own_name(), events(&initialization_type)).await;
     // The account is Lambda's to say, and all mistakes are one line.
     if let Ok((_, function)) = &registered
@@ -125,6 +128,9 @@ async fn start(
     // Half of the bound is where a burst is slowed down; the rest is for what must not wait.
     let inbox = Arc::new(Inbox::new(settings.buffer_max_bytes / 2));
     tokio::spawn(listener.serve(inbox.clone()));
+    if let Some(otlp) = otlp {
+        tokio::spawn(otlp.serve(inbox.clone()));
+    }
     let ledger = SharedLedger::default();
     let chain = chain(&settings, &function, ledger.clone(), &log, &clock);
     let window = WindowControl::new(Window {
@@ -158,6 +164,23 @@ async fn start(
     };
     Pipeline::new(parts).run().await;
     Ok(())
+}
+
+/// Where the function posts its own telemetry, if that is wanted.
+async fn otlp_listener(settings: &Settings, log: &Log) -> Option<Listener> {
+    if !settings.otlp_receiver {
+        return None;
+    }
+    match Listener::bind_otlp().await {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            log.error(
+                "Cannot receive OTLP at 127.0.0.1:4318: stop what listens there, or unset BACKSTOP_OTLP_RECEIVER",
+                &json!({"error": error.to_string()}),
+            );
+            None
+        }
+    }
 }
 
 /// Makes metrics and spans, as far as the primary gets them.

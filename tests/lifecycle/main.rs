@@ -5,6 +5,7 @@
 mod late;
 mod odd_platform;
 mod played;
+mod posted;
 mod unheard;
 
 use std::time::Duration;

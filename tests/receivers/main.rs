@@ -5,6 +5,7 @@
 //! `scripts/receivers` says how.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod posted;
 mod server;
 mod signals;
 

@@ -32,7 +32,7 @@ fn number(value: &Value) -> f64 {
     text.or_else(|| value.as_f64()).unwrap_or_default()
 }
 
-fn elements<'a>(value: &'a Value, names: &[&str]) -> Vec<&'a Value> {
+pub(super) fn elements<'a>(value: &'a Value, names: &[&str]) -> Vec<&'a Value> {
     names.iter().fold(vec![value], |all, name| {
         let inner = |it: &'a Value| it[*name].as_array().into_iter().flatten();
         all.into_iter().flat_map(inner).collect()

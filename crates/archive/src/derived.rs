@@ -8,6 +8,9 @@
 //! | [`METRICS`] | `{"metrics":[{"name","kind","unit","value","attributes"}],"start","derivedFrom"}` |
 //! | [`SPANS`] | `{"spans":[span of OTLP's JSON],"derivedFrom"}` |
 //! | [`EXCEPTION`] | `{"level","message","requestId","exception.type",…,"derivedFrom"}` |
+//!
+//! What the function itself posts by OTLP is an event of the same form: its `record` is a request of OTLP's JSON
+//! with one item in it ([`OTLP_LOGS`], [`OTLP_METRICS`], [`OTLP_TRACES`]).
 
 use memchr::memmem;
 
@@ -18,12 +21,19 @@ pub const SPANS: &str = "derived.spans";
 /// The type of a record that says why an invocation failed. It is a log.
 pub const EXCEPTION: &str = "derived.exception";
 
+/// The type of a log that the function itself posted, by OTLP.
+pub const OTLP_LOGS: &str = "otlp.logs";
+/// The type of a metric that the function itself posted.
+pub const OTLP_METRICS: &str = "otlp.metrics";
+/// The type of a span that the function itself posted.
+pub const OTLP_TRACES: &str = "otlp.traces";
+
 /// What a record holds, apart from logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
-    /// Points of metrics, derived from others.
+    /// Points of metrics, derived from others or posted by the function.
     Metrics,
-    /// Spans, derived from others.
+    /// Spans, derived from others or posted by the function.
     Spans,
     /// Points of metrics in `CloudWatch`'s embedded metric format: a line of the function's own.
     EmbeddedMetrics,
@@ -32,8 +42,8 @@ pub enum Holds {
 /// What a record holds, by its type and its `record` as JSON; `None` where it is a log.
 pub fn holds(kind: &[u8], record: &[u8]) -> Option<Holds> {
     match kind {
-        _ if kind == METRICS.as_bytes() => Some(Holds::Metrics),
-        _ if kind == SPANS.as_bytes() => Some(Holds::Spans),
+        _ if [METRICS, OTLP_METRICS].map(str::as_bytes).contains(&kind) => Some(Holds::Metrics),
+        _ if [SPANS, OTLP_TRACES].map(str::as_bytes).contains(&kind) => Some(Holds::Spans),
         b"function" if is_embedded(record) => Some(Holds::EmbeddedMetrics),
         _ => None,
     }
@@ -79,6 +89,9 @@ mod tests {
             (METRICS, "{}", Some(Holds::Metrics)),
             (SPANS, "{}", Some(Holds::Spans)),
             (EXCEPTION, "{}", None),
+            (OTLP_METRICS, "{}", Some(Holds::Metrics)),
+            (OTLP_TRACES, "{}", Some(Holds::Spans)),
+            (OTLP_LOGS, emf, None),
             ("function", emf, Some(Holds::EmbeddedMetrics)),
             ("function", &text, Some(Holds::EmbeddedMetrics)),
             ("extension", emf, None),

@@ -12,6 +12,7 @@
 mod archive;
 mod config;
 mod decode;
+mod otlp;
 mod records;
 mod responses;
 mod secret;
@@ -20,6 +21,7 @@ mod spool;
 pub use archive::archive;
 pub use config::config;
 pub use decode::decode;
+pub use otlp::otlp;
 pub use responses::responses;
 pub use secret::secret;
 pub use spool::spool;
@@ -32,6 +34,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("archive", archive),
     ("config", config),
     ("decode", decode),
+    ("otlp", otlp),
     ("responses", responses),
     ("secret", secret),
     ("spool", spool),

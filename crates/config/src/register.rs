@@ -200,6 +200,17 @@ pub(crate) const TELEMETRY_TYPES: Variable = Variable::new(
     "The types of telemetry to deliver. The extension always subscribes to platform events, and \
      drops those that you do not name here.",
 );
+pub(crate) const OTLP_RECEIVER: Variable = Variable::new(
+    "BACKSTOP_OTLP_RECEIVER",
+    Kind::OneOf {
+        values: &["true", "false"],
+        later: &[],
+    },
+    Initial::Value("false"),
+    "Whether Backstop receives the function's own telemetry: OTLP over HTTP at \
+     `http://127.0.0.1:4318`, in protobuf or JSON. Logs, metrics and spans go to where the \
+     primary takes them, and are archived like other records. docs/otlp.md describes it.",
+);
 pub(crate) const MIN_LEVEL: Variable = Variable::new(
     "BACKSTOP_MIN_LEVEL",
     Kind::OneOf {
@@ -378,6 +389,7 @@ pub static REGISTER: &[Variable] = &[
     S3_EXPECTED_BUCKET_OWNER,
     ROUTE,
     TELEMETRY_TYPES,
+    OTLP_RECEIVER,
     MIN_LEVEL,
     FILTER,
     REDACT,

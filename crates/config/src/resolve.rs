@@ -23,7 +23,7 @@ use crate::parse;
 use crate::raw::{Raw, Strings};
 use crate::register::{
     BUFFER_MAX_BYTES, FLUSH_INTERVAL_MS, FLUSH_STRATEGY, LOG_LEVEL, MAX_ADDED_MS, METRICS,
-    PRIMARY_URL, SPOOL_MAX_BYTES, TAGS, TELEMETRY_TYPES,
+    OTLP_RECEIVER, PRIMARY_URL, SPOOL_MAX_BYTES, TAGS, TELEMETRY_TYPES,
 };
 use crate::settings::{
     CaFile, FlushSettings, FlushStrategy, LogLevel, MetricsTarget, Primary, Settings,
@@ -49,6 +49,8 @@ impl Settings {
         let routing = resolver.routing(!fallbacks.is_empty());
         let settings = Self {
             telemetry_types: resolver.telemetry_types(),
+            otlp_receiver: resolver
+                .or_default(&OTLP_RECEIVER, |text| parse::boolean(&OTLP_RECEIVER, text)),
             transforms: resolver.transforms(&function.initialization_type),
             flush: resolver.flush(),
             buffer_max_bytes: resolver.buffer_max_bytes(function.memory_mb),

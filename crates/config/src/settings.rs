@@ -32,6 +32,8 @@ pub struct Settings {
     pub routing: Routing,
     /// What to subscribe to; never empty.
     pub telemetry_types: Vec<TelemetryType>,
+    /// Whether the function's own telemetry is received, by OTLP.
+    pub otlp_receiver: bool,
     /// What is done to records before they are buffered.
     pub transforms: TransformSettings,
     /// When records are sent.

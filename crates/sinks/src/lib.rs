@@ -4,6 +4,7 @@
 //! it, and what its answers mean), and goes out through [`HttpsSink`], [`FirehoseSink`] or [`S3Sink`]. All three share one HTTP client
 //! ([`SharedHttp`]); the official SDK clients of the last two are built on first need.
 //!
+//! [`otlp`] reads what the function itself posts.
 //! [`secret`] reads what the primary's headers refer to, over the same client.
 //!
 //! Invariants:
@@ -19,8 +20,10 @@ mod firehose;
 mod format;
 mod http;
 mod https;
+pub mod otlp;
 mod s3;
 pub mod secret;
+mod wire;
 
 pub use aws::Credentials;
 pub use firehose::FirehoseSink;

@@ -3,6 +3,7 @@
 //! | where | what counts |
 //! |---|---|
 //! | a platform event | an error: they are few and say what happened |
+//! | a log that the function posted by OTLP | its `severityNumber` |
 //! | an object | members named in `level::KEYS`, in any case, also in an object under [`CONTAINERS`], and in JSON that is the text of one of those |
 //! | text that holds an object | the same, through two levels of escaping |
 //! | other text | what [`crate::text`] finds in its beginning |
@@ -10,7 +11,8 @@
 //! Of several levels, names (`warn`) and numbers (`40`) alike, the most severe counts. Where there is
 //! none, text counts, and last what hints at an error (a member `errorType`). Numbers: see [`crate::level::Scale`].
 //!
-//! Invariants: it looks at no more than [`MOST_LOOKED_AT`] bytes, once, and allocates nothing. It is
+//! Invariants: it looks at no more than [`MOST_LOOKED_AT`] bytes, once, but for what was posted, and allocates
+//! nothing. It is
 //! total: any bytes have a severity. It is looked at only when the buffer overflows, so that the usual
 //! path pays nothing for it.
 
@@ -65,6 +67,7 @@ impl Severity {
                         return Error;
                     }
                 }
+                b"record" if kind.as_bytes() == b"otlp.logs" => return posted(fragment),
                 b"record" => {
                     let mut found = Found::default();
                     found.logged(&mut peel, 0, MOST_NESTED);
@@ -74,6 +77,24 @@ impl Severity {
             }
         }
         Info
+    }
+}
+
+/// The severity of a log that the function posted by OTLP: its number, wherever it is, as the resource may be long.
+/// In the text of another member the quotes are escaped.
+/// (<https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>)
+fn posted(fragment: &[u8]) -> Severity {
+    const NUMBER: &[u8] = b"\"severityNumber\":";
+    let Some(at) = memchr::memmem::find(fragment, NUMBER) else {
+        return Info;
+    };
+    let digits = fragment[at + NUMBER.len()..].iter();
+    let digits = digits.map_while(|byte| char::from(*byte).to_digit(10));
+    match digits.take(3).fold(0, |number, digit| 10 * number + digit) {
+        1..=8 => Severity::Debug,
+        13..=16 => Severity::Warn,
+        17.. => Error,
+        _ => Info,
     }
 }
 

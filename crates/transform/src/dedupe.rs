@@ -52,7 +52,9 @@ impl<Id> Repeats<Id> {
     /// Whether a line repeats one that waits, and is counted there. `of` tells lines apart that say the
     /// same, such as by their invocation.
     pub fn is_repeat(&mut self, fragment: &[u8], of: &[u8], id: Id) -> bool {
-        let Some(parts) = Parts::of(fragment).filter(Parts::is_output) else {
+        // What the function posted keeps the form of its protocol, which has no place for a count.
+        let is_line = |parts: &Parts<'_>| parts.is_output() && !parts.is_posted();
+        let Some(parts) = Parts::of(fragment).filter(is_line) else {
             return false;
         };
         // The others have no place for a count; a line that has one was counted before.

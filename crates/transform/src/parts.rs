@@ -34,9 +34,14 @@ impl<'a> Parts<'a> {
         [TIME, self.time, TYPE, self.kind, b"\"", RECORD, record].concat()
     }
 
-    /// Whether it is output of the function or of an extension, which have levels.
+    /// Whether it is output of the function or of an extension, or a log that the function posted: these have levels.
     pub fn is_output(&self) -> bool {
-        matches!(self.kind, b"function" | b"extension")
+        matches!(self.kind, b"function" | b"extension" | b"otlp.logs")
+    }
+
+    /// Whether the function posted it.
+    pub fn is_posted(&self) -> bool {
+        self.kind.starts_with(b"otlp.")
     }
 
     /// Whether it is an event of the platform's.

@@ -64,6 +64,8 @@ pub struct Sampler {
     /// No invocation has started yet.
     is_cold: bool,
     decisions: Vec<Decision>,
+    /// An invocation that posted an error before the platform said that it had started.
+    failed_ahead: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,7 @@ impl Sampler {
             next: 0,
             is_cold: true,
             decisions: Vec::new(),
+            failed_ahead: None,
         }
     }
 
@@ -110,12 +113,21 @@ impl Sampler {
         };
         let looks = invocation.keeps != Some(true) && self.settings.keep.error;
         let is_error = looks && parts.kind == b"function" && level(fragment) == Level::Error;
-        invocation.has_error |= is_error;
-        match invocation.place() {
-            // Too late for the others, and still worth seeing.
-            Place::Drop if is_error => Place::Keep,
-            place => place,
+        invocation.place_with(is_error)
+    }
+
+    /// Where what the function posted goes, while this invocation is at hand: to that one, or to one that has started
+    /// after it and whose INVOKE is still to come. Of one that the platform has not spoken of yet it is kept, and an
+    /// error is not forgotten.
+    pub fn place_posted(&mut self, fragment: &[u8], request_id: &[u8]) -> Place {
+        let is_log = Parts::of(fragment).is_some_and(|parts| parts.is_output());
+        let is_error = is_log && self.settings.keep.error && level(fragment) == Level::Error;
+        let is_known = (self.invocations.iter()).any(|it| it.request_id == request_id);
+        if is_error && !is_known && request_id.len() <= LONGEST_ID {
+            self.failed_ahead = Some(request_id.to_owned());
         }
+        let place = (self.invocations.back_mut()).map(|latest| latest.place_with(is_error));
+        place.filter(|_| is_known).unwrap_or(Place::Keep)
     }
 
     fn platform(&mut self, parts: &Parts<'_>) -> Place {
@@ -166,6 +178,9 @@ impl Sampler {
         {
             return;
         }
+        let has_error = (self.failed_ahead)
+            .take_if(|known| known == request_id)
+            .is_some();
         let keep = &self.settings.keep;
         let (trace, is_sampled) = trace_of(trace);
         let is_first = std::mem::take(&mut self.is_cold);
@@ -180,7 +195,7 @@ impl Sampler {
             request_id: request_id.to_owned(),
             time: time.to_owned(),
             is_chosen,
-            has_error: false,
+            has_error,
             // Nothing has to be waited for.
             keeps: is_chosen.then_some(true),
         });
@@ -233,6 +248,16 @@ impl Invocation {
             None => Place::Hold(self.handle),
             Some(true) => Place::Keep,
             Some(false) => Place::Drop,
+        }
+    }
+
+    /// Where a record of it goes, which may be an error.
+    fn place_with(&mut self, is_error: bool) -> Place {
+        self.has_error |= is_error;
+        match self.place() {
+            // Too late for the others, and still worth seeing.
+            Place::Drop if is_error => Place::Keep,
+            place => place,
         }
     }
 

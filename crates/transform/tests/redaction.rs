@@ -413,3 +413,18 @@ fn a_pattern_that_is_wrong_or_costs_too_much_is_refused_without_being_quoted() {
         redacted(&mut transforms, "\"hunter2\"");
     }
 }
+
+#[test]
+fn what_the_function_posts_is_redacted_in_every_text_and_stays_what_it_is() {
+    let mut transforms = redacting("email,card");
+    let record = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"host","value":{"stringValue":"a@example.com"}}]},"scopeLogs":[{"scope":{"name":"b@example.com"},"logRecords":[{"timeUnixNano":"1767225600123456789","severityNumber":9,"body":{"stringValue":"by c@example.com"},"attributes":[{"key":"deep","value":{"kvlistValue":{"values":[{"key":"d@example.com","value":{"arrayValue":{"values":[{"stringValue":"e@example.com"},{"intValue":"4111111111111111"}]}}}]}}}]}]}]}]}"#;
+    let left = redacted(&mut transforms, record);
+    assert!(
+        !left.contains("@example.com") && !left.contains("4111"),
+        "{left}"
+    );
+    let value: serde_json::Value = serde_json::from_str(&left).unwrap();
+    let log = &value["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+    assert_eq!(log["timeUnixNano"], "1767225600123456789");
+    assert_eq!(log["severityNumber"], 9);
+}

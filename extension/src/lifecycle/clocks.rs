@@ -67,6 +67,10 @@ impl Began {
         self.at
     }
 
+    pub(crate) fn wall(&self) -> Wall {
+        self.wall
+    }
+
     /// `platform.start` has this time.
     pub(crate) fn started(&mut self, time: Option<Wall>) {
         self.started = self.started.or(time);

@@ -63,6 +63,11 @@ impl Invocation {
         }
     }
 
+    /// When INVOKE arrived, by the wall clock.
+    pub(crate) fn began(&self) -> Wall {
+        self.began.wall()
+    }
+
     /// Whether a record with this id is about this invocation. Some platforms give none.
     pub(crate) fn is_meant(&self, request_id: &str) -> bool {
         request_id.is_empty() || request_id == self.request_id

@@ -27,6 +27,7 @@ const SETUP: Setup = Setup {
         joins: false,
     },
     routing: Routing::Failover,
+    posts: false,
 };
 
 fn output(after: u64, records: u64) -> Output {

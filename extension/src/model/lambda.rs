@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::deeds::{perform, tear};
 use super::life::Life;
+use super::posts;
 use super::rules::{self, Books as Account};
 use super::steps::{Deadline, Deed, End, Invocation, Metrics, News, Output, SECRET, Setup, Step};
 use super::world::{Number, World, derived_from, parse_number};
@@ -257,6 +258,9 @@ impl Lambda {
     }
 
     fn write(&mut self, output: &Output) -> bool {
+        if self.setup.is_posted(output) {
+            return self.post_by_otlp(output);
+        }
         let lines: Vec<String> = (0..output.records)
             .map(|_| {
                 let (number, time) = (self.number(), self.time());
@@ -284,6 +288,33 @@ impl Lambda {
             })
             .collect();
         let is_taken = self.post(format!("[{}]", lines.join(",")));
+        self.has_failed |= is_taken && output.level == "ERROR";
+        is_taken
+    }
+
+    /// The function posts its lines as logs. Above the bound they are told to come again, and are not received.
+    fn post_by_otlp(&mut self, output: &Output) -> bool {
+        let is_unwanted = self.setup.transforms.filters && output.level == "DEBUG";
+        let secret = if self.setup.transforms.redacts {
+            SECRET
+        } else {
+            ""
+        };
+        let padding = "x".repeat(output.padding);
+        let numbers: Vec<Number> = (0..output.records).map(|_| self.number()).collect();
+        let texts: Vec<String> = (numbers.iter())
+            .map(|number| format!("#{number}# {secret} {padding}"))
+            .collect();
+        let inbox = &self.life.inbox;
+        let time = self.platform_clock();
+        let posted = posts::logs(&texts, output.level, time, inbox.most_posted());
+        let is_taken = posted.is_some_and(|posted| inbox.post(posted).is_ok());
+        if is_taken {
+            if is_unwanted {
+                self.account.unwanted.extend(&numbers);
+            }
+            self.account.emitted.extend(numbers);
+        }
         self.has_failed |= is_taken && output.level == "ERROR";
         is_taken
     }
@@ -366,6 +397,13 @@ impl Lambda {
         while let Some(body) = self.life.inbox.pop() {
             for number in self.numbers_in(&String::from_utf8_lossy(&body)) {
                 self.account.emitted.remove(&number);
+            }
+        }
+        while let Some(posted) = self.life.inbox.pop_posted() {
+            for fragment in posted.fragments {
+                for number in self.numbers_in(&String::from_utf8_lossy(&fragment)) {
+                    self.account.emitted.remove(&number);
+                }
             }
         }
         if torn > 0 {

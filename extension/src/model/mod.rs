@@ -14,6 +14,7 @@ mod deeds;
 mod examples;
 mod lambda;
 mod life;
+mod posts;
 mod routes;
 mod rules;
 mod sink;

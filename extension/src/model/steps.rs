@@ -33,6 +33,8 @@ pub(super) struct Setup {
     pub(super) metrics: Metrics,
     pub(super) transforms: Rewriting,
     pub(super) routing: Routing,
+    /// The function posts every second output by OTLP.
+    pub(super) posts: bool,
 }
 
 /// What becomes of lines in the embedded metric format.
@@ -244,6 +246,11 @@ impl Setup {
         self.metrics != Metrics::None && !self.transforms.joins && number.is_multiple_of(3)
     }
 
+    /// Whether the function posts this output, and does not write it.
+    pub(super) fn is_posted(&self, output: &Output) -> bool {
+        self.posts && output.after % 2 == 1
+    }
+
     pub(super) fn max_added(&self) -> Duration {
         Duration::from_millis(self.max_added)
     }
@@ -277,7 +284,12 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
             deadline(),
             room(),
             unfit_every(),
-            (metrics(), transforming(), routing()),
+            (
+                metrics(),
+                transforming(),
+                routing(),
+                prop::bool::weighted(0.3),
+            ),
         ),
     )
         .prop_map(
@@ -290,7 +302,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 has_spool,
                 ahead_ms,
                 at_shutdown,
-                (shutdown_deadline, room, unfit_every, (metrics, transforms, routing)),
+                (shutdown_deadline, room, unfit_every, (metrics, transforms, routing, posts)),
             )| Setup {
                 strategy,
                 max_added,
@@ -306,6 +318,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 metrics,
                 transforms,
                 routing,
+                posts,
             },
         )
 }

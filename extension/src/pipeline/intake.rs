@@ -26,6 +26,9 @@ pub(crate) struct Wanted {
     types: Types,
     /// Logs, or only what is made of them.
     logs: bool,
+    /// Metrics and spans that the function posts.
+    metrics: bool,
+    spans: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,11 +40,12 @@ struct Types {
 
 impl Wanted {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let primary = settings.primary.as_ref();
-        Self::of(
-            &settings.telemetry_types,
-            primary.is_none_or(|it| it.signals.logs),
-        )
+        let signals = settings.primary.as_ref().map(|it| it.signals);
+        Self {
+            metrics: signals.is_none_or(|it| it.metrics),
+            spans: signals.is_none_or(|it| it.traces),
+            ..Self::of(&settings.telemetry_types, signals.is_none_or(|it| it.logs))
+        }
     }
 
     /// These types, and logs or only what is made of them.
@@ -54,6 +58,17 @@ impl Wanted {
                 extension: wants(TelemetryType::Extension),
             },
             logs,
+            metrics: true,
+            spans: true,
+        }
+    }
+
+    /// Whether anybody gets what the function posts of this signal.
+    pub(super) fn takes(self, signal: Signal) -> bool {
+        match signal {
+            Signal::Log => self.logs,
+            Signal::Metric => self.metrics,
+            Signal::Span => self.spans,
         }
     }
 
@@ -77,6 +92,14 @@ impl<L: Lifecycle> Pipeline<L> {
         {
             received += body.len().max(1);
             self.take_in(&body);
+            self.shed();
+        }
+        // After Lambda's: it may say that an invocation has started.
+        while received < TURN_BYTES
+            && let Some(posted) = self.inbox.pop_posted()
+        {
+            received += posted.cost().max(1);
+            self.take_posted(posted);
             self.shed();
         }
         if !self.inbox.is_empty() {
@@ -122,6 +145,12 @@ impl<L: Lifecycle> Pipeline<L> {
             self.log.warn(
                 "Refused telemetry for now: too much of it waits to be read",
                 &json!({"requests": refused.crowded}),
+            );
+        }
+        if refused.turned_away > 0 {
+            self.log.warn(
+                "Told the function's OTLP exporter to retry later: the buffer is half full",
+                &json!({"requests": refused.turned_away}),
             );
         }
         if refused.oversized + refused.crowded > 0 {

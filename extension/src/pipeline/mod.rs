@@ -29,6 +29,7 @@ use crate::transform::{Deriver, Enricher};
 
 mod flight;
 mod intake;
+mod posted;
 mod publish;
 mod routes;
 mod shutdown;
@@ -308,7 +309,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 Action::Wait => return,
                 Action::Flush => self.start_flush(),
                 // What arrived before the runtime was done is taken in before `/next`, while there is time.
-                Action::BeReady if !self.inbox.is_empty() && self.may_hold() => return,
+                Action::BeReady if self.is_receiving() && self.may_hold() => return,
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
                     self.note_added_time();
@@ -337,6 +338,11 @@ impl<L: Lifecycle> Pipeline<L> {
             in_time: now < self.stage_ends(),
             may_be_over: !self.is_end_expected(),
         }
+    }
+
+    /// Whether something has arrived that is not taken in, or is just arriving from the function itself.
+    fn is_receiving(&self) -> bool {
+        !self.inbox.is_empty() || self.inbox.is_posting()
     }
 
     /// Whether `/next` may still be held, where this invocation is held at all.

@@ -40,6 +40,14 @@ impl Transforming {
         sampler.map_or(Place::Keep, |sampler| sampler.place(fragment))
     }
 
+    /// Where what the function posted goes, while this invocation is at hand.
+    pub(super) fn place_posted(&mut self, fragment: &[u8], request_id: &str) -> Place {
+        let sampler = self.sampler.as_mut();
+        sampler.map_or(Place::Keep, |sampler| {
+            sampler.place_posted(fragment, request_id.as_bytes())
+        })
+    }
+
     /// Another environment goes on from here: what waits is kept.
     pub(super) fn restored(&mut self) {
         if let Some(sampler) = &mut self.sampler {

@@ -5,6 +5,9 @@
 //! over that acknowledgement: Lambda posts one body at a time, so this is back-pressure, and a burst
 //! becomes slower instead of larger.
 //!
+//! What the function posts by OTLP is never held back: it is taken while there is room below the mark at which
+//! Lambda's is, and refused above it. The sender has memory of its own, and waits as it was told.
+//!
 //! Invariants: what is acknowledged is here, or was; what waits here is bounded; once it is closed,
 //! nothing is acknowledged any more.
 
@@ -13,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use backstop_sinks::otlp::Received;
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -37,6 +41,10 @@ pub(crate) struct Inbox {
     comfortable: usize,
     oversized: AtomicUsize,
     crowded: AtomicUsize,
+    /// Requests of the function's that have begun and are not yet answered.
+    posting: AtomicUsize,
+    /// Those that were told to come again.
+    turned_away: AtomicUsize,
     arrived: Notify,
     room: Notify,
 }
@@ -44,6 +52,7 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 struct Bodies {
     queue: VecDeque<Bytes>,
+    posted: VecDeque<Received>,
     is_closed: bool,
 }
 
@@ -54,6 +63,29 @@ pub(crate) struct Refused {
     pub(crate) oversized: usize,
     /// Too much waited already.
     pub(crate) crowded: usize,
+    /// Too much waited already for a request of the function's.
+    pub(crate) turned_away: usize,
+}
+
+/// Why what the function posted was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    /// There is no room for now.
+    Full,
+    /// The environment ends.
+    Closed,
+}
+
+/// A request of the function's, from its beginning to its answer.
+#[derive(Debug)]
+pub(crate) struct Posting<'a>(&'a Inbox);
+
+impl Drop for Posting<'_> {
+    fn drop(&mut self) {
+        self.0.posting.fetch_sub(1, Ordering::Relaxed);
+        // Somebody may wait for its end.
+        self.0.arrived.notify_one();
+    }
 }
 
 impl Inbox {
@@ -68,6 +100,8 @@ impl Inbox {
             comfortable,
             oversized: AtomicUsize::new(0),
             crowded: AtomicUsize::new(0),
+            posting: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
             arrived: Notify::new(),
             room: Notify::new(),
         }
@@ -108,6 +142,49 @@ impl Inbox {
         true
     }
 
+    /// A request of the function's begins.
+    pub(crate) fn posting(&self) -> Posting<'_> {
+        self.posting.fetch_add(1, Ordering::Relaxed);
+        Posting(self)
+    }
+
+    /// The most that one request of the function's may become.
+    pub(crate) fn most_posted(&self) -> usize {
+        self.comfortable
+    }
+
+    /// Takes in what the function posted, or refuses it at once.
+    pub(crate) fn post(&self, received: Received) -> Result<(), NotTaken> {
+        let mut bodies = self.bodies();
+        if bodies.is_closed {
+            return Err(NotTaken::Closed);
+        }
+        let cost = received.cost();
+        let most_waiting = self.most_waiting.load(Ordering::Relaxed);
+        let is_much = self.waiting.load(Ordering::Relaxed) + cost > most_waiting;
+        if is_much || self.held() + cost > self.comfortable {
+            self.turned_away.fetch_add(1, Ordering::Relaxed);
+            return Err(NotTaken::Full);
+        }
+        self.waiting.fetch_add(cost, Ordering::Relaxed);
+        bodies.posted.push_back(received);
+        drop(bodies);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Takes out what the function posted first.
+    pub(crate) fn pop_posted(&self) -> Option<Received> {
+        let received = self.bodies().posted.pop_front()?;
+        self.waiting.fetch_sub(received.cost(), Ordering::Relaxed);
+        Some(received)
+    }
+
+    /// Whether a request of the function's is under way.
+    pub(crate) fn is_posting(&self) -> bool {
+        self.posting.load(Ordering::Relaxed) > 0
+    }
+
     /// The environment ends: little time is left for what waits.
     pub(crate) fn narrow(&self) {
         self.most_waiting
@@ -122,7 +199,8 @@ impl Inbox {
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.bodies().queue.is_empty()
+        let bodies = self.bodies();
+        bodies.queue.is_empty() && bodies.posted.is_empty()
     }
 
     /// Whoever takes bodies out left some for the next turn.
@@ -160,6 +238,7 @@ impl Inbox {
         Refused {
             oversized: self.oversized.swap(0, Ordering::Relaxed),
             crowded: self.crowded.swap(0, Ordering::Relaxed),
+            turned_away: self.turned_away.swap(0, Ordering::Relaxed),
         }
     }
 
@@ -221,6 +300,7 @@ mod tests {
         let refused = Refused {
             oversized: 0,
             crowded: 2,
+            turned_away: 0,
         };
         assert_eq!(inbox.take_refused(), refused);
         assert!(inbox.pop().is_some());
@@ -230,6 +310,30 @@ mod tests {
         inbox.narrow();
         assert_eq!(push(MOST_AT_THE_END_BYTES), Some(true));
         assert_eq!(push(1), Some(false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_function_posts_is_refused_at_the_mark_and_never_held_back() {
+        let received = |bytes: usize| Received {
+            signal: backstop_delivery::Signal::Span,
+            fragments: vec![vec![0; bytes].into()],
+            rejected: 0,
+        };
+        let inbox = Inbox::new(1_000);
+        inbox.observe(500, true);
+        assert_eq!(inbox.post(received(200)), Ok(()));
+        assert_eq!(inbox.post(received(200)), Err(NotTaken::Full));
+        assert_eq!(inbox.take_refused().turned_away, 1);
+        assert!(!inbox.is_empty());
+        assert_eq!(inbox.pop_posted(), Some(received(200)));
+        assert!(inbox.is_empty() && inbox.pop_posted().is_none());
+        assert_eq!(inbox.post(received(200)), Ok(()), "there is room again");
+        inbox.close();
+        assert_eq!(inbox.post(received(1)), Err(NotTaken::Closed));
+        let posting = inbox.posting();
+        assert!(inbox.is_posting());
+        drop(posting);
+        assert!(!inbox.is_posting());
     }
 
     #[tokio::test(start_paused = true)]

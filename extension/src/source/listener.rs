@@ -1,18 +1,19 @@
-//! The HTTP server that Lambda posts telemetry to.
+//! The HTTP server that Lambda posts telemetry to, and the function its own, on a port each ([`Door`]).
 //!
 //! Every process of the sandbox can reach it, so what a stranger can make it hold is bounded: the
 //! number of connections, each one's headers and body, and how long a body may stand still.
 
 mod address;
+mod otlp;
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -41,11 +42,24 @@ const STALLED: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(640);
 
+/// The port at which OpenTelemetry's SDKs look for a receiver.
+const OTLP_PORT: u16 = 4318;
+
 /// A bound listener.
 #[derive(Debug)]
 pub(crate) struct Listener {
     listener: TcpListener,
     port: u16,
+    door: Door,
+}
+
+/// Who posts there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// Lambda: telemetry.
+    Lambda,
+    /// The function: OTLP.
+    Function,
 }
 
 /// Which address it is bound to, where that is not the one of the hosts file.
@@ -62,7 +76,25 @@ impl Listener {
         let candidates = address::candidates(&address::hosts(), runtime_api);
         let (listener, elsewhere) = address::bind(&candidates).await?;
         let port = listener.local_addr()?.port();
-        Ok((Self { listener, port }, elsewhere))
+        let door = Door::Lambda;
+        let bound = Self {
+            listener,
+            port,
+            door,
+        };
+        Ok((bound, elsewhere))
+    }
+
+    /// Binds to the port at which the function's SDK posts: on loopback, which nobody else reaches.
+    pub(crate) async fn bind_otlp() -> io::Result<Self> {
+        let port = OTLP_PORT;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let door = Door::Function;
+        Ok(Self {
+            listener,
+            port,
+            door,
+        })
     }
 
     /// Where Lambda is to post.
@@ -72,6 +104,7 @@ impl Listener {
 
     /// Serves until the process ends.
     pub(crate) async fn serve(self, inbox: Arc<Inbox>) {
+        let door = self.door;
         let mut connections = Connections::default();
         let mut pause = PAUSE;
         loop {
@@ -84,7 +117,7 @@ impl Listener {
             pause = PAUSE;
             let inbox = inbox.clone();
             connections.admit(|activity| {
-                tokio::spawn(serve_connection(stream, inbox, activity)).abort_handle()
+                tokio::spawn(serve_connection(stream, door, inbox, activity)).abort_handle()
             });
         }
     }
@@ -92,10 +125,15 @@ impl Listener {
 
 /// There is no time-out for headers: it would run on an idle connection as well, and fire after a freeze
 /// just as Lambda posts again. A connection that says nothing costs little, and is the first to go.
-async fn serve_connection(stream: TcpStream, inbox: Arc<Inbox>, activity: Activity) {
+async fn serve_connection(stream: TcpStream, door: Door, inbox: Arc<Inbox>, activity: Activity) {
     let service = service_fn(move |request| {
         let (inbox, activity) = (inbox.clone(), activity.clone());
-        async move { Ok::<_, hyper::Error>(answer(take(request, &inbox, &activity).await)) }
+        async move {
+            Ok::<_, hyper::Error>(match door {
+                Door::Lambda => answer(take(request, &inbox, &activity).await),
+                Door::Function => otlp::take(request, &inbox, &activity).await,
+            })
+        }
     });
     // A connection that breaks is Lambda's to open again; what was acknowledged is ours.
     drop(
@@ -169,8 +207,8 @@ async fn read(mut body: Incoming, activity: &Activity) -> Result<Option<Bytes>, 
     Ok((total <= MOST_BODY_BYTES).then(|| bytes.freeze()))
 }
 
-fn answer(status: StatusCode) -> Response<Empty<Bytes>> {
-    let mut response = Response::new(Empty::new());
+fn answer(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
     *response.status_mut() = status;
     response
 }

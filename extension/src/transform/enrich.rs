@@ -3,7 +3,7 @@
 
 use std::io::Read as _;
 
-use backstop_delivery::{EnvironmentId, Record, RecordId};
+use backstop_delivery::{EnvironmentId, Record, RecordId, Wall};
 use bytes::Bytes;
 
 use super::Invocations;
@@ -41,6 +41,12 @@ impl Enricher {
     /// The record of a line of the function's output.
     pub fn line(&mut self, fragment: Bytes) -> Record {
         let member = self.invocations.member(&fragment);
+        self.record(fragment).with_member(member)
+    }
+
+    /// The record of what the function posted itself, of the invocation that began at a time.
+    pub fn posted(&mut self, fragment: Bytes, current: Option<(&str, Wall)>) -> Record {
+        let member = self.invocations.member_of_posted(&fragment, current);
         self.record(fragment).with_member(member)
     }
 

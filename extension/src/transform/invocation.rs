@@ -4,8 +4,10 @@
 //! last by the time that the line bears. Must not: guess where more than one runs at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use memchr::memmem::Finder;
+use backstop_delivery::Wall;
+use memchr::memmem::{self, Finder};
 
 /// No request id of Lambda's is longer.
 const LONGEST_ID: usize = 64;
@@ -14,6 +16,8 @@ const TIME: &[u8] = b"\"time\":\"";
 
 /// The name of a member, with the quote that opens it: in a JSON string another character precedes the closing one.
 const KEY: &[u8] = b"\"requestId";
+/// The attribute by which OpenTelemetry names an invocation.
+const OWN_ID: &[u8] = b"\"faas.invocation_id\"";
 /// The end of a time and a tab, as JSON has it.
 const BEFORE_ID: &[u8] = br"Z\t";
 
@@ -91,6 +95,37 @@ impl Invocations {
         let started = started.find(|started| !started.is_after(time))?;
         let member = started.member.as_ref()?;
         (!self.says_its_own(fragment)).then(|| Arc::clone(member))
+    }
+
+    /// The same of what the function posted, which may come before Lambda's news that `current` has started: then
+    /// the time at which its INVOKE arrived counts. An item that bears an id keeps it.
+    pub(crate) fn member_of_posted(
+        &self,
+        fragment: &[u8],
+        current: Option<(&str, Wall)>,
+    ) -> Option<Arc<[u8]>> {
+        if memmem::find(fragment, OWN_ID).is_some() {
+            return None;
+        }
+        let (request_id, began) = current?;
+        let named = member(request_id.as_bytes())?;
+        if self.has_started(&named) {
+            return self.member(fragment);
+        }
+        let time = fragment.strip_prefix(TIME)?;
+        let time = time.get(..memchr::memchr(b'"', time)?)?;
+        let time = Wall::from_rfc3339(std::str::from_utf8(time).ok()?)?;
+        // Texts of times have milliseconds.
+        let began = Wall(Duration::from_millis(
+            u64::try_from(began.0.as_millis()).ok()?,
+        ));
+        (time >= began).then_some(named)
+    }
+
+    /// Whether Lambda has said that this invocation has started, and none after it.
+    fn has_started(&self, named: &Arc<[u8]>) -> bool {
+        let current = self.current.as_ref().and_then(|it| it.member.as_ref());
+        current.is_some_and(|known| known == named)
     }
 
     /// Whether a record bears a request id where formats look for one: as a member, or in the prefix that Lambda's

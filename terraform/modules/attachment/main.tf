@@ -24,6 +24,7 @@ locals {
     BACKSTOP_S3_EXPECTED_BUCKET_OWNER    = var.fallback.s3_expected_bucket_owner
     BACKSTOP_ROUTE                       = var.transforms.route
     BACKSTOP_TELEMETRY_TYPES             = try(join(",", var.transforms.telemetry_types), null)
+    BACKSTOP_OTLP_RECEIVER               = try(tostring(var.transforms.otlp_receiver), null)
     BACKSTOP_MIN_LEVEL                   = var.transforms.min_level
     BACKSTOP_FILTER                      = try(join("; ", var.transforms.filter), null)
     BACKSTOP_REDACT                      = try(join(",", var.transforms.redact), null)

@@ -372,6 +372,7 @@ variable "transforms" {
     Changes to records before they are sent, and where they go.
     - `route`: where records go: `failover`, `mirror`, `sample` (`BACKSTOP_ROUTE`)
     - `telemetry_types`: the types to deliver: `platform`, `function`, `extension` (`BACKSTOP_TELEMETRY_TYPES`)
+    - `otlp_receiver`: whether Backstop receives the function's own telemetry by OTLP (`BACKSTOP_OTLP_RECEIVER`)
     - `min_level`: the least severe level of output to deliver: `debug`, `info`, `warn`, `error` (`BACKSTOP_MIN_LEVEL`)
     - `filter`: rules that drop or keep records, in order (`BACKSTOP_FILTER`)
     - `redact`: what to redact: named patterns, fields and own patterns (`BACKSTOP_REDACT`)
@@ -384,6 +385,7 @@ variable "transforms" {
   type = object({
     route           = optional(string)
     telemetry_types = optional(list(string))
+    otlp_receiver   = optional(bool)
     min_level       = optional(string)
     filter          = optional(list(string))
     redact          = optional(list(string))

@@ -3,12 +3,15 @@
 //! Invariants: no body is larger than its format's limits; every record that is covered is either in the
 //! body or unfit; the same records make the same bytes.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use backstop_delivery::Unfit;
+use bytes::Bytes;
 
 use super::Context;
 use super::log::{Line, Log};
+use super::plain::plain;
 use super::resource::Attributes;
 use crate::codec::{Item, Output};
 
@@ -41,6 +44,12 @@ pub(super) trait Logs {
 
     fn frame(&self) -> Frame {
         Frame::default()
+    }
+
+    /// A record's text and its resource, as the format reads them. What the function posted by OTLP reads as a line of
+    /// JSON.
+    fn plain<'a>(&self, item: &Item<'a>) -> (Cow<'a, str>, Bytes) {
+        plain(item)
     }
 
     /// Writes one record.
@@ -119,7 +128,7 @@ pub(super) fn logs(
         if records == limits.records {
             break;
         }
-        let text = item.text();
+        let (text, resource) = format.plain(item);
         let line = Line::parse(&text, item.id());
         let log = Log::of(&line, now);
         written.covers = index + 1;
@@ -127,7 +136,7 @@ pub(super) fn logs(
             written.unfit.push((index, Unfit::TooOld));
             continue;
         }
-        body.begin_group(&item.resource, format.division(&log, context));
+        body.begin_group(&resource, format.division(&log, context));
         record.clear();
         format.write_log(&log, &body.resource, &mut record);
         let length = record.len() + frame.between.len() + frame.group.map_or(0, str::len);
@@ -162,26 +171,26 @@ struct Body<'a, F> {
     groups: usize,
     group: Vec<u8>,
     resource: Attributes,
-    resource_text: Option<&'a bytes::Bytes>,
+    resource_text: Option<Bytes>,
     division: Option<String>,
     /// What a group of this resource and division takes beside its records.
     group_size: usize,
     out: &'a mut Output,
 }
 
-impl<'a, F: Logs> Body<'a, F> {
+impl<F: Logs> Body<'_, F> {
     /// The next record is of this resource and division, which may be those before it.
-    fn begin_group(&mut self, resource: &'a bytes::Bytes, division: Option<String>) {
+    fn begin_group(&mut self, resource: &Bytes, division: Option<String>) {
         /// The lengths of messages grow with the records in them: two levels, ten bytes at most each.
         const LENGTHS: usize = 20;
-        let is_same = self.resource_text == Some(resource);
+        let is_same = self.resource_text.as_ref() == Some(resource);
         if is_same && self.division == division {
             return;
         }
         self.end_group();
         if !is_same {
             self.resource = Attributes::of(resource);
-            self.resource_text = Some(resource);
+            self.resource_text = Some(resource.clone());
         }
         self.division = division;
         if self.frame.group.is_some() {

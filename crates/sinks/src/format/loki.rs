@@ -14,9 +14,9 @@ use super::assemble::{Frame, Limits, Logs, Written, logs};
 use super::log::{INVOCATION_ID, Log, TYPE, UID};
 use super::resource::Attributes;
 use super::text::{List, Object, hash};
-use super::wire::Message as _;
 use super::{Context, Format};
 use crate::codec::{Item, Output, Packing};
+use crate::wire::Message as _;
 
 /// The default of `reject_old_samples_max_age`.
 const MAX_AGE: Duration = Duration::from_hours(7 * 24);

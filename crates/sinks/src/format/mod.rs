@@ -14,6 +14,7 @@ mod loki;
 mod ndjson;
 mod newrelic;
 mod otlp;
+mod plain;
 mod points;
 mod repeats;
 mod reply;
@@ -21,7 +22,6 @@ mod resource;
 mod signal;
 mod splunk;
 mod text;
-mod wire;
 
 use std::fmt;
 use std::time::Duration;

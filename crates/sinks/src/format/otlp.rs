@@ -9,19 +9,22 @@ mod metrics;
 mod spans;
 mod value;
 
-use backstop_archive::EXCEPTION;
+use std::borrow::Cow;
+
+use backstop_archive::{EXCEPTION, OTLP_LOGS};
 use backstop_config::Primary;
 use backstop_delivery::{Answer, Failure, Signal, Unfit, Wall};
 use serde_json::Value;
 
 use super::answers::{OTLP, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
-use super::log::{Line, Log};
+use super::log::{INVOCATION_ID, Line, Log, UID};
 use super::points;
 use super::resource::Attributes;
-use super::wire::{Field, Fields, Malformed, Message as _};
 use super::{Context, Format, Reply};
 use crate::codec::{Item, Output};
+use crate::otlp::{self, ReceivedItem, Shape};
+use crate::wire::{Field, Fields, Malformed, Message as _};
 
 /// The OTLP/HTTP format of one signal.
 #[derive(Debug)]
@@ -93,7 +96,8 @@ impl Otlp {
         }
     }
 
-    /// Writes what as many records hold as one request may: points are added up, spans stay as they are.
+    /// Writes what as many records hold as one request may: points are added up, spans and what the function posted
+    /// stay as they are.
     fn write_derived(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
         let mut written = Written::default();
         let mut groups: Vec<Group<'_>> = Vec::new();
@@ -101,18 +105,19 @@ impl Otlp {
         for (index, item) in items.iter().enumerate() {
             let text = item.text();
             let line = Line::parse(&text, item.id());
-            let held = match self.signal {
-                Signal::Metric => Held::Points(points::observations(&line, context.now)),
-                Signal::Log | Signal::Span => Held::Spans(spans::spans(&line)),
+            written.covers = index + 1;
+            let Some((origin, held)) = self.held(&line, context) else {
+                written.unfit.push((index, Unfit::NoIntake));
+                continue;
             };
-            let is_known = groups.iter().any(|group| group.text == &item.resource);
-            let around = if is_known {
-                0
-            } else {
-                2 * item.resource.len() + 1024
+            let known = groups
+                .iter()
+                .position(|group| group.text == &item.resource && group.origin == origin);
+            let around = match known {
+                Some(_) => 0,
+                None => 2 * item.resource.len() + origin.most_bytes() + 1024,
             };
             let length = held.most_bytes();
-            written.covers = index + 1;
             if length + around > self.most_bytes {
                 written.unfit.push((index, Unfit::TooLarge));
                 continue;
@@ -122,19 +127,36 @@ impl Otlp {
                 break;
             }
             size += length + around;
-            let known = groups
-                .iter_mut()
-                .position(|group| group.text == &item.resource);
             let place = known.unwrap_or_else(|| {
-                groups.push(Group::of(&item.resource));
+                groups.push(Group::of(&item.resource, origin));
                 groups.len() - 1
             });
             if let Some(group) = groups.get_mut(place) {
-                group.add(held);
+                group.add(held, self.is_json);
             }
         }
         self.write_groups(&groups, out);
         written
+    }
+
+    /// What a record holds, and of which origin it is; `None` where what the function posted cannot be read.
+    fn held(&self, line: &Line<'_>, context: Context) -> Option<(Origin, Held)> {
+        let kind = line.kind.as_deref().unwrap_or_default();
+        let Some(shape) = Shape::of_kind(kind) else {
+            let held = match self.signal {
+                Signal::Metric => Held::Points(points::observations(line, context.now)),
+                Signal::Log | Signal::Span => Held::Spans(spans::spans(line)),
+            };
+            return Some((Origin::Derived, held));
+        };
+        let item = ReceivedItem::of(kind, line.record?)?;
+        let mut written = Vec::new();
+        let added = [(
+            INVOCATION_ID,
+            line.request_id.as_deref().unwrap_or_default(),
+        )];
+        item.write(&added, self.is_json, &mut written);
+        Some((Origin::Received(shape, item.around), Held::Item(written)))
     }
 
     fn write_groups(&self, groups: &[Group<'_>], out: &mut Output) {
@@ -150,17 +172,50 @@ impl Otlp {
             if !std::mem::take(&mut is_first) {
                 out.bytes().extend_from_slice(frame.between.as_bytes());
             }
-            self.wrap(&Attributes::of(group.text), None, &items, out.bytes());
+            let resource = Attributes::of(group.text);
+            match &group.origin {
+                Origin::Derived => self.wrap(&resource, None, &items, out.bytes()),
+                Origin::Received(shape, around) => {
+                    wrap_received(
+                        shape,
+                        around,
+                        &resource,
+                        (&items, self.is_json),
+                        out.bytes(),
+                    );
+                }
+            }
             out.written();
         }
         out.bytes().extend_from_slice(frame.close.as_bytes());
     }
 }
 
-/// What a derived record holds.
+/// Where a record comes from.
+#[derive(Debug, PartialEq)]
+enum Origin {
+    Derived,
+    /// The function posted it: what stands around it.
+    Received(&'static Shape, String),
+}
+
+impl Origin {
+    /// The most bytes that it takes in a body beside its items.
+    fn most_bytes(&self) -> usize {
+        match self {
+            Self::Derived => 0,
+            // A control character of a text takes no more bytes in JSON than it takes here.
+            Self::Received(_, around) => around.len(),
+        }
+    }
+}
+
+/// What a record holds.
 enum Held {
     Points(Vec<points::Observation>),
     Spans(Vec<Value>),
+    /// What the function posted, as it is in the body.
+    Item(Vec<u8>),
 }
 
 impl Held {
@@ -169,6 +224,7 @@ impl Held {
         match self {
             Self::Points(all) => all.iter().map(points::Observation::most_bytes).sum(),
             Self::Spans(all) => all.iter().map(|span| span.to_string().len() + 16).sum(),
+            Self::Item(written) => written.len() + 1,
         }
     }
 }
@@ -176,27 +232,38 @@ impl Held {
 /// What is of one resource.
 struct Group<'a> {
     text: &'a bytes::Bytes,
+    origin: Origin,
     points: points::Points,
     spans: Vec<Value>,
+    items: Vec<u8>,
 }
 
 impl<'a> Group<'a> {
-    fn of(resource: &'a bytes::Bytes) -> Self {
+    fn of(resource: &'a bytes::Bytes, origin: Origin) -> Self {
         Self {
             text: resource,
+            origin,
             points: points::Points::default(),
             spans: Vec::new(),
+            items: Vec::new(),
         }
     }
 
-    fn add(&mut self, held: Held) {
+    fn add(&mut self, held: Held, is_json: bool) {
         match held {
+            Held::Item(written) => {
+                if is_json && !self.items.is_empty() {
+                    self.items.push(b',');
+                }
+                self.items.extend(written);
+            }
             Held::Points(all) => all.into_iter().for_each(|it| self.points.add(it)),
             Held::Spans(all) => self.spans.extend(all),
         }
     }
 
     fn write(&self, is_json: bool, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.items);
         if !is_json {
             metrics::write(&self.points, out);
             self.spans.iter().for_each(|span| spans::write(span, out));
@@ -332,21 +399,65 @@ impl Logs for Otlp {
         }
     }
 
+    fn plain<'a>(&self, item: &Item<'a>) -> (Cow<'a, str>, bytes::Bytes) {
+        (item.text(), item.resource.clone())
+    }
+
+    /// What the function posted keeps its resource and its scope.
+    fn division(&self, log: &Log<'_>, _context: Context) -> Option<String> {
+        received(log).map(|item| item.around)
+    }
+
     fn write_log(&self, log: &Log<'_>, _resource: &Attributes, out: &mut Vec<u8>) {
-        if self.is_json {
+        if let Some(item) = received(log) {
+            let request_id = log.request_id.as_deref().unwrap_or_default();
+            item.write(
+                &[(UID, &log.id), (INVOCATION_ID, request_id)],
+                self.is_json,
+                out,
+            );
+        } else if self.is_json {
             json::write_log(log, out);
         } else {
             write_log(log, out);
         }
     }
 
-    fn wrap(&self, resource: &Attributes, _division: Option<&str>, logs: &[u8], out: &mut Vec<u8>) {
-        if self.is_json {
+    fn wrap(&self, resource: &Attributes, division: Option<&str>, logs: &[u8], out: &mut Vec<u8>) {
+        if let Some((around, shape)) = division.zip(Shape::of_kind(OTLP_LOGS)) {
+            wrap_received(shape, around, resource, (logs, self.is_json), out);
+        } else if self.is_json {
             json::wrap(self.names(), resource, logs, out);
         } else {
             wrap(resource, logs, out);
         }
     }
+}
+
+/// What the function posted, where a log is that.
+fn received<'a>(log: &Log<'a>) -> Option<ReceivedItem<'a>> {
+    if log.kind != OTLP_LOGS {
+        return None;
+    }
+    ReceivedItem::of(&log.kind, log.object()?)
+}
+
+/// [`wrap`] for what the function posted.
+fn wrap_received(
+    shape: &Shape,
+    around: &str,
+    resource: &Attributes,
+    (items, is_json): (&[u8], bool),
+    out: &mut Vec<u8>,
+) {
+    let value = |value: &Value| {
+        let mut text = Vec::new();
+        json::any_value(&mut text, value);
+        serde_json::from_slice(&text).unwrap_or_default()
+    };
+    let all = resource.all.iter();
+    let known: Vec<(&str, Value)> = all.map(|(name, it)| (&**name, value(it))).collect();
+    otlp::wrap(shape, around, &known, items, is_json, out);
 }
 
 /// Nanoseconds since 1970, which 64 bits hold until 2554.

@@ -253,3 +253,44 @@ proptest! {
         }
     }
 }
+
+fn posted(second: u32, severity: u32) -> String {
+    let log = format!(r#"{{"severityNumber":{severity},"body":{{"stringValue":"x"}}}}"#);
+    format!(
+        r#""time":"2026-01-01T00:00:{second:02}.500Z","type":"otlp.logs","record":{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{log}]}}]}}]}}"#
+    )
+}
+
+#[test]
+fn what_the_function_posts_is_of_the_invocation_at_hand_also_before_that_is_known() {
+    let mut sampler = Sampler::new(NONE);
+    let start = sampler.place(platform("start", "a", 2, "").as_bytes());
+    assert_eq!(sampler.place_posted(posted(9, 9).as_bytes(), b"a"), start);
+    sampler.place(done("a", 3, "success", 10).as_bytes());
+    assert!(!sampler.take_decisions()[0].keep);
+    assert_eq!(
+        sampler.place_posted(posted(2, 9).as_bytes(), b"a"),
+        Place::Drop
+    );
+    assert_eq!(
+        sampler.place_posted(posted(2, 17).as_bytes(), b"a"),
+        Place::Keep
+    );
+    // Of the next one nothing is known yet, and its error is not forgotten.
+    assert_eq!(
+        sampler.place_posted(posted(1, 17).as_bytes(), b"b"),
+        Place::Keep
+    );
+    sampler.place(platform("start", "b", 4, "").as_bytes());
+    sampler.place(done("b", 5, "success", 10).as_bytes());
+    assert!(sampler.take_decisions()[0].keep, "it failed");
+    // The platform speaks of this one before its INVOKE is here.
+    let start = sampler.place(platform("start", "c", 6, "").as_bytes());
+    assert_eq!(sampler.place_posted(posted(6, 9).as_bytes(), b"b"), start);
+    assert_eq!(
+        sampler.place_posted(posted(6, 17).as_bytes(), b""),
+        Place::Keep
+    );
+    sampler.place(done("c", 7, "success", 10).as_bytes());
+    assert!(sampler.take_decisions()[0].keep, "it failed");
+}

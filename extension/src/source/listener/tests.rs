@@ -13,7 +13,13 @@ async fn serving(comfortable: usize) -> (SocketAddr, Arc<Inbox>) {
     let address = listener.local_addr().unwrap();
     let inbox = Arc::new(Inbox::new(comfortable));
     let port = address.port();
-    tokio::spawn(Listener { listener, port }.serve(inbox.clone()));
+    let door = Door::Lambda;
+    let listener = Listener {
+        listener,
+        port,
+        door,
+    };
+    tokio::spawn(listener.serve(inbox.clone()));
     (address, inbox)
 }
 

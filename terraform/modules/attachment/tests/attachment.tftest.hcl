@@ -37,6 +37,7 @@ run "every_setting_becomes_its_variable" {
     transforms = {
       route           = "mirror"
       telemetry_types = ["function", "platform"]
+      otlp_receiver   = true
       min_level       = "info"
       filter          = ["drop type=platform.start", "keep level=error"]
       redact          = ["email", "record.user.name"]
@@ -67,6 +68,7 @@ run "every_setting_becomes_its_variable" {
       BACKSTOP_S3_EXPECTED_BUCKET_OWNER = "123456789012"
       BACKSTOP_ROUTE                    = "mirror"
       BACKSTOP_TELEMETRY_TYPES          = "function,platform"
+      BACKSTOP_OTLP_RECEIVER            = "true"
       BACKSTOP_MIN_LEVEL                = "info"
       BACKSTOP_FILTER                   = "drop type=platform.start; keep level=error"
       BACKSTOP_REDACT                   = "email,record.user.name"

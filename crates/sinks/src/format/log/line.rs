@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
     /// `log.record.uid`.
-    pub(super) id: Cow<'a, str>,
+    pub(crate) id: Cow<'a, str>,
     pub(crate) time: Option<Cow<'a, str>>,
     pub(crate) kind: Option<Cow<'a, str>>,
-    pub(super) request_id: Option<Cow<'a, str>>,
+    pub(crate) request_id: Option<Cow<'a, str>>,
     pub(crate) record: Option<&'a RawValue>,
     /// The record, where it is a string.
     pub(crate) record_text: Option<Cow<'a, str>>,

@@ -100,7 +100,7 @@ pub(super) fn string_value(out: &mut Vec<u8>, value: &str) {
     object.close();
 }
 
-fn any_value(out: &mut Vec<u8>, value: &Value) {
+pub(super) fn any_value(out: &mut Vec<u8>, value: &Value) {
     let mut object = Object::open(out);
     match value {
         // A value without a member is right, and some receivers refuse the request for it.

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use super::{attribute, json, nanoseconds};
 use crate::format::points::{Kind, Metric, Point, Points};
 use crate::format::text::{List, Object};
-use crate::format::wire::Message as _;
+use crate::wire::Message as _;
 
 /// `AGGREGATION_TEMPORALITY_DELTA`.
 const DELTA: u64 = 1;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{attribute, unhex, value};
 use crate::format::log::Line;
-use crate::format::wire::Message as _;
+use crate::wire::Message as _;
 
 /// The spans of a record; none where it holds none that can be read.
 pub(super) fn spans(line: &Line<'_>) -> Vec<Value> {

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::format::wire::Message as _;
+use crate::wire::Message as _;
 
 /// The fields of `AnyValue`.
 const STRING: u32 = 1;

@@ -6,6 +6,7 @@ mod bodies;
 mod decode;
 mod distributions;
 mod docs;
+mod posted;
 mod properties;
 mod signals;
 

@@ -55,6 +55,38 @@ fn objects_of_loggers_have_the_level_that_they_say_also_as_text() {
 }
 
 #[test]
+fn a_log_that_the_function_posted_has_the_severity_of_its_number() {
+    let of = |members: &str| {
+        let text = r#"{"stringValue":"\"severityNumber\":17 ERROR"}"#;
+        let resource = "x".repeat(20_000);
+        let record = format!(
+            r#"{{"resourceLogs":[{{"resource":{{"r":"{resource}"}},"scopeLogs":[{{"logRecords":[{{{members}"body":{text}}}]}}]}}]}}"#
+        );
+        let fragment =
+            format!(r#""time":"2026-01-01T00:00:00.000Z","type":"otlp.logs","record":{record}"#);
+        Severity::of(fragment.as_bytes())
+    };
+    for (number, expected) in [
+        (0, Info),
+        (1, Severity::Debug),
+        (8, Severity::Debug),
+        (9, Info),
+        (12, Info),
+        (13, Warn),
+        (16, Warn),
+        (17, Error),
+        (24, Error),
+    ] {
+        assert_eq!(
+            of(&format!(r#""severityNumber":{number},"#)),
+            expected,
+            "{number}"
+        );
+    }
+    assert_eq!(of(""), Info, "it says none");
+}
+
+#[test]
 fn lines_of_loggers_have_the_level_that_they_say() {
     for logger in TEXT {
         for (level, expected) in logger.levels {

@@ -1,15 +1,16 @@
-//! The wire format of Protocol Buffers, as much as is needed to write a message and to read an answer
+//! The wire format of Protocol Buffers, as much as is needed to write a message and to read one
 //! (<https://protobuf.dev/programming-guides/encoding/>).
 //!
 //! Invariants: a message is written in one pass, and its length patched in before it; what is read is never
 //! trusted: lengths are checked, unknown fields passed over.
 
 /// Appends fields to a message.
-pub(super) trait Message {
+pub(crate) trait Message {
     fn tag(&mut self, field: u32, wire_type: u8);
     /// A varint, whatever its value.
     fn varint(&mut self, field: u32, value: u64);
     fn fixed64(&mut self, field: u32, value: u64);
+    fn fixed32(&mut self, field: u32, value: u32);
     fn double(&mut self, field: u32, value: f64);
     fn bytes(&mut self, field: u32, value: &[u8]);
     fn string(&mut self, field: u32, value: &str);
@@ -34,6 +35,11 @@ impl Message for Vec<u8> {
 
     fn fixed64(&mut self, field: u32, value: u64) {
         self.tag(field, FIXED_64);
+        self.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn fixed32(&mut self, field: u32, value: u32) {
+        self.tag(field, FIXED_32);
         self.extend_from_slice(&value.to_le_bytes());
     }
 
@@ -78,7 +84,7 @@ fn push_varint(out: &mut Vec<u8>, mut value: u64) {
 
 /// A field that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field<'a> {
+pub(crate) enum Field<'a> {
     Varint(u64),
     Fixed64(u64),
     Fixed32(u32),
@@ -87,11 +93,11 @@ pub(super) enum Field<'a> {
 
 /// The fields of a message, by number; what is not one ends them with `Err`.
 #[derive(Debug, Clone)]
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 /// It is not a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u32, Field<'a>), Malformed>;
@@ -110,14 +116,14 @@ impl<'a> Iterator for Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn field(&mut self) -> Option<(u32, Field<'a>)> {
-        let tag = self.take_varint()?;
+        let tag = self.varint()?;
         let number = u32::try_from(tag >> 3).ok().filter(|number| *number > 0)?;
         let value = match (tag & 7) as u8 {
-            VARINT => Field::Varint(self.take_varint()?),
+            VARINT => Field::Varint(self.varint()?),
             FIXED_64 => Field::Fixed64(u64::from_le_bytes(self.take(8)?.try_into().ok()?)),
             FIXED_32 => Field::Fixed32(u32::from_le_bytes(self.take(4)?.try_into().ok()?)),
             LENGTH => {
-                let length = usize::try_from(self.take_varint()?).ok()?;
+                let length = usize::try_from(self.varint()?).ok()?;
                 Field::Bytes(self.take(length)?)
             }
             _ => return None,
@@ -131,7 +137,8 @@ impl<'a> Fields<'a> {
         Some(taken)
     }
 
-    fn take_varint(&mut self) -> Option<u64> {
+    /// Takes a varint that stands alone, as in a packed list.
+    pub(crate) fn varint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for place in 0..10 {
             let byte = *self.take(1)?.first()?;
