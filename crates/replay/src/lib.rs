@@ -5,10 +5,10 @@
 //!
 //! ```no_run
 //! # async fn example(client: aws_sdk_s3::Client) -> anyhow::Result<()> {
-//! use backstop_replay::archive::{Archive, ArchiveOptions};
+//! use backstop_replay::archive::{Archive, ArchiveOptions, Location};
 //! use backstop_replay::{Options, Selection, Target, TargetOptions, replay};
 //!
-//! let location = "s3://archive/backstop".parse().map_err(anyhow::Error::msg)?;
+//! let location: Location = "s3://archive/backstop".parse().map_err(anyhow::Error::msg)?;
 //! let archive = Archive::in_bucket(client, location, ArchiveOptions::default());
 //! let options = TargetOptions {
 //!     url: "https://intake.example.com/v1/logs",

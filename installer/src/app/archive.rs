@@ -122,7 +122,7 @@ pub(crate) fn nothing_wanted(folders: u64, objects: u64, records: u64) -> String
     .collect();
     format!(
         "Nothing is selected: the options leave out {}. Widen them; `backstop archive stats` without \
-         them shows what is there.",
+         them shows what the archive holds.",
         parts.join(", ")
     )
 }

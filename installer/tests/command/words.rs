@@ -229,8 +229,11 @@ fn snapshots_are_plain_english() {
 #[test]
 fn messages_in_the_sources_are_plain_english() {
     let mut sources = Vec::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    files(&root, "rs", &mut sources);
+    // What the libraries of the command line say, too.
+    for directory in ["src", "../crates/common/src", "../crates/replay/src"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        files(&root, "rs", &mut sources);
+    }
     let mut count = 0;
     let mut problems = Vec::new();
     for path in sources {

@@ -10,7 +10,7 @@ use backstop_archive::{Filter, Line};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::JoinSet;
 
-use super::reading::{Take, Wanted, read};
+use super::reading::{Room, Take, Wanted, read};
 use super::{Archive, Listed, Sums, Watch};
 
 /// Pieces of an object that may wait until they are written.
@@ -34,22 +34,22 @@ pub async fn cat(
     let mut sums = Sums::default();
     let shared = Arc::new((archive, filter));
     let mut wanted = Wanted::new(&shared.0, &shared.1);
-    let mut reading: VecDeque<Receiver<Part>> = VecDeque::new();
+    let mut reading: VecDeque<(usize, Receiver<Part>)> = VecDeque::new();
     let mut tasks = JoinSet::new();
-    let mut is_at_end = false;
+    let mut room = Room::new(concurrency);
+    let mut next = wanted.next(&mut sums, &*watch).await?;
     loop {
-        while !is_at_end && reading.len() < concurrency.max(1) {
-            let Some(object) = wanted.next(&mut sums, &*watch).await? else {
-                is_at_end = true;
-                break;
-            };
+        while let Some(object) = next.take_if(|object| room.has(Room::of(object))) {
+            let part = Room::of(&object);
+            room.take(part);
             let (sender, receiver) = mpsc::channel(AHEAD);
-            reading.push_back(receiver);
-            let (shared, watch) = (Arc::clone(&shared), Arc::clone(&watch));
-            tasks.spawn(async move { one(&shared, &object, &*watch, &sender).await });
+            reading.push_back((part, receiver));
+            let (shared, watching) = (Arc::clone(&shared), Arc::clone(&watch));
+            tasks.spawn(async move { one(&shared, &object, &*watching, &sender).await });
             while tasks.try_join_next().is_some() {}
+            next = wanted.next(&mut sums, &*watch).await?;
         }
-        let Some(mut first) = reading.pop_front() else {
+        let Some((part, mut first)) = reading.pop_front() else {
             sums.end(&*watch);
             return Ok(sums);
         };
@@ -63,6 +63,7 @@ pub async fn cat(
                 Part::Read(part) => sums.add(&part),
             }
         }
+        room.give_back(part);
     }
 }
 

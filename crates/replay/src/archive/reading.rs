@@ -11,6 +11,48 @@ use serde::Serialize;
 
 use super::{Archive, InGlacier, Listed, Listing};
 
+/// A small object takes a request and little else: so many of them are read in the place of a large one.
+const SMALL_FOR_LARGE: usize = 8;
+/// The most stored bytes of a small object.
+const SMALL: u64 = 128 * 1024;
+
+/// What is read side by side: so many large objects, or more small ones.
+#[derive(Debug)]
+pub(super) struct Room {
+    most: usize,
+    taken: usize,
+}
+
+impl Room {
+    pub(super) fn new(concurrency: usize) -> Self {
+        Self {
+            most: concurrency.max(1) * SMALL_FOR_LARGE,
+            taken: 0,
+        }
+    }
+
+    /// What an object takes of it.
+    pub(super) fn of(object: &Listed) -> usize {
+        if object.bytes > SMALL {
+            SMALL_FOR_LARGE
+        } else {
+            1
+        }
+    }
+
+    pub(super) fn has(&self, part: usize) -> bool {
+        self.taken + part <= self.most
+    }
+
+    pub(super) fn take(&mut self, part: usize) {
+        self.taken += part;
+    }
+
+    pub(super) fn give_back(&mut self, part: usize) {
+        self.taken = self.taken.saturating_sub(part);
+    }
+}
+
 /// Is shown what happens.
 pub trait Watch: Send + Sync {
     /// Something is damaged or foreign.
@@ -236,4 +278,31 @@ pub(super) async fn read(
     }
     watch.read(object.bytes);
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_small_objects_are_read_in_the_place_of_a_large_one() {
+        let object = |bytes| Listed {
+            bytes,
+            ..Listed::default()
+        };
+        for (bytes, side_by_side) in [(SMALL + 1, 4), (SMALL, 32), (0, 32)] {
+            let mut room = Room::new(4);
+            let part = Room::of(&object(bytes));
+            let mut count = 0;
+            while room.has(part) {
+                room.take(part);
+                count += 1;
+            }
+            assert_eq!(count, side_by_side, "{bytes}");
+            room.give_back(part);
+            assert!(room.has(part));
+        }
+        // Whatever was asked for, one object can be read.
+        assert!(Room::new(0).has(Room::of(&object(u64::MAX))));
+    }
 }

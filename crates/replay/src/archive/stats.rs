@@ -6,7 +6,7 @@ use backstop_archive::{Filter, Line, Stats};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::reading::{Take, Wanted, read};
+use super::reading::{Room, Take, Wanted, read};
 use super::{Archive, Listed, Sums, Watch};
 
 /// What an archive holds.
@@ -30,25 +30,26 @@ pub async fn stats(
     let mut holdings = Holdings::default();
     let shared = Arc::new((archive, filter));
     let mut wanted = Wanted::new(&shared.0, &shared.1);
-    let mut tasks: JoinSet<Holdings> = JoinSet::new();
+    let mut tasks: JoinSet<(usize, Holdings)> = JoinSet::new();
+    let mut room = Room::new(concurrency);
     loop {
         let next = wanted.next(&mut holdings.sums, &*watch).await?;
-        let most = if next.is_some() {
-            concurrency.max(1)
-        } else {
-            1
-        };
-        while tasks.len() >= most {
-            let Some(part) = tasks.join_next().await else {
+        let part = next.as_ref().map(Room::of);
+        while part.is_none_or(|part| !room.has(part)) {
+            let Some(ended) = tasks.join_next().await else {
                 break;
             };
-            let part = part?;
-            holdings.sums.add(&part.sums);
-            holdings.stats.merge(&part.stats);
+            let (part, counted) = ended?;
+            room.give_back(part);
+            holdings.sums.add(&counted.sums);
+            holdings.stats.merge(&counted.stats);
         }
-        let Some(object) = next else { break };
+        let (Some(object), Some(part)) = (next, part) else {
+            break;
+        };
+        room.take(part);
         let (shared, watch) = (Arc::clone(&shared), Arc::clone(&watch));
-        tasks.spawn(async move { one(&shared, &object, &*watch).await });
+        tasks.spawn(async move { (part, one(&shared, &object, &*watch).await) });
     }
     holdings.sums.end(&*watch);
     Ok(holdings)
