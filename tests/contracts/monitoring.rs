@@ -34,8 +34,8 @@ fn pascal_case(name: &str) -> String {
 }
 
 fn alarms() -> serde_json::Map<String, Value> {
-    let alarms: Value = serde_json::from_str(&read(&format!("{TERRAFORM}/alarms.json"))).unwrap();
-    alarms.as_object().unwrap().clone()
+    let text = read(&format!("{TERRAFORM}/alarms.json"));
+    serde_json::from_str(&text).expect("it is an object")
 }
 
 #[test]

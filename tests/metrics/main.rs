@@ -247,3 +247,28 @@ async fn off_nothing_is_written_and_otlp_without_metrics_is_an_error_that_says_s
         assert_eq!(says_so, is_wrong, "{}", outcome.stderr());
     }
 }
+
+/// The way from an alarm to the replay is read in a hurry.
+#[test]
+fn the_commands_of_the_runbook_are_those_of_the_command_line() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let commands = docs
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("$ backstop "));
+    let arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders";
+    let mut tried = 0;
+    for command in commands {
+        let command = command.replace("FUNCTION_ARN", arn);
+        // An argument that is not known is an error before the help is shown.
+        let done = std::process::Command::new(backstop_tests::binary("backstop"))
+            .args(command.split_whitespace())
+            .arg("--help")
+            .output()
+            .unwrap();
+        let problem = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{command}: {problem}");
+        tried += 1;
+    }
+    assert_eq!(tried, 4);
+}

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 use super::server::{Kind, Server};
 use super::{Case, HANDLER, PATIENCE, replay};
 
+/// What the extension counts itself.
+const RECEIVED: &str = "backstop.received";
 /// That succeed; one more fails.
 const INVOCATIONS: u32 = 5;
 const SPANS: u32 = INVOCATIONS + 1;
@@ -111,6 +113,7 @@ async fn live(world: &World, server: &Server, case: &Case) -> backstop_tests::Ou
         .env("BACKSTOP_MAX_ADDED_MS", "10000")
         .env("BACKSTOP_PRIMARY_TIMEOUT_MS", "10000")
         .env("BACKSTOP_FLUSH_STRATEGY", "end")
+        .env("BACKSTOP_METRICS", "otlp")
         .start()
         .await
         .unwrap();
@@ -161,7 +164,8 @@ async fn holds(server: &Server, kind: Kind, lives: u32) -> Held {
         let drawn = held.spans.get("orders").copied().unwrap_or_default();
         let has_all = counted.unwrap_or_default() >= f64::from(lives * INVOCATIONS)
             && drawn >= lives * SPANS
-            && held.exceptions >= lives as usize;
+            && held.exceptions >= lives as usize
+            && held.sums.contains_key(RECEIVED);
         if has_all || Instant::now() > deadline {
             return held;
         }
@@ -202,6 +206,10 @@ async fn through_an_outage(case: &Case) -> Value {
             "{case:?} {held:?}"
         );
     }
+    // The extension's own counts, up to its last flush.
+    let lines = 20.0 * (all - 1.0);
+    let received = held.sums.get(RECEIVED).copied().unwrap_or_default();
+    assert!(received >= lines, "{case:?} {held:?}");
     assert_eq!(held.spans.get("orders"), Some(&SPANS), "{case:?} {held:?}");
     assert_eq!(held.spans.get("init"), Some(&1), "{case:?} {held:?}");
     assert_eq!(

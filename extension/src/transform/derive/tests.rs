@@ -3,6 +3,7 @@ use backstop_delivery::EnvironmentId;
 use serde_json::json;
 
 use super::*;
+use crate::metrics::{Kind, Part};
 
 const ALL: Derivations = Derivations {
     metrics: true,
@@ -361,4 +362,37 @@ fn nothing_is_derived_where_nothing_is_wanted() {
         &json!({"requestId": REQUEST, "status": "error"}),
     );
     assert_eq!(subject.derive(&done, None), []);
+}
+
+#[test]
+fn counts_are_sums_and_states_are_histograms_with_their_sink_or_reason() {
+    let point = |name, kind, part, value| crate::metrics::Point {
+        name,
+        kind,
+        part,
+        value,
+    };
+    let derived = of_counts(
+        "2026-01-01T00:00:00.000Z",
+        &[
+            point("received", Kind::Count, Part::Whole, 3),
+            point("dropped", Kind::Count, Part::Reason("shutdown"), 1),
+            point("added_milliseconds", Kind::Milliseconds, Part::Whole, 7),
+            point("breaker_open", Kind::Level, Part::Sink("https"), 1),
+        ],
+    );
+    assert_eq!(derived.signal, Signal::Metric);
+    let text = String::from_utf8(derived.fragment.to_vec()).expect("it is text");
+    let record: Value = serde_json::from_str(&format!("{{{text}}}")).expect("it is JSON");
+    assert_eq!(
+        record,
+        json!({"time": "2026-01-01T00:00:00.000Z", "type": METRICS, "record": {"metrics": [
+            {"name": "backstop.received", "kind": "sum", "unit": "{record}", "value": 3},
+            {"name": "backstop.dropped", "kind": "sum", "unit": "{record}", "value": 1,
+             "attributes": {"reason": "shutdown"}},
+            {"name": "backstop.added_milliseconds", "kind": "sum", "unit": "ms", "value": 7},
+            {"name": "backstop.breaker_open", "kind": "histogram", "unit": "1", "value": 1,
+             "attributes": {"sink": "https"}},
+        ]}})
+    );
 }
