@@ -190,3 +190,47 @@ async fn an_own_address_that_fails_gets_no_key() {
     );
     assert!(result["replay"]["sent"].as_u64().unwrap() > 0, "{result:#}");
 }
+
+/// The stream's destination is not among the function's variables.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_streams_records_are_found_where_it_delivers() {
+    let stage = Stage::with_stream().await;
+    let before = stage.plane.snapshot();
+    let unknown = Finished::from(stage.drill(&["--yes"]).output().await.unwrap());
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(unknown.stderr.contains("give --archive"), "{unknown:?}");
+    assert_eq!(stage.plane.count("Invoke"), 0);
+
+    let archive = format!("s3://{}/backstop", stage.s3.bucket());
+    let drill = [
+        "--yes",
+        "--invocations",
+        "2",
+        "--output",
+        "json",
+        "--archive",
+        &archive,
+    ];
+    let drilling = stage.begin(&drill);
+    let delivering = async {
+        loop {
+            stage.firehose.flush().await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    let output = tokio::select! {
+        output = drilling.wait_with_output() => output.unwrap(),
+        () = delivering => unreachable!("it goes on until the drill ends"),
+    };
+    let drilled = Finished::from(output);
+    assert_eq!(drilled.code, Some(0), "{drilled:?}");
+    assert_eq!(stage.plane.snapshot(), before);
+    let result = drilled.json();
+    let archived = stage.s3.archive_lines().unwrap().len() as u64;
+    assert_eq!(
+        result["records"],
+        serde_json::json!({ "firehose": archived }),
+        "{result:#}"
+    );
+    assert_eq!(result["replay"]["sent"], archived, "{result:#}");
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backstop_fake_aws::{ControlPlane, FunctionSpec, Invocation, Invoked, Place};
 use backstop_simulator::traffic::Traffic;
-use backstop_simulator::{Environment, FakeIntake, S3Server, ShutdownReason};
+use backstop_simulator::{Environment, FakeIntake, FirehoseServer, S3Server, ShutdownReason};
 use backstop_tests::{binary, extension};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -59,6 +59,7 @@ pub(crate) struct Stage {
     pub(crate) plane: Arc<ControlPlane>,
     pub(crate) intake: FakeIntake,
     pub(crate) s3: S3Server,
+    pub(crate) firehose: FirehoseServer,
     pub(crate) home: TempDir,
     reaper: tokio::task::JoinHandle<()>,
 }
@@ -73,12 +74,33 @@ pub(crate) fn here() -> Place {
     Place::new(ACCOUNT, REGION)
 }
 
+/// The stream of a function that archives by Firehose.
+pub(crate) const STREAM: &str = "telemetry";
+
 impl Stage {
+    /// The same, with an archive that a stream delivers to.
+    pub(crate) async fn with_stream() -> Self {
+        let stage = Self::set().await;
+        stage.plane.change(&here(), "orders", |spec| {
+            spec.environment.remove("BACKSTOP_S3_BUCKET");
+            spec.environment.remove("BACKSTOP_S3_PREFIX");
+            let stream = (STREAM.to_owned(), stage.firehose.endpoint());
+            let name = "BACKSTOP_FIREHOSE_STREAM".to_owned();
+            spec.environment.insert(name, stream.0);
+            let endpoint = "AWS_ENDPOINT_URL_FIREHOSE".to_owned();
+            spec.environment.insert(endpoint, stream.1);
+        });
+        stage
+    }
+
     /// With a function `orders` that has the layer, a primary and an archive.
     pub(crate) async fn set() -> Self {
         let plane = Arc::new(ControlPlane::start().unwrap());
         let key = ControlPlane::access_key(ACCOUNT);
         let s3 = S3Server::start_for(&[(&key, "secret")]).await.unwrap();
+        let firehose = FirehoseServer::start(&s3, STREAM, "backstop")
+            .await
+            .unwrap();
         let intake = FakeIntake::start().await.unwrap();
         let layer = plane.add_layer(
             &here(),
@@ -120,6 +142,7 @@ impl Stage {
             plane,
             intake,
             s3,
+            firehose,
             home: TempDir::new().unwrap(),
             reaper,
         }

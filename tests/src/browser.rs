@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Names the browser; `scripts/test` finds or fetches it.
 const CHROMIUM: &str = "BACKSTOP_CHROMIUM";
 /// Written into a copy of the page: it measures what a test cannot see in the source.
-const MEASURE: &str = r#"<script>
+const MEASURE: &str = r"<script>
 const box = (it) => it.getBoundingClientRect();
 const visible = (it) => it.checkVisibility() && box(it).width > 0;
 parent.document.body.dataset.measured = JSON.stringify({
@@ -20,7 +20,7 @@ parent.document.body.dataset.measured = JSON.stringify({
   cells: [...document.querySelectorAll('[data-path]')].filter(visible)
     .map((it) => [it.dataset.path, it.innerText, box(it).right]),
 });
-</script></body>"#;
+</script></body>";
 
 /// A page at one width, in one of its two schemes.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use http::header::HeaderName;
 use http::{HeaderValue, Response};
 use serde_json::json;
 
-use crate::refusal::{Protocol, Refusal};
+use crate::refusal::Refusal;
 use crate::spec::FunctionSpec;
 use crate::{Place, State};
 
@@ -94,11 +94,10 @@ impl State {
         place: &Place,
         name: &str,
         payload: &Bytes,
-    ) -> Result<(Invoker, Invocation), Response<Bytes>> {
-        let refused = |refusal: Refusal| refusal.into_response(Protocol::Rest);
-        let (function, _) = self.functions.function(place, name).map_err(refused)?;
+    ) -> Result<(Invoker, Invocation), Refusal> {
+        let (function, _) = self.functions.function(place, name)?;
         if function.spec.reserved_concurrency == Some(0) {
-            return Err(refused(Refusal::too_many()));
+            return Err(Refusal::too_many());
         }
         let invocation = Invocation {
             place: place.clone(),
@@ -106,8 +105,7 @@ impl State {
             payload: payload.clone(),
         };
         let invoker = self.invoker.clone();
-        let invoker =
-            invoker.ok_or_else(|| refused(Refusal::unknown("Invoke, without an invoker")))?;
+        let invoker = invoker.ok_or_else(|| Refusal::unknown("Invoke, without an invoker"))?;
         Ok((invoker, invocation))
     }
 }

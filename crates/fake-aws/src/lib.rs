@@ -284,7 +284,7 @@ impl Answer for Endpoint {
             let invocation = lock(&self.state).invocation(&place, &subject, request.body());
             response = Some(match invocation {
                 Ok((invoker, invocation)) => invoker.answer(invocation).await,
-                Err(refused) => refused,
+                Err(refusal) => refusal.into_response(Protocol::Rest),
             });
         }
         stops.pass(Moment::BeforeItIsAnswered).await;

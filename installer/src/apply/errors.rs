@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat};
 use serde::Serialize;
 
 use crate::aws::Failure;
@@ -214,7 +214,10 @@ pub async fn invocations(site: &Site, function: &str, hours: u64) -> Result<f64,
     let mut sum = 0.0;
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| Failure::of(&what, &error))?;
-        let values = page.metric_data_results().iter().flat_map(|it| it.values());
+        let values = page
+            .metric_data_results()
+            .iter()
+            .flat_map(MetricDataResult::values);
         sum += values.sum::<f64>();
     }
     Ok(sum)

@@ -17,7 +17,7 @@ use crate::fleet::Site;
 use crate::select::Function;
 
 /// Beyond the function's own timeout: for its start, and the way there and back.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Duration = Duration::from_mins(1);
 
 /// One invocation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

@@ -264,6 +264,8 @@ mod tests {
         assert_eq!(Phase::of(vec![invoked(900.0, true)]).billed_ms, None);
     }
 
+    type Spoil = fn(&mut Summary);
+
     #[test]
     fn each_thing_that_is_wrong_fails_it_and_is_named() {
         let good = || {
@@ -281,7 +283,6 @@ mod tests {
             good().verdict(),
             "0 records missing; configuration restored"
         );
-        type Spoil = fn(&mut Summary);
         let cases: [(Spoil, &str); 5] = [
             (|it| it.restored = false, "not restored: backstop undo RUN"),
             (|it| it.missing_records = Some(2), "2 records missing"),

@@ -1,5 +1,6 @@
 //! Completions and the manual.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -62,10 +63,12 @@ async fn bash_completes_functions_of_the_last_plan() {
         "status --full",
         "runs ord",
     ] {
-        script += &format!(
+        write!(
+            script,
             "\nCOMP_WORDS=(backstop {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); COMPREPLY=(); \
              _backstop_with_functions backstop \"${{COMP_WORDS[-1]}}\" x; echo \"${{COMPREPLY[@]}}\""
-        );
+        )
+        .expect("a text takes anything");
     }
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_backstop"));
     let folder = binary.parent().expect("it is in one").display();
