@@ -96,7 +96,7 @@ fn what_comes_later_follows_the_decision_unless_it_tells_of_a_failure() {
     );
     assert_eq!(place(&platform("initStart", "", 1, "")), Place::Keep);
     assert_eq!(
-        place(r#""time":"2026-01-01T00:00:09.000Z","type":"derived.metrics","record":1"#),
+        place(r#""time":"2026-01-01T00:00:09.000Z","type":"otlp.metrics","record":1"#),
         Place::Keep
     );
 }
