@@ -131,6 +131,11 @@ export interface BackstopTransforms {
    */
   readonly sampleKeep?: string[];
   /**
+   * Whether to add records of the patterns of the function's lines (`BACKSTOP_INSIGHTS`).
+   * @default - the extension's own, false
+   */
+  readonly insights?: boolean;
+  /**
    * A file with settings in the function's package (`BACKSTOP_CONFIG`).
    * @default - none
    */
@@ -378,6 +383,7 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_DEDUPE: transforms?.dedupe,
     BACKSTOP_SAMPLE: transforms?.sample,
     BACKSTOP_SAMPLE_KEEP: transforms?.sampleKeep?.join(','),
+    BACKSTOP_INSIGHTS: transforms?.insights,
     BACKSTOP_CONFIG: transforms?.configFile,
     BACKSTOP_FLUSH_STRATEGY: flush?.strategy,
     BACKSTOP_FLUSH_INTERVAL_MS: milliseconds(flush?.interval),

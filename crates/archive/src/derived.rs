@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`METRICS`] | `{"metrics":[{"name","kind","unit","value","attributes"}],"start","derivedFrom"}` |
 //! | [`SPANS`] | `{"spans":[span of OTLP's JSON],"derivedFrom"}` |
+//! | [`INSIGHTS`] | `{"level","message","start","end","lines","errors","patterns":[…],"other"}`, of no parent |
 //! | [`EXCEPTION`] | `{"level","message","requestId","exception.type",…,"derivedFrom"}` |
 
 use memchr::memmem;
@@ -17,6 +18,9 @@ pub const METRICS: &str = "derived.metrics";
 pub const SPANS: &str = "derived.spans";
 /// The type of a record that says why an invocation failed. It is a log.
 pub const EXCEPTION: &str = "derived.exception";
+
+/// The type of a record of the patterns of lines. It is a log.
+pub const INSIGHTS: &str = "derived.insights";
 
 /// What a record holds, apart from logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -39,7 +39,7 @@ mod write;
 #[cfg(feature = "read")]
 mod zstd;
 
-pub use derived::{EXCEPTION, Holds, METRICS, SPANS, fragment_holds, holds};
+pub use derived::{EXCEPTION, Holds, INSIGHTS, METRICS, SPANS, fragment_holds, holds};
 #[cfg(feature = "read")]
 pub use filter::{Filter, Verdict};
 #[cfg(feature = "read")]

@@ -27,6 +27,7 @@ use crate::source::Inbox;
 use crate::transform::{Deriver, Enricher};
 
 mod flight;
+mod insights;
 mod intake;
 mod routes;
 mod shutdown;
