@@ -95,7 +95,7 @@ export enum BackstopRoute {
 /** What is done to records before they are sent and archived, and where they go. */
 export interface BackstopTransforms {
   /**
-   * Where records go; all but `FAILOVER` need a fallback (`BACKSTOP_ROUTE`).
+   * Where records go, which takes a fallback unless it is `FAILOVER` (`BACKSTOP_ROUTE`).
    * @default - the extension's own, `FAILOVER`
    */
   readonly route?: BackstopRoute;
