@@ -156,7 +156,9 @@ impl<L: Lifecycle> Pipeline<L> {
             if is_early {
                 self.ledger.lock().note_kept_early(records.len() as u64);
             }
-            records.into_iter().for_each(|it| self.deliver_late(it));
+            for record in records {
+                self.deliver_late(record);
+            }
             // There may be copies of them now.
             self.shed();
             return;

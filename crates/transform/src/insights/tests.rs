@@ -168,8 +168,8 @@ fn patterns_are_counted_named_and_new_once() {
 fn memory_is_bounded_and_what_has_no_room_is_counted_together() {
     let mut insights = Insights::<u32>::default();
     let word = |number: usize| -> String {
-        let letter = |digit: char| char::from(b'a' + digit.to_digit(10).unwrap_or_default() as u8);
-        number.to_string().chars().map(letter).collect()
+        let letter = |digit: u8| char::from(digit - b'0' + b'a');
+        number.to_string().bytes().map(letter).collect()
     };
     for number in 0..MOST_PATTERNS + 50 {
         insights.count(&text(&format!(
