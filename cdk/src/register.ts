@@ -44,6 +44,7 @@ export const REGISTER: readonly Variable[] = [
   { name: 'BACKSTOP_DEDUPE', secret: false, kind: 'oneOf', values: ['true', 'false'], default: 'false' },
   { name: 'BACKSTOP_SAMPLE', secret: false, kind: 'text' },
   { name: 'BACKSTOP_SAMPLE_KEEP', secret: false, kind: 'text', default: 'error,timeout,cold' },
+  { name: 'BACKSTOP_INSIGHTS', secret: false, kind: 'oneOf', values: ['true', 'false'], default: 'false' },
   { name: 'BACKSTOP_CONFIG', secret: false, kind: 'text' },
   { name: 'BACKSTOP_FLUSH_STRATEGY', secret: false, kind: 'oneOf', values: ['auto', 'end', 'periodic', 'continuous'], default: 'auto' },
   { name: 'BACKSTOP_FLUSH_INTERVAL_MS', secret: false, kind: 'integer', min: 100, max: 600000, default: '1000' },

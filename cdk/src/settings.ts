@@ -95,7 +95,7 @@ export enum BackstopRoute {
 /** What is done to records before they are sent and archived, and where they go. */
 export interface BackstopTransforms {
   /**
-   * Where records go; all but `FAILOVER` need a fallback (`BACKSTOP_ROUTE`).
+   * Where records go, which takes a fallback unless it is `FAILOVER` (`BACKSTOP_ROUTE`).
    * @default - the extension's own, `FAILOVER`
    */
   readonly route?: BackstopRoute;
@@ -130,6 +130,11 @@ export interface BackstopTransforms {
    * @default - the extension's own: `error`, `timeout` and `cold`
    */
   readonly sampleKeep?: string[];
+  /**
+   * Whether to add records of the patterns of the function's lines (`BACKSTOP_INSIGHTS`).
+   * @default - the extension's own, false
+   */
+  readonly insights?: boolean;
   /**
    * A file with settings in the function's package (`BACKSTOP_CONFIG`).
    * @default - none
@@ -401,6 +406,7 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_DEDUPE: transforms?.dedupe,
     BACKSTOP_SAMPLE: transforms?.sample,
     BACKSTOP_SAMPLE_KEEP: transforms?.sampleKeep?.join(','),
+    BACKSTOP_INSIGHTS: transforms?.insights,
     BACKSTOP_CONFIG: transforms?.configFile,
     BACKSTOP_FLUSH_STRATEGY: flush?.strategy,
     BACKSTOP_FLUSH_INTERVAL_MS: milliseconds(flush?.interval),

@@ -78,6 +78,7 @@ test('every variable of the register can be set, and no other is', () => {
       dedupe: true,
       sample: '10%',
       sampleKeep: ['error', 'slow>1s'],
+      insights: true,
       configFile: 'backstop.env',
     },
     logLevel: BackstopLogLevel.DEBUG,

@@ -2,6 +2,7 @@
 //! `DuckDB` as docs/replay.md says, and replayed to the primary.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod insights;
 mod routes;
 
 use std::collections::BTreeSet;

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`METRICS`] | `{"metrics":[{"name","kind","unit","value","attributes"}],"start","derivedFrom"}` |
 //! | [`SPANS`] | `{"spans":[span of OTLP's JSON],"derivedFrom"}` |
+//! | [`INSIGHTS`] | `{"level","message","start","end","lines","errors","patterns":[…],"other"}`, of no parent |
 //! | [`EXCEPTION`] | `{"level","message","requestId","exception.type",…,"derivedFrom"}` |
 //!
 //! What the function itself posts by OTLP is an event of the same form: its `record` is a request of OTLP's JSON
@@ -20,6 +21,8 @@ pub const METRICS: &str = "derived.metrics";
 pub const SPANS: &str = "derived.spans";
 /// The type of a record that says why an invocation failed. It is a log.
 pub const EXCEPTION: &str = "derived.exception";
+/// The type of a record of the patterns of lines. It is a log.
+pub const INSIGHTS: &str = "derived.insights";
 
 /// The type of a log that the function itself posted, by OTLP.
 pub const OTLP_LOGS: &str = "otlp.logs";

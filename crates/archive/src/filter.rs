@@ -66,6 +66,7 @@ impl fmt::Display for Filter {
 }
 
 /// What is made of a record.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether it is wanted.

@@ -40,7 +40,8 @@ mod write;
 mod zstd;
 
 pub use derived::{
-    EXCEPTION, Holds, METRICS, OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, SPANS, fragment_holds, holds,
+    EXCEPTION, Holds, INSIGHTS, METRICS, OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, SPANS,
+    fragment_holds, holds,
 };
 #[cfg(feature = "read")]
 pub use filter::{Filter, Verdict};

@@ -264,6 +264,17 @@ pub(crate) const SAMPLE_KEEP: Variable = Variable::new(
     "The invocations to keep beside the share, separated by commas: `error` (it failed, ran out of \
      memory, or wrote an error), `timeout`, `cold`, `slow>1s`; or `none`.",
 );
+pub(crate) const INSIGHTS: Variable = Variable::new(
+    "BACKSTOP_INSIGHTS",
+    Kind::OneOf {
+        values: &["true", "false"],
+        later: &[],
+    },
+    Initial::Value("false"),
+    "Whether to add a record of the patterns of the function's lines, with counts, at most once a \
+     minute and at shutdown. It counts every line, also those that transforms drop. \
+     docs/transforms.md has an example.",
+);
 pub(crate) const CONFIG: Variable = Variable::new(
     "BACKSTOP_CONFIG",
     Kind::Text,
@@ -396,6 +407,7 @@ pub static REGISTER: &[Variable] = &[
     DEDUPE,
     SAMPLE,
     SAMPLE_KEEP,
+    INSIGHTS,
     CONFIG,
     FLUSH_STRATEGY,
     FLUSH_INTERVAL_MS,

@@ -63,6 +63,8 @@ pub struct TransformSettings {
     pub dedupe: bool,
     /// Which invocations are kept; `None` for all.
     pub sample: Option<SampleSettings>,
+    /// Whether the patterns of the function's lines are counted.
+    pub insights: bool,
 }
 
 /// The longest pattern, in bytes.

@@ -19,10 +19,6 @@ const ARCHIVED_OUT: usize = 4;
 
 /// Records that wait, and batches that came back.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about copies, each read once"
-)]
 pub(crate) struct Buffer {
     delivered: Queue,
     /// What is for the archive only.

@@ -73,8 +73,8 @@ pub(super) fn everything_is_archived(
         assert!(sent.is_none(), "{sent:?} is not for the primary");
     }
     if !setup.transforms.joins {
-        let torn = books.precious.intersection(&not_for_primary);
-        let torn = torn.filter(|it| !books.unwanted.contains(it)).next();
+        let mut torn = books.precious.intersection(&not_for_primary);
+        let torn = torn.find(|it| !books.unwanted.contains(it));
         assert!(
             torn.is_none(),
             "{torn:?} was not sent, of a failed invocation"

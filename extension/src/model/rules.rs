@@ -271,6 +271,16 @@ pub(super) fn every_record_is_accounted_for(
         books.ambiguous
     );
 
+    counts_are_those_of_the_world(books, world, &places);
+}
+
+/// What the books count is what the sinks have.
+fn counts_are_those_of_the_world(
+    books: &Books,
+    world: &World,
+    places: &BTreeMap<Number, (u64, u64)>,
+) {
+    let (taken, lines) = (world.taken(), books.lines.join("\n"));
     if let Some(refused) = world.refused_alone().filter(|_| books.kills == 0) {
         let refused = refused.len() as u64;
         assert!(

@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Pipeline;
+use super::transforms::Transformed;
 use crate::lifecycle::api::Lifecycle;
 use crate::lifecycle::flush::{Manner, Stage};
 use crate::source::MOST_BODY_BYTES;
@@ -72,6 +73,11 @@ impl Wanted {
         }
     }
 
+    /// Whether logs are delivered.
+    pub(super) fn logs(self) -> bool {
+        self.logs
+    }
+
     /// What nobody could ask for, or against, is delivered.
     fn includes(self, kind: &Kind) -> bool {
         match kind {
@@ -104,6 +110,9 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         if !self.inbox.is_empty() {
             self.inbox.come_back();
+        }
+        if received > 0 {
+            self.report_insights(false);
         }
         self.report_refusals();
         self.hurry_when_pressed();
@@ -204,12 +213,19 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// Takes in what was received itself; gives its id, unless nobody wants it.
     fn take_record(&mut self, event: &Event, place: Place) -> Option<RecordId> {
+        let is_line = event.kind == Kind::Function;
         if !self.wanted.includes(&event.kind) {
+            if is_line {
+                self.count_unsent(&event.fragment);
+            }
             self.ledger.lock().drop_records(DropReason::NotAsked, 1);
             return None;
         }
-        let (fragment, is_wanted) = self.transformed(event.fragment.clone())?;
-        let is_line = event.kind == Kind::Function;
+        let Transformed {
+            fragment,
+            is_wanted,
+            pattern,
+        } = self.transformed(event.fragment.clone(), is_line)?;
         let signal = if is_line {
             self.signals.of_output(&fragment)
         } else {
@@ -227,6 +243,7 @@ impl<L: Lifecycle> Pipeline<L> {
             self.enricher.record(fragment)
         };
         let id = record.id();
+        self.name_pattern(pattern, id);
         let record = record.with_signal(signal);
         if is_wanted {
             self.admit(record, place);

@@ -28,6 +28,7 @@ use crate::source::Inbox;
 use crate::transform::{Deriver, Enricher};
 
 mod flight;
+mod insights;
 mod intake;
 mod posted;
 mod publish;

@@ -98,6 +98,7 @@ impl<L: Lifecycle> Pipeline<L> {
             }
             let waits = !self.invocation.is_reported && now < stragglers;
             if self.flush.is_none() && !waits {
+                self.report_insights(true);
                 // What came back has been refused by every sink, breakers or not: only what they have not
                 // been asked for yet is worth another flush, while that gets somewhere.
                 let unsent = self.buffer.unsent();

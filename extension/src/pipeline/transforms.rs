@@ -11,6 +11,7 @@ use backstop_transform::{Decision, Outcome, Place, Repeats, Sampler, Transforms}
 use bytes::Bytes;
 
 use super::Pipeline;
+use super::insights::Counting;
 use crate::lifecycle::api::Lifecycle;
 
 /// The share of the buffer that may wait for decisions.
@@ -19,9 +20,20 @@ const UNDECIDED_SHARE: usize = 4;
 /// What is configured.
 #[derive(Debug)]
 pub(crate) struct Transforming {
-    transforms: Transforms,
+    pub(super) transforms: Transforms,
     sampler: Option<Sampler>,
     repeats: Option<Repeats<RecordId>>,
+    pub(super) insights: Option<Counting>,
+}
+
+/// A record after the transforms of single records.
+#[derive(Debug)]
+pub(super) struct Transformed {
+    pub(super) fragment: Bytes,
+    /// The filter wants it for the primary.
+    pub(super) is_wanted: bool,
+    /// The pattern that it counts for.
+    pub(super) pattern: Option<usize>,
 }
 
 impl Transforming {
@@ -31,6 +43,7 @@ impl Transforming {
             transforms: Transforms::new(settings, errors),
             sampler: settings.sample.map(Sampler::new),
             repeats: settings.dedupe.then(Repeats::default),
+            insights: settings.insights.then(Counting::default),
         }
     }
 
@@ -61,24 +74,39 @@ impl Transforming {
 }
 
 impl<L: Lifecycle> Pipeline<L> {
-    /// The record without what is to be redacted, and whether the filter wants it for the primary; `None` where
-    /// the filter drops it.
-    pub(super) fn transformed(&mut self, fragment: Bytes) -> Option<(Bytes, bool)> {
-        let transforms = &mut self.transforms.transforms;
+    /// The record without what is to be redacted; `None` where the filter drops it. A line counts in either case.
+    pub(super) fn transformed(&mut self, fragment: Bytes, is_line: bool) -> Option<Transformed> {
+        let now = self.clock.wall();
+        let archives = self.routes.archives_dropped();
+        let Transforming {
+            transforms,
+            insights,
+            ..
+        } = &mut self.transforms;
+        let mut insights = insights.as_mut().filter(|_| is_line);
         let (outcome, is_wanted) = match transforms.apply(&fragment) {
-            Outcome::Drop(_) if self.routes.archives_dropped() => {
+            Outcome::Drop(_) if archives || insights.is_some() => {
                 (transforms.redact(&fragment), false)
             }
+            Outcome::Drop(cause) => (Outcome::Drop(cause), false),
             outcome => (outcome, true),
         };
-        match outcome {
-            Outcome::Keep => Some((fragment, is_wanted)),
-            Outcome::Replace(fragment) => Some((fragment.into(), is_wanted)),
-            Outcome::Drop(_) => {
-                self.ledger.lock().drop_records(DropReason::Filtered, 1);
-                None
-            }
+        let fragment = match outcome {
+            Outcome::Keep => Some(fragment),
+            Outcome::Replace(fragment) => Some(fragment.into()),
+            Outcome::Drop(_) => None,
+        };
+        let counted = insights.as_mut().zip(fragment.as_ref());
+        let pattern = counted.and_then(|(insights, fragment)| insights.count(fragment, now));
+        let fragment = fragment.filter(|_| is_wanted || archives);
+        if fragment.is_none() {
+            self.ledger.lock().drop_records(DropReason::Filtered, 1);
         }
+        Some(Transformed {
+            fragment: fragment?,
+            is_wanted,
+            pattern,
+        })
     }
 
     /// Puts a record in its place in the buffer.
@@ -136,7 +164,9 @@ impl<L: Lifecycle> Pipeline<L> {
             if is_early {
                 self.ledger.lock().note_kept_early(records.len() as u64);
             }
-            records.into_iter().for_each(|it| self.deliver_late(it));
+            for record in records {
+                self.deliver_late(record);
+            }
             // There may be copies of them now.
             self.shed();
             return;

@@ -31,6 +31,7 @@ locals {
     BACKSTOP_DEDUPE                      = try(tostring(var.transforms.dedupe), null)
     BACKSTOP_SAMPLE                      = var.transforms.sample
     BACKSTOP_SAMPLE_KEEP                 = try(join(",", var.transforms.sample_keep), null)
+    BACKSTOP_INSIGHTS                    = try(tostring(var.transforms.insights), null)
     BACKSTOP_CONFIG                      = var.transforms.config_file
     BACKSTOP_FLUSH_STRATEGY              = var.flush.strategy
     BACKSTOP_FLUSH_INTERVAL_MS           = try(tostring(var.flush.interval_ms), null)

@@ -475,6 +475,7 @@ variable "transforms" {
     - `dedupe`: whether repeats of a line become one (`BACKSTOP_DEDUPE`)
     - `sample`: the share of invocations to keep, such as `10%` (`BACKSTOP_SAMPLE`)
     - `sample_keep`: invocations to keep beside the share, or `none` (`BACKSTOP_SAMPLE_KEEP`)
+    - `insights`: whether to add records of the patterns of the function's lines (`BACKSTOP_INSIGHTS`)
     - `config_file`: a file with settings in the function's package (`BACKSTOP_CONFIG`)
     - `tags`: resource attributes added to every record (`BACKSTOP_TAGS`)
   EOT
@@ -488,6 +489,7 @@ variable "transforms" {
     dedupe          = optional(bool)
     sample          = optional(string)
     sample_keep     = optional(list(string))
+    insights        = optional(bool)
     config_file     = optional(string)
     tags            = optional(map(string), {})
   })

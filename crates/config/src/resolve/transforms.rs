@@ -6,7 +6,7 @@
 use super::Resolver;
 use crate::error::{ConfigError, ErrorKind};
 use crate::parse;
-use crate::register::{DEDUPE, FILTER, MIN_LEVEL, REDACT, SAMPLE, SAMPLE_KEEP};
+use crate::register::{DEDUPE, FILTER, INSIGHTS, MIN_LEVEL, REDACT, SAMPLE, SAMPLE_KEEP};
 use crate::settings::InitializationType;
 use crate::transforms::{
     Level, SampleSettings, TransformSettings, filter, keep, redactions, share,
@@ -25,6 +25,7 @@ impl Resolver {
             redact: self.rules(&REDACT, "this entry redacts nothing", redactions),
             dedupe: self.or_default(&DEDUPE, |text| parse::boolean(&DEDUPE, text)),
             sample: self.sample(initialization),
+            insights: self.or_default(&INSIGHTS, |text| parse::boolean(&INSIGHTS, text)),
         }
     }
 

@@ -44,6 +44,7 @@ run "every_setting_becomes_its_variable" {
       dedupe          = true
       sample          = "10%"
       sample_keep     = ["error", "slow>1s"]
+      insights        = true
       config_file     = "backstop.env"
       tags            = { team = "orders", stage = "prod=1" }
     }
@@ -75,6 +76,7 @@ run "every_setting_becomes_its_variable" {
       BACKSTOP_DEDUPE                   = "true"
       BACKSTOP_SAMPLE                   = "10%"
       BACKSTOP_SAMPLE_KEEP              = "error,slow>1s"
+      BACKSTOP_INSIGHTS                 = "true"
       BACKSTOP_CONFIG                   = "backstop.env"
       BACKSTOP_FLUSH_STRATEGY           = "end"
       BACKSTOP_FLUSH_INTERVAL_MS        = "600000"

@@ -1,0 +1,415 @@
+//! The template of a line: what stays of it when everything that differs from line to line is masked.
+//!
+//! | mask | what it stands for |
+//! |---|---|
+//! | `<time>` | dates and times, as loggers and web servers write them |
+//! | `<uuid>`, `<hex>`, `<id>` | UUIDs; hexadecimal numbers; words of letters and digits |
+//! | `<n>` | numbers, also those within words, such as `<n>ms` |
+//! | `<ip>`, `<email>`, `<url>`, `<path>` | addresses and paths |
+//! | `<text>` | quoted text, and what follows a `=` |
+//!
+//! Invariants: linear in the text, of which [`MOST_TEXT`] bytes are looked at; a template has [`MOST_TEMPLATE`]
+//! bytes at most. Must not: keep a digit, except in words that everyone knows (`s3`, `utf8`).
+
+/// The bytes of a line that are looked at.
+pub(super) const MOST_TEXT: usize = 512;
+/// The longest template.
+pub(super) const MOST_TEMPLATE: usize = 200;
+/// The longest quoted text that is masked as one.
+const MOST_QUOTED: usize = 256;
+
+/// Words whose digits are part of their name.
+const KNOWN: &[&str] = &[
+    "s3", "ec2", "k8s", "utf8", "utf16", "base64", "md5", "sha1", "sha256", "sha512", "hs256",
+    "rs256", "oauth2", "http2", "ipv4", "ipv6", "x86", "arm64", "log4j", "slf4j", "boto3",
+    "python3", "i18n", "p50", "p90", "p95", "p99",
+];
+
+const MONTHS: &[&str] = &[
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// The template of a text: its first line, masked, with single spaces.
+pub(super) fn template(text: &str) -> String {
+    let line = text.trim_start().lines().next().unwrap_or_default();
+    let line = cut(line, MOST_TEXT);
+    let mut out = String::with_capacity(line.len().min(MOST_TEMPLATE + 16));
+    let mut rest = line;
+    // What was before: a quote or a path begins at the beginning of a word only.
+    let mut before = ' ';
+    while let Some(first) = rest.chars().next() {
+        if out.len() > MOST_TEMPLATE {
+            break;
+        }
+        let taken = if first.is_whitespace() {
+            if !out.ends_with(' ') {
+                out.push(' ');
+            }
+            first.len_utf8()
+        } else if let Some((length, mask)) = masked(rest, before, &out) {
+            push_mask(&mut out, mask);
+            length
+        } else if is_word(first) {
+            let word = word_of(rest);
+            push_word(&mut out, word);
+            word.len()
+        } else {
+            out.push(first);
+            first.len_utf8()
+        };
+        before = rest[..taken].chars().next_back().unwrap_or(' ');
+        rest = &rest[taken..];
+    }
+    let end = out.trim_end().len();
+    out.truncate(end);
+    if out.len() > MOST_TEMPLATE || line.len() == MOST_TEXT {
+        let kept = cut(&out, MOST_TEMPLATE - '…'.len_utf8()).len();
+        out.truncate(kept);
+        out.push('…');
+    }
+    out
+}
+
+/// The beginning of a text, of at most so many bytes.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// What is masked as a whole at the start of a text: its length, and the mask.
+fn masked(rest: &str, before: char, out: &str) -> Option<(usize, &'static str)> {
+    let is_start = !is_word(before);
+    if !is_start {
+        return None;
+    }
+    let first = rest.as_bytes()[0];
+    if matches!(first, b'"' | b'\'' | b'`')
+        && !is_request(&rest[1..])
+        && let Some(length) = quoted(rest)
+    {
+        return Some((length, "<text>"));
+    }
+    if let Some(length) = time(rest) {
+        return Some((length, "<time>"));
+    }
+    let token = token_of(rest);
+    if let Some(length) = url(token) {
+        return Some((length, "<url>"));
+    }
+    if let Some(length) = path(token, before) {
+        return Some((length, "<path>"));
+    }
+    if let Some(length) = email(token) {
+        return Some((length, "<email>"));
+    }
+    let word = word_of(rest);
+    if is_uuid(word) {
+        return Some((word.len(), "<uuid>"));
+    }
+    if let Some(length) = ip(token) {
+        return Some((length, "<ip>"));
+    }
+    if is_hex(word) {
+        return Some((word.len(), "<hex>"));
+    }
+    if is_id(word) {
+        return Some((word.len(), "<id>"));
+    }
+    if let Some(length) = number(rest) {
+        return Some((length, "<n>"));
+    }
+    // In `key=value` the value is what differs; levels are not.
+    if before == '=' && is_value(out, word) {
+        let word = value_of(rest);
+        return Some((word.len(), "<text>"));
+    }
+    None
+}
+
+/// The same mask twice in a row, as of a date and a time, says no more than once.
+fn push_mask(out: &mut String, mask: &str) {
+    let again = mask == "<time>" && out.trim_end().ends_with(mask);
+    if again {
+        let end = out.trim_end().len();
+        out.truncate(end);
+    } else {
+        out.push_str(mask);
+    }
+}
+
+fn is_word(char: char) -> bool {
+    char.is_alphanumeric() || char == '_' || char == '-'
+}
+
+fn word_of(text: &str) -> &str {
+    let end = text.find(|char| !is_word(char)).unwrap_or(text.len());
+    &text[..end]
+}
+
+/// Up to white space, or what encloses.
+fn token_of(text: &str) -> &str {
+    let ends = |char: char| char.is_whitespace() || "\"'`<>()[]{},;|".contains(char);
+    let end = text.find(ends).unwrap_or(text.len());
+    &text[..end]
+}
+
+fn value_of(text: &str) -> &str {
+    let end = text.find(|char: char| char.is_whitespace() || ",;&)]}".contains(char));
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// A word without what tells one from another: a part of digits is a number, and letters with digits are an id.
+fn push_word(out: &mut String, word: &str) {
+    if !word.bytes().any(|byte| byte.is_ascii_digit()) && word.is_ascii() {
+        out.push_str(word);
+        return;
+    }
+    for part in word.split_inclusive(['-', '_']) {
+        let (part, joint) = match part.strip_suffix(['-', '_']) {
+            Some(text) => (text, &part[text.len()..]),
+            None => (part, ""),
+        };
+        push_part(out, part);
+        out.push_str(joint);
+    }
+}
+
+fn push_part(out: &mut String, part: &str) {
+    let is_digit = |char: char| char.is_numeric();
+    let digits = part.chars().filter(|char| is_digit(*char)).count();
+    let known = KNOWN.iter().any(|known| known.eq_ignore_ascii_case(part));
+    if digits == 0 || known {
+        out.push_str(part);
+        return;
+    }
+    let lead = part.find(is_digit).unwrap_or_default();
+    let number = part[lead..].trim_start_matches(is_digit);
+    // Digits with letters on one side: a number with a name or a unit.
+    let is_number = !number.contains(is_digit) && (lead == 0 || number.is_empty());
+    if is_number {
+        out.push_str(&part[..lead]);
+        out.push_str("<n>");
+        out.push_str(number);
+    } else {
+        out.push_str("<id>");
+    }
+}
+
+/// Several parts with digits that are not all numbers, as in an id of a trace.
+fn is_id(word: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    let mut parts = word.split(['-', '_']);
+    let is_coded = |part: &str| {
+        part.bytes().any(is_digit) && part.bytes().all(|it| it.is_ascii_alphanumeric())
+    };
+    let is_number = |part: &str| part.bytes().all(is_digit);
+    word.contains(['-', '_'])
+        && parts.clone().all(|part| !part.is_empty() && is_coded(part))
+        && !parts.all(is_number)
+}
+
+/// A number with its sign, fraction and exponent; a unit may follow.
+fn number(text: &str) -> Option<usize> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let mut at = text.len() - unsigned.len();
+    at += digits(&text[at..], 1, usize::MAX)?;
+    while let Some(rest) = text[at..].strip_prefix(['.', ','])
+        && let Some(more) = digits(rest, 1, usize::MAX)
+    {
+        at += 1 + more;
+    }
+    let rest = &text[at..];
+    if let Some(exponent) = rest.strip_prefix(['e', 'E'])
+        && let Some(length) = digits(exponent.strip_prefix(['-', '+']).unwrap_or(exponent), 1, 4)
+    {
+        at += rest.len() - exponent.strip_prefix(['-', '+']).unwrap_or(exponent).len() + length;
+    }
+    let unit = word_of(&text[at..]);
+    unit.bytes()
+        .all(|byte| byte.is_ascii_alphabetic())
+        .then_some(at)
+}
+
+/// The first line of a request, as web servers log it between quotes.
+fn is_request(text: &str) -> bool {
+    const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    let mut methods = METHODS
+        .iter()
+        .filter_map(|method| text.strip_prefix(method));
+    methods.any(|rest| rest.starts_with(" /"))
+}
+
+/// A quoted text, which ends before a word does not go on.
+fn quoted(text: &str) -> Option<usize> {
+    let quote = text.chars().next()?;
+    let mut is_escaped = false;
+    for (at, char) in text.char_indices().skip(1) {
+        match char {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            _ if char == quote => {
+                let after = text[at + 1..].chars().next();
+                return (!after.is_some_and(is_word)).then_some(at + 1);
+            }
+            _ if at > MOST_QUOTED => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The length of digits at the start, where they are between so many.
+fn digits(text: &str, least: usize, most: usize) -> Option<usize> {
+    let count = text.bytes().take_while(u8::is_ascii_digit).count();
+    (least..=most).contains(&count).then_some(count)
+}
+
+/// Parts of digits of these lengths, with one of the separators between.
+fn numbers(text: &str, lengths: &[(usize, usize)], separators: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    for (index, (least, most)) in lengths.iter().enumerate() {
+        if index > 0 {
+            let separator = text.as_bytes().get(at)?;
+            at += usize::from(separators.contains(separator));
+            (separators.contains(separator)).then_some(())?;
+        }
+        at += digits(&text[at..], *least, *most)?;
+    }
+    Some(at)
+}
+
+/// A date, a time of day, or both.
+fn time(text: &str) -> Option<usize> {
+    if let Some(date) = date(text) {
+        let rest = &text[date..];
+        let joint = rest.strip_prefix(['T', ' ', ':']);
+        let clock = joint.and_then(|rest| clock(rest).map(|length| length + 1));
+        let length = date + clock.unwrap_or_default();
+        return (!text[length..].starts_with(is_word)).then_some(length);
+    }
+    let length = clock(text)?;
+    (!text[length..].starts_with(is_word)).then_some(length)
+}
+
+fn date(text: &str) -> Option<usize> {
+    let year_first = numbers(text, &[(4, 4), (2, 2), (2, 2)], b"-/");
+    if year_first.is_some() {
+        return year_first;
+    }
+    // 31/Jan/2026, as web servers write it.
+    if let Some(day) = digits(text, 1, 2)
+        && let Some(rest) = text[day..].strip_prefix(['/', '-', ' '])
+        && MONTHS.iter().any(|month| rest.starts_with(month))
+        && let Some(after) = rest[3..].strip_prefix(['/', '-', ' '])
+    {
+        return digits(after, 4, 4).map(|year| day + 5 + year);
+    }
+    // Jan 31, as syslog writes it.
+    if MONTHS.iter().any(|month| text.starts_with(month)) {
+        let rest = &text[3..];
+        let spaces = rest.len() - rest.trim_start_matches(' ').len();
+        if (1..=2).contains(&spaces) {
+            return digits(&rest[spaces..], 1, 2).map(|day| 3 + spaces + day);
+        }
+    }
+    None
+}
+
+/// 08:15:00.123 +0100, with what a zone may be.
+fn clock(text: &str) -> Option<usize> {
+    let mut at = numbers(text, &[(2, 2), (2, 2), (2, 2)], b":")?;
+    if let Some(rest) = text[at..].strip_prefix(['.', ','])
+        && let Some(fraction) = digits(rest, 1, 9)
+    {
+        at += 1 + fraction;
+    }
+    let rest = &text[at..];
+    if rest.starts_with('Z') {
+        return Some(at + 1);
+    }
+    let zone = rest.strip_prefix(' ').unwrap_or(rest);
+    if let Some(offset) = zone.strip_prefix(['+', '-']) {
+        let length = numbers(offset, &[(2, 2), (2, 2)], b":").or_else(|| digits(offset, 4, 4));
+        if let Some(length) = length {
+            return Some(text.len() - offset.len() + length);
+        }
+    }
+    Some(at)
+}
+
+fn url(token: &str) -> Option<usize> {
+    let at = token.find("://").filter(|at| (2..12).contains(at))?;
+    let is_scheme = token[..at].bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_scheme.then(|| token.trim_end_matches(['.', ':', ',', '!', '?']).len())
+}
+
+/// What begins as a path does; a slash alone, as between words, is none.
+fn path(token: &str, before: char) -> Option<usize> {
+    let rooted = ["/", "./", "../", "~/"].into_iter();
+    let mut rooted = rooted.filter(|root| token.starts_with(root) && token.len() > root.len());
+    let is_drive = token.as_bytes().get(1..3) == Some(b":\\");
+    let is_path = rooted.next().is_some() || is_drive;
+    (is_path && before != '/').then(|| token.trim_end_matches(['.', ':', ',', '!']).len())
+}
+
+fn email(token: &str) -> Option<usize> {
+    let (name, host) = token.split_once('@')?;
+    let token = token.trim_end_matches(['.', ':', '!', '?']);
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte);
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
+    let is_email = !name.is_empty()
+        && name.bytes().all(is_name)
+        && host.contains('.')
+        && host.bytes().all(is_host);
+    is_email.then_some(token.len())
+}
+
+fn is_uuid(word: &str) -> bool {
+    word.len() == 36
+        && word.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// `0x1f`, or eight or more hexadecimal digits with a decimal one and a letter among them.
+fn is_hex(word: &str) -> bool {
+    if let Some(rest) = word.strip_prefix("0x") {
+        return !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    }
+    let is_long = word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_long
+        && word.bytes().any(|byte| byte.is_ascii_digit())
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// IPv4 and IPv6, with a port.
+fn ip(token: &str) -> Option<usize> {
+    if let Some(length) = numbers(token, &[(1, 3); 4], b".") {
+        let port = token[length..].strip_prefix(':');
+        let port = port.and_then(|rest| digits(rest, 1, 5)).map(|it| it + 1);
+        let length = length + port.unwrap_or_default();
+        return (!token[length..].starts_with(|char| is_word(char) || char == '.'))
+            .then_some(length);
+    }
+    let end = token.find(|char: char| !char.is_ascii_hexdigit() && char != ':' && char != '.');
+    let address = token[..end.unwrap_or(token.len())].trim_end_matches(['.', ':']);
+    let colons = address.matches(':').count();
+    let has_digit = address.bytes().any(|byte| byte.is_ascii_digit());
+    let is_whole = !token[address.len()..].starts_with(is_word);
+    (colons >= 2 && has_digit && is_whole).then_some(address.len())
+}
+
+/// Whether a word after a `=` is data: not a level, and not of a member that holds one.
+fn is_value(out: &str, word: &str) -> bool {
+    let before = out.strip_suffix('=').unwrap_or_default();
+    let key = before
+        .rsplit(|char: char| !is_word(char) && char != '.')
+        .next();
+    let key = key.unwrap_or_default();
+    let is_level = ["level", "lvl", "severity"].contains(&key.to_ascii_lowercase().as_str());
+    !key.is_empty() && !word.is_empty() && !is_level
+}
