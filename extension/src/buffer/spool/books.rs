@@ -136,3 +136,26 @@ fn decode(bytes: &[u8]) -> Option<Ledger> {
     }
     Ledger::from_counts(counts.try_into().ok()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_a_version_that_had_no_mirrored_records_are_read() {
+        let mut ledger = Ledger::default();
+        ledger.receive(5);
+        let new = encode(&ledger);
+        let mut old = new[..new.len() - 12].to_vec();
+        old[..8].copy_from_slice(MAGIC_1);
+        let checksum = crc32fast::hash(&old);
+        old.extend(checksum.to_le_bytes());
+        for bytes in [&new, &old] {
+            let read = decode(bytes).map(|ledger| ledger.counts());
+            assert_eq!(read, Some(ledger.counts()));
+        }
+        for broken in [&new[..new.len() - 1], &old[..8], &[]] {
+            assert_eq!(decode(broken), None);
+        }
+    }
+}
