@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Pipeline;
+use super::transforms::Transformed;
 use crate::lifecycle::api::Lifecycle;
 
 impl<L: Lifecycle> Pipeline<L> {
@@ -29,7 +30,12 @@ impl<L: Lifecycle> Pipeline<L> {
             self.ledger.lock().drop_records(DropReason::NotAsked, 1);
             return;
         }
-        let Some((fragment, is_wanted)) = self.transformed(fragment) else {
+        let Some(Transformed {
+            fragment,
+            is_wanted,
+            ..
+        }) = self.transformed(fragment, false)
+        else {
             return;
         };
         // Points are of no single invocation, and on Managed Instances nobody knows which one an item is of.
