@@ -41,7 +41,7 @@ pub async fn run() -> ExitCode {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (settings, errors) = settings::resolve(&ProcessEnvironment);
     let log = Log::new(settings.log_level, clock.clone());
-    match start(settings, errors, log.clone(), clock).await {
+    match Box::pin(start(settings, errors, log.clone(), clock)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log.error("Cannot run", &json!({"error": error.to_string()}));
@@ -82,49 +82,10 @@ async fn start(
         idle(api, stop, &log).await;
         return Ok(());
     }
-    let listener = match Listener::bind(&runtime_api).await {
-        Ok((listener, elsewhere)) => {
-            if let Some(elsewhere) = elsewhere {
-                log.warn(
-                    "The sandbox's own address is not known or cannot be used: listening at the next best",
-                    &elsewhere.details(),
-                );
-            }
-            listener
-        }
-        Err(error) => {
-            log.error(
-                "Cannot listen for telemetry",
-                &json!({"error": error.to_string()}),
-            );
-            idle(api, stop, &log).await;
-            return Ok(());
-        }
+    let Some(listener) = telemetry_listener(&mut api, &settings, &log).await else {
+        idle(api, stop, &log).await;
+        return Ok(());
     };
-    let types: Vec<&str> = settings
-        .telemetry_types
-        .iter()
-        .map(|kind| TelemetryType::as_str(*kind))
-        .collect();
-    match api.subscribe(&listener.uri(), &types).await {
-        Ok(Subscription::Subscribed) => {}
-        Ok(Subscription::Unsupported) => {
-            log.error(
-                "This platform has no Telemetry API: nothing will be sent",
-                &json!({}),
-            );
-            idle(api, stop, &log).await;
-            return Ok(());
-        }
-        Err(error) => {
-            log.error(
-                "Cannot subscribe to telemetry",
-                &json!({"error": error.to_string()}),
-            );
-            idle(api, stop, &log).await;
-            return Ok(());
-        }
-    }
     // Half of the bound is where a burst is slowed down; the rest is for what must not wait.
     let inbox = Arc::new(Inbox::new(settings.buffer_max_bytes / 2));
     tokio::spawn(listener.serve(inbox.clone()));
@@ -164,6 +125,43 @@ async fn start(
     };
     Pipeline::new(parts).run().await;
     Ok(())
+}
+
+/// Where Lambda posts telemetry, as it was asked to; `None`, once the log says why, where it will not.
+async fn telemetry_listener(api: &mut Api, settings: &Settings, log: &Log) -> Option<Listener> {
+    let runtime_api = settings.function.runtime_api.as_deref().unwrap_or_default();
+    let bound = Listener::bind(runtime_api).await;
+    let (listener, elsewhere) = bound
+        .inspect_err(|error| {
+            log.error(
+                "Cannot listen for telemetry",
+                &json!({"error": error.to_string()}),
+            );
+        })
+        .ok()?;
+    if let Some(elsewhere) = elsewhere {
+        log.warn(
+            "The sandbox's own address is not known or cannot be used: listening at the next best",
+            &elsewhere.details(),
+        );
+    }
+    let types: Vec<&str> = settings
+        .telemetry_types
+        .iter()
+        .map(|kind| TelemetryType::as_str(*kind))
+        .collect();
+    match api.subscribe(&listener.uri(), &types).await {
+        Ok(Subscription::Subscribed) => return Some(listener),
+        Ok(Subscription::Unsupported) => log.error(
+            "This platform has no Telemetry API: nothing will be sent",
+            &json!({}),
+        ),
+        Err(error) => log.error(
+            "Cannot subscribe to telemetry",
+            &json!({"error": error.to_string()}),
+        ),
+    }
+    None
 }
 
 /// Where the function posts its own telemetry, if that is wanted.

@@ -48,7 +48,7 @@ const OTLP_PORT: u16 = 4318;
 /// A bound listener.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    listener: TcpListener,
+    socket: TcpListener,
     port: u16,
     door: Door,
 }
@@ -78,7 +78,7 @@ impl Listener {
         let port = listener.local_addr()?.port();
         let door = Door::Lambda;
         let bound = Self {
-            listener,
+            socket: listener,
             port,
             door,
         };
@@ -91,7 +91,7 @@ impl Listener {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let door = Door::Function;
         Ok(Self {
-            listener,
+            socket: listener,
             port,
             door,
         })
@@ -108,7 +108,7 @@ impl Listener {
         let mut connections = Connections::default();
         let mut pause = PAUSE;
         loop {
-            let Ok((stream, _)) = self.listener.accept().await else {
+            let Ok((stream, _)) = self.socket.accept().await else {
                 // Out of descriptors, say: those in use have to end first, and looking costs CPU.
                 tokio::time::sleep(pause).await;
                 pause = LONGEST_PAUSE.min(pause * 2);

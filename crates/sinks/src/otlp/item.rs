@@ -47,8 +47,8 @@ struct Group<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Scope<'a> {
-    #[serde(borrow)]
-    scope: Option<&'a RawValue>,
+    #[serde(borrow, rename = "scope")]
+    name: Option<&'a RawValue>,
     #[serde(borrow, alias = "metrics", alias = "spans")]
     #[serde(rename = "logRecords")]
     items: Vec<&'a RawValue>,
@@ -88,7 +88,7 @@ impl<'a> Received<'a> {
             r#"{{"resource":{},"resource_schema":{},"scope":{},"scope_schema":{}}}"#,
             text(group.resource),
             text(group.schema_url),
-            text(scope.scope),
+            text(scope.name),
             text(scope.schema_url),
         );
         is_object.then_some(Self {
@@ -119,13 +119,11 @@ impl<'a> Received<'a> {
             });
             return;
         }
-        let mut pairs = String::new();
-        for (name, value) in added.filter(|_| self.shape.attributes.is_some()) {
-            let pair = json!({"key": name, "value": {"stringValue": value}});
-            pairs.push_str(&format!("{pair},"));
-        }
-        let pairs = pairs.strip_suffix(',').unwrap_or_default();
-        out.extend_from_slice(with_attributes(text, pairs).as_bytes());
+        let pairs: Vec<String> = added
+            .filter(|_| self.shape.attributes.is_some())
+            .map(|(name, value)| json!({"key": name, "value": {"stringValue": value}}).to_string())
+            .collect();
+        out.extend_from_slice(with_attributes(text, &pairs.join(",")).as_bytes());
     }
 }
 

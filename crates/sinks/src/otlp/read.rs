@@ -184,7 +184,9 @@ fn value(kind: Kind, value: Wire<'_>, depth: usize, out: &mut Vec<u8>) -> Result
         }
         (Kind::Hex, Wire::Bytes(bytes)) => {
             out.push(b'"');
-            bytes.iter().for_each(|byte| _ = write!(out, "{byte:02x}"));
+            for byte in bytes {
+                _ = write!(out, "{byte:02x}");
+            }
             out.push(b'"');
         }
         (_, Wire::Bytes(bytes)) => {

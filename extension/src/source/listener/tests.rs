@@ -15,7 +15,7 @@ async fn serving(comfortable: usize) -> (SocketAddr, Arc<Inbox>) {
     let port = address.port();
     let door = Door::Lambda;
     let listener = Listener {
-        listener,
+        socket: listener,
         port,
         door,
     };

@@ -109,7 +109,7 @@ impl Drill<'_> {
         // A primary that still fails must not get the records.
         if summary.restored && !self.args.no_replay {
             output.progress("Replaying the records of the drill");
-            match self.replay(archive, filter).await {
+            match Box::pin(self.replay(archive, filter)).await {
                 Ok(replayed) => summary.replay = Some(replayed),
                 Err(error) => summary
                     .problems

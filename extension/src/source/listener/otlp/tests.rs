@@ -20,7 +20,7 @@ async fn serving(comfortable: usize) -> (SocketAddr, Arc<Inbox>) {
     let inbox = Arc::new(Inbox::new(comfortable));
     let (port, door) = (address.port(), Door::Function);
     let listener = Listener {
-        listener,
+        socket: listener,
         port,
         door,
     };
