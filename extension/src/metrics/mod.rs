@@ -72,13 +72,14 @@ pub(crate) struct Metrics {
 }
 
 /// The sums of a ledger that are metrics of the whole function, by their names in the ledger line.
-fn sums(ledger: &Ledger) -> [(&'static str, u64); 8] {
+fn sums(ledger: &Ledger) -> [(&'static str, u64); 9] {
     let lost = ledger
         .drops()
         .filter(|(reason, _)| !reason.is_intentional());
     [
         ("received", ledger.received()),
         ("derived", ledger.derived()),
+        ("mirrored", ledger.mirrored()),
         ("diverted", ledger.diverted()),
         ("dropped", total(lost.map(|(_, count)| count))),
         ("dead_letters", ledger.dead_letters()),

@@ -127,9 +127,14 @@ fn what_it_has_no_form_for_or_is_too_old_is_not_sent() {
         derived(&json!([])),
         derived(&fine),
         event("function", "\"a line\""),
+        // What the function posts by OTLP may be cumulative, or in buckets.
+        event(
+            "otlp.metrics",
+            r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[{"asInt":"1"}]}}]}]}]}"#,
+        ),
     ]);
-    let unfit = vec![(0, Unfit::NoIntake), (2, Unfit::NoIntake)];
-    assert_eq!(written, Written { covers: 3, unfit });
+    let unfit = [0, 2, 3].map(|at| (at, Unfit::NoIntake)).to_vec();
+    assert_eq!(written, Written { covers: 4, unfit });
 
     let late = Context {
         now: Wall::from_rfc3339("2026-01-01T01:00:01Z").expect("it is a time"),
