@@ -22,7 +22,7 @@ use backstop_delivery::{Batch, Wall};
 use backstop_extension::Enricher;
 use backstop_sinks::codec::{LineEncoder, Resource, gzip};
 use backstop_telemetry::decode;
-use backstop_transform::{Repeats, Sampler, Transforms};
+use backstop_transform::{Insights, Repeats, Sampler, Transforms};
 use body::{EVENTS, body};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
@@ -209,10 +209,12 @@ const TRANSFORMS: [(&str, &[(&str, &str)]); 9] = [
 fn compare_transforms(body: &Bytes) {
     let (mut enricher, encoder) = (Enricher::default(), encoder());
     let fragments: Vec<Bytes> = decode(body, RECEIVED).map(|event| event.fragment).collect();
+    let is_line = |it: &&Bytes| it.windows(17).any(|part| part == b"\"type\":\"function\"");
+    let lines: Vec<&Bytes> = fragments.iter().filter(is_line).collect();
     let mut all: Vec<(&str, Transforms, Duration)> = (TRANSFORMS.iter())
         .map(|(name, variables)| (*name, transforms(variables), Duration::MAX))
         .collect();
-    let (mut whole, mut sampled, mut deduped) = (Duration::MAX, Duration::MAX, Duration::MAX);
+    let [mut whole, mut sampled, mut deduped, mut counted] = [Duration::MAX; 4];
     let keep = SampleSettings {
         millionths: 0,
         keep: SampleKeep::default(),
@@ -239,12 +241,23 @@ fn compare_transforms(body: &Bytes) {
         }
         deduped = start.elapsed().min(deduped);
         let start = now();
+        let mut insights: Insights<usize> = Insights::default();
+        for line in &lines {
+            black_box(insights.count(black_box(line)));
+        }
+        black_box(insights.take());
+        counted = start.elapsed().min(counted);
+        let start = now();
         black_box(pipeline(body, &mut enricher, &encoder));
         whole = start.elapsed().min(whole);
     }
     let whole = micros(whole);
     let all = all.into_iter().map(|(name, _, least)| (name, least));
-    let rest = [("sample", sampled), ("dedupe", deduped)];
+    let rest = [
+        ("sample", sampled),
+        ("dedupe", deduped),
+        ("insights", counted),
+    ];
     let shown: Vec<String> = (all.chain(rest))
         .map(|(name, least)| (name, micros(least)))
         .map(|(name, least)| format!("{name} {least:.3} ({:.2})", least / whole))
