@@ -16,7 +16,7 @@ use backstop_delivery::{
 };
 use backstop_sinks::codec::{LineEncoder, Resource};
 use backstop_sinks::secret::Secrets;
-use backstop_sinks::{FirehoseSink, HttpError, HttpsSink, S3Sink, SharedHttp, Signals};
+use backstop_sinks::{Classifier, FirehoseSink, HttpError, HttpsSink, S3Sink, SharedHttp};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::json;
@@ -105,7 +105,7 @@ async fn start(
         stop,
         wanted: Wanted::new(&settings),
         deriver: deriver(&settings, &function),
-        signals: Signals::of(settings.primary.as_ref()),
+        classifier: Classifier::of(settings.primary.as_ref()),
         transforms,
         metrics: Metrics::new(
             settings.metrics,

@@ -10,7 +10,7 @@ use backstop_delivery::{
     Chain, ChainParts, Jitter, LinkSettings, Phase, Role, SharedLedger, Signal, Window,
     WindowControl,
 };
-use backstop_sinks::Signals;
+use backstop_sinks::Classifier;
 use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -121,7 +121,7 @@ impl Life {
                 true,
             ),
             deriver: Deriver::default(),
-            signals: Signals::of(primary(setup.metrics).as_ref()),
+            classifier: Classifier::of(primary(setup.metrics).as_ref()),
             transforms: setup.transforms(),
             metrics: crate::metrics::Metrics::default(),
             routes: setup.routes(),

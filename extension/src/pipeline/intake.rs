@@ -227,7 +227,7 @@ impl<L: Lifecycle> Pipeline<L> {
             pattern,
         } = self.transformed(event.fragment.clone(), is_line)?;
         let signal = if is_line {
-            self.signals.of_output(&fragment)
+            self.classifier.of_output(&fragment)
         } else {
             Signal::Log
         };
@@ -235,7 +235,7 @@ impl<L: Lifecycle> Pipeline<L> {
             self.ledger.lock().drop_records(DropReason::NotAsked, 1);
             return None;
         }
-        let is_copied = is_wanted && is_line && self.signals.copies_embedded(&fragment);
+        let is_copied = is_wanted && is_line && self.classifier.copies_embedded(&fragment);
         let copy = is_copied.then(|| embedded_copy(&fragment));
         let record = if is_line && !self.managed_instances {
             self.enricher.line(fragment)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backstop_config::{FlushSettings, InitializationType};
 use backstop_delivery::{Chain, Clock, Phase, SharedLedger, WindowControl, WindowView};
-use backstop_sinks::Signals;
+use backstop_sinks::Classifier;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Fuse, FusedFuture as _};
 use serde_json::json;
@@ -55,7 +55,7 @@ pub(crate) struct Parts<L> {
     pub(crate) stop: BoxFuture<'static, ()>,
     pub(crate) wanted: Wanted,
     pub(crate) deriver: Deriver,
-    pub(crate) signals: Signals,
+    pub(crate) classifier: Classifier,
     pub(crate) transforms: Transforming,
     pub(crate) metrics: Metrics,
     pub(crate) routes: Routes,
@@ -83,7 +83,7 @@ pub(crate) struct Pipeline<L> {
     settings: FlushSettings,
     wanted: Wanted,
     deriver: Deriver,
-    signals: Signals,
+    classifier: Classifier,
     transforms: Transforming,
     metrics: Metrics,
     routes: Routes,
@@ -125,8 +125,8 @@ impl<L: Lifecycle> Pipeline<L> {
         let (window, window_view) = parts.window;
         let mut buffer = Buffer::new(parts.buffer_max_bytes);
         let now = parts.clock.wall();
-        let signals = parts.signals;
-        let signal_of = |fragment: &[u8]| signals.of_fragment(fragment);
+        let classifier = parts.classifier;
+        let signal_of = |fragment: &[u8]| classifier.of_fragment(fragment);
         let inherited = parts
             .handover
             .inherit(&mut buffer, &parts.ledger, signal_of, now);
@@ -142,7 +142,7 @@ impl<L: Lifecycle> Pipeline<L> {
             settings: parts.flush,
             wanted: parts.wanted,
             deriver: parts.deriver,
-            signals: parts.signals,
+            classifier: parts.classifier,
             transforms: parts.transforms,
             metrics: parts.metrics,
             routes: parts.routes,

@@ -35,7 +35,7 @@ pub use answers::{Row, Ruling};
 pub(crate) use assemble::Written;
 pub use log::trace;
 pub(crate) use reply::Reply;
-pub use signal::Signals;
+pub use signal::Classifier;
 
 /// What a body depends on beside its records.
 #[derive(Debug, Clone, Copy)]

@@ -11,12 +11,12 @@ use super::points::observations;
 
 /// Tells signals apart, as the primary gets them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signals {
+pub struct Classifier {
     has_metrics: bool,
     keeps_embedded: bool,
 }
 
-impl Signals {
+impl Classifier {
     /// As this primary gets them; without one as the archive keeps them, which has one place for all.
     pub fn of(primary: Option<&Primary>) -> Self {
         Self {

@@ -8,13 +8,13 @@ use bytes::Bytes;
 
 use super::{Framed, HttpsSink};
 use crate::codec::{LineEncoder, Resource};
-use crate::format::Signals;
+use crate::format::Classifier;
 use crate::http::SharedHttp;
 
 /// Posts lines of the archive, each to where its signal goes.
 #[derive(Debug)]
 pub struct ReplaySink {
-    signals: Signals,
+    classifier: Classifier,
     sinks: [Option<HttpsSink>; 3],
 }
 
@@ -25,14 +25,14 @@ impl ReplaySink {
         let lines = LineEncoder::new(Resource::default());
         let sink = |signal| HttpsSink::of(http.clone(), primary, signal, lines.clone());
         Self {
-            signals: Signals::of(Some(primary)),
+            classifier: Classifier::of(Some(primary)),
             sinks: Signal::ALL.map(sink),
         }
     }
 
     /// What a line of this type and with this record is. Records that are in this order share requests.
     pub fn signal(&self, kind: &str, record: &str, line: &str) -> Signal {
-        self.signals.of_members(kind, record, line)
+        self.classifier.of_members(kind, record, line)
     }
 
     /// As many of these lines of a signal, without the reason why they are there, as one body may hold.

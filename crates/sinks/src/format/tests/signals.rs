@@ -206,7 +206,7 @@ fn a_line_without_points_that_can_be_read_stays_a_log() {
         primary.signals = backstop_config::Signals::of(SIGNALS);
         primary
     };
-    let signals = Signals::of(Some(&primary));
+    let signals = Classifier::of(Some(&primary));
     let emf = |metrics: &str, value: &str| {
         format!(
             r#"{{"_aws":{{"Timestamp":1,"CloudWatchMetrics":[{{"Namespace":"N","Dimensions":[[]],"Metrics":{metrics}}}]}},"m":{value}}}"#
@@ -229,14 +229,14 @@ fn a_line_without_points_that_can_be_read_stays_a_log() {
         keeps_emf_logs: true,
         ..FormatOptions::default()
     };
-    let keeps = Signals::of(Some(&Primary {
+    let keeps = Classifier::of(Some(&Primary {
         options: both,
         ..primary
     }));
     let fragment = event("function", &emf(one, "1"));
     assert_eq!(keeps.of_fragment(fragment.as_bytes()), Signal::Log);
     assert!(keeps.copies_embedded(fragment.as_bytes()));
-    let none = Signals::of(None);
+    let none = Classifier::of(None);
     assert_eq!(none.of_fragment(fragment.as_bytes()), Signal::Log);
 }
 
