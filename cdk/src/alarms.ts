@@ -39,7 +39,7 @@ export const ALARMS = {
     threshold: 0,
     description: 'A primary refuses single records for good: they are in the archive with its answer. See docs/operations.md.',
   },
-  'delivery-failed': {
+  'firehose-failed': {
     namespace: 'AWS/Firehose',
     metric: 'DeliveryToS3.Success',
     statistic: Stats.MINIMUM,

@@ -86,7 +86,7 @@ export class BackstopMonitoring extends Construct {
       for (const fn of functions) this.makeAlarm(name, { FunctionName: fn.functionName }, fn);
     }
     const streamArn = archive?.fallback.firehoseStream;
-    if (streamArn) this.makeAlarm('delivery-failed', { DeliveryStreamName: streamName(this, streamArn) });
+    if (streamArn) this.makeAlarm('firehose-failed', { DeliveryStreamName: streamName(this, streamArn) });
     if (archive?.fallback.s3Bucket && props.notReplayedAfter) {
       // S3 reports it once a day.
       const dimensions = { BucketName: archive.fallback.s3Bucket, StorageType: 'AllStorageTypes' };

@@ -20,10 +20,10 @@ locals {
     }
   }
   on_stream = var.firehose_stream_name == null ? {} : {
-    delivery-failed = {
-      kind       = "delivery-failed"
+    firehose-failed = {
+      kind       = "firehose-failed"
       dimensions = { DeliveryStreamName = var.firehose_stream_name }
-      threshold  = local.kinds["delivery-failed"].threshold
+      threshold  = local.kinds["firehose-failed"].threshold
       period     = try(var.alarms.period_seconds, null)
       periods    = 1
     }

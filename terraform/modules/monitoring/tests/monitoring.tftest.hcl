@@ -59,11 +59,11 @@ run "all_there_can_be" {
   }
   assert {
     condition = (
-      aws_cloudwatch_metric_alarm.this["delivery-failed"].dimensions == tomap({ DeliveryStreamName = "records" })
-      && aws_cloudwatch_metric_alarm.this["delivery-failed"].threshold == 1
-      && aws_cloudwatch_metric_alarm.this["delivery-failed"].period == 600
+      aws_cloudwatch_metric_alarm.this["firehose-failed"].dimensions == tomap({ DeliveryStreamName = "records" })
+      && aws_cloudwatch_metric_alarm.this["firehose-failed"].threshold == 1
+      && aws_cloudwatch_metric_alarm.this["firehose-failed"].period == 600
     )
-    error_message = jsonencode(aws_cloudwatch_metric_alarm.this["delivery-failed"])
+    error_message = jsonencode(aws_cloudwatch_metric_alarm.this["firehose-failed"])
   }
   assert {
     condition = (
