@@ -1,8 +1,8 @@
 /**
  * Where records go when the primary does not take them: the settings of a fallback, and an archive as a fallback.
  */
-import type { IDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { IDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { Alias, IKey } from 'aws-cdk-lib/aws-kms';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { IConstruct } from 'constructs';

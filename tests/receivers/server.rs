@@ -234,9 +234,14 @@ impl Drop for Server {
     }
 }
 
+/// The last line may be in the making.
 fn lines(text: &str) -> Vec<Value> {
-    let lines = text.lines().filter(|line| !line.is_empty());
+    let lines = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
     lines
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }

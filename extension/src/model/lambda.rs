@@ -42,6 +42,8 @@ pub(super) struct Lambda {
     current: Vec<Number>,
     /// It is known to have failed.
     has_failed: bool,
+    /// A post of it was refused.
+    was_refused: bool,
     next_request: u64,
     account: Account,
     /// How far the platform's clock is ahead of the extension's.
@@ -71,6 +73,7 @@ impl Lambda {
             next_number: 0,
             current: Vec::new(),
             has_failed: false,
+            was_refused: false,
             next_request: 0,
             account: Account::default(),
             ahead_ms: setup.ahead_ms,
@@ -144,6 +147,7 @@ impl Lambda {
         let request = format!(r#""requestId":"{request_id}""#);
         let deadline = Instant::now() + FUNCTION_TIMEOUT;
         let deadline_ms = self.deadline_ms(invocation.deadline, FUNCTION_TIMEOUT);
+        self.was_refused = false;
         let comes_first = invocation.news == News::Before;
         if comes_first {
             self.run_function(invocation, &request).await;
@@ -189,7 +193,9 @@ impl Lambda {
                 let is_narrow = self.setup.room != usize::MAX;
                 // News under another id says nothing of the records that wait for the decision on this one.
                 let is_decided = !self.setup.transforms.samples || invocation.news != News::Foreign;
-                let is_easy = !are_close && !is_narrow && is_decided;
+                // Without a deadline the hold follows signs of life, and a post that is refused is none.
+                let is_heard = invocation.deadline == Deadline::Right || !self.was_refused;
+                let is_easy = !are_close && !is_narrow && is_decided && is_heard;
                 if self.are_sinks_well && self.setup.leaves_nothing() && is_easy {
                     rules::nothing_is_pending(&self.life.ledger.lock());
                 }
@@ -315,6 +321,7 @@ impl Lambda {
             }
             self.account.emitted.extend(numbers);
         }
+        self.was_refused |= !is_taken;
         self.has_failed |= is_taken && output.level == "ERROR";
         is_taken
     }

@@ -8,6 +8,7 @@ mod otlp;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +20,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::Inbox;
-use super::connections::{Activity, Connections};
+use super::connections::{Activity, Connections, MOST_CONNECTIONS, MOST_OF_FUNCTION};
 
 /// The largest body taken. With the buffering we ask for (262,144 bytes) Lambda sends at most twice
 /// that and some metadata; four MiB leaves room for what the documentation does not say.
@@ -41,6 +43,8 @@ const STALLED: Duration = Duration::from_secs(5);
 /// The pause after a connection that could not be accepted, and the longest.
 const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(640);
+/// The bodies of the function's that are read at a time: 32 MiB at most.
+const MOST_READERS: usize = 8;
 
 /// The port at which OpenTelemetry's SDKs look for a receiver.
 const OTLP_PORT: u16 = 4318;
@@ -105,7 +109,11 @@ impl Listener {
     /// Serves until the process ends.
     pub(crate) async fn serve(self, inbox: Arc<Inbox>) {
         let door = self.door;
-        let mut connections = Connections::default();
+        let mut connections = Connections::new(match door {
+            Door::Lambda => MOST_CONNECTIONS,
+            Door::Function => MOST_OF_FUNCTION,
+        });
+        let readers = Arc::new(Semaphore::new(MOST_READERS));
         let mut pause = PAUSE;
         loop {
             let Ok((stream, _)) = self.socket.accept().await else {
@@ -115,9 +123,17 @@ impl Listener {
                 continue;
             };
             pause = PAUSE;
-            let inbox = inbox.clone();
+            // An SDK takes a connection that is closed for a lost export: it waits instead.
+            while door == Door::Function && !connections.have_room() {
+                tokio::time::sleep(PAUSE).await;
+            }
+            let (inbox, readers) = (inbox.clone(), readers.clone());
             connections.admit(|activity| {
-                tokio::spawn(serve_connection(stream, door, inbox, activity)).abort_handle()
+                if door == Door::Function {
+                    activity.is_awaited();
+                }
+                let serving = serve_connection(stream, door, inbox, (activity, readers));
+                tokio::spawn(serving).abort_handle()
             });
         }
     }
@@ -125,18 +141,25 @@ impl Listener {
 
 /// There is no time-out for headers: it would run on an idle connection as well, and fire after a freeze
 /// just as Lambda posts again. A connection that says nothing costs little, and is the first to go.
-async fn serve_connection(stream: TcpStream, door: Door, inbox: Arc<Inbox>, activity: Activity) {
+async fn serve_connection(
+    stream: TcpStream,
+    door: Door,
+    inbox: Arc<Inbox>,
+    (activity, readers): (Activity, Arc<Semaphore>),
+) {
+    let beginning = activity.clone();
     let service = service_fn(move |request| {
-        let (inbox, activity) = (inbox.clone(), activity.clone());
+        let (inbox, activity, readers) = (inbox.clone(), activity.clone(), readers.clone());
         async move {
-            Ok::<_, hyper::Error>(match door {
+            let response = match door {
                 Door::Lambda => answer(take(request, &inbox, &activity).await),
-                Door::Function => otlp::take(request, &inbox, &activity).await,
-            })
+                Door::Function => otlp::take(request, &inbox, (&activity, &readers)).await,
+            };
+            activity.is_settled();
+            Ok::<_, hyper::Error>(response)
         }
     });
-    // A connection that breaks is Lambda's to open again; what was acknowledged is ours.
-    drop(
+    let mut connection = pin!(
         http1::Builder::new()
             // Nobody reads it, and it panics where the clock is outside of the years it can write.
             .auto_date_header(false)
@@ -144,8 +167,12 @@ async fn serve_connection(stream: TcpStream, door: Door, inbox: Arc<Inbox>, acti
             .max_header_size(MOST_HEAD_BYTES)
             .max_buf_size(MOST_BUFFERED_BYTES)
             .serve_connection(TokioIo::new(stream), service)
-            .await,
     );
+    // A connection that breaks is the sender's to open again; what was acknowledged is ours.
+    if timeout(STALLED, &mut connection).await.is_err() {
+        beginning.is_settled();
+        drop(connection.await);
+    }
 }
 
 async fn take(request: Request<Incoming>, inbox: &Inbox, activity: &Activity) -> StatusCode {

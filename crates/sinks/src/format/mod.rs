@@ -79,8 +79,8 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
         0
     }
 
-    /// Whether an answer of which the body breaks off proves nothing.
-    fn needs_whole_answer(&self) -> bool {
+    /// Whether an answer of which the body breaks off proves nothing. `is_json` is what its head says of it.
+    fn needs_whole_answer(&self, _is_json: bool) -> bool {
         true
     }
 

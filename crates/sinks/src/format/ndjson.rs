@@ -33,8 +33,9 @@ impl Format for Ndjson {
         acknowledgment::MOST_BYTES
     }
 
-    fn needs_whole_answer(&self) -> bool {
-        false
+    /// Only in JSON may it count what was refused.
+    fn needs_whole_answer(&self, is_json: bool) -> bool {
+        is_json
     }
 
     fn read(&self, reply: &Reply<'_>) -> Answer {

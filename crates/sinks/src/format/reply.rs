@@ -50,7 +50,7 @@ impl Reply<'_> {
     }
 
     /// Whether the body is of this media type, whatever its parameters.
-    pub(super) fn is_of(&self, media_type: &str) -> bool {
+    pub(crate) fn is_of(&self, media_type: &str) -> bool {
         let said = self.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         let said = said.unwrap_or_default();
         said.get(..media_type.len())

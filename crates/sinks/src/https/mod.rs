@@ -144,9 +144,17 @@ impl HttpsSink {
     /// What an answer means. Of its body no more is read than the format has a use for.
     async fn read(&self, answered: Answered, records: usize) -> Answer {
         let (head, body) = answered.into_parts();
+        let mut reply = Reply {
+            status: head.status.as_u16(),
+            headers: &head.headers,
+            body: &[],
+            now: self.http.now(),
+            records,
+        };
         let wanted = self.format.most_answer_bytes();
-        let read_bytes = match body {
-            Some(body) if wanted > 0 && self.format.needs_whole_answer() => {
+        let is_json = reply.is_of("application/json");
+        let bytes = match body {
+            Some(body) if wanted > 0 && self.format.needs_whole_answer(is_json) => {
                 match read(body, wanted).await {
                     Ok(bytes) => bytes,
                     Err(_) => return Answer::None(Failure::Reset),
@@ -154,13 +162,7 @@ impl HttpsSink {
             }
             body => drain(body, wanted).await,
         };
-        let reply = Reply {
-            status: head.status.as_u16(),
-            headers: &head.headers,
-            body: &read_bytes,
-            now: self.http.now(),
-            records,
-        };
+        reply.body = &bytes;
         format::judge(&*self.format, &reply)
     }
 }

@@ -14,6 +14,7 @@
 mod answer;
 mod item;
 mod read;
+mod repair;
 mod schema;
 mod write;
 
@@ -141,7 +142,13 @@ pub fn receive(
     let request = match encoding {
         Encoding::Protobuf => body,
         Encoding::Json => {
-            write::protobuf(shape.request, body, Strictness::Strict, &mut converted)
+            let mut read = |body: &[u8]| {
+                converted.clear();
+                write::protobuf(shape.request, body, Strictness::Strict, &mut converted)
+            };
+            // Text that was cut in the middle of a character costs no more than that character.
+            read(body)
+                .or_else(|_| read(&repair::repaired(body)))
                 .map_err(|_| Refused::Malformed)?;
             &converted
         }
@@ -187,8 +194,8 @@ const LIST: u32 = 2;
 const SCHEMA_URL: u32 = 3;
 
 impl Around {
-    /// Writes what is common to all in a message's list. An error is one of the request: it is not of one item.
-    fn of(message: &[u8], common: (&str, Message), list: &str) -> Result<Self, Refused> {
+    /// Writes what is common to all in a message's list. An error is one of all of them.
+    fn of(message: &[u8], common: (&str, Message), list: &str) -> Result<Self, Unreadable> {
         let mut around = Self::default();
         let mut schema_url = None;
         let mut found = None;
@@ -203,7 +210,7 @@ impl Around {
         around.before.push(b'{');
         if let Some(bytes) = found {
             read::name(&mut around.before, name);
-            read::json(message, bytes, &mut around.before).map_err(|_| Refused::Malformed)?;
+            read::json(message, bytes, &mut around.before)?;
             around.before.push(b',');
         }
         read::name(&mut around.before, list);
@@ -223,18 +230,27 @@ impl Around {
 impl Reader {
     fn group(&mut self, group: &[u8]) -> Result<(), Refused> {
         let [_, scopes, items] = self.shape.names;
-        let resource = Around::of(group, ("resource", &schema::RESOURCE), scopes)?;
+        let resource = readable(Around::of(group, ("resource", &schema::RESOURCE), scopes))?;
         for field in Fields(group) {
             let (LIST, Field::Bytes(scope)) = field? else {
                 continue;
             };
-            let around = Around::of(scope, ("scope", &schema::SCOPE), items)?;
+            let around = readable(Around::of(scope, ("scope", &schema::SCOPE), items))?;
             for field in Fields(scope) {
-                if let (LIST, Field::Bytes(item)) = field? {
-                    self.item(item, &resource, &around)?;
+                let (LIST, Field::Bytes(item)) = field? else {
+                    continue;
+                };
+                match (&resource, &around) {
+                    (Some(resource), Some(around)) => self.item(item, resource, around)?,
+                    _ => self.reject(item)?,
                 }
             }
         }
+        Ok(())
+    }
+
+    fn reject(&mut self, item: &[u8]) -> Result<(), Refused> {
+        self.received.rejected += self.counts(item)?;
         Ok(())
     }
 
@@ -251,13 +267,8 @@ impl Reader {
         text.extend_from_slice(&resource.before);
         text.extend_from_slice(&scope.before);
         let start = text.len();
-        match read::json(self.shape.item, item, &mut text) {
-            Ok(()) => {}
-            Err(Unreadable::Malformed) => return Err(Refused::Malformed),
-            Err(Unreadable::TooDeep) => {
-                self.received.rejected += self.counts(item)?;
-                return Ok(());
-            }
+        if readable(read::json(self.shape.item, item, &mut text))?.is_none() {
+            return self.reject(item);
         }
         let length = text.len() - start;
         self.room = self.room.checked_sub(length).ok_or(Refused::TooLarge)?;
@@ -303,8 +314,18 @@ impl Reader {
     fn counts(&self, item: &[u8]) -> Result<u64, Refused> {
         match self.signal {
             Signal::Log | Signal::Span => Ok(1),
-            Signal::Metric => Ok(points(item)?.count() as u64),
+            // One without points is an item, too: what is rejected is never zero.
+            Signal::Metric => Ok((points(item)?.count() as u64).max(1)),
         }
+    }
+}
+
+/// `None` where it is nested too deep.
+fn readable<T>(read: Result<T, Unreadable>) -> Result<Option<T>, Refused> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(Unreadable::TooDeep) => Ok(None),
+        Err(Unreadable::Malformed) => Err(Refused::Malformed),
     }
 }
 

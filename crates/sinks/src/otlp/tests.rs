@@ -490,6 +490,20 @@ fn what_is_nested_too_deep_is_rejected_alone_and_the_rest_can_be_read_back() {
         let line = format!("{{{}}}", std::str::from_utf8(fragment).unwrap());
         serde_json::from_str::<Value>(&line).expect("every reader of JSON takes it");
     }
+    // What stands around items is of all of them.
+    let around = Resource {
+        attributes: vec![KeyValue {
+            key: "deep".to_owned(),
+            value: Some(nested(30)),
+            ..KeyValue::default()
+        }],
+        ..Resource::default()
+    };
+    let mut request = logs(empty(), vec![log(1), log(1)]);
+    request.resource_logs[0].resource = Some(around);
+    let body = request.encode_to_vec();
+    let received = receive(Signal::Log, Encoding::Protobuf, &body, PLENTY, NOW).unwrap();
+    assert_eq!((received.fragments.len(), received.rejected), (0, 2));
     // An official decoder stops as well; this is a wire that nests without end.
     let mut deep = Vec::new();
     for _ in 0..50_000 {
@@ -667,4 +681,21 @@ fn answers_are_in_the_encoding_of_the_request() {
         Some(Encoding::Json)
     );
     assert_eq!(Encoding::of("text/plain"), None);
+}
+
+/// As a runtime writes a text that was cut in the middle of a character.
+#[test]
+fn half_a_character_costs_neither_its_record_nor_the_others() {
+    let body = |text: &[u8]| {
+        let before = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"whole"}},{"body":{"stringValue":"cut "#;
+        [&before[..], text, br#""}}]}]}]}"#].concat()
+    };
+    for half in [&br"\ud83d"[..], br"\uDE00", b"\xf0\x9f"] {
+        let received = receive(Signal::Log, Encoding::Json, &body(half), PLENTY, NOW).unwrap();
+        assert_eq!((received.fragments.len(), received.rejected), (2, 0));
+        let cut = std::str::from_utf8(&received.fragments[1]).unwrap();
+        assert!(cut.contains("cut \u{fffd}"), "{cut}");
+    }
+    let broken = receive(Signal::Log, Encoding::Json, &body(br"\q"), PLENTY, NOW);
+    assert_eq!(broken, Err(Refused::Malformed));
 }

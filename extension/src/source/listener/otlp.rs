@@ -5,10 +5,15 @@
 //!
 //! Must not: quote a request.
 
+use std::time::Duration;
+
 use backstop_delivery::{Signal, Wall};
 use backstop_sinks::codec::gunzip;
 use backstop_sinks::otlp::{Answer, Encoding, Refused, receive};
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::super::inbox::NotTaken;
 use super::{
@@ -18,6 +23,9 @@ use super::{
 
 /// When there may be room again, in seconds: a flush takes less.
 const RETRY_AFTER_SECONDS: &str = "1";
+
+/// The time within which a body must be there: the function is beside us.
+const LONGEST_BODY: Duration = Duration::from_secs(5);
 
 // Codes of gRPC.
 const INVALID_ARGUMENT: u8 = 3;
@@ -42,10 +50,11 @@ const CUT_OFF: Refusal = (
     INVALID_ARGUMENT,
     "the body ended too early",
 );
+/// An SDK exports again after this status, and not after 408.
 const STALLED: Refusal = (
-    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::SERVICE_UNAVAILABLE,
     UNAVAILABLE,
-    "the body stood still",
+    "the body was not there in time",
 );
 const TOO_LARGE: Refusal = (
     StatusCode::PAYLOAD_TOO_LARGE,
@@ -67,9 +76,10 @@ const CLOSED: Refusal = (
 pub(super) async fn take(
     request: Request<Incoming>,
     inbox: &Inbox,
-    activity: &Activity,
+    (activity, readers): (&Activity, &Semaphore),
 ) -> Response<Full<Bytes>> {
     let posting = inbox.posting();
+    let holding = activity.hold();
     let signal = match request.uri().path() {
         "/v1/logs" => Signal::Log,
         "/v1/metrics" => Signal::Metric,
@@ -93,11 +103,13 @@ pub(super) async fn take(
     let (Some(encoding), Some(is_gzip)) = (encoding, is_gzip) else {
         return answer(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     };
-    let body = read(request.into_body(), activity).await;
-    let holding = activity.hold();
+    // Nobody closes the semaphore: there is a place, sooner or later.
+    let reader = readers.acquire().await.ok();
+    let body = timeout(LONGEST_BODY, read(request.into_body(), activity)).await;
+    let body = body.unwrap_or(Err(NotWhole::Stalled));
     let taken = taken(body, signal, encoding, is_gzip, inbox);
     // The records are in the inbox before the request counts as answered.
-    drop((holding, posting));
+    drop((holding, posting, reader));
     match taken {
         Ok(said) => respond(StatusCode::OK, said, encoding),
         Err((status, code, message)) => {

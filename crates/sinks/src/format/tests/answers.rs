@@ -220,12 +220,38 @@ fn a_page_behind_a_success_is_no_delivery() {
 
 #[test]
 fn records_that_axiom_refused_are_counted() {
-    let body =
-        br#"{"ingested":1,"failed":2,"failures":[{"timestamp":"","error":"too many fields"}]}"#;
-    for name in [Name::Ndjson, Name::Json] {
-        let answer = read(name, 200, JSON, body, 3);
-        let (refused, code) = (2, 200);
-        assert_eq!(answer, Answer::Unnamed { refused, code });
+    let failure = r#"{"timestamp":"","error":"too many fields, \"failed\":0"}"#;
+    let many = vec![failure; 1_000].join(",");
+    for (body, is_delivered) in [
+        (
+            format!(r#"{{"ingested":1,"failed":2,"failures":[{failure}]}}"#),
+            false,
+        ),
+        // As much as is read of a long one.
+        (
+            format!(r#"{{ "ingested" : 1, "failed" : 2, "failures":[{many}]}}"#)[..16_384]
+                .to_owned(),
+            false,
+        ),
+        (
+            r#"{"ingested":3,"failed":0,"failures":[]}"#.to_owned(),
+            true,
+        ),
+        (r#"{"failed":2}"#.to_owned(), true),
+        (r#"{"ingested":1,"failed":"no"}"#.to_owned(), true),
+        (r#""ingested":1,"failed":2"#.to_owned(), true),
+    ] {
+        for name in [Name::Ndjson, Name::Json] {
+            let answer = read(name, 200, JSON, body.as_bytes(), 3);
+            let expected = if is_delivered {
+                Verdict::Delivered
+            } else {
+                let (refused, code) = (2, 200);
+                assert_eq!(answer, Answer::Unnamed { refused, code });
+                continue;
+            };
+            assert_eq!(answer.verdict(Role::Primary), expected, "{body}");
+        }
     }
 }
 

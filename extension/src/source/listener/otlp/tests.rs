@@ -6,6 +6,7 @@ use std::sync::Arc;
 use backstop_sinks::codec::gzip;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 
 use super::super::{Door, Listener};
 use super::*;
@@ -127,6 +128,35 @@ async fn a_request_counts_as_under_way_until_its_records_are_in_the_inbox() {
     stream.write_all(&LOGS.as_bytes()[10..]).await.unwrap();
     while inbox.is_posting() {
         tokio::task::yield_now().await;
+    }
+    assert!(!inbox.is_empty());
+}
+
+/// An SDK may export each span by itself, and in parallel.
+#[tokio::test]
+async fn a_hundred_exports_at_a_time_are_all_answered() {
+    const EXPORTS: usize = 100;
+    let (address, inbox) = serving(1_000_000).await;
+    let all_have_begun = Arc::new(Barrier::new(EXPORTS));
+    let exports = (0..EXPORTS).map(|_| {
+        let all_have_begun = all_have_begun.clone();
+        tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head = format!(
+                "POST /v1/logs HTTP/1.1\r\n{JSON}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                LOGS.len()
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&LOGS.as_bytes()[..10]).await.unwrap();
+            all_have_begun.wait().await;
+            stream.write_all(&LOGS.as_bytes()[10..]).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        })
+    });
+    for export in exports.collect::<Vec<_>>() {
+        export.await.unwrap();
     }
     assert!(!inbox.is_empty());
 }
