@@ -8,7 +8,7 @@ use crate::stage::{Stage, here};
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_prove_nothing_or_hurt_somebody_is_refused() {
     type Spoil = fn(&mut FunctionSpec);
-    let cases: [(Spoil, &str); 6] = [
+    let cases: [(Spoil, &str); 7] = [
         (
             |it| drop(it.environment.remove("BACKSTOP_S3_BUCKET")),
             "it has no archive, so the drill would lose records: set BACKSTOP_S3_BUCKET",
@@ -23,6 +23,15 @@ async fn what_would_prove_nothing_or_hurt_somebody_is_refused() {
             "it has no valid primary",
         ),
         (|it| it.state = Some("Inactive"), "its state is Inactive"),
+        (
+            |it| {
+                drop(
+                    it.environment
+                        .insert("BACKSTOP_CONFIG".to_owned(), "backstop.env".to_owned()),
+                )
+            },
+            "BACKSTOP_CONFIG names a file with settings",
+        ),
         (
             |it| it.package_type = backstop_fake_aws::PackageType::Image,
             "a container image",

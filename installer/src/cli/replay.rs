@@ -95,7 +95,8 @@ pub struct ReplayArgs {
     pub include_replayed: bool,
 
     /// Also send what `BACKSTOP_ROUTE` archived beside the primary: copies of records that were
-    /// delivered, and records that the transforms kept from the primary
+    /// delivered, and records that the transforms kept from the primary. Reads objects that are
+    /// tagged as replayed, too
     #[arg(long)]
     pub include_mirrored: bool,
 

@@ -1,10 +1,13 @@
 //! Why a drill of a function would prove nothing, or hurt somebody: decided without a call.
 
 use aws_sdk_lambda::types::State;
-use backstop_config::{ConfigError, Fallback, Settings, TelemetryType};
+use backstop_config::{ConfigError, Fallback, Routing, Settings, TelemetryType};
 
 use crate::change::is_ours;
-use crate::select::Function;
+use crate::select::{Environment, Function};
+
+/// Names a file that the extension reads beside its variables.
+const FILE: &str = "BACKSTOP_CONFIG";
 
 /// The hours before a drill in which a function must not have been invoked.
 pub const QUIET_HOURS: u64 = 3;
@@ -86,6 +89,15 @@ pub fn refusals(facts: &Facts<'_>) -> Vec<String> {
 
 fn settings(facts: &Facts<'_>, reasons: &mut Vec<String>) {
     let (settings, _) = facts.settings;
+    let has_file = |it: &Environment| matches!(it, Environment::Readable(variables) if variables.contains_key(FILE));
+    if has_file(&facts.function.environment) {
+        // What it says is not known here: a token in it would go to the failing address.
+        reasons.push(format!(
+            "{FILE} names a file with settings in the package, which the drill cannot read or change: \
+             set them as variables"
+        ));
+        return;
+    }
     if settings.primary.is_none() {
         reasons.push("it has no valid primary: see `backstop doctor`".to_owned());
         return;
@@ -109,7 +121,10 @@ fn settings(facts: &Facts<'_>, reasons: &mut Vec<String>) {
 
 /// Whether a gap in the numbers of an environment's records is a record that is missing.
 pub fn counts_every_record(settings: &Settings) -> bool {
-    settings.transforms.sample.is_none() && !settings.transforms.dedupe
+    // Under `sample` records for the archive only have numbers, too.
+    settings.transforms.sample.is_none()
+        && !settings.transforms.dedupe
+        && settings.routing != Routing::Sample
 }
 
 /// Whether each invocation has records that nothing leaves out.

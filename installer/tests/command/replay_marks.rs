@@ -78,6 +78,40 @@ async fn an_object_of_which_something_is_left_is_not_marked() {
     }
 }
 
+/// A stream's object may hold copies for the archive beside what was diverted: the archive has nothing else of them.
+#[tokio::test]
+async fn an_object_with_copies_for_the_archive_is_neither_moved_nor_deleted() {
+    for after in ["move", "delete"] {
+        let stage = stage().await;
+        let copy = |id: &str| {
+            let line = line(id, "x");
+            let (start, _) = line.rsplit_once('}').expect("it is an object");
+            format!("{start},\"route\":\"archived\"}}")
+        };
+        let both = [line("b-1", "x"), copy("b-2")];
+        stage.put_lines(&format!("{STREAM}/both.gz"), &both);
+        stage.put_lines(&format!("{STREAM}/copies.gz"), &[copy("c-1")]);
+        let finished = run(stage.replay().args(["--after", after])).await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        assert_eq!(
+            counts(&finished.json(), &["sent", "objectsMarked"]),
+            [31, 3]
+        );
+        let keys = stage.s3.object_keys().expect("the bucket can be read");
+        for name in ["both", "copies"] {
+            let is_there = |key: &String| key.contains(name) && !key.contains("replayed");
+            assert!(keys.iter().any(is_there), "{keys:?}");
+        }
+        // A tag keeps what was sent from being sent again, and no copy from being sent at all.
+        let tagged = run(&mut stage.replay()).await;
+        assert_eq!(counts(&tagged.json(), &["sent"]), [1], "{tagged:?}");
+        let again = run(&mut stage.replay()).await;
+        assert_eq!(counts(&again.json(), &["sent"]), [0], "{again:?}");
+        let included = run(stage.replay().arg("--include-mirrored")).await;
+        assert_eq!(counts(&included.json(), &["sent"]), [3], "{included:?}");
+    }
+}
+
 #[tokio::test]
 async fn objects_are_moved_or_deleted_or_kept_by_option() {
     for (after, marked, left) in [("move", 3, 3), ("delete", 3, 0), ("keep", 0, 3)] {

@@ -294,8 +294,8 @@ impl Job {
         self.named().record(&origin.key, record);
         let verdict = self.filter.judge(&origin.key, record);
         if !verdict.is_wanted {
-            // What was never to be sent leaves nothing of the object to be sent.
-            if !verdict.is_mirrored {
+            // A copy is not to be sent, so that a mark may say that all is; but the object has the only one.
+            if !verdict.is_mirrored || matches!(self.after, After::Delete | After::Move) {
                 origin.partial();
             }
             summary.filtered += 1;

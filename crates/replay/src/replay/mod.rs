@@ -79,7 +79,8 @@ pub struct Options {
     pub after: After,
     /// Also what is marked as replayed to this target.
     pub include_replayed: bool,
-    /// Also what was archived beside the primary: it was delivered, or the primary was not to get it.
+    /// Also what was archived beside the primary: it was delivered, or the primary was not to get it. Then objects
+    /// that are marked are read as well.
     pub include_mirrored: bool,
     /// What is done, and to be written down.
     pub checkpoint: Option<Checkpoint>,
@@ -135,6 +136,8 @@ pub async fn replay(
         ..Summary::default()
     };
     selection.filter.without_mirrored = !options.include_mirrored;
+    // A mark says nothing of copies.
+    options.include_replayed |= options.include_mirrored;
     // Without one nobody interrupts: the sender is gone, and the value stays.
     let stop = (options.stop.take()).unwrap_or_else(|| watch::channel(false).1);
     let job = Arc::new(Job::new(selection, target, options, stop.clone())?);
