@@ -25,13 +25,18 @@ fn redacting(what: &str) -> Transforms {
     transforms(&[("BACKSTOP_REDACT", what)])
 }
 
-fn fragment(record: &str) -> String {
-    format!(r#""time":"2026-01-31T08:00:00.000Z","type":"function","record":{record}"#)
+fn fragment(kind: &str, record: &str) -> String {
+    format!(r#""time":"2026-01-31T08:00:00.000Z","type":"{kind}","record":{record}"#)
 }
 
 /// The record as it leaves.
 fn redacted(transforms: &mut Transforms, record: &str) -> String {
-    let fragment = fragment(record);
+    redacted_of(transforms, "function", record)
+}
+
+/// The record of a type as it leaves.
+fn redacted_of(transforms: &mut Transforms, kind: &str, record: &str) -> String {
+    let fragment = fragment(kind, record);
     let left = match transforms.apply(fragment.as_bytes()) {
         Outcome::Keep => fragment.into_bytes(),
         Outcome::Replace(fragment) => fragment,
@@ -300,6 +305,81 @@ fn a_private_key_is_redacted_over_elements_and_records() {
     redacted(&mut transforms, "\"-----BEGIN PRIVATE KEY-----\"");
     redacted(&mut transforms, "\"an ordinary line, of no key\"");
     assert!(redacted(&mut transforms, &format!("\"{line}\"")).contains(line));
+}
+
+/// A line of a private key as the function writes it, and as it posts it.
+const KEY_LINE: &str = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+
+/// A log of the function's, posted by OTLP.
+fn posted_log(text: &str) -> String {
+    format!(
+        r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"timeUnixNano":"1767225600123456789","traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"4111111111111111","body":{{"stringValue":"{text}"}}}}]}}]}}]}}"#
+    )
+}
+
+#[test]
+fn records_of_another_source_neither_end_a_private_key_nor_belong_to_it() {
+    let others = [
+        ("platform.report", r#"{"requestId":"a"}"#.to_owned()),
+        ("extension", r#""an ordinary line, of no key""#.to_owned()),
+        ("otlp.logs", posted_log("an ordinary line, of no key")),
+        ("otlp.traces", posted_log(KEY_LINE)),
+        ("platform.start", format!("\"{KEY_LINE}\"")),
+        ("extension", format!("\"{KEY_LINE}\"")),
+    ];
+    let mut transforms = redacting("private-keys");
+    redacted(&mut transforms, "\"-----BEGIN PRIVATE KEY-----\"");
+    for (kind, other) in &others {
+        let left = redacted_of(&mut transforms, kind, other);
+        assert_eq!(left, *other, "{kind}");
+        let left = redacted(&mut transforms, &format!("\"{KEY_LINE}\""));
+        assert!(!left.contains(KEY_LINE), "after {kind}: {left}");
+    }
+    // Two at a time, each to its own end.
+    let begin = "\"-----BEGIN PRIVATE KEY-----\"";
+    redacted_of(&mut transforms, "extension", begin);
+    redacted(&mut transforms, "\"-----END PRIVATE KEY-----\"");
+    let line = format!("\"{KEY_LINE}\"");
+    assert_eq!(redacted(&mut transforms, &line), line);
+    let left = redacted_of(&mut transforms, "extension", &line);
+    assert!(!left.contains(KEY_LINE), "{left}");
+    // A key in one record of any type.
+    let whole = format!(r#"["-----BEGIN PRIVATE KEY-----","{KEY_LINE}"]"#);
+    let left = redacted_of(&mut transforms, "otlp.traces", &whole);
+    assert!(!left.contains(KEY_LINE), "{left}");
+}
+
+#[test]
+fn a_private_key_that_begins_in_a_dropped_line_is_redacted_to_its_end() {
+    let variables = [
+        ("BACKSTOP_REDACT", "private-keys"),
+        ("BACKSTOP_FILTER", "drop record~/(-----|noise)/"),
+        ("BACKSTOP_MIN_LEVEL", "info"),
+    ];
+    let line = format!("\"{KEY_LINE}\"");
+    for begin in [
+        r#""-----BEGIN PRIVATE KEY-----\n""#,
+        r#""\u002d----BEGIN PRIVATE KEY-----\n""#,
+        r#""[DEBUG] read -----BEGIN PRIVATE KEY-----""#,
+    ] {
+        let mut transforms = transforms(&variables);
+        let dropped = transforms.apply(fragment("function", begin).as_bytes());
+        assert!(matches!(dropped, Outcome::Drop(_)), "{dropped:?}");
+        let left = redacted(&mut transforms, &line);
+        assert!(!left.contains(KEY_LINE), "{begin}: {left}");
+        // Its end is seen as well, and the copy of a dropped line is redacted as it came.
+        let end = fragment(
+            "function",
+            &format!(r#""{KEY_LINE}\n-----END PRIVATE KEY-----""#),
+        );
+        let dropped = transforms.apply(end.as_bytes());
+        assert!(matches!(dropped, Outcome::Drop(_)), "{dropped:?}");
+        let Outcome::Replace(copy) = transforms.redact_dropped(end.as_bytes()) else {
+            panic!("the copy is as it came");
+        };
+        assert!(!String::from_utf8(copy).unwrap().contains(KEY_LINE));
+        assert_eq!(redacted(&mut transforms, &line), line);
+    }
 }
 
 #[test]
