@@ -175,7 +175,7 @@ impl Redactor {
         let mut edits = Vec::new();
         let may = May::of(parts.record);
         self.by_field(parts.record, &mut edits);
-        self.by_pattern(parts.record, &may, &mut edits);
+        self.by_pattern(parts, &may, &mut edits);
         self.by_open_key(parts, &may, &mut edits);
         if edits.is_empty() {
             return None;
@@ -221,7 +221,7 @@ impl Redactor {
         }
     }
 
-    fn by_pattern(&self, record: &[u8], may: &May, edits: &mut Vec<Edit>) {
+    fn by_pattern(&self, parts: &Parts<'_>, may: &May, edits: &mut Vec<Edit>) {
         let is_worth_it = |looked: &Looked| match &looked.search {
             Search::Named(pattern) => may.has(*pattern),
             Search::Own(_) => true,
@@ -229,8 +229,9 @@ impl Redactor {
         if !self.patterns.iter().any(is_worth_it) {
             return;
         }
+        let record = parts.record;
         let mut keys_redacted = 0;
-        for token in tokens(record) {
+        for token in looked_into(parts) {
             match token {
                 Token::Number(range) => self.number(&record[range.clone()], range, edits),
                 Token::String(range, is_key) => {
@@ -260,7 +261,7 @@ impl Redactor {
         }
         let mut is_open = was_open;
         let (mut goes_on, mut before_went_on) = (false, false);
-        for token in tokens(parts.record) {
+        for token in looked_into(parts) {
             let Token::String(range, false) = token else {
                 continue;
             };
@@ -353,6 +354,32 @@ impl Redactor {
         }
         text.extend_from_slice(&record[at..]);
         text
+    }
+}
+
+/// The strings and numbers of a record, without the ids and times of an item that the function posted.
+fn looked_into<'a>(parts: &Parts<'a>) -> impl Iterator<Item = Token> + use<'a> {
+    let (record, is_posted) = (parts.record, parts.is_posted());
+    let mut name = None;
+    tokens(record).filter(move |token| match token {
+        _ if !is_posted => true,
+        Token::String(range, true) => {
+            name = Some(range.clone());
+            true
+        }
+        Token::String(range, false) | Token::Number(range) => !name
+            .take()
+            .is_some_and(|name| is_id(&record[name], &record[range.clone()])),
+    })
+}
+
+/// Whether a member of an item is an id or a time, as OTLP writes them: its digits say nothing else.
+fn is_id(name: &[u8], value: &[u8]) -> bool {
+    let is_hex = |length: usize| value.len() == length && value.iter().all(u8::is_ascii_hexdigit);
+    match name {
+        b"traceId" => is_hex(32),
+        b"spanId" | b"parentSpanId" => is_hex(16),
+        _ => name.ends_with(b"UnixNano") && value.iter().all(u8::is_ascii_digit),
     }
 }
 

@@ -508,3 +508,58 @@ fn what_the_function_posts_is_redacted_in_every_text_and_stays_what_it_is() {
     assert_eq!(log["timeUnixNano"], "1767225600123456789");
     assert_eq!(log["severityNumber"], 9);
 }
+
+#[test]
+fn ids_and_times_of_posted_items_stay_as_they_are() {
+    // Each passes Luhn's check, and is as long as a card's number.
+    let (span, trace, time) = (
+        "4111111111111111",
+        "41111111111111114111111111111111",
+        "4242424242424242",
+    );
+    let item = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{trace}","spanId":"{span}","parentSpanId":"{span}","name":"x","startTimeUnixNano":"{time}","endTimeUnixNano":{time},"links":[{{"traceId":"{trace}","spanId":"{span}"}}]}}]}}]}}]}}"#
+    );
+    for what in ["all", "card", "own=/4[0-9]+/"] {
+        let left = redacted_of(&mut redacting(what), "otlp.traces", &item);
+        assert_eq!(left, item, "{what}");
+    }
+    // Other text in their place, other members and other records are redacted.
+    for (kind, record) in [
+        ("otlp.traces", r#"{"spanId":"card 4111111111111111"}"#),
+        ("otlp.traces", r#"{"traceId":"4111111111111111"}"#),
+        ("otlp.traces", r#"{"timeUnixNano":"4111-1111-1111-1111"}"#),
+        (
+            "otlp.traces",
+            r#"{"key":"spanId","value":{"stringValue":"4111111111111111"}}"#,
+        ),
+        (
+            "otlp.traces",
+            r#"{"stringValue":"{\"spanId\":\"4111111111111111\"}"}"#,
+        ),
+        ("function", r#"{"spanId":"4111111111111111"}"#),
+    ] {
+        let left = redacted_of(&mut redacting("card"), kind, record);
+        assert!(!left.contains("1111"), "{left}");
+    }
+}
+
+#[test]
+fn ids_and_times_of_a_posted_log_do_not_go_on_with_a_private_key() {
+    let mut transforms = redacting("private-keys");
+    redacted_of(
+        &mut transforms,
+        "otlp.logs",
+        &posted_log("-----BEGIN PRIVATE KEY-----"),
+    );
+    let left = redacted_of(&mut transforms, "otlp.logs", &posted_log(KEY_LINE));
+    assert_eq!(left, posted_log("[redacted:private-keys]"));
+    // A line of no key ends it, although its ids and times could be lines of one.
+    redacted_of(
+        &mut transforms,
+        "otlp.logs",
+        &posted_log("an ordinary line, of no key"),
+    );
+    let left = redacted_of(&mut transforms, "otlp.logs", &posted_log(KEY_LINE));
+    assert_eq!(left, posted_log(KEY_LINE));
+}
