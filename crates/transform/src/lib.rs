@@ -10,6 +10,7 @@
 //!
 //! Must not: know buffers, sinks, the ledger or the clock.
 
+mod attributes;
 mod compile;
 mod dedupe;
 mod fields;

@@ -11,6 +11,7 @@ use std::ops::Range;
 use backstop_config::{NamedPattern, Redaction};
 use memchr::memmem;
 
+use crate::attributes::{Extent, attributes};
 use crate::fields::fields;
 use crate::json::{Token, tokens};
 use crate::named;
@@ -23,6 +24,9 @@ const LEAST_KEY_LINE: usize = 16;
 
 /// The types of records of which one may go on with a private key that another of the same type began.
 const SOURCES: [&[u8]; 3] = [b"function", b"extension", b"otlp.logs"];
+
+/// What takes the place of an attribute's value, of whatever type.
+const REDACTED_VALUE: &str = r#"{"stringValue":"[redacted]"}"#;
 
 /// The fewest digits of anything that is found in a number.
 const LEAST_NUMBER: usize = 13;
@@ -174,7 +178,7 @@ impl Redactor {
     pub(crate) fn apply(&mut self, parts: &Parts<'_>) -> Option<Vec<u8>> {
         let mut edits = Vec::new();
         let may = May::of(parts.record);
-        self.by_field(parts.record, &mut edits);
+        self.by_field(parts, &mut edits);
         self.by_pattern(parts, &may, &mut edits);
         self.by_open_key(parts, &may, &mut edits);
         if edits.is_empty() {
@@ -200,11 +204,21 @@ impl Redactor {
         self.apply(parts)
     }
 
-    fn by_field(&self, record: &[u8], edits: &mut Vec<Edit>) {
+    fn by_field(&self, parts: &Parts<'_>, edits: &mut Vec<Edit>) {
         if self.paths.is_empty() {
             return;
         }
-        for field in fields(record, &self.paths) {
+        let mut found = fields(parts.record, &self.paths);
+        if parts.is_posted() {
+            let attributes = attributes(parts.record, &self.paths, Extent::End);
+            found.extend(attributes.in_text);
+            edits.extend(attributes.values.into_iter().map(|value| Edit {
+                range: value.range,
+                text: REDACTED_VALUE.to_owned(),
+                count: self.path_counts[value.path],
+            }));
+        }
+        for field in found {
             if field.text == b"null" && !field.is_string {
                 continue;
             }
