@@ -5,6 +5,7 @@
 
 mod mask;
 mod message;
+mod scan;
 #[cfg(test)]
 mod tests;
 

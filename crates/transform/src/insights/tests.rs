@@ -2,9 +2,14 @@
 
 use proptest::prelude::*;
 
-use super::mask::{MOST_TEMPLATE, template};
+use super::mask::{MOST_TEMPLATE, MOST_TEXT, template};
 use super::message::template_of;
 use super::*;
+
+thread_local! {
+    /// The bytes that the masks looked at.
+    pub(super) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
 
 fn line(record: &str) -> Vec<u8> {
     format!(r#""time":"2026-01-31T08:15:00.000Z","type":"function","record":{record}"#).into_bytes()
@@ -164,6 +169,40 @@ fn patterns_are_counted_named_and_new_once() {
     );
 }
 
+/// How many bytes the mask of a line looks at.
+fn work_of(line: &str) -> usize {
+    LOOKED_AT.set(0);
+    template(line);
+    LOOKED_AT.get()
+}
+
+/// Parts that repeated make lines in which much could begin and nothing does.
+const REPEATED: &[&str] = &[
+    ":", ".", "=", ",", "@", "'", "/", "-", "+", "#", "..", ".:", "=.", "a=", "=a.", "'a", "\\'",
+    "\\'\\\"`", "'\\'a", ".@", "@.", "a@", "a.b@", "1.", "1,", "+1.", "1:", "::1", "1.1_", "1-",
+    "a1_", "1e1", "://", "a://", "../", "./", "~/", "x:\\", "Jan ", "Jan  1", "08:15:", "2026-",
+    "1.1.1.", "a.b:", "f:", "€", "#€", "level=", "<", "<n>", "%2",
+];
+
+/// What stands at the end, so that what could begin does not.
+const ENDS: &[&str] = &[
+    "", "_", "1_1", "@", "@a.b", "@a.b!", "://", "'b", "=", "::g", "…",
+];
+
+#[test]
+fn the_mask_is_linear_in_lines_that_are_made_to_be_slow() {
+    for start in ["", "'", "+", "/", "a@b.c/", "token=", "token: "] {
+        for part in REPEATED {
+            for end in ENDS {
+                let middle = part.repeat((MOST_TEXT - start.len() - end.len()) / part.len());
+                let line = format!("{start}{middle}{end}");
+                let work = work_of(&line);
+                assert!(work <= 12 * line.len(), "{work} for {line}");
+            }
+        }
+    }
+}
+
 #[test]
 fn memory_is_bounded_and_what_has_no_room_is_counted_together() {
     let mut insights = Insights::<u32>::default();
@@ -220,6 +259,17 @@ proptest! {
         prop_assert_eq!(&one, &other);
         prop_assert!(one.contains('<'), "{}", one);
         prop_assert_eq!(template(&one), one.clone(), "a template is its own");
+    }
+
+    #[test]
+    fn the_mask_is_linear_in_any_line(
+        parts in prop::collection::vec(prop::sample::select(REPEATED), 1..4),
+        end in prop::sample::select(ENDS),
+    ) {
+        let parts = parts.concat();
+        let line = format!("{}{end}", parts.repeat((MOST_TEXT - end.len()) / parts.len()));
+        let work = work_of(&line);
+        prop_assert!(work <= 12 * line.len(), "{} for {}", work, line);
     }
 
     #[test]
