@@ -6,12 +6,13 @@
 //! | `<uuid>`, `<hex>`, `<id>` | UUIDs; hexadecimal numbers; words of letters and digits |
 //! | `<n>` | numbers, also those within words, such as `<n>ms` |
 //! | `<ip>`, `<email>`, `<url>`, `<path>` | addresses and paths |
-//! | `<text>` | quoted text, and what follows a `=` |
+//! | `<text>` | quoted text, what follows a `=`, and what follows the name of a secret ([`Secret`]) |
 //!
 //! Invariants: linear in the text, of which [`MOST_TEXT`] bytes are looked at: the tests count how often
 //! ([`looked_at`]); a template has [`MOST_TEMPLATE`] bytes at most. Must not: keep a digit, except in words that everyone knows (`s3`, `utf8`).
 
 use super::scan::Scan;
+use super::secret::Secret;
 
 /// The bytes of a line that are looked at.
 pub(super) const MOST_TEXT: usize = 512;
@@ -38,6 +39,7 @@ pub(super) fn template(text: &str) -> String {
     let mut at = 0;
     // What was before: a quote or a path begins at the beginning of a word only.
     let mut before = ' ';
+    let mut secret = Secret::default();
     while let Some(first) = line[at..].chars().next() {
         let rest = &line[at..];
         looked_at(1);
@@ -49,6 +51,9 @@ pub(super) fn template(text: &str) -> String {
                 out.push(' ');
             }
             first.len_utf8()
+        } else if let Some(length) = secret.length(rest) {
+            push_mask(&mut out, "<text>");
+            length
         } else if let Some((length, mask)) = masked(&mut scan, at, before, &out) {
             push_mask(&mut out, mask);
             length
@@ -60,6 +65,7 @@ pub(super) fn template(text: &str) -> String {
             out.push(first);
             first.len_utf8()
         };
+        secret.follow(&rest[..taken]);
         before = rest[..taken].chars().next_back().unwrap_or(' ');
         at += taken;
     }

@@ -6,6 +6,7 @@
 mod mask;
 mod message;
 mod scan;
+mod secret;
 #[cfg(test)]
 mod tests;
 

@@ -94,6 +94,59 @@ fn lines_of_common_loggers_have_the_template_that_a_person_would_give_them() {
 }
 
 #[test]
+fn what_follows_the_name_of_a_secret_is_masked() {
+    for (written, expected) in [
+        ("login with Bearer hunter", "login with Bearer <text>"),
+        (
+            "got Authorization: Basic YW5uOmh1bnRlcg==, sent",
+            "got Authorization: Basic <text>, sent",
+        ),
+        (
+            "AUTHORIZATION=bearer hunter next",
+            "AUTHORIZATION=<text> <text> next",
+        ),
+        ("\"Authorization\": \"Bearer hunter\"", "<text>: <text>"),
+        ("bearer: hunter", "bearer: <text>"),
+        ("token: hunter", "token: <text>"),
+        ("accessToken=hunter,other", "accessToken=<text>"),
+        ("the password is hunter!", "the password is <text>"),
+        ("Password :hunter", "Password :<text>"),
+        ("PASSWD=$hunter;x y", "PASSWD=<text> y"),
+        ("secret => (hunter)", "secret => <text>)"),
+        (
+            "client_secret: 'hunter two' end",
+            "client_secret: <text> end",
+        ),
+        (
+            "{'password': hunter, 'user': 'x'}",
+            "{<text>: <text>, <text>: <text>}",
+        ),
+        (r#"secret="hunter \" two" end"#, "secret=<text> end"),
+        ("secret: 'hunter two", "secret: <text>"),
+        ("api_key:hunter", "api_key:<text>"),
+        ("x-api-key: hunter", "x-api-key: <text>"),
+        ("apikey is 12hunter", "apikey is <text>"),
+        ("authorization: hunter", "authorization: <text>"),
+        ("password: token", "password: <text>"),
+        ("password: ünter", "password: <text>"),
+        // A name alone says nothing of a value.
+        ("no token found: retry", "no token found: retry"),
+        ("the secret was rotated", "the secret was rotated"),
+        ("password: ", "password:"),
+        ("tokens: many", "tokens: many"),
+    ] {
+        let made = template(written);
+        assert_eq!(made, expected, "{written}");
+        assert_eq!(template(&made), made, "a template is its own");
+    }
+    let object = r#"{"level":"INFO","message":"password: hunter"}"#;
+    assert_eq!(
+        template_of(&line(object)).as_deref(),
+        Some("password: <text>")
+    );
+}
+
+#[test]
 fn the_message_of_an_object_is_what_counts() {
     for (record, expected) in [
         (
@@ -178,10 +231,63 @@ fn work_of(line: &str) -> usize {
 
 /// Parts that repeated make lines in which much could begin and nothing does.
 const REPEATED: &[&str] = &[
-    ":", ".", "=", ",", "@", "'", "/", "-", "+", "#", "..", ".:", "=.", "a=", "=a.", "'a", "\\'",
-    "\\'\\\"`", "'\\'a", ".@", "@.", "a@", "a.b@", "1.", "1,", "+1.", "1:", "::1", "1.1_", "1-",
-    "a1_", "1e1", "://", "a://", "../", "./", "~/", "x:\\", "Jan ", "Jan  1", "08:15:", "2026-",
-    "1.1.1.", "a.b:", "f:", "€", "#€", "level=", "<", "<n>", "%2",
+    ":",
+    ".",
+    "=",
+    ",",
+    "@",
+    "'",
+    "/",
+    "-",
+    "+",
+    "#",
+    "..",
+    ".:",
+    "=.",
+    "a=",
+    "=a.",
+    "'a",
+    "\\'",
+    "\\'\\\"`",
+    "'\\'a",
+    ".@",
+    "@.",
+    "a@",
+    "a.b@",
+    "1.",
+    "1,",
+    "+1.",
+    "1:",
+    "::1",
+    "1.1_",
+    "1-",
+    "a1_",
+    "1e1",
+    "://",
+    "a://",
+    "../",
+    "./",
+    "~/",
+    "x:\\",
+    "Jan ",
+    "Jan  1",
+    "08:15:",
+    "2026-",
+    "1.1.1.",
+    "a.b:",
+    "f:",
+    "€",
+    "#€",
+    "token=\"",
+    "token:.",
+    "bearer ",
+    "token: '",
+    "token: '\\'",
+    "token is ",
+    "level=",
+    "<",
+    "<n>",
+    "%2",
 ];
 
 /// What stands at the end, so that what could begin does not.
