@@ -11,7 +11,7 @@ use crate::json::{embedded, number_end, space, string_end};
 use crate::unescape::{Level, MOST_LEVELS};
 
 /// Levels of objects and arrays that are looked into; the decoder keeps no record with more.
-const MOST_DEPTH: usize = 128;
+pub(crate) const MOST_DEPTH: usize = 128;
 
 /// A field that was found.
 #[derive(Debug, PartialEq, Eq)]
@@ -203,31 +203,37 @@ impl Walker<'_> {
         }));
     }
 
-    /// Passes over a value by its quotes and brackets.
+    /// Passes over a value.
     fn skip(&mut self) -> Option<()> {
-        let mut open = 0_usize;
-        loop {
-            match self.peek()? {
-                b'"' => self.at = string_end(self.text, self.at + 1)? + 1,
-                b'{' | b'[' => {
-                    open += 1;
-                    self.at += 1;
-                }
-                b'}' | b']' => {
-                    open = open.checked_sub(1)?;
-                    self.at += 1;
-                }
-                b'-' | b'0'..=b'9' => self.at = number_end(self.text, self.at),
-                b't' | b'f' | b'n' => {
-                    let rest = self.text[self.at..].iter();
-                    self.at += rest.take_while(|byte| byte.is_ascii_lowercase()).count();
-                }
-                b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' if open > 0 => self.at += 1,
-                _ => return None,
+        self.at = skip(self.text, self.at)?;
+        Some(())
+    }
+}
+
+/// The end of the value that begins at a place, by its quotes and brackets.
+pub(crate) fn skip(text: &[u8], start: usize) -> Option<usize> {
+    let (mut at, mut open) = (start, 0_usize);
+    loop {
+        match text.get(at)? {
+            b'"' => at = string_end(text, at + 1)? + 1,
+            b'{' | b'[' => {
+                open += 1;
+                at += 1;
             }
-            if open == 0 {
-                return Some(());
+            b'}' | b']' => {
+                open = open.checked_sub(1)?;
+                at += 1;
             }
+            b'-' | b'0'..=b'9' => at = number_end(text, at),
+            b't' | b'f' | b'n' => {
+                let rest = text[at..].iter();
+                at += rest.take_while(|byte| byte.is_ascii_lowercase()).count();
+            }
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' if open > 0 => at += 1,
+            _ => return None,
+        }
+        if open == 0 {
+            return Some(at);
         }
     }
 }

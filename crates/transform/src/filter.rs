@@ -5,7 +5,8 @@
 use backstop_config::{Action, Condition, FilterRule, Level};
 use backstop_telemetry::Severity;
 
-use crate::fields::fields;
+use crate::attributes::{Extent, attributes};
+use crate::fields::{Field, fields};
 use crate::json::{Token, tokens};
 use crate::parts::Parts;
 use crate::pattern::Pattern;
@@ -129,7 +130,7 @@ impl Test {
                 level.is_some_and(|level| comparison.holds(level, *of_rule))
             }
             Self::Plain(Condition::Field { value, negated, .. }, paths) => {
-                let found = fields(parts.record, paths);
+                let found = named(parts, paths);
                 found.iter().any(|field| field.text == value.as_bytes()) != *negated
             }
             Self::Plain(Condition::Pattern { .. }, _) => false,
@@ -140,11 +141,22 @@ impl Test {
                 })
             }
             Self::Pattern(paths, pattern) => {
-                let found = fields(parts.record, paths);
+                let found = named(parts, paths);
                 found.iter().any(|field| is_in(pattern, &field.text))
             }
         }
     }
+}
+
+/// The fields that paths name; of an item that the function posted, its attributes as well.
+fn named(parts: &Parts<'_>, paths: &[String]) -> Vec<Field> {
+    let mut found = fields(parts.record, paths);
+    if parts.is_posted() {
+        let attributes = attributes(parts.record, paths, Extent::Whole);
+        found.extend(attributes.values);
+        found.extend(attributes.in_text);
+    }
+    found
 }
 
 /// Whether a pattern is in a text at any level of escaping.

@@ -10,6 +10,7 @@
 //!
 //! Must not: know buffers, sinks, the ledger or the clock.
 
+mod attributes;
 mod compile;
 mod dedupe;
 mod fields;
@@ -81,12 +82,25 @@ impl Transforms {
             .as_ref()
             .and_then(|it| it.judge(fragment, &parts));
         if let Some(cause) = cause {
+            if let Some(redactor) = &mut self.redactor {
+                redactor.pass_over(&parts);
+            }
             return Outcome::Drop(cause);
         }
         self.redact_parts(&parts)
     }
 
-    /// Only redacts a record, which the filter may drop.
+    /// Redacts the record that [`Transforms::apply`] has dropped just now, for a copy of it.
+    pub fn redact_dropped(&mut self, fragment: &[u8]) -> Outcome {
+        let Some(parts) = Parts::of(fragment) else {
+            return Outcome::Keep;
+        };
+        let redactor = self.redactor.as_mut();
+        let redacted = redactor.and_then(|it| it.apply_to_dropped(&parts));
+        replaced(&parts, redacted)
+    }
+
+    /// Only redacts a record, which [`Transforms::apply`] does not get.
     pub fn redact(&mut self, fragment: &[u8]) -> Outcome {
         match Parts::of(fragment) {
             Some(parts) => self.redact_parts(&parts),
@@ -95,11 +109,8 @@ impl Transforms {
     }
 
     fn redact_parts(&mut self, parts: &Parts<'_>) -> Outcome {
-        let redacted = self.redactor.as_mut().and_then(|it| it.apply(parts.record));
-        match redacted {
-            Some(record) => Outcome::Replace(parts.with_record(&record)),
-            None => Outcome::Keep,
-        }
+        let redacted = self.redactor.as_mut().and_then(|it| it.apply(parts));
+        replaced(parts, redacted)
     }
 
     /// How often each pattern and field was redacted, by its name.
@@ -108,5 +119,12 @@ impl Transforms {
             .as_ref()
             .map(Redactor::counts)
             .unwrap_or_default()
+    }
+}
+
+fn replaced(parts: &Parts<'_>, record: Option<Vec<u8>>) -> Outcome {
+    match record {
+        Some(record) => Outcome::Replace(parts.with_record(&record)),
+        None => Outcome::Keep,
     }
 }

@@ -11,14 +11,22 @@ use std::ops::Range;
 use backstop_config::{NamedPattern, Redaction};
 use memchr::memmem;
 
+use crate::attributes::{Extent, attributes};
 use crate::fields::fields;
 use crate::json::{Token, tokens};
 use crate::named;
+use crate::parts::Parts;
 use crate::pattern::Pattern;
 use crate::unescape::{Level, each_level};
 
 /// A line of a private key that may stand alone has at least these bytes.
 const LEAST_KEY_LINE: usize = 16;
+
+/// The types of records of which one may go on with a private key that another of the same type began.
+const SOURCES: [&[u8]; 3] = [b"function", b"extension", b"otlp.logs"];
+
+/// What takes the place of an attribute's value, of whatever type.
+const REDACTED_VALUE: &str = r#"{"stringValue":"[redacted]"}"#;
 
 /// The fewest digits of anything that is found in a number.
 const LEAST_NUMBER: usize = 13;
@@ -33,8 +41,10 @@ pub(crate) struct Redactor {
     counts: Vec<(String, u64)>,
     /// The index of private keys in the counts, where they are looked for.
     keys: Option<usize>,
-    /// A private key began in an earlier record and has not ended.
-    key_is_open: bool,
+    /// Of each of [`SOURCES`]: a private key began in an earlier record and has not ended.
+    key_is_open: [bool; SOURCES.len()],
+    /// The state of a source before the record that was dropped last.
+    before_dropped: Option<(usize, bool)>,
 }
 
 /// A pattern that is looked for.
@@ -129,7 +139,8 @@ impl Redactor {
             path_counts: Vec::new(),
             counts: Vec::new(),
             keys: None,
-            key_is_open: false,
+            key_is_open: [false; SOURCES.len()],
+            before_dropped: None,
         };
         let mut own = own.into_iter();
         for redaction in settings {
@@ -164,21 +175,50 @@ impl Redactor {
     }
 
     /// The record without its secrets; `None` where it has none.
-    pub(crate) fn apply(&mut self, record: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn apply(&mut self, parts: &Parts<'_>) -> Option<Vec<u8>> {
         let mut edits = Vec::new();
-        self.by_field(record, &mut edits);
-        self.by_pattern(record, &mut edits);
+        let may = May::of(parts.record);
+        self.by_field(parts, &mut edits);
+        self.by_pattern(parts, &may, &mut edits);
+        self.by_open_key(parts, &may, &mut edits);
         if edits.is_empty() {
             return None;
         }
-        Some(self.edited(record, edits))
+        Some(self.edited(parts.record, edits))
     }
 
-    fn by_field(&self, record: &[u8], edits: &mut Vec<Edit>) {
+    /// Notes whether a private key begins or ends in a record that is dropped.
+    pub(crate) fn pass_over(&mut self, parts: &Parts<'_>) {
+        let source = source(parts);
+        self.before_dropped = source.map(|source| (source, self.key_is_open[source]));
+        if self.keys.is_some() && source.is_some() {
+            self.by_open_key(parts, &May::of(parts.record), &mut Vec::new());
+        }
+    }
+
+    /// Like [`Redactor::apply`], of the record that was passed over just now.
+    pub(crate) fn apply_to_dropped(&mut self, parts: &Parts<'_>) -> Option<Vec<u8>> {
+        if let Some((source, was_open)) = self.before_dropped.take() {
+            self.key_is_open[source] = was_open;
+        }
+        self.apply(parts)
+    }
+
+    fn by_field(&self, parts: &Parts<'_>, edits: &mut Vec<Edit>) {
         if self.paths.is_empty() {
             return;
         }
-        for field in fields(record, &self.paths) {
+        let mut found = fields(parts.record, &self.paths);
+        if parts.is_posted() {
+            let attributes = attributes(parts.record, &self.paths, Extent::End);
+            found.extend(attributes.in_text);
+            edits.extend(attributes.values.into_iter().map(|value| Edit {
+                range: value.range,
+                text: REDACTED_VALUE.to_owned(),
+                count: self.path_counts[value.path],
+            }));
+        }
+        for field in found {
             if field.text == b"null" && !field.is_string {
                 continue;
             }
@@ -195,26 +235,22 @@ impl Redactor {
         }
     }
 
-    fn by_pattern(&mut self, record: &[u8], edits: &mut Vec<Edit>) {
-        let was_open = self.key_is_open;
-        let may = May::of(record);
-        let has_key = may.has(NamedPattern::PrivateKeys);
+    fn by_pattern(&self, parts: &Parts<'_>, may: &May, edits: &mut Vec<Edit>) {
         let is_worth_it = |looked: &Looked| match &looked.search {
             Search::Named(pattern) => may.has(*pattern),
             Search::Own(_) => true,
         };
-        if !self.key_is_open && !self.patterns.iter().any(is_worth_it) {
+        if !self.patterns.iter().any(is_worth_it) {
             return;
         }
-        let (mut goes_on, mut before_went_on) = (false, false);
+        let record = parts.record;
         let mut keys_redacted = 0;
-        for token in tokens(record) {
+        for token in looked_into(parts) {
             match token {
                 Token::Number(range) => self.number(&record[range.clone()], range, edits),
                 Token::String(range, is_key) => {
-                    let content = &record[range.clone()];
                     let first = edits.len();
-                    self.string(content, range.start, &may, edits);
+                    self.string(&record[range.clone()], range.start, may, edits);
                     if is_key {
                         for edit in &mut edits[first..] {
                             keys_redacted += 1;
@@ -222,47 +258,50 @@ impl Redactor {
                                 edit.text = format!("{}-{keys_redacted}", edit.text);
                             }
                         }
-                    } else if let Some(count) = self.keys {
-                        before_went_on = self.key_is_open
-                            && self.rest_of_key(content, range.start, count, before_went_on, edits);
-                        goes_on |= before_went_on;
-                        if has_key {
-                            each_level(content, &mut |text, _| {
-                                if named::begins_private_key(text) {
-                                    (self.key_is_open, goes_on) = (true, true);
-                                }
-                            });
-                        }
                     }
                 }
             }
         }
-        self.key_is_open &= goes_on || !was_open;
     }
 
-    /// A string after one in which a private key began and did not end. Whether it is part of the key.
-    fn rest_of_key(
-        &mut self,
-        content: &[u8],
-        start: usize,
-        count: usize,
-        before_went_on: bool,
-        edits: &mut Vec<Edit>,
-    ) -> bool {
-        let level = Level::of(content);
-        let end = named::ends_private_key(&level.text);
-        let is_long = level.text.len() >= LEAST_KEY_LINE || before_went_on || end.is_some();
-        if !is_long || level.text.is_empty() || !named::continues_private_key(&level.text) {
-            return false;
+    /// The strings that go on with a private key, which began in an earlier string or record of the same source.
+    fn by_open_key(&mut self, parts: &Parts<'_>, may: &May, edits: &mut Vec<Edit>) {
+        let Some(count) = self.keys else { return };
+        let source = source(parts);
+        let was_open = source.is_some_and(|source| self.key_is_open[source]);
+        let has_key = may.has(NamedPattern::PrivateKeys);
+        if !was_open && !has_key {
+            return;
         }
-        self.key_is_open = end.is_none();
-        let range = level.below(&(0..end.unwrap_or(level.text.len())));
-        edits.push(Edit {
-            range: start + range.start..start + range.end,
-            text: replacement(NamedPattern::PrivateKeys.as_str()),
-            count,
-        });
-        true
+        let mut is_open = was_open;
+        let (mut goes_on, mut before_went_on) = (false, false);
+        for token in looked_into(parts) {
+            let Token::String(range, false) = token else {
+                continue;
+            };
+            let content = &parts.record[range.clone()];
+            let rest = is_open.then(|| rest_of_key(content, before_went_on));
+            let rest = rest.flatten();
+            before_went_on = rest.is_some();
+            if let Some(rest) = rest {
+                (goes_on, is_open) = (true, !rest.is_end);
+                edits.push(Edit {
+                    range: range.start + rest.range.start..range.start + rest.range.end,
+                    text: replacement(NamedPattern::PrivateKeys.as_str()),
+                    count,
+                });
+            }
+            if has_key {
+                each_level(content, &mut |text, _| {
+                    if named::begins_private_key(text) {
+                        (is_open, goes_on) = (true, true);
+                    }
+                });
+            }
+        }
+        if let Some(source) = source {
+            self.key_is_open[source] = is_open && (goes_on || !was_open);
+        }
     }
 
     fn number(&self, number: &[u8], range: Range<usize>, edits: &mut Vec<Edit>) {
@@ -330,6 +369,59 @@ impl Redactor {
         text.extend_from_slice(&record[at..]);
         text
     }
+}
+
+/// The strings and numbers of a record, without the ids and times of an item that the function posted.
+fn looked_into<'a>(parts: &Parts<'a>) -> impl Iterator<Item = Token> + use<'a> {
+    let (record, is_posted) = (parts.record, parts.is_posted());
+    let mut name = None;
+    tokens(record).filter(move |token| match token {
+        _ if !is_posted => true,
+        Token::String(range, true) => {
+            name = Some(range.clone());
+            true
+        }
+        Token::String(range, false) | Token::Number(range) => !name
+            .take()
+            .is_some_and(|name| is_id(&record[name], &record[range.clone()])),
+    })
+}
+
+/// Whether a member of an item is an id or a time, as OTLP writes them: its digits say nothing else.
+fn is_id(name: &[u8], value: &[u8]) -> bool {
+    let is_hex = |length: usize| value.len() == length && value.iter().all(u8::is_ascii_hexdigit);
+    match name {
+        b"traceId" => is_hex(32),
+        b"spanId" | b"parentSpanId" => is_hex(16),
+        _ => name.ends_with(b"UnixNano") && value.iter().all(u8::is_ascii_digit),
+    }
+}
+
+/// Which of [`SOURCES`] a record is of.
+fn source(parts: &Parts<'_>) -> Option<usize> {
+    SOURCES.iter().position(|kind| *kind == parts.kind)
+}
+
+/// What a string holds of a private key that began before it.
+#[derive(Debug)]
+struct RestOfKey {
+    range: Range<usize>,
+    /// The key ends in it.
+    is_end: bool,
+}
+
+/// What is part of a private key in a string after one in which it began and did not end.
+fn rest_of_key(content: &[u8], before_went_on: bool) -> Option<RestOfKey> {
+    let level = Level::of(content);
+    let end = named::ends_private_key(&level.text);
+    let is_long = level.text.len() >= LEAST_KEY_LINE || before_went_on || end.is_some();
+    if !is_long || level.text.is_empty() || !named::continues_private_key(&level.text) {
+        return None;
+    }
+    Some(RestOfKey {
+        range: level.below(&(0..end.unwrap_or(level.text.len()))),
+        is_end: end.is_some(),
+    })
 }
 
 fn replacement(name: &str) -> String {

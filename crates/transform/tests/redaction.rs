@@ -25,13 +25,18 @@ fn redacting(what: &str) -> Transforms {
     transforms(&[("BACKSTOP_REDACT", what)])
 }
 
-fn fragment(record: &str) -> String {
-    format!(r#""time":"2026-01-31T08:00:00.000Z","type":"function","record":{record}"#)
+fn fragment(kind: &str, record: &str) -> String {
+    format!(r#""time":"2026-01-31T08:00:00.000Z","type":"{kind}","record":{record}"#)
 }
 
 /// The record as it leaves.
 fn redacted(transforms: &mut Transforms, record: &str) -> String {
-    let fragment = fragment(record);
+    redacted_of(transforms, "function", record)
+}
+
+/// The record of a type as it leaves.
+fn redacted_of(transforms: &mut Transforms, kind: &str, record: &str) -> String {
+    let fragment = fragment(kind, record);
     let left = match transforms.apply(fragment.as_bytes()) {
         Outcome::Keep => fragment.into_bytes(),
         Outcome::Replace(fragment) => fragment,
@@ -302,6 +307,81 @@ fn a_private_key_is_redacted_over_elements_and_records() {
     assert!(redacted(&mut transforms, &format!("\"{line}\"")).contains(line));
 }
 
+/// A line of a private key as the function writes it, and as it posts it.
+const KEY_LINE: &str = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+
+/// A log of the function's, posted by OTLP.
+fn posted_log(text: &str) -> String {
+    format!(
+        r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"timeUnixNano":"1767225600123456789","traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"4111111111111111","body":{{"stringValue":"{text}"}}}}]}}]}}]}}"#
+    )
+}
+
+#[test]
+fn records_of_another_source_neither_end_a_private_key_nor_belong_to_it() {
+    let others = [
+        ("platform.report", r#"{"requestId":"a"}"#.to_owned()),
+        ("extension", r#""an ordinary line, of no key""#.to_owned()),
+        ("otlp.logs", posted_log("an ordinary line, of no key")),
+        ("otlp.traces", posted_log(KEY_LINE)),
+        ("platform.start", format!("\"{KEY_LINE}\"")),
+        ("extension", format!("\"{KEY_LINE}\"")),
+    ];
+    let mut transforms = redacting("private-keys");
+    redacted(&mut transforms, "\"-----BEGIN PRIVATE KEY-----\"");
+    for (kind, other) in &others {
+        let left = redacted_of(&mut transforms, kind, other);
+        assert_eq!(left, *other, "{kind}");
+        let left = redacted(&mut transforms, &format!("\"{KEY_LINE}\""));
+        assert!(!left.contains(KEY_LINE), "after {kind}: {left}");
+    }
+    // Two at a time, each to its own end.
+    let begin = "\"-----BEGIN PRIVATE KEY-----\"";
+    redacted_of(&mut transforms, "extension", begin);
+    redacted(&mut transforms, "\"-----END PRIVATE KEY-----\"");
+    let line = format!("\"{KEY_LINE}\"");
+    assert_eq!(redacted(&mut transforms, &line), line);
+    let left = redacted_of(&mut transforms, "extension", &line);
+    assert!(!left.contains(KEY_LINE), "{left}");
+    // A key in one record of any type.
+    let whole = format!(r#"["-----BEGIN PRIVATE KEY-----","{KEY_LINE}"]"#);
+    let left = redacted_of(&mut transforms, "otlp.traces", &whole);
+    assert!(!left.contains(KEY_LINE), "{left}");
+}
+
+#[test]
+fn a_private_key_that_begins_in_a_dropped_line_is_redacted_to_its_end() {
+    let variables = [
+        ("BACKSTOP_REDACT", "private-keys"),
+        ("BACKSTOP_FILTER", "drop record~/(-----|noise)/"),
+        ("BACKSTOP_MIN_LEVEL", "info"),
+    ];
+    let line = format!("\"{KEY_LINE}\"");
+    for begin in [
+        r#""-----BEGIN PRIVATE KEY-----\n""#,
+        r#""\u002d----BEGIN PRIVATE KEY-----\n""#,
+        r#""[DEBUG] read -----BEGIN PRIVATE KEY-----""#,
+    ] {
+        let mut transforms = transforms(&variables);
+        let dropped = transforms.apply(fragment("function", begin).as_bytes());
+        assert!(matches!(dropped, Outcome::Drop(_)), "{dropped:?}");
+        let left = redacted(&mut transforms, &line);
+        assert!(!left.contains(KEY_LINE), "{begin}: {left}");
+        // Its end is seen as well, and the copy of a dropped line is redacted as it came.
+        let end = fragment(
+            "function",
+            &format!(r#""{KEY_LINE}\n-----END PRIVATE KEY-----""#),
+        );
+        let dropped = transforms.apply(end.as_bytes());
+        assert!(matches!(dropped, Outcome::Drop(_)), "{dropped:?}");
+        let Outcome::Replace(copy) = transforms.redact_dropped(end.as_bytes()) else {
+            panic!("the copy is as it came");
+        };
+        assert!(!String::from_utf8(copy).unwrap().contains(KEY_LINE));
+        assert_eq!(redacted(&mut transforms, &line), line);
+    }
+}
+
 #[test]
 fn what_takes_the_place_of_a_secret_fits_there() {
     for (what, record, expected) in [
@@ -427,4 +507,172 @@ fn what_the_function_posts_is_redacted_in_every_text_and_stays_what_it_is() {
     let log = &value["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
     assert_eq!(log["timeUnixNano"], "1767225600123456789");
     assert_eq!(log["severityNumber"], 9);
+}
+
+#[test]
+fn ids_and_times_of_posted_items_stay_as_they_are() {
+    // Each passes Luhn's check, and is as long as a card's number.
+    let (span, trace, time) = (
+        "4111111111111111",
+        "41111111111111114111111111111111",
+        "4242424242424242",
+    );
+    let item = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{trace}","spanId":"{span}","parentSpanId":"{span}","name":"x","startTimeUnixNano":"{time}","endTimeUnixNano":{time},"links":[{{"traceId":"{trace}","spanId":"{span}"}}]}}]}}]}}]}}"#
+    );
+    for what in ["all", "card", "own=/4[0-9]+/"] {
+        let left = redacted_of(&mut redacting(what), "otlp.traces", &item);
+        assert_eq!(left, item, "{what}");
+    }
+    // Other text in their place, other members and other records are redacted.
+    for (kind, record) in [
+        ("otlp.traces", r#"{"spanId":"card 4111111111111111"}"#),
+        ("otlp.traces", r#"{"traceId":"4111111111111111"}"#),
+        ("otlp.traces", r#"{"timeUnixNano":"4111-1111-1111-1111"}"#),
+        (
+            "otlp.traces",
+            r#"{"key":"spanId","value":{"stringValue":"4111111111111111"}}"#,
+        ),
+        (
+            "otlp.traces",
+            r#"{"stringValue":"{\"spanId\":\"4111111111111111\"}"}"#,
+        ),
+        ("function", r#"{"spanId":"4111111111111111"}"#),
+    ] {
+        let left = redacted_of(&mut redacting("card"), kind, record);
+        assert!(!left.contains("1111"), "{left}");
+    }
+}
+
+#[test]
+fn ids_and_times_of_a_posted_log_do_not_go_on_with_a_private_key() {
+    let mut transforms = redacting("private-keys");
+    redacted_of(
+        &mut transforms,
+        "otlp.logs",
+        &posted_log("-----BEGIN PRIVATE KEY-----"),
+    );
+    let left = redacted_of(&mut transforms, "otlp.logs", &posted_log(KEY_LINE));
+    assert_eq!(left, posted_log("[redacted:private-keys]"));
+    // A line of no key ends it, although its ids and times could be lines of one.
+    redacted_of(
+        &mut transforms,
+        "otlp.logs",
+        &posted_log("an ordinary line, of no key"),
+    );
+    let left = redacted_of(&mut transforms, "otlp.logs", &posted_log(KEY_LINE));
+    assert_eq!(left, posted_log(KEY_LINE));
+}
+
+/// A log with this attribute, and others around it.
+fn log_with(attribute: &str) -> String {
+    format!(
+        r#"{{"resourceLogs":[{{"resource":{{"attributes":[{attribute}]}},"scopeLogs":[{{"scope":{{"attributes":[{attribute}]}},"logRecords":[{{"body":{{"kvlistValue":{{"values":[{attribute}]}}}},"attributes":[{{"key":"order","value":{{"intValue":"7"}}}},{attribute},{{"key":"deep","value":{{"kvlistValue":{{"values":[{attribute}]}}}}}}]}}]}}]}}]}}"#
+    )
+}
+
+#[test]
+fn a_field_path_reaches_the_attributes_of_posted_items() {
+    let kept = |key: &str| format!(r#"{{"key":"{key}","value":{{"stringValue":"[redacted]"}}}}"#);
+    for (path, key, value) in [
+        (
+            "record.password",
+            "password",
+            r#"{"stringValue":"hunter2"}"#,
+        ),
+        (
+            "record.*.password",
+            "password",
+            r#"{"stringValue":"hunter2"}"#,
+        ),
+        (
+            "record.user.email",
+            "user.email",
+            r#"{"stringValue":"hunter2"}"#,
+        ),
+        (
+            "record.user.email",
+            "email",
+            r#"{"stringValue":"a@b.co, hunter2"}"#,
+        ),
+        ("record.pin", "pin", r#"{"intValue":"48151623"}"#),
+        (
+            "record.all",
+            "all",
+            r#"{"arrayValue":{"values":[{"stringValue":"hunter2"}]}}"#,
+        ),
+        (
+            "record.all",
+            "all",
+            r#"{"kvlistValue":{"values":[{"key":"x","value":{"boolValue":true}}]}}"#,
+        ),
+    ] {
+        let item = log_with(&format!(r#"{{"key":"{key}","value":{value}}}"#));
+        for what in [path, &format!("all,{path}")] {
+            let mut transforms = redacting(what);
+            let left = redacted_of(&mut transforms, "otlp.logs", &item);
+            assert_eq!(left, log_with(&kept(key)), "{what}");
+            let count = transforms.redacted().last().map(|(_, count)| *count);
+            assert_eq!(count, Some(5), "{what}");
+        }
+        // A function's own `key` and `value` are members like others.
+        assert_eq!(redacted(&mut redacting(path), &item), item);
+        let other = log_with(&format!(
+            r#"{{"key":"x{key}","value":{{"boolValue":true}}}}"#
+        ));
+        assert_eq!(
+            redacted_of(&mut redacting(path), "otlp.logs", &other),
+            other
+        );
+    }
+    // Points, events, links, and JSON that a text holds.
+    for (kind, item) in [
+        (
+            "otlp.metrics",
+            r#"{"dataPoints":[{"attributes":[{"key":"password","value":{"stringValue":"hunter2"}}],"exemplars":[{"filteredAttributes":[{"key":"password","value":{"stringValue":"hunter2"}}]}]}]}"#,
+        ),
+        (
+            "otlp.traces",
+            r#"{"events":[{"attributes":[{"key":"password","value":{"stringValue":"hunter2"}}]}],"links":[{"attributes":[{"value":{"stringValue":"hunter2"},"key":"password"}]}]}"#,
+        ),
+        (
+            "otlp.logs",
+            r#"{"body":{"stringValue":"INFO {\"password\":\"hunter2\"}"}}"#,
+        ),
+    ] {
+        let left = redacted_of(&mut redacting("record.password"), kind, item);
+        assert_eq!(left, item.replace("hunter2", "[redacted]"), "{kind}");
+    }
+}
+
+#[test]
+fn a_field_rule_of_the_filter_reaches_the_attributes_of_posted_items() {
+    let rules = "drop record.http.route=/health; drop record.tries=3; drop record.note~/^ping$/";
+    let mut transforms = transforms(&[("BACKSTOP_FILTER", rules)]);
+    for (attribute, is_dropped) in [
+        (
+            r#"{"key":"http.route","value":{"stringValue":"/health"}}"#,
+            true,
+        ),
+        (
+            r#"{"key":"http.route","value":{"stringValue":"/orders"}}"#,
+            false,
+        ),
+        // A rule names all of a key: a part of it would drop too much.
+        (
+            r#"{"key":"route","value":{"stringValue":"/health"}}"#,
+            false,
+        ),
+        (r#"{"key":"tries","value":{"intValue":"3"}}"#, true),
+        (r#"{"key":"tries","value":{"intValue":3}}"#, true),
+        (r#"{"key":"note","value":{"stringValue":"ping"}}"#, true),
+    ] {
+        let item = fragment("otlp.logs", &log_with(attribute));
+        let outcome = transforms.apply(item.as_bytes());
+        assert_eq!(
+            matches!(outcome, Outcome::Drop(_)),
+            is_dropped,
+            "{attribute}"
+        );
+    }
 }

@@ -86,7 +86,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let mut insights = insights.as_mut().filter(|_| is_line);
         let (outcome, is_wanted) = match transforms.apply(&fragment) {
             Outcome::Drop(_) if archives || insights.is_some() => {
-                (transforms.redact(&fragment), false)
+                (transforms.redact_dropped(&fragment), false)
             }
             Outcome::Drop(cause) => (Outcome::Drop(cause), false),
             outcome => (outcome, true),

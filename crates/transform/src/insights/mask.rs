@@ -6,17 +6,18 @@
 //! | `<uuid>`, `<hex>`, `<id>` | UUIDs; hexadecimal numbers; words of letters and digits |
 //! | `<n>` | numbers, also those within words, such as `<n>ms` |
 //! | `<ip>`, `<email>`, `<url>`, `<path>` | addresses and paths |
-//! | `<text>` | quoted text, and what follows a `=` |
+//! | `<text>` | quoted text, what follows a `=`, and what follows the name of a secret ([`Secret`]) |
 //!
-//! Invariants: linear in the text, of which [`MOST_TEXT`] bytes are looked at; a template has [`MOST_TEMPLATE`]
-//! bytes at most. Must not: keep a digit, except in words that everyone knows (`s3`, `utf8`).
+//! Invariants: linear in the text, of which [`MOST_TEXT`] bytes are looked at: the tests count how often
+//! ([`looked_at`]); a template has [`MOST_TEMPLATE`] bytes at most. Must not: keep a digit, except in words that everyone knows (`s3`, `utf8`).
+
+use super::scan::Scan;
+use super::secret::Secret;
 
 /// The bytes of a line that are looked at.
 pub(super) const MOST_TEXT: usize = 512;
 /// The longest template.
 pub(super) const MOST_TEMPLATE: usize = 200;
-/// The longest quoted text that is masked as one.
-const MOST_QUOTED: usize = 256;
 
 /// Words whose digits are part of their name.
 const KNOWN: &[&str] = &[
@@ -34,10 +35,14 @@ pub(super) fn template(text: &str) -> String {
     let line = text.trim_start().lines().next().unwrap_or_default();
     let line = cut(line, MOST_TEXT);
     let mut out = String::with_capacity(line.len().min(MOST_TEMPLATE + 16));
-    let mut rest = line;
+    let mut scan = Scan::new(line);
+    let mut at = 0;
     // What was before: a quote or a path begins at the beginning of a word only.
     let mut before = ' ';
-    while let Some(first) = rest.chars().next() {
+    let mut secret = Secret::default();
+    while let Some(first) = line[at..].chars().next() {
+        let rest = &line[at..];
+        looked_at(1);
         if out.len() > MOST_TEMPLATE {
             break;
         }
@@ -46,7 +51,10 @@ pub(super) fn template(text: &str) -> String {
                 out.push(' ');
             }
             first.len_utf8()
-        } else if let Some((length, mask)) = masked(rest, before, &out) {
+        } else if let Some(length) = secret.length(rest) {
+            push_mask(&mut out, "<text>");
+            length
+        } else if let Some((length, mask)) = masked(&mut scan, at, before, &out) {
             push_mask(&mut out, mask);
             length
         } else if is_word(first) {
@@ -57,8 +65,9 @@ pub(super) fn template(text: &str) -> String {
             out.push(first);
             first.len_utf8()
         };
+        secret.follow(&rest[..taken]);
         before = rest[..taken].chars().next_back().unwrap_or(' ');
-        rest = &rest[taken..];
+        at += taken;
     }
     let end = out.trim_end().len();
     out.truncate(end);
@@ -79,37 +88,58 @@ pub(super) fn cut(text: &str, most: usize) -> &str {
     &text[..end]
 }
 
-/// What is masked as a whole at the start of a text: its length, and the mask.
-fn masked(rest: &str, before: char, out: &str) -> Option<(usize, &'static str)> {
+/// Counts bytes that are looked at, for the tests.
+#[inline]
+pub(super) fn looked_at(bytes: usize) {
+    #[cfg(test)]
+    super::tests::LOOKED_AT.set(super::tests::LOOKED_AT.get() + bytes);
+    let _ = bytes;
+}
+
+/// What is masked as a whole at a place of a line: its length, and the mask.
+fn masked(
+    scan: &mut Scan<'_>,
+    at: usize,
+    before: char,
+    out: &str,
+) -> Option<(usize, &'static str)> {
     let is_start = !is_word(before);
     if !is_start {
         return None;
     }
+    let rest = &scan.text[at..];
     let first = rest.as_bytes()[0];
     if matches!(first, b'"' | b'\'' | b'`')
         && !is_request(&rest[1..])
-        && let Some(length) = quoted(rest)
+        && let Some(length) = scan.quoted(at)
     {
         return Some((length, "<text>"));
     }
-    if let Some(length) = time(rest) {
+    // A digit, or a month.
+    if first.is_ascii_alphanumeric()
+        && let Some(length) = time(rest)
+    {
         return Some((length, "<time>"));
     }
-    let token = token_of(rest);
+    let token = scan.token(at);
     if let Some(length) = url(token) {
         return Some((length, "<url>"));
     }
     if let Some(length) = path(token, before) {
         return Some((length, "<path>"));
     }
-    if let Some(length) = email(token) {
-        return Some((length, "<email>"));
+    if scan.is_email(at) {
+        return Some((trimmed(token, &['.', ':', '!', '?']), "<email>"));
     }
     let word = word_of(rest);
     if is_uuid(word) {
         return Some((word.len(), "<uuid>"));
     }
-    if let Some(length) = ip(token) {
+    let address = match numbers(rest, &[(1, 3); 4], b".") {
+        Some(length) => ipv4(rest, length),
+        None => scan.ipv6(at),
+    };
+    if let Some(length) = address {
         return Some((length, "<ip>"));
     }
     if is_hex(word) {
@@ -118,8 +148,11 @@ fn masked(rest: &str, before: char, out: &str) -> Option<(usize, &'static str)> 
     if is_id(word) {
         return Some((word.len(), "<id>"));
     }
-    if let Some(length) = number(rest) {
-        return Some((length, "<n>"));
+    if at >= scan.no_number_to {
+        match number(rest) {
+            Ok(length) => return Some((length, "<n>")),
+            Err(length) => scan.no_number_to = at + length,
+        }
     }
     // In `key=value` the value is what differs; levels are not.
     if before == '=' && is_value(out, word) {
@@ -140,25 +173,21 @@ fn push_mask(out: &mut String, mask: &str) {
     }
 }
 
-fn is_word(char: char) -> bool {
+pub(super) fn is_word(char: char) -> bool {
     char.is_alphanumeric() || char == '_' || char == '-'
 }
 
 fn word_of(text: &str) -> &str {
     let end = text.find(|char| !is_word(char)).unwrap_or(text.len());
-    &text[..end]
-}
-
-/// Up to white space, or what encloses.
-fn token_of(text: &str) -> &str {
-    let ends = |char: char| char.is_whitespace() || "\"'`<>()[]{},;|".contains(char);
-    let end = text.find(ends).unwrap_or(text.len());
+    looked_at(end + 1);
     &text[..end]
 }
 
 fn value_of(text: &str) -> &str {
     let end = text.find(|char: char| char.is_whitespace() || ",;&)]}".contains(char));
-    &text[..end.unwrap_or(text.len())]
+    let end = end.unwrap_or(text.len());
+    looked_at(end + 1);
+    &text[..end]
 }
 
 /// A word without what tells one from another: a part of digits is a number, and letters with digits are an id.
@@ -211,16 +240,18 @@ fn is_id(word: &str) -> bool {
         && !parts.all(is_number)
 }
 
-/// A number with its sign, fraction and exponent; a unit may follow.
-fn number(text: &str) -> Option<usize> {
+/// The length of a number with its sign, fraction and exponent; a unit may follow. If it is none, up to where no
+/// number begins, as one would go on to the same end.
+fn number(text: &str) -> Result<usize, usize> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let mut at = text.len() - unsigned.len();
-    at += digits(&text[at..], 1, usize::MAX)?;
+    at += digits(unsigned, 1, usize::MAX).ok_or(0_usize)?;
     while let Some(rest) = text[at..].strip_prefix(['.', ','])
         && let Some(more) = digits(rest, 1, usize::MAX)
     {
         at += 1 + more;
     }
+    let end = at;
     let rest = &text[at..];
     if let Some(exponent) = rest.strip_prefix(['e', 'E'])
         && let Some(length) = digits(exponent.strip_prefix(['-', '+']).unwrap_or(exponent), 1, 4)
@@ -228,9 +259,8 @@ fn number(text: &str) -> Option<usize> {
         at += rest.len() - exponent.strip_prefix(['-', '+']).unwrap_or(exponent).len() + length;
     }
     let unit = word_of(&text[at..]);
-    unit.bytes()
-        .all(|byte| byte.is_ascii_alphabetic())
-        .then_some(at)
+    let is_unit = unit.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if is_unit { Ok(at) } else { Err(end) }
 }
 
 /// The first line of a request, as web servers log it between quotes.
@@ -242,28 +272,10 @@ fn is_request(text: &str) -> bool {
     methods.any(|rest| rest.starts_with(" /"))
 }
 
-/// A quoted text, which ends before a word does not go on.
-fn quoted(text: &str) -> Option<usize> {
-    let quote = text.chars().next()?;
-    let mut is_escaped = false;
-    for (at, char) in text.char_indices().skip(1) {
-        match char {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            _ if char == quote => {
-                let after = text[at + 1..].chars().next();
-                return (!after.is_some_and(is_word)).then_some(at + 1);
-            }
-            _ if at > MOST_QUOTED => return None,
-            _ => {}
-        }
-    }
-    None
-}
-
 /// The length of digits at the start, where they are between so many.
 fn digits(text: &str, least: usize, most: usize) -> Option<usize> {
     let count = text.bytes().take_while(u8::is_ascii_digit).count();
+    looked_at(count + 1);
     (least..=most).contains(&count).then_some(count)
 }
 
@@ -341,9 +353,18 @@ fn clock(text: &str) -> Option<usize> {
 }
 
 fn url(token: &str) -> Option<usize> {
-    let at = token.find("://").filter(|at| (2..12).contains(at))?;
-    let is_scheme = token[..at].bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_scheme.then(|| token.trim_end_matches(['.', ':', ',', '!', '?']).len())
+    const LONGEST_SCHEME: usize = 11;
+    let start = &token.as_bytes()[..token.len().min(LONGEST_SCHEME + 3)];
+    let at = start.windows(3).position(|it| it == b"://")?;
+    let is_scheme = at >= 2 && start[..at].iter().all(u8::is_ascii_alphanumeric);
+    is_scheme.then(|| trimmed(token, &['.', ':', ',', '!', '?']))
+}
+
+/// The length of a token without these at its end.
+fn trimmed(token: &str, ends: &[char]) -> usize {
+    let length = token.trim_end_matches(ends).len();
+    looked_at(token.len() - length);
+    length
 }
 
 /// What begins as a path does; a slash alone, as between words, is none.
@@ -352,19 +373,7 @@ fn path(token: &str, before: char) -> Option<usize> {
     let mut rooted = rooted.filter(|root| token.starts_with(root) && token.len() > root.len());
     let is_drive = token.as_bytes().get(1..3) == Some(b":\\");
     let is_path = rooted.next().is_some() || is_drive;
-    (is_path && before != '/').then(|| token.trim_end_matches(['.', ':', ',', '!']).len())
-}
-
-fn email(token: &str) -> Option<usize> {
-    let (name, host) = token.split_once('@')?;
-    let token = token.trim_end_matches(['.', ':', '!', '?']);
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte);
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
-    let is_email = !name.is_empty()
-        && name.bytes().all(is_name)
-        && host.contains('.')
-        && host.bytes().all(is_host);
-    is_email.then_some(token.len())
+    (is_path && before != '/').then(|| trimmed(token, &['.', ':', ',', '!']))
 }
 
 fn is_uuid(word: &str) -> bool {
@@ -386,30 +395,25 @@ fn is_hex(word: &str) -> bool {
         && word.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// IPv4 and IPv6, with a port.
-fn ip(token: &str) -> Option<usize> {
-    if let Some(length) = numbers(token, &[(1, 3); 4], b".") {
-        let port = token[length..].strip_prefix(':');
-        let port = port.and_then(|rest| digits(rest, 1, 5)).map(|it| it + 1);
-        let length = length + port.unwrap_or_default();
-        return (!token[length..].starts_with(|char| is_word(char) || char == '.'))
-            .then_some(length);
-    }
-    let end = token.find(|char: char| !char.is_ascii_hexdigit() && char != ':' && char != '.');
-    let address = token[..end.unwrap_or(token.len())].trim_end_matches(['.', ':']);
-    let colons = address.matches(':').count();
-    let has_digit = address.bytes().any(|byte| byte.is_ascii_digit());
-    let is_whole = !token[address.len()..].starts_with(is_word);
-    (colons >= 2 && has_digit && is_whole).then_some(address.len())
+/// The length of an IPv4 address of four numbers of this length, with a port.
+fn ipv4(text: &str, length: usize) -> Option<usize> {
+    let port = text[length..].strip_prefix(':');
+    let port = port.and_then(|rest| digits(rest, 1, 5)).map(|it| it + 1);
+    let length = length + port.unwrap_or_default();
+    (!text[length..].starts_with(|char| is_word(char) || char == '.')).then_some(length)
 }
 
 /// Whether a word after a `=` is data: not a level, and not of a member that holds one.
 fn is_value(out: &str, word: &str) -> bool {
+    if word.is_empty() {
+        return false;
+    }
     let before = out.strip_suffix('=').unwrap_or_default();
     let key = before
         .rsplit(|char: char| !is_word(char) && char != '.')
         .next();
     let key = key.unwrap_or_default();
+    looked_at(key.len() + 1);
     let is_level = ["level", "lvl", "severity"].contains(&key.to_ascii_lowercase().as_str());
-    !key.is_empty() && !word.is_empty() && !is_level
+    !key.is_empty() && !is_level
 }

@@ -5,6 +5,8 @@
 
 mod mask;
 mod message;
+mod scan;
+mod secret;
 #[cfg(test)]
 mod tests;
 

@@ -2,9 +2,14 @@
 
 use proptest::prelude::*;
 
-use super::mask::{MOST_TEMPLATE, template};
+use super::mask::{MOST_TEMPLATE, MOST_TEXT, template};
 use super::message::template_of;
 use super::*;
+
+thread_local! {
+    /// The bytes that the masks looked at.
+    pub(super) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
 
 fn line(record: &str) -> Vec<u8> {
     format!(r#""time":"2026-01-31T08:15:00.000Z","type":"function","record":{record}"#).into_bytes()
@@ -89,6 +94,59 @@ fn lines_of_common_loggers_have_the_template_that_a_person_would_give_them() {
 }
 
 #[test]
+fn what_follows_the_name_of_a_secret_is_masked() {
+    for (written, expected) in [
+        ("login with Bearer hunter", "login with Bearer <text>"),
+        (
+            "got Authorization: Basic YW5uOmh1bnRlcg==, sent",
+            "got Authorization: Basic <text>, sent",
+        ),
+        (
+            "AUTHORIZATION=bearer hunter next",
+            "AUTHORIZATION=<text> <text> next",
+        ),
+        ("\"Authorization\": \"Bearer hunter\"", "<text>: <text>"),
+        ("bearer: hunter", "bearer: <text>"),
+        ("token: hunter", "token: <text>"),
+        ("accessToken=hunter,other", "accessToken=<text>"),
+        ("the password is hunter!", "the password is <text>"),
+        ("Password :hunter", "Password :<text>"),
+        ("PASSWD=$hunter;x y", "PASSWD=<text> y"),
+        ("secret => (hunter)", "secret => <text>)"),
+        (
+            "client_secret: 'hunter two' end",
+            "client_secret: <text> end",
+        ),
+        (
+            "{'password': hunter, 'user': 'x'}",
+            "{<text>: <text>, <text>: <text>}",
+        ),
+        (r#"secret="hunter \" two" end"#, "secret=<text> end"),
+        ("secret: 'hunter two", "secret: <text>"),
+        ("api_key:hunter", "api_key:<text>"),
+        ("x-api-key: hunter", "x-api-key: <text>"),
+        ("apikey is 12hunter", "apikey is <text>"),
+        ("authorization: hunter", "authorization: <text>"),
+        ("password: token", "password: <text>"),
+        ("password: ünter", "password: <text>"),
+        // A name alone says nothing of a value.
+        ("no token found: retry", "no token found: retry"),
+        ("the secret was rotated", "the secret was rotated"),
+        ("password: ", "password:"),
+        ("tokens: many", "tokens: many"),
+    ] {
+        let made = template(written);
+        assert_eq!(made, expected, "{written}");
+        assert_eq!(template(&made), made, "a template is its own");
+    }
+    let object = r#"{"level":"INFO","message":"password: hunter"}"#;
+    assert_eq!(
+        template_of(&line(object)).as_deref(),
+        Some("password: <text>")
+    );
+}
+
+#[test]
 fn the_message_of_an_object_is_what_counts() {
     for (record, expected) in [
         (
@@ -164,6 +222,93 @@ fn patterns_are_counted_named_and_new_once() {
     );
 }
 
+/// How many bytes the mask of a line looks at.
+fn work_of(line: &str) -> usize {
+    LOOKED_AT.set(0);
+    template(line);
+    LOOKED_AT.get()
+}
+
+/// Parts that repeated make lines in which much could begin and nothing does.
+const REPEATED: &[&str] = &[
+    ":",
+    ".",
+    "=",
+    ",",
+    "@",
+    "'",
+    "/",
+    "-",
+    "+",
+    "#",
+    "..",
+    ".:",
+    "=.",
+    "a=",
+    "=a.",
+    "'a",
+    "\\'",
+    "\\'\\\"`",
+    "'\\'a",
+    ".@",
+    "@.",
+    "a@",
+    "a.b@",
+    "1.",
+    "1,",
+    "+1.",
+    "1:",
+    "::1",
+    "1.1_",
+    "1-",
+    "a1_",
+    "1e1",
+    "://",
+    "a://",
+    "../",
+    "./",
+    "~/",
+    "x:\\",
+    "Jan ",
+    "Jan  1",
+    "08:15:",
+    "2026-",
+    "1.1.1.",
+    "a.b:",
+    "f:",
+    "€",
+    "#€",
+    "token=\"",
+    "token:.",
+    "bearer ",
+    "token: '",
+    "token: '\\'",
+    "token is ",
+    "level=",
+    "<",
+    "<n>",
+    "%2",
+];
+
+/// What stands at the end, so that what could begin does not.
+const ENDS: &[&str] = &[
+    "", "_", "1_1", "@", "@a.b", "@a.b!", "://", "'b", "=", "::g", "…",
+];
+
+#[test]
+fn the_mask_is_linear_in_lines_that_are_made_to_be_slow() {
+    for start in ["", "'", "+", "/", "a@b.c/", "token=", "token: "] {
+        for part in REPEATED {
+            for end in ENDS {
+                let middle = part.repeat((MOST_TEXT - start.len() - end.len()) / part.len());
+                let line = format!("{start}{middle}{end}");
+                let work = work_of(&line);
+                assert!(work <= 12 * line.len(), "{work} for {line}");
+            }
+        }
+    }
+}
+
 #[test]
 fn memory_is_bounded_and_what_has_no_room_is_counted_together() {
     let mut insights = Insights::<u32>::default();
@@ -220,6 +365,17 @@ proptest! {
         prop_assert_eq!(&one, &other);
         prop_assert!(one.contains('<'), "{}", one);
         prop_assert_eq!(template(&one), one.clone(), "a template is its own");
+    }
+
+    #[test]
+    fn the_mask_is_linear_in_any_line(
+        parts in prop::collection::vec(prop::sample::select(REPEATED), 1..4),
+        end in prop::sample::select(ENDS),
+    ) {
+        let parts = parts.concat();
+        let line = format!("{}{end}", parts.repeat((MOST_TEXT - end.len()) / parts.len()));
+        let work = work_of(&line);
+        prop_assert!(work <= 12 * line.len(), "{} for {}", work, line);
     }
 
     #[test]
