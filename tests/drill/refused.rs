@@ -25,10 +25,8 @@ async fn what_would_prove_nothing_or_hurt_somebody_is_refused() {
         (|it| it.state = Some("Inactive"), "its state is Inactive"),
         (
             |it| {
-                drop(
-                    it.environment
-                        .insert("BACKSTOP_CONFIG".to_owned(), "backstop.env".to_owned()),
-                )
+                it.environment
+                    .insert("BACKSTOP_CONFIG".to_owned(), "backstop.env".to_owned());
             },
             "BACKSTOP_CONFIG names a file with settings",
         ),
