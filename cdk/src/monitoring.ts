@@ -160,8 +160,8 @@ function problemsOf(name: string, props: BackstopMonitoringProps): string[] {
   if (!Token.isUnresolved(name) && !/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$/.test(name)) {
     problems.push('monitoringName is not 1 to 100 letters, digits, hyphens and underscores that begin with a letter or digit.');
   }
-  if ((props.functions ?? []).length > 100) {
-    problems.push('functions has more than 100 entries, for which a dashboard has no room: leave it out, or make one BackstopMonitoring for each team.');
+  if ((props.functions ?? []).length > 30) {
+    problems.push('functions has more than 30 entries, for whose alarms a dashboard has no room: leave it out, or make one BackstopMonitoring for each team.');
   }
   for (const [alarm, records] of Object.entries(props.alarms?.thresholds ?? {})) {
     if (!(ON_RECORDS as readonly string[]).includes(alarm)) {

@@ -26,8 +26,8 @@ variable "function_names" {
     error_message = "function_names has an entry twice."
   }
   validation {
-    condition     = length(var.function_names) <= 100
-    error_message = "function_names has more than 100 entries, for which a dashboard has no room: leave it out, or use the module once for each team."
+    condition     = length(var.function_names) <= 30
+    error_message = "function_names has more than 30 entries, for whose alarms a dashboard has no room: leave it out, or use the module once for each team."
   }
 }
 

@@ -33,7 +33,7 @@ run "a_function_twice" {
 run "too_many_functions" {
   command = plan
   variables {
-    function_names = [for number in range(101) : "f${number}"]
+    function_names = [for number in range(31) : "f${number}"]
   }
   expect_failures = [var.function_names]
 }
