@@ -83,5 +83,5 @@ test('more functions than a dashboard has room for are refused', () => {
   const stack = stackOf();
   const functions = Array.from({ length: 31 }, (_, at) => Function.fromFunctionName(stack, `Orders${at}`, `orders-${at}`));
   new BackstopMonitoring(stack, 'Monitoring', { functions });
-  expect(() => Template.fromStack(stack)).toThrow('more than 100');
+  expect(() => Template.fromStack(stack)).toThrow('more than 30');
 });
