@@ -43,6 +43,21 @@ struct Case {
     dedupes: bool,
 }
 
+impl Case {
+    /// OTLP at its usual path, which the tests of signals read in their own way.
+    const fn otlp(receiver: Kind, options: &'static str) -> Self {
+        Self {
+            receiver,
+            format: "otlp",
+            options,
+            path: "",
+            id: "",
+            fields: &[],
+            dedupes: false,
+        }
+    }
+}
+
 const LOKI: &str = "/insert/loki";
 const CASES: &[Case] = &[
     Case {

@@ -275,15 +275,7 @@ async fn what_sdks_post_is_stored_once_through_an_outage_and_a_replay() {
             println!("left out: {receiver:?} {sdk:?}");
             continue;
         }
-        let case = Case {
-            receiver,
-            format: "otlp",
-            options,
-            path: "",
-            id: "",
-            fields: &[],
-            dedupes: false,
-        };
+        let case = Case::otlp(receiver, options);
         through_an_outage(&case, sdk).await;
     }
 }

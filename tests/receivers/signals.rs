@@ -267,15 +267,7 @@ async fn metrics_and_spans_are_stored_once_through_an_outage_and_a_replay() {
         if receiver == Kind::Collector && receiver.place().is_none() {
             continue;
         }
-        let case = Case {
-            receiver,
-            format: "otlp",
-            options,
-            path: "",
-            id: "",
-            fields: &[],
-            dedupes: false,
-        };
+        let case = Case::otlp(receiver, options);
         let row = through_an_outage(&case).await;
         println!("{row}");
     }

@@ -347,7 +347,7 @@ impl Chain {
     }
 }
 
-/// How many times so many batches fit into these.
+/// The rounds that sending these takes, with `at_once` batches in each.
 fn rounds(batches: &[Batch], at_once: usize) -> u32 {
     u32::try_from(batches.len().div_ceil(at_once)).unwrap_or(u32::MAX)
 }

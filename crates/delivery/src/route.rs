@@ -1,4 +1,4 @@
-//! Where a record is to go, which it is told at intake.
+//! Where a record is to go: decided at intake.
 
 /// Where a record is to go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

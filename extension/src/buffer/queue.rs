@@ -57,7 +57,7 @@ impl Queue {
         }
     }
 
-    /// The next batches, at most so many.
+    /// The next batches, at most `most`.
     pub(super) fn take(&mut self, most: usize, now: Wall) -> Vec<Batch> {
         let mut batches = Vec::new();
         while batches.len() < most {

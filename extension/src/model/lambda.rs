@@ -298,7 +298,7 @@ impl Lambda {
         is_taken
     }
 
-    /// The function posts its lines as logs. Above the bound they are told to come again, and are not received.
+    /// The function posts its lines as logs. Above the bound the request is refused, and nothing is received.
     fn post_by_otlp(&mut self, output: &Output) -> bool {
         let is_unwanted = self.setup.transforms.filters && output.level == "DEBUG";
         let secret = if self.setup.transforms.redacts {

@@ -25,7 +25,7 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// None, of at most so many.
+    /// No connections yet, and at most `most`.
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,

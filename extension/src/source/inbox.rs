@@ -43,7 +43,7 @@ pub(crate) struct Inbox {
     crowded: AtomicUsize,
     /// Requests of the function's that have begun and are not yet answered.
     posting: AtomicUsize,
-    /// Those that were told to come again.
+    /// Those that were refused until there is room.
     turned_away: AtomicUsize,
     arrived: Notify,
     room: Notify,

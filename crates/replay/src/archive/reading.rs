@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use super::{Archive, InGlacier, Listed, Listing};
 
-/// A small object takes a request and little else: so many of them are read in the place of a large one.
+/// The small objects that are read in the place of a large one: each takes a request and little else.
 const SMALL_FOR_LARGE: usize = 8;
 /// The most stored bytes of a small object.
 const SMALL: u64 = 128 * 1024;
 
-/// What is read side by side: so many large objects, or more small ones.
+/// What is read side by side: this number of large objects, or more small ones.
 #[derive(Debug)]
 pub(super) struct Room {
     most: usize,

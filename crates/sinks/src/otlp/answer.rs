@@ -42,7 +42,7 @@ impl Encoding {
 pub enum Answer {
     /// Everything was taken.
     Taken,
-    /// All but so many items.
+    /// All items but this number.
     Partly(Signal, u64),
     /// Nothing; the code of gRPC and a message for a person.
     Refused(u8, &'static str),

@@ -461,7 +461,7 @@ fn a_record_is_a_request_of_otlps_json_with_one_item() {
     assert_eq!(text, expected);
 }
 
-/// A value in so many others.
+/// A value that is nested in this number of others.
 fn nested(levels: usize) -> AnyValue {
     (0..levels).fold(AnyValue::default(), |inner, _| AnyValue {
         value: Some(Any::KvlistValue(KeyValueList {

@@ -79,7 +79,7 @@ pub(super) fn template(text: &str) -> String {
     out
 }
 
-/// The beginning of a text, of at most so many bytes.
+/// The beginning of a text, at most `most` bytes.
 pub(super) fn cut(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {
@@ -272,7 +272,7 @@ fn is_request(text: &str) -> bool {
     methods.any(|rest| rest.starts_with(" /"))
 }
 
-/// The length of digits at the start, where they are between so many.
+/// The number of digits at the start, if it is from `least` to `most`.
 fn digits(text: &str, least: usize, most: usize) -> Option<usize> {
     let count = text.bytes().take_while(u8::is_ascii_digit).count();
     looked_at(count + 1);

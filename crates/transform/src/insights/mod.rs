@@ -12,7 +12,7 @@ mod tests;
 
 use backstop_telemetry::Severity;
 
-/// Templates that are told apart.
+/// The most templates that are counted one by one.
 pub const MOST_PATTERNS: usize = 128;
 /// The bytes of a record that are looked at for its message.
 const MOST_LOOKED_AT: usize = 4 * 1024;
@@ -44,7 +44,7 @@ pub struct Report<I> {
     pub errors: u64,
     /// The patterns that had lines, the most frequent first.
     pub patterns: Vec<Pattern<I>>,
-    /// Lines of no pattern that is told apart, and the errors among them.
+    /// Lines of patterns that are not counted one by one, and the errors among them.
     pub other: (u64, u64),
     /// It is the first one, of which every pattern is new.
     pub is_first: bool,

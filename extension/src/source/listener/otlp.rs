@@ -32,7 +32,7 @@ const INVALID_ARGUMENT: u8 = 3;
 const RESOURCE_EXHAUSTED: u8 = 8;
 const UNAVAILABLE: u8 = 14;
 
-/// Why a request is refused: the status, the code of gRPC, and what a person is told.
+/// Why a request is refused: the status, the code of gRPC, and the message.
 type Refusal = (StatusCode, u8, &'static str);
 
 const MALFORMED: Refusal = (
