@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::io::Cursor;
 
-use backstop_delivery::Record;
+use backstop_delivery::{Record, Route};
 use backstop_extension::spool::{Contents, read};
 use serde_json::value::RawValue;
 
@@ -21,7 +21,9 @@ const MOST_BYTES: usize = 64 * 1024;
 const MOST_FRAME_RECORDS: u64 = 3277;
 
 /// Whatever the file holds: no more is read than the bound, no more is done for it than that and the
-/// file's length allow, each record is one line of JSON, and no id comes twice.
+/// file's length allow, each record is one line of JSON, and no id comes twice on one route. Under `mirror`
+/// a record and its copy for the archive have the same id; a record that has become archive-only is not
+/// one to deliver as well.
 ///
 /// # Panics
 ///
@@ -54,9 +56,13 @@ fn check(file: &[u8]) {
     );
     assert!(contents.left.unwrap_or(0) <= length / 20, "{contents:?}");
     assert!(contents.torn_records <= MOST_FRAME_RECORDS, "{contents:?}");
-    let ids: HashSet<_> = records.iter().map(|record| record.id()).collect();
-    assert_eq!(ids.len(), records.len(), "an id comes twice");
+    let keys: HashSet<_> = records.iter().map(|record| record.key()).collect();
+    assert_eq!(keys.len(), records.len(), "an id comes twice on one route");
     for record in records {
+        assert!(
+            record.route() != Route::Deliver || !keys.contains(&record.clone().archived().key()),
+            "a record to deliver is archive-only as well"
+        );
         let members = record.members().concat();
         assert!(!members.contains(&b'\n'), "a record is one line");
         let object = [b"{", &members[..], b"}"].concat();

@@ -30,7 +30,7 @@ const LEAST_COST: usize = 72;
 /// What a spool held.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// What still waited, in order; no id twice.
+    /// What still waited, in order; no id twice on one route.
     pub groups: Vec<Group>,
     /// Where it was closed in order, how many records it was left with. Otherwise any of them may
     /// have been delivered meanwhile.
