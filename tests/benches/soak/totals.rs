@@ -12,7 +12,7 @@ use super::plan::Plan;
 
 /// What became of everything.
 #[derive(Debug)]
-pub(super) struct Books {
+pub(super) struct Totals {
     emitted: u64,
     /// Function records that are nowhere.
     missing: u64,
@@ -27,7 +27,7 @@ pub(super) struct Books {
     clean_end: bool,
 }
 
-impl Books {
+impl Totals {
     pub(super) fn new(
         world: &World,
         environment: &Environment,

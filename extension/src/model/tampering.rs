@@ -3,21 +3,21 @@
 use std::fs;
 use std::path::Path;
 
-use super::steps::Deed;
+use super::steps::Tampering;
 
 /// The function's deed. What is not there needs none.
-pub(super) fn perform(deed: Deed, directory: &Path) {
+pub(super) fn perform(tampering: Tampering, directory: &Path) {
     let spool = directory.join("spool");
-    drop(match deed {
-        Deed::Empty => fs::remove_dir_all(directory),
-        Deed::Move => {
+    drop(match tampering {
+        Tampering::Empty => fs::remove_dir_all(directory),
+        Tampering::Move => {
             let aside = directory.with_extension("moved");
             drop(fs::remove_dir_all(&aside));
             fs::rename(directory, aside)
         }
-        Deed::RemoveSpool => fs::remove_file(spool),
-        Deed::RemoveLedger => fs::remove_file(directory.join("ledger")),
-        Deed::CutSpool => fs::File::options()
+        Tampering::RemoveSpool => fs::remove_file(spool),
+        Tampering::RemoveLedger => fs::remove_file(directory.join("ledger")),
+        Tampering::CutSpool => fs::File::options()
             .write(true)
             .open(spool)
             .and_then(|file| file.set_len(file.metadata()?.len() / 2)),

@@ -15,14 +15,14 @@ const OTHER: u8 = 0xff;
 
 /// A reader at one place of the bytes, and at a level of the caller's choice.
 #[derive(Debug, Clone)]
-pub(crate) struct Peel<'a> {
+pub(crate) struct EscapeReader<'a> {
     bytes: &'a [u8],
     at: usize,
     /// By level: whether the string there has ended, and nobody has noticed.
     has_ended: [bool; LEVELS],
 }
 
-impl<'a> Peel<'a> {
+impl<'a> EscapeReader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use backstop_delivery::Ledger;
 
-use super::place::{Held, Place};
+use super::directory::{LockedFile, SpoolDirectory};
 
 const FILE: &str = "ledger";
 const MAGIC: &[u8; 8] = b"BKLEDGR2";
@@ -22,19 +22,19 @@ const BYTES: usize = 8 + 8 * Ledger::COUNTS + 4;
 
 /// The counts on disk.
 #[derive(Debug)]
-pub(crate) struct Books {
-    place: Place,
+pub(crate) struct LedgerFile {
+    directory: SpoolDirectory,
     enabled: bool,
-    file: Option<Held>,
+    file: Option<LockedFile>,
     /// The counts that were last written.
     written: Option<[u64; Ledger::COUNTS]>,
 }
 
-impl Books {
-    /// Books in this directory, or none.
+impl LedgerFile {
+    /// The file in this directory, or none.
     pub(crate) fn new(directory: PathBuf, enabled: bool) -> Self {
         Self {
-            place: Place::new(directory),
+            directory: SpoolDirectory::new(directory),
             enabled,
             file: None,
             written: None,
@@ -46,7 +46,7 @@ impl Books {
         if !self.enabled {
             return Ok(None);
         }
-        let held = self.place.open(FILE).inspect_err(|error| {
+        let held = self.directory.open(FILE).inspect_err(|error| {
             if error.kind() == io::ErrorKind::ResourceBusy {
                 // Another process counts there.
                 self.enabled = false;
@@ -73,11 +73,11 @@ impl Books {
             return Ok(());
         }
         let file = self.file.take();
-        let there = file.filter(|held| self.place.leads_to(FILE, held).is_some());
+        let there = file.filter(|held| self.directory.leads_to(FILE, held).is_some());
         self.written = None;
         let held = match there {
             Some(held) => self.file.insert(held),
-            None => self.file.insert(self.place.create(FILE)?),
+            None => self.file.insert(self.directory.create(FILE)?),
         };
         held.file.write_all_at(&encode(ledger), 0)?;
         self.written = Some(ledger.counts());
@@ -90,7 +90,8 @@ impl Books {
             .written
             .is_some_and(|written| settled(&written) == settled(&ledger.counts()));
         let mut held = self.file.iter();
-        !self.enabled || is_written && held.any(|held| self.place.leads_to(FILE, held).is_some())
+        !self.enabled
+            || is_written && held.any(|held| self.directory.leads_to(FILE, held).is_some())
     }
 
     /// The ledger line is written, or the file is of no use.
@@ -100,7 +101,7 @@ impl Books {
         if !self.enabled {
             return Ok(());
         }
-        self.place.remove(FILE)
+        self.directory.remove(FILE)
     }
 }
 

@@ -20,24 +20,24 @@ use crate::fault::DRIP;
 /// TLS's alert record: fatal, `handshake_failure`.
 const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
 
-/// How a request reaches the socket of its connection.
+/// Lets a request control the socket of its connection.
 #[derive(Debug, Default)]
-pub(super) struct Cord {
+pub(super) struct ConnectionControl {
     reset: AtomicBool,
-    pulled: Notify,
+    reset_requested: Notify,
     flood: Notify,
     drip: AtomicBool,
 }
 
-impl Cord {
+impl ConnectionControl {
     /// Resets the connection.
-    pub(super) fn pull(&self) {
+    pub(super) fn reset(&self) {
         self.reset.store(true, Ordering::Release);
-        self.pulled.notify_one();
+        self.reset_requested.notify_one();
     }
 
-    pub(super) async fn pulled(&self) {
-        self.pulled.notified().await;
+    pub(super) async fn reset_requested(&self) {
+        self.reset_requested.notified().await;
     }
 
     /// Sends interim answers from now on, and nothing else.
@@ -55,19 +55,19 @@ impl Cord {
     }
 }
 
-/// A socket that closes with RST when its cord was pulled.
+/// A socket that closes with RST when [`ConnectionControl`] says so.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct ControlledStream {
     stream: TcpStream,
-    cord: Arc<Cord>,
+    control: Arc<ConnectionControl>,
     pause: Pin<Box<Sleep>>,
 }
 
-impl Wire {
-    pub(super) fn new(stream: TcpStream, cord: Arc<Cord>) -> Self {
+impl ControlledStream {
+    pub(super) fn new(stream: TcpStream, control: Arc<ConnectionControl>) -> Self {
         Self {
             stream,
-            cord,
+            control,
             pause: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
         }
     }
@@ -83,16 +83,16 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for ControlledStream {
     fn drop(&mut self) {
-        if self.cord.reset.load(Ordering::Acquire) {
+        if self.control.reset.load(Ordering::Acquire) {
             // On a socket that is already gone there is nothing left to reset.
             self.stream.set_zero_linger().ok();
         }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ControlledStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -102,13 +102,13 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ControlledStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.cord.drip.load(Ordering::Acquire) {
+        if !self.control.drip.load(Ordering::Acquire) {
             return Pin::new(&mut self.stream).poll_write(context, bytes);
         }
         ready!(self.pause.as_mut().poll(context));

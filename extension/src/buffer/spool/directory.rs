@@ -2,7 +2,7 @@
 //!
 //! `/tmp` belongs to the function as well, and outside Lambda to everybody. Invariants: a link, a pipe or a
 //! file of another user under our name is never read, written or removed; nothing is done in a directory that
-//! others can enter or that is a link. An open file says nothing of its name: [`Place::finds`] looks.
+//! others can enter or that is a link. An open file says nothing of its name: [`SpoolDirectory::finds`] looks.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -17,29 +17,29 @@ const DIRECTORY_MODE: u32 = 0o700;
 
 /// A directory of our own, 0700, in which files are 0600.
 #[derive(Debug)]
-pub(super) struct Place {
-    directory: PathBuf,
+pub(super) struct SpoolDirectory {
+    path: PathBuf,
 }
 
 /// A file that is open and locked, and which one it is.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct LockedFile {
     pub(super) file: File,
     device: u64,
     inode: u64,
 }
 
-impl Place {
-    pub(super) fn new(directory: PathBuf) -> Self {
-        Self { directory }
+impl SpoolDirectory {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
     }
 
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Opens a file that is there; `None` where it is not.
-    pub(super) fn open(&self, name: &str) -> io::Result<Option<Held>> {
+    pub(super) fn open(&self, name: &str) -> io::Result<Option<LockedFile>> {
         let opened = self
             .check_directory()
             .and_then(|()| self.open_with(name, OpenOptions::new().read(true).write(true)));
@@ -47,11 +47,8 @@ impl Place {
     }
 
     /// Opens a file, made where it is not there.
-    pub(super) fn create(&self, name: &str) -> io::Result<Held> {
-        match DirBuilder::new()
-            .mode(DIRECTORY_MODE)
-            .create(&self.directory)
-        {
+    pub(super) fn create(&self, name: &str) -> io::Result<LockedFile> {
+        match DirBuilder::new().mode(DIRECTORY_MODE).create(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => self.check_directory()?,
         }
@@ -62,14 +59,14 @@ impl Place {
 
     /// How long the file is, where its name still leads to it and a later run would open it. The
     /// function may have removed, moved or replaced it, or its directory, at any moment.
-    pub(super) fn finds(&self, name: &str, held: &Held) -> Option<u64> {
+    pub(super) fn finds(&self, name: &str, held: &LockedFile) -> Option<u64> {
         self.check_directory().ok()?;
         self.leads_to(name, held)
     }
 
     /// The same, with no look at the directory.
-    pub(super) fn leads_to(&self, name: &str, held: &Held) -> Option<u64> {
-        let metadata = fs::symlink_metadata(self.directory.join(name)).ok()?;
+    pub(super) fn leads_to(&self, name: &str, held: &LockedFile) -> Option<u64> {
+        let metadata = fs::symlink_metadata(self.path.join(name)).ok()?;
         let is_same = metadata.dev() == held.device && metadata.ino() == held.inode;
         if !is_same || !is_ours(&metadata).ok()? {
             return None;
@@ -97,32 +94,32 @@ impl Place {
     pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let from = self.check(from)?;
         none_if_missing(self.check(to))?;
-        fs::rename(from, self.directory.join(to))
+        fs::rename(from, self.path.join(to))
     }
 
     /// The path of a file of ours.
     fn check(&self, name: &str) -> io::Result<PathBuf> {
         self.check_directory()?;
-        let path = self.directory.join(name);
+        let path = self.path.join(name);
         if is_ours(&fs::symlink_metadata(&path)?)? {
             return Ok(path);
         }
         Err(not_ours("not a plain file of this user"))
     }
 
-    fn open_with(&self, name: &str, options: &mut OpenOptions) -> io::Result<Held> {
+    fn open_with(&self, name: &str, options: &mut OpenOptions) -> io::Result<LockedFile> {
         // Without O_NONBLOCK, opening a pipe would wait for a writer.
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let file = options
             .mode(FILE_MODE)
             .custom_flags(flags)
-            .open(self.directory.join(name))?;
+            .open(self.path.join(name))?;
         let metadata = file.metadata()?;
         if !is_ours(&metadata)? {
             return Err(not_ours("not a plain file of this user"));
         }
         match file.try_lock() {
-            Ok(()) => Ok(Held {
+            Ok(()) => Ok(LockedFile {
                 file,
                 device: metadata.dev(),
                 inode: metadata.ino(),
@@ -136,7 +133,7 @@ impl Place {
     }
 
     fn check_directory(&self) -> io::Result<()> {
-        let metadata = fs::symlink_metadata(&self.directory)?;
+        let metadata = fs::symlink_metadata(&self.path)?;
         let for_others = metadata.mode() & 0o077;
         if !metadata.is_dir() || for_others != 0 || metadata.uid() != own_uid()? {
             return Err(not_ours("its directory is not a private one of this user"));
@@ -152,7 +149,7 @@ impl Place {
         let opened = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW)
-            .open(&self.directory);
+            .open(&self.path);
         if let Ok(directory) = opened {
             let mode = Permissions::from_mode(DIRECTORY_MODE);
             drop(directory.set_permissions(mode));

@@ -9,25 +9,25 @@ use backstop_delivery::{EnvironmentId, Record, Wall};
 
 use super::frame::{
     BATCHES, CLOSED, COUNT_BYTES, GROUP_BYTES, HEADER_BYTES, IS_AMBIGUOUS, IS_BATCH, MAGIC,
-    MOST_FRAME_RECORDS, MOST_FRAMES, MOST_RECORD_FRAME, MOST_RUNS, RECORD_BYTES, RECORDS,
-    RUN_BYTES, START_BYTES, STRUCK, hasher, start,
+    MOST_FRAME_RECORDS, MOST_FRAMES, MOST_RANGES, MOST_RECORD_FRAME, RANGE_BYTES, RECORD_BYTES,
+    RECORDS, REMOVED, START_BYTES, hasher, start,
 };
 use super::read::{Contents, Group, Work, fill};
-use crate::buffer::runs::{Run, Runs};
+use crate::buffer::id_ranges::{IdRange, IdRanges};
 
 const READ_BYTES: usize = 64 * 1024;
 /// No frame without records is larger.
-const MOST_CONTROL_FRAME: u64 = (MOST_RUNS * (RUN_BYTES + GROUP_BYTES)) as u64;
+const MOST_CONTROL_FRAME: u64 = (MOST_RANGES * (RANGE_BYTES + GROUP_BYTES)) as u64;
 
 /// What the first pass learns: which frames are whole, and all that is in them but records.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
-    /// What no longer waits. An id that was struck off never comes back.
-    pub(super) struck: Runs,
+pub(super) struct FrameIndex {
+    /// What no longer waits. An id that was removed never comes back.
+    pub(super) removed: IdRanges,
     /// Of a spool that was closed: where its groups begin, and how many records it is.
     pub(super) closed: Option<(u64, u64)>,
     marks: Vec<Mark>,
-    mark_runs: Vec<MarkRun>,
+    marked_ranges: Vec<MarkedRange>,
 }
 
 /// A batch of a spool that was closed.
@@ -40,13 +40,13 @@ struct Mark {
 
 /// Records of a batch: which one it is, and the place of the first of them in it.
 #[derive(Debug)]
-struct MarkRun {
-    run: Run,
+struct MarkedRange {
+    range: IdRange,
     mark: usize,
     place: u64,
 }
 
-impl Survey {
+impl FrameIndex {
     pub(super) fn read(
         &mut self,
         file: &mut (impl Read + Seek),
@@ -132,20 +132,20 @@ impl Survey {
         }
     }
 
-    /// False where the runs are too many.
+    /// False if the ranges are too many.
     fn frame(&mut self, at: u64, payload: &[u8], work: &mut Work) -> bool {
         self.closed = None;
         match payload.split_first() {
-            Some((&STRUCK, runs)) => {
-                work.runs += runs.len() / RUN_BYTES;
-                if work.runs <= MOST_RUNS {
-                    self.struck.extend(parse_runs(runs));
+            Some((&REMOVED, ranges)) => {
+                work.ranges += ranges.len() / RANGE_BYTES;
+                if work.ranges <= MOST_RANGES {
+                    self.removed.extend(parse_ranges(ranges));
                 }
             }
             Some((&BATCHES, mut groups)) => {
                 while let Some(group) = take_group(&mut groups) {
-                    work.runs += group.runs.len() / RUN_BYTES;
-                    if work.runs > MOST_RUNS {
+                    work.ranges += group.ranges.len() / RANGE_BYTES;
+                    if work.ranges > MOST_RANGES {
                         break;
                     }
                     self.mark(at, &group);
@@ -154,15 +154,15 @@ impl Survey {
             Some((&CLOSED, mut rest)) => self.closed = take_u64(&mut rest).zip(take_u64(&mut rest)),
             _ => {}
         }
-        work.runs <= MOST_RUNS
+        work.ranges <= MOST_RANGES
     }
 
     fn mark(&mut self, at: u64, group: &MarkedGroup<'_>) {
         let mut place = 0_u64;
-        for run in parse_runs(group.runs) {
+        for range in parse_ranges(group.ranges) {
             let mark = self.marks.len();
-            self.mark_runs.push(MarkRun { run, mark, place });
-            place = place.saturating_add((run.last - run.first).saturating_add(1));
+            self.marked_ranges.push(MarkedRange { range, mark, place });
+            place = place.saturating_add((range.last - range.first).saturating_add(1));
         }
         self.marks.push(Mark {
             at,
@@ -175,11 +175,12 @@ impl Survey {
     pub(super) fn groups(mut self, records: Vec<Record>) -> Vec<Group> {
         let from = self.closed.map_or(u64::MAX, |(from, _)| from);
         let marks = &self.marks;
-        self.mark_runs.retain(|run| marks[run.mark].at >= from);
-        self.mark_runs.sort_by_key(|run| run.run);
+        self.marked_ranges
+            .retain(|range| marks[range.mark].at >= from);
+        self.marked_ranges.sort_by_key(|range| range.range);
         let mut batches: Vec<Vec<(u64, Record)>> = Vec::new();
         batches.resize_with(
-            if self.mark_runs.is_empty() {
+            if self.marked_ranges.is_empty() {
                 0
             } else {
                 marks.len()
@@ -189,10 +190,13 @@ impl Survey {
         let mut others = Vec::new();
         for record in records {
             let id = record.key();
-            let before = (self.mark_runs).partition_point(|mark| mark.run.begins_before(id));
-            match before.checked_sub(1).map(|index| &self.mark_runs[index]) {
-                Some(mark) if mark.run.reaches(id) => {
-                    let place = mark.place.saturating_add(id.sequence - mark.run.first);
+            let before = (self.marked_ranges).partition_point(|mark| mark.range.begins_before(id));
+            match before
+                .checked_sub(1)
+                .map(|index| &self.marked_ranges[index])
+            {
+                Some(mark) if mark.range.reaches(id) => {
+                    let place = mark.place.saturating_add(id.sequence - mark.range.first);
                     batches[mark.mark].push((place, record));
                 }
                 _ => others.push(record),
@@ -231,35 +235,35 @@ fn torn_records(bytes: &[u8], size: u64) -> (u64, u64) {
     (most.min(count.into()), take_u64(&mut rest).unwrap_or(0))
 }
 
-/// A group as it stands in a frame, with at least one run.
+/// A group as it stands in a frame, with at least one range.
 struct MarkedGroup<'a> {
     flags: u8,
     created: u64,
-    runs: &'a [u8],
+    ranges: &'a [u8],
 }
 
 fn take_group<'a>(rest: &mut &'a [u8]) -> Option<MarkedGroup<'a>> {
     let [flags] = take(rest, 1)?.try_into().ok()?;
     let created = take_u64(rest)?;
     let count = u32::from_le_bytes(take(rest, 4)?.try_into().ok()?);
-    let runs = take(rest, (count as usize).checked_mul(RUN_BYTES)?)?;
+    let ranges = take(rest, (count as usize).checked_mul(RANGE_BYTES)?)?;
     (count > 0).then_some(MarkedGroup {
         flags,
         created,
-        runs,
+        ranges,
     })
 }
 
-fn parse_runs(bytes: &[u8]) -> impl Iterator<Item = Run> {
-    let run = |mut rest: &[u8]| {
-        Some(Run {
+fn parse_ranges(bytes: &[u8]) -> impl Iterator<Item = IdRange> {
+    let range = |mut rest: &[u8]| {
+        Some(IdRange {
             environment: EnvironmentId(take_u64(&mut rest)?),
             first: take_u64(&mut rest)?,
             last: take_u64(&mut rest)?,
         })
     };
-    let runs = bytes.chunks_exact(RUN_BYTES).filter_map(run);
-    runs.filter(|run| run.first <= run.last)
+    let ranges = bytes.chunks_exact(RANGE_BYTES).filter_map(range);
+    ranges.filter(|range| range.first <= range.last)
 }
 
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {

@@ -1,16 +1,16 @@
-//! Sets of ids, as runs: records are numbered as they come, so that thousands of them are mostly one.
+//! Sets of ids, as ranges: records are numbered as they come, so that thousands of them are mostly one range.
 
 use backstop_delivery::{EnvironmentId, RecordId};
 
 /// Consecutive records of one environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Run {
+pub(crate) struct IdRange {
     pub(crate) environment: EnvironmentId,
     pub(crate) first: u64,
     pub(crate) last: u64,
 }
 
-impl Run {
+impl IdRange {
     /// Whether it begins with this id or one before.
     pub(crate) fn begins_before(&self, id: RecordId) -> bool {
         (self.environment, self.first) <= (id.environment, id.sequence)
@@ -24,19 +24,19 @@ impl Run {
 
 /// Ids in the order in which they were put in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Runs(Vec<Run>);
+pub(crate) struct IdRanges(Vec<IdRange>);
 
-impl Runs {
+impl IdRanges {
     /// Puts an id in.
     pub(crate) fn push(&mut self, id: RecordId) {
         match self.0.last_mut() {
-            Some(run)
-                if run.environment == id.environment
-                    && run.last.checked_add(1) == Some(id.sequence) =>
+            Some(range)
+                if range.environment == id.environment
+                    && range.last.checked_add(1) == Some(id.sequence) =>
             {
-                run.last = id.sequence;
+                range.last = id.sequence;
             }
-            _ => self.0.push(Run {
+            _ => self.0.push(IdRange {
                 environment: id.environment,
                 first: id.sequence,
                 last: id.sequence,
@@ -49,38 +49,38 @@ impl Runs {
         self.0.is_empty()
     }
 
-    /// The number of runs.
+    /// The number of ranges.
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
 
     /// The number of ids.
     pub(crate) fn len(&self) -> usize {
-        let ids = self.0.iter().map(|run| run.last - run.first + 1);
+        let ids = self.0.iter().map(|range| range.last - range.first + 1);
         usize::try_from(ids.sum::<u64>()).unwrap_or(usize::MAX)
     }
 
-    /// The runs.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Run> {
+    /// The ranges.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &IdRange> {
         self.0.iter()
     }
 
-    /// Makes [`Runs::contains`] work.
+    /// Makes [`IdRanges::contains`] work.
     pub(crate) fn sort(&mut self) {
         self.0.sort_unstable();
     }
 
-    /// Whether the id is in one of the runs, once they are sorted; they must not overlap.
+    /// Whether the id is in one of the ranges, once they are sorted; they must not overlap.
     pub(crate) fn contains(&self, id: RecordId) -> bool {
-        let run = (self.0.partition_point(|run| run.begins_before(id))).checked_sub(1);
-        run.is_some_and(|index| self.0[index].reaches(id))
+        let range = (self.0.partition_point(|range| range.begins_before(id))).checked_sub(1);
+        range.is_some_and(|index| self.0[index].reaches(id))
     }
 
     /// The ids, one by one.
     pub(crate) fn ids(&self) -> impl Iterator<Item = RecordId> {
-        self.0.iter().flat_map(|run| {
-            let environment = run.environment;
-            (run.first..=run.last).map(move |sequence| RecordId {
+        self.0.iter().flat_map(|range| {
+            let environment = range.environment;
+            (range.first..=range.last).map(move |sequence| RecordId {
                 environment,
                 sequence,
             })
@@ -88,14 +88,14 @@ impl Runs {
     }
 }
 
-impl Extend<RecordId> for Runs {
+impl Extend<RecordId> for IdRanges {
     fn extend<I: IntoIterator<Item = RecordId>>(&mut self, ids: I) {
         ids.into_iter().for_each(|id| self.push(id));
     }
 }
 
-impl Extend<Run> for Runs {
-    fn extend<I: IntoIterator<Item = Run>>(&mut self, runs: I) {
-        self.0.extend(runs);
+impl Extend<IdRange> for IdRanges {
+    fn extend<I: IntoIterator<Item = IdRange>>(&mut self, ranges: I) {
+        self.0.extend(ranges);
     }
 }
