@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use crate::repository;
 
 /// What ships: the extension and the command line.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "extension/src",
     "installer/src",
     "crates/archive/src",
     "crates/common/src",
     "crates/config/src",
     "crates/delivery/src",
+    "crates/fleet/src",
     "crates/replay/src",
     "crates/sinks/src",
     "crates/telemetry/src",
@@ -80,7 +81,7 @@ const ELSEWHERE: [(&str, &str, &str); 4] = [
         "matched on, and not shown",
     ),
     (
-        "installer/src/grants/document.rs",
+        "crates/fleet/src/grants/document.rs",
         "serde_json::from_str",
         "turned into a constant",
     ),

@@ -233,7 +233,7 @@ async fn list_as(site: &Site, version: Option<FunctionVersion>) -> Result<Vec<Fu
 }
 
 /// The functions that have all of the tags, by ARN, with every tag that they have.
-pub(crate) async fn tags_of(
+pub async fn tags_of(
     site: &Site,
     tags: &[TagFilter],
 ) -> Result<BTreeMap<String, Vec<(String, String)>>, Failure> {

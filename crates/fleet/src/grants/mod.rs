@@ -12,7 +12,7 @@ mod granted;
 mod roles;
 
 pub use ask::{Decision, decision};
-pub(crate) use document::permissions;
+pub use document::permissions;
 pub use document::{Permission, is_same, merged, needs};
 pub use grant::{Goal, Grant};
 pub use granted::Granted;

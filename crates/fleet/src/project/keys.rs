@@ -324,7 +324,7 @@ mod tests {
             };
             writeln!(table, "| `{place}{key}` | {value} | {meaning} |").expect("it is a string");
         }
-        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/installer.md");
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/installer.md");
         let text = std::fs::read_to_string(page).expect("the page can be read");
         assert!(
             text.contains(&table),

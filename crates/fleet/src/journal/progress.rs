@@ -28,6 +28,13 @@ pub struct StepState {
     earlier: Option<Step>,
 }
 
+impl StepState {
+    /// Whether it was made, or may have been.
+    pub fn may_be_made(&self) -> bool {
+        self.step.is_some()
+    }
+}
+
 impl Progress {
     /// One more line.
     pub(super) fn add(&mut self, entry: Entry) {

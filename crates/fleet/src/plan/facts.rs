@@ -327,10 +327,7 @@ fn unusable(place: &Place, arn: &str, failure: &Failure) -> Option<String> {
 }
 
 /// The layer version, through the call that its account can be asked with.
-pub(crate) async fn layer_version(
-    site: &Site,
-    arn: &str,
-) -> Result<GetLayerVersionOutput, Failure> {
+pub async fn layer_version(site: &Site, arn: &str) -> Result<GetLayerVersionOutput, Failure> {
     let lambda = &site.lambda;
     let what = format!("reading the layer version {arn}");
     let parts = LayerArn::parse(arn).filter(|parts| parts.account == site.place.account);

@@ -155,7 +155,7 @@ pub(super) fn is_within(one: Option<&str>, other: Option<&str>) -> bool {
 }
 
 /// What a document grants, as far as a fallback can rely on it.
-pub(crate) fn permissions(document: Option<&str>) -> BTreeSet<Permission> {
+pub fn permissions(document: Option<&str>) -> BTreeSet<Permission> {
     let policy: Value = document
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
@@ -212,9 +212,8 @@ mod tests {
     /// The cases that each author of permissions is held to.
     #[test]
     fn roles_are_granted_what_the_file_of_permissions_says() {
-        let file: Value =
-            serde_json::from_str(include_str!("../../../crates/archive/permissions.json"))
-                .expect("the file is JSON");
+        let file: Value = serde_json::from_str(include_str!("../../../archive/permissions.json"))
+            .expect("the file is JSON");
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let place = Place {
             account: text(&file["account"]),

@@ -83,6 +83,14 @@ impl Intent {
         }
     }
 
+    /// The secrets that it puts back.
+    pub fn into_vault(self) -> Vault {
+        match self {
+            Self::Detach { vault, .. } | Self::Undo { vault, .. } => vault,
+            Self::Attach { .. } => Vault::default(),
+        }
+    }
+
     fn allowed(&self) -> Allowed {
         match self {
             Self::Attach { allowed, .. } | Self::Detach { allowed, .. } => *allowed,
@@ -308,7 +316,7 @@ async fn is_published(site: &Site, function: &Function, extras: &Extras) -> Resu
 }
 
 /// As one line.
-pub(crate) fn joined(conflicts: &[Conflict]) -> String {
+pub fn joined(conflicts: &[Conflict]) -> String {
     let joined: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
     joined.join("; ")
 }

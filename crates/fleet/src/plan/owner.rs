@@ -33,7 +33,7 @@ const OTHERS: [(&str, &str); 13] = [
 ];
 
 /// What manages the function, by its tags, and in which words they say so.
-pub(crate) fn manager(tags: &BTreeMap<String, String>) -> Option<(Reason, String)> {
+pub fn manager(tags: &BTreeMap<String, String>) -> Option<(Reason, String)> {
     let stack = tags
         .get("aws:cloudformation:stack-name")
         .or_else(|| tags.get("aws:cloudformation:stack-id"));
@@ -60,7 +60,7 @@ pub(crate) fn manager(tags: &BTreeMap<String, String>) -> Option<(Reason, String
 }
 
 /// The vendor of a layer that sends telemetry as well.
-pub(crate) fn other_extension(layers: &[String]) -> Option<&'static str> {
+pub fn other_extension(layers: &[String]) -> Option<&'static str> {
     layers.iter().find_map(|arn| {
         let name = LayerArn::parse(arn)?.name.to_lowercase();
         let found = OTHERS.iter().find(|(part, _)| name.contains(part));
@@ -70,7 +70,7 @@ pub(crate) fn other_extension(layers: &[String]) -> Option<&'static str> {
 
 /// Whether the runtime is built on Amazon Linux 1.
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>)
-pub(crate) fn is_too_old(runtime: &str) -> bool {
+pub fn is_too_old(runtime: &str) -> bool {
     matches!(
         runtime,
         "provided"

@@ -9,16 +9,13 @@ use crate::fleet::Site;
 
 /// A bucket that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     /// Where; none where S3 does not say.
-    pub(crate) region: Option<String>,
+    pub region: Option<String>,
 }
 
 /// Asks S3 for the archive's bucket, with the caller's credentials and not the function's.
-pub(crate) async fn bucket(
-    site: &Site,
-    archive: Option<&S3Archive>,
-) -> Option<Result<Bucket, Failure>> {
+pub async fn bucket(site: &Site, archive: Option<&S3Archive>) -> Option<Result<Bucket, Failure>> {
     let archive = archive?;
     let region = Region::new(archive.region.clone());
     let config = site.config.to_builder().region(region).build();

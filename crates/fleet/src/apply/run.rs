@@ -14,8 +14,8 @@ use super::versions::PublishOutcome;
 use super::waves::{self, Wave};
 use super::{Context, Rise, Summary};
 use crate::fleet::Place;
-use crate::output::plural;
 use crate::plan::{Extras, Observer, Plan, Planned, Reason, Verdict};
+use backstop_common::plural;
 
 /// Does what is planned; what was done already is not done again.
 pub async fn run(
