@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use crate::repository;
 
 /// What ships: the extension and the command line.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 12] = [
     "extension/src",
     "installer/src",
     "crates/archive/src",
     "crates/common/src",
     "crates/config/src",
     "crates/delivery/src",
+    "crates/demo/src",
+    "crates/output/src",
     "crates/fleet/src",
     "crates/replay/src",
     "crates/sinks/src",
@@ -71,7 +73,7 @@ const ELSEWHERE: [(&str, &str, &str); 4] = [
         "`ApiError::Event` shows nothing of it",
     ),
     (
-        "installer/src/demo/mod.rs",
+        "crates/demo/src/lib.rs",
         "serde_json::from_value",
         "the ledger line holds counts",
     ),

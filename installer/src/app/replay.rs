@@ -243,7 +243,7 @@ async fn send(
             summary.filtered,
         ));
     }
-    output.result(&summary)?;
+    output.result(&replay::Replayed(&summary))?;
     if summary.dry_run && summary.would_send > 0 {
         output.hint("To send them", "the same command, without --dry-run");
     } else if let Some(checkpoint) = &summary.checkpoint {

@@ -6,3 +6,4 @@ mod report;
 
 pub use backstop_replay::*;
 pub use like::Like;
+pub use report::Replayed;

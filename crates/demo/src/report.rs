@@ -9,10 +9,9 @@ use std::time::Duration;
 use backstop_simulator::ShutdownReport;
 use serde::Serialize;
 
-use super::reconcile::{Findings, LedgerLine};
-use super::stage::Stage;
-use super::{Options, Sample, Simulation};
-use crate::replay;
+use crate::reconcile::{Findings, LedgerLine};
+use crate::stage::Stage;
+use crate::{Options, Sample, Simulation};
 
 /// What a demo came to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -49,7 +48,7 @@ pub struct Summary {
     /// Records that the replay put back.
     pub replayed: u64,
     /// The whole replay.
-    pub replay: replay::Summary,
+    pub replay: backstop_replay::Summary,
     /// What sending added while the primary was up.
     pub added_ms: AddedTime,
     /// The same while it was down.
@@ -111,7 +110,7 @@ pub(super) struct Parts<'a> {
     pub(super) ledger: Option<LedgerLine>,
     pub(super) findings: Findings,
     pub(super) primary_requests: BTreeMap<u16, u64>,
-    pub(super) replayed: replay::Summary,
+    pub(super) replayed: backstop_replay::Summary,
 }
 
 impl Summary {

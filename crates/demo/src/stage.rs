@@ -8,16 +8,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use backstop_replay::archive::{Archive, ArchiveOptions, Location};
+use backstop_replay::{Target, TargetOptions};
 use backstop_simulator::traffic::sequence_of;
 use backstop_simulator::{Environment, FakeIntake, FirehoseServer, S3Server};
 use serde_json::Value;
 
-use super::Options;
-use super::reconcile::Arrivals;
-use crate::archive::{Archive, ArchiveOptions, Location};
-use crate::aws::s3_of_our_own;
-use crate::replay::{Target, TargetOptions};
+use crate::Options;
+use crate::http;
+use crate::reconcile::Arrivals;
 
 const PREFIX: &str = "backstop";
 const STREAM: &str = "backstop-demo";
@@ -96,7 +96,15 @@ impl Stage {
     pub(super) fn archive(&self) -> Archive {
         let (key, secret) = (self.s3.access_key(), self.s3.secret_key());
         let credentials = Credentials::new(key, secret, None, None, "demo");
-        let client = s3_of_our_own(&self.s3.endpoint(), REGION, credentials);
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http::client())
+            .region(Region::from_static(REGION))
+            .credentials_provider(credentials)
+            .endpoint_url(self.s3.endpoint())
+            .force_path_style(true)
+            .build();
+        let client = aws_sdk_s3::Client::from_conf(config);
         let location = Location {
             bucket: self.s3.bucket().to_owned(),
             prefix: PREFIX.to_owned(),

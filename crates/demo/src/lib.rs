@@ -1,13 +1,18 @@
 //! The demo: the real extension through an outage of its primary, on this machine alone.
 //!
-//! In the order of the story: `outage` says when the primary is down, `stage` sets up what the
-//! extension talks to, `view` shows how it goes, `reconcile` looks for every record, `timeline`
-//! samples the run, `report` counts, `story` words the result, and `page` draws it.
+//! The library of `backstop demo`, and of the binary `backstop-demo`, which `scripts/demo` builds because
+//! it needs none of the command line's AWS clients.
+//!
+//! In the order of the story: `args` are the options, `outage` says when the primary is down, `stage`
+//! sets up what the extension talks to, `view` shows how it goes, `reconcile` looks for every record,
+//! `timeline` samples the run, `report` counts, `story` words the result, and `page` draws it.
 //!
 //! Invariants: nothing but the fault differs from a healthy run; what is replayed is replayed by
 //! the very function behind `backstop replay`. Must not: touch AWS, or leave anything behind that
 //! `--keep` did not ask for.
 
+mod args;
+mod http;
 mod outage;
 mod page;
 mod reconcile;
@@ -18,16 +23,18 @@ mod timeline;
 mod view;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use backstop_common::carried;
+use backstop_common::files::{self, Readers};
+use backstop_output::{self as output, Output};
+use backstop_replay::{self as replay, Selection};
 use backstop_simulator::traffic::Traffic;
 use backstop_simulator::{Fault, Invocation, Outcome, ShutdownReason, ShutdownReport};
 
-use crate::carried;
-use crate::files::{self, Readers};
-use crate::output;
-use crate::replay::{self, Selection};
+pub use args::{DemoArgs, FallbackName, StrategyName};
 pub use outage::Outage;
 use reconcile::reconcile;
 pub use reconcile::{Findings, LedgerLine};
@@ -37,6 +44,8 @@ pub use timeline::Sample;
 use timeline::Timeline;
 pub use view::View;
 
+/// The exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
 /// The function fails once in this many invocations, because the platform's records differ then.
 const FAILS_EVERY: u32 = 10;
 
@@ -82,6 +91,32 @@ struct Simulation {
     timeline: Vec<Sample>,
     /// An invocation did not end in time because of the extension.
     overran: bool,
+}
+
+/// The command: runs the demo, prints its result, and gives the exit code.
+pub async fn command(
+    args: DemoArgs,
+    output: Output,
+    interrupted: impl Future<Output = ()>,
+) -> anyhow::Result<ExitCode> {
+    let options = Options::from(args);
+    let view = View::new(output, options.invocations);
+    let summary = tokio::select! {
+        summary = run(&options, &view) => Some(summary),
+        // Dropping the demo kills the extension and closes every port.
+        () = interrupted => None,
+    };
+    view.clear();
+    let Some(summary) = summary.transpose()? else {
+        output.progress("Interrupted");
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    output.result(&summary)?;
+    Ok(if summary.ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Runs the demo.

@@ -4,10 +4,11 @@
 
 use std::fmt::Write as _;
 
-use super::report::Summary;
-use super::timeline::Sample;
-use crate::output::{Report as _, Style};
-use crate::page::{self, Page, Row, Verdict, WIDTH, open};
+use backstop_output::page::{self, Page, Row, Verdict, WIDTH, open};
+use backstop_output::{Report as _, Style};
+
+use crate::report::Summary;
+use crate::timeline::Sample;
 
 /// In the coordinates of a chart.
 const HEIGHT: f64 = 100.0;

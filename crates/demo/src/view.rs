@@ -2,9 +2,10 @@
 //!
 //! Must not: be asked for numbers that the result needs; what it shows is as of now and no more.
 
-use super::stage::Stage;
-use super::timeline::Sample;
-use crate::output::{Lines, Output, grouped};
+use backstop_output::{Lines, Output, grouped};
+
+use crate::stage::Stage;
+use crate::timeline::Sample;
 
 const BAR: &str = "invocations  {bar:40} {pos}/{len}  {elapsed}";
 

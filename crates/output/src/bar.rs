@@ -9,7 +9,7 @@ use indicatif::{
     HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
 };
 
-use super::escape;
+use crate::escape;
 
 /// A progress bar; nothing at all where nothing may be drawn.
 #[derive(Debug, Clone)]
@@ -181,7 +181,7 @@ fn style(template: &str) -> ProgressStyle {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::*;
 
     #[test]
     fn a_bar_is_never_beyond_its_end() {

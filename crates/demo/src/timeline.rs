@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::stage::Stage;
+use crate::stage::Stage;
 
 /// More would be narrower than a pixel.
 const MOST_SAMPLES: u32 = 400;
@@ -78,7 +78,7 @@ impl Timeline {
             elapsed_ms: u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX),
             primary_down: is_down,
             breaker_open: self.state.is_open("https"),
-            added_ms: super::report::milliseconds(self.added),
+            added_ms: crate::report::milliseconds(self.added),
             https: stage.intake.record_count() as u64,
             firehose: stage.firehose.accepted().lines,
             s3: self.state.count_s3(&stage.s3),

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::plural;
-use crate::aws::UNTRIED;
+use backstop_common::UNTRIED;
+
+use crate::plural;
 
 /// Names that are listed at one place.
 const NAMES: usize = 4;

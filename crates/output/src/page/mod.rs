@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::output::{self, grouped};
+use crate::grouped;
 
 const PAGE: &str = include_str!("page.html");
 /// The width of a chart in its own coordinates; on the page it is as wide as the text.
@@ -45,7 +45,7 @@ pub struct Verdict<'a> {
 impl Page<'_> {
     /// The page of a result.
     pub fn of(&self, result: &impl Serialize) -> anyhow::Result<String> {
-        let json = output::json(result, true).context("the result cannot be written as JSON")?;
+        let json = crate::json(result, true).context("the result cannot be written as JSON")?;
         let value = serde_json::to_value(result).context("the result cannot be written as JSON")?;
         let mut tables = String::new();
         for (heading, rows) in self.tables {

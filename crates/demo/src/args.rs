@@ -1,11 +1,12 @@
 //! The options of `backstop demo`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use backstop_simulator::Fault;
 use clap::{Args, ValueEnum};
 
-use crate::demo::Outage;
+use crate::{Options, Outage};
 
 /// Run the real extension through an outage on this machine, replay, and count
 ///
@@ -79,6 +80,28 @@ pub struct DemoArgs {
     /// Write a page with the run's timeline, the ledger and the replay to this file, as HTML
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+}
+
+impl From<DemoArgs> for Options {
+    fn from(args: DemoArgs) -> Self {
+        let fallbacks: Vec<&str> = args.fallback.iter().map(|name| name.as_str()).collect();
+        Self {
+            extension: args.extension,
+            fault: args.fault,
+            outage: args.outage,
+            invocations: args.invocations,
+            lines: args.lines,
+            line_bytes: args.line_bytes,
+            handler: Duration::from_millis(args.handler_ms),
+            gap: Duration::from_millis(args.gap_ms),
+            flush_strategy: args.flush_strategy.as_str().to_owned(),
+            max_added: Duration::from_millis(args.max_added_ms),
+            memory_mb: args.memory_mb,
+            fallbacks: fallbacks.join(","),
+            keep: args.keep,
+            page: args.report,
+        }
+    }
 }
 
 /// When records are sent.

@@ -3,8 +3,9 @@
 //! Invariant: the last line is good exactly if the exit code is 0, and says why where it is not.
 //! Must not: count anything, which is `report`'s.
 
-use super::report::{AddedTime, Summary};
-use crate::output::{Report, Style, Table, grouped, plural};
+use backstop_output::{Report, Style, Table, grouped, plural};
+
+use crate::report::{AddedTime, Summary};
 
 impl Summary {
     /// The flow of the story, in a line or two.
@@ -191,8 +192,8 @@ fn spread(added: AddedTime) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::{Findings, LedgerLine};
     use super::*;
+    use crate::{Findings, LedgerLine};
 
     fn good() -> Summary {
         let named = |pairs: &[(&str, u64)]| -> BTreeMap<String, u64> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{escape, grouped};
+use crate::{escape, grouped};
 
 /// Labels on the left, of others' names too, values aligned on the right.
 #[derive(Debug, Clone, Default)]
@@ -69,7 +69,7 @@ impl fmt::Display for Table {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::*;
 
     #[test]
     fn values_are_aligned_and_headings_widen_nothing() {

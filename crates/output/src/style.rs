@@ -4,7 +4,7 @@
 //! is cut, so that a name or an ARN can be copied; without a known width nothing is wrapped, so that each
 //! fact stays on one line for other programs.
 
-use super::escape;
+use crate::escape;
 
 /// Signs at the beginning of a line that have a colour: added, removed, changed, worth a look.
 const SIGNS: [(&str, &str); 4] = [("+ ", "32"), ("- ", "31"), ("~ ", "33"), ("! ", "1;33")];
@@ -15,9 +15,9 @@ const PARAGRAPH: usize = 4;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Style {
     /// Whether text may be coloured.
-    pub(super) colour: bool,
+    pub(crate) colour: bool,
     /// The characters of a line, where that is known.
-    pub(super) width: Option<usize>,
+    pub(crate) width: Option<usize>,
 }
 
 /// What a word says of what it is about.
@@ -73,7 +73,7 @@ impl Style {
     }
 
     /// Text that is about to be printed, in lines that fit.
-    pub(super) fn fitted(self, text: &str) -> String {
+    pub(crate) fn fitted(self, text: &str) -> String {
         let Some(width) = self.width else {
             return text.to_owned();
         };

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 const VARIABLES: [&str; 2] = ["BACKSTOP_PAGER", "PAGER"];
 
 /// The pager for text of this height on a terminal of that one.
-pub(super) fn wanted(
+pub(crate) fn wanted(
     lines: usize,
     rows: usize,
     environment: impl Fn(&str) -> Option<OsString>,
@@ -21,7 +21,7 @@ pub(super) fn wanted(
 }
 
 /// Shows text in a pager; false where that could not be started.
-pub(super) fn show(pager: &OsString, text: &str) -> bool {
+pub(crate) fn show(pager: &OsString, text: &str) -> bool {
     // A shell, because the variable may hold options.
     let mut command = Command::new("sh");
     command.arg("-c").arg(pager).stdin(Stdio::piped());

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::escape;
-use super::style::{Style, wrapped};
+use crate::escape;
+use crate::style::{Style, wrapped};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -144,8 +144,8 @@ fn lined(widths: &[usize]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Tone;
-    use super::*;
+    use crate::super::Tone;
+    use crate::*;
 
     fn within(width: usize) -> Style {
         Style {

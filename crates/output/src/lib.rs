@@ -1,4 +1,4 @@
-//! The only module that prints.
+//! How a command prints. No other crate does.
 //!
 //! A command's result is one value: as a table for people or as one JSON object, on stdout.
 //! Everything else goes to stderr: progress, which `--quiet` silences, and errors. Invariants:
@@ -6,10 +6,11 @@
 //! wrote (a key, a name, a service's message) reaches a terminal through [`escape`] only. Must not:
 //! decide what is worth saying.
 
+mod args;
 mod bar;
 mod columns;
-mod format;
 mod grouped;
+pub mod page;
 mod pager;
 mod style;
 mod table;
@@ -20,10 +21,10 @@ use std::os::fd::AsFd;
 
 use serde::Serialize;
 
+pub use args::{Colour, OutputArgs, OutputFormat};
 pub use backstop_common::{escape, grouped, plural, size};
 pub use bar::{Bar, Lines, PlaceBars};
 pub use columns::Columns;
-pub use format::{Colour, OutputFormat};
 pub use grouped::{Item, by_reason, gist, names};
 pub use style::{Style, Tone, wrapped};
 pub use table::Table;
