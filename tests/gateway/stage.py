@@ -117,7 +117,7 @@ class Tier:
 class Stage:
     """A primary, an S3, and tiers between: `with Stage(workers=2) as stage`."""
 
-    def __init__(self, workers=1, aggregators=1, presets=(), options=(), **variables):
+    def __init__(self, workers=1, aggregators=1, presets=(), options=(), worker=None, **variables):
         if not os.path.exists(COLLECTOR):
             raise RuntimeError("BACKSTOP_GATEWAY_COLLECTOR names no collector: run scripts/gateway")
         self.folder = tempfile.mkdtemp(prefix="backstop-gateway-")
@@ -144,7 +144,7 @@ class Stage:
         for number in range(workers):
             ports = {name: free_port() for name in ("GATEWAY_OTLP_PORT", "GATEWAY_NDJSON_PORT")}
             files = self.files("worker", presets, options)
-            self.workers.append(Tier(f"worker-{number}", files, self.folder, shared | ports))
+            self.workers.append(Tier(f"worker-{number}", files, self.folder, shared | ports | (worker or {})))
 
     @staticmethod
     def files(tier, presets, options):
