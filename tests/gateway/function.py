@@ -114,6 +114,7 @@ class Function(_Server):
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.reader.join(5)
+        self.process.stderr.close()
         self.close()
 
     def ledger(self):

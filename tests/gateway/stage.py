@@ -117,7 +117,7 @@ class Tier:
 class Stage:
     """A primary, an S3, and tiers between: `with Stage(workers=2) as stage`."""
 
-    def __init__(self, workers=1, aggregators=1, presets=(), options=(), worker=None, **variables):
+    def __init__(self, workers=1, aggregators=1, presets=(), options=(), worker=None, archive=True, **variables):
         if not os.path.exists(COLLECTOR):
             raise RuntimeError("BACKSTOP_GATEWAY_COLLECTOR names no collector: run scripts/gateway")
         self.folder = tempfile.mkdtemp(prefix="backstop-gateway-")
@@ -143,12 +143,14 @@ class Stage:
         self.workers = []
         for number in range(workers):
             ports = {name: free_port() for name in ("GATEWAY_OTLP_PORT", "GATEWAY_NDJSON_PORT")}
-            files = self.files("worker", presets, options)
+            files = self.files("worker", presets, options, archive)
             self.workers.append(Tier(f"worker-{number}", files, self.folder, shared | ports | (worker or {})))
 
     @staticmethod
-    def files(tier, presets, options):
+    def files(tier, presets, options, archive=True):
         files = ["common.yaml", f"{tier}.yaml"]
+        if tier == "worker" and archive:
+            files.append("options/archive.yaml")
         for preset in presets:
             file = f"presets/{preset}.{tier}.yaml"
             if os.path.exists(os.path.join(CONFIGURATION, file)):
@@ -182,8 +184,9 @@ class Stage:
 class Door:
     """Where a function's records go in."""
 
-    def __init__(self, worker, form, token=TOKEN, ca=None):
+    def __init__(self, worker, form, token=TOKEN, ca=None, kind=None):
         self.form = form
+        self.kind = kind or ("application/json" if form == "otlp" else "application/x-ndjson")
         scheme = "https" if ca else "http"
         port = worker.variables["GATEWAY_OTLP_PORT" if form == "otlp" else "GATEWAY_NDJSON_PORT"]
         path = "/v1/logs" if form == "otlp" else "/v1/ndjson"
@@ -193,9 +196,8 @@ class Door:
 
     def post(self, body, timeout=30):
         """The status, or 0 if there was no answer."""
-        kind = "application/json" if self.form == "otlp" else "application/x-ndjson"
         request = urllib.request.Request(self.url, body, {
-            "Authorization": f"Bearer {self.token}", "Content-Type": kind, "Content-Encoding": "gzip",
+            "Authorization": f"Bearer {self.token}", "Content-Type": self.kind, "Content-Encoding": "gzip",
         })
         try:
             with urllib.request.urlopen(request, timeout=timeout, context=self.context) as answer:

@@ -49,6 +49,10 @@ class Chart(unittest.TestCase):
                         "image.digest=latest"):
             self.assertNotEqual(helm("smallest", setting).returncode, 0, setting)
 
+    def test_cost_needs_the_raw_archive(self):
+        done = helm("everything", "archive.raw=false")
+        self.assertIn("the preset cost removes records for good", done.stderr)
+
     def test_pods_are_restricted(self):
         for values in ("smallest", "everything"):
             found = objects(values)

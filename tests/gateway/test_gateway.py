@@ -3,6 +3,7 @@
 `scripts/gateway` builds the collector and runs this; docs/gateway.md quotes its results.
 """
 
+import itertools
 import json
 import os
 import random
@@ -16,7 +17,7 @@ from function import Function
 from stage import BUCKET, COLLECTOR, CONFIGURATION, TOKEN, Door, Load, Stage, body_of
 
 CLI = os.environ.get("BACKSTOP_CLI", "")
-LINES = ["plain text", "2026-01-31T08:15:00.000Z\t8286a188-ba32-4475-8077-530cd35c09a9\tWARN\tcareful",
+LINES = ["plain text", "Grüße <b>&\" 東京 \u0001", "2026-01-31T08:15:00.000Z\t8286a188-ba32-4475-8077-530cd35c09a9\tWARN\tcareful",
          {"timestamp": "2026-01-31T08:15:00.000Z", "level": "ERROR", "message": "boom", "order": {"id": 7},
           "requestId": "8286a188-ba32-4475-8077-530cd35c09a9"}]
 
@@ -84,8 +85,10 @@ class UnderTheExtension(Gateway):
         self.assertEqual((boom["severity"], boom["attributes"]["order"]), ("ERROR", {"id": 7}))
         self.assertEqual(boom["resource"]["faas.name"], "orders")
         types = Counter(line["type"] for line in lines)
-        self.assertEqual(types["function"], 80)
+        self.assertEqual(types["function"], 100)
         self.assertEqual(types["platform.report"], 20)
+        self.assertEqual(sum(line["record"] == LINES[1] for line in lines), 20)
+        self.assertTrue(all("request_id" in line for line in lines if line["type"] == "function"))
         line = next(it for it in lines if "boom" in str(it["record"]))
         self.assertEqual(line["record"]["level"], "ERROR")
         self.assertEqual(line["record"]["order"], {"id": 7})
@@ -100,7 +103,7 @@ class UnderTheExtension(Gateway):
         self.assertEqual(boom["resource"]["faas.name"], "orders")
         # As the extension wrote it, byte for byte of each record.
         line = next(it for it in lines if "boom" in str(it["record"]))
-        self.assertEqual(line["record"], LINES[2])
+        self.assertEqual(line["record"], LINES[3])
 
     def test_a_refusing_gateway_is_diverted_from_and_nothing_is_lost(self):
         with Stage() as stage:
@@ -377,10 +380,11 @@ class Configuration(Gateway):
             "GATEWAY_PRIMARY_URL": "https://otlp.example.com", "GATEWAY_QUEUE_DIRECTORY": "/tmp",
             "GATEWAY_RESOLVER": "{k8s: {service: gateway-aggregator, return_hostnames: true}}",
         }
-        for preset in [(), *((it,) for it in presets), tuple(presets)]:
-            for tier in ("worker", "aggregator"):
+        combinations = [(), *((it,) for it in presets), tuple(presets)]
+        for preset, tier, archive in itertools.product(combinations, ("worker", "aggregator"), (True, False)):
+            with self.subTest(preset=preset, tier=tier, archive=archive):
                 options = ("tls", "aggregators") if tier == "worker" else ()
-                files = Stage.files(tier, preset, options)
+                files = Stage.files(tier, preset, options, archive)
                 arguments = [COLLECTOR, "validate"]
                 for file in files:
                     arguments += ["--config", os.path.join(CONFIGURATION, file)]

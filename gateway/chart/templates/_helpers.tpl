@@ -26,6 +26,10 @@ app.kubernetes.io/component: {{ .tier }}
 {{- $root := .root -}}
 {{- $tier := .tier -}}
 {{- $files := list "common.yaml" (printf "%s.yaml" $tier) -}}
+{{- if and (eq $tier "worker") $root.Values.archive.raw }}{{ $files = append $files "options/archive.yaml" }}{{ end -}}
+{{- if and (has "cost" $root.Values.presets) (not $root.Values.archive.raw) -}}
+{{- fail "the preset cost removes records for good without archive.raw: set it to true, or leave the preset out" -}}
+{{- end -}}
 {{- range $preset := list "cost" "security" "insights" -}}
 {{- if and (has $preset $root.Values.presets) ($root.Files.Get (printf "config/presets/%s.%s.yaml" $preset $tier)) -}}
 {{- $files = append $files (printf "presets/%s.%s.yaml" $preset $tier) -}}
