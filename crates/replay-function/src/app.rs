@@ -94,9 +94,12 @@ impl App {
     /// The archive.
     pub(crate) fn archive(&self) -> Archive {
         let archive = &self.settings.archive;
+        let prefix = archive.prefix.trim_matches('/');
+        let slash = if prefix.is_empty() { "" } else { "/" };
         let location = Location {
             bucket: archive.bucket.clone(),
-            prefix: archive.prefix.clone(),
+            // With the version folder it is never taken for an object, which would be listed alone.
+            prefix: format!("{prefix}{slash}v1"),
         };
         let options = ArchiveOptions {
             expected_owner: archive.expected_bucket_owner.clone(),
