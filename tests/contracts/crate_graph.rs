@@ -117,6 +117,22 @@ const RULES: &[Rule] = &[
         reason: "a function will replay as the command line does: it has no options, no terminal, and its own clients",
     },
     Rule {
+        package: "backstop-replay-function",
+        never: &[
+            "backstop",
+            "backstop-extension",
+            "backstop-fake-aws",
+            "backstop-simulator",
+            "backstop-telemetry",
+            "clap",
+            "indicatif",
+            "aws-config",
+            "aws-sdk-sfn",
+            "aws-sdk-sts",
+        ],
+        reason: "a function's cold start pays for each dependency, and its credentials are in its environment",
+    },
+    Rule {
         package: "backstop-extension",
         never: &[
             "backstop",
