@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::PARTIAL;
 use super::archive::{access, nothing_wanted, open};
+use serde::Serialize;
+
 use crate::archive::Place;
 use crate::aws::Access;
 use crate::cli::ReplayArgs;
@@ -52,7 +54,7 @@ pub(super) async fn enqueue(
             0,
         ));
     }
-    output.result(&enqueued)?;
+    output.result(&View(&enqueued))?;
     if enqueued.dry_run {
         output.hint("To enqueue them", "the same command, without --dry-run");
     } else if enqueued.objects > 0 {
@@ -105,27 +107,33 @@ pub(super) async fn follow(
     })
 }
 
-impl Report for Enqueued {
+/// What was put into a queue, as it is printed.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct View<'a>(&'a Enqueued);
+
+impl Report for View<'_> {
     fn text(&self, style: Style) -> String {
+        let enqueued = self.0;
         let mut table = Table::default();
-        let title = if self.dry_run {
+        let title = if enqueued.dry_run {
             "would be enqueued"
         } else {
             "enqueued"
         };
-        table.row(title, grouped(self.objects), size(self.bytes));
-        table.count_if("folders skipped by name", self.partitions_skipped);
-        table.count_if("skipped by key or age", self.objects_filtered);
-        table.count_if("to restore first", self.objects_to_restore);
-        table.count_if("not part of the archive", self.objects_outside);
-        let is_well = self.objects_outside + self.objects_to_restore == 0;
-        let said = if self.dry_run {
+        table.row(title, grouped(enqueued.objects), size(enqueued.bytes));
+        table.count_if("folders skipped by name", enqueued.partitions_skipped);
+        table.count_if("skipped by key or age", enqueued.objects_filtered);
+        table.count_if("to restore first", enqueued.objects_to_restore);
+        table.count_if("not part of the archive", enqueued.objects_outside);
+        let is_well = enqueued.objects_outside + enqueued.objects_to_restore == 0;
+        let said = if enqueued.dry_run {
             format!(
                 "Dry run: {} would be enqueued",
-                plural(self.objects, "object")
+                plural(enqueued.objects, "object")
             )
         } else {
-            format!("{} enqueued", plural(self.objects, "object"))
+            format!("{} enqueued", plural(enqueued.objects, "object"))
         };
         format!("{table}\n{}\n", style.verdict(is_well, &said))
     }

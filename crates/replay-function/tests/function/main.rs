@@ -8,4 +8,5 @@ mod engine;
 mod large;
 mod map;
 mod poison;
+mod role;
 mod stage;
