@@ -19,6 +19,15 @@ use crate::output::{Output, PlaceBars};
 use crate::plan::{Action, Intent, Observer, Plan, Rollout};
 use crate::select::Selection;
 
+/// What Ctrl-C does to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnInterrupt {
+    /// The first one lets the current calls finish, the second one stops at once.
+    Stop,
+    /// The caller sees to it.
+    Continue,
+}
+
 /// Bars, and lines above them.
 struct Reporter {
     bars: PlaceBars,
@@ -54,8 +63,9 @@ impl Session {
             wait: apply_options.wait,
             rollout: apply_options.waves.rollout(&plan.rollout)?,
         };
+        let stop = OnInterrupt::Stop;
         let executed = self
-            .execute_plan(plan, vault, journal, progress, options)
+            .execute_plan(plan, vault, journal, progress, options, stop)
             .await?;
         let Some(mut summary) = executed else {
             return Ok(ExitCode::from(INTERRUPTED));
@@ -163,7 +173,8 @@ impl Session {
             rollout: Rollout::default(),
             ..options
         };
-        self.execute_plan(&plan, &vault, journal, &Progress::default(), options)
+        let (progress, stop) = (Progress::default(), OnInterrupt::Stop);
+        self.execute_plan(&plan, &vault, journal, &progress, options, stop)
             .await
     }
 
@@ -197,8 +208,11 @@ impl Session {
         journal: Journal,
         progress: &Progress,
         options: apply::Options,
+        on_interrupt: OnInterrupt,
     ) -> anyhow::Result<Option<Summary>> {
-        let executed = (self.execute_journaled(plan, vault, &journal, progress, options)).await;
+        let executed =
+            self.execute_journaled(plan, vault, &journal, progress, options, on_interrupt);
+        let executed = executed.await;
         // However it ended, others may go on with it.
         journal.close().await;
         executed
@@ -211,6 +225,7 @@ impl Session {
         journal: &Journal,
         progress: &Progress,
         options: apply::Options,
+        on_interrupt: OnInterrupt,
     ) -> anyhow::Result<Option<Summary>> {
         self.output.progress(&format!("Run {}", journal.run));
         let teller = Reporter {
@@ -235,7 +250,7 @@ impl Session {
         let (interrupt, stop) = watch::channel(false);
         let summary = tokio::select! {
             summary = apply::run(&context, plan, &teller, stop) => summary,
-            () = interrupted_twice(&interrupt, self.output) => {
+            () = interrupted_twice(&interrupt, self.output), if on_interrupt == OnInterrupt::Stop => {
                 self.output.progress(&format!("To continue: backstop resume {}", journal.run));
                 return Ok(None);
             }
