@@ -23,7 +23,7 @@ const CRATES: [(&str, usize); 12] = [
     ("crates/config", 10),
     ("crates/delivery", 40),
     ("crates/demo", 8),
-    ("crates/output", 5),
+    ("crates/output", 3),
     ("crates/replay", 1),
     ("crates/simulator", 10),
     ("crates/sinks", 10),
