@@ -253,11 +253,14 @@ class Load(threading.Thread):
 
     def run(self):
         for request in range(self.requests):
-            first = request * self.per
-            records = [(f"{self.prefix}-{it}", self.text(it)) for it in range(first, first + self.per)]
-            door = self.doors[request % len(self.doors)]
-            status = door.post(body_of(door.form, records, f"function-{request % self.functions}"))
-            self.statuses.append(status)
-            if 200 <= status < 300:
-                self.acknowledged += [identity for identity, _ in records]
+            self.post(request)
             time.sleep(self.pause)
+
+    def post(self, request):
+        first = request * self.per
+        records = [(f"{self.prefix}-{it}", self.text(it)) for it in range(first, first + self.per)]
+        door = self.doors[request % len(self.doors)]
+        status = door.post(body_of(door.form, records, f"function-{request % self.functions}"))
+        self.statuses.append(status)
+        if 200 <= status < 300:
+            self.acknowledged += [identity for identity, _ in records]

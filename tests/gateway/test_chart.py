@@ -37,17 +37,19 @@ def find(found, kind, name):
 
 class Chart(unittest.TestCase):
     def test_what_is_missing_is_named(self):
-        for name, word in (("image.digest", "digest"), ("token.existingSecret", "existingSecret"),
-                           ("primary.url", "url"), ("archive.bucket", "bucket"), ("archive.region", "region")):
-            done = helm("smallest", f"{name}=")
+        for name in ("image.digest", "token.existingSecret", "primary.url", "archive.bucket", "archive.region"):
+            done = helm("smallest", f'{name}=""')
             self.assertNotEqual(done.returncode, 0, name)
-            self.assertIn(word, done.stderr)
+            self.assertIn(f"set {name} to", done.stderr)
 
     def test_what_is_wrong_is_refused(self):
         for setting in ("primary.url=http://plain.example.com", "image.tag=0.150.0", "presets=[\"cheap\"]",
                         "workers.replicas=0", "archive.region=Europe", "surprise=1", "presetSettings={\"PATH\":\"x\"}",
                         "image.digest=latest"):
-            self.assertNotEqual(helm("smallest", setting).returncode, 0, setting)
+            done = helm("smallest", setting)
+            self.assertNotEqual(done.returncode, 0, setting)
+            self.assertIn("don't meet the specifications of the schema", done.stderr)
+            self.assertRegex(done.stderr, setting.split("=")[0].split(".")[-1] + "|PATH")
 
     def test_cost_needs_the_raw_archive(self):
         done = helm("everything", "archive.raw=false")
@@ -85,7 +87,8 @@ class Chart(unittest.TestCase):
             volume = 20 * 1024**3
             # Four queues and the copy of a compaction.
             self.assertLessEqual(5 * int(env["GATEWAY_FILE_BYTES"]), volume)
-            self.assertLess(int(env["GATEWAY_QUEUE_BYTES"]), int(env["GATEWAY_FILE_BYTES"]))
+            # See test_a_queue_is_full_before_its_file.
+            self.assertLess(2.6 * int(env["GATEWAY_QUEUE_BYTES"]), int(env["GATEWAY_FILE_BYTES"]))
 
     def test_only_workers_reach_the_aggregator(self):
         policy = find(objects("smallest"), "NetworkPolicy", "gateway-aggregator")

@@ -226,6 +226,26 @@ class Refusals(Gateway):
             stage.aggregators[0].start()
             self.delivered(stage, self.taken)
 
+    def test_a_queue_is_full_before_its_file(self):
+        """In the proportion of the chart, 7 to 19, with single records, which take most room in a file."""
+        limits = {"GATEWAY_FILE_BYTES": "8388608", "GATEWAY_QUEUE_BYTES": str(8388608 * 7 // 19),
+                  "GATEWAY_COMPACT_ABOVE_MIB": "2", "GATEWAY_COMPACT_BELOW_MIB": "1"}
+        with Stage(worker=limits) as stage:
+            stage.aggregators[0].stop()
+            load = Load([Door(stage.workers[0], "otlp")], "full", 1, text=lambda number: f"INFO {number} " + "x" * 400,
+                        per=1)
+            while load.statuses.count(503) < 50 and len(load.statuses) < 20000:
+                load.post(len(load.statuses))
+            self.assertEqual(load.statuses.count(503), 50)
+            stage.workers[0].kill()
+            stage.workers[0].start()
+            self.assertNotIn("run out of available space", stage.workers[0].said())
+            stage.aggregators[0].start()
+            self.delivered(stage, load.acknowledged)
+            again = Load([Door(stage.workers[0], "otlp")], "again", 2)
+            again.run()
+            self.see(stage, len(again.acknowledged) == 100, "it goes on refusing")
+
     def test_a_wrong_token_and_no_token_are_refused(self):
         with Stage(GATEWAY_PREVIOUS_TOKEN="yesterday") as stage:
             for form in ("otlp", "ndjson"):
