@@ -320,8 +320,33 @@ class Presets(Gateway):
             self.assertNotIn(secret, archived)
             self.assertNotIn(secret, json.dumps(records))
         self.assertEqual(len(archived.splitlines()), 10)
-        self.assertIn("login password=<secret> ok", archived)
         self.assertIn("key <aws-key> used", [it["body"] for it in records])
+        self.assertIn("login password=<secret> ok", archived)
+
+    def test_security_redacts_fields_at_any_depth_and_lines_stay_json(self):
+        log = {"level": "INFO", "message": "m", "PassWord": "a b", "user": {"api_key": 1234567, "mails": ["j@x.org"]},
+               "card": 4111111111111111, "count": 7, "nested": json.dumps({"secret": "s3cr3t", "n": 99})}
+        with Stage(presets=("security",)) as stage, Function(
+                "orders", BACKSTOP_PRIMARY_URL=Door(stage.workers[0], "otlp").url, BACKSTOP_PRIMARY_FORMAT="otlp",
+                BACKSTOP_PRIMARY_TOKEN=TOKEN) as one, Function(
+                    "orders", BACKSTOP_PRIMARY_URL=Door(stage.workers[0], "ndjson").url, BACKSTOP_PRIMARY_TOKEN=TOKEN) as two:
+            for function in (one, two):
+                function.invoke([log])
+            self.see(stage, stage.primary.wait(lambda it: sum(r["body"] == "m" for r in it.records) == 2, 30), "records")
+            self.assertTrue(wait_until(lambda: cli("archive", "cat", stage.archive()).count('"m"') == 2))
+            archived = [json.loads(line) for line in cli("archive", "cat", stage.archive()).splitlines()]
+            found = [it["record"] for it in archived if it["record"].get("message") == "m"]
+            found += [it["attributes"] for it in stage.primary.records if it["body"] == "m"]
+            self.assertEqual(len(found), 4)
+            for it in found:
+                self.assertEqual((it["PassWord"], it["user"], it["card"], it["count"]),
+                                 ("<secret>", {"api_key": 0, "mails": ["<mail>"]}, 0, 7))
+                self.assertEqual(json.loads(it["nested"]), {"secret": "<secret>", "n": 99})
+
+    def test_security_keeps_other_text(self):
+        texts = ["order 12345678 at 2026-01-31T08:15:00.000Z", "tokens used: 17", "the secret of success"]
+        records, _, _ = self.texts(("security",), [(str(it), text) for it, text in enumerate(texts)], wanted=3)
+        self.assertEqual({it["body"] for it in records} & set(texts), set(texts))
 
     def test_cost_drops_debug_folds_repeats_and_samples_by_invocation(self):
         records = [("1", "DEBUG x", "DEBUG"), ("2", "same", "INFO"), ("3", "same", "INFO"), ("4", "bad", "ERROR"),
