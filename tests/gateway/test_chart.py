@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tarfile
 import tempfile
 import unittest
 
@@ -14,9 +15,9 @@ HELM = os.environ["BACKSTOP_HELM"]
 COLLECTOR = os.environ.get("BACKSTOP_GATEWAY_COLLECTOR", "")
 
 
-def helm(values, *settings):
+def helm(values, *settings, chart=CHART):
     """The rendered chart, or why it is refused."""
-    arguments = [HELM, "template", "gateway", CHART, "--kube-version", "1.31.0", "--namespace", "logs"]
+    arguments = [HELM, "template", "gateway", chart, "--kube-version", "1.31.0", "--namespace", "logs"]
     if values:
         arguments += ["--values", os.path.join(CHART, "ci", f"{values}.yaml")]
     for setting in settings:
@@ -24,8 +25,8 @@ def helm(values, *settings):
     return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 
-def objects(values, *settings):
-    done = helm(values, *settings)
+def objects(values, *settings, chart=CHART):
+    done = helm(values, *settings, chart=chart)
     if done.returncode != 0:
         raise AssertionError(done.stderr)
     return [it for it in yaml.safe_load_all(done.stdout) if it]
@@ -97,6 +98,18 @@ class Chart(unittest.TestCase):
         self.assertEqual(labels["app.kubernetes.io/component"], "worker")
         pods = find(objects("smallest"), "StatefulSet", "gateway-worker")["spec"]["template"]["metadata"]["labels"]
         self.assertTrue(labels.items() <= pods.items())
+
+    def test_a_package_holds_what_it_needs_and_no_more(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([HELM, "package", CHART, "--destination", folder], capture_output=True, text=True,
+                                  check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            package = os.path.join(folder, os.listdir(folder)[0])
+            with tarfile.open(package) as file:
+                names = [it.removeprefix("backstop-gateway/") for it in file.getnames()]
+            self.assertIn("config/presets/cost.worker.yaml", names)
+            self.assertFalse([it for it in names if it.startswith(("ci/", "config/build"))])
+            self.assertEqual(objects("everything"), objects("everything", chart=package))
 
     def test_several_aggregators_have_addresses_that_stay(self):
         found = objects("everything")
