@@ -21,6 +21,7 @@ CONFIGURATION = os.path.join(ROOT, "gateway", "collector")
 COLLECTOR = os.environ.get("BACKSTOP_GATEWAY_COLLECTOR", "")
 TOKEN = "t0ken-of-the-gateway"
 BUCKET = "archive"
+OF_THE_AGGREGATOR = ("authorization",)
 
 
 def free_port():
@@ -133,7 +134,7 @@ class Stage:
         self.aggregators = []
         for number in range(aggregators):
             ports = {name: free_port() for name in ("GATEWAY_TIER_PORT", "GATEWAY_LOOP_PORT", "GATEWAY_COUNTS_PORT")}
-            files = self.files("aggregator", presets, ())
+            files = self.files("aggregator", presets, [it for it in options if it in OF_THE_AGGREGATOR])
             self.aggregators.append(Tier(f"aggregator-{number}", files, self.folder, shared | ports))
         addresses = [f"127.0.0.1:{it.variables['GATEWAY_TIER_PORT']}" for it in self.aggregators]
         shared["GATEWAY_AGGREGATOR"] = addresses[0]
@@ -143,7 +144,7 @@ class Stage:
         self.workers = []
         for number in range(workers):
             ports = {name: free_port() for name in ("GATEWAY_OTLP_PORT", "GATEWAY_NDJSON_PORT")}
-            files = self.files("worker", presets, options, archive)
+            files = self.files("worker", presets, [it for it in options if it not in OF_THE_AGGREGATOR], archive)
             self.workers.append(Tier(f"worker-{number}", files, self.folder, shared | ports | (worker or {})))
 
     @staticmethod

@@ -254,6 +254,14 @@ class Refusals(Gateway):
                     with self.subTest(form=form, token=token):
                         self.assertEqual(Door(stage.workers[0], form, token).post(body), status)
 
+    def test_the_primary_gets_a_token_only_if_there_is_one(self):
+        for options, expected in (((), None), (("authorization",), "Bearer s3cr3t")):
+            with Stage(options=options, GATEWAY_PRIMARY_AUTHORIZATION="Bearer s3cr3t") as stage:
+                Door(stage.workers[0], "otlp").post(body_of("otlp", [("a-1", "INFO x")], "f"))
+                self.delivered(stage, ["a-1"])
+                self.assertEqual(stage.primary.authorizations, {expected})
+                self.assertNotIn("s3cr3t", stage.said())
+
     def test_without_a_token_of_its_own_a_worker_refuses_everybody(self):
         with Stage(GATEWAY_TOKEN="") as stage:
             for form in ("otlp", "ndjson"):
@@ -428,7 +436,7 @@ class Configuration(Gateway):
         combinations = [(), *((it,) for it in presets), tuple(presets)]
         for preset, tier, archive in itertools.product(combinations, ("worker", "aggregator"), (True, False)):
             with self.subTest(preset=preset, tier=tier, archive=archive):
-                options = ("tls", "aggregators") if tier == "worker" else ()
+                options = ("tls", "aggregators") if tier == "worker" else ("authorization",)
                 files = Stage.files(tier, preset, options, archive)
                 arguments = [COLLECTOR, "validate"]
                 for file in files:

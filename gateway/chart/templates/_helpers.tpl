@@ -43,6 +43,9 @@ app.kubernetes.io/component: {{ .tier }}
 {{- $files = append $files (printf "presets/%s.%s.yaml" $preset $tier) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (eq $tier "aggregator") $root.Values.primary.authorization.existingSecret -}}
+{{- $files = append $files "options/authorization.yaml" -}}
+{{- end -}}
 {{- if eq $tier "worker" -}}
 {{- if $root.Values.tls.existingSecret }}{{ $files = append $files "options/tls.yaml" }}{{ end -}}
 {{- if gt (int $root.Values.aggregators.replicas) 1 }}{{ $files = append $files "options/aggregators.yaml" }}{{ end -}}
