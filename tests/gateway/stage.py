@@ -63,7 +63,7 @@ class Tier:
     def start(self):
         arguments = [COLLECTOR]
         for file in self.files:
-            arguments += ["--config", file if os.path.isabs(file) else os.path.join(CONFIGURATION, file)]
+            arguments += ["--config", file if file.startswith("env:") else os.path.join(CONFIGURATION, file)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 arguments, env={name: str(value) for name, value in self.variables.items()},

@@ -445,6 +445,20 @@ class Configuration(Gateway):
                 self.assertEqual(done.returncode, 0, f"{files}\n{done.stderr}")
 
 
+    def test_the_configuration_may_come_from_variables(self):
+        """As on ECS, where the image has no shell to write a file."""
+        with Stage() as stage:
+            for tier in (stage.workers[0], stage.aggregators[0]):
+                tier.stop()
+                for number, file in enumerate(tier.files):
+                    with open(os.path.join(CONFIGURATION, file), encoding="utf-8") as text:
+                        tier.variables[f"CONFIGURATION_{number}"] = text.read()
+                tier.files = [f"env:CONFIGURATION_{number}" for number in range(len(tier.files))]
+                tier.start()
+            self.assertEqual(Door(stage.workers[0], "otlp").post(body_of("otlp", [("e-1", "INFO x")], "f")), 200)
+            self.delivered(stage, ["e-1"])
+
+
 def wait_until(condition, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
