@@ -99,6 +99,16 @@ class Chart(unittest.TestCase):
         pods = find(objects("smallest"), "StatefulSet", "gateway-worker")["spec"]["template"]["metadata"]["labels"]
         self.assertTrue(labels.items() <= pods.items())
 
+    def test_alarms_see_the_first_count_of_a_new_counter(self):
+        rules = find(objects("everything"), "PrometheusRule", "gateway")["spec"]["groups"][0]["rules"]
+        rules = {rule["alert"]: rule["expr"] for rule in rules}
+        for alert, metric in (("BackstopGatewayDropped", "otelcol_exporter_send_failed_log_records"),
+                              ("BackstopGatewayRefused", "otelcol_exporter_enqueue_failed_log_records"),
+                              ("BackstopGatewayRefused", "otelcol_receiver_refused_log_records"),
+                              ("BackstopGatewayUndelivered", "otelcol_exporter_sent_log_records")):
+            self.assertRegex(rules[alert], "increase.*" + metric + ".*unless " + metric)
+            self.assertIn('pod=~"gateway-.*"', rules[alert])
+
     def test_a_package_holds_what_it_needs_and_no_more(self):
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run([HELM, "package", CHART, "--destination", folder], capture_output=True, text=True,

@@ -168,6 +168,9 @@ class Killed(Gateway):
             while time.monotonic() < end and len(stage.s3.lines(folder)) < 800:
                 time.sleep(0.3)
             self.see(stage, len({it["id"] for it in stage.s3.lines(folder)}) == 800, len(stage.s3.lines(folder)))
+            # No alarm on the aggregator: nothing was dropped or refused but by the primary.
+            failed = [line for line in stage.aggregators[0].said().splitlines() if "Exporting failed" in line]
+            self.assertFalse([line for line in failed if "otlp_http/primary" not in line and "Will retry" not in line])
             stage.primary.status = 200
             time.sleep(6)
             replay(folder, stage)
@@ -223,6 +226,8 @@ class Refusals(Gateway):
             self.assertTrue(self.taken)
             refused = stage.workers[0].metric("otelcol_exporter_enqueue_failed_log_records")
             self.assertGreater(refused, 0, "no alarm could see it")
+            # The words that the alarms of terraform/modules/gateway look for.
+            self.assertIn("Exporting failed. Rejecting data", stage.workers[0].said())
             stage.aggregators[0].start()
             self.delivered(stage, self.taken)
 

@@ -1,13 +1,15 @@
 # The collector's own log says what was dropped and what was refused: ECS has nothing that reads its metrics.
 
 locals {
+  # What these two fail to send stays in the queue before them.
+  others = "-\"otlp_http/primary\" -\"awss3/undelivered\""
   alarms = var.alarms == null ? {} : {
     dropped = {
-      pattern     = "{ $.msg = \"Exporting failed. Dropping data*\" && $.[\"otelcol.component.id\"] != \"otlp_http/primary\" }"
+      pattern     = "\"Exporting failed. Dropping data\" ${local.others}"
       description = "The gateway dropped records after an error that is not retried: replay the archive of this time."
     }
     refused = {
-      pattern     = "{ $.msg = \"Exporting failed. Rejecting data*\" }"
+      pattern     = "\"Exporting failed. Rejecting data\" ${local.others}"
       description = "A queue of the gateway is full, and functions divert to their own fallback."
     }
   }

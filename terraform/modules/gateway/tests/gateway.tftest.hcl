@@ -72,6 +72,10 @@ run "the_smallest" {
     error_message = "more than workers can reach the aggregator"
   }
   assert {
+    condition     = aws_cloudwatch_log_metric_filter.this["refused"].pattern == "\"Exporting failed. Rejecting data\" -\"otlp_http/primary\" -\"awss3/undelivered\""
+    error_message = aws_cloudwatch_log_metric_filter.this["refused"].pattern
+  }
+  assert {
     condition     = sort(keys(output.alarm_arns)) == tolist(["dropped", "refused"])
     error_message = jsonencode(output.alarm_arns)
   }
