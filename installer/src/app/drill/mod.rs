@@ -29,7 +29,7 @@ pub(super) async fn run(args: DrillArgs, output: Output) -> anyhow::Result<ExitC
     let payload = payload(&args)?;
     let targets = at(args.targets.clone(), &args.function.function);
     let session = Session::open(&targets, &args.state, output).await?;
-    let subject = find(&session.fleet, &args.function.function).await?;
+    let subject = find(&session.work.fleet, &args.function.function).await?;
     let (site, function) = (subject.site(), subject.function());
     let aim = match &args.primary_url {
         Some(url) => Aim::Own(url.clone()),
@@ -148,7 +148,7 @@ impl Session {
         args: &DrillArgs,
         own: Option<(String, String)>,
     ) -> anyhow::Result<Archive> {
-        let mut access = self.access.clone();
+        let mut access = self.work.access.clone();
         let location = match (&args.archive, own) {
             (Some(Place::Path(path)), _) => return Archive::in_directory(path),
             (Some(Place::Bucket(location)), _) => location.clone(),
