@@ -168,6 +168,9 @@ class Killed(Gateway):
             while time.monotonic() < end and len(stage.s3.lines(folder)) < 800:
                 time.sleep(0.3)
             self.see(stage, len({it["id"] for it in stage.s3.lines(folder)}) == 800, len(stage.s3.lines(folder)))
+            # No alarm on the aggregator: nothing was dropped or refused but by the primary.
+            failed = [line for line in stage.aggregators[0].said().splitlines() if "Exporting failed" in line]
+            self.assertFalse([line for line in failed if "otlp_http/primary" not in line and "Will retry" not in line])
             stage.primary.status = 200
             time.sleep(6)
             replay(folder, stage)
@@ -223,8 +226,30 @@ class Refusals(Gateway):
             self.assertTrue(self.taken)
             refused = stage.workers[0].metric("otelcol_exporter_enqueue_failed_log_records")
             self.assertGreater(refused, 0, "no alarm could see it")
+            # The words that the alarms of terraform/modules/gateway look for.
+            self.assertIn("Exporting failed. Rejecting data", stage.workers[0].said())
             stage.aggregators[0].start()
             self.delivered(stage, self.taken)
+
+    def test_a_queue_is_full_before_its_file(self):
+        """In the proportion of the chart, 7 to 19, with single records, which take most room in a file."""
+        limits = {"GATEWAY_FILE_BYTES": "8388608", "GATEWAY_QUEUE_BYTES": str(8388608 * 7 // 19),
+                  "GATEWAY_COMPACT_ABOVE_MIB": "2", "GATEWAY_COMPACT_BELOW_MIB": "1"}
+        with Stage(worker=limits) as stage:
+            stage.aggregators[0].stop()
+            load = Load([Door(stage.workers[0], "otlp")], "full", 1, text=lambda number: f"INFO {number} " + "x" * 400,
+                        per=1)
+            while load.statuses.count(503) < 50 and len(load.statuses) < 20000:
+                load.post(len(load.statuses))
+            self.assertEqual(load.statuses.count(503), 50)
+            stage.workers[0].kill()
+            stage.workers[0].start()
+            self.assertNotIn("run out of available space", stage.workers[0].said())
+            stage.aggregators[0].start()
+            self.delivered(stage, load.acknowledged)
+            again = Load([Door(stage.workers[0], "otlp")], "again", 2)
+            again.run()
+            self.see(stage, len(again.acknowledged) == 100, "it goes on refusing")
 
     def test_a_wrong_token_and_no_token_are_refused(self):
         with Stage(GATEWAY_PREVIOUS_TOKEN="yesterday") as stage:
@@ -233,6 +258,14 @@ class Refusals(Gateway):
                 for token, status in (("wrong", 401), ("", 401), (TOKEN, 200), ("yesterday", 200)):
                     with self.subTest(form=form, token=token):
                         self.assertEqual(Door(stage.workers[0], form, token).post(body), status)
+
+    def test_the_primary_gets_a_token_only_if_there_is_one(self):
+        for options, expected in (((), None), (("authorization",), "Bearer s3cr3t")):
+            with Stage(options=options, GATEWAY_PRIMARY_AUTHORIZATION="Bearer s3cr3t") as stage:
+                Door(stage.workers[0], "otlp").post(body_of("otlp", [("a-1", "INFO x")], "f"))
+                self.delivered(stage, ["a-1"])
+                self.assertEqual(stage.primary.authorizations, {expected})
+                self.assertNotIn("s3cr3t", stage.said())
 
     def test_without_a_token_of_its_own_a_worker_refuses_everybody(self):
         with Stage(GATEWAY_TOKEN="") as stage:
@@ -300,8 +333,33 @@ class Presets(Gateway):
             self.assertNotIn(secret, archived)
             self.assertNotIn(secret, json.dumps(records))
         self.assertEqual(len(archived.splitlines()), 10)
-        self.assertIn("login password=<secret> ok", archived)
         self.assertIn("key <aws-key> used", [it["body"] for it in records])
+        self.assertIn("login password=<secret> ok", archived)
+
+    def test_security_redacts_fields_at_any_depth_and_lines_stay_json(self):
+        log = {"level": "INFO", "message": "m", "PassWord": "a b", "user": {"api_key": 1234567, "mails": ["j@x.org"]},
+               "card": 4111111111111111, "count": 7, "nested": json.dumps({"secret": "s3cr3t", "n": 99})}
+        with Stage(presets=("security",)) as stage, Function(
+                "orders", BACKSTOP_PRIMARY_URL=Door(stage.workers[0], "otlp").url, BACKSTOP_PRIMARY_FORMAT="otlp",
+                BACKSTOP_PRIMARY_TOKEN=TOKEN) as one, Function(
+                    "orders", BACKSTOP_PRIMARY_URL=Door(stage.workers[0], "ndjson").url, BACKSTOP_PRIMARY_TOKEN=TOKEN) as two:
+            for function in (one, two):
+                function.invoke([log])
+            self.see(stage, stage.primary.wait(lambda it: sum(r["body"] == "m" for r in it.records) == 2, 30), "records")
+            self.assertTrue(wait_until(lambda: cli("archive", "cat", stage.archive()).count('"m"') == 2))
+            archived = [json.loads(line) for line in cli("archive", "cat", stage.archive()).splitlines()]
+            found = [it["record"] for it in archived if it["record"].get("message") == "m"]
+            found += [it["attributes"] for it in stage.primary.records if it["body"] == "m"]
+            self.assertEqual(len(found), 4)
+            for it in found:
+                self.assertEqual((it["PassWord"], it["user"], it["card"], it["count"]),
+                                 ("<secret>", {"api_key": 0, "mails": ["<mail>"]}, 0, 7))
+                self.assertEqual(json.loads(it["nested"]), {"secret": "<secret>", "n": 99})
+
+    def test_security_keeps_other_text(self):
+        texts = ["order 12345678 at 2026-01-31T08:15:00.000Z", "tokens used: 17", "the secret of success"]
+        records, _, _ = self.texts(("security",), [(str(it), text) for it, text in enumerate(texts)], wanted=3)
+        self.assertEqual({it["body"] for it in records} & set(texts), set(texts))
 
     def test_cost_drops_debug_folds_repeats_and_samples_by_invocation(self):
         records = [("1", "DEBUG x", "DEBUG"), ("2", "same", "INFO"), ("3", "same", "INFO"), ("4", "bad", "ERROR"),
@@ -383,13 +441,27 @@ class Configuration(Gateway):
         combinations = [(), *((it,) for it in presets), tuple(presets)]
         for preset, tier, archive in itertools.product(combinations, ("worker", "aggregator"), (True, False)):
             with self.subTest(preset=preset, tier=tier, archive=archive):
-                options = ("tls", "aggregators") if tier == "worker" else ()
+                options = ("tls", "aggregators") if tier == "worker" else ("authorization",)
                 files = Stage.files(tier, preset, options, archive)
                 arguments = [COLLECTOR, "validate"]
                 for file in files:
                     arguments += ["--config", os.path.join(CONFIGURATION, file)]
                 done = subprocess.run(arguments, env=variables, capture_output=True, text=True, check=False)
                 self.assertEqual(done.returncode, 0, f"{files}\n{done.stderr}")
+
+
+    def test_the_configuration_may_come_from_variables(self):
+        """As on ECS, where the image has no shell to write a file."""
+        with Stage() as stage:
+            for tier in (stage.workers[0], stage.aggregators[0]):
+                tier.stop()
+                for number, file in enumerate(tier.files):
+                    with open(os.path.join(CONFIGURATION, file), encoding="utf-8") as text:
+                        tier.variables[f"CONFIGURATION_{number}"] = text.read()
+                tier.files = [f"env:CONFIGURATION_{number}" for number in range(len(tier.files))]
+                tier.start()
+            self.assertEqual(Door(stage.workers[0], "otlp").post(body_of("otlp", [("e-1", "INFO x")], "f")), 200)
+            self.delivered(stage, ["e-1"])
 
 
 def wait_until(condition, seconds=60):
