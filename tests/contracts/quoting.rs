@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::repository;
 
 /// What ships: the extension and the command line.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "extension/src",
     "installer/src",
     "crates/archive/src",
@@ -17,6 +17,7 @@ const SOURCES: [&str; 9] = [
     "crates/config/src",
     "crates/delivery/src",
     "crates/replay/src",
+    "crates/replay-function/src",
     "crates/sinks/src",
     "crates/telemetry/src",
 ];
