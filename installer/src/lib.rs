@@ -36,27 +36,21 @@
 pub mod app;
 pub mod apply;
 pub mod archive;
-pub mod aws;
 pub mod carried;
-pub mod change;
 pub mod cli;
 pub mod doctor;
 pub mod drill;
 pub mod fleet;
-pub mod grants;
 pub mod init;
 pub mod journal;
 pub mod layer;
 pub mod plan;
-pub mod project;
 pub mod replay;
-pub mod secrets;
-pub mod select;
-pub mod settings;
 pub mod status;
 pub mod template;
 pub mod transform;
 
 pub use app::main;
 pub use backstop_common::{files, parsing, time, usage};
+pub use backstop_fleet::{aws, change, grants, project, secrets, select, settings};
 pub use backstop_output as output;

@@ -98,7 +98,7 @@ const RULES: &[Rule] = &[
             "aws-sdk-lambda",
             "terminal_size",
         ],
-        reason: "what the command line and the replay share has neither options nor clients of its own",
+        reason: "what the command line, the replay and the fleet share has neither options nor clients of its own",
     },
     Rule {
         package: "backstop-output",
@@ -146,10 +146,25 @@ const RULES: &[Rule] = &[
         reason: "a function will replay as the command line does: it has no options, no terminal, and its own clients",
     },
     Rule {
+        package: "backstop-fleet",
+        never: &[
+            "backstop",
+            "backstop-extension",
+            "backstop-fake-aws",
+            "backstop-replay",
+            "backstop-simulator",
+            "clap",
+            "indicatif",
+            "terminal_size",
+        ],
+        reason: "the controller changes functions as the command line does: it has no options and no terminal",
+    },
+    Rule {
         package: "backstop-extension",
         never: &[
             "backstop",
             "backstop-common",
+            "backstop-fleet",
             "backstop-replay",
             "clap",
             "aws-sdk-lambda",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::repository;
 
 /// What ships: the extension and the command line.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "extension/src",
     "installer/src",
     "crates/archive/src",
@@ -18,6 +18,7 @@ const SOURCES: [&str; 11] = [
     "crates/delivery/src",
     "crates/demo/src",
     "crates/output/src",
+    "crates/fleet/src",
     "crates/replay/src",
     "crates/sinks/src",
     "crates/telemetry/src",
@@ -82,7 +83,7 @@ const ELSEWHERE: [(&str, &str, &str); 4] = [
         "matched on, and not shown",
     ),
     (
-        "installer/src/grants/document.rs",
+        "crates/fleet/src/grants/document.rs",
         "serde_json::from_str",
         "turned into a constant",
     ),

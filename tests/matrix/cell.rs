@@ -7,7 +7,7 @@ use backstop_tests::shim::Shim;
 
 /// What is wrong with a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum SinkFault {
     /// Its server plays this fault.
     Fault(Fault),
     /// Its name does not resolve. A name is settled at the start, so this is for the whole run.
@@ -20,7 +20,7 @@ pub(crate) enum Trouble {
 
 /// The sink in trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum FaultySink {
     /// The fallbacks are well.
     Primary,
     /// The primary is down for the whole run, S3 is well.
@@ -31,7 +31,7 @@ pub(crate) enum Place {
 
 /// When it is in trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
+pub(crate) enum FaultTime {
     /// From the first request to the end.
     Always,
     /// During some invocations in the middle.
@@ -43,15 +43,15 @@ pub(crate) enum Moment {
 /// One case.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell {
-    pub(crate) trouble: Trouble,
-    pub(crate) place: Place,
-    pub(crate) moment: Moment,
+    pub(crate) trouble: SinkFault,
+    pub(crate) place: FaultySink,
+    pub(crate) moment: FaultTime,
     /// The vendor whose intake is the primary; without, it takes lines of JSON.
     pub(crate) format: Option<Dialect>,
 }
 
-const PLACES: [Place; 3] = [Place::Primary, Place::Firehose, Place::S3];
-const MOMENTS: [Moment; 3] = [Moment::Always, Moment::MidRun, Moment::AtShutdown];
+const PLACES: [FaultySink; 3] = [FaultySink::Primary, FaultySink::Firehose, FaultySink::S3];
+const MOMENTS: [FaultTime; 3] = [FaultTime::Always, FaultTime::MidRun, FaultTime::AtShutdown];
 const STATUSES: [u16; 21] = [
     302, 307, 400, 401, 402, 403, 404, 407, 408, 409, 410, 413, 415, 421, 422, 425, 429, 500, 502,
     503, 504,
@@ -89,9 +89,9 @@ const FAULTS_OF_FORMATS: [Fault; 7] = [
 fn of_formats() -> impl Iterator<Item = Cell> {
     Dialect::ALL.into_iter().flat_map(|dialect| {
         FAULTS_OF_FORMATS.into_iter().flat_map(move |fault| {
-            [Moment::MidRun, Moment::AtShutdown].map(|moment| Cell {
-                trouble: Trouble::Fault(fault),
-                place: Place::Primary,
+            [FaultTime::MidRun, FaultTime::AtShutdown].map(|moment| Cell {
+                trouble: SinkFault::Fault(fault),
+                place: FaultySink::Primary,
                 moment,
                 format: Some(dialect),
             })
@@ -102,11 +102,11 @@ fn of_formats() -> impl Iterator<Item = Cell> {
 /// Every cell there is.
 pub(crate) fn all() -> impl Iterator<Item = Cell> {
     let statuses = STATUSES.map(Fault::Status);
-    let faults = FAULTS.into_iter().chain(statuses).map(Trouble::Fault);
+    let faults = FAULTS.into_iter().chain(statuses).map(SinkFault::Fault);
     let troubles = faults.chain([
-        Trouble::UnknownName,
-        Trouble::SilentName,
-        Trouble::RefusedRecords,
+        SinkFault::UnknownName,
+        SinkFault::SilentName,
+        SinkFault::RefusedRecords,
     ]);
     let cells = troubles.flat_map(|trouble| {
         PLACES.into_iter().flat_map(move |place| {
@@ -124,24 +124,24 @@ pub(crate) fn all() -> impl Iterator<Item = Cell> {
 impl Cell {
     fn exists(self) -> bool {
         match self.trouble {
-            Trouble::Fault(_) => true,
-            Trouble::UnknownName => self.moment == Moment::Always,
-            Trouble::SilentName => self.moment == Moment::Always && Shim::new().is_some(),
+            SinkFault::Fault(_) => true,
+            SinkFault::UnknownName => self.moment == FaultTime::Always,
+            SinkFault::SilentName => self.moment == FaultTime::Always && Shim::new().is_some(),
             // Neither the primary's format nor S3 knows a partial success.
-            Trouble::RefusedRecords => self.place == Place::Firehose,
+            SinkFault::RefusedRecords => self.place == FaultySink::Firehose,
         }
     }
 
     /// Whether no sink is well at the end. What is lost then must be counted.
     pub(crate) fn may_lose(self) -> bool {
-        self.place == Place::S3 && self.moment != Moment::MidRun
+        self.place == FaultySink::S3 && self.moment != FaultTime::MidRun
     }
 
     /// Whether the sink may take records without the extension hearing that it did.
     pub(crate) fn may_take_unheard(self) -> bool {
         matches!(
             self.trouble,
-            Trouble::Fault(
+            SinkFault::Fault(
                 Fault::ResetAfterBody
                     | Fault::HangAfterHead(200)
                     | Fault::ShortBody(200)
@@ -154,12 +154,12 @@ impl Cell {
     /// Whether requests reach the sink while it is in trouble.
     pub(crate) fn is_asked(self) -> bool {
         match self.trouble {
-            Trouble::Fault(fault) => !matches!(
+            SinkFault::Fault(fault) => !matches!(
                 fault,
                 Fault::Refuse | Fault::Tls | Fault::ExpiredCertificate
             ),
-            Trouble::UnknownName | Trouble::SilentName => false,
-            Trouble::RefusedRecords => true,
+            SinkFault::UnknownName | SinkFault::SilentName => false,
+            SinkFault::RefusedRecords => true,
         }
     }
 
@@ -167,7 +167,7 @@ impl Cell {
     pub(crate) fn needs_tls(self) -> bool {
         matches!(
             self.trouble,
-            Trouble::Fault(Fault::Tls | Fault::ExpiredCertificate)
+            SinkFault::Fault(Fault::Tls | Fault::ExpiredCertificate)
         )
     }
 
@@ -175,7 +175,7 @@ impl Cell {
     pub(crate) fn needs_long_lines(self) -> bool {
         matches!(
             self.trouble,
-            Trouble::RefusedRecords | Trouble::Fault(Fault::ResetInBody)
+            SinkFault::RefusedRecords | SinkFault::Fault(Fault::ResetInBody)
         )
     }
 }
@@ -186,23 +186,23 @@ impl fmt::Display for Cell {
             write!(formatter, "{}: ", dialect.name())?;
         }
         match self.trouble {
-            Trouble::Fault(Fault::StatusWithRetryAfter(status, _)) => {
+            SinkFault::Fault(Fault::StatusWithRetryAfter(status, _)) => {
                 write!(formatter, "{status} with Retry-After")?;
             }
-            Trouble::Fault(fault) => write!(formatter, "{fault}")?,
-            Trouble::UnknownName => formatter.write_str("unknown name")?,
-            Trouble::SilentName => formatter.write_str("silent name")?,
-            Trouble::RefusedRecords => formatter.write_str("refused records")?,
+            SinkFault::Fault(fault) => write!(formatter, "{fault}")?,
+            SinkFault::UnknownName => formatter.write_str("unknown name")?,
+            SinkFault::SilentName => formatter.write_str("silent name")?,
+            SinkFault::RefusedRecords => formatter.write_str("refused records")?,
         }
         let place = match self.place {
-            Place::Primary => "primary",
-            Place::Firehose => "firehose",
-            Place::S3 => "s3",
+            FaultySink::Primary => "primary",
+            FaultySink::Firehose => "firehose",
+            FaultySink::S3 => "s3",
         };
         let moment = match self.moment {
-            Moment::Always => "always",
-            Moment::MidRun => "mid-run",
-            Moment::AtShutdown => "at shutdown",
+            FaultTime::Always => "always",
+            FaultTime::MidRun => "mid-run",
+            FaultTime::AtShutdown => "at shutdown",
         };
         write!(formatter, ", {place}, {moment}")
     }

@@ -7,7 +7,7 @@ use backstop_simulator::{EnvironmentBuilder, Fault};
 use backstop_tests::shim::Shim;
 use backstop_tests::{Result, World, invocation};
 
-use crate::cell::{Cell, Moment, Place, Trouble};
+use crate::cell::{Cell, FaultTime, FaultySink, SinkFault};
 use crate::verdict::{Evidence, verdict};
 
 const INVOCATIONS: usize = 6;
@@ -36,16 +36,16 @@ async fn play(cell: Cell) -> Result<Evidence> {
         None if cell.needs_tls() => World::start_tls().await?,
         None => World::start().await?,
     };
-    if cell.place != Place::Primary {
+    if cell.place != FaultySink::Primary {
         world.intake.set_fault(Some(Fault::Refuse)).await?;
     }
-    if cell.place == Place::S3 {
+    if cell.place == FaultySink::S3 {
         world.firehose.set_fault(Some(Fault::Refuse)).await?;
     }
-    if cell.moment == Moment::Always {
+    if cell.moment == FaultTime::Always {
         begin(&world, cell).await?;
     }
-    let shim = Shim::new().filter(|_| cell.trouble == Trouble::SilentName);
+    let shim = Shim::new().filter(|_| cell.trouble == SinkFault::SilentName);
     let builder = builder(&world, cell);
     let builder = match &shim {
         Some(shim) => shim.load(builder),
@@ -61,7 +61,7 @@ async fn play(cell: Cell) -> Result<Evidence> {
     let mut overran = 0;
     let mut asked_before = 0;
     for index in 0..INVOCATIONS {
-        if cell.moment == Moment::MidRun {
+        if cell.moment == FaultTime::MidRun {
             if index == INVOCATIONS / 3 {
                 asked_before = asked(&world, cell.place);
             }
@@ -71,7 +71,7 @@ async fn play(cell: Cell) -> Result<Evidence> {
                 end(&world, cell).await?;
             }
         }
-        if cell.moment == Moment::Always && cell.trouble == Trouble::RefusedRecords {
+        if cell.moment == FaultTime::Always && cell.trouble == SinkFault::RefusedRecords {
             begin(&world, cell).await?;
         }
         let report = environment
@@ -79,7 +79,7 @@ async fn play(cell: Cell) -> Result<Evidence> {
             .await?;
         overran += u32::from(report.overran);
     }
-    if cell.moment == Moment::AtShutdown {
+    if cell.moment == FaultTime::AtShutdown {
         asked_before = asked(&world, cell.place);
         begin(&world, cell).await?;
     }
@@ -107,17 +107,17 @@ async fn play(cell: Cell) -> Result<Evidence> {
 
 fn builder(world: &World, cell: Cell) -> EnvironmentBuilder {
     let (strategy, interval) = match cell.moment {
-        Moment::Always => ("auto", "100"),
-        Moment::MidRun => ("end", "100"),
+        FaultTime::Always => ("auto", "100"),
+        FaultTime::MidRun => ("end", "100"),
         // Nothing goes out before its time.
-        Moment::AtShutdown => ("periodic", "60000"),
+        FaultTime::AtShutdown => ("periodic", "60000"),
     };
     let mut builder = world
         .environment()
         .timeout(TIMEOUT)
         .env("BACKSTOP_FLUSH_STRATEGY", strategy)
         .env("BACKSTOP_FLUSH_INTERVAL_MS", interval);
-    if cell.place == Place::S3 && cell.moment == Moment::Always {
+    if cell.place == FaultySink::S3 && cell.moment == FaultTime::Always {
         // The only fallback; otherwise it comes after one that is down.
         builder = builder.env("BACKSTOP_FIREHOSE_STREAM", "");
     }
@@ -125,15 +125,15 @@ fn builder(world: &World, cell: Cell) -> EnvironmentBuilder {
         builder = builder.env("BACKSTOP_PRIMARY_COMPRESSION", "none");
     }
     let host = match cell.trouble {
-        Trouble::UnknownName => Some("backstop.invalid"),
-        Trouble::SilentName => Some("silent.backstop.invalid"),
-        Trouble::Fault(_) | Trouble::RefusedRecords => None,
+        SinkFault::UnknownName => Some("backstop.invalid"),
+        SinkFault::SilentName => Some("silent.backstop.invalid"),
+        SinkFault::Fault(_) | SinkFault::RefusedRecords => None,
     };
     if let Some(host) = host {
         let (variable, path) = match cell.place {
-            Place::Primary => ("BACKSTOP_PRIMARY_URL", "/logs"),
-            Place::Firehose => ("AWS_ENDPOINT_URL_FIREHOSE", ""),
-            Place::S3 => ("AWS_ENDPOINT_URL_S3", ""),
+            FaultySink::Primary => ("BACKSTOP_PRIMARY_URL", "/logs"),
+            FaultySink::Firehose => ("AWS_ENDPOINT_URL_FIREHOSE", ""),
+            FaultySink::S3 => ("AWS_ENDPOINT_URL_S3", ""),
         };
         builder = builder.env(variable, format!("https://{host}{path}"));
     }
@@ -142,9 +142,9 @@ fn builder(world: &World, cell: Cell) -> EnvironmentBuilder {
 
 async fn begin(world: &World, cell: Cell) -> Result {
     match (cell.trouble, cell.place) {
-        (Trouble::Fault(fault), _) => set(world, cell.place, Some(fault)).await,
-        (Trouble::UnknownName | Trouble::SilentName, _) => Ok(()),
-        (Trouble::RefusedRecords, _) => {
+        (SinkFault::Fault(fault), _) => set(world, cell.place, Some(fault)).await,
+        (SinkFault::UnknownName | SinkFault::SilentName, _) => Ok(()),
+        (SinkFault::RefusedRecords, _) => {
             world.firehose.fail_next_records(REFUSED);
             Ok(())
         }
@@ -156,20 +156,20 @@ async fn end(world: &World, cell: Cell) -> Result {
     set(world, cell.place, None).await
 }
 
-async fn set(world: &World, place: Place, fault: Option<Fault>) -> Result {
+async fn set(world: &World, place: FaultySink, fault: Option<Fault>) -> Result {
     match place {
-        Place::Primary => world.intake.set_fault(fault).await,
-        Place::Firehose => world.firehose.set_fault(fault).await,
-        Place::S3 => world.s3.set_fault(fault).await,
+        FaultySink::Primary => world.intake.set_fault(fault).await,
+        FaultySink::Firehose => world.firehose.set_fault(fault).await,
+        FaultySink::S3 => world.s3.set_fault(fault).await,
     }
 }
 
 /// Requests that have reached the sink.
-fn asked(world: &World, place: Place) -> u64 {
+fn asked(world: &World, place: FaultySink) -> u64 {
     let requests = match place {
-        Place::Primary => world.intake.requests(),
-        Place::Firehose => world.firehose.requests(),
-        Place::S3 => world.s3.requests(),
+        FaultySink::Primary => world.intake.requests(),
+        FaultySink::Firehose => world.firehose.requests(),
+        FaultySink::S3 => world.s3.requests(),
     };
     requests.values().sum()
 }

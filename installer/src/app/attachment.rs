@@ -1,44 +1,30 @@
 //! The commands `plan`, `attach`, `detach` and `apply`, and the session that they share.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
-use aws_config::SdkConfig;
+use backstop_fleet::session::{Attachment, Session as Work};
 
+use super::reporter::Reporter;
 use super::runs::{State, open_store};
 use super::{PARTIAL, REFUSED, confirmed};
 use crate::apply::Summary;
 use crate::aws::Access;
-use crate::change::{Stored, Vault};
+use crate::change::Vault;
 use crate::cli::{
     ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs, StateArgs, TargetArgs,
     UsageError,
 };
-use crate::fleet::{Fleet, Place, Targets};
-use crate::grants::Granted;
-use crate::journal::{History, Progress, Store};
+use crate::fleet::Targets;
+use crate::journal::{Progress, Run, Store};
 use crate::layer::Manifest;
-use crate::output::{Output, PlaceBars, plural};
-use crate::plan::{
-    self, Action, Allowed, Choice, Explanations, Extras, Intent, Observer, Plan, Rollout, Sizes,
-    Verdict, View,
-};
+use crate::output::{Output, plural};
+use crate::plan::{self, Action, Allowed, Explanations, Extras, Plan, Rollout, Verdict, View};
 use crate::project::Project;
 use crate::select::Selection;
 use crate::settings::Settings;
 
 /// Changes or drift are there, and that was asked.
 pub(super) const CHANGES: u8 = 4;
-
-impl Observer for PlaceBars {
-    fn found(&self, place: &Place, functions: u64) {
-        self.lengthen(&place.to_string(), functions);
-    }
-
-    fn one_done(&self, place: &Place) {
-        self.advance(&place.to_string());
-    }
-}
 
 pub(super) async fn run_plan(args: PlanArgs, output: Output) -> anyhow::Result<ExitCode> {
     if let Some(reasons) = &args.explain {
@@ -120,10 +106,7 @@ pub(super) async fn run_apply(args: ApplyArgs, output: Output) -> anyhow::Result
 pub(super) struct Session {
     pub(super) output: Output,
     pub(super) project: Project,
-    pub(super) targets: Targets,
-    pub(super) fleet: Fleet,
-    pub(super) store: Store,
-    pub(super) access: Access,
+    pub(super) work: Work,
 }
 
 impl Session {
@@ -146,13 +129,9 @@ impl Session {
         output: Output,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            // Too large for the stack of every command.
-            fleet: Box::pin(Fleet::open(&access, &targets)).await?,
-            store,
+            work: Work::open(access, targets, store).await?,
             output,
             project,
-            targets,
-            access,
         })
     }
 
@@ -163,23 +142,19 @@ impl Session {
         allowed: Allowed,
         extras: Extras,
     ) -> anyhow::Result<(Plan, Vault)> {
-        let config = self.config().await;
-        let settings = Settings::resolve(&intent.explicit(&self.project)?, &config).await?;
-        let mut vault = Vault::default();
-        for (name, value) in &settings.variables {
-            vault.add(name, value);
-        }
-        let intent = Intent::Attach {
-            choice: Choice::of(&layers(intent, &self.project)?),
-            variables: settings.variables,
+        let config = self.work.config().await;
+        let wanted = Attachment {
+            settings: Settings::resolve(&intent.explicit(&self.project)?, &config).await?,
+            layers: layers(intent, &self.project)?,
             overwrite: intent.overwrite.iter().cloned().collect(),
-            history: History::of_all(&self.store.runs().await?).changes,
             allowed,
             extras,
         };
-        let mut plan = self.plan(selection, &intent).await;
-        plan.sources = settings.sources;
-        plan.give_grants(&self.fleet).await;
+        let reporter = Reporter::new(self.output);
+        let planned = self.work.plan_attach(selection, wanted, &reporter).await;
+        reporter.clear();
+        let (plan, vault) = planned?;
+        super::generate::keep_names(&plan);
         Ok((plan, vault))
     }
 
@@ -189,78 +164,30 @@ impl Session {
         allowed: Allowed,
         extras: Extras,
     ) -> anyhow::Result<(Plan, Vault)> {
-        let runs = self.store.runs().await?;
-        let mut history = History::of_all(&runs);
-        history.unlock(&self.config().await).await;
-        let intent = Intent::Detach {
-            history: history.changes,
-            vault: history.vault,
-            allowed,
-            extras,
-        };
-        let mut plan = self.plan(selection, &intent).await;
-        plan.take_grants(&Granted::of_all(&runs), None);
-        match intent {
-            Intent::Detach { vault, .. } => Ok((plan, vault)),
-            Intent::Attach { .. } | Intent::Undo { .. } => Ok((plan, Vault::default())),
-        }
+        let reporter = Reporter::new(self.output);
+        let planned = (self.work.plan_detach(selection, allowed, extras, &reporter)).await;
+        reporter.clear();
+        let (plan, vault) = planned?;
+        super::generate::keep_names(&plan);
+        Ok((plan, vault))
     }
 
-    pub(super) async fn config(&self) -> SdkConfig {
-        self.access.shared(self.targets.timeout).await
+    /// To put back what a run changed.
+    pub(super) async fn plan_undo(&self, id: &str, run: &Run) -> anyhow::Result<(Plan, Vault)> {
+        let reporter = Reporter::new(self.output);
+        let planned = self.work.plan_undo(id, run, &reporter).await;
+        reporter.clear();
+        planned
     }
 
-    /// Tells in how many places it is about to look.
-    pub(super) fn announce_places(&self) {
-        let places = self.fleet.sites.keys();
-        let accounts: BTreeSet<&String> = places.clone().map(|place| &place.account).collect();
-        let regions: BTreeSet<&String> = places.map(|place| &place.region).collect();
-        self.output.progress(&format!(
-            "Reading functions in {}, {}",
-            plural(accounts.len() as u64, "account"),
-            plural(regions.len() as u64, "region")
-        ));
+    /// Every run that can be read, with a warning for each other one.
+    pub(super) async fn runs(&self) -> anyhow::Result<Vec<Run>> {
+        self.work.runs(&Reporter::new(self.output)).await
     }
 
-    pub(super) async fn plan(&self, selection: &Selection, intent: &Intent) -> Plan {
-        self.announce_places();
-        let bars = PlaceBars::new(self.output.draws());
-        let sizes = Sizes::open(self.store.cache("sizes.json"));
-        let targets = self.targets.clone();
-        let plan = plan::make(&self.fleet, targets, selection, intent, &sizes, &bars).await;
-        sizes.save();
-        bars.clear();
-        if !matches!(intent, Intent::Undo { .. }) {
-            super::generate::keep_names(&plan);
-        }
-        plan
-    }
-
-    /// The secrets that a plan has digests of: all of them, or an error.
+    /// The secrets that a plan has digests of.
     pub(super) async fn vault(&self, plan: &Plan) -> anyhow::Result<Vault> {
-        let mut vault = History::of_all(&self.runs().await?).vault;
-        let config = self.config().await;
-        for (name, source) in &plan.sources {
-            vault.add(name, &source.read(&config).await?);
-        }
-        let mut wanted: BTreeMap<&String, &Stored> = BTreeMap::new();
-        for planned in plan.with(Verdict::Change) {
-            let after = planned.change.iter().flat_map(|it| &it.after.variables);
-            wanted.extend(after.filter_map(|(name, stored)| Some((name, stored.as_ref()?))));
-        }
-        for (name, stored) in wanted {
-            if vault.open(name, stored).is_none() {
-                let from = plan.sources.get(name).map_or_else(
-                    || format!("a run that is not in {}", self.store.shown()),
-                    ToString::to_string,
-                );
-                anyhow::bail!(
-                    "{name} from {from} has changed since the plan was made: plan again, or \
-                     restore the old value"
-                );
-            }
-        }
-        Ok(vault)
+        self.work.vault(plan, &Reporter::new(self.output)).await
     }
 
     /// Shows the plan, asks, begins a run and carries it out.
@@ -320,7 +247,7 @@ impl Session {
             return Ok(ExitCode::FAILURE);
         }
         self.hint_at_shared_state();
-        let journal = self.store.create(&plan).await?;
+        let journal = self.work.store.create(&plan).await?;
         self.execute(&plan, vault, journal, &Progress::default(), apply_options)
             .await
     }

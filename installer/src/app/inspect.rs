@@ -6,20 +6,22 @@ use anyhow::bail;
 
 use super::PARTIAL;
 use super::attachment::{CHANGES, Session};
+use super::reporter::Reporter;
 use crate::cli::{DoctorArgs, StatusArgs, TargetArgs, UsageError};
 use crate::doctor::{self, State, Subject};
 use crate::fleet::Fleet;
 use crate::journal::History;
 use crate::output::Output;
+use crate::plan::Observer as _;
 use crate::select::{Literal, Selection, SelectionCheck};
 use crate::status;
 
 pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Result<ExitCode> {
     let session = Session::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection_or_all(&session.project);
-    let history = History::of_all(&session.store.runs().await?);
-    session.announce_places();
-    let status = status::look(&session.fleet, &selection, &history.changes).await;
+    let history = History::of_all(&session.work.store.runs().await?);
+    Reporter::new(output).reading(&session.work.fleet);
+    let status = status::look(&session.work.fleet, &selection, &history.changes).await;
     let code = if !status.is_whole() {
         ExitCode::from(PARTIAL)
     } else if args.detailed_exitcode && !status.is_as_wanted() {
@@ -35,7 +37,7 @@ pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Resu
         },
         is_drift_only: args.drift_only,
         is_full: args.full,
-        state: session.store.shown(),
+        state: session.work.store.shown(),
     })?;
     let next = "backstop doctor FUNCTION";
     output.hint("To check whether one function's records arrive", next);
@@ -51,14 +53,14 @@ pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Resu
     };
     let targets = at(args.targets, &named);
     let session = Session::open(&targets, &args.state, output).await?;
-    let subject = find(&session.fleet, &named).await?;
-    let history = History::of_all(&session.store.runs().await?);
+    let subject = find(&session.work.fleet, &named).await?;
+    let history = History::of_all(&session.work.store.runs().await?);
     output.progress(&format!("Checking {}", subject.arn()));
     let change = history.changes.get(subject.arn());
     let diagnosis = Box::pin(doctor::examine(
         &subject,
         change,
-        session.store.shown(),
+        session.work.store.shown(),
         args.send,
     ))
     .await;

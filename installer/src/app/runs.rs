@@ -53,7 +53,7 @@ pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<E
             .await?;
         let (plan, vault) = session.plan_undo(&id, &run).await?;
         if let Some(held) = held.as_ref().filter(|_| plan.is_idle()) {
-            session.forget_unmade(&run, &plan, held).await?;
+            session.work.forget_unmade(&run, &plan, held).await?;
         }
         session
             .change(plan, &vault, args.dry_run, false, &args.apply_options)
@@ -90,7 +90,7 @@ pub(super) async fn run_resume(args: ResumeArgs, output: Output) -> anyhow::Resu
     let targets = plan.targets;
     let session = state.session(&targets, args.access.rate).await?;
     // From here on nobody else goes on with it.
-    let (run, journal) = session.store.resume(&args.run).await?;
+    let (run, journal) = session.work.store.resume(&args.run).await?;
     let vault = match session.vault(&run.header.plan).await {
         Ok(vault) => vault,
         Err(error) => {
@@ -169,7 +169,7 @@ impl Session {
         if keeping.is_empty() {
             return Ok(false);
         }
-        let known = History::of_all(&self.store.runs().await?).changes;
+        let known = History::of_all(&self.work.store.runs().await?).changes;
         let unknown = keeping.iter().filter(|it| !known.contains_key(&it.arn));
         let unknown: Vec<&&Planned> = unknown.collect();
         if unknown.is_empty() {
@@ -183,7 +183,7 @@ impl Session {
             "{} got the layer from runs that are not in {}; they would keep their own values of \
              {}\ngive the --state of those runs, or --overwrite NAME to replace a value",
             plural(unknown.len() as u64, "function"),
-            self.store.shown(),
+            self.work.store.shown(),
             names.join(", ")
         ));
         Ok(true)
@@ -192,11 +192,11 @@ impl Session {
     /// A pipeline's machine is gone with its directories.
     pub(super) fn hint_at_shared_state(&self) {
         let is_pipeline = std::env::var_os("CI").is_some_and(|it| !it.is_empty());
-        if is_pipeline && self.store.is_local() {
+        if is_pipeline && self.work.store.is_local() {
             self.output.progress(&format!(
                 "Warning: this run is recorded in {} on this machine only; in a pipeline, give \
                  --state s3://BUCKET/PREFIX, or you cannot undo it later",
-                self.store.shown()
+                self.work.store.shown()
             ));
         }
     }

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use backstop_fleet::apply::{Left, Rise, RoleLeft, Summary};
 use serde::Serialize;
 
-use super::{Left, Rise, RoleLeft, Summary};
 use crate::fleet::left_out;
 use crate::output::{Item, Report, Style, by_reason, gist, grouped, names, plural};
 use crate::plan::Action;
@@ -36,8 +36,8 @@ impl Report for View<'_> {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let mut line = |line: String| writeln!(text, "{line}").unwrap_or_default();
-        line(style.verdict(it.is_complete(), &it.headline()));
-        for (count, what) in it.counts() {
+        line(style.verdict(it.is_complete(), &headline(it)));
+        for (count, what) in counts(it) {
             if count > 0 {
                 line(format!("  {:>7}  {what}", grouped(count)));
             }
@@ -59,7 +59,7 @@ impl Report for View<'_> {
             ("Aliases not moved", &it.aliases_left),
         ] {
             if !list.is_empty() {
-                let list = by_reason(list.iter().map(Left::item), self.is_full);
+                let list = by_reason(list.iter().map(item), self.is_full);
                 line(format!("{title}:\n{}", list.trim_end()));
             }
         }
@@ -159,89 +159,82 @@ fn by_role(roles: &[RoleLeft], is_full: bool) -> Vec<String> {
     lines
 }
 
-impl Left {
-    fn item(&self) -> Item<'_> {
-        Item {
-            account: &self.place.account,
-            region: &self.place.region,
-            name: &self.name,
-            reason: &self.reason,
-        }
+fn item(left: &Left) -> Item<'_> {
+    Item {
+        account: &left.place.account,
+        region: &left.place.region,
+        name: &left.name,
+        reason: &left.reason,
     }
 }
 
-impl Summary {
-    fn headline(&self) -> String {
-        let done = match self.action {
-            Action::Attach => "attached",
-            Action::Detach => "detached",
-            Action::Undo { .. } => "restored",
-            Action::Drill => "changed for the drill",
-        };
-        let mut parts = vec![if self.total == 0 {
-            self.publishing(done)
-        } else if self.done == self.total {
-            format!("{} {done}", plural(self.done, "function"))
-        } else {
-            let total = plural(self.total, "function");
-            format!("{} of {total} {done}", grouped(self.done))
-        }];
-        let left = self.total.saturating_sub(self.done);
-        for (count, what) in [
-            (self.in_part, "partly done"),
-            (left, "not done"),
-            (self.refused, "refused"),
-        ] {
-            if count > 0 {
-                parts.push(format!("{} {what}", grouped(count)));
-            }
+fn headline(it: &Summary) -> String {
+    let done = match it.action {
+        Action::Attach => "attached",
+        Action::Detach => "detached",
+        Action::Undo { .. } => "restored",
+        Action::Drill => "changed for the drill",
+    };
+    let mut parts = vec![if it.total == 0 {
+        publishing(it, done)
+    } else if it.done == it.total {
+        format!("{} {done}", plural(it.done, "function"))
+    } else {
+        let total = plural(it.total, "function");
+        format!("{} of {total} {done}", grouped(it.done))
+    }];
+    let left = it.total.saturating_sub(it.done);
+    for (count, what) in [
+        (it.in_part, "partly done"),
+        (left, "not done"),
+        (it.refused, "refused"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {what}", grouped(count)));
         }
-        parts.join("; ")
     }
+    parts.join("; ")
+}
 
-    /// What was done where no function was to be changed.
-    fn publishing(&self, done: &str) -> String {
-        let versions = self.versions.len() as u64;
-        if versions > 0 {
-            return format!("{} published", plural(versions, "version"));
-        }
-        if self.roles_written > 0 {
-            return format!(
-                "Wrote the policies of {}",
-                plural(self.roles_written, "role")
-            );
-        }
-        if self.already > 0 {
-            let functions = plural(self.already, "function");
-            return format!("Nothing to do: {functions} unchanged");
-        }
-        format!("0 functions {done}")
+/// What was done where no function was to be changed.
+fn publishing(it: &Summary, done: &str) -> String {
+    let versions = it.versions.len() as u64;
+    if versions > 0 {
+        return format!("{} published", plural(versions, "version"));
     }
+    if it.roles_written > 0 {
+        return format!("Wrote the policies of {}", plural(it.roles_written, "role"));
+    }
+    if it.already > 0 {
+        let functions = plural(it.already, "function");
+        return format!("Nothing to do: {functions} unchanged");
+    }
+    format!("0 functions {done}")
+}
 
-    fn counts(&self) -> [(u64, &'static str); 12] {
-        let untried = self.left.iter().filter(|left| left.is_untried).count();
-        [
-            (self.changed, "changed now"),
-            (self.done_before, "changed before this run was resumed"),
-            (self.already, "unchanged, already as planned"),
-            (
-                self.merged,
-                "merged with changes that others made since the plan",
-            ),
-            (self.refused, "refused by the plan"),
-            (self.versions.len() as u64, "versions published"),
-            (self.aliases, "aliases moved"),
-            (self.roles_written, "policies of roles written"),
-            (
-                self.kept_versions.len() as u64,
-                "published versions of that run kept",
-            ),
-            (self.left.len() as u64, "failed, for the reasons below"),
-            (
-                untried as u64,
-                "of these not tried, because the same call was denied before",
-            ),
-            (self.not_begun, "not started"),
-        ]
-    }
+fn counts(it: &Summary) -> [(u64, &'static str); 12] {
+    let untried = it.left.iter().filter(|left| left.is_untried).count();
+    [
+        (it.changed, "changed now"),
+        (it.done_before, "changed before this run was resumed"),
+        (it.already, "unchanged, already as planned"),
+        (
+            it.merged,
+            "merged with changes that others made since the plan",
+        ),
+        (it.refused, "refused by the plan"),
+        (it.versions.len() as u64, "versions published"),
+        (it.aliases, "aliases moved"),
+        (it.roles_written, "policies of roles written"),
+        (
+            it.kept_versions.len() as u64,
+            "published versions of that run kept",
+        ),
+        (it.left.len() as u64, "failed, for the reasons below"),
+        (
+            untried as u64,
+            "of these not tried, because the same call was denied before",
+        ),
+        (it.not_begun, "not started"),
+    ]
 }

@@ -1,34 +1,13 @@
-//! Skipped accounts and regions, and their text.
+//! The text of skipped accounts and regions.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use backstop_fleet::fleet::Skipped;
 
 use crate::output::{gist, plural};
 
 /// Places that are listed for one reason.
 const LISTED: usize = 6;
-
-/// A place that is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// The account.
-    pub account: String,
-    /// The region; all of the account's where there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-    /// Why.
-    pub reason: String,
-    /// Whether something is missing because of it; a region that is disabled holds nothing.
-    pub is_failure: bool,
-}
-
-impl Skipped {
-    fn place(&self) -> String {
-        let region = self.region.as_deref().unwrap_or("(every region)");
-        format!("{} {region}", self.account)
-    }
-}
 
 /// A paragraph for each reason, with the places that are left out for it; all of them where `full`.
 pub fn left_out(skipped: &[Skipped], full: bool) -> Vec<String> {

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use backstop_fleet::journal::{Progress, Run, Step, StepState};
+
 use super::runs::action;
-use super::{Progress, Run, Step, StepState};
 use crate::fleet::Place;
 use crate::output::{Columns, Item, Report, Style, Tone, by_reason, grouped, names, plural};
 use crate::plan::{Action, Extras, Planned, Verdict};

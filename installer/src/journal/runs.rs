@@ -1,14 +1,15 @@
 //! All runs, to choose one from: when, what, where, what is done and left, and which run undid it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Found, Run, Step, StepState, Store};
+use backstop_fleet::journal::{Found, Run, Step, Store, undone};
+
 use crate::fleet::Place;
 use crate::output::{Report, Style, Tone, grouped, plural};
-use crate::plan::{Action, Planned, Verdict};
+use crate::plan::{Action, Verdict};
 
 /// All runs, the newest first.
 #[derive(Debug, Serialize)]
@@ -77,86 +78,6 @@ impl Runs {
     }
 }
 
-impl Run {
-    /// The functions that have something more to do.
-    pub fn left(&self) -> impl Iterator<Item = &Planned> {
-        let plan = &self.header.plan;
-        let planned = plan.with(Verdict::Change);
-        planned.filter(|planned| !self.progress.has_all(&plan.extras, planned))
-    }
-
-    /// The functions to be changed, and how many of them have nothing more to do.
-    fn counts(&self) -> (usize, usize) {
-        let planned = self.header.plan.with(Verdict::Change).count();
-        (planned, planned - self.left().count())
-    }
-
-    /// Whether nothing is left of it, and nothing was refused.
-    fn is_complete(&self) -> bool {
-        let (planned, done) = self.counts();
-        let plan = &self.header.plan;
-        planned == done && plan.with(Verdict::Refused).next().is_none() && plan.is_whole()
-    }
-}
-
-/// The run that undid each, and whether all of it. What was undone itself undoes nothing any more.
-fn undone(runs: &[Run]) -> BTreeMap<&str, (&str, bool)> {
-    let mut undone: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
-    for run in runs.iter().rev() {
-        let id = run.header.run.as_str();
-        let Action::Undo { run: target } = &run.header.plan.action else {
-            continue;
-        };
-        if !undone.get(id).is_some_and(|(_, is_whole)| *is_whole) {
-            let complete = (id, run.is_complete());
-            let by = undone.entry(target).or_insert(complete);
-            // A later one may have found nothing left of it.
-            by.1 |= complete.1;
-        }
-    }
-    undone
-}
-
-/// The runs that `resume` would go on with: they have something more to do, and were not undone.
-pub fn unfinished(runs: &[Run]) -> impl Iterator<Item = &Run> {
-    let undone = undone(runs);
-    runs.iter().filter(move |run| {
-        let by = undone.get(run.header.run.as_str());
-        run.left().next().is_some() && !by.is_some_and(|(_, is_whole)| *is_whole)
-    })
-}
-
-/// The run of a drill that changed this function, or may have, and that was not undone.
-pub fn unrestored<'a>(runs: &'a [Run], arn: &str) -> Option<&'a Run> {
-    let undone = undone(runs);
-    runs.iter().find(|run| {
-        let by = undone.get(run.header.run.as_str());
-        run.header.plan.action == Action::Drill
-            && !by.is_some_and(|(_, is_whole)| *is_whole)
-            && (run.progress.steps.iter()).any(|state| may_be_changed(state) && changes(state, arn))
-    })
-}
-
-/// Whether a step was made, or may have been.
-fn may_be_changed(state: &StepState) -> bool {
-    state.step.is_some()
-}
-
-fn changes(state: &StepState, function: &str) -> bool {
-    matches!(&state.step, Some(Step::Function { arn, .. }) if arn == function)
-}
-
-/// The newest run that undid none, and was not undone whole.
-pub fn last(runs: &[Run]) -> Option<&Run> {
-    let undone = undone(runs);
-    let is_undone = |run: &Run| {
-        let by = undone.get(run.header.run.as_str());
-        by.is_some_and(|(_, is_whole)| *is_whole)
-    };
-    (runs.iter().rev())
-        .find(|run| !matches!(run.header.plan.action, Action::Undo { .. }) && !is_undone(run))
-}
-
 impl Row {
     fn of(run: &Run, undone: Option<(&str, bool)>) -> Self {
         let plan = &run.header.plan;
@@ -176,7 +97,7 @@ impl Row {
                 .progress
                 .steps
                 .iter()
-                .filter(|it| may_be_changed(it))
+                .filter(|it| it.may_be_made())
                 .count(),
             roles: (steps.filter(|it| it.is_done && is_role(&it.step))).count(),
             undone_by: undone.map(|(by, _)| by.to_owned()),

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 
+use backstop_fleet::plan::{Action, Extras, Plan, Planned, Reason, Verdict};
 use serde::Serialize;
 
-use super::{Action, Extras, Plan, Planned, Reason, Verdict};
 use crate::change::{Change, LayerArn, Stored};
 use crate::fleet::{Place, left_out};
 use crate::grants::{Goal, Grant, POLICY};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Rig, Say, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms};
 use backstop_delivery::{BreakerState, DropReason, Failure, PartAnswer, Phase, Role, SinkName};
 use tokio::time::Instant;
 
@@ -32,8 +32,8 @@ async fn a_healthy_primary_takes_everything_and_no_one_else_is_asked() {
 /// What each answer of the primary leads to: how often it is asked, and the breaker after that.
 #[tokio::test(start_paused = true)]
 async fn each_row_of_the_table_leads_where_it_says() {
-    let again = |code| Say::Status(code);
-    let table: [(&str, Say, usize, BreakerState, &str); 22] = [
+    let again = |code| SinkBehaviour::Status(code);
+    let table: [(&str, SinkBehaviour, usize, BreakerState, &str); 22] = [
         ("408", again(408), 3, BreakerState::Open, "timeout"),
         ("425", again(425), 3, BreakerState::Open, "throttled"),
         ("429", again(429), 3, BreakerState::Open, "throttled"),
@@ -41,33 +41,39 @@ async fn each_row_of_the_table_leads_where_it_says() {
         ("503", again(503), 3, BreakerState::Open, "server_error"),
         (
             "refused",
-            Say::Nothing(Failure::Refused),
+            SinkBehaviour::Nothing(Failure::Refused),
             3,
             BreakerState::Open,
             "refused",
         ),
         (
             "reset",
-            Say::Nothing(Failure::Reset),
+            SinkBehaviour::Nothing(Failure::Reset),
             3,
             BreakerState::Open,
             "reset",
         ),
         (
             "dns",
-            Say::Nothing(Failure::Dns),
+            SinkBehaviour::Nothing(Failure::Dns),
             3,
             BreakerState::Open,
             "dns",
         ),
         (
             "tls",
-            Say::Nothing(Failure::Tls),
+            SinkBehaviour::Nothing(Failure::Tls),
             3,
             BreakerState::Open,
             "tls",
         ),
-        ("hang", Say::Hang, 1, BreakerState::Open, "timeout"),
+        (
+            "hang",
+            SinkBehaviour::Hang,
+            1,
+            BreakerState::Open,
+            "timeout",
+        ),
         ("401", again(401), 1, BreakerState::Open, "unauthorized"),
         ("403", again(403), 1, BreakerState::Open, "unauthorized"),
         ("404", again(404), 1, BreakerState::Open, "not_found"),
@@ -105,7 +111,7 @@ async fn each_row_of_the_table_leads_where_it_says() {
 async fn a_hanging_primary_never_costs_more_than_the_window_and_leaves_the_fallback_its_time() {
     for window in [ms(300), ms(500), ms(2000)] {
         let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-        rig.say(Https, Say::Hang);
+        rig.say(Https, SinkBehaviour::Hang);
         let started = Instant::now();
         let left = rig
             .flush(vec![batch(1, 10)], Phase::PostRuntime, window)
@@ -141,7 +147,7 @@ async fn with_every_sink_hanging_the_window_still_holds_and_everything_comes_bac
             (S3, Role::Fallback),
         ]);
         for sink in [Https, Firehose, S3] {
-            rig.say(sink, Say::Hang);
+            rig.say(sink, SinkBehaviour::Hang);
         }
         let batches: Vec<_> = (0..20).map(|index| batch(index * 10 + 1, 10)).collect();
         let started = Instant::now();
@@ -164,7 +170,7 @@ async fn with_every_sink_hanging_the_window_still_holds_and_everything_comes_bac
 #[tokio::test(start_paused = true)]
 async fn a_flush_begun_in_the_handler_ends_in_time_when_the_runtime_finishes() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, Say::Hang);
+    rig.say(Https, SinkBehaviour::Hang);
     let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
     tokio::time::sleep(ms(1000)).await;
     assert!(
@@ -198,7 +204,7 @@ async fn a_primary_without_time_is_not_passed_over_but_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn no_attempt_is_made_in_less_time_than_the_sink_usually_takes() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, Say::After(ms(300), 200));
+    rig.say(Https, SinkBehaviour::After(ms(300), 200));
     assert!(
         rig.flush(vec![batch(1, 10)], Phase::Handler, ms(3000))
             .await
@@ -219,7 +225,7 @@ async fn no_attempt_is_made_in_less_time_than_the_sink_usually_takes() {
 #[tokio::test(start_paused = true)]
 async fn a_sink_cut_short_by_the_runtimes_end_is_not_to_blame_until_it_is_so_each_time() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, Say::Hang);
+    rig.say(Https, SinkBehaviour::Hang);
     let mut left = (0..4)
         .map(|index| batch(index * 10 + 1, 10))
         .collect::<Vec<_>>();
@@ -250,9 +256,9 @@ async fn a_success_between_failures_keeps_the_batch_at_the_primary() {
     rig.say_in_turn(
         Https,
         [
-            Say::Status(503),
-            Say::Nothing(Failure::Reset),
-            Say::Status(200),
+            SinkBehaviour::Status(503),
+            SinkBehaviour::Nothing(Failure::Reset),
+            SinkBehaviour::Status(200),
         ],
     );
     assert!(
@@ -277,7 +283,13 @@ async fn a_success_between_failures_keeps_the_batch_at_the_primary() {
 async fn retry_after_is_waited_for_inside_the_budget_and_diverts_beyond_it() {
     for (after, expected) in [(ms(200), Https), (Duration::from_secs(30), S3)] {
         let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-        rig.say_in_turn(Https, [Say::RetryAfter(429, after), Say::Status(200)]);
+        rig.say_in_turn(
+            Https,
+            [
+                SinkBehaviour::RetryAfter(429, after),
+                SinkBehaviour::Status(200),
+            ],
+        );
         let started = Instant::now();
         assert!(
             rig.flush(vec![batch(1, 10)], Phase::PostRuntime, ms(500))
@@ -295,7 +307,7 @@ async fn a_batch_too_large_is_split_until_it_fits_and_one_alone_becomes_a_dead_l
     // Three records fit; record 7 never does.
     rig.say(
         Https,
-        Say::TooLarge {
+        SinkBehaviour::TooLarge {
             most: 3,
             never: Some(7),
         },
@@ -323,7 +335,7 @@ async fn what_is_known_to_be_too_large_is_split_before_it_is_sent() {
     let rig = Rig::new(&[(Https, Role::Primary)]);
     rig.say(
         Https,
-        Say::TooLarge {
+        SinkBehaviour::TooLarge {
             most: 3,
             never: None,
         },
@@ -346,7 +358,7 @@ async fn what_is_known_to_be_too_large_is_split_before_it_is_sent() {
     );
     // To the moment: what is remembered for five minutes is not known any more.
     rig.advance(Duration::from_mins(5)).await;
-    rig.say(Https, Say::Status(200));
+    rig.say(Https, SinkBehaviour::Status(200));
     assert!(
         rig.flush(vec![batch(201, 16)], Phase::Handler, ms(3000))
             .await
@@ -363,9 +375,9 @@ async fn what_is_known_to_be_too_large_is_split_before_it_is_sent() {
 #[tokio::test(start_paused = true)]
 async fn dead_letters_without_an_archive_are_dropped_by_name() {
     for (say, reason) in [
-        (Say::Status(400), DropReason::Rejected),
+        (SinkBehaviour::Status(400), DropReason::Rejected),
         (
-            Say::TooLarge {
+            SinkBehaviour::TooLarge {
                 most: 0,
                 never: None,
             },
@@ -387,13 +399,13 @@ async fn dead_letters_without_an_archive_are_dropped_by_name() {
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_waits_for_the_archive_and_never_goes_back_to_the_primary() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, Say::Status(400));
-    rig.say(S3, Say::Nothing(Failure::Refused));
+    rig.say(Https, SinkBehaviour::Status(400));
+    rig.say(S3, SinkBehaviour::Nothing(Failure::Refused));
     let left = rig.flush(vec![batch(1, 4)], Phase::Handler, ms(3000)).await;
     // The four, their halves, and each alone.
     assert_eq!((left.len(), rig.calls(Https)), (1, 7));
-    rig.say(Https, Say::Status(200));
-    rig.say(S3, Say::Status(200));
+    rig.say(Https, SinkBehaviour::Status(200));
+    rig.say(S3, SinkBehaviour::Status(200));
     rig.advance(Duration::from_secs(10)).await;
     assert!(rig.flush(left, Phase::Handler, ms(3000)).await.is_empty());
     assert_eq!(rig.calls(Https), 7);
@@ -408,8 +420,8 @@ async fn what_a_fallback_refuses_goes_to_the_next_and_is_never_given_up() {
             (Firehose, Role::Fallback),
             (S3, Role::Fallback),
         ]);
-        rig.say(Https, Say::Status(503));
-        rig.say(Firehose, Say::Status(code));
+        rig.say(Https, SinkBehaviour::Status(503));
+        rig.say(Firehose, SinkBehaviour::Status(code));
         assert!(
             rig.flush(vec![batch(1, 4)], Phase::Handler, ms(3000))
                 .await
@@ -431,8 +443,8 @@ async fn a_partial_success_sends_only_the_failed_parts_again() {
     rig.say_in_turn(
         Firehose,
         [
-            Say::Parts(PartAnswer::Retry, vec![1, 4]),
-            Say::Parts(PartAnswer::Retry, vec![]),
+            SinkBehaviour::Parts(PartAnswer::Retry, vec![1, 4]),
+            SinkBehaviour::Parts(PartAnswer::Retry, vec![]),
         ],
     );
     assert!(
@@ -450,7 +462,7 @@ async fn a_partial_success_sends_only_the_failed_parts_again() {
 #[tokio::test(start_paused = true)]
 async fn parts_that_nothing_was_heard_of_are_ambiguous_and_the_others_are_not() {
     let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
-    rig.say(Firehose, Say::Parts(PartAnswer::Unheard, vec![0]));
+    rig.say(Firehose, SinkBehaviour::Parts(PartAnswer::Unheard, vec![0]));
     assert!(
         rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
             .await
@@ -463,7 +475,7 @@ async fn parts_that_nothing_was_heard_of_are_ambiguous_and_the_others_are_not() 
 #[tokio::test(start_paused = true)]
 async fn what_a_partial_success_leaves_goes_on_to_the_next_sink_alone() {
     let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
-    rig.say(Firehose, Say::Parts(PartAnswer::Retry, vec![0]));
+    rig.say(Firehose, SinkBehaviour::Parts(PartAnswer::Retry, vec![0]));
     assert!(
         rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
             .await
@@ -476,10 +488,10 @@ async fn what_a_partial_success_leaves_goes_on_to_the_next_sink_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_recovered_primary_is_found_by_one_small_probe_while_a_handler_runs() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, Say::Status(503));
+    rig.say(Https, SinkBehaviour::Status(503));
     rig.flush(vec![batch(1, 10)], Phase::PostRuntime, ms(500))
         .await;
-    rig.say(Https, Say::Status(200));
+    rig.say(Https, SinkBehaviour::Status(200));
     rig.advance(Duration::from_secs(6)).await;
     assert!(rig.chain.wants_probe(|_, _| true));
     rig.flush(vec![batch(11, 10)], Phase::PostRuntime, ms(500))
@@ -496,8 +508,8 @@ async fn a_recovered_primary_is_found_by_one_small_probe_while_a_handler_runs() 
 #[tokio::test(start_paused = true)]
 async fn a_hanging_probe_is_given_twice_the_usual_time_once_the_handler_has_finished() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say_in_turn(Https, [Say::After(ms(20), 200)]);
-    rig.say(Https, Say::Hang);
+    rig.say_in_turn(Https, [SinkBehaviour::After(ms(20), 200)]);
+    rig.say(Https, SinkBehaviour::Hang);
     for first in [1, 11] {
         rig.flush(vec![batch(first, 10)], Phase::PostRuntime, ms(500))
             .await;
@@ -524,11 +536,11 @@ async fn a_primary_of_300_ms_is_used_and_found_again_by_handlers_of_20_ms() {
         (Firehose, Role::Fallback),
         (S3, Role::Fallback),
     ]);
-    rig.say(Https, Say::After(ms(300), 200));
+    rig.say(Https, SinkBehaviour::After(ms(300), 200));
     rig.flush(vec![batch(1, 10)], Phase::PostRuntime, ms(500))
         .await;
     rig.assert_delivered(&[(Https, 10)]);
-    rig.say_in_turn(Https, [Say::Hang]);
+    rig.say_in_turn(Https, [SinkBehaviour::Hang]);
     rig.flush(vec![batch(11, 10)], Phase::Handler, ms(3000))
         .await;
     assert_eq!(rig.breaker(Https), BreakerState::Open);
@@ -544,7 +556,7 @@ async fn a_primary_of_300_ms_is_used_and_found_again_by_handlers_of_20_ms() {
 #[tokio::test(start_paused = true)]
 async fn a_request_from_before_a_freeze_is_made_again_under_the_same_id() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say_in_turn(Https, [Say::Hang, Say::Status(200)]);
+    rig.say_in_turn(Https, [SinkBehaviour::Hang, SinkBehaviour::Status(200)]);
     let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
     tokio::time::sleep(ms(20)).await;
     rig.window.thawed();
@@ -562,7 +574,7 @@ async fn a_request_from_before_a_freeze_is_made_again_under_the_same_id() {
 #[tokio::test(start_paused = true)]
 async fn a_hanging_primary_is_found_out_where_freezes_come_more_often_than_time_outs() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, Say::Hang);
+    rig.say(Https, SinkBehaviour::Hang);
     let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
     for _ in 0..10 {
         tokio::time::sleep(ms(150)).await;
@@ -583,7 +595,7 @@ async fn a_shutdown_during_an_attempt_leaves_each_sink_its_time() {
         (Firehose, Role::Fallback),
         (S3, Role::Fallback),
     ]);
-    rig.say(Https, Say::Hang);
+    rig.say(Https, SinkBehaviour::Hang);
     let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
     tokio::time::sleep(ms(100)).await;
     let started = Instant::now();
@@ -596,10 +608,10 @@ async fn a_shutdown_during_an_attempt_leaves_each_sink_its_time() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_hangs_at_shutdown_leaves_time_for_another_to_the_same_sink() {
     let rig = Rig::new(&[(S3, Role::Fallback)]);
-    rig.say(S3, Say::Hang);
+    rig.say(S3, SinkBehaviour::Hang);
     let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
     tokio::time::sleep(ms(100)).await;
-    rig.say(S3, Say::After(ms(100), 200));
+    rig.say(S3, SinkBehaviour::After(ms(100), 200));
     rig.window.set(Phase::Shutdown, Instant::now() + ms(1700));
     assert!(flush.await.unwrap().is_empty());
     rig.assert_delivered(&[(S3, 10)]);
@@ -608,13 +620,13 @@ async fn a_request_that_hangs_at_shutdown_leaves_time_for_another_to_the_same_si
 #[tokio::test(start_paused = true)]
 async fn shutdown_asks_even_sinks_that_were_given_up() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, Say::Status(503));
-    rig.say(S3, Say::Status(503));
+    rig.say(Https, SinkBehaviour::Status(503));
+    rig.say(S3, SinkBehaviour::Status(503));
     let left = rig
         .flush(vec![batch(1, 10)], Phase::PostRuntime, ms(500))
         .await;
     assert_eq!(left.len(), 1);
-    rig.say(S3, Say::Status(200));
+    rig.say(S3, SinkBehaviour::Status(200));
     assert!(rig.flush(left, Phase::Shutdown, ms(1700)).await.is_empty());
     rig.assert_delivered(&[(S3, 10)]);
 }
@@ -622,8 +634,8 @@ async fn shutdown_asks_even_sinks_that_were_given_up() {
 #[tokio::test(start_paused = true)]
 async fn a_hanging_primary_at_shutdown_leaves_time_to_archive_a_full_buffer() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, Say::Hang);
-    rig.say(S3, Say::After(ms(60), 200));
+    rig.say(Https, SinkBehaviour::Hang);
+    rig.say(S3, SinkBehaviour::After(ms(60), 200));
     let batches: Vec<_> = (0..32).map(|index| batch(index * 10 + 1, 10)).collect();
     let started = Instant::now();
     assert!(

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Rig, Say, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms};
 use backstop_delivery::{Batch, BreakerState, Failure, Notice, Phase, Role, SinkName};
 use tokio::time::Instant;
 
@@ -22,7 +22,7 @@ fn alone() -> Rig {
 #[tokio::test(start_paused = true)]
 async fn pauses_between_attempts_double() {
     let rig = pair();
-    rig.say(Https, Say::Status(503));
+    rig.say(Https, SinkBehaviour::Status(503));
     let started = Instant::now();
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
     assert_eq!((started.elapsed(), rig.calls(Https)), (ms(50 + 100), 3));
@@ -33,7 +33,7 @@ async fn pauses_between_attempts_double() {
 async fn an_attempt_is_made_again_only_where_a_hundred_milliseconds_are_left_after_the_pause() {
     for (window, calls, took) in [(ms(149), 1, ms(0)), (ms(150), 2, ms(50))] {
         let rig = alone();
-        rig.say(Https, Say::Status(503));
+        rig.say(Https, SinkBehaviour::Status(503));
         let started = Instant::now();
         let left = rig
             .flush(vec![batch(1, 1)], Phase::PostRuntime, window)
@@ -46,7 +46,7 @@ async fn an_attempt_is_made_again_only_where_a_hundred_milliseconds_are_left_aft
 #[tokio::test(start_paused = true)]
 async fn an_attempt_with_all_the_time_that_a_sink_needs_is_not_cut_short() {
     let rig = alone();
-    rig.say(Https, Say::Hang);
+    rig.say(Https, SinkBehaviour::Hang);
     let left = rig
         .flush(vec![batch(1, 1)], Phase::PostRuntime, ms(100))
         .await;
@@ -57,7 +57,7 @@ async fn an_attempt_with_all_the_time_that_a_sink_needs_is_not_cut_short() {
 #[tokio::test(start_paused = true)]
 async fn a_breaker_that_one_batch_opens_ends_its_attempts_and_the_third_those_of_its_neighbour() {
     let rig = pair();
-    rig.say(Https, Say::Status(503));
+    rig.say(Https, SinkBehaviour::Status(503));
     let both = vec![batch(1, 1), batch(2, 1)];
     assert!(rig.flush(both, Phase::Handler, ms(3000)).await.is_empty());
     // One fails for the third time in a row at its second attempt; the other has three.
@@ -68,7 +68,7 @@ async fn a_breaker_that_one_batch_opens_ends_its_attempts_and_the_third_those_of
 #[tokio::test(start_paused = true)]
 async fn batches_that_hang_together_are_given_up_together() {
     let rig = pair();
-    rig.say(Https, Say::Hang);
+    rig.say(Https, SinkBehaviour::Hang);
     let both = vec![batch(1, 1), batch(2, 1)];
     let started = Instant::now();
     let window = Duration::from_secs(30);
@@ -80,7 +80,7 @@ async fn batches_that_hang_together_are_given_up_together() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_probe_is_not_repeated() {
     let rig = pair();
-    rig.say(Https, Say::Status(503));
+    rig.say(Https, SinkBehaviour::Status(503));
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
     assert_eq!(rig.calls(Https), 3);
     rig.advance(Duration::from_secs(6)).await;
@@ -92,14 +92,14 @@ async fn a_failed_probe_is_not_repeated() {
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_is_known_to_be_too_large_is_halved_and_probes_all_the_same() {
     let rig = pair();
-    let most = Say::TooLarge {
+    let most = SinkBehaviour::TooLarge {
         most: 8,
         never: None,
     };
     rig.say(Https, most.clone());
     rig.flush(vec![batch(1, 16)], Phase::Handler, ms(3000))
         .await;
-    rig.say(Https, Say::Status(503));
+    rig.say(Https, SinkBehaviour::Status(503));
     rig.flush(vec![batch(21, 1)], Phase::Handler, ms(3000))
         .await;
     assert_eq!(rig.breaker(Https), BreakerState::Open);
@@ -114,7 +114,7 @@ async fn a_probe_that_is_known_to_be_too_large_is_halved_and_probes_all_the_same
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_had_come_when_the_time_was_up_is_heard() {
     let rig = pair();
-    rig.say(Https, Say::Unread(Duration::from_secs(5)));
+    rig.say(Https, SinkBehaviour::Unread(Duration::from_secs(5)));
     rig.flush(vec![batch(1, 1)], Phase::Handler, Duration::from_secs(30))
         .await;
     rig.assert_delivered(&[(Https, 1)]);
@@ -124,11 +124,17 @@ async fn an_answer_that_had_come_when_the_time_was_up_is_heard() {
 #[tokio::test(start_paused = true)]
 async fn whoever_listens_hears_of_each_attempt_each_change_of_a_breaker_and_each_dead_letter() {
     let rig = pair();
-    rig.say_in_turn(Https, [Say::Status(401), Say::After(ms(30), 200)]);
+    rig.say_in_turn(
+        Https,
+        [
+            SinkBehaviour::Status(401),
+            SinkBehaviour::After(ms(30), 200),
+        ],
+    );
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
     rig.advance(Duration::from_secs(6)).await;
     rig.flush(vec![batch(2, 1)], Phase::Handler, ms(3000)).await;
-    rig.say(Https, Say::Status(400));
+    rig.say(Https, SinkBehaviour::Status(400));
     rig.flush(vec![batch(3, 4)], Phase::Handler, ms(3000)).await;
     let heard = rig.notices();
     let attempts: Vec<_> = heard
@@ -171,7 +177,7 @@ async fn whoever_listens_hears_of_each_attempt_each_change_of_a_breaker_and_each
 #[tokio::test(start_paused = true)]
 async fn the_time_a_sink_takes_is_forgotten_slowly() {
     let rig = alone();
-    rig.say_in_turn(Https, [Say::After(ms(320), 200)]);
+    rig.say_in_turn(Https, [SinkBehaviour::After(ms(320), 200)]);
     for first in [1, 2] {
         rig.flush(vec![batch(first, 1)], Phase::Handler, ms(3000))
             .await;
@@ -192,8 +198,15 @@ async fn the_time_a_sink_takes_is_forgotten_slowly() {
 #[tokio::test(start_paused = true)]
 async fn a_fallback_is_kept_twice_the_time_it_takes() {
     let rig = pair();
-    rig.say_in_turn(Https, [Say::Status(401), Say::Status(200), Say::Hang]);
-    rig.say(S3, Say::After(ms(200), 200));
+    rig.say_in_turn(
+        Https,
+        [
+            SinkBehaviour::Status(401),
+            SinkBehaviour::Status(200),
+            SinkBehaviour::Hang,
+        ],
+    );
+    rig.say(S3, SinkBehaviour::After(ms(200), 200));
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
     rig.advance(Duration::from_secs(6)).await;
     rig.flush(vec![batch(2, 1)], Phase::Handler, ms(3000)).await;
@@ -221,7 +234,7 @@ async fn a_fallback_is_never_kept_more_than_half_of_what_is_left() {
 async fn outside_shutdown_a_sink_that_was_given_up_is_not_asked() {
     let rig = pair();
     for sink in [Https, S3] {
-        rig.say(sink, Say::Status(401));
+        rig.say(sink, SinkBehaviour::Status(401));
     }
     let left = rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
     assert_eq!((rig.calls(Https), rig.calls(S3)), (1, 1));
@@ -232,14 +245,9 @@ async fn outside_shutdown_a_sink_that_was_given_up_is_not_asked() {
 #[tokio::test(start_paused = true)]
 async fn a_chain_tells_whether_it_can_be_used_and_whether_it_wants_a_probe() {
     let rig = alone();
-    let tells = |rig: &Rig| {
-        (
-            rig.chain.is_open_for_business(),
-            rig.chain.wants_probe(|_, _| true),
-        )
-    };
+    let tells = |rig: &Rig| (rig.chain.can_deliver(), rig.chain.wants_probe(|_, _| true));
     assert_eq!(tells(&rig), (true, false));
-    rig.say(Https, Say::Status(401));
+    rig.say(Https, SinkBehaviour::Status(401));
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
     assert_eq!(tells(&rig), (false, false));
     rig.advance(Duration::from_secs(6)).await;
@@ -266,7 +274,7 @@ async fn what_the_primary_has_no_time_for_goes_on_where_waiting_would_not_help()
     assert_eq!((diverted.sink, diverted.cause.reason), (Https, "no_budget"));
 
     let rig = pair();
-    rig.say(Https, Say::Status(401));
+    rig.say(Https, SinkBehaviour::Status(401));
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
     let left = rig
         .flush(vec![batch(2, 1)], Phase::PostRuntime, ms(120))
@@ -282,7 +290,10 @@ async fn what_the_primary_has_no_time_for_goes_on_where_waiting_would_not_help()
 
 #[tokio::test(start_paused = true)]
 async fn the_reason_stays_the_primarys_where_a_fallback_has_no_time_or_was_given_up() {
-    for fault in [Say::Status(401), Say::After(ms(700), 200)] {
+    for fault in [
+        SinkBehaviour::Status(401),
+        SinkBehaviour::After(ms(700), 200),
+    ] {
         let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
         rig.say(Firehose, fault);
         rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
@@ -299,8 +310,8 @@ async fn what_is_too_large_for_a_fallback_alone_goes_to_the_next_for_the_primary
         (Firehose, Role::Fallback),
         (S3, Role::Fallback),
     ]);
-    rig.say(Https, Say::Nothing(Failure::Tls));
-    rig.say(Firehose, Say::Status(413));
+    rig.say(Https, SinkBehaviour::Nothing(Failure::Tls));
+    rig.say(Firehose, SinkBehaviour::Status(413));
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
     rig.assert_delivered(&[(S3, 1)]);
     let diverted = rig.last_diverted(S3).unwrap();
@@ -333,7 +344,7 @@ async fn less_than_a_hundred_milliseconds_are_used_only_by_the_last_sink_at_shut
 #[tokio::test(start_paused = true)]
 async fn dead_letters_are_counted_where_they_are_archived() {
     let rig = pair();
-    rig.say(Https, Say::Status(400));
+    rig.say(Https, SinkBehaviour::Status(400));
     let left: Vec<Batch> = rig.flush(vec![batch(1, 4)], Phase::Handler, ms(3000)).await;
     assert!(left.is_empty());
     assert!(rig.ledger.lock().line().contains("\"dead_letters\":4"));
@@ -342,7 +353,7 @@ async fn dead_letters_are_counted_where_they_are_archived() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_during_an_attempt_leaves_it_half_of_a_short_end() {
     let rig = pair();
-    rig.say(Https, Say::Hang);
+    rig.say(Https, SinkBehaviour::Hang);
     let flush = rig.start_flush(vec![batch(1, 1)], Phase::Handler, Duration::from_secs(30));
     tokio::time::sleep(ms(100)).await;
     let started = Instant::now();
@@ -355,7 +366,7 @@ async fn a_shutdown_during_an_attempt_leaves_it_half_of_a_short_end() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_from_before_a_freeze_is_waited_for_after_the_thaw() {
     let rig = pair();
-    rig.say(Https, Say::After(ms(120), 200));
+    rig.say(Https, SinkBehaviour::After(ms(120), 200));
     let flush = rig.start_flush(vec![batch(1, 1)], Phase::Handler, Duration::from_secs(30));
     tokio::time::sleep(ms(20)).await;
     rig.window.thawed();
@@ -371,11 +382,11 @@ async fn after_a_thaw_a_slow_sink_gets_the_time_that_it_usually_takes() {
     for (usual, is_known) in [(300, true), (600, true), (400, false)] {
         let rig = pair();
         if is_known {
-            rig.say(Https, Say::After(ms(usual), 200));
+            rig.say(Https, SinkBehaviour::After(ms(usual), 200));
             let window = Duration::from_secs(30);
             rig.flush(vec![batch(1, 1)], Phase::Handler, window).await;
         }
-        rig.say(Https, Say::After(ms(usual), 200));
+        rig.say(Https, SinkBehaviour::After(ms(usual), 200));
         let flush = rig.start_flush(vec![batch(11, 1)], Phase::Handler, Duration::from_secs(30));
         tokio::time::sleep(ms(20)).await;
         rig.window.thawed();
@@ -389,7 +400,7 @@ async fn after_a_thaw_a_slow_sink_gets_the_time_that_it_usually_takes() {
 #[tokio::test(start_paused = true)]
 async fn what_is_reserved_for_the_fallback_does_not_cut_short_a_slow_primary() {
     let rig = pair();
-    rig.say(Https, Say::After(ms(300), 200));
+    rig.say(Https, SinkBehaviour::After(ms(300), 200));
     let window = Duration::from_secs(30);
     rig.flush(vec![batch(1, 1)], Phase::Handler, window).await;
     let flush = rig.start_flush(vec![batch(11, 1)], Phase::Handler, window);
@@ -405,7 +416,7 @@ async fn what_is_reserved_for_the_fallback_does_not_cut_short_a_slow_primary() {
 #[tokio::test(start_paused = true)]
 async fn a_primary_that_is_slow_from_the_start_is_found_by_the_first_probe() {
     let rig = pair();
-    rig.say(Https, Say::After(ms(400), 200));
+    rig.say(Https, SinkBehaviour::After(ms(400), 200));
     rig.flush(vec![batch(1, 1)], Phase::PostRuntime, ms(500))
         .await;
     rig.assert_delivered(&[(S3, 1)]);
@@ -421,7 +432,7 @@ async fn a_primary_that_is_slow_from_the_start_is_found_by_the_first_probe() {
 #[tokio::test(start_paused = true)]
 async fn a_sink_whose_time_is_up_as_the_grace_of_a_thaw_ends_has_timed_out() {
     let rig = pair();
-    rig.say(Https, Say::Hang);
+    rig.say(Https, SinkBehaviour::Hang);
     let flush = rig.start_flush(vec![batch(1, 1)], Phase::Handler, Duration::from_secs(30));
     tokio::time::sleep(ms(5000 - 250)).await;
     rig.window.thawed();
@@ -433,7 +444,7 @@ async fn a_sink_whose_time_is_up_as_the_grace_of_a_thaw_ends_has_timed_out() {
 #[tokio::test(start_paused = true)]
 async fn at_shutdown_there_is_time_for_a_short_wait_before_a_retry() {
     let rig = pair();
-    rig.say_in_turn(Https, [Say::Status(503)]);
+    rig.say_in_turn(Https, [SinkBehaviour::Status(503)]);
     let left = rig
         .flush(vec![batch(1, 1)], Phase::Shutdown, ms(1700))
         .await;
@@ -445,7 +456,10 @@ async fn at_shutdown_there_is_time_for_a_short_wait_before_a_retry() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_before_a_retry_ends_when_the_environment_is_taken_down() {
     let rig = alone();
-    rig.say_in_turn(Https, [Say::RetryAfter(429, Duration::from_secs(20))]);
+    rig.say_in_turn(
+        Https,
+        [SinkBehaviour::RetryAfter(429, Duration::from_secs(20))],
+    );
     let flush = rig.start_flush(vec![batch(1, 1)], Phase::Handler, Duration::from_mins(1));
     rig.advance(ms(100)).await;
     let shutdown = tokio::time::Instant::now();
@@ -460,7 +474,7 @@ async fn a_wait_before_a_retry_ends_when_the_environment_is_taken_down() {
 async fn what_never_left_is_not_ambiguous() {
     for (failure, ambiguous) in [(Failure::NotSent, 0), (Failure::Other, 4)] {
         let rig = pair();
-        rig.say(Https, Say::Nothing(failure));
+        rig.say(Https, SinkBehaviour::Nothing(failure));
         let left = rig.flush(vec![batch(1, 4)], Phase::Handler, ms(3000)).await;
         assert!(left.is_empty());
         rig.assert_delivered(&[(S3, 4)]);
@@ -479,7 +493,7 @@ async fn what_never_left_is_not_ambiguous() {
 async fn no_retry_after_is_too_long_to_be_borne() {
     for after in [Duration::MAX, Duration::from_secs(u64::MAX)] {
         let rig = pair();
-        rig.say(Https, Say::RetryAfter(503, after));
+        rig.say(Https, SinkBehaviour::RetryAfter(503, after));
         rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
         rig.assert_delivered(&[(S3, 1)]);
     }

@@ -1,6 +1,6 @@
 //! A sink that answers for each record by itself: each goes its own way, in one request where that is enough.
 
-use crate::support::{Rig, Say, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms};
 use backstop_delivery::{BreakerState, DropReason, Notice, PartAnswer, Phase, Role, SinkName};
 
 use PartAnswer::{Refused, Retry, Taken, Unheard};
@@ -16,7 +16,7 @@ fn pair() -> Rig {
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_by_name_is_a_dead_letter_without_another_request() {
     let rig = pair();
-    rig.say_in_turn(Https, [Say::Parts(Refused, vec![0, 250, 499])]);
+    rig.say_in_turn(Https, [SinkBehaviour::Parts(Refused, vec![0, 250, 499])]);
     let left = rig
         .flush(vec![batch(1, 500)], Phase::PostRuntime, ms(500))
         .await;
@@ -39,9 +39,9 @@ async fn a_mixed_answer_retries_some_refuses_some_and_delivers_the_rest() {
     rig.say_in_turn(
         Https,
         [
-            Say::Each(vec![Taken, Refused, Retry, Unheard, Retry, Taken]),
+            SinkBehaviour::Each(vec![Taken, Refused, Retry, Unheard, Retry, Taken]),
             // Of the third, the fourth and the fifth record.
-            Say::Each(vec![Taken, Taken, Refused]),
+            SinkBehaviour::Each(vec![Taken, Taken, Refused]),
         ],
     );
     let left = rig.flush(vec![batch(1, 6)], Phase::Handler, ms(3000)).await;
@@ -57,12 +57,12 @@ async fn a_mixed_answer_retries_some_refuses_some_and_delivers_the_rest() {
 #[tokio::test(start_paused = true)]
 async fn what_it_does_not_take_goes_to_the_archive_and_not_as_a_dead_letter() {
     let rig = pair();
-    rig.say(Https, Say::Parts(Retry, vec![1]));
+    rig.say(Https, SinkBehaviour::Parts(Retry, vec![1]));
     let left = rig.flush(vec![batch(1, 4)], Phase::Handler, ms(3000)).await;
     assert!(left.is_empty());
     // The second of four; then alone it is the first, which this sink takes.
     rig.assert_delivered(&[(Https, 4)]);
-    rig.say(Https, Say::Parts(Retry, vec![0]));
+    rig.say(Https, SinkBehaviour::Parts(Retry, vec![0]));
     rig.flush(vec![batch(5, 2)], Phase::Handler, ms(3000)).await;
     rig.assert_delivered(&[(Https, 5), (S3, 1)]);
     assert_eq!(rig.last_diverted(S3).unwrap().cause.reason, "partial");
@@ -72,7 +72,7 @@ async fn what_it_does_not_take_goes_to_the_archive_and_not_as_a_dead_letter() {
 async fn without_a_fallback_only_what_is_refused_is_dropped() {
     let rig = Rig::new(&[(Https, Role::Primary)]);
     rig.split(Https, 1);
-    rig.say_in_turn(Https, [Say::Parts(Refused, vec![2])]);
+    rig.say_in_turn(Https, [SinkBehaviour::Parts(Refused, vec![2])]);
     let left = rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000)).await;
     assert!(left.is_empty());
     rig.assert_delivered(&[(Https, 8)]);
@@ -83,7 +83,7 @@ async fn without_a_fallback_only_what_is_refused_is_dropped() {
 #[tokio::test(start_paused = true)]
 async fn a_primary_that_refuses_all_by_name_makes_dead_letters_of_all() {
     let rig = pair();
-    rig.say_in_turn(Https, [Say::Parts(Refused, (0..10).collect())]);
+    rig.say_in_turn(Https, [SinkBehaviour::Parts(Refused, (0..10).collect())]);
     let left = rig
         .flush(vec![batch(1, 10)], Phase::Handler, ms(3000))
         .await;
@@ -96,7 +96,7 @@ async fn a_primary_that_refuses_all_by_name_makes_dead_letters_of_all() {
 async fn an_archive_that_refuses_a_record_keeps_nothing_from_waiting() {
     let rig = Rig::new(&[(S3, Role::Fallback)]);
     rig.split(S3, 1);
-    rig.say(S3, Say::Parts(Refused, vec![0]));
+    rig.say(S3, SinkBehaviour::Parts(Refused, vec![0]));
     let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(3000)).await;
     let waiting: usize = left.iter().map(backstop_delivery::Batch::len).sum();
     assert_eq!(waiting, 1);
@@ -108,7 +108,7 @@ async fn an_archive_that_refuses_a_record_keeps_nothing_from_waiting() {
 async fn an_answer_for_another_number_of_parts_is_no_delivery() {
     for answers in [vec![], vec![Taken], vec![Taken; 4]] {
         let rig = pair();
-        rig.say(Https, Say::Each(answers));
+        rig.say(Https, SinkBehaviour::Each(answers));
         let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(3000)).await;
         assert!(left.is_empty());
         rig.assert_delivered(&[(S3, 3)]);

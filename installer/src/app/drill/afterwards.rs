@@ -91,7 +91,7 @@ impl Drill<'_> {
     ) -> anyhow::Result<replay::Summary> {
         let access = Access {
             region: Some(self.function.place.region.clone()),
-            ..self.session.access.clone()
+            ..self.session.work.access.clone()
         };
         let like = Like::read(&access, &self.function.arn).await?;
         let url = like.url();

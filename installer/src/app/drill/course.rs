@@ -64,12 +64,12 @@ impl Drill<'_> {
                 vault.add(name, value);
             }
         }
-        let targets = self.session.targets.clone();
-        let plan = Plan::drill(&self.session.fleet, targets, function, change);
+        let targets = self.session.work.targets.clone();
+        let plan = Plan::drill(&self.session.work.fleet, targets, function, change);
         // From here on Ctrl-C restores.
         let kept = interrupt::kept();
         let since = SystemTime::now();
-        let journal = self.session.store.create(&plan).await?;
+        let journal = self.session.work.store.create(&plan).await?;
         summary.run.clone_from(&journal.run);
         let progress = Progress::default();
         let changing = (self.session).execute_plan(
@@ -226,13 +226,13 @@ impl Drill<'_> {
 
     async fn undo(&self, id: &str) -> anyhow::Result<()> {
         let session = self.session;
-        let (run, held) = session.store.resume(id).await?;
+        let (run, held) = session.work.store.resume(id).await?;
         let undone = async {
             let (plan, vault) = session.plan_undo(id, &run).await?;
             if plan.is_idle() {
-                return session.forget_unmade(&run, &plan, &held).await;
+                return session.work.forget_unmade(&run, &plan, &held).await;
             }
-            let journal = session.store.create(&plan).await?;
+            let journal = session.work.store.create(&plan).await?;
             let progress = Progress::default();
             let (options, on_interrupt) = (self.options(), OnInterrupt::Continue);
             session

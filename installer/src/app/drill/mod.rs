@@ -30,7 +30,7 @@ pub(super) async fn run(args: DrillArgs, output: Output) -> anyhow::Result<ExitC
     let payload = payload(&args)?;
     let targets = at(args.targets.clone(), &args.function.function);
     let session = Session::open(&targets, &args.state, output).await?;
-    let subject = find(&session.fleet, &args.function.function).await?;
+    let subject = find(&session.work.fleet, &args.function.function).await?;
     let (site, function) = (subject.site(), subject.function());
     let aim = match &args.primary_url {
         Some(url) => Aim::Own(url.clone()),
@@ -192,7 +192,7 @@ impl Session {
     }
 
     async fn bucket(&self, location: Location, region: Option<String>) -> anyhow::Result<Archive> {
-        let mut access = self.access.clone();
+        let mut access = self.work.access.clone();
         access.region = region.or(access.region);
         let client = access.s3().await?;
         Ok(Archive::in_bucket(

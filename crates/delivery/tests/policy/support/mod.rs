@@ -34,7 +34,7 @@ pub(crate) fn batch(first: u64, count: u64) -> Batch {
 
 /// What a scripted sink says.
 #[derive(Debug, Clone)]
-pub(crate) enum Say {
+pub(crate) enum SinkBehaviour {
     Status(u16),
     RetryAfter(u16, Duration),
     After(Duration, u16),
@@ -67,7 +67,7 @@ pub(crate) enum Say {
 
 /// What a store says of the secret that a sink needs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Gives {
+pub(crate) enum SecretRead {
     After(Duration),
     Refuses(NoSecret),
     Nothing,
@@ -77,15 +77,15 @@ pub(crate) enum Gives {
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     /// In turn; then it is given at once.
-    pub(crate) in_turn: VecDeque<Gives>,
+    pub(crate) in_turn: VecDeque<SecretRead>,
     pub(crate) reads: usize,
     read_at: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Script {
-    pub(crate) always: Option<Say>,
-    pub(crate) in_turn: VecDeque<Say>,
+    pub(crate) always: Option<SinkBehaviour>,
+    pub(crate) in_turn: VecDeque<SinkBehaviour>,
     /// How many records it takes together, where that is not the sink's own way.
     pub(crate) records_in_a_part: Option<usize>,
     /// The most records that one request has room for.
@@ -115,14 +115,14 @@ struct ScriptedSink {
 }
 
 /// What is said to a request that comes so long after the beginning.
-fn now(say: Say, elapsed: Duration) -> Say {
+fn now(say: SinkBehaviour, elapsed: Duration) -> SinkBehaviour {
     match say {
-        Say::DownIn(spans, delay, other) => {
+        SinkBehaviour::DownIn(spans, delay, other) => {
             let is_down = |span: &(Duration, Duration)| (span.0..span.1).contains(&elapsed);
             if spans.iter().any(is_down) {
                 *other
             } else {
-                Say::After(delay, 200)
+                SinkBehaviour::After(delay, 200)
             }
         }
         other => other,
@@ -187,29 +187,32 @@ impl Sink for ScriptedSink {
                 taken: Vec::new(),
             });
             let say = script.in_turn.pop_front().or_else(|| script.always.clone());
-            (say.unwrap_or(Say::Status(200)), script.calls.len() - 1)
+            (
+                say.unwrap_or(SinkBehaviour::Status(200)),
+                script.calls.len() - 1,
+            )
         };
         let say = now(say, self.born.elapsed());
         Box::pin(async move {
             let answer = match say {
-                Say::Status(code) => Answer::status(code),
-                Say::RetryAfter(code, after) => Answer::Status {
+                SinkBehaviour::Status(code) => Answer::status(code),
+                SinkBehaviour::RetryAfter(code, after) => Answer::Status {
                     code,
                     retry_after: Some(after),
                     detail: None,
                 },
-                Say::After(delay, code) => {
+                SinkBehaviour::After(delay, code) => {
                     sleep(delay).await;
                     Answer::status(code)
                 }
-                Say::Nothing(failure) => Answer::None(failure),
-                Say::Hang | Say::DownIn(..) => std::future::pending().await,
-                Say::Each(parts) => Answer::Parts {
+                SinkBehaviour::Nothing(failure) => Answer::None(failure),
+                SinkBehaviour::Hang | SinkBehaviour::DownIn(..) => std::future::pending().await,
+                SinkBehaviour::Each(parts) => Answer::Parts {
                     parts,
                     code: 503,
                     detail: None,
                 },
-                Say::Parts(fate, failed) => {
+                SinkBehaviour::Parts(fate, failed) => {
                     let fate_of = |index: usize| {
                         if failed.contains(&index) {
                             fate
@@ -223,37 +226,37 @@ impl Sink for ScriptedSink {
                         detail: None,
                     }
                 }
-                Say::Records(records) => Answer::Records {
+                SinkBehaviour::Records(records) => Answer::Records {
                     records,
                     refused: Some(Box::new(Cause::of_status(400, None))),
                     waiting: Some(Box::new(Cause::of_status(429, None))),
                 },
-                Say::Names(bad) => {
+                SinkBehaviour::Names(bad) => {
                     let named = sequences.iter().position(|sequence| bad.contains(sequence));
                     named.map_or(Answer::status(200), |index| Answer::Named {
                         index,
                         cause: Box::new(Cause::of_status(400, None)),
                     })
                 }
-                Say::Unnamed(refused) => Answer::Unnamed { refused, code: 200 },
-                Say::Judged(verdict, code) => Answer::Judged {
+                SinkBehaviour::Unnamed(refused) => Answer::Unnamed { refused, code: 200 },
+                SinkBehaviour::Judged(verdict, code) => Answer::Judged {
                     verdict,
                     code,
                     detail: None,
                 },
-                Say::Unread(delay) => {
+                SinkBehaviour::Unread(delay) => {
                     sleep(delay).await;
                     for _ in 0..3 {
                         tokio::task::yield_now().await;
                     }
                     Answer::status(200)
                 }
-                Say::Refuses(code, bad, delay) => {
+                SinkBehaviour::Refuses(code, bad, delay) => {
                     sleep(delay).await;
                     let is_bad = sequences.iter().any(|sequence| bad.contains(sequence));
                     Answer::status(if is_bad { code } else { 200 })
                 }
-                Say::TooLarge { most, never } => {
+                SinkBehaviour::TooLarge { most, never } => {
                     let has_never = never.is_some_and(|never| sequences.contains(&never));
                     Answer::status(if sequences.len() > most || has_never {
                         413
@@ -276,9 +279,9 @@ impl Sink for ScriptedSink {
         let getting = async move {
             match gives {
                 None => {}
-                Some(Gives::After(delay)) => sleep(delay).await,
-                Some(Gives::Refuses(why)) => return Err(why),
-                Some(Gives::Nothing) => std::future::pending().await,
+                Some(SecretRead::After(delay)) => sleep(delay).await,
+                Some(SecretRead::Refuses(why)) => return Err(why),
+                Some(SecretRead::Nothing) => std::future::pending().await,
             }
             if let Some(kept) = &mut self.script.lock().unwrap().kept {
                 kept.read_at = Some(Instant::now());
@@ -346,9 +349,9 @@ impl Clock for PausedClock {
 
 /// Remembers what it is told.
 #[derive(Debug, Default)]
-struct Ear(Mutex<Vec<Notice>>);
+struct NoticeRecorder(Mutex<Vec<Notice>>);
 
-impl Observer for Ear {
+impl Observer for NoticeRecorder {
     fn notice(&self, notice: Notice) {
         self.0.lock().unwrap().push(notice);
     }
@@ -361,7 +364,7 @@ pub(crate) struct Rig {
     pub(crate) window: WindowControl,
     pub(crate) view: WindowView,
     scripts: BTreeMap<SinkName, Arc<Mutex<Script>>>,
-    ear: Arc<Ear>,
+    ear: Arc<NoticeRecorder>,
 }
 
 impl Rig {
@@ -375,7 +378,7 @@ impl Rig {
 
     /// Sinks that take one signal, or each.
     pub(crate) fn of_signals(sinks: &[(SinkName, Role, Option<Signal>)]) -> Self {
-        let ear = Arc::<Ear>::default();
+        let ear = Arc::<NoticeRecorder>::default();
         let ledger = SharedLedger::default();
         let mut scripts = BTreeMap::new();
         let links = sinks
@@ -418,7 +421,7 @@ impl Rig {
         }
     }
 
-    pub(crate) fn say(&self, sink: SinkName, say: Say) {
+    pub(crate) fn say(&self, sink: SinkName, say: SinkBehaviour) {
         self.script(sink).lock().unwrap().always = Some(say);
     }
 
@@ -438,7 +441,7 @@ impl Rig {
     }
 
     /// The sink needs a secret, of which its store says this in turn.
-    pub(crate) fn keep<const N: usize>(&self, sink: SinkName, gives: [Gives; N]) {
+    pub(crate) fn keep<const N: usize>(&self, sink: SinkName, gives: [SecretRead; N]) {
         self.script(sink).lock().unwrap().kept = Some(Kept {
             in_turn: gives.into(),
             ..Kept::default()
@@ -451,7 +454,7 @@ impl Rig {
         script.kept.as_ref().map_or(0, |kept| kept.reads)
     }
 
-    pub(crate) fn say_in_turn<const N: usize>(&self, sink: SinkName, says: [Say; N]) {
+    pub(crate) fn say_in_turn<const N: usize>(&self, sink: SinkName, says: [SinkBehaviour; N]) {
         self.script(sink).lock().unwrap().in_turn.extend(says);
     }
 
