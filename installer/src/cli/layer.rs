@@ -214,8 +214,8 @@ Examples:
   backstop layer publish --dry-run
 
 Exit codes: 0 done, 1 error, 2 usage, 3 an account or region failed: the
-rest is published and in the manifest, 5 a zip is refused: nothing was published,
-130 interrupted";
+rest is published and in the manifest, 5 a zip is refused: nothing was
+published, 130 interrupted";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
