@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::repository;
 
-/// The crates that are free of circles, and how many uses are seen in each at the least.
+/// The crates whose modules form no cycle, and the least number of uses that must be seen in each.
 const CRATES: [(&str, usize); 15] = [
     ("installer", 30),
     ("extension", 10),
