@@ -56,14 +56,7 @@ impl Drill<'_> {
         self.series("as it is", &mut invoked).await?;
         summary.before = Phase::of(std::mem::take(&mut invoked));
 
-        let mut vault = Vault::default();
-        for (name, stored) in &change.after.variables {
-            if let Some(value) = stored.as_ref().and_then(|it| it.value())
-                && is_secret(name, value)
-            {
-                vault.add(name, value);
-            }
-        }
+        let vault = secrets(&change);
         let targets = self.session.work.targets.clone();
         let plan = Plan::drill(&self.session.work.fleet, targets, function, change);
         // From here on Ctrl-C restores.
@@ -244,4 +237,17 @@ impl Drill<'_> {
         held.close().await;
         undone
     }
+}
+
+/// The secrets that the change sets.
+fn secrets(change: &Change) -> Vault {
+    let mut vault = Vault::default();
+    for (name, stored) in &change.after.variables {
+        if let Some(value) = stored.as_ref().and_then(|it| it.value())
+            && is_secret(name, value)
+        {
+            vault.add(name, value);
+        }
+    }
+    vault
 }
