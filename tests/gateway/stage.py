@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -21,13 +22,22 @@ CONFIGURATION = os.path.join(ROOT, "gateway", "collector")
 COLLECTOR = os.environ.get("BACKSTOP_GATEWAY_COLLECTOR", "")
 TOKEN = "t0ken-of-the-gateway"
 BUCKET = "archive"
+GIVEN = set()
 OF_THE_AGGREGATOR = ("authorization",)
 
 
 def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
+    """A port that stays free while its process is down: not one that the system gives to others meanwhile."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as it:
+            try:
+                it.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
 
 
 class Tier:
