@@ -402,3 +402,43 @@ def test_opentofu_publishes_to_each_region_and_takes_one_out(folder, aws, layer_
     layers.has_no_changes(regions=["eu-west-1"])
     assert list(json.loads(layers.terraform.run("output", "-json", "arns"))) == ["eu-west-1"]
     layers.destroy(regions=["eu-west-1"])
+
+
+def test_a_replay_with_schedule_alarms_and_state_machine_is_applied_is_stable_and_goes_away(folder, aws, function_zip):
+    before = aws.inventory()
+    replay = folder(
+        "modules/replay",
+        package={"path": function_zip},
+        archive={"s3_bucket": "archive"},
+        primary={"url": "https://intake.example.com/v1/logs"},
+        schedule={},
+        alarms={"stop_at_dead_letters": 50},
+        distributed_map={},
+        tags={"team": "shop"},
+    )
+    replay.apply()
+    replay.has_no_changes()
+
+    sqs, lambda_ = aws.client("sqs"), aws.client("lambda")
+    queues = {url.rsplit("/", 1)[1]: url for url in sqs.list_queues()["QueueUrls"]}
+    assert set(queues) == {"backstop-replay", "backstop-replay-dead-letters"}
+    attributes = sqs.get_queue_attributes(QueueUrl=queues["backstop-replay"], AttributeNames=["All"])["Attributes"]
+    assert json.loads(attributes["RedrivePolicy"])["maxReceiveCount"] == 5
+    variables = lambda_.get_function_configuration(FunctionName="backstop-replay")["Environment"]["Variables"]
+    assert variables["BACKSTOP_REPLAY_QUEUE_URL"] == queues["backstop-replay"]
+    (mapping,) = lambda_.list_event_source_mappings(FunctionName="backstop-replay")["EventSourceMappings"]
+    assert (mapping["EventSourceArn"], mapping["BatchSize"]) == (attributes["QueueArn"], 5)
+    (schedule,) = aws.client("scheduler").list_schedules()["Schedules"]
+    assert schedule["Name"] == "backstop-replay-probe"
+    # The emulator's own reader of the language takes it.
+    (machine,) = aws.client("stepfunctions").list_state_machines()["stateMachines"]
+    definition = json.loads(aws.client("stepfunctions").describe_state_machine(stateMachineArn=machine["stateMachineArn"])["definition"])
+    assert definition["States"]["Replay"]["ItemReader"]["Parameters"]["Bucket"] == "archive"
+
+    # The function disables the mapping while the primary refuses: Terraform leaves it so.
+    lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    replay.has_no_changes()
+
+    replay.destroy()
+    assert aws.inventory() == before
+    assert "QueueUrls" not in sqs.list_queues()
