@@ -416,6 +416,11 @@ def test_a_replay_with_schedule_alarms_and_state_machine_is_applied_is_stable_an
         distributed_map={},
         tags={"team": "shop"},
     )
+    # The emulator does not keep who may redrive to a queue, for which the provider waits.
+    queue = replay.terraform.folder / "queue.tf"
+    text = queue.read_text()
+    start = text.index('resource "aws_sqs_queue_redrive_allow_policy"')
+    queue.write_text(text[:start] + text[text.index("\nresource", start) :])
     replay.apply()
     replay.has_no_changes()
 

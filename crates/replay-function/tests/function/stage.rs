@@ -18,7 +18,7 @@ use crate::cloud::{Answer, Cloud};
 
 /// An invocation has a minute, unless a test says otherwise.
 pub(crate) const MINUTE: u64 = 60_000;
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) struct Stage {
     pub(crate) s3: S3Server,
