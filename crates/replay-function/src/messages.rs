@@ -79,8 +79,7 @@ impl App {
         }
         report.write();
         let failures = tally.again.iter();
-        let failures =
-            failures.map(|(at, _)| json!({ "itemIdentifier": messages[*at].message_id }));
+        let failures = failures.map(|(at, _)| json!({ "itemIdentifier": messages[*at].id }));
         json!({ "batchItemFailures": failures.collect::<Vec<_>>() })
     }
 

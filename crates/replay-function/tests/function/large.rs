@@ -36,7 +36,7 @@ async fn a_large_object_goes_on_where_the_invocation_before_had_to_stop() {
         "{} KiB",
         stage.peak_memory()
     );
-    let state = stage.s3.object_keys().unwrap();
-    let kept = state.iter().filter(|key| key.contains("/segment-"));
+    let keys = stage.s3.object_keys().unwrap();
+    let kept = keys.iter().filter(|key| key.contains("/segment-"));
     assert_eq!(kept.count(), 0, "the checkpoint is gone");
 }
