@@ -39,7 +39,7 @@ const RULES: &[Rule] = &[
     Rule {
         package: "backstop-json",
         never: &["backstop", "backstop-*", "tokio"],
-        reason: "it reads text and knows no record: whoever reads JSON may use it",
+        reason: "it reads text and knows no record: every crate that reads JSON may use it",
     },
     Rule {
         package: "backstop-transform",

@@ -407,7 +407,8 @@ mod tests {
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
-            (-1e15f64..1e15).prop_map(Value::from),
+            // Of these serde reads every digit.
+            any::<i32>().prop_map(|it| Value::from(f64::from(it) / 8.0)),
             text.clone().prop_map(Value::from),
         ];
         leaf.prop_recursive(5, 40, 6, move |inner| {
@@ -443,8 +444,8 @@ mod tests {
         fn anything_ends(text in prop_oneof![any::<String>(), "[{}\\[\\]\",:\\\\u0-9a-f tn-]{0,40}"]) {
             let json = Json::valid(&text);
             prop_assert!(json.members().count() + json.items().count() <= 2 * text.len());
-            drop(json.string());
-            drop(json.number());
+            prop_assert!(json.string().is_none_or(|it| it.len() <= text.len()));
+            prop_assert!(json.number().is_none_or(f64::is_finite));
         }
     }
 }
