@@ -37,6 +37,11 @@ const RULES: &[Rule] = &[
         reason: "the decoder is a leaf: it can be fuzzed alone and knows no runtime",
     },
     Rule {
+        package: "backstop-json",
+        never: &["backstop", "backstop-*", "tokio"],
+        reason: "it reads text and knows no record: every crate that reads JSON may use it",
+    },
+    Rule {
         package: "backstop-transform",
         never: &[
             "backstop-delivery",

@@ -64,24 +64,31 @@ impl Wall {
     /// Reads what [`Wall::rfc3339`] writes, with any number of decimals: the form Lambda uses, always
     /// in UTC. `None` for anything else, such as a day that there is not.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        let number = |range: std::ops::Range<usize>| digits(text.get(range)?);
-        let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-        let bytes = text.as_bytes();
-        if separators
-            .iter()
-            .any(|(at, separator)| bytes.get(*at) != Some(separator))
-        {
+        const DIGITS: [usize; 14] = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18];
+        const SEPARATORS: [(usize, u8); 5] =
+            [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+        let (head, decimals) = text.as_bytes().split_first_chunk::<19>()?;
+        let is_right = DIGITS.iter().all(|at| head[*at].is_ascii_digit())
+            && SEPARATORS.iter().all(|(at, it)| head[*at] == *it);
+        if !is_right {
             return None;
         }
-        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-        let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-        let date = Civil {
-            year,
-            month,
-            day,
-            hour,
+        let digit = |at: usize| u64::from(head[at] & 0x0f);
+        let two = |at: usize| digit(at) * 10 + digit(at + 1);
+        let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
+        let (hour, minute, second) = (two(11), two(14), two(17));
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let last_day = match month {
+            2 => 28 + u64::from(is_leap),
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
         };
-        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day)
+        if year < 1970
+            || !(1..=12).contains(&month)
+            || !(1..=last_day).contains(&day)
+            || hour > 23
+            || minute > 59
+            || second > 59
         {
             return None;
         }
@@ -93,20 +100,23 @@ impl Wall {
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
         let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
-        let decimals = text.get(19..)?.strip_suffix('Z')?;
-        let nanos = match decimals.strip_prefix('.') {
-            Some(decimals) => {
-                // More than nine are read and not kept.
-                let is_number = decimals.bytes().all(|byte| byte.is_ascii_digit());
-                let nine = decimals.bytes().chain(std::iter::repeat(b'0')).take(9);
-                let nanos = nine.fold(0, |sum, byte| sum * 10 + u32::from(byte & 0x0f));
-                (is_number && !decimals.is_empty()).then_some(nanos)?
+        let nanos = match decimals {
+            [b'Z'] => 0,
+            // More than nine are read and not kept.
+            [b'.', decimals @ .., b'Z'] if !decimals.is_empty() => {
+                let (mut nanos, mut place) = (0, 100_000_000);
+                for byte in decimals {
+                    if !byte.is_ascii_digit() {
+                        return None;
+                    }
+                    nanos += u32::from(byte & 0x0f) * place;
+                    place /= 10;
+                }
+                nanos
             }
-            None if decimals.is_empty() => 0,
-            None => return None,
+            _ => return None,
         };
-        let wall = Self(Duration::new(seconds, nanos));
-        (wall.civil() == date && minute < 60 && second < 60).then_some(wall)
+        Some(Self(Duration::new(seconds, nanos)))
     }
 
     /// As RFC 3339 has it, in UTC, to the millisecond.
@@ -120,9 +130,27 @@ impl Wall {
         } = wall.civil();
         let (seconds, milliseconds) = (wall.0.as_secs() % 3600, wall.0.subsec_millis());
         let (minute, second) = (seconds / 60, seconds % 60);
-        format!(
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z"
-        )
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let milliseconds = u64::from(milliseconds);
+        let parts = [
+            (3, year),
+            (6, month),
+            (9, day),
+            (12, hour),
+            (15, minute),
+            (18, second),
+            (22, milliseconds),
+        ];
+        for (last, number) in parts {
+            let (mut at, mut left) = (last, number);
+            while left > 0 {
+                text[at] = b'0' + (left % 10).to_le_bytes()[0];
+                left /= 10;
+                at = at.wrapping_sub(1);
+            }
+        }
+        // Digits and what stands between them are text.
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 
@@ -133,12 +161,6 @@ impl std::ops::Add<Duration> for Wall {
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
-}
-
-/// Digits only: `parse` would take a sign as well.
-fn digits(text: &str) -> Option<u64> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| is_number)
 }
 
 /// Where wall time comes from; tests bring their own.

@@ -16,6 +16,20 @@ pub(crate) trait Message {
     fn string(&mut self, field: u32, value: &str);
     /// A message within this one.
     fn message(&mut self, field: u32, write: impl FnOnce(&mut Self));
+    /// The same of one that is likely longer than 127 bytes.
+    fn long_message(&mut self, field: u32, write: impl FnOnce(&mut Self));
+    /// The beginning of a message of this length, which follows.
+    fn message_of(&mut self, field: u32, length: usize);
+}
+
+/// The bytes that a field of this many bytes takes, where its number is below 16.
+pub(crate) fn field_of(length: usize) -> usize {
+    1 + varint_length(length) + length
+}
+
+fn varint_length(value: usize) -> usize {
+    let bits = (value | 1).ilog2() + 1;
+    bits.div_ceil(7) as usize
 }
 
 const VARINT: u8 = 0;
@@ -24,6 +38,7 @@ const LENGTH: u8 = 2;
 const FIXED_32: u8 = 5;
 
 impl Message for Vec<u8> {
+    #[inline]
     fn tag(&mut self, field: u32, wire_type: u8) {
         push_varint(self, u64::from(field << 3) | u64::from(wire_type));
     }
@@ -47,9 +62,9 @@ impl Message for Vec<u8> {
         self.fixed64(field, value.to_bits());
     }
 
+    #[inline]
     fn bytes(&mut self, field: u32, value: &[u8]) {
-        self.tag(field, LENGTH);
-        push_varint(self, value.len() as u64);
+        self.message_of(field, value.len());
         self.extend_from_slice(value);
     }
 
@@ -57,19 +72,58 @@ impl Message for Vec<u8> {
         self.bytes(field, value.as_bytes());
     }
 
+    #[inline]
     fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
         self.tag(field, LENGTH);
         let at = self.len();
-        // Most messages are shorter than 128 bytes: one byte holds their length.
+        // One byte holds the length of most.
         self.push(0);
         write(self);
-        let length = self.len() - at - 1;
-        let mut encoded = Self::with_capacity(10);
-        push_varint(&mut encoded, length as u64);
-        self.splice(at..=at, encoded);
+        patch(self, at, 1);
+    }
+
+    #[inline]
+    fn long_message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
+        self.tag(field, LENGTH);
+        let at = self.len();
+        self.extend_from_slice(&[0, 0]);
+        write(self);
+        patch(self, at, 2);
+    }
+
+    #[inline]
+    fn message_of(&mut self, field: u32, length: usize) {
+        self.tag(field, LENGTH);
+        push_varint(self, length as u64);
     }
 }
 
+/// Writes the length of the message that began at a place, where so many bytes were kept free for it.
+fn patch(out: &mut Vec<u8>, at: usize, kept: usize) {
+    let start = at + kept;
+    let length = out.len() - start;
+    if let (1, 0..0x80, Some(byte)) = (kept, length, out.get_mut(at)) {
+        *byte = length.to_le_bytes()[0];
+        return;
+    }
+    let needed = varint_length(length);
+    if needed > kept {
+        out.extend_from_slice(&[0; 10][..needed - kept]);
+        out.copy_within(start..start + length, at + needed);
+    } else if needed < kept {
+        out.copy_within(start.., at + needed);
+        out.truncate(at + needed + length);
+    }
+    let mut value = length;
+    for (place, byte) in out.iter_mut().skip(at).take(needed).enumerate() {
+        let [low, ..] = value.to_le_bytes();
+        value >>= 7;
+        let more = if place + 1 < needed { 0x80 } else { 0 };
+        *byte = low & 0x7f | more;
+    }
+}
+
+#[inline]
 fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let [low, ..] = value.to_le_bytes();
@@ -159,17 +213,22 @@ mod tests {
     fn what_is_written_is_read_whatever_its_length() {
         for length in [0, 1, 127, 128, 16_383, 16_384, 3_000_000] {
             let text = "x".repeat(length);
-            let mut out = Vec::new();
-            out.message(1, |inner| {
+            let write = |inner: &mut Vec<u8>| {
                 inner.varint(2, u64::MAX);
                 inner.string(3, &text);
                 inner.double(4, 1.5);
-            });
+            };
+            let mut out = Vec::new();
+            out.message(1, write);
+            let mut other = Vec::new();
+            other.long_message(1, write);
+            assert!(out == other, "{length}");
             let mut fields = Fields(&out);
             let Some(Ok((1, Field::Bytes(inner)))) = fields.next() else {
                 panic!("{length}");
             };
             assert_eq!(fields.next(), None);
+            assert_eq!(out.len(), field_of(inner.len()));
             let inner: Vec<_> = Fields(inner)
                 .map(|field| field.expect("it is one"))
                 .collect();

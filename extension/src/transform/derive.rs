@@ -12,14 +12,15 @@ mod spans;
 mod trace;
 mod write;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use backstop_archive::{EXCEPTION, METRICS, SPANS};
 use backstop_config::{Format, Primary};
 use backstop_delivery::{RecordId, Signal, Wall};
+use backstop_json::Json;
 use bytes::Bytes;
-use serde_json::Value;
 
 pub(crate) use counts::of_counts;
 use spans::Phases;
@@ -98,18 +99,65 @@ pub struct Deriver {
 
 /// An event, taken apart.
 struct Event<'a> {
-    time: &'a str,
+    time: Cow<'a, str>,
+    kind: Cow<'a, str>,
     at: Option<Wall>,
-    record: &'a Value,
+    record: Vec<(Cow<'a, str>, Json<'a>)>,
+    metrics: Vec<(Cow<'a, str>, Json<'a>)>,
 }
 
-impl Event<'_> {
-    fn text(&self, name: &str) -> &str {
-        self.record[name].as_str().unwrap_or_default()
+impl<'a> Event<'a> {
+    fn of(fragment: &'a str) -> Self {
+        let (mut time, mut kind) = (Cow::Borrowed(""), Cow::Borrowed(""));
+        let mut record = None;
+        let mut all = Json::members_in(fragment);
+        while let Some((name, value)) = all.open() {
+            if name == "record" {
+                // It is the last member.
+                record = Some(value);
+                break;
+            }
+            let text = all.pass().and_then(Json::string).unwrap_or_default();
+            match &*name {
+                "time" => time = text,
+                "type" => kind = text,
+                _ => {}
+            }
+        }
+        let members = |object: Option<Json<'a>>| {
+            /// Few objects have more members.
+            const USUAL: usize = 8;
+            let mut members = Vec::with_capacity(USUAL);
+            members.extend(object.into_iter().flat_map(Json::members));
+            members
+        };
+        let record = members(record);
+        let metrics = record.iter().find(|(name, _)| name == "metrics");
+        Self {
+            at: Wall::from_rfc3339(&time),
+            time,
+            kind,
+            metrics: members(metrics.map(|it| it.1)),
+            record,
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<Json<'a>> {
+        let mut members = self.record.iter();
+        members.find(|(known, _)| known == name).map(|it| it.1)
+    }
+
+    fn text(&self, name: &str) -> Cow<'a, str> {
+        self.get(name).and_then(Json::string).unwrap_or_default()
+    }
+
+    fn items(&self, name: &str) -> impl Iterator<Item = Json<'a>> {
+        self.get(name).into_iter().flat_map(Json::items)
     }
 
     fn metric(&self, name: &str) -> Option<f64> {
-        self.record["metrics"][name].as_f64()
+        let mut metrics = self.metrics.iter();
+        metrics.find(|(known, _)| known == name)?.1.number()
     }
 
     fn seconds(&self, name: &str) -> Option<f64> {
@@ -117,14 +165,13 @@ impl Event<'_> {
     }
 
     /// Why it failed; `None` where it did not.
-    fn failure(&self) -> Option<&str> {
-        match self.text("status") {
-            "" | "success" => None,
-            status => Some(match self.text("errorType") {
-                "" => status,
-                error => error,
-            }),
+    fn failure(&self) -> Option<Cow<'a, str>> {
+        let status = self.text("status");
+        if matches!(&*status, "" | "success") {
+            return None;
         }
+        let error = self.text("errorType");
+        Some(if error.is_empty() { status } else { error })
     }
 }
 
@@ -144,21 +191,14 @@ impl Deriver {
         if self.wanted.are_none() {
             return Vec::new();
         }
-        let whole = [b"{", fragment, b"}"].concat();
-        let Ok(event) = serde_json::from_slice::<Value>(&whole) else {
+        let Ok(fragment) = std::str::from_utf8(fragment) else {
             return Vec::new();
         };
-        let time = event["time"].as_str().unwrap_or_default();
-        let kind = event["type"].as_str().unwrap_or_default();
-        let event = Event {
-            time,
-            at: Wall::from_rfc3339(time),
-            record: &event["record"],
-        };
+        let event = Event::of(fragment);
         let parent = parent.map(|id| id.to_string());
         let parent = parent.as_deref();
         let mut derived = Vec::new();
-        match kind {
+        match &*event.kind {
             "platform.initStart" => {
                 self.phases.init_started(event.at);
                 let is_cold = event.text("initializationType") == "on-demand";
@@ -168,7 +208,9 @@ impl Deriver {
                     self.push_metrics(&mut derived, &event, &metrics, (None, parent));
                 }
             }
-            "platform.initRuntimeDone" => self.phases.init_ended(event.at, event.failure()),
+            "platform.initRuntimeDone" => {
+                self.phases.init_ended(event.at, event.failure().as_deref());
+            }
             "platform.initReport" => {
                 let mut metrics = Metrics::default();
                 metrics.observe("faas.init_duration", "s", event.seconds("durationMs"));
@@ -178,7 +220,8 @@ impl Deriver {
             }
             "platform.restoreStart" => self.phases.restore_started(event.at),
             "platform.restoreRuntimeDone" => {
-                self.phases.restore_ended(event.at, event.failure());
+                self.phases
+                    .restore_ended(event.at, event.failure().as_deref());
             }
             "platform.restoreReport" => {
                 let mut metrics = Metrics::default();
@@ -200,7 +243,7 @@ impl Deriver {
     }
 
     fn started(&mut self, event: &Event<'_>) {
-        let request_id = event.text("requestId").to_owned();
+        let request_id = event.text("requestId").into_owned();
         if self
             .open
             .iter()
@@ -212,10 +255,11 @@ impl Deriver {
         if self.open.len() == MOST_OPEN {
             self.open.pop_front();
         }
-        let arn = event.record["functionArn"].as_str().map(str::to_owned);
+        let arn = event.get("functionArn").and_then(Json::string);
+        let arn = arn.map(Cow::into_owned);
         self.open.push_back(OpenInvocation {
             started: event.at,
-            trace: Trace::of(&event.record["tracing"], &request_id),
+            trace: Trace::of(event.get("tracing"), &request_id),
             function_arn: arn,
             phases: std::mem::take(&mut self.phases),
             request_id,
@@ -258,13 +302,14 @@ impl Deriver {
             "By",
             event.metric("producedBytes"),
         );
-        for span in event.record["spans"].as_array().into_iter().flatten() {
-            let name = match span["name"].as_str() {
+        for span in event.items("spans") {
+            let name = match span.member("name").and_then(Json::plain) {
                 Some("responseLatency") => "aws.lambda.response_latency",
                 Some("responseDuration") => "aws.lambda.response_duration",
                 _ => continue,
             };
-            let seconds = span["durationMs"].as_f64().map(|it| it / 1000.0);
+            let seconds = span.member("durationMs").and_then(Json::number);
+            let seconds = seconds.map(|it| it / 1000.0);
             metrics.observe(name, "s", seconds);
         }
         self.push_metrics(derived, event, &metrics, (started, parent));
@@ -272,14 +317,14 @@ impl Deriver {
             && let Some(started) = started
         {
             let invocation = invocation.unwrap_or_else(|| OpenInvocation {
-                trace: Trace::of(&event.record["tracing"], request_id),
+                trace: Trace::of(event.get("tracing"), &request_id),
                 started: Some(started),
                 function_arn: None,
                 phases: Phases::default(),
-                request_id: request_id.to_owned(),
+                request_id: request_id.clone().into_owned(),
             });
             let spans = spans::of_invocation(&invocation, &self.function_name, started, event);
-            let record = fragment(event.time, SPANS, parent, |out| {
+            let record = fragment(&event.time, SPANS, parent, |out| {
                 out.push_str("\"spans\":[");
                 out.push_str(&spans);
                 out.push(']');
@@ -319,9 +364,9 @@ impl Deriver {
     /// Semantic conventions count timeouts apart from other errors.
     fn count_failure(metrics: &mut Metrics, event: &Event<'_>) {
         if let Some(failure) = event.failure() {
-            match event.text("status") {
+            match &*event.text("status") {
                 "timeout" => metrics.count("faas.timeouts", "{timeout}", None),
-                _ => metrics.count("faas.errors", "{error}", Some(failure)),
+                _ => metrics.count("faas.errors", "{error}", Some(&failure)),
             }
         }
     }
@@ -336,7 +381,7 @@ impl Deriver {
         if !self.wanted.metrics || metrics.is_empty() {
             return;
         }
-        let record = fragment(event.time, METRICS, parent, |out| {
+        let record = fragment(&event.time, METRICS, parent, |out| {
             if let Some(started) = started {
                 out.push_str("\"start\":\"");
                 out.push_str(&started.rfc3339());
@@ -369,20 +414,20 @@ impl Deriver {
         let after = after
             .map(|it| format!(" after {it:.2} s"))
             .unwrap_or_default();
-        let message = match event.text("status") {
+        let message = match &*event.text("status") {
             "timeout" => format!("{what} timed out{after}"),
             _ if failure.contains("OutOfMemory") => format!("{what} ran out of memory{after}"),
             _ => format!("{what} failed{after}: {failure}"),
         };
         let request_id = event.text("requestId");
-        let trace = Trace::of(&event.record["tracing"], request_id);
-        let record = fragment(event.time, EXCEPTION, parent, |out| {
+        let trace = Trace::of(event.get("tracing"), &request_id);
+        let record = fragment(&event.time, EXCEPTION, parent, |out| {
             let message = quoted(&message);
             out.push_str("\"level\":\"ERROR\",\"message\":");
             out.push_str(&message);
             if !request_id.is_empty() {
                 out.push_str(",\"requestId\":");
-                out.push_str(&quoted(request_id));
+                out.push_str(&quoted(&request_id));
             }
             if let Some(id) = trace.of_tracing() {
                 out.push_str(",\"trace_id\":\"");
@@ -390,7 +435,7 @@ impl Deriver {
                 out.push('"');
             }
             out.push_str(",\"exception.type\":");
-            out.push_str(&quoted(failure));
+            out.push_str(&quoted(&failure));
             out.push_str(",\"exception.message\":");
             out.push_str(&message);
         });

@@ -1,7 +1,5 @@
 //! A record on its way to a body, with all that a format may write of it.
 
-use std::borrow::Cow;
-
 use backstop_delivery::{Batch, Record, RecordId};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -19,8 +17,9 @@ pub(crate) struct Item<'a> {
     pub(crate) resource: Bytes,
 }
 
-#[derive(Debug)]
-enum Source<'a> {
+/// Where a record comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
     /// Its id, and the members `"time":…,"type":…,"record":…` of its JSON object, with what was added to them.
     Live {
         id: RecordId,
@@ -66,6 +65,19 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// About how many bytes it takes in a format that writes its resource once.
+    pub(crate) fn record_size(&self) -> usize {
+        /// What most formats add to a record.
+        const ADDED: usize = 128;
+        match self.record {
+            Source::Live {
+                members: [received, added],
+                ..
+            } => received.len() + added.len() + ADDED,
+            Source::Archived(line) => line.len(),
+        }
+    }
+
     /// Writes its line, without the line feed.
     pub(crate) fn write_line(&self, out: &mut Output) {
         match self.record {
@@ -74,24 +86,9 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Its id, where that is not in its text.
-    pub(crate) fn id(&self) -> Option<String> {
-        match self.record {
-            Source::Live { id, .. } => Some(id.to_string()),
-            Source::Archived(_) => None,
-        }
-    }
-
-    /// A JSON object with its members.
-    pub(crate) fn text(&self) -> Cow<'a, str> {
-        match self.record {
-            Source::Live { members, .. } => {
-                // What is decoded is UTF-8.
-                let [received, added] = members.map(String::from_utf8_lossy);
-                Cow::Owned(format!("{{{received}{added}}}"))
-            }
-            Source::Archived(line) => Cow::Borrowed(line),
-        }
+    /// What it is made of.
+    pub(crate) fn source(&self) -> Source<'a> {
+        self.record
     }
 }
 

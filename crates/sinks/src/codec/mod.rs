@@ -6,7 +6,7 @@ mod line;
 mod output;
 
 pub use gzip::{gunzip, gzip};
-pub(crate) use item::Item;
+pub(crate) use item::{Item, Source};
 pub use line::{LineEncoder, Resource};
 pub(crate) use line::{size_hint, write_line};
 pub(crate) use output::{Output, Packing};

@@ -2,7 +2,7 @@
 
 use backstop_config::Compression;
 
-use super::gzip::Packer;
+use super::gzip::{PIECE, Packer};
 
 /// How a body is made smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,18 @@ impl Output {
     pub(crate) fn written(&mut self) {
         if let Some(packer) = &mut self.packer {
             packer.drain(&mut self.bytes);
+        }
+    }
+
+    /// Appends what is somewhere else, and may be long, without another copy where it is compressed.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        match &mut self.packer {
+            Some(packer) if bytes.len() >= PIECE => {
+                packer.pack(&self.bytes);
+                self.bytes.clear();
+                packer.pack(bytes);
+            }
+            Some(_) | None => self.bytes.extend_from_slice(bytes),
         }
     }
 

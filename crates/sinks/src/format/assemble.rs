@@ -3,17 +3,16 @@
 //! Invariants: no body is larger than its format's limits; every record that is covered is either in the
 //! body or unfit; the same records make the same bytes.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use backstop_delivery::Unfit;
 use bytes::Bytes;
 
 use super::Context;
-use super::log::{Line, Log};
+use super::log::{Line, Log, Scratch};
 use super::plain::plain;
 use super::resource::Attributes;
-use crate::codec::{Item, Output};
+use crate::codec::{Item, Output, Packing};
 
 /// How much a receiver takes, in bytes before compression.
 #[derive(Debug, Clone, Copy)]
@@ -46,14 +45,17 @@ pub(super) trait Logs {
         Frame::default()
     }
 
-    /// A record's text and its resource, as the format reads them. What the function posted by OTLP reads as a line of
-    /// JSON.
-    fn plain<'a>(&self, item: &Item<'a>) -> (Cow<'a, str>, Bytes) {
-        plain(item)
+    /// What is read in place of a record: its text and its resource. What the function posted by OTLP reads as a line
+    /// of JSON.
+    fn plain(&self, line: &Line<'_>, resource: &[u8]) -> Option<(String, Bytes)> {
+        plain(line, resource)
     }
 
-    /// Writes one record.
-    fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>);
+    /// What is written of a resource with each of its records.
+    fn write_resource(&self, _resource: &Attributes, _out: &mut Vec<u8>) {}
+
+    /// Writes one record. `written` is what [`Logs::write_resource`] made of its resource.
+    fn write_log(&self, log: &Log<'_>, resource: &Attributes, written: &[u8], out: &mut Vec<u8>);
 
     /// What divides the records of one resource into groups, where something does.
     fn division(&self, _log: &Log<'_>, _context: Context) -> Option<String> {
@@ -61,14 +63,8 @@ pub(super) trait Logs {
     }
 
     /// Writes the records of one resource and division, where they are grouped.
-    fn wrap(
-        &self,
-        _resource: &Attributes,
-        _division: Option<&str>,
-        logs: &[u8],
-        out: &mut Vec<u8>,
-    ) {
-        out.extend_from_slice(logs);
+    fn wrap(&self, _resource: &Attributes, _division: Option<&str>, logs: &[u8], out: &mut Output) {
+        out.append(logs);
     }
 }
 
@@ -111,9 +107,16 @@ pub(super) fn logs(
         format,
         frame,
         groups: 0,
-        group: Vec::new(),
+        group: Vec::with_capacity(frame.group.map_or(0, |_| {
+            items
+                .iter()
+                .map(Item::record_size)
+                .sum::<usize>()
+                .min(limits.bytes)
+        })),
         resource: Attributes::default(),
         resource_text: None,
+        resource_written: Vec::new(),
         division: None,
         group_size: 0,
         out,
@@ -123,40 +126,47 @@ pub(super) fn logs(
     let mut written = Written::default();
     let mut size = ends;
     let mut records = 0;
-    let mut record = Vec::new();
+    let mut scratch = Scratch::default();
     for (index, item) in items.iter().enumerate() {
         if records == limits.records {
             break;
         }
-        let (text, resource) = format.plain(item);
-        let line = Line::parse(&text, item.id());
+        let mut line = scratch.line(item);
+        let plain = format.plain(&line, &item.resource);
+        let mut resource = &item.resource;
+        if let Some((text, its_own)) = &plain {
+            line = Line::parse(text, Some(std::mem::take(&mut line.id)));
+            resource = its_own;
+        }
         let log = Log::of(&line, now);
         written.covers = index + 1;
         if limits.age.is_some_and(|age| now.since(log.time) > age) {
             written.unfit.push((index, Unfit::TooOld));
             continue;
         }
-        body.begin_group(&resource, format.division(&log, context));
-        record.clear();
-        format.write_log(&log, &body.resource, &mut record);
-        let length = record.len() + frame.between.len() + frame.group.map_or(0, str::len);
+        body.begin_group(resource, format.division(&log, context));
         let around = if body.group.is_empty() {
             body.group_size
         } else {
             0
         };
+        let place = body.place();
+        let bytes = body.write(&log);
+        let length = bytes + frame.between.len() + frame.group.map_or(0, str::len);
         let alone = ends + length + body.group_size;
-        if record.len() > limits.record_bytes || alone > limits.bytes {
+        if bytes > limits.record_bytes || alone > limits.bytes {
+            body.take_back(place);
             written.unfit.push((index, Unfit::TooLarge));
             continue;
         }
         if size + length + around > limits.bytes {
+            body.take_back(place);
             written.covers = index;
             break;
         }
         size += length + around;
         records += 1;
-        body.push(&record);
+        body.written();
     }
     body.end_group();
     body.out.bytes().extend_from_slice(frame.close.as_bytes());
@@ -172,6 +182,8 @@ struct Body<'a, F> {
     group: Vec<u8>,
     resource: Attributes,
     resource_text: Option<Bytes>,
+    /// See [`Logs::write_resource`].
+    resource_written: Vec<u8>,
     division: Option<String>,
     /// What a group of this resource and division takes beside its records.
     group_size: usize,
@@ -191,25 +203,57 @@ impl<F: Logs> Body<'_, F> {
         if !is_same {
             self.resource = Attributes::of(resource);
             self.resource_text = Some(resource.clone());
+            self.resource_written.clear();
+            let written = &mut self.resource_written;
+            self.format.write_resource(&self.resource, written);
         }
         self.division = division;
         if self.frame.group.is_some() {
-            let mut empty = Vec::new();
+            let mut empty = Output::new(Packing::None, 0);
             let division = self.division.as_deref();
             self.format.wrap(&self.resource, division, &[], &mut empty);
-            self.group_size = empty.len() + LENGTHS;
+            self.group_size = empty.bytes().len() + LENGTHS;
         }
     }
 
-    fn push(&mut self, record: &[u8]) {
-        if let Some(between) = self.frame.group {
-            if !self.group.is_empty() {
-                self.group.extend_from_slice(between.as_bytes());
-            }
-            self.group.extend_from_slice(record);
+    /// Where the next record begins, with what stands before it.
+    fn place(&mut self) -> usize {
+        self.target().len()
+    }
+
+    /// Where records are written.
+    fn target(&mut self) -> &mut Vec<u8> {
+        if self.frame.group.is_some() {
+            &mut self.group
         } else {
-            self.separate();
-            self.out.bytes().extend_from_slice(record);
+            self.out.bytes()
+        }
+    }
+
+    /// Writes a record at its place. Says how many bytes it takes.
+    fn write(&mut self, log: &Log<'_>) -> usize {
+        let (is_first, between, target) = match self.frame.group {
+            Some(between) => (self.group.is_empty(), between, &mut self.group),
+            None => (self.groups == 0, self.frame.between, self.out.bytes()),
+        };
+        if !is_first {
+            target.extend_from_slice(between.as_bytes());
+        }
+        let start = target.len();
+        let format = self.format;
+        format.write_log(log, &self.resource, &self.resource_written, target);
+        target.len() - start
+    }
+
+    /// The record that was written at this place is not in the body.
+    fn take_back(&mut self, place: usize) {
+        self.target().truncate(place);
+    }
+
+    /// The last record is in the body.
+    fn written(&mut self) {
+        if self.frame.group.is_none() {
+            self.groups += 1;
             self.out.written();
         }
     }
@@ -217,11 +261,11 @@ impl<F: Logs> Body<'_, F> {
     fn end_group(&mut self) {
         if !self.group.is_empty() {
             self.separate();
-            let group = std::mem::take(&mut self.group);
             let division = self.division.as_deref();
-            let out = self.out.bytes();
-            self.format.wrap(&self.resource, division, &group, out);
+            self.format
+                .wrap(&self.resource, division, &self.group, self.out);
             self.out.written();
+            self.group.clear();
         }
     }
 

@@ -11,7 +11,7 @@ use super::answers::{DATADOG, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
 use super::log::{Level, Log, TYPE, UID};
 use super::resource::Attributes;
-use super::text::Object;
+use super::text::{Object, milliseconds};
 use super::{Context, Format};
 use crate::codec::{Item, Output};
 pub(super) use distributions::Distributions;
@@ -67,29 +67,10 @@ impl Logs for Datadog {
         }
     }
 
-    fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
-        let arn = resource.text("cloud.resource_id").unwrap_or_default();
-        let mut entry = Object::open(out);
-        entry.object("message", |message| {
-            message.text("message", log.text());
-            message.object("lambda", |lambda| {
-                lambda.some("arn", Some(arn));
-                lambda.some("request_id", log.request_id.as_deref());
-            });
-            message.raw("timestamp", |out| {
-                out.extend_from_slice(log.time.0.as_millis().to_string().as_bytes());
-            });
-            message.text("status", log.level.unwrap_or(Level::Info).lower());
-            message.some(UID, Some(&log.id));
-            message.some(TYPE, Some(&log.kind));
-            message.some("trace_id", log.trace_id.as_deref());
-            message.some("span_id", log.span_id.as_deref());
-            if let Some(record) = log.object().filter(|_| log.is_platform()) {
-                message.raw("record", |out| {
-                    out.extend_from_slice(record.get().as_bytes());
-                });
-            }
-        });
+    /// What is the same in each entry of a resource.
+    fn write_resource(&self, resource: &Attributes, out: &mut Vec<u8>) {
+        let arn = resource.or_empty("cloud.resource_id");
+        let mut entry = Object::inside(out);
         let host = if arn.is_empty() {
             resource.or_empty("faas.name")
         } else {
@@ -101,6 +82,30 @@ impl Logs for Datadog {
         let tags = pairs(resource, arn);
         let tags = tags.iter().map(|(name, value)| pair(name, value));
         entry.text("ddtags", &tags.collect::<Vec<_>>().join(","));
+    }
+
+    fn write_log(&self, log: &Log<'_>, resource: &Attributes, written: &[u8], out: &mut Vec<u8>) {
+        let arn = resource.text("cloud.resource_id").unwrap_or_default();
+        let mut entry = Object::open(out);
+        entry.object("message", |message| {
+            message.text("message", log.text());
+            message.object("lambda", |lambda| {
+                lambda.some("arn", Some(arn));
+                lambda.some("request_id", log.request_id.as_deref());
+            });
+            message.number("timestamp", milliseconds(log.time));
+            message.text("status", log.level.unwrap_or(Level::Info).lower());
+            message.some(UID, Some(&log.id));
+            message.some(TYPE, Some(&log.kind));
+            message.some("trace_id", log.trace_id.as_deref());
+            message.some("span_id", log.span_id.as_deref());
+            if let Some(record) = log.object().filter(|_| log.is_platform()) {
+                message.raw("record", |out| {
+                    out.extend_from_slice(record.get().as_bytes());
+                });
+            }
+        });
+        entry.members(written);
         entry.close();
     }
 }

@@ -188,7 +188,35 @@ impl Logs for Elastic {
         }
     }
 
-    fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
+    /// What is the same in each document of a resource. The function's object is left open for the invocation.
+    fn write_resource(&self, resource: &Attributes, out: &mut Vec<u8>) {
+        let mut members = Object::inside(out);
+        members.object("cloud", |cloud| {
+            cloud.text("provider", "aws");
+            cloud.some("region", resource.text("cloud.region"));
+            cloud.object("account", |it| {
+                it.some("id", resource.text("cloud.account.id"));
+            });
+            cloud.object("service", |it| it.text("name", "lambda"));
+        });
+        members.object("service", |service| {
+            service.some("name", resource.text("service.name"));
+            service.object("node", |it| it.some("name", resource.text("faas.instance")));
+        });
+        members.object("labels", |labels| {
+            // A dot would make it an object in an object.
+            for (name, value) in resource.tags_beside(&[], |name| name.replace('.', "_")) {
+                labels.own_text(&name, &value);
+            }
+        });
+        members.begin("faas", |faas| {
+            faas.some("name", resource.text("faas.name"));
+            faas.some("version", resource.text("faas.version"));
+            faas.some("id", resource.text("cloud.resource_id"));
+        });
+    }
+
+    fn write_log(&self, log: &Log<'_>, _: &Attributes, written: &[u8], out: &mut Vec<u8>) {
         let mut line = Object::open(out);
         line.object("create", |create| {
             create.some("_index", Some(&self.index));
@@ -198,13 +226,13 @@ impl Logs for Elastic {
         });
         line.close();
         out.push(b'\n');
-        write_document(log, resource, out);
+        write_document(log, written, out);
         out.push(b'\n');
     }
 }
 
 /// The document, by the Elastic Common Schema.
-fn write_document(log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
+fn write_document(log: &Log<'_>, resource: &[u8], out: &mut Vec<u8>) {
     let mut document = Object::open(out);
     document.text("@timestamp", &log.time.rfc3339());
     document.text("message", &log.message);
@@ -220,23 +248,8 @@ fn write_document(log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
             event.text("outcome", "failure");
         }
     });
-    document.object("cloud", |cloud| {
-        cloud.text("provider", "aws");
-        cloud.some("region", resource.text("cloud.region"));
-        cloud.object("account", |it| {
-            it.some("id", resource.text("cloud.account.id"));
-        });
-        cloud.object("service", |it| it.text("name", "lambda"));
-    });
-    document.object("faas", |faas| {
-        faas.some("name", resource.text("faas.name"));
-        faas.some("version", resource.text("faas.version"));
-        faas.some("id", resource.text("cloud.resource_id"));
+    document.continued(resource, |faas| {
         faas.some("execution", log.request_id.as_deref());
-    });
-    document.object("service", |service| {
-        service.some("name", resource.text("service.name"));
-        service.object("node", |it| it.some("name", resource.text("faas.instance")));
     });
     if let Some(id) = &log.trace_id {
         document.object("trace", |trace| trace.text("id", id));
@@ -244,12 +257,6 @@ fn write_document(log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
     if let Some(id) = &log.span_id {
         document.object("span", |span| span.text("id", id));
     }
-    document.object("labels", |labels| {
-        // A dot would make it an object in an object.
-        for (name, value) in resource.tags_beside(&[], |name| name.replace('.', "_")) {
-            labels.text(&name, &value);
-        }
-    });
     if let Some(object) = log.object() {
         document.raw("fields", |out| {
             if repeats::has(object) {
@@ -259,8 +266,8 @@ fn write_document(log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
             } else {
                 // Between the tokens of an object only: in a string they are escaped. Here they would end the
                 // document, and what follows could be an action.
-                let bytes = object.get().bytes();
-                out.extend(bytes.filter(|byte| !matches!(byte, b'\n' | b'\r')));
+                let parts = object.get().split(['\n', '\r']);
+                parts.for_each(|part| out.extend_from_slice(part.as_bytes()));
             }
         });
     }

@@ -11,12 +11,12 @@ use backstop_config::{Compression, Primary};
 
 use super::answers::{LOKI, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
-use super::log::{INVOCATION_ID, Log, TYPE, UID};
+use super::log::Log;
 use super::resource::Attributes;
-use super::text::{List, Object, hash};
+use super::text::{Decimal, List, Object, hash, string};
 use super::{Context, Format};
 use crate::codec::{Item, Output, Packing};
-use crate::wire::Message as _;
+use crate::wire::{Message as _, field_of};
 
 /// The default of `reject_old_samples_max_age`.
 const MAX_AGE: Duration = Duration::from_hours(7 * 24);
@@ -25,6 +25,8 @@ const LABELS: &[(&str, &str)] = &[
     ("service_name", "service.name"),
     ("cloud_region", "cloud.region"),
 ];
+/// The default of `max_label_value_length`, in bytes.
+const MOST_VALUE: usize = 2048;
 /// The default of `max_label_names_per_series`.
 const MOST_LABELS: usize = 15;
 
@@ -66,7 +68,7 @@ impl Loki {
             let is_new = labels.iter().all(|(known, _)| *known != label);
             let is_new = is_new && label != REPLAY;
             if is_new && !value.is_empty() && labels.len() < most {
-                labels.push((label, cut(&value, 2048).to_owned()));
+                labels.push((label, cut(&value, MOST_VALUE).to_owned()));
             }
         }
         labels
@@ -150,35 +152,51 @@ impl Logs for Loki {
         }
     }
 
-    fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
-        let metadata = metadata(log, resource);
+    /// What is said of each line of a resource beside its labels.
+    fn write_resource(&self, resource: &Attributes, out: &mut Vec<u8>) {
+        let metadata = metadata(resource);
+        if self.is_json {
+            let mut members = Object::inside(out);
+            for (name, value) in &metadata {
+                members.own_text(name, value);
+            }
+            return;
+        }
+        for (name, value) in &metadata {
+            pair(out, name, value);
+        }
+    }
+
+    fn write_log(&self, log: &Log<'_>, _: &Attributes, written: &[u8], out: &mut Vec<u8>) {
+        let metadata = metadata_of(log);
+        let metadata = metadata.iter().filter(|(_, value)| !value.is_empty());
         let time = instant(log);
         if self.is_json {
             let mut entry = List::open(out);
-            entry.item(|out| super::text::write(out, &time.as_nanos().to_string()));
-            entry.item(|out| super::text::write(out, log.original()));
+            let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            entry.item(|out| string(out, &Decimal::of(nanoseconds)));
+            entry.item(|out| string(out, log.original()));
             entry.item(|out| {
                 let mut object = Object::open(out);
-                for (name, value) in &metadata {
+                for (name, value) in metadata {
                     object.text(name, value);
                 }
+                object.members(written);
                 object.close();
             });
             entry.close();
             return;
         }
-        out.message(2, |entry| {
+        out.long_message(2, |entry| {
             entry.message(1, |timestamp| {
                 timestamp.varint(1, time.as_secs());
                 timestamp.varint(2, u64::from(time.subsec_nanos()));
             });
             entry.string(2, log.original());
-            for (name, value) in &metadata {
-                entry.message(3, |pair| {
-                    pair.string(1, name);
-                    pair.string(2, value);
-                });
+            for (name, value) in metadata {
+                pair(entry, name, value);
             }
+            entry.extend_from_slice(written);
         });
     }
 
@@ -194,34 +212,32 @@ impl Logs for Loki {
         })
     }
 
-    fn wrap(&self, resource: &Attributes, division: Option<&str>, logs: &[u8], out: &mut Vec<u8>) {
+    fn wrap(&self, resource: &Attributes, division: Option<&str>, logs: &[u8], out: &mut Output) {
         let most = MOST_LABELS - usize::from(division.is_some());
         let mut labels = self.labels(resource, most);
         labels.extend(division.map(|hour| (REPLAY.to_owned(), hour.to_owned())));
         labels.sort_unstable();
         if self.is_json {
-            let mut stream = Object::open(out);
+            let mut stream = Object::open(out.bytes());
             stream.object("stream", |stream| {
                 for (name, value) in &labels {
-                    stream.text(name, value);
+                    stream.own_text(name, value);
                 }
             });
-            stream.raw("values", |out| {
-                out.push(b'[');
-                out.extend_from_slice(logs);
-                out.push(b']');
-            });
-            stream.close();
+            stream.raw("values", |out| out.push(b'['));
+            out.append(logs);
+            out.bytes().extend_from_slice(b"]}");
             return;
         }
-        out.message(1, |stream| {
-            let labels = labels
-                .iter()
-                .map(|(name, value)| format!("{name}=\"{}\"", quoted(value)));
-            let labels: Vec<String> = labels.collect();
-            stream.string(1, &format!("{{{}}}", labels.join(", ")));
-            stream.extend_from_slice(logs);
-        });
+        let labels = labels
+            .iter()
+            .map(|(name, value)| format!("{name}=\"{}\"", quoted(value)));
+        let labels: Vec<String> = labels.collect();
+        let labels = format!("{{{}}}", labels.join(", "));
+        let head = out.bytes();
+        head.message_of(1, field_of(labels.len()) + logs.len());
+        head.string(1, &labels);
+        out.append(logs);
     }
 }
 
@@ -252,32 +268,59 @@ fn quoted(value: &str) -> String {
     quoted
 }
 
-/// What is said of a line beside its labels.
-fn metadata(log: &Log<'_>, resource: &Attributes) -> Vec<(String, String)> {
-    let mut metadata = Vec::new();
-    let mut add = |name: &str, value: Option<&str>| {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            metadata.push((label(name), cut(value, 2048).to_owned()));
-        }
-    };
-    add(UID, Some(&log.id));
-    add(INVOCATION_ID, log.request_id.as_deref());
-    add(TYPE, Some(&log.kind));
-    add("level", log.level.map(super::log::Level::lower));
-    add("trace_id", log.trace_id.as_deref());
-    add("span_id", log.span_id.as_deref());
-    for name in [
+/// One pair of structured metadata.
+fn pair(entry: &mut Vec<u8>, name: &str, value: &str) {
+    entry.message_of(3, field_of(name.len()) + field_of(value.len()));
+    entry.string(1, name);
+    entry.string(2, value);
+}
+
+/// The names that a line's own metadata may have; [`metadata_of`] gives them.
+const OF_LOG: [&str; 6] = [
+    "log_record_uid",
+    "faas_invocation_id",
+    "type",
+    "level",
+    "trace_id",
+    "span_id",
+];
+
+/// What is said of a line beside its labels, empty where there is nothing to say.
+fn metadata_of<'a>(log: &'a Log<'_>) -> [(&'static str, &'a str); 6] {
+    let values = [
+        Some(&*log.id),
+        log.request_id.as_deref(),
+        Some(&*log.kind),
+        log.level.map(super::log::Level::lower),
+        log.trace_id.as_deref(),
+        log.span_id.as_deref(),
+    ];
+    let mut names = OF_LOG.into_iter();
+    values.map(|value| {
+        let value = value.unwrap_or_default();
+        (names.next().unwrap_or_default(), cut(value, MOST_VALUE))
+    })
+}
+
+/// What is said of each line of a resource beside its labels.
+fn metadata(resource: &Attributes) -> Vec<(String, String)> {
+    let known = [
         "faas.name",
         "faas.version",
         "faas.instance",
         "cloud.account.id",
-    ] {
-        add(name, resource.text(name));
-    }
+    ];
+    let known = known.map(|name| (label(name), resource.or_empty(name).to_owned()));
+    let mut metadata = Vec::from(known);
+    metadata.retain(|(_, value)| !value.is_empty());
     // A line has room for 128.
     let taken: Vec<String> = metadata.iter().map(|(name, _)| name.clone()).collect();
-    let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+    let mut taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+    taken.extend(OF_LOG);
     let tags = resource.tags_beside(&taken, label).into_iter().take(100);
-    metadata.extend(tags.map(|(name, value)| (name, cut(&value, 2048).to_owned())));
+    metadata.extend(tags);
+    for (_, value) in &mut metadata {
+        value.truncate(value.floor_char_boundary(MOST_VALUE));
+    }
     metadata
 }

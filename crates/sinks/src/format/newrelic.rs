@@ -11,7 +11,7 @@ use super::answers::{NEW_RELIC, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
 use super::log::{Level, Log};
 use super::resource::Attributes;
-use super::text::{Object, write};
+use super::text::{Object, milliseconds, write};
 use super::{Context, Format};
 use crate::codec::{Item, Output};
 
@@ -65,11 +65,9 @@ impl Logs for NewRelic {
         }
     }
 
-    fn write_log(&self, log: &Log<'_>, _resource: &Attributes, out: &mut Vec<u8>) {
+    fn write_log(&self, log: &Log<'_>, _: &Attributes, _: &[u8], out: &mut Vec<u8>) {
         let mut entry = Object::open(out);
-        entry.raw("timestamp", |out| {
-            out.extend_from_slice(log.time.0.as_millis().to_string().as_bytes());
-        });
+        entry.number("timestamp", milliseconds(log.time));
         // An object in a message is taken apart into attributes there.
         entry.text("message", log.text());
         entry.object("attributes", |attributes| {
@@ -92,27 +90,25 @@ impl Logs for NewRelic {
         entry.close();
     }
 
-    fn wrap(&self, resource: &Attributes, _division: Option<&str>, logs: &[u8], out: &mut Vec<u8>) {
-        let mut group = Object::open(out);
+    fn wrap(&self, resource: &Attributes, _division: Option<&str>, logs: &[u8], out: &mut Output) {
+        let head = out.bytes();
+        let mut group = Object::open(head);
         group.object("common", |common| {
             common.object("attributes", |attributes| {
                 attributes.text("plugin", "backstop");
                 attributes.some("faas.arn", resource.text("cloud.resource_id"));
                 let is_said = |name: &str| matches!(name, "plugin" | "faas.arn");
                 for (name, value) in resource.all.iter().filter(|(name, _)| !is_said(name)) {
-                    attributes.raw(name, |out| write(out, value));
+                    attributes.own(name, |out| write(out, value));
                 }
                 for (name, value) in resource.tags().filter(|(name, _)| is_said(name)) {
-                    attributes.text(&format!("{name}_"), &value);
+                    attributes.own_text(&format!("{name}_"), &value);
                 }
             });
         });
-        group.raw("logs", |out| {
-            out.push(b'[');
-            out.extend_from_slice(logs);
-            out.push(b']');
-        });
-        group.close();
+        group.raw("logs", |out| out.push(b'['));
+        out.append(logs);
+        out.bytes().extend_from_slice(b"]}");
     }
 }
 
@@ -120,8 +116,8 @@ impl Logs for NewRelic {
 /// may hold one is given as its JSON.
 fn member(record: &mut Object<'_>, name: &str, value: &str) {
     if value.contains('[') && !value.starts_with('"') {
-        record.text(name, value);
+        record.own_text(name, value);
     } else {
-        record.raw(name, |out| out.extend_from_slice(value.as_bytes()));
+        record.own(name, |out| out.extend_from_slice(value.as_bytes()));
     }
 }

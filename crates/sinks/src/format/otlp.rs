@@ -9,8 +9,6 @@ mod metrics;
 mod spans;
 mod value;
 
-use std::borrow::Cow;
-
 use backstop_archive::{EXCEPTION, OTLP_LOGS};
 use backstop_config::Primary;
 use backstop_delivery::{Answer, Failure, Signal, Unfit, Wall};
@@ -18,13 +16,13 @@ use serde_json::Value;
 
 use super::answers::{OTLP, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
-use super::log::{INVOCATION_ID, Line, Log, UID};
+use super::log::{INVOCATION_ID, Line, Log, Scratch, UID};
 use super::points;
 use super::resource::Attributes;
 use super::{Context, Format, Reply};
 use crate::codec::{Item, Output};
 use crate::otlp::{self, ReceivedItem, Shape};
-use crate::wire::{Field, Fields, Malformed, Message as _};
+use crate::wire::{Field, Fields, Malformed, Message as _, field_of};
 
 /// The OTLP/HTTP format of one signal.
 #[derive(Debug)]
@@ -102,9 +100,9 @@ impl Otlp {
         let mut written = Written::default();
         let mut groups: Vec<Group<'_>> = Vec::new();
         let mut size = 0;
+        let mut scratch = Scratch::default();
         for (index, item) in items.iter().enumerate() {
-            let text = item.text();
-            let line = Line::parse(&text, item.id());
+            let line = scratch.line(item);
             written.covers = index + 1;
             let Some((origin, held)) = self.held(&line, context) else {
                 written.unfit.push((index, Unfit::NoIntake));
@@ -140,16 +138,20 @@ impl Otlp {
     }
 
     /// What a record holds, and of which origin it is; `None` where what the function posted cannot be read.
-    fn held(&self, line: &Line<'_>, context: Context) -> Option<(Origin, Held)> {
+    fn held<'a>(&self, line: &'a Line<'_>, context: Context) -> Option<(Origin, Held<'a>)> {
         let kind = line.kind.as_deref().unwrap_or_default();
         let Some(shape) = Shape::of_kind(kind) else {
             let held = match self.signal {
                 Signal::Metric => Held::Points(points::observations(line, context.now)),
-                Signal::Log | Signal::Span => Held::Spans(spans::spans(line)),
+                Signal::Log | Signal::Span => {
+                    let mut written = Vec::new();
+                    spans::write(line, self.is_json, &mut written);
+                    Held::Item(written)
+                }
             };
             return Some((Origin::Derived, held));
         };
-        let item = ReceivedItem::of(kind, line.record?)?;
+        let item = ReceivedItem::of(kind, line.record?.get())?;
         let mut written = Vec::new();
         let added = [(
             INVOCATION_ID,
@@ -174,7 +176,7 @@ impl Otlp {
             }
             let resource = Attributes::of(group.text);
             match &group.origin {
-                Origin::Derived => self.wrap(&resource, None, &items, out.bytes()),
+                Origin::Derived => self.wrap(&resource, None, &items, out),
                 Origin::Received(shape, around) => {
                     wrap_received(
                         shape,
@@ -211,19 +213,17 @@ impl Origin {
 }
 
 /// What a record holds.
-enum Held {
-    Points(Vec<points::Observation>),
-    Spans(Vec<Value>),
-    /// What the function posted, as it is in the body.
+enum Held<'a> {
+    Points(Vec<points::Observation<'a>>),
+    /// Spans, or what the function posted, as it is in the body.
     Item(Vec<u8>),
 }
 
-impl Held {
+impl Held<'_> {
     /// The most bytes that it takes in a body, in either encoding.
     fn most_bytes(&self) -> usize {
         match self {
             Self::Points(all) => all.iter().map(points::Observation::most_bytes).sum(),
-            Self::Spans(all) => all.iter().map(|span| span.to_string().len() + 16).sum(),
             Self::Item(written) => written.len() + 1,
         }
     }
@@ -234,7 +234,6 @@ struct Group<'a> {
     text: &'a bytes::Bytes,
     origin: Origin,
     points: points::Points,
-    spans: Vec<Value>,
     items: Vec<u8>,
 }
 
@@ -244,13 +243,13 @@ impl<'a> Group<'a> {
             text: resource,
             origin,
             points: points::Points::default(),
-            spans: Vec::new(),
             items: Vec::new(),
         }
     }
 
-    fn add(&mut self, held: Held, is_json: bool) {
+    fn add(&mut self, held: Held<'_>, is_json: bool) {
         match held {
+            Held::Item(written) if written.is_empty() => {}
             Held::Item(written) => {
                 if is_json && !self.items.is_empty() {
                     self.items.push(b',');
@@ -258,23 +257,15 @@ impl<'a> Group<'a> {
                 self.items.extend(written);
             }
             Held::Points(all) => all.into_iter().for_each(|it| self.points.add(it)),
-            Held::Spans(all) => self.spans.extend(all),
         }
     }
 
     fn write(&self, is_json: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.items);
-        if !is_json {
+        if is_json {
+            metrics::write_json(&self.points, out);
+        } else {
             metrics::write(&self.points, out);
-            self.spans.iter().for_each(|span| spans::write(span, out));
-            return;
-        }
-        metrics::write_json(&self.points, out);
-        for (index, span) in self.spans.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            super::text::write(out, span);
         }
     }
 }
@@ -399,8 +390,9 @@ impl Logs for Otlp {
         }
     }
 
-    fn plain<'a>(&self, item: &Item<'a>) -> (Cow<'a, str>, bytes::Bytes) {
-        (item.text(), item.resource.clone())
+    /// It goes on as what it is.
+    fn plain(&self, _line: &Line<'_>, _resource: &[u8]) -> Option<(String, bytes::Bytes)> {
+        None
     }
 
     /// What the function posted keeps its resource and its scope.
@@ -408,7 +400,7 @@ impl Logs for Otlp {
         received(log).map(|item| item.around)
     }
 
-    fn write_log(&self, log: &Log<'_>, _resource: &Attributes, out: &mut Vec<u8>) {
+    fn write_log(&self, log: &Log<'_>, _: &Attributes, _: &[u8], out: &mut Vec<u8>) {
         if let Some(item) = received(log) {
             let request_id = log.request_id.as_deref().unwrap_or_default();
             item.write(
@@ -423,9 +415,9 @@ impl Logs for Otlp {
         }
     }
 
-    fn wrap(&self, resource: &Attributes, division: Option<&str>, logs: &[u8], out: &mut Vec<u8>) {
+    fn wrap(&self, resource: &Attributes, division: Option<&str>, logs: &[u8], out: &mut Output) {
         if let Some((around, shape)) = division.zip(Shape::of_kind(OTLP_LOGS)) {
-            wrap_received(shape, around, resource, (logs, self.is_json), out);
+            wrap_received(shape, around, resource, (logs, self.is_json), out.bytes());
         } else if self.is_json {
             json::wrap(self.names(), resource, logs, out);
         } else {
@@ -439,7 +431,7 @@ fn received<'a>(log: &Log<'a>) -> Option<ReceivedItem<'a>> {
     if log.kind != OTLP_LOGS {
         return None;
     }
-    ReceivedItem::of(&log.kind, log.object()?)
+    ReceivedItem::of(&log.kind, log.object()?.get())
 }
 
 /// [`wrap`] for what the function posted.
@@ -469,62 +461,67 @@ fn nanoseconds(time: Wall) -> u64 {
 const SCOPE: &str = "backstop";
 
 /// `ResourceLogs`, `ResourceMetrics` or `ResourceSpans`, which have the same fields; the items are written already.
-fn wrap(resource: &Attributes, items: &[u8], out: &mut Vec<u8>) {
+fn wrap(resource: &Attributes, items: &[u8], out: &mut Output) {
+    let mut described = Vec::new();
+    described.message(1, |message| {
+        for (name, value) in &resource.all {
+            message.message(1, |pair| {
+                pair.string(1, name);
+                pair.message(2, |any| value::of(value, any));
+            });
+        }
+    });
     let mut scope = Vec::new();
     scope.message(1, |scope| {
         scope.string(1, SCOPE);
         scope.string(2, env!("CARGO_PKG_VERSION"));
     });
-    out.message(1, |group| {
-        group.message(1, |message| {
-            for (name, value) in &resource.all {
-                attribute(message, 1, name, |out| value::of(value, out));
-            }
-        });
-        group.message(2, |scope_items| {
-            scope_items.extend_from_slice(&scope);
-            scope_items.extend_from_slice(items);
-        });
-    });
+    let scope_items = scope.len() + items.len();
+    let head = out.bytes();
+    head.message_of(1, described.len() + field_of(scope_items));
+    head.extend_from_slice(&described);
+    head.message_of(2, scope_items);
+    head.extend_from_slice(&scope);
+    out.append(items);
 }
 
-/// One element of `ScopeLogs.log_records`.
+/// One element of `ScopeLogs.log_records`. What is alike in many stands together, which compresses better: fields
+/// of protobuf have no order.
 fn write_log(log: &Log<'_>, out: &mut Vec<u8>) {
-    out.message(2, |record| {
-        record.fixed64(1, nanoseconds(log.time));
+    out.long_message(2, |record| {
         if let Some(level) = log.level {
             record.varint(2, u64::from(level.number()));
             record.string(3, level.name());
         }
-        record.message(5, |body| body.string(1, &log.message));
-        for (name, value) in log.attributes() {
-            attribute(record, 6, name, |out| out.string(1, value));
-        }
+        let [uid, invocation, kind] = log.known();
+        text(record, kind);
+        record.fixed64(1, nanoseconds(log.time));
+        record.fixed64(11, nanoseconds(log.observed));
+        text(record, invocation);
+        text(record, uid);
+        let body = field_of(log.message.len());
+        record.message_of(5, body);
+        record.string(1, &log.message);
         for (name, value) in log.own_fields() {
-            attribute(record, 6, &name, |out| value::of_raw(value, out));
+            value::attribute(record, 6, &name, value);
         }
         if let Some(id) = &log.trace_id {
-            record.bytes(9, &unhex(id));
+            record.message_of(9, id.len() / 2);
+            record.extend(id.as_bytes_of());
         }
         if let Some(id) = &log.span_id {
-            record.bytes(10, &unhex(id));
+            record.message_of(10, id.len() / 2);
+            record.extend(id.as_bytes_of());
         }
-        record.fixed64(11, nanoseconds(log.observed));
         if let Some(name) = event_name(log) {
             record.string(12, name);
         }
     });
 }
 
-fn attribute(out: &mut Vec<u8>, field: u32, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
-    out.message(field, |pair| {
-        pair.string(1, name);
-        pair.message(2, value);
-    });
-}
-
-/// The bytes of hexadecimal digits.
-fn unhex(text: &str) -> Vec<u8> {
-    let byte = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-    (0..text.len()).step_by(2).map_while(byte).collect()
+/// An attribute that is left out where there is nothing to say.
+fn text(record: &mut Vec<u8>, (name, value): (&str, &str)) {
+    if !value.is_empty() {
+        value::text_attribute(record, 6, name, value);
+    }
 }

@@ -20,34 +20,19 @@ use serde_json::{Map, Value};
 
 use super::log::{INVOCATION_ID, Line};
 use super::text::Object;
-use crate::codec::Item;
 use crate::otlp::{ReceivedItem, is_unnamed};
 
-/// Where the type stands in a record's text: after an id and a time.
-const HEAD: usize = 256;
-
-/// A record's text and its resource.
-pub(super) fn plain<'a>(item: &Item<'a>) -> (Cow<'a, str>, Bytes) {
-    let text = item.text();
-    let head = &text.as_bytes()[..text.len().min(HEAD)];
-    let written =
-        memchr::memmem::find(head, b"\"type\":\"otlp.logs\"").and_then(|_| rewritten(&text, item));
-    match written {
-        Some((text, resource)) => (Cow::Owned(text), resource),
-        None => (text, item.resource.clone()),
+/// The text of a log that the function posted and its resource; `None` of any other record.
+pub(super) fn plain(line: &Line<'_>, resource: &[u8]) -> Option<(String, Bytes)> {
+    if line.kind.as_deref() != Some(OTLP_LOGS) {
+        return None;
     }
-}
-
-fn rewritten(text: &str, item: &Item<'_>) -> Option<(String, Bytes)> {
-    let line = Line::parse(text, None);
-    let received = ReceivedItem::of(OTLP_LOGS, line.record?)?;
+    let record = line.record?;
+    let received = ReceivedItem::of(OTLP_LOGS, record.get())?;
     let log: Value = serde_json::from_str(received.item.get()).ok()?;
     let around: Value = serde_json::from_str(&received.around).ok()?;
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = Vec::with_capacity(record.get().len());
     let mut members = Object::open(&mut out);
-    // A live record's id is not in its text.
-    let id = Some(&*line.id).filter(|id| !id.is_empty());
-    members.some("id", id);
     members.some("time", line.time.as_deref());
     members.text("type", OTLP_LOGS);
     members.object("record", |record| {
@@ -94,13 +79,12 @@ fn rewritten(text: &str, item: &Item<'_>) -> Option<(String, Bytes)> {
             } else {
                 Cow::Borrowed(*name)
             };
-            record.raw(&name, |out| super::text::write(out, value));
+            record.own(&name, |out| super::text::write(out, value));
         }
     });
     members.some("request_id", line.request_id.as_deref());
     members.close();
-    let mut resource: Map<String, Value> =
-        serde_json::from_slice(&item.resource).unwrap_or_default();
+    let mut resource: Map<String, Value> = serde_json::from_slice(resource).unwrap_or_default();
     for (name, value) in pairs(&around["resource"]) {
         if !is_unnamed(name, &value) {
             resource.insert(name.to_owned(), value);

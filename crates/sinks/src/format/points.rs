@@ -8,18 +8,23 @@
 //! Invariants: the same records make the same points, in the order in which the records name them; adding up
 //! loses neither count, sum, least nor greatest value.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::time::Duration;
 
 use backstop_archive::{Holds, holds};
 use backstop_delivery::Wall;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::format::log::Line;
+use crate::format::text::{Hash, hash};
+use backstop_json::Json;
 
 /// What is added up is within this span of time: a replay covers days, and a flush seldom more than this.
 const SPAN: Duration = Duration::from_secs(10);
+/// Few events make more points.
+const USUAL_OBSERVATIONS: usize = 8;
 /// The most metrics of one line in the embedded format: ten times the specification's bound.
 const MOST_METRICS: usize = 1_000;
 /// The most sets of dimensions of one directive, and the most dimensions of one set.
@@ -46,7 +51,7 @@ const BYTES: &[f64] = &[
 ];
 
 /// How observations of a metric add up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// To their sum, which only grows.
     Sum,
@@ -55,17 +60,20 @@ pub(super) enum Kind {
 }
 
 /// A metric, by all that has to be equal in its points.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Metric {
-    pub(super) name: String,
-    pub(super) unit: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Metric<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) unit: Cow<'a, str>,
     pub(super) kind: Kind,
 }
+
+/// Names and values.
+pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// What observations add up to.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
-    pub(super) attributes: Vec<(String, String)>,
+    pub(super) attributes: Pairs<'static>,
     pub(super) start: Wall,
     pub(super) time: Wall,
     pub(super) count: u64,
@@ -78,18 +86,36 @@ pub(super) struct Point {
 
 /// One value, or several that were observed together.
 #[derive(Debug, Clone)]
-pub(super) struct Observation {
-    pub(super) metric: Metric,
-    pub(super) attributes: Vec<(String, String)>,
-    pub(super) values: Vec<f64>,
+pub(super) struct Observation<'a> {
+    pub(super) metric: Metric<'a>,
+    pub(super) attributes: Pairs<'a>,
+    pub(super) values: Values,
     start: Wall,
     pub(super) time: Wall,
 }
 
-impl Metric {
+/// The values of an observation.
+#[derive(Debug, Clone)]
+pub(super) enum Values {
+    One(f64),
+    Many(Vec<f64>),
+}
+
+impl Deref for Values {
+    type Target = [f64];
+
+    fn deref(&self) -> &[f64] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
+    }
+}
+
+impl Metric<'_> {
     /// The upper bounds of a histogram's buckets but the last one.
     pub(super) fn bounds(&self) -> &'static [f64] {
-        match self.unit.as_str() {
+        match &*self.unit {
             "s" => SECONDS,
             "By" => BYTES,
             _ => &[],
@@ -97,13 +123,13 @@ impl Metric {
     }
 }
 
-impl Observation {
+impl Observation<'_> {
     /// The most bytes that a point of it takes in either encoding, with all names and fields.
     pub(super) fn most_bytes(&self) -> usize {
         /// A bucket's count and bound as JSON, at their longest.
         const BUCKET: usize = 48;
         const FIELDS: usize = 512;
-        let escaped = |text: &String| 6 * text.len();
+        let escaped = |text: &str| 6 * text.len();
         let attributes = self.attributes.iter();
         let attributes = attributes.map(|(name, value)| escaped(name) + escaped(value) + 64);
         let metric = escaped(&self.metric.name) + escaped(&self.metric.unit);
@@ -112,54 +138,79 @@ impl Observation {
 }
 
 /// The observations of a record; none where it holds none that can be read.
-pub(super) fn observations(line: &Line<'_>, now: Wall) -> Vec<Observation> {
+pub(super) fn observations<'a>(line: &'a Line<'_>, now: Wall) -> Vec<Observation<'a>> {
     let time = line.time.as_deref().and_then(Wall::from_rfc3339);
     let time = time.unwrap_or(now);
     let (Some(kind), Some(record)) = (&line.kind, line.record) else {
         return Vec::new();
     };
     match holds(kind.as_bytes(), record.get().as_bytes()) {
-        Some(Holds::Metrics) => derived(record, time),
+        Some(Holds::Metrics) => match derived(record, time) {
+            // A line in the embedded metric format that stays a log has a copy that is not one.
+            none if none.is_empty() => embedded(line.record_text.as_deref(), record, time),
+            all => all,
+        },
         Some(Holds::EmbeddedMetrics) => embedded(line.record_text.as_deref(), record, time),
         Some(Holds::Spans) | None => Vec::new(),
     }
 }
 
-fn derived(record: &RawValue, time: Wall) -> Vec<Observation> {
-    let Ok(record) = serde_json::from_str::<Value>(record.get()) else {
-        return Vec::new();
-    };
-    let start = record["start"].as_str().and_then(Wall::from_rfc3339);
-    let start = start.filter(|start| *start <= time).unwrap_or(time);
-    let metrics = record["metrics"].as_array().map(Vec::as_slice);
-    let observation = |metric: &Value| {
-        let attributes = metric["attributes"].as_object();
-        Some(Observation {
-            metric: Metric {
-                name: metric["name"].as_str()?.to_owned(),
-                unit: metric["unit"].as_str().unwrap_or_default().to_owned(),
-                kind: match metric["kind"].as_str()? {
-                    "sum" => Kind::Sum,
-                    "histogram" => Kind::Histogram,
-                    _ => return None,
-                },
-            },
-            attributes: attributes.map(texts).unwrap_or_default(),
-            values: vec![metric["value"].as_f64()?],
-            start,
-            time,
-        })
-    };
-    metrics
-        .unwrap_or_default()
-        .iter()
-        .filter_map(observation)
-        .collect()
+fn derived(record: Json<'_>, time: Wall) -> Vec<Observation<'_>> {
+    let (mut start, mut metrics) = (time, None);
+    let mut members = record.members();
+    // The points are written after the time.
+    while let Some((name, value)) = members.open() {
+        if name == "metrics" {
+            metrics = Some(value);
+            break;
+        }
+        let value = members.pass().filter(|_| name == "start");
+        if let Some(text) = value.and_then(Json::string) {
+            let stated = Wall::from_rfc3339(&text);
+            start = stated.filter(|start| *start <= time).unwrap_or(time);
+        }
+    }
+    let mut all = Vec::with_capacity(USUAL_OBSERVATIONS);
+    let items = metrics.into_iter().flat_map(Json::items);
+    all.extend(items.filter_map(|metric| observation(metric, start, time)));
+    all
 }
 
-fn texts(members: &Map<String, Value>) -> Vec<(String, String)> {
-    let text = |(name, value): (&String, &Value)| (name.clone(), shown(value));
-    members.iter().map(text).collect()
+fn observation(metric: Json<'_>, start: Wall, time: Wall) -> Option<Observation<'_>> {
+    let (mut name, mut unit, mut kind, mut number) = (None, None, None, None);
+    let mut attributes = Vec::new();
+    for (member, value) in metric.members() {
+        match &*member {
+            "name" => name = value.string(),
+            "unit" => unit = value.string(),
+            "kind" => {
+                kind = match value.plain() {
+                    Some("sum") => Some(Kind::Sum),
+                    Some("histogram") => Some(Kind::Histogram),
+                    _ => None,
+                }
+            }
+            "value" => number = value.number(),
+            "attributes" => {
+                attributes.extend(value.members().map(|(name, it)| {
+                    let shown = it.string().unwrap_or(Cow::Borrowed(it.get()));
+                    (name, shown)
+                }));
+            }
+            _ => {}
+        }
+    }
+    Some(Observation {
+        metric: Metric {
+            name: name?,
+            unit: unit.unwrap_or_default(),
+            kind: kind?,
+        },
+        attributes,
+        values: Values::One(number?),
+        start,
+        time,
+    })
 }
 
 fn shown(value: &Value) -> String {
@@ -170,7 +221,7 @@ fn shown(value: &Value) -> String {
 
 /// A line in the embedded metric format
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
-fn embedded(text: Option<&str>, record: &RawValue, time: Wall) -> Vec<Observation> {
+fn embedded(text: Option<&str>, record: Json<'_>, time: Wall) -> Vec<Observation<'static>> {
     let object = text.unwrap_or(record.get());
     let Ok(line) = serde_json::from_str::<Value>(object.trim()) else {
         return Vec::new();
@@ -204,16 +255,16 @@ fn embedded(text: Option<&str>, record: &RawValue, time: Wall) -> Vec<Observatio
                     .filter_map(Value::as_str);
                 let dimension = |name: &str| {
                     let value = line.get(name).filter(|it| !it.is_null())?;
-                    Some((name.to_owned(), shown(value)))
+                    Some((name.to_owned().into(), shown(value).into()))
                 };
                 all.push(Observation {
                     metric: Metric {
-                        name: metric_name(namespace, name),
-                        unit: unit.clone(),
+                        name: metric_name(namespace, name).into(),
+                        unit: unit.clone().into(),
                         kind,
                     },
                     attributes: names.take(MOST_DIMENSIONS).filter_map(dimension).collect(),
-                    values: values.clone(),
+                    values: Values::Many(values.clone()),
                     start: time,
                     time,
                 });
@@ -275,22 +326,61 @@ fn metric_name(namespace: &str, name: &str) -> String {
     whole.replace(|char| !is_allowed(char), "_")
 }
 
-/// A metric's points by their attributes and span of time.
-type Series = HashMap<(usize, Vec<(String, String)>, u64), usize>;
-
 /// The points of one resource.
 #[derive(Debug, Default)]
 pub(super) struct Points {
-    metrics: Vec<(Metric, Vec<Point>)>,
-    places: HashMap<Metric, usize>,
-    series: Series,
+    metrics: Vec<(Metric<'static>, Vec<Point>)>,
+    /// Metrics by the hash of what they are; of two with the same hash the later one has the next number that is free.
+    places: HashMap<u64, usize>,
+    /// The same of points, by their metric, attributes and span of time.
+    series: HashMap<u64, usize>,
+    /// Where the metric of the last observation is. Records of one kind name their metrics in the same order.
+    last: usize,
+}
+
+/// The place of what a hash is of, or the number under which it is to be noted.
+fn find(
+    places: &HashMap<u64, usize>,
+    mut hash: u64,
+    is_it: impl Fn(usize) -> bool,
+) -> Result<usize, u64> {
+    while let Some(place) = places.get(&hash) {
+        if is_it(*place) {
+            return Ok(*place);
+        }
+        hash = hash.wrapping_add(1);
+    }
+    Err(hash)
 }
 
 impl Points {
+    /// The place of a metric.
+    fn place(&mut self, metric: &Metric<'_>) -> usize {
+        let is_it = |at: usize| self.metrics.get(at).is_some_and(|it| it.0 == *metric);
+        if is_it(self.last + 1) {
+            return self.last + 1;
+        }
+        match find(&self.places, hash(&metric.name), is_it) {
+            Ok(place) => place,
+            Err(hash) => {
+                let metric = Metric {
+                    name: metric.name.clone().into_owned().into(),
+                    unit: metric.unit.clone().into_owned().into(),
+                    kind: metric.kind,
+                };
+                self.metrics.push((metric, Vec::new()));
+                self.places.insert(hash, self.metrics.len() - 1);
+                self.metrics.len() - 1
+            }
+        }
+    }
+
     /// Adds an observation up.
-    pub(super) fn add(&mut self, observation: Observation) {
+    pub(super) fn add(&mut self, observation: Observation<'_>) {
+        let place = self.place(&observation.metric);
+        self.last = place;
         let Observation {
-            metric,
+            metric: _,
             mut attributes,
             values,
             start,
@@ -298,24 +388,45 @@ impl Points {
         } = observation;
         attributes.sort();
         attributes.dedup_by(|later, first| later.0 == first.0);
-        let next = self.metrics.len();
-        let place = *self.places.entry(metric.clone()).or_insert(next);
-        if place == next {
-            self.metrics.push((metric, Vec::new()));
-        }
         let Some((metric, points)) = self.metrics.get_mut(place) else {
             return;
         };
-        let span = time.0.as_secs() / SPAN.as_secs();
-        let key = (place, attributes.clone(), span);
-        let at = *self.series.entry(key).or_insert(points.len());
+        let span_of = |time: Wall| time.0.as_secs() / SPAN.as_secs();
+        let span = span_of(time);
+        let is_it = |at: usize| {
+            let known: Option<&Point> = points.get(at);
+            known.is_some_and(|it| span_of(it.time) == span && it.attributes == attributes)
+        };
+        let last = points.len().wrapping_sub(1);
+        let at = if is_it(last) {
+            last
+        } else {
+            let mut hash = Hash::default();
+            hash.add(&place.to_le_bytes());
+            hash.add(&span.to_le_bytes());
+            for (name, value) in &attributes {
+                hash.add(name.as_bytes());
+                hash.add(value.as_bytes());
+            }
+            match find(&self.series, hash.0, is_it) {
+                Ok(at) => at,
+                Err(hash) => {
+                    self.series.insert(hash, points.len());
+                    points.len()
+                }
+            }
+        };
         if at == points.len() {
             let buckets = match metric.kind {
                 Kind::Histogram if !metric.bounds().is_empty() => metric.bounds().len() + 1,
                 Kind::Histogram | Kind::Sum => 0,
             };
+            let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+            let attributes = attributes.into_iter();
             points.push(Point {
-                attributes,
+                attributes: attributes
+                    .map(|(name, value)| (owned(name), owned(value)))
+                    .collect(),
                 start,
                 time,
                 count: 0,
@@ -330,7 +441,7 @@ impl Points {
         };
         point.start = point.start.min(start);
         point.time = point.time.max(time);
-        for value in values {
+        for value in values.iter().copied() {
             point.count += 1;
             point.sum += value;
             point.least = point.least.min(value);
@@ -343,7 +454,7 @@ impl Points {
     }
 
     /// The metrics with their points, in the order in which they came.
-    pub(super) fn metrics(&self) -> &[(Metric, Vec<Point>)] {
+    pub(super) fn metrics(&self) -> &[(Metric<'static>, Vec<Point>)] {
         &self.metrics
     }
 }

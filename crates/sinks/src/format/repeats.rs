@@ -5,86 +5,42 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use backstop_json::Json;
 
 const DEEPEST: usize = 20;
+/// Names that are compared one with the other; more are put in order.
+const FEW: usize = 16;
 
 /// Whether it has any.
-pub(super) fn has(object: &RawValue) -> bool {
-    let mut deserializer = serde_json::Deserializer::from_str(object.get());
-    Level(DEEPEST).deserialize(&mut deserializer).is_err()
+pub(super) fn has(object: Json<'_>) -> bool {
+    is_refused(object, DEEPEST)
 }
 
-/// The number of levels that may follow.
-struct Level(usize);
-
-impl<'de> DeserializeSeed<'de> for Level {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+/// `levels` may follow.
+fn is_refused(value: Json<'_>, levels: usize) -> bool {
+    let is_inner = |value: Json<'_>| match value.get().as_bytes().first() {
+        _ if levels == 0 => true,
+        Some(b'{' | b'[') => is_refused(value, levels - 1),
+        _ => false,
+    };
+    if !value.is_object() {
+        return value.items().any(is_inner);
     }
-}
-
-impl Level {
-    fn deeper<E: serde::de::Error>(&self) -> Result<Self, E> {
-        let left = self.0.checked_sub(1);
-        left.map(Self).ok_or_else(|| E::custom("too deep"))
-    }
-}
-
-impl<'de> Visitor<'de> for Level {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut values: S) -> Result<(), S::Error> {
-        while values.next_element_seed(self.deeper()?)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<(), M::Error> {
-        #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-        let mut names: BTreeSet<Name<'de>> = BTreeSet::new();
-        while let Some(name) = members.next_key()? {
-            if !names.insert(name) {
-                return Err(M::Error::custom("a name twice"));
-            }
-            members.next_value_seed(self.deeper()?)?;
+    let mut few: [Cow<'_, str>; FEW] = Default::default();
+    let mut more = BTreeSet::new();
+    for (count, (name, value)) in value.members().enumerate() {
+        let known = few.get(..count.min(FEW)).unwrap_or_default();
+        if known.contains(&name) || is_inner(value) {
+            return true;
         }
-        Ok(())
+        match few.get_mut(count) {
+            Some(place) => *place = name,
+            None if !more.insert(name) => return true,
+            None => {}
+        }
     }
+    false
 }
 
 #[cfg(test)]
@@ -94,6 +50,10 @@ mod tests {
     #[test]
     fn a_name_twice_in_one_object_is_found_at_any_depth_and_so_is_what_is_too_deep() {
         let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        let many = |members: usize| {
+            let members = (0..members).map(|it| format!("\"{it}\":0,"));
+            members.collect::<String>()
+        };
         for (text, expected) in [
             (
                 r#"{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}"#.to_owned(),
@@ -101,12 +61,15 @@ mod tests {
             ),
             (r#"{"a":1,"a":1}"#.to_owned(), true),
             (r#"{"a":1,"\u0061":1}"#.to_owned(), true),
+            (format!("{{{}\"20\":1}}", many(20)), false),
+            (format!("{{{}\"3\":1}}", many(20)), true),
+            (format!("{{{}\"19\":1}}", many(20)), true),
             (r#"{"b":[{"a":1,"x":{"y":1,"y":2}}]}"#.to_owned(), true),
             (format!(r#"{{"a":{}}}"#, deep(19)), false),
             (format!(r#"{{"a":{}}}"#, deep(21)), true),
         ] {
-            let object: Box<RawValue> = serde_json::from_str(&text).expect("it is JSON");
-            assert_eq!(has(&object), expected, "{text}");
+            let object = Json::of(&text).expect("it is JSON");
+            assert_eq!(has(object), expected, "{text}");
         }
     }
 }

@@ -13,7 +13,7 @@ use super::answers::{Row, SPLUNK};
 use super::assemble::{Limits, Logs, Written, logs};
 use super::log::{INVOCATION_ID, Level, Log, TYPE, UID};
 use super::resource::Attributes;
-use super::text::{Object, hash, write};
+use super::text::{Decimal, Object, hash, string};
 use super::{Context, Format, Reply};
 use crate::codec::{Item, Output};
 
@@ -158,40 +158,49 @@ impl Logs for Splunk {
         }
     }
 
-    fn write_log(&self, log: &Log<'_>, resource: &Attributes, out: &mut Vec<u8>) {
-        let mut event = Object::open(out);
-        let time = log.time.0;
-        event.raw("time", |out| {
-            let text = format!("{}.{:03}", time.as_secs(), time.subsec_millis());
-            out.extend_from_slice(text.as_bytes());
-        });
+    /// What is the same in each event of a resource. The object of fields is left open for those of the log.
+    fn write_resource(&self, resource: &Attributes, out: &mut Vec<u8>) {
+        let mut event = Object::inside(out);
         event.some("host", resource.text("faas.name"));
         let source = format!("lambda:{}", resource.or_empty("faas.name"));
         event.text("source", self.source.as_deref().unwrap_or(&source));
         event.text("sourcetype", &self.sourcetype);
         event.some("index", self.index.as_deref());
+        event.begin("fields", |fields| {
+            fields.some("cloud.region", resource.text("cloud.region"));
+            fields.some("cloud.account.id", resource.text("cloud.account.id"));
+            fields.some("faas.version", resource.text("faas.version"));
+            fields.some("faas.instance", resource.text("faas.instance"));
+            for (name, value) in resource.tags_beside(FIELDS, str::to_owned) {
+                fields.own_text(&name, &value);
+            }
+        });
+    }
+
+    fn write_log(&self, log: &Log<'_>, _: &Attributes, written: &[u8], out: &mut Vec<u8>) {
+        let mut event = Object::open(out);
+        let time = log.time.0;
+        event.raw("time", |out| {
+            out.extend_from_slice(Decimal::of(time.as_secs()).as_bytes());
+            out.push(b'.');
+            let millis = u64::from(time.subsec_millis());
+            out.extend_from_slice(Decimal::padded(millis, 3).as_bytes());
+        });
         event.raw("event", |out| match log.object() {
             // An empty object is blank, too.
             Some(object) if object.get().len() > 2 => {
                 out.extend_from_slice(object.get().as_bytes());
             }
-            _ if log.original().trim().is_empty() => write(out, " "),
-            _ => write(out, log.original()),
+            _ if log.original().trim().is_empty() => string(out, " "),
+            _ => string(out, log.original()),
         });
-        event.object("fields", |fields| {
+        event.continued(written, |fields| {
             fields.some(UID, Some(&log.id));
             fields.some(INVOCATION_ID, log.request_id.as_deref());
             fields.some(TYPE, Some(&log.kind));
             fields.some("level", log.level.map(Level::lower));
-            fields.some("cloud.region", resource.text("cloud.region"));
-            fields.some("cloud.account.id", resource.text("cloud.account.id"));
-            fields.some("faas.version", resource.text("faas.version"));
-            fields.some("faas.instance", resource.text("faas.instance"));
             fields.some("trace_id", log.trace_id.as_deref());
             fields.some("span_id", log.span_id.as_deref());
-            for (name, value) in resource.tags_beside(FIELDS, str::to_owned) {
-                fields.text(&name, &value);
-            }
         });
         event.close();
     }

@@ -70,9 +70,9 @@ struct Around<'a> {
 
 impl<'a> Received<'a> {
     /// The item of a record; `None` where it is not one, or not alone.
-    pub(crate) fn of(kind: &str, record: &'a RawValue) -> Option<Self> {
+    pub(crate) fn of(kind: &str, record: &'a str) -> Option<Self> {
         let shape = Shape::of_kind(kind)?;
-        let request: Request<'a> = serde_json::from_str(record.get()).ok()?;
+        let request: Request<'a> = serde_json::from_str(record).ok()?;
         let [group] = &request.groups[..] else {
             return None;
         };

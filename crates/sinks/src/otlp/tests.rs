@@ -317,7 +317,7 @@ fn parts(fragment: &[u8]) -> (String, Box<RawValue>) {
 fn sent(received: &Received) -> Vec<Vec<u8>> {
     let request = |fragment: &Bytes| {
         let (kind, record) = parts(fragment);
-        let item = ReceivedItem::of(&kind, &record).unwrap();
+        let item = ReceivedItem::of(&kind, record.get()).unwrap();
         let (mut items, mut out) = (Vec::new(), Vec::new());
         item.write(&[], false, &mut items);
         wrap(item.shape, &item.around, &[], &items, false, &mut out);
@@ -597,7 +597,7 @@ fn what_is_not_text_is_replaced_and_what_is_not_a_request_refused() {
 fn a_redacted_number_is_text_where_any_value_may_be_and_left_out_elsewhere() {
     let record = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"[x]","severityNumber":9,"attributes":[{"key":"a","value":{"intValue":"[x]"}},{"key":"b","value":{"doubleValue":"[x]"}}]}]}]}]}"#;
     let record: Box<RawValue> = serde_json::from_str(record).unwrap();
-    let item = ReceivedItem::of(OTLP_LOGS, &record).unwrap();
+    let item = ReceivedItem::of(OTLP_LOGS, record.get()).unwrap();
     let mut out = Vec::new();
     item.write(
         &[("log.record.uid", "1-2"), ("a", "not added")],
@@ -627,7 +627,7 @@ fn what_is_known_of_the_function_is_added_to_what_its_sdk_says() {
     let record = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"NAME"}},{"key":"faas.name","value":{"stringValue":"own"}}]},"scopeLogs":[{"logRecords":[{}]}]}]}"#;
     for (said, expected) in [("shop", "shop"), ("unknown_service:python", "orders")] {
         let record: Box<RawValue> = serde_json::from_str(&record.replace("NAME", said)).unwrap();
-        let item = ReceivedItem::of(OTLP_LOGS, &record).unwrap();
+        let item = ReceivedItem::of(OTLP_LOGS, record.get()).unwrap();
         let value = |text: &str| serde_json::json!({"stringValue": text});
         let known = [
             ("service.name", value("orders")),

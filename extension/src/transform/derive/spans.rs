@@ -1,18 +1,21 @@
 //! The spans of an invocation: itself, what went before it in a new environment, and what Lambda says of its
 //! response. In OTLP's JSON, which is also how the archive has them.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use backstop_delivery::Wall;
+use backstop_json::{Decimal, Json};
 
 use super::trace::span_id_of;
-use super::write::quoted;
+use super::write::push_quoted;
 use super::{Event, OpenInvocation};
 
 /// `SPAN_KIND_INTERNAL` and `SPAN_KIND_SERVER`.
-const INTERNAL: u8 = 1;
-const SERVER: u8 = 2;
+const INTERNAL: &str = "1";
+const SERVER: &str = "2";
+
+/// Few invocations have longer attributes, in bytes.
+const USUAL: usize = 256;
 
 /// What happens once in an environment, before its first invocation.
 #[derive(Debug, Default)]
@@ -78,24 +81,26 @@ pub(super) fn of_invocation(
 ) -> String {
     let ended = event.at.unwrap_or(started).max(started);
     let is_cold = invocation.phases.init.is_some();
-    let mut attributes = format!(r#"{{"key":"faas.coldstart","value":{{"boolValue":{is_cold}}}}}"#);
+    let mut attributes = String::with_capacity(USUAL);
+    attributes.push_str(r#"{"key":"faas.coldstart","value":{"boolValue":"#);
+    attributes.push_str(if is_cold { "true}}" } else { "false}}" });
     let mut text = |name: &str, value: &str| {
-        // Writing to a string cannot fail.
-        _ = write!(
-            attributes,
-            r#",{{"key":"{name}","value":{{"stringValue":{}}}}}"#,
-            quoted(value)
-        );
+        attributes.push_str(r#",{"key":""#);
+        attributes.push_str(name);
+        attributes.push_str(r#"","value":{"stringValue":"#);
+        push_quoted(&mut attributes, value);
+        attributes.push_str("}}");
     };
     text("faas.invocation_id", &invocation.request_id);
     if let Some(arn) = &invocation.function_arn {
         text("aws.lambda.invoked_arn", arn);
     }
     if let Some(failure) = event.failure() {
-        text("error.type", failure);
+        text("error.type", &failure);
     }
+    let failure = event.failure();
     let trace = &invocation.trace;
-    let mut all = String::new();
+    let mut all = String::with_capacity(2 * USUAL + attributes.len());
     let mut push = |span: Span<'_>| {
         if !all.is_empty() {
             all.push(',');
@@ -110,7 +115,7 @@ pub(super) fn of_invocation(
         from: started,
         to: ended,
         attributes: &attributes,
-        failure: event.failure(),
+        failure: failure.as_deref(),
     });
     let mut child = |name: &str, from: Wall, to: Wall, failure: Option<&str>| {
         push(Span {
@@ -134,15 +139,17 @@ pub(super) fn of_invocation(
             child(name, phase.started, ended, phase.failure.as_deref());
         }
     }
-    for span in event.record["spans"].as_array().into_iter().flatten() {
-        let name = match span["name"].as_str() {
+    for span in event.items("spans") {
+        let text = |name: &str| span.member(name).and_then(Json::string);
+        let name = match text("name").as_deref() {
             Some("responseLatency") => "response latency",
             Some("responseDuration") => "response",
             Some("runtimeOverhead") => "runtime overhead",
             _ => continue,
         };
-        let from = span["start"].as_str().and_then(Wall::from_rfc3339);
-        let lasts = span["durationMs"].as_f64().map(|it| it / 1000.0);
+        let from = text("start").as_deref().and_then(Wall::from_rfc3339);
+        let lasts = span.member("durationMs").and_then(Json::number);
+        let lasts = lasts.map(|it| it / 1000.0);
         let lasts = lasts.and_then(|it| Duration::try_from_secs_f64(it).ok());
         if let (Some(from), Some(lasts)) = (from, lasts) {
             child(name, from, Wall(from.0.saturating_add(lasts)), None);
@@ -155,7 +162,7 @@ struct Span<'a> {
     id: &'a str,
     parent: Option<&'a str>,
     name: &'a str,
-    kind: u8,
+    kind: &'static str,
     from: Wall,
     to: Wall,
     attributes: &'a str,
@@ -164,22 +171,36 @@ struct Span<'a> {
 
 impl Span<'_> {
     fn write(&self, trace_id: &str, out: &mut String) {
-        let (from, to) = (self.from.0.as_nanos(), self.to.0.as_nanos());
-        _ = write!(out, r#"{{"traceId":"{trace_id}","spanId":"{}""#, self.id);
-        if let Some(parent) = self.parent {
-            _ = write!(out, r#","parentSpanId":"{parent}""#);
+        let nanoseconds = |time: Wall| {
+            let all = u64::try_from(time.0.as_nanos()).unwrap_or(u64::MAX);
+            Decimal::of(all)
+        };
+        for part in ["{\"traceId\":\"", trace_id, "\",\"spanId\":\"", self.id] {
+            out.push_str(part);
         }
-        let (name, kind, attributes) = (quoted(self.name), self.kind, self.attributes);
-        _ = write!(
-            out,
-            r#","name":{name},"kind":{kind},"startTimeUnixNano":"{from}","endTimeUnixNano":"{to}","attributes":[{attributes}]"#
-        );
+        if let Some(parent) = self.parent {
+            out.push_str("\",\"parentSpanId\":\"");
+            out.push_str(parent);
+        }
+        out.push_str("\",\"name\":");
+        push_quoted(out, self.name);
+        for part in [
+            ",\"kind\":",
+            self.kind,
+            ",\"startTimeUnixNano\":\"",
+            &nanoseconds(self.from),
+            "\",\"endTimeUnixNano\":\"",
+            &nanoseconds(self.to),
+            "\",\"attributes\":[",
+            self.attributes,
+            "]",
+        ] {
+            out.push_str(part);
+        }
         if let Some(failure) = self.failure {
-            _ = write!(
-                out,
-                r#","status":{{"code":2,"message":{}}}"#,
-                quoted(failure)
-            );
+            out.push_str(",\"status\":{\"code\":2,\"message\":");
+            push_quoted(out, failure);
+            out.push('}');
         }
         out.push('}');
     }

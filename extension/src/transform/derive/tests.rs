@@ -1,6 +1,6 @@
 use backstop_config::ProcessEnvironment;
 use backstop_delivery::EnvironmentId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::metrics::{Kind, Part};

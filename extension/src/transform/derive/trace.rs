@@ -3,27 +3,37 @@
 //! Lambda says it in X-Ray's header (`Root=1-…;Parent=…;Sampled=1`) or in W3C's (`00-…-…-01`). Without either the
 //! ids follow from the request id, so that what comes again has the same ones.
 
-use backstop_sinks::trace;
-use serde_json::Value;
+use std::num::NonZeroU64;
+
+use backstop_json::Json;
+use backstop_sinks::trace::{self, SpanId, TraceId};
 
 /// The ids of an invocation's span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Trace {
-    pub(super) id: String,
-    pub(super) span_id: String,
-    pub(super) parent: Option<String>,
+    pub(super) id: TraceId,
+    pub(super) span_id: SpanId,
+    pub(super) parent: Option<SpanId>,
     is_said: bool,
 }
 
 impl Trace {
     /// By an event's `tracing`.
-    pub(super) fn of(tracing: &Value, request_id: &str) -> Self {
-        let header = tracing["value"].as_str().unwrap_or_default();
-        let stated = trace::trace_id(header);
-        let parent = stated.as_ref().and_then(|_| trace::parent_id(header));
-        let own = tracing["spanId"].as_str().and_then(trace::span_id);
+    pub(super) fn of(tracing: Option<Json<'_>>, request_id: &str) -> Self {
+        let (mut stated, mut parent, mut own) = (None, None, None);
+        for (name, value) in tracing.into_iter().flat_map(Json::members) {
+            let text = value.string().unwrap_or_default();
+            match &*name {
+                "value" => {
+                    stated = trace::trace_id(&text);
+                    parent = stated.and_then(|_| trace::parent_id(&text));
+                }
+                "spanId" => own = trace::span_id(&text),
+                _ => {}
+            }
+        }
         // A span is not its own parent.
-        let own = own.filter(|id| Some(id) != parent.as_ref());
+        let own = own.filter(|id| Some(*id) != parent);
         Self {
             is_said: stated.is_some(),
             id: stated.unwrap_or_else(|| trace_id_of(request_id)),
@@ -34,29 +44,26 @@ impl Trace {
 
     /// The trace's id, where Lambda has said it.
     pub(super) fn of_tracing(&self) -> Option<&str> {
-        self.is_said.then_some(&self.id)
+        self.is_said.then_some(&*self.id)
     }
 }
 
 /// A request id is a UUID: 16 bytes, as a trace's id.
-fn trace_id_of(request_id: &str) -> String {
+fn trace_id_of(request_id: &str) -> TraceId {
     let digits = request_id.replace('-', "");
     trace::trace_id(&digits).unwrap_or_else(|| {
-        let (high, low) = (
-            span_id_of(request_id, "high"),
-            span_id_of(request_id, "low"),
-        );
-        format!("{high}{low}")
+        let half = |name: &str| span_id_of(request_id, name);
+        TraceId::of_halves(half("high"), half("low"))
     })
 }
 
 /// FNV-1a of both; never zero.
-pub(super) fn span_id_of(request_id: &str, name: &str) -> String {
+pub(super) fn span_id_of(request_id: &str, name: &str) -> SpanId {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in request_id.bytes().chain([0]).chain(name.bytes()) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    format!("{:016x}", hash.max(1))
+    SpanId::of_number(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN))
 }
 
 #[cfg(test)]
@@ -70,8 +77,10 @@ mod tests {
     #[test]
     fn a_trace_is_read_in_each_form_and_made_of_the_request_id_otherwise() {
         let ids = |value: &str, span: &str| {
-            let trace = Trace::of(&json!({"value": value, "spanId": span}), REQUEST);
-            (trace.id, trace.span_id, trace.parent)
+            let tracing = json!({"value": value, "spanId": span}).to_string();
+            let trace = Trace::of(Json::of(&tracing), REQUEST);
+            let parent = trace.parent.map(|id| id.to_string());
+            (trace.id.to_string(), trace.span_id.to_string(), parent)
         };
         let (trace, span, parent) = (
             "62e900b2710d76f009d6e7785905449a",
@@ -83,7 +92,7 @@ mod tests {
         let said = (trace.to_owned(), span.to_owned(), Some(parent.to_owned()));
         assert_eq!(ids(x_ray, span), said);
         assert_eq!(ids(w3c, span), said);
-        let made = span_id_of(REQUEST, "invocation");
+        let made = span_id_of(REQUEST, "invocation").to_string();
         let own = (trace.to_owned(), made.clone(), Some(parent.to_owned()));
         assert_eq!(ids(x_ray, parent), own, "a span is not its own parent");
         for nothing in ["", "Root=1-0-0", "00-0-0-01", "ff"] {
@@ -94,7 +103,7 @@ mod tests {
             );
             assert_eq!(ids(nothing, ""), of_request, "{nothing}");
         }
-        let odd = Trace::of(&Value::Null, "not-a-uuid");
+        let odd = Trace::of(None, "not-a-uuid");
         assert_eq!((odd.id.len(), odd.span_id.len()), (32, 16));
     }
 }

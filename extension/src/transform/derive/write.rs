@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
+/// The bytes that the points of most events take.
+const USUAL: usize = 512;
+
 /// Points of metrics in the making.
 #[derive(Debug, Default)]
 pub(super) struct Metrics(String);
@@ -17,7 +20,7 @@ impl Metrics {
         if let Some(error) = error {
             self.0.pop();
             self.0.push_str(",\"attributes\":{\"error.type\":");
-            self.0.push_str(&quoted(error));
+            push_quoted(&mut self.0, error);
             self.0.push_str("}}");
         }
     }
@@ -51,14 +54,25 @@ impl Metrics {
     }
 
     fn push(&mut self, name: &str, kind: &str, unit: &str, value: f64) {
-        if !self.0.is_empty() {
+        if self.0.is_empty() {
+            self.0.reserve(USUAL);
+        } else {
             self.0.push(',');
         }
+        for part in [
+            "{\"name\":\"",
+            name,
+            "\",\"kind\":\"",
+            kind,
+            "\",\"unit\":\"",
+            unit,
+        ] {
+            self.0.push_str(part);
+        }
+        self.0.push_str("\",\"value\":");
         // Writing to a string cannot fail.
-        _ = write!(
-            self.0,
-            r#"{{"name":"{name}","kind":"{kind}","unit":"{unit}","value":{value:?}}}"#
-        );
+        _ = write!(self.0, "{value:?}");
+        self.0.push('}');
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -78,10 +92,12 @@ pub(super) fn fragment(
     parent: Option<&str>,
     members: impl FnOnce(&mut String),
 ) -> Bytes {
-    let mut text = format!(
-        "\"time\":{},\"type\":\"{kind}\",\"record\":{{",
-        quoted(time)
-    );
+    let mut text = String::with_capacity(2 * USUAL);
+    text.push_str("\"time\":");
+    push_quoted(&mut text, time);
+    for part in [",\"type\":\"", kind, "\",\"record\":{"] {
+        text.push_str(part);
+    }
     members(&mut text);
     if let Some(parent) = parent {
         text.push_str(",\"derivedFrom\":\"");
@@ -96,4 +112,16 @@ pub(super) fn fragment(
 pub(super) fn quoted(text: &str) -> String {
     // A text can always be written.
     serde_json::to_string(text).unwrap_or_default()
+}
+
+/// Appends a text as JSON. Most have nothing to escape.
+pub(super) fn push_quoted(out: &mut String, text: &str) {
+    let is_plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&quoted(text));
+    }
 }

@@ -16,7 +16,7 @@ use backstop_delivery::{Unfit, Wall};
 
 use super::super::answers::{DATADOG, Row};
 use super::super::assemble::Written;
-use super::super::log::Line;
+use super::super::log::Scratch;
 use super::super::points::{Observation, observations};
 use super::super::resource::Attributes;
 use super::super::text::{List, Object, write};
@@ -83,9 +83,9 @@ impl Format for Distributions {
         let mut written = Written::default();
         let mut all = Series::default();
         let mut bytes = 0;
+        let mut scratch = Scratch::default();
         for (index, item) in items.iter().enumerate() {
-            let text = item.text();
-            let line = Line::parse(&text, item.id());
+            let line = scratch.line(item);
             let values = values(observations(&line, context.now));
             let tags = function_tags(&Attributes::of(&item.resource));
             let around = serde_json::to_string(&tags).map_or(0, |tags| tags.len());
@@ -140,7 +140,7 @@ impl Value {
 
 /// What is sent of a record's observations. Datadog counts every invocation, whatever became of it, and a
 /// timeout as an error.
-fn values(observations: Vec<Observation>) -> Vec<Value> {
+fn values(observations: Vec<Observation<'_>>) -> Vec<Value> {
     let mut all = Vec::new();
     let mut invocation = None;
     for observation in observations {
@@ -151,7 +151,11 @@ fn values(observations: Vec<Observation>) -> Vec<Value> {
             time,
             ..
         } = observation;
-        let name = metric.name.as_str();
+        let name = &*metric.name;
+        let attributes: Vec<(String, String)> = attributes
+            .into_iter()
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
         let value = |metric: &str, attributes: Vec<(String, String)>| Value {
             metric: format!("aws.lambda.enhanced.{metric}"),
             attributes,
@@ -173,12 +177,12 @@ fn values(observations: Vec<Observation>) -> Vec<Value> {
         let known = ENHANCED.iter().find(|(ours, ..)| *ours == name);
         let (metric, factor) = match known {
             Some((_, theirs, factor)) => (format!("aws.lambda.enhanced.{theirs}"), *factor),
-            None => (metric.name, 1.0),
+            None => (name.to_owned(), 1.0),
         };
         all.push(Value {
             metric,
             attributes,
-            values: values.into_iter().map(|it| it * factor).collect(),
+            values: values.iter().map(|it| it * factor).collect(),
             time,
         });
     }

@@ -4,9 +4,7 @@
 //! Of text only the prefixes count that Lambda's own runtimes write. What a text may mean by its words is
 //! the buffer's question (`backstop_telemetry::Severity`), where a wrong guess costs nothing.
 
-use serde_json::value::RawValue;
-
-use super::line::string;
+use backstop_json::Json;
 
 /// A severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,8 +83,8 @@ impl Level {
     }
 
     /// The value of a member that says it: a word, or a number as pino and bunyan write it.
-    pub(super) fn of_json(value: &RawValue) -> Option<Self> {
-        if let Some(word) = string(value) {
+    pub(super) fn of_json(value: Json<'_>) -> Option<Self> {
+        if let Some(word) = value.string() {
             return Self::of_word(&word);
         }
         let number: u16 = value.get().parse().ok()?;
@@ -125,11 +123,13 @@ pub(super) fn prefix(text: &str) -> Option<Prefix<'_>> {
 
 /// A UUID: 36 characters, hexadecimal but for the hyphens.
 fn is_request_id(text: &str) -> bool {
-    let is_right = |(at, byte): (usize, u8)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    let Some((id, [])) = text.as_bytes().split_first_chunk::<36>() else {
+        return false;
     };
-    text.len() == 36 && text.bytes().enumerate().all(is_right)
+    // Without an end before the last byte this is a few instructions.
+    let digits = id.iter().map(|byte| u8::from(byte.is_ascii_hexdigit()));
+    HYPHENS.iter().all(|at| id[*at] == b'-') && digits.sum::<u8>() == 32
 }
 
 #[cfg(test)]
@@ -165,10 +165,7 @@ mod tests {
 
     #[test]
     fn words_of_any_case_and_the_numbers_of_pino_are_levels() {
-        let of = |json: &str| {
-            let value: Box<RawValue> = serde_json::from_str(json).expect("it is JSON");
-            Level::of_json(&value)
-        };
+        let of = |json: &str| Level::of_json(Json::of(json).expect("it is JSON"));
         assert_eq!(of("\"Warning\""), Some(Level::Warn));
         assert_eq!(of("60"), Some(Level::Fatal));
         for none in ["\"\"", "\"loud\"", "3", "-1", "30.5", "null", "{}", "true"] {

@@ -3,11 +3,11 @@
 //! Invariant: whatever does not parse is still there, as text.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use backstop_json::Json;
 
 /// A JSON object with the members of a record.
 #[derive(Debug)]
@@ -17,10 +17,10 @@ pub(crate) struct Line<'a> {
     pub(crate) time: Option<Cow<'a, str>>,
     pub(crate) kind: Option<Cow<'a, str>>,
     pub(crate) request_id: Option<Cow<'a, str>>,
-    pub(crate) record: Option<&'a RawValue>,
+    pub(crate) record: Option<Json<'a>>,
     /// The record, where it is a string.
     pub(crate) record_text: Option<Cow<'a, str>>,
-    /// All of it.
+    /// All of it, where no record was read.
     pub(super) text: &'a str,
 }
 
@@ -41,97 +41,93 @@ struct Members<'a> {
 
 impl<'a> Line<'a> {
     /// Of a record's JSON object; `id` is that of a live record, which has none in its text.
-    pub(crate) fn parse(text: &'a str, id: Option<String>) -> Self {
+    pub(crate) fn parse(text: &'a str, id: Option<Cow<'a, str>>) -> Self {
         let members: Members<'a> = serde_json::from_str(text).unwrap_or_default();
-        let written = || members.id.and_then(string).unwrap_or_default();
+        let string = |value: Option<&'a RawValue>| Json::valid(value?.get()).string();
+        let record = members.record.map(|it| Json::valid(it.get()));
         Self {
-            id: id.map_or_else(written, Cow::Owned),
-            time: members.time.and_then(string),
-            kind: members.kind.and_then(string),
-            request_id: members.request_id.and_then(string),
-            record: members.record,
-            record_text: members.record.and_then(string),
+            id: id.unwrap_or_else(|| string(members.id).unwrap_or_default()),
+            time: string(members.time),
+            kind: string(members.kind),
+            request_id: string(members.request_id),
+            record,
+            record_text: record.and_then(Json::string),
             text,
         }
     }
 
-    /// The JSON object that the record is, or that its text is.
-    pub(super) fn object(&self) -> Option<(&RawValue, Object<'_>)> {
-        let object = match &self.record_text {
-            Some(text) => serde_json::from_str(text.trim()).ok()?,
-            None => self.record?,
+    /// Of the members of a live record as the decoder gives them, and what was added to them. `None` where they are in
+    /// another form, so that they have to be parsed.
+    pub(crate) fn live(id: Cow<'a, str>, received: &'a str, added: &'a str) -> Option<Self> {
+        let (time, rest) = plain(received.strip_prefix("\"time\":\"")?)?;
+        let (kind, rest) = plain(rest.strip_prefix(",\"type\":\"")?)?;
+        let record = Json::valid(rest.strip_prefix(",\"record\":")?);
+        let request_id = if added.is_empty() {
+            None
+        } else {
+            let (id, rest) = plain(added.strip_prefix(",\"request_id\":\"")?)?;
+            Some(Cow::Borrowed(id)).filter(|_| rest.is_empty())
         };
-        if !object.get().starts_with('{') {
+        if request_id.is_none() && !added.is_empty() {
             return None;
         }
-        Some((object, Object::parse(object)?))
+        debug_assert!(Json::of(record.get()).is_some(), "the decoder gives JSON");
+        Some(Self {
+            id,
+            time: Some(Cow::Borrowed(time)),
+            kind: Some(Cow::Borrowed(kind)),
+            request_id,
+            record: Some(record),
+            record_text: record.string(),
+            text: "",
+        })
+    }
+
+    /// The JSON object that the record is, or that its text is.
+    pub(super) fn object(&self) -> Option<Json<'_>> {
+        match &self.record_text {
+            Some(text) => {
+                let text = text.trim();
+                Json::of(text.strip_prefix('{').map(|_| text)?)
+            }
+            None => self.record.filter(|it| it.is_object()),
+        }
     }
 }
 
-/// A value that is a string.
-pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    if !value.get().starts_with('"') {
-        return None;
-    }
-    let text: Text<'_> = serde_json::from_str(value.get()).ok()?;
-    Some(text.0)
+/// Splits at the quote that ends a string without escapes.
+fn plain(text: &str) -> Option<(&str, &str)> {
+    let end = memchr::memchr2(b'"', b'\\', text.as_bytes())?;
+    let rest = text.get(end..)?.strip_prefix('"')?;
+    Some((text.get(..end)?, rest))
 }
 
 /// The members of an object, in their order.
 #[derive(Debug)]
-pub(super) struct Object<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Object<'a>(pub(super) Vec<(Cow<'a, str>, Json<'a>)>);
 
 impl<'a> Object<'a> {
-    pub(super) fn parse(object: &'a RawValue) -> Option<Self> {
-        serde_json::from_str(object.get()).ok()
+    pub(super) fn of(object: Json<'a>) -> Self {
+        /// Few objects have more members.
+        const USUAL: usize = 16;
+        let mut members = Vec::with_capacity(USUAL);
+        members.extend(object.members());
+        Self(members)
     }
 
     /// A member by its name.
-    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(super) fn get(&self, name: &str) -> Option<Json<'a>> {
         let mut members = self.0.iter();
         members.find(|(known, _)| known == name).map(|it| it.1)
     }
 
     /// A member that is a string.
     pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.get(name).and_then(string)
+        self.get(name).and_then(Json::string)
     }
 
     /// A member that is an object.
-    pub(super) fn object(&self, name: &str) -> Option<Self> {
-        self.get(name).and_then(Self::parse)
-    }
-
-    /// A member that is a number.
-    pub(super) fn number(&self, name: &str) -> Option<f64> {
-        serde_json::from_str(self.get(name)?.get()).ok()
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                #[derive(Deserialize)]
-                struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    members.push((name, value));
-                }
-                Ok(Object(members))
-            }
-        }
-
-        deserializer.deserialize_map(Members)
+    pub(super) fn object(&self, name: &str) -> Option<Json<'a>> {
+        self.get(name).filter(|it| it.is_object())
     }
 }

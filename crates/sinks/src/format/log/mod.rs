@@ -12,17 +12,19 @@
 mod level;
 mod line;
 mod platform;
+mod scratch;
 pub mod trace;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use backstop_delivery::Wall;
-use serde_json::value::RawValue;
-
 pub(crate) use level::Level;
 pub(crate) use line::Line;
-use line::{Object, string};
+pub(crate) use scratch::Scratch;
+pub(crate) use trace::{SpanId, TraceId};
+
+use backstop_json::Json;
 
 /// A record's id, which tells repetitions.
 pub(crate) const UID: &str = "log.record.uid";
@@ -30,6 +32,9 @@ pub(crate) const UID: &str = "log.record.uid";
 pub(crate) const INVOCATION_ID: &str = "faas.invocation_id";
 /// The Telemetry API's type, as OpenTelemetry's Lambda receiver names it.
 pub(crate) const TYPE: &str = "type";
+
+/// Few objects have more members.
+const USUAL_MEMBERS: usize = 16;
 
 /// The type of a record from which no more can be read.
 const UNKNOWN: &str = "unknown";
@@ -49,12 +54,12 @@ pub(crate) struct Log<'a> {
     pub(crate) level: Option<Level>,
     /// `faas.invocation_id`.
     pub(crate) request_id: Option<Cow<'a, str>>,
-    pub(crate) trace_id: Option<String>,
-    pub(crate) span_id: Option<String>,
+    pub(crate) trace_id: Option<TraceId>,
+    pub(crate) span_id: Option<SpanId>,
     /// The members of its object that are not said otherwise: by the message, the level, the time or an id.
-    pub(crate) fields: Vec<(Cow<'a, str>, &'a RawValue)>,
+    pub(crate) fields: Vec<(Cow<'a, str>, Json<'a>)>,
     /// The object itself.
-    object: Option<&'a RawValue>,
+    object: Option<Json<'a>>,
 }
 
 impl<'a> Log<'a> {
@@ -80,12 +85,12 @@ impl<'a> Log<'a> {
             return log;
         };
         match line.object() {
-            Some((object, members)) => {
+            Some(object) => {
                 log.object = Some(object);
                 if log.is_platform() {
-                    platform::read(&mut log, object, members);
+                    platform::read(&mut log, object);
                 } else {
-                    log.read_object(object, members);
+                    log.read_object(object);
                 }
             }
             None => match &line.record_text {
@@ -99,18 +104,22 @@ impl<'a> Log<'a> {
     /// What is known of it beside its fields, by the names of semantic conventions and the Telemetry API's
     /// `type`.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let known = [
-            (UID, Some(&*self.id)),
-            (INVOCATION_ID, self.request_id.as_deref()),
-            (TYPE, Some(&*self.kind)),
-        ];
-        let is_said =
-            |(name, value): (_, Option<_>)| Some((name, value.filter(|it: &&str| !it.is_empty())?));
-        known.into_iter().filter_map(is_said)
+        let known = self.known().into_iter();
+        known.filter(|(_, value)| !value.is_empty())
+    }
+
+    /// The same, empty where it is not known.
+    pub(crate) fn known(&self) -> [(&'static str, &str); 3] {
+        let request_id = self.request_id.as_deref().unwrap_or_default();
+        [
+            (UID, &self.id),
+            (INVOCATION_ID, request_id),
+            (TYPE, &self.kind),
+        ]
     }
 
     /// Its fields. Those whose names stand for something else among the attributes have `fields.` before them.
-    pub(crate) fn own_fields(&self) -> impl Iterator<Item = (Cow<'_, str>, &'a RawValue)> {
+    pub(crate) fn own_fields(&self) -> impl Iterator<Item = (Cow<'_, str>, Json<'a>)> {
         self.fields.iter().map(|(name, value)| {
             let name = match &**name {
                 UID | INVOCATION_ID | TYPE => Cow::Owned(format!("fields.{name}")),
@@ -122,7 +131,7 @@ impl<'a> Log<'a> {
 
     /// The record's JSON object as it came, or its message where it is none.
     pub(crate) fn original(&self) -> &str {
-        self.object.map_or(&self.message, RawValue::get)
+        self.object.map_or(&self.message, Json::get)
     }
 
     /// What a person reads: a platform event in words, anything else as it came.
@@ -140,7 +149,7 @@ impl<'a> Log<'a> {
     }
 
     /// The record's JSON object as it came.
-    pub(crate) fn object(&self) -> Option<&'a RawValue> {
+    pub(crate) fn object(&self) -> Option<Json<'a>> {
         self.object
     }
 
@@ -154,12 +163,14 @@ impl<'a> Log<'a> {
         }
     }
 
-    fn read_object(&mut self, object: &'a RawValue, members: Object<'a>) {
+    fn read_object(&mut self, object: Json<'a>) {
         let mut message = None;
-        for (name, value) in members.0 {
+        for (name, value) in object.members() {
             let is_said = match &*name {
+                // Most names are others.
+                name if !may_be_said(name) => false,
                 "message" | "msg" if message.is_none() => {
-                    message = string(value);
+                    message = value.string();
                     message.is_some()
                 }
                 "level" | "severity" | "log_level" | "severity_text" if self.level.is_none() => {
@@ -174,7 +185,7 @@ impl<'a> Log<'a> {
                     None => false,
                 },
                 "requestId" | "AWSRequestId" | "aws_request_id" | "function_request_id" => {
-                    match string(value).filter(|id| !id.is_empty()) {
+                    match value.string().filter(|id| !id.is_empty()) {
                         Some(id) => {
                             self.request_id = Some(id);
                             true
@@ -183,16 +194,19 @@ impl<'a> Log<'a> {
                     }
                 }
                 "trace_id" | "traceId" | "xray_trace_id" if self.trace_id.is_none() => {
-                    self.trace_id = string(value).as_deref().and_then(trace::trace_id);
+                    self.trace_id = value.string().as_deref().and_then(trace::trace_id);
                     self.trace_id.is_some()
                 }
                 "span_id" | "spanId" if self.span_id.is_none() => {
-                    self.span_id = string(value).as_deref().and_then(trace::span_id);
+                    self.span_id = value.string().as_deref().and_then(trace::span_id);
                     self.span_id.is_some()
                 }
                 _ => false,
             };
             if !is_said {
+                if self.fields.is_empty() {
+                    self.fields.reserve(USUAL_MEMBERS);
+                }
                 self.fields.push((name, value));
             }
         }
@@ -200,20 +214,33 @@ impl<'a> Log<'a> {
     }
 }
 
+/// Whether [`Log::read_object`] knows a name that begins like this.
+#[inline]
+fn may_be_said(name: &str) -> bool {
+    let first = name.as_bytes().first();
+    matches!(
+        first,
+        Some(b'@' | b'A' | b'a' | b'f' | b'l' | b'm' | b'r' | b's' | b't' | b'x')
+    )
+}
+
 /// How far a log's own time may be from that at which Lambda received it. What is further away is not when it was
 /// logged, whatever it is; as such it would be refused for its age, or be found where nobody looks.
 const FURTHEST: Duration = Duration::from_hours(1);
 
 /// RFC 3339 in UTC, or milliseconds since 1970, not far from when it was observed.
-fn time(value: &RawValue, observed: Wall) -> Option<Wall> {
+fn time(value: Json<'_>, observed: Wall) -> Option<Wall> {
     let time = stated_time(value)?;
     let apart = time.since(observed).max(observed.since(time));
     (apart <= FURTHEST).then_some(time)
 }
 
-fn stated_time(value: &RawValue) -> Option<Wall> {
-    if let Some(text) = string(value) {
-        return Wall::from_rfc3339(&text.replace("+00:00", "Z"));
+fn stated_time(value: Json<'_>) -> Option<Wall> {
+    if let Some(text) = value.string() {
+        return match text.strip_suffix("+00:00") {
+            Some(local) => Wall::from_rfc3339(&format!("{local}Z")),
+            None => Wall::from_rfc3339(&text),
+        };
     }
     let milliseconds = value.get().parse().ok()?;
     Some(Wall(Duration::from_millis(milliseconds)))
@@ -225,7 +252,7 @@ mod tests {
 
     fn view(fragment: &str) -> (String, Option<&'static str>, u128, Option<String>) {
         let text = format!("{{{fragment}}}");
-        let line = Line::parse(&text, Some("env-1".to_owned()));
+        let line = Line::parse(&text, Some("env-1".into()));
         let log = Log::of(&line, Wall::default());
         let request_id = log.request_id.as_deref().map(str::to_owned);
         let message = log.message.to_string();
@@ -345,7 +372,7 @@ mod tests {
         let fragment =
             format!(r#""time":"2026-01-01T00:00:00.000Z","type":"function","record":{record}"#);
         let text = format!("{{{fragment}}}");
-        let line = Line::parse(&text, Some("env-1".to_owned()));
+        let line = Line::parse(&text, Some("env-1".into()));
         let log = Log::of(&line, Wall::default());
         let names: Vec<&str> = log.fields.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["user", "level2"]);

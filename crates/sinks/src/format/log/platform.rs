@@ -6,13 +6,14 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use serde_json::value::RawValue;
-
 use super::line::Object;
 use super::{Level, Log, trace};
+use backstop_json::Decimal;
+use backstop_json::Json;
 
 /// Reads the record of a platform event.
-pub(super) fn read<'a>(log: &mut Log<'a>, object: &'a RawValue, members: Object<'a>) {
+pub(super) fn read<'a>(log: &mut Log<'a>, object: Json<'a>) {
+    let members = Object::of(object);
     let status = members.text("status");
     let failed = matches!(status.as_deref(), Some("failure" | "error" | "timeout"));
     log.level = Some(if failed {
@@ -22,9 +23,16 @@ pub(super) fn read<'a>(log: &mut Log<'a>, object: &'a RawValue, members: Object<
     } else {
         Level::Info
     });
-    if let Some(tracing) = members.object("tracing") {
-        log.trace_id = tracing.text("value").as_deref().and_then(trace::trace_id);
-        log.span_id = tracing.text("spanId").as_deref().and_then(trace::span_id);
+    for (name, value) in members
+        .object("tracing")
+        .into_iter()
+        .flat_map(Json::members)
+    {
+        match &*name {
+            "value" => log.trace_id = value.string().as_deref().and_then(trace::trace_id),
+            "spanId" => log.span_id = value.string().as_deref().and_then(trace::span_id),
+            _ => {}
+        }
     }
     let request_id = members.text("requestId").filter(|id| !id.is_empty());
     let worded = words(&log.kind, request_id.as_deref(), &members);
@@ -40,27 +48,36 @@ pub(super) fn read<'a>(log: &mut Log<'a>, object: &'a RawValue, members: Object<
 fn words(kind: &str, request_id: Option<&str>, members: &Object<'_>) -> Option<String> {
     let mut words = match kind {
         "platform.initStart" => {
-            let mut words = "INIT_START ".to_owned();
-            let version = members.text("runtimeVersion");
-            let arn = members.text("runtimeVersionArn");
-            // Writing to a string cannot fail.
-            _ = write!(words, "Runtime Version: {}", version.unwrap_or_default());
-            _ = write!(words, "\tRuntime Version ARN: {}", arn.unwrap_or_default());
-            return Some(words);
+            let version = members.text("runtimeVersion").unwrap_or_default();
+            let arn = members.text("runtimeVersionArn").unwrap_or_default();
+            return Some(
+                [
+                    "INIT_START Runtime Version: ",
+                    &version,
+                    "\tRuntime Version ARN: ",
+                    &arn,
+                ]
+                .concat(),
+            );
         }
         "platform.start" => {
             let version = members.text("version");
             let version = version.as_deref().unwrap_or("$LATEST");
-            return Some(format!(
-                "START RequestId: {} Version: {version}",
-                request_id?
-            ));
+            return Some(["START RequestId: ", request_id?, " Version: ", version].concat());
         }
-        "platform.runtimeDone" => return Some(format!("END RequestId: {}", request_id?)),
-        "platform.report" => format!("REPORT RequestId: {}", request_id?),
+        "platform.runtimeDone" => return Some(["END RequestId: ", request_id?].concat()),
+        "platform.report" => {
+            /// As long as most reports are.
+            const USUAL: usize = 200;
+            let mut words = String::with_capacity(USUAL);
+            words.push_str("REPORT RequestId: ");
+            words.push_str(request_id?);
+            words
+        }
         "platform.logsDropped" => {
-            let records = members.number("droppedRecords")?;
-            let bytes = members.number("droppedBytes")?;
+            let number = |name: &str| members.get(name).and_then(Json::number);
+            let records = number("droppedRecords")?;
+            let bytes = number("droppedBytes")?;
             let reason = members.text("reason").unwrap_or_default();
             return Some(format!(
                 "{records} records, {bytes} bytes dropped: {reason}"
@@ -68,34 +85,67 @@ fn words(kind: &str, request_id: Option<&str>, members: &Object<'_>) -> Option<S
         }
         _ => return None,
     };
-    let metrics = members.object("metrics")?;
+    let metrics = Object::of(members.object("metrics")?);
     for (label, name, unit, decimals) in [
-        ("Duration", "durationMs", "ms", 2),
-        ("Billed Duration", "billedDurationMs", "ms", 0),
-        ("Memory Size", "memorySizeMB", "MB", 0),
-        ("Max Memory Used", "maxMemoryUsedMB", "MB", 0),
-        ("Init Duration", "initDurationMs", "ms", 2),
-        ("Restore Duration", "restoreDurationMs", "ms", 2),
+        ("\tDuration: ", "durationMs", " ms", 2),
+        ("\tBilled Duration: ", "billedDurationMs", " ms", 0),
+        ("\tMemory Size: ", "memorySizeMB", " MB", 0),
+        ("\tMax Memory Used: ", "maxMemoryUsedMB", " MB", 0),
+        ("\tInit Duration: ", "initDurationMs", " ms", 2),
+        ("\tRestore Duration: ", "restoreDurationMs", " ms", 2),
         (
-            "Billed Restore Duration",
+            "\tBilled Restore Duration: ",
             "billedRestoreDurationMs",
-            "ms",
+            " ms",
             0,
         ),
     ] {
-        if let Some(value) = metrics.number(name) {
-            _ = write!(words, "\t{label}: {value:.decimals$} {unit}");
+        if let Some(value) = metrics.get(name)
+            && let Some(number) = value.number()
+        {
+            words.push_str(label);
+            rounded(&mut words, (value.get(), number), decimals);
+            words.push_str(unit);
         }
     }
     if let Some(status) = members.text("status")
         && status != "success"
     {
-        _ = write!(words, "\tStatus: {status}");
+        words.push_str("\tStatus: ");
+        words.push_str(&status);
     }
     if let Some(error) = members.text("errorType") {
-        _ = write!(words, "\tError Type: {error}");
+        words.push_str("\tError Type: ");
+        words.push_str(&error);
     }
     Some(words)
+}
+
+/// Writes a number with so many decimals, by the text that it was read from: what has no more digits than a double
+/// keeps needs no arithmetic with doubles, unless it lies half-way between two results.
+fn rounded(out: &mut String, (text, number): (&str, f64), decimals: usize) {
+    /// A double keeps this many digits of any number.
+    const EXACT: usize = 15;
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let kept = rest.get(..decimals.min(rest.len())).unwrap_or_default();
+    let cut = rest.get(kept.len()..).unwrap_or_default();
+    let digits = whole.bytes().chain(rest.bytes());
+    let is_plain = text.len() <= EXACT && digits.clone().all(|byte| byte.is_ascii_digit());
+    if !is_plain || cut.trim_end_matches('0') == "5" {
+        // Writing to a string cannot fail.
+        _ = write!(out, "{number:.decimals$}");
+        return;
+    }
+    let digits = whole.bytes().chain(kept.bytes());
+    let digits = digits.chain(std::iter::repeat_n(b'0', decimals - kept.len()));
+    let mut value = digits.fold(0, |sum: u64, digit| sum * 10 + u64::from(digit & 0x0f));
+    value += u64::from(cut.as_bytes().first() >= Some(&b'5'));
+    let scale = (0..decimals).fold(1, |scale: u64, _| scale * 10);
+    out.push_str(&Decimal::of(value / scale));
+    if decimals > 0 {
+        out.push('.');
+        out.push_str(&Decimal::padded(value % scale, decimals));
+    }
 }
 
 #[cfg(test)]
@@ -159,6 +209,29 @@ mod tests {
             ("platform.start", "{}", "{}", "INFO"),
         ] {
             assert_eq!(view(kind, record), (message.to_owned(), level), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_rounded_as_a_double_of_its_value_is() {
+        let mut texts: Vec<String> = ["0", "7", "2599.4", "549.04", "0.005", "0.015", "1.115"]
+            .map(str::to_owned)
+            .to_vec();
+        texts.extend(
+            [
+                "2.675", "99.995", "999.999", "0.5", "1.5", "2.5000", "9.99", "1e3", "-1.25",
+            ]
+            .map(str::to_owned),
+        );
+        texts.extend((0..3_000).map(|it| format!("{}.{:03}", it % 17, it)));
+        texts.extend((0..500).map(|it| format!("{}", f64::from(it) * 0.137_931)));
+        for text in texts {
+            let number: f64 = text.parse().expect("it is a number");
+            for decimals in [0, 2] {
+                let mut shown = String::new();
+                rounded(&mut shown, (&text, number), decimals);
+                assert_eq!(shown, format!("{number:.decimals$}"), "{text} {decimals}");
+            }
         }
     }
 

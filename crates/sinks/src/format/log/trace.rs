@@ -1,38 +1,134 @@
 //! Ids of traces and spans, as X-Ray, W3C and OpenTelemetry write them, to OpenTelemetry's hexadecimal form.
 
+use std::fmt;
+use std::num::NonZeroU64;
+use std::ops::Deref;
+
+/// The hexadecimal digits of an id, in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digits<const N: usize>([u8; N]);
+
+/// A trace's id.
+pub type TraceId = Digits<32>;
+/// A span's id.
+pub type SpanId = Digits<16>;
+
+impl Digits<16> {
+    /// Of a number that is not zero.
+    pub fn of_number(number: NonZeroU64) -> Self {
+        let mut digits = [0; 16];
+        let mut left = number.get();
+        for digit in digits.iter_mut().rev() {
+            *digit = match (left & 0x0f).to_le_bytes()[0] {
+                decimal @ 0..=9 => b'0' + decimal,
+                letter => b'a' + (letter - 10),
+            };
+            left >>= 4;
+        }
+        Self(digits)
+    }
+}
+
+impl Digits<32> {
+    /// Of two halves.
+    pub fn of_halves(high: SpanId, low: SpanId) -> Self {
+        let mut digits = [0; 32];
+        let halves = high.0.iter().chain(&low.0);
+        digits
+            .iter_mut()
+            .zip(halves)
+            .for_each(|(to, from)| *to = *from);
+        Self(digits)
+    }
+}
+
+impl<const N: usize> Digits<N> {
+    /// An id of zeros is none (W3C Trace Context, section 3.2.2.3).
+    fn of(parts: &[&str]) -> Option<Self> {
+        let mut digits = [0; N];
+        let mut at = 0;
+        for part in parts {
+            let place = digits.get_mut(at..at + part.len())?;
+            place.copy_from_slice(part.as_bytes());
+            at += part.len();
+        }
+        // Without an end before the last byte this is a few instructions.
+        let are_digits = digits
+            .iter()
+            .fold(0, |odd, it| odd | u8::from(!it.is_ascii_hexdigit()))
+            == 0;
+        let is_zero = digits.iter().fold(0, |bits, it| bits | (it ^ b'0')) == 0;
+        digits.make_ascii_lowercase();
+        (at == N && are_digits && !is_zero).then_some(Self(digits))
+    }
+
+    /// The bytes that they stand for.
+    pub(crate) fn as_bytes_of(&self) -> impl Iterator<Item = u8> {
+        bytes(&self.0)
+    }
+}
+
+/// The bytes that hexadecimal digits stand for.
+pub(crate) fn bytes(digits: &[u8]) -> impl Iterator<Item = u8> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => digit & 0x0f,
+        _ => (digit & 0x0f) + 9,
+    };
+    let pairs = digits.chunks_exact(2);
+    pairs.map(move |pair| pair.iter().fold(0, |byte, digit| byte << 4 | value(*digit)))
+}
+
+impl<const N: usize> Deref for Digits<N> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // Hexadecimal digits are text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Display for Digits<N> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self)
+    }
+}
+
 /// 32 hexadecimal digits, from themselves or from X-Ray's `1-62e900b2-710d76f009d6e7785905449a`, alone or in a
 /// header (`Root=…;Parent=…`), or from W3C's header (`00-…-…-01`).
-pub fn trace_id(text: &str) -> Option<String> {
+pub fn trace_id(text: &str) -> Option<TraceId> {
     if let Some((id, _)) = w3c(text) {
         return Some(id);
     }
     let root = member(text, "Root").unwrap_or(text);
-    let digits = match root.strip_prefix("1-") {
-        Some(rest) => rest.replacen('-', "", 1),
-        None => root.to_owned(),
-    };
-    hexadecimal(&digits, 32)
+    match root.strip_prefix("1-") {
+        Some(rest) => match rest.split_once('-') {
+            Some((time, random)) => Digits::of(&[time, random]),
+            None => Digits::of(&[rest]),
+        },
+        None => Digits::of(&[root]),
+    }
 }
 
 /// 16 hexadecimal digits.
-pub fn span_id(text: &str) -> Option<String> {
-    hexadecimal(text, 16)
+pub fn span_id(text: &str) -> Option<SpanId> {
+    Digits::of(&[text])
 }
 
 /// The id of the parent's span, from X-Ray's header or from W3C's.
-pub fn parent_id(header: &str) -> Option<String> {
+pub fn parent_id(header: &str) -> Option<SpanId> {
     let stated = member(header, "Parent").and_then(span_id);
     stated.or_else(|| w3c(header).map(|(_, parent)| parent))
 }
 
 /// The ids of a trace and of the parent's span (<https://www.w3.org/TR/trace-context/#traceparent-header>).
-fn w3c(header: &str) -> Option<(String, String)> {
+fn w3c(header: &str) -> Option<(TraceId, SpanId)> {
+    // Two digits, 32 and 16.
+    if header.as_bytes().get(2) != Some(&b'-') {
+        return None;
+    }
     let mut parts = header.split('-');
     let version = parts.next()?;
-    let ids = (
-        hexadecimal(parts.next()?, 32)?,
-        hexadecimal(parts.next()?, 16)?,
-    );
+    let ids = (Digits::of(&[parts.next()?])?, Digits::of(&[parts.next()?])?);
     (version.len() == 2 && version != "ff").then_some(ids)
 }
 
@@ -41,32 +137,51 @@ fn member<'a>(header: &'a str, name: &str) -> Option<&'a str> {
     members.find_map(|it| it.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
-/// An id of zeros is none (W3C Trace Context, section 3.2.2.3).
-fn hexadecimal(text: &str, length: usize) -> Option<String> {
-    let is_id = text.len() == length
-        && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && text.bytes().any(|byte| byte != b'0');
-    is_id.then(|| text.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn ids_are_read_in_each_form_and_nothing_else_is_one() {
-        let id = Some("62e900b2710d76f009d6e7785905449a".to_owned());
+        let id = "62e900b2710d76f009d6e7785905449a";
         let header = "Root=1-62e900b2-710d76f009d6e7785905449a;Parent=0efbd19962d95b05;Sampled=1";
-        assert_eq!(trace_id(header), id);
-        assert_eq!(trace_id("1-62e900b2-710d76f009d6e7785905449a"), id);
-        assert_eq!(trace_id("62E900B2710D76F009D6E7785905449A"), id);
-        for text in ["", "Root=", "1-62e900b2", &"0".repeat(32), &"g".repeat(32)] {
-            assert_eq!(trace_id(text), None, "{text}");
+        let of = |text: &str| trace_id(text).map(|it| it.to_string());
+        for text in [
+            header,
+            "1-62e900b2-710d76f009d6e7785905449a",
+            "62E900B2710D76F009D6E7785905449A",
+            "00-62e900b2710d76f009d6e7785905449a-0efbd19962d95b05-01",
+        ] {
+            assert_eq!(of(text).as_deref(), Some(id), "{text}");
+        }
+        let zeros = "0".repeat(32);
+        let long = "a".repeat(33);
+        for text in [
+            "",
+            "Root=",
+            "1-62e900b2",
+            &zeros,
+            &"g".repeat(32),
+            &long,
+            "ä",
+        ] {
+            assert_eq!(of(text), None, "{text}");
         }
         assert_eq!(
-            span_id("0efbd19962d95b05").as_deref(),
+            span_id("0EFBD19962d95b05").as_deref(),
             Some("0efbd19962d95b05")
         );
         assert_eq!(span_id("0efb"), None);
+        assert_eq!(parent_id(header).as_deref(), Some("0efbd19962d95b05"));
+        let bytes: Vec<u8> = span_id("0EFBD19962d95b05")
+            .expect("an id")
+            .as_bytes_of()
+            .collect();
+        let number = NonZeroU64::new(0x0efb_d199_62d9_5b05).expect("it is none");
+        let of_number = SpanId::of_number(number);
+        assert_eq!(Some(of_number), span_id("0efbd19962d95b05"));
+        let halves = TraceId::of_halves(of_number, of_number);
+        assert_eq!(&*halves, "0efbd19962d95b050efbd19962d95b05");
+        assert_eq!(bytes, [0x0e, 0xfb, 0xd1, 0x99, 0x62, 0xd9, 0x5b, 0x05]);
     }
 }

@@ -5,10 +5,13 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
+use super::value::DEEPEST;
 use super::{Names, SCOPE, event_name, nanoseconds};
+use crate::codec::Output;
 use crate::format::log::Log;
 use crate::format::resource::Attributes;
 use crate::format::text::{self, Object};
+use backstop_json::Json;
 
 /// One element of `logRecords`.
 pub(super) fn write_log(log: &Log<'_>, out: &mut Vec<u8>) {
@@ -31,11 +34,7 @@ pub(super) fn write_log(log: &Log<'_>, out: &mut Vec<u8>) {
             list.item(|out| attribute(out, name, |out| string_value(out, value)));
         }
         for (name, value) in log.own_fields() {
-            list.item(|out| {
-                let parsed = serde_json::from_str(value.get());
-                let parsed = parsed.unwrap_or_else(|_| Value::String(value.get().to_owned()));
-                attribute(out, &name, |out| any_value(out, &parsed));
-            });
+            list.item(|out| attribute(out, &name, |out| any_json(out, value)));
         }
         list.close();
     });
@@ -49,8 +48,9 @@ pub(super) fn write_log(log: &Log<'_>, out: &mut Vec<u8>) {
 }
 
 /// One element of the request's list, of which the items are written already.
-pub(super) fn wrap(names: &Names, resource: &Attributes, items: &[u8], out: &mut Vec<u8>) {
-    let mut group = Object::open(out);
+pub(super) fn wrap(names: &Names, resource: &Attributes, items: &[u8], out: &mut Output) {
+    let head = out.bytes();
+    let mut group = Object::open(head);
     group.raw("resource", |out| {
         let mut object = Object::open(out);
         object.raw("attributes", |out| {
@@ -71,15 +71,10 @@ pub(super) fn wrap(names: &Names, resource: &Attributes, items: &[u8], out: &mut
             scope.text("version", env!("CARGO_PKG_VERSION"));
             scope.close();
         });
-        scope_items.raw(names.items, |out| {
-            out.push(b'[');
-            out.extend_from_slice(items);
-            out.push(b']');
-        });
-        scope_items.close();
-        out.push(b']');
+        scope_items.raw(names.items, |out| out.push(b'['));
     });
-    group.close();
+    out.append(items);
+    out.bytes().extend_from_slice(b"]}]}");
 }
 
 pub(super) fn quoted(out: &mut Vec<u8>, number: impl std::fmt::Display) {
@@ -100,43 +95,82 @@ pub(super) fn string_value(out: &mut Vec<u8>, value: &str) {
     object.close();
 }
 
+/// A value that was parsed.
 pub(super) fn any_value(out: &mut Vec<u8>, value: &Value) {
-    let mut object = Object::open(out);
-    match value {
-        // A value without a member is right, and some receivers refuse the request for it.
-        Value::Null => object.text("stringValue", "null"),
-        Value::Bool(value) => object.raw("boolValue", |out| _ = write!(out, "{value}")),
-        Value::String(value) => object.text("stringValue", value),
-        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(whole), ..) => object.raw("intValue", |out| quoted(out, whole)),
-            (None, Some(large), _) => object.text("stringValue", &large.to_string()),
-            (None, None, Some(real)) => {
-                object.raw("doubleValue", |out| _ = write!(out, "{real:?}"));
-            }
-            (None, None, None) => object.text("stringValue", &number.to_string()),
-        },
-        Value::Array(values) => object.raw("arrayValue", |out| {
-            let mut array = Object::open(out);
-            array.raw("values", |out| {
-                let mut list = text::List::open(out);
-                for value in values {
-                    list.item(|out| any_value(out, value));
-                }
-                list.close();
-            });
-            array.close();
-        }),
-        Value::Object(members) => object.raw("kvlistValue", |out| {
-            let mut kvlist = Object::open(out);
-            kvlist.raw("values", |out| {
-                let mut list = text::List::open(out);
-                for (name, value) in members {
-                    list.item(|out| attribute(out, name, |out| any_value(out, value)));
-                }
-                list.close();
-            });
-            kvlist.close();
-        }),
+    any_json(out, Json::valid(&value.to_string()));
+}
+
+/// A value as it came. What is nested beyond reason is its text.
+fn any_json(out: &mut Vec<u8>, value: Json<'_>) {
+    let start = out.len();
+    if write(out, value, DEEPEST).is_none() {
+        out.truncate(start);
+        string_value(out, value.get());
     }
+}
+
+fn write(out: &mut Vec<u8>, value: Json<'_>, depth: usize) -> Option<()> {
+    let text = value.get();
+    let list = |out: &mut Vec<u8>,
+                name: &'static str,
+                items: &mut dyn FnMut(&mut text::List<'_>) -> Option<()>| {
+        let mut result = None;
+        let mut object = Object::open(out);
+        object.object(name, |inner| {
+            inner.raw("values", |out| {
+                let mut list = text::List::open(out);
+                result = items(&mut list);
+                list.close();
+            });
+        });
+        object.close();
+        result
+    };
+    match text.as_bytes().first()? {
+        b'"' => match value.plain() {
+            Some(_) => raw_value(out, "stringValue", text),
+            None => string_value(out, &value.string()?),
+        },
+        // A value without a member is right, and some receivers refuse the request for it.
+        b'n' => string_value(out, text),
+        b't' | b'f' => raw_value(out, "boolValue", text),
+        b'[' => {
+            let depth = depth.checked_sub(1)?;
+            return list(out, "arrayValue", &mut |list| {
+                value.items().try_for_each(|value| {
+                    let mut written = None;
+                    list.item(|out| written = write(out, value, depth));
+                    written
+                })
+            });
+        }
+        b'{' => {
+            let depth = depth.checked_sub(1)?;
+            return list(out, "kvlistValue", &mut |list| {
+                value.members().try_for_each(|(name, value)| {
+                    let mut written = None;
+                    list.item(|out| {
+                        attribute(out, &name, |out| written = write(out, value, depth));
+                    });
+                    written
+                })
+            });
+        }
+        _ => match text.parse::<i64>() {
+            // A double has a zero below zero.
+            Ok(whole) if whole != 0 || text == "0" => {
+                raw_value(out, "intValue", &format!("\"{text}\""));
+            }
+            _ if text.parse::<u64>().is_ok() => string_value(out, text),
+            _ => raw_value(out, "doubleValue", &format!("{:?}", value.number()?)),
+        },
+    }
+    Some(())
+}
+
+/// A value whose text is JSON already.
+fn raw_value(out: &mut Vec<u8>, name: &'static str, text: &str) {
+    let mut object = Object::open(out);
+    object.raw(name, |out| out.extend_from_slice(text.as_bytes()));
     object.close();
 }

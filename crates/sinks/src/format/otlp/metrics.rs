@@ -4,7 +4,8 @@
 
 use std::io::Write as _;
 
-use super::{attribute, json, nanoseconds};
+use super::value::text_attribute;
+use super::{json, nanoseconds};
 use crate::format::points::{Kind, Metric, Point, Points};
 use crate::format::text::{List, Object};
 use crate::wire::Message as _;
@@ -42,11 +43,11 @@ fn write_number(point: &Point, out: &mut Vec<u8>) {
     out.fixed64(3, nanoseconds(point.time));
     out.double(4, point.sum);
     for (name, value) in &point.attributes {
-        attribute(out, 7, name, |out| out.string(1, value));
+        text_attribute(out, 7, name, value);
     }
 }
 
-fn write_histogram(metric: &Metric, point: &Point, out: &mut Vec<u8>) {
+fn write_histogram(metric: &Metric<'_>, point: &Point, out: &mut Vec<u8>) {
     out.fixed64(2, nanoseconds(point.start));
     out.fixed64(3, nanoseconds(point.time));
     out.fixed64(4, point.count);
@@ -58,7 +59,7 @@ fn write_histogram(metric: &Metric, point: &Point, out: &mut Vec<u8>) {
         out.bytes(7, &bounds.collect::<Vec<u8>>());
     }
     for (name, value) in &point.attributes {
-        attribute(out, 9, name, |out| out.string(1, value));
+        text_attribute(out, 9, name, value);
     }
     out.double(11, point.least);
     out.double(12, point.greatest);
@@ -94,7 +95,7 @@ pub(super) fn write_json(points: &Points, out: &mut Vec<u8>) {
     }
 }
 
-fn write_json_point(metric: &Metric, point: &Point, out: &mut Vec<u8>) {
+fn write_json_point(metric: &Metric<'_>, point: &Point, out: &mut Vec<u8>) {
     let mut object = Object::open(out);
     object.raw("startTimeUnixNano", |out| {
         json::quoted(out, nanoseconds(point.start));

@@ -3,79 +3,117 @@
 //!
 //! Invariant: a span without ids, which a receiver refuses with its whole request, gets into no body.
 
+use std::borrow::Cow;
+
 use backstop_archive::{Holds, holds};
-use serde_json::Value;
 
-use super::{attribute, unhex, value};
-use crate::format::log::Line;
+use super::value;
+use crate::format::log::{Line, trace};
 use crate::wire::Message as _;
+use backstop_json::Json;
 
-/// The spans of a record; none where it holds none that can be read.
-pub(super) fn spans(line: &Line<'_>) -> Vec<Value> {
+/// Writes the spans of a record; nothing where it holds none that can be read.
+pub(super) fn write(line: &Line<'_>, is_json: bool, out: &mut Vec<u8>) {
     let (Some(kind), Some(record)) = (&line.kind, line.record) else {
-        return Vec::new();
-    };
-    if holds(kind.as_bytes(), record.get().as_bytes()) != Some(Holds::Spans) {
-        return Vec::new();
-    }
-    let record: Value = serde_json::from_str(record.get()).unwrap_or_default();
-    let Some(spans) = record["spans"].as_array() else {
-        return Vec::new();
-    };
-    let is_id = |span: &Value, name: &str, length: usize| {
-        let id = span[name].as_str().unwrap_or_default();
-        id.len() == length && id.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
-    let is_whole = |span: &&Value| is_id(span, "traceId", 32) && is_id(span, "spanId", 16);
-    spans.iter().filter(is_whole).cloned().collect()
-}
-
-/// One element of `ScopeSpans.spans`.
-pub(super) fn write(span: &Value, out: &mut Vec<u8>) {
-    let text = |name: &str| span[name].as_str().unwrap_or_default();
-    out.message(2, |out| {
-        out.bytes(1, &unhex(text("traceId")));
-        out.bytes(2, &unhex(text("spanId")));
-        if let parent @ [_, ..] = &*unhex(text("parentSpanId")) {
-            out.bytes(4, parent);
-        }
-        out.string(5, text("name"));
-        out.varint(6, span["kind"].as_u64().unwrap_or_default());
-        out.fixed64(7, number(&span["startTimeUnixNano"]));
-        out.fixed64(8, number(&span["endTimeUnixNano"]));
-        for pair in span["attributes"].as_array().into_iter().flatten() {
-            let name = pair["key"].as_str().unwrap_or_default();
-            attribute(out, 9, name, |out| any(&pair["value"], out));
-        }
-        if let Some(status) = span["status"].as_object() {
-            out.message(15, |out| {
-                if let Some(message) = status.get("message").and_then(Value::as_str) {
-                    out.string(2, message);
-                }
-                let code = status.get("code").and_then(Value::as_u64);
-                out.varint(3, code.unwrap_or_default());
-            });
-        }
-    });
-}
-
-/// 64 bits, which are text in protobuf's JSON.
-fn number(value: &Value) -> u64 {
-    let text = value.as_str().and_then(|text| text.parse().ok());
-    text.or_else(|| value.as_u64()).unwrap_or_default()
-}
-
-/// An `AnyValue` of OTLP's JSON.
-fn any(value: &Value, out: &mut Vec<u8>) {
-    let Some((kind, inner)) = value.as_object().and_then(|it| it.iter().next()) else {
         return;
     };
-    match kind.as_str() {
-        "intValue" => {
-            let text = inner.as_str().and_then(|text| text.parse::<i64>().ok());
-            let whole = text.or_else(|| inner.as_i64()).unwrap_or_default();
-            value::of(&whole.into(), out);
-        }
-        _ => value::of(inner, out),
+    if holds(kind.as_bytes(), record.get().as_bytes()) != Some(Holds::Spans) {
+        return;
     }
+    let mut members = record.members();
+    let mut spans = None;
+    while let Some((name, value)) = members.open() {
+        if name == "spans" {
+            spans = Some(value);
+            break;
+        }
+        members.pass();
+    }
+    let spans = spans.into_iter().flat_map(Json::items);
+    for span in spans.filter(|span| is_whole(*span)) {
+        if !is_json {
+            out.long_message(2, |out| write_span(span, out));
+            continue;
+        }
+        if !out.is_empty() {
+            out.push(b',');
+        }
+        out.extend_from_slice(span.get().as_bytes());
+    }
+}
+
+fn is_whole(span: Json<'_>) -> bool {
+    let is_id = |id: Option<Json<'_>>, length: usize| {
+        let id = id.and_then(Json::plain).unwrap_or_default();
+        id.len() == length && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    is_id(span.member("traceId"), 32) && is_id(span.member("spanId"), 16)
+}
+
+/// The fields of a span, in the order in which it has its members.
+fn write_span(span: Json<'_>, out: &mut Vec<u8>) {
+    for (name, value) in span.members() {
+        match &*name {
+            "traceId" => id(1, value, out),
+            "spanId" => id(2, value, out),
+            "parentSpanId" => id(4, value, out),
+            "name" => out.string(5, &value.string().unwrap_or_default()),
+            "kind" => out.varint(6, number(value)),
+            "startTimeUnixNano" => out.fixed64(7, number(value)),
+            "endTimeUnixNano" => out.fixed64(8, number(value)),
+            "attributes" => value.items().for_each(|pair| attribute(pair, out)),
+            "status" => out.message(15, |out| status(value, out)),
+            _ => {}
+        }
+    }
+}
+
+fn id(field: u32, value: Json<'_>, out: &mut Vec<u8>) {
+    let text = value.plain().unwrap_or_default();
+    if text.is_empty() {
+        return;
+    }
+    out.message_of(field, text.len() / 2);
+    out.extend(trace::bytes(text.as_bytes()));
+}
+
+fn attribute(pair: Json<'_>, out: &mut Vec<u8>) {
+    let (mut key, mut any) = (Cow::Borrowed(""), None);
+    for (name, value) in pair.members() {
+        match &*name {
+            "key" => key = value.string().unwrap_or_default(),
+            "value" => any = value.members().next(),
+            _ => {}
+        }
+    }
+    match any {
+        Some((kind, inner)) if kind != "intValue" => value::attribute(out, 9, &key, inner),
+        any => out.message(9, |out| {
+            out.string(1, &key);
+            out.message(2, |out| {
+                if let Some((_, inner)) = any {
+                    // It is text in protobuf's JSON.
+                    let whole = inner.plain().unwrap_or(inner.get());
+                    let whole: i64 = whole.parse().unwrap_or_default();
+                    value::whole(whole, out);
+                }
+            });
+        }),
+    }
+}
+
+fn status(status: Json<'_>, out: &mut Vec<u8>) {
+    for (name, value) in status.members() {
+        match &*name {
+            "message" => out.string(2, &value.string().unwrap_or_default()),
+            "code" => out.varint(3, number(value)),
+            _ => {}
+        }
+    }
+}
+
+/// A whole number. 64 bits are text in protobuf's JSON.
+fn number(value: Json<'_>) -> u64 {
+    let text = value.plain().unwrap_or(value.get());
+    text.parse().unwrap_or_default()
 }

@@ -3,14 +3,10 @@
 //! Invariant: what cannot be written as it is (a number beyond 64 bits, nesting beyond reason) is written as
 //! its text; nothing is left out.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use crate::wire::Message as _;
+use crate::wire::{Message as _, field_of};
+use backstop_json::Json;
 
 /// The fields of `AnyValue`.
 const STRING: u32 = 1;
@@ -20,120 +16,105 @@ const DOUBLE: u32 = 4;
 const ARRAY: u32 = 5;
 const KVLIST: u32 = 6;
 
+/// The most levels of arrays and objects that are written as such.
+pub(super) const DEEPEST: usize = 127;
+
 /// A value that was parsed.
 pub(super) fn of(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::String(text) => out.string(STRING, text),
-        other => match serde_json::value::to_raw_value(other) {
-            Ok(raw) => of_raw(&raw, out),
-            Err(_) => out.string(STRING, &other.to_string()),
-        },
+        other => of_json(Json::valid(&other.to_string()), out),
     }
 }
 
 /// A value as it came.
-pub(super) fn of_raw(value: &RawValue, out: &mut Vec<u8>) {
+pub(super) fn of_json(value: Json<'_>, out: &mut Vec<u8>) {
     let start = out.len();
-    let mut deserializer = serde_json::Deserializer::from_str(value.get());
-    if Writer(out).deserialize(&mut deserializer).is_err() {
+    if write(value, DEEPEST, out).is_none() {
         out.truncate(start);
         out.string(STRING, value.get());
     }
 }
 
-struct Writer<'a>(&'a mut Vec<u8>);
+/// An attribute that is a text: all lengths are known before anything is written.
+#[inline]
+pub(super) fn text_attribute(out: &mut Vec<u8>, field: u32, name: &str, value: &str) {
+    let any = field_of(value.len());
+    out.message_of(field, field_of(name.len()) + field_of(any));
+    out.string(1, name);
+    out.message_of(2, any);
+    out.string(STRING, value);
+}
 
-impl<'de> DeserializeSeed<'de> for Writer<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+/// An attribute of any value.
+#[inline]
+pub(super) fn attribute(out: &mut Vec<u8>, field: u32, name: &str, value: Json<'_>) {
+    match value.plain() {
+        Some(text) => text_attribute(out, field, name, text),
+        None => out.message(field, |pair| {
+            pair.string(1, name);
+            pair.message(2, |any| of_json(value, any));
+        }),
     }
 }
 
-impl<'de> Visitor<'de> for Writer<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value")
-    }
-
-    /// `null`: an `AnyValue` without a value.
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.0.varint(BOOL, u64::from(value));
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.0.varint(INT, value.cast_unsigned());
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        match i64::try_from(value) {
-            Ok(value) => self.0.varint(INT, value.cast_unsigned()),
-            Err(_) => self.0.string(STRING, &value.to_string()),
-        }
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.0.double(DOUBLE, value);
-        Ok(())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.0.string(STRING, value);
-        Ok(())
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut values: S) -> Result<(), S::Error> {
-        let mut result = Ok(());
-        self.0.message(ARRAY, |array| {
-            loop {
-                let mut next = Ok(None);
-                let start = array.len();
-                array.message(1, |value| next = values.next_element_seed(Writer(value)));
-                match next {
-                    Ok(Some(())) => {}
-                    Ok(None) => return array.truncate(start),
-                    Err(error) => {
-                        result = Err(error);
-                        return;
+/// `None` where it cannot be written.
+fn write(value: Json<'_>, depth: usize, out: &mut Vec<u8>) -> Option<()> {
+    let text = value.get();
+    match text.as_bytes().first()? {
+        b'"' => out.string(STRING, &value.string()?),
+        // An `AnyValue` without a value.
+        b'n' => {}
+        first @ (b't' | b'f') => out.varint(BOOL, u64::from(*first == b't')),
+        b'{' => {
+            let depth = depth.checked_sub(1)?;
+            let mut result = Some(());
+            out.message(KVLIST, |list| {
+                let mut members = value.members();
+                result = members.try_for_each(|(name, value)| {
+                    if let Some(text) = value.plain() {
+                        text_attribute(list, 1, &name, text);
+                        return Some(());
                     }
-                }
-            }
-        });
-        result
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<(), M::Error> {
-        #[derive(serde::Deserialize)]
-        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-        let mut result = Ok(());
-        self.0.message(KVLIST, |list| {
-            loop {
-                let name: Name<'_> = match members.next_key() {
-                    Ok(Some(name)) => name,
-                    Ok(None) => return,
-                    Err(error) => {
-                        result = Err(error);
-                        return;
-                    }
-                };
-                list.message(1, |pair| {
-                    pair.string(1, &name.0);
-                    pair.message(2, |value| result = members.next_value_seed(Writer(value)));
+                    let mut written = None;
+                    list.message(1, |pair| {
+                        pair.string(1, &name);
+                        pair.message(2, |any| written = write(value, depth, any));
+                    });
+                    written
                 });
-                if result.is_err() {
-                    return;
-                }
-            }
-        });
-        result
+            });
+            return result;
+        }
+        b'[' => {
+            let depth = depth.checked_sub(1)?;
+            let mut result = Some(());
+            out.message(ARRAY, |array| {
+                result = value.items().try_for_each(|value| {
+                    let mut written = None;
+                    array.message(1, |any| written = write(value, depth, any));
+                    written
+                });
+            });
+            return result;
+        }
+        _ => return number(value, out),
     }
+    Some(())
+}
+
+/// A whole number.
+pub(super) fn whole(value: i64, out: &mut Vec<u8>) {
+    out.varint(INT, value.cast_unsigned());
+}
+
+fn number(value: Json<'_>, out: &mut Vec<u8>) -> Option<()> {
+    let text = value.get();
+    // A double has a zero below zero.
+    match text.parse::<i64>() {
+        Ok(number) if number != 0 || text == "0" => whole(number, out),
+        _ if text.parse::<u64>().is_ok() => out.string(STRING, text),
+        _ => out.double(DOUBLE, value.number()?),
+    }
+    Some(())
 }

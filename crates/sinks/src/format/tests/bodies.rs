@@ -70,14 +70,14 @@ fn what_was_archived_makes_the_same_body() {
 /// Lambda writes none beside text: the extension adds it.
 #[test]
 fn a_request_id_that_was_added_is_the_records_in_each_format() {
-    let text = event("function", r#""hello""#) + &format!(r#","request_id":"{REQUEST}""#);
+    let added = format!(r#","request_id":"{REQUEST}""#);
+    let text = event("function", r#""hello""#);
     // The request id in the log itself overrides it.
     let json = event("function", r#"{"requestId":"its-own","message":"m"}"#);
-    let json = json + &format!(r#","request_id":"{REQUEST}""#);
     for (name, is_json, format) in formats() {
         let (plain, _) = body(
             &*format,
-            &items(&[text.clone(), json.clone()]),
+            &[item_with(1, &text, &added), item_with(2, &json, &added)],
             Compression::None,
         );
         let stored = decode(name, is_json, &plain);

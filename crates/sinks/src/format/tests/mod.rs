@@ -77,13 +77,18 @@ fn formats() -> Vec<(Name, bool, Box<dyn Format>)> {
 }
 
 fn item(sequence: u64, fragment: &str) -> Item<'_> {
+    item_with(sequence, fragment, "")
+}
+
+/// The item of a record to which a member was added.
+fn item_with<'a>(sequence: u64, fragment: &'a str, added: &'a str) -> Item<'a> {
     let id = RecordId {
         environment: EnvironmentId(0xab),
         sequence,
     };
     Item::live(
         id,
-        [fragment.as_bytes(), b""],
+        [fragment.as_bytes(), added.as_bytes()],
         Bytes::from_static(RESOURCE.as_bytes()),
     )
 }

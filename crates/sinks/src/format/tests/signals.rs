@@ -170,8 +170,15 @@ fn what_is_far_apart_in_time_is_not_added_up() {
 fn lines_in_the_embedded_metric_format_become_metrics_with_dimensions_and_units() {
     let line = r#"{"_aws":{"Timestamp":1767225600456,"CloudWatchMetrics":[{"Namespace":"Shop","Dimensions":[["Route","Stage"],["Stage"],[]],"Metrics":[{"Name":"Latency","Unit":"Milliseconds"},{"Name":"Orders","Unit":"Count"},{"Name":"Sizes ü","Unit":"Kilobytes/Second"},{"Name":"Absent"}]}]},"Route":"/buy","Stage":"prod","Latency":12.5,"Orders":3,"Sizes ü":[1,2,6],"user":"u-1"}"#;
     let text_line = serde_json::to_string(&format!("{line}\n")).expect("a text");
-    for (is_json, record) in [(false, line), (true, line), (false, &text_line)] {
-        let fragments = [event("function", record)];
+    // The copy of a line that stays a log is of the type of derived points.
+    for (is_json, kind, record) in [
+        (false, "function", line),
+        (true, "function", line),
+        (false, "function", &text_line),
+        (false, backstop_archive::METRICS, line),
+        (true, backstop_archive::METRICS, &text_line),
+    ] {
+        let fragments = [event(kind, record)];
         let (metrics, _) = metrics_of(is_json, &fragments);
         let shown: Vec<String> = (metrics.iter())
             .map(|metric| format!("{} {}", metric.name, metric.unit))
