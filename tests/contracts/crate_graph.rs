@@ -131,6 +131,20 @@ const RULES: &[Rule] = &[
         reason: "the controller changes functions as the command line does: it has no options and no terminal",
     },
     Rule {
+        package: "backstop-controller",
+        never: &[
+            "backstop",
+            "backstop-extension",
+            "backstop-fake-aws",
+            "backstop-replay",
+            "backstop-simulator",
+            "clap",
+            "indicatif",
+            "terminal_size",
+        ],
+        reason: "a function starts often: it links what it does, and no terminal",
+    },
+    Rule {
         package: "backstop-extension",
         never: &[
             "backstop",

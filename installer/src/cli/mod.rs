@@ -6,6 +6,7 @@
 mod archive;
 mod archive_template;
 mod attachment;
+mod controller;
 mod demo;
 mod doctor;
 mod drill;
@@ -28,6 +29,7 @@ pub use archive_template::{ArchiveTemplateArgs, TemplateFormat};
 pub use attachment::{
     AllowArgs, ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs,
 };
+pub use controller::{ControllerArgs, ControllerCommand, ControllerStatusArgs};
 pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
 pub use drill::{DrillArgs, DrillSubject};
@@ -110,6 +112,8 @@ pub enum Command {
     Runs(RunsArgs),
     /// Show which functions have the layer, its release, and what has drifted
     Status(Box<StatusArgs>),
+    /// Show what the controller function did
+    Controller(ControllerArgs),
     /// Check whether one function's records would arrive, and what prevents it
     Doctor(Box<DoctorArgs>),
     /// List, show and count the records in the archive, or make a template of one
