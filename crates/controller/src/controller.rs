@@ -252,7 +252,7 @@ impl Controller {
         outcome: &mut Outcome,
     ) -> anyhow::Result<()> {
         let runs = session.store.runs().await?;
-        let known: BTreeSet<String> = History::of_all(&runs).changes.into_keys().collect();
+        let known = decide::known(&runs);
         let writes = decide::writes(&runs, SystemTime::now());
         drop(runs);
         let wanted = attach.wanted;

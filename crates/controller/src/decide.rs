@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::date_time::{DateTime, Format};
-use backstop_fleet::journal::{Run, Step};
+use backstop_fleet::journal::{History, Run, Step};
 use backstop_fleet::plan::{Planned, Reason, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +100,21 @@ impl Rules<'_> {
             decision
         }
     }
+}
+
+/// Functions that have the layer from these runs. A write that was begun and never heard of does not count:
+/// where it was not made, the function is as new as before.
+pub fn known(runs: &[Run]) -> BTreeSet<String> {
+    let steps = runs.iter().flat_map(|run| &run.progress.steps);
+    let done: BTreeSet<&String> = steps
+        .filter(|state| state.is_done)
+        .filter_map(|state| match &state.step {
+            Some(Step::Function { arn, .. }) => Some(arn),
+            _ => None,
+        })
+        .collect();
+    let changes = History::of_all(runs).changes.into_keys();
+    changes.filter(|arn| done.contains(arn)).collect()
 }
 
 /// How often each function was written within [`WINDOW`], or may have been: the journal holds every write
