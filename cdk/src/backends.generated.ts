@@ -107,6 +107,18 @@ export const FACTS: {
       "host": {"required": true, "default": null, "words": {}, "pattern": "^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*(:[1-9][0-9]{0,4})?$", "advice": "use a host such as logs.example.com or logs.example.com:9200, without https:// and without a path", "meaning": "the host of the cluster"}
     }
   },
+  "gateway": {
+    "title": "Backstop's gateway",
+    "format": "otlp",
+    "url": "https://{host}",
+    "headers": {},
+    "token_header": null,
+    "token_prefix": "",
+    "needs_token": true,
+    "options": {
+      "host": {"required": true, "default": null, "words": {}, "pattern": "^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*(:[1-9][0-9]{0,4})?$", "advice": "use a host such as logs.example.com or logs.example.com:9200, without https:// and without a path", "meaning": "the host of the gateway"}
+    }
+  },
   "grafana-cloud": {
     "title": "Grafana Cloud",
     "format": "otlp",

@@ -24,11 +24,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::buffer::Handover;
-use crate::buffer::spool::{Books, Spool};
+use crate::buffer::spool::{LedgerFile, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
 use crate::metrics::Metrics;
-use crate::pipeline::{Parts, Pipeline, Routes, Transforming, Wanted};
+use crate::pipeline::{Parts, Pipeline, Routes, TransformStage, Wanted};
 use crate::settings;
 use crate::source::{Inbox, Listener};
 use crate::transform::{Derivations, Deriver};
@@ -68,7 +68,7 @@ async fn start(
     {
         errors.extend(settings.keep_to_account(account));
     }
-    let transforms = Transforming::new(&settings.transforms, &mut errors);
+    let transforms = TransformStage::new(&settings.transforms, &mut errors);
     if !errors.is_empty() {
         log.error(
             "Invalid configuration",
@@ -199,7 +199,7 @@ fn handover(settings: &Settings, log: &Log) -> Handover {
     let directory = &settings.spool.directory;
     Handover::new(
         Spool::new(directory.clone(), max_bytes),
-        Books::new(directory.clone(), max_bytes > 0),
+        LedgerFile::new(directory.clone(), max_bytes > 0),
         log.clone(),
     )
 }

@@ -24,7 +24,7 @@ const QUIET: Duration = Duration::from_secs(30);
 
 /// Installs a panic hook that logs only the location: panic messages can quote telemetry, as those of
 /// a slice, an `expect` or an assertion do.
-pub fn hush_panics() {
+pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
         let message = "Panicked, which is a bug: please report it";

@@ -16,19 +16,19 @@
 
 mod app;
 mod buffer;
+mod core_dumps;
 mod diagnostics;
 mod lifecycle;
 mod metrics;
 #[cfg(test)]
 mod model;
 mod pipeline;
-mod secrecy;
 mod settings;
 mod source;
 mod transform;
 
 pub use app::run;
 pub use buffer::spool;
-pub use diagnostics::{cannot_start, hush_panics};
-pub use secrecy::forbid_core_dumps;
+pub use core_dumps::forbid_core_dumps;
+pub use diagnostics::{cannot_start, install_panic_hook};
 pub use transform::{Derivations, Derived, Deriver, Enricher};

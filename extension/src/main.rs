@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    backstop_extension::hush_panics();
+    backstop_extension::install_panic_hook();
     backstop_extension::forbid_core_dumps();
     // One thread: the extension shares a fraction of a core with the function.
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -8,7 +8,7 @@ const CHILD: &str = "BACKSTOP_TEST_IS_CHILD";
 #[test]
 fn a_panic_says_where_it_was_and_nothing_of_what_it_was_about() {
     if std::env::var_os(CHILD).is_some() {
-        backstop_extension::hush_panics();
+        backstop_extension::install_panic_hook();
         let panicked = std::thread::spawn(|| panic!("canary-{}", "hunter2")).join();
         assert!(panicked.is_err());
         return;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use backstop_archive::Count;
 pub use backstop_replay::archive::*;
+use serde::Serialize;
 
 use crate::output::{Report, Style, Table, grouped, plural, size};
 
@@ -18,9 +19,14 @@ const BAR: usize = 40;
 /// What a row takes beside its bar.
 const BESIDE_BAR: usize = 40;
 
-impl Report for Holdings {
+/// What an archive holds, as it is printed.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Counted<'a>(pub &'a Holdings);
+
+impl Report for Counted<'_> {
     fn text(&self, style: Style) -> String {
-        let (sums, stats) = (&self.sums, &self.stats);
+        let (sums, stats) = (&self.0.sums, &self.0.stats);
         let mut table = Table::default();
         table.row("objects", grouped(sums.objects), size(sums.stored_bytes));
         table.count_if("  folders skipped by name", sums.partitions_skipped);

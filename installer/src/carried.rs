@@ -1,7 +1,6 @@
-//! The files that came with this release: both layers, and the extension for this machine.
+//! The layers that came with this release, and what `--version` says of them.
 //!
-//! They are beside the executable (an unpacked release, a build), or in `../share/backstop` (a wheel,
-//! a package, an image). Layers may also be in `dist` of the current directory, where
+//! They are where [`backstop_common::carried`] looks, or in `dist` of the current directory, where
 //! `scripts/package` writes them. Invariant: the files of this executable's own release come first.
 //! Must not: run anything.
 
@@ -9,13 +8,11 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use backstop_common::carried::{EXTENSION, directories, listed};
 
 use crate::files;
 use crate::layer::{Release, ZipPath, sha256};
 
-const EXTENSION: &str = "backstop-extension";
-/// Below the prefix whose `bin` holds the executable.
-const SHARE: &str = "share/backstop";
 /// Where `scripts/package` writes, in a checkout.
 const DIST: &str = "dist";
 /// Digits that tell one layer from another.
@@ -43,32 +40,6 @@ pub fn layers() -> anyhow::Result<Layers> {
              --directory; in a checkout, scripts/package builds them",
             listed(&searched),
             Release::CURRENT
-        ),
-    }
-}
-
-/// The extension that runs on this machine: the one that was given, or that came with this
-/// executable, or the first on PATH.
-pub fn extension(given: Option<&Path>) -> anyhow::Result<PathBuf> {
-    const BUILD: &str =
-        "build it with `cargo build -p backstop-extension`, or give its path with --extension";
-    if let Some(path) = given {
-        if path.is_file() {
-            return Ok(path.to_owned());
-        }
-        bail!("the file {} does not exist: {BUILD}", path.display());
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let own = directories();
-    let found = (own.iter().cloned().chain(std::env::split_paths(&path)))
-        .map(|directory| directory.join(EXTENSION))
-        .find(|candidate| candidate.is_file());
-    match found {
-        Some(path) => Ok(path),
-        None => bail!(
-            "{EXTENSION} is neither in {} nor on PATH: install a release that carries it (`pipx \
-             install backstop-cli`), {BUILD}",
-            listed(&own)
         ),
     }
 }
@@ -137,24 +108,6 @@ impl fmt::Display for Carried<'_> {
     }
 }
 
-/// The directories of this executable, the nearest first.
-fn directories() -> Vec<PathBuf> {
-    // A link to it, such as pipx makes, says nothing of what came with it.
-    let executable = std::env::current_exe().and_then(|path| path.canonicalize());
-    executable.map_or_else(|_| Vec::new(), |path| beside(&path))
-}
-
-fn beside(executable: &Path) -> Vec<PathBuf> {
-    let directory = executable.parent();
-    let prefix = directory.and_then(Path::parent);
-    let share = prefix.map(|prefix| prefix.join(SHARE));
-    directory
-        .map(Path::to_owned)
-        .into_iter()
-        .chain(share)
-        .collect()
-}
-
 fn first_with_layers(directories: &[PathBuf]) -> Option<Layers> {
     directories.iter().find_map(|directory| {
         let zips = ZipPath::in_directory(directory);
@@ -163,15 +116,10 @@ fn first_with_layers(directories: &[PathBuf]) -> Option<Layers> {
     })
 }
 
-fn listed(directories: &[PathBuf]) -> String {
-    let shown: Vec<String> = (directories.iter())
-        .map(|directory| directory.display().to_string())
-        .collect();
-    shown.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
+    use backstop_common::carried::beside;
+
     use super::*;
 
     #[test]

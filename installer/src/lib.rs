@@ -26,10 +26,10 @@
 //! - [`carried`] finds the layers and the extension that came with this release;
 //! - [`template`] writes the archive as a `CloudFormation` template;
 //! - [`drill`] lets the primary of one function fail, and counts what becomes of the records;
-//! - [`demo`] runs the real extension through an outage, on this machine alone, and replays;
-//! - [`page`] draws a result as one HTML page;
+//! - [`backstop_demo`] runs the real extension through an outage, on this machine alone, and replays;
 //! - [`usage`] is the error for a wrong command line;
-//! - [`output`] prints: the result on stdout, as a table or as JSON from one value, progress on stderr.
+//! - [`output`] prints: the result on stdout, as a table or as JSON from one value, progress on stderr; its
+//!   `page` draws a result as one HTML page.
 //!
 //! Invariants: stdout is data and stderr is everything else; nothing but [`output`] prints; no
 //! secret is taken from the command line or shown.
@@ -40,15 +40,12 @@ pub mod archive;
 pub mod carried;
 pub mod cli;
 pub mod controller;
-pub mod demo;
 pub mod doctor;
 pub mod drill;
 pub mod fleet;
 pub mod init;
 pub mod journal;
 pub mod layer;
-pub mod output;
-pub mod page;
 pub mod plan;
 pub mod replay;
 pub mod status;
@@ -58,3 +55,4 @@ pub mod transform;
 pub use app::main;
 pub use backstop_common::{files, parsing, time, usage};
 pub use backstop_fleet::{aws, change, grants, project, secrets, select, settings};
+pub use backstop_output as output;

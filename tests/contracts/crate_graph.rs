@@ -101,6 +101,35 @@ const RULES: &[Rule] = &[
         reason: "what the command line, the replay and the fleet share has neither options nor clients of its own",
     },
     Rule {
+        package: "backstop-output",
+        never: &[
+            "backstop",
+            "backstop-replay",
+            "aws-config",
+            "aws-sdk-lambda",
+        ],
+        reason: "how a command prints depends on no command",
+    },
+    Rule {
+        package: "backstop-demo",
+        never: &[
+            "backstop",
+            "backstop-extension",
+            "backstop-fake-aws",
+            "aws-config",
+            "aws-sdk-account",
+            "aws-sdk-cloudwatch",
+            "aws-sdk-iam",
+            "aws-sdk-lambda",
+            "aws-sdk-organizations",
+            "aws-sdk-resourcegroupstagging",
+            "aws-sdk-secretsmanager",
+            "aws-sdk-sts",
+            "aws-smithy-http-client",
+        ],
+        reason: "scripts/demo is the first thing a new user builds: it waits for no client of an API that the demo does not call",
+    },
+    Rule {
         package: "backstop-replay",
         never: &[
             "backstop",
@@ -129,6 +158,22 @@ const RULES: &[Rule] = &[
             "terminal_size",
         ],
         reason: "the controller changes functions as the command line does: it has no options and no terminal",
+    },
+    Rule {
+        package: "backstop-replay-function",
+        never: &[
+            "backstop",
+            "backstop-extension",
+            "backstop-fake-aws",
+            "backstop-simulator",
+            "backstop-telemetry",
+            "clap",
+            "indicatif",
+            "aws-config",
+            "aws-sdk-sfn",
+            "aws-sdk-sts",
+        ],
+        reason: "a function's cold start pays for each dependency, and its credentials are in its environment",
     },
     Rule {
         package: "backstop-controller",

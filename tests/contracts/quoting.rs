@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::repository;
 
 /// What ships: the extension and the command line.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 13] = [
     "extension/src",
     "installer/src",
     "crates/archive/src",
@@ -17,6 +17,8 @@ const SOURCES: [&str; 11] = [
     "crates/config/src",
     "crates/controller/src",
     "crates/delivery/src",
+    "crates/demo/src",
+    "crates/output/src",
     "crates/fleet/src",
     "crates/replay/src",
     "crates/sinks/src",
@@ -72,7 +74,7 @@ const ELSEWHERE: [(&str, &str, &str); 4] = [
         "`ApiError::Event` shows nothing of it",
     ),
     (
-        "installer/src/demo/mod.rs",
+        "crates/demo/src/lib.rs",
         "serde_json::from_value",
         "the ledger line holds counts",
     ),

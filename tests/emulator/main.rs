@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod ministack;
+mod replay;
 mod template;
 
 use std::collections::BTreeMap;

@@ -68,7 +68,7 @@ impl Ministack {
         &self.endpoint
     }
 
-    fn client(&self, account: &str, region: &str) -> aws_sdk_lambda::Client {
+    pub(crate) fn client(&self, account: &str, region: &str) -> aws_sdk_lambda::Client {
         let config = aws_sdk_lambda::Config::builder()
             .behavior_version_latest()
             .http_client(aws_smithy_http_client::Builder::new().build_http())

@@ -40,7 +40,7 @@ fn values(world: &World) -> BTreeMap<String, u32> {
 }
 
 #[track_caller]
-fn assert_all_values(world: &World, told: &str) {
+fn assert_all_values(world: &World, stderr: &str) {
     let values = values(world);
     for (metric, count) in [
         ("aws.lambda.enhanced.invocations", 1),
@@ -53,7 +53,7 @@ fn assert_all_values(world: &World, told: &str) {
         assert_eq!(
             values.get(metric),
             Some(&count),
-            "{metric} {values:?}\n{told}"
+            "{metric} {values:?}\n{stderr}"
         );
     }
     assert!(
@@ -67,7 +67,7 @@ fn assert_all_values(world: &World, told: &str) {
         "{paid:?}"
     );
     let refusals = world.intake.refusals();
-    assert!(refusals.is_empty(), "{refusals:?}\n{told}");
+    assert!(refusals.is_empty(), "{refusals:?}\n{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,17 +78,17 @@ async fn every_value_is_a_distribution_point_live_and_after_an_outage() {
         let fault = is_down.then_some(Fault::Status(503));
         world.intake.set_fault(fault).await.unwrap();
         let outcome = live(&world, lines(), &variables).await;
-        let told = outcome.stderr();
+        let stderr = outcome.stderr();
         outcome.assert_adds_up();
-        assert_eq!(outcome.ledger("dead_letters"), 0, "{told}");
+        assert_eq!(outcome.ledger("dead_letters"), 0, "{stderr}");
         if is_down {
-            assert_eq!(world.intake.record_count(), 0, "{told}");
+            assert_eq!(world.intake.record_count(), 0, "{stderr}");
             world.intake.set_fault(None).await.unwrap();
             let token = Dialect::Datadog.token();
             let signals = "logs,metrics";
             let (summary, code) = crate::replay_of(&world, Dialect::Datadog, token, signals).await;
             assert_eq!((&summary["rejected"], code), (&0.into(), 0), "{summary}");
         }
-        assert_all_values(&world, &told);
+        assert_all_values(&world, &stderr);
     }
 }

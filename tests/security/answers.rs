@@ -4,7 +4,7 @@ use backstop_simulator::traffic::Traffic;
 use backstop_tests::{World, invocation};
 
 use crate::LINES;
-use crate::echo::{Echo, Manner};
+use crate::echo::{Echo, EchoBehaviour};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -12,8 +12,8 @@ const MIB: u64 = 1024 * 1024;
 async fn an_answer_without_end_takes_no_memory_and_no_record() {
     for status in [200, 503] {
         let world = World::start().await.unwrap();
-        let primary = Echo::start(Manner::Endless(status), "").await;
-        let firehose = Echo::start(Manner::Endless(status), "").await;
+        let primary = Echo::start(EchoBehaviour::Endless(status), "").await;
+        let firehose = Echo::start(EchoBehaviour::Endless(status), "").await;
         // A primary that says 200 has the records, whatever else it says: here Firehose is to be asked.
         let url = if status == 200 {
             String::new()
@@ -39,7 +39,7 @@ async fn an_answer_without_end_takes_no_memory_and_no_record() {
             "{status}\n{}",
             outcome.stderr()
         );
-        assert!(firehose.told() > 0, "{status}: it was asked");
+        assert!(firehose.echoed() > 0, "{status}: it was asked");
         let peak = environment.peak_rss_bytes();
         assert!(peak < 32 * MIB, "{status}: {} MiB", peak / MIB);
     }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 /// How it tells.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Manner {
+pub(crate) enum EchoBehaviour {
     /// The request's head in the body of an answer with this status, in a service's words.
     Status(u16),
     /// The same, and as where to go.
@@ -25,27 +25,27 @@ pub(crate) enum Manner {
 #[derive(Debug)]
 pub(crate) struct Echo {
     address: SocketAddr,
-    told: Arc<AtomicUsize>,
+    echoed: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
 impl Echo {
     /// Tells in this manner, whenever the request's head has `secret` in it or not.
-    pub(crate) async fn start(manner: Manner, secret: &'static str) -> Self {
+    pub(crate) async fn start(manner: EchoBehaviour, secret: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let told = Arc::new(AtomicUsize::new(0));
+        let echoed = Arc::new(AtomicUsize::new(0));
         let task = tokio::spawn({
-            let told = told.clone();
+            let echoed = echoed.clone();
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(answer(stream, manner, secret, told.clone()));
+                    tokio::spawn(answer(stream, manner, secret, echoed.clone()));
                 }
             }
         });
         Self {
             address,
-            told,
+            echoed,
             task,
         }
     }
@@ -55,8 +55,8 @@ impl Echo {
     }
 
     /// How often the secret was sent back.
-    pub(crate) fn told(&self) -> usize {
-        self.told.load(Ordering::Relaxed)
+    pub(crate) fn echoed(&self) -> usize {
+        self.echoed.load(Ordering::Relaxed)
     }
 }
 
@@ -68,9 +68,9 @@ impl Drop for Echo {
 
 async fn answer(
     mut stream: TcpStream,
-    manner: Manner,
+    manner: EchoBehaviour,
     secret: &str,
-    told: Arc<AtomicUsize>,
+    echoed: Arc<AtomicUsize>,
 ) -> Option<()> {
     let mut request = Vec::new();
     let end = loop {
@@ -98,30 +98,30 @@ async fn answer(
             .ok()
             .filter(|read| *read > 0)?;
     }
-    told.fetch_add(usize::from(head.contains(secret)), Ordering::Relaxed);
+    echoed.fetch_add(usize::from(head.contains(secret)), Ordering::Relaxed);
     let one_line = head.replace("\r\n", " ; ");
     let body = format!(
         "<Error><Code>AccessDenied</Code><Message>{}</Message></Error>",
         one_line.replace(['<', '>', '&'], "_")
     );
     let status = match manner {
-        Manner::Status(status) | Manner::Endless(status) => status,
-        Manner::Redirect => 302,
-        Manner::NoHttp => 0,
+        EchoBehaviour::Status(status) | EchoBehaviour::Endless(status) => status,
+        EchoBehaviour::Redirect => 302,
+        EchoBehaviour::NoHttp => 0,
     };
     let said = match manner {
-        Manner::NoHttp => head,
-        Manner::Endless(_) => {
+        EchoBehaviour::NoHttp => head,
+        EchoBehaviour::Endless(_) => {
             format!("HTTP/1.1 {status} OK\r\ncontent-length: 999999999999\r\n\r\n")
         }
-        Manner::Status(_) | Manner::Redirect => format!(
+        EchoBehaviour::Status(_) | EchoBehaviour::Redirect => format!(
             "HTTP/1.1 {status} {one_line}\r\nlocation: /{one_line}\r\nx-amzn-errortype: {one_line}\r\n\
              content-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
         ),
     };
     stream.write_all(said.as_bytes()).await.ok()?;
-    if matches!(manner, Manner::Endless(_)) {
+    if matches!(manner, EchoBehaviour::Endless(_)) {
         let megabyte = vec![b' '; 1 << 20];
         loop {
             stream.write_all(&megabyte).await.ok()?;

@@ -7,7 +7,7 @@ use backstop_simulator::{EnvironmentBuilder, ShutdownReason};
 use backstop_tests::{World, in_parallel};
 use tempfile::TempDir;
 
-use crate::echo::{Echo, Manner};
+use crate::echo::{Echo, EchoBehaviour};
 
 /// In every secret, whatever else there is in it.
 const CANARY: &str = "c4n4ry";
@@ -77,10 +77,10 @@ fn assert_no_canary(left: &str, situation: &str) {
 
 #[tokio::test]
 async fn a_server_that_sends_the_credentials_back_in_every_way_makes_nobody_repeat_them() {
-    let statuses = [400, 401, 403, 404, 413, 429, 500].map(Manner::Status);
+    let statuses = [400, 401, 403, 404, 413, 429, 500].map(EchoBehaviour::Status);
     let manners = statuses
         .into_iter()
-        .chain([Manner::Redirect, Manner::NoHttp]);
+        .chain([EchoBehaviour::Redirect, EchoBehaviour::NoHttp]);
     let runs = manners.map(|manner| async move {
         let world = World::start().await.unwrap();
         let temporary = TempDir::new().unwrap();
@@ -98,7 +98,7 @@ async fn a_server_that_sends_the_credentials_back_in_every_way_makes_nobody_repe
             .env("AWS_SESSION_TOKEN", "session-c4n4ry");
         let left = left_behind(&world, environment, temporary.path()).await;
         for echo in [&primary, &firehose, &s3] {
-            assert!(echo.told() > 0, "{manner:?}: it was sent, and sent back");
+            assert!(echo.echoed() > 0, "{manner:?}: it was sent, and sent back");
         }
         assert_no_canary(&left, &format!("{manner:?}"));
     });
@@ -141,7 +141,7 @@ async fn a_secret_that_is_not_valid_is_not_shown_either() {
         let temporary = TempDir::new().unwrap();
         let environment = with_secrets(world.environment(), temporary.path()).env(name, value);
         let left = left_behind(&world, environment, temporary.path()).await;
-        assert!(left.contains(name), "the mistake is told: {left}");
+        assert!(left.contains(name), "the mistake is echoed: {left}");
         assert_no_canary(&left, value);
     });
     in_parallel(runs).await;
@@ -149,7 +149,11 @@ async fn a_secret_that_is_not_valid_is_not_shown_either() {
 
 #[tokio::test]
 async fn an_endpoint_that_refuses_credentials_makes_nobody_repeat_its_token() {
-    for manner in [Manner::Status(500), Manner::Redirect, Manner::NoHttp] {
+    for manner in [
+        EchoBehaviour::Status(500),
+        EchoBehaviour::Redirect,
+        EchoBehaviour::NoHttp,
+    ] {
         let world = World::start().await.unwrap();
         let temporary = TempDir::new().unwrap();
         let container = Echo::start(manner, "container-c4n4ry").await;
@@ -161,7 +165,7 @@ async fn an_endpoint_that_refuses_credentials_makes_nobody_repeat_its_token() {
             .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.url())
             .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "container-c4n4ry");
         let left = left_behind(&world, environment, temporary.path()).await;
-        assert!(container.told() > 0, "{manner:?}");
+        assert!(container.echoed() > 0, "{manner:?}");
         assert_no_canary(&left, &format!("{manner:?}"));
     }
 }

@@ -42,7 +42,7 @@ const RECORDS: u64 = 3;
 const WINDOW: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Whatever is answered: the flush ends within its window, the books add up, and what counts as
+/// Whatever is answered: the flush ends within its window, the ledger balances, and what counts as
 /// delivered was said to be taken.
 ///
 /// # Panics
@@ -218,7 +218,7 @@ impl Rig {
             }],
             ledger: ledger.clone(),
             clock: Arc::new(SystemClock),
-            observer: Arc::new(Deaf),
+            observer: Arc::new(IgnoreNotices),
             jitter: Jitter::none(),
         });
         ledger.lock().receive(RECORDS);
@@ -419,8 +419,8 @@ impl Sink for Judged {
 }
 
 #[derive(Debug)]
-struct Deaf;
+struct IgnoreNotices;
 
-impl Observer for Deaf {
+impl Observer for IgnoreNotices {
     fn notice(&self, _: Notice) {}
 }

@@ -49,7 +49,7 @@ fn check(file: &[u8]) {
     let work = contents.work;
     let frames = length / 9;
     assert!(u64::from(work.frames) <= frames, "{work:?}");
-    assert!(work.runs as u64 <= length / 24, "{work:?}");
+    assert!(work.ranges as u64 <= length / 24, "{work:?}");
     assert!(
         work.decoded <= file.len() / 20 && work.decoded <= 2 * MOST_BYTES / OVERHEAD + 2 * CHUNK,
         "{work:?}"

@@ -2,11 +2,13 @@
 //!
 //! [`Failure`] and [`explain`] put an AWS error into words with what to do, [`Marker`] ends a listing that
 //! would never end, [`remote`] keeps objects and locks in S3, [`files`] reads and writes what the operator
-//! names, [`parsing`] words parse errors without quoting, [`escape`] makes text of others harmless.
+//! names, [`parsing`] words parse errors without quoting, [`escape`] makes text of others harmless,
+//! [`carried`] finds what came with this release.
 //!
 //! Invariant: a secret gets into no error. Must not: print, read an option, or build a client.
 
 mod amount;
+pub mod carried;
 pub mod escape;
 mod explain;
 mod failure;

@@ -24,7 +24,7 @@ const PROBE_SHARE: u32 = 2;
 /// How long a body size that was too large is not tried again.
 const TOO_LARGE_IS_KNOWN: Duration = Duration::from_mins(5);
 
-/// How it ended.
+/// How the attempts ended.
 pub(crate) enum Outcome {
     /// The sink took what was left of the batch.
     Delivered,
@@ -47,9 +47,9 @@ pub(crate) enum Outcome {
     CutShort,
 }
 
-/// On what terms attempts are made.
+/// What bounds the attempts at one sink.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct AttemptLimits {
     pub(crate) permit: Permit,
     /// What the sinks after this one must be left.
     pub(crate) reserve: Duration,
@@ -61,16 +61,16 @@ pub(crate) struct Terms {
 ///
 /// Where a sink takes a part, the batch shrinks to what it did not take. What it refuses by name leaves the
 /// batch for `refused`.
-pub(crate) async fn attempts(
+pub(crate) async fn send_with_retries(
     context: &Context,
     link: &Link,
     batch: &mut Batch,
     mut parts: Vec<Part>,
     window: &mut WindowView,
-    terms: Terms,
+    limits: AttemptLimits,
     refused: &mut Vec<(Batch, Cause)>,
 ) -> Outcome {
-    let (permit, reserve) = (terms.permit, terms.reserve);
+    let (permit, reserve) = (limits.permit, limits.reserve);
     if batch.len() > 1 && known_too_large(context, link, &parts) {
         link.state().breaker.forget_probe();
         return Outcome::TooLarge(Answer::status(413).cause());
@@ -80,7 +80,7 @@ pub(crate) async fn attempts(
     let mut has_renewed = false;
     loop {
         let started = Instant::now();
-        let limit = limit(link, terms, window.current().epoch);
+        let limit = limit(link, limits, window.current().epoch);
         let (answer, has_prepared) = send_once(link, batch, &parts, window, limit).await;
         let answer = answer.proven(Sent {
             parts: parts.len(),
@@ -110,10 +110,12 @@ pub(crate) async fn attempts(
         if let Verdict::Retry { after } = verdict {
             retry_after = after;
         } else {
-            refused.extend(part_ways(context, link, batch, &mut parts, &answer));
+            refused.extend(apply_part_answers(
+                context, link, batch, &mut parts, &answer,
+            ));
             if batch.is_empty() {
                 link.state().observe(took);
-                sink_is_well(context, link);
+                sink_succeeded(context, link);
                 return Outcome::Delivered;
             }
         }
@@ -204,7 +206,7 @@ fn ended(
         }
         Verdict::Retry { .. } | Verdict::Parts => return None,
     };
-    sink_is_well(context, link);
+    sink_succeeded(context, link);
     Some(outcome)
 }
 
@@ -223,10 +225,10 @@ fn is_cut_short(
 }
 
 /// What bounds an attempt that begins now.
-fn limit(link: &Link, terms: Terms, epoch: u64) -> Limit {
+fn limit(link: &Link, limits: AttemptLimits, epoch: u64) -> Limit {
     let started = Instant::now();
     let state = link.state();
-    let is_probe = terms.permit == Permit::Probe;
+    let is_probe = limits.permit == Permit::Probe;
     Limit {
         until: started.checked_add(link.timeout).unwrap_or(started),
         started,
@@ -235,8 +237,8 @@ fn limit(link: &Link, terms: Terms, epoch: u64) -> Limit {
         } else {
             state.needs()
         },
-        reserve: terms.reserve,
-        shutdown_reserve: terms.shutdown_reserve,
+        reserve: limits.reserve,
+        shutdown_reserve: limits.shutdown_reserve,
         epoch,
         thaw_grace: state.thaw_grace(),
         probe_grace: is_probe.then(|| state.probe_grace()),
@@ -274,7 +276,7 @@ fn known_limit(context: &Context, link: &Link) -> Option<usize> {
         .map(|(size, _)| size)
 }
 
-fn sink_is_well(context: &Context, link: &Link) {
+fn sink_succeeded(context: &Context, link: &Link) {
     let mut state = link.state();
     state.reported = None;
     let has_closed = state.breaker.succeeded();
@@ -318,7 +320,7 @@ fn sink_failed(
 
 /// Counts what the sink took as delivered, hands back what it refused, and shrinks the batch and its parts to
 /// the rest, which is ambiguous where the sink said nothing of it.
-fn part_ways(
+fn apply_part_answers(
     context: &Context,
     link: &Link,
     batch: &mut Batch,

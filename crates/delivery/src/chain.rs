@@ -1,4 +1,4 @@
-//! The sink chain: offers each batch to the sinks in order, within a window, and keeps the books.
+//! The sink chain: offers each batch to the sinks in order, within a window, and counts what becomes of it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use crate::attempt::{Outcome, Terms, attempts};
+use crate::attempt::{AttemptLimits, Outcome, send_with_retries};
 use crate::backoff::Jitter;
 use crate::batch::Batch;
 use crate::breaker::{BreakerState, Permit};
@@ -18,12 +18,12 @@ use crate::ledger::{DropReason, SharedLedger};
 use crate::link::{Link, LinkSettings};
 use crate::outcome::DeadLetter;
 use crate::phase::Phase;
-use crate::piece::{Apart, Aside, Offer, Refusal, Step};
+use crate::piece::{Offer, Refusal, SetAside, SplitPiece, Step};
 use crate::record::Signal;
 use crate::role::{Role, SinkName};
 use crate::share;
 use crate::sink::Observer;
-use crate::turn::{LinkView, Moment, Turn, turn};
+use crate::turn::{LinkView, Turn, TurnInputs, turn};
 use crate::window::WindowView;
 
 /// Batches under way at once. Enough to hide a round trip, few enough to bound memory.
@@ -41,7 +41,7 @@ pub struct ChainParts {
     pub ledger: SharedLedger,
     /// Wall time, for the breakers.
     pub clock: Arc<dyn Clock>,
-    /// Who is told.
+    /// Notified of what happens in the chain.
     pub observer: Arc<dyn Observer>,
     /// The randomness of backoff and cooldown.
     pub jitter: Jitter,
@@ -103,14 +103,14 @@ impl Chain {
     }
 
     /// Whether any sink may be tried as usual.
-    pub fn is_open_for_business(&self) -> bool {
+    pub fn can_deliver(&self) -> bool {
         self.breakers()
             .iter()
             .any(|(_, state)| *state == BreakerState::Closed)
     }
 
     /// Whether a fallback may be tried as usual.
-    pub fn is_archive_open(&self) -> bool {
+    pub fn can_archive(&self) -> bool {
         let now = self.context.clock.wall();
         let mut fallbacks = self.links.iter().filter(|it| it.role == Role::Fallback);
         fallbacks.any(|link| link.state().breaker.state(now) == BreakerState::Closed)
@@ -153,7 +153,7 @@ impl Chain {
         mut batch: Batch,
         window: &mut WindowView,
         offer: Offer,
-        aside: &mut Aside,
+        aside: &mut SetAside,
     ) -> Step {
         let began_in = window.current().phase;
         let mut unasked = self.order(began_in, batch.signal());
@@ -173,13 +173,13 @@ impl Chain {
             }
             let rounds = offer.rounds_in(phase, !aside.dead.is_empty());
             let now = self.context.clock.wall();
-            let moment = Moment {
+            let inputs = TurnInputs {
                 phase,
                 left: window.left(Duration::ZERO),
                 rounds,
                 records: batch.len(),
             };
-            let decision = self.decide(link, &unasked, now, moment);
+            let decision = self.decide(link, &unasked, now, inputs);
             if let Turn::Cut(at) = decision {
                 let tail = batch.split_off(at);
                 return Step::Cut(batch, tail);
@@ -217,16 +217,16 @@ impl Chain {
                 link.state().breaker.forget_probe();
                 return Step::Settled;
             }
-            let terms = self.terms((permit, batch.signal()), phase, reserve, rounds);
+            let limits = self.attempt_limits((permit, batch.signal()), phase, reserve, rounds);
             let mut alone = Vec::new();
             let parts = encoded.parts;
-            let outcome = attempts(
+            let outcome = send_with_retries(
                 &self.context,
                 link,
                 &mut batch,
                 parts,
                 window,
-                terms,
+                limits,
                 &mut alone,
             )
             .await;
@@ -247,7 +247,7 @@ impl Chain {
                     return Step::Taken;
                 }
                 Outcome::Named(at, cause) => {
-                    return Step::Named(Box::new(Apart::new(batch, at)), refusal(cause));
+                    return Step::Named(Box::new(SplitPiece::new(batch, at)), refusal(cause));
                 }
                 Outcome::CutShort => return Step::Left(batch),
                 // What one fallback does not take alone, the next one may.
@@ -256,15 +256,21 @@ impl Chain {
                 Outcome::Rejected(cause) => return Step::Refused(batch, refusal(cause)),
             }
         }
-        self.without_a_taker(batch)
+        self.settle_untaken(batch)
     }
 
     /// What is done with a piece at a sink, of which these are still to be asked after it.
-    fn decide(&self, link: &Link, unasked: &VecDeque<usize>, now: Wall, moment: Moment) -> Turn {
-        let view = |link: &Link| link.view(now, moment.phase);
+    fn decide(
+        &self,
+        link: &Link,
+        unasked: &VecDeque<usize>,
+        now: Wall,
+        inputs: TurnInputs,
+    ) -> Turn {
+        let view = |link: &Link| link.view(now, inputs.phase);
         let later = unasked.iter().map(|at| view(&self.links[*at]));
         let later: Vec<LinkView> = later.collect();
-        turn(view(link), &later, moment)
+        turn(view(link), &later, inputs)
     }
 
     /// A sink took a batch except for this number of records, and did not say which. Gives the batch back if a
@@ -282,14 +288,14 @@ impl Chain {
         None
     }
 
-    /// On what terms a sink is asked for records of a signal, of which the sinks after it are left `reserve`.
-    fn terms(
+    /// The limits of the attempts at one sink. The sinks after it are left `reserve`.
+    fn attempt_limits(
         &self,
         (permit, signal): (Permit, Signal),
         phase: Phase,
         reserve: Duration,
         rounds: u32,
-    ) -> Terms {
+    ) -> AttemptLimits {
         let all = self.links_of(signal).map(|link| link.state().reserve());
         let shutdown_reserve = match phase {
             Phase::Shutdown => reserve,
@@ -297,7 +303,7 @@ impl Chain {
                 share::shutdown_reserve(all).saturating_mul(rounds)
             }
         };
-        Terms {
+        AttemptLimits {
             permit,
             reserve,
             shutdown_reserve,
@@ -319,7 +325,7 @@ impl Chain {
     }
 
     /// No sink took it: it waits, unless there is none left that ever could.
-    fn without_a_taker(&self, batch: Batch) -> Step {
+    fn settle_untaken(&self, batch: Batch) -> Step {
         match batch.dead_letter() {
             Some(kind) if !self.has_fallback() => {
                 let reason = match kind {

@@ -448,13 +448,13 @@ mod tests {
     /// Neither could come of counting; both would be a fault of it, which the equation is to show.
     #[test]
     fn what_is_pending_must_fit_the_count_and_the_books() {
-        let books = |received, pending| Ledger {
+        let ledger = |received, pending| Ledger {
             received,
             pending,
             ..Ledger::default()
         };
-        assert!(books(1, 1).adds_up(1));
-        assert!(!books(3, 1).adds_up(1));
-        assert!(!books(1, 0).adds_up(1));
+        assert!(ledger(1, 1).adds_up(1));
+        assert!(!ledger(3, 1).adds_up(1));
+        assert!(!ledger(1, 0).adds_up(1));
     }
 }

@@ -19,7 +19,7 @@ use crate::chain::Chain;
 use crate::isolation::{Isolation, Turn, halves};
 use crate::outcome::DeadLetter;
 use crate::phase::Phase;
-use crate::piece::{Aside, Offer, Refusal, Step};
+use crate::piece::{Offer, Refusal, SetAside, Step};
 use crate::record::Signal;
 use crate::role::{Role, SinkName};
 use crate::share;
@@ -85,7 +85,7 @@ impl Chain {
         };
         let mut left = Vec::new();
         let mut dead = DeadLetters::default();
-        let mut aside = Aside::default();
+        let mut aside = SetAside::default();
         let mut last_refusal = None;
         let mut is_cut_for_a_fallback = false;
         let mut unresolved = Vec::new();
@@ -99,7 +99,7 @@ impl Chain {
                 Turn::Done => break,
                 Turn::Ask(batch) => batch,
                 Turn::Condemned(rest) => {
-                    self.note_that_all_is_refused(signal);
+                    self.note_all_refused(signal);
                     for batch in rest {
                         match last_refusal {
                             Some((refusal, kind)) => dead.add(batch, refusal, kind),
@@ -226,7 +226,7 @@ impl Chain {
         let mut left = Vec::new();
         while let Some(batch) = queue.pop_front() {
             // The primary, which alone refuses records by themselves, is not asked here.
-            let mut aside = Aside::default();
+            let mut aside = SetAside::default();
             let step = self.offer_once(batch, window, offer, &mut aside).await;
             queue.extend(aside.dead.into_iter().map(|(batch, ..)| batch));
             if let Some(later) = aside.later {
@@ -271,7 +271,7 @@ impl Chain {
         self.links_of(signal).any(|link| link.state().refuses_all)
     }
 
-    fn note_that_all_is_refused(&self, signal: Signal) {
+    fn note_all_refused(&self, signal: Signal) {
         let links = self.links_of(signal);
         for link in links.filter(|link| link.role == Role::Primary) {
             link.state().refuses_all = true;

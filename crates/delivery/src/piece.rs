@@ -1,4 +1,4 @@
-//! A piece of a batch on its way through the chain: on what terms it is offered, what leaves it, and what became
+//! A piece of a batch on its way through the chain: how it is offered, what leaves it, and what became
 //! of it.
 
 use crate::batch::Batch;
@@ -21,7 +21,7 @@ pub(crate) enum Step {
     /// The primary refuses what it says.
     Refused(Batch, Refusal),
     /// The primary refuses one record of it.
-    Named(Box<Apart>, Refusal),
+    Named(Box<SplitPiece>, Refusal),
     /// It is too large for a sink, which may be any.
     TooLarge(Batch, Refusal),
 }
@@ -36,14 +36,14 @@ pub(crate) struct Refusal {
 
 /// A piece of which a sink has named one record.
 #[derive(Debug)]
-pub(crate) struct Apart {
+pub(crate) struct SplitPiece {
     /// What stood before that one, which the sink may have taken.
     pub(crate) head: Option<Batch>,
     pub(crate) named: Batch,
     pub(crate) tail: Option<Batch>,
 }
 
-impl Apart {
+impl SplitPiece {
     /// The record at this place of a piece, and what is around it.
     pub(crate) fn new(mut head: Batch, at: usize) -> Self {
         let mut named = head.split_off(at);
@@ -60,14 +60,14 @@ impl Apart {
 
 /// What leaves a piece while it is offered, and goes its own way.
 #[derive(Debug, Default)]
-pub(crate) struct Aside {
+pub(crate) struct SetAside {
     /// What no retry at the primary can save, and why.
     pub(crate) dead: Vec<(Batch, Refusal, DeadLetter)>,
     /// What one request has no room for.
     pub(crate) later: Option<Batch>,
 }
 
-impl Aside {
+impl SetAside {
     /// What a sink refused by name.
     pub(crate) fn reject(
         &mut self,
@@ -121,7 +121,7 @@ fn take_unfit(batch: &mut Batch, unfit: &[(usize, Unfit)]) -> Vec<(Batch, DeadLe
     taken
 }
 
-/// On what terms a piece is offered.
+/// How a piece is offered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offer {
     /// The batches of the flush, by those that are under way at once.

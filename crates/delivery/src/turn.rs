@@ -32,9 +32,9 @@ impl LinkView {
     }
 }
 
-/// The moment, and the piece.
+/// What the decision depends on beside the sinks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub(crate) struct TurnInputs {
     pub(crate) phase: Phase,
     /// Until the end of the window.
     pub(crate) left: Duration,
@@ -66,13 +66,13 @@ pub(crate) enum Turn {
 }
 
 /// Decides. `later` are the sinks that are still to be asked after this one, in order.
-pub(crate) fn turn(link: LinkView, later: &[LinkView], moment: Moment) -> Turn {
-    let Moment {
+pub(crate) fn turn(link: LinkView, later: &[LinkView], inputs: TurnInputs) -> Turn {
+    let TurnInputs {
         phase,
         left,
         rounds,
         records,
-    } = moment;
+    } = inputs;
     if link.would_probe && records > PROBE_RECORDS {
         return Turn::Cut(PROBE_RECORDS);
     }
@@ -180,14 +180,14 @@ mod tests {
             (OPEN, &[open], Shutdown, 2, 1, 9, ask(1)),
         ];
         for (link, later, phase, left, rounds, records, expected) in cases {
-            let moment = Moment {
+            let inputs = TurnInputs {
                 phase: *phase,
                 left: ms(*left),
                 rounds: *rounds,
                 records: *records,
             };
-            let decided = turn(*link, later, moment);
-            assert_eq!(decided, *expected, "{link:?} {later:?} {moment:?}");
+            let decided = turn(*link, later, inputs);
+            assert_eq!(decided, *expected, "{link:?} {later:?} {inputs:?}");
         }
     }
 }

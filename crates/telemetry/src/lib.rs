@@ -14,9 +14,9 @@
 //! This crate is a leaf: it must not know of buffers, sinks or the clock.
 
 mod decode;
+mod escape_reader;
 mod fragment;
 mod level;
-mod peel;
 mod platform;
 mod scan;
 mod severity;

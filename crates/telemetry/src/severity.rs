@@ -16,8 +16,8 @@
 //! total: any bytes have a severity. It is looked at only when the buffer overflows, so that the usual
 //! path pays nothing for it.
 
+use crate::escape_reader::EscapeReader;
 use crate::level::{Scale, Severity};
-use crate::peel::Peel;
 use crate::text;
 use crate::word::Word;
 
@@ -54,14 +54,14 @@ impl Severity {
     /// The severity of an event's fragment.
     pub fn of(fragment: &[u8]) -> Self {
         let looked_at = &fragment[..fragment.len().min(MOST_LOOKED_AT)];
-        let mut peel = Peel::new(looked_at);
+        let mut reader = EscapeReader::new(looked_at);
         let mut kind = Word::default();
         // The fragment is the inside of an object of which the members come in this order.
-        while let Some(key) = next_key(&mut peel, 0) {
+        while let Some(key) = next_key(&mut reader, 0) {
             match key.as_bytes() {
                 b"type" => {
-                    if next_token(&mut peel, 0) == Some(b'"') {
-                        kind = Word::read(&mut peel, 1);
+                    if next_token(&mut reader, 0) == Some(b'"') {
+                        kind = Word::read(&mut reader, 1);
                     }
                     if kind.as_bytes().starts_with(b"platform.") {
                         return Error;
@@ -70,10 +70,10 @@ impl Severity {
                 b"record" if kind.as_bytes() == b"otlp.logs" => return posted(fragment),
                 b"record" => {
                     let mut found = Found::default();
-                    found.logged(&mut peel, 0, MOST_NESTED);
+                    found.logged(&mut reader, 0, MOST_NESTED);
                     return found.severity();
                 }
-                _ => skip_value(&mut peel, 0),
+                _ => skip_value(&mut reader, 0),
             }
         }
         Info
@@ -113,76 +113,76 @@ impl Found {
     }
 
     /// Looks at what was logged: an object, or a text, which may hold one.
-    fn logged(&mut self, peel: &mut Peel<'_>, level: usize, nested: u32) {
-        match next_token(peel, level) {
-            Some(b'{') => self.object(peel, level, nested),
-            Some(b'"') => self.string(peel, level + 1, nested),
-            Some(b'[') => skip_brackets(peel, level),
+    fn logged(&mut self, reader: &mut EscapeReader<'_>, level: usize, nested: u32) {
+        match next_token(reader, level) {
+            Some(b'{') => self.object(reader, level, nested),
+            Some(b'"') => self.string(reader, level + 1, nested),
+            Some(b'[') => skip_brackets(reader, level),
             Some(_) | None => {}
         }
     }
 
-    fn object(&mut self, peel: &mut Peel<'_>, level: usize, nested: u32) {
+    fn object(&mut self, reader: &mut EscapeReader<'_>, level: usize, nested: u32) {
         let Some(nested) = nested.checked_sub(1) else {
-            return skip_brackets(peel, level);
+            return skip_brackets(reader, level);
         };
-        while let Some(key) = next_key(peel, level) {
+        while let Some(key) = next_key(reader, level) {
             if self.said == Some(Error) {
                 return;
             }
             let name = Word::plain(key.as_bytes());
             let name = name.as_bytes();
             if let Some(scale) = Severity::scale_of(key.as_bytes()) {
-                self.level(peel, level, scale);
+                self.level(reader, level, scale);
             } else if CONTAINERS.contains(&name) {
-                self.logged(peel, level, nested);
+                self.logged(reader, level, nested);
             } else if HINTS.contains(&name) {
-                self.is_hinted |= says_something(peel, level);
+                self.is_hinted |= says_something(reader, level);
             } else {
-                skip_value(peel, level);
+                skip_value(reader, level);
             }
         }
     }
 
     /// Looks at a text from after its quote, and passes over it.
-    fn string(&mut self, peel: &mut Peel<'_>, level: usize, nested: u32) {
-        let mut first = peel.next(level);
+    fn string(&mut self, reader: &mut EscapeReader<'_>, level: usize, nested: u32) {
+        let mut first = reader.next(level);
         while first.is_some_and(|byte| byte.is_ascii_whitespace()) {
-            first = peel.next(level);
+            first = reader.next(level);
         }
         // Other languages print objects in braces too, without quoting the keys so.
-        if first == Some(b'{') && next_token(&mut peel.clone(), level) == Some(b'"') {
-            self.object(peel, level, nested);
+        if first == Some(b'{') && next_token(&mut reader.clone(), level) == Some(b'"') {
+            self.object(reader, level, nested);
         } else if let Some(first) = first
             && self.said.is_none()
         {
             let mut head = [first; MOST_TEXT];
-            let length = 1 + peel.read(level, &mut head[1..]);
+            let length = 1 + reader.read(level, &mut head[1..]);
             self.in_text = self.in_text.max(text::severity(&mut head[..length]));
         }
-        peel.finish(level);
+        reader.finish(level);
     }
 
     /// Looks at a level's own value.
-    fn level(&mut self, peel: &mut Peel<'_>, level: usize, scale: Scale) {
-        match next_token(peel, level) {
+    fn level(&mut self, reader: &mut EscapeReader<'_>, level: usize, scale: Scale) {
+        match next_token(reader, level) {
             Some(b'"') => {
-                let word = Word::read(peel, level + 1);
+                let word = Word::read(reader, level + 1);
                 self.value(word.as_bytes(), scale);
             }
             Some(b'{') => {
-                while let Some(key) = next_key(peel, level) {
+                while let Some(key) = next_key(reader, level) {
                     if !IN_LEVEL.contains(&Word::plain(key.as_bytes()).as_bytes()) {
-                        skip_value(peel, level);
-                    } else if next_token(peel, level) == Some(b'"') {
-                        let word = Word::read(peel, level + 1);
+                        skip_value(reader, level);
+                    } else if next_token(reader, level) == Some(b'"') {
+                        let word = Word::read(reader, level + 1);
                         self.value(word.as_bytes(), scale);
                     }
                 }
             }
-            Some(b'[') => skip_brackets(peel, level),
+            Some(b'[') => skip_brackets(reader, level),
             Some(byte @ (b'-' | b'0'..=b'9')) => {
-                let word = Word::number(byte, peel, level);
+                let word = Word::number(byte, reader, level);
                 self.value(word.as_bytes(), scale);
             }
             Some(_) | None => {}
@@ -195,9 +195,9 @@ impl Found {
 }
 
 /// The next byte of an object or array that is not between tokens.
-fn next_token(peel: &mut Peel<'_>, level: usize) -> Option<u8> {
+fn next_token(reader: &mut EscapeReader<'_>, level: usize) -> Option<u8> {
     loop {
-        let byte = peel.next(level)?;
+        let byte = reader.next(level)?;
         if !byte.is_ascii_whitespace() && !matches!(byte, b':' | b',') {
             return Some(byte);
         }
@@ -205,31 +205,31 @@ fn next_token(peel: &mut Peel<'_>, level: usize) -> Option<u8> {
 }
 
 /// The next key of an object; `None` at its end.
-fn next_key(peel: &mut Peel<'_>, level: usize) -> Option<Word> {
+fn next_key(reader: &mut EscapeReader<'_>, level: usize) -> Option<Word> {
     // Letters and digits are what is left of a value that was not looked at.
     loop {
-        match next_token(peel, level)? {
-            b'"' => return Some(Word::read(peel, level + 1)),
+        match next_token(reader, level)? {
+            b'"' => return Some(Word::read(reader, level + 1)),
             b'}' | b']' | b'{' | b'[' => return None,
             _ => {}
         }
     }
 }
 
-fn skip_value(peel: &mut Peel<'_>, level: usize) {
-    match next_token(peel, level) {
-        Some(b'"') => peel.finish(level + 1),
-        Some(b'{' | b'[') => skip_brackets(peel, level),
+fn skip_value(reader: &mut EscapeReader<'_>, level: usize) {
+    match next_token(reader, level) {
+        Some(b'"') => reader.finish(level + 1),
+        Some(b'{' | b'[') => skip_brackets(reader, level),
         Some(_) | None => {}
     }
 }
 
 /// Passes over an array or object from after its bracket.
-fn skip_brackets(peel: &mut Peel<'_>, level: usize) {
+fn skip_brackets(reader: &mut EscapeReader<'_>, level: usize) {
     let mut open = 1_u32;
-    while let Some(byte) = peel.next(level) {
+    while let Some(byte) = reader.next(level) {
         match byte {
-            b'"' => peel.finish(level + 1),
+            b'"' => reader.finish(level + 1),
             b'{' | b'[' => open += 1,
             b'}' | b']' if open == 1 => return,
             b'}' | b']' => open -= 1,
@@ -239,15 +239,15 @@ fn skip_brackets(peel: &mut Peel<'_>, level: usize) {
 }
 
 /// Whether a value is more than `null`, `false`, a number or nothing.
-fn says_something(peel: &mut Peel<'_>, level: usize) -> bool {
-    match next_token(peel, level) {
+fn says_something(reader: &mut EscapeReader<'_>, level: usize) -> bool {
+    match next_token(reader, level) {
         Some(b'"') => {
-            let is_empty = peel.next(level + 1).is_none();
-            peel.finish(level + 1);
+            let is_empty = reader.next(level + 1).is_none();
+            reader.finish(level + 1);
             !is_empty
         }
         Some(b'{' | b'[') => {
-            skip_brackets(peel, level);
+            skip_brackets(reader, level);
             true
         }
         Some(byte) => byte == b't',

@@ -2,7 +2,7 @@
 //!
 //! Invariant: it allocates nothing; of a longer text it holds the beginning.
 
-use crate::peel::Peel;
+use crate::escape_reader::EscapeReader;
 
 /// A short text, cut off where it is longer.
 #[derive(Debug, Default, Clone, Copy)]
@@ -20,27 +20,27 @@ impl Word {
     }
 
     /// Reads a string from after its quote to its end.
-    pub(crate) fn read(peel: &mut Peel<'_>, level: usize) -> Self {
+    pub(crate) fn read(reader: &mut EscapeReader<'_>, level: usize) -> Self {
         let mut word = Self::default();
         while word.length < word.bytes.len()
-            && let Some(byte) = peel.next(level)
+            && let Some(byte) = reader.next(level)
         {
             word.push(byte);
         }
-        peel.finish(level);
+        reader.finish(level);
         word
     }
 
     /// Reads a number from after its first byte. What ends it is a comma or white space; a bracket is put
     /// back.
-    pub(crate) fn number(first: u8, peel: &mut Peel<'_>, level: usize) -> Self {
+    pub(crate) fn number(first: u8, reader: &mut EscapeReader<'_>, level: usize) -> Self {
         let mut word = Self::default();
         word.push(first);
-        while let Some(byte) = peel.peek(level)
+        while let Some(byte) = reader.peek(level)
             && (byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
         {
             word.push(byte);
-            peel.next(level);
+            reader.next(level);
         }
         word
     }

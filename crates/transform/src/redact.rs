@@ -34,7 +34,7 @@ const LEAST_NUMBER: usize = 13;
 /// What is looked for, and what was found.
 #[derive(Debug)]
 pub(crate) struct Redactor {
-    patterns: Vec<Looked>,
+    patterns: Vec<SearchedPattern>,
     paths: Vec<String>,
     /// The index of each path in the counts.
     path_counts: Vec<usize>,
@@ -49,7 +49,7 @@ pub(crate) struct Redactor {
 
 /// A pattern that is looked for.
 #[derive(Debug)]
-struct Looked {
+struct SearchedPattern {
     search: Search,
     replacement: String,
     count: usize,
@@ -83,7 +83,7 @@ impl Search {
     clippy::struct_excessive_bools,
     reason = "a fact about each of some patterns"
 )]
-struct May {
+struct PossibleMatches {
     /// Any character may be written as an escape.
     is_escaped: bool,
     email: bool,
@@ -91,7 +91,7 @@ struct May {
     key: bool,
 }
 
-impl May {
+impl PossibleMatches {
     fn of(record: &[u8]) -> Self {
         // A slash is escaped by some writers, and none of the texts below has one.
         let is_escaped = memmem::find(record, b"\\u").is_some();
@@ -158,7 +158,7 @@ impl Redactor {
                 redactor.keys = Some(count);
             }
             if let Some(search) = search {
-                redactor.patterns.push(Looked {
+                redactor.patterns.push(SearchedPattern {
                     search,
                     replacement: replacement(&name),
                     count,
@@ -177,7 +177,7 @@ impl Redactor {
     /// The record without its secrets; `None` where it has none.
     pub(crate) fn apply(&mut self, parts: &Parts<'_>) -> Option<Vec<u8>> {
         let mut edits = Vec::new();
-        let may = May::of(parts.record);
+        let may = PossibleMatches::of(parts.record);
         self.by_field(parts, &mut edits);
         self.by_pattern(parts, &may, &mut edits);
         self.by_open_key(parts, &may, &mut edits);
@@ -192,7 +192,7 @@ impl Redactor {
         let source = source(parts);
         self.before_dropped = source.map(|source| (source, self.key_is_open[source]));
         if self.keys.is_some() && source.is_some() {
-            self.by_open_key(parts, &May::of(parts.record), &mut Vec::new());
+            self.by_open_key(parts, &PossibleMatches::of(parts.record), &mut Vec::new());
         }
     }
 
@@ -235,8 +235,8 @@ impl Redactor {
         }
     }
 
-    fn by_pattern(&self, parts: &Parts<'_>, may: &May, edits: &mut Vec<Edit>) {
-        let is_worth_it = |looked: &Looked| match &looked.search {
+    fn by_pattern(&self, parts: &Parts<'_>, may: &PossibleMatches, edits: &mut Vec<Edit>) {
+        let is_worth_it = |looked: &SearchedPattern| match &looked.search {
             Search::Named(pattern) => may.has(*pattern),
             Search::Own(_) => true,
         };
@@ -265,7 +265,7 @@ impl Redactor {
     }
 
     /// The strings that go on with a private key, which began in an earlier string or record of the same source.
-    fn by_open_key(&mut self, parts: &Parts<'_>, may: &May, edits: &mut Vec<Edit>) {
+    fn by_open_key(&mut self, parts: &Parts<'_>, may: &PossibleMatches, edits: &mut Vec<Edit>) {
         let Some(count) = self.keys else { return };
         let source = source(parts);
         let was_open = source.is_some_and(|source| self.key_is_open[source]);
@@ -323,7 +323,7 @@ impl Redactor {
         }
     }
 
-    fn string(&self, content: &[u8], start: usize, may: &May, edits: &mut Vec<Edit>) {
+    fn string(&self, content: &[u8], start: usize, may: &PossibleMatches, edits: &mut Vec<Edit>) {
         each_level(content, &mut |text, below| {
             for pattern in &self.patterns {
                 if !may.match_in(&pattern.search, text) {

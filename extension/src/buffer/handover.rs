@@ -1,5 +1,5 @@
 //! What one run of the extension leaves to the next in the same environment: records by the spool,
-//! counts by the books.
+//! counts by the ledger file.
 //!
 //! Invariants: whatever is wrong with `/tmp` is logged once in a while and costs nothing else; what the
 //! ledger line calls pending is in the spool. Must not know invocations: the pipeline says when a freeze
@@ -11,24 +11,24 @@ use backstop_delivery::{Batch, DropReason, Ledger, SharedLedger, Signal, Wall};
 use serde_json::json;
 
 use super::Buffer;
-use super::spool::{Books, Contents, Group, Spool};
+use super::spool::{Contents, Group, LedgerFile, Spool};
 use crate::diagnostics::Log;
 
-/// The spool, the books, and whom to tell when they fail.
+/// The spool, the ledger file, and the log that says when they fail.
 #[derive(Debug)]
 pub(crate) struct Handover {
     spool: Spool,
-    books: Books,
+    ledger_file: LedgerFile,
     /// The counts when the flush under way began.
     before_flush: Option<Ledger>,
     log: Log,
 }
 
 impl Handover {
-    pub(crate) fn new(spool: Spool, books: Books, log: Log) -> Self {
+    pub(crate) fn new(spool: Spool, ledger_file: LedgerFile, log: Log) -> Self {
         Self {
             spool,
-            books,
+            ledger_file,
             before_flush: None,
             log,
         }
@@ -43,9 +43,9 @@ impl Handover {
         signal_of: impl Fn(&[u8]) -> Signal,
         now: Wall,
     ) -> Ledger {
-        let before = self.books.recover();
+        let before = self.ledger_file.recover();
         let before = self.or_warn(before).unwrap_or_else(|| {
-            let removed = self.books.remove();
+            let removed = self.ledger_file.remove();
             self.or_warn(removed);
             None
         });
@@ -61,7 +61,7 @@ impl Handover {
                 &json!({"tornBytes": found.torn, "foreignBytes": found.foreign}),
             );
         }
-        // One that wrote its ledger line has closed its books.
+        // A run that wrote its ledger line has left no counts to take over.
         let inherited = before.clone().filter(|_| found.left.is_none());
         let lost = take_over(&mut ledger.lock(), before, &found);
         if lost > 0 {
@@ -98,12 +98,12 @@ impl Handover {
     /// Records came in, and were kept where a freeze may come. While all have copies nothing is written:
     /// the next run finds those beyond the counts in the spool, and counts them.
     pub(crate) fn received(&mut self, buffer: &Buffer, ledger: &Ledger) {
-        if !(buffer.is_kept() && self.books.has(&self.as_on_disk(ledger))) {
+        if !(buffer.is_kept() && self.ledger_file.has(&self.as_on_disk(ledger))) {
             self.count(ledger);
         }
     }
 
-    /// A flush begins: until it is over, what it delivers is neither struck off nor counted.
+    /// A flush begins: until it is over, what it delivers is neither removed from the spool nor counted.
     pub(crate) fn flush_begins(&mut self, ledger: &Ledger) {
         self.before_flush = Some(ledger.clone());
     }
@@ -111,23 +111,23 @@ impl Handover {
     /// It is over, and nothing is under way.
     pub(crate) fn flush_is_over(&mut self, buffer: &mut Buffer, ledger: &Ledger) {
         self.before_flush = None;
-        self.strike(buffer);
-        if buffer.came_back_bare() {
+        self.write_removals(buffer);
+        if buffer.returned_without_copies() {
             self.keep(buffer, ledger);
         }
         self.count(ledger);
     }
 
     /// Records were dropped. The caller counts.
-    pub(crate) fn strike(&mut self, buffer: &mut Buffer) {
-        let struck = self.spool.strike(buffer);
-        self.or_warn(struck);
+    pub(crate) fn write_removals(&mut self, buffer: &mut Buffer) {
+        let removed = self.spool.write_removals(buffer);
+        self.or_warn(removed);
     }
 
     /// The counts have changed. What they say to be pending is in the spool, or lost by a kill: so
     /// nothing is counted as delivered while the spool still has it.
     pub(crate) fn count(&mut self, ledger: &Ledger) {
-        let counted = self.books.write(&self.as_on_disk(ledger));
+        let counted = self.ledger_file.write(&self.as_on_disk(ledger));
         self.or_warn(counted);
     }
 
@@ -167,9 +167,9 @@ impl Handover {
         self.or_warn(discarded);
     }
 
-    /// The ledger line is written: the books are closed.
+    /// The ledger line is written: the counts on disk are of no more use.
     pub(crate) fn reported(&mut self) {
-        let removed = self.books.remove();
+        let removed = self.ledger_file.remove();
         self.or_warn(removed);
     }
 
@@ -201,7 +201,7 @@ fn take_over(ledger: &mut Ledger, before: Option<Ledger>, found: &Contents) -> u
         }
         (Some(before), None) => {
             *ledger = before;
-            // More than pending: delivered or dropped and not yet struck off the spool, so that they go out
+            // More than pending: delivered or dropped and not yet removed from the spool, so that they go out
             // again; or received since, of which the spool is the only witness.
             let left = ledger.pending().max(there + torn);
             ledger.receive(left - ledger.pending());
@@ -233,7 +233,7 @@ fn refill(
         |group: &Group| found.left.is_none() || (group.batch.is_none() && group.is_ambiguous);
     let (unsure, sure): (Vec<Group>, Vec<Group>) = found.groups.into_iter().partition(is_unsure);
     let unsure = unsure.into_iter().flat_map(|group| group.records);
-    buffer.restore_unsure(unsure.collect(), now);
+    buffer.restore_ambiguous(unsure.collect(), now);
     for group in sure {
         let Some(created) = group.batch else {
             for record in group.records {

@@ -2,9 +2,9 @@
 
 mod handover;
 mod held;
+mod id_ranges;
 mod memory;
 mod queue;
-mod runs;
 pub mod spool;
 
 pub(crate) use handover::Handover;

@@ -42,7 +42,7 @@ pub(crate) struct Timeout {
 
 /// When an invocation began, on both clocks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Began {
+pub(crate) struct InvocationStart {
     /// INVOKE reached us.
     at: Instant,
     /// The same by our wall clock.
@@ -53,7 +53,7 @@ pub(crate) struct Began {
     started: Option<Wall>,
 }
 
-impl Began {
+impl InvocationStart {
     pub(crate) fn new(at: Instant, wall: Wall, deadline_ms: u64) -> Self {
         Self {
             at,
@@ -78,7 +78,10 @@ impl Began {
 
     /// When `/next` has to be called; `None` where nothing plausible is known of the deadline.
     pub(crate) fn ends(&self, timeout: Timeout) -> Option<Instant> {
-        let left = match (self.by_ours(), self.by_theirs().or(timeout.exact)) {
+        let left = match (
+            self.by_own_clock(),
+            self.by_platform_clock().or(timeout.exact),
+        ) {
             (Some(left), Some(exact)) if left.abs_diff(exact) <= LONGEST_LAG => {
                 Some(left.min(exact))
             }
@@ -89,21 +92,21 @@ impl Began {
     }
 
     /// What the invocation has shown of the function's timeout, once it is over.
-    pub(crate) fn teach(&self, timeout: &mut Timeout) {
-        timeout.exact = self.by_theirs().or(timeout.exact);
-        let least = [self.by_ours(), timeout.least].into_iter().flatten();
+    pub(crate) fn update_timeout(&self, timeout: &mut Timeout) {
+        timeout.exact = self.by_platform_clock().or(timeout.exact);
+        let least = [self.by_own_clock(), timeout.least].into_iter().flatten();
         timeout.least = least.min();
     }
 
     /// The time to the deadline from INVOKE, by our clock. What cannot be a deadline by the platform's own
     /// clock is none by ours either.
-    fn by_ours(&self) -> Option<Duration> {
-        let is_none = self.started.is_some() && self.by_theirs().is_none();
+    fn by_own_clock(&self) -> Option<Duration> {
+        let is_none = self.started.is_some() && self.by_platform_clock().is_none();
         self.until_deadline(self.wall).filter(|_| !is_none)
     }
 
     /// The time to the deadline from the start, by the platform's clock.
-    fn by_theirs(&self) -> Option<Duration> {
+    fn by_platform_clock(&self) -> Option<Duration> {
         self.until_deadline(self.started?)
     }
 
@@ -120,11 +123,11 @@ impl Began {
         };
         let elapsed = now.saturating_duration_since(self.at);
         let Some(started) = self.started else {
-            let by_ours = wall.since(done);
+            let by_own_clock = wall.since(done);
             // The runtime was not done long before we heard that it began: that is another clock.
-            let is_plausible = by_ours <= elapsed + HEAD_START;
+            let is_plausible = by_own_clock <= elapsed + HEAD_START;
             return if is_plausible {
-                by_ours
+                by_own_clock
             } else {
                 Duration::ZERO
             };
@@ -164,14 +167,14 @@ mod tests {
         Wall(Duration::from_millis(u64::try_from(ms).unwrap()))
     }
 
-    fn began(deadline: i64, started: Option<i64>) -> Began {
+    fn began(deadline: i64, started: Option<i64>) -> InvocationStart {
         let deadline = u64::try_from(deadline).unwrap();
-        let mut began = Began::new(Instant::now(), wall(NOW), deadline);
+        let mut began = InvocationStart::new(Instant::now(), wall(NOW), deadline);
         began.started(started.map(wall));
         began
     }
 
-    fn left(began: &Began, timeout: Timeout) -> Option<u128> {
+    fn left(began: &InvocationStart, timeout: Timeout) -> Option<u128> {
         let ends = began.ends(timeout)?;
         Some((ends - began.at() + DEADLINE_MARGIN).as_millis())
     }
@@ -291,7 +294,7 @@ mod tests {
         ] {
             let began = began(NOW + deadline, started.map(|started| NOW + started));
             assert_eq!(left(&began, timeout), expected, "{deadline}, {started:?}");
-            began.teach(&mut timeout);
+            began.update_timeout(&mut timeout);
         }
     }
 

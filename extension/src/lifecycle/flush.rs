@@ -11,9 +11,9 @@ use backstop_config::FlushStrategy;
 /// Sending starts at this much, at any time.
 pub(crate) const HIGH_WATER: usize = 1024 * 1024;
 
-/// How an invocation is gone about: the strategy, and for `auto` what the rate makes of it.
+/// When an invocation's records are sent: the strategy, and for `auto` what the rate makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum FlushMode {
     /// Hold `/next` until the runtime is done and everything is sent.
     End,
     /// Send what is old enough while the handler runs; then be ready.
@@ -22,8 +22,8 @@ pub(crate) enum Manner {
     Continuous,
 }
 
-impl Manner {
-    /// The manner for an invocation that begins now.
+impl FlushMode {
+    /// The mode for an invocation that begins now.
     pub(crate) fn of(strategy: FlushStrategy, often: bool) -> Self {
         match (strategy, often) {
             (FlushStrategy::End, _) | (FlushStrategy::Auto, false) => Self::End,
@@ -48,8 +48,8 @@ pub(crate) enum Stage {
     clippy::struct_excessive_bools,
     reason = "independent facts, and a table that names each"
 )]
-pub(crate) struct Situation {
-    pub(crate) manner: Manner,
+pub(crate) struct FlushInputs {
+    pub(crate) mode: FlushMode,
     pub(crate) stage: Stage,
     /// `/next` has been called: Lambda may freeze us at any moment.
     pub(crate) ready: bool,
@@ -85,31 +85,31 @@ pub(crate) enum Action {
 }
 
 /// Decides.
-pub(crate) fn decide(situation: &Situation) -> Action {
-    let Situation {
-        manner,
+pub(crate) fn decide(flush_inputs: &FlushInputs) -> Action {
+    let FlushInputs {
+        mode,
         stage,
         ready,
         pending,
         age,
         interval,
         ..
-    } = *situation;
-    if situation.sending {
+    } = *flush_inputs;
+    if flush_inputs.sending {
         // Only `continuous` leaves a flush to itself.
-        return if manner == Manner::Continuous && !ready {
+        return if mode == FlushMode::Continuous && !ready {
             Action::BeReady
         } else {
             Action::Wait
         };
     }
-    let can_send = pending > 0 && !situation.stuck;
+    let can_send = pending > 0 && !flush_inputs.stuck;
     let is_much = can_send && pending >= HIGH_WATER;
     let is_due = can_send && (age >= interval || pending >= HIGH_WATER);
-    let probes = pending > 0 && situation.wants_probe;
+    let probes = pending > 0 && flush_inputs.wants_probe;
     if ready {
         // By choice nothing is in flight when Lambda freezes us; but memory comes first.
-        let by_timer = manner == Manner::Continuous && is_due;
+        let by_timer = mode == FlushMode::Continuous && is_due;
         return if is_much || by_timer {
             Action::Flush
         } else {
@@ -117,21 +117,21 @@ pub(crate) fn decide(situation: &Situation) -> Action {
         };
     }
     let flush_if = |wanted: bool, otherwise| if wanted { Action::Flush } else { otherwise };
-    match (manner, stage) {
-        (Manner::Continuous, _) | (Manner::Early, Stage::PostRuntime) => Action::BeReady,
-        (Manner::End, Stage::Handler) if !situation.in_time => Action::BeReady,
-        (Manner::End, Stage::Handler) => {
-            let left_over = can_send && (!situation.has_flushed || situation.may_be_over);
+    match (mode, stage) {
+        (FlushMode::Continuous, _) | (FlushMode::Early, Stage::PostRuntime) => Action::BeReady,
+        (FlushMode::End, Stage::Handler) if !flush_inputs.in_time => Action::BeReady,
+        (FlushMode::End, Stage::Handler) => {
+            let left_over = can_send && (!flush_inputs.has_flushed || flush_inputs.may_be_over);
             flush_if(
-                left_over || is_much || (probes && !situation.has_flushed),
+                left_over || is_much || (probes && !flush_inputs.has_flushed),
                 Action::Wait,
             )
         }
-        (Manner::End, Stage::PostRuntime) => {
-            flush_if(can_send && situation.in_time, Action::BeReady)
+        (FlushMode::End, Stage::PostRuntime) => {
+            flush_if(can_send && flush_inputs.in_time, Action::BeReady)
         }
-        (Manner::Early, Stage::Handler) => flush_if(
-            (is_due || probes) && !situation.has_flushed,
+        (FlushMode::Early, Stage::Handler) => flush_if(
+            (is_due || probes) && !flush_inputs.has_flushed,
             Action::BeReady,
         ),
     }
@@ -143,9 +143,9 @@ mod tests {
     use Action::{BeReady, Flush, Wait};
 
     /// A handler runs, we hold `/next`, a little is pending since just now.
-    fn situation(manner: Manner) -> Situation {
-        Situation {
-            manner,
+    fn flush_inputs(mode: FlushMode) -> FlushInputs {
+        FlushInputs {
+            mode,
             stage: Stage::Handler,
             ready: false,
             sending: false,
@@ -160,7 +160,7 @@ mod tests {
         }
     }
 
-    type Change = fn(&mut Situation);
+    type Change = fn(&mut FlushInputs);
 
     #[test]
     #[expect(clippy::too_many_lines, reason = "a table")]
@@ -263,12 +263,12 @@ mod tests {
             ),
         ];
         for (name, changes, expected) in table {
-            let actual = [Manner::End, Manner::Early, Manner::Continuous].map(|manner| {
-                let mut situation = situation(manner);
+            let actual = [FlushMode::End, FlushMode::Early, FlushMode::Continuous].map(|mode| {
+                let mut flush_inputs = flush_inputs(mode);
                 for change in changes {
-                    change(&mut situation);
+                    change(&mut flush_inputs);
                 }
-                decide(&situation)
+                decide(&flush_inputs)
             });
             assert_eq!(actual, expected, "{name}");
         }
@@ -276,13 +276,16 @@ mod tests {
 
     #[test]
     fn auto_is_end_when_invocations_are_rare_and_early_when_they_are_not() {
-        assert_eq!(Manner::of(FlushStrategy::Auto, false), Manner::End);
-        assert_eq!(Manner::of(FlushStrategy::Auto, true), Manner::Early);
-        assert_eq!(Manner::of(FlushStrategy::End, true), Manner::End);
-        assert_eq!(Manner::of(FlushStrategy::Periodic, false), Manner::Early);
+        assert_eq!(FlushMode::of(FlushStrategy::Auto, false), FlushMode::End);
+        assert_eq!(FlushMode::of(FlushStrategy::Auto, true), FlushMode::Early);
+        assert_eq!(FlushMode::of(FlushStrategy::End, true), FlushMode::End);
         assert_eq!(
-            Manner::of(FlushStrategy::Continuous, false),
-            Manner::Continuous
+            FlushMode::of(FlushStrategy::Periodic, false),
+            FlushMode::Early
+        );
+        assert_eq!(
+            FlushMode::of(FlushStrategy::Continuous, false),
+            FlushMode::Continuous
         );
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use backstop_delivery::Wall;
 use tokio::time::Instant;
 
-use super::clocks::{Began, Timeout};
-use super::flush::{Manner, Stage};
+use super::clocks::{InvocationStart, Timeout};
+use super::flush::{FlushMode, Stage};
 
 /// Without an invocation's deadline (Managed Instances, init): longer than any attempt.
 pub(crate) const NO_DEADLINE: Duration = Duration::from_mins(1);
@@ -18,46 +18,51 @@ pub(crate) const NO_DEADLINE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(crate) struct Invocation {
     pub(crate) request_id: String,
-    pub(crate) manner: Manner,
+    pub(crate) mode: FlushMode,
     pub(crate) stage: Stage,
-    began: Began,
+    began: InvocationStart,
     /// Lambda's deadline, with a margin; `None` where it is not known.
     ends: Option<Instant>,
     /// The last sign that the handler ran.
     alive: Instant,
     /// The news of the runtime's end may be among what Lambda or we have dropped.
-    is_news_lost: bool,
+    may_miss_runtime_done: bool,
     pub(crate) has_flushed: bool,
     pub(crate) is_reported: bool,
 }
 
 impl Invocation {
     /// Before the first invocation.
-    pub(crate) fn init(manner: Manner) -> Self {
+    pub(crate) fn init(mode: FlushMode) -> Self {
         let now = Instant::now();
         Self {
             request_id: String::new(),
-            manner,
+            mode,
             stage: Stage::Handler,
-            began: Began::new(now, Wall::default(), 0),
+            began: InvocationStart::new(now, Wall::default(), 0),
             ends: Some(now),
             alive: now,
-            is_news_lost: false,
+            may_miss_runtime_done: false,
             has_flushed: false,
             is_reported: true,
         }
     }
 
     /// INVOKE has just arrived.
-    pub(crate) fn new(request_id: String, manner: Manner, began: Began, timeout: Timeout) -> Self {
+    pub(crate) fn new(
+        request_id: String,
+        mode: FlushMode,
+        began: InvocationStart,
+        timeout: Timeout,
+    ) -> Self {
         Self {
             request_id,
-            manner,
+            mode,
             stage: Stage::Handler,
             ends: began.ends(timeout),
             alive: began.at(),
             began,
-            is_news_lost: false,
+            may_miss_runtime_done: false,
             has_flushed: false,
             is_reported: false,
         }
@@ -69,12 +74,12 @@ impl Invocation {
     }
 
     /// Whether a record with this id is about this invocation. Some platforms give none.
-    pub(crate) fn is_meant(&self, request_id: &str) -> bool {
+    pub(crate) fn is_about(&self, request_id: &str) -> bool {
         request_id.is_empty() || request_id == self.request_id
     }
 
     /// The handler has just shown that it runs.
-    pub(crate) fn is_alive(&mut self, now: Instant) {
+    pub(crate) fn note_activity(&mut self, now: Instant) {
         self.alive = now;
     }
 
@@ -85,18 +90,18 @@ impl Invocation {
     }
 
     /// It is over: what it has shown of the function's timeout.
-    pub(crate) fn teach(&self, timeout: &mut Timeout) {
-        self.began.teach(timeout);
+    pub(crate) fn update_timeout(&self, timeout: &mut Timeout) {
+        self.began.update_timeout(timeout);
     }
 
     /// Telemetry was dropped, and with it perhaps the news of the runtime's end.
-    pub(crate) fn lose_news(&mut self) {
-        self.is_news_lost = true;
+    pub(crate) fn lose_runtime_done(&mut self) {
+        self.may_miss_runtime_done = true;
     }
 
     /// Whether the news of the runtime's end is worth waiting for, where it can be expected at all.
     pub(crate) fn is_bounded(&self) -> bool {
-        self.ends.is_some() && !self.is_news_lost
+        self.ends.is_some() && !self.may_miss_runtime_done
     }
 
     /// When the invocation must be over.
@@ -106,8 +111,12 @@ impl Invocation {
 
     /// When the handler's stage is over, for all we know: at the deadline where the news of its end can
     /// be expected; else it may have ended with its last sign, from where the user's bound counts.
-    pub(crate) fn handler_ends(&self, is_news_expected: bool, max_added: Duration) -> Instant {
-        if is_news_expected && self.is_bounded() {
+    pub(crate) fn handler_ends(
+        &self,
+        is_runtime_done_expected: bool,
+        max_added: Duration,
+    ) -> Instant {
+        if is_runtime_done_expected && self.is_bounded() {
             self.ends()
         } else {
             self.ends().min(self.alive + max_added)

@@ -6,5 +6,5 @@ pub(crate) mod clocks;
 mod event;
 pub(crate) mod flush;
 pub(crate) mod invocation;
-pub(crate) mod news;
 pub(crate) mod rate;
+pub(crate) mod runtime_done;

@@ -4,7 +4,8 @@ use backstop_config::{FlushStrategy, Routing};
 
 use super::run;
 use super::steps::{
-    Deadline, Deed, End, Invocation, Manner, Metrics, News, Output, Rewriting, Setup, Step,
+    Deadline, End, Invocation, Metrics, Output, Rewriting, RuntimeDone, Setup, SinkBehaviour, Step,
+    Tampering,
 };
 
 const SETUP: Setup = Setup {
@@ -44,13 +45,13 @@ const INVOCATION: Invocation = Invocation {
     output: Vec::new(),
     tampers: None,
     rest: 0,
-    news_late: 0,
+    runtime_done_late: 0,
     gap: 0,
     freeze_breaks: false,
     end: End::Done,
-    news: News::Once,
+    runtime_done: RuntimeDone::Once,
     deadline: Deadline::Right,
-    clocks_part: 0,
+    clock_skew: 0,
 };
 
 /// A short invocation; what is not given is zero.
@@ -72,11 +73,11 @@ fn at_shutdown_a_fallback_that_came_back_is_asked_though_another_hangs() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(1, Manner::Hang),
-        Step::Sink(0, Manner::Refuse(302, 0)),
-        Step::Sink(2, Manner::Hang),
+        Step::Sink(1, SinkBehaviour::Hang),
+        Step::Sink(0, SinkBehaviour::Refuse(302, 0)),
+        Step::Sink(2, SinkBehaviour::Hang),
         invocation(Vec::new(), 0, End::Done),
-        Step::Sink(1, Manner::Take(0)),
+        Step::Sink(1, SinkBehaviour::Take(0)),
     ];
     run(&setup, &steps);
 }
@@ -90,10 +91,10 @@ fn at_shutdown_a_sink_that_hangs_leaves_time_for_one_that_was_given_up() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(1, Manner::Unreachable),
+        Step::Sink(1, SinkBehaviour::Unreachable),
         invocation(Vec::new(), 0, End::Done),
-        Step::Sink(1, Manner::Take(0)),
-        Step::Sink(2, Manner::Hang),
+        Step::Sink(1, SinkBehaviour::Take(0)),
+        Step::Sink(2, SinkBehaviour::Hang),
     ];
     run(&setup, &steps);
 }
@@ -107,9 +108,9 @@ fn at_shutdown_a_wait_leaves_time_for_what_waits_behind_it() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, Manner::Take(51)),
-        Step::Sink(1, Manner::Throttle(1608)),
-        Step::Sink(0, Manner::TakeAndReset(107)),
+        Step::Sink(2, SinkBehaviour::Take(51)),
+        Step::Sink(1, SinkBehaviour::Throttle(1608)),
+        Step::Sink(0, SinkBehaviour::TakeAndReset(107)),
         invocation(vec![output(197, 1), output(210, 1)], 142, End::Done),
     ];
     run(&setup, &steps);
@@ -126,10 +127,10 @@ fn a_wait_that_began_before_the_shutdown_leaves_time_for_what_waits_behind_it() 
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, Manner::Throttle(1573)),
+        Step::Sink(2, SinkBehaviour::Throttle(1573)),
         invocation(vec![output(3, 1)], 97, End::Done),
         invocation(vec![output(121, 1)], 129, End::Done),
-        Step::Sink(2, Manner::Take(64)),
+        Step::Sink(2, SinkBehaviour::Take(64)),
     ];
     run(&setup, &steps);
 }
@@ -142,11 +143,11 @@ fn a_flush_that_the_shutdown_finds_under_way_begins_anew() {
         has_spool: false,
         ..SETUP
     };
-    let broken = |output: Vec<Output>, rest: u64, news_late: u64| {
+    let broken = |output: Vec<Output>, rest: u64, runtime_done_late: u64| {
         Step::Invoke(Invocation {
             output,
             rest,
-            news_late,
+            runtime_done_late,
             freeze_breaks: true,
             ..INVOCATION
         })
@@ -156,11 +157,11 @@ fn a_flush_that_the_shutdown_finds_under_way_begins_anew() {
         ..output(after, records)
     };
     let steps = [
-        Step::Sink(0, Manner::Hang),
+        Step::Sink(0, SinkBehaviour::Hang),
         broken(vec![output(157, 1), pad(55, 6, 63)], 16, 7),
         broken(vec![pad(142, 4, 197)], 208, 15),
         broken(Vec::new(), 135, 16),
-        Step::Sink(2, Manner::Hang),
+        Step::Sink(2, SinkBehaviour::Hang),
     ];
     run(&setup, &steps);
 }
@@ -175,9 +176,9 @@ fn at_shutdown_a_request_that_hangs_leaves_time_for_another_to_the_same_sink() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, Manner::Hang),
+        Step::Sink(2, SinkBehaviour::Hang),
         invocation(vec![output(0, 4)], 200, End::Done),
-        Step::Sink(2, Manner::Take(60)),
+        Step::Sink(2, SinkBehaviour::Take(60)),
     ];
     run(&setup, &steps);
 }
@@ -191,19 +192,19 @@ fn a_kill_after_a_reset_is_noticed() {
     };
     let steps = [
         invocation(Vec::new(), 0, End::Done),
-        Step::Sink(0, Manner::Reset(0)),
+        Step::Sink(0, SinkBehaviour::Reset(0)),
         Step::Reset,
         invocation(Vec::new(), 44, End::Killed(1, 0)),
     ];
     run(&setup, &steps);
 }
 
-/// The books counted deliveries that the spool had not struck off; so as many records in memory could
+/// The ledger file counted deliveries that the spool had not removed; so as many records in memory could
 /// vanish uncounted.
 #[test]
 fn what_a_flush_has_delivered_hides_no_loss() {
     let steps = [
-        Step::Sink(0, Manner::Refuse(413, 16)),
+        Step::Sink(0, SinkBehaviour::Refuse(413, 16)),
         Step::Invoke(Invocation {
             output: vec![output(0, 10), output(0, 12)],
             gap: 100,
@@ -216,7 +217,7 @@ fn what_a_flush_has_delivered_hides_no_loss() {
 
 /// A record that was shed stayed in the spool: counted as dropped, and then sent by the next run.
 #[test]
-fn a_record_that_was_shed_is_struck_off() {
+fn a_record_that_was_shed_is_removed_from_the_spool() {
     let many = Output {
         level: "ERROR",
         padding: 270,
@@ -235,7 +236,7 @@ fn what_waits_survives_a_function_that_empties_tmp_and_a_kill() {
     let emptying = |end| {
         Step::Invoke(Invocation {
             output: vec![output(5, 5), output(5, 5)],
-            tampers: Some((1, Deed::Empty)),
+            tampers: Some((1, Tampering::Empty)),
             gap: 100,
             end,
             ..INVOCATION
@@ -254,11 +255,11 @@ fn what_waits_survives_a_function_that_empties_tmp_and_a_kill() {
         };
         for end in [End::KilledInFreeze, End::TimesOut, End::Killed(300, 0)] {
             let steps = [
-                Step::Sink(0, Manner::Refuse(503, 0)),
+                Step::Sink(0, SinkBehaviour::Refuse(503, 0)),
                 emptying(End::Done),
-                Step::Tamper(Deed::Empty),
+                Step::Tamper(Tampering::Empty),
                 emptying(end),
-                Step::Tamper(Deed::Move),
+                Step::Tamper(Tampering::Move),
                 invocation(vec![output(5, 5)], 10, End::Done),
                 Step::Reset,
             ];
@@ -277,7 +278,7 @@ fn a_record_that_the_primary_refuses_condemns_no_other() {
             ..SETUP
         };
         let steps = [
-            Step::Sink(0, Manner::Strict(400, 37, 20)),
+            Step::Sink(0, SinkBehaviour::Strict(400, 37, 20)),
             invocation(vec![output(10, 39), output(0, 39)], 100, End::Done),
             invocation(vec![output(10, 39)], 0, End::Done),
         ];
@@ -301,7 +302,7 @@ fn what_comes_back_after_the_function_emptied_tmp_gets_its_copy_again() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, Manner::Refuse(425, 96)),
+        Step::Sink(2, SinkBehaviour::Refuse(425, 96)),
         Step::Invoke(Invocation {
             output: vec![output(100, 16, 226)],
             gap: 2,
@@ -309,9 +310,9 @@ fn what_comes_back_after_the_function_emptied_tmp_gets_its_copy_again() {
         }),
         Step::Invoke(Invocation {
             output: vec![output(98, 1, 29), output(58, 1, 29)],
-            tampers: Some((1, Deed::Empty)),
+            tampers: Some((1, Tampering::Empty)),
             rest: 25,
-            news_late: 13,
+            runtime_done_late: 13,
             end: End::KilledInFreeze,
             ..INVOCATION
         }),
@@ -337,8 +338,8 @@ fn what_halving_leaves_for_later_is_one_batch_again() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, Manner::Take(45)),
-        Step::Sink(0, Manner::Refuse(422, 100)),
+        Step::Sink(2, SinkBehaviour::Take(45)),
+        Step::Sink(0, SinkBehaviour::Refuse(422, 100)),
         Step::Invoke(Invocation {
             output: vec![output(0, 33), output(0, 14), output(0, 29)],
             ..INVOCATION
@@ -362,9 +363,9 @@ fn at_shutdown_what_is_refused_by_name_has_its_time_beside_what_waits() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(0, Manner::Judge(3, 0)),
-        Step::Sink(2, Manner::Take(76)),
-        Step::Sink(1, Manner::Hang),
+        Step::Sink(0, SinkBehaviour::Judge(3, 0)),
+        Step::Sink(2, SinkBehaviour::Take(76)),
+        Step::Sink(1, SinkBehaviour::Hang),
         invocation(vec![output(0, 1)], 0, End::Done),
     ];
     run(&setup, &steps);
@@ -381,16 +382,16 @@ fn at_shutdown_what_is_unfit_has_its_time_beside_what_waits() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, Manner::Take(76)),
-        Step::Sink(1, Manner::Take(151)),
-        Step::Sink(0, Manner::Hang),
+        Step::Sink(2, SinkBehaviour::Take(76)),
+        Step::Sink(1, SinkBehaviour::Take(151)),
+        Step::Sink(0, SinkBehaviour::Hang),
         invocation(Vec::new(), 0, End::Killed(0, 0)),
     ];
     run(&setup, &steps);
 }
 
 /// The function cut off what waited, and the process was killed before it had looked; what was left in the spool
-/// had been delivered, and was not struck off yet. As many were missing as were too many.
+/// had been delivered, and was not removed from the spool yet. As many were missing as were too many.
 #[test]
 fn what_was_cut_off_before_a_kill_is_not_hidden_by_what_was_delivered() {
     let setup = Setup {
@@ -406,9 +407,9 @@ fn what_was_cut_off_before_a_kill_is_not_hidden_by_what_was_delivered() {
         }),
         Step::Invoke(Invocation {
             output: vec![output(0, 1), output(20, 1)],
-            tampers: Some((2, Deed::CutSpool)),
+            tampers: Some((2, Tampering::CutSpool)),
             end: End::Killed(21, 0),
-            news: News::Never,
+            runtime_done: RuntimeDone::Never,
             ..INVOCATION
         }),
     ];

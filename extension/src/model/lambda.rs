@@ -10,11 +10,13 @@ use tempfile::TempDir;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::deeds::{perform, tear};
 use super::life::Life;
 use super::posts;
-use super::rules::{self, Books as Account};
-use super::steps::{Deadline, Deed, End, Invocation, Metrics, News, Output, SECRET, Setup, Step};
+use super::rules::{self, Totals as Account};
+use super::steps::{
+    Deadline, End, Invocation, Metrics, Output, RuntimeDone, SECRET, Setup, Step, Tampering,
+};
+use super::tampering::{perform, tear};
 use super::world::{Number, World, derived_from, parse_number};
 use crate::lifecycle::api::Event;
 
@@ -48,8 +50,8 @@ pub(super) struct Lambda {
     account: Account,
     /// How far the platform's clock is ahead of the extension's.
     ahead_ms: i64,
-    /// The news of an earlier invocation's end, to be posted in the next one.
-    late_news: Option<String>,
+    /// The `platform.runtimeDone` of an earlier invocation, to be posted in the next one.
+    late_runtime_done: Option<String>,
     /// No sink has been anything but well.
     are_sinks_well: bool,
     /// `/next` was once held until the deadline in this run: it must never be again.
@@ -77,7 +79,7 @@ impl Lambda {
             next_request: 0,
             account: Account::default(),
             ahead_ms: setup.ahead_ms,
-            late_news: None,
+            late_runtime_done: None,
             are_sinks_well: true,
             was_held_in_vain: false,
             is_tampered: false,
@@ -91,12 +93,12 @@ impl Lambda {
 
     pub(super) async fn step(&mut self, step: &Step) {
         match step {
-            Step::Sink(index, manner) => {
+            Step::Sink(index, behaviour) => {
                 self.are_sinks_well = false;
-                self.world.set(*index, manner);
+                self.world.set(*index, behaviour);
             }
             Step::ClockJump(seconds) => self.world.shift_clock(seconds * 1000),
-            Step::ClocksPart(milliseconds) => self.part_clocks(*milliseconds),
+            Step::ClockSkew(milliseconds) => self.skew_clocks(*milliseconds),
             Step::Restore => {
                 let body = self.platform(
                     "platform.restoreStart",
@@ -106,9 +108,9 @@ impl Lambda {
             }
             Step::Reset => {
                 self.shut_down("failure").await;
-                self.start_anew();
+                self.restart();
             }
-            Step::Tamper(deed) => self.tamper(*deed),
+            Step::Tamper(tampering) => self.tamper(*tampering),
             Step::Invoke(invocation) => self.invoke_or_kill(invocation).await,
         }
         self.run_for(Duration::ZERO).await;
@@ -133,7 +135,7 @@ impl Lambda {
             End::TimesOut => {
                 self.invoke(invocation).await;
                 self.shut_down("timeout").await;
-                self.start_anew();
+                self.restart();
             }
             End::Done | End::Killed(..) | End::KilledInFreeze => self.invoke(invocation).await,
         }
@@ -148,7 +150,7 @@ impl Lambda {
         let deadline = Instant::now() + FUNCTION_TIMEOUT;
         let deadline_ms = self.deadline_ms(invocation.deadline, FUNCTION_TIMEOUT);
         self.was_refused = false;
-        let comes_first = invocation.news == News::Before;
+        let comes_first = invocation.runtime_done == RuntimeDone::Before;
         if comes_first {
             self.run_function(invocation, &request).await;
             let runtime_done = self.platform("platform.runtimeDone", &request);
@@ -156,7 +158,7 @@ impl Lambda {
             self.run_for(Duration::ZERO).await;
         }
         // What is this little may as well be the time that INVOKE took.
-        let ahead = [self.ahead_ms, self.ahead_ms - invocation.clocks_part];
+        let ahead = [self.ahead_ms, self.ahead_ms - invocation.clock_skew];
         let are_close = ahead.iter().any(|ahead| (1..=500).contains(&ahead.abs()));
         let invoked = Instant::now();
         self.life.script.send(Event::Invoke {
@@ -175,14 +177,14 @@ impl Lambda {
             return;
         }
         let done = Instant::now();
-        self.tell_of_end(invocation, &request).await;
+        self.post_runtime_done(invocation, &request).await;
         let ready = timeout(FUNCTION_TIMEOUT * 3, self.life.script.ready())
             .await
             .expect("never ready again");
-        let late = Duration::from_millis(invocation.news_late);
-        match invocation.news {
-            News::Once | News::Twice | News::Foreign | News::Before => {
-                let most = if self.are_clocks_one() {
+        let late = Duration::from_millis(invocation.runtime_done_late);
+        match invocation.runtime_done {
+            RuntimeDone::Once | RuntimeDone::Twice | RuntimeDone::Foreign | RuntimeDone::Before => {
+                let most = if self.clocks_agree() {
                     self.setup.max_added().max(late)
                 } else {
                     self.setup.max_added() + late
@@ -192,7 +194,8 @@ impl Lambda {
                 // Each request takes its time: in so small ones nobody gets through a burst.
                 let is_narrow = self.setup.room != usize::MAX;
                 // News under another id says nothing of the records that wait for the decision on this one.
-                let is_decided = !self.setup.transforms.samples || invocation.news != News::Foreign;
+                let is_decided = !self.setup.transforms.samples
+                    || invocation.runtime_done != RuntimeDone::Foreign;
                 // Without a deadline the hold follows signs of life, and a post that is refused is none.
                 let is_heard = invocation.deadline == Deadline::Right || !self.was_refused;
                 let is_easy = !are_close && !is_narrow && is_decided && is_heard;
@@ -200,21 +203,21 @@ impl Lambda {
                     rules::nothing_is_pending(&self.life.ledger.lock());
                 }
             }
-            News::Never | News::Late => {
+            RuntimeDone::Never | RuntimeDone::Late => {
                 let most = self.setup.max_added();
                 let held = ready.saturating_duration_since(alive);
                 let is_bounded = held <= most + TICK;
                 assert!(ready <= deadline, "held over the function's timeout");
                 assert!(
                     is_bounded || !self.was_held_in_vain,
-                    "held {held:?} in vain again, at most {most:?}"
+                    "held {held:?} again without an event, at most {most:?}"
                 );
                 let to_the_end = ready + Duration::from_millis(100) >= deadline;
                 self.was_held_in_vain |= !is_bounded && to_the_end;
             }
         }
         self.check_spool();
-        if invocation.news == News::Twice {
+        if invocation.runtime_done == RuntimeDone::Twice {
             let again = self.platform("platform.runtimeDone", &request);
             self.post(again);
         }
@@ -231,8 +234,8 @@ impl Lambda {
         let start = self.platform("platform.start", request);
         self.post(start);
         let mut alive = Instant::now();
-        if let Some(news) = self.late_news.take() {
-            self.post(news);
+        if let Some(runtime_done) = self.late_runtime_done.take() {
+            self.post(runtime_done);
         }
         for (index, output) in invocation.output.iter().enumerate() {
             self.tamper_at(invocation, index..=index);
@@ -241,24 +244,26 @@ impl Lambda {
             alive = Instant::now();
         }
         self.tamper_at(invocation, invocation.output.len()..=usize::MAX);
-        self.part_clocks(invocation.clocks_part);
+        self.skew_clocks(invocation.clock_skew);
         self.run_for(Duration::from_millis(invocation.rest)).await;
         alive
     }
 
     /// The platform says that the runtime is done, in its way.
-    async fn tell_of_end(&mut self, invocation: &Invocation, request: &str) {
+    async fn post_runtime_done(&mut self, invocation: &Invocation, request: &str) {
         let foreign = format!(r#""requestId":"foreign-{}""#, self.next_request);
-        let runtime_done = match invocation.news {
-            News::Before | News::Never => return,
-            News::Foreign => self.platform("platform.runtimeDone", &foreign),
-            News::Once | News::Twice | News::Late => self.platform("platform.runtimeDone", request),
+        let runtime_done = match invocation.runtime_done {
+            RuntimeDone::Before | RuntimeDone::Never => return,
+            RuntimeDone::Foreign => self.platform("platform.runtimeDone", &foreign),
+            RuntimeDone::Once | RuntimeDone::Twice | RuntimeDone::Late => {
+                self.platform("platform.runtimeDone", request)
+            }
         };
-        if invocation.news == News::Late {
-            self.late_news = Some(runtime_done);
+        if invocation.runtime_done == RuntimeDone::Late {
+            self.late_runtime_done = Some(runtime_done);
             return;
         }
-        let late = Duration::from_millis(invocation.news_late);
+        let late = Duration::from_millis(invocation.runtime_done_late);
         self.run_for(late).await;
         self.post(runtime_done);
     }
@@ -336,16 +341,16 @@ impl Lambda {
 
     fn tamper_at(&mut self, invocation: &Invocation, moments: std::ops::RangeInclusive<usize>) {
         match invocation.tampers {
-            Some((at, deed)) if moments.contains(&at) => self.tamper(deed),
+            Some((at, tampering)) if moments.contains(&at) => self.tamper(tampering),
             _ => {}
         }
     }
 
-    fn tamper(&mut self, deed: Deed) {
+    fn tamper(&mut self, tampering: Tampering) {
         let directory = self.directory();
         self.is_tampered |= directory.exists();
         self.was_tampered |= directory.exists();
-        perform(deed, &directory);
+        perform(tampering, &directory);
     }
 
     /// Wall time goes on, and nothing else.
@@ -387,7 +392,7 @@ impl Lambda {
             ended.expect("killed at shutdown").unwrap();
         }
         assert!(!self.write(&Output::LAST), "taken when nobody was left");
-        if self.world.has_a_way_out(&self.setup) && last_taken <= sent + IN_TIME {
+        if self.world.has_usable_sink(&self.setup) && last_taken <= sent + IN_TIME {
             rules::nothing_is_given_up(&self.life.ledger.lock());
         }
         self.account.close(&self.life.ledger.lock());
@@ -423,23 +428,23 @@ impl Lambda {
                 .destroyed(&self.life.ledger.lock(), &self.directory(), &self.world);
         }
         self.account.kills += 1;
-        self.start_anew();
+        self.restart();
     }
 
-    fn start_anew(&mut self) {
+    fn restart(&mut self) {
         self.is_tampered = false;
         self.life = Life::start(&self.setup, &self.world, self.directory());
-        self.late_news = None;
+        self.late_runtime_done = None;
         self.was_held_in_vain = false;
     }
 
     /// The extension's clock is set, and the platform's is not.
-    fn part_clocks(&mut self, milliseconds: i64) {
+    fn skew_clocks(&mut self, milliseconds: i64) {
         self.world.shift_clock(milliseconds);
         self.ahead_ms -= milliseconds;
     }
 
-    fn are_clocks_one(&self) -> bool {
+    fn clocks_agree(&self) -> bool {
         self.ahead_ms == 0
     }
 

@@ -18,9 +18,9 @@ use tokio::time::Instant;
 
 use super::lambda::SHUTDOWN;
 use super::steps::{Metrics, Setup};
-use super::world::{Deaf, SINKS, World};
+use super::world::{IgnoreNotices, SINKS, World};
 use crate::buffer::Handover;
-use crate::buffer::spool::{Books, Spool};
+use crate::buffer::spool::{LedgerFile, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{ApiError, Event, Lifecycle};
 use crate::pipeline::{Parts, Pipeline, Wanted};
@@ -105,7 +105,7 @@ impl Life {
             links: links.collect(),
             ledger: ledger.clone(),
             clock: world.clock(),
-            observer: Arc::new(Deaf),
+            observer: Arc::new(IgnoreNotices),
             jitter: Jitter::none(),
         });
         let spool_bytes = if setup.has_spool { 64 * 1024 * 1024 } else { 0 };
@@ -143,7 +143,7 @@ impl Life {
             buffer_max_bytes: setup.buffer_max_bytes,
             handover: Handover::new(
                 Spool::new(directory.clone(), spool_bytes),
-                Books::new(directory, setup.has_spool),
+                LedgerFile::new(directory, setup.has_spool),
                 log,
             ),
             initialization_type: InitializationType::OnDemand,
@@ -188,7 +188,7 @@ async fn live(mut pipeline: Pipeline<Script>, world: World) {
         pipeline.check();
         world.set_sending(pipeline.is_sending());
         if !pipeline.is_sending() {
-            world.strike();
+            world.mark_removed();
         }
         if let Some(end) = end {
             break end;
@@ -197,5 +197,5 @@ async fn live(mut pipeline: Pipeline<Script>, world: World) {
     let deadline = Instant::now() + SHUTDOWN;
     pipeline.shut_down(end).await;
     assert!(Instant::now() <= deadline, "killed at shutdown");
-    world.strike();
+    world.mark_removed();
 }

@@ -10,7 +10,6 @@
 //! lives there are. A failure names its seed and is shrunk and printed as steps; put it into [`examples`]
 //! under a name.
 
-mod deeds;
 mod examples;
 mod lambda;
 mod life;
@@ -19,6 +18,7 @@ mod routes;
 mod rules;
 mod sink;
 mod steps;
+mod tampering;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -6,7 +6,7 @@ use backstop_config::Routing;
 use backstop_delivery::{Record, Route};
 use proptest::prelude::*;
 
-use super::rules::Books;
+use super::rules::Totals;
 use super::steps::Setup;
 use super::world::{Number, World, number_of};
 use crate::pipeline::Routes;
@@ -58,7 +58,7 @@ impl Setup {
 /// that were not.
 pub(super) fn everything_is_archived(
     setup: &Setup,
-    books: &Books,
+    totals: &Totals,
     world: &World,
     in_spool: &BTreeSet<Number>,
 ) {
@@ -69,12 +69,12 @@ pub(super) fn everything_is_archived(
     };
     let (primary, fallbacks) = (at(&[0]), at(&[1, 2]));
     if setup.transforms.filters {
-        let sent = books.unwanted.intersection(&primary).next();
+        let sent = totals.unwanted.intersection(&primary).next();
         assert!(sent.is_none(), "{sent:?} is not for the primary");
     }
     if !setup.transforms.joins {
-        let mut torn = books.precious.intersection(&not_for_primary);
-        let torn = torn.find(|it| !books.unwanted.contains(it));
+        let mut torn = totals.precious.intersection(&not_for_primary);
+        let torn = torn.find(|it| !totals.unwanted.contains(it));
         assert!(
             torn.is_none(),
             "{torn:?} was not sent, of a failed invocation"
@@ -85,21 +85,21 @@ pub(super) fn everything_is_archived(
         assert!(all.copied().all(|number| !is_copy(number)), "a copy");
         return;
     }
-    if !books.is_whole() {
+    if !totals.is_whole() {
         return;
     }
     let archived: BTreeSet<Number> = fallbacks.iter().map(|it| original(*it)).collect();
     let waiting: BTreeSet<Number> = in_spool.iter().map(|it| original(*it)).collect();
-    let missing = (books.emitted.iter())
+    let missing = (totals.emitted.iter())
         .filter(|number| !archived.contains(number) && !waiting.contains(number));
     let missing: Vec<_> = match setup.route() {
         Routing::Mirror => missing
-            .filter(|number| !books.unwanted.contains(number))
+            .filter(|number| !totals.unwanted.contains(number))
             .collect(),
         _ => missing.collect(),
     };
     assert!(
-        missing.len() as u64 <= books.dropped_on_purpose(),
+        missing.len() as u64 <= totals.dropped_on_purpose(),
         "not archived: {missing:?}"
     );
 }

@@ -10,7 +10,7 @@ use backstop_delivery::{DropReason, Ledger, SharedLedger, SinkName};
 use super::routes::{everything_is_archived, is_copy, number_of_record};
 use super::steps::Setup;
 use super::world::{Number, World};
-use crate::buffer::spool::{Books as Counts, Contents, read};
+use crate::buffer::spool::{Contents, LedgerFile, read};
 use crate::lifecycle::api::Lifecycle;
 use crate::pipeline::Pipeline;
 
@@ -25,7 +25,7 @@ const LOSSES: [DropReason; 6] = [
 
 /// The ledger lines of all runs, added up, and what is known besides.
 #[derive(Debug, Default)]
-pub(super) struct Books {
+pub(super) struct Totals {
     /// All that Lambda posted and the listener acknowledged; not what was acknowledged and not yet looked at when a kill came: the
     /// one loss that leaves no trace.
     pub(super) emitted: BTreeSet<Number>,
@@ -56,7 +56,7 @@ pub(super) struct Books {
     lines: Vec<String>,
 }
 
-impl Books {
+impl Totals {
     /// Whether no record was lost, and no count.
     pub(super) fn is_whole(&self) -> bool {
         self.kills == 0 && self.lost + self.destroyed == 0
@@ -99,11 +99,11 @@ impl Books {
         self.is_blind = true;
         let contents = spool(directory);
         let there = contents.len() as u64;
-        // Copies of what was delivered and not struck off yet stand for nothing that waited.
+        // Copies of what was delivered and not removed yet stand for nothing that waited.
         let taken = world.taken();
         let delivered: BTreeSet<Number> = taken.iter().flatten().map(|it| it.number).collect();
         let waiting = numbers(&contents).difference(&delivered).count() as u64;
-        let counted = Counts::new(directory.to_owned(), true).recover();
+        let counted = LedgerFile::new(directory.to_owned(), true).recover();
         let noticed = if let Ok(Some(counts)) = counted {
             // The next run goes on with these.
             counts.pending().saturating_sub(there)
@@ -185,7 +185,7 @@ pub(super) fn nothing_is_given_up(ledger: &Ledger) {
 /// place without having been called ambiguous.
 pub(super) fn every_record_is_accounted_for(
     setup: &Setup,
-    books: &Books,
+    totals: &Totals,
     world: &World,
     directory: &Path,
 ) {
@@ -194,12 +194,12 @@ pub(super) fn every_record_is_accounted_for(
     for taken in taken.iter().flatten() {
         let (all, heard) = places.entry(taken.number).or_default();
         *all += 1;
-        *heard += u64::from(taken.heard && taken.struck);
+        *heard += u64::from(taken.heard && taken.is_removed);
     }
     let in_spool = numbers(&spool(directory));
-    everything_is_archived(setup, books, world, &in_spool);
+    everything_is_archived(setup, totals, world, &in_spool);
     // A line that was posted and not taken is in none of them. What is archived instead is not dropped.
-    let unwanted: BTreeSet<Number> = (books.unwanted.intersection(&books.emitted))
+    let unwanted: BTreeSet<Number> = (totals.unwanted.intersection(&totals.emitted))
         .filter(|_| setup.route() != Routing::Sample)
         .copied()
         .collect();
@@ -207,58 +207,58 @@ pub(super) fn every_record_is_accounted_for(
         .iter()
         .find(|it| places.contains_key(it) || in_spool.contains(it));
     assert!(kept.is_none(), "{kept:?} was to be dropped");
-    let missing: Vec<Number> = (books.emitted.iter().copied())
+    let missing: Vec<Number> = (totals.emitted.iter().copied())
         .filter(|number| !places.contains_key(number) && !in_spool.contains(number))
         .filter(|number| !unwanted.contains(number))
         .collect();
-    let lines = books.lines.join("\n");
+    let lines = totals.lines.join("\n");
     assert!(
-        books.filtered <= unwanted.len() as u64,
+        totals.filtered <= unwanted.len() as u64,
         "{} counted as filtered, {} could be\n{lines}",
-        books.filtered,
+        totals.filtered,
         unwanted.len()
     );
     assert!(
-        books.kills > 0 || books.filtered == unwanted.len() as u64,
+        totals.kills > 0 || totals.filtered == unwanted.len() as u64,
         "{} counted as filtered, {} were\n{lines}",
-        books.filtered,
+        totals.filtered,
         unwanted.len()
     );
     // Each copy that was made is somewhere as well.
     let all = places.keys().chain(&in_spool);
     let copies: BTreeSet<&Number> = all.filter(|it| is_copy(**it)).collect();
-    let copies_missed = books.mirrored.saturating_sub(copies.len() as u64);
+    let copies_missed = totals.mirrored.saturating_sub(copies.len() as u64);
     let missed = missing.len() as u64 + copies_missed;
     // A copy that a kill lost may be counted as received: the next run knows it by the spool only.
-    let unknown = if books.kills > 0 && setup.route() != Routing::Failover {
-        (books.emitted.len() - copies.len().min(books.emitted.len())) as u64
+    let unknown = if totals.kills > 0 && setup.route() != Routing::Failover {
+        (totals.emitted.len() - copies.len().min(totals.emitted.len())) as u64
     } else {
         0
     };
-    let counted = books.lost + books.sampled + books.deduped;
+    let counted = totals.lost + totals.sampled + totals.deduped;
     assert!(
-        missed <= counted + books.destroyed,
+        missed <= counted + totals.destroyed,
         "lost without a word, {counted} counted: {missing:?}, and {copies_missed} copies\n{lines}"
     );
     let torn = missing
         .iter()
-        .filter(|it| books.precious.contains(it))
+        .filter(|it| totals.precious.contains(it))
         .count() as u64;
     assert!(
-        torn <= books.lost + books.deduped + books.destroyed,
+        torn <= totals.lost + totals.deduped + totals.destroyed,
         "{torn} of invocations that failed are missing, {} lost\n{lines}",
-        books.lost
+        totals.lost
     );
     // Dropped though a sink has them: that was never heard.
     let unheard = places.values().filter(|(_, heard)| *heard == 0).count() as u64;
     assert!(
-        counted <= missed + unknown + unheard || books.is_blind,
+        counted <= missed + unknown + unheard || totals.is_blind,
         "{counted} counted as lost, {missed} are\n{lines}"
     );
 
     let twice: Vec<_> = places.iter().filter(|(_, (_, heard))| *heard > 1).collect();
     assert!(
-        twice.is_empty() || books.is_blind,
+        twice.is_empty() || totals.is_blind,
         "delivered twice, and heard both times: {twice:?}\n{lines}"
     );
     let doubled = places
@@ -266,42 +266,42 @@ pub(super) fn every_record_is_accounted_for(
         .filter(|(all, heard)| *all > 1 && *heard > 0)
         .count() as u64;
     assert!(
-        doubled <= books.ambiguous,
+        doubled <= totals.ambiguous,
         "{doubled} in two places, {} called so\n{lines}",
-        books.ambiguous
+        totals.ambiguous
     );
 
-    counts_are_those_of_the_world(books, world, &places);
+    counts_are_those_of_the_world(totals, world, &places);
 }
 
-/// What the books count is what the sinks have.
+/// The ledger counts what the sinks have.
 fn counts_are_those_of_the_world(
-    books: &Books,
+    totals: &Totals,
     world: &World,
     places: &BTreeMap<Number, (u64, u64)>,
 ) {
-    let (taken, lines) = (world.taken(), books.lines.join("\n"));
-    if let Some(refused) = world.refused_alone().filter(|_| books.kills == 0) {
+    let (taken, lines) = (world.taken(), totals.lines.join("\n"));
+    if let Some(refused) = world.refused_alone().filter(|_| totals.kills == 0) {
         let refused = refused.len() as u64;
         assert!(
-            books.condemned <= refused,
+            totals.condemned <= refused,
             "{refused} refused alone, {} condemned\n{lines}",
-            books.condemned
+            totals.condemned
         );
     }
-    if books.kills == 0 {
-        let received = books.received - books.recovered;
+    if totals.kills == 0 {
+        let received = totals.received - totals.recovered;
         assert_eq!(
             received,
-            books.emitted.len() as u64,
+            totals.emitted.len() as u64,
             "received, and emitted\n{lines}"
         );
     }
     let heard: u64 = places.values().map(|(_, heard)| heard).sum();
     assert!(
-        books.delivered >= heard,
+        totals.delivered >= heard,
         "{heard} heard, {} counted\n{lines}",
-        books.delivered
+        totals.delivered
     );
     for (sink, taken) in [SinkName::Https, SinkName::Firehose, SinkName::S3]
         .iter()
@@ -310,7 +310,7 @@ fn counts_are_those_of_the_world(
         let mut once = BTreeSet::new();
         let again = taken
             .iter()
-            .filter(|taken| taken.heard && taken.struck && !once.insert(taken.number));
-        assert!(again.count() == 0 || books.is_blind, "twice in {sink}");
+            .filter(|taken| taken.heard && taken.is_removed && !once.insert(taken.number));
+        assert!(again.count() == 0 || totals.is_blind, "twice in {sink}");
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 use super::routes::{number_of_record, original};
-use super::steps::{Manner, Metrics};
+use super::steps::{Metrics, SinkBehaviour};
 use super::world::{Number, State, Taken, World};
 
 #[derive(Debug)]
@@ -38,12 +38,12 @@ impl ModelSink {
         state.taken.extend(numbers.iter().map(|&number| Taken {
             number,
             heard: false,
-            struck: false,
+            is_removed: false,
         }));
         start..state.taken.len()
     }
 
-    fn hear(&self, places: std::ops::Range<usize>) {
+    fn mark_heard(&self, places: std::ops::Range<usize>) {
         let mut state = self.state.lock().unwrap();
         state.taken[places]
             .iter_mut()
@@ -69,7 +69,7 @@ impl ModelSink {
         let refused = those(PartAnswer::Refused);
         self.state.lock().unwrap().refused_alone.extend(refused);
         let places = Self::take(&self.state, &those(PartAnswer::Taken));
-        self.hear(places);
+        self.mark_heard(places);
         self.each(answers, 400)
     }
 
@@ -120,7 +120,7 @@ impl ModelSink {
         let mut all = numbers.iter();
         let Some(index) = all.position(|number| number.is_multiple_of(every)) else {
             let places = Self::take(&self.state, numbers);
-            self.hear(places);
+            self.mark_heard(places);
             return Answer::status(200);
         };
         self.state
@@ -144,7 +144,7 @@ impl ModelSink {
             numbers.iter().partition(|number| is_refused(number));
         let places = Self::take(&self.state, &taken);
         if refused.is_empty() {
-            self.hear(places);
+            self.mark_heard(places);
             return Answer::status(200);
         }
         self.state.lock().unwrap().refused_alone.extend(numbers);
@@ -156,38 +156,38 @@ impl ModelSink {
 
     async fn answer(
         &self,
-        manner: Manner,
+        behaviour: SinkBehaviour,
         numbers: Vec<Number>,
         parts: Vec<Vec<Number>>,
     ) -> Answer {
-        match manner {
-            Manner::Take(wait) => {
+        match behaviour {
+            SinkBehaviour::Take(wait) => {
                 sleep(Duration::from_millis(wait)).await;
                 let places = Self::take(&self.state, &numbers);
-                self.hear(places);
+                self.mark_heard(places);
                 Answer::status(200)
             }
-            Manner::Refuse(code, wait) => {
+            SinkBehaviour::Refuse(code, wait) => {
                 sleep(Duration::from_millis(wait)).await;
                 Answer::status(code)
             }
-            Manner::Throttle(after) => Answer::Status {
+            SinkBehaviour::Throttle(after) => Answer::Status {
                 code: 429,
                 retry_after: Some(Duration::from_millis(after)),
                 detail: None,
             },
-            Manner::Unreachable => Answer::None(Failure::Refused),
-            Manner::TakeAndReset(wait) => {
+            SinkBehaviour::Unreachable => Answer::None(Failure::Refused),
+            SinkBehaviour::TakeAndReset(wait) => {
                 sleep(Duration::from_millis(wait)).await;
                 Self::take(&self.state, &numbers);
                 Answer::None(Failure::Reset)
             }
-            Manner::Reset(wait) => {
+            SinkBehaviour::Reset(wait) => {
                 sleep(Duration::from_millis(wait)).await;
                 Answer::None(Failure::Reset)
             }
-            Manner::Hang => std::future::pending().await,
-            Manner::Late(wait) => {
+            SinkBehaviour::Hang => std::future::pending().await,
+            SinkBehaviour::Late(wait) => {
                 let (reply, answer) = oneshot::channel();
                 let state = self.state.clone();
                 tokio::spawn(async move {
@@ -196,13 +196,13 @@ impl ModelSink {
                 });
                 match answer.await {
                     Ok(places) => {
-                        self.hear(places);
+                        self.mark_heard(places);
                         Answer::status(200)
                     }
                     Err(_) => Answer::None(Failure::Reset),
                 }
             }
-            Manner::Partial(failed, unheard) => {
+            SinkBehaviour::Partial(failed, unheard) => {
                 let is_failed = |part: &(usize, Vec<Number>)| failed.contains(&part.0);
                 let parts = parts.into_iter().enumerate();
                 let (failed, taken): (Vec<_>, Vec<_>) = parts.partition(is_failed);
@@ -210,7 +210,7 @@ impl ModelSink {
                     parts.iter().flat_map(|part| part.1.clone()).collect()
                 };
                 let places = Self::take(&self.state, &numbers(&taken));
-                self.hear(places);
+                self.mark_heard(places);
                 let mut answers = vec![PartAnswer::Taken; taken.len() + failed.len()];
                 for (index, _) in &failed {
                     answers[*index] = if unheard {
@@ -224,19 +224,19 @@ impl ModelSink {
                 }
                 self.each(answers, 503)
             }
-            Manner::Unnamed(every, wait) => {
+            SinkBehaviour::Unnamed(every, wait) => {
                 sleep(Duration::from_millis(wait)).await;
                 self.judge_all(every, &numbers)
             }
-            Manner::Names(every, wait, keeps) => {
+            SinkBehaviour::Names(every, wait, keeps) => {
                 sleep(Duration::from_millis(wait)).await;
                 self.name_one(every, keeps, &numbers)
             }
-            Manner::Judge(every, wait) => {
+            SinkBehaviour::Judge(every, wait) => {
                 sleep(Duration::from_millis(wait)).await;
                 self.judge(every, &parts)
             }
-            Manner::Strict(code, every, wait) => {
+            SinkBehaviour::Strict(code, every, wait) => {
                 sleep(Duration::from_millis(wait)).await;
                 if numbers.iter().any(|number| number.is_multiple_of(every)) {
                     if let [alone] = numbers[..] {
@@ -245,13 +245,13 @@ impl ModelSink {
                     return Answer::status(code);
                 }
                 let places = Self::take(&self.state, &numbers);
-                self.hear(places);
+                self.mark_heard(places);
                 Answer::status(200)
             }
-            Manner::TooLarge(most) if numbers.len() > most => Answer::status(413),
-            Manner::TooLarge(_) => {
+            SinkBehaviour::TooLarge(most) if numbers.len() > most => Answer::status(413),
+            SinkBehaviour::TooLarge(_) => {
                 let places = Self::take(&self.state, &numbers);
-                self.hear(places);
+                self.mark_heard(places);
                 Answer::status(200)
             }
         }
@@ -326,13 +326,13 @@ impl Sink for ModelSink {
             SinkName::Https => numbers.iter().map(|number| vec![*number]).collect(),
             SinkName::Firehose | SinkName::S3 => parts,
         };
-        let manner = self.state.lock().unwrap().manner.clone();
+        let behaviour = self.state.lock().unwrap().behaviour.clone();
         let mut freezes = self.freezes.clone();
         freezes.mark_unchanged();
         Box::pin(async move {
             tokio::select! {
                 biased;
-                answer = self.answer(manner, numbers, parts) => answer,
+                answer = self.answer(behaviour, numbers, parts) => answer,
                 _ = freezes.changed() => Answer::None(Failure::Reset),
             }
         })

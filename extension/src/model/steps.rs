@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::pipeline::Transforming;
+use crate::pipeline::TransformStage;
 use backstop_config::{
     FlushStrategy, Level, NamedPattern, Redaction, Routing, SampleKeep, SampleSettings,
     TransformSettings,
@@ -69,24 +69,24 @@ pub(super) const SECRET: &str = "someone@example.com";
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     /// A sink changes its ways.
-    Sink(usize, Manner),
+    Sink(usize, SinkBehaviour),
     /// An invocation.
     Invoke(Invocation),
     /// The wall clock is set, by so many seconds.
     ClockJump(i64),
     /// The extension's clock is set by so many milliseconds, and the platform's is not.
-    ClocksPart(i64),
+    ClockSkew(i64),
     /// The environment was restored from a snapshot.
     Restore,
     /// Lambda resets the environment: SHUTDOWN, and a new process with the same `/tmp`.
     Reset,
     /// What the function left running does something to `/tmp`.
-    Tamper(Deed),
+    Tamper(Tampering),
 }
 
 /// What a function does to the files in `/tmp`, which are its own as well.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Deed {
+pub(super) enum Tampering {
     /// It empties `/tmp`, as many do.
     Empty,
     /// It moves everything there somewhere else.
@@ -100,7 +100,7 @@ pub(super) enum Deed {
 
 /// How a sink answers.
 #[derive(Debug, Clone)]
-pub(super) enum Manner {
+pub(super) enum SinkBehaviour {
     /// Takes everything, after so many milliseconds.
     Take(u64),
     /// Answers with a status that is no success, after so many milliseconds.
@@ -139,25 +139,25 @@ pub(super) struct Invocation {
     /// What the function writes.
     pub(super) output: Vec<Output>,
     /// What it does to `/tmp`, and before which output; after all of them where there are not so many.
-    pub(super) tampers: Option<(usize, Deed)>,
+    pub(super) tampers: Option<(usize, Tampering)>,
     /// How long the handler goes on after that.
     pub(super) rest: u64,
     /// How late the news of the runtime's end is.
-    pub(super) news_late: u64,
+    pub(super) runtime_done_late: u64,
     /// How long the environment is frozen afterwards.
     pub(super) gap: u64,
     /// Connections do not survive that freeze.
     pub(super) freeze_breaks: bool,
     pub(super) end: End,
-    pub(super) news: News,
+    pub(super) runtime_done: RuntimeDone,
     pub(super) deadline: Deadline,
     /// The extension's clock is set by so many milliseconds while the handler runs.
-    pub(super) clocks_part: i64,
+    pub(super) clock_skew: i64,
 }
 
 /// How the platform says that the runtime is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum RuntimeDone {
     Once,
     /// Not at all.
     Never,
@@ -219,7 +219,7 @@ impl Setup {
     }
 
     /// The transforms, as the extension would have them.
-    pub(super) fn transforms(&self) -> Transforming {
+    pub(super) fn transforms(&self) -> TransformStage {
         let settings = TransformSettings {
             min_level: self.transforms.filters.then_some(Level::Info),
             redact: if self.transforms.redacts {
@@ -238,7 +238,7 @@ impl Setup {
             }),
             ..TransformSettings::default()
         };
-        Transforming::new(&settings, &mut Vec::new())
+        TransformStage::new(&settings, &mut Vec::new())
     }
 
     /// Whether the function writes this line in the embedded metric format.
@@ -278,7 +278,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
         prop::sample::select(vec![8_000, 60_000, 3_000_000]),
         sinks,
         prop::bool::weighted(0.85),
-        prop_oneof![2 => Just(0), 1 => clocks_part()],
+        prop_oneof![2 => Just(0), 1 => clock_skew()],
         prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(output(), 1..4)],
         (
             deadline(),
@@ -353,7 +353,7 @@ fn unfit_every() -> impl Strategy<Value = u64> {
 }
 
 /// Milliseconds between two clocks: moments, seconds, hours.
-fn clocks_part() -> impl Strategy<Value = i64> {
+fn clock_skew() -> impl Strategy<Value = i64> {
     prop_oneof![-700i64..700, -10_000i64..10_000, -20_000_000i64..20_000_000]
 }
 
@@ -367,48 +367,48 @@ fn deadline() -> impl Strategy<Value = Deadline> {
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (0usize..3, manner()).prop_map(|(sink, manner)| Step::Sink(sink, manner)),
+        6 => (0usize..3, behaviour()).prop_map(|(sink, behaviour)| Step::Sink(sink, behaviour)),
         10 => invocation().prop_map(Step::Invoke),
         1 => (-4000i64..4000).prop_map(Step::ClockJump),
-        1 => clocks_part().prop_map(Step::ClocksPart),
+        1 => clock_skew().prop_map(Step::ClockSkew),
         1 => Just(Step::Restore),
         1 => Just(Step::Reset),
-        1 => deed().prop_map(Step::Tamper),
+        1 => tampering().prop_map(Step::Tamper),
     ]
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn tampering() -> impl Strategy<Value = Tampering> {
     prop_oneof![
-        4 => Just(Deed::Empty),
-        1 => Just(Deed::Move),
-        1 => Just(Deed::RemoveSpool),
-        1 => Just(Deed::CutSpool),
-        1 => Just(Deed::RemoveLedger),
+        4 => Just(Tampering::Empty),
+        1 => Just(Tampering::Move),
+        1 => Just(Tampering::RemoveSpool),
+        1 => Just(Tampering::CutSpool),
+        1 => Just(Tampering::RemoveLedger),
     ]
 }
 
-fn manner() -> impl Strategy<Value = Manner> {
+fn behaviour() -> impl Strategy<Value = SinkBehaviour> {
     let refusals = vec![
         302, 400, 401, 403, 404, 408, 413, 422, 425, 429, 500, 502, 503, 504,
     ];
     prop_oneof![
-        6 => (0u64..300).prop_map(Manner::Take),
-        4 => (prop::sample::select(refusals), 0u64..150).prop_map(|(code, wait)| Manner::Refuse(code, wait)),
-        1 => (0u64..3000).prop_map(Manner::Throttle),
-        2 => Just(Manner::Unreachable),
-        1 => (0u64..150).prop_map(Manner::TakeAndReset),
-        1 => (0u64..150).prop_map(Manner::Reset),
-        2 => Just(Manner::Hang),
-        2 => (100u64..8000).prop_map(Manner::Late),
+        6 => (0u64..300).prop_map(SinkBehaviour::Take),
+        4 => (prop::sample::select(refusals), 0u64..150).prop_map(|(code, wait)| SinkBehaviour::Refuse(code, wait)),
+        1 => (0u64..3000).prop_map(SinkBehaviour::Throttle),
+        2 => Just(SinkBehaviour::Unreachable),
+        1 => (0u64..150).prop_map(SinkBehaviour::TakeAndReset),
+        1 => (0u64..150).prop_map(SinkBehaviour::Reset),
+        2 => Just(SinkBehaviour::Hang),
+        2 => (100u64..8000).prop_map(SinkBehaviour::Late),
         1 => (prop::collection::vec(0usize..4, 0..3), any::<bool>())
-            .prop_map(|(failed, unheard)| Manner::Partial(failed, unheard)),
-        2 => (2u64..60, 0u64..150).prop_map(|(every, wait)| Manner::Judge(every, wait)),
-        1 => (2u64..60, 0u64..150).prop_map(|(every, wait)| Manner::Unnamed(every, wait)),
+            .prop_map(|(failed, unheard)| SinkBehaviour::Partial(failed, unheard)),
+        2 => (2u64..60, 0u64..150).prop_map(|(every, wait)| SinkBehaviour::Judge(every, wait)),
+        1 => (2u64..60, 0u64..150).prop_map(|(every, wait)| SinkBehaviour::Unnamed(every, wait)),
         1 => (2u64..60, 0u64..150, any::<bool>())
-            .prop_map(|(every, wait, keeps)| Manner::Names(every, wait, keeps)),
-        1 => (0usize..20).prop_map(Manner::TooLarge),
+            .prop_map(|(every, wait, keeps)| SinkBehaviour::Names(every, wait, keeps)),
+        1 => (0usize..20).prop_map(SinkBehaviour::TooLarge),
         2 => (prop::sample::select(vec![400, 400, 422, 413]), 2u64..60, 0u64..150)
-            .prop_map(|(code, every, wait)| Manner::Strict(code, every, wait)),
+            .prop_map(|(code, every, wait)| SinkBehaviour::Strict(code, every, wait)),
     ]
 }
 
@@ -428,13 +428,13 @@ fn output() -> impl Strategy<Value = Output> {
 }
 
 fn invocation() -> impl Strategy<Value = Invocation> {
-    let news = prop_oneof![
-        10 => Just(News::Once),
-        2 => Just(News::Never),
-        1 => Just(News::Late),
-        1 => Just(News::Before),
-        1 => Just(News::Foreign),
-        1 => Just(News::Twice),
+    let runtime_done = prop_oneof![
+        10 => Just(RuntimeDone::Once),
+        2 => Just(RuntimeDone::Never),
+        1 => Just(RuntimeDone::Late),
+        1 => Just(RuntimeDone::Before),
+        1 => Just(RuntimeDone::Foreign),
+        1 => Just(RuntimeDone::Twice),
     ];
     let end = prop_oneof![
         12 => Just(End::Done),
@@ -445,40 +445,40 @@ fn invocation() -> impl Strategy<Value = Invocation> {
     ];
     (
         prop::collection::vec(output(), 0..4),
-        prop::option::weighted(0.1, (0usize..4, deed())),
+        prop::option::weighted(0.1, (0usize..4, tampering())),
         0u64..300,
         0u64..26,
         prop_oneof![3 => 0u64..1000, 1 => 0u64..100_000],
         any::<bool>(),
         end,
-        news,
+        runtime_done,
         deadline(),
-        prop_oneof![8 => Just(0), 1 => clocks_part()],
+        prop_oneof![8 => Just(0), 1 => clock_skew()],
     )
         .prop_map(
             |(
                 output,
                 tampers,
                 rest,
-                news_late,
+                runtime_done_late,
                 gap,
                 freeze_breaks,
                 end,
-                news,
+                runtime_done,
                 deadline,
-                clocks_part,
+                clock_skew,
             )| {
                 Invocation {
                     output,
                     tampers,
                     rest,
-                    news_late,
+                    runtime_done_late,
                     gap,
                     freeze_breaks,
                     end,
-                    news,
+                    runtime_done,
                     deadline,
-                    clocks_part,
+                    clock_skew,
                 }
             },
         )

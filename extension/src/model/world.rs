@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::sink::ModelSink;
-use super::steps::{Manner, Metrics, SECRET, Setup};
+use super::steps::{Metrics, SECRET, Setup, SinkBehaviour};
 
 pub(super) const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];
 
@@ -59,13 +59,13 @@ pub(super) struct Taken {
     /// The sink's answer reached the chain.
     pub(super) heard: bool,
     /// The flush that heard it is over, so that no later run can send it again.
-    pub(super) struck: bool,
+    pub(super) is_removed: bool,
 }
 
 /// A sink, as far as it is known outside.
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) manner: Manner,
+    pub(super) behaviour: SinkBehaviour,
     pub(super) has_split: bool,
     /// It refused bodies whatever was in them, so that nobody can know which record it meant.
     pub(super) has_refused_all: bool,
@@ -91,7 +91,7 @@ impl World {
     pub(super) fn new(setup: &Setup) -> Self {
         let sink = || {
             Arc::new(Mutex::new(State {
-                manner: Manner::Take(20),
+                behaviour: SinkBehaviour::Take(20),
                 has_split: false,
                 has_refused_all: false,
                 refused_alone: BTreeSet::new(),
@@ -128,27 +128,29 @@ impl World {
         self.freezes.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn set(&self, sink: usize, manner: &Manner) {
+    pub(super) fn set(&self, sink: usize, behaviour: &SinkBehaviour) {
         let mut sink = self.sinks[sink].lock().unwrap();
         sink.has_split |= matches!(
-            manner,
-            Manner::Refuse(413, _) | Manner::TooLarge(_) | Manner::Strict(413, ..)
+            behaviour,
+            SinkBehaviour::Refuse(413, _)
+                | SinkBehaviour::TooLarge(_)
+                | SinkBehaviour::Strict(413, ..)
         );
         sink.has_refused_all |= matches!(
-            manner,
-            Manner::Refuse(400 | 413 | 422, _) | Manner::TooLarge(0)
+            behaviour,
+            SinkBehaviour::Refuse(400 | 413 | 422, _) | SinkBehaviour::TooLarge(0)
         );
-        sink.manner = manner.clone();
+        sink.behaviour = behaviour.clone();
     }
 
     /// Whether there is a fallback that takes everything, and no sink that ever called anything too
     /// large: batches cut into single records wear out the time of a shutdown. So do dead letters that are
     /// found in what is posted during it, where both other sinks hang.
-    pub(super) fn has_a_way_out(&self, setup: &Setup) -> bool {
-        let manner = |index: &usize| self.sinks[*index].lock().unwrap().manner.clone();
+    pub(super) fn has_usable_sink(&self, setup: &Setup) -> bool {
+        let behaviour = |index: &usize| self.sinks[*index].lock().unwrap().behaviour.clone();
         let there = (0..SINKS.len()).filter(|index| setup.sinks[*index]);
         let fallback = (there.clone().skip_while(|index| *index == 0))
-            .position(|index| matches!(manner(&index), Manner::Take(0..=100)));
+            .position(|index| matches!(behaviour(&index), SinkBehaviour::Take(0..=100)));
         let was_whole = |index: usize| !self.sinks[index].lock().unwrap().has_split;
         let is_calm = setup.unfit_every == u64::MAX || setup.at_shutdown.is_empty();
         setup.room == usize::MAX
@@ -182,11 +184,11 @@ impl World {
     }
 
     /// No flush is under way: what was heard is settled for good.
-    pub(super) fn strike(&self) {
+    pub(super) fn mark_removed(&self) {
         for sink in &self.sinks {
             let mut sink = sink.lock().unwrap();
-            let unstruck = sink.taken.iter_mut().rev().take(5_000);
-            unstruck.for_each(|taken| taken.struck |= taken.heard);
+            let unmarked = sink.taken.iter_mut().rev().take(5_000);
+            unmarked.for_each(|taken| taken.is_removed |= taken.heard);
         }
     }
 
@@ -196,7 +198,7 @@ impl World {
             let mut sink = sink.lock().unwrap();
             sink.taken
                 .iter_mut()
-                .for_each(|taken| taken.heard &= taken.struck);
+                .for_each(|taken| taken.heard &= taken.is_removed);
         }
     }
 
@@ -255,8 +257,8 @@ impl Clock for WorldClock {
 
 /// Hears everything and says nothing.
 #[derive(Debug)]
-pub(super) struct Deaf;
+pub(super) struct IgnoreNotices;
 
-impl Observer for Deaf {
+impl Observer for IgnoreNotices {
     fn notice(&self, _: Notice) {}
 }

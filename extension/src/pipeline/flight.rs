@@ -49,29 +49,29 @@ impl<L: Lifecycle> Pipeline<L> {
         let (chain, window) = (self.chain.clone(), self.window_view.clone());
         let flush = async move { chain.flush(batches, &window).await };
         self.flush = Some(Flush(tokio::spawn(flush)));
-        self.tell_inbox();
+        self.update_inbox();
     }
 
     pub(super) fn flushed(&mut self, left: Vec<Batch>) {
         self.flush = None;
-        let in_vain = !left.is_empty() && self.buffer.is_all_that_was_out(&left);
+        let in_vain = !left.is_empty() && self.buffer.is_all_in_flight(&left);
         self.stuck_until = in_vain.then(|| Instant::now() + STUCK);
         self.buffer.settle(left, self.clock.wall());
         self.join_repeats();
         let handover = &mut self.handover;
         handover.flush_is_over(&mut self.buffer, &self.ledger.lock());
-        self.tell_inbox();
+        self.update_inbox();
     }
 
     /// A burst fills the buffer faster than a sink that hangs is given up: it is given up sooner.
-    pub(super) fn hurry_when_pressed(&mut self) {
+    pub(super) fn flush_under_pressure(&mut self) {
         let now = Instant::now();
         let delivered = self.ledger.lock().delivered_in_all();
         if delivered != self.progress.0 || self.flush.is_none() {
             self.progress = (delivered, now);
         }
         let window = self.window.current();
-        let is_pressed = self.pressing_bytes() > self.buffer.max_bytes() / 2;
+        let is_pressed = self.urgent_bytes() > self.buffer.max_bytes() / 2;
         let ends = now + PRESSED_REST;
         if is_pressed
             && now >= self.progress.1 + PRESSED
@@ -85,16 +85,16 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// Holding back helps only while something is being sent: what Lambda has to say next may be what
     /// the sending waits for, such as that the runtime is done.
-    pub(super) fn tell_inbox(&self) {
-        let draining = self.flush.is_some() && self.chain.is_open_for_business();
-        self.inbox.observe(self.pressing_bytes(), draining);
+    pub(super) fn update_inbox(&self) {
+        let draining = self.flush.is_some() && self.chain.can_deliver();
+        self.inbox.observe(self.urgent_bytes(), draining);
     }
 
     /// The bytes for which something else is to hurry or to wait. Not what is for the archive only while no
     /// fallback takes any: it would slow the function down for as long as that lasts, and is dropped first.
-    fn pressing_bytes(&self) -> usize {
+    fn urgent_bytes(&self) -> usize {
         let held = self.buffer.held_bytes();
-        if self.chain.is_archive_open() {
+        if self.chain.can_archive() {
             held
         } else {
             held - self.buffer.archived_bytes()

@@ -18,12 +18,12 @@ const INTERVAL_SECONDS: u64 = 60;
 
 /// Counts, and since when.
 #[derive(Debug, Default)]
-pub(super) struct Counting {
+pub(super) struct PatternCounter {
     insights: Insights<RecordId>,
     since: Option<Wall>,
 }
 
-impl Counting {
+impl PatternCounter {
     /// Counts a line, which is redacted already.
     pub(super) fn count(&mut self, fragment: &[u8], now: Wall) -> Option<usize> {
         self.since.get_or_insert(now);
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_report_is_one_fragment_and_due_once_a_minute() {
         let wall = |seconds| Wall(std::time::Duration::from_secs(seconds));
-        let mut counting = Counting::default();
+        let mut counting = PatternCounter::default();
         assert!(!counting.is_due(wall(1)));
         let line = br#""time":"t","type":"function","record":"[ERROR] no stock for \"x\"""#;
         counting.count(line, wall(100));

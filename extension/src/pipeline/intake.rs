@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::Pipeline;
 use super::transforms::Transformed;
 use crate::lifecycle::api::Lifecycle;
-use crate::lifecycle::flush::{Manner, Stage};
+use crate::lifecycle::flush::{FlushMode, Stage};
 use crate::source::MOST_BODY_BYTES;
 use crate::transform::{Derived, embedded_copy};
 
@@ -109,14 +109,14 @@ impl<L: Lifecycle> Pipeline<L> {
             self.shed();
         }
         if !self.inbox.is_empty() {
-            self.inbox.come_back();
+            self.inbox.wake();
         }
         if received > 0 {
             self.report_insights(false);
         }
         self.report_refusals();
-        self.hurry_when_pressed();
-        self.tell_inbox();
+        self.flush_under_pressure();
+        self.update_inbox();
         if self.may_freeze() {
             self.join_repeats();
             self.handover.keep(&mut self.buffer, &self.ledger.lock());
@@ -137,7 +137,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 "Dropped records: the buffer is full and no sink takes them",
                 &json!({"records": shed, "bufferMaxBytes": self.buffer.max_bytes()}),
             );
-            self.handover.strike(&mut self.buffer);
+            self.handover.write_removals(&mut self.buffer);
         }
     }
 
@@ -163,14 +163,14 @@ impl<L: Lifecycle> Pipeline<L> {
             );
         }
         if refused.oversized + refused.crowded > 0 {
-            self.invocation.lose_news();
+            self.invocation.lose_runtime_done();
             self.enricher.invocations.lose();
         }
     }
 
     /// Whether Lambda may freeze us at any moment, with something left for another run to find.
     pub(super) fn may_freeze(&self) -> bool {
-        let is_ready = self.api.is_none() || self.invocation.manner == Manner::Continuous;
+        let is_ready = self.api.is_none() || self.invocation.mode == FlushMode::Continuous;
         is_ready && !self.is_last_run
     }
 
@@ -199,7 +199,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 return;
             }
             Kind::Platform(platform) => self.observe(platform),
-            Kind::Function => self.invocation.is_alive(Instant::now()),
+            Kind::Function => self.invocation.note_activity(Instant::now()),
             Kind::Extension | Kind::Unknown | Kind::Malformed => {}
         }
         let place = self.transforms.place(&event.fragment);
@@ -264,25 +264,25 @@ impl<L: Lifecycle> Pipeline<L> {
     }
 
     fn observe(&mut self, platform: &Platform) {
-        self.news.platform_event();
+        self.runtime_done.platform_event();
         match platform {
             Platform::Start { request_id, time } => {
                 self.enricher.invocations.started(request_id, time);
-                if self.invocation.is_meant(request_id) {
-                    self.invocation.is_alive(Instant::now());
+                if self.invocation.is_about(request_id) {
+                    self.invocation.note_activity(Instant::now());
                     self.invocation.started(time, self.timeout);
                 } else {
-                    self.news.started_ahead(request_id, time);
+                    self.runtime_done.started_ahead(request_id, time);
                 }
             }
-            Platform::RuntimeDone { request_id, time } => self.hear_of_end(request_id, time),
-            Platform::Report { request_id } if self.invocation.is_meant(request_id) => {
+            Platform::RuntimeDone { request_id, time } => self.note_runtime_done(request_id, time),
+            Platform::Report { request_id } if self.invocation.is_about(request_id) => {
                 self.invocation.is_reported = true;
                 // Usually it comes after `/next`. Before that it says as much as runtimeDone, except under
                 // an id that ran before, as a retry's: it may be that run's.
                 let is_held = self.api.is_some() && !request_id.is_empty();
-                if is_held && !self.news.is_late(request_id) {
-                    self.hear_of_end(request_id, "");
+                if is_held && !self.runtime_done.note_late(request_id) {
+                    self.note_runtime_done(request_id, "");
                 }
             }
             Platform::RestoreStart => {
@@ -291,7 +291,7 @@ impl<L: Lifecycle> Pipeline<L> {
             }
             Platform::LogsDropped { records, is_known } => {
                 self.ledger.lock().lose_upstream(*records);
-                self.invocation.lose_news();
+                self.invocation.lose_runtime_done();
                 self.enricher.invocations.lose();
                 self.log.error(
                     "Lambda dropped telemetry before it reached us",
@@ -305,20 +305,20 @@ impl<L: Lifecycle> Pipeline<L> {
     /// The runtime is done: in the invocation at hand, in an earlier one, or in one whose INVOKE has not
     /// reached us. While `/next` is held no other invocation can run, so that news under an id that no
     /// INVOKE has named is about this one.
-    fn hear_of_end(&mut self, request_id: &str, time: &str) {
+    fn note_runtime_done(&mut self, request_id: &str, time: &str) {
         if self.managed_instances {
             return;
         }
         let is_running = self.invocation.stage == Stage::Handler;
-        if self.invocation.is_meant(request_id) {
+        if self.invocation.is_about(request_id) {
             if is_running {
                 self.runtime_done(time);
             }
-        } else if !self.news.is_late(request_id) {
+        } else if !self.runtime_done.note_late(request_id) {
             if is_running && self.api.is_some() {
                 self.runtime_done(time);
             } else {
-                self.news.done_ahead(request_id, time);
+                self.runtime_done.done_ahead(request_id, time);
             }
         }
     }

@@ -18,11 +18,11 @@ use tokio::time::{Instant, sleep_until};
 use crate::buffer::{Buffer, Handover};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{ApiError, Event, Lifecycle};
-use crate::lifecycle::clocks::{Began, Timeout};
-use crate::lifecycle::flush::{Action, Manner, Situation, Stage, decide};
+use crate::lifecycle::clocks::{InvocationStart, Timeout};
+use crate::lifecycle::flush::{Action, FlushInputs, FlushMode, Stage, decide};
 use crate::lifecycle::invocation::{Invocation, NO_DEADLINE};
-use crate::lifecycle::news::News;
 use crate::lifecycle::rate::Rate;
+use crate::lifecycle::runtime_done::RuntimeDoneTracker;
 use crate::metrics::Metrics;
 use crate::source::Inbox;
 use crate::transform::{Deriver, Enricher};
@@ -41,7 +41,7 @@ use flight::ended;
 pub(crate) use intake::Wanted;
 pub(crate) use routes::Routes;
 pub(crate) use shutdown::End;
-pub(crate) use transforms::Transforming;
+pub(crate) use transforms::TransformStage;
 
 /// A flush gives up this long before its time is up, at most: no attempt begins with less.
 const LEAST_HOLD: Duration = Duration::from_millis(100);
@@ -56,7 +56,7 @@ pub(crate) struct Parts<L> {
     pub(crate) wanted: Wanted,
     pub(crate) deriver: Deriver,
     pub(crate) classifier: Classifier,
-    pub(crate) transforms: Transforming,
+    pub(crate) transforms: TransformStage,
     pub(crate) metrics: Metrics,
     pub(crate) routes: Routes,
     pub(crate) inbox: Arc<Inbox>,
@@ -84,7 +84,7 @@ pub(crate) struct Pipeline<L> {
     wanted: Wanted,
     deriver: Deriver,
     classifier: Classifier,
-    transforms: Transforming,
+    transforms: TransformStage,
     metrics: Metrics,
     routes: Routes,
     managed_instances: bool,
@@ -102,7 +102,7 @@ pub(crate) struct Pipeline<L> {
     stop: BoxFuture<'static, ()>,
     pub(crate) flush: Option<Flush>,
     invocation: Invocation,
-    news: News,
+    runtime_done: RuntimeDoneTracker,
     timeout: Timeout,
     /// Where the handler's stage was last seen to end.
     followed: Instant,
@@ -117,10 +117,10 @@ impl<L: Lifecycle> Pipeline<L> {
     pub(crate) fn new(mut parts: Parts<L>) -> Self {
         let managed_instances = parts.initialization_type == InitializationType::ManagedInstances;
         // Managed Instances run invocations side by side and are never frozen.
-        let manner = if managed_instances {
-            Manner::Continuous
+        let mode = if managed_instances {
+            FlushMode::Continuous
         } else {
-            Manner::End
+            FlushMode::End
         };
         let (window, window_view) = parts.window;
         let mut buffer = Buffer::new(parts.buffer_max_bytes);
@@ -157,8 +157,8 @@ impl<L: Lifecycle> Pipeline<L> {
             next: parts.api.next().boxed().fuse(),
             stop: parts.stop,
             flush: None,
-            invocation: Invocation::init(manner),
-            news: News::default(),
+            invocation: Invocation::init(mode),
+            runtime_done: RuntimeDoneTracker::default(),
             timeout: Timeout::default(),
             followed: Instant::now(),
             stuck_until: None,
@@ -223,13 +223,13 @@ impl<L: Lifecycle> Pipeline<L> {
         if std::mem::take(&mut self.restore_pending) {
             self.restored();
         }
-        let manner = Manner::of(self.settings.strategy, self.rate.is_often());
-        let began = Began::new(Instant::now(), wall, deadline_ms);
+        let mode = FlushMode::of(self.settings.strategy, self.rate.is_often());
+        let began = InvocationStart::new(Instant::now(), wall, deadline_ms);
         self.is_over();
-        self.invocation = Invocation::new(request_id, manner, began, self.timeout);
+        self.invocation = Invocation::new(request_id, mode, began, self.timeout);
         self.stuck_until = None;
         self.held_since = None;
-        let ahead = self.news.take_ahead(&self.invocation.request_id);
+        let ahead = self.runtime_done.take_ahead(&self.invocation.request_id);
         if let Some(time) = ahead.started {
             self.invocation.started(&time, self.timeout);
         }
@@ -238,28 +238,28 @@ impl<L: Lifecycle> Pipeline<L> {
             self.runtime_done(&time);
         }
         self.receive();
-        self.news.judge();
+        self.runtime_done.note_next_invocation();
         self.follow_handler();
     }
 
     /// The invocation at hand is over.
     fn is_over(&mut self) {
         let over = &mut self.invocation;
-        over.teach(&mut self.timeout);
+        over.update_timeout(&mut self.timeout);
         let request_id = std::mem::take(&mut over.request_id);
         if !request_id.is_empty() {
             let is_heard = over.stage == Stage::PostRuntime;
-            self.news.is_over(request_id, is_heard);
+            self.runtime_done.note_end(request_id, is_heard);
         }
     }
 
     /// Whether the news of the runtime's end is worth holding `/next` for.
     fn is_end_expected(&self) -> bool {
-        self.news.is_expected() && self.invocation.is_bounded()
+        self.runtime_done.is_expected() && self.invocation.is_bounded()
     }
 
     fn handler_ends(&self) -> Instant {
-        let is_expected = self.news.is_expected();
+        let is_expected = self.runtime_done.is_expected();
         self.invocation
             .handler_ends(is_expected, self.settings.max_added)
     }
@@ -306,7 +306,7 @@ impl<L: Lifecycle> Pipeline<L> {
     /// Does what the decision says, until it says to wait.
     fn act(&mut self) {
         loop {
-            match decide(&self.situation()) {
+            match decide(&self.flush_inputs()) {
                 Action::Wait => return,
                 Action::Flush => self.start_flush(),
                 // What arrived before the runtime was done is taken in before `/next`, while there is time.
@@ -323,10 +323,10 @@ impl<L: Lifecycle> Pipeline<L> {
         }
     }
 
-    fn situation(&self) -> Situation {
+    fn flush_inputs(&self) -> FlushInputs {
         let now = Instant::now();
-        Situation {
-            manner: self.invocation.manner,
+        FlushInputs {
+            mode: self.invocation.mode,
             stage: self.invocation.stage,
             ready: self.api.is_none(),
             sending: self.flush.is_some(),
@@ -348,19 +348,19 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// Whether `/next` may still be held, where this invocation is held at all.
     fn may_hold(&self) -> bool {
-        self.invocation.manner != Manner::Continuous && Instant::now() < self.stage_ends()
+        self.invocation.mode != FlushMode::Continuous && Instant::now() < self.stage_ends()
     }
 
     /// Notes whether the time is up, and the runtime's end was expected and not heard of. Where a flush gave up
     /// just before, as there was no time left for an attempt, the next INVOKE tells.
     fn note_a_hold_in_vain(&mut self) {
-        let waits = self.invocation.manner != Manner::Continuous && self.is_end_expected();
+        let waits = self.invocation.mode != FlushMode::Continuous && self.is_end_expected();
         if waits && self.invocation.stage == Stage::Handler {
             if !self.may_hold() {
-                self.news.held_in_vain();
+                self.runtime_done.held_without_event();
             }
             if Instant::now() + LEAST_HOLD >= self.stage_ends() {
-                self.news.held_to_the_end();
+                self.runtime_done.held_until_deadline();
             }
         }
     }
@@ -380,7 +380,7 @@ impl<L: Lifecycle> Pipeline<L> {
         if self.buffer.pending_bytes() > 0 && self.flush.is_none() {
             if let Some(until) = self.stuck_until.filter(|until| *until > now) {
                 at = at.min(until);
-            } else if self.invocation.manner == Manner::Continuous {
+            } else if self.invocation.mode == FlushMode::Continuous {
                 let age = self.buffer.age(self.clock.wall());
                 at = at.min(now + self.settings.interval.saturating_sub(age));
             }

@@ -14,7 +14,7 @@ use crate::lifecycle::api::Lifecycle;
 impl<L: Lifecycle> Pipeline<L> {
     /// Takes in what one request held.
     pub(super) fn take_posted(&mut self, posted: Received) {
-        self.invocation.is_alive(Instant::now());
+        self.invocation.note_activity(Instant::now());
         for fragment in posted.fragments {
             self.ledger.lock().receive(1);
             self.take_item(fragment, posted.signal);

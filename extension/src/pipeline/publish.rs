@@ -1,7 +1,7 @@
 //! Publications of the counts: when they come in the pipeline's life.
 //!
 //! Invariants: what is sent to the primary is a record like others, counted before it is published; the
-//! last lines are written when the books are closed, so that they add up to the ledger line.
+//! last lines are written when the ledger is closed, so that they add up to the ledger line.
 
 use std::io::Write as _;
 
@@ -31,12 +31,12 @@ impl<L: Lifecycle> Pipeline<L> {
     }
 
     /// At shutdown, while records can still be sent.
-    pub(super) fn publish_before_the_rest(&mut self) {
+    pub(super) fn publish_before_remaining(&mut self) {
         self.send_points();
     }
 
     /// When nothing changes any more.
-    pub(super) fn publish_the_rest(&mut self) {
+    pub(super) fn publish_remaining(&mut self) {
         self.write_lines();
     }
 

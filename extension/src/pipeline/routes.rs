@@ -1,6 +1,6 @@
 //! What is archived beside what is delivered, and in place of being dropped.
 //!
-//! Invariant: each copy is counted as mirrored when it is made, so that the books hold at every moment.
+//! Invariant: each copy is counted as mirrored when it is made, so that the ledger balances at every moment.
 
 use backstop_config::{Routing, Settings};
 use backstop_delivery::{DropReason, Record};

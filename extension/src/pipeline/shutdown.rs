@@ -1,4 +1,4 @@
-//! The end: what is left is sent in what Lambda leaves us, and the books are closed.
+//! The end: sends the remaining records in the time that Lambda leaves, and closes the ledger.
 //!
 //! Invariants: the ledger line is written, whatever else fails; what the listener has acknowledged is in
 //! it, and what comes later is refused.
@@ -43,7 +43,7 @@ impl End {
 }
 
 impl<L: Lifecycle> Pipeline<L> {
-    /// Sends what is left in what Lambda leaves us, and closes the books.
+    /// Sends the remaining records in the time that Lambda leaves, and closes the ledger.
     pub(crate) async fn shut_down(mut self, end: End) {
         let now = Instant::now();
         let deadline_ms = match &end {
@@ -63,8 +63,8 @@ impl<L: Lifecycle> Pipeline<L> {
         self.end_sampling();
         let ends = now + shutdown_budget(deadline_ms, self.clock.wall());
         self.window.set(Phase::Shutdown, ends);
-        self.publish_before_the_rest();
-        self.send_the_rest(ends, ends.min(now + STRAGGLERS)).await;
+        self.publish_before_remaining();
+        self.send_remaining(ends, ends.min(now + STRAGGLERS)).await;
         self.flush = None;
         // What comes from now on is not acknowledged.
         self.inbox.close();
@@ -72,19 +72,19 @@ impl<L: Lifecycle> Pipeline<L> {
             while !self.inbox.is_empty() {
                 self.receive();
             }
-            self.send_the_rest(ends, now).await;
+            self.send_remaining(ends, now).await;
             self.flush = None;
         }
         for _ in 0..LAST_TURNS {
             yield_now().await;
         }
-        self.close_books(&end);
+        self.close_ledger(&end);
     }
 
     /// Receives and sends until nothing is left to do, or the time is over. On Lambda the last telemetry
     /// may come after SHUTDOWN; the report of the last invocation is the last of all, so that nothing is
     /// waited for once it is here.
-    async fn send_the_rest(&mut self, ends: Instant, stragglers: Instant) {
+    async fn send_remaining(&mut self, ends: Instant, stragglers: Instant) {
         // Of a flush that began here: whether something came back, and how it moved the queue behind it.
         // One that SHUTDOWN found under way says nothing: it had less time.
         let mut is_ours = false;
@@ -139,7 +139,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
     }
 
-    fn close_books(&mut self, end: &End) {
+    fn close_ledger(&mut self, end: &End) {
         let held = self.buffer.held_records() as u64;
         if !self.ledger.lock().adds_up(held) {
             // A bug of ours; better seen than hidden.
@@ -175,7 +175,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let redacted = self.transforms.redacted().iter().cloned();
         self.ledger.lock().set_redacted(redacted);
         self.log.ledger(&self.ledger.lock().line());
-        self.publish_the_rest();
+        self.publish_remaining();
         self.handover.reported();
     }
 }

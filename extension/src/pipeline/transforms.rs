@@ -1,7 +1,7 @@
 //! The transforms in the pipeline: what they say of a record is done to the buffer, and counted.
 //!
 //! Invariants: every removed record is counted under its reason; what waits for a decision is bounded,
-//! and decided before the books are closed. Free where nothing is configured.
+//! and decided before the ledger is closed. Free where nothing is configured.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use backstop_transform::{Decision, Outcome, Place, Repeats, Sampler, Transforms}
 use bytes::Bytes;
 
 use super::Pipeline;
-use super::insights::Counting;
+use super::insights::PatternCounter;
 use crate::lifecycle::api::Lifecycle;
 
 /// The share of the buffer that may wait for decisions.
@@ -19,11 +19,11 @@ const UNDECIDED_SHARE: usize = 4;
 
 /// What is configured.
 #[derive(Debug)]
-pub(crate) struct Transforming {
+pub(crate) struct TransformStage {
     pub(super) transforms: Transforms,
     sampler: Option<Sampler>,
     repeats: Option<Repeats<RecordId>>,
-    pub(super) insights: Option<Counting>,
+    pub(super) insights: Option<PatternCounter>,
 }
 
 /// A record after the transforms of single records.
@@ -36,14 +36,14 @@ pub(super) struct Transformed {
     pub(super) pattern: Option<usize>,
 }
 
-impl Transforming {
+impl TransformStage {
     /// Compiles the settings; an error is added for each pattern that is not valid.
     pub(crate) fn new(settings: &TransformSettings, errors: &mut Vec<ConfigError>) -> Self {
         Self {
             transforms: Transforms::new(settings, errors),
             sampler: settings.sample.map(Sampler::new),
             repeats: settings.dedupe.then(Repeats::default),
-            insights: settings.insights.then(Counting::default),
+            insights: settings.insights.then(PatternCounter::default),
         }
     }
 
@@ -78,7 +78,7 @@ impl<L: Lifecycle> Pipeline<L> {
     pub(super) fn transformed(&mut self, fragment: Bytes, is_line: bool) -> Option<Transformed> {
         let now = self.clock.wall();
         let archives = self.routes.archives_dropped();
-        let Transforming {
+        let TransformStage {
             transforms,
             insights,
             ..
@@ -173,7 +173,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         let mut had_copies = false;
         for record in records {
-            had_copies |= self.buffer.let_go(&record);
+            had_copies |= self.buffer.forget(&record);
             self.leave_out(record, DropReason::Sampled);
         }
         if had_copies {
@@ -181,7 +181,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 // Its next copy first: a kill may come between the two.
                 self.handover.keep(&mut self.buffer, &self.ledger.lock());
             }
-            self.handover.strike(&mut self.buffer);
+            self.handover.write_removals(&mut self.buffer);
         }
     }
 

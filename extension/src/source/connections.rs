@@ -53,7 +53,7 @@ impl Connections {
             holding: AtomicBool::new(false),
             is_new: AtomicBool::new(false),
         }));
-        activity.stir();
+        activity.touch();
         self.open.push((serve(activity.clone()), activity));
     }
 
@@ -82,7 +82,7 @@ struct State {
 
 impl Activity {
     /// Something arrived.
-    pub(super) fn stir(&self) {
+    pub(super) fn touch(&self) {
         let now = self.0.ticks.fetch_add(1, Ordering::Relaxed);
         self.0.last.store(now, Ordering::Relaxed);
     }
@@ -98,9 +98,9 @@ impl Activity {
     }
 
     /// The connection stays until its request is answered, which is when the value is dropped.
-    pub(super) fn hold(&self) -> Holding {
+    pub(super) fn hold(&self) -> HoldGuard {
         self.0.holding.store(true, Ordering::Relaxed);
-        Holding(self.clone())
+        HoldGuard(self.clone())
     }
 
     fn is_holding(&self) -> bool {
@@ -114,9 +114,9 @@ impl Activity {
 
 /// For as long as it is there, its connection stays.
 #[derive(Debug)]
-pub(super) struct Holding(Activity);
+pub(super) struct HoldGuard(Activity);
 
-impl Drop for Holding {
+impl Drop for HoldGuard {
     fn drop(&mut self) {
         self.0.0.holding.store(false, Ordering::Relaxed);
     }

@@ -22,10 +22,10 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// The longest an acknowledgement is held back. Lambda's own buffer has to hold the rest meanwhile.
-const MOST_PATIENCE: Duration = Duration::from_secs(1);
+const LONGEST_HOLD: Duration = Duration::from_secs(1);
 /// What waits to be decoded is never more, unless it is one body. Lambda has one on its way at a time.
 const MOST_WAITING_BYTES: usize = 16 * 1024 * 1024;
-/// The same while the environment ends: what was taken has to be decoded before the books are closed.
+/// The same while the environment ends: what was taken must be decoded before the ledger is closed.
 const MOST_AT_THE_END_BYTES: usize = 2 * 1024 * 1024;
 
 /// The inbox. Bounded, like the buffer it feeds, by the bytes both hold together.
@@ -78,9 +78,9 @@ pub(crate) enum NotTaken {
 
 /// A request of the function's, from its beginning to its answer.
 #[derive(Debug)]
-pub(crate) struct Posting<'a>(&'a Inbox);
+pub(crate) struct PostGuard<'a>(&'a Inbox);
 
-impl Drop for Posting<'_> {
+impl Drop for PostGuard<'_> {
     fn drop(&mut self) {
         self.0.posting.fetch_sub(1, Ordering::Relaxed);
         // Somebody may wait for its end.
@@ -121,7 +121,7 @@ impl Inbox {
             }
         };
         // Out of patience, the body still is ours: the buffer decides what to drop.
-        drop(timeout(MOST_PATIENCE, comfortable).await);
+        drop(timeout(LONGEST_HOLD, comfortable).await);
         true
     }
 
@@ -143,9 +143,9 @@ impl Inbox {
     }
 
     /// A request of the function's begins.
-    pub(crate) fn posting(&self) -> Posting<'_> {
+    pub(crate) fn begin_post(&self) -> PostGuard<'_> {
         self.posting.fetch_add(1, Ordering::Relaxed);
-        Posting(self)
+        PostGuard(self)
     }
 
     /// The most that one request of the function's may become.
@@ -204,7 +204,7 @@ impl Inbox {
     }
 
     /// Whoever takes bodies out left some for the next turn.
-    pub(crate) fn come_back(&self) {
+    pub(crate) fn wake(&self) {
         self.arrived.notify_one();
     }
 
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(inbox.post(received(200)), Ok(()), "there is room again");
         inbox.close();
         assert_eq!(inbox.post(received(1)), Err(NotTaken::Closed));
-        let posting = inbox.posting();
+        let posting = inbox.begin_post();
         assert!(inbox.is_posting());
         drop(posting);
         assert!(!inbox.is_posting());

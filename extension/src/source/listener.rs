@@ -1,4 +1,4 @@
-//! The HTTP server that Lambda posts telemetry to, and the function its own, on a port each ([`Door`]).
+//! The HTTP server that Lambda posts telemetry to, and the function its own, on a port each ([`Origin`]).
 //!
 //! Every process of the sandbox can reach it, so what a stranger can make it hold is bounded: the
 //! number of connections, each one's headers and body, and how long a body may stand still.
@@ -54,12 +54,12 @@ const OTLP_PORT: u16 = 4318;
 pub(crate) struct Listener {
     socket: TcpListener,
     port: u16,
-    door: Door,
+    origin: Origin,
 }
 
 /// Who posts there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum Origin {
     /// Lambda: telemetry.
     Lambda,
     /// The function: OTLP.
@@ -68,7 +68,7 @@ enum Door {
 
 /// Which address it is bound to, where that is not the one of the hosts file.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Elsewhere {
+pub(crate) struct OtherAddress {
     pub(crate) address: IpAddr,
     /// What kept it from the addresses of the hosts file; nothing where that has none.
     pub(crate) refused: Vec<(IpAddr, io::ErrorKind)>,
@@ -76,15 +76,15 @@ pub(crate) struct Elsewhere {
 
 impl Listener {
     /// Binds to the sandbox's own address, or to the next best: see [`address`].
-    pub(crate) async fn bind(runtime_api: &str) -> io::Result<(Self, Option<Elsewhere>)> {
+    pub(crate) async fn bind(runtime_api: &str) -> io::Result<(Self, Option<OtherAddress>)> {
         let candidates = address::candidates(&address::hosts(), runtime_api);
         let (listener, elsewhere) = address::bind(&candidates).await?;
         let port = listener.local_addr()?.port();
-        let door = Door::Lambda;
+        let origin = Origin::Lambda;
         let bound = Self {
             socket: listener,
             port,
-            door,
+            origin,
         };
         Ok((bound, elsewhere))
     }
@@ -93,11 +93,11 @@ impl Listener {
     pub(crate) async fn bind_otlp() -> io::Result<Self> {
         let port = OTLP_PORT;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-        let door = Door::Function;
+        let origin = Origin::Function;
         Ok(Self {
             socket: listener,
             port,
-            door,
+            origin,
         })
     }
 
@@ -108,10 +108,10 @@ impl Listener {
 
     /// Serves until the process ends.
     pub(crate) async fn serve(self, inbox: Arc<Inbox>) {
-        let door = self.door;
-        let mut connections = Connections::new(match door {
-            Door::Lambda => MOST_CONNECTIONS,
-            Door::Function => MOST_OF_FUNCTION,
+        let origin = self.origin;
+        let mut connections = Connections::new(match origin {
+            Origin::Lambda => MOST_CONNECTIONS,
+            Origin::Function => MOST_OF_FUNCTION,
         });
         let readers = Arc::new(Semaphore::new(MOST_READERS));
         let mut pause = PAUSE;
@@ -124,15 +124,15 @@ impl Listener {
             };
             pause = PAUSE;
             // An SDK takes a connection that is closed for a lost export: it waits instead.
-            while door == Door::Function && !connections.have_room() {
+            while origin == Origin::Function && !connections.have_room() {
                 tokio::time::sleep(PAUSE).await;
             }
             let (inbox, readers) = (inbox.clone(), readers.clone());
             connections.admit(|activity| {
-                if door == Door::Function {
+                if origin == Origin::Function {
                     activity.is_awaited();
                 }
-                let serving = serve_connection(stream, door, inbox, (activity, readers));
+                let serving = serve_connection(stream, origin, inbox, (activity, readers));
                 tokio::spawn(serving).abort_handle()
             });
         }
@@ -143,7 +143,7 @@ impl Listener {
 /// just as Lambda posts again. A connection that says nothing costs little, and is the first to go.
 async fn serve_connection(
     stream: TcpStream,
-    door: Door,
+    origin: Origin,
     inbox: Arc<Inbox>,
     (activity, readers): (Activity, Arc<Semaphore>),
 ) {
@@ -151,9 +151,9 @@ async fn serve_connection(
     let service = service_fn(move |request| {
         let (inbox, activity, readers) = (inbox.clone(), activity.clone(), readers.clone());
         async move {
-            let response = match door {
-                Door::Lambda => answer(take(request, &inbox, &activity).await),
-                Door::Function => otlp::take(request, &inbox, (&activity, &readers)).await,
+            let response = match origin {
+                Origin::Lambda => answer(take(request, &inbox, &activity).await),
+                Origin::Function => otlp::take(request, &inbox, (&activity, &readers)).await,
             };
             activity.is_settled();
             Ok::<_, hyper::Error>(response)
@@ -194,30 +194,30 @@ async fn take(request: Request<Incoming>, inbox: &Inbox, activity: &Activity) ->
             inbox.refuse_oversized();
             StatusCode::PAYLOAD_TOO_LARGE
         }
-        Err(NotWhole::Stalled) => StatusCode::REQUEST_TIMEOUT,
-        Err(NotWhole::CutOff) => StatusCode::BAD_REQUEST,
+        Err(IncompleteBody::Stalled) => StatusCode::REQUEST_TIMEOUT,
+        Err(IncompleteBody::CutOff) => StatusCode::BAD_REQUEST,
     }
 }
 
 /// The body did not come to its end: it is not acknowledged, so Lambda sends it again.
-enum NotWhole {
+enum IncompleteBody {
     CutOff,
     Stalled,
 }
 
 /// The whole body in one piece, or `None` where it is too large. Such a one is read to its end all the
 /// same, within reason: a sender hears our answer only after it has sent.
-async fn read(mut body: Incoming, activity: &Activity) -> Result<Option<Bytes>, NotWhole> {
+async fn read(mut body: Incoming, activity: &Activity) -> Result<Option<Bytes>, IncompleteBody> {
     let announced = usize::try_from(body.size_hint().exact().unwrap_or_default());
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or_default().min(MOST_BODY_BYTES));
     let mut total = 0;
     loop {
-        activity.stir();
+        activity.touch();
         // What has arrived goes before the time: a freeze in the middle of a body is no stall.
         let frame = match timeout(STALLED, body.frame()).await {
-            Ok(Some(frame)) => frame.map_err(|_| NotWhole::CutOff)?,
+            Ok(Some(frame)) => frame.map_err(|_| IncompleteBody::CutOff)?,
             Ok(None) => break,
-            Err(_) => return Err(NotWhole::Stalled),
+            Err(_) => return Err(IncompleteBody::Stalled),
         };
         let Ok(data) = frame.into_data() else {
             continue;

@@ -27,7 +27,7 @@ use trace::Trace;
 use write::{Metrics, fragment, quoted};
 
 /// Invocations that may run at a time, on Managed Instances.
-const MOST_RUNS: usize = 128;
+const MOST_OPEN: usize = 128;
 const MIB: f64 = 1_048_576.0;
 /// The price of a request and of a GB-second in US dollars, at list price in most regions (2026-11;
 /// <https://aws.amazon.com/lambda/pricing/>).
@@ -76,7 +76,7 @@ pub struct Derived {
 
 /// An invocation that has started.
 #[derive(Debug)]
-struct Run {
+struct OpenInvocation {
     request_id: String,
     started: Option<Wall>,
     trace: Trace,
@@ -91,7 +91,7 @@ pub struct Deriver {
     wanted: Derivations,
     function_name: String,
     is_managed: bool,
-    runs: VecDeque<Run>,
+    open: VecDeque<OpenInvocation>,
     /// What went before the first invocation.
     phases: Phases,
 }
@@ -201,15 +201,19 @@ impl Deriver {
 
     fn started(&mut self, event: &Event<'_>) {
         let request_id = event.text("requestId").to_owned();
-        if self.runs.iter().any(|run| run.request_id == request_id) {
+        if self
+            .open
+            .iter()
+            .any(|invocation| invocation.request_id == request_id)
+        {
             // Lambda may send an event again.
             return;
         }
-        if self.runs.len() == MOST_RUNS {
-            self.runs.pop_front();
+        if self.open.len() == MOST_OPEN {
+            self.open.pop_front();
         }
         let arn = event.record["functionArn"].as_str().map(str::to_owned);
-        self.runs.push_back(Run {
+        self.open.push_back(OpenInvocation {
             started: event.at,
             trace: Trace::of(&event.record["tracing"], &request_id),
             function_arn: arn,
@@ -222,16 +226,16 @@ impl Deriver {
     fn ended(&mut self, derived: &mut Vec<Derived>, event: &Event<'_>, parent: Option<&str>) {
         let request_id = event.text("requestId");
         let known = self
-            .runs
+            .open
             .iter()
-            .position(|run| run.request_id == request_id);
+            .position(|invocation| invocation.request_id == request_id);
         if !self.is_managed {
             // One at a time: what has started before it and never ended has been heard of for the last time.
-            self.runs.drain(..known.unwrap_or_default());
+            self.open.drain(..known.unwrap_or_default());
         }
-        let run = match known {
-            Some(at) if self.is_managed => self.runs.remove(at),
-            Some(_) => self.runs.pop_front(),
+        let invocation = match known {
+            Some(at) if self.is_managed => self.open.remove(at),
+            Some(_) => self.open.pop_front(),
             None => None,
         };
         let duration = event.seconds("durationMs");
@@ -239,7 +243,10 @@ impl Deriver {
             let duration = Duration::try_from_secs_f64(duration?).ok()?;
             Some(Wall(event.at?.0.checked_sub(duration)?))
         };
-        let started = run.as_ref().and_then(|run| run.started).or_else(before);
+        let started = invocation
+            .as_ref()
+            .and_then(|invocation| invocation.started)
+            .or_else(before);
         let mut metrics = Metrics::default();
         if event.failure().is_none() {
             metrics.count("faas.invocations", "{invocation}", None);
@@ -264,14 +271,14 @@ impl Deriver {
         if self.wanted.spans
             && let Some(started) = started
         {
-            let run = run.unwrap_or_else(|| Run {
+            let invocation = invocation.unwrap_or_else(|| OpenInvocation {
                 trace: Trace::of(&event.record["tracing"], request_id),
                 started: Some(started),
                 function_arn: None,
                 phases: Phases::default(),
                 request_id: request_id.to_owned(),
             });
-            let spans = spans::of_run(&run, &self.function_name, started, event);
+            let spans = spans::of_invocation(&invocation, &self.function_name, started, event);
             let record = fragment(event.time, SPANS, parent, |out| {
                 out.push_str("\"spans\":[");
                 out.push_str(&spans);

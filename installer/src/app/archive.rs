@@ -80,7 +80,7 @@ pub(super) async fn run(command: ReadCommand, output: Output) -> anyhow::Result<
             let counted = archive::stats(archive.clone(), filter, concurrency, watch.clone()).await;
             watch.0.clear();
             let stats = counted?;
-            output.result(&stats)?;
+            output.result(&archive::Counted(&stats))?;
             stats.sums
         }
     };

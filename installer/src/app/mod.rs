@@ -15,6 +15,7 @@ mod inspect;
 mod interrupt;
 mod layer;
 mod replay;
+mod replay_queue;
 mod reporter;
 mod runs;
 mod transform;
@@ -22,14 +23,12 @@ mod usage;
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use interrupt::interrupted;
 
 use crate::cli::{ArchiveCommand, Cli, Command, DemoArgs, UsageError};
-use crate::demo;
 use crate::output::Output;
 
 const USAGE: u8 = 2;
@@ -64,7 +63,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
-    let output = Output::new(cli.output, cli.quiet, cli.color);
+    let output = cli.printing.open();
     runtime.spawn(interrupt::end_while_looking(output));
     match cli.command {
         Command::Init(args) => init::run(*args, output),
@@ -93,41 +92,9 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_demo(args: DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let fallbacks: Vec<&str> = args.fallback.iter().map(|name| name.as_str()).collect();
-    let options = demo::Options {
-        extension: args.extension,
-        fault: args.fault,
-        outage: args.outage,
-        invocations: args.invocations,
-        lines: args.lines,
-        line_bytes: args.line_bytes,
-        handler: Duration::from_millis(args.handler_ms),
-        gap: Duration::from_millis(args.gap_ms),
-        flush_strategy: args.flush_strategy.as_str().to_owned(),
-        max_added: Duration::from_millis(args.max_added_ms),
-        memory_mb: args.memory_mb,
-        fallbacks: fallbacks.join(","),
-        keep: args.keep,
-        page: args.report,
-    };
-    let view = demo::View::new(output, options.invocations);
-    let summary = tokio::select! {
-        summary = demo::run(&options, &view) => Some(summary),
-        // Dropping the demo kills the extension and closes every port.
-        () = interrupted() => None,
-    };
-    view.clear();
-    let Some(summary) = summary.transpose()? else {
-        output.progress("Interrupted");
-        return Ok(ExitCode::from(INTERRUPTED));
-    };
-    output.result(&summary)?;
+    let code = backstop_demo::command(args, output, interrupted()).await?;
     output.hint("To set up your own functions", "backstop init");
-    Ok(if summary.ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(code)
 }
 
 /// Whether there is somebody to ask.

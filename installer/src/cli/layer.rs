@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::{StateArgs, TargetArgs};
-use crate::layer::{Binary, GlibcVersion, Release, ZipPath};
+use crate::layer::{Binary, FunctionBinary, GlibcVersion, Release, ZipPath};
 
 /// Build, publish, list and prune the layer
 #[derive(Debug, Args)]
@@ -49,8 +49,13 @@ pub enum LayerCommand {
 #[command(after_help = EXAMPLES)]
 pub struct BuildArgs {
     /// Binary and its target: `x86_64`, `arm64`, `x86_64-musl` or `arm64-musl`
-    #[arg(long, value_name = "TARGET=PATH", required = true)]
+    #[arg(long, value_name = "TARGET=PATH", required_unless_present = "function")]
     pub binary: Vec<Binary>,
+
+    /// Binary of a function, the name of its zip and its target, such as
+    /// `replay-function-arm64=PATH`
+    #[arg(long, value_name = "NAME-TARGET=PATH")]
+    pub function: Vec<FunctionBinary>,
 
     /// Directory for the packages
     #[arg(long, short, value_name = "DIR", default_value = "dist")]

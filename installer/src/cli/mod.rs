@@ -7,7 +7,6 @@ mod archive;
 mod archive_template;
 mod attachment;
 mod controller;
-mod demo;
 mod doctor;
 mod drill;
 mod extras;
@@ -30,7 +29,6 @@ pub use attachment::{
     AllowArgs, ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs,
 };
 pub use controller::{ControllerArgs, ControllerCommand, ControllerStatusArgs};
-pub use demo::{DemoArgs, FallbackName, StrategyName};
 pub use doctor::DoctorArgs;
 pub use drill::{DrillArgs, DrillSubject};
 pub use extras::{ExtraArgs, GrantArgs};
@@ -45,8 +43,9 @@ pub use targets::{SelectArgs, TargetArgs};
 pub use transform::TransformArgs;
 pub use waves::WaveArgs;
 
-pub use crate::output::{Colour, OutputFormat};
+pub use crate::output::{Colour, OutputArgs, OutputFormat};
 pub use crate::usage::UsageError;
+pub use backstop_demo::DemoArgs;
 
 /// Attach the Backstop extension to Lambda functions across accounts and regions, undo that
 /// exactly, and replay the records that it archived while the primary was down
@@ -57,32 +56,9 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    // Below each command's own options.
-    /// Format of the result on stdout
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT",
-        display_order = 900
-    )]
-    pub output: OutputFormat,
-
-    /// Print no progress on stderr
-    #[arg(long, short, global = true, display_order = 901)]
-    pub quiet: bool,
-
-    /// When to colour the result
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "WHEN",
-        display_order = 902
-    )]
-    pub color: Colour,
+    /// How it prints.
+    #[command(flatten)]
+    pub printing: OutputArgs,
 }
 
 const EXIT_CODES: &str = "\

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::summary::Summary;
-use crate::page::{Page, Row, Verdict, WIDTH, open, rect};
+use backstop_output::page::{Page, Row, Verdict, WIDTH, open, rect};
 
 const HEIGHT: f64 = 100.0;
 

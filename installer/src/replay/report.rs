@@ -1,46 +1,53 @@
 //! The result of a replay, for people.
 
 use backstop_replay::{Problem, Summary};
+use serde::Serialize;
 
 use crate::output::{Report, Style, Table, escape, grouped, plural, size};
 
 /// Problems in a table; the others are counted.
 const SHOWN_PROBLEMS: usize = 20;
 
-impl Report for Summary {
+/// What a replay came to, as it is printed.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Replayed<'a>(pub &'a Summary);
+
+impl Report for Replayed<'_> {
     fn text(&self, style: Style) -> String {
+        let summary = self.0;
         let mut table = Table::default();
-        table.count("objects", self.objects);
-        table.count_if("  folders skipped by name", self.partitions_skipped);
-        table.count_if("  skipped by key or age", self.objects_filtered);
-        table.count_if("  broken", self.objects_broken);
-        table.count_if("  to restore first", self.objects_to_restore);
-        table.count_if("  not part of the archive", self.objects_outside);
-        table.count_if("  done before", self.objects_done_before);
-        table.count_if("  replayed before", self.objects_replayed);
-        table.count_if("  marked as replayed", self.objects_marked);
-        table.count_if("  not marked", self.objects_unmarked);
-        table.count("records", self.records);
-        if self.dry_run {
-            let bytes = size(self.would_send_bytes);
-            table.row("  would be sent", grouped(self.would_send), bytes);
+        table.count("objects", summary.objects);
+        table.count_if("  folders skipped by name", summary.partitions_skipped);
+        table.count_if("  skipped by key or age", summary.objects_filtered);
+        table.count_if("  broken", summary.objects_broken);
+        table.count_if("  to restore first", summary.objects_to_restore);
+        table.count_if("  not part of the archive", summary.objects_outside);
+        table.count_if("  done before", summary.objects_done_before);
+        table.count_if("  replayed before", summary.objects_replayed);
+        table.count_if("  marked as replayed", summary.objects_marked);
+        table.count_if("  not marked", summary.objects_unmarked);
+        table.count("records", summary.records);
+        if summary.dry_run {
+            let bytes = size(summary.would_send_bytes);
+            table.row("  would be sent", grouped(summary.would_send), bytes);
         } else {
-            table.row("  sent", grouped(self.sent), size(self.sent_bytes));
+            table.row("  sent", grouped(summary.sent), size(summary.sent_bytes));
         }
-        table.count_if("  sent before", self.sent_before);
-        table.count_if("    with no readable time", self.without_time);
-        table.count_if("    with no known function", self.without_function);
-        table.count_if("    sharing another record's id", self.id_conflicts);
-        table.count("  duplicates", self.duplicates);
-        table.count("  filtered out by options", self.filtered);
-        if !self.dry_run {
-            table.count("  rejected", self.rejected);
-            table.count("  failed", self.failed);
+        table.count_if("  sent before", summary.sent_before);
+        table.count_if("    with no readable time", summary.without_time);
+        table.count_if("    with no known function", summary.without_function);
+        table.count_if("    sharing another record's id", summary.id_conflicts);
+        table.count("  duplicates", summary.duplicates);
+        table.count("  filtered out by options", summary.filtered);
+        if !summary.dry_run {
+            table.count("  rejected", summary.rejected);
+            table.count("  failed", summary.failed);
         }
-        table.count("broken lines", self.broken_lines);
+        table.count("broken lines", summary.broken_lines);
         for (title, counts) in [
-            ("by function", &self.functions),
-            ("by reason", &self.reasons),
+            ("by function", &summary.functions),
+            ("by reason", &summary.reasons),
         ] {
             if !counts.is_empty() {
                 table.heading(title);
@@ -49,16 +56,19 @@ impl Report for Summary {
                 table.count(&format!("  {name}"), *count);
             }
         }
-        let problems = self.problems.iter().take(SHOWN_PROBLEMS);
-        let more = self.problems.len().saturating_sub(SHOWN_PROBLEMS);
+        let problems = summary.problems.iter().take(SHOWN_PROBLEMS);
+        let more = summary.problems.len().saturating_sub(SHOWN_PROBLEMS);
         let more = (more > 0).then(|| format!("and {more} more; --output json has them\n"));
         let problems = problems.map(shown).chain(more);
-        let verdict = style.verdict(self.is_complete(), &verdict(self));
+        let verdict = style.verdict(summary.is_complete(), &verdict(summary));
         let mut parts = vec![table.to_string()];
-        if !self.problems.is_empty() {
+        if !summary.problems.is_empty() {
             parts.push(problems.collect());
         }
-        parts.push(format!("{verdict}\n{}", advice(self).unwrap_or_default()));
+        parts.push(format!(
+            "{verdict}\n{}",
+            advice(summary).unwrap_or_default()
+        ));
         let text = parts.join("\n");
         text.trim_end().to_owned() + "\n"
     }

@@ -2,15 +2,15 @@
 //! random all the while.
 //!
 //! `scripts/soak` runs it. [`plan`] draws what happens from a seed, [`sample`] watches the process
-//! from outside, [`books`] holds what was emitted against where it is found. A run fails when a
+//! from outside, [`totals`] holds what was emitted against where it is found. A run fails when a
 //! record is lost without being counted, when more is in two places than the ledger knows of, or
 //! when memory or descriptors grow with the number of invocations.
 //!
 //! Must not assert on a time: how long a run takes is the machine's business.
 
-mod books;
 mod plan;
 mod sample;
+mod totals;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -19,9 +19,9 @@ use std::time::Duration;
 use backstop_simulator::ShutdownReason;
 use backstop_tests::{Result, World, extension};
 
-use books::Books;
 use plan::{Options, Plan};
 use sample::Samples;
+use totals::Totals;
 
 /// Invocations between two samples.
 const EVERY: u64 = 100;
@@ -110,15 +110,15 @@ async fn soak(options: &Options) -> Result<Vec<String>> {
     let peak = environment.peak_rss_bytes();
     let report = environment.shutdown(ShutdownReason::Spindown).await?;
     world.firehose.flush().await?;
-    let books = Books::new(&world, &environment, &plan, &report)?;
-    let mut problems = books.problems();
+    let totals = Totals::new(&world, &environment, &plan, &report)?;
+    let mut problems = totals.problems();
     problems.extend(samples.problems());
     if !problems.is_empty() {
         tell(&report.stderr.join("\n"));
     }
     let mut table = String::from("| | |\n|---|---:|\n");
     let rows = plan.rows().into_iter();
-    let rows = rows.chain(books.rows()).chain(samples.rows(peak));
+    let rows = rows.chain(totals.rows()).chain(samples.rows(peak));
     for (figure, value) in rows.chain([verdict(&problems)]) {
         // Writing to a String cannot fail.
         writeln!(table, "| {figure} | {value} |").unwrap_or_default();

@@ -123,6 +123,15 @@ pub static BACKENDS: &[Backend] = &[
         )
     },
     Backend {
+        options: &[required("host", Rule::Host, "the host of the gateway")],
+        ..backend(
+            "gateway",
+            "Backstop's gateway",
+            Format::Otlp,
+            "https://{host}",
+        )
+    },
+    Backend {
         token_prefix: "{instance}:",
         options: &[
             required(

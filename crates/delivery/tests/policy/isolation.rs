@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Rig, Say, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms, pair};
 use backstop_delivery::{
     Answer, Batch, BreakerState, DropReason, Notice, Phase, Role, SinkName, Verdict,
 };
@@ -11,14 +11,9 @@ use tokio::time::Instant;
 
 use SinkName::{Https, S3};
 
-/// A primary and the archive.
-fn pair() -> Rig {
-    Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)])
-}
-
 /// Refuses these records, at once.
-fn refuses(code: u16, bad: &[u64]) -> Say {
-    Say::Refuses(code, bad.to_vec(), ms(0))
+fn refuses(code: u16, bad: &[u64]) -> SinkBehaviour {
+    SinkBehaviour::Refuses(code, bad.to_vec(), ms(0))
 }
 
 fn dead_letters(rig: &Rig) -> Vec<usize> {
@@ -98,7 +93,7 @@ async fn a_primary_that_refuses_everything_costs_twenty_requests_for_a_thousand_
     for (sinks, archived) in [(2, true), (1, false)] {
         let roles = [(Https, Role::Primary), (S3, Role::Fallback)];
         let rig = Rig::new(&roles[..sinks]);
-        rig.say(Https, Say::Status(400));
+        rig.say(Https, SinkBehaviour::Status(400));
         let left = rig
             .flush(vec![batch(1, 1000)], Phase::Handler, ms(3000))
             .await;
@@ -123,7 +118,7 @@ async fn a_primary_that_refuses_everything_costs_twenty_requests_for_a_thousand_
 #[tokio::test(start_paused = true)]
 async fn a_primary_that_takes_records_again_is_asked_for_each_half_again() {
     let rig = pair();
-    rig.say(Https, Say::Status(400));
+    rig.say(Https, SinkBehaviour::Status(400));
     rig.flush(vec![batch(1, 100)], Phase::Handler, ms(3000))
         .await;
     rig.assert_delivered(&[(S3, 100)]);
@@ -181,8 +176,8 @@ async fn what_the_bound_leaves_unresolved_is_diverted_and_no_dead_letter() {
 #[tokio::test(start_paused = true)]
 async fn isolation_ends_with_the_window_and_goes_on_in_the_next_one() {
     let rig = pair();
-    rig.say(Https, Say::Refuses(400, vec![123], ms(60)));
-    rig.say(S3, Say::After(ms(60), 200));
+    rig.say(Https, SinkBehaviour::Refuses(400, vec![123], ms(60)));
+    rig.say(S3, SinkBehaviour::After(ms(60), 200));
     let mut left = vec![batch(1, 501)];
     for flush in 1..=10 {
         let started = Instant::now();
@@ -209,7 +204,7 @@ async fn isolation_ends_with_the_window_and_goes_on_in_the_next_one() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_primary_that_refuses_is_not_taken_for_one_that_hangs() {
     let rig = pair();
-    rig.say(Https, Say::Refuses(400, vec![30], ms(300)));
+    rig.say(Https, SinkBehaviour::Refuses(400, vec![30], ms(300)));
     let mut left = vec![batch(1, 60)];
     for _ in 0..20 {
         left = rig.flush(left, Phase::PostRuntime, ms(500)).await;
@@ -225,8 +220,8 @@ async fn a_slow_primary_that_refuses_is_not_taken_for_one_that_hangs() {
 #[tokio::test(start_paused = true)]
 async fn at_shutdown_what_there_is_no_time_to_resolve_is_archived() {
     let rig = pair();
-    rig.say(Https, Say::Refuses(400, vec![9, 400], ms(200)));
-    rig.say(S3, Say::After(ms(60), 200));
+    rig.say(Https, SinkBehaviour::Refuses(400, vec![9, 400], ms(200)));
+    rig.say(S3, SinkBehaviour::After(ms(60), 200));
     let batches: Vec<Batch> = (0..8).map(|index| batch(index * 60 + 1, 60)).collect();
     let started = Instant::now();
     let left = rig.flush(batches, Phase::Shutdown, ms(1700)).await;
@@ -243,8 +238,8 @@ async fn at_shutdown_what_there_is_no_time_to_resolve_is_archived() {
 #[tokio::test(start_paused = true)]
 async fn a_primary_that_fails_during_isolation_leaves_one_piece_to_the_archive() {
     let rig = pair();
-    rig.say_in_turn(Https, [400, 400, 400, 200].map(Say::Status));
-    rig.say(Https, Say::Status(401));
+    rig.say_in_turn(Https, [400, 400, 400, 200].map(SinkBehaviour::Status));
+    rig.say(Https, SinkBehaviour::Status(401));
     let left = rig
         .flush(vec![batch(1, 400)], Phase::Handler, ms(3000))
         .await;
@@ -259,7 +254,7 @@ async fn a_primary_that_fails_during_isolation_leaves_one_piece_to_the_archive()
 async fn no_other_status_makes_a_dead_letter() {
     for code in (100..=599).filter(|code| !(200..=299).contains(code)) {
         let rig = pair();
-        rig.say(Https, Say::Status(code));
+        rig.say(Https, SinkBehaviour::Status(code));
         let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(3000)).await;
         assert!(left.is_empty(), "{code}");
         rig.assert_delivered(&[(S3, 3)]);
@@ -273,10 +268,10 @@ async fn no_other_status_makes_a_dead_letter() {
     // Nor does any other drop a record where there is no archive.
     for code in [401, 402, 405, 407, 409, 410, 411, 415, 421, 500] {
         let rig = Rig::new(&[(Https, Role::Primary)]);
-        rig.say(Https, Say::Status(code));
+        rig.say(Https, SinkBehaviour::Status(code));
         let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(3000)).await;
         assert_eq!(left.iter().map(Batch::len).sum::<usize>(), 3, "{code}");
-        rig.say(Https, Say::Status(200));
+        rig.say(Https, SinkBehaviour::Status(200));
         rig.advance(Duration::from_mins(2)).await;
         assert!(rig.flush(left, Phase::Handler, ms(3000)).await.is_empty());
         rig.assert_delivered(&[(Https, 3)]);
@@ -289,8 +284,8 @@ async fn a_shutdown_that_comes_while_bodies_are_halved_leaves_the_archive_its_ti
     for (batches, size) in [(1, 10), (1, 60), (4, 20), (9, 60)] {
         for (before, takes) in [(50, 92), (50, 140), (500, 140)] {
             let rig = pair();
-            rig.say(Https, Say::After(ms(takes), 400));
-            rig.say(S3, Say::After(ms(100), 200));
+            rig.say(Https, SinkBehaviour::After(ms(takes), 400));
+            rig.say(S3, SinkBehaviour::After(ms(100), 200));
             let all = (0..batches).map(|number| batch(number * 100 + 1, size));
             let window = Duration::from_secs(30);
             let flush = rig.start_flush(all.collect(), Phase::Handler, window);
@@ -308,7 +303,7 @@ async fn a_shutdown_that_comes_while_bodies_are_halved_leaves_the_archive_its_ti
 #[tokio::test(start_paused = true)]
 async fn what_waits_after_halving_is_a_batch_or_two() {
     let rig = pair();
-    rig.say(Https, Say::After(ms(100), 422));
+    rig.say(Https, SinkBehaviour::After(ms(100), 422));
     let left = rig
         .flush(vec![batch(1, 77)], Phase::PostRuntime, ms(1400))
         .await;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Rig, Say, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms};
 use backstop_delivery::{Batch, Failure, Phase, Role, SinkName};
 use tokio::time::{Instant, sleep_until};
 
@@ -17,7 +17,7 @@ const TRIP: Duration = ms(20);
 
 /// When an invocation's records are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum FlushMode {
     /// At the end of the invocation; what was left of the one before, while the handler runs.
     End,
     /// While the next handler runs.
@@ -26,7 +26,7 @@ enum Manner {
 
 #[derive(Debug, Clone, Copy)]
 struct Load {
-    manner: Manner,
+    mode: FlushMode,
     every: Duration,
     handler: Duration,
     invocations: u32,
@@ -34,7 +34,7 @@ struct Load {
 }
 
 #[derive(Debug, Default)]
-struct Bill {
+struct OutageCost {
     emitted: u64,
     /// Emitted while the primary was down.
     forced: u64,
@@ -46,7 +46,7 @@ struct Bill {
     most_added: Duration,
 }
 
-impl Bill {
+impl OutageCost {
     fn ratio(&self) -> f64 {
         f64::from(u32::try_from(self.diverted).unwrap())
             / f64::from(u32::try_from(self.forced).unwrap())
@@ -67,12 +67,15 @@ fn flapping(period: Duration, until: Duration) -> Spans {
 }
 
 /// A function's life with a primary that is down in these spans, in this way.
-async fn live(load: Load, spans: &Spans, way: Say) -> Bill {
+async fn live(load: Load, spans: &Spans, way: SinkBehaviour) -> OutageCost {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
     let start = Instant::now();
-    rig.say(Https, Say::DownIn(spans.clone(), TRIP, Box::new(way)));
-    rig.say(S3, Say::After(TRIP, 200));
-    let mut bill = Bill::default();
+    rig.say(
+        Https,
+        SinkBehaviour::DownIn(spans.clone(), TRIP, Box::new(way)),
+    );
+    rig.say(S3, SinkBehaviour::After(TRIP, 200));
+    let mut cost = OutageCost::default();
     let mut sequence = 1;
     let mut pending: Vec<Batch> = Vec::new();
     for number in 0..load.invocations {
@@ -91,21 +94,21 @@ async fn live(load: Load, spans: &Spans, way: Say) -> Bill {
             pending = flush.await.unwrap();
         }
         // With the report, which comes after all that.
-        let records = load.records + u64::from(load.manner == Manner::End);
-        bill.emitted += records;
+        let records = load.records + u64::from(load.mode == FlushMode::End);
+        cost.emitted += records;
         let elapsed = handler_ends - start;
         let is_down = spans.iter().any(|span| (span.0..span.1).contains(&elapsed));
-        bill.forced += if is_down { records } else { 0 };
+        cost.forced += if is_down { records } else { 0 };
         pending.push(batch(sequence, load.records));
         sequence += load.records;
-        if load.manner == Manner::End {
+        if load.mode == FlushMode::End {
             let left = (handler_ends + ADDED).saturating_duration_since(Instant::now());
             pending = rig.flush(pending, Phase::PostRuntime, left).await;
         }
         let added = handler_ends.elapsed();
-        bill.added += added;
-        bill.most_added = bill.most_added.max(added);
-        if load.manner == Manner::End {
+        cost.added += added;
+        cost.most_added = cost.most_added.max(added);
+        if load.mode == FlushMode::End {
             pending.push(batch(sequence, 1));
             sequence += 1;
         }
@@ -114,15 +117,15 @@ async fn live(load: Load, spans: &Spans, way: Say) -> Bill {
         pending = rig.flush(pending, Phase::Shutdown, ms(1700)).await;
     }
     assert!(pending.is_empty(), "{} left", pending.len());
-    bill.diverted = rig.ledger.lock().delivered(S3);
-    bill.requests = rig.calls(Https);
+    cost.diverted = rig.ledger.lock().delivered(S3);
+    cost.requests = rig.calls(Https);
     assert!(rig.ledger.lock().adds_up(0), "{}", rig.ledger.lock().line());
-    bill
+    cost
 }
 
 fn loads(invocations: u32, every: Duration) -> [Load; 2] {
-    [Manner::End, Manner::Early].map(|manner| Load {
-        manner,
+    [FlushMode::End, FlushMode::Early].map(|mode| Load {
+        mode,
         every,
         handler: ms(50),
         invocations,
@@ -131,11 +134,11 @@ fn loads(invocations: u32, every: Duration) -> [Load; 2] {
 }
 
 /// The ways to be down that cost no time: each is an answer, or none at once.
-fn quick() -> [Say; 3] {
+fn quick() -> [SinkBehaviour; 3] {
     [
-        Say::After(TRIP, 500),
-        Say::Status(503),
-        Say::Nothing(Failure::Refused),
+        SinkBehaviour::After(TRIP, 500),
+        SinkBehaviour::Status(503),
+        SinkBehaviour::Nothing(Failure::Refused),
     ]
 }
 
@@ -147,16 +150,16 @@ async fn an_outage_of_a_third_of_a_short_run_diverts_little_more_than_it_forces(
     for way in quick() {
         for load in loads(30, ms(200)) {
             let third = vec![(ms(2000), ms(4000))];
-            let bill = live(load, &third, way.clone()).await;
+            let cost = live(load, &third, way.clone()).await;
             println!(
-                "a third, {:?}, {way:?}: {bill:?} {:.2}",
-                load.manner,
-                bill.ratio()
+                "a third, {:?}, {way:?}: {cost:?} {:.2}",
+                load.mode,
+                cost.ratio()
             );
-            assert_eq!(bill.forced * 3, bill.emitted);
+            assert_eq!(cost.forced * 3, cost.emitted);
 
-            assert!(bill.ratio() <= AIM, "{load:?} {way:?}: {bill:?}");
-            assert!(bill.most_added <= ADDED, "{bill:?}");
+            assert!(cost.ratio() <= AIM, "{load:?} {way:?}: {cost:?}");
+            assert!(cost.most_added <= ADDED, "{cost:?}");
         }
     }
 }
@@ -167,16 +170,16 @@ async fn a_primary_that_flaps_is_used_while_it_answers() {
         for way in quick() {
             for load in loads(900, ms(100)) {
                 let spans = flapping(period, Duration::from_secs(200));
-                let bill = live(load, &spans, way.clone()).await;
+                let cost = live(load, &spans, way.clone()).await;
                 println!(
-                    "{period:?}, {:?}, {way:?}: {bill:?} {:.2}",
-                    load.manner,
-                    bill.ratio()
+                    "{period:?}, {:?}, {way:?}: {cost:?} {:.2}",
+                    load.mode,
+                    cost.ratio()
                 );
 
-                let name = format!("{period:?} {load:?} {way:?}: {bill:?}");
-                assert!(bill.ratio() <= AIM, "{name}");
-                assert!(bill.most_added <= ADDED, "{bill:?}");
+                let name = format!("{period:?} {load:?} {way:?}: {cost:?}");
+                assert!(cost.ratio() <= AIM, "{name}");
+                assert!(cost.most_added <= ADDED, "{cost:?}");
             }
         }
     }
@@ -188,13 +191,13 @@ async fn long_outages_are_over_soon_after_they_end() {
         let outage = Duration::from_mins(minutes);
         for load in loads(u32::try_from(minutes).unwrap() * 80, ms(1000)) {
             let spans = vec![(ms(5000), ms(5000) + outage)];
-            let bill = live(load, &spans, Say::After(TRIP, 500)).await;
+            let cost = live(load, &spans, SinkBehaviour::After(TRIP, 500)).await;
             println!(
-                "{minutes} min, {:?}: {bill:?} {:.2}",
-                load.manner,
-                bill.ratio()
+                "{minutes} min, {:?}: {cost:?} {:.2}",
+                load.mode,
+                cost.ratio()
             );
-            assert!(bill.ratio() <= AIM, "{minutes} {load:?}: {bill:?}");
+            assert!(cost.ratio() <= AIM, "{minutes} {load:?}: {cost:?}");
         }
     }
 }
@@ -209,7 +212,7 @@ async fn single_errors_at_random_divert_next_to_nothing() {
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
-            Say::After(
+            SinkBehaviour::After(
                 TRIP,
                 if (random >> 33).is_multiple_of(10) {
                     500
@@ -236,23 +239,23 @@ async fn single_errors_at_random_divert_next_to_nothing() {
 async fn a_primary_that_stays_away_is_not_paid_for_more() {
     let hour = vec![(Duration::ZERO, Duration::from_hours(2))];
     for (way, most_requests, most_added) in [
-        (Say::Hang, 62, Duration::from_secs(12)),
-        (Say::After(TRIP, 500), 90, ms(300)),
-        (Say::Nothing(Failure::Refused), 90, ms(300)),
-        (Say::Status(401), 63, ms(300)),
+        (SinkBehaviour::Hang, 62, Duration::from_secs(12)),
+        (SinkBehaviour::After(TRIP, 500), 90, ms(300)),
+        (SinkBehaviour::Nothing(Failure::Refused), 90, ms(300)),
+        (SinkBehaviour::Status(401), 63, ms(300)),
     ] {
         for load in loads(3600, ms(1000)) {
-            let bill = live(load, &hour, way.clone()).await;
-            println!("an hour, {:?}, {way:?}: {bill:?}", load.manner);
-            assert!(bill.requests <= most_requests, "{way:?}: {bill:?}");
+            let cost = live(load, &hour, way.clone()).await;
+            println!("an hour, {:?}, {way:?}: {cost:?}", load.mode);
+            assert!(cost.requests <= most_requests, "{way:?}: {cost:?}");
             // The archive's own time, where nothing is sent before the invocation ends.
-            let archive = if load.manner == Manner::End {
+            let archive = if load.mode == FlushMode::End {
                 TRIP * 3600
             } else {
                 ms(0)
             };
-            assert!(bill.added <= most_added + archive, "{way:?}: {bill:?}");
-            assert!(bill.most_added <= ADDED, "{way:?}: {bill:?}");
+            assert!(cost.added <= most_added + archive, "{way:?}: {cost:?}");
+            assert!(cost.most_added <= ADDED, "{way:?}: {cost:?}");
         }
     }
 }

@@ -5,30 +5,30 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::{Rig, Say, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms};
 use backstop_delivery::{Batch, Failure, PartAnswer, Phase, Role, SinkName};
 use proptest::prelude::*;
 use tokio::time::Instant;
 
 const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];
 
-fn say() -> impl Strategy<Value = Say> {
+fn say() -> impl Strategy<Value = SinkBehaviour> {
     prop_oneof![
-        4 => Just(Say::Status(200)),
-        4 => prop::sample::select(vec![302, 400, 401, 404, 408, 429, 500, 503]).prop_map(Say::Status),
+        4 => Just(SinkBehaviour::Status(200)),
+        4 => prop::sample::select(vec![302, 400, 401, 404, 408, 429, 500, 503]).prop_map(SinkBehaviour::Status),
         2 => prop::sample::select(vec![Failure::Refused, Failure::Reset, Failure::Tls, Failure::Other])
-            .prop_map(Say::Nothing),
-        1 => Just(Say::Hang),
-        2 => (1u64..400, prop::sample::select(vec![200, 503])).prop_map(|(wait, code)| Say::After(ms(wait), code)),
-        1 => (0u64..3000).prop_map(|wait| Say::RetryAfter(429, ms(wait))),
-        1 => (0usize..20).prop_map(|most| Say::TooLarge { most, never: None }),
-        1 => (prop::sample::select(vec![PartAnswer::Retry, PartAnswer::Refused, PartAnswer::Unheard]), prop::collection::vec(0usize..3, 0..3)).prop_map(|(answer, parts)| Say::Parts(answer, parts)),
+            .prop_map(SinkBehaviour::Nothing),
+        1 => Just(SinkBehaviour::Hang),
+        2 => (1u64..400, prop::sample::select(vec![200, 503])).prop_map(|(wait, code)| SinkBehaviour::After(ms(wait), code)),
+        1 => (0u64..3000).prop_map(|wait| SinkBehaviour::RetryAfter(429, ms(wait))),
+        1 => (0usize..20).prop_map(|most| SinkBehaviour::TooLarge { most, never: None }),
+        1 => (prop::sample::select(vec![PartAnswer::Retry, PartAnswer::Refused, PartAnswer::Unheard]), prop::collection::vec(0usize..3, 0..3)).prop_map(|(answer, parts)| SinkBehaviour::Parts(answer, parts)),
     ]
 }
 
 #[derive(Debug, Clone)]
 struct Step {
-    says: [Option<Say>; 3],
+    says: [Option<SinkBehaviour>; 3],
     new_records: u64,
     phase: Phase,
     window: u64,

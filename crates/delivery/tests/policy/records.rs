@@ -1,7 +1,7 @@
 //! A primary with a protocol of its own: what it says of each record, what it would never take, and how much
 //! one request has room for.
 
-use crate::support::{Rig, Say, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms, pair};
 use backstop_delivery::{
     BreakerState, DropReason, Notice, PartAnswer, Phase, Role, SinkName, Unfit, Verdict,
 };
@@ -9,18 +9,14 @@ use backstop_delivery::{
 use PartAnswer::{Refused, Retry, Taken, Unheard};
 use SinkName::{Https, S3};
 
-fn pair() -> Rig {
-    Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)])
-}
-
 #[tokio::test(start_paused = true)]
 async fn each_record_goes_its_own_way() {
     let rig = pair();
     rig.say_in_turn(
         Https,
         [
-            Say::Records(vec![Taken, Refused, Retry, Unheard, Retry, Taken]),
-            Say::Records(vec![Taken, Taken, Refused]),
+            SinkBehaviour::Records(vec![Taken, Refused, Retry, Unheard, Retry, Taken]),
+            SinkBehaviour::Records(vec![Taken, Taken, Refused]),
         ],
     );
     let left = rig.flush(vec![batch(1, 6)], Phase::Handler, ms(3000)).await;
@@ -40,8 +36,8 @@ async fn each_record_goes_its_own_way() {
 #[tokio::test(start_paused = true)]
 async fn what_waits_too_long_is_diverted_with_its_own_reason() {
     let rig = pair();
-    rig.say_in_turn(Https, [Say::Records(vec![Taken, Retry, Refused])]);
-    rig.say(Https, Say::Records(vec![Retry]));
+    rig.say_in_turn(Https, [SinkBehaviour::Records(vec![Taken, Retry, Refused])]);
+    rig.say(Https, SinkBehaviour::Records(vec![Retry]));
     rig.flush(vec![batch(1, 3)], Phase::Handler, ms(5000)).await;
     rig.assert_delivered(&[(Https, 1), (S3, 2)]);
     let reasons: Vec<_> = rig.diverted(S3).iter().map(|it| it.cause.reason).collect();
@@ -52,7 +48,7 @@ async fn what_waits_too_long_is_diverted_with_its_own_reason() {
 async fn an_answer_for_another_number_of_records_proves_nothing() {
     for answers in [vec![], vec![Taken], vec![Taken; 4]] {
         let rig = pair();
-        rig.say(Https, Say::Records(answers));
+        rig.say(Https, SinkBehaviour::Records(answers));
         rig.flush(vec![batch(1, 3)], Phase::Handler, ms(3000)).await;
         rig.assert_delivered(&[(S3, 3)]);
         assert_eq!(rig.last_diverted(S3).unwrap().cause.reason, "unproven");
@@ -64,7 +60,7 @@ async fn an_answer_for_another_number_of_records_proves_nothing() {
 async fn a_batch_of_which_some_were_refused_and_nobody_knows_which_is_archived_and_not_sent_again()
 {
     let rig = pair();
-    rig.say(Https, Say::Unnamed(3));
+    rig.say(Https, SinkBehaviour::Unnamed(3));
     let left = rig
         .flush(vec![batch(1, 10)], Phase::Handler, ms(3000))
         .await;
@@ -76,7 +72,7 @@ async fn a_batch_of_which_some_were_refused_and_nobody_knows_which_is_archived_a
     assert_eq!(rig.last_diverted(S3).unwrap().cause.reason, "partial");
     assert_eq!(rig.breaker(Https), BreakerState::Closed);
     let rig = Rig::new(&[(Https, Role::Primary)]);
-    rig.say(Https, Say::Unnamed(3));
+    rig.say(Https, SinkBehaviour::Unnamed(3));
     rig.flush(vec![batch(1, 10)], Phase::Handler, ms(3000))
         .await;
     rig.assert_delivered(&[(Https, 7)]);
@@ -87,7 +83,7 @@ async fn a_batch_of_which_some_were_refused_and_nobody_knows_which_is_archived_a
 #[tokio::test(start_paused = true)]
 async fn an_archive_that_does_not_say_what_it_refused_has_proven_nothing() {
     let rig = Rig::new(&[(S3, Role::Fallback)]);
-    rig.say(S3, Say::Unnamed(1));
+    rig.say(S3, SinkBehaviour::Unnamed(1));
     let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(5000)).await;
     assert_eq!(left.len(), 1);
     assert_eq!(rig.calls(S3), 3);
@@ -100,7 +96,7 @@ async fn an_archive_that_does_not_say_what_it_refused_has_proven_nothing() {
 async fn records_that_are_named_one_by_one_cost_the_others_one_more_request() {
     let rig = pair();
     let bad = vec![1, 40, 41, 100];
-    rig.say(Https, Say::Names(bad.clone()));
+    rig.say(Https, SinkBehaviour::Names(bad.clone()));
     let left = rig
         .flush(vec![batch(1, 100)], Phase::Handler, ms(9000))
         .await;
@@ -125,7 +121,7 @@ async fn records_that_are_named_one_by_one_cost_the_others_one_more_request() {
 #[tokio::test(start_paused = true)]
 async fn a_primary_that_names_every_record_is_asked_for_a_few() {
     let rig = pair();
-    rig.say(Https, Say::Names((1..=1000).collect()));
+    rig.say(Https, SinkBehaviour::Names((1..=1000).collect()));
     let left = rig
         .flush(vec![batch(1, 1000)], Phase::Handler, ms(9000))
         .await;
@@ -137,7 +133,7 @@ async fn a_primary_that_names_every_record_is_asked_for_a_few() {
 #[tokio::test(start_paused = true)]
 async fn a_record_that_was_not_sent_cannot_be_named() {
     let rig = Rig::new(&[(S3, Role::Fallback)]);
-    rig.say(S3, Say::Names(vec![2]));
+    rig.say(S3, SinkBehaviour::Names(vec![2]));
     let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(5000)).await;
     assert_eq!((left.len(), rig.calls(S3)), (1, 3), "an archive names none");
 }
@@ -150,7 +146,7 @@ async fn a_status_means_what_the_protocol_says() {
         (Verdict::Retry { after: None }, 418, 3, BreakerState::Open),
     ] {
         let rig = pair();
-        rig.say(Https, Say::Judged(verdict.clone(), code));
+        rig.say(Https, SinkBehaviour::Judged(verdict.clone(), code));
         rig.flush(vec![batch(1, 2)], Phase::Handler, ms(9000)).await;
         rig.assert_delivered(&[(S3, 2)]);
         assert_eq!(rig.calls(Https), calls, "{verdict:?}");
@@ -159,7 +155,7 @@ async fn a_status_means_what_the_protocol_says() {
         assert_eq!(cause.status, Some(code));
     }
     let rig = pair();
-    rig.say(Https, Say::Judged(Verdict::Delivered, 204));
+    rig.say(Https, SinkBehaviour::Judged(Verdict::Delivered, 204));
     rig.flush(vec![batch(1, 2)], Phase::Handler, ms(9000)).await;
     rig.assert_delivered(&[(Https, 2)]);
 }
@@ -185,7 +181,7 @@ async fn what_one_request_has_no_room_for_takes_another_in_order() {
 async fn a_dead_primary_with_little_room_costs_the_archive_no_more_than_a_second_object() {
     let rig = pair();
     rig.cap(Https, 100);
-    rig.say(Https, Say::Judged(Verdict::Stop, 403));
+    rig.say(Https, SinkBehaviour::Judged(Verdict::Stop, 403));
     let left = rig
         .flush(vec![batch(1, 1000)], Phase::Handler, ms(3000))
         .await;
@@ -198,7 +194,7 @@ async fn a_dead_primary_with_little_room_costs_the_archive_no_more_than_a_second
 async fn one_that_is_refused_is_found_where_one_request_has_little_room() {
     let rig = pair();
     rig.cap(Https, 16);
-    rig.say(Https, Say::Refuses(400, vec![40], ms(1)));
+    rig.say(Https, SinkBehaviour::Refuses(400, vec![40], ms(1)));
     let left = rig
         .flush(vec![batch(1, 100)], Phase::Handler, ms(9000))
         .await;
@@ -232,8 +228,8 @@ async fn what_the_primary_would_never_take_is_a_dead_letter_unasked() {
 async fn at_shutdown_dead_letters_that_nobody_knew_of_are_kept_their_time() {
     let rig = pair();
     rig.unfit(Https, &[(2, Unfit::TooOld)]);
-    rig.say(Https, Say::Hang);
-    rig.say(S3, Say::After(ms(76), 200));
+    rig.say(Https, SinkBehaviour::Hang);
+    rig.say(S3, SinkBehaviour::After(ms(76), 200));
     let left = rig
         .flush(vec![batch(1, 3)], Phase::Shutdown, ms(1700))
         .await;

@@ -2,7 +2,7 @@
 
 use backstop_delivery::{Batch, BreakerState, Phase, Record, Role, SinkName, Wall};
 
-use crate::support::{Rig, Say, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms};
 
 const PRIMARY: SinkName = SinkName::Https;
 const FIREHOSE: SinkName = SinkName::Firehose;
@@ -26,7 +26,7 @@ fn copies(first: u64, count: u64) -> Batch {
 #[tokio::test(start_paused = true)]
 async fn copies_go_to_the_first_fallback_that_takes_them_and_never_to_the_primary() {
     let rig = rig();
-    rig.say(FIREHOSE, Say::Status(503));
+    rig.say(FIREHOSE, SinkBehaviour::Status(503));
     let all = vec![batch(1, 2), copies(1, 2)];
     let left = rig.flush(all, Phase::PostRuntime, ms(3000)).await;
     assert!(left.is_empty());
@@ -41,7 +41,7 @@ async fn copies_go_to_the_first_fallback_that_takes_them_and_never_to_the_primar
 async fn a_primary_that_is_down_diverts_its_records_and_not_their_copies() {
     for phase in [Phase::Handler, Phase::Shutdown] {
         let rig = rig();
-        rig.say(PRIMARY, Say::Status(401));
+        rig.say(PRIMARY, SinkBehaviour::Status(401));
         rig.flush(vec![batch(1, 1)], phase, ms(1500)).await;
         assert_eq!(rig.breaker(PRIMARY), BreakerState::Open);
         let all = vec![batch(3, 2), copies(3, 2)];
@@ -58,9 +58,9 @@ async fn a_primary_that_is_down_diverts_its_records_and_not_their_copies() {
 async fn an_archive_that_hangs_takes_no_time_and_no_place_from_the_primary() {
     let rig = rig();
     for fallback in [FIREHOSE, S3] {
-        rig.say(fallback, Say::Hang);
+        rig.say(fallback, SinkBehaviour::Hang);
     }
-    rig.say(PRIMARY, Say::After(ms(100), 200));
+    rig.say(PRIMARY, SinkBehaviour::After(ms(100), 200));
     // More than fit side by side, and all before the primary's.
     let mut all: Vec<Batch> = (0..6).map(|at| copies(1 + at, 1)).collect();
     all.extend((0..4).map(|at| batch(10 + at, 1)));
@@ -78,7 +78,7 @@ async fn what_a_fallback_finds_too_large_is_archived_in_pieces() {
     let rig = Rig::new(&[(PRIMARY, Role::Primary), (S3, Role::Fallback)]);
     rig.say(
         S3,
-        Say::TooLarge {
+        SinkBehaviour::TooLarge {
             most: 3,
             never: None,
         },

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Gives, Rig, Say, batch, ms};
+use crate::support::{Rig, SecretRead, SinkBehaviour, batch, ms, pair};
 use backstop_delivery::{BreakerState, Cause, Detail, NoSecret, Notice, Phase, Role, SinkName};
 use tokio::time::Instant;
 
@@ -17,10 +17,6 @@ const DENIED: NoSecret = NoSecret {
     may_pass: false,
     timed_out: false,
 };
-
-fn pair() -> Rig {
-    Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)])
-}
 
 /// Why the breaker opened, each time that an operator was shown it.
 fn reported(rig: &Rig) -> Vec<Cause> {
@@ -42,7 +38,7 @@ fn ambiguous(rig: &Rig) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn a_secret_is_read_before_the_first_request_and_then_no_more() {
     let rig = pair();
-    rig.keep(Https, [Gives::After(ms(40))]);
+    rig.keep(Https, [SecretRead::After(ms(40))]);
     let started = Instant::now();
     for first in [1, 2] {
         let left = rig
@@ -57,7 +53,7 @@ async fn a_secret_is_read_before_the_first_request_and_then_no_more() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_denies_opens_the_breaker_at_once_and_nothing_is_ambiguous() {
     let rig = pair();
-    rig.keep(Https, [Gives::Refuses(DENIED)]);
+    rig.keep(Https, [SecretRead::Refuses(DENIED)]);
     let started = Instant::now();
     let left = rig
         .flush(vec![batch(1, 2)], Phase::PostRuntime, ms(500))
@@ -81,7 +77,10 @@ async fn a_store_that_denies_opens_the_breaker_at_once_and_nothing_is_ambiguous(
 async fn a_store_that_fails_for_now_is_asked_again_within_the_budget() {
     let rig = pair();
     let busy = NoSecret::passing(STORE, "cannot be reached");
-    rig.keep(Https, [Gives::Refuses(busy), Gives::Refuses(busy)]);
+    rig.keep(
+        Https,
+        [SecretRead::Refuses(busy), SecretRead::Refuses(busy)],
+    );
     let left = rig.flush(vec![batch(1, 1)], Phase::Handler, ms(1000)).await;
     assert!(left.is_empty());
     assert_eq!((rig.reads(Https), rig.calls(Https)), (3, 1));
@@ -91,7 +90,7 @@ async fn a_store_that_fails_for_now_is_asked_again_within_the_budget() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_leaves_the_fallback_its_time_and_nothing_is_ambiguous() {
     let rig = pair();
-    rig.keep(Https, [Gives::Nothing]);
+    rig.keep(Https, [SecretRead::Nothing]);
     let started = Instant::now();
     let left = rig
         .flush(vec![batch(1, 1)], Phase::PostRuntime, ms(500))
@@ -117,10 +116,10 @@ async fn a_store_that_hangs_leaves_the_fallback_its_time_and_nothing_is_ambiguou
 async fn a_read_that_the_window_cuts_short_is_nobodys_failure() {
     let rig = Rig::new(&[(Https, Role::Primary)]);
     // It usually takes its time.
-    rig.say_in_turn(Https, [Say::After(ms(400), 200)]);
+    rig.say_in_turn(Https, [SinkBehaviour::After(ms(400), 200)]);
     rig.keep(Https, []);
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(1000)).await;
-    rig.keep(Https, [Gives::Nothing]);
+    rig.keep(Https, [SecretRead::Nothing]);
     let left = rig.start_flush(vec![batch(2, 1)], Phase::Handler, ms(1000));
     rig.advance(ms(50)).await;
     rig.window.set(Phase::PostRuntime, Instant::now() + ms(100));
@@ -135,7 +134,10 @@ async fn a_token_that_is_refused_is_read_again_once() {
     for status in [401, 403] {
         let rig = pair();
         rig.keep(Https, []);
-        rig.say_in_turn(Https, [Say::Status(200), Say::Status(status)]);
+        rig.say_in_turn(
+            Https,
+            [SinkBehaviour::Status(200), SinkBehaviour::Status(status)],
+        );
         for first in [1, 2] {
             rig.flush(vec![batch(first, 1)], Phase::Handler, ms(500))
                 .await;
@@ -152,9 +154,9 @@ async fn a_token_that_is_refused_is_read_again_once() {
 async fn a_token_that_stays_wrong_diverts_and_is_read_again_by_probes_only() {
     let rig = pair();
     rig.keep(Https, []);
-    rig.say_in_turn(Https, [Say::Status(200)]);
+    rig.say_in_turn(Https, [SinkBehaviour::Status(200)]);
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(500)).await;
-    rig.say(Https, Say::Status(401));
+    rig.say(Https, SinkBehaviour::Status(401));
     for first in 2..6 {
         rig.flush(vec![batch(first, 1)], Phase::Handler, ms(500))
             .await;
@@ -170,7 +172,7 @@ async fn a_token_that_stays_wrong_diverts_and_is_read_again_by_probes_only() {
 async fn a_token_that_was_read_for_the_request_is_not_read_again_for_it() {
     let rig = pair();
     rig.keep(Https, []);
-    rig.say(Https, Say::Status(401));
+    rig.say(Https, SinkBehaviour::Status(401));
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(500)).await;
     assert_eq!((rig.reads(Https), rig.calls(Https)), (1, 1));
     rig.assert_delivered(&[(S3, 1)]);
@@ -179,7 +181,7 @@ async fn a_token_that_was_read_for_the_request_is_not_read_again_for_it() {
 #[tokio::test(start_paused = true)]
 async fn a_sink_without_a_secret_is_asked_once_when_it_refuses() {
     let rig = pair();
-    rig.say(Https, Say::Status(401));
+    rig.say(Https, SinkBehaviour::Status(401));
     rig.flush(vec![batch(1, 1)], Phase::Handler, ms(500)).await;
     assert_eq!(rig.calls(Https), 1);
 }
@@ -191,7 +193,7 @@ async fn another_trouble_with_the_secret_is_reported_when_a_probe_finds_it() {
         code: Some("ResourceNotFoundException"),
         ..DENIED
     };
-    rig.keep(Https, [DENIED, DENIED, gone].map(Gives::Refuses));
+    rig.keep(Https, [DENIED, DENIED, gone].map(SecretRead::Refuses));
     for first in 1..5 {
         rig.flush(vec![batch(first, 1)], Phase::Handler, ms(500))
             .await;

@@ -2,7 +2,7 @@
 
 use backstop_delivery::{BreakerState, Phase, Role, Signal, SinkName};
 
-use crate::support::{Rig, Say, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms};
 
 const HTTPS: SinkName = SinkName::Https;
 /// Stands for the same primary's address of metrics: scripts are by name.
@@ -28,7 +28,7 @@ fn of_signal(first: u64, signal: Signal) -> backstop_delivery::Batch {
 #[tokio::test(start_paused = true)]
 async fn an_address_that_takes_no_metrics_costs_the_logs_nothing() {
     let rig = rig();
-    rig.say(METRICS, Say::Status(404));
+    rig.say(METRICS, SinkBehaviour::Status(404));
     let all = vec![
         of_signal(1, Signal::Log),
         of_signal(3, Signal::Metric),
@@ -48,7 +48,7 @@ async fn an_address_that_takes_no_metrics_costs_the_logs_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_probe_is_wanted_only_where_there_is_something_to_probe_with() {
     let rig = rig();
-    rig.say(METRICS, Say::Status(404));
+    rig.say(METRICS, SinkBehaviour::Status(404));
     let metrics = vec![of_signal(1, Signal::Metric)];
     rig.flush(metrics, Phase::PostRuntime, ms(1000)).await;
     tokio::time::advance(ms(120_000)).await;

@@ -35,11 +35,6 @@ pub(super) fn client(environment: &impl Strings, trust: tls::TlsContext) -> Shar
     SharedHttpClient::new(Routed::new(settings.proxies, trust))
 }
 
-/// A client that goes through no proxy.
-pub(super) fn direct() -> SharedHttpClient {
-    SharedHttpClient::new(Routed::new(Proxies::default(), tls::TlsContext::default()))
-}
-
 #[derive(Debug, Clone)]
 struct Routed {
     proxies: Arc<Proxies>,

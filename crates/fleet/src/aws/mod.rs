@@ -17,7 +17,7 @@ use aws_config::SdkConfig;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::config::SharedCredentialsProvider;
 pub use backstop_common::{
     Failure, Kind, Marker, UNTRIED, bucket_region, chain, explain, explain_with,
 };
@@ -125,24 +125,6 @@ impl Access {
             None => config,
         }
     }
-}
-
-/// An S3 client of a server on this machine, of which no variable and no file says anything.
-pub fn s3_of_our_own(
-    endpoint: &str,
-    region: &'static str,
-    credentials: Credentials,
-) -> aws_sdk_s3::Client {
-    let endpoint = S3Endpoint::new(endpoint);
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(http::direct())
-        .region(Region::from_static(region))
-        .credentials_provider(credentials)
-        .endpoint_url(endpoint.url)
-        .force_path_style(endpoint.path_style)
-        .build();
-    aws_sdk_s3::Client::from_conf(config)
 }
 
 /// With the credentials of a profile that was typed: it goes before keys in the environment, as it does

@@ -373,6 +373,6 @@ async fn wait_for_next(
     let reason = reported.map_or_else(|| reason.clone(), |error| format!("{reason}; {error}"));
     Err(SimulationError::Init {
         reason,
-        stderr: process.last_words(),
+        stderr: process.last_lines(),
     })
 }

@@ -40,12 +40,12 @@ pub(super) fn http_client() -> HttpClient {
 /// The platform's telemetry: the queue and the task that empties it.
 #[derive(Debug)]
 pub(super) struct Telemetry {
-    plane: Arc<Plane>,
+    worker: Arc<DeliveryWorker>,
     task: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Plane {
+struct DeliveryWorker {
     queue: Mutex<Queue>,
     /// For the one delivery task.
     work: Notify,
@@ -57,7 +57,7 @@ struct Plane {
 
 impl Telemetry {
     pub(super) fn start(limit_bytes: usize) -> Self {
-        let plane = Arc::new(Plane {
+        let worker = Arc::new(DeliveryWorker {
             queue: Mutex::new(Queue::new(limit_bytes)),
             work: Notify::new(),
             progress: watch::Sender::new(()),
@@ -65,47 +65,47 @@ impl Telemetry {
             client: http_client(),
         });
         let task = tokio::spawn({
-            let plane = Arc::clone(&plane);
-            async move { plane.run().await }
+            let worker = Arc::clone(&worker);
+            async move { worker.run().await }
         });
-        Self { plane, task }
+        Self { worker, task }
     }
 
     pub(super) fn subscribe(&self, subscription: Subscription) {
-        lock(&self.plane.queue).subscribe(subscription);
-        self.plane.work.notify_one();
+        lock(&self.worker.queue).subscribe(subscription);
+        self.worker.work.notify_one();
     }
 
     pub(super) fn subscription(&self) -> Option<Subscription> {
-        lock(&self.plane.queue).subscription().cloned()
+        lock(&self.worker.queue).subscription().cloned()
     }
 
     pub(super) fn counts(&self) -> TelemetryCounts {
-        lock(&self.plane.queue).counts
+        lock(&self.worker.queue).counts
     }
 
     /// Queues events under one lock: a burst arrives as a burst.
     pub(super) fn emit(&self, events: impl IntoIterator<Item = (Kind, String)>) {
-        let mut queue = lock(&self.plane.queue);
+        let mut queue = lock(&self.worker.queue);
         for (kind, json) in events {
             queue.push(kind, json);
         }
         drop(queue);
-        self.plane.changed();
+        self.worker.changed();
     }
 
     /// Holds deliveries back, or lets them go again.
     pub(super) fn set_frozen(&self, frozen: bool) {
-        self.plane.frozen.send_replace(frozen);
-        self.plane.work.notify_one();
+        self.worker.frozen.send_replace(frozen);
+        self.worker.work.notify_one();
     }
 
     /// Sends what is queued at once and waits until it is taken; `false` when `limit` is over.
     pub(super) async fn flush(&self, limit: Duration) -> bool {
-        lock(&self.plane.queue).flushing = true;
-        self.plane.work.notify_one();
+        lock(&self.worker.queue).flushing = true;
+        self.worker.work.notify_one();
         let idle = self.wait_for(limit, Queue::is_idle).await;
-        lock(&self.plane.queue).flushing = false;
+        lock(&self.worker.queue).flushing = false;
         idle
     }
 
@@ -115,8 +115,8 @@ impl Telemetry {
     }
 
     async fn wait_for(&self, limit: Duration, condition: impl Fn(&Queue) -> bool) -> bool {
-        let mut progress = self.plane.progress.subscribe();
-        let reached = progress.wait_for(|()| condition(&lock(&self.plane.queue)));
+        let mut progress = self.worker.progress.subscribe();
+        let reached = progress.wait_for(|()| condition(&lock(&self.worker.queue)));
         tokio::time::timeout(limit, reached)
             .await
             .is_ok_and(|reached| reached.is_ok())
@@ -125,10 +125,10 @@ impl Telemetry {
     /// Ends delivery: what is left counts as dropped.
     pub(super) fn close(&self) {
         self.task.abort();
-        let mut queue = lock(&self.plane.queue);
+        let mut queue = lock(&self.worker.queue);
         queue.close();
         drop(queue);
-        self.plane.changed();
+        self.worker.changed();
     }
 
     /// Posts a body of the caller's making to the listener, past the queue.
@@ -136,7 +136,7 @@ impl Telemetry {
         let subscription = self.subscription();
         let subscription = subscription
             .ok_or_else(|| SimulationError::Listener("there is no subscription".to_owned()))?;
-        self.plane
+        self.worker
             .post(&subscription.listener, body)
             .await
             .map_err(SimulationError::Listener)
@@ -149,7 +149,7 @@ impl Drop for Telemetry {
     }
 }
 
-impl Plane {
+impl DeliveryWorker {
     fn changed(&self) {
         self.work.notify_one();
         self.progress.send_replace(());

@@ -291,7 +291,7 @@ impl Environment {
         let status = self.process.exit_status();
         SimulationError::Exited {
             status: status.map_or_else(|| "unknown".to_owned(), |status| status.to_string()),
-            stderr: self.process.last_words(),
+            stderr: self.process.last_lines(),
         }
     }
 }

@@ -107,7 +107,7 @@ impl ExtensionProcess {
     }
 
     /// The last lines on stderr, for an error.
-    pub(super) fn last_words(&self) -> String {
+    pub(super) fn last_lines(&self) -> String {
         let lines = lock(&self.stderr);
         lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }

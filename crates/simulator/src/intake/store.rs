@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::decode::{self, Received};
-use super::dialect::{Dialect, Entry, FURTHEST_BEHIND, Fate, Problem};
+use super::dialect::{Dialect, Entry, EntryOutcome, FURTHEST_BEHIND, Problem};
 use crate::server::Answer;
 use crate::sync::lock;
 
@@ -172,7 +172,7 @@ impl Store {
             .map(|problem| problem.status)
             .any(|status| dialect.takes_all_or_nothing(status));
         let fates = entries.into_iter();
-        let fates: Vec<Fate> = fates
+        let fates: Vec<EntryOutcome> = fates
             .map(|entry| kept.settle(entry, takes_nothing))
             .collect();
         drop(kept);
@@ -192,7 +192,7 @@ impl Kept {
     }
 
     /// What becomes of a record, which is stored unless nothing of its request is.
-    fn settle(&mut self, entry: Entry, takes_nothing: bool) -> Fate {
+    fn settle(&mut self, entry: Entry, takes_nothing: bool) -> EntryOutcome {
         let mut problem = entry.problem;
         if let (Some((stream, time)), None) = (&entry.at, &problem) {
             let newest = self.newest.entry(stream.clone()).or_default();
@@ -205,18 +205,18 @@ impl Kept {
         }
         if let Some(problem) = problem {
             self.refusals.push(problem.reason.clone());
-            return Fate::Refused(problem);
+            return EntryOutcome::Refused(problem);
         }
         if takes_nothing {
-            return Fate::There;
+            return EntryOutcome::There;
         }
         if let Some(key) = entry.key
             && !self.keys.insert(key)
         {
-            return Fate::There;
+            return EntryOutcome::There;
         }
         self.store(entry.received);
-        Fate::Stored
+        EntryOutcome::Stored
     }
 }
 

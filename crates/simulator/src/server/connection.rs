@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Answer;
 use super::body::Reply;
-use super::wire::{Cord, Wire};
+use super::stream::{ConnectionControl, ControlledStream};
 use crate::fault::Fault;
 use crate::time::http_date_after;
 use crate::tls::Acceptors;
@@ -60,13 +60,13 @@ pub(super) async fn serve<A: Answer>(
 ) {
     // A server that waits to fill a segment would show up as latency of the client.
     stream.set_nodelay(true).ok();
-    let cord = Arc::new(Cord::default());
-    let wire = Wire::new(stream, Arc::clone(&cord));
+    let control = Arc::new(ConnectionControl::default());
+    let wire = ControlledStream::new(stream, Arc::clone(&control));
     let cut = cut_off(faults.clone());
     tokio::select! {
-        () = speak(wire, handshake, answer, &faults, &cord) => {}
-        () = cord.pulled() => {}
-        () = cut => cord.pull(),
+        () = speak(wire, handshake, answer, &faults, &control) => {}
+        () = control.reset_requested() => {}
+        () = cut => control.reset(),
     }
 }
 
@@ -84,28 +84,28 @@ async fn cut_off(mut faults: watch::Receiver<Option<Fault>>) {
 }
 
 async fn speak<A: Answer>(
-    mut wire: Wire,
+    mut wire: ControlledStream,
     handshake: Handshake,
     answer: Arc<A>,
     faults: &watch::Receiver<Option<Fault>>,
-    cord: &Cord,
+    control: &ConnectionControl,
 ) {
-    let service = service_fn(|request| respond(request, &answer, faults, cord));
+    let service = service_fn(|request| respond(request, &answer, faults, control));
     // How a connection ends is the client's to judge: the server only counts requests.
     match handshake {
         Handshake::Tls(acceptor) => {
             if let Ok(stream) = acceptor.accept(wire).await {
-                converse(stream, service, cord).await;
+                converse(stream, service, control).await;
             }
         }
-        Handshake::Plain => converse(wire, service, cord).await,
+        Handshake::Plain => converse(wire, service, control).await,
         Handshake::Failing => wire.fail_handshake().await,
-        Handshake::Reset => cord.pull(),
+        Handshake::Reset => control.reset(),
     }
 }
 
 /// HTTP, until either side ends it, or a request asks for a flood.
-async fn converse<W, S>(wire: W, service: S, cord: &Cord)
+async fn converse<W, S>(wire: W, service: S, control: &ConnectionControl)
 where
     W: AsyncRead + AsyncWrite + Unpin,
     S: HttpService<Incoming, ResBody = Reply, Error = Infallible> + Unpin,
@@ -113,7 +113,7 @@ where
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service);
     let floods = tokio::select! {
         _ = &mut connection => false,
-        () = cord.flooding() => true,
+        () = control.flooding() => true,
     };
     if floods {
         let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1024);
@@ -126,10 +126,10 @@ async fn respond<A: Answer>(
     request: Request<Incoming>,
     answer: &Arc<A>,
     faults: &watch::Receiver<Option<Fault>>,
-    cord: &Cord,
+    control: &ConnectionControl,
 ) -> Result<Response<Reply>, Infallible> {
     let fault = *faults.borrow();
-    cord.drip(fault == Some(Fault::Drip));
+    control.drip(fault == Some(Fault::Drip));
     let (head, mut body) = request.into_parts();
     let observation = Observation {
         answer: answer.as_ref(),
@@ -138,13 +138,13 @@ async fn respond<A: Answer>(
     };
     if matches!(fault, Some(Fault::Reset | Fault::Refuse)) {
         drop(observation);
-        return hang_up(cord).await;
+        return close(control).await;
     }
     if fault == Some(Fault::ResetInBody) {
         // As much as there is, of which the rest may be under way.
         body.frame().await;
         drop(observation);
-        return hang_up(cord).await;
+        return close(control).await;
     }
     let Ok(body) = body
         .collect()
@@ -152,7 +152,7 @@ async fn respond<A: Answer>(
         .map(http_body_util::Collected::to_bytes)
     else {
         drop(observation);
-        return hang_up(cord).await;
+        return close(control).await;
     };
     let size = body.len();
     let request = Request::from_parts(head.clone(), body);
@@ -201,14 +201,14 @@ async fn respond<A: Answer>(
         Some(fault @ (Fault::Hang | Fault::Interim)) => {
             drop(observation);
             if fault == Fault::Interim {
-                cord.flood();
+                control.flood();
             }
             return pending().await;
         }
         Some(Fault::ResetAfterBody | Fault::Reset | Fault::ResetInBody | Fault::Refuse) => {
             answer.answer(request).await;
             drop(observation);
-            return hang_up(cord).await;
+            return close(control).await;
         }
     };
     observation.answered(response.status());
@@ -251,7 +251,7 @@ pub(crate) fn status_code(status: u16) -> StatusCode {
 }
 
 /// Ends the connection from within a request: the task that owns it drops it.
-async fn hang_up<T>(cord: &Cord) -> T {
-    cord.pull();
+async fn close<T>(control: &ConnectionControl) -> T {
+    control.reset();
     pending().await
 }

@@ -7,7 +7,7 @@
 
 mod body;
 mod connection;
-mod wire;
+mod stream;
 
 pub(crate) use connection::status_code;
 

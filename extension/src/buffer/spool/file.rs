@@ -6,8 +6,8 @@
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-use super::frame::{END, Frames, MOST_FRAMES, MOST_RUNS, START_BYTES, start};
-use super::place::Held;
+use super::directory::LockedFile;
+use super::frame::{END, Frames, MOST_FRAMES, MOST_RANGES, START_BYTES, start};
 
 /// An emptied file keeps up to this: a healthy primary leaves no more than a flush's worth. What is more
 /// is the function's again.
@@ -19,40 +19,46 @@ const KEPT_SCRATCH: usize = 128 * 1024;
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Written {
     pub(super) frames: u32,
-    pub(super) runs: usize,
+    pub(super) ranges: usize,
     pub(super) records: usize,
 }
 
 /// The file, open for appending.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    pub(super) held: Held,
+    pub(super) held: LockedFile,
     /// Where the next frame goes; 0 where there is no header yet.
     pub(super) end: u64,
     /// How long the file is.
     length: u64,
     generation: u64,
     pub(super) frames: u32,
-    pub(super) runs: usize,
+    pub(super) ranges: usize,
     scratch: Vec<u8>,
 }
 
 impl LogFile {
     /// A file whose content is of no use.
-    pub(super) fn new(held: Held) -> io::Result<Self> {
+    pub(super) fn new(held: LockedFile) -> io::Result<Self> {
         held.file.set_len(0)?;
         Ok(Self::at(held, 0, 0, 0, 1))
     }
 
     /// A file with frames up to `end`. What is after them must not hide what is written later.
-    pub(super) fn at(held: Held, end: u64, frames: u32, runs: usize, generation: u64) -> Self {
+    pub(super) fn at(
+        held: LockedFile,
+        end: u64,
+        frames: u32,
+        ranges: usize,
+        generation: u64,
+    ) -> Self {
         Self {
             held,
             end,
             length: end,
             generation,
             frames,
-            runs,
+            ranges,
             scratch: Vec::new(),
         }
     }
@@ -70,10 +76,10 @@ impl LogFile {
         }
         let written = write(&mut Frames::new(&mut bytes, self.generation));
         let frames = self.frames.saturating_add(written.frames);
-        let runs = self.runs + written.runs;
+        let ranges = self.ranges + written.ranges;
         let done = if written.frames == 0 {
             Ok(())
-        } else if frames > MOST_FRAMES || runs > MOST_RUNS {
+        } else if frames > MOST_FRAMES || ranges > MOST_RANGES {
             Err(full("the spool has too many parts"))
         } else {
             self.put(&mut bytes, most_bytes)
@@ -82,7 +88,7 @@ impl LogFile {
             self.scratch = bytes;
         }
         if done.is_ok() {
-            (self.frames, self.runs) = (frames, runs);
+            (self.frames, self.ranges) = (frames, ranges);
         }
         done.map(|()| written)
     }
@@ -113,7 +119,7 @@ impl LogFile {
         if self.length > KEPT_BYTES {
             self.held.file.set_len(0)?;
             (self.end, self.length) = (0, 0);
-            (self.frames, self.runs) = (0, 0);
+            (self.frames, self.ranges) = (0, 0);
             return Ok(());
         }
         let generation = self.generation.wrapping_add(1);
@@ -121,7 +127,7 @@ impl LogFile {
         bytes.extend_from_slice(&END);
         self.held.file.write_all_at(&bytes, 0)?;
         (self.generation, self.end) = (generation, START_BYTES as u64);
-        (self.frames, self.runs) = (0, 0);
+        (self.frames, self.ranges) = (0, 0);
         Ok(())
     }
 }

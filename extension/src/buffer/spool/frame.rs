@@ -6,13 +6,13 @@
 //! frame   = length:u32 crc32(generation payload):u32 payload
 //! end     = 0:u32
 //! payload = 'R' count:u32 received:u64 { environment:u64 sequence:u64 length:u32 fragment }*   records
-//!         | 'X' { environment:u64 first:u64 last:u64 }*                 struck off: these no longer wait
+//!         | 'X' { environment:u64 first:u64 last:u64 }*                 removed: these no longer wait
 //!         | 'B' group*                                                  batches of records that are in the file
-//! group   = flags:u8 created:u64 runs:u32 { environment first last }*
+//! group   = flags:u8 created:u64 ranges:u32 { environment first last }*
 //!         | 'C' from:u64 records:u64                                    closed: this many records wait
 //! ```
 //!
-//! A record's sequence has its route in the two highest bits, and so have those of runs
+//! A record's sequence has its route in the two highest bits, and so have those of ranges
 //! ([`Record::key`]): a mirrored record has the id of its original, and is another record.
 //!
 //! An emptied file keeps its blocks: its header gets the next generation, and an end mark follows. The
@@ -23,7 +23,7 @@ use std::iter::Peekable;
 
 use backstop_delivery::{Batch, Record};
 
-use crate::buffer::runs::Runs;
+use crate::buffer::id_ranges::IdRanges;
 
 pub(super) const MAGIC: &[u8; 8] = b"BKSPOOL2";
 /// The file's header.
@@ -36,22 +36,22 @@ pub(super) const END: [u8; 4] = [0; 4];
 pub(super) const FRAME_BYTES: usize = 64 * 1024;
 /// No frame with records is larger: the largest body of telemetry, escaped, and what surrounds it.
 pub(super) const MOST_RECORD_FRAME: u64 = 32 * 1024 * 1024;
-/// No file has more frames, and none names more runs: what reading one takes in time and memory.
+/// No file has more frames, and none names more ranges: what reading one takes in time and memory.
 pub(super) const MOST_FRAMES: u32 = 65_536;
-pub(super) const MOST_RUNS: usize = 131_072;
+pub(super) const MOST_RANGES: usize = 131_072;
 /// What a record takes beside its text.
 pub(super) const RECORD_BYTES: usize = 8 + 8 + 4;
 /// No frame has more records: it takes none once it is full.
 pub(super) const MOST_FRAME_RECORDS: u64 = (FRAME_BYTES / RECORD_BYTES) as u64 + 1;
-pub(super) const RUN_BYTES: usize = 24;
+pub(super) const RANGE_BYTES: usize = 24;
 /// How many records a frame has, and how many the environment had received by then.
 pub(super) const COUNT_BYTES: usize = 4;
 pub(super) const RECEIVED_BYTES: usize = 8;
-/// What a group takes beside its runs.
+/// What a group takes beside its ranges.
 pub(super) const GROUP_BYTES: usize = 1 + 8 + 4;
 
 pub(super) const RECORDS: u8 = b'R';
-pub(super) const STRUCK: u8 = b'X';
+pub(super) const REMOVED: u8 = b'X';
 pub(super) const BATCHES: u8 = b'B';
 pub(super) const CLOSED: u8 = b'C';
 
@@ -125,32 +125,32 @@ impl<'a> Frames<'a> {
     }
 
     /// These no longer wait.
-    pub(super) fn struck(&mut self, gone: &Runs) {
-        self.frame(STRUCK, |out, _| put_runs(out, gone));
+    pub(super) fn removed(&mut self, gone: &IdRanges) {
+        self.frame(REMOVED, |out, _| put_ranges(out, gone));
     }
 
     /// Which batches the records that are in the file make; and those that a sink may have taken, in batches
-    /// that are no longer known. Says how many runs of ids that takes.
+    /// that are no longer known. Says how many ranges of ids that takes.
     pub(super) fn batches<'b>(
         &mut self,
         batches: impl Iterator<Item = &'b Batch>,
-        unsure: &Runs,
+        unsure: &IdRanges,
     ) -> usize {
         let mut count = unsure.count();
         self.frame(BATCHES, |out, _| {
             put_group(out, IS_AMBIGUOUS, 0, unsure);
             for batch in batches {
                 let kept = batch.records().iter().filter(|record| record.is_kept());
-                let mut runs = Runs::default();
-                runs.extend(kept.map(Record::key));
-                count += runs.count();
+                let mut ranges = IdRanges::default();
+                ranges.extend(kept.map(Record::key));
+                count += ranges.count();
                 let ambiguous = if batch.is_ambiguous() {
                     IS_AMBIGUOUS
                 } else {
                     0
                 };
                 let created = u64::try_from(batch.created().0.as_millis()).unwrap_or(u64::MAX);
-                put_group(out, IS_BATCH | ambiguous, created, &runs);
+                put_group(out, IS_BATCH | ambiguous, created, &ranges);
             }
         });
         count
@@ -179,22 +179,22 @@ impl<'a> Frames<'a> {
     }
 }
 
-fn put_group(out: &mut Vec<u8>, flags: u8, created: u64, runs: &Runs) {
-    if runs.is_empty() {
+fn put_group(out: &mut Vec<u8>, flags: u8, created: u64, ranges: &IdRanges) {
+    if ranges.is_empty() {
         return;
     }
     out.push(flags);
     out.extend_from_slice(&created.to_le_bytes());
-    let count = u32::try_from(runs.count()).unwrap_or(u32::MAX);
+    let count = u32::try_from(ranges.count()).unwrap_or(u32::MAX);
     out.extend_from_slice(&count.to_le_bytes());
-    put_runs(out, runs);
+    put_ranges(out, ranges);
 }
 
-fn put_runs(out: &mut Vec<u8>, runs: &Runs) {
-    for run in runs.iter() {
-        out.extend_from_slice(&run.environment.0.to_le_bytes());
-        out.extend_from_slice(&run.first.to_le_bytes());
-        out.extend_from_slice(&run.last.to_le_bytes());
+fn put_ranges(out: &mut Vec<u8>, ranges: &IdRanges) {
+    for range in ranges.iter() {
+        out.extend_from_slice(&range.environment.0.to_le_bytes());
+        out.extend_from_slice(&range.first.to_le_bytes());
+        out.extend_from_slice(&range.last.to_le_bytes());
     }
 }
 

@@ -4,18 +4,18 @@
 //! same environment, which finds here what the last run had not delivered. Written only while
 //! something waits and a freeze may come; empty otherwise.
 //!
-//! Invariants: what waits is in the file before `/next` is called; what a sink took is struck off once
+//! Invariants: what waits is in the file before `/next` is called; what a sink took is removed once
 //! the flush is over; a failure here never costs a record that memory holds, nor a copy that exists. The
 //! function may empty `/tmp` at any moment, so each write and each claim looks first whether the file is still
 //! where the next run will open it, and writes all that waits again where it is not. Must not decide
 //! when any of that is the case: the pipeline does.
 
-mod books;
+mod directory;
 mod file;
 mod frame;
-mod place;
+mod index;
+mod ledger_file;
 mod read;
-mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -25,11 +25,11 @@ use std::path::{Path, PathBuf};
 use backstop_delivery::Wall;
 
 use super::Buffer;
-use super::runs::Runs;
-pub(crate) use books::Books;
+use super::id_ranges::IdRanges;
+use directory::SpoolDirectory;
 use file::{LogFile, Written, full};
-use frame::{Frames, MOST_FRAMES, MOST_RECORD_FRAME, MOST_RUNS};
-use place::Place;
+use frame::{Frames, MOST_FRAMES, MOST_RANGES, MOST_RECORD_FRAME};
+pub(crate) use ledger_file::LedgerFile;
 pub use read::{Contents, Group, Work, read};
 
 const FILE: &str = "spool";
@@ -37,18 +37,18 @@ const FILE: &str = "spool";
 const NEW: &str = "spool.new";
 /// Below this, a file is not rewritten for what in it is no longer needed.
 const LEAST_REWRITE: u64 = 1024 * 1024;
-/// Of the bound, records leave this share to frames that strike off and close, and at most so many bytes.
+/// Of the bound, records leave this share to frames that remove and close, up to the next constant.
 const RESERVED_SHARE: u64 = 16;
 const MOST_RESERVED: u64 = 64 * 1024;
 
 /// The spool of one environment.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    place: Place,
+    directory: SpoolDirectory,
     max_bytes: u64,
     file: Option<LogFile>,
-    /// Let go by the buffer, and not yet struck off in the file.
-    due: Runs,
+    /// No longer held by the buffer, and not yet removed in the file.
+    due: IdRanges,
     is_cut_short: bool,
     was_lost: bool,
     received: u64,
@@ -58,10 +58,10 @@ impl Spool {
     /// A spool in this directory of at most `max_bytes`; of none it keeps nothing.
     pub(crate) fn new(directory: PathBuf, max_bytes: usize) -> Self {
         Self {
-            place: Place::new(directory),
+            directory: SpoolDirectory::new(directory),
             max_bytes: max_bytes as u64,
             file: None,
-            due: Runs::default(),
+            due: IdRanges::default(),
             is_cut_short: false,
             was_lost: false,
             received: 0,
@@ -75,7 +75,7 @@ impl Spool {
 
     /// Where it is, for log lines.
     pub(crate) fn directory(&self) -> &Path {
-        self.place.directory()
+        self.directory.path()
     }
 
     /// What the last run of this environment left, at most `most_bytes` of it. It stays in the file
@@ -84,7 +84,7 @@ impl Spool {
         if self.max_bytes == 0 {
             return Ok(Contents::default());
         }
-        let held = self.place.open(FILE).inspect_err(|error| {
+        let held = self.directory.open(FILE).inspect_err(|error| {
             if error.kind() == io::ErrorKind::ResourceBusy {
                 // Another process keeps its records there.
                 self.max_bytes = 0;
@@ -102,7 +102,7 @@ impl Spool {
             held,
             contents.end,
             work.frames,
-            work.runs,
+            work.ranges,
             contents.generation,
         );
         self.file = Some(file);
@@ -113,11 +113,11 @@ impl Spool {
     /// Gives up a file that cannot be used, so that the next one can be.
     pub(crate) fn discard(&mut self) -> io::Result<()> {
         self.file = None;
-        self.due = Runs::default();
+        self.due = IdRanges::default();
         if self.max_bytes == 0 {
             return Ok(());
         }
-        self.place.remove(FILE)
+        self.directory.remove(FILE)
     }
 
     /// Whether the file was found to be gone since the last call, and all that waits was written again or
@@ -148,22 +148,22 @@ impl Spool {
         done
     }
 
-    /// Strikes off what the buffer let go: another run must not find it.
-    pub(crate) fn strike(&mut self, buffer: &mut Buffer) -> io::Result<()> {
+    /// Writes which records the buffer no longer holds: a later run must not restore them.
+    pub(crate) fn write_removals(&mut self, buffer: &mut Buffer) -> io::Result<()> {
         self.due.extend(buffer.take_gone().iter().copied());
         let (waiting, held) = (buffer.waiting_bytes(), buffer.held_bytes());
         let Some(file) = &mut self.file else {
-            self.due = Runs::default();
+            self.due = IdRanges::default();
             return Ok(());
         };
         if held == 0 {
             file.empty()?;
-            self.due = Runs::default();
+            self.due = IdRanges::default();
             return Ok(());
         }
         let is_much = file.end > 2 * waiting as u64 + LEAST_REWRITE
             || file.frames > MOST_FRAMES / 4
-            || file.runs + self.due.count() > MOST_RUNS / 2;
+            || file.ranges + self.due.count() > MOST_RANGES / 2;
         if held == waiting && is_much {
             return self.rewrite(buffer);
         }
@@ -191,7 +191,7 @@ impl Spool {
         match &mut self.file {
             Some(file) if file.end > 0 => {
                 let mark = |frames: &mut Frames<'_>| {
-                    frames.struck(&Runs::default());
+                    frames.removed(&IdRanges::default());
                     Written {
                         frames: 1,
                         ..Written::default()
@@ -220,11 +220,11 @@ impl Spool {
         };
         let from = file.end;
         let closed = self.append_due(|frames| {
-            let runs = frames.batches(buffer.returned(), buffer.out());
+            let ranges = frames.batches(buffer.returned(), buffer.in_flight());
             frames.closed(from, records as u64);
             Written {
                 frames: 2,
-                runs,
+                ranges,
                 records: 0,
             }
         });
@@ -238,12 +238,12 @@ impl Spool {
     /// Nothing has a copy any more where the file is not found at its place.
     fn look(&mut self, buffer: &mut Buffer) {
         let is_there = self.file.as_ref().is_some_and(|file| {
-            let length = self.place.finds(FILE, &file.held);
+            let length = self.directory.finds(FILE, &file.held);
             length.is_some_and(|length| length >= file.end)
         });
         if !is_there {
             self.was_lost |= self.file.take().is_some();
-            self.due = Runs::default();
+            self.due = IdRanges::default();
             buffer.forget_copies();
         }
     }
@@ -255,7 +255,8 @@ impl Spool {
         let file = if let Some(file) = &mut self.file {
             file
         } else {
-            self.file.insert(LogFile::new(self.place.create(FILE)?)?)
+            self.file
+                .insert(LogFile::new(self.directory.create(FILE)?)?)
         };
         let reserved = (self.max_bytes / RESERVED_SHARE).min(MOST_RESERVED);
         let most_bytes = self.max_bytes - reserved;
@@ -269,7 +270,7 @@ impl Spool {
             let records = frames.records(records, room, received);
             Written {
                 frames: u32::from(records > 0),
-                runs: 0,
+                ranges: 0,
                 records,
             }
         };
@@ -279,7 +280,7 @@ impl Spool {
         }
     }
 
-    /// Strikes off what is due, and appends in the same write what `more` makes; it says how many frames.
+    /// Writes the removals that are due, and appends in the same write what `more` makes; it says how many frames.
     fn append_due(&mut self, more: impl FnOnce(&mut Frames<'_>) -> Written) -> io::Result<()> {
         let Some(file) = &mut self.file else {
             return Ok(());
@@ -288,26 +289,26 @@ impl Spool {
         let write = |frames: &mut Frames<'_>| {
             let mut written = Written::default();
             if !due.is_empty() {
-                frames.struck(due);
+                frames.removed(due);
                 written.frames += 1;
-                written.runs += due.count();
+                written.ranges += due.count();
             }
             let more = more(frames);
             Written {
                 frames: written.frames + more.frames,
-                runs: written.runs + more.runs,
+                ranges: written.ranges + more.ranges,
                 records: more.records,
             }
         };
         file.append(write, self.max_bytes)?;
-        self.due = Runs::default();
+        self.due = IdRanges::default();
         Ok(())
     }
 
     /// Leaves out what is no longer needed.
     fn rewrite(&mut self, buffer: &mut Buffer) -> io::Result<()> {
-        self.place.remove(NEW)?;
-        let new = LogFile::new(self.place.create(NEW)?)?;
+        self.directory.remove(NEW)?;
+        let new = LogFile::new(self.directory.create(NEW)?)?;
         let old = self.file.replace(new);
         let mut done = Ok(());
         let mut records = buffer.waiting().peekable();
@@ -315,13 +316,13 @@ impl Spool {
             done = self.append_records(&mut records).map(drop);
         }
         drop(records);
-        let done = done.and_then(|()| self.place.rename(NEW, FILE));
+        let done = done.and_then(|()| self.directory.rename(NEW, FILE));
         if done.is_ok() {
-            self.due = Runs::default();
+            self.due = IdRanges::default();
             buffer.set_kept(usize::MAX);
         } else {
             self.file = old;
-            self.place.remove(NEW)?;
+            self.directory.remove(NEW)?;
         }
         done
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a frame that is cut off or does not match its checksum ends the file. No frame is held in
 //! memory: records are read one by one, and no more of them than the bound leaves room for. Each
-//! fragment goes through the decoder as if Lambda had sent it. Frames and runs are bounded in number,
+//! fragment goes through the decoder as if Lambda had sent it. Frames and ranges are bounded in number,
 //! so that the work is proportional to the file's length and to what is kept, whatever the file says.
 
 use std::collections::HashSet;
@@ -14,8 +14,8 @@ use backstop_telemetry::is_json;
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::frame::{COUNT_BYTES, HEADER_BYTES, RECEIVED_BYTES, RECORD_BYTES, RECORDS, START_BYTES};
-use super::survey::Survey;
-use crate::buffer::runs::Runs;
+use super::index::FrameIndex;
+use crate::buffer::id_ranges::IdRanges;
 use crate::transform::member;
 
 /// Records are decoded when this many bytes or records of one frame are together.
@@ -58,7 +58,7 @@ pub struct Work {
     /// Frames.
     pub frames: u32,
     /// Runs of ids.
-    pub runs: usize,
+    pub ranges: usize,
     /// Records that went through the decoder.
     pub decoded: usize,
 }
@@ -95,14 +95,14 @@ pub fn read(
     received: &str,
 ) -> io::Result<Contents> {
     let mut contents = Contents::default();
-    let mut survey = Survey::default();
-    survey.read(file, length, &mut contents)?;
-    survey.struck.sort();
+    let mut index = FrameIndex::default();
+    index.read(file, length, &mut contents)?;
+    index.removed.sort();
     // No file has more records than this, whatever it says.
     let most = length / RECORD_BYTES as u64;
-    contents.left = survey.closed.map(|(_, left)| left.min(most));
+    contents.left = index.closed.map(|(_, left)| left.min(most));
     let mut records = Records {
-        struck: &survey.struck,
+        removed: &index.removed,
         most_bytes,
         received,
         seen: HashSet::new(),
@@ -114,13 +114,13 @@ pub fn read(
     };
     records.read(file)?;
     let found = records.newest();
-    contents.groups = survey.groups(found);
+    contents.groups = index.groups(found);
     Ok(contents)
 }
 
 /// The second pass: records that still wait, until the bound is reached.
 struct Records<'a> {
-    struck: &'a Runs,
+    removed: &'a IdRanges,
     most_bytes: usize,
     received: &'a str,
     seen: HashSet<RecordId>,
@@ -190,7 +190,7 @@ impl Records<'_> {
                 break;
             }
             *left -= length;
-            if self.struck.contains(id) || self.seen.contains(&id) {
+            if self.removed.contains(id) || self.seen.contains(&id) {
                 reader.seek_relative(i64::try_from(length).unwrap_or(i64::MAX))?;
                 continue;
             }

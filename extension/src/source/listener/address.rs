@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::Elsewhere;
+use super::OtherAddress;
 
 /// The name by which Lambda reaches us; an entry of the environment's hosts file.
 pub(super) const SANDBOX: &str = "sandbox.localdomain";
@@ -86,7 +86,9 @@ fn own_address_towards(api: IpAddr) -> Option<IpAddr> {
 }
 
 /// The first that can be bound.
-pub(super) async fn bind(candidates: &Candidates) -> io::Result<(TcpListener, Option<Elsewhere>)> {
+pub(super) async fn bind(
+    candidates: &Candidates,
+) -> io::Result<(TcpListener, Option<OtherAddress>)> {
     let mut refused = Vec::new();
     for address in &candidates.named {
         match TcpListener::bind(SocketAddr::new(*address, 0)).await {
@@ -99,7 +101,7 @@ pub(super) async fn bind(candidates: &Candidates) -> io::Result<(TcpListener, Op
         match TcpListener::bind(SocketAddr::new(*address, 0)).await {
             Ok(listener) => {
                 let is_expected = candidates.is_local && refused.is_empty();
-                let elsewhere = (!is_expected).then_some(Elsewhere {
+                let elsewhere = (!is_expected).then_some(OtherAddress {
                     address: *address,
                     refused,
                 });
@@ -111,7 +113,7 @@ pub(super) async fn bind(candidates: &Candidates) -> io::Result<(TcpListener, Op
     Err(last)
 }
 
-impl Elsewhere {
+impl OtherAddress {
     /// For the log.
     pub(crate) fn details(&self) -> Value {
         let refused: Vec<String> = self
@@ -206,7 +208,7 @@ mod tests {
             (
                 vec![],
                 false,
-                Some(Elsewhere {
+                Some(OtherAddress {
                     address: home,
                     refused: vec![],
                 }),
@@ -214,7 +216,7 @@ mod tests {
             (
                 vec![nowhere],
                 true,
-                Some(Elsewhere {
+                Some(OtherAddress {
                     address: home,
                     refused,
                 }),

@@ -17,8 +17,8 @@ use tokio::time::timeout;
 
 use super::super::inbox::NotTaken;
 use super::{
-    Activity, Bytes, Full, Inbox, Incoming, MOST_BODY_BYTES, Method, NotWhole, Request, Response,
-    StatusCode, answer, read,
+    Activity, Bytes, Full, Inbox, Incoming, IncompleteBody, MOST_BODY_BYTES, Method, Request,
+    Response, StatusCode, answer, read,
 };
 
 /// When there may be room again, in seconds: a flush takes less.
@@ -78,7 +78,7 @@ pub(super) async fn take(
     inbox: &Inbox,
     (activity, readers): (&Activity, &Semaphore),
 ) -> Response<Full<Bytes>> {
-    let posting = inbox.posting();
+    let posting = inbox.begin_post();
     let holding = activity.hold();
     let signal = match request.uri().path() {
         "/v1/logs" => Signal::Log,
@@ -106,7 +106,7 @@ pub(super) async fn take(
     // Nobody closes the semaphore: there is a place, sooner or later.
     let reader = readers.acquire().await.ok();
     let body = timeout(LONGEST_BODY, read(request.into_body(), activity)).await;
-    let body = body.unwrap_or(Err(NotWhole::Stalled));
+    let body = body.unwrap_or(Err(IncompleteBody::Stalled));
     let taken = taken(body, signal, encoding, is_gzip, inbox);
     // The records are in the inbox before the request counts as answered.
     drop((holding, posting, reader));
@@ -125,7 +125,7 @@ pub(super) async fn take(
 }
 
 fn taken(
-    body: Result<Option<Bytes>, NotWhole>,
+    body: Result<Option<Bytes>, IncompleteBody>,
     signal: Signal,
     encoding: Encoding,
     is_gzip: bool,
@@ -133,8 +133,8 @@ fn taken(
 ) -> Result<Answer, Refusal> {
     let body = match body {
         Ok(body) => body.ok_or(TOO_LARGE)?,
-        Err(NotWhole::CutOff) => return Err(CUT_OFF),
-        Err(NotWhole::Stalled) => return Err(STALLED),
+        Err(IncompleteBody::CutOff) => return Err(CUT_OFF),
+        Err(IncompleteBody::Stalled) => return Err(STALLED),
     };
     let body = if is_gzip {
         let plain = gunzip(&body, MOST_BODY_BYTES as u64);

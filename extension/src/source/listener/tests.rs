@@ -13,11 +13,11 @@ async fn serving(comfortable: usize) -> (SocketAddr, Arc<Inbox>) {
     let address = listener.local_addr().unwrap();
     let inbox = Arc::new(Inbox::new(comfortable));
     let port = address.port();
-    let door = Door::Lambda;
+    let origin = Origin::Lambda;
     let listener = Listener {
         socket: listener,
         port,
-        door,
+        origin,
     };
     tokio::spawn(listener.serve(inbox.clone()));
     (address, inbox)

@@ -8,7 +8,7 @@ use backstop_delivery::Wall;
 
 use super::trace::span_id_of;
 use super::write::quoted;
-use super::{Event, Run};
+use super::{Event, OpenInvocation};
 
 /// `SPAN_KIND_INTERNAL` and `SPAN_KIND_SERVER`.
 const INTERNAL: u8 = 1;
@@ -70,9 +70,14 @@ impl Phase {
 }
 
 /// The spans of an invocation that has ended, with commas between.
-pub(super) fn of_run(run: &Run, name: &str, started: Wall, event: &Event<'_>) -> String {
+pub(super) fn of_invocation(
+    invocation: &OpenInvocation,
+    name: &str,
+    started: Wall,
+    event: &Event<'_>,
+) -> String {
     let ended = event.at.unwrap_or(started).max(started);
-    let is_cold = run.phases.init.is_some();
+    let is_cold = invocation.phases.init.is_some();
     let mut attributes = format!(r#"{{"key":"faas.coldstart","value":{{"boolValue":{is_cold}}}}}"#);
     let mut text = |name: &str, value: &str| {
         // Writing to a string cannot fail.
@@ -82,14 +87,14 @@ pub(super) fn of_run(run: &Run, name: &str, started: Wall, event: &Event<'_>) ->
             quoted(value)
         );
     };
-    text("faas.invocation_id", &run.request_id);
-    if let Some(arn) = &run.function_arn {
+    text("faas.invocation_id", &invocation.request_id);
+    if let Some(arn) = &invocation.function_arn {
         text("aws.lambda.invoked_arn", arn);
     }
     if let Some(failure) = event.failure() {
         text("error.type", failure);
     }
-    let trace = &run.trace;
+    let trace = &invocation.trace;
     let mut all = String::new();
     let mut push = |span: Span<'_>| {
         if !all.is_empty() {
@@ -109,7 +114,7 @@ pub(super) fn of_run(run: &Run, name: &str, started: Wall, event: &Event<'_>) ->
     });
     let mut child = |name: &str, from: Wall, to: Wall, failure: Option<&str>| {
         push(Span {
-            id: &span_id_of(&run.request_id, name),
+            id: &span_id_of(&invocation.request_id, name),
             parent: Some(&trace.span_id),
             name,
             kind: INTERNAL,
@@ -119,7 +124,10 @@ pub(super) fn of_run(run: &Run, name: &str, started: Wall, event: &Event<'_>) ->
             failure,
         });
     };
-    let phases = [("init", &run.phases.init), ("restore", &run.phases.restore)];
+    let phases = [
+        ("init", &invocation.phases.init),
+        ("restore", &invocation.phases.restore),
+    ];
     for (name, phase) in phases {
         if let Some(phase) = phase {
             let ended = phase.ended.unwrap_or(started);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
-use super::{Dialect, Entry, Fate, JSON, Problem, Refusal, media_type, only, reply, text};
+use super::{Dialect, Entry, EntryOutcome, JSON, Problem, Refusal, media_type, only, reply, text};
 use crate::intake::decode::Received;
 use crate::traffic;
 
@@ -146,17 +146,19 @@ fn problem(operation: &str, index: &str, document: &Value) -> Result<(), String>
     Ok(())
 }
 
-pub(super) fn answer(request: &Request<Bytes>, fates: &[Fate]) -> Response<Bytes> {
+pub(super) fn answer(request: &Request<Bytes>, fates: &[EntryOutcome]) -> Response<Bytes> {
     let is_filtered = parameters(request).any(|(name, _)| name == "filter_path");
-    let item = |fate: &Fate| {
+    let item = |fate: &EntryOutcome| {
         let (status, kind, reason) = match fate {
-            Fate::Stored => (201, "", ""),
-            Fate::There => (
+            EntryOutcome::Stored => (201, "", ""),
+            EntryOutcome::There => (
                 409,
                 "version_conflict_engine_exception",
                 "document already exists",
             ),
-            Fate::Refused(problem) => (problem.status, kind_of(problem.status), &*problem.reason),
+            EntryOutcome::Refused(problem) => {
+                (problem.status, kind_of(problem.status), &*problem.reason)
+            }
         };
         let mut outcome = json!({ "status": status });
         if !kind.is_empty() {
@@ -171,7 +173,9 @@ pub(super) fn answer(request: &Request<Bytes>, fates: &[Fate]) -> Response<Bytes
         json!({ "create": outcome })
     };
     let items: Vec<Value> = fates.iter().map(item).collect();
-    let errors = fates.iter().any(|fate| !matches!(fate, Fate::Stored));
+    let errors = fates
+        .iter()
+        .any(|fate| !matches!(fate, EntryOutcome::Stored));
     let mut answer = json!({ "errors": errors, "items": items });
     if !is_filtered {
         answer["took"] = 7.into();

@@ -82,7 +82,7 @@ impl Problem {
 
 /// What became of a record.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub(super) enum EntryOutcome {
     Stored,
     /// It was there already.
     There,
@@ -191,9 +191,13 @@ impl Dialect {
     }
 
     /// The answer to a request that was read.
-    pub(super) fn answer(self, request: &Request<Bytes>, fates: &[Fate]) -> Response<Bytes> {
+    pub(super) fn answer(
+        self,
+        request: &Request<Bytes>,
+        fates: &[EntryOutcome],
+    ) -> Response<Bytes> {
         let refused = fates.iter().find_map(|fate| match fate {
-            Fate::Refused(problem) if problem.status != Problem::LATER => Some(problem),
+            EntryOutcome::Refused(problem) if problem.status != Problem::LATER => Some(problem),
             _ => None,
         });
         match (self, refused) {

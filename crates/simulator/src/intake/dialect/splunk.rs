@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
-use super::{Dialect, Entry, Fate, JSON, Problem, Refusal, media_type, only, reply, text};
+use super::{Dialect, Entry, EntryOutcome, JSON, Problem, Refusal, media_type, only, reply, text};
 use crate::intake::decode::Received;
 use crate::traffic;
 
@@ -74,13 +74,13 @@ pub(super) fn forbid(is_given: bool, reason: &str) -> Refusal {
     }
 }
 
-pub(super) fn answer(fates: &[Fate]) -> Response<Bytes> {
+pub(super) fn answer(fates: &[EntryOutcome]) -> Response<Bytes> {
     let wrong = fates
         .iter()
         .enumerate()
         .find_map(|(index, fate)| match fate {
-            Fate::Refused(problem) => Some((index, problem)),
-            Fate::Stored | Fate::There => None,
+            EntryOutcome::Refused(problem) => Some((index, problem)),
+            EntryOutcome::Stored | EntryOutcome::There => None,
         });
     match wrong {
         Some((index, problem)) => said(problem.status, problem.code, Some(index)),

@@ -1,7 +1,7 @@
 //! A forged spool: what reading it takes is bounded before it is taken. Time and memory go with what is
 //! counted here.
 
-use super::frame::{END, MOST_FRAMES, MOST_RUNS, hasher, start};
+use super::frame::{END, MOST_FRAMES, MOST_RANGES, hasher, start};
 use super::*;
 
 const MOST: usize = 256 * 1024;
@@ -32,10 +32,10 @@ fn records(texts: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Vec<u8> {
     payload
 }
 
-fn runs(first: u64, count: usize) -> Vec<u8> {
+fn ranges(first: u64, count: usize) -> Vec<u8> {
     let mut payload = vec![b'X'];
-    for run in 0..count as u64 {
-        for number in [7, first + 2 * run, first + 2 * run] {
+    for range in 0..count as u64 {
+        for number in [7, first + 2 * range, first + 2 * range] {
             payload.extend(number.to_le_bytes());
         }
     }
@@ -152,7 +152,7 @@ fn frames_beyond_their_number_end_the_file() {
 fn runs_beyond_their_number_end_the_file() {
     for kind in *b"XB" {
         let whole = forged((0..300).map(|index| {
-            let mut payload = runs(index * 10_000, 1000);
+            let mut payload = ranges(index * 10_000, 1000);
             if kind == b'B' {
                 let group = [[0; 9].as_slice(), &1000_u32.to_le_bytes()].concat();
                 payload.splice(..1, [[b'B'].as_slice(), &group].concat());
@@ -162,11 +162,11 @@ fn runs_beyond_their_number_end_the_file() {
         let contents = found(&whole);
         assert_eq!(
             contents.work.frames as usize,
-            MOST_RUNS / 1000,
+            MOST_RANGES / 1000,
             "{:?}",
             contents.work
         );
-        assert!(contents.work.runs <= MOST_RUNS + 1000);
+        assert!(contents.work.ranges <= MOST_RANGES + 1000);
     }
 }
 
@@ -179,7 +179,7 @@ fn a_long_outage_stays_within_what_the_next_run_reads() {
     for sequence in 1..=40_000 {
         buffer.push(record(sequence), NOW);
         buffer.shed();
-        spool.strike(&mut buffer).unwrap();
+        spool.write_removals(&mut buffer).unwrap();
         spool.keep(&mut buffer).unwrap();
     }
     let (expected, frames) = (

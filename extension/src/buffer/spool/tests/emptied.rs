@@ -5,7 +5,7 @@ use std::fs::File;
 use super::*;
 
 /// What a function may do, and whether the next run can be served afterwards.
-const DEEDS: [(&str, bool); 14] = [
+const TAMPERINGS: [(&str, bool); 14] = [
     ("nothing", true),
     ("remove the directory", true),
     ("remove the files", true),
@@ -26,10 +26,10 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-fn perform(deed: &str, directory: &Path) {
+fn perform(tampering: &str, directory: &Path) {
     let (spool, ledger) = (directory.join("spool"), directory.join("ledger"));
     let aside = directory.with_extension("moved");
-    match deed {
+    match tampering {
         "nothing" => {}
         "remove the directory" => fs::remove_dir_all(directory).unwrap(),
         "remove the files" => {
@@ -67,53 +67,53 @@ fn perform(deed: &str, directory: &Path) {
 }
 
 /// A run with three records that wait in the spool; then the deed.
-fn run_until(deed: &str, directory: &Path) -> (Handover, Buffer, SharedLedger) {
+fn run_until(tampering: &str, directory: &Path) -> (Handover, Buffer, SharedLedger) {
     let (mut handover, mut buffer, ledger) = (handover(directory), buffer_of(1..=3), counts(3));
     handover.keep(&mut buffer, &ledger.lock());
     handover.received(&buffer, &ledger.lock());
-    perform(deed, directory);
+    perform(tampering, directory);
     (handover, buffer, ledger)
 }
 
 #[test]
 fn whatever_the_function_did_what_waits_is_found_after_the_next_look() {
-    for (deed, _) in DEEDS.iter().filter(|(_, is_usable)| *is_usable) {
+    for (tampering, _) in TAMPERINGS.iter().filter(|(_, is_usable)| *is_usable) {
         let (_root, directory) = place();
-        let (mut first, mut buffer, ledger) = run_until(deed, &directory);
+        let (mut first, mut buffer, ledger) = run_until(tampering, &directory);
         buffer.push(record(4), NOW);
         ledger.lock().receive(1);
         first.keep(&mut buffer, &ledger.lock());
         first.received(&buffer, &ledger.lock());
         drop(first);
         let (ledger, buffer) = inherit(&directory);
-        assert_eq!(waiting(&buffer), [1, 2, 3, 4], "{deed}");
-        assert!(ledger.lock().adds_up(4), "{deed}");
+        assert_eq!(waiting(&buffer), [1, 2, 3, 4], "{tampering}");
+        assert!(ledger.lock().adds_up(4), "{tampering}");
         let lost = ledger.lock().dropped(DropReason::Killed);
-        assert_eq!(lost, 0, "{deed}");
+        assert_eq!(lost, 0, "{tampering}");
     }
 }
 
 #[test]
 fn before_a_freeze_it_looks_although_nothing_is_new() {
-    for (deed, _) in DEEDS.iter().filter(|(_, is_usable)| *is_usable) {
+    for (tampering, _) in TAMPERINGS.iter().filter(|(_, is_usable)| *is_usable) {
         let (_root, directory) = place();
-        let (mut first, mut buffer, ledger) = run_until(deed, &directory);
+        let (mut first, mut buffer, ledger) = run_until(tampering, &directory);
         first.keep(&mut buffer, &ledger.lock());
         drop(first);
         let (ledger, buffer) = inherit(&directory);
-        assert_eq!(waiting(&buffer), [1, 2, 3], "{deed}");
-        assert!(ledger.lock().adds_up(3), "{deed}");
+        assert_eq!(waiting(&buffer), [1, 2, 3], "{tampering}");
+        assert!(ledger.lock().adds_up(3), "{tampering}");
     }
 }
 
 #[test]
 fn what_came_back_from_a_flush_has_a_copy_again() {
-    for (deed, _) in DEEDS.iter().filter(|(_, is_usable)| *is_usable) {
+    for (tampering, _) in TAMPERINGS.iter().filter(|(_, is_usable)| *is_usable) {
         let (_root, directory) = place();
         let (mut first, mut buffer, ledger) = run_until("nothing", &directory);
         first.flush_begins(&ledger.lock());
         let mut batches = buffer.take(NOW);
-        perform(deed, &directory);
+        perform(tampering, &directory);
         // Arrives while the flush is under way: it is then that the loss is seen.
         buffer.push(record(4), NOW);
         ledger.lock().receive(1);
@@ -128,38 +128,42 @@ fn what_came_back_from_a_flush_has_a_copy_again() {
         assert_eq!(
             BTreeSet::from_iter(waiting(&buffer)),
             BTreeSet::from([2, 4]),
-            "{deed}"
+            "{tampering}"
         );
-        assert!(ledger.lock().adds_up(2), "{deed}");
-        assert_eq!(ledger.lock().received(), 4, "{deed}");
+        assert!(ledger.lock().adds_up(2), "{tampering}");
+        assert_eq!(ledger.lock().received(), 4, "{tampering}");
     }
 }
 
 /// The ledger line calls pending what the next run will find, and nothing else.
 #[test]
 fn a_run_that_ends_claims_only_what_the_next_one_finds() {
-    for (deed, is_usable) in DEEDS {
+    for (tampering, is_usable) in TAMPERINGS {
         let (_root, directory) = place();
-        let (mut first, mut buffer, _) = run_until(deed, &directory);
+        let (mut first, mut buffer, _) = run_until(tampering, &directory);
         let lost = first.leave(&mut buffer);
         first.reported();
         drop(first);
         let (ledger, buffer) = inherit(&directory);
         let expected = if is_usable { vec![1, 2, 3] } else { vec![] };
-        assert_eq!(waiting(&buffer), expected, "{deed}");
-        assert_eq!(lost, 3 - expected.len() as u64, "{deed}");
-        assert_eq!(ledger.lock().recovered(), expected.len() as u64, "{deed}");
+        assert_eq!(waiting(&buffer), expected, "{tampering}");
+        assert_eq!(lost, 3 - expected.len() as u64, "{tampering}");
+        assert_eq!(
+            ledger.lock().recovered(),
+            expected.len() as u64,
+            "{tampering}"
+        );
     }
 }
 
 #[test]
 fn counts_are_written_again_where_their_file_is_gone() {
-    for deed in ["remove the directory", "remove the ledger"] {
+    for tampering in ["remove the directory", "remove the ledger"] {
         let (_root, directory) = place();
-        let (mut first, _, ledger) = run_until(deed, &directory);
+        let (mut first, _, ledger) = run_until(tampering, &directory);
         first.count(&ledger.lock());
         drop(first);
-        assert!(directory.join("ledger").exists(), "{deed}");
+        assert!(directory.join("ledger").exists(), "{tampering}");
     }
 }
 
@@ -178,7 +182,7 @@ fn nothing_of_an_earlier_generation_comes_back() {
         let expected: Vec<u64> = (first..first + 10 - first / 100).collect();
         assert_eq!(sequences(&found), expected);
         assert_eq!(found.torn, 0);
-        spool.strike(&mut Buffer::new(CAP)).unwrap();
+        spool.write_removals(&mut Buffer::new(CAP)).unwrap();
         let found = read_now(&directory);
         assert_eq!((sequences(&found), found.torn), (vec![], 0));
     }
@@ -195,7 +199,7 @@ fn a_write_without_its_end_mark_brings_nothing_of_an_earlier_generation_back() {
         spool.keep(&mut buffer_of([sequence])).unwrap();
     }
     let before = fs::read(directory.join("spool")).unwrap();
-    spool.strike(&mut Buffer::new(CAP)).unwrap();
+    spool.write_removals(&mut Buffer::new(CAP)).unwrap();
     // As long as the first one was.
     spool.keep(&mut buffer_of([3])).unwrap();
     let end = usize::try_from(end(&spool)).unwrap();

@@ -54,7 +54,7 @@ fn records_of_a_killed_run_may_have_been_delivered_and_go_out_as_ambiguous() {
     ledger.lock().receive(3);
     let mut first = handover(&directory);
     first.keep(&mut buffer_of(1..=3), &ledger.lock());
-    // All but one were delivered and counted; the kill came before they were struck off the spool.
+    // All but one were delivered and counted; the kill came before they were removed from the spool.
     ledger.lock().deliver(SinkName::S3, 2);
     first.count(&ledger.lock());
     drop(first);
@@ -108,7 +108,7 @@ fn a_full_spool_is_left_as_it_is_and_only_what_has_no_copy_is_lost() {
         let new = || {
             Handover::new(
                 Spool::new(directory.clone(), most_bytes),
-                Books::new(directory.clone(), true),
+                LedgerFile::new(directory.clone(), true),
                 Log::silent(Arc::new(SystemClock)),
             )
         };

@@ -99,8 +99,8 @@ fn a_second_process_does_not_write_into_it() {
     assert_eq!(error.to_string(), "in use by another process");
 
     let ledger = SharedLedger::default();
-    let mut books = Books::new(directory.clone(), true);
-    books.write(&ledger.lock()).unwrap();
+    let mut file = LedgerFile::new(directory.clone(), true);
+    file.write(&ledger.lock()).unwrap();
     let mut third = handover(&directory);
     let mut buffer = Buffer::new(CAP);
     third.inherit(&mut buffer, &ledger, |_| Signal::Log, NOW);
@@ -110,7 +110,7 @@ fn a_second_process_does_not_write_into_it() {
     assert_eq!(third.leave(&mut buffer_of([3])), 1);
     third.clear();
     third.reported();
-    drop((first, books));
+    drop((first, file));
     assert_eq!(
         sequences(&recovered(&directory)),
         [1],
@@ -134,15 +134,31 @@ fn what_is_not_a_file_of_ours_is_not_removed() {
             "hard link" => fs::hard_link(&victim, &target).unwrap(),
             "directory" => fs::create_dir(&target).unwrap(),
             "pipe" => rustix::fs::mkfifoat(rustix::fs::CWD, &target, 0o600.into()).unwrap(),
-            _ => held = Some(Place::new(directory.clone()).create("spool").unwrap()),
+            _ => {
+                held = Some(
+                    SpoolDirectory::new(directory.clone())
+                        .create("spool")
+                        .unwrap(),
+                );
+            }
         }
-        Place::new(directory.clone()).remove("spool").unwrap_err();
+        SpoolDirectory::new(directory.clone())
+            .remove("spool")
+            .unwrap_err();
         assert!(fs::symlink_metadata(&target).is_ok(), "{kind}");
         drop(held);
     }
     let (_root, directory) = place();
-    Place::new(directory.clone()).remove("spool").unwrap();
-    drop(Place::new(directory.clone()).create("spool").unwrap());
-    Place::new(directory.clone()).remove("spool").unwrap();
+    SpoolDirectory::new(directory.clone())
+        .remove("spool")
+        .unwrap();
+    drop(
+        SpoolDirectory::new(directory.clone())
+            .create("spool")
+            .unwrap(),
+    );
+    SpoolDirectory::new(directory.clone())
+        .remove("spool")
+        .unwrap();
     assert!(!directory.join("spool").exists());
 }

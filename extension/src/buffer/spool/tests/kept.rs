@@ -21,7 +21,7 @@ fn what_is_kept_is_found_and_what_is_settled_is_not() {
     let mut spool = Spool::new(directory.clone(), CAP);
     spool.recover(CAP, NOW).unwrap();
     deliver_all_but(&mut buffer, &[2, 3, 6]);
-    spool.strike(&mut buffer).unwrap();
+    spool.write_removals(&mut buffer).unwrap();
     buffer.push(record(7), NOW);
     spool.keep(&mut buffer).unwrap();
     drop(spool);
@@ -30,7 +30,7 @@ fn what_is_kept_is_found_and_what_is_settled_is_not() {
     let mut spool = Spool::new(directory.clone(), CAP);
     spool.recover(CAP, NOW).unwrap();
     deliver_all_but(&mut buffer, &[]);
-    spool.strike(&mut buffer).unwrap();
+    spool.write_removals(&mut buffer).unwrap();
     drop(spool);
     assert!(recovered(&directory).is_empty());
 }
@@ -57,7 +57,7 @@ fn nothing_is_written_while_nothing_waits_or_the_spool_is_off() {
     let (_root, directory) = place();
     let mut spool = Spool::new(directory.clone(), CAP);
     spool.keep(&mut Buffer::new(CAP)).unwrap();
-    spool.strike(&mut Buffer::new(CAP)).unwrap();
+    spool.write_removals(&mut Buffer::new(CAP)).unwrap();
     assert!(!directory.exists());
     let mut off = Spool::new(directory.clone(), 0);
     off.keep(&mut buffer_of([1])).unwrap();
@@ -170,7 +170,7 @@ fn it_is_written_anew_when_most_of_it_is_no_longer_needed() {
     spool.keep(&mut buffer).unwrap();
     deliver_all_but(&mut buffer, &[8]);
     buffer.push(record(9), NOW);
-    spool.strike(&mut buffer).unwrap();
+    spool.write_removals(&mut buffer).unwrap();
     assert!(fs::metadata(directory.join("spool")).unwrap().len() < 500);
     assert!(!directory.join("spool.new").exists());
     buffer.push(record(10), NOW);

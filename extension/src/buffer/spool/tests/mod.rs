@@ -83,7 +83,7 @@ fn inherit(directory: &Path) -> (SharedLedger, Buffer) {
 fn handover(directory: &Path) -> Handover {
     Handover::new(
         Spool::new(directory.to_owned(), CAP),
-        Books::new(directory.to_owned(), true),
+        LedgerFile::new(directory.to_owned(), true),
         Log::silent(Arc::new(SystemClock)),
     )
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
 
-use super::super::{Door, Listener};
+use super::super::{Listener, Origin};
 use super::*;
 
 const LOGS: &str =
@@ -19,11 +19,11 @@ async fn serving(comfortable: usize) -> (SocketAddr, Arc<Inbox>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let inbox = Arc::new(Inbox::new(comfortable));
-    let (port, door) = (address.port(), Door::Function);
+    let (port, origin) = (address.port(), Origin::Function);
     let listener = Listener {
         socket: listener,
         port,
-        door,
+        origin,
     };
     tokio::spawn(listener.serve(inbox.clone()));
     (address, inbox)

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Value, json};
 
-use super::{Dialect, Entry, Fate, JSON, Refusal, media_type, reply};
+use super::{Dialect, Entry, EntryOutcome, JSON, Refusal, media_type, reply};
 use crate::intake::decode::Received;
 use crate::traffic;
 
@@ -92,10 +92,10 @@ impl Log {
     }
 }
 
-pub(super) fn answer(request: &Request<Bytes>, fates: &[Fate]) -> Response<Bytes> {
+pub(super) fn answer(request: &Request<Bytes>, fates: &[EntryOutcome]) -> Response<Bytes> {
     let refused = fates.iter().filter_map(|fate| match fate {
-        Fate::Refused(problem) => Some(problem.reason.as_str()),
-        Fate::Stored | Fate::There => None,
+        EntryOutcome::Refused(problem) => Some(problem.reason.as_str()),
+        EntryOutcome::Stored | EntryOutcome::There => None,
     });
     let refused: Vec<&str> = refused.collect();
     let message = refused.first().copied().unwrap_or_default();

@@ -1,0 +1,125 @@
+"""The Helm chart: what it makes, what it refuses, and that the collector takes the configuration in it."""
+
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+import yaml
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CHART = os.path.join(ROOT, "gateway", "chart")
+HELM = os.environ["BACKSTOP_HELM"]
+COLLECTOR = os.environ.get("BACKSTOP_GATEWAY_COLLECTOR", "")
+
+
+def helm(values, *settings):
+    """The rendered chart, or why it is refused."""
+    arguments = [HELM, "template", "gateway", CHART, "--kube-version", "1.31.0", "--namespace", "logs"]
+    if values:
+        arguments += ["--values", os.path.join(CHART, "ci", f"{values}.yaml")]
+    for setting in settings:
+        arguments += ["--set-json" if "=" in setting and setting.split("=", 1)[1][:1] in '[{"' else "--set", setting]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+
+def objects(values, *settings):
+    done = helm(values, *settings)
+    if done.returncode != 0:
+        raise AssertionError(done.stderr)
+    return [it for it in yaml.safe_load_all(done.stdout) if it]
+
+
+def find(found, kind, name):
+    return next(it for it in found if it["kind"] == kind and it["metadata"]["name"] == name)
+
+
+class Chart(unittest.TestCase):
+    def test_what_is_missing_is_named(self):
+        for name, word in (("image.digest", "digest"), ("token.existingSecret", "existingSecret"),
+                           ("primary.url", "url"), ("archive.bucket", "bucket"), ("archive.region", "region")):
+            done = helm("smallest", f"{name}=")
+            self.assertNotEqual(done.returncode, 0, name)
+            self.assertIn(word, done.stderr)
+
+    def test_what_is_wrong_is_refused(self):
+        for setting in ("primary.url=http://plain.example.com", "image.tag=0.150.0", "presets=[\"cheap\"]",
+                        "workers.replicas=0", "archive.region=Europe", "surprise=1", "presetSettings={\"PATH\":\"x\"}",
+                        "image.digest=latest"):
+            self.assertNotEqual(helm("smallest", setting).returncode, 0, setting)
+
+    def test_cost_needs_the_raw_archive(self):
+        done = helm("everything", "archive.raw=false")
+        self.assertIn("the preset cost removes records for good", done.stderr)
+
+    def test_pods_are_restricted(self):
+        for values in ("smallest", "everything"):
+            found = objects(values)
+            pods = [it["spec"]["template"]["spec"] for it in found if it["kind"] == "StatefulSet"]
+            pods += [it["spec"] for it in found if it["kind"] == "Pod"]
+            self.assertEqual(len(pods), 3)
+            for pod in pods:
+                self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+                self.assertEqual(pod["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
+                self.assertFalse(pod["automountServiceAccountToken"])
+                for container in pod["containers"]:
+                    self.assertEqual(container["securityContext"], {
+                        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]}})
+
+    def test_no_token_is_in_an_object(self):
+        for it in objects("everything"):
+            if it["kind"] == "StatefulSet":
+                for variable in it["spec"]["template"]["spec"]["containers"][0]["env"]:
+                    secret = "TOKEN" in variable["name"] or "AUTHORIZATION" in variable["name"]
+                    self.assertEqual(secret, "valueFrom" in variable, variable)
+
+    def test_a_queue_outlives_scaling_and_fits_its_volume(self):
+        found = objects("everything")
+        for tier in ("worker", "aggregator"):
+            it = find(found, "StatefulSet", f"gateway-{tier}")
+            self.assertEqual(it["spec"]["persistentVolumeClaimRetentionPolicy"],
+                             {"whenDeleted": "Retain", "whenScaled": "Retain"})
+            env = {v["name"]: v.get("value") for v in it["spec"]["template"]["spec"]["containers"][0]["env"]}
+            volume = 20 * 1024**3
+            # Four queues and the copy of a compaction.
+            self.assertLessEqual(5 * int(env["GATEWAY_FILE_BYTES"]), volume)
+            self.assertLess(int(env["GATEWAY_QUEUE_BYTES"]), int(env["GATEWAY_FILE_BYTES"]))
+
+    def test_only_workers_reach_the_aggregator(self):
+        policy = find(objects("smallest"), "NetworkPolicy", "gateway-aggregator")
+        tier = next(it for it in policy["spec"]["ingress"] if it["ports"] == [{"port": "tier"}])
+        labels = tier["from"][0]["podSelector"]["matchLabels"]
+        self.assertEqual(labels["app.kubernetes.io/component"], "worker")
+        pods = find(objects("smallest"), "StatefulSet", "gateway-worker")["spec"]["template"]["metadata"]["labels"]
+        self.assertTrue(labels.items() <= pods.items())
+
+    def test_several_aggregators_have_addresses_that_stay(self):
+        found = objects("everything")
+        env = find(found, "StatefulSet", "gateway-worker")["spec"]["template"]["spec"]["containers"][0]["env"]
+        resolver = next(v["value"] for v in env if v["name"] == "GATEWAY_RESOLVER")
+        self.assertEqual(json.loads(resolver)["static"]["hostnames"], [
+            f"gateway-aggregator-{n}.gateway-aggregator.logs.svc:4317" for n in range(2)])
+
+    def test_the_collector_takes_the_configuration(self):
+        if not COLLECTOR:
+            self.skipTest("BACKSTOP_GATEWAY_COLLECTOR is not set")
+        for values in ("smallest", "everything"):
+            found = objects(values)
+            for tier in ("worker", "aggregator"):
+                with tempfile.TemporaryDirectory() as folder:
+                    for name, text in find(found, "ConfigMap", f"gateway-{tier}")["data"].items():
+                        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                            file.write(text)
+                    container = find(found, "StatefulSet", f"gateway-{tier}")["spec"]["template"]["spec"]["containers"][0]
+                    env = {v["name"]: v.get("value", "Bearer t0ken") for v in container["env"]}
+                    env |= {"PATH": os.environ["PATH"], "GATEWAY_QUEUE_DIRECTORY": folder}
+                    arguments = [it.replace("/etc/gateway/", folder + "/") for it in container["args"]]
+                    done = subprocess.run([COLLECTOR, "validate", *arguments], env=env, capture_output=True,
+                                          text=True, check=False)
+                    self.assertEqual(done.returncode, 0, f"{values} {tier}: {done.stderr}")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
