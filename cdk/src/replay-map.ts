@@ -61,8 +61,10 @@ function statementsOf(scope: Construct, { name, fn, archive }: ReplayMapProps): 
   const stack = Stack.of(scope);
   const { s3Bucket, s3Prefix, kmsKeyArns } = archive.fallback;
   const bucket = stack.formatArn({ service: 's3', account: '', region: '', resource: s3Bucket!, arnFormat: ArnFormat.NO_RESOURCE_NAME });
-  const states = (resource: string, resourceName: string) => stack.formatArn({ service: 'states', resource, resourceName, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
-  const allow = (actions: string[], resources: string[], conditions?: Record<string, unknown>) => new PolicyStatement({ actions, resources, conditions });
+  const states = (resource: string, resourceName: string) =>
+    stack.formatArn({ service: 'states', resource, resourceName, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
+  const allow = (actions: string[], resources: string[], conditions?: Record<string, unknown>) =>
+    new PolicyStatement({ actions, resources, conditions });
   return [
     allow(['s3:ListBucket'], [bucket], { StringLike: { 's3:prefix': [`${s3Prefix}/v1/*`] } }),
     allow(['s3:PutObject', 's3:GetObject', 's3:ListMultipartUploadParts', 's3:AbortMultipartUpload'], [`${bucket}/${s3Prefix}/replay/map-runs/*`]),
@@ -102,7 +104,10 @@ function definitionOf(scope: Construct, { fn, archive, timeout, options }: Repla
               // What is refused (Halted) or damaged (Poison) is not repeated.
               Retry: [{
                 ErrorEquals: ['Left', 'Lambda.ServiceException', 'Lambda.AWSLambdaException', 'Lambda.SdkClientException', 'Lambda.TooManyRequestsException'],
-                IntervalSeconds: 5, MaxAttempts: 5, BackoffRate: 2, JitterStrategy: 'FULL',
+                IntervalSeconds: 5,
+                MaxAttempts: 5,
+                BackoffRate: 2,
+                JitterStrategy: 'FULL',
               }],
               End: true,
             },

@@ -240,7 +240,8 @@ export class BackstopReplay extends Construct {
     const bucket = stack.formatArn({ service: 's3', account: '', region: '', resource: s3Bucket!, arnFormat: ArnFormat.NO_RESOURCE_NAME });
     const fn = stack.formatArn({ service: 'lambda', resource: 'function', resourceName: this.replayName, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
     const [objects, state] = [`${bucket}/${s3Prefix}/v1/*`, `${bucket}/${s3Prefix}/replay/*`];
-    const allow = (actions: string[], resources: string[], conditions?: Record<string, unknown>) => new PolicyStatement({ actions, resources, conditions });
+    const allow = (actions: string[], resources: string[], conditions?: Record<string, unknown>) =>
+      new PolicyStatement({ actions, resources, conditions });
     const via = (service: string) => ({ StringLike: { 'kms:ViaService': `${service}.*` } });
     const marks = {
       [BackstopReplayMark.TAG]: [allow(['s3:PutObjectTagging'], [objects])],
@@ -261,7 +262,10 @@ export class BackstopReplay extends Construct {
       allow(['s3:ListBucket'], [bucket], { StringLike: { 's3:prefix': [`${s3Prefix}/v1/*`, `${s3Prefix}/replay/*`] } }),
       allow(['s3:GetObject', 's3:GetObjectTagging'], [objects]),
       allow(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], [state]),
-      allow(['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ChangeMessageVisibility', 'sqs:SendMessage'], [this.queue.queueArn]),
+      allow(
+        ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ChangeMessageVisibility', 'sqs:SendMessage'],
+        [this.queue.queueArn],
+      ),
       allow(['sqs:SendMessage'], [this.deadLetters.queueArn]),
       // It knows no resource.
       allow(['lambda:ListEventSourceMappings'], ['*']),
@@ -313,8 +317,13 @@ export class BackstopReplay extends Construct {
 
   private makeAlarm(name: string, metric: Metric, alarmDescription: string, actions: IAlarmAction[], threshold = 0, evaluationPeriods = 1): Alarm {
     const alarm = new Alarm(this, name, {
-      alarmName: `${this.replayName}-${name}`, alarmDescription, metric, threshold, evaluationPeriods,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD, treatMissingData: TreatMissingData.NOT_BREACHING,
+      alarmName: `${this.replayName}-${name}`,
+      alarmDescription,
+      metric,
+      threshold,
+      evaluationPeriods,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
     });
     alarm.addAlarmAction(...actions);
     this.alarms.push(alarm);
@@ -325,7 +334,8 @@ export class BackstopReplay extends Construct {
 /** What is wrong with a replay, in sentences that say what to do. */
 function replayProblems(props: BackstopReplayProps): string[] {
   const problems: string[] = [];
-  const isOut = (value: number | undefined, least: number, most: number) => value !== undefined && (value < least || value > most || !Number.isInteger(value));
+  const isOut = (value: number | undefined, least: number, most: number) =>
+    value !== undefined && (value < least || value > most || !Number.isInteger(value));
   if (!props.archive.fallback.s3Bucket) problems.push('archive has no bucket: give an archive with one.');
   if (props.replayName !== undefined && !/^[A-Za-z0-9_-]{1,40}$/.test(props.replayName)) problems.push('replayName is not 1 to 40 letters, digits, hyphens and underscores.');
   if (isOut(props.functions, 2, 1000)) problems.push('functions is not a whole number from 2 to 1000, which is what Lambda accepts.');

@@ -4,6 +4,7 @@ import * as path from 'path';
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Code } from 'aws-cdk-lib/aws-lambda';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { stackOf } from './app';
 import { BackstopArchive, BackstopReplay, BackstopReplayMark, BackstopReplayProps, BackstopSecret } from '../src';
@@ -13,7 +14,8 @@ const terraform = (name: string) => fs.readFileSync(path.join(MODULE, name), 'ut
 
 function replayIn(stack: Stack, props: Partial<BackstopReplayProps> = {}): BackstopReplay {
   const archive = new BackstopArchive(stack, 'Archive', { bucketName: 'archive', hasStream: false });
-  return new BackstopReplay(stack, 'Replay', { code: Code.fromInline('x'), archive, primary: { url: 'https://intake.example.com/v1/logs' }, ...props });
+  const code = Code.fromBucket(Bucket.fromBucketName(stack, 'Artefacts', 'artefacts'), 'replay-function-arm64.zip');
+  return new BackstopReplay(stack, 'Replay', { code, archive, primary: { url: 'https://intake.example.com/v1/logs' }, ...props });
 }
 
 const actionsOf = (stack: Stack, id: RegExp) => {
@@ -22,7 +24,8 @@ const actionsOf = (stack: Stack, id: RegExp) => {
 };
 
 /** The actions in a file of the module; of what is done with objects afterwards, those of tags. */
-const actionsIn = (text: string) => [...text.matchAll(/"((?:s3|sqs|lambda|logs|states):[A-Z]\w+)"/g)].map(([, action]) => action).filter((action) => action !== 'lambda:FunctionArn');
+const actionsIn = (text: string) =>
+  [...text.matchAll(/"((?:s3|sqs|lambda|logs|states):[A-Z]\w+)"/g)].map(([, action]) => action).filter((action) => action !== 'lambda:FunctionArn');
 
 test('by default there are two queues, the function and its mapping, and nothing that costs', () => {
   const stack = stackOf();
@@ -46,7 +49,7 @@ test('the roles have the actions that the Terraform module gives', () => {
   replayIn(stack, { distributedMap: {} });
   const text = terraform('policy.tf');
   const [marks, rest] = text.split('statements = concat(');
-  const tag = marks.split('    tag = [')[1].split('\n    ]')[0];
+  const tag = marks.split('    tag = [')[1].split('\n    move = [')[0];
   expect(actionsOf(stack, /ReplayPermissions/).sort()).toEqual(actionsIn(tag + rest).sort());
   const map = terraform('map.tf').split('resource "aws_iam_role_policy" "map"')[1];
   expect(actionsOf(stack, /ReplayMapPolicy/).sort()).toEqual(actionsIn(map).sort());
@@ -70,7 +73,9 @@ test('the state machine is the one of the Terraform module', () => {
 
 test('a schedule probes, and alarms ask for a person or stop the replay', () => {
   const stack = stackOf();
-  const { alarms } = replayIn(stack, { schedule: { rate: Duration.minutes(1), maxObjects: 10 }, alarms: { notEmptyFor: Duration.hours(3), stopAtDeadLetters: 50 } });
+  const { alarms } = replayIn(stack, {
+    schedule: { rate: Duration.minutes(1), maxObjects: 10 }, alarms: { notEmptyFor: Duration.hours(3), stopAtDeadLetters: 50 },
+  });
   const template = Template.fromStack(stack);
   template.hasResourceProperties('AWS::Scheduler::Schedule', { ScheduleExpression: 'rate(1 minute)', Target: { Input: '{"mode":"probe"}' } });
   template.hasResourceProperties('AWS::Lambda::Function', { Environment: { Variables: { BACKSTOP_REPLAY_MAX_OBJECTS: '10' } } });
@@ -91,9 +96,9 @@ test('a token by reference is granted, and moving objects needs other permission
 test.each([
   [{ functions: 1 }, 'functions is not a whole number from 2 to 1000'],
   [{ objects: 65 }, 'objects is not a whole number from 1 to 64'],
-  [{ maxReceives: 0 }, 'maxReceives is not a whole number'],
+  [{ maxReceives: 1001 }, 'maxReceives is not a whole number'],
   [{ rate: 'fast' }, 'rate is not a rate'],
-  [{ replayName: 'back.stop' }, 'replayName is not 1 to 40'],
+  [{ replayName: 'n'.repeat(41) }, 'replayName is not 1 to 40'],
   [{ timeout: Duration.seconds(10) }, 'timeout is not from 60 to 900'],
   [{ alarms: { notEmptyFor: Duration.days(2) } }, 'alarms.notEmptyFor'],
   [{ primary: { url: 'http://host/' } }, 'plain http'],

@@ -203,7 +203,6 @@ const RULES: &[Rule] = &[
             "icu_*",
             "backstop-fake-aws",
             "backstop-simulator",
-            "lambda-simulator",
         ],
         reason: "every dependency of the layer is paid for at each cold start, in time and size",
     },

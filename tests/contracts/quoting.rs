@@ -21,6 +21,7 @@ const SOURCES: [&str; 13] = [
     "crates/output/src",
     "crates/fleet/src",
     "crates/replay/src",
+    "crates/replay-function/src",
     "crates/sinks/src",
     "crates/telemetry/src",
 ];

@@ -21,7 +21,7 @@ use tokio::process::Command;
 use crate::ministack::{ACCOUNTS, Ministack, REGIONS};
 
 const BUCKET: &str = "replay-archive";
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 struct Stage {
     emulator: Ministack,

@@ -71,7 +71,7 @@ pub(crate) struct Diverted {
     pub(crate) reason: &'static str,
     /// Reasons that others may have.
     pub(crate) also: &'static [&'static str],
-    /// Whether all of them are dead letters; otherwise none is.
+    /// Whether some of them are dead letters; otherwise none is.
     pub(crate) is_dead: bool,
 }
 

@@ -122,7 +122,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the sink may have taken the batch all the same.
+    /// Whether the sink may have taken the batch nevertheless.
     pub fn is_ambiguous(self) -> bool {
         match self {
             Self::Refused

@@ -32,7 +32,8 @@ pub(crate) enum Event {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Message {
     /// What a failure is reported under.
-    pub(crate) message_id: String,
+    #[serde(rename = "messageId")]
+    pub(crate) id: String,
     /// What its visibility is changed with.
     #[serde(default)]
     pub(crate) receipt_handle: String,

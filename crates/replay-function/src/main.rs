@@ -20,7 +20,7 @@ fn main() -> ExitCode {
             let function = Arc::clone(&function);
             async move { function.handle(event).await }
         });
-        lambda_runtime::run(handler).await
+        Box::pin(lambda_runtime::run(handler)).await
     });
     match ran {
         Ok(()) => ExitCode::SUCCESS,

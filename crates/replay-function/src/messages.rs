@@ -29,6 +29,7 @@ struct Tally {
     done: u64,
     missing: u64,
     buried: u64,
+    continued: u64,
     reasons: Vec<Value>,
 }
 
@@ -71,14 +72,14 @@ impl App {
             .count("ObjectsReplayed", tally.done)
             .count("ObjectsBuried", tally.buried)
             .count("ObjectsLeft", tally.again.len() as u64)
-            .say("objectsMissing", tally.missing);
+            .say("objectsMissing", tally.missing)
+            .say("objectsContinued", tally.continued);
         if !tally.reasons.is_empty() {
             report.say("reasons", tally.reasons);
         }
         report.write();
         let failures = tally.again.iter();
-        let failures =
-            failures.map(|(at, _)| json!({ "itemIdentifier": messages[*at].message_id }));
+        let failures = failures.map(|(at, _)| json!({ "itemIdentifier": messages[*at].id }));
         json!({ "batchItemFailures": failures.collect::<Vec<_>>() })
     }
 
@@ -123,6 +124,7 @@ impl App {
             let order = orders.get(*order).cloned();
             self.trip(reason, false, order).await?;
         }
+        let has_sent = read.iter().flatten().any(|done| done.summary.sent > 0);
         for (at, (message, done)) in messages.iter().zip(read).enumerate() {
             let Some(Done { outcome, summary }) = done else {
                 tally.again(at, self.settings.halted);
@@ -133,6 +135,9 @@ impl App {
                 Outcome::Done => tally.done += 1,
                 Outcome::Missing => tally.missing += 1,
                 Outcome::Poison(reason) => self.bury(at, message, &reason, tally).await,
+                Outcome::Left(Left::Interrupted) if has_sent => {
+                    self.proceed(at, message, tally).await;
+                }
                 Outcome::Left(Left::Interrupted) => tally.again(at, SOON),
                 Outcome::Left(_) if halted.is_some() => tally.again(at, self.settings.halted),
                 Outcome::Left(Left::Halted(reason) | Left::Failed(reason)) => {
@@ -151,6 +156,20 @@ impl App {
             return Ok("halted");
         }
         Ok("replayed")
+    }
+
+    /// As a new message: that there was no time for it is no failed attempt. Where an invocation got nothing
+    /// done it is one, or a message could come again without an end.
+    async fn proceed(&self, at: usize, message: &Message, tally: &mut Tally) {
+        let sent = match &self.queue {
+            Some(queue) => queue.again(&message.body).await.is_ok(),
+            None => false,
+        };
+        if sent {
+            tally.continued += 1;
+        } else {
+            tally.again(at, SOON);
+        }
     }
 
     /// Into the dead-letter queue, with the reason; without one, SQS does it after the last receive.

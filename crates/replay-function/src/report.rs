@@ -1,6 +1,6 @@
 //! What the function writes to its log: one line of JSON an invocation, with its metrics.
 //!
-//! CloudWatch makes metrics of the line (embedded metric format). Invariant: a line holds counts, keys and
+//! `CloudWatch` makes metrics of the line (embedded metric format). Invariant: a line holds counts, keys and
 //! reasons of this program, and no record. Must not: print anything else.
 
 use std::io::Write as _;

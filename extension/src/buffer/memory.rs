@@ -26,15 +26,15 @@ pub(crate) struct Buffer {
     held: Held,
     in_flight_bytes: usize,
     in_flight_records: usize,
-    /// Of what is under way, that which has a copy that outlives the process.
+    /// The records in flight that have a copy that outlives the process.
     in_flight: IdRanges,
-    /// What had one, and is no longer held.
+    /// Records that had such a copy, and are no longer held.
     gone: IdRanges,
-    /// Whether anything may have one.
+    /// Whether any record may have such a copy.
     has_copies: bool,
-    /// The copies of what is under way are gone.
+    /// The copies of the records in flight are gone.
     in_flight_without_copies: bool,
-    /// What came back has lost its copies.
+    /// Records came back from a flush that have lost their copies.
     returned_without_copies: bool,
     oldest: Option<Wall>,
     max_bytes: usize,
@@ -200,7 +200,7 @@ impl Buffer {
         self.delivered.returned().chain(self.archived.returned())
     }
 
-    /// Of what is under way, that which has a copy that outlives the process.
+    /// The records in flight that have a copy that outlives the process.
     pub(crate) fn in_flight(&self) -> &IdRanges {
         &self.in_flight
     }

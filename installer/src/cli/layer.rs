@@ -207,14 +207,15 @@ fn age(text: &str) -> Result<Duration, String> {
 
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
-  backstop layer publish --regions eu-west-1,us-east-1 --share-organization o-abcde12345 \\
-      --manifest layers.json
+  backstop layer publish --regions eu-west-1,us-east-1 \\
+      --share-organization o-abcde12345 --manifest layers.json
   backstop layer publish --regions all --organization --role BackstopInstaller \\
       --manifest layers.tfvars.json
   backstop layer publish --dry-run
 
-Exit codes: 0 done, 1 error, 2 usage, 3 an account or region failed: the rest is published and in
-the manifest, 5 a zip is refused: nothing was published, 130 interrupted";
+Exit codes: 0 done, 1 error, 2 usage, 3 an account or region failed: the
+rest is published and in the manifest, 5 a zip is refused: nothing was
+published, 130 interrupted";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -226,15 +227,17 @@ Exit codes: 0 done, 1 error, 2 usage, 3 an account or region could not be read";
 const PRUNE_EXAMPLES: &str = "\
 Examples:
   backstop layer prune --regions all --dry-run
-  backstop layer prune --regions all --organization --role BackstopInstaller --older-than 30d --yes
+  backstop layer prune --regions all --organization --role BackstopInstaller \\
+      --older-than 30d --yes
 
-Exit codes: 0 done, 1 error, 2 usage, 3 an account or region could not be read or a version could
-not be deleted, 130 interrupted";
+Exit codes: 0 done, 1 error, 2 usage, 3 an account or region could not be
+read or a version could not be deleted, 130 interrupted";
 
 const EXAMPLES: &str = "\
 Examples:
   scripts/package        compiles for both architectures and runs this command
-  backstop layer build --binary arm64=target/aarch64-unknown-linux-gnu/layer/backstop-extension
+  backstop layer build \\
+      --binary arm64=target/aarch64-unknown-linux-gnu/layer/backstop-extension
 
 Exit codes: 0 done, 1 error, 2 usage";
 

@@ -111,7 +111,7 @@ async fn a_flush_begun_in_the_handler_ends_in_time_when_the_runtime_finishes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_primary_without_time_is_not_passed_over_but_waited_for() {
+async fn a_batch_waits_for_a_healthy_primary_that_has_too_little_time() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
     let left = rig
         .flush(vec![batch(1, 10)], Phase::PostRuntime, ms(150))
@@ -241,7 +241,7 @@ async fn an_answer_that_had_come_when_the_time_was_up_is_heard() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_listens_hears_of_each_attempt_each_change_of_a_breaker_and_each_dead_letter() {
+async fn the_observer_is_notified_of_each_attempt_each_breaker_change_and_each_dead_letter() {
     let rig = pair();
     rig.say_in_turn(
         Https,

@@ -10,3 +10,4 @@ mod map;
 mod poison;
 mod role;
 mod stage;
+mod throughput;

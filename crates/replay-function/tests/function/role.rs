@@ -9,16 +9,16 @@ use crate::stage::{Stage, key};
 /// What Lambda's poller calls with the function's role.
 const POLLER: [&str; 2] = ["sqs:ReceiveMessage", "sqs:DeleteMessage"];
 
-/// Each action in the module's policy, as far as it is of these services.
-fn granted(after: &str) -> BTreeSet<String> {
+/// Each action in the module's policy of these services, where objects are tagged.
+fn granted() -> BTreeSet<String> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../terraform/modules/replay/policy.tf"
     );
     let text = std::fs::read_to_string(path).unwrap();
     let (marks, rest) = text.split_once("statements = concat(").unwrap();
-    let marks = marks.split_once(&format!("    {after} = [")).unwrap().1;
-    let marks = marks.split("\n    ]").next().unwrap();
+    let marks = marks.split_once("    tag = [").unwrap().1;
+    let marks = marks.split("\n    move = [").next().unwrap();
     let quoted = [marks, rest].join("\n");
     let quoted = quoted.split('"').skip(1).step_by(2);
     let is_action = |text: &&str| {
@@ -111,7 +111,7 @@ async fn the_role_has_each_action_that_is_called_and_no_other() {
     assert!(!stage.s3.tags().is_empty());
     // Writes of the state, of which the lease is one; and marks.
     called.extend(["s3:PutObject", "s3:DeleteObject", "s3:PutObjectTagging"].map(str::to_owned));
-    assert_eq!(called, granted("tag"));
+    assert_eq!(called, granted());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use crate::cloud::{Answer, Cloud};
 
 /// An invocation has a minute, unless a test says otherwise.
 pub(crate) const MINUTE: u64 = 60_000;
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) struct Stage {
     pub(crate) s3: S3Server,
@@ -90,7 +90,9 @@ impl Stage {
 
     /// Another environment of the function.
     pub(crate) fn restart(&mut self) {
-        let process = Command::new(env!("CARGO_BIN_EXE_backstop-replay-function"))
+        let built = env!("CARGO_BIN_EXE_backstop-replay-function");
+        let function = std::env::var("BACKSTOP_REPLAY_FUNCTION");
+        let process = Command::new(function.as_deref().unwrap_or(built))
             .env_clear()
             .envs(&self.variables)
             .stdin(Stdio::null())
@@ -108,6 +110,16 @@ impl Stage {
             process.kill().await.unwrap();
         }
         self.cloud.forget_running();
+    }
+
+    /// The processor time that it has taken, in seconds.
+    pub(crate) fn processor_seconds(&self) -> f64 {
+        let id = self.process.as_ref().and_then(Child::id).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        // In hundredths of a second, as Linux counts them for every program.
+        let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
+        (ticks(11) + ticks(12)) / 100.0
     }
 
     /// The most memory that it has had, in KiB.

@@ -128,9 +128,9 @@ impl Order {
 
     /// Reads a message.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let order: Self = serde_json::from_str(text).map_err(|error| {
-            format!("it is not a message of Backstop: {}", parsing::json(error))
-        })?;
+        let order: Self = serde_json::from_str(text)
+            .map_err(parsing::json)
+            .map_err(|problem| format!("it is not a message of Backstop: {problem}"))?;
         if order.schema_version != SCHEMA_VERSION {
             return Err(format!(
                 "it is a message of form {}, and this version reads form {SCHEMA_VERSION}",

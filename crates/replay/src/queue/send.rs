@@ -127,6 +127,11 @@ impl Queue {
         }
     }
 
+    /// Puts a message there again, which starts the count of its receives again.
+    pub async fn again(&self, body: &str) -> anyhow::Result<()> {
+        self.clone().send(vec![body.to_owned()]).await
+    }
+
     /// Puts a message there as it is, with the reason: of the dead-letter queue.
     pub async fn bury(&self, body: &str, reason: &str) -> anyhow::Result<()> {
         let reason: String = reason.chars().filter(|it| !it.is_control()).collect();

@@ -287,8 +287,7 @@ fn explain(errors: &[ConfigError], options: &TargetOptions<'_>) -> String {
             // Without what the extension does in spite of it: here nothing is sent.
             let message = match option {
                 // The problem quotes the address, which is a secret here.
-                "the address in --url-file" => error.advice().to_owned(),
-                "BACKSTOP_PRIMARY_URL" => error.advice().to_owned(),
+                "the address in --url-file" | "BACKSTOP_PRIMARY_URL" => error.advice().to_owned(),
                 _ => error.problem(),
             };
             format!("{option} {message}")
