@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::repository;
 
 /// What ships: the extension and the command line.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "extension/src",
     "installer/src",
     "crates/archive/src",

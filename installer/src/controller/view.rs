@@ -40,7 +40,7 @@ impl Report for ControllerStatus {
         line(format!("  state {}", self.state));
         if self.is_stopped {
             line(format!(
-                "  {}/controller/stop stops all writes: remove it to go on",
+                "  {}/controller/stop stops all writes: remove it to resume them",
                 self.state
             ));
         } else if plan.is_stopped {

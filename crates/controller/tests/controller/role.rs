@@ -45,7 +45,7 @@ async fn the_role_may_do_what_the_function_does_and_writes_nothing_else() {
     let writes = POLICY.matches("lambda:Update").count();
     assert_eq!(writes, 1, "the configuration is all that it writes");
     for other in [
-        "lambda:*",
+        "\"lambda:*\"",
         "lambda:Create",
         "lambda:Delete",
         "lambda:Put",

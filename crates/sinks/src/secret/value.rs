@@ -89,9 +89,9 @@ pub(super) fn parameter(reference: &Reference, answer: &[u8]) -> Result<String, 
     struct Answer {
         parameter: Parameter,
     }
-    let answer: Result<Answer, _> = serde_json::from_slice(answer);
-    let foreign = |_| NoSecret::passing(reference.store.as_str(), FOREIGN);
-    Ok(answer.map_err(foreign)?.parameter.value)
+    let answer: Answer = serde_json::from_slice(answer)
+        .map_err(|_| NoSecret::passing(reference.store.as_str(), FOREIGN))?;
+    Ok(answer.parameter.value)
 }
 
 const FOREIGN: &str = "answered with something else than a secret";
