@@ -17,6 +17,7 @@
 //! - [`journal`] records each change before it is made;
 //! - [`apply`] carries a plan out;
 //! - [`status`] shows which functions have the layer, and which have drifted;
+//! - [`controller`] shows what the controller function left in its state;
 //! - [`doctor`] checks whether one function's records would arrive;
 //! - [`archive`] lists, shows and counts the archive;
 //! - [`replay`] sends the archive's records to a primary;
@@ -38,6 +39,7 @@ pub mod apply;
 pub mod archive;
 pub mod carried;
 pub mod cli;
+pub mod controller;
 pub mod doctor;
 pub mod drill;
 pub mod fleet;

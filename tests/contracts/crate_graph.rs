@@ -181,6 +181,20 @@ const RULES: &[Rule] = &[
         reason: "a function's cold start pays for each dependency, and its credentials are in its environment",
     },
     Rule {
+        package: "backstop-controller",
+        never: &[
+            "backstop",
+            "backstop-extension",
+            "backstop-fake-aws",
+            "backstop-replay",
+            "backstop-simulator",
+            "clap",
+            "indicatif",
+            "terminal_size",
+        ],
+        reason: "a function starts often: it links what it does, and no terminal",
+    },
+    Rule {
         package: "backstop-extension",
         never: &[
             "backstop",

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use crate::repository;
 
 /// What ships: the extension and the command line.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "extension/src",
     "installer/src",
     "crates/archive/src",
     "crates/common/src",
     "crates/config/src",
+    "crates/controller/src",
     "crates/delivery/src",
     "crates/demo/src",
     "crates/output/src",

@@ -6,6 +6,7 @@
 mod archive;
 mod archive_template;
 mod attachment;
+mod controller;
 mod drill;
 mod execution;
 mod generate;
@@ -75,6 +76,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Resume(args) => runtime.block_on(runs::run_resume(args, output)),
         Command::Runs(args) => runtime.block_on(runs::run_runs(args, output)),
         Command::Status(args) => runtime.block_on(inspect::run_status(*args, output)),
+        Command::Controller(args) => runtime.block_on(controller::run(args.command, output)),
         Command::Doctor(args) => runtime.block_on(inspect::run_doctor(*args, output)),
         Command::Archive(args) => match args.command {
             ArchiveCommand::Template(args) => archive_template::run(*args, output),

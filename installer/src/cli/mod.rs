@@ -6,6 +6,7 @@
 mod archive;
 mod archive_template;
 mod attachment;
+mod controller;
 mod doctor;
 mod drill;
 mod extras;
@@ -27,6 +28,7 @@ pub use archive_template::{ArchiveTemplateArgs, TemplateFormat};
 pub use attachment::{
     AllowArgs, ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs,
 };
+pub use controller::{ControllerArgs, ControllerCommand, ControllerStatusArgs};
 pub use doctor::DoctorArgs;
 pub use drill::{DrillArgs, DrillSubject};
 pub use extras::{ExtraArgs, GrantArgs};
@@ -86,6 +88,8 @@ pub enum Command {
     Runs(RunsArgs),
     /// Show which functions have the layer, its release, and what has drifted
     Status(Box<StatusArgs>),
+    /// Show what the controller function did
+    Controller(ControllerArgs),
     /// Check whether one function's records would arrive, and what prevents it
     Doctor(Box<DoctorArgs>),
     /// List, show and count the records in the archive, or make a template of one

@@ -11,12 +11,6 @@ use crate::fleet::{Accounts, Rates, Regions, Role, Targets};
 use crate::project::{FILE_NAME, Project};
 use crate::select::{Pattern, Selection, TagFilter};
 
-/// `GetFunction`'s own quota is 100 a second.
-const GET_FUNCTION_RATE: f64 = 50.0;
-const RATE: f64 = 5.0;
-/// The value of `--regions` for every enabled region.
-const ALL: &str = "all";
-
 /// Accounts and regions.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Targets")]
@@ -78,7 +72,7 @@ pub struct TargetArgs {
     pub rate: Option<f64>,
 
     /// `GetFunction` calls per second, out of 100
-    #[arg(long, value_name = "N", value_parser = rate, default_value_t = GET_FUNCTION_RATE, display_order = 812)]
+    #[arg(long, value_name = "N", value_parser = rate, default_value_t = Rates::USUAL.get_function, display_order = 812)]
     pub read_rate: f64,
 
     /// Timeout of a call, in seconds
@@ -137,14 +131,10 @@ impl TargetArgs {
                 external_id: (self.external_id.clone()).or_else(|| table.external_id.clone()),
                 session_tags,
             }),
-            regions: match &regions[..] {
-                [] => Regions::Own,
-                [one] if one == ALL => Regions::Enabled,
-                listed => Regions::Listed(listed.to_vec()),
-            },
+            regions: Regions::of(&regions),
             rates: Rates {
                 get_function: self.read_rate,
-                others: self.rate.or(table.rate).unwrap_or(RATE),
+                others: self.rate.or(table.rate).unwrap_or(Rates::USUAL.others),
             },
             timeout: self.timeout,
         })
@@ -218,6 +208,7 @@ impl SelectArgs {
             architectures: self.architecture.clone(),
             package_types: self.package_type.clone(),
             all: self.all,
+            only: None,
         };
         if selection.is_empty() {
             let exclude = std::mem::take(&mut selection.exclude);

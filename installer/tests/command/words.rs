@@ -200,7 +200,13 @@ fn snapshots_are_plain_english() {
 fn messages_in_the_sources_are_plain_english() {
     let mut sources = Vec::new();
     // What the libraries of the command line say, too.
-    for directory in ["src", "../crates/common/src", "../crates/replay/src"] {
+    for directory in [
+        "src",
+        "../crates/common/src",
+        "../crates/controller/src",
+        "../crates/fleet/src",
+        "../crates/replay/src",
+    ] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
         files(&root, "rs", &mut sources);
     }

@@ -32,6 +32,14 @@ pub struct Rates {
     pub others: f64,
 }
 
+impl Rates {
+    /// What leaves others room: a half of `GetFunction`'s quota, and a third of the other.
+    pub const USUAL: Self = Self {
+        get_function: 50.0,
+        others: 5.0,
+    };
+}
+
 /// Lambda in one account and region.
 #[derive(Debug)]
 pub struct Api {

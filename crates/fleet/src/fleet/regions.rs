@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::aws::{Failure, NO_REGION, check_region, global_region, is_known_region, region_meant};
 use crate::usage::UsageError;
 
+/// Every enabled region, in a list.
+const ALL: &str = "all";
+
 /// Which regions to work in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,6 +35,15 @@ pub(super) struct Resolved {
 }
 
 impl Regions {
+    /// As a list has them: `all` is every enabled one, and an empty list the caller's own.
+    pub fn of(listed: &[String]) -> Self {
+        match listed {
+            [] => Self::Own,
+            [one] if one == ALL => Self::Enabled,
+            listed => Self::Listed(listed.to_vec()),
+        }
+    }
+
     /// The configuration to ask for the account and its regions with; none is taken that nobody named.
     pub(super) fn first(&self, config: SdkConfig) -> Result<SdkConfig, UsageError> {
         let named: &[String] = match self {

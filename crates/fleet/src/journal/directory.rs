@@ -17,7 +17,7 @@ use crate::files;
 const EXTENSION: &str = "jsonl";
 
 /// The directory `runs`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Directory(PathBuf);
 
 impl Directory {

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 use aws_smithy_types::date_time::{DateTime, Format};
-use backstop_common::remote::{Bucket, Listed};
+use backstop_common::remote::{Bucket, Listed, Only, Put};
+use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
 use super::directory::Directory;
@@ -20,11 +21,15 @@ use crate::plan::Plan;
 use crate::time::now;
 
 const SCHEMA_VERSION: u32 = 1;
+/// Attempts at replacing what others replace as well.
+const REPLACEMENTS: u32 = 5;
+/// Who writes what is kept beside the runs.
+const KEEPER: &str = "controller";
 /// Runs that are read at the same time.
 const AT_ONCE: usize = 8;
 
 /// Where runs are kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Store {
     /// How people write it.
     shown: String,
@@ -35,7 +40,7 @@ pub struct Store {
     pub warning: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Kept {
     Directory(Directory),
     Bucket(Arc<Bucket>),
@@ -223,6 +228,35 @@ impl Store {
             bail!(unknown(id, &self.shown));
         }
         Ok(listed)
+    }
+
+    /// What is kept beside the runs under a name; none where there is nothing. Only in S3.
+    pub async fn kept(&self, name: &str) -> anyhow::Result<Option<Bytes>> {
+        match &self.kept {
+            Kept::Directory(_) => Ok(None),
+            Kept::Bucket(bucket) => Ok(bucket.get(name).await?.map(|object| object.bytes)),
+        }
+    }
+
+    /// Keeps something beside the runs, in the place of what was there.
+    pub async fn keep(&self, name: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
+        let Kept::Bucket(bucket) = &self.kept else {
+            bail!(
+                "{} is a directory: only S3 keeps more than runs",
+                self.shown
+            );
+        };
+        let bytes = Bytes::from(bytes);
+        for _ in 0..REPLACEMENTS {
+            let there = bucket.get(name).await?;
+            let only = there
+                .as_ref()
+                .map_or(Only::IfAbsent, |it| Only::IfTag(&it.tag));
+            if let Put::Made(_) = bucket.put(name, &bytes, only, KEEPER).await? {
+                return Ok(());
+            }
+        }
+        bail!("{} is written by too many at once", bucket.shown(name))
     }
 
     /// Where processes of this machine show that they live.

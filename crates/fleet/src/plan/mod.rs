@@ -218,7 +218,9 @@ pub async fn make(
         .sort_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
     (plan.skipped)
         .sort_by(|one, other| (&one.account, &one.region).cmp(&(&other.account, &other.region)));
-    plan.missing = check.missing(fleet).await;
+    if selection.only.is_none() {
+        plan.missing = check.missing(fleet).await;
+    }
     plan
 }
 

@@ -7,17 +7,22 @@ pub mod keys;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
 use crate::files;
+use crate::fleet::{Accounts, Rates, Regions, Role, Targets};
 use crate::parsing;
 use crate::select::{Pattern, Selection, TagFilter};
 use crate::settings::BackendChoice;
 
 /// Taken where no other file is named and it is there.
 pub const FILE_NAME: &str = "backstop.toml";
+
+/// How long a call may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All that can be said in the file.
 #[derive(Debug, Default, Deserialize)]
@@ -151,6 +156,56 @@ impl std::fmt::Display for Setting {
 }
 
 impl Project {
+    /// From a text, whose paths stay as they are. An error quotes no value of it.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let unknown = keys::unknown(text);
+        if !unknown.is_empty() {
+            let unknown = unknown.join("\n  ");
+            bail!("it is not valid:\n  {unknown}\nThe keys are in docs/installer.md");
+        }
+        Self::parsed(text).context("it is not valid")
+    }
+
+    fn parsed(text: &str) -> anyhow::Result<Self> {
+        let parsed = toml::from_str(text);
+        Ok(parsed.map_err(|error| parsing::toml(text, error.message(), error.span()))?)
+    }
+
+    /// Where to work. Accounts in a file are the caller's affair.
+    pub fn targets(&self) -> anyhow::Result<Targets> {
+        let table = &self.targets;
+        if table.accounts_file.is_some() {
+            bail!("`accounts_file` in [targets] is a file: give `accounts`");
+        }
+        if let Some(wrong) = (table.accounts.iter()).find(|it| !backstop_config::is_account(it)) {
+            bail!("`{wrong}` in [targets] is not an account ID: give 12 digits");
+        }
+        let accounts = if table.organization {
+            Accounts::Organization {
+                include: table.include_ous.clone(),
+                exclude: table.exclude_ous.clone(),
+            }
+        } else if table.accounts.is_empty() {
+            Accounts::Own
+        } else {
+            Accounts::Listed(table.accounts.clone())
+        };
+        Ok(Targets {
+            accounts,
+            role: table.role.clone().map(|name| Role {
+                name,
+                external_id: table.external_id.clone(),
+                session_tags: table.session_tags.clone().into_iter().collect(),
+            }),
+            regions: Regions::of(&table.regions),
+            rates: Rates {
+                others: table.rate.unwrap_or(Rates::USUAL.others),
+                ..Rates::USUAL
+            },
+            timeout: TIMEOUT,
+        })
+    }
+
     /// From the file that is named, or from [`FILE_NAME`] where that is there.
     ///
     /// Paths in it are relative to its directory.
@@ -168,9 +223,8 @@ impl Project {
                 path.display()
             );
         }
-        let mut project: Self = toml::from_str(&text)
-            .map_err(|error| parsing::toml(&text, error.message(), error.span()))
-            .with_context(|| format!("{} is not valid", path.display()))?;
+        let mut project =
+            Self::parsed(&text).with_context(|| format!("{} is not valid", path.display()))?;
         let directory = path.parent().unwrap_or(Path::new(""));
         for file in [
             &mut project.targets.accounts_file,
@@ -218,6 +272,7 @@ impl SelectTable {
             architectures: self.architectures.clone(),
             package_types: self.package_types.clone(),
             all: self.all,
+            only: None,
         }
     }
 }

@@ -45,6 +45,9 @@ pub struct Selection {
     pub package_types: Vec<String>,
     /// Every function, without further conditions; then at least one must exist.
     pub all: bool,
+    /// No others than these, which are asked for one by one; no limit where there is none.
+    #[serde(skip)]
+    pub only: Option<Vec<Literal>>,
 }
 
 /// A tag that a function must have, with one of the values, if there are any.
@@ -114,6 +117,15 @@ impl Selection {
             })
     }
 
+    /// Whether a function has the tags; `GetFunction` knows them.
+    fn admits_tags(&self, function: &Function) -> bool {
+        self.tags.iter().all(|wanted| {
+            let live = function.live.as_ref();
+            let value = live.and_then(|live| live.tags.get(&wanted.key));
+            value.is_some_and(|value| wanted.values.is_empty() || wanted.values.contains(value))
+        })
+    }
+
     /// The names, where nothing but names is given.
     fn literals(&self) -> Option<Vec<Literal>> {
         let only_names = self.tags.is_empty() && !self.functions.is_empty();
@@ -125,6 +137,12 @@ impl Selection {
 
 /// Every function of the selection in one account and region.
 pub async fn find(site: &Site, selection: &Selection) -> Result<Found, Failure> {
+    if let Some(only) = &selection.only {
+        let mut found = find_named(site, selection, only.clone()).await?;
+        (found.functions).retain(|function| selection.admits_tags(function));
+        found.matches.chosen = found.functions.len();
+        return Ok(found);
+    }
     if let Some(literals) = selection.literals() {
         return find_named(site, selection, literals).await;
     }

@@ -104,6 +104,13 @@ impl Secrets {
         Some(answer.and_then(|answer| value::description(reference, &answer)))
     }
 
+    /// The text of a parameter, whatever it holds: what it is for is the caller's affair.
+    pub async fn text(&self, reference: &Reference) -> Result<String, NoSecret> {
+        let question = ask::Question::reading(reference, None, &self.function);
+        let answer = self.answer(reference, question).await?;
+        value::parameter(reference, &answer)
+    }
+
     async fn read(&self, reference: &Reference, key: Option<&str>) -> Result<Secret, NoSecret> {
         let question = ask::Question::reading(reference, key, &self.function);
         let answer = self.answer(reference, question).await?;

@@ -1,0 +1,100 @@
+# What the function may do. The mode takes away: in `report` the role cannot write a function.
+
+locals {
+  writes     = var.mode != "report"
+  state_arn  = "arn:${local.partition}:s3:::${var.state.bucket}"
+  functions  = "arn:${local.partition}:lambda:*:${local.account_id}:function:*"
+  key_arns   = distinct(compact(concat([var.state.kms_key_arn], var.kms_key_arns)))
+  parameters = compact([local.wanted_parameter, var.switch_parameter])
+
+  statements = concat(
+    [
+      {
+        Sid      = "Logs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${local.log_group}:*"]
+      },
+      {
+        Sid      = "ReadFunctions"
+        Effect   = "Allow"
+        Action   = ["lambda:GetFunction", "lambda:ListAliases", "lambda:GetFunctionCodeSigningConfig"]
+        Resource = [local.functions]
+      },
+      {
+        Sid    = "ReadAccount"
+        Effect = "Allow"
+        Action = [
+          "lambda:ListFunctions",
+          "lambda:ListCodeSigningConfigs",
+          "lambda:ListFunctionsByCodeSigningConfig",
+          "tag:GetResources",
+          "account:ListRegions",
+        ]
+        # None of these names a resource.
+        Resource = ["*"]
+      },
+      {
+        Sid      = "ReadLayers"
+        Effect   = "Allow"
+        Action   = ["lambda:GetLayerVersion"]
+        Resource = ["arn:${local.partition}:lambda:*:*:layer:*:*"]
+      },
+      {
+        Sid       = "ListState"
+        Effect    = "Allow"
+        Action    = ["s3:ListBucket"]
+        Resource  = [local.state_arn]
+        Condition = { StringLike = { "s3:prefix" = ["${var.state.prefix}/*"] } }
+      },
+      {
+        Sid      = "State"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:PutObject"]
+        Resource = ["${local.state_arn}/${var.state.prefix}/*"]
+      },
+      {
+        Sid      = "Events"
+        Effect   = "Allow"
+        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+        Resource = [aws_sqs_queue.this.arn]
+      },
+    ],
+    local.writes ? [{
+      Sid      = "WriteFunctions"
+      Effect   = "Allow"
+      Action   = ["lambda:UpdateFunctionConfiguration"]
+      Resource = [local.functions]
+    }] : [],
+    [for object in try(var.wanted.s3, null)[*] : {
+      Sid      = "ReadWanted"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = ["arn:${local.partition}:s3:::${object.bucket}/${object.key}"]
+    }],
+    length(local.parameters) == 0 ? [] : [{
+      Sid      = "ReadParameters"
+      Effect   = "Allow"
+      Action   = ["ssm:GetParameter"]
+      Resource = [for name in local.parameters : "arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter/${trimprefix(name, "/")}"]
+    }],
+    length(var.secret_arns) == 0 ? [] : [{
+      Sid      = "ReadSecrets"
+      Effect   = "Allow"
+      Action   = ["secretsmanager:GetSecretValue"]
+      Resource = var.secret_arns
+    }],
+    length(local.key_arns) == 0 ? [] : [{
+      Sid      = "UseKeys"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource = local.key_arns
+    }],
+    length(var.assume_role_arns) == 0 ? [] : [{
+      Sid      = "OtherAccounts"
+      Effect   = "Allow"
+      Action   = ["sts:AssumeRole"]
+      Resource = var.assume_role_arns
+    }],
+  )
+}
