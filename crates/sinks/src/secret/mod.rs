@@ -104,6 +104,13 @@ impl Secrets {
         Some(answer.and_then(|answer| value::description(reference, &answer)))
     }
 
+    /// The text of a parameter, whatever it has in it.
+    pub async fn parameter(&self, reference: &Reference) -> Result<Secret, NoSecret> {
+        let question = ask::Question::reading(reference, None, &self.function);
+        let answer = self.answer(reference, question).await?;
+        value::parameter(&answer).map(Secret::new)
+    }
+
     async fn read(&self, reference: &Reference, key: Option<&str>) -> Result<Secret, NoSecret> {
         let question = ask::Question::reading(reference, key, &self.function);
         let answer = self.answer(reference, question).await?;

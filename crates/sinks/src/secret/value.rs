@@ -45,20 +45,7 @@ pub fn of(reference: &Reference, answer: &[u8]) -> Result<Secret, NoSecret> {
             let text = answer.secret_string;
             text.ok_or(no("holds a binary secret: store the token as text"))?
         }
-        Store::ParameterStore => {
-            #[derive(Deserialize)]
-            #[serde(rename_all = "PascalCase")]
-            struct Parameter {
-                value: String,
-            }
-            #[derive(Deserialize)]
-            #[serde(rename_all = "PascalCase")]
-            struct Answer {
-                parameter: Parameter,
-            }
-            let answer: Answer = serde_json::from_slice(answer).map_err(|_| foreign)?;
-            answer.parameter.value
-        }
+        Store::ParameterStore => parameter(answer)?,
         Store::Kms => {
             #[derive(Deserialize)]
             #[serde(rename_all = "PascalCase")]
@@ -88,6 +75,23 @@ pub fn of(reference: &Reference, answer: &[u8]) -> Result<Secret, NoSecret> {
         return Err(no(UNFIT));
     }
     Ok(Secret::new(text))
+}
+
+/// The text of a parameter, from the answer of its store.
+pub(super) fn parameter(answer: &[u8]) -> Result<String, NoSecret> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Parameter {
+        value: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        parameter: Parameter,
+    }
+    let answer: Answer = serde_json::from_slice(answer)
+        .map_err(|_| NoSecret::passing(Store::ParameterStore.as_str(), FOREIGN))?;
+    Ok(answer.parameter.value)
 }
 
 const FOREIGN: &str = "answered with something else than a secret";
