@@ -42,7 +42,7 @@ pub(super) async fn checks(
     let mut checks = join_all(asking).await;
     if let Some(parameter) = &settings.parameter {
         let description = secrets.describe(parameter).await;
-        checks.push(described_settings(parameter, description));
+        checks.push(described_settings(parameter, description.as_ref()));
     }
     let alias = references.kms_key_id.as_ref();
     if let Some(alias) = alias.filter(|key| is_alias(key)) {
@@ -56,12 +56,12 @@ pub(super) async fn checks(
 /// A parameter with settings. One that cannot be read keeps every record in memory.
 fn described_settings(
     parameter: &Reference,
-    description: Option<Result<Description, NoSecret>>,
+    description: Option<&Result<Description, NoSecret>>,
 ) -> Check {
     match description {
         Some(Err(why)) => Check {
             check: SETTINGS,
-            ..unread(parameter, why)
+            ..unread(parameter, *why)
         },
         Some(Ok(_)) | None => Check::ok(SETTINGS, format!("{parameter} exists")),
     }
@@ -261,7 +261,7 @@ mod tests {
                 "ssm:GetParameter",
             ),
         ] {
-            let check = described_settings(&parameter, description);
+            let check = described_settings(&parameter, description.as_ref());
             let shown = format!("{check:?}");
             assert_eq!((check.check, check.state), (SETTINGS, state), "{shown}");
             assert!(shown.contains(words), "{shown}");
