@@ -10,4 +10,6 @@ export * from './layer';
 export { BackstopArchiveAttributes, BackstopTableOptions } from './archive-base';
 export * from './archive';
 export * from './monitoring';
+export { BackstopDistributedMap } from './replay-map';
+export * from './replay';
 export * from './backstop';

@@ -119,11 +119,13 @@ export class BackstopMonitoring extends Construct {
   }
 
   private makeDashboard(functions: IFunction[]): Dashboard {
-    const named = functions.length === 0 ? '' : ` FunctionName=(${functions.map((fn) => `"${fn.functionName}"`).join(' OR ')})`;
-    const search = (schema: string, metric: string, statistic: string) => new MathExpression({
-      expression: `SEARCH('{Backstop,${schema}} MetricName="${metric}"${named}', '${statistic}', 300)`, usingMetrics: {}, label: '', period: Duration.minutes(5),
-    });
-    const graph = (title: string, ...left: MathExpression[]) => new GraphWidget({ title, left, width: 12, height: 6, period: Duration.minutes(5) });
+    // A search has room for 1,024 characters, so for twelve of the longest names.
+    const parts = Array.from({ length: Math.ceil(functions.length / 12) }, (_, at) => functions.slice(at * 12, at * 12 + 12));
+    const named = parts.length === 0 ? [''] : parts.map((part) => ` FunctionName=(${part.map((fn) => `"${fn.functionName}"`).join(' OR ')})`);
+    const search = (schema: string, metric: string, statistic: string) => named.map((names) => new MathExpression({
+      expression: `SEARCH('{Backstop,${schema}} MetricName="${metric}"${names}', '${statistic}', 300)`, usingMetrics: {}, label: '', period: Duration.minutes(5),
+    }));
+    const graph = (title: string, ...left: MathExpression[][]) => new GraphWidget({ title, left: left.flat(), width: 12, height: 6, period: Duration.minutes(5) });
     const rows: IWidget[][] = [
       [new AlarmStatusWidget({ title: 'Alarms', alarms: this.alarms, width: 24, height: 2 })],
       [

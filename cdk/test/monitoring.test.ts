@@ -85,3 +85,21 @@ test('more functions than a dashboard has room for are refused', () => {
   new BackstopMonitoring(stack, 'Monitoring', { functions });
   expect(() => Template.fromStack(stack)).toThrow('more than 30');
 });
+
+test('the searches for thirty functions with the longest names fit, and name each of them', () => {
+  const stack = stackOf();
+  const longest = 'x'.repeat(64);
+  const functions = Array.from({ length: 30 }, (_, at) => Function.fromFunctionName(stack, `Orders${at}`, `orders-${at}`));
+  new BackstopMonitoring(stack, 'Monitoring', { functions });
+  const [dashboard] = Object.values(Template.fromStack(stack).findResources('AWS::CloudWatch::Dashboard'));
+  // A name is known at deployment; here it is as long as one can be.
+  const parts = dashboard.Properties.DashboardBody['Fn::Join'][1].map((part: any) => (typeof part === 'string' ? part : part['Fn::Select'] ? longest : 'aws'));
+  const graphs = JSON.parse(parts.join('')).widgets.filter(({ type }: { type: string }) => type === 'metric');
+  expect(graphs).toHaveLength(8);
+  for (const { properties } of graphs) {
+    const searches: string[] = properties.metrics.map(([{ expression }]: [{ expression: string }]) => expression);
+    for (const search of searches) expect(search.length).toBeLessThanOrEqual(1024);
+    const named = searches.join('').split(`"${longest}"`).length - 1;
+    expect(named).toBe(properties.title.startsWith('Records dropped') ? 60 : 30);
+  }
+});

@@ -5,7 +5,7 @@ import { App, Aspects, Mixins, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { Key } from 'aws-cdk-lib/aws-kms';
-import { Architecture } from 'aws-cdk-lib/aws-lambda';
+import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import * as ts from 'typescript';
@@ -51,6 +51,7 @@ const TYPES = {
   bucket: 'IBucket',
   stream: 'IDeliveryStream',
   key: 'IKey',
+  code: 'Code',
 };
 
 /** An app with functions whose paths are those of the snippets, and what comes of a snippet in it. */
@@ -62,8 +63,9 @@ function synthesised(code: string): any[] {
   const directory = zips();
   const file = path.join(directory, 'layers.json');
   fs.copyFileSync(path.join(LIBRARY, 'examples/layers.json'), file);
-  const archive = code.includes('archive.') ? new library.BackstopArchive(stack, 'Given archive') : undefined;
+  const archive = /archive\.|BackstopReplay/.test(code) ? new library.BackstopArchive(stack, 'Given archive') : undefined;
   const cdk = {
+    code: Code.fromBucket(Bucket.fromBucketName(stack, 'Artefacts', 'artefacts'), 'replay-function-arm64.zip'),
     bucket: Bucket.fromBucketName(stack, 'Bucket', 'my-archive'),
     stream: DeliveryStream.fromDeliveryStreamArn(stack, 'Stream', `arn:aws:firehose:eu-west-1:${ENV.account}:deliverystream/records`),
     key: Key.fromKeyArn(stack, 'Key', `arn:aws:kms:eu-west-1:${ENV.account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`),
@@ -116,7 +118,7 @@ test('all of them compile', () => {
     import { Role } from 'aws-cdk-lib/aws-iam';
     import { DeliveryStream, IDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
     import { IKey } from 'aws-cdk-lib/aws-kms';
-    import { Architecture, Function } from 'aws-cdk-lib/aws-lambda';
+    import { Architecture, Code, Function } from 'aws-cdk-lib/aws-lambda';
     import { IBucket } from 'aws-cdk-lib/aws-s3';
     import { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
     import { ${names}, BackstopProps, BackstopLayerProps } from '../src';

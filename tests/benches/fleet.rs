@@ -147,7 +147,7 @@ impl Fleet {
     }
 
     /// The command on all functions; the seconds that it took and the most memory, in MiB. Interrupted after
-    /// so many writes.
+    /// this many writes.
     async fn run(
         &self,
         arguments: &[&str],

@@ -6,7 +6,7 @@
 //! scheduler has counted for all threads of the process, so that a busy machine does not change it
 //! much; times are as good as the machine is quiet, hence the least beside the median.
 //!
-//! Must not assert on a figure: whoever reads the table judges it. It does assert that nothing is
+//! Must not assert on a figure: the reader of the table judges it. It does assert that nothing is
 //! lost, as figures of a run that lost records would say nothing.
 
 use std::fmt::Write as _;
@@ -310,7 +310,7 @@ fn patient(environment: EnvironmentBuilder) -> EnvironmentBuilder {
 fn cpu_of(environment: &Environment) -> Result<Duration> {
     let pid = environment.pid();
     let unreadable = |error: std::io::Error| {
-        SimulationError::Runtime(format!("the CPU time of {pid} cannot be read: {error}"))
+        SimulationError::Process(format!("the CPU time of {pid} cannot be read: {error}"))
     };
     let mut nanoseconds = 0;
     for thread in std::fs::read_dir(format!("/proc/{pid}/task")).map_err(unreadable)? {

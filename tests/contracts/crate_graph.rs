@@ -160,6 +160,22 @@ const RULES: &[Rule] = &[
         reason: "the controller changes functions as the command line does: it has no options and no terminal",
     },
     Rule {
+        package: "backstop-replay-function",
+        never: &[
+            "backstop",
+            "backstop-extension",
+            "backstop-fake-aws",
+            "backstop-simulator",
+            "backstop-telemetry",
+            "clap",
+            "indicatif",
+            "aws-config",
+            "aws-sdk-sfn",
+            "aws-sdk-sts",
+        ],
+        reason: "a function's cold start pays for each dependency, and its credentials are in its environment",
+    },
+    Rule {
         package: "backstop-extension",
         never: &[
             "backstop",
@@ -173,7 +189,6 @@ const RULES: &[Rule] = &[
             "icu_*",
             "backstop-fake-aws",
             "backstop-simulator",
-            "lambda-simulator",
         ],
         reason: "every dependency of the layer is paid for at each cold start, in time and size",
     },

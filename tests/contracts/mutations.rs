@@ -24,5 +24,5 @@ fn every_mutation_applies() {
         }
     }
     assert!(count > 20, "only {count} mutations were found");
-    assert!(odd.is_empty(), "write these mutations anew: {odd:#?}");
+    assert!(odd.is_empty(), "rewrite these mutations: {odd:#?}");
 }

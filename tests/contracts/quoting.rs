@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::repository;
 
 /// What ships: the extension and the command line.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "extension/src",
     "installer/src",
     "crates/archive/src",
@@ -20,6 +20,7 @@ const SOURCES: [&str; 12] = [
     "crates/output/src",
     "crates/fleet/src",
     "crates/replay/src",
+    "crates/replay-function/src",
     "crates/sinks/src",
     "crates/telemetry/src",
 ];

@@ -88,27 +88,89 @@ async fn undo_restores_a_drill_that_was_killed_anywhere() {
     killed("undo").await;
 }
 
-/// Ctrl-C ends the invocations, and the function is restored at once.
+/// Ctrl-C and SIGTERM end the invocations, and the function is restored at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_drill_restores_the_function_itself() {
-    let stage = Stage::set().await;
-    let before = stage.plane.snapshot();
-    let held = stage.plane.hold("Invoke", 3, Moment::BeforeItIsDone);
-    let drill = stage.begin(&["--yes", "--invocations", "2", "--output", "json"]);
-    held.reached().await;
-    let pid = drill.id().unwrap().to_string();
-    let kill = Command::new("kill").args(["-INT", &pid]).status().await;
+    for (operation, number, signal) in [
+        ("Invoke", 3, "-INT"),
+        ("Invoke", 3, "-TERM"),
+        ("UpdateFunctionConfiguration", 1, "-TERM"),
+    ] {
+        let what = format!("{signal} at {operation}");
+        let stage = Stage::set().await;
+        let before = stage.plane.snapshot();
+        let held = stage.plane.hold(operation, number, Moment::BeforeItIsDone);
+        let drill = stage.begin(&["--yes", "--invocations", "2", "--output", "json"]);
+        held.reached().await;
+        signalled(&drill, signal).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        held.release();
+        let drilled = crate::Finished::from(drill.wait_with_output().await.unwrap());
+        assert_eq!(drilled.code, Some(130), "{what}: {drilled:?}");
+        assert_eq!(stage.plane.snapshot(), before, "{what}: {drilled:?}");
+        let result = drilled.json();
+        assert_eq!(result["restored"], true, "{what}: {result:#}");
+        assert_eq!(
+            stage.last_run().await["action"]["undo"]["run"],
+            result["run"],
+            "{what}"
+        );
+    }
+}
+
+async fn signalled(child: &tokio::process::Child, signal: &str) {
+    let pid = child.id().unwrap().to_string();
+    let kill = Command::new("kill").args([signal, &pid]).status().await;
     assert!(kill.unwrap().success());
-    let drilled = crate::Finished::from(drill.wait_with_output().await.unwrap());
-    held.release();
-    assert_eq!(drilled.code, Some(130), "{drilled:?}");
-    assert_eq!(stage.plane.snapshot(), before, "{drilled:?}");
-    let result = drilled.json();
-    assert_eq!(result["restored"], true, "{result:#}");
-    assert_eq!(
-        stage.last_run().await["action"]["undo"]["run"],
-        result["run"]
-    );
+    // It has had the signal when the next one comes: two at once are one.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+}
+
+/// The second signal says what to run and goes on restoring; the third one ends the drill.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_that_is_interrupted_again_says_what_to_run() {
+    for signals in [2, 3] {
+        let stage = Stage::set().await;
+        let before = stage.plane.snapshot();
+        let invoking = stage.plane.hold("Invoke", 3, Moment::BeforeItIsDone);
+        let update = "UpdateFunctionConfiguration";
+        let mut restoring = Some(stage.plane.hold(update, 2, Moment::BeforeItIsDone));
+        let drill = stage.begin(&["--yes", "--invocations", "2", "--output", "json"]);
+        invoking.reached().await;
+        signalled(&drill, "-INT").await;
+        invoking.release();
+        restoring.as_ref().unwrap().reached().await;
+        for _ in 1..signals {
+            signalled(&drill, "-TERM").await;
+        }
+        let go_on = |held: Option<backstop_fake_aws::Held>| held.unwrap().release();
+        if signals == 2 {
+            go_on(restoring.take());
+        }
+        let drilled = crate::Finished::from(drill.wait_with_output().await.unwrap());
+        assert_eq!(drilled.code, Some(130), "{drilled:?}");
+        let result = drilled.json();
+        let run = result["run"].as_str().unwrap();
+        let advice = format!(
+            "Still restoring orders. Press Ctrl-C again to stop at once, and then \
+                              restore it with: backstop undo {run}"
+        );
+        assert!(drilled.stderr.contains(&advice), "{drilled:?}");
+        assert_eq!(result["restored"], signals == 2, "{result:#}");
+        if signals == 3 {
+            let problem = format!("run backstop undo {run}");
+            assert!(
+                result["problems"].to_string().contains(&problem),
+                "{result:#}"
+            );
+            assert_ne!(stage.plane.snapshot(), before);
+            go_on(restoring.take());
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            let undone = stage.run(&["undo", run, "--yes"]).await;
+            assert_eq!(undone.code, Some(0), "{undone:?}");
+        }
+        assert_eq!(stage.plane.snapshot(), before, "{drilled:?}");
+    }
 }
 
 /// Of a token that an attach set, the journal has a digest only. A drill that takes it away can still put it

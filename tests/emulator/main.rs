@@ -3,10 +3,11 @@
 //! accounts; what it does not, our own control plane does, in the installer's tests.
 //!
 //! What the commands say is what docs/installer.md shows: `BACKSTOP_BLESS=1 cargo test --test emulator`
-//! writes it there anew. `scripts/test` installs the emulator (`BACKSTOP_MINISTACK`) and the layers.
+//! writes it there again. `scripts/test` installs the emulator (`BACKSTOP_MINISTACK`) and the layers.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod ministack;
+mod replay;
 mod template;
 
 use std::collections::BTreeMap;

@@ -30,7 +30,7 @@ impl Ministack {
     pub(crate) async fn start() -> Self {
         let program = std::env::var_os("BACKSTOP_MINISTACK")
             .expect("BACKSTOP_MINISTACK names the emulator: scripts/test installs it");
-        // Whoever takes it in between is the reason for the test's failure.
+        // If another process takes the port in between, the test fails.
         let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = probe.local_addr().unwrap().port();
         drop(probe);
@@ -68,7 +68,7 @@ impl Ministack {
         &self.endpoint
     }
 
-    fn client(&self, account: &str, region: &str) -> aws_sdk_lambda::Client {
+    pub(crate) fn client(&self, account: &str, region: &str) -> aws_sdk_lambda::Client {
         let config = aws_sdk_lambda::Config::builder()
             .behavior_version_latest()
             .http_client(aws_smithy_http_client::Builder::new().build_http())

@@ -78,6 +78,7 @@ class Primary(_Server):
         self.status = 200
         self.discards = False
         self.answers = Counter()
+        self.authorizations = set()
         self.forget()
         primary = self
 
@@ -85,6 +86,7 @@ class Primary(_Server):
             def do_POST(self):
                 body = self.body()
                 primary.answers[primary.status] += 1
+                primary.authorizations.add(self.headers.get("Authorization"))
                 if primary.status != 200:
                     self.answer(primary.status, b"{}")
                     return

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -21,12 +22,22 @@ CONFIGURATION = os.path.join(ROOT, "gateway", "collector")
 COLLECTOR = os.environ.get("BACKSTOP_GATEWAY_COLLECTOR", "")
 TOKEN = "t0ken-of-the-gateway"
 BUCKET = "archive"
+GIVEN = set()
+OF_THE_AGGREGATOR = ("authorization",)
 
 
 def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
+    """A port that stays free while its process is down: not one that the system gives to others meanwhile."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as it:
+            try:
+                it.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
 
 
 class Tier:
@@ -62,7 +73,7 @@ class Tier:
     def start(self):
         arguments = [COLLECTOR]
         for file in self.files:
-            arguments += ["--config", file if os.path.isabs(file) else os.path.join(CONFIGURATION, file)]
+            arguments += ["--config", file if file.startswith("env:") else os.path.join(CONFIGURATION, file)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 arguments, env={name: str(value) for name, value in self.variables.items()},
@@ -133,7 +144,7 @@ class Stage:
         self.aggregators = []
         for number in range(aggregators):
             ports = {name: free_port() for name in ("GATEWAY_TIER_PORT", "GATEWAY_LOOP_PORT", "GATEWAY_COUNTS_PORT")}
-            files = self.files("aggregator", presets, ())
+            files = self.files("aggregator", presets, [it for it in options if it in OF_THE_AGGREGATOR])
             self.aggregators.append(Tier(f"aggregator-{number}", files, self.folder, shared | ports))
         addresses = [f"127.0.0.1:{it.variables['GATEWAY_TIER_PORT']}" for it in self.aggregators]
         shared["GATEWAY_AGGREGATOR"] = addresses[0]
@@ -143,7 +154,7 @@ class Stage:
         self.workers = []
         for number in range(workers):
             ports = {name: free_port() for name in ("GATEWAY_OTLP_PORT", "GATEWAY_NDJSON_PORT")}
-            files = self.files("worker", presets, options, archive)
+            files = self.files("worker", presets, [it for it in options if it not in OF_THE_AGGREGATOR], archive)
             self.workers.append(Tier(f"worker-{number}", files, self.folder, shared | ports | (worker or {})))
 
     @staticmethod
@@ -253,11 +264,14 @@ class Load(threading.Thread):
 
     def run(self):
         for request in range(self.requests):
-            first = request * self.per
-            records = [(f"{self.prefix}-{it}", self.text(it)) for it in range(first, first + self.per)]
-            door = self.doors[request % len(self.doors)]
-            status = door.post(body_of(door.form, records, f"function-{request % self.functions}"))
-            self.statuses.append(status)
-            if 200 <= status < 300:
-                self.acknowledged += [identity for identity, _ in records]
+            self.post(request)
             time.sleep(self.pause)
+
+    def post(self, request):
+        first = request * self.per
+        records = [(f"{self.prefix}-{it}", self.text(it)) for it in range(first, first + self.per)]
+        door = self.doors[request % len(self.doors)]
+        status = door.post(body_of(door.form, records, f"function-{request % self.functions}"))
+        self.statuses.append(status)
+        if 200 <= status < 300:
+            self.acknowledged += [identity for identity, _ in records]

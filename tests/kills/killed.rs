@@ -155,7 +155,7 @@ async fn killed_in_a_flush_to_a_primary_that_hangs_the_next_life_goes_on() {
     let asked: u64 = world.intake.requests().values().sum();
     let last = invocation(&mut traffic, LINES, Duration::from_secs(2));
     let killed = async {
-        // A request that hangs is told of when it ends: its connection is what shows.
+        // A request that hangs is counted when it ends: until then only its connection shows.
         tokio::time::sleep(Duration::from_millis(500)).await;
         environment.kill().await;
     };

@@ -1,7 +1,7 @@
 //! No memory: the extension can't do its work, and its end is noticed.
 //!
 //! The limit is one of address space, set in a shell that becomes the extension: it holds for that one
-//! process, whoever runs it, and the simulator beside it is not touched.
+//! process, whichever user runs it, and the simulator beside it is not touched.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -112,7 +112,7 @@ async fn news_of_the_runtimes_end_may_come_first_or_twice_or_under_another_id() 
     platform.ready(3).await;
     assert!(platform.post(&[runtime_done(&second)]).await);
 
-    // Before its INVOKE, news under another id is about nothing: until it has arrived, it is told again.
+    // Before its INVOKE, an event under another id is about nothing: it is posted again until INVOKE has arrived.
     platform.invoke().await;
     platform
         .post_until_ready(&[runtime_done("another")], 4)

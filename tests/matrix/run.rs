@@ -1,4 +1,4 @@
-//! Plays one cell: a whole life of an environment, with the trouble at its place and moment.
+//! Plays one cell: a whole life of an environment, with the fault at its sink and time.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// How often the memory is looked at while the environment shuts down; the kernel keeps the peak.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What is wrong with the cell; nothing when it is well.
+/// What is wrong with the cell; nothing when all holds.
 pub(crate) async fn run(cell: Cell) -> Vec<String> {
     match play(cell).await {
         Ok(evidence) => verdict(cell, &evidence),
@@ -36,16 +36,16 @@ async fn play(cell: Cell) -> Result<Evidence> {
         None if cell.needs_tls() => World::start_tls().await?,
         None => World::start().await?,
     };
-    if cell.place != FaultySink::Primary {
+    if cell.sink != FaultySink::Primary {
         world.intake.set_fault(Some(Fault::Refuse)).await?;
     }
-    if cell.place == FaultySink::S3 {
+    if cell.sink == FaultySink::S3 {
         world.firehose.set_fault(Some(Fault::Refuse)).await?;
     }
-    if cell.moment == FaultTime::Always {
+    if cell.time == FaultTime::Always {
         begin(&world, cell).await?;
     }
-    let shim = Shim::new().filter(|_| cell.trouble == SinkFault::SilentName);
+    let shim = Shim::new().filter(|_| cell.fault == SinkFault::SilentName);
     let builder = builder(&world, cell);
     let builder = match &shim {
         Some(shim) => shim.load(builder),
@@ -61,9 +61,9 @@ async fn play(cell: Cell) -> Result<Evidence> {
     let mut overran = 0;
     let mut asked_before = 0;
     for index in 0..INVOCATIONS {
-        if cell.moment == FaultTime::MidRun {
+        if cell.time == FaultTime::MidRun {
             if index == INVOCATIONS / 3 {
-                asked_before = asked(&world, cell.place);
+                asked_before = asked(&world, cell.sink);
             }
             if (INVOCATIONS / 3..INVOCATIONS * 2 / 3).contains(&index) {
                 begin(&world, cell).await?;
@@ -71,7 +71,7 @@ async fn play(cell: Cell) -> Result<Evidence> {
                 end(&world, cell).await?;
             }
         }
-        if cell.moment == FaultTime::Always && cell.trouble == SinkFault::RefusedRecords {
+        if cell.time == FaultTime::Always && cell.fault == SinkFault::RefusedRecords {
             begin(&world, cell).await?;
         }
         let report = environment
@@ -79,8 +79,8 @@ async fn play(cell: Cell) -> Result<Evidence> {
             .await?;
         overran += u32::from(report.overran);
     }
-    if cell.moment == FaultTime::AtShutdown {
-        asked_before = asked(&world, cell.place);
+    if cell.time == FaultTime::AtShutdown {
+        asked_before = asked(&world, cell.sink);
         begin(&world, cell).await?;
     }
     let cpu = std::cell::Cell::new(Duration::ZERO);
@@ -101,36 +101,34 @@ async fn play(cell: Cell) -> Result<Evidence> {
         overran,
         peak_bytes: environment.peak_rss_bytes(),
         cpu: cpu.get(),
-        asked: asked(&world, cell.place) - asked_before,
+        asked: asked(&world, cell.sink) - asked_before,
     })
 }
 
 fn builder(world: &World, cell: Cell) -> EnvironmentBuilder {
-    let (strategy, interval) = match cell.moment {
-        FaultTime::Always => ("auto", "100"),
-        FaultTime::MidRun => ("end", "100"),
-        // Nothing goes out before its time.
-        FaultTime::AtShutdown => ("periodic", "60000"),
+    let interval = match cell.time {
+        FaultTime::Always | FaultTime::MidRun => "100",
+        FaultTime::AtShutdown => "60000",
     };
     let mut builder = world
         .environment()
         .timeout(TIMEOUT)
-        .env("BACKSTOP_FLUSH_STRATEGY", strategy)
+        .env("BACKSTOP_FLUSH_STRATEGY", cell.strategy)
         .env("BACKSTOP_FLUSH_INTERVAL_MS", interval);
-    if cell.place == FaultySink::S3 && cell.moment == FaultTime::Always {
+    if cell.sink == FaultySink::S3 && cell.time == FaultTime::Always {
         // The only fallback; otherwise it comes after one that is down.
         builder = builder.env("BACKSTOP_FIREHOSE_STREAM", "");
     }
     if cell.needs_long_lines() {
         builder = builder.env("BACKSTOP_PRIMARY_COMPRESSION", "none");
     }
-    let host = match cell.trouble {
+    let host = match cell.fault {
         SinkFault::UnknownName => Some("backstop.invalid"),
         SinkFault::SilentName => Some("silent.backstop.invalid"),
         SinkFault::Fault(_) | SinkFault::RefusedRecords => None,
     };
     if let Some(host) = host {
-        let (variable, path) = match cell.place {
+        let (variable, path) = match cell.sink {
             FaultySink::Primary => ("BACKSTOP_PRIMARY_URL", "/logs"),
             FaultySink::Firehose => ("AWS_ENDPOINT_URL_FIREHOSE", ""),
             FaultySink::S3 => ("AWS_ENDPOINT_URL_S3", ""),
@@ -141,8 +139,8 @@ fn builder(world: &World, cell: Cell) -> EnvironmentBuilder {
 }
 
 async fn begin(world: &World, cell: Cell) -> Result {
-    match (cell.trouble, cell.place) {
-        (SinkFault::Fault(fault), _) => set(world, cell.place, Some(fault)).await,
+    match (cell.fault, cell.sink) {
+        (SinkFault::Fault(fault), _) => set(world, cell.sink, Some(fault)).await,
         (SinkFault::UnknownName | SinkFault::SilentName, _) => Ok(()),
         (SinkFault::RefusedRecords, _) => {
             world.firehose.fail_next_records(REFUSED);
@@ -153,11 +151,11 @@ async fn begin(world: &World, cell: Cell) -> Result {
 
 async fn end(world: &World, cell: Cell) -> Result {
     world.firehose.fail_next_records(0);
-    set(world, cell.place, None).await
+    set(world, cell.sink, None).await
 }
 
-async fn set(world: &World, place: FaultySink, fault: Option<Fault>) -> Result {
-    match place {
+async fn set(world: &World, sink: FaultySink, fault: Option<Fault>) -> Result {
+    match sink {
         FaultySink::Primary => world.intake.set_fault(fault).await,
         FaultySink::Firehose => world.firehose.set_fault(fault).await,
         FaultySink::S3 => world.s3.set_fault(fault).await,
@@ -165,8 +163,8 @@ async fn set(world: &World, place: FaultySink, fault: Option<Fault>) -> Result {
 }
 
 /// Requests that have reached the sink.
-fn asked(world: &World, place: FaultySink) -> u64 {
-    let requests = match place {
+fn asked(world: &World, sink: FaultySink) -> u64 {
+    let requests = match sink {
         FaultySink::Primary => world.intake.requests(),
         FaultySink::Firehose => world.firehose.requests(),
         FaultySink::S3 => world.s3.requests(),

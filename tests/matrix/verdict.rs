@@ -30,11 +30,11 @@ pub(crate) struct Evidence {
     pub(crate) peak_bytes: u64,
     /// The CPU it used, but for the last milliseconds.
     pub(crate) cpu: Duration,
-    /// Requests to the sink in trouble since the trouble began.
+    /// Requests to the sink at fault since the fault began.
     pub(crate) asked: u64,
 }
 
-/// What is wrong; nothing when all is well.
+/// What is wrong; nothing when all holds.
 pub(crate) fn verdict(cell: Cell, evidence: &Evidence) -> Vec<String> {
     let outcome = &evidence.outcome;
     let report = &outcome.report;
@@ -103,7 +103,7 @@ pub(crate) fn verdict(cell: Cell, evidence: &Evidence) -> Vec<String> {
     );
     must(
         lost == 0 || cell.may_lose(),
-        format!("{lost} lost with a sink that was well"),
+        format!("{lost} lost with a healthy sink"),
     );
     must(
         lost == outcome.dropped("shutdown"),
@@ -127,15 +127,48 @@ pub(crate) fn verdict(cell: Cell, evidence: &Evidence) -> Vec<String> {
     );
     must(
         !cell.is_asked() || evidence.asked > 0,
-        "the sink in trouble was never asked".to_owned(),
+        "the sink at fault was never asked".to_owned(),
     );
     must(
         cell.is_asked() || here < received - own || archived > 0,
-        "the trouble was never met".to_owned(),
+        "the fault was never met".to_owned(),
     );
+    wrong.extend(wrong_answers(cell, outcome));
     if !wrong.is_empty() {
         wrong.push(ledger.to_string());
         wrong.push(outcome.stderr().replace('\n', "\n  "));
+    }
+    wrong
+}
+
+/// What is wrong with how the extension took the sink's answers.
+fn wrong_answers(cell: Cell, outcome: &Outcome) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if let Some(expected) = cell.diverted() {
+        let reasons = outcome.reasons();
+        let is_known =
+            |reason: &String| reason == expected.reason || expected.also.contains(&reason.as_str());
+        if !reasons.contains(expected.reason) || !reasons.iter().all(is_known) {
+            wrong.push(format!("diverted for {reasons:?}, not for {expected:?}"));
+        }
+        // A bound on time or requests leaves some that are only diverted.
+        let dead = outcome.ledger("dead_letters");
+        if outcome.delivered("https") > 0 || (dead > 0) != expected.is_dead {
+            wrong.push(format!("{dead} dead letters, not as in {expected:?}"));
+        }
+    }
+    if cell.needs_advice() {
+        let stderr = outcome.stderr();
+        let said = stderr.matches("are fixed").count() + stderr.matches("is fixed").count();
+        if said != 1 {
+            wrong.push(format!("the log says {said} times what to fix"));
+        }
+    }
+    if cell.takes_some() && outcome.primary.is_empty() {
+        wrong.push("nothing arrived at the primary".to_owned());
+    }
+    if cell.is_always_unheard() && outcome.ledger("ambiguous") == 0 {
+        wrong.push("nothing is ambiguous".to_owned());
     }
     wrong
 }

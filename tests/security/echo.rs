@@ -1,4 +1,4 @@
-//! A server that tells everything it was told: the worst place a secret can be sent to.
+//! A server that sends back everything it receives: the worst place to send a secret to.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// How it tells.
+/// How it sends the secret back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EchoBehaviour {
     /// The request's head in the body of an answer with this status, in a service's words.
@@ -30,7 +30,7 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
-    /// Tells in this manner, whenever the request's head has `secret` in it or not.
+    /// Answers in this way, whether or not the request's head has `secret` in it.
     pub(crate) async fn start(manner: EchoBehaviour, secret: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

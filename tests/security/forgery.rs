@@ -1,4 +1,4 @@
-//! What a function logs is text, whoever had a say in it: never structure, a header or a key.
+//! What a function logs is text, no matter who wrote it: never structure, a header or a key.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What an attacker, or a mistake, must not bring about, with the real extension.
+//! What neither an attacker nor a mistake may cause, tested with the real extension.
 //!
 //! `SECURITY.md` names the test behind each of its claims; most of them are here.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]

@@ -31,7 +31,7 @@ impl Sample {
     /// The process with this id, now.
     pub fn of(pid: u32) -> Result<Self> {
         let unreadable = |error: std::io::Error| {
-            SimulationError::Runtime(format!("/proc/{pid} cannot be read: {error}"))
+            SimulationError::Process(format!("/proc/{pid} cannot be read: {error}"))
         };
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(unreadable)?;
         let number = |name: &str| -> u64 {

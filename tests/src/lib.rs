@@ -110,7 +110,7 @@ impl World {
         }
     }
 
-    /// An environment that can reach everything and is told of none of it.
+    /// An environment that can reach everything and has none of it configured.
     pub fn bare_environment(&self) -> EnvironmentBuilder {
         let ca = self
             .intake

@@ -1,7 +1,7 @@
 //! Which objects and records are wanted: by function, reason and time.
 //!
 //! Invariants: an object is passed over only where its key or its age proves that nothing in it is
-//! wanted; a record that does not say what is asked for is wanted, and told apart. Must not: guess from a
+//! wanted; a record that does not say what is asked for is wanted, and counted apart. Must not: guess from a
 //! key what only a line can say.
 
 use std::fmt;
@@ -16,7 +16,7 @@ pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// How much later than its records an object may have been written: an environment can be frozen with a
 /// record in its buffer for as long as it lives, which is 14 days at most.
 pub(crate) const LATEST_WRITE_MS: i64 = 15 * 24 * HOUR_MS;
-/// How far the clock of whoever wrote a record may be ahead of that of S3.
+/// How far the clock of a record's writer may be ahead of that of S3.
 pub(crate) const CLOCKS_DIFFER_MS: i64 = HOUR_MS;
 
 /// The reasons of records that no retry can save.

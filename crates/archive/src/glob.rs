@@ -1,9 +1,9 @@
-//! Names by pattern.
+//! Glob patterns for names: `*` and `?`.
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
-/// A pattern in which `*` stands for any text and `?` for any one character.
+/// A pattern in which `*` matches any text and `?` any one character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob(Vec<char>);
 
@@ -25,16 +25,16 @@ impl FromStr for Glob {
 }
 
 impl Glob {
-    /// Whether it stands for one text only.
+    /// Whether it matches one text only.
     pub fn is_literal(&self) -> bool {
         !self.0.iter().any(|one| matches!(one, '*' | '?'))
     }
 
-    /// Whether all of the text fits.
+    /// Whether it matches the whole text.
     pub fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let (mut pattern_at, mut text_at) = (0, 0);
-        // Where to go on when a star has to swallow one more.
+        // Where to continue when a star must match one more character.
         let mut star: Option<(usize, usize)> = None;
         while text_at < text.len() {
             match self.0.get(pattern_at) {

@@ -34,7 +34,7 @@ const ADDRESSES: &[&str] = &[
 ];
 
 /// Whatever is set: settings come of it, the same each time; errors are lines; no secret is shown;
-/// and an accepted address means to the HTTP client what it meant to whoever accepted it.
+/// and an accepted address means to the HTTP client what it meant to the parser that accepted it.
 ///
 /// # Panics
 ///

@@ -90,7 +90,7 @@ impl Script {
         script
     }
 
-    /// The most of `parts` that whoever reads the answer with care would call taken.
+    /// The most of `parts` that a careful reader of the answer would call taken.
     fn most_taken(&self, parts: usize) -> usize {
         if !is_success(&self.wire) {
             return 0;

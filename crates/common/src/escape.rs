@@ -2,7 +2,7 @@
 //!
 //! A function's name, an object's key or a service's message may hold what moves the cursor, clears the
 //! screen, sets a title or turns text round. Such characters are shown as escapes, and nothing else is
-//! changed. Our own colours carry a mark that nobody else can know, and are told by it. Invariants: text
+//! changed. Our own colours carry a mark that nobody else can know, which identifies them. Invariants: text
 //! that is escaped holds no control character but line feeds and our own colours; JSON stays the same JSON.
 
 use std::fmt::Write as _;

@@ -11,7 +11,7 @@
 /// Which CRC, by its name in the catalogue of parametrised CRC algorithms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CrcAlgorithm {
-    /// `CRC32`: gzip's, and what the SDK sends unless told otherwise.
+    /// `CRC32`: gzip's, and what the SDK sends unless its configuration says otherwise.
     Crc32IsoHdlc,
     /// `CRC32C`.
     Crc32Iscsi,

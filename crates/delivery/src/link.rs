@@ -22,9 +22,9 @@ use crate::turn::LinkView;
 
 /// No attempt starts with less, unless it is the last chance.
 pub(crate) const LEAST_BUDGET: Duration = Duration::from_millis(100);
-/// What each fallback is reserved at the least.
+/// The least time that is reserved for each fallback.
 const LEAST_RESERVE: Duration = Duration::from_millis(150);
-/// How long an answer to a request from before a freeze is waited for after the thaw, at the least.
+/// The least time after a thaw to wait for the answer to a request from before the freeze.
 /// Answers that had arrived are read at once; this covers a slow first turn of the runtime.
 const THAW_GRACE: Duration = Duration::from_millis(250);
 /// The same of a sink that has not answered yet: there is a handshake, and nobody knows how slow it is.

@@ -122,7 +122,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the sink may have taken the batch all the same.
+    /// Whether the sink may have taken the batch nevertheless.
     pub fn is_ambiguous(self) -> bool {
         match self {
             Self::Refused
@@ -341,103 +341,6 @@ impl Answer {
             },
             Self::Status { code, detail, .. } | Self::Judged { code, detail, .. } => {
                 Cause::of_status(*code, *detail)
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_classification_table_holds_for_every_status() {
-        let retry = || Verdict::Retry { after: None };
-        for code in 100..=999 {
-            let of = |role| Answer::status(code).verdict(role);
-            let (primary, fallback) = match code {
-                200..=299 => (Verdict::Delivered, Verdict::Delivered),
-                400 | 422 => (Verdict::Isolate, Verdict::Stop),
-                408 | 409 | 423 | 424 | 425 | 429 => (retry(), retry()),
-                413 => (Verdict::Split, Verdict::Split),
-                300..=499 => (Verdict::Stop, Verdict::Stop),
-                _ => (retry(), retry()),
-            };
-            assert_eq!(
-                (of(Role::Primary), of(Role::Fallback)),
-                (primary, fallback),
-                "{code}"
-            );
-        }
-    }
-
-    /// Of these a dead letter may come, and of no other status: they alone can be about a record.
-    #[test]
-    fn only_three_statuses_can_make_a_dead_letter() {
-        let can = |code: &u16| {
-            let verdict = Answer::status(*code).verdict(Role::Primary);
-            matches!(verdict, Verdict::Isolate | Verdict::Split)
-        };
-        let codes: Vec<u16> = (100..=599).filter(can).collect();
-        assert_eq!(codes, [400, 413, 422]);
-    }
-
-    #[test]
-    fn no_answer_is_always_retried_and_only_an_unsent_request_is_unambiguous() {
-        use Failure::{Dns, NotSent, Other, Refused, Reset, Thawed, TimedOut, Tls, Unproven};
-        let no_credentials = Failure::NoCredentials(NoCredentials::new("none is set"));
-        for (failure, ambiguous) in [
-            (Refused, false),
-            (Dns, false),
-            (Tls, false),
-            (NotSent, false),
-            (Reset, true),
-            (TimedOut, true),
-            (Thawed, true),
-            (Unproven, true),
-            (no_credentials, false),
-            (NotSent, false),
-            (Other, true),
-        ] {
-            assert_eq!(
-                Answer::None(failure).verdict(Role::Primary),
-                Verdict::Retry { after: None }
-            );
-            assert_eq!(failure.is_ambiguous(), ambiguous, "{failure:?}");
-        }
-    }
-
-    #[test]
-    fn retry_after_is_kept_for_throttling_and_server_errors() {
-        let after = Some(Duration::from_secs(7));
-        for code in [429, 503] {
-            let answer = Answer::Status {
-                code,
-                retry_after: after,
-                detail: None,
-            };
-            assert_eq!(answer.verdict(Role::Primary), Verdict::Retry { after });
-        }
-    }
-
-    #[test]
-    fn parts_that_were_all_taken_are_a_delivery_and_others_go_their_own_way() {
-        use PartAnswer::{Refused, Retry, Taken, Unheard};
-        for (parts, verdict, reason) in [
-            (vec![], Verdict::Delivered, None),
-            (vec![Taken, Taken], Verdict::Delivered, None),
-            (vec![Taken, Retry], Verdict::Parts, Some("partial")),
-            (vec![Unheard, Refused], Verdict::Parts, Some("partial")),
-            (vec![Taken, Refused], Verdict::Parts, Some("rejected")),
-        ] {
-            let answer = Answer::Parts {
-                parts,
-                code: 503,
-                detail: None,
-            };
-            assert_eq!(answer.verdict(Role::Fallback), verdict);
-            if let Some(reason) = reason {
-                assert_eq!(answer.cause().reason, reason);
             }
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::route::Route;
 
-/// Names one life of an execution environment: made at init, and made anew after a restore from a
+/// Names one life of an execution environment: made at init, and made again after a restore from a
 /// snapshot, so that no two environments ever number their records alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EnvironmentId(pub u64);

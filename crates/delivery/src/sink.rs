@@ -1,4 +1,4 @@
-//! What the chain needs of a sink, and whom it tells what happens.
+//! What the chain needs of a sink, and the observer that it notifies.
 
 use std::fmt;
 use std::future::Future;
@@ -146,7 +146,7 @@ pub enum Notice {
     },
 }
 
-/// Is told of [`Notice`]s.
+/// Receives each [`Notice`].
 pub trait Observer: Send + Sync + fmt::Debug {
     /// Called for each notice, on the path of delivery: must be quick and must not block.
     fn notice(&self, notice: Notice);

@@ -69,7 +69,7 @@ impl Summary {
                 self.overran,
                 "an invocation timed out because of the extension",
             ),
-            (self.killed, "the extension had to be killed"),
+            (self.killed, "Lambda killed the extension"),
             (!self.replay.is_complete(), "the replay is not complete"),
         ] {
             if holds {
@@ -254,7 +254,7 @@ mod tests {
             text.lines().last(),
             Some(
                 "7 of 1,393 records lost; records stranded in the archive; the ledger does not add \
-                 up; the extension had to be killed"
+                 up; Lambda killed the extension"
             )
         );
         summary.ledger = None;

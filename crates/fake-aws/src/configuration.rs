@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::Place;
-use crate::functions::{Function, Functions};
+use crate::content;
+use crate::function::{Function, Version, label};
 use crate::layers::{Layers, sha256};
 use crate::spec::{FunctionSpec, KeyAccess, PackageType};
-use crate::{content, versions};
 
 /// What is shown, and of which version: 0 is `$LATEST`.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +51,7 @@ impl Function {
     pub(crate) fn shown(&self, place: &Place, what: Shown, layers: &Layers) -> Value {
         let version = self.versions.get(&what.number);
         let spec = version.map_or(&self.spec, |version| &version.spec);
-        let label = versions::label(what.number);
+        let label = label(what.number);
         let mut configuration = json!({
             "FunctionName": spec.name,
             "FunctionArn": if what.is_qualified { format!("{}:{label}", self.arn) } else { self.arn.clone() },
@@ -80,7 +80,7 @@ impl Function {
             configuration["SnapStart"] = json!({ "ApplyOn": "PublishedVersions" });
         }
         if what.has_states {
-            let is_pending = version.is_some_and(versions::Version::is_pending);
+            let is_pending = version.is_some_and(Version::is_pending);
             let state = match version {
                 Some(_) if is_pending => "Pending",
                 Some(_) => "Active",
@@ -129,33 +129,7 @@ impl Function {
     }
 }
 
-impl Functions {
-    /// What there is of a function after everything that is under way: its configuration, tags, aliases.
-    pub(crate) fn snapshot(
-        &self,
-        layers: &Layers,
-    ) -> impl Iterator<Item = ((Place, String), Value)> {
-        self.all().map(|(place, name, function)| {
-            let configuration = function.settled(place, layers);
-            let aliases = (function.aliases.iter())
-                .map(|(name, alias)| {
-                    (
-                        name.clone(),
-                        without(alias.shown(&function.arn, name), &["RevisionId"]),
-                    )
-                })
-                .collect::<serde_json::Map<_, _>>();
-            let value = json!({
-                "Configuration": without(configuration, &["State", "StateReasonCode"]),
-                "Tags": function.spec.tags,
-                "Aliases": aliases,
-            });
-            ((place.clone(), name.clone()), value)
-        })
-    }
-}
-
-fn without(mut value: Value, members: &[&str]) -> Value {
+pub(crate) fn without(mut value: Value, members: &[&str]) -> Value {
     if let Some(object) = value.as_object_mut() {
         object.retain(|name, _| !members.contains(&name.as_str()));
     }

@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::Place;
-use crate::configuration::Shown;
+use crate::configuration::{Shown, without};
+use crate::function::{Alias, Function};
 use crate::layers::{LayerArn, Layers};
 use crate::paging::Page;
 use crate::refusal::Refusal;
 use crate::spec::{FunctionSpec, PackageType, Signing};
-use crate::versions::{Alias, Version};
 
 const MOST_LAYERS: usize = 5;
 const MOST_ENVIRONMENT: usize = 4096;
@@ -29,21 +29,6 @@ pub(crate) struct Functions {
     pub(crate) update_time: Duration,
     /// The signing profiles that a place trusts.
     pub(crate) publishers: BTreeMap<Place, Vec<String>>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Function {
-    pub(crate) arn: String,
-    pub(crate) spec: FunctionSpec,
-    pub(crate) revision: Uuid,
-    /// Until when the last update is under way.
-    pub(crate) busy: Option<Instant>,
-    /// The last number given: those of deleted versions are not given again.
-    pub(crate) last: u64,
-    pub(crate) versions: BTreeMap<u64, Version>,
-    pub(crate) aliases: BTreeMap<String, Alias>,
-    /// How many updates of its configuration were accepted.
-    pub(crate) writes: usize,
 }
 
 impl Functions {
@@ -347,27 +332,28 @@ fn check_layers(
     Ok(())
 }
 
-impl Function {
-    pub(crate) fn must_be_idle(&self) -> Result<(), Refusal> {
-        if self.busy.is_some() || self.spec.state == Some("Pending") {
-            return Err(Refusal::conflict(&self.arn));
-        }
-        Ok(())
-    }
-
-    /// Refuses what was meant for another revision.
-    pub(crate) fn must_be_at(&self, body: &Value) -> Result<(), Refusal> {
-        match body["RevisionId"].as_str() {
-            Some(revision) if revision != self.revision.to_string() => Err(Refusal::stale()),
-            _ => Ok(()),
-        }
-    }
-
-    /// An update that has had its time is done, and that makes another revision.
-    pub(crate) fn settle(&mut self) {
-        if self.busy.is_some_and(|until| Instant::now() >= until) {
-            self.busy = None;
-            self.revision = Uuid::new_v4();
-        }
+impl Functions {
+    /// What there is of a function after everything that is under way: its configuration, tags, aliases.
+    pub(crate) fn snapshot(
+        &self,
+        layers: &Layers,
+    ) -> impl Iterator<Item = ((Place, String), Value)> {
+        self.all().map(|(place, name, function)| {
+            let configuration = function.settled(place, layers);
+            let aliases = (function.aliases.iter())
+                .map(|(name, alias)| {
+                    (
+                        name.clone(),
+                        without(alias.shown(&function.arn, name), &["RevisionId"]),
+                    )
+                })
+                .collect::<serde_json::Map<_, _>>();
+            let value = json!({
+                "Configuration": without(configuration, &["State", "StateReasonCode"]),
+                "Tags": function.spec.tags,
+                "Aliases": aliases,
+            });
+            ((place.clone(), name.clone()), value)
+        })
     }
 }

@@ -23,6 +23,7 @@ mod content;
 mod control;
 mod dispatch;
 mod form;
+mod function;
 mod functions;
 mod hooks;
 mod iam;

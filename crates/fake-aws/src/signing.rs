@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::Place;
-use crate::functions::{Function, Functions};
+use crate::function::Function;
+use crate::functions::Functions;
 use crate::paging::Page;
 use crate::refusal::Refusal;
 use crate::spec::Signing;

@@ -144,8 +144,8 @@ fn lined(widths: &[usize]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::super::Tone;
-    use crate::*;
+    use super::*;
+    use crate::Tone;
 
     fn within(width: usize) -> Style {
         Style {

@@ -69,7 +69,7 @@ impl fmt::Display for Table {
 
 #[cfg(test)]
 mod tests {
-    use crate::*;
+    use super::*;
 
     #[test]
     fn values_are_aligned_and_headings_widen_nothing() {

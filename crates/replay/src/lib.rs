@@ -1,6 +1,7 @@
 //! The archive as a library: what the commands `archive` and `replay` do, without options and printing.
 //!
-//! [`archive`] lists, reads, counts and marks; [`replay`] sends what is selected to a [`Target`]. A caller
+//! [`archive`] lists, reads, counts and marks; [`replay`] sends what is selected to a [`Target`], and a
+//! [`Replayer`] the objects that it is given; [`queue`] has such objects as messages. A caller
 //! gives an S3 client or a directory, and takes a [`Summary`]:
 //!
 //! ```no_run
@@ -25,9 +26,10 @@
 //! Must not: print, read an option of a command line, or build an AWS client.
 
 pub mod archive;
+pub mod queue;
 mod replay;
 
 pub use replay::{
-    Begin, Checkpoint, CheckpointPlace, CheckpointStore, Options, Problem, Progress, Rate,
-    Selection, Subject, Summary, Target, TargetOptions, replay,
+    Begin, Checkpoint, CheckpointPlace, CheckpointStore, Left, Options, Outcome, Problem, Progress,
+    Rate, Replayer, Selection, Subject, Summary, Target, TargetOptions, replay,
 };

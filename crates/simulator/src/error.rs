@@ -6,7 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// An error of the simulator, as opposed to a fault it was told to play.
+/// An error of the simulator, as opposed to a fault that it plays.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimulationError {
@@ -45,9 +45,9 @@ pub enum SimulationError {
     /// The environment can't take this call any more.
     #[error("the execution environment takes no more of this: {0}")]
     Over(&'static str),
-    /// The simulated runtime or what drives it failed.
-    #[error("the simulated runtime failed: {0}")]
-    Runtime(String),
+    /// The kernel does not show what was asked of a process.
+    #[error("a process cannot be observed: {0}")]
+    Process(String),
     /// The extension has no telemetry listener that could be posted to.
     #[error("the extension's telemetry listener cannot be reached: {0}")]
     Listener(String),

@@ -23,7 +23,7 @@ pub enum Fault {
     Status(u16),
     /// The same, with a `Retry-After` in seconds.
     StatusWithRetryAfter(u16, u64),
-    /// The same, with a `Retry-After` that is a date, so many seconds from now.
+    /// The same, with a `Retry-After` that is a date, this many seconds from now.
     StatusWithRetryDate(u16, u64),
     /// A page in HTML with this status, as a portal or a proxy before the server gives it.
     Page(u16),
@@ -74,7 +74,7 @@ impl Fault {
     }
 }
 
-/// The name of a fault that nobody knows.
+/// An unknown name of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown fault `{0}`: expected refuse, tls, expired-certificate, hang, hang-after-head, drip, interim, \

@@ -43,14 +43,14 @@ impl LittleServer {
                 let head: Vec<String> = (lines.map_while(Result::ok))
                     .take_while(|line| !line.is_empty())
                     .collect();
-                // Whoever asked may have left.
+                // The client may have left.
                 stream.write_all(answer(&head).as_bytes()).ok();
             }
         });
         Self(address)
     }
 
-    /// S3 as far as `HeadBucket` goes, with one bucket; its region is not told where it is empty.
+    /// S3 as far as `HeadBucket` goes, with one bucket; an empty region is left out of the answer.
     pub fn s3(bucket: &str, status: u16, region: &str) -> Self {
         let path = format!("/{bucket}");
         let headers = match region {

@@ -149,7 +149,7 @@ impl S3Server {
         self.server.set_fault(fault).await
     }
 
-    /// Answers so many of the next writes with a condition with 409: another one is under way.
+    /// Answers this many of the next conditional writes with 409: another one is in progress.
     pub fn conflict(&self, writes: u64) {
         self.backend.conflicts.store(writes, Ordering::SeqCst);
     }

@@ -30,7 +30,7 @@ pub(crate) fn object_timestamp() -> String {
     Utc::now().format("%Y-%m-%d-%H-%M-%S").to_string()
 }
 
-/// The instant so many seconds from now, as HTTP writes it: `Wed, 12 Oct 2022 00:00:15 GMT`.
+/// The instant this many seconds from now, as HTTP writes it: `Wed, 12 Oct 2022 00:00:15 GMT`.
 pub(crate) fn http_date_after(seconds: u64) -> String {
     let after = chrono::TimeDelta::from_std(Duration::from_secs(seconds)).unwrap_or_default();
     let time = Utc::now() + after;

@@ -22,8 +22,8 @@ pub const MOST_ELEMENTS: usize = 20_000;
 /// Lambda writes `time` first in each event; after a broken element this is where the next begins.
 const START_OF_EVENT: &[u8] = b"{\"time\"";
 
-/// How many times the length of the body may be read in vain, at elements that turn out to be broken.
-const PATIENCE: usize = 4;
+/// How many times the length of the body may be spent on elements that turn out to be broken.
+const BROKEN_BUDGET: usize = 4;
 
 /// What some writers put before a text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -51,7 +51,7 @@ pub enum Kind {
     Function,
     /// Output of an extension.
     Extension,
-    /// A line that this extension logged itself and must not send round again.
+    /// A line that this extension logged itself and must not send again.
     OwnLine,
     /// A platform event.
     Platform(Platform),
@@ -69,7 +69,7 @@ pub fn decode<'a>(body: &'a Bytes, received: &str) -> Events<'a> {
         body,
         at: first_element(body),
         elements_left: MOST_ELEMENTS,
-        patience: body.len().saturating_mul(PATIENCE),
+        broken_budget: body.len().saturating_mul(BROKEN_BUDGET),
         writer: Writer::new(body, received),
     }
 }
@@ -80,7 +80,7 @@ pub struct Events<'a> {
     body: &'a Bytes,
     at: usize,
     elements_left: usize,
-    patience: usize,
+    broken_budget: usize,
     writer: Writer,
 }
 
@@ -109,9 +109,9 @@ impl Iterator for Events<'_> {
             self.at = scanner.at;
             return Some(self.event(start, &element, &scanner));
         }
-        self.patience = self.patience.saturating_sub(scanner.at - start);
+        self.broken_budget = self.broken_budget.saturating_sub(scanner.at - start);
         let rest = &self.body[start + 1..];
-        let next = memchr::memmem::find(rest, START_OF_EVENT).filter(|_| self.patience > 0);
+        let next = memchr::memmem::find(rest, START_OF_EVENT).filter(|_| self.broken_budget > 0);
         let end = next.map_or(self.body.len(), |offset| start + 1 + offset);
         Some(self.text(start, end))
     }

@@ -1,10 +1,11 @@
-//! Finds the attributes that paths name in an item of OTLP, whose names are values: `{"key":"password","value":{…}}`.
+//! Finds the attributes of an OTLP item that paths name. In OTLP the name of an attribute is itself a value:
+//! `{"key":"password","value":{…}}`.
 //!
 //! A path's end is compared with an attribute's key, and with the keys of the lists around it. The key may hold
 //! several parts of the path: the path `user.email` means the key `user.email`, and `email` in the list `user`.
-//! JSON that is the text of a `stringValue` is looked into as in other records.
+//! JSON in the text of a `stringValue` is searched as in other records.
 //!
-//! Invariants: total; nesting is bounded by [`MOST_DEPTH`], below which nothing is looked for.
+//! Invariants: total; nesting is bounded by [`MOST_DEPTH`], below which nothing is searched.
 
 use std::ops::Range;
 
@@ -15,7 +16,7 @@ use crate::unescape::Level;
 /// How much of a path the keys must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// The end of it, with one name at least: what a redaction finds too much is safe.
+    /// The end of it, at least one name: for a redaction it is safe to find too much.
     End,
     /// All of it.
     Whole,
@@ -40,7 +41,7 @@ pub(crate) fn attributes(item: &[u8], paths: &[String], extent: Extent) -> Attri
         keys: Vec::new(),
         found: Attributes::default(),
     };
-    // The decoder hands on JSON only.
+    // The decoder lets only JSON through.
     walker.value(MOST_DEPTH).unwrap_or_default();
     walker.found
 }
@@ -60,7 +61,7 @@ impl Walker<'_> {
         self.text.get(self.at).copied()
     }
 
-    /// Passes over a value; `None` where the text is no JSON.
+    /// Skips a value; `None` if the text is not JSON.
     fn value(&mut self, depth: usize) -> Option<()> {
         match self.peek()? {
             b'{' => self.object(depth.checked_sub(1)?),

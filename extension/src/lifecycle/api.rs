@@ -258,7 +258,7 @@ impl Api {
             }
         };
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Ends with the sender; an error reaches whoever waits for an answer.
+        // Ends with the sender; an error reaches the caller that waits for an answer.
         tokio::spawn(connection);
         Ok(sender)
     }

@@ -20,7 +20,7 @@ const PRESSED_REST: Duration = Duration::from_millis(300);
 /// After a flush in which no sink took anything, the next try comes no sooner, unless the stage changes.
 const STUCK: Duration = Duration::from_secs(1);
 
-/// A flush under way; it ends with whoever waits for it.
+/// A flush in progress. Dropping it ends the flush.
 #[derive(Debug)]
 pub(crate) struct Flush(pub(super) JoinHandle<Vec<Batch>>);
 

@@ -1,6 +1,6 @@
 //! The listener's connections: few, and the least active one makes room for a new one.
 //!
-//! Lambda needs one. Whoever else opens some (any process of the sandbox can) must neither make us
+//! Lambda needs one. Other processes of the sandbox may open some as well, and must neither make us
 //! hold them all, nor keep Lambda out by holding all there are. The function's SDKs may need many, of which each
 //! is one export. Invariant: a connection whose body was taken and is not yet acknowledged is never closed, as
 //! the sender would send that body again; nor is one of the function's while a request is under way.

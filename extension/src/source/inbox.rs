@@ -6,7 +6,7 @@
 //! becomes slower instead of larger.
 //!
 //! What the function posts by OTLP is never held back: it is taken while there is room below the mark at which
-//! Lambda's is, and refused above it. The sender has memory of its own, and waits as it was told.
+//! Lambda's is, and refused above it. The sender has memory of its own, and waits as long as the answer says.
 //!
 //! Invariants: what is acknowledged is here, or was; what waits here is bounded; once it is closed,
 //! nothing is acknowledged any more.
@@ -203,7 +203,7 @@ impl Inbox {
         bodies.queue.is_empty() && bodies.posted.is_empty()
     }
 
-    /// Whoever takes bodies out left some for the next turn.
+    /// The pipeline left bodies for the next turn.
     pub(crate) fn wake(&self) {
         self.arrived.notify_one();
     }
@@ -220,7 +220,7 @@ impl Inbox {
         Some(body)
     }
 
-    /// The buffer tells what it holds and whether a sink takes records.
+    /// The buffer reports what it holds and whether a sink takes records.
     pub(crate) fn observe(&self, buffered: usize, draining: bool) {
         self.buffered.store(buffered, Ordering::Relaxed);
         self.draining.store(draining, Ordering::Relaxed);

@@ -21,6 +21,14 @@ app.kubernetes.io/component: {{ .tier }}
 {{ .Values.image.repository }}@{{ required (printf "%s%s:%s" $say .Values.image.repository .Values.image.tag) .Values.image.digest }}
 {{- end }}
 
+{{/* What has no default: each says what to set. */}}
+{{- define "gateway.demand" -}}
+{{- $_ := required "set token.existingSecret to the name of a Secret with the token that functions send" .Values.token.existingSecret -}}
+{{- $_ := required "set primary.url to the base address of your OTLP backend, such as https://otlp.example.com" .Values.primary.url -}}
+{{- $_ := required "set archive.bucket to the bucket for raw and undelivered records" .Values.archive.bucket -}}
+{{- $_ := required "set archive.region to the region of the bucket" .Values.archive.region -}}
+{{- end }}
+
 {{/* The files of a tier, in the order in which the collector merges them. */}}
 {{- define "gateway.files" -}}
 {{- $root := .root -}}
@@ -34,6 +42,9 @@ app.kubernetes.io/component: {{ .tier }}
 {{- if and (has $preset $root.Values.presets) ($root.Files.Get (printf "config/presets/%s.%s.yaml" $preset $tier)) -}}
 {{- $files = append $files (printf "presets/%s.%s.yaml" $preset $tier) -}}
 {{- end -}}
+{{- end -}}
+{{- if and (eq $tier "aggregator") $root.Values.primary.authorization.existingSecret -}}
+{{- $files = append $files "options/authorization.yaml" -}}
 {{- end -}}
 {{- if eq $tier "worker" -}}
 {{- if $root.Values.tls.existingSecret }}{{ $files = append $files "options/tls.yaml" }}{{ end -}}

@@ -17,6 +17,15 @@ use crate::journal::{Journal, Progress};
 use crate::output::Output;
 use crate::plan::{Plan, Rollout};
 
+/// What Ctrl-C does to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnInterrupt {
+    /// The first one lets the current calls finish, the second one stops at once.
+    Stop,
+    /// The caller sees to it.
+    Continue,
+}
+
 impl Session {
     /// Does what is planned, and undoes it at once where that was asked for and it stopped.
     pub(super) async fn execute(
@@ -32,8 +41,9 @@ impl Session {
             wait: apply_options.wait,
             rollout: apply_options.waves.rollout(&plan.rollout)?,
         };
+        let stop = OnInterrupt::Stop;
         let executed = self
-            .execute_plan(plan, vault, journal, progress, options)
+            .execute_plan(plan, vault, journal, progress, options, stop)
             .await?;
         let Some(mut summary) = executed else {
             return Ok(ExitCode::from(INTERRUPTED));
@@ -89,7 +99,8 @@ impl Session {
             rollout: Rollout::default(),
             ..options
         };
-        self.execute_plan(&plan, &vault, journal, &Progress::default(), options)
+        let (progress, stop) = (Progress::default(), OnInterrupt::Stop);
+        self.execute_plan(&plan, &vault, journal, &progress, options, stop)
             .await
     }
 
@@ -101,8 +112,11 @@ impl Session {
         journal: Journal,
         progress: &Progress,
         options: apply::Options,
+        on_interrupt: OnInterrupt,
     ) -> anyhow::Result<Option<Summary>> {
-        let executed = (self.execute_journaled(plan, vault, &journal, progress, options)).await;
+        let executed =
+            self.execute_journaled(plan, vault, &journal, progress, options, on_interrupt);
+        let executed = executed.await;
         // However it ended, others may go on with it.
         journal.close().await;
         executed
@@ -115,6 +129,7 @@ impl Session {
         journal: &Journal,
         progress: &Progress,
         options: apply::Options,
+        on_interrupt: OnInterrupt,
     ) -> anyhow::Result<Option<Summary>> {
         self.output.progress(&format!("Run {}", journal.run));
         let reporter = Reporter::new(self.output);
@@ -128,7 +143,7 @@ impl Session {
         };
         let summary = tokio::select! {
             summary = self.work.execute(plan, execution, &reporter) => summary,
-            () = interrupted_twice(&interrupt, self.output) => {
+            () = interrupted_twice(&interrupt, self.output), if on_interrupt == OnInterrupt::Stop => {
                 self.output.progress(&format!("To continue: backstop resume {}", journal.run));
                 return Ok(None);
             }

@@ -1,5 +1,5 @@
-//! Ctrl-C in every command: it ends a command that only reads, and lets a change in progress
-//! finish.
+//! Ctrl-C and SIGTERM in every command: they end a command that only reads, and let a change in
+//! progress finish. Both count as one signal: where "Ctrl-C" is said here, either is meant.
 //!
 //! Invariants: the program says that it was interrupted, and exits with 130; what changes something
 //! is never ended by the first Ctrl-C; also while the program waits for an answer, or reads a file that
@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use super::INTERRUPTED;
@@ -44,7 +45,18 @@ impl Drop for Handled {
     reason = "the command may wait for stdin or a pipe, and would not hear of anything else"
 )]
 pub(super) async fn end_while_looking(output: Output) {
-    while tokio::signal::ctrl_c().await.is_ok() {
+    let (Ok(mut ctrl_c), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        // Without handlers a signal ends the process, as it does by default.
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = ctrl_c.recv() => {}
+            _ = terminate.recv() => {}
+        }
         if HANDLED.load(Ordering::SeqCst) > 0 {
             TOLD.notify_one();
             continue;
@@ -75,5 +87,14 @@ pub(super) async fn interrupted_twice(interrupt: &watch::Sender<bool>, output: O
     TOLD.notified().await;
     output.progress("Interrupted: finishing the current calls; press Ctrl-C again to stop at once");
     interrupt.send_replace(true);
+    TOLD.notified().await;
+}
+
+/// Tells of the next Ctrl-C what to do where the work in progress is not waited for, and resolves at the one
+/// after it.
+pub(super) async fn impatient(advice: &str) {
+    let _handled = Handled::by_the_command();
+    TOLD.notified().await;
+    Output::message(advice);
     TOLD.notified().await;
 }

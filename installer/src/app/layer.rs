@@ -48,6 +48,7 @@ fn build(args: BuildArgs, output: Output) -> anyhow::Result<ExitCode> {
     output.progress(&format!("Packing into {}", args.directory.display()));
     let summary = layer::build(&layer::Options {
         binaries: args.binary,
+        functions: args.function,
         directory: args.directory,
         glibc: args.glibc,
     })?;

@@ -14,6 +14,7 @@ mod inspect;
 mod interrupt;
 mod layer;
 mod replay;
+mod replay_queue;
 mod reporter;
 mod runs;
 mod transform;

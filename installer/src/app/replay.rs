@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::archive::{access, nothing_wanted, open};
 use super::interrupt::interrupted_twice;
+use super::replay_queue::{enqueue, follow};
 use super::{INTERRUPTED, PARTIAL};
 use crate::archive::After;
 use crate::aws::Access;
@@ -21,7 +22,16 @@ use crate::replay::{
 };
 use crate::secrets;
 
-pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode> {
+pub(super) async fn run_replay(mut args: ReplayArgs, output: Output) -> anyhow::Result<ExitCode> {
+    if let Some(place) = &args.follow {
+        return follow(place, &access(&args.source), output).await;
+    }
+    // clap requires it.
+    let from = args.from.take();
+    let from = from.ok_or_else(|| UsageError("give --from".to_owned()))?;
+    if let Some(url) = args.enqueue.take() {
+        return enqueue(from, &url, args, output).await;
+    }
     let target = Box::pin(target(&args)).await?;
     if args.to.as_ref().is_some_and(|url| url.contains('?')) {
         output.progress(
@@ -37,7 +47,7 @@ pub(super) async fn run_replay(args: ReplayArgs, output: Output) -> anyhow::Resu
     } else {
         ""
     };
-    let archive = open(args.from, args.source).await?;
+    let archive = open(from, args.source).await?;
     let after = match args.after.map(After::from) {
         Some(after) if archive.is_directory() && after != After::Keep => {
             let problem = "Backstop changes nothing in a directory: leave out --after";
@@ -117,6 +127,7 @@ async fn target(args: &ReplayArgs) -> anyhow::Result<Target> {
         token,
         named_headers,
         headers: like.as_ref().and_then(Like::headers),
+        is_environment: false,
     };
     let target = match &like {
         Some(like) => Target::resolve(&options, &like.over(&ProcessEnvironment)),

@@ -55,7 +55,8 @@ impl ReadCommand {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 error, 2 usage, 3 something is damaged, foreign or to be restored first";
+Exit codes: 0 done, 1 error, 2 usage, 3 something is damaged, foreign or to
+be restored first";
 
 /// What is read.
 #[derive(Debug, Args)]

@@ -82,8 +82,8 @@ pub enum TemplateFormat {
 const EXAMPLES: &str = "\
 Examples:
   backstop archive template > archive.yaml
-  backstop archive template --name logs --expiration-days 90 --format json > archive.json
-  aws cloudformation deploy --stack-name backstop-archive --template-file archive.yaml \\
-      --capabilities CAPABILITY_NAMED_IAM
+  backstop archive template --name logs --format json > archive.json
+  aws cloudformation deploy --stack-name backstop-archive \\
+      --template-file archive.yaml --capabilities CAPABILITY_NAMED_IAM
 
 Exit codes: 0 done, 1 error, 2 usage";

@@ -112,8 +112,8 @@ Examples:
   backstop drill orders --report drill.html
   backstop drill orders --failure hang --invocations 20 --payload event.json
 
-Exit codes: 0 done and complete, 1 error, 2 usage, 3 something is missing or not restored, 5 refused
-by preflight, 130 interrupted";
+Exit codes: 0 done and complete, 1 error, 2 usage, 3 something is missing or
+not restored, 5 refused by preflight, 130 interrupted";
 
 #[cfg(test)]
 mod tests {

@@ -90,8 +90,9 @@ fn formats() -> impl TypedValueParser<Value = Format> {
 const EXAMPLES: &str = "\
 Examples:
   backstop init
-  backstop init --backend honeycomb --backend-option region=eu --token-file token \\
-      --tag team=payments --s3-bucket my-archive
-  backstop init --url https://collector.example.com:4318 --format otlp --firehose-stream backstop
+  backstop init --backend honeycomb --backend-option region=eu \\
+      --token-file token --tag team=payments --s3-bucket my-archive
+  backstop init --url https://collector.example.com:4318 --format otlp \\
+      --firehose-stream backstop
 
 Exit codes: 0 done, 1 error, 2 usage";

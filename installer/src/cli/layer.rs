@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::{StateArgs, TargetArgs};
-use crate::layer::{Binary, GlibcVersion, Release, ZipPath};
+use crate::layer::{Binary, FunctionBinary, GlibcVersion, Release, ZipPath};
 
 /// Build, publish, list and prune the layer
 #[derive(Debug, Args)]
@@ -49,8 +49,13 @@ pub enum LayerCommand {
 #[command(after_help = EXAMPLES)]
 pub struct BuildArgs {
     /// Binary and its target: `x86_64`, `arm64`, `x86_64-musl` or `arm64-musl`
-    #[arg(long, value_name = "TARGET=PATH", required = true)]
+    #[arg(long, value_name = "TARGET=PATH", required_unless_present = "function")]
     pub binary: Vec<Binary>,
+
+    /// Binary of a function, the name of its zip and its target, such as
+    /// `replay-function-arm64=PATH`
+    #[arg(long, value_name = "NAME-TARGET=PATH")]
+    pub function: Vec<FunctionBinary>,
 
     /// Directory for the packages
     #[arg(long, short, value_name = "DIR", default_value = "dist")]
@@ -202,14 +207,15 @@ fn age(text: &str) -> Result<Duration, String> {
 
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
-  backstop layer publish --regions eu-west-1,us-east-1 --share-organization o-abcde12345 \\
-      --manifest layers.json
+  backstop layer publish --regions eu-west-1,us-east-1 \\
+      --share-organization o-abcde12345 --manifest layers.json
   backstop layer publish --regions all --organization --role BackstopInstaller \\
       --manifest layers.tfvars.json
   backstop layer publish --dry-run
 
-Exit codes: 0 done, 1 error, 2 usage, 3 an account or region failed: the rest is published and in
-the manifest, 5 a zip is refused: nothing was published, 130 interrupted";
+Exit codes: 0 done, 1 error, 2 usage, 3 an account or region failed: the
+rest is published and in the manifest, 5 a zip is refused: nothing was
+published, 130 interrupted";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -221,15 +227,17 @@ Exit codes: 0 done, 1 error, 2 usage, 3 an account or region could not be read";
 const PRUNE_EXAMPLES: &str = "\
 Examples:
   backstop layer prune --regions all --dry-run
-  backstop layer prune --regions all --organization --role BackstopInstaller --older-than 30d --yes
+  backstop layer prune --regions all --organization --role BackstopInstaller \\
+      --older-than 30d --yes
 
-Exit codes: 0 done, 1 error, 2 usage, 3 an account or region could not be read or a version could
-not be deleted, 130 interrupted";
+Exit codes: 0 done, 1 error, 2 usage, 3 an account or region could not be
+read or a version could not be deleted, 130 interrupted";
 
 const EXAMPLES: &str = "\
 Examples:
   scripts/package        compiles for both architectures and runs this command
-  backstop layer build --binary arm64=target/aarch64-unknown-linux-gnu/layer/backstop-extension
+  backstop layer build \\
+      --binary arm64=target/aarch64-unknown-linux-gnu/layer/backstop-extension
 
 Exit codes: 0 done, 1 error, 2 usage";
 

@@ -60,8 +60,8 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or drift (when asked), 5 refused
-by preflight, 130 interrupted";
+Exit codes: 0 done, 1 error, 2 usage, 3 partial failure, 4 changes or drift
+(when asked), 5 refused by preflight, 130 interrupted";
 
 /// The commands.
 #[derive(Debug, Subcommand)]

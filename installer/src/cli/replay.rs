@@ -27,12 +27,12 @@ use crate::replay::{CheckpointPlace, Rate};
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"
 )]
-#[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file", "like"]))]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file", "like", "enqueue", "follow"]))]
 pub struct ReplayArgs {
     /// Archive to read: a bucket or access point with the prefix, a folder in it, or one object, as
     /// `s3://BUCKET/PREFIX`; or a directory
-    #[arg(long, value_name = "ARCHIVE")]
-    pub from: Place,
+    #[arg(long, value_name = "ARCHIVE", required_unless_present = "follow")]
+    pub from: Option<Place>,
 
     /// Address to send to: https, or http for loopback hosts; a site for datadog and newrelic
     #[arg(long, value_name = "URL")]
@@ -46,6 +46,16 @@ pub struct ReplayArgs {
     /// environment
     #[arg(long, value_name = "FUNCTION_ARN")]
     pub like: Option<String>,
+
+    /// Queue of a replay function: puts the selected objects there, one message each, and sends
+    /// nothing itself
+    #[arg(long, value_name = "QUEUE_URL", conflicts_with_all = NOT_WITH_A_QUEUE)]
+    pub enqueue: Option<String>,
+
+    /// Show the progress of a replay in AWS until it ends: the URL of a queue, or the ARN of a Step
+    /// Functions execution
+    #[arg(long, value_name = "QUEUE_URL|EXECUTION_ARN", conflicts_with_all = NOT_WITH_A_QUEUE, conflicts_with_all = ["from", "dry_run", "include_replayed", "include_mirrored"])]
+    pub follow: Option<String>,
 
     /// Format of a batch [default: ndjson, or that of --like]
     #[arg(long, value_parser = formats())]
@@ -153,6 +163,21 @@ fn formats() -> impl TypedValueParser<Value = Format> {
     })
 }
 
+/// What the function decides by its own settings.
+const NOT_WITH_A_QUEUE: [&str; 11] = [
+    "format",
+    "format_options",
+    "token_file",
+    "header_file",
+    "rate",
+    "checkpoint",
+    "resume",
+    "restart",
+    "after",
+    "dead_letters_file",
+    "batch_records",
+];
+
 const EXAMPLES: &str = "\
 Examples:
   backstop replay --from s3://archive/backstop --to https://intake.example.com/v1/logs --dry-run
@@ -160,5 +185,8 @@ Examples:
       --token-file token --function 'checkout-*' --since 2026-01-31T08:00:00Z
   backstop replay --from s3://archive/backstop --rate 2000 \\
       --like arn:aws:lambda:eu-west-1:111122223333:function:checkout
+  backstop replay --from s3://archive/backstop --since 2026-01-31T08:00:00Z \\
+      --enqueue https://sqs.eu-west-1.amazonaws.com/111122223333/backstop-replay
+  backstop replay --follow https://sqs.eu-west-1.amazonaws.com/111122223333/backstop-replay
 
 Exit codes: 0 done, 1 error, 2 usage, 3 something was not delivered, 130 interrupted";

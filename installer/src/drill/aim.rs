@@ -84,6 +84,20 @@ impl Aim {
         }
     }
 
+    /// The address without what may be a key: its query, and the user and password before its host.
+    pub fn shown(&self) -> String {
+        let url = self.address();
+        let url = url.split(['?', '#']).next().unwrap_or_default();
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return url.to_owned();
+        };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let host = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        format!("{scheme}://{host}{path}")
+    }
+
     /// The function's variables during the drill.
     ///
     /// The address is all that changes where nothing answers. A server gets a placeholder instead of the key.
@@ -117,6 +131,18 @@ mod tests {
             variables: (variables.iter())
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+        }
+    }
+
+    #[test]
+    fn no_key_in_an_own_address_is_shown() {
+        for (typed, shown) in [
+            ("https://host/500?key=hunter2", "https://host/500"),
+            ("https://me:hunter2@host:8443/a@b", "https://host:8443/a@b"),
+            ("https://host#hunter2", "https://host"),
+            ("http://127.0.0.1:9/own", "http://127.0.0.1:9/own"),
+        ] {
+            assert_eq!(Aim::Own(typed.to_owned()).shown(), shown, "{typed}");
         }
     }
 

@@ -4,6 +4,8 @@ use aws_sdk_lambda::types::State;
 use backstop_config::parameter::SCHEME;
 use backstop_config::{ConfigError, Fallback, Routing, Settings, TelemetryType};
 
+use super::aim::Aim;
+use super::found::Known;
 use crate::change::is_ours;
 use crate::select::{Environment, Function};
 
@@ -122,18 +124,24 @@ fn settings(facts: &Facts<'_>, reasons: &mut Vec<String>) {
     }
 }
 
-/// Whether a gap in the numbers of an environment's records is a record that is missing.
-pub fn counts_every_record(settings: &Settings) -> bool {
-    // Under `sample` records for the archive only have numbers, too.
-    settings.transforms.sample.is_none()
-        && !settings.transforms.dedupe
-        && settings.routing != Routing::Sample
+/// What the archive can prove under these settings.
+pub fn known(settings: &Settings, aim: &Aim) -> Known {
+    let transforms = &settings.transforms;
+    let has_platform = settings.telemetry_types.contains(&TelemetryType::Platform);
+    Known {
+        is_whole: has_platform && transforms.sample.is_none(),
+        // Under `sample` records for the archive only have numbers, too. A server may take some.
+        is_numbered: transforms.sample.is_none()
+            && !transforms.dedupe
+            && settings.routing != Routing::Sample
+            && matches!(aim, Aim::Nowhere(_)),
+    }
 }
 
-/// Whether each invocation has records that nothing leaves out.
-pub fn counts_invocations(settings: &Settings) -> bool {
-    let has_platform = settings.telemetry_types.contains(&TelemetryType::Platform);
-    has_platform && settings.transforms.sample.is_none()
+/// Whether records may go to a Firehose stream, whose destination the variables do not say.
+pub fn has_stream(settings: &Settings) -> bool {
+    let is_stream = |it: &Fallback| matches!(it, Fallback::Firehose { .. });
+    settings.fallbacks.iter().any(is_stream)
 }
 
 /// The archive that the function writes to itself, as `s3://BUCKET/PREFIX`, and the bucket's region.

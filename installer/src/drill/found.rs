@@ -39,17 +39,36 @@ pub struct Found {
 pub enum Extent {
     /// Something is missing.
     Part,
+    /// There is something, and no telling whether there will be more.
+    Unknown,
     /// Every invocation ended, and no record is missing: the last report may still come.
     Ended,
     /// The last report is there, too.
     Reported,
 }
 
+/// What the function's settings let an archive prove.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Each invocation has records.
+    pub is_whole: bool,
+    /// A gap in the numbers is a record.
+    pub is_numbered: bool,
+}
+
 impl Found {
     /// How much of these invocations is there.
-    pub fn extent(&self, requests: &[String]) -> Extent {
+    pub fn extent(&self, requests: &[String], known: Known) -> Extent {
         let all = |ids: &BTreeSet<String>| requests.iter().all(|id| ids.contains(id));
-        if self.missing > 0 || !all(&self.ended) {
+        if known.is_numbered && self.missing > 0 {
+            Extent::Part
+        } else if !known.is_whole {
+            if self.records > 0 {
+                Extent::Unknown
+            } else {
+                Extent::Part
+            }
+        } else if !all(&self.ended) {
             Extent::Part
         } else if all(&self.reported) {
             Extent::Reported
@@ -74,30 +93,42 @@ struct Tally {
     found: Found,
 }
 
-/// Reads what is there now.
+/// Reads what is there now, in every archive: a record that is in two of them counts once.
 pub async fn look(
-    archive: &Archive,
+    archives: &[Archive],
     filter: &Filter,
     requests: &[String],
 ) -> anyhow::Result<Found> {
     let mut tally = Tally::default();
-    let mut listing = archive.list(filter);
-    while let Some(page) = listing.next().await? {
-        let unreadable = page.unreadable.into_iter();
-        (tally.found.problems).extend(unreadable.map(|(key, why)| format!("{key}: {why}")));
-        for object in page.objects {
-            if filter.admits_object(&object.key, object.written)
-                && let Err(error) = tally.object(archive, &object, filter, requests).await
-            {
-                let problem = format!("{}: {error:#}", object.key);
-                tally.found.problems.push(problem);
-            }
-        }
+    for archive in archives {
+        tally.archive(archive, filter, requests).await?;
     }
     Ok(tally.end())
 }
 
 impl Tally {
+    async fn archive(
+        &mut self,
+        archive: &Archive,
+        filter: &Filter,
+        requests: &[String],
+    ) -> anyhow::Result<()> {
+        let mut listing = archive.list(filter);
+        while let Some(page) = listing.next().await? {
+            let unreadable = page.unreadable.into_iter();
+            (self.found.problems).extend(unreadable.map(|(key, why)| format!("{key}: {why}")));
+            for object in page.objects {
+                if filter.admits_object(&object.key, object.written)
+                    && let Err(error) = self.object(archive, &object, filter, requests).await
+                {
+                    let problem = format!("{}: {error:#}", object.key);
+                    self.found.problems.push(problem);
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn object(
         &mut self,
         archive: &Archive,
@@ -186,6 +217,11 @@ fn sink(key: &str) -> &'static str {
 mod tests {
     use super::*;
 
+    const ALL: Known = Known {
+        is_whole: true,
+        is_numbered: true,
+    };
+
     #[test]
     fn a_number_that_is_nowhere_is_missing_and_other_environments_are_not_of_the_drill() {
         let requests = vec!["request-a".to_owned(), "request-b".to_owned()];
@@ -209,7 +245,7 @@ mod tests {
         assert_eq!(found.missing_ids, ["0a-3", "0a-4"]);
         assert_eq!(found.seen.len(), 2);
         assert_eq!((found.ended.len(), found.reported.len()), (1, 0));
-        assert_eq!(found.extent(&requests), Extent::Part);
+        assert_eq!(found.extent(&requests, ALL), Extent::Part);
     }
 
     #[test]
@@ -223,7 +259,7 @@ mod tests {
             &requests,
         );
         let environments = std::mem::take(&mut tally.environments);
-        assert_eq!(tally.found.extent(&requests), Extent::Ended);
+        assert_eq!(tally.found.extent(&requests, ALL), Extent::Ended);
         tally.environments = environments;
         tally.line(
             "s3",
@@ -231,7 +267,37 @@ mod tests {
             r#"{"type":"platform.report","record":"request-a"}"#,
             &requests,
         );
-        assert_eq!(tally.end().extent(&requests), Extent::Reported);
+        assert_eq!(tally.end().extent(&requests, ALL), Extent::Reported);
+    }
+
+    /// Waiting for a gap to close that proves nothing would wait until the time is over.
+    #[test]
+    fn what_cannot_be_known_is_not_waited_for() {
+        let requests = vec!["request-a".to_owned()];
+        let mut found = Found {
+            records: 3,
+            missing: 1,
+            ended: requests.iter().cloned().collect(),
+            reported: requests.iter().cloned().collect(),
+            ..Found::default()
+        };
+        let known = |is_whole, is_numbered| Known {
+            is_whole,
+            is_numbered,
+        };
+        assert_eq!(found.extent(&requests, ALL), Extent::Part);
+        assert_eq!(
+            found.extent(&requests, known(true, false)),
+            Extent::Reported
+        );
+        found.ended.clear();
+        assert_eq!(found.extent(&requests, known(true, false)), Extent::Part);
+        assert_eq!(
+            found.extent(&requests, known(false, false)),
+            Extent::Unknown
+        );
+        found.records = 0;
+        assert_eq!(found.extent(&requests, known(false, false)), Extent::Part);
     }
 
     #[test]

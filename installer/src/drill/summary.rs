@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::found::Found;
+use super::found::{Found, Known};
 use super::invoke::Invoked;
 use crate::fleet::Place;
 use crate::output::{Columns, Report, Style, Table, grouped, plural};
@@ -36,6 +36,9 @@ pub struct Summary {
     pub during: Phase,
     /// Where the archive was read.
     pub archive: String,
+    /// Where the stream's records were read as well, if that is elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_archive: Option<String>,
     /// Records of the drill in the archive, by the sink that took them.
     pub records: BTreeMap<&'static str, u64>,
     /// All of them, each once.
@@ -46,12 +49,17 @@ pub struct Summary {
     pub missing_records: Option<u64>,
     /// The ids of the first of them.
     pub missing_ids: Vec<String>,
-    /// Whether the function's configuration is as it was, and what differs otherwise.
+    /// Whether nothing of what the drill changed is left.
     pub restored: bool,
+    /// Variables, or `layers`, that somebody else changed during the drill; they are left as they are.
+    pub changed_by_others: Vec<String>,
     /// What could not be read, or restored.
     pub problems: Vec<String>,
     /// What was sent to the primary afterwards; none where that was not wanted.
     pub replay: Option<replay::Summary>,
+    /// The same from where the stream delivers, if that is elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_replay: Option<replay::Summary>,
     /// It was cut short by Ctrl-C.
     pub interrupted: bool,
     /// Whether everything is restored, nothing is missing, and the replay is complete.
@@ -114,9 +122,12 @@ impl Phase {
 }
 
 impl Summary {
-    /// Adds what the archive has: `is_whole` where each invocation has records, `is_numbered` where a gap in
-    /// the numbers is a record.
-    pub fn add(&mut self, found: Found, is_whole: bool, is_numbered: bool) {
+    /// Adds what the archive has, as far as it proves anything.
+    pub fn add(&mut self, found: Found, known: Known) {
+        let Known {
+            is_whole,
+            is_numbered,
+        } = known;
         let requests = self.during.requests();
         let requests = requests.into_iter().filter(|id| !found.seen.contains(id));
         self.missing_invocations = is_whole.then(|| requests.collect());
@@ -133,17 +144,17 @@ impl Summary {
 
     /// Decides how it ended.
     pub fn close(&mut self) {
-        let replayed = self
-            .replay
-            .as_ref()
-            .is_none_or(replay::Summary::is_complete);
         self.ok = self.restored
-            && replayed
+            && self.replays().all(replay::Summary::is_complete)
             && !self.interrupted
             && self.problems.is_empty()
             && self.missing_invocations().is_empty()
             && self.missing_records.unwrap_or(0) == 0
             && self.during.failed <= self.before.failed;
+    }
+
+    fn replays(&self) -> impl Iterator<Item = &replay::Summary> {
+        self.replay.iter().chain(&self.stream_replay)
     }
 
     fn missing_invocations(&self) -> &[String] {
@@ -180,11 +191,16 @@ impl Summary {
         if self.during.failed > self.before.failed {
             parts.push("more invocations failed than before".to_owned());
         }
-        if self.replay.as_ref().is_some_and(|it| !it.is_complete()) {
+        if !self.replays().all(replay::Summary::is_complete) {
             parts.push("the replay is not complete".to_owned());
         }
-        if self.restored {
+        if self.restored && self.changed_by_others.is_empty() {
             parts.push("configuration restored".to_owned());
+        } else if self.restored {
+            let others = self.changed_by_others.join(", ");
+            parts.push(format!(
+                "restored what the drill changed; somebody else changed {others}, which is left"
+            ));
         }
         parts.join("; ")
     }
@@ -218,10 +234,11 @@ impl Report for Summary {
         let invocations = self.missing_invocations.as_ref().map(|it| it.len() as u64);
         table.row("invocations missing", known(invocations), "");
         table.row("records missing", known(self.missing_records), "");
-        if let Some(replay) = &self.replay {
-            table.count("replayed to the primary", replay.sent);
-            table.count_if("  rejected", replay.rejected);
-            table.count_if("  failed", replay.failed);
+        if self.replay.is_some() {
+            let sum = |count: fn(&replay::Summary) -> u64| self.replays().map(count).sum();
+            table.count("replayed to the primary", sum(|it| it.sent));
+            table.count_if("  rejected", sum(|it| it.rejected));
+            table.count_if("  failed", sum(|it| it.failed));
         }
         // Writing to a String cannot fail.
         write!(text, "\n{table}").unwrap_or_default();
@@ -262,6 +279,23 @@ mod tests {
         assert_eq!((billed.p50, billed.max), (20.0, 30.0));
         assert_eq!((phase.invocations, phase.cold_starts), (4, 1));
         assert_eq!(Phase::of(vec![invoked(900.0, true)]).billed_ms, None);
+    }
+
+    #[test]
+    fn what_somebody_else_changed_is_said_and_is_no_failure_of_the_drill() {
+        let mut summary = Summary {
+            restored: true,
+            changed_by_others: vec!["TABLE".to_owned(), "layers".to_owned()],
+            missing_records: Some(0),
+            ..Summary::default()
+        };
+        summary.close();
+        assert!(summary.ok);
+        assert_eq!(
+            summary.verdict(),
+            "0 records missing; restored what the drill changed; somebody else changed TABLE, \
+             layers, which is left"
+        );
     }
 
     type Spoil = fn(&mut Summary);

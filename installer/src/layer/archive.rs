@@ -8,7 +8,7 @@ use serde::Serialize;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use super::{DIRECTORY, EXECUTABLE};
+use super::{BOOTSTRAP, DIRECTORY, EXECUTABLE};
 use crate::change::MOST_UNZIPPED_BYTES;
 
 /// Lambda's user is not root: everything is to be read by everybody, and executed.
@@ -102,6 +102,19 @@ fn zip(binary: &[u8]) -> anyhow::Result<Vec<u8>> {
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(ROUNDS));
     zip.start_file(format!("{DIRECTORY}/{EXECUTABLE}"), deflated)?;
+    std::io::Write::write_all(&mut zip, binary)?;
+    Ok(zip.finish()?.into_inner())
+}
+
+/// The code of a function whose runtime is its own: one file, at the top.
+pub(super) fn function(binary: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let options = SimpleFileOptions::default()
+        .unix_permissions(MODE)
+        .last_modified_time(DateTime::DEFAULT)
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(ROUNDS));
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file(BOOTSTRAP, options)?;
     std::io::Write::write_all(&mut zip, binary)?;
     Ok(zip.finish()?.into_inner())
 }

@@ -49,6 +49,9 @@ const DIRECTORY: &str = "extensions";
 /// The name by which the extension registers is that of its file.
 const EXECUTABLE: &str = "backstop-extension";
 
+/// What Lambda runs of a function whose runtime is its own.
+const BOOTSTRAP: &str = "bootstrap";
+
 /// What a binary runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
@@ -118,11 +121,42 @@ impl FromStr for Binary {
     }
 }
 
+/// The binary of a function, such as the one that replays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionBinary {
+    /// What the zip is called, without its target.
+    pub name: String,
+    /// The binary.
+    pub binary: Binary,
+}
+
+impl FromStr for FunctionBinary {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = "write it as NAME-TARGET=PATH, such as replay-function-arm64=target/function";
+        let (named, _) = text.split_once('=').ok_or(form)?;
+        let (name, _) = named.rsplit_once('-').ok_or(form)?;
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        if name.is_empty() || !name.bytes().all(is_plain) {
+            return Err(form.to_owned());
+        }
+        let binary: Binary = text[name.len() + 1..].parse()?;
+        if binary.target.musl {
+            return Err("a function's target is x86_64 or arm64".to_owned());
+        }
+        let name = name.to_owned();
+        Ok(Self { name, binary })
+    }
+}
+
 /// What is to be packed, and where to.
 #[derive(Debug)]
 pub struct Options {
     /// The binaries; no target twice.
     pub binaries: Vec<Binary>,
+    /// The binaries of functions.
+    pub functions: Vec<FunctionBinary>,
     /// Where the artefacts go; made if it is not there.
     pub directory: PathBuf,
     /// The newest glibc that a binary may need.
@@ -132,7 +166,10 @@ pub struct Options {
 /// Checks the binaries, and packs them where nothing is wrong with any.
 pub fn build(options: &Options) -> anyhow::Result<Summary> {
     let mut binaries = Vec::new();
-    for Binary { target, path } in &options.binaries {
+    let functions = options.functions.iter();
+    let functions = functions.map(|it| (&it.binary, Some(it.name.as_str())));
+    let all = options.binaries.iter().map(|it| (it, None));
+    for (Binary { target, path }, name) in all.chain(functions) {
         let shown = path.display();
         let contents = files::bytes(path, files::LARGE)?;
         let facts = Facts::read(&contents).with_context(|| format!("cannot pack {shown}"))?;
@@ -140,7 +177,7 @@ pub fn build(options: &Options) -> anyhow::Result<Summary> {
         if !problems.is_empty() {
             bail!("cannot pack {shown} for {target}: {}", problems.join("; "));
         }
-        binaries.push((*target, facts, contents));
+        binaries.push((*target, name, facts, contents));
     }
     let directory = &options.directory;
     fs::create_dir_all(directory)
@@ -148,8 +185,11 @@ pub fn build(options: &Options) -> anyhow::Result<Summary> {
     // The best compression takes seconds; one thread for each.
     let packed = std::thread::scope(|scope| {
         let packing: Vec<_> = (binaries.iter())
-            .map(|(target, facts, contents)| {
-                scope.spawn(|| pack(*target, facts, contents, directory))
+            .map(|(target, name, facts, contents)| {
+                scope.spawn(move || match name {
+                    Some(name) => pack_function(name, *target, facts, contents, directory),
+                    None => pack(*target, facts, contents, directory),
+                })
             })
             .collect();
         packing
@@ -170,25 +210,46 @@ fn pack(
     for form in target.forms() {
         let name = format!("extension-{target}.{form}");
         let bytes = form.write(contents)?;
-        let sha256 = sha256(&bytes);
-        put(directory, &name, &bytes)?;
-        // As sha256sum --check reads it.
-        put(
-            directory,
-            &format!("{name}.sha256"),
-            format!("{sha256}  {name}\n").as_bytes(),
-        )?;
-        artefacts.push(Artefact {
-            bytes: bytes.len() as u64,
-            entries: form.list(&bytes)?,
-            sha256,
-            name,
-        });
+        artefacts.push(artefact(name, *form, &bytes, directory)?);
     }
     Ok(Packed {
         target: target.to_string(),
         binary: facts.clone(),
         artefacts,
+    })
+}
+
+fn pack_function(
+    name: &str,
+    target: Target,
+    facts: &Facts,
+    contents: &[u8],
+    directory: &Path,
+) -> anyhow::Result<Packed> {
+    let bytes = archive::function(contents).context("cannot write the zip")?;
+    let name = format!("{name}-{target}.zip");
+    Ok(Packed {
+        target: target.to_string(),
+        binary: facts.clone(),
+        artefacts: vec![artefact(name, Form::Zip, &bytes, directory)?],
+    })
+}
+
+/// Writes it, with its checksum beside it.
+fn artefact(name: String, form: Form, bytes: &[u8], directory: &Path) -> anyhow::Result<Artefact> {
+    let sha256 = sha256(bytes);
+    put(directory, &name, bytes)?;
+    // As sha256sum --check reads it.
+    put(
+        directory,
+        &format!("{name}.sha256"),
+        format!("{sha256}  {name}\n").as_bytes(),
+    )?;
+    Ok(Artefact {
+        bytes: bytes.len() as u64,
+        entries: form.list(bytes)?,
+        sha256,
+        name,
     })
 }
 

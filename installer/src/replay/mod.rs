@@ -1,9 +1,11 @@
 //! The replay for people: the primary of a function that is named, and what is printed at the end. The
 //! replay itself is [`backstop_replay`].
 
+mod follow;
 mod like;
 mod report;
 
 pub use backstop_replay::*;
+pub use follow::{Followed, Following, queue_client};
 pub use like::Like;
 pub use report::Replayed;

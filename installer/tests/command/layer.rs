@@ -50,7 +50,8 @@ impl Bench {
         let mut command = backstop();
         command
             .args(["layer", "build", "--quiet", "--directory"])
-            .arg(self.path("dist"));
+            .arg(self.path("dist"))
+            .env("COLUMNS", "80");
         for (target, path) in binaries {
             command.arg(format!("--binary={target}={}", path.display()));
         }
@@ -157,6 +158,8 @@ async fn what_was_packed_is_listed_with_its_modes() {
     ]}, {
         insta::assert_snapshot!("layer_build", finished.snapshot());
     });
+    let is_narrow = |line: &str| line.chars().count() <= 80;
+    assert!(finished.stdout.lines().all(is_narrow), "{finished:?}");
     let json = bench
         .build(
             &[(HERE, &binary)],

@@ -1,6 +1,9 @@
 //! The screens of `replay` at 80 and at 120 columns, where the environment names an endpoint at which nothing
 //! answers: what is typed wins.
 
+use std::fmt::Write as _;
+
+use crate::layer_stage::LayerStage;
 use crate::support::{DIRECT, Finished, Stage, backstop, line, run};
 
 /// Nothing listens there.
@@ -85,4 +88,64 @@ async fn the_other_screens_fit_the_terminal_too() {
             assert!(json["schemaVersion"].is_number(), "{arguments:?}: {json}");
         }
     }
+}
+
+/// What comes before a rollout: the project's file, the archive's template, and the layer.
+#[tokio::test]
+async fn the_first_screens_fit_the_terminal() {
+    let directory = tempfile::TempDir::new().expect("there is room for a directory");
+    let mut screens = String::new();
+    for arguments in [
+        &[
+            "init",
+            "--url",
+            "https://logs.example.com/v1",
+            "--regions",
+            "eu-west-1,us-east-1",
+            "--function",
+            "payments-*",
+        ][..],
+        &["archive", "template", "--help"],
+        &["layer", "build", "--help"],
+        &["layer", "publish", "--help"],
+    ] {
+        let mut command = backstop();
+        command
+            .args(arguments)
+            .env("COLUMNS", "80")
+            .current_dir(directory.path());
+        let finished = run(&mut command).await;
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:?}");
+        assert_fits(&finished, 80);
+        writeln!(screens, "$ backstop {}", arguments.join(" ")).unwrap_or_default();
+        screens.push_str(&finished.snapshot());
+    }
+    insta::assert_snapshot!("screen_first_80", screens);
+
+    // The template is a file: its lines are as long as they have to be, and the first ones say what to run.
+    let mut command = backstop();
+    command.args(["archive", "template"]).env("COLUMNS", "80");
+    let template = run(&mut command).await;
+    let head: Vec<&str> = (template.stdout.lines())
+        .take_while(|line| line.starts_with('#'))
+        .collect();
+    insta::assert_snapshot!("screen_archive_template_80", head.join("\n"));
+
+    let stage = LayerStage::set();
+    let publish = [
+        "publish",
+        "--zip",
+        "arm64=dist/extension-arm64.zip",
+        "--zip",
+        "x86_64=dist/extension-x86_64.zip",
+        "--regions",
+        "eu-central-1,eu-west-1,us-east-1",
+        "--manifest",
+        "layers.json",
+    ];
+    let mut command = stage.layer(&publish);
+    let published = run(command.env("COLUMNS", "80")).await;
+    assert_eq!(published.code, Some(0), "{published:?}");
+    assert_fits(&published, 80);
+    insta::assert_snapshot!("screen_layer_publish_80", published.snapshot());
 }

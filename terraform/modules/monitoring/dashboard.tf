@@ -3,8 +3,10 @@
 locals {
   region = data.aws_region.current.id
 
-  # In a search, these functions or all.
-  named = length(var.function_names) == 0 ? "" : " FunctionName=(${join(" OR ", [for name in var.function_names : "\"${name}\""])})"
+  # In a search, these functions or all. A search has room for 1,024 characters, so for twelve of the longest names.
+  named = length(var.function_names) == 0 ? [""] : [
+    for names in chunklist(var.function_names, 12) : " FunctionName=(${join(" OR ", [for name in names : "\"${name}\""])})"
+  ]
   search = {
     for key, query in {
       received  = ["{Backstop,FunctionName}", "Received", "Sum"]
@@ -16,7 +18,7 @@ locals {
       open      = ["{Backstop,FunctionName,Sink}", "BreakerOpen", "Maximum"]
       pending   = ["{Backstop,FunctionName}", "Pending", "Maximum"]
       added     = ["{Backstop,FunctionName}", "AddedMilliseconds", "Sum"]
-    } : key => "SEARCH('${query[0]} MetricName=\"${query[1]}\"${local.named}', '${query[2]}', 300)"
+    } : key => [for named in local.named : "SEARCH('${query[0]} MetricName=\"${query[1]}\"${named}', '${query[2]}', 300)"]
   }
   graphs = [
     { title = "Records received, by function", queries = ["received"] },
@@ -41,7 +43,13 @@ locals {
         view    = "timeSeries"
         stacked = false
         period  = 300
-        metrics = [for query in graph.queries : [{ expression = local.search[query], id = query }]]
+        metrics = [
+          for metric in flatten([
+            for query in graph.queries : [
+              for at, search in local.search[query] : { expression = search, id = at == 0 ? query : "${query}${at + 1}" }
+            ]
+          ]) : [metric]
+        ]
       }
     }
   ]

@@ -1,10 +1,9 @@
-//! The chain on a paused clock: every row of the classification table, every bound of time, and the
-//! books after each.
+//! The chain on a paused clock: the order of the sinks, the window, retries, and what an observer is notified of.
 
 use std::time::Duration;
 
-use crate::support::{Rig, SinkBehaviour, batch, ms};
-use backstop_delivery::{BreakerState, DropReason, Failure, PartAnswer, Phase, Role, SinkName};
+use crate::support::{Rig, SinkBehaviour, batch, ms, pair};
+use backstop_delivery::{Failure, Notice, Phase, Role, SinkName};
 use tokio::time::Instant;
 
 use SinkName::{Firehose, Https, S3};
@@ -27,84 +26,6 @@ async fn a_healthy_primary_takes_everything_and_no_one_else_is_asked() {
     rig.assert_delivered(&[(Https, 15)]);
     assert_eq!(rig.calls(Firehose) + rig.calls(S3), 0);
     assert_eq!(rig.ledger.lock().ambiguous(), 0);
-}
-
-/// What each answer of the primary leads to: how often it is asked, and the breaker after that.
-#[tokio::test(start_paused = true)]
-async fn each_row_of_the_table_leads_where_it_says() {
-    let again = |code| SinkBehaviour::Status(code);
-    let table: [(&str, SinkBehaviour, usize, BreakerState, &str); 22] = [
-        ("408", again(408), 3, BreakerState::Open, "timeout"),
-        ("425", again(425), 3, BreakerState::Open, "throttled"),
-        ("429", again(429), 3, BreakerState::Open, "throttled"),
-        ("500", again(500), 3, BreakerState::Open, "server_error"),
-        ("503", again(503), 3, BreakerState::Open, "server_error"),
-        (
-            "refused",
-            SinkBehaviour::Nothing(Failure::Refused),
-            3,
-            BreakerState::Open,
-            "refused",
-        ),
-        (
-            "reset",
-            SinkBehaviour::Nothing(Failure::Reset),
-            3,
-            BreakerState::Open,
-            "reset",
-        ),
-        (
-            "dns",
-            SinkBehaviour::Nothing(Failure::Dns),
-            3,
-            BreakerState::Open,
-            "dns",
-        ),
-        (
-            "tls",
-            SinkBehaviour::Nothing(Failure::Tls),
-            3,
-            BreakerState::Open,
-            "tls",
-        ),
-        (
-            "hang",
-            SinkBehaviour::Hang,
-            1,
-            BreakerState::Open,
-            "timeout",
-        ),
-        ("401", again(401), 1, BreakerState::Open, "unauthorized"),
-        ("403", again(403), 1, BreakerState::Open, "unauthorized"),
-        ("404", again(404), 1, BreakerState::Open, "not_found"),
-        ("302", again(302), 1, BreakerState::Open, "redirected"),
-        ("402", again(402), 1, BreakerState::Open, "payment_required"),
-        ("405", again(405), 1, BreakerState::Open, "not_accepted"),
-        ("409", again(409), 3, BreakerState::Open, "conflict"),
-        ("410", again(410), 1, BreakerState::Open, "not_found"),
-        ("415", again(415), 1, BreakerState::Open, "not_accepted"),
-        ("421", again(421), 1, BreakerState::Open, "not_accepted"),
-        // Eight of the ten are refused alone, and then the sink is known.
-        ("400", again(400), 13, BreakerState::Closed, "rejected"),
-        ("422", again(422), 13, BreakerState::Closed, "rejected"),
-    ];
-    for (name, say, calls, state, reason) in table {
-        let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-        rig.say(Https, say);
-        let left = rig
-            .flush(vec![batch(1, 10)], Phase::PostRuntime, ms(500))
-            .await;
-        assert!(left.is_empty(), "{name}: something was left");
-        rig.assert_delivered(&[(S3, 10)]);
-        assert_eq!(rig.calls(Https), calls, "{name}: attempts at the primary");
-        assert_eq!(rig.breaker(Https), state, "{name}: the primary's breaker");
-        let diverted = rig.last_diverted(S3).unwrap();
-        assert_eq!(
-            (diverted.sink, diverted.cause.reason),
-            (Https, reason),
-            "{name}"
-        );
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +111,7 @@ async fn a_flush_begun_in_the_handler_ends_in_time_when_the_runtime_finishes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_primary_without_time_is_not_passed_over_but_waited_for() {
+async fn a_batch_waits_for_a_healthy_primary_that_has_too_little_time() {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
     let left = rig
         .flush(vec![batch(1, 10)], Phase::PostRuntime, ms(150))
@@ -199,55 +120,6 @@ async fn a_primary_without_time_is_not_passed_over_but_waited_for() {
     assert_eq!(rig.calls(Https) + rig.calls(S3), 0);
     assert!(rig.flush(left, Phase::Handler, ms(3000)).await.is_empty());
     rig.assert_delivered(&[(Https, 10)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn no_attempt_is_made_in_less_time_than_the_sink_usually_takes() {
-    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, SinkBehaviour::After(ms(300), 200));
-    assert!(
-        rig.flush(vec![batch(1, 10)], Phase::Handler, ms(3000))
-            .await
-            .is_empty()
-    );
-    let left = rig
-        .flush(vec![batch(11, 10)], Phase::PostRuntime, ms(500))
-        .await;
-    assert_eq!(
-        (left.len(), rig.calls(Https)),
-        (1, 1),
-        "it waits for the next handler's run"
-    );
-    assert!(rig.flush(left, Phase::Handler, ms(3000)).await.is_empty());
-    rig.assert_delivered(&[(Https, 20)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_sink_cut_short_by_the_runtimes_end_is_not_to_blame_until_it_is_so_each_time() {
-    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, SinkBehaviour::Hang);
-    let mut left = (0..4)
-        .map(|index| batch(index * 10 + 1, 10))
-        .collect::<Vec<_>>();
-    for cut in 1..=3 {
-        let flush = rig.start_flush(left, Phase::Handler, Duration::from_secs(30));
-        tokio::time::sleep(ms(60)).await;
-        rig.window.set(Phase::PostRuntime, Instant::now());
-        left = flush.await.unwrap();
-        assert_eq!(left.len(), 4, "nothing is diverted for want of time");
-        let expected = if cut < 3 {
-            BreakerState::Closed
-        } else {
-            BreakerState::Open
-        };
-        assert_eq!(rig.breaker(Https), expected, "after {cut}");
-    }
-    assert!(
-        rig.flush(left, Phase::PostRuntime, ms(500))
-            .await
-            .is_empty()
-    );
-    rig.assert_delivered(&[(S3, 40)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,117 +174,6 @@ async fn retry_after_is_waited_for_inside_the_budget_and_diverts_beyond_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_too_large_is_split_until_it_fits_and_one_alone_becomes_a_dead_letter() {
-    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    // Three records fit; record 7 never does.
-    rig.say(
-        Https,
-        SinkBehaviour::TooLarge {
-            most: 3,
-            never: Some(7),
-        },
-    );
-    assert!(
-        rig.flush(vec![batch(1, 16)], Phase::Handler, ms(3000))
-            .await
-            .is_empty()
-    );
-    rig.assert_delivered(&[(Https, 15), (S3, 1)]);
-    let diverted = rig.last_diverted(S3).unwrap();
-    assert_eq!(
-        (diverted.cause.reason, diverted.cause.status),
-        ("too_large", Some(413))
-    );
-    assert_eq!(
-        rig.breaker(Https),
-        BreakerState::Closed,
-        "it is well, only small"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_known_to_be_too_large_is_split_before_it_is_sent() {
-    let rig = Rig::new(&[(Https, Role::Primary)]);
-    rig.say(
-        Https,
-        SinkBehaviour::TooLarge {
-            most: 3,
-            never: None,
-        },
-    );
-    assert!(
-        rig.flush(vec![batch(1, 16)], Phase::Handler, ms(3000))
-            .await
-            .is_empty()
-    );
-    let calls = rig.calls(Https);
-    assert!(
-        rig.flush(vec![batch(101, 16)], Phase::Handler, ms(3000))
-            .await
-            .is_empty()
-    );
-    assert_eq!(
-        rig.calls(Https) - calls,
-        8,
-        "eight pairs, and nothing refused"
-    );
-    // To the moment: what is remembered for five minutes is not known any more.
-    rig.advance(Duration::from_mins(5)).await;
-    rig.say(Https, SinkBehaviour::Status(200));
-    assert!(
-        rig.flush(vec![batch(201, 16)], Phase::Handler, ms(3000))
-            .await
-            .is_empty()
-    );
-    assert_eq!(
-        rig.sequences(Https).last().unwrap().len(),
-        16,
-        "what is old news is tried again"
-    );
-    rig.assert_delivered(&[(Https, 48)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn dead_letters_without_an_archive_are_dropped_by_name() {
-    for (say, reason) in [
-        (SinkBehaviour::Status(400), DropReason::Rejected),
-        (
-            SinkBehaviour::TooLarge {
-                most: 0,
-                never: None,
-            },
-            DropReason::TooLarge,
-        ),
-    ] {
-        let rig = Rig::new(&[(Https, Role::Primary)]);
-        rig.say(Https, say);
-        assert!(
-            rig.flush(vec![batch(1, 4)], Phase::Handler, ms(3000))
-                .await
-                .is_empty()
-        );
-        assert_eq!(rig.ledger.lock().dropped(reason), 4);
-        assert!(rig.ledger.lock().adds_up(0));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dead_letter_waits_for_the_archive_and_never_goes_back_to_the_primary() {
-    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, SinkBehaviour::Status(400));
-    rig.say(S3, SinkBehaviour::Nothing(Failure::Refused));
-    let left = rig.flush(vec![batch(1, 4)], Phase::Handler, ms(3000)).await;
-    // The four, their halves, and each alone.
-    assert_eq!((left.len(), rig.calls(Https)), (1, 7));
-    rig.say(Https, SinkBehaviour::Status(200));
-    rig.say(S3, SinkBehaviour::Status(200));
-    rig.advance(Duration::from_secs(10)).await;
-    assert!(rig.flush(left, Phase::Handler, ms(3000)).await.is_empty());
-    assert_eq!(rig.calls(Https), 7);
-    rig.assert_delivered(&[(S3, 4)]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_a_fallback_refuses_goes_to_the_next_and_is_never_given_up() {
     for code in [400, 403, 404, 503] {
         let rig = Rig::new(&[
@@ -437,212 +198,134 @@ async fn what_a_fallback_refuses_goes_to_the_next_and_is_never_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_partial_success_sends_only_the_failed_parts_again() {
-    let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
-    // Parts of two records; of five parts the second and the last fail, then all go through.
+async fn pauses_between_attempts_double() {
+    let rig = pair();
+    rig.say(Https, SinkBehaviour::Status(503));
+    let started = Instant::now();
+    rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
+    assert_eq!((started.elapsed(), rig.calls(Https)), (ms(50 + 100), 3));
+    rig.assert_delivered(&[(S3, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_one_batch_opens_ends_its_attempts_and_the_third_those_of_its_neighbour() {
+    let rig = pair();
+    rig.say(Https, SinkBehaviour::Status(503));
+    let both = vec![batch(1, 1), batch(2, 1)];
+    assert!(rig.flush(both, Phase::Handler, ms(3000)).await.is_empty());
+    // One fails for the third time in a row at its second attempt; the other has three.
+    assert_eq!(rig.calls(Https), 5);
+    rig.assert_delivered(&[(S3, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_that_hang_together_are_given_up_together() {
+    let rig = pair();
+    rig.say(Https, SinkBehaviour::Hang);
+    let both = vec![batch(1, 1), batch(2, 1)];
+    let started = Instant::now();
+    let window = Duration::from_secs(30);
+    assert!(rig.flush(both, Phase::Handler, window).await.is_empty());
+    // The time-out of the link, once.
+    assert_eq!((started.elapsed(), rig.calls(Https)), (ms(5000), 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_had_come_when_the_time_was_up_is_heard() {
+    let rig = pair();
+    rig.say(Https, SinkBehaviour::Unread(Duration::from_secs(5)));
+    rig.flush(vec![batch(1, 1)], Phase::Handler, Duration::from_secs(30))
+        .await;
+    rig.assert_delivered(&[(Https, 1)]);
+    assert_eq!(rig.ledger.lock().ambiguous(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_observer_is_notified_of_each_attempt_each_breaker_change_and_each_dead_letter() {
+    let rig = pair();
     rig.say_in_turn(
-        Firehose,
+        Https,
         [
-            SinkBehaviour::Parts(PartAnswer::Retry, vec![1, 4]),
-            SinkBehaviour::Parts(PartAnswer::Retry, vec![]),
+            SinkBehaviour::Status(401),
+            SinkBehaviour::After(ms(30), 200),
         ],
     );
-    assert!(
-        rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
-            .await
-            .is_empty()
-    );
-    assert_eq!(
-        rig.sequences(Firehose),
-        [vec![1, 2, 3, 4, 5, 6, 7, 8, 9], vec![3, 4, 9]]
-    );
-    rig.assert_delivered(&[(Firehose, 9)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn parts_that_nothing_was_heard_of_are_ambiguous_and_the_others_are_not() {
-    let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
-    rig.say(Firehose, SinkBehaviour::Parts(PartAnswer::Unheard, vec![0]));
-    assert!(
-        rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
-            .await
-            .is_empty()
-    );
-    rig.assert_delivered(&[(Firehose, 7), (S3, 2)]);
-    assert_eq!(rig.ledger.lock().ambiguous(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_a_partial_success_leaves_goes_on_to_the_next_sink_alone() {
-    let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
-    rig.say(Firehose, SinkBehaviour::Parts(PartAnswer::Retry, vec![0]));
-    assert!(
-        rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
-            .await
-            .is_empty()
-    );
-    assert_eq!(rig.sequences(S3), [vec![1, 2]]);
-    rig.assert_delivered(&[(Firehose, 7), (S3, 2)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_recovered_primary_is_found_by_one_small_probe_while_a_handler_runs() {
-    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, SinkBehaviour::Status(503));
-    rig.flush(vec![batch(1, 10)], Phase::PostRuntime, ms(500))
-        .await;
-    rig.say(Https, SinkBehaviour::Status(200));
+    rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
     rig.advance(Duration::from_secs(6)).await;
-    assert!(rig.chain.wants_probe(|_, _| true));
-    rig.flush(vec![batch(11, 10)], Phase::PostRuntime, ms(500))
-        .await;
-    rig.assert_delivered(&[(S3, 20)]);
-    rig.flush(vec![batch(21, 500)], Phase::Handler, ms(3000))
-        .await;
-    let sent = rig.sequences(Https);
-    assert_eq!(sent[3].len(), 64, "the probe is small");
-    rig.assert_delivered(&[(Https, 500), (S3, 20)]);
-    assert_eq!(rig.breaker(Https), BreakerState::Closed);
+    rig.flush(vec![batch(2, 1)], Phase::Handler, ms(3000)).await;
+    rig.say(Https, SinkBehaviour::Status(400));
+    rig.flush(vec![batch(3, 4)], Phase::Handler, ms(3000)).await;
+    let heard = rig.notices();
+    let attempts: Vec<_> = heard
+        .iter()
+        .filter_map(|notice| match notice {
+            Notice::Attempt {
+                sink,
+                took,
+                delivered,
+            } => Some((*sink, *took, *delivered)),
+            _ => None,
+        })
+        .collect();
+    let mut expected = vec![
+        (Https, ms(0), false),
+        (S3, ms(0), true),
+        (Https, ms(30), true),
+    ];
+    // Four records, their halves, and each alone.
+    expected.extend([(Https, ms(0), false); 7]);
+    expected.push((S3, ms(0), true));
+    assert_eq!(attempts, expected);
+    let others: Vec<_> = heard
+        .into_iter()
+        .filter(|notice| !matches!(notice, Notice::Attempt { .. }))
+        .collect();
+    assert!(
+        matches!(
+            &others[..],
+            [
+                Notice::BreakerOpened { sink: Https, signal: None, cause },
+                Notice::BreakerClosed { sink: Https, signal: None },
+                Notice::DeadLetter { sink: Https, records: 4, .. },
+            ] if cause.to_string() == "unauthorized (status 401)"
+        ),
+        "{others:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_probe_is_given_twice_the_usual_time_once_the_handler_has_finished() {
-    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say_in_turn(Https, [SinkBehaviour::After(ms(20), 200)]);
-    rig.say(Https, SinkBehaviour::Hang);
-    for first in [1, 11] {
-        rig.flush(vec![batch(first, 10)], Phase::PostRuntime, ms(500))
-            .await;
+async fn a_reset_reaches_every_sink() {
+    let rig = pair();
+    rig.chain.reset();
+    assert_eq!((rig.resets(Https), rig.resets(S3)), (1, 1));
+}
+
+/// Without credentials nothing leaves, however often it is tried: the records are in one place only.
+#[tokio::test(start_paused = true)]
+async fn what_never_left_is_not_ambiguous() {
+    for (failure, ambiguous) in [(Failure::NotSent, 0), (Failure::Other, 4)] {
+        let rig = pair();
+        rig.say(Https, SinkBehaviour::Nothing(failure));
+        let left = rig.flush(vec![batch(1, 4)], Phase::Handler, ms(3000)).await;
+        assert!(left.is_empty());
+        rig.assert_delivered(&[(S3, 4)]);
+        assert_eq!(rig.ledger.lock().ambiguous(), ambiguous, "{failure:?}");
+        let diverted = rig.last_diverted(S3).unwrap();
+        let reason = diverted.cause.reason;
+        assert_eq!(
+            reason == "not_sent",
+            failure == Failure::NotSent,
+            "{reason}"
+        );
     }
-    rig.advance(Duration::from_secs(6)).await;
-    let flush = rig.start_flush(vec![batch(21, 10)], Phase::Handler, Duration::from_secs(30));
-    tokio::time::sleep(ms(200)).await;
-    let done = Instant::now();
-    rig.window.set(Phase::PostRuntime, done + ms(500));
-    assert!(flush.await.unwrap().is_empty());
-    assert_eq!(
-        done.elapsed().as_millis(),
-        40,
-        "twice the 20 ms it took when it was well"
-    );
-    rig.assert_delivered(&[(Https, 10), (S3, 20)]);
-    assert_eq!(rig.breaker(Https), BreakerState::Open);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_primary_of_300_ms_is_used_and_found_again_by_handlers_of_20_ms() {
-    let rig = Rig::new(&[
-        (Https, Role::Primary),
-        (Firehose, Role::Fallback),
-        (S3, Role::Fallback),
-    ]);
-    rig.say(Https, SinkBehaviour::After(ms(300), 200));
-    rig.flush(vec![batch(1, 10)], Phase::PostRuntime, ms(500))
-        .await;
-    rig.assert_delivered(&[(Https, 10)]);
-    rig.say_in_turn(Https, [SinkBehaviour::Hang]);
-    rig.flush(vec![batch(11, 10)], Phase::Handler, ms(3000))
-        .await;
-    assert_eq!(rig.breaker(Https), BreakerState::Open);
-    rig.advance(Duration::from_secs(6)).await;
-    let flush = rig.start_flush(vec![batch(21, 10)], Phase::Handler, Duration::from_secs(30));
-    tokio::time::sleep(ms(20)).await;
-    rig.window.set(Phase::PostRuntime, Instant::now() + ms(500));
-    assert!(flush.await.unwrap().is_empty());
-    rig.assert_delivered(&[(Https, 20), (Firehose, 10)]);
-    assert_eq!(rig.breaker(Https), BreakerState::Closed);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_request_from_before_a_freeze_is_made_again_under_the_same_id() {
-    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say_in_turn(Https, [SinkBehaviour::Hang, SinkBehaviour::Status(200)]);
-    let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
-    tokio::time::sleep(ms(20)).await;
-    rig.window.thawed();
-    assert!(flush.await.unwrap().is_empty());
-    assert_eq!(rig.ids(Https), vec!["0000000000000001-1-10"; 2]);
-    rig.assert_delivered(&[(Https, 10)]);
-    assert_eq!(
-        rig.breaker(Https),
-        BreakerState::Closed,
-        "the freeze broke it, not the sink"
-    );
-    assert_eq!(rig.ledger.lock().ambiguous(), 10);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hanging_primary_is_found_out_where_freezes_come_more_often_than_time_outs() {
-    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, SinkBehaviour::Hang);
-    let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
-    for _ in 0..10 {
-        tokio::time::sleep(ms(150)).await;
-        rig.window.thawed();
+async fn no_retry_after_is_too_long_to_be_borne() {
+    for after in [Duration::MAX, Duration::from_secs(u64::MAX)] {
+        let rig = pair();
+        rig.say(Https, SinkBehaviour::RetryAfter(503, after));
+        rig.flush(vec![batch(1, 1)], Phase::Handler, ms(3000)).await;
+        rig.assert_delivered(&[(S3, 1)]);
     }
-    assert!(flush.is_finished());
-    rig.assert_delivered(&[(S3, 10)]);
-    assert_eq!(
-        (rig.calls(Https), rig.breaker(Https)),
-        (2, BreakerState::Open)
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shutdown_during_an_attempt_leaves_each_sink_its_time() {
-    let rig = Rig::new(&[
-        (Https, Role::Primary),
-        (Firehose, Role::Fallback),
-        (S3, Role::Fallback),
-    ]);
-    rig.say(Https, SinkBehaviour::Hang);
-    let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
-    tokio::time::sleep(ms(100)).await;
-    let started = Instant::now();
-    rig.window.set(Phase::Shutdown, started + ms(1700));
-    assert!(flush.await.unwrap().is_empty());
-    assert_eq!(started.elapsed().as_millis(), 1250);
-    rig.assert_delivered(&[(Firehose, 10)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_request_that_hangs_at_shutdown_leaves_time_for_another_to_the_same_sink() {
-    let rig = Rig::new(&[(S3, Role::Fallback)]);
-    rig.say(S3, SinkBehaviour::Hang);
-    let flush = rig.start_flush(vec![batch(1, 10)], Phase::Handler, Duration::from_secs(30));
-    tokio::time::sleep(ms(100)).await;
-    rig.say(S3, SinkBehaviour::After(ms(100), 200));
-    rig.window.set(Phase::Shutdown, Instant::now() + ms(1700));
-    assert!(flush.await.unwrap().is_empty());
-    rig.assert_delivered(&[(S3, 10)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn shutdown_asks_even_sinks_that_were_given_up() {
-    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, SinkBehaviour::Status(503));
-    rig.say(S3, SinkBehaviour::Status(503));
-    let left = rig
-        .flush(vec![batch(1, 10)], Phase::PostRuntime, ms(500))
-        .await;
-    assert_eq!(left.len(), 1);
-    rig.say(S3, SinkBehaviour::Status(200));
-    assert!(rig.flush(left, Phase::Shutdown, ms(1700)).await.is_empty());
-    rig.assert_delivered(&[(S3, 10)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hanging_primary_at_shutdown_leaves_time_to_archive_a_full_buffer() {
-    let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
-    rig.say(Https, SinkBehaviour::Hang);
-    rig.say(S3, SinkBehaviour::After(ms(60), 200));
-    let batches: Vec<_> = (0..32).map(|index| batch(index * 10 + 1, 10)).collect();
-    let started = Instant::now();
-    assert!(
-        rig.flush(batches, Phase::Shutdown, ms(1700))
-            .await
-            .is_empty()
-    );
-    assert!(started.elapsed() <= ms(1700));
-    rig.assert_delivered(&[(S3, 320)]);
 }

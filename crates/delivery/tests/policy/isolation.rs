@@ -3,18 +3,13 @@
 
 use std::time::Duration;
 
-use crate::support::{Rig, SinkBehaviour, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms, pair};
 use backstop_delivery::{
     Answer, Batch, BreakerState, DropReason, Notice, Phase, Role, SinkName, Verdict,
 };
 use tokio::time::Instant;
 
 use SinkName::{Https, S3};
-
-/// A primary and the archive.
-fn pair() -> Rig {
-    Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)])
-}
 
 /// Refuses these records, at once.
 fn refuses(code: u16, bad: &[u64]) -> SinkBehaviour {

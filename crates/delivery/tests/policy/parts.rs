@@ -4,10 +4,10 @@ use crate::support::{Rig, SinkBehaviour, batch, ms};
 use backstop_delivery::{BreakerState, DropReason, Notice, PartAnswer, Phase, Role, SinkName};
 
 use PartAnswer::{Refused, Retry, Taken, Unheard};
-use SinkName::{Https, S3};
+use SinkName::{Firehose, Https, S3};
 
 /// A primary that judges each record, and the archive.
-fn pair() -> Rig {
+fn judging() -> Rig {
     let rig = Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)]);
     rig.split(Https, 1);
     rig
@@ -15,7 +15,7 @@ fn pair() -> Rig {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_by_name_is_a_dead_letter_without_another_request() {
-    let rig = pair();
+    let rig = judging();
     rig.say_in_turn(Https, [SinkBehaviour::Parts(Refused, vec![0, 250, 499])]);
     let left = rig
         .flush(vec![batch(1, 500)], Phase::PostRuntime, ms(500))
@@ -35,7 +35,7 @@ async fn what_is_refused_by_name_is_a_dead_letter_without_another_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_mixed_answer_retries_some_refuses_some_and_delivers_the_rest() {
-    let rig = pair();
+    let rig = judging();
     rig.say_in_turn(
         Https,
         [
@@ -56,7 +56,7 @@ async fn a_mixed_answer_retries_some_refuses_some_and_delivers_the_rest() {
 
 #[tokio::test(start_paused = true)]
 async fn what_it_does_not_take_goes_to_the_archive_and_not_as_a_dead_letter() {
-    let rig = pair();
+    let rig = judging();
     rig.say(Https, SinkBehaviour::Parts(Retry, vec![1]));
     let left = rig.flush(vec![batch(1, 4)], Phase::Handler, ms(3000)).await;
     assert!(left.is_empty());
@@ -82,7 +82,7 @@ async fn without_a_fallback_only_what_is_refused_is_dropped() {
 /// A sink that refuses each record by name is not down: its breaker stays closed.
 #[tokio::test(start_paused = true)]
 async fn a_primary_that_refuses_all_by_name_makes_dead_letters_of_all() {
-    let rig = pair();
+    let rig = judging();
     rig.say_in_turn(Https, [SinkBehaviour::Parts(Refused, (0..10).collect())]);
     let left = rig
         .flush(vec![batch(1, 10)], Phase::Handler, ms(3000))
@@ -107,7 +107,7 @@ async fn an_archive_that_refuses_a_record_keeps_nothing_from_waiting() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_for_another_number_of_parts_is_no_delivery() {
     for answers in [vec![], vec![Taken], vec![Taken; 4]] {
-        let rig = pair();
+        let rig = judging();
         rig.say(Https, SinkBehaviour::Each(answers));
         let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(3000)).await;
         assert!(left.is_empty());
@@ -115,4 +115,53 @@ async fn an_answer_for_another_number_of_parts_is_no_delivery() {
         assert_eq!(rig.last_diverted(S3).unwrap().cause.reason, "unproven");
         assert_eq!(rig.ledger.lock().ambiguous(), 3);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partial_success_sends_only_the_failed_parts_again() {
+    let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
+    // Parts of two records; of five parts the second and the last fail, then all go through.
+    rig.say_in_turn(
+        Firehose,
+        [
+            SinkBehaviour::Parts(PartAnswer::Retry, vec![1, 4]),
+            SinkBehaviour::Parts(PartAnswer::Retry, vec![]),
+        ],
+    );
+    assert!(
+        rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
+            .await
+            .is_empty()
+    );
+    assert_eq!(
+        rig.sequences(Firehose),
+        [vec![1, 2, 3, 4, 5, 6, 7, 8, 9], vec![3, 4, 9]]
+    );
+    rig.assert_delivered(&[(Firehose, 9)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_that_nothing_was_heard_of_are_ambiguous_and_the_others_are_not() {
+    let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
+    rig.say(Firehose, SinkBehaviour::Parts(PartAnswer::Unheard, vec![0]));
+    assert!(
+        rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
+            .await
+            .is_empty()
+    );
+    rig.assert_delivered(&[(Firehose, 7), (S3, 2)]);
+    assert_eq!(rig.ledger.lock().ambiguous(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_partial_success_leaves_goes_on_to_the_next_sink_alone() {
+    let rig = Rig::new(&[(Firehose, Role::Fallback), (S3, Role::Fallback)]);
+    rig.say(Firehose, SinkBehaviour::Parts(PartAnswer::Retry, vec![0]));
+    assert!(
+        rig.flush(vec![batch(1, 9)], Phase::Handler, ms(3000))
+            .await
+            .is_empty()
+    );
+    assert_eq!(rig.sequences(S3), [vec![1, 2]]);
+    rig.assert_delivered(&[(Firehose, 7), (S3, 2)]);
 }

@@ -1,17 +1,13 @@
 //! A primary with a protocol of its own: what it says of each record, what it would never take, and how much
 //! one request has room for.
 
-use crate::support::{Rig, SinkBehaviour, batch, ms};
+use crate::support::{Rig, SinkBehaviour, batch, ms, pair};
 use backstop_delivery::{
     BreakerState, DropReason, Notice, PartAnswer, Phase, Role, SinkName, Unfit, Verdict,
 };
 
 use PartAnswer::{Refused, Retry, Taken, Unheard};
 use SinkName::{Https, S3};
-
-fn pair() -> Rig {
-    Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)])
-}
 
 #[tokio::test(start_paused = true)]
 async fn each_record_goes_its_own_way() {

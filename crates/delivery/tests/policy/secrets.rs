@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Rig, SecretRead, SinkBehaviour, batch, ms};
+use crate::support::{Rig, SecretRead, SinkBehaviour, batch, ms, pair};
 use backstop_delivery::{BreakerState, Cause, Detail, NoSecret, Notice, Phase, Role, SinkName};
 use tokio::time::Instant;
 
@@ -17,10 +17,6 @@ const DENIED: NoSecret = NoSecret {
     may_pass: false,
     timed_out: false,
 };
-
-fn pair() -> Rig {
-    Rig::new(&[(Https, Role::Primary), (S3, Role::Fallback)])
-}
 
 /// Why the breaker opened, each time that an operator was shown it.
 fn reported(rig: &Rig) -> Vec<Cause> {

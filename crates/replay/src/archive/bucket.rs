@@ -242,6 +242,9 @@ impl Bucket {
             Some("PreconditionFailed") => {
                 anyhow::anyhow!("it was replaced during the read: run the same command again")
             }
+            Some("NoSuchKey") => {
+                anyhow::Error::new(Missing(format!("{:#}", explain("cannot read it", &error))))
+            }
             _ => explain("cannot read it", &error),
         })?;
         let bytes = answer
@@ -273,6 +276,11 @@ impl Bucket {
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("S3 says InvalidObjectState")]
 pub struct InGlacier;
+
+/// An object that is not there any more.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Missing(String);
 
 /// An object that is being read.
 #[derive(Debug)]

@@ -23,6 +23,18 @@ pub struct Listed {
     pub(super) path: Option<PathBuf>,
 }
 
+impl Listed {
+    /// An object that was listed elsewhere, such as one that a message names.
+    pub fn named(key: String, bytes: u64, etag: Option<String>) -> Self {
+        Self {
+            key,
+            bytes,
+            etag,
+            ..Self::default()
+        }
+    }
+}
+
 /// A part of a listing.
 #[derive(Debug, Default)]
 pub struct Page {

@@ -23,7 +23,7 @@ use aws_sdk_s3::Client;
 use backstop_archive::Filter;
 
 use bucket::Bucket;
-pub use bucket::{ArchiveOptions, InGlacier};
+pub use bucket::{ArchiveOptions, InGlacier, Missing};
 pub use cat::cat;
 use directory::Directory;
 pub use listed::{Listed, Page};
@@ -62,6 +62,22 @@ impl Archive {
         match &self.0 {
             Kind::Bucket(bucket) => bucket.shown(),
             Kind::Directory(directory) => directory.shown(),
+        }
+    }
+
+    /// Where it is in S3.
+    pub fn location(&self) -> Option<&Location> {
+        match &self.0 {
+            Kind::Bucket(bucket) => Some(&bucket.location),
+            Kind::Directory(_) => None,
+        }
+    }
+
+    /// Whether a key is one that the extension or Firehose wrote to this archive.
+    pub fn holds(&self, key: &str) -> bool {
+        match &self.0 {
+            Kind::Bucket(bucket) => bucket.scope.holds(key),
+            Kind::Directory(_) => true,
         }
     }
 

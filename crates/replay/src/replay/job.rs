@@ -19,7 +19,7 @@ use super::named::Named;
 use super::send::{Books, Sender};
 use super::summary::{Problem, Summary};
 use super::{DeadLetters, Options, Pace, Selection, Target};
-use crate::archive::{After, Archive, InGlacier, Listed, Loaded, ObjectReader, Page};
+use crate::archive::{After, Archive, InGlacier, Listed, Loaded, Missing, ObjectReader, Page};
 
 /// Small objects that are read at the same time.
 const READ_AHEAD: usize = 8;
@@ -216,6 +216,7 @@ impl Job {
                     summary.objects_to_restore += 1;
                     summary.problem(Problem::object(&object.key, error.to_string()));
                 } else {
+                    summary.objects_missing += u64::from(error.is::<Missing>());
                     summary.objects_broken += 1;
                     summary.problem(Problem::object(&object.key, format!("{error:#}")));
                 }
@@ -429,7 +430,7 @@ async fn take_marked(marking: &mut JoinSet<Result<u64, Problem>>, summary: &mut 
 }
 
 /// What a checkpoint calls an object: another one under the same key is another one.
-fn name(object: &Listed) -> String {
+pub(super) fn name(object: &Listed) -> String {
     let mut hash = Sha256::new();
     let etag = object.etag.clone().unwrap_or_default();
     let bytes = object.bytes.to_string();

@@ -14,6 +14,7 @@
 mod batch;
 mod checkpoint;
 mod dead_letters;
+mod given;
 mod job;
 mod named;
 mod pace;
@@ -33,6 +34,7 @@ use tokio::time::Instant;
 use crate::archive::{After, Archive, Listed};
 pub use checkpoint::{Begin, Checkpoint, CheckpointPlace, CheckpointStore, Subject};
 use dead_letters::DeadLetters;
+pub use given::{Left, Outcome, Replayer};
 use job::Job;
 use pace::Pace;
 pub use pace::Rate;

@@ -51,6 +51,8 @@ pub(super) struct Sender {
     /// The last batch was refused as a whole.
     refuses_all: AtomicBool,
     halted: Mutex<Option<String>>,
+    /// The primary is the reason, and not what is written down here.
+    is_primary: AtomicBool,
     is_halted: Notify,
     books: Books,
 }
@@ -92,6 +94,7 @@ impl Sender {
             exhausted: AtomicU32::new(0),
             refuses_all: AtomicBool::new(false),
             halted: Mutex::default(),
+            is_primary: AtomicBool::new(false),
             is_halted: Notify::new(),
             books,
         })
@@ -118,6 +121,12 @@ impl Sender {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The same, where the primary is the reason.
+    pub(super) fn refused(&self) -> Option<String> {
+        let is_primary = self.is_primary.load(Ordering::Relaxed);
+        self.halted().filter(|_| is_primary)
     }
 
     /// The signal of a record, as the primary gets it in `line`.
@@ -304,6 +313,7 @@ impl Sender {
                         return End::TooLarge(cause, records);
                     }
                     Verdict::Stop => {
+                        self.is_primary.store(true, Ordering::Relaxed);
                         self.halt(stop_advice(cause));
                         return End::Failed(records);
                     }
@@ -394,6 +404,7 @@ impl Sender {
                 .target
                 .warning()
                 .unwrap_or("run the same command again when the primary is healthy");
+            self.is_primary.store(true, Ordering::Relaxed);
             self.halt(format!(
                 "the primary does not accept records: {cause}; {advice}"
             ));

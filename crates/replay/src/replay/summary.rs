@@ -33,6 +33,9 @@ pub struct Summary {
     pub objects_outside: u64,
     /// Objects that could not be read, or not to their end.
     pub objects_broken: u64,
+    /// Those of them that are not there any more.
+    #[serde(skip)]
+    pub(super) objects_missing: u64,
     /// Records that were read.
     pub records: u64,
     /// Records the primary took.
@@ -252,10 +255,11 @@ impl Summary {
     }
 
     /// Takes in the counts of a part.
-    pub(super) fn add(&mut self, part: Self) {
+    pub fn add(&mut self, part: Self) {
         self.objects += part.objects;
         self.objects_filtered += part.objects_filtered;
         self.objects_broken += part.objects_broken;
+        self.objects_missing += part.objects_missing;
         self.objects_to_restore += part.objects_to_restore;
         self.objects_outside += part.objects_outside;
         self.records += part.records;

@@ -55,9 +55,9 @@ const TOKENS: [&str; 3] = [
 ];
 
 /// Where records are sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Target {
-    pub(super) sink: ReplaySink,
+    pub(super) sink: Arc<ReplaySink>,
     primary: Primary,
     http: SharedHttp,
     pub(super) timeout: Duration,
@@ -83,6 +83,8 @@ pub struct TargetOptions<'a> {
     pub named_headers: Vec<(String, Secret)>,
     /// Headers as `BACKSTOP_PRIMARY_HEADERS` has them, where none are named.
     pub headers: Option<String>,
+    /// All of it is in variables: mistakes are reported under their names.
+    pub is_environment: bool,
 }
 
 impl Target {
@@ -146,10 +148,30 @@ impl Target {
             digest: digest(options),
             timeout: primary.timeout,
             warning,
-            sink: ReplaySink::new(&http, &primary),
+            sink: Arc::new(ReplaySink::new(&http, &primary)),
             primary,
             http,
         })
+    }
+
+    /// The primary as the extension's variables name it.
+    pub fn of_environment(environment: &impl Strings) -> anyhow::Result<Self> {
+        let get = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+        let Some(url) = get("BACKSTOP_PRIMARY_URL") else {
+            let problem = "BACKSTOP_PRIMARY_URL is not set: set it to the address of the primary";
+            return Err(UsageError(problem.to_owned()).into());
+        };
+        let format = get("BACKSTOP_PRIMARY_FORMAT").unwrap_or_else(|| "ndjson".to_owned());
+        let format_options = get("BACKSTOP_PRIMARY_OPTIONS");
+        let options = TargetOptions {
+            url: &url,
+            format: &format,
+            format_options: format_options.as_deref(),
+            headers: get("BACKSTOP_PRIMARY_HEADERS"),
+            is_environment: true,
+            ..TargetOptions::default()
+        };
+        Self::resolve(&options, environment)
     }
 
     /// The same with the secrets that its token and headers refer to, read with the caller's credentials.
@@ -183,7 +205,7 @@ impl Target {
                 "the primary's token cannot be read: {why}; allow the caller to read it"
             )
         })?;
-        self.sink = ReplaySink::new(&self.http, &primary);
+        self.sink = Arc::new(ReplaySink::new(&self.http, &primary));
         Ok(self)
     }
 
@@ -255,6 +277,7 @@ fn explain(errors: &[ConfigError], options: &TargetOptions<'_>) -> String {
         .filter(|error| error.kind() != ErrorKind::NoSink)
         .map(|error| {
             let option = match error.variable() {
+                name if options.is_environment => name,
                 "BACKSTOP_PRIMARY_URL" if options.is_typed => "--to",
                 "BACKSTOP_PRIMARY_URL" => "the address in --url-file",
                 "BACKSTOP_PRIMARY_HEADERS" => "--header-file",
@@ -264,7 +287,7 @@ fn explain(errors: &[ConfigError], options: &TargetOptions<'_>) -> String {
             // Without what the extension does in spite of it: here nothing is sent.
             let message = match option {
                 // The problem quotes the address, which is a secret here.
-                "the address in --url-file" => error.advice().to_owned(),
+                "the address in --url-file" | "BACKSTOP_PRIMARY_URL" => error.advice().to_owned(),
                 _ => error.problem(),
             };
             format!("{option} {message}")

@@ -9,33 +9,29 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lambda_simulator::{Simulator, SimulatorError};
-use tokio::sync::RwLock;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::delivery::{Telemetry, http_client};
+use super::delivery::Telemetry;
 use super::events::{self, Events};
+use super::lifecycle::Lifecycle;
+use super::local_api::{LocalApi, LocalApiServer};
 use super::process::{ExtensionProcess, OnLine};
 use super::progress::{Progress, StartTimings, Tracker};
-use super::relay::{Relay, RelayServer};
-use super::runtime::Runtime;
-use super::shutdown::SHUTDOWN_LIMIT;
 use super::temp::TempDirectory;
 use super::{Environment, InitializationType, Settings, State, TelemetryMode};
 use crate::error::SimulationError;
 use crate::s3;
 
-/// What Lambda gives to the function but not to its extensions, and what only the simulator gives.
-const HIDDEN: [&str; 8] = [
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_EXECUTION_ENV",
-    "LAMBDA_TASK_ROOT",
-    "LAMBDA_RUNTIME_DIR",
-    "_HANDLER",
-    "AWS_LAMBDA_FUNCTION_ARN",
-    "AWS_ACCOUNT_ID",
+/// What Lambda sets for every process of an environment.
+const CONSTANTS: [(&str, &str); 4] = [
+    ("TZ", ":UTC"),
+    ("LANG", "en_US.UTF-8"),
+    ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"),
+    (
+        "LD_LIBRARY_PATH",
+        "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+    ),
 ];
 
 /// The settings of an [`Environment`].
@@ -90,55 +86,55 @@ impl EnvironmentBuilder {
         self
     }
 
-    /// The function's name; `demo` unless told.
+    /// The function's name. Default: `demo`.
     pub fn function_name(mut self, name: impl Into<String>) -> Self {
         self.function_name = name.into();
         self
     }
 
-    /// The function's version; `$LATEST` unless told.
+    /// The function's version. Default: `$LATEST`.
     pub fn function_version(mut self, version: impl Into<String>) -> Self {
         self.function_version = version.into();
         self
     }
 
-    /// The account; 123456789012 unless told.
+    /// The account. Default: 123456789012.
     pub fn account_id(mut self, account_id: impl Into<String>) -> Self {
         self.account_id = account_id.into();
         self
     }
 
-    /// The region; us-east-1 unless told.
+    /// The region. Default: us-east-1.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = region.into();
         self
     }
 
-    /// The function's memory in megabytes; 128 unless told.
+    /// The function's memory in megabytes. Default: 128.
     pub fn memory_mb(mut self, megabytes: u32) -> Self {
         self.memory_mb = megabytes;
         self
     }
 
-    /// The function's timeout; 3 s unless told.
+    /// The function's timeout. Default: 3 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long the extension may take to its first `/next`; 10 s unless told.
+    /// How long the extension may take to its first `/next`. Default: 10 s.
     pub fn init_timeout(mut self, timeout: Duration) -> Self {
         self.init_timeout = timeout;
         self
     }
 
-    /// How long telemetry may take to reach the extension before SHUTDOWN; 10 s unless told.
+    /// How long telemetry may take to reach the extension before SHUTDOWN. Default: 10 s.
     pub fn shutdown_flush(mut self, limit: Duration) -> Self {
         self.shutdown_flush = limit;
         self
     }
 
-    /// The size of the platform's telemetry queue in bytes; 64 MiB unless told.
+    /// The size of the platform's telemetry queue in bytes. Default: 64 MiB.
     pub fn queue_limit_bytes(mut self, bytes: usize) -> Self {
         self.queue_limit_bytes = bytes;
         self
@@ -162,13 +158,13 @@ impl EnvironmentBuilder {
         self
     }
 
-    /// How the environment comes to be; on demand unless told.
+    /// The initialization type. Default: on demand.
     pub fn initialization_type(mut self, initialization: InitializationType) -> Self {
         self.initialization = initialization;
         self
     }
 
-    /// How the platform treats the Telemetry API; as Lambda does unless told.
+    /// How the platform treats the Telemetry API. Default: as Lambda does.
     pub fn telemetry(mut self, mode: TelemetryMode) -> Self {
         self.mode = mode;
         self
@@ -180,7 +176,7 @@ impl EnvironmentBuilder {
         self
     }
 
-    /// Whether the extension is stopped between invocations; it is unless told, and never is on
+    /// Whether the extension is stopped between invocations; by default it is, and never on
     /// Managed Instances.
     pub fn freeze(mut self, freeze: bool) -> Self {
         self.freeze = freeze;
@@ -188,7 +184,7 @@ impl EnvironmentBuilder {
     }
 
     /// The environment's `/tmp`, which the extension finds in `TMPDIR`: an environment that goes on
-    /// with the directory of an earlier one is the same sandbox, started again. Unless told, each
+    /// with the directory of an earlier one is the same sandbox, started again. By default each
     /// has a directory of its own, which goes with it.
     pub fn temp_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.temp_dir = Some(directory.into());
@@ -209,15 +205,12 @@ impl EnvironmentBuilder {
             .file_name()
             .map(|name| name.to_string_lossy());
         let events = Arc::new(self.events(extension_name.unwrap_or_default().into_owned()));
-        let simulator = self.simulator().await.map_err(|error| {
-            SimulationError::Runtime(format!("it could not be started: {error}"))
-        })?;
         let telemetry = Arc::new(Telemetry::start(self.queue_limit_bytes));
         let tracker = Arc::new(Tracker::default());
-        let client = http_client();
-        let relay = RelayServer::start(Relay {
-            simulator: simulator.addr(),
-            client: client.clone(),
+        let lifecycle = Arc::new(Lifecycle::default());
+        let local_api = LocalApiServer::start(LocalApi {
+            account_id: self.account_id.clone(),
+            lifecycle: Arc::clone(&lifecycle),
             initialization: self.initialization,
             mode: self.mode,
             events: Arc::clone(&events),
@@ -228,14 +221,13 @@ impl EnvironmentBuilder {
 
         telemetry.emit([events.init_start()]);
         let started = Instant::now();
-        let variables = self.extension_variables(&simulator, &relay, temp_dir.path());
+        let variables = self.extension_variables(&local_api, temp_dir.path());
         let on_line = on_line(&telemetry, &tracker);
         let process = ExtensionProcess::start(&executable, variables, &on_line)?;
         let progress = wait_for_next(&process, &tracker, self.init_timeout).await?;
         let registration = progress.registration.unwrap_or_default();
         telemetry.emit([events.extension_ready(&registration.events)]);
         tracker.change(|progress| progress.init_done = true);
-        let runtime = Runtime::start(simulator.addr(), client);
         let init = started.elapsed();
         telemetry.emit([events.init_runtime_done(), events.init_report(init)]);
 
@@ -243,9 +235,8 @@ impl EnvironmentBuilder {
         let managed = self.initialization == InitializationType::ManagedInstances;
         let environment = Environment {
             process,
-            relay,
-            simulator: RwLock::new(Some(simulator)),
-            runtime,
+            local_api,
+            lifecycle,
             telemetry,
             tracker,
             events,
@@ -292,34 +283,21 @@ impl EnvironmentBuilder {
         }
     }
 
-    async fn simulator(&self) -> Result<Simulator, SimulatorError> {
-        // Freezing is ours: the simulator's would come with its own report and its own time-out.
-        Simulator::builder()
-            .function_name(&self.function_name)
-            .function_version(&self.function_version)
-            .handler("index.handler")
-            .region(&self.region)
-            .account_id(&self.account_id)
-            .memory_size_mb(self.memory_mb)
-            .invocation_timeout(self.timeout)
-            .shutdown_timeout(SHUTDOWN_LIMIT)
-            .build()
-            .await
-    }
-
     fn extension_variables(
         &self,
-        simulator: &Simulator,
-        relay: &RelayServer,
+        local_api: &LocalApiServer,
         temp_dir: &Path,
     ) -> BTreeMap<String, String> {
-        let mut variables: BTreeMap<String, String> =
-            simulator.lambda_env_vars().into_iter().collect();
-        for hidden in HIDDEN {
-            variables.remove(hidden);
-        }
         let own = [
-            ("AWS_LAMBDA_RUNTIME_API", relay.address().to_string()),
+            ("AWS_LAMBDA_FUNCTION_NAME", self.function_name.clone()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", self.function_version.clone()),
+            (
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+                self.memory_mb.to_string(),
+            ),
+            ("AWS_REGION", self.region.clone()),
+            ("AWS_DEFAULT_REGION", self.region.clone()),
+            ("AWS_LAMBDA_RUNTIME_API", local_api.address().to_string()),
             (
                 "AWS_LAMBDA_INITIALIZATION_TYPE",
                 self.initialization.name().to_owned(),
@@ -329,7 +307,10 @@ impl EnvironmentBuilder {
             ("AWS_SESSION_TOKEN", "simulator-session-token".to_owned()),
             ("TMPDIR", temp_dir.display().to_string()),
         ];
-        variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        let constants = CONSTANTS.map(|(name, value)| (name, value.to_owned()));
+        let all = constants.into_iter().chain(own);
+        let mut variables: BTreeMap<String, String> =
+            all.map(|(name, value)| (name.to_owned(), value)).collect();
         variables.extend(self.variables.clone());
         variables
     }

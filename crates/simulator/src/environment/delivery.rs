@@ -28,10 +28,10 @@ const FELL_BEHIND: &str =
 const BACKOFF_MS: [u64; 9] = [25, 50, 100, 200, 400, 800, 1_600, 3_000, 4_000];
 
 /// A client for plain HTTP on loopback, connections kept alive.
-pub(super) type HttpClient = Client<HttpConnector, Full<Bytes>>;
+type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
 /// Makes one.
-pub(super) fn http_client() -> HttpClient {
+fn http_client() -> HttpClient {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     Client::builder(TokioExecutor::new()).build(connector)
@@ -49,7 +49,7 @@ struct DeliveryWorker {
     queue: Mutex<Queue>,
     /// For the one delivery task.
     work: Notify,
-    /// For whoever waits for the queue to change.
+    /// For tasks that wait for the queue to change.
     progress: watch::Sender<()>,
     frozen: watch::Sender<bool>,
     client: HttpClient,

@@ -1,26 +1,26 @@
 //! One invocation: from the thaw to the freeze.
 //!
 //! Invariants: the function's lines come between `platform.start` and `platform.runtimeDone`; an
-//! invocation is over when the runtime has answered and the extension is back in `/next`; the
+//! invocation is over when the function has answered and the extension is back in `/next`; the
 //! report is emitted after that, so it usually arrives with the next thaw. Must not let a slow
 //! extension pass as a fast one: what it adds is measured, never estimated.
 
 use std::time::Duration;
 
-use lambda_simulator::InvocationBuilder;
-use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::events::Run;
+use super::lifecycle::{LifecycleEvent, deadline_ms};
 use super::queue::Kind;
-use super::runtime::RESPONSE;
 use super::{Environment, InitializationType};
 use crate::error::SimulationError;
 use crate::sync::lock;
 use crate::time::timestamp;
 use crate::traffic::{FunctionRecord, REQUEST_ID};
 
+/// What the function answers.
+const RESPONSE: &str = r#"{"statusCode":200,"body":"ok"}"#;
 /// What a restore is said to have taken.
 const RESTORE: Duration = Duration::from_millis(120);
 
@@ -123,13 +123,12 @@ impl Environment {
         if restored {
             self.telemetry.emit(self.events.restore(RESTORE));
         }
-        let (request_id, trace_id) = self.enqueue().await?;
+        let (request_id, trace_id) = self.start_invocation();
         let started = Instant::now();
         let deadline = started + self.settings.timeout;
         self.telemetry
             .emit([self.events.start(&request_id, &trace_id)]);
         let outcome = self.play(invocation, &request_id, started).await;
-        self.runtime.answer(&request_id, outcome).await?;
         let answered = Instant::now();
 
         let on_demand = self.events.initialization == InitializationType::OnDemand;
@@ -145,7 +144,7 @@ impl Environment {
             produced_bytes: RESPONSE.len(),
         };
         self.telemetry.emit(self.events.runtime_done(&run));
-        let back = if outcome == Outcome::Timeout || !self.is_invoked() {
+        let back = if outcome == Outcome::Timeout || !self.asked_for("INVOKE") {
             Some(answered)
         } else {
             let back = self
@@ -176,30 +175,23 @@ impl Environment {
         })
     }
 
-    /// Puts an invocation into the simulator and waits until the runtime has it.
-    async fn enqueue(&self) -> Result<(String, String), SimulationError> {
-        let timeout_ms = u64::try_from(self.settings.timeout.as_millis()).unwrap_or(u64::MAX);
-        let mut invocation = InvocationBuilder::new()
-            .payload(json!({}))
-            .timeout_ms(timeout_ms)
-            .function_arn(&self.events.function_arn)
-            .build()
-            .map_err(|error| SimulationError::Runtime(error.to_string()))?;
-        let parent = Uuid::new_v4().simple().to_string();
+    /// Tells the extension of a new invocation. Gives its request id and its trace id.
+    fn start_invocation(&self) -> (String, String) {
+        let request_id = Uuid::new_v4().to_string();
+        let [root, parent] = [(); 2].map(|()| Uuid::new_v4().simple().to_string());
         let sampled = u8::from(self.settings.samples_traces);
-        let root = &invocation.trace_id;
-        invocation.trace_id = format!("{root};Parent={};Sampled={sampled}", &parent[..16]);
-        let (request_id, trace_id) = (invocation.request_id.clone(), invocation.trace_id.clone());
-        let received = self.runtime.expect(&request_id);
-        let simulator = self.simulator.read().await;
-        let simulator = simulator
-            .as_ref()
-            .ok_or(SimulationError::Over("it was shut down"))?;
-        simulator.enqueue(invocation).await;
-        received
-            .await
-            .map_err(|_| SimulationError::Runtime("the runtime has stopped".to_owned()))?;
-        Ok((request_id, trace_id))
+        let seconds = deadline_ms(Duration::ZERO) / 1000;
+        let (root, parent) = (&root[..24], &parent[..16]);
+        let trace_id = format!("Root=1-{seconds:08x}-{root};Parent={parent};Sampled={sampled}");
+        if self.asked_for("INVOKE") {
+            self.lifecycle.push(LifecycleEvent::Invoke {
+                request_id: request_id.clone(),
+                trace_id: trace_id.clone(),
+                function_arn: self.events.function_arn.clone(),
+                deadline_ms: deadline_ms(self.settings.timeout),
+            });
+        }
+        (request_id, trace_id)
     }
 
     /// Emits the function's lines over its duration, and says how it ended.
@@ -235,11 +227,11 @@ impl Environment {
         outcome
     }
 
-    /// Whether the extension has asked for INVOKE.
-    fn is_invoked(&self) -> bool {
+    /// Whether the extension has asked for events of this type.
+    pub(super) fn asked_for(&self, event_type: &str) -> bool {
         self.tracker.read(|progress| {
             let registration = progress.registration.as_ref();
-            registration.is_some_and(|it| it.events.iter().any(|event| event == "INVOKE"))
+            registration.is_some_and(|it| it.events.iter().any(|event| event == event_type))
         })
     }
 

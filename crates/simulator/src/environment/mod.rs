@@ -1,11 +1,8 @@
 //! A Lambda execution environment around a real extension process.
 //!
-//! `lambda-simulator` is the Runtime and the Extensions API. In front of it is a relay of ours,
-//! whose address the extension gets, with what the simulator lacks: the Telemetry API with its
-//! limits and repetitions, platform events, Managed Instances, and the end after 2,000 ms. In the
-//! order of an environment's life: `builder` starts it, `relay` talks to the extension,
-//! `queue` and `delivery` bring telemetry, `runtime` and `invocation` run the function,
-//! `process` freezes and thaws, `shutdown` ends it.
+//! In the order of an environment's life: `builder` starts it, `local_api` serves the Extensions and the
+//! Telemetry API, `lifecycle` holds the events for `/next`, `queue` and `delivery` bring telemetry,
+//! `invocation` plays the function, `process` freezes and thaws, `shutdown` ends it.
 //!
 //! Invariants: of the telemetry, emitted = acknowledged + dropped + what is queued; no process is
 //! left behind. Must not know the extension under test: any extension runs in it.
@@ -14,11 +11,11 @@ mod builder;
 mod delivery;
 mod events;
 mod invocation;
+mod lifecycle;
+mod local_api;
 mod process;
 mod progress;
 mod queue;
-mod relay;
-mod runtime;
 mod shutdown;
 mod subscription;
 mod temp;
@@ -31,13 +28,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use lambda_simulator::Simulator;
 use serde_json::Value;
-use tokio::sync::RwLock;
 
 pub use builder::EnvironmentBuilder;
 pub use invocation::{Invocation, InvocationReport, Outcome};
-pub use lambda_simulator::ShutdownReason;
+pub use lifecycle::ShutdownReason;
 pub use progress::{Registration, StartTimings};
 pub use queue::TelemetryCounts;
 pub use shutdown::ShutdownReport;
@@ -47,11 +42,11 @@ use crate::error::SimulationError;
 use crate::sync::lock;
 use delivery::Telemetry;
 use events::Events;
+use lifecycle::Lifecycle;
+use local_api::LocalApiServer;
 use process::ExtensionProcess;
 use progress::Tracker;
 use queue::Kind;
-use relay::RelayServer;
-use runtime::Runtime;
 use temp::TempDirectory;
 
 /// How the environment comes to be, and with it what the platform does.
@@ -83,9 +78,8 @@ impl InitializationType {
 /// A running execution environment. Dropping it kills the extension.
 pub struct Environment {
     process: ExtensionProcess,
-    relay: RelayServer,
-    simulator: RwLock<Option<Simulator>>,
-    runtime: Runtime,
+    local_api: LocalApiServer,
+    lifecycle: Arc<Lifecycle>,
     telemetry: Arc<Telemetry>,
     tracker: Arc<Tracker>,
     events: Arc<Events>,
@@ -112,6 +106,7 @@ struct Settings {
 #[derive(Debug, Default)]
 struct State {
     invocations: u64,
+    is_shut_down: bool,
     /// Why nothing more can be invoked.
     over: Option<&'static str>,
 }
@@ -121,22 +116,10 @@ impl fmt::Debug for Environment {
         formatter
             .debug_struct("Environment")
             .field("process", &self.process)
-            .field("relay", &self.relay)
+            .field("local_api", &self.local_api)
             .field("settings", &self.settings)
             .field("state", &self.state)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Environment {
-    fn drop(&mut self) {
-        // The simulator's server outlives the simulator unless it is told.
-        if let (Some(simulator), Ok(runtime)) = (
-            self.simulator.get_mut().take(),
-            tokio::runtime::Handle::try_current(),
-        ) {
-            runtime.spawn(simulator.shutdown());
-        }
     }
 }
 

@@ -6,10 +6,11 @@
 use std::fmt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lambda_simulator::{FreezeMode, FreezeState};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
@@ -32,7 +33,7 @@ pub(super) struct ExtensionProcess {
     pid: u32,
     exit: watch::Receiver<Option<ExitStatus>>,
     kill: mpsc::Sender<()>,
-    freeze: FreezeState,
+    is_frozen: AtomicBool,
     stderr: Arc<Mutex<Vec<String>>>,
     stdout: Arc<Mutex<Vec<String>>>,
     pumps: Mutex<Vec<JoinHandle<()>>>,
@@ -81,12 +82,11 @@ impl ExtensionProcess {
         let (ended, exit) = watch::channel(None);
         let (kill, orders) = mpsc::channel(1);
         let watcher = tokio::spawn(watch_over(child, orders, ended));
-        let freeze = FreezeState::with_pids(FreezeMode::Process, vec![pid]);
         Ok(Self {
             pid,
             exit,
             kill,
-            freeze,
+            is_frozen: AtomicBool::new(false),
             stderr,
             stdout,
             pumps,
@@ -134,12 +134,7 @@ impl ExtensionProcess {
 
     /// SIGSTOP, and waits until the kernel shows the process as stopped.
     pub(super) async fn freeze(&self) {
-        if self.exit_status().is_some()
-            || self
-                .freeze
-                .freeze_at_epoch(self.freeze.current_epoch())
-                .is_err()
-        {
+        if self.is_frozen.swap(true, Ordering::SeqCst) || !self.signal(Signal::STOP) {
             return;
         }
         let stopped = async {
@@ -152,12 +147,20 @@ impl ExtensionProcess {
 
     /// SIGCONT, if it was frozen.
     pub(super) fn thaw(&self) {
-        // The only error is a process that has ended, which `exit` tells better.
-        self.freeze.unfreeze().ok();
+        if self.is_frozen.swap(false, Ordering::SeqCst) {
+            self.signal(Signal::CONT);
+        }
+    }
+
+    /// Whether the process was there to be sent the signal.
+    fn signal(&self, signal: Signal) -> bool {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let pid = pid.filter(|_| self.exit_status().is_none());
+        pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
     }
 
     pub(super) fn is_frozen(&self) -> bool {
-        self.freeze.is_frozen()
+        self.is_frozen.load(Ordering::SeqCst)
     }
 
     /// The state letter of the process in `/proc`: `S` sleeping, `T` stopped, `Z` ended.

@@ -1,6 +1,6 @@
 //! How far the extension has come, as seen from its calls.
 //!
-//! One value behind a watch channel: the relay writes it, everyone else waits for it. Invariant:
+//! One value behind a watch channel: the local API writes it, everyone else waits for it. Invariant:
 //! `at_next` is set exactly while the extension waits in `/next`. Must not be polled.
 
 use std::time::Duration;

@@ -22,7 +22,7 @@ pub(super) enum Kind {
     Platform,
     Function,
     Extension,
-    /// Injected text of whatever kind: always delivered.
+    /// Injected text of any kind: always delivered.
     Raw,
 }
 

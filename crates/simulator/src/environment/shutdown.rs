@@ -1,7 +1,6 @@
 //! The end of an environment: flush, SHUTDOWN, and SIGKILL after 2,000 ms.
 //!
-//! The simulator takes the delivery of SHUTDOWN for its acknowledgement, so the process is waited
-//! for here. Invariants: the telemetry is flushed before SHUTDOWN; when `shutdown` returns, the
+//! Invariants: the telemetry is flushed before SHUTDOWN; when `shutdown` returns, the
 //! process is gone. Must not be kinder than Lambda.
 
 use std::time::Duration;
@@ -9,11 +8,13 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::lifecycle::{LifecycleEvent, deadline_ms};
 use super::{Environment, ShutdownReason};
 use crate::error::SimulationError;
+use crate::sync::lock;
 
 /// What Lambda gives to the shutdown phase of an environment with external extensions.
-pub(super) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// How an environment ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +41,9 @@ impl Environment {
     ) -> Result<ShutdownReport, SimulationError> {
         let turn = self.turn.lock().await;
         self.end("it was shut down");
-        let simulator = self.simulator.write().await.take();
-        let simulator = simulator.ok_or(SimulationError::Over("it was shut down"))?;
+        if std::mem::replace(&mut lock(&self.state).is_shut_down, true) {
+            return Err(SimulationError::Over("it was shut down"));
+        }
         if self.process.exit_status().is_some() {
             return Ok(self.ended(Duration::ZERO, false).await);
         }
@@ -54,8 +56,12 @@ impl Environment {
         self.peak_rss_bytes();
 
         let sent = Instant::now();
-        // It ends by itself, and the simulator's server with it.
-        tokio::spawn(simulator.graceful_shutdown(reason));
+        if self.asked_for("SHUTDOWN") {
+            self.lifecycle.push(LifecycleEvent::Shutdown {
+                reason,
+                deadline_ms: deadline_ms(SHUTDOWN_LIMIT),
+            });
+        }
         let delivered = self.tracker.find(|progress| progress.shutdown_at);
         let from = tokio::select! {
             delivered = tokio::time::timeout(SHUTDOWN_LIMIT, delivered) => delivered.unwrap_or(sent),

@@ -28,7 +28,7 @@ pub struct Accepted {
     pub objects: u64,
 }
 
-/// The record was refused because it was told to.
+/// The record was refused because a test asked for that.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unavailable;
 

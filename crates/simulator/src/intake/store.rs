@@ -2,7 +2,7 @@
 //! records.
 //!
 //! Invariant: a request is in the counts before its client can see the answer. Must not keep bodies
-//! unless it was told to.
+//! unless a test asked for that.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! The bucket as a directory, for whoever is behind the protocol.
+//! The bucket as a directory, for code behind the protocol.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! A loopback HTTP server that can be made to fail: the ground of the intake, Firehose and S3.
 //!
-//! [`FaultServer`] owns the port and the connections. `connection` plays the faults, with `wire` under it and
+//! [`FaultServer`] owns the port and the connections. `connection` plays the faults, with `stream` under it and
 //! `body` for answers that are none. An [`Answer`] says what a healthy server does. Invariants: when `set_fault`
 //! returns, the fault holds for every later request; when a server is dropped, its port and connections close.
 //! Must not know what the requests mean.
@@ -29,7 +29,7 @@ use crate::tls::Acceptors;
 
 const BACKLOG: u32 = 1024;
 
-/// What a healthy server does, and how it words an error it was told to give.
+/// What a healthy server does, and how it words the error of a fault.
 pub trait Answer: Send + Sync + 'static {
     /// Does what the request asks and answers it.
     fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Response<Bytes>> + Send;
@@ -171,7 +171,7 @@ async fn run<A: Answer>(
                 if wanted.is_some_and(Fault::is_of_connections) {
                     while connections.join_next().await.is_some() {}
                 }
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 done.send(outcome).ok();
             }
             accepted = port.accept() => {

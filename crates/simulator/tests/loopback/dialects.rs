@@ -1,4 +1,4 @@
-//! The intakes of vendors as a client sees them: what each takes, what it refuses, and its answer's own words.
+//! The intakes of vendors as a client sees them: what each takes, what it refuses, and how it answers.
 
 use std::error::Error;
 use std::time::SystemTime;
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// A request, of which a case changes one thing.
-struct Ask {
+/// A valid request; each case changes one thing in it.
+struct Post {
     path: &'static str,
     header: (&'static str, String),
     media_type: &'static str,
@@ -42,7 +42,7 @@ impl Sender {
         Ok(Self { client, intake })
     }
 
-    async fn ask(&self, ask: Ask) -> Outcome<(u16, String)> {
+    async fn ask(&self, ask: Post) -> Outcome<(u16, String)> {
         let url = format!("{}{}", self.intake.url(), ask.path);
         let mut request = self.client.post(url).header(ask.header.0, ask.header.1);
         request = request.header("content-type", ask.media_type);
@@ -62,7 +62,7 @@ fn now() -> u64 {
 }
 
 /// A request with this body that is right in all else.
-fn right(dialect: Dialect, body: &str) -> Ask {
+fn right(dialect: Dialect, body: &str) -> Post {
     let token = dialect.token();
     let (path, header, media_type) = match dialect {
         Dialect::Otlp => (
@@ -92,7 +92,7 @@ fn right(dialect: Dialect, body: &str) -> Ask {
         ),
         Dialect::NewRelic => ("/log/v1", ("api-key", token.to_owned()), "application/json"),
     };
-    Ask {
+    Post {
         path,
         header,
         media_type,
@@ -168,7 +168,7 @@ async fn each_takes_its_own_form_and_refuses_another_token_path_type_and_encodin
         assert_eq!(client.intake.refusals(), [""; 0], "{name}");
 
         let (header, value) = ask().header;
-        let stranger = Ask {
+        let stranger = Post {
             header: (header, format!("{value}x")),
             ..ask()
         };
@@ -178,19 +178,19 @@ async fn each_takes_its_own_form_and_refuses_another_token_path_type_and_encodin
             _ => 403,
         };
         assert_eq!(status, expected, "{name} {said}");
-        let lost = Ask {
+        let lost = Post {
             path: "/elsewhere",
             ..ask()
         };
         assert_eq!(client.ask(lost).await?.0, 404, "{name}");
-        let form = Ask {
+        let form = Post {
             media_type: "application/x-www-form-urlencoded",
             ..ask()
         };
         let status = client.ask(form).await?.0;
         assert!([400, 406, 415].contains(&status), "{name} {status}");
         for encoding in ["zstd", "gzip"] {
-            let wrong = Ask {
+            let wrong = Post {
                 encoding: Some(encoding),
                 ..ask()
             };

@@ -1,6 +1,6 @@
 //! The body of an answer: never more of it than has a use.
 //!
-//! Whoever answers decides how much, so each reader has a bound.
+//! The server decides how much it sends, so each reader has a bound.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub(crate) async fn drain<B: Body<Data = Bytes> + Unpin>(
 }
 
 /// Reads an answer whose body matters, and no more of it than `most_bytes`: a longer one is not what
-/// was asked for, and memory is the function's. What is cut off is left to whoever reads the rest.
+/// was asked for, and memory is the function's. The caller must expect a body that was cut off.
 pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(
     mut body: B,
     most_bytes: usize,

@@ -1,4 +1,4 @@
-//! The client against servers and proxies on loopback that do as each test says.
+//! The client against servers and proxies on loopback that behave as each test says.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,7 +62,7 @@ async fn head(stream: &mut TcpStream) -> String {
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 #[tokio::test]
-async fn of_an_answer_no_more_is_read_than_was_asked_for() {
+async fn no_more_of_an_answer_is_read_than_was_asked_for() {
     for (sent, read_bytes) in [(0, 0), (9, 9), (10, 10), (11, 10), (1_000_000, 10)] {
         let body = Full::new(Bytes::from(vec![b'x'; sent]));
         let read = read(body, 10).await.expect("it is in memory");

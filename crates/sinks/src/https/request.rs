@@ -1,12 +1,12 @@
-//! What each request to the primary carries beside its body.
+//! The headers of requests to the primary.
 
 use backstop_config::Primary;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::codec::Packing;
 
-/// The headers of every request. What the user says of a header holds, the token's included; the
-/// configuration has checked names and values.
+/// The headers of every request. A header that the user sets overrides Backstop's, the token's too. The
+/// configuration has validated names and values.
 pub(super) fn headers(
     primary: &Primary,
     content_type: &'static str,
@@ -17,7 +17,7 @@ pub(super) fn headers(
     let encoding = match packing {
         Packing::Gzip => Some("gzip"),
         Packing::Deflate => Some("deflate"),
-        // Snappy is of the format, not of the request.
+        // Snappy is part of the format; the request does not declare it.
         Packing::Snappy | Packing::None => None,
     };
     if let Some(encoding) = encoding {

@@ -1,4 +1,4 @@
-//! The decoder from outside: what it keeps, what it bounds, and how severe it calls a record.
+//! The decoder through its public API: what it keeps, its bounds, and the severity that it finds.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bounds;

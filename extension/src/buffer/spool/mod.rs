@@ -170,7 +170,7 @@ impl Spool {
         if self.due.is_empty() && waiting == 0 {
             return Ok(());
         }
-        // What came back from a flush is believed to have its copy: here that is claimed anew.
+        // Records that came back from a flush are believed to have a copy; this verifies it.
         self.look(buffer);
         if self.file.is_none() {
             // Had copies, and is to have them again.

@@ -3,7 +3,7 @@
 //! The platform posts to the name [`SANDBOX`]. On Lambda the sandbox's hosts file has its address; an
 //! emulator without an entry posts over loopback, or to where our requests to it come from. Every
 //! candidate is tried, best first: one that cannot be bound must not cost the telemetry. Invariant: the
-//! listener is never bound to all interfaces, since whoever reaches it can post.
+//! listener is never bound to all interfaces, since anyone who reaches it can post.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

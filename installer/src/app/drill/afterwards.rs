@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::course::Drill;
 use crate::archive::{After, Archive};
 use crate::aws::Access;
-use crate::drill::{self, Extent, Found, Summary};
+use crate::drill::{self, Extent, Found, Known, Summary};
 use crate::replay::{self, Like, Selection, Target, TargetOptions};
 
 /// Between two looks at the archive.
@@ -17,6 +17,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The last report comes when Lambda ends the environment, which may take long: nobody waits for that if
 /// nothing has come for this time.
 const QUIET: Duration = Duration::from_secs(10);
+/// The same where no record is known to be the last one.
+const QUIET_WITHOUT_AN_END: Duration = Duration::from_secs(30);
 /// How far this machine's clock may be from Lambda's.
 const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
 
@@ -40,24 +42,26 @@ impl Drill<'_> {
     /// What is there once it is whole and nothing more comes, or when the time is over.
     pub(super) async fn wait_for_archive(
         &self,
-        archive: &Archive,
+        archives: &[Archive],
         filter: &Filter,
         summary: &Summary,
+        known: Known,
     ) -> anyhow::Result<Found> {
         let requests = summary.during.requests();
         let deadline = Instant::now() + self.args.archive_wait;
         let mut is_said = false;
         let mut last: Option<(Found, Instant)> = None;
         loop {
-            let found = drill::look(archive, filter, &requests).await?;
+            let found = drill::look(archives, filter, &requests).await?;
             let now = Instant::now();
             let since = match &last {
                 Some((before, since)) if *before == found => Some(now - *since),
                 _ => None,
             };
-            let is_over = match found.extent(&requests) {
+            let is_over = match found.extent(&requests, known) {
                 Extent::Reported => since.is_some(),
                 Extent::Ended => since.is_some_and(|it| it >= QUIET),
+                Extent::Unknown => since.is_some_and(|it| it >= QUIET_WITHOUT_AN_END),
                 Extent::Part => false,
             };
             if is_over || now >= deadline {
@@ -68,7 +72,11 @@ impl Drill<'_> {
             }
             if !is_said {
                 let output = self.session.output;
-                output.progress(&format!("Waiting for the records in {}", archive.shown()));
+                let shown: Vec<String> = archives.iter().map(Archive::shown).collect();
+                output.progress(&format!(
+                    "Waiting for the records in {}",
+                    shown.join(" and ")
+                ));
                 is_said = true;
             }
             tokio::time::sleep(PAUSE).await;

@@ -1,24 +1,25 @@
 //! The steps of a drill, up to the function's restoration.
 //!
-//! Invariant: once the function may have been changed, it is restored however the rest goes; where that
-//! fails, the result says which run to undo.
+//! Invariant: once the function may have been changed, it is restored however the rest goes, also at Ctrl-C
+//! and SIGTERM; where that fails, the result says which run to undo.
 
 use std::time::SystemTime;
 
-use backstop_config::Settings;
+use backstop_archive::Filter;
 
 use super::super::attachment::Session;
+use super::super::execution::OnInterrupt;
 use super::super::interrupt::{self, interrupted};
 use crate::apply;
 use crate::archive::Archive;
 use crate::change::{Change, Vault};
 use crate::cli::DrillArgs;
-use crate::drill::{self, Aim, Invoked, Phase, Summary};
+use crate::drill::{self, Aim, Invoked, Known, Phase, Restored, Summary};
 use crate::fleet::Site;
 use crate::journal::Progress;
 use crate::output::{Bar, plural};
 use crate::plan::{Plan, Rollout};
-use crate::select::Function;
+use crate::select::{Environment, Function};
 use crate::settings::is_secret;
 
 /// A drill that was agreed to.
@@ -36,8 +37,8 @@ impl Drill<'_> {
         &self,
         aim: &Aim,
         change: Change,
-        archive: &Archive,
-        settings: &Settings,
+        archives: &[Archive],
+        known: Known,
     ) -> anyhow::Result<Summary> {
         let output = self.session.output;
         let function = self.function;
@@ -46,22 +47,16 @@ impl Drill<'_> {
             function: function.name.clone(),
             arn: function.arn.clone(),
             failure: aim.to_string(),
-            address: aim.address().to_owned(),
-            archive: archive.shown(),
+            address: aim.shown(),
+            archive: archives.first().map(Archive::shown).unwrap_or_default(),
+            stream_archive: archives.get(1).map(Archive::shown),
             ..Summary::default()
         };
         let mut invoked = Vec::new();
         self.series("as it is", &mut invoked).await?;
         summary.before = Phase::of(std::mem::take(&mut invoked));
 
-        let mut vault = Vault::default();
-        for (name, stored) in &change.after.variables {
-            if let Some(value) = stored.as_ref().and_then(|it| it.value())
-                && is_secret(name, value)
-            {
-                vault.add(name, value);
-            }
-        }
+        let vault = secrets(&change);
         let targets = self.session.work.targets.clone();
         let plan = Plan::drill(&self.session.work.fleet, targets, function, change);
         // From here on Ctrl-C restores.
@@ -69,11 +64,31 @@ impl Drill<'_> {
         let since = SystemTime::now();
         let journal = self.session.work.store.create(&plan).await?;
         summary.run.clone_from(&journal.run);
-        let changed = (self.session)
-            .execute_plan(&plan, &vault, journal, &Progress::default(), self.options())
-            .await;
+        let progress = Progress::default();
+        let changing = (self.session).execute_plan(
+            &plan,
+            &vault,
+            journal,
+            &progress,
+            self.options(),
+            OnInterrupt::Continue,
+        );
+        tokio::pin!(changing);
+        let changed = tokio::select! {
+            changed = &mut changing => changed,
+            () = interrupted() => {
+                output.progress("Interrupted: restoring the function once the change is made");
+                summary.interrupted = true;
+                changing.await
+            }
+        };
         match changed {
-            Ok(Some(changed)) if changed.is_complete() => {
+            Ok(Some(changed)) if !changed.is_complete() => {
+                let left = changed.left.iter().map(|it| it.reason.clone());
+                summary.problems.extend(left);
+            }
+            Ok(_) if summary.interrupted => {}
+            Ok(_) => {
                 output.progress(&format!("The primary fails now ({aim})"));
                 tokio::select! {
                     ended = self.series("failing", &mut invoked) => {
@@ -87,37 +102,55 @@ impl Drill<'_> {
                 }
                 summary.during = Phase::of(invoked);
             }
-            Ok(Some(changed)) => {
-                let left = changed.left.iter().map(|it| it.reason.clone());
-                summary.problems.extend(left);
-            }
-            Ok(None) => summary.interrupted = true,
             Err(error) => summary.problems.push(format!("{error:#}")),
         }
-        self.restore(&mut summary).await;
+        let undo = format!("backstop undo {}", summary.run);
+        let advice = format!(
+            "Still restoring {}. Press Ctrl-C again to stop at once, and then restore it with: {undo}",
+            function.name
+        );
+        let restored = tokio::select! {
+            restored = self.restore(&mut summary, aim) => restored,
+            () = interrupt::impatient(&advice) => {
+                summary.interrupted = true;
+                let problem = format!("stopped before the function was restored: run {undo}");
+                summary.problems.push(problem);
+                summary.close();
+                return Ok(summary);
+            }
+        };
         let until = SystemTime::now();
         drop(kept);
 
         let filter = self.filter(since, until);
-        let found = self.wait_for_archive(archive, &filter, &summary).await;
-        let is_numbered = matches!(aim, Aim::Nowhere(_)) && drill::counts_every_record(settings);
-        let is_whole = drill::counts_invocations(settings);
-        match found {
-            Ok(found) => summary.add(found, is_whole, is_numbered),
+        let found = self.wait_for_archive(archives, &filter, &summary, known);
+        match found.await {
+            Ok(found) => summary.add(found, known),
             Err(error) => summary.problems.push(format!("{error:#}")),
         }
-        // A primary that still fails must not get the records.
-        if summary.restored && !self.args.no_replay {
+        if restored.has_another_primary() && !self.args.no_replay {
+            let problem = "somebody else changed the primary during the drill, so nothing was \
+                replayed: check it, and then run `backstop replay`";
+            summary.problems.push(problem.to_owned());
+        } else if summary.restored && !self.args.no_replay {
+            // A primary that still fails must not get the records.
             output.progress("Replaying the records of the drill");
-            match Box::pin(self.replay(archive, filter)).await {
-                Ok(replayed) => summary.replay = Some(replayed),
+            self.replay_all(archives, &filter, &mut summary).await;
+        }
+        summary.close();
+        Ok(summary)
+    }
+
+    async fn replay_all(&self, archives: &[Archive], filter: &Filter, summary: &mut Summary) {
+        for (number, archive) in archives.iter().enumerate() {
+            match Box::pin(self.replay(archive, filter.clone())).await {
+                Ok(replayed) if number == 0 => summary.replay = Some(replayed),
+                Ok(replayed) => summary.stream_replay = Some(replayed),
                 Err(error) => summary
                     .problems
                     .push(format!("the replay failed: {error:#}")),
             }
         }
-        summary.close();
-        Ok(summary)
     }
 
     fn options(&self) -> apply::Options {
@@ -152,24 +185,36 @@ impl Drill<'_> {
         Ok(())
     }
 
-    /// Undoes the run of the drill, and looks whether the function is what it was.
-    async fn restore(&self, summary: &mut Summary) {
-        let restored = self.undo(&summary.run).await;
-        if let Err(error) = restored {
+    /// Undoes the run of the drill, and looks whether anything of it is left.
+    async fn restore(&self, summary: &mut Summary, aim: &Aim) -> Restored {
+        let undone = self.undo(&summary.run).await;
+        if let Err(error) = undone {
             summary.problems.push(format!("{error:#}"));
         }
-        match Function::get(self.site, &self.function.name).await {
-            Ok(now) => {
-                let was = self.function;
-                let same = now.layers == was.layers && now.environment == was.environment;
-                summary.restored = same && now.is_settled();
-                if !same {
-                    let problem = "the function's layers or variables are not as they were";
-                    summary.problems.push(problem.to_owned());
-                }
+        let now = match Function::get(self.site, &self.function.name).await {
+            Ok(now) => now,
+            Err(failure) => {
+                summary.problems.push(failure.to_string());
+                return Restored::default();
             }
-            Err(failure) => summary.problems.push(failure.to_string()),
+        };
+        let (Environment::Readable(before), Environment::Readable(after)) =
+            (&self.function.environment, &now.environment)
+        else {
+            let problem = "the function's variables cannot be read, so it is not known whether they \
+                are as they were";
+            summary.problems.push(problem.to_owned());
+            return Restored::default();
+        };
+        let was = (self.function.layers.as_slice(), before);
+        let restored = Restored::of(was, &aim.on(before), (now.layers.as_slice(), after));
+        summary.restored = restored.left.is_empty() && now.is_settled();
+        if !restored.left.is_empty() {
+            let problem = format!("still as the drill set them: {}", restored.left.join(", "));
+            summary.problems.push(problem);
         }
+        summary.changed_by_others.clone_from(&restored.foreign);
+        restored
     }
 
     async fn undo(&self, id: &str) -> anyhow::Result<()> {
@@ -181,8 +226,10 @@ impl Drill<'_> {
                 return session.work.forget_unmade(&run, &plan, &held).await;
             }
             let journal = session.work.store.create(&plan).await?;
+            let progress = Progress::default();
+            let (options, on_interrupt) = (self.options(), OnInterrupt::Continue);
             session
-                .execute_plan(&plan, &vault, journal, &Progress::default(), self.options())
+                .execute_plan(&plan, &vault, journal, &progress, options, on_interrupt)
                 .await?;
             Ok(())
         };
@@ -190,4 +237,17 @@ impl Drill<'_> {
         held.close().await;
         undone
     }
+}
+
+/// The secrets that the change sets.
+fn secrets(change: &Change) -> Vault {
+    let mut vault = Vault::default();
+    for (name, stored) in &change.after.variables {
+        if let Some(value) = stored.as_ref().and_then(|it| it.value())
+            && is_secret(name, value)
+        {
+            vault.add(name, value);
+        }
+    }
+    vault
 }

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use backstop_config::Settings;
 
 use self::course::Drill;
 use super::attachment::Session;
 use super::inspect::{at, find};
 use super::{INTERRUPTED, PARTIAL, REFUSED, confirmed};
 use crate::apply;
-use crate::archive::{Archive, ArchiveOptions, Place};
+use crate::archive::{Archive, ArchiveOptions, Location, Place};
 use crate::change::{Change, Config};
 use crate::cli::{DrillArgs, UsageError};
 use crate::doctor::settings_of;
@@ -63,14 +64,14 @@ pub(super) async fn run(args: DrillArgs, output: Output) -> anyhow::Result<ExitC
         Output::error(&anyhow::anyhow!("no drill of {name}:\n{reasons}"));
         return Ok(ExitCode::from(REFUSED));
     }
-    let archive = session.archive(&args, drill::archive(&resolved.0)).await?;
+    let archives = session.archives(&args, &resolved.0).await?;
     let invocations = plural(args.invocations.into(), "time");
     let question = format!(
         "Invoke {} in {} {invocations}, point its primary at {}, invoke it {invocations} again, and \
          restore it?",
         function.name,
         function.place,
-        aim.address()
+        aim.shown()
     );
     if !args.yes && !confirmed(&question)? {
         output.progress("Nothing was changed");
@@ -84,18 +85,31 @@ pub(super) async fn run(args: DrillArgs, output: Output) -> anyhow::Result<ExitC
         payload,
     };
     let change = Change::between(&config(function, live), &wanted, None, |_, _| false);
-    let summary = Box::pin(drill.run(&aim, change, &archive, &resolved.0)).await?;
+    let known = drill::known(&resolved.0, &aim);
+    let summary = Box::pin(drill.run(&aim, change, &archives, known)).await?;
     if let Some(path) = &args.report {
         files::put(path, drill::page(&summary)?.as_bytes(), Readers::All)
             .with_context(|| format!("{} cannot be written", path.display()))?;
     }
     output.result(&summary)?;
     if args.no_replay && summary.archived > 0 {
-        let command = format!(
-            "backstop replay --from {} --function {} --like {}",
-            summary.archive, summary.function, summary.arn
+        for from in std::iter::once(&summary.archive).chain(&summary.stream_archive) {
+            let command = format!(
+                "backstop replay --from {from} --function {} --like {}",
+                summary.function, summary.arn
+            );
+            output.hint("To replay the records", &command);
+        }
+    }
+    let is_missing = !summary
+        .missing_invocations
+        .as_ref()
+        .is_none_or(Vec::is_empty);
+    if is_missing && args.archive.is_none() && drill::has_stream(&resolved.0) {
+        output.progress(
+            "The function archives by a Firehose stream, too: if that delivers elsewhere, give \
+             --archive s3://BUCKET/PREFIX, and both are looked at",
         );
-        output.hint("To replay the records", &command);
     }
     if args.report.is_none() {
         output.hint("To get it as a page", "add --report drill.html");
@@ -142,26 +156,44 @@ impl Session {
         Ok((!plan.is_idle()).then(|| id.clone()))
     }
 
-    /// The archive that was typed, or that the function writes to.
-    async fn archive(
+    /// The archive that was typed, or that the function writes to; both where a stream delivers to the one
+    /// and the function writes to the other.
+    async fn archives(
         &self,
         args: &DrillArgs,
-        own: Option<(String, String)>,
-    ) -> anyhow::Result<Archive> {
-        let mut access = self.work.access.clone();
-        let location = match (&args.archive, own) {
-            (Some(Place::Path(path)), _) => return Archive::in_directory(path),
-            (Some(Place::Bucket(location)), _) => location.clone(),
-            (None, Some((text, region))) => {
-                access.region = Some(region);
-                text.parse().map_err(anyhow::Error::msg)?
+        settings: &Settings,
+    ) -> anyhow::Result<Vec<Archive>> {
+        let own = match drill::archive(settings) {
+            Some((text, region)) => {
+                let location: Location = text.parse().map_err(anyhow::Error::msg)?;
+                Some((location, region))
             }
+            None => None,
+        };
+        let typed = match &args.archive {
+            Some(Place::Path(path)) => Some(Archive::in_directory(path)?),
+            Some(Place::Bucket(location)) => Some(self.bucket(location.clone(), None).await?),
+            None => None,
+        };
+        let is_same =
+            |own: &Location| matches!(&args.archive, Some(Place::Bucket(it)) if it == own);
+        match (typed, own) {
+            (Some(typed), Some((own, region))) if drill::has_stream(settings) && !is_same(&own) => {
+                Ok(vec![self.bucket(own, Some(region)).await?, typed])
+            }
+            (Some(typed), _) => Ok(vec![typed]),
+            (None, Some((own, region))) => Ok(vec![self.bucket(own, Some(region)).await?]),
             (None, None) => {
                 let problem = "the function's archive is a Firehose stream: give --archive \
                     s3://BUCKET/PREFIX, where the stream delivers";
-                return Err(UsageError(problem.to_owned()).into());
+                Err(UsageError(problem.to_owned()).into())
             }
-        };
+        }
+    }
+
+    async fn bucket(&self, location: Location, region: Option<String>) -> anyhow::Result<Archive> {
+        let mut access = self.work.access.clone();
+        access.region = region.or(access.region);
         let client = access.s3().await?;
         Ok(Archive::in_bucket(
             client,

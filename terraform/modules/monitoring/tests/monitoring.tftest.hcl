@@ -92,6 +92,26 @@ run "all_there_can_be" {
   }
 }
 
+# A search has room for 1,024 characters, and an id is there once in a graph.
+run "thirty_functions_with_the_longest_names_fit" {
+  variables {
+    function_names = [for number in range(30) : format("%064d", number)]
+  }
+  assert {
+    condition = alltrue(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
+    [for metric in try(widget.properties.metrics, []) : length(metric[0].expression) <= 1024]]))
+    error_message = aws_cloudwatch_dashboard.this[0].dashboard_body
+  }
+  assert {
+    condition = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
+      widget.type == "alarm" ? true : (
+        length(distinct([for metric in widget.properties.metrics : metric[0].id])) == length(widget.properties.metrics)
+        && alltrue([for number in range(30) : strcontains(jsonencode(widget.properties.metrics), format("%064d", number))])
+    )])
+    error_message = aws_cloudwatch_dashboard.this[0].dashboard_body
+  }
+}
+
 run "what_is_not_asked_for_is_not_made" {
   variables {
     alarms    = null

@@ -138,6 +138,8 @@ pub enum Begin {
     New,
     /// Go on with it.
     Resume,
+    /// Go on with it, or begin where there is none.
+    Continue,
     /// Begin again.
     Restart,
 }
@@ -168,7 +170,7 @@ impl Checkpoint {
         let (mut log, text) = Log::open(store).await?;
         let found = parse(text, subject, &place)?;
         let done = match (found, begin) {
-            (Some((done, whole)), Begin::Resume) => {
+            (Some((done, whole)), Begin::Resume | Begin::Continue) => {
                 log.keep(whole)?;
                 done
             }
@@ -189,7 +191,7 @@ impl Checkpoint {
                 return Err(UsageError(problem).into());
             }
             // Where nothing was acknowledged there is nothing to lose.
-            (_, Begin::New | Begin::Restart) => {
+            (_, Begin::New | Begin::Restart | Begin::Continue) => {
                 log.empty().await?;
                 let header = Header {
                     schema_version: SCHEMA_VERSION,

@@ -1,0 +1,307 @@
+//! What the forms of an invocation share: the clients, the primary, the state, and the work on objects.
+//!
+//! Invariants: the primary's secrets are read once an environment and again after a refusal; objects that are
+//! wanted in different ways never share a replay; an object outside of the archive is never read. Must not:
+//! know what an invocation looks like.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use backstop_config::ProcessEnvironment;
+use backstop_replay::archive::{Archive, ArchiveOptions, Location};
+use backstop_replay::queue::{Depth, Order, Queue, Wanted};
+use backstop_replay::{
+    Begin, Checkpoint, CheckpointStore, Left, Options, Outcome, Replayer, Selection, Subject,
+    Summary, Target,
+};
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::{Mutex, OnceCell, watch};
+
+use crate::aws::Clients;
+use crate::settings::Settings;
+use crate::state::State;
+
+/// Stored bytes of an object that has a checkpoint: it may take longer than one invocation.
+const LARGE: u64 = 32 * 1024 * 1024;
+/// What is left of an invocation's time once no further request begins.
+const RESERVE: Duration = Duration::from_secs(8);
+
+/// Becomes true shortly before the invocation ends.
+pub(crate) type Stop = watch::Receiver<bool>;
+
+/// What an environment keeps from one invocation to the next.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) clients: Clients,
+    pub(crate) queue: Option<Queue>,
+    pub(crate) dead_letters: Option<Queue>,
+    target: Mutex<Option<Target>>,
+    state: OnceCell<State>,
+    depth: OnceCell<Depth>,
+}
+
+/// What became of one object.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) outcome: Outcome,
+    pub(crate) summary: Summary,
+}
+
+impl App {
+    /// With valid settings.
+    pub(crate) fn new(settings: Settings) -> Self {
+        let clients = Clients::new(&settings.aws, &settings.archive.region, &ProcessEnvironment);
+        let queue = |url: &Option<String>| {
+            let url = url.as_deref()?;
+            Some(Queue::new(clients.sqs.clone(), url))
+        };
+        Self {
+            queue: queue(&settings.queue_url),
+            dead_letters: queue(&settings.dead_letter_url),
+            settings,
+            clients,
+            target: Mutex::default(),
+            state: OnceCell::new(),
+            depth: OnceCell::new(),
+        }
+    }
+
+    /// What is remembered between invocations.
+    pub(crate) async fn state(&self) -> anyhow::Result<&State> {
+        let open = || {
+            State::open(
+                &self.clients.s3,
+                &self.settings.archive.bucket,
+                &self.settings.state_prefix,
+                self.settings.archive.kms_key_id.clone(),
+            )
+        };
+        self.state.get_or_try_init(open).await
+    }
+
+    /// What does not change of the queue.
+    pub(crate) async fn queue_facts(&self) -> anyhow::Result<&Depth> {
+        let ask = || async {
+            let queue = self.queue.as_ref();
+            let queue =
+                queue.context("BACKSTOP_REPLAY_QUEUE_URL is not set: set it to the queue's")?;
+            queue.depth().await
+        };
+        self.depth.get_or_try_init(ask).await
+    }
+
+    /// The archive.
+    pub(crate) fn archive(&self) -> Archive {
+        let archive = &self.settings.archive;
+        let prefix = archive.prefix.trim_matches('/');
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        let location = Location {
+            bucket: archive.bucket.clone(),
+            // With the version folder it is never taken for an object, which would be listed alone.
+            prefix: format!("{prefix}{slash}v1"),
+        };
+        let options = ArchiveOptions {
+            expected_owner: archive.expected_bucket_owner.clone(),
+            requester_pays: false,
+        };
+        Archive::in_bucket(self.clients.s3.clone(), location, options)
+    }
+
+    /// The primary, and whether it was known before.
+    async fn target(&self) -> anyhow::Result<(Target, bool)> {
+        let mut known = self.target.lock().await;
+        if let Some(target) = &*known {
+            return Ok((target.clone(), true));
+        }
+        let mut target = Target::of_environment(&ProcessEnvironment)?;
+        if target.has_references() {
+            let function = Some(self.settings.function.as_str());
+            target = Box::pin(target.with_secrets(&self.clients.shared, function)).await?;
+        }
+        *known = Some(target.clone());
+        Ok((target, false))
+    }
+
+    /// Reads the primary's secrets again at the next use.
+    pub(crate) async fn forget_target(&self) {
+        *self.target.lock().await = None;
+    }
+
+    /// Replays objects, and says what became of each, in their order. An error is of the primary's
+    /// configuration or secrets: nothing was sent.
+    pub(crate) async fn replay(&self, orders: &[Order], stop: &Stop) -> anyhow::Result<Vec<Done>> {
+        let (target, was_known) = self.target().await?;
+        let mut done = self.attempt(orders, &target, stop).await;
+        let is_halted = |it: &Done| matches!(it.outcome, Outcome::Left(Left::Halted(_)));
+        if !done.iter().any(is_halted) {
+            return Ok(done);
+        }
+        self.forget_target().await;
+        if !was_known || !target.has_references() {
+            return Ok(done);
+        }
+        // The token may have been rotated since it was read.
+        let (target, _) = self.target().await?;
+        let left: Vec<usize> = (0..done.len()).filter(|at| is_halted(&done[*at])).collect();
+        let again: Vec<Order> = left.iter().map(|at| orders[*at].clone()).collect();
+        for (at, mut second) in left
+            .into_iter()
+            .zip(self.attempt(&again, &target, stop).await)
+        {
+            let first = std::mem::take(&mut done[at].summary);
+            // The same records: what failed is not counted twice.
+            second.summary.sent += first.sent;
+            second.summary.sent_bytes += first.sent_bytes;
+            done[at] = second;
+        }
+        if done.iter().any(is_halted) {
+            self.forget_target().await;
+        }
+        Ok(done)
+    }
+
+    async fn attempt(&self, orders: &[Order], target: &Target, stop: &Stop) -> Vec<Done> {
+        let mut done: Vec<Option<Done>> = orders.iter().map(|_| None).collect();
+        let mut groups: Vec<(&Wanted, Vec<usize>)> = Vec::new();
+        for (at, order) in orders.iter().enumerate() {
+            if let Some(reason) = self.refused(order) {
+                done[at] = Some(poison(reason));
+            } else if order.bytes > LARGE {
+                done[at] = Some(self.large(order, target, stop).await);
+            } else if let Some((_, group)) = groups.iter_mut().find(|it| *it.0 == order.wanted) {
+                group.push(at);
+            } else {
+                groups.push((&order.wanted, vec![at]));
+            }
+        }
+        for (wanted, group) in groups {
+            let replayer = match self.replayer(wanted, target, stop, None) {
+                Ok(replayer) => replayer,
+                Err(reason) => {
+                    for at in group {
+                        done[at] = Some(poison(reason.clone()));
+                    }
+                    continue;
+                }
+            };
+            let replayer = &replayer;
+            let results = stream::iter(group).map(|at| async move {
+                let (outcome, summary) = replayer.object(orders[at].object()).await;
+                (at, Done { outcome, summary })
+            });
+            let results = results.buffer_unordered(self.settings.concurrency);
+            let results: Vec<(usize, Done)> = results.collect().await;
+            for (at, result) in results {
+                done[at] = Some(result);
+            }
+        }
+        done.into_iter().flatten().collect()
+    }
+
+    /// Why an object is not one for this function.
+    fn refused(&self, order: &Order) -> Option<String> {
+        let archive = self.archive();
+        let is_of_archive =
+            order.bucket == self.settings.archive.bucket && archive.holds(&order.key);
+        (!is_of_archive).then(|| {
+            format!(
+                "the object is not part of the archive that this function replays, {}: send it to \
+                 another function",
+                archive.shown()
+            )
+        })
+    }
+
+    fn replayer(
+        &self,
+        wanted: &Wanted,
+        target: &Target,
+        stop: &Stop,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Replayer, String> {
+        let selection = Selection {
+            archive: self.archive(),
+            filter: wanted.filter()?,
+        };
+        let options = Options {
+            batch_records: self.settings.batch_records,
+            rates: self.settings.rates.clone(),
+            after: self.settings.after,
+            include_replayed: wanted.include_replayed,
+            include_mirrored: wanted.include_mirrored,
+            checkpoint,
+            stop: Some(stop.clone()),
+            ..Options::default()
+        };
+        Replayer::new(selection, target.clone(), options).map_err(|error| format!("{error:#}"))
+    }
+
+    /// An object that may take more than one invocation: what is acknowledged is written down.
+    async fn large(&self, order: &Order, target: &Target, stop: &Stop) -> Done {
+        let subject = Subject {
+            target: target.shown_url().to_owned(),
+            target_digest: target.digest().to_owned(),
+            selection: order.text(),
+        };
+        let store = CheckpointStore::Bucket {
+            client: self.clients.s3.clone(),
+            bucket: self.settings.archive.bucket.clone(),
+            prefix: format!(
+                "{}/checkpoints/{}",
+                self.settings.state_prefix,
+                subject.digest()
+            ),
+            alive: None,
+        };
+        let failed = |reason: String| Done {
+            outcome: Outcome::Left(Left::Failed(reason)),
+            summary: Summary::default(),
+        };
+        let checkpoint = match Checkpoint::open(&store, &subject, Begin::Continue).await {
+            Ok(checkpoint) => checkpoint,
+            // Another environment has it, as a rule: the message came twice.
+            Err(error) => return failed(format!("{error:#}")),
+        };
+        let replayer = match self.replayer(&order.wanted, target, stop, Some(checkpoint)) {
+            Ok(replayer) => replayer,
+            Err(reason) => return poison(reason),
+        };
+        let (outcome, summary) = replayer.object(order.object()).await;
+        let is_left = matches!(outcome, Outcome::Left(_));
+        replayer.end(!is_left).await;
+        Done { outcome, summary }
+    }
+}
+
+pub(crate) fn poison(reason: String) -> Done {
+    Done {
+        outcome: Outcome::Poison(reason),
+        summary: Summary::default(),
+    }
+}
+
+/// Becomes true in time before a deadline, in milliseconds since 1970; never where there is none.
+pub(crate) fn stop_before(deadline: u64, most: Option<Duration>) -> Stop {
+    let (sender, stop) = watch::channel(false);
+    let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    let left = Duration::from_millis(deadline).saturating_sub(now.unwrap_or_default());
+    let left = if deadline == 0 {
+        None
+    } else {
+        Some(left.saturating_sub(RESERVE.min(left / 3)))
+    };
+    let Some(left) = [left, most].into_iter().flatten().min() else {
+        return stop;
+    };
+    tokio::spawn(async move {
+        tokio::select! {
+            () = tokio::time::sleep(left) => {
+                sender.send_replace(true);
+            }
+            // Nobody listens any more.
+            () = sender.closed() => {}
+        }
+    });
+    stop
+}

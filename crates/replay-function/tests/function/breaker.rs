@@ -1,0 +1,124 @@
+//! A primary that refuses, or is down, costs no message its place.
+
+use backstop_simulator::Fault;
+use serde_json::{Value, json};
+
+use crate::stage::{MINUTE, Stage, key};
+
+fn enqueue(stage: &Stage, objects: usize) {
+    for object in 0..objects {
+        stage.cloud.put(&stage.message(&key(object)));
+    }
+}
+
+fn marker(stage: &Stage) -> Option<Value> {
+    let bytes = stage.s3.object_bytes("backstop/replay/halted.json").ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_token_stops_the_mapping_and_no_message_is_lost_or_buried() {
+    let mut stage = Stage::set(&[("BACKSTOP_PRIMARY_TOKEN", "old")]).await;
+    let ids = stage.archive(0..50, 4);
+    stage
+        .intake
+        .require_header(Some(("authorization", "Bearer new")));
+    enqueue(&stage, 50);
+    stage.pump(5).await;
+    assert!(!stage.cloud.is_on());
+    let halted = marker(&stage).unwrap();
+    let reason = halted["reason"].as_str().unwrap();
+    assert!(reason.contains("rejected the credentials"), "{halted}");
+    assert!(!halted.to_string().contains("old"), "{halted}");
+    assert!(stage.cloud.dead_letters().is_empty());
+    assert_eq!(stage.cloud.waiting().len(), 50);
+    let received = stage
+        .cloud
+        .waiting()
+        .iter()
+        .filter(|it| it.receives > 0)
+        .count();
+    assert_eq!(received, 5, "the others were not even received");
+
+    // An environment that has not heard of it asks no primary, and says when the messages come again.
+    let requests = stage.intake.deliveries().len();
+    let record = json!({ "messageId": "m", "receiptHandle": "m", "body": stage.message(&key(0)) });
+    let answer = stage
+        .invoke(json!({ "Records": [record] }), MINUTE)
+        .await
+        .unwrap();
+    assert_eq!(
+        answer,
+        json!({ "batchItemFailures": [{ "itemIdentifier": "m" }] })
+    );
+    assert_eq!(stage.intake.deliveries().len(), requests);
+
+    // The token is still wrong: the probe starts nothing.
+    let down = stage.mode("probe").await;
+    assert_eq!(down["outcome"], "down", "{down}");
+    assert!(!stage.cloud.is_on() && marker(&stage).is_some());
+
+    stage.set_variable("BACKSTOP_PRIMARY_TOKEN", "new").await;
+    let resumed = stage.mode("resume").await;
+    assert_eq!(resumed["outcome"], "resumed", "{resumed}");
+    assert!(stage.cloud.is_on() && marker(&stage).is_none());
+    stage.pump(5).await;
+    stage.assert_once(&ids);
+    assert!(stage.cloud.dead_letters().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_dies_stops_the_mapping_even_with_one_object_a_batch() {
+    let stage = Stage::set(&[]).await;
+    let ids = stage.archive(0..8, 3);
+    stage.intake.set_fault(Some(Fault::Refuse)).await.unwrap();
+    enqueue(&stage, 8);
+    stage.pump(1).await;
+    assert!(!stage.cloud.is_on());
+    assert!(stage.cloud.dead_letters().is_empty());
+    assert!(stage.cloud.waiting().iter().all(|it| it.receives <= 1));
+    stage.intake.set_fault(None).await.unwrap();
+    // The schedule's probe goes on with what waits: no run begins beside it.
+    let resumed = stage.mode("probe").await;
+    assert_eq!(resumed["outcome"], "resumed", "{resumed}");
+    stage.pump(1).await;
+    stage.assert_once(&ids);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_alarm_or_a_person_stops_a_probe_does_not_start() {
+    let stage = Stage::set(&[]).await;
+    let ids = stage.archive(0..3, 1);
+    let alarm = json!({ "source": "aws.cloudwatch", "alarmData": {
+        "alarmName": "replay-dead-letters", "state": { "value": "ALARM" },
+    }});
+    let stopped = stage.invoke(alarm, MINUTE).await.unwrap();
+    assert_eq!(stopped["reason"], "the alarm replay-dead-letters");
+    assert!(!stage.cloud.is_on());
+    let probed = stage.mode("probe").await;
+    assert_eq!(probed["outcome"], "stopped", "{probed}");
+    assert!(!stage.cloud.is_on() && stage.intake.record_count() == 0);
+    assert_eq!(stage.mode("resume").await["outcome"], "resumed");
+    assert_eq!(stage.mode("probe").await["outcome"], "enqueued");
+    stage.pump(5).await;
+    stage.assert_once(&ids);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_set_wrongly_asks_for_no_more_messages_and_says_what_is_wrong() {
+    let stage = Stage::set(&[("BACKSTOP_PRIMARY_URL", "http://host/hunter2")]).await;
+    enqueue(&stage, 1);
+    stage.pump(1).await;
+    assert!(!stage.cloud.is_on());
+    assert_eq!(stage.cloud.waiting().len(), 1);
+    let error = stage
+        .invoke(json!({ "mode": "probe" }), MINUTE)
+        .await
+        .unwrap_err();
+    assert_eq!(error["errorType"], "Configuration");
+    let message = error["errorMessage"].as_str().unwrap();
+    assert!(
+        message.contains("BACKSTOP_PRIMARY_URL") && !message.contains("hunter2"),
+        "{message}"
+    );
+}
