@@ -15,7 +15,7 @@ import { Construct, IConstruct } from 'constructs';
 import { isImportedArchive } from './archive-base';
 import { BackstopFallback, BackstopSink } from './fallback';
 import { architectureOf, DEFAULT_CHILDREN, FunctionResource, globalsOf, isAtEdge, isImage, overridesOf } from './function';
-import { fallbackStatements, grantFunction, isAlias, keepGrant, secretStatements } from './grants';
+import { distinct, fallbackStatements, grantFunction, isAlias, keepGrant, secretStatements, settingsStatements } from './grants';
 import { giveTheSame } from './layer';
 import { foundIn, isIntrinsic, isSet, plan, Plan } from './plan';
 import { problemsOf } from './problems';
@@ -330,7 +330,9 @@ class Attachment extends Construct {
   }
 
   private neededStatements(): PolicyStatement[] {
-    return [...fallbackStatements(this.fn, this.fallback()), ...this.secretStatements()];
+    const config = this.inForce()('BACKSTOP_CONFIG', variablesOf(this.props).BACKSTOP_CONFIG);
+    const all = [...fallbackStatements(this.fn, this.fallback()), ...this.secretStatements(), ...settingsStatements(this.fn, config)];
+    return distinct(this.fn, all);
   }
 
   /** For the token and the headers, with what the function says itself; without a primary nothing is read. */

@@ -114,7 +114,20 @@ export function secretStatements(scope: IConstruct, variables: SecretVariables, 
     }
   }
   // Two keys of one secret's object are one secret.
-  const texts = statements.map((statement) => JSON.stringify(stack.resolve(statement.toStatementJson())));
+  return distinct(scope, statements);
+}
+
+/** The statement for settings in a parameter, which `BACKSTOP_CONFIG` names; none where it names a file. */
+export function settingsStatements(scope: IConstruct, config: string | undefined): PolicyStatement[] {
+  if (!config?.startsWith('ssm:')) return [];
+  const text = config.slice('ssm:'.length).trim();
+  const arn = kindOf(text) === 'name' ? Stack.of(scope).formatArn({ service: 'ssm', resource: 'parameter', resourceName: text.replace(/^\//, '') }) : text;
+  return [new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [arn] })];
+}
+
+/** Each statement once: settings and a token may be in one parameter. */
+export function distinct(scope: IConstruct, statements: PolicyStatement[]): PolicyStatement[] {
+  const texts = statements.map((statement) => JSON.stringify(Stack.of(scope).resolve(statement.toStatementJson())));
   return statements.filter((_, at) => texts.indexOf(texts[at]) === at);
 }
 

@@ -136,7 +136,8 @@ export interface BackstopTransforms {
    */
   readonly insights?: boolean;
   /**
-   * A file with settings in the function's package (`BACKSTOP_CONFIG`).
+   * A file with settings in the function's package, or `ssm:NAME` for a parameter of Systems Manager
+   * (`BACKSTOP_CONFIG`).
    * @default - none
    */
   readonly configFile?: string;

@@ -74,7 +74,9 @@ function flat(value: any): string {
 function granted(props: { fallback?: BackstopFallback; settings?: Record<string, string>; environment?: Record<string, string> }) {
   const stack = stackOf();
   const { environment, fallback, settings } = props;
-  Backstop.attach(functionIn(stack, 'Orders', { environment }), { layer, primary: settings ? primaryOf(stack, settings) : primary, fallback });
+  Backstop.attach(functionIn(stack, 'Orders', { environment }), {
+    layer, primary: settings ? primaryOf(stack, settings) : primary, fallback, transforms: { configFile: settings?.BACKSTOP_CONFIG },
+  });
   const policies = Object.entries(Template.fromStack(stack).findResources('AWS::IAM::Policy'));
   const statements = policies.filter(([id]) => id.startsWith('BackstopPolicy')).flatMap(([, policy]) => policy.Properties.PolicyDocument.Statement);
   return statements.map((statement: any) => ({ ...statement, Resource: flat(statement.Resource) })).filter(({ Resource }) => Resource !== KEY_BEHIND);

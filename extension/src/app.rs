@@ -28,7 +28,7 @@ use crate::buffer::spool::{LedgerFile, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
 use crate::metrics::Metrics;
-use crate::pipeline::{Parts, Pipeline, Routes, TransformStage, Wanted};
+use crate::pipeline::{Parts, Pipeline, Routes, TransformStage, Wanted, asks};
 use crate::settings;
 use crate::source::{Inbox, Listener};
 use crate::transform::{Derivations, Deriver};
@@ -93,7 +93,22 @@ async fn start(
         tokio::spawn(otlp.serve(inbox.clone()));
     }
     let ledger = SharedLedger::default();
-    let chain = chain(&settings, &function, ledger.clone(), &log, &clock);
+    let http = http(&settings, &log, &clock);
+    let resource = resource(&settings, &function);
+    let secrets = Secrets::of_function(http.clone(), settings.aws.clone(), &resource.function_name);
+    let parameter = settings.parameter.clone().map(|parameter| {
+        let has_primary = settings.primary.is_some();
+        let secrets = secrets.clone();
+        asks(ProcessEnvironment, secrets, parameter, has_primary, errors)
+    });
+    let function_name = resource.function_name.clone();
+    let chain = chain(
+        &settings,
+        (http, secrets, resource),
+        ledger.clone(),
+        &log,
+        &clock,
+    );
     let window = WindowControl::new(Window {
         ends: Instant::now(),
         phase: Phase::Handler,
@@ -106,12 +121,14 @@ async fn start(
         wanted: Wanted::new(&settings),
         deriver: deriver(&settings, &function),
         classifier: Classifier::of(settings.primary.as_ref()),
-        transforms,
-        metrics: Metrics::new(
-            settings.metrics,
-            resource(&settings, &function).function_name,
-        ),
+        transforms: if parameter.is_some() {
+            TransformStage::none()
+        } else {
+            transforms
+        },
+        metrics: Metrics::new(settings.metrics, function_name),
         routes: Routes::new(&settings),
+        parameter,
         inbox,
         chain: Arc::new(chain),
         ledger,
@@ -204,14 +221,8 @@ fn handover(settings: &Settings, log: &Log) -> Handover {
     )
 }
 
-/// The sinks, in the order in which they are tried. None of them connects to anything yet.
-fn chain(
-    settings: &Settings,
-    function: &Function,
-    ledger: SharedLedger,
-    log: &Log,
-    clock: &Arc<dyn Clock>,
-) -> Chain {
+/// The client of all sinks and stores. It connects to nothing yet.
+fn http(settings: &Settings, log: &Log, clock: &Arc<dyn Clock>) -> SharedHttp {
     let warn = {
         let log = log.clone();
         move |error: &HttpError| {
@@ -221,15 +232,19 @@ fn chain(
             );
         }
     };
-    let http = SharedHttp::new(
-        settings.ca_files.clone(),
-        settings.proxies.clone(),
-        clock.clone(),
-        warn,
-    );
-    let resource = resource(settings, function);
+    let (files, proxies) = (settings.ca_files.clone(), settings.proxies.clone());
+    SharedHttp::new(files, proxies, clock.clone(), warn)
+}
+
+/// The sinks, in the order in which they are tried. None of them connects to anything yet.
+fn chain(
+    settings: &Settings,
+    (http, secrets, resource): (SharedHttp, Secrets, Resource),
+    ledger: SharedLedger,
+    log: &Log,
+    clock: &Arc<dyn Clock>,
+) -> Chain {
     let aws = &settings.aws;
-    let secrets = Secrets::of_function(http.clone(), aws.clone(), &resource.function_name);
     let lines = LineEncoder::new(resource);
     let primary = settings.primary.iter().flat_map(|primary| {
         let sink = |signal| {

@@ -1,4 +1,5 @@
-//! The settings: the environment's variables, over those of a file in the function's package.
+//! The settings: the environment's variables, over those of a file in the function's package. A parameter is
+//! read later, in [`crate::parameter`].
 //!
 //! Invariants: init never fails for a file, and never waits for one; all mistakes are one list. Must not:
 //! quote what is in the file.
@@ -9,6 +10,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use backstop_config::file::{self, Layered};
+use backstop_config::parameter::SCHEME;
 use backstop_config::{ConfigError, Settings, Strings};
 
 /// The variable that names the file.
@@ -23,7 +25,8 @@ const EFFECT: &str = "the file is left out";
 /// All settings that are valid, and every mistake.
 pub(crate) fn resolve(environment: &impl Strings) -> (Settings, Vec<ConfigError>) {
     let path = environment.get(CONFIG).map(|path| path.trim().to_owned());
-    let (file, mut errors) = match path.filter(|path| !path.is_empty()) {
+    let is_path = |path: &String| !path.is_empty() && !path.starts_with(SCHEME);
+    let (file, mut errors) = match path.filter(is_path) {
         Some(path) => match text(&path) {
             Ok(text) => file::parse(&text),
             Err(problem) => {
@@ -42,11 +45,6 @@ pub(crate) fn resolve(environment: &impl Strings) -> (Settings, Vec<ConfigError>
 }
 
 fn text(path: &str) -> Result<String, String> {
-    if path.starts_with("ssm:") {
-        let problem = "names a parameter, which this version does not read: put the file into \
-                       the package";
-        return Err(problem.to_owned());
-    }
     // A path from the root stays as it is.
     let path = Path::new(PACKAGE).join(path);
     let unreadable = |error: &std::io::Error| {
@@ -119,7 +117,6 @@ mod tests {
             (directory.path().to_owned(), "is not a file"),
             (large, "larger than 65536 bytes"),
             (odd, "not UTF-8"),
-            ("ssm:/backstop".into(), "does not read"),
             ("backstop.env".into(), "in the package"),
         ] {
             let path = path.display().to_string();

@@ -7,6 +7,7 @@ mod answers;
 mod archive;
 mod echo;
 mod forgery;
+mod parameter;
 mod redaction;
 mod redirects;
 mod secret_stores;

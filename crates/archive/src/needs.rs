@@ -1,4 +1,5 @@
-//! What an execution role must be allowed, for the fallbacks to work and the primary's token to be read.
+//! What an execution role must be allowed, for the fallbacks to work and the primary's token and the settings
+//! to be read.
 //!
 //! The sinks make two calls. `PutRecordBatch` needs `firehose:PutRecordBatch` on the stream. `PutObject`
 //! needs `s3:PutObject` on the object, and `kms:GenerateDataKey` on the key where the request names one.
@@ -110,6 +111,11 @@ pub fn needs(settings: &Settings, partition: &str, account: &str) -> Vec<Need> {
     let mut needs = of_fallbacks(&settings.fallbacks, partition, account);
     let references = settings.primary.as_ref().map(|it| &it.references);
     needs.extend(references.map_or_else(Vec::new, |it| of_secrets(it, partition, account)));
+    let parameter = settings.parameter.as_ref().map(|parameter| Need {
+        kind: NeedKind::Parameter,
+        resource: parameter_arn(parameter, partition, account),
+    });
+    needs.extend(parameter.filter(|need| !needs.contains(need)));
     needs
 }
 
@@ -334,6 +340,33 @@ mod tests {
             (
                 "a token that KMS decrypts",
                 vec![url(), token("KMS", "AQIC"), token("KMS_KEY_ID", &arn)],
+            ),
+            (
+                "settings in a parameter, which needs no primary",
+                vec![bucket(), set("BACKSTOP_CONFIG", "ssm:/team/backstop")],
+            ),
+            (
+                "settings in a parameter by its ARN",
+                vec![
+                    url(),
+                    set(
+                        "BACKSTOP_CONFIG",
+                        "ssm:arn:aws:ssm:us-east-2:111122223333:parameter/backstop",
+                    ),
+                ],
+            ),
+            (
+                "settings and the token in one parameter, with a key",
+                vec![
+                    url(),
+                    token("SSM_PARAMETER", "/team/token"),
+                    token("KMS_KEY_ID", KEY),
+                    set("BACKSTOP_CONFIG", "ssm:/team/token"),
+                ],
+            ),
+            (
+                "settings in a file, which needs nothing",
+                vec![bucket(), set("BACKSTOP_CONFIG", "backstop.env")],
             ),
             (
                 "headers in a secret and a parameter, and a bucket",

@@ -16,6 +16,7 @@ mod otlp;
 mod records;
 mod responses;
 mod secret;
+mod settings;
 mod spool;
 
 pub use archive::archive;
@@ -24,6 +25,7 @@ pub use decode::decode;
 pub use otlp::otlp;
 pub use responses::responses;
 pub use secret::secret;
+pub use settings::settings;
 pub use spool::spool;
 
 /// A check: panics where the input shows a fault.
@@ -37,5 +39,6 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("otlp", otlp),
     ("responses", responses),
     ("secret", secret),
+    ("settings", settings),
     ("spool", spool),
 ];

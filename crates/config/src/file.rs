@@ -24,6 +24,11 @@ const PREFIX: &str = "BACKSTOP_";
 
 /// The variables of a file, and what is wrong with its lines.
 pub fn parse(text: &str) -> (BTreeMap<String, String>, Vec<ConfigError>) {
+    parse_of("a file", text)
+}
+
+/// The same of what a message calls `source`.
+pub(crate) fn parse_of(source: &str, text: &str) -> (BTreeMap<String, String>, Vec<ConfigError>) {
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
     let mut errors = Vec::new();
     let mut last: Option<String> = None;
@@ -48,7 +53,7 @@ pub fn parse(text: &str) -> (BTreeMap<String, String>, Vec<ConfigError>) {
             }
             Err(problem) => {
                 last = None;
-                let problem = format!("names a file that {problem} (line {})", index + 1);
+                let problem = format!("names {source} that {problem} (line {})", index + 1);
                 errors.push(ConfigError::of_file(problem).with_effect("this line is left out"));
             }
         }

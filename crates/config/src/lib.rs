@@ -28,6 +28,7 @@ mod format;
 mod headers;
 pub mod json;
 mod options;
+pub mod parameter;
 mod parse;
 mod proxy;
 pub mod raw;

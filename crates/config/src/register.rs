@@ -281,7 +281,9 @@ pub(crate) const CONFIG: Variable = Variable::new(
     Initial::Unset,
     "A file with settings in the function's package: its path, from `/var/task` unless it begins \
      with a slash. One `NAME=VALUE` a line, with the names of these variables; a line that begins \
-     with a space continues the value. The environment overrides the file.",
+     with a space continues the value. The environment overrides the file. `ssm:NAME` is a \
+     parameter of Systems Manager with such a text, by its name or ARN. It may set the route and \
+     the transforms; see docs/transforms.md.",
 );
 pub(crate) const FLUSH_STRATEGY: Variable = Variable::new(
     "BACKSTOP_FLUSH_STRATEGY",

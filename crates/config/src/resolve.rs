@@ -47,6 +47,7 @@ impl Settings {
         let fallbacks = resolver.fallbacks(&aws, here.as_deref());
         let function = resolver.function();
         let routing = resolver.routing(!fallbacks.is_empty());
+        let parameter = resolver.parameter(here.as_deref());
         let settings = Self {
             telemetry_types: resolver.telemetry_types(),
             otlp_receiver: resolver
@@ -65,6 +66,7 @@ impl Settings {
             primary,
             fallbacks,
             routing,
+            parameter,
             aws,
             function,
         };

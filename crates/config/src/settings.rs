@@ -34,6 +34,8 @@ pub struct Settings {
     pub telemetry_types: Vec<TelemetryType>,
     /// Whether the function's own telemetry is received, by OTLP.
     pub otlp_receiver: bool,
+    /// The parameter that holds more of the next and of [`Settings::routing`]: see [`crate::parameter`].
+    pub parameter: Option<Reference>,
     /// What is done to records before they are buffered.
     pub transforms: TransformSettings,
     /// When records are sent.

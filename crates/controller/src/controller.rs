@@ -156,8 +156,7 @@ impl Controller {
                     wanted,
                     is_asked: false,
                 };
-                self.attach(&session, attach, deadline, lines, outcome)
-                    .await
+                Box::pin(self.attach(&session, attach, deadline, lines, outcome)).await
             }
             Request::Changed(changed) => {
                 let selection = Selection {
@@ -171,15 +170,13 @@ impl Controller {
                     wanted,
                     is_asked: false,
                 };
-                self.attach(&session, attach, deadline, lines, outcome)
-                    .await
+                Box::pin(self.attach(&session, attach, deadline, lines, outcome)).await
             }
             Request::Resource(resource) => {
                 let named = resource.attach.union(&resource.detach).cloned().collect();
                 let targets = narrowed(targets, &named);
                 let session = Session::open(self.access.clone(), targets, store).await?;
-                self.resource(&session, resource, wanted, deadline, lines, outcome)
-                    .await
+                Box::pin(self.resource(&session, resource, wanted, deadline, lines, outcome)).await
             }
         }
     }
@@ -219,8 +216,7 @@ impl Controller {
                 wanted,
                 is_asked: true,
             };
-            self.attach(session, attach, deadline, lines, outcome)
-                .await?;
+            Box::pin(self.attach(session, attach, deadline, lines, outcome)).await?;
         }
         if !detach.is_empty() {
             let allowed = Allowed {
@@ -237,7 +233,7 @@ impl Controller {
             let rules = self.rules(outcome, &none, &unwritten);
             let decisions = self.decisions(&plan, |it, own| rules.asked(it, own, Decision::Detach));
             skip(&plan, false, outcome);
-            self.write(session, plan, &vault, decisions, deadline, lines, outcome)
+            Box::pin(self.write(session, plan, &vault, decisions, deadline, lines, outcome))
                 .await?;
         }
         Ok(())
@@ -279,8 +275,7 @@ impl Controller {
                 rules.decide(it, own)
             }
         });
-        self.write(session, plan, &vault, decisions, deadline, lines, outcome)
-            .await
+        Box::pin(self.write(session, plan, &vault, decisions, deadline, lines, outcome)).await
     }
 
     fn rules<'a>(

@@ -142,8 +142,9 @@ async fn parameter(name: &str, settings: &Settings) -> anyhow::Result<String> {
         id: name.to_owned(),
         key: None,
     };
-    let text = secrets.text(&reference).await;
-    text.map_err(|why| anyhow::anyhow!("the parameter {name} cannot be read: {why}"))
+    let text = secrets.parameter(&reference).await;
+    text.map(|text| text.expose().to_owned())
+        .map_err(|why| anyhow::anyhow!("the parameter {name} cannot be read: {why}"))
 }
 
 #[cfg(test)]

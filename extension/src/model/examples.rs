@@ -2,6 +2,7 @@
 
 use backstop_config::{FlushStrategy, Routing};
 
+use super::parameter::Parameter;
 use super::run;
 use super::steps::{
     Deadline, End, Invocation, Metrics, Output, Rewriting, RuntimeDone, Setup, SinkBehaviour, Step,
@@ -29,6 +30,7 @@ const SETUP: Setup = Setup {
     },
     routing: Routing::Failover,
     posts: false,
+    parameter: Parameter::None,
 };
 
 fn output(after: u64, records: u64) -> Output {

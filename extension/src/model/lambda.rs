@@ -198,7 +198,8 @@ impl Lambda {
                     || invocation.runtime_done != RuntimeDone::Foreign;
                 // Without a deadline the hold follows signs of life, and a post that is refused is none.
                 let is_heard = invocation.deadline == Deadline::Right || !self.was_refused;
-                let is_easy = !are_close && !is_narrow && is_decided && is_heard;
+                let is_known = self.setup.parameter.is_well();
+                let is_easy = !are_close && !is_narrow && is_decided && is_heard && is_known;
                 if self.are_sinks_well && self.setup.leaves_nothing() && is_easy {
                     rules::nothing_is_pending(&self.life.ledger.lock());
                 }
@@ -392,7 +393,8 @@ impl Lambda {
             ended.expect("killed at shutdown").unwrap();
         }
         assert!(!self.write(&Output::LAST), "taken when nobody was left");
-        if self.world.has_usable_sink(&self.setup) && last_taken <= sent + IN_TIME {
+        let is_known = self.setup.parameter.is_well();
+        if self.world.has_usable_sink(&self.setup) && is_known && last_taken <= sent + IN_TIME {
             rules::nothing_is_given_up(&self.life.ledger.lock());
         }
         self.account.close(&self.life.ledger.lock());

@@ -109,6 +109,7 @@ impl Life {
             jitter: Jitter::none(),
         });
         let spool_bytes = if setup.has_spool { 64 * 1024 * 1024 } else { 0 };
+        let (transforms, routes, parameter) = setup.beginning();
         let pipeline = Pipeline::new(Parts {
             api: script.clone(),
             stop: std::future::pending().boxed(),
@@ -122,9 +123,10 @@ impl Life {
             ),
             deriver: Deriver::default(),
             classifier: Classifier::of(primary(setup.metrics).as_ref()),
-            transforms: setup.transforms(),
+            transforms,
             metrics: crate::metrics::Metrics::default(),
-            routes: setup.routes(),
+            routes,
+            parameter,
             inbox: inbox.clone(),
             chain: Arc::new(chain),
             ledger: ledger.clone(),
@@ -187,6 +189,7 @@ async fn live(mut pipeline: Pipeline<Script>, world: World) {
         let end = pipeline.turn().await;
         pipeline.check();
         world.set_sending(pipeline.is_sending());
+        world.set_deferred(pipeline.deferred_records());
         if !pipeline.is_sending() {
             world.mark_removed();
         }
@@ -197,5 +200,6 @@ async fn live(mut pipeline: Pipeline<Script>, world: World) {
     let deadline = Instant::now() + SHUTDOWN;
     pipeline.shut_down(end).await;
     assert!(Instant::now() <= deadline, "killed at shutdown");
+    world.set_deferred(0);
     world.mark_removed();
 }

@@ -13,6 +13,7 @@
 mod examples;
 mod lambda;
 mod life;
+mod parameter;
 mod posts;
 mod routes;
 mod rules;

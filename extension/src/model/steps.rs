@@ -9,6 +9,7 @@ use backstop_config::{
 };
 use proptest::prelude::*;
 
+use super::parameter::{Parameter, parameter};
 use super::routes::routing;
 
 /// How the function is configured.
@@ -35,6 +36,8 @@ pub(super) struct Setup {
     pub(super) routing: Routing,
     /// The function posts every second output by OTLP.
     pub(super) posts: bool,
+    /// Where the transforms and the route are.
+    pub(super) parameter: Parameter,
 }
 
 /// What becomes of lines in the embedded metric format.
@@ -289,6 +292,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 transforming(),
                 routing(),
                 prop::bool::weighted(0.3),
+                parameter(),
             ),
         ),
     )
@@ -302,7 +306,12 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 has_spool,
                 ahead_ms,
                 at_shutdown,
-                (shutdown_deadline, room, unfit_every, (metrics, transforms, routing, posts)),
+                (
+                    shutdown_deadline,
+                    room,
+                    unfit_every,
+                    (metrics, transforms, routing, posts, parameter),
+                ),
             )| Setup {
                 strategy,
                 max_added,
@@ -319,6 +328,7 @@ pub(super) fn setup() -> impl Strategy<Value = Setup> {
                 transforms,
                 routing,
                 posts,
+                parameter,
             },
         )
 }

@@ -2,7 +2,7 @@
 //! of the extension, and remembers each record it took and whether that was heard.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -84,6 +84,7 @@ pub(super) struct World {
     not_for_primary: Arc<Mutex<BTreeSet<Number>>>,
     freezes: watch::Sender<u64>,
     is_sending: Arc<AtomicBool>,
+    deferred: Arc<AtomicUsize>,
     clock: Arc<WorldClock>,
 }
 
@@ -107,6 +108,7 @@ impl World {
             not_for_primary: Arc::default(),
             freezes: watch::Sender::new(0),
             is_sending: Arc::default(),
+            deferred: Arc::default(),
             clock: Arc::new(WorldClock {
                 start: Instant::now(),
                 offset_ms: AtomicI64::new(0),
@@ -181,6 +183,15 @@ impl World {
 
     pub(super) fn set_sending(&self, is_sending: bool) {
         self.is_sending.store(is_sending, Ordering::Relaxed);
+    }
+
+    /// Records that wait for the transforms, by the extension's last word.
+    pub(super) fn deferred(&self) -> u64 {
+        self.deferred.load(Ordering::Relaxed) as u64
+    }
+
+    pub(super) fn set_deferred(&self, records: usize) {
+        self.deferred.store(records, Ordering::Relaxed);
     }
 
     /// No flush is under way: what was heard is settled for good.

@@ -86,8 +86,9 @@ impl<L: Lifecycle> Pipeline<L> {
     /// Holding back helps only while something is being sent: what Lambda has to say next may be what
     /// the sending waits for, such as that the runtime is done.
     pub(super) fn update_inbox(&self) {
-        let draining = self.flush.is_some() && self.chain.can_deliver();
-        self.inbox.observe(self.urgent_bytes(), draining);
+        let draining = self.flush.is_some() && self.chain.can_deliver() && !self.defers();
+        let waiting = self.urgent_bytes() + self.deferred_bytes();
+        self.inbox.observe(waiting, draining);
     }
 
     /// The bytes for which something else is to hurry or to wait. Not what is for the archive only while no

@@ -92,7 +92,8 @@ impl Wanted {
 impl<L: Lifecycle> Pipeline<L> {
     /// Takes in what has arrived, as far as one turn goes.
     pub(super) fn receive(&mut self) {
-        let mut received = 0;
+        // In order: what had to wait comes before what has arrived since.
+        let mut received = self.take_deferred(TURN_BYTES);
         while received < TURN_BYTES
             && let Some(body) = self.inbox.pop()
         {
@@ -108,7 +109,7 @@ impl<L: Lifecycle> Pipeline<L> {
             self.take_posted(posted);
             self.shed();
         }
-        if !self.inbox.is_empty() {
+        if !self.inbox.is_empty() || self.is_taking_deferred() {
             self.inbox.wake();
         }
         if received > 0 {
@@ -122,12 +123,22 @@ impl<L: Lifecycle> Pipeline<L> {
             self.handover.keep(&mut self.buffer, &self.ledger.lock());
         }
         if received > 0 {
+            self.note_received();
+        }
+    }
+
+    /// The counts have grown. What waits for the transforms has no copy, so that the counts have to tell of it.
+    pub(super) fn note_received(&mut self) {
+        if self.deferred_records() > 0 {
+            self.handover.count(&self.ledger.lock());
+        } else {
             self.handover.received(&self.buffer, &self.ledger.lock());
         }
     }
 
     /// Drops what the buffer has no room for.
     pub(super) fn shed(&mut self) {
+        self.shed_deferred();
         let shed = self.buffer.shed();
         if shed > 0 {
             self.ledger
@@ -164,7 +175,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         if refused.oversized + refused.crowded > 0 {
             self.invocation.lose_runtime_done();
-            self.enricher.invocations.lose();
+            self.note_gap();
         }
     }
 
@@ -179,7 +190,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let mut malformed = 0;
         for event in decode(body, &now.rfc3339()) {
             malformed += usize::from(event.kind == Kind::Malformed);
-            self.take_event(&event);
+            self.take_event(event);
             self.decide_invocations();
         }
         if malformed > 0 {
@@ -191,7 +202,7 @@ impl<L: Lifecycle> Pipeline<L> {
         self.follow_handler();
     }
 
-    fn take_event(&mut self, event: &Event) {
+    fn take_event(&mut self, event: Event) {
         self.ledger.lock().receive(1);
         match &event.kind {
             Kind::OwnLine => {
@@ -201,6 +212,22 @@ impl<L: Lifecycle> Pipeline<L> {
             Kind::Platform(platform) => self.observe(platform),
             Kind::Function => self.invocation.note_activity(Instant::now()),
             Kind::Extension | Kind::Unknown | Kind::Malformed => {}
+        }
+        if self.defers() {
+            self.defer_event(event);
+        } else {
+            self.treat_event(&event);
+        }
+    }
+
+    /// What the transforms, the routes and the invocations make of an event that was received.
+    pub(super) fn treat_event(&mut self, event: &Event) {
+        match &event.kind {
+            Kind::Platform(Platform::Start { request_id, time }) => {
+                self.enricher.invocations.started(request_id, time);
+            }
+            Kind::Platform(Platform::LogsDropped { .. }) => self.enricher.invocations.lose(),
+            _ => {}
         }
         let place = self.transforms.place(&event.fragment);
         let parent = self.take_record(event, place);
@@ -258,8 +285,13 @@ impl<L: Lifecycle> Pipeline<L> {
     }
 
     pub(super) fn take_derived(&mut self, derived: Derived, place: Place) {
-        let record = self.enricher.record(derived.fragment);
         self.ledger.lock().derive(1);
+        self.admit_derived(derived, place);
+    }
+
+    /// Takes in a derived record that is counted.
+    pub(super) fn admit_derived(&mut self, derived: Derived, place: Place) {
+        let record = self.enricher.record(derived.fragment);
         self.admit(record.with_signal(derived.signal), place);
     }
 
@@ -267,7 +299,6 @@ impl<L: Lifecycle> Pipeline<L> {
         self.runtime_done.platform_event();
         match platform {
             Platform::Start { request_id, time } => {
-                self.enricher.invocations.started(request_id, time);
                 if self.invocation.is_about(request_id) {
                     self.invocation.note_activity(Instant::now());
                     self.invocation.started(time, self.timeout);
@@ -292,7 +323,6 @@ impl<L: Lifecycle> Pipeline<L> {
             Platform::LogsDropped { records, is_known } => {
                 self.ledger.lock().lose_upstream(*records);
                 self.invocation.lose_runtime_done();
-                self.enricher.invocations.lose();
                 self.log.error(
                     "Lambda dropped telemetry before it reached us",
                     &json!({"records": records, "isKnown": is_known}),

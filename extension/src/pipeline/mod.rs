@@ -1,7 +1,7 @@
 //! The pipeline: one loop that waits for what comes next and lets the pure decisions decide.
 //!
-//! Five things can happen: Lambda has an event for us, telemetry arrives, a flush ends, a timer runs
-//! out, the process is asked to end. After each, [`Pipeline::act`] asks [`decide`] until it says to wait.
+//! Six things can happen: Lambda has an event for us, telemetry arrives, a flush ends, a parameter is
+//! read, a timer runs out, the process is asked to end. After each, [`Pipeline::act`] asks [`decide`] until it says to wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,18 +27,24 @@ use crate::metrics::Metrics;
 use crate::source::Inbox;
 use crate::transform::{Deriver, Enricher};
 
+mod deferred;
 mod flight;
 mod insights;
 mod intake;
+mod parameter;
 mod posted;
 mod publish;
 mod routes;
 mod shutdown;
 mod transforms;
 
+use deferred::{Deferred, asked};
 pub(crate) use flight::Flush;
 use flight::ended;
 pub(crate) use intake::Wanted;
+#[cfg(test)]
+pub(crate) use parameter::Late;
+pub(crate) use parameter::{Ask, asks};
 pub(crate) use routes::Routes;
 pub(crate) use shutdown::End;
 pub(crate) use transforms::TransformStage;
@@ -59,6 +65,8 @@ pub(crate) struct Parts<L> {
     pub(crate) transforms: TransformStage,
     pub(crate) metrics: Metrics,
     pub(crate) routes: Routes,
+    /// Asks for transforms and routes, where they are in a parameter.
+    pub(crate) parameter: Option<Ask>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) ledger: SharedLedger,
@@ -87,6 +95,8 @@ pub(crate) struct Pipeline<L> {
     transforms: TransformStage,
     metrics: Metrics,
     routes: Routes,
+    /// What waits for these two.
+    deferred: Option<Deferred>,
     managed_instances: bool,
     restore_pending: bool,
 
@@ -146,6 +156,7 @@ impl<L: Lifecycle> Pipeline<L> {
             transforms: parts.transforms,
             metrics: parts.metrics,
             routes: parts.routes,
+            deferred: parts.parameter.map(Deferred::new),
             managed_instances,
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
             buffer,
@@ -181,7 +192,7 @@ impl<L: Lifecycle> Pipeline<L> {
     pub(crate) async fn turn(&mut self) -> Option<End> {
         self.act();
         self.publish_when_due();
-        if !self.inbox.is_empty() {
+        if !self.inbox.is_empty() || self.is_taking_deferred() {
             // Between two turns of a burst everyone else has one.
             yield_now().await;
         }
@@ -202,6 +213,7 @@ impl<L: Lifecycle> Pipeline<L> {
             () = &mut self.stop => return Some(End::Terminated),
             // Before what arrives, which may be a flood.
             left = ended(&mut self.flush) => self.flushed(left),
+            answer = asked(&mut self.deferred) => self.heard(answer),
             () = self.inbox.arrival() => self.receive(),
             () = sleep_until(timer) => {}
         }
@@ -301,16 +313,19 @@ impl<L: Lifecycle> Pipeline<L> {
         self.transforms.restored();
         self.decide_invocations();
         self.chain.reset();
+        self.ask_anew();
     }
 
     /// Does what the decision says, until it says to wait.
     fn act(&mut self) {
+        self.ask_when_due();
         loop {
             match decide(&self.flush_inputs()) {
                 Action::Wait => return,
                 Action::Flush => self.start_flush(),
                 // What arrived before the runtime was done is taken in before `/next`, while there is time.
                 Action::BeReady if self.is_receiving() && self.may_hold() => return,
+                Action::BeReady if self.is_asking_first() && self.may_hold() => return,
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
                     self.note_added_time();
@@ -343,7 +358,7 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// Whether something has arrived that is not taken in, or is just arriving from the function itself.
     fn is_receiving(&self) -> bool {
-        !self.inbox.is_empty() || self.inbox.is_posting()
+        !self.inbox.is_empty() || self.inbox.is_posting() || self.is_taking_deferred()
     }
 
     /// Whether `/next` may still be held, where this invocation is held at all.
@@ -385,7 +400,9 @@ impl<L: Lifecycle> Pipeline<L> {
                 at = at.min(now + self.settings.interval.saturating_sub(age));
             }
         }
-        if let Some(wait) = self.metrics.due_in(self.clock.wall()) {
+        let wall = self.clock.wall();
+        let waits = [self.metrics.due_in(wall), self.parameter_due_in(wall)];
+        for wait in waits.into_iter().flatten() {
             at = at.min(now + wait);
         }
         if self.api.is_some() && now < self.stage_ends() {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: an item counts as received once it is taken, and from then on like any record.
 
-use backstop_delivery::{DropReason, Signal};
+use backstop_delivery::{DropReason, Signal, Wall};
 use backstop_sinks::otlp::Received;
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -15,16 +15,26 @@ impl<L: Lifecycle> Pipeline<L> {
     /// Takes in what one request held.
     pub(super) fn take_posted(&mut self, posted: Received) {
         self.invocation.note_activity(Instant::now());
-        for fragment in posted.fragments {
-            self.ledger.lock().receive(1);
-            self.take_item(fragment, posted.signal);
-            self.decide_invocations();
+        self.ledger.lock().receive(posted.fragments.len() as u64);
+        if self.defers() {
+            self.defer_posted(posted);
+        } else {
+            let current = (self.invocation.request_id.clone(), self.invocation.began());
+            self.treat_posted(posted, &current);
         }
         self.follow_handler();
     }
 
-    fn take_item(&mut self, fragment: Bytes, signal: Signal) {
-        let request_id = &self.invocation.request_id;
+    /// What the transforms and the routes make of what was posted while this invocation was at hand.
+    pub(super) fn treat_posted(&mut self, posted: Received, current: &(String, Wall)) {
+        for fragment in posted.fragments {
+            self.take_item(fragment, posted.signal, current);
+            self.decide_invocations();
+        }
+    }
+
+    fn take_item(&mut self, fragment: Bytes, signal: Signal, current: &(String, Wall)) {
+        let (request_id, began) = current;
         let place = self.transforms.place_posted(&fragment, request_id);
         if !self.wanted.takes(signal) {
             self.ledger.lock().drop_records(DropReason::NotAsked, 1);
@@ -40,7 +50,7 @@ impl<L: Lifecycle> Pipeline<L> {
         };
         // Points are of no single invocation, and on Managed Instances nobody knows which one an item is of.
         let is_of_one = signal != Signal::Metric && !self.managed_instances;
-        let current = is_of_one.then(|| (&*self.invocation.request_id, self.invocation.began()));
+        let current = is_of_one.then_some((&**request_id, *began));
         let record = self.enricher.posted(fragment, current);
         let record = record.with_signal(signal);
         if is_wanted {

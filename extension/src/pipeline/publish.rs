@@ -45,12 +45,17 @@ impl<L: Lifecycle> Pipeline<L> {
         let points = self.metrics.points(&counts, &self.chain.breakers());
         if !points.is_empty() {
             let record = of_counts(&self.clock.wall().rfc3339(), &points);
-            self.take_derived(record, Place::Keep);
+            if self.defers() {
+                self.ledger.lock().derive(1);
+                self.defer_derived(record);
+            } else {
+                self.take_derived(record, Place::Keep);
+            }
             self.shed();
             if self.may_freeze() {
                 self.handover.keep(&mut self.buffer, &self.ledger.lock());
             }
-            self.handover.received(&self.buffer, &self.ledger.lock());
+            self.note_received();
         }
     }
 

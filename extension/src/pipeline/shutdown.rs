@@ -60,16 +60,17 @@ impl<L: Lifecycle> Pipeline<L> {
         self.api = None;
         self.is_last_run = end.is_for_good();
         self.inbox.narrow();
-        self.end_sampling();
         let ends = now + shutdown_budget(deadline_ms, self.clock.wall());
         self.window.set(Phase::Shutdown, ends);
+        self.know_at_last(ends).await;
+        self.end_sampling();
         self.publish_before_remaining();
         self.send_remaining(ends, ends.min(now + STRAGGLERS)).await;
         self.flush = None;
         // What comes from now on is not acknowledged.
         self.inbox.close();
-        if !self.inbox.is_empty() {
-            while !self.inbox.is_empty() {
+        if !self.inbox.is_empty() || self.is_taking_deferred() {
+            while !self.inbox.is_empty() || self.is_taking_deferred() {
                 self.receive();
             }
             self.send_remaining(ends, now).await;
@@ -140,6 +141,7 @@ impl<L: Lifecycle> Pipeline<L> {
     }
 
     fn close_ledger(&mut self, end: &End) {
+        self.lose_deferred();
         let held = self.buffer.held_records() as u64;
         if !self.ledger.lock().adds_up(held) {
             // A bug of ours; better seen than hidden.

@@ -47,6 +47,11 @@ impl TransformStage {
         }
     }
 
+    /// None, until they are known.
+    pub(crate) fn none() -> Self {
+        Self::new(&TransformSettings::default(), &mut Vec::new())
+    }
+
     /// Where a record goes. Each is asked for, wanted or not: the platform's say how an invocation ended.
     pub(super) fn place(&mut self, fragment: &[u8]) -> Place {
         let sampler = self.sampler.as_mut();

@@ -1,8 +1,8 @@
 //! Checks whether the secrets that the primary's token and headers refer to exist, and which keys they
-//! need. Reads no value.
+//! need, and whether the parameter with settings does. Reads no value of a secret.
 
 use backstop_archive::is_alias;
-use backstop_config::{Primary, Reference, Settings, Store};
+use backstop_config::{Reference, References, Settings, Store};
 use backstop_delivery::NoSecret;
 use backstop_sinks::secret::Description;
 use futures_util::future::join_all;
@@ -13,6 +13,7 @@ use crate::fleet::Site;
 use crate::select::Function;
 
 const NAME: &str = "secret";
+const SETTINGS: &str = "settings parameter";
 const KEY: &str = "BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID";
 
 /// Whether each is there, as far as the caller may know.
@@ -21,23 +22,29 @@ pub(super) async fn checks(
     function: &Function,
     settings: Option<&Settings>,
 ) -> Vec<Check> {
-    let Some(primary) = settings.and_then(|it| it.primary.as_ref()) else {
+    let Some(settings) = settings else {
         return Vec::new();
     };
-    let references = primary.references.each();
-    if references.is_empty() {
+    let none = References::default();
+    let references = settings.primary.as_ref().map_or(&none, |it| &it.references);
+    if references.is_empty() && settings.parameter.is_none() {
         return Vec::new();
     }
     let secrets = match secrets(site, function) {
         Ok(secrets) => secrets,
         Err(check) => return vec![check],
     };
-    let asking = references.iter().map(|reference| async {
+    let each = references.each();
+    let asking = each.iter().map(|reference| async {
         let description = secrets.describe(reference).await;
-        described(primary, reference, description)
+        described(references, reference, description)
     });
     let mut checks = join_all(asking).await;
-    let alias = primary.references.kms_key_id.as_ref();
+    if let Some(parameter) = &settings.parameter {
+        let description = secrets.describe(parameter).await;
+        checks.push(described_settings(parameter, description.as_ref()));
+    }
+    let alias = references.kms_key_id.as_ref();
     if let Some(alias) = alias.filter(|key| is_alias(key)) {
         let found = format!("{alias} is an alias, but policies name keys");
         let next = format!("grant kms:Decrypt on the alias's key, or set {KEY} to the key's ARN");
@@ -46,12 +53,26 @@ pub(super) async fn checks(
     checks
 }
 
+/// A parameter with settings. One that cannot be read keeps every record in memory.
+fn described_settings(
+    parameter: &Reference,
+    description: Option<&Result<Description, NoSecret>>,
+) -> Check {
+    match description {
+        Some(Err(why)) => Check {
+            check: SETTINGS,
+            ..unread(parameter, *why)
+        },
+        Some(Ok(_)) | None => Check::ok(SETTINGS, format!("{parameter} exists")),
+    }
+}
+
 fn described(
-    primary: &Primary,
+    references: &References,
     reference: &Reference,
     description: Option<Result<Description, NoSecret>>,
 ) -> Check {
-    let has_key = primary.references.kms_key_id.is_some();
+    let has_key = references.kms_key_id.is_some();
     let found = match description {
         None if has_key => {
             let found = format!("{reference}: only a decryption shows whether it can be read");
@@ -100,6 +121,8 @@ fn unread(reference: &Reference, why: NoSecret) -> Check {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use backstop_config::Primary;
 
     use super::*;
     use crate::doctor::State;
@@ -204,9 +227,43 @@ mod tests {
         ] {
             let primary = primary(name, value, key);
             let each = primary.references.each();
-            let check = described(&primary, each[0], description);
+            let check = described(&primary.references, each[0], description);
             let shown = format!("{check:?}");
             assert_eq!(check.state, state, "{shown}");
+            assert!(shown.contains(words), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_with_settings_is_a_check_of_its_own() {
+        let variables = BTreeMap::from([
+            ("BACKSTOP_CONFIG".to_owned(), "ssm:/settings".to_owned()),
+            ("AWS_REGION".to_owned(), "eu-west-1".to_owned()),
+        ]);
+        let parameter = Settings::resolve(&variables).0.parameter;
+        let parameter = parameter.expect("a parameter");
+        let refused = |code| {
+            Some(Err(NoSecret {
+                code: Some(code),
+                ..NoSecret::new("Parameter Store", "answered")
+            }))
+        };
+        for (description, state, words) in [
+            (
+                Some(Ok(Description::default())),
+                State::Ok,
+                "/settings exists",
+            ),
+            (refused("ParameterNotFound"), State::Problem, "create it"),
+            (
+                refused("AccessDeniedException"),
+                State::Unknown,
+                "ssm:GetParameter",
+            ),
+        ] {
+            let check = described_settings(&parameter, description.as_ref());
+            let shown = format!("{check:?}");
+            assert_eq!((check.check, check.state), (SETTINGS, state), "{shown}");
             assert!(shown.contains(words), "{shown}");
         }
     }

@@ -1,6 +1,7 @@
 //! Why a drill of a function would prove nothing, or hurt somebody: decided without a call.
 
 use aws_sdk_lambda::types::State;
+use backstop_config::parameter::SCHEME;
 use backstop_config::{ConfigError, Fallback, Routing, Settings, TelemetryType};
 
 use super::aim::Aim;
@@ -91,7 +92,9 @@ pub fn refusals(facts: &Facts<'_>) -> Vec<String> {
 
 fn settings(facts: &Facts<'_>, reasons: &mut Vec<String>) {
     let (settings, _) = facts.settings;
-    let has_file = |it: &Environment| matches!(it, Environment::Readable(variables) if variables.contains_key(FILE));
+    // A parameter has no sinks, so that the variables say all that a drill changes.
+    let is_file = |value: &String| !value.trim_start().starts_with(SCHEME);
+    let has_file = |it: &Environment| matches!(it, Environment::Readable(variables) if variables.get(FILE).is_some_and(is_file));
     if has_file(&facts.function.environment) {
         // What it says is not known here: a token in it would go to the failing address.
         reasons.push(format!(

@@ -1,4 +1,4 @@
-# What the function's role needs, and no more: to write to the fallbacks and to read the primary's token. It is what crates/archive/permissions.json says,
+# What the function's role needs, and no more: to write to the fallbacks, to read the primary's token, and settings in a parameter. It is what crates/archive/permissions.json says,
 # which tests/permissions.tftest.hcl compares.
 
 locals {
@@ -7,11 +7,12 @@ locals {
   # Rights follow the variables: where the function sets one of these itself, that is where it writes. They name
   # resources and are not secret, whatever else the environment holds.
   own_fallback = {
-    for name in ["BACKSTOP_PRIMARY_TOKEN_SECRET_ARN", "BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", "BACKSTOP_PRIMARY_TOKEN_KMS", "BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID", "BACKSTOP_FALLBACK", "BACKSTOP_FIREHOSE_STREAM", "BACKSTOP_S3_BUCKET", "BACKSTOP_S3_PREFIX", "BACKSTOP_S3_REGION", "BACKSTOP_S3_KMS_KEY_ID"] :
+    for name in ["BACKSTOP_CONFIG", "BACKSTOP_PRIMARY_TOKEN_SECRET_ARN", "BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", "BACKSTOP_PRIMARY_TOKEN_KMS", "BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID", "BACKSTOP_FALLBACK", "BACKSTOP_FIREHOSE_STREAM", "BACKSTOP_S3_BUCKET", "BACKSTOP_S3_PREFIX", "BACKSTOP_S3_REGION", "BACKSTOP_S3_KMS_KEY_ID"] :
     name => try(nonsensitive(local.own_variables[name]), local.own_variables[name]) if contains(local.own_names, name)
   }
   in_force = merge(
     {
+      BACKSTOP_CONFIG                      = var.transforms.config_file
       BACKSTOP_PRIMARY_TOKEN_SECRET_ARN    = var.primary_token_secret_arn
       BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER = var.primary_token_ssm_parameter
       BACKSTOP_PRIMARY_TOKEN_KMS           = var.primary_token_kms
@@ -105,8 +106,13 @@ locals {
       { sid = "BackstopToken", action = "kms:Decrypt", resource = startswith(key, "arn:") ? key : "arn:${local.partition}:kms:${var.region}:*:key/${key}", via = "" }
     ],
   )
+  # Settings that are in a parameter, and not in a file of the package.
+  config_parameters = [for text in compact([local.in_force.BACKSTOP_CONFIG]) : trimspace(trimprefix(text, "ssm:")) if startswith(text, "ssm:")]
+  config_grants = [for name in var.enabled ? local.config_parameters : [] :
+    { sid = "BackstopParameter", action = "ssm:GetParameter", resource = startswith(name, "arn:") ? name : "arn:${local.partition}:ssm:${var.region}:*:parameter/${trimprefix(name, "/")}", via = "" }
+  ]
   # A Sid is one statement's; two secrets with one key need that key once.
-  token_statements = [for position, grant in local.has_primary ? distinct(local.token_grants) : [] : merge(
+  token_statements = [for position, grant in distinct(concat(local.has_primary ? local.token_grants : [], local.config_grants)) : merge(
     {
       Sid      = "${grant.sid}${position == 0 ? "" : position}"
       Effect   = "Allow"

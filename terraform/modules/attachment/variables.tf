@@ -380,7 +380,7 @@ variable "transforms" {
     - `sample`: the share of invocations to keep, such as `10%` (`BACKSTOP_SAMPLE`)
     - `sample_keep`: invocations to keep beside the share, or `none` (`BACKSTOP_SAMPLE_KEEP`)
     - `insights`: whether to add records of the patterns of the function's lines (`BACKSTOP_INSIGHTS`)
-    - `config_file`: a file with settings in the function's package (`BACKSTOP_CONFIG`)
+    - `config_file`: a file with settings in the function's package, or `ssm:NAME` for a parameter of Systems Manager (`BACKSTOP_CONFIG`)
     - `tags`: resource attributes added to every record (`BACKSTOP_TAGS`)
   EOT
   type = object({

@@ -9,9 +9,10 @@ use super::{Reported, Resolver};
 use crate::aws;
 use crate::error::{ConfigError, ErrorKind};
 use crate::headers::{self, Value};
+use crate::parameter::SCHEME;
 use crate::reference::{Reference, Store, Template};
 use crate::register::{
-    PRIMARY_HEADERS, PRIMARY_TOKEN, PRIMARY_TOKEN_KMS, PRIMARY_TOKEN_KMS_KEY_ID,
+    CONFIG, PRIMARY_HEADERS, PRIMARY_TOKEN, PRIMARY_TOKEN_KMS, PRIMARY_TOKEN_KMS_KEY_ID,
     PRIMARY_TOKEN_SECRET_ARN, PRIMARY_TOKEN_SSM_PARAMETER,
 };
 use crate::settings::{AwsSettings, References};
@@ -53,6 +54,17 @@ impl Resolver {
                 Err(Reported)
             }
         }
+    }
+
+    /// The parameter that `BACKSTOP_CONFIG` names; none where it names a file.
+    pub(super) fn parameter(&mut self, here: Option<&str>) -> Option<Reference> {
+        let name = self.raw.get(CONFIG.name)?.strip_prefix(SCHEME)?;
+        let reference = Reference::in_store(Store::ParameterStore, name.trim(), here);
+        let error = |problem| {
+            let effect = "the parameter is left out, and its transforms with it";
+            ConfigError::invalid(CONFIG.name, problem).with_effect(effect)
+        };
+        (reference.map_err(|problem| self.errors.push(error(problem)))).ok()
     }
 
     /// What of the token and the headers is kept elsewhere, in services that can be asked.

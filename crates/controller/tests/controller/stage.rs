@@ -45,7 +45,7 @@ impl Answer for Runtime {
         if path.ends_with("/next") {
             let event = self.events.lock().await.recv().await;
             let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-            let deadline = deadline + Duration::from_secs(600);
+            let deadline = deadline + Duration::from_mins(10);
             let event = event.unwrap_or_default().to_string();
             return Response::builder()
                 .header("lambda-runtime-aws-request-id", "1")
@@ -91,7 +91,7 @@ impl Environment {
     /// The result of one invocation.
     pub(crate) async fn invoke(&mut self, event: &Value) -> Result<Value, Value> {
         self.events.send(event.clone()).await.unwrap();
-        let answer = tokio::time::timeout(Duration::from_secs(120), self.answers.recv()).await;
+        let answer = tokio::time::timeout(Duration::from_mins(2), self.answers.recv()).await;
         answer.expect("it answers in time").expect("it answers")
     }
 
@@ -250,10 +250,10 @@ impl Stage {
 
     /// A new execution environment.
     pub(crate) fn environment(&self, mode: &str, more: &[(&'static str, &str)]) -> Environment {
-        let (events, inbox) = mpsc::channel(16);
+        let (events, queued) = mpsc::channel(16);
         let (outbox, answers) = mpsc::channel(16);
         let runtime = Arc::new(Runtime {
-            events: Mutex::new(inbox),
+            events: Mutex::new(queued),
             answers: outbox,
         });
         let server = FaultServer::start("the Runtime API", runtime, None).unwrap();

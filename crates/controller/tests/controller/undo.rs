@@ -49,7 +49,7 @@ async fn a_killed_environment_leaves_nothing_unknown() {
     let held = (stage.plane).hold("UpdateFunctionConfiguration", 3, Moment::BeforeItIsAnswered);
     let attach = stage.environment("attach", &[]);
     attach.start(&json!({ "action": "plan" })).await;
-    tokio::time::timeout(Duration::from_secs(60), held.reached())
+    tokio::time::timeout(Duration::from_mins(1), held.reached())
         .await
         .expect("the call comes");
     attach.kill().await;

@@ -104,11 +104,11 @@ impl Secrets {
         Some(answer.and_then(|answer| value::description(reference, &answer)))
     }
 
-    /// The text of a parameter, whatever it holds: what it is for is the caller's affair.
-    pub async fn text(&self, reference: &Reference) -> Result<String, NoSecret> {
+    /// The text of a parameter, whatever it has in it.
+    pub async fn parameter(&self, reference: &Reference) -> Result<Secret, NoSecret> {
         let question = ask::Question::reading(reference, None, &self.function);
         let answer = self.answer(reference, question).await?;
-        value::parameter(reference, &answer)
+        value::parameter(&answer).map(Secret::new)
     }
 
     async fn read(&self, reference: &Reference, key: Option<&str>) -> Result<Secret, NoSecret> {

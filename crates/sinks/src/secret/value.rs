@@ -45,7 +45,7 @@ pub fn of(reference: &Reference, answer: &[u8]) -> Result<Secret, NoSecret> {
             let text = answer.secret_string;
             text.ok_or(no("holds a binary secret: store the token as text"))?
         }
-        Store::ParameterStore => parameter(reference, answer)?,
+        Store::ParameterStore => parameter(answer)?,
         Store::Kms => {
             #[derive(Deserialize)]
             #[serde(rename_all = "PascalCase")]
@@ -77,8 +77,8 @@ pub fn of(reference: &Reference, answer: &[u8]) -> Result<Secret, NoSecret> {
     Ok(Secret::new(text))
 }
 
-/// The value of a parameter as it is.
-pub(super) fn parameter(reference: &Reference, answer: &[u8]) -> Result<String, NoSecret> {
+/// The text of a parameter, from the answer of its store.
+pub(super) fn parameter(answer: &[u8]) -> Result<String, NoSecret> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Parameter {
@@ -90,7 +90,7 @@ pub(super) fn parameter(reference: &Reference, answer: &[u8]) -> Result<String, 
         parameter: Parameter,
     }
     let answer: Answer = serde_json::from_slice(answer)
-        .map_err(|_| NoSecret::passing(reference.store.as_str(), FOREIGN))?;
+        .map_err(|_| NoSecret::passing(Store::ParameterStore.as_str(), FOREIGN))?;
     Ok(answer.parameter.value)
 }
 

@@ -41,6 +41,8 @@ module "by_arguments" {
   primary_token_kms_key_id    = try(each.value.environment.BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID, null)
   primary_headers             = { for pair in compact(split(",", try(each.value.environment.BACKSTOP_PRIMARY_HEADERS, ""))) : split("=", pair)[0] => split("=", pair)[1] }
 
+  transforms = { config_file = try(each.value.environment.BACKSTOP_CONFIG, null) }
+
   fallback = {
     order           = try(split(",", each.value.environment.BACKSTOP_FALLBACK), null)
     firehose_stream = try(each.value.environment.BACKSTOP_FIREHOSE_STREAM, null)
