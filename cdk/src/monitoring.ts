@@ -123,9 +123,13 @@ export class BackstopMonitoring extends Construct {
     const parts = Array.from({ length: Math.ceil(functions.length / 12) }, (_, at) => functions.slice(at * 12, at * 12 + 12));
     const named = parts.length === 0 ? [''] : parts.map((part) => ` FunctionName=(${part.map((fn) => `"${fn.functionName}"`).join(' OR ')})`);
     const search = (schema: string, metric: string, statistic: string) => named.map((names) => new MathExpression({
-      expression: `SEARCH('{Backstop,${schema}} MetricName="${metric}"${names}', '${statistic}', 300)`, usingMetrics: {}, label: '', period: Duration.minutes(5),
+      expression: `SEARCH('{Backstop,${schema}} MetricName="${metric}"${names}', '${statistic}', 300)`,
+      usingMetrics: {},
+      label: '',
+      period: Duration.minutes(5),
     }));
-    const graph = (title: string, ...left: MathExpression[][]) => new GraphWidget({ title, left: left.flat(), width: 12, height: 6, period: Duration.minutes(5) });
+    const graph = (title: string, ...left: MathExpression[][]) =>
+      new GraphWidget({ title, left: left.flat(), width: 12, height: 6, period: Duration.minutes(5) });
     const rows: IWidget[][] = [
       [new AlarmStatusWidget({ title: 'Alarms', alarms: this.alarms, width: 24, height: 2 })],
       [

@@ -49,6 +49,28 @@ STANDING = {
 }
 LOOKUP = ("terraform/modules/layer-lookup/README.md", 0)
 MULTI_REGION = ("terraform/modules/layer-multi-region/README.md", 0)
+# Planned alone: the emulator does not keep all that their queues have.
+ALONE = {
+    ("terraform/modules/controller/README.md", 0): (
+        "controller-arm64.zip",
+        'resource "aws_sns_topic" "ops" {\n  name = "ops"\n}\n',
+    ),
+    ("terraform/modules/replay/README.md", 0): (
+        "replay-function-arm64.zip",
+        '''
+            resource "aws_sns_topic" "ops" {
+              name = "ops"
+            }
+            resource "aws_secretsmanager_secret" "token" {
+              name = "token"
+            }
+            module "archive" {
+              source = "../given"
+              value = { fallback = { s3_bucket = "backstop-123456789012-eu-west-1" } }
+            }
+        ''',
+    ),
+}
 
 # What a snippet refers to and does not show.
 SURROUNDINGS = """
@@ -88,7 +110,7 @@ def as_here(snippet: str, name: str) -> str:
 
 def test_every_snippet_has_a_case():
     used = [key for keys, _ in [*ATTACHING.values(), *STANDING.values()] for key in keys]
-    assert {*used, LOOKUP, MULTI_REGION} == SNIPPETS.keys()
+    assert {*used, *ALONE, LOOKUP, MULTI_REGION} == SNIPPETS.keys()
 
 
 @pytest.fixture
@@ -198,3 +220,37 @@ def test_the_snippet_for_many_regions_publishes_in_each(tmp_path, monkeypatch):
     planned(copy, "readme/regions", 'provider "aws" {\n  region = "eu-west-1"\n}\n' + SNIPPETS[MULTI_REGION] + 'output "arns" {\n  value = module.layer.arns\n}\n', test)
     monkeypatch.setattr("conftest.PROVIDER_V6", {"readme/regions"})
     assert "1 passed, 0 failed" in initialised(copy, "readme/regions").run("test", "-no-color")
+
+
+@pytest.mark.parametrize("key", ALONE, ids=lambda key: key[0].split("/")[2])
+def test_a_snippet_that_stands_alone_is_planned(key, tmp_path):
+    name = key[0].split("/")[2]
+    zip_name, surroundings = ALONE[key]
+    copy = copied(tmp_path)
+    (copy / "readme/given").mkdir(parents=True)
+    (copy / "readme/given/main.tf").write_text(GIVEN)
+    test = """
+        mock_provider "aws" {
+          mock_resource "aws_sns_topic" {
+            defaults = { arn = "arn:aws:sns:eu-west-1:123456789012:ops" }
+          }
+          mock_resource "aws_secretsmanager_secret" {
+            defaults = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-AbCdEf" }
+          }
+          mock_data "aws_region" {
+            defaults = { region = "eu-west-1", name = "eu-west-1" }
+          }
+          mock_data "aws_caller_identity" {
+            defaults = { account_id = "123456789012" }
+          }
+          mock_data "aws_partition" {
+            defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
+          }
+        }
+        run "plans" {
+          command = plan
+        }
+    """
+    planned(copy, f"readme/{name}", SNIPPETS[key] + textwrap.dedent(surroundings), test)
+    shutil.copy(copy / "tests/fixtures/package", copy / "readme" / name / zip_name)
+    assert "1 passed, 0 failed" in initialised(copy, f"readme/{name}").run("test", "-no-color")

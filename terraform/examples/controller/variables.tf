@@ -15,6 +15,11 @@ variable "package_path" {
   type        = string
   default     = "controller-arm64.zip"
   nullable    = false
+
+  validation {
+    condition     = endswith(var.package_path, ".zip")
+    error_message = "package_path is not the name of a zip."
+  }
 }
 
 variable "layer_arns" {

@@ -138,6 +138,11 @@ variable "alarms" {
     drift   = optional(bool, false)
   })
   default = null
+
+  validation {
+    condition     = var.alarms == null ? true : alltrue([for action in var.alarms.actions : can(regex("^arn:", action))])
+    error_message = "alarms.actions holds something other than an ARN, such as that of an SNS topic."
+  }
 }
 
 variable "max_writes_per_hour" {

@@ -249,7 +249,7 @@ impl Stage {
     }
 
     /// A new execution environment.
-    pub(crate) fn environment(&self, mode: &str, more: &[(&'static str, &str)]) -> Environment {
+    pub(crate) fn environment(&self, mode: &str, extra: &[(&'static str, &str)]) -> Environment {
         let (events, queued) = mpsc::channel(16);
         let (outbox, answers) = mpsc::channel(16);
         let runtime = Arc::new(Runtime {
@@ -260,7 +260,7 @@ impl Stage {
         let child = Command::new(env!("CARGO_BIN_EXE_backstop-controller"))
             .env_clear()
             .envs(self.variables(mode))
-            .envs(more.iter().copied())
+            .envs(extra.iter().copied())
             .env("AWS_LAMBDA_RUNTIME_API", server.address().to_string())
             .stdout(Stdio::null())
             .kill_on_drop(true)
