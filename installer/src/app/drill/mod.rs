@@ -108,7 +108,7 @@ pub(super) async fn run(args: DrillArgs, output: Output) -> anyhow::Result<ExitC
     if is_missing && args.archive.is_none() && drill::has_stream(&resolved.0) {
         output.progress(
             "The function archives by a Firehose stream, too: if that delivers elsewhere, give \
-             --archive s3://BUCKET/PREFIX, and both are looked at",
+             --archive s3://BUCKET/PREFIX, and the drill reads both",
         );
     }
     if args.report.is_none() {
