@@ -238,7 +238,7 @@ def test_a_snippet_that_stands_alone_is_planned(key, tmp_path):
             defaults = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-AbCdEf" }
           }
           mock_data "aws_region" {
-            defaults = { region = "eu-west-1", name = "eu-west-1" }
+            defaults = { id = "eu-west-1", region = "eu-west-1", name = "eu-west-1" }
           }
           mock_data "aws_caller_identity" {
             defaults = { account_id = "123456789012" }

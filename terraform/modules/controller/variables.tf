@@ -275,4 +275,9 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = alltrue([for key, value in var.tags : length(key) >= 1 && length(key) <= 128 && try(length(value), 0) <= 256 && !startswith(lower(key), "aws:")])
+    error_message = "tags has a key that is empty, is longer than 128 characters or begins with aws:, or a value longer than 256."
+  }
 }
