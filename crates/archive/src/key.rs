@@ -38,6 +38,7 @@ pub fn mirrored_name(batch_id: &str) -> String {
 }
 
 /// Whether a key says that all in the object is for the archive only.
+#[cfg(any(test, feature = "read"))]
 pub(crate) fn is_mirrored(key: &str) -> bool {
     let name = key.strip_suffix(EXTENSIONS);
     name.is_some_and(|name| name.ends_with(MIRRORED))
