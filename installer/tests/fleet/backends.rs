@@ -176,7 +176,7 @@ async fn every_recipe_of_the_page_is_planned_as_it_is_written() {
             (name, file.split_once("```").unwrap().0)
         })
         .collect();
-    assert_eq!(recipes.len(), 8, "{recipes:?}");
+    assert_eq!(recipes.len(), 9, "{recipes:?}");
     let stage = Stage::set().await;
     stage.add(&here(), "orders", 1, &FunctionSpec::default());
     let path = |name: &str| stage.directory.path().join(name);
