@@ -98,7 +98,7 @@ impl Message for Vec<u8> {
     }
 }
 
-/// Writes the length of the message that began at a place, where so many bytes were kept free for it.
+/// Writes the length of the message that begins at `at`, where `kept` bytes are free for the length.
 fn patch(out: &mut Vec<u8>, at: usize, kept: usize) {
     let start = at + kept;
     let length = out.len() - start;

@@ -17,10 +17,10 @@ use crate::pipeline::{Ask, Late, Routes, TransformStage};
 pub(super) enum Parameter {
     /// In the environment.
     None,
-    /// In a parameter, which is read after so many milliseconds.
+    /// In a parameter, whose store answers after this number of milliseconds.
     Answers(u64),
-    /// The same, and before that it cannot be read so many times.
-    Fails(u64, u64),
+    /// The same, after a number of reads that fail.
+    Fails { times: u64, after_ms: u64 },
     /// It is never answered.
     Hangs,
 }
@@ -37,7 +37,7 @@ pub(super) fn parameter() -> impl Strategy<Value = Parameter> {
         6 => Just(Parameter::None),
         2 => prop::sample::select(vec![0, 50, 100, 400, 2_000]).prop_map(Parameter::Answers),
         1 => (1..4_u64, prop::sample::select(vec![0, 50, 5_000]))
-            .prop_map(|(times, after)| Parameter::Fails(times, after)),
+            .prop_map(|(times, after_ms)| Parameter::Fails { times, after_ms }),
         1 => Just(Parameter::Hangs),
     ]
 }
@@ -57,7 +57,7 @@ impl Setup {
                 let (failures, after) = match setup.parameter {
                     Parameter::None => (0, 0),
                     Parameter::Answers(after) => (0, after),
-                    Parameter::Fails(times, after) => (times, after),
+                    Parameter::Fails { times, after_ms } => (times, after_ms),
                     // The client's own bound.
                     Parameter::Hangs => (u64::MAX, 5_000),
                 };

@@ -29,7 +29,7 @@ pub(super) struct Setup {
     pub(super) shutdown_deadline: Deadline,
     /// The most records that one request to the primary has room for.
     pub(super) room: usize,
-    /// Of so many records the primary would never take one.
+    /// The primary never takes one record in this number.
     pub(super) unfit_every: u64,
     pub(super) metrics: Metrics,
     pub(super) transforms: Rewriting,
@@ -75,9 +75,9 @@ pub(super) enum Step {
     Sink(usize, SinkBehaviour),
     /// An invocation.
     Invoke(Invocation),
-    /// The wall clock is set, by so many seconds.
+    /// The wall clock is set by this number of seconds.
     ClockJump(i64),
-    /// The extension's clock is set by so many milliseconds, and the platform's is not.
+    /// The extension's clock is set by this number of milliseconds, and the platform's is not.
     ClockSkew(i64),
     /// The environment was restored from a snapshot.
     Restore,
@@ -104,9 +104,9 @@ pub(super) enum Tampering {
 /// How a sink answers.
 #[derive(Debug, Clone)]
 pub(super) enum SinkBehaviour {
-    /// Takes everything, after so many milliseconds.
+    /// Takes everything, after this number of milliseconds.
     Take(u64),
-    /// Answers with a status that is no success, after so many milliseconds.
+    /// Answers with a status that is no success, after this number of milliseconds.
     Refuse(u16, u64),
     /// 429 with `Retry-After`.
     Throttle(u64),
@@ -118,18 +118,18 @@ pub(super) enum SinkBehaviour {
     Reset(u64),
     /// Takes nothing and never answers.
     Hang,
-    /// Takes everything after so many milliseconds, whether or not anybody still listens.
+    /// Takes everything after this number of milliseconds, whether or not anybody still listens.
     Late(u64),
     /// Takes all parts but these; or takes these as well, unheard.
     Partial(Vec<usize>, bool),
-    /// Answers for each part by itself, after so many milliseconds: refuses those with a record whose number is
+    /// Answers for each part by itself, after this number of milliseconds: refuses those with a record whose number is
     /// a multiple of this one, is busy with those before them, and takes the others.
     Judge(u64, u64),
     /// Takes all but some, after this many milliseconds, and does not say which.
     Unnamed(u64, u64),
     /// Names the first wrong record of a request, after this many milliseconds, and may keep those before it.
     Names(u64, u64, bool),
-    /// Takes at most so many records at once.
+    /// Takes at most this number of records at once.
     TooLarge(usize),
     /// Refuses with this status what has a record in it whose number is a multiple of this one, after so
     /// many milliseconds, and takes anything else.
@@ -154,7 +154,7 @@ pub(super) struct Invocation {
     pub(super) end: End,
     pub(super) runtime_done: RuntimeDone,
     pub(super) deadline: Deadline,
-    /// The extension's clock is set by so many milliseconds while the handler runs.
+    /// The extension's clock is set by this number of milliseconds while the handler runs.
     pub(super) clock_skew: i64,
 }
 
@@ -187,7 +187,7 @@ pub(super) enum End {
     Done,
     /// The handler never ends: Lambda resets the environment.
     TimesOut,
-    /// The process is killed so many milliseconds after the beginning; this many bytes of the spool's
+    /// The process is killed this number of milliseconds after the beginning; this many bytes of the spool's
     /// tail never reached it.
     Killed(u64, u64),
     /// The same while the environment is frozen.

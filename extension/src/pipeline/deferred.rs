@@ -31,8 +31,8 @@ const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(64);
 /// What one that waits takes beside its text.
 const OVERHEAD: usize = 128;
-/// When there is no room, a little more than is needed is made at once: one of so many parts.
-const ROOM: usize = 16;
+/// Where there is no room, this part of the bound is freed as well, so that the next record has some.
+const SPARE: usize = 16;
 
 /// Records that wait for the transforms, and the question for them.
 pub(super) struct Deferred {
@@ -147,7 +147,7 @@ impl Deferred {
             return 0;
         }
         let before = self.records;
-        let room = room - room / ROOM;
+        let room = room - room / SPARE;
         for rank in 0..=5 {
             let (bytes, records) = (&mut self.bytes, &mut self.records);
             self.waiting.retain(|waiting| {

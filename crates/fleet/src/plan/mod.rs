@@ -303,7 +303,7 @@ impl Plan {
         self.with(Verdict::Change).next().is_none() && self.grants.is_empty()
     }
 
-    /// Functions that will not be touched, but for those that someone else has changed: those are told as
+    /// Functions that the plan leaves alone. Those that someone else has changed are not among them: they are
     /// conflicts.
     pub fn refused(&self) -> impl Iterator<Item = &Planned> {
         (self.with(Verdict::Refused)).filter(|planned| planned.conflicts.is_empty())

@@ -121,8 +121,8 @@ fn words(kind: &str, request_id: Option<&str>, members: &Object<'_>) -> Option<S
     Some(words)
 }
 
-/// Writes a number with so many decimals, by the text that it was read from: what has no more digits than a double
-/// keeps needs no arithmetic with doubles, unless it lies half-way between two results.
+/// Writes a number with `decimals` decimals. It works on the text of the number: digits that a double keeps
+/// need no arithmetic with doubles, unless the number lies half-way between two results.
 fn rounded(out: &mut String, (text, number): (&str, f64), decimals: usize) {
     /// A double keeps this many digits of any number.
     const EXACT: usize = 15;
