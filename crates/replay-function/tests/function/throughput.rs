@@ -1,6 +1,6 @@
 //! What a replay costs in processor time: a measurement, for docs/replay.md.
 //!
-//! `BACKSTOP_REPLAY_FUNCTION=…/layer/backstop-replay-function cargo test --test function -- --ignored`
+//! `scripts/bench replay` runs it, with the binary that is packed.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ const OBJECTS: usize = 64;
 const RECORDS: usize = 4000;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement, of the binary that is shipped"]
+#[ignore = "a measurement: scripts/bench replay"]
 async fn a_gigabyte_takes_a_few_seconds_of_a_processor() {
     let stage = Stage::set(&[]).await;
     let mut bytes = 0;
@@ -48,5 +48,4 @@ async fn a_gigabyte_takes_a_few_seconds_of_a_processor() {
         stage.peak_memory(),
     );
     std::io::stdout().write_all(report.as_bytes()).unwrap();
-    assert!(taken < 60.0, "{report}");
 }
