@@ -1,8 +1,10 @@
 //! How long a rollout over 10,000 functions takes, beside the least that the quotas of Lambda's control
-//! plane allow, and what memory it needs.
+//! plane allow, and what memory it needs; and the same for 100,000 functions of an organisation.
 //!
-//! Two accounts in two regions, on the fake control plane, with its quotas and the rates of the command
-//! scaled up together: Lambda's own would make it a quarter of an hour. `scripts/bench fleet` runs it. Then a second rollout is interrupted in the middle and taken up again.
+//! On the fake control plane, with its quotas and the rates of the command scaled together: up for few
+//! places, because Lambda's own would make it a quarter of an hour, and down for many, because two cores
+//! cannot play two hundred places at once. Then a second rollout is interrupted in the middle and taken
+//! up again, and `status` reads all of it. `scripts/bench fleet` and `scripts/bench organisation` run it.
 //!
 //! Must not assert on a time. It does assert that every function is written, once, and that nothing is
 //! said of throttling.
@@ -19,11 +21,37 @@ use tokio::time::Instant;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];
-const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
-const FUNCTIONS: usize = 2_500;
-/// By how much more than Lambda's own.
-const SCALE: f64 = 4.0;
+/// How many functions, and where.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    accounts: usize,
+    regions: &'static [&'static str],
+    /// In each account and region.
+    functions: usize,
+    /// By how much more than Lambda's own the quotas are.
+    scale: f64,
+    /// The most that `seconds / least` should be.
+    aim: f64,
+    aim_mib: u64,
+}
+
+const FLEET: Size = Size {
+    accounts: 2,
+    regions: &["eu-west-1", "us-east-1"],
+    functions: 2_500,
+    scale: 4.0,
+    aim: 1.15,
+    aim_mib: 200,
+};
+const ORGANISATION: Size = Size {
+    accounts: 50,
+    regions: &["eu-west-1", "eu-central-1", "us-east-1", "us-west-2"],
+    functions: 500,
+    scale: 0.05,
+    aim: 1.05,
+    aim_mib: 250,
+};
+
 /// Lambda's own: of `GetFunction`, of everything else together.
 const QUOTAS: [f64; 2] = [100.0, 15.0];
 const UPDATE: Duration = Duration::from_secs(1);
@@ -31,75 +59,96 @@ const UPDATE: Duration = Duration::from_secs(1);
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "figures are what it is for")]
 async fn main() -> Result {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     // Without this argument it is `cargo test --benches`, which asks for no figures.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !arguments.iter().any(|argument| argument == "--bench") {
         return Ok(());
     }
-    let fleet = Fleet::build()?;
+    let is_large = arguments.iter().any(|argument| argument == "organisation");
+    let size = if is_large { ORGANISATION } else { FLEET };
+    let fleet = Fleet::build(size)?;
     let (seconds, peak) = fleet.attach(None).await?;
     fleet.assert_written_once();
-    let limit = least(SCALE);
-    let count = FUNCTIONS * ACCOUNTS.len() * REGIONS.len();
+    let (limit, count, scale) = (size.least(size.scale), size.count(), size.scale);
     println!("plan and apply, {count} functions  {seconds:.1} s");
     println!(
-        "least by the quotas x {SCALE}          {limit:.1} s, ratio {:.2} (aim 1.15)",
-        seconds / limit
+        "least by the quotas x {scale}         {limit:.1} s, ratio {:.2} (aim {})",
+        seconds / limit,
+        size.aim
     );
-    println!("peak resident memory             {peak} MiB (aim 200)");
     println!(
-        "with Lambda's own quotas: {} functions a place; lists {} + GetFunction {} + updates {} = {:.0} s at least",
-        FUNCTIONS,
-        format_args!("{:.1} s", pages() / QUOTAS[1]),
-        format_args!("{:.0} s", per_place() / QUOTAS[0]),
-        format_args!("{:.0} s", per_place() / QUOTAS[1]),
-        least(1.0)
+        "peak resident memory             {peak} MiB (aim {})",
+        size.aim_mib
     );
-    let fleet = Fleet::build()?;
+    println!(
+        "with Lambda's own quotas: {} functions a place; lists {:.1} s + GetFunction {:.0} s + updates {:.0} s = {:.0} s at least",
+        size.functions,
+        size.pages() / QUOTAS[1],
+        size.per_place() / QUOTAS[0],
+        size.per_place() / QUOTAS[1],
+        size.least(1.0)
+    );
+    let (seconds, peak) = fleet.status().await?;
+    println!("status                           {seconds:.1} s, {peak} MiB");
+    let fleet = Fleet::build(size)?;
     fleet.attach(Some(count / 3)).await?;
     let before = fleet.writes();
-    fleet.resume().await?;
+    let (seconds, peak) = fleet.resume().await?;
     fleet.assert_written_once();
     println!(
-        "interrupted after {before} writes, taken up again: {count} functions, each written once"
+        "interrupted after {before} writes, taken up again: {count} functions, each written once; {seconds:.1} s, {peak} MiB"
     );
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "it is small")]
-fn per_place() -> f64 {
-    FUNCTIONS as f64
-}
+impl Size {
+    fn accounts(self) -> impl Iterator<Item = String> {
+        (0..self.accounts).map(|index| format!("{:012}", 111_122_223_333 + index))
+    }
 
-fn pages() -> f64 {
-    per_place() / 50.0
-}
+    fn places(self) -> impl Iterator<Item = Place> {
+        self.accounts().flat_map(move |account| {
+            let regions = self.regions.iter();
+            regions.map(move |region| Place::new(&account, region))
+        })
+    }
 
-/// Places are worked on at the same time; in each, functions are listed and read before the first is
-/// written, and each is written once. What else is read while it is written has its own quota.
-fn least(scale: f64) -> f64 {
-    let planning = (pages() / QUOTAS[1]).max(0.0) + per_place() / QUOTAS[0];
-    (planning + per_place() / QUOTAS[1]) / scale
-}
+    fn count(self) -> usize {
+        self.functions * self.accounts * self.regions.len()
+    }
 
-fn places() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ACCOUNTS
-        .into_iter()
-        .flat_map(|account| REGIONS.map(|region| (account, region)))
+    #[expect(clippy::cast_precision_loss, reason = "it is small")]
+    fn per_place(self) -> f64 {
+        self.functions as f64
+    }
+
+    fn pages(self) -> f64 {
+        self.per_place() / 50.0
+    }
+
+    /// Places are worked on at the same time; in each, functions are listed and read before the first is
+    /// written, and each is written once. What else is read while it is written has its own quota.
+    fn least(self, scale: f64) -> f64 {
+        let planning = self.pages() / QUOTAS[1] + self.per_place() / QUOTAS[0];
+        (planning + self.per_place() / QUOTAS[1]) / scale
+    }
 }
 
 struct Fleet {
+    size: Size,
     plane: ControlPlane,
     directory: tempfile::TempDir,
     layers: Vec<String>,
 }
 
 impl Fleet {
-    fn build() -> Result<Self> {
+    fn build(size: Size) -> Result<Self> {
         let plane = ControlPlane::start()?;
         plane.set_update_time(UPDATE);
-        plane.set_quota(Some(SCALE));
-        for (account, region) in places() {
-            for number in 0..FUNCTIONS {
+        plane.set_quota(Some(size.scale));
+        let mut layers = Vec::new();
+        for place in size.places() {
+            for number in 0..size.functions {
                 let mut spec = FunctionSpec {
                     name: format!("function-{number:05}"),
                     unzipped_bytes: 1_000_000,
@@ -110,15 +159,12 @@ impl Fleet {
                     spec.environment
                         .insert(name, "a value of usual length".repeat(4));
                 }
-                plane.add_function(&Place::new(account, region), spec);
+                plane.add_function(&place, spec);
             }
-        }
-        let mut layers = Vec::new();
-        for (account, region) in places() {
-            let at = Place::new(account, region);
-            layers.push(plane.add_layer(&at, "backstop-extension-x86_64-0-1-0", "extension"));
+            layers.push(plane.add_layer(&place, "backstop-extension-x86_64-0-1-0", "extension"));
         }
         Ok(Self {
+            size,
             plane,
             layers,
             directory: tempfile::TempDir::new()?,
@@ -134,12 +180,16 @@ impl Fleet {
             .env("HOME", self.directory.path())
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_ENDPOINT_URL", self.plane.endpoint())
-            .env("AWS_ACCESS_KEY_ID", ControlPlane::access_key(ACCOUNTS[0]))
+            .env("AWS_ACCESS_KEY_ID", ControlPlane::access_key(&self.own_account()))
             .env("AWS_SECRET_ACCESS_KEY", "secret")
-            .env("AWS_REGION", REGIONS[0])
+            .env("AWS_REGION", self.size.regions[0])
             .current_dir(self.directory.path())
             .kill_on_drop(true);
         command
+    }
+
+    fn own_account(&self) -> String {
+        self.size.accounts().next().unwrap_or_default()
     }
 
     fn writes(&self) -> usize {
@@ -189,12 +239,9 @@ impl Fleet {
     }
 
     async fn attach(&self, interrupted_after: Option<usize>) -> Result<(f64, u64)> {
-        let rate = |quota: f64| format!("{}", quota * SCALE);
-        let (regions, accounts) = (REGIONS.join(","), ACCOUNTS.join(","));
-        let (others, get_function) = (rate(QUOTAS[1]), rate(QUOTAS[0]));
-        let mut arguments = vec!["attach", "--all", "--yes", "--role", "Operator"];
-        arguments.extend(["--regions", &regions, "--accounts", &accounts]);
-        arguments.extend(["--rate", &others, "--read-rate", &get_function]);
+        let everywhere = self.everywhere();
+        let mut arguments = vec!["attach", "--yes"];
+        arguments.extend(everywhere.iter().map(String::as_str));
         arguments.extend(["--set", "BACKSTOP_PRIMARY_URL=https://intake.example.com/"]);
         for layer in &self.layers {
             arguments.extend(["--layer", layer]);
@@ -202,8 +249,30 @@ impl Fleet {
         self.run(&arguments, interrupted_after).await
     }
 
+    async fn status(&self) -> Result<(f64, u64)> {
+        let everywhere = self.everywhere();
+        let mut arguments = vec!["status"];
+        arguments.extend(everywhere.iter().map(String::as_str));
+        self.run(&arguments, None).await
+    }
+
+    /// The options that select all functions, at the rates of the control plane.
+    fn everywhere(&self) -> Vec<String> {
+        let rate = |quota: f64| format!("{}", quota * self.size.scale);
+        let accounts: Vec<String> = self.size.accounts().collect();
+        let options = [
+            ("--role", "Operator".to_owned()),
+            ("--regions", self.size.regions.join(",")),
+            ("--accounts", accounts.join(",")),
+            ("--rate", rate(QUOTAS[1])),
+            ("--read-rate", rate(QUOTAS[0])),
+        ];
+        let options = options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+        std::iter::once("--all".to_owned()).chain(options).collect()
+    }
+
     /// Goes on with the one run that there is.
-    async fn resume(&self) -> Result {
+    async fn resume(&self) -> Result<(f64, u64)> {
         let runs = self.directory.path().join(".local/state/backstop/runs");
         let run = std::fs::read_dir(runs)?
             .flatten()
@@ -211,14 +280,13 @@ impl Fleet {
             .map(|entry| entry.path());
         let run = run.as_ref().and_then(|path| path.file_stem()?.to_str());
         self.run(&["resume", "--yes", run.unwrap_or_default()], None)
-            .await?;
-        Ok(())
+            .await
     }
 
     /// Every function, once.
     fn assert_written_once(&self) {
         let writes = self.plane.writes();
-        assert_eq!(writes.len(), FUNCTIONS * ACCOUNTS.len() * REGIONS.len());
+        assert_eq!(writes.len(), self.size.count());
         assert!(writes.values().all(|writes| *writes == 1));
     }
 }
