@@ -180,7 +180,10 @@ impl Fleet {
             .env("HOME", self.directory.path())
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_ENDPOINT_URL", self.plane.endpoint())
-            .env("AWS_ACCESS_KEY_ID", ControlPlane::access_key(&self.own_account()))
+            .env(
+                "AWS_ACCESS_KEY_ID",
+                ControlPlane::access_key(&self.own_account()),
+            )
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_REGION", self.size.regions[0])
             .current_dir(self.directory.path())
@@ -267,7 +270,9 @@ impl Fleet {
             ("--rate", rate(QUOTAS[1])),
             ("--read-rate", rate(QUOTAS[0])),
         ];
-        let options = options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+        let options = options
+            .into_iter()
+            .flat_map(|(name, value)| [name.to_owned(), value]);
         std::iter::once("--all".to_owned()).chain(options).collect()
     }
 

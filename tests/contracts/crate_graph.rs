@@ -207,6 +207,7 @@ const RULES: &[Rule] = &[
             "aws-lc-rs",
             "icu_*",
             "backstop-fake-aws",
+            "backstop-scripted-sink",
             "backstop-simulator",
         ],
         reason: "every dependency of the layer is paid for at each cold start, in time and size",
@@ -215,6 +216,17 @@ const RULES: &[Rule] = &[
         package: "backstop",
         never: &["backstop-fake-aws"],
         reason: "the command line runs the simulator for its demo; the AWS APIs it calls are faked for tests only",
+    },
+    Rule {
+        package: "backstop-scripted-sink",
+        never: &[
+            "backstop-extension",
+            "backstop-sinks",
+            "reqwest",
+            "hyper",
+            "aws-*",
+        ],
+        reason: "what answers in a test of policy has no network, and only the policy's own types",
     },
     Rule {
         package: "backstop-simulator",

@@ -1,12 +1,14 @@
 //! Sequences that once broke a rule, shrunk and named.
 
 use backstop_config::{FlushStrategy, Routing};
+use backstop_delivery::Failure;
+use backstop_scripted_sink::{SinkBehaviour, Which};
 
+use super::behaviour::{breaks, judge, ms, take};
 use super::parameter::Parameter;
 use super::run;
 use super::steps::{
-    Deadline, End, Invocation, Metrics, Output, Rewriting, RuntimeDone, Setup, SinkBehaviour, Step,
-    Tampering,
+    Deadline, End, Invocation, Metrics, Output, Rewriting, RuntimeDone, Setup, Step, Tampering,
 };
 
 const SETUP: Setup = Setup {
@@ -76,10 +78,10 @@ fn at_shutdown_a_fallback_that_came_back_is_asked_though_another_hangs() {
     };
     let steps = [
         Step::Sink(1, SinkBehaviour::Hang),
-        Step::Sink(0, SinkBehaviour::Refuse(302, 0)),
+        Step::Sink(0, SinkBehaviour::After(ms(0), 302)),
         Step::Sink(2, SinkBehaviour::Hang),
         invocation(Vec::new(), 0, End::Done),
-        Step::Sink(1, SinkBehaviour::Take(0)),
+        Step::Sink(1, take(0)),
     ];
     run(&setup, &steps);
 }
@@ -93,9 +95,9 @@ fn at_shutdown_a_sink_that_hangs_leaves_time_for_one_that_was_given_up() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(1, SinkBehaviour::Unreachable),
+        Step::Sink(1, SinkBehaviour::Nothing(Failure::Refused)),
         invocation(Vec::new(), 0, End::Done),
-        Step::Sink(1, SinkBehaviour::Take(0)),
+        Step::Sink(1, take(0)),
         Step::Sink(2, SinkBehaviour::Hang),
     ];
     run(&setup, &steps);
@@ -110,9 +112,9 @@ fn at_shutdown_a_wait_leaves_time_for_what_waits_behind_it() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, SinkBehaviour::Take(51)),
-        Step::Sink(1, SinkBehaviour::Throttle(1608)),
-        Step::Sink(0, SinkBehaviour::TakeAndReset(107)),
+        Step::Sink(2, take(51)),
+        Step::Sink(1, SinkBehaviour::RetryAfter(429, ms(1608))),
+        Step::Sink(0, breaks(107, true)),
         invocation(vec![output(197, 1), output(210, 1)], 142, End::Done),
     ];
     run(&setup, &steps);
@@ -129,10 +131,10 @@ fn a_wait_that_began_before_the_shutdown_leaves_time_for_what_waits_behind_it() 
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, SinkBehaviour::Throttle(1573)),
+        Step::Sink(2, SinkBehaviour::RetryAfter(429, ms(1573))),
         invocation(vec![output(3, 1)], 97, End::Done),
         invocation(vec![output(121, 1)], 129, End::Done),
-        Step::Sink(2, SinkBehaviour::Take(64)),
+        Step::Sink(2, take(64)),
     ];
     run(&setup, &steps);
 }
@@ -180,7 +182,7 @@ fn at_shutdown_a_request_that_hangs_leaves_time_for_another_to_the_same_sink() {
     let steps = [
         Step::Sink(2, SinkBehaviour::Hang),
         invocation(vec![output(0, 4)], 200, End::Done),
-        Step::Sink(2, SinkBehaviour::Take(60)),
+        Step::Sink(2, take(60)),
     ];
     run(&setup, &steps);
 }
@@ -194,7 +196,7 @@ fn a_kill_after_a_reset_is_noticed() {
     };
     let steps = [
         invocation(Vec::new(), 0, End::Done),
-        Step::Sink(0, SinkBehaviour::Reset(0)),
+        Step::Sink(0, breaks(0, false)),
         Step::Reset,
         invocation(Vec::new(), 44, End::Killed(1, 0)),
     ];
@@ -206,7 +208,7 @@ fn a_kill_after_a_reset_is_noticed() {
 #[test]
 fn what_a_flush_has_delivered_hides_no_loss() {
     let steps = [
-        Step::Sink(0, SinkBehaviour::Refuse(413, 16)),
+        Step::Sink(0, SinkBehaviour::After(ms(16), 413)),
         Step::Invoke(Invocation {
             output: vec![output(0, 10), output(0, 12)],
             gap: 100,
@@ -257,7 +259,7 @@ fn what_waits_survives_a_function_that_empties_tmp_and_a_kill() {
         };
         for end in [End::KilledInFreeze, End::TimesOut, End::Killed(300, 0)] {
             let steps = [
-                Step::Sink(0, SinkBehaviour::Refuse(503, 0)),
+                Step::Sink(0, SinkBehaviour::After(ms(0), 503)),
                 emptying(End::Done),
                 Step::Tamper(Tampering::Empty),
                 emptying(end),
@@ -280,7 +282,10 @@ fn a_record_that_the_primary_refuses_condemns_no_other() {
             ..SETUP
         };
         let steps = [
-            Step::Sink(0, SinkBehaviour::Strict(400, 37, 20)),
+            Step::Sink(
+                0,
+                SinkBehaviour::Refuses(400, Which::MultiplesOf(37), ms(20)),
+            ),
             invocation(vec![output(10, 39), output(0, 39)], 100, End::Done),
             invocation(vec![output(10, 39)], 0, End::Done),
         ];
@@ -304,7 +309,7 @@ fn what_comes_back_after_the_function_emptied_tmp_gets_its_copy_again() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, SinkBehaviour::Refuse(425, 96)),
+        Step::Sink(2, SinkBehaviour::After(ms(96), 425)),
         Step::Invoke(Invocation {
             output: vec![output(100, 16, 226)],
             gap: 2,
@@ -340,8 +345,8 @@ fn what_halving_leaves_for_later_is_one_batch_again() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, SinkBehaviour::Take(45)),
-        Step::Sink(0, SinkBehaviour::Refuse(422, 100)),
+        Step::Sink(2, take(45)),
+        Step::Sink(0, SinkBehaviour::After(ms(100), 422)),
         Step::Invoke(Invocation {
             output: vec![output(0, 33), output(0, 14), output(0, 29)],
             ..INVOCATION
@@ -365,8 +370,8 @@ fn at_shutdown_what_is_refused_by_name_has_its_time_beside_what_waits() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(0, SinkBehaviour::Judge(3, 0)),
-        Step::Sink(2, SinkBehaviour::Take(76)),
+        Step::Sink(0, judge(3, 0)),
+        Step::Sink(2, take(76)),
         Step::Sink(1, SinkBehaviour::Hang),
         invocation(vec![output(0, 1)], 0, End::Done),
     ];
@@ -384,8 +389,8 @@ fn at_shutdown_what_is_unfit_has_its_time_beside_what_waits() {
         ..SETUP
     };
     let steps = [
-        Step::Sink(2, SinkBehaviour::Take(76)),
-        Step::Sink(1, SinkBehaviour::Take(151)),
+        Step::Sink(2, take(76)),
+        Step::Sink(1, take(151)),
         Step::Sink(0, SinkBehaviour::Hang),
         invocation(Vec::new(), 0, End::Killed(0, 0)),
     ];

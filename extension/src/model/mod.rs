@@ -10,6 +10,7 @@
 //! lives there are. A failure names its seed and is shrunk and printed as steps; put it into [`examples`]
 //! under a name.
 
+mod behaviour;
 mod examples;
 mod lambda;
 mod life;

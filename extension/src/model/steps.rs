@@ -7,8 +7,10 @@ use backstop_config::{
     FlushStrategy, Level, NamedPattern, Redaction, Routing, SampleKeep, SampleSettings,
     TransformSettings,
 };
+use backstop_scripted_sink::SinkBehaviour;
 use proptest::prelude::*;
 
+use super::behaviour::behaviour;
 use super::parameter::{Parameter, parameter};
 use super::routes::routing;
 
@@ -99,41 +101,6 @@ pub(super) enum Tampering {
     CutSpool,
     /// Only the counts.
     RemoveLedger,
-}
-
-/// How a sink answers.
-#[derive(Debug, Clone)]
-pub(super) enum SinkBehaviour {
-    /// Takes everything, after this number of milliseconds.
-    Take(u64),
-    /// Answers with a status that is no success, after this number of milliseconds.
-    Refuse(u16, u64),
-    /// 429 with `Retry-After`.
-    Throttle(u64),
-    /// Nobody is there.
-    Unreachable,
-    /// Takes everything and breaks the connection.
-    TakeAndReset(u64),
-    /// Breaks the connection without having taken anything.
-    Reset(u64),
-    /// Takes nothing and never answers.
-    Hang,
-    /// Takes everything after this number of milliseconds, whether or not anybody still listens.
-    Late(u64),
-    /// Takes all parts but these; or takes these as well, unheard.
-    Partial(Vec<usize>, bool),
-    /// Answers for each part by itself, after this number of milliseconds: refuses those with a record whose number is
-    /// a multiple of this one, is busy with those before them, and takes the others.
-    Judge(u64, u64),
-    /// Takes all but some, after this many milliseconds, and does not say which.
-    Unnamed(u64, u64),
-    /// Names the first wrong record of a request, after this many milliseconds, and may keep those before it.
-    Names(u64, u64, bool),
-    /// Takes at most this number of records at once.
-    TooLarge(usize),
-    /// Refuses with this status what has a record in it whose number is a multiple of this one, after so
-    /// many milliseconds, and takes anything else.
-    Strict(u16, u64, u64),
 }
 
 /// An invocation.
@@ -394,31 +361,6 @@ fn tampering() -> impl Strategy<Value = Tampering> {
         1 => Just(Tampering::RemoveSpool),
         1 => Just(Tampering::CutSpool),
         1 => Just(Tampering::RemoveLedger),
-    ]
-}
-
-fn behaviour() -> impl Strategy<Value = SinkBehaviour> {
-    let refusals = vec![
-        302, 400, 401, 403, 404, 408, 413, 422, 425, 429, 500, 502, 503, 504,
-    ];
-    prop_oneof![
-        6 => (0u64..300).prop_map(SinkBehaviour::Take),
-        4 => (prop::sample::select(refusals), 0u64..150).prop_map(|(code, wait)| SinkBehaviour::Refuse(code, wait)),
-        1 => (0u64..3000).prop_map(SinkBehaviour::Throttle),
-        2 => Just(SinkBehaviour::Unreachable),
-        1 => (0u64..150).prop_map(SinkBehaviour::TakeAndReset),
-        1 => (0u64..150).prop_map(SinkBehaviour::Reset),
-        2 => Just(SinkBehaviour::Hang),
-        2 => (100u64..8000).prop_map(SinkBehaviour::Late),
-        1 => (prop::collection::vec(0usize..4, 0..3), any::<bool>())
-            .prop_map(|(failed, unheard)| SinkBehaviour::Partial(failed, unheard)),
-        2 => (2u64..60, 0u64..150).prop_map(|(every, wait)| SinkBehaviour::Judge(every, wait)),
-        1 => (2u64..60, 0u64..150).prop_map(|(every, wait)| SinkBehaviour::Unnamed(every, wait)),
-        1 => (2u64..60, 0u64..150, any::<bool>())
-            .prop_map(|(every, wait, keeps)| SinkBehaviour::Names(every, wait, keeps)),
-        1 => (0usize..20).prop_map(SinkBehaviour::TooLarge),
-        2 => (prop::sample::select(vec![400, 400, 422, 413]), 2u64..60, 0u64..150)
-            .prop_map(|(code, every, wait)| SinkBehaviour::Strict(code, every, wait)),
     ]
 }
 

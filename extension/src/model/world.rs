@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop_delivery::{Clock, Notice, Observer, RecordId, Signal, Sink, SinkName, Wall};
+use backstop_scripted_sink::SinkBehaviour;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::sink::ModelSink;
-use super::steps::{Metrics, SECRET, Setup, SinkBehaviour};
+use super::behaviour::{ms, take};
+use super::sink::{ModelSink, StateWitness};
+use super::steps::{Metrics, SECRET, Setup};
 
 pub(super) const SINKS: [SinkName; 3] = [SinkName::Https, SinkName::Firehose, SinkName::S3];
 
@@ -92,7 +94,7 @@ impl World {
     pub(super) fn new(setup: &Setup) -> Self {
         let sink = || {
             Arc::new(Mutex::new(State {
-                behaviour: SinkBehaviour::Take(20),
+                behaviour: take(20),
                 has_split: false,
                 has_refused_all: false,
                 refused_alone: BTreeSet::new(),
@@ -134,13 +136,13 @@ impl World {
         let mut sink = self.sinks[sink].lock().unwrap();
         sink.has_split |= matches!(
             behaviour,
-            SinkBehaviour::Refuse(413, _)
-                | SinkBehaviour::TooLarge(_)
-                | SinkBehaviour::Strict(413, ..)
+            SinkBehaviour::After(_, 413)
+                | SinkBehaviour::TooLarge { .. }
+                | SinkBehaviour::Refuses(413, ..)
         );
         sink.has_refused_all |= matches!(
             behaviour,
-            SinkBehaviour::Refuse(400 | 413 | 422, _) | SinkBehaviour::TooLarge(0)
+            SinkBehaviour::After(_, 400 | 413 | 422) | SinkBehaviour::TooLarge { most: 0, .. }
         );
         sink.behaviour = behaviour.clone();
     }
@@ -151,8 +153,9 @@ impl World {
     pub(super) fn has_usable_sink(&self, setup: &Setup) -> bool {
         let behaviour = |index: &usize| self.sinks[*index].lock().unwrap().behaviour.clone();
         let there = (0..SINKS.len()).filter(|index| setup.sinks[*index]);
-        let fallback = (there.clone().skip_while(|index| *index == 0))
-            .position(|index| matches!(behaviour(&index), SinkBehaviour::Take(0..=100)));
+        let fallback = (there.clone().skip_while(|index| *index == 0)).position(
+            |index| matches!(behaviour(&index), SinkBehaviour::After(wait, 200) if wait <= ms(100)),
+        );
         let was_whole = |index: usize| !self.sinks[index].lock().unwrap().has_split;
         let is_calm = setup.unfit_every == u64::MAX || setup.at_shutdown.is_empty();
         setup.room == usize::MAX
@@ -169,7 +172,7 @@ impl World {
             metrics: self.metrics,
             room: self.room,
             unfit_every: self.unfit_every,
-            state: self.sinks[index].clone(),
+            witness: StateWitness(self.sinks[index].clone()),
             ids: self.ids.clone(),
             not_for_primary: self.not_for_primary.clone(),
             freezes: self.freezes.subscribe(),

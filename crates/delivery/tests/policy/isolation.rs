@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Rig, SinkBehaviour, batch, ms, pair};
+use crate::support::{Rig, SinkBehaviour, Which, batch, ms, pair};
 use backstop_delivery::{
     Answer, Batch, BreakerState, DropReason, Notice, Phase, Role, SinkName, Verdict,
 };
@@ -13,7 +13,7 @@ use SinkName::{Https, S3};
 
 /// Refuses these records, at once.
 fn refuses(code: u16, bad: &[u64]) -> SinkBehaviour {
-    SinkBehaviour::Refuses(code, bad.to_vec(), ms(0))
+    SinkBehaviour::Refuses(code, Which::Of(bad.to_vec()), ms(0))
 }
 
 fn dead_letters(rig: &Rig) -> Vec<usize> {
@@ -176,7 +176,10 @@ async fn what_the_bound_leaves_unresolved_is_diverted_and_no_dead_letter() {
 #[tokio::test(start_paused = true)]
 async fn isolation_ends_with_the_window_and_goes_on_in_the_next_one() {
     let rig = pair();
-    rig.say(Https, SinkBehaviour::Refuses(400, vec![123], ms(60)));
+    rig.say(
+        Https,
+        SinkBehaviour::Refuses(400, Which::Of(vec![123]), ms(60)),
+    );
     rig.say(S3, SinkBehaviour::After(ms(60), 200));
     let mut left = vec![batch(1, 501)];
     for flush in 1..=10 {
@@ -204,7 +207,10 @@ async fn isolation_ends_with_the_window_and_goes_on_in_the_next_one() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_primary_that_refuses_is_not_taken_for_one_that_hangs() {
     let rig = pair();
-    rig.say(Https, SinkBehaviour::Refuses(400, vec![30], ms(300)));
+    rig.say(
+        Https,
+        SinkBehaviour::Refuses(400, Which::Of(vec![30]), ms(300)),
+    );
     let mut left = vec![batch(1, 60)];
     for _ in 0..20 {
         left = rig.flush(left, Phase::PostRuntime, ms(500)).await;
@@ -220,7 +226,10 @@ async fn a_slow_primary_that_refuses_is_not_taken_for_one_that_hangs() {
 #[tokio::test(start_paused = true)]
 async fn at_shutdown_what_there_is_no_time_to_resolve_is_archived() {
     let rig = pair();
-    rig.say(Https, SinkBehaviour::Refuses(400, vec![9, 400], ms(200)));
+    rig.say(
+        Https,
+        SinkBehaviour::Refuses(400, Which::Of(vec![9, 400]), ms(200)),
+    );
     rig.say(S3, SinkBehaviour::After(ms(60), 200));
     let batches: Vec<Batch> = (0..8).map(|index| batch(index * 60 + 1, 60)).collect();
     let started = Instant::now();

@@ -71,7 +71,7 @@ fn acknowledged(rig: &Rig) -> BTreeMap<u64, usize> {
     let mut counts = BTreeMap::new();
     for sink in SINKS {
         for call in rig.recorded(sink) {
-            for sequence in call.taken {
+            for sequence in call.said_taken() {
                 *counts.entry(sequence).or_default() += 1;
             }
         }

@@ -1,13 +1,27 @@
 //! A primary with a protocol of its own: what it says of each record, what it would never take, and how much
 //! one request has room for.
 
-use crate::support::{Rig, SinkBehaviour, batch, ms, pair};
+use crate::support::{Rig, SinkBehaviour, Which, batch, ms, pair};
 use backstop_delivery::{
     BreakerState, DropReason, Notice, PartAnswer, Phase, Role, SinkName, Unfit, Verdict,
 };
 
 use PartAnswer::{Refused, Retry, Taken, Unheard};
 use SinkName::{Https, S3};
+
+/// Takes all but the first records of a batch, and does not say which it refused.
+fn unnamed(refused: u64) -> SinkBehaviour {
+    SinkBehaviour::Unnamed(Which::Of((1..=refused).collect()), ms(0))
+}
+
+/// Names these, one a request.
+fn names(wrong: Vec<u64>) -> SinkBehaviour {
+    SinkBehaviour::Names {
+        wrong: Which::Of(wrong),
+        after: ms(0),
+        keeps_before: false,
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn each_record_goes_its_own_way() {
@@ -60,7 +74,7 @@ async fn an_answer_for_another_number_of_records_proves_nothing() {
 async fn a_batch_of_which_some_were_refused_and_nobody_knows_which_is_archived_and_not_sent_again()
 {
     let rig = pair();
-    rig.say(Https, SinkBehaviour::Unnamed(3));
+    rig.say(Https, unnamed(3));
     let left = rig
         .flush(vec![batch(1, 10)], Phase::Handler, ms(3000))
         .await;
@@ -72,7 +86,7 @@ async fn a_batch_of_which_some_were_refused_and_nobody_knows_which_is_archived_a
     assert_eq!(rig.last_diverted(S3).unwrap().cause.reason, "partial");
     assert_eq!(rig.breaker(Https), BreakerState::Closed);
     let rig = Rig::new(&[(Https, Role::Primary)]);
-    rig.say(Https, SinkBehaviour::Unnamed(3));
+    rig.say(Https, unnamed(3));
     rig.flush(vec![batch(1, 10)], Phase::Handler, ms(3000))
         .await;
     rig.assert_delivered(&[(Https, 7)]);
@@ -83,7 +97,7 @@ async fn a_batch_of_which_some_were_refused_and_nobody_knows_which_is_archived_a
 #[tokio::test(start_paused = true)]
 async fn an_archive_that_does_not_say_what_it_refused_has_proven_nothing() {
     let rig = Rig::new(&[(S3, Role::Fallback)]);
-    rig.say(S3, SinkBehaviour::Unnamed(1));
+    rig.say(S3, unnamed(1));
     let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(5000)).await;
     assert_eq!(left.len(), 1);
     assert_eq!(rig.calls(S3), 3);
@@ -96,7 +110,7 @@ async fn an_archive_that_does_not_say_what_it_refused_has_proven_nothing() {
 async fn records_that_are_named_one_by_one_cost_the_others_one_more_request() {
     let rig = pair();
     let bad = vec![1, 40, 41, 100];
-    rig.say(Https, SinkBehaviour::Names(bad.clone()));
+    rig.say(Https, names(bad.clone()));
     let left = rig
         .flush(vec![batch(1, 100)], Phase::Handler, ms(9000))
         .await;
@@ -121,7 +135,7 @@ async fn records_that_are_named_one_by_one_cost_the_others_one_more_request() {
 #[tokio::test(start_paused = true)]
 async fn a_primary_that_names_every_record_is_asked_for_a_few() {
     let rig = pair();
-    rig.say(Https, SinkBehaviour::Names((1..=1000).collect()));
+    rig.say(Https, names((1..=1000).collect()));
     let left = rig
         .flush(vec![batch(1, 1000)], Phase::Handler, ms(9000))
         .await;
@@ -133,7 +147,7 @@ async fn a_primary_that_names_every_record_is_asked_for_a_few() {
 #[tokio::test(start_paused = true)]
 async fn a_record_that_was_not_sent_cannot_be_named() {
     let rig = Rig::new(&[(S3, Role::Fallback)]);
-    rig.say(S3, SinkBehaviour::Names(vec![2]));
+    rig.say(S3, names(vec![2]));
     let left = rig.flush(vec![batch(1, 3)], Phase::Handler, ms(5000)).await;
     assert_eq!((left.len(), rig.calls(S3)), (1, 3), "an archive names none");
 }
@@ -194,7 +208,10 @@ async fn a_dead_primary_with_little_room_costs_the_archive_no_more_than_a_second
 async fn one_that_is_refused_is_found_where_one_request_has_little_room() {
     let rig = pair();
     rig.cap(Https, 16);
-    rig.say(Https, SinkBehaviour::Refuses(400, vec![40], ms(1)));
+    rig.say(
+        Https,
+        SinkBehaviour::Refuses(400, Which::Of(vec![40]), ms(1)),
+    );
     let left = rig
         .flush(vec![batch(1, 100)], Phase::Handler, ms(9000))
         .await;

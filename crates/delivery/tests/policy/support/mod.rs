@@ -8,8 +8,9 @@ use std::time::Duration;
 use backstop_delivery::{Batch, EnvironmentId, Record, RecordId, Role, SinkName, Wall};
 use bytes::Bytes;
 
+pub(crate) use backstop_scripted_sink::{SinkBehaviour, Which};
 pub(crate) use rig::Rig;
-pub(crate) use sink::{SecretRead, SinkBehaviour};
+pub(crate) use sink::SecretRead;
 
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)

@@ -12,7 +12,8 @@ use backstop_delivery::{
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::sink::{Call, Kept, Script, ScriptedSink, SecretRead, SinkBehaviour};
+use super::SinkBehaviour;
+use super::sink::{Call, Kept, Script, ScriptedSink, SecretRead};
 
 /// Wall time that runs with tokio's paused clock.
 #[derive(Debug)]

@@ -1,48 +1,15 @@
-//! A sink that answers as a test says.
+//! A sink of the chain: its script, its secret, and what it was sent.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop_delivery::{
-    Answer, Batch, Cause, Diverted, Encoded, Failure, NoSecret, Part, PartAnswer, Preparation,
-    Sink, SinkFuture, SinkName, Unfit, Verdict,
+    Batch, Diverted, Encoded, NoSecret, Part, Preparation, Sink, SinkFuture, SinkName, Unfit,
 };
-use bytes::Bytes;
+use backstop_scripted_sink::{Layout, Request, SinkBehaviour, Witness, answer};
 use tokio::time::{Instant, sleep};
-
-/// What a scripted sink says.
-#[derive(Debug, Clone)]
-pub(crate) enum SinkBehaviour {
-    Status(u16),
-    RetryAfter(u16, Duration),
-    After(Duration, u16),
-    Nothing(Failure),
-    Hang,
-    /// This of each part.
-    Each(Vec<PartAnswer>),
-    /// This of the parts with these indices, and that it has the others.
-    Parts(PartAnswer, Vec<usize>),
-    /// This of each record.
-    Records(Vec<PartAnswer>),
-    /// 400 for the first of these records that is in the request; else 200.
-    Names(Vec<u64>),
-    /// 200, with this number of records refused.
-    Unnamed(usize),
-    /// A status that means this.
-    Judged(Verdict, u16),
-    /// 200 at that moment, but read only some turns of the runtime later.
-    Unread(Duration),
-    /// This status for a batch with one of these records in it, after so long; else 200.
-    Refuses(u16, Vec<u64>, Duration),
-    /// 200 after so long, and the other one for requests that come in these spans of the rig's time.
-    DownIn(Vec<(Duration, Duration)>, Duration, Box<Self>),
-    /// 413 for more than `most` records, or for a batch with record `never` in it.
-    TooLarge {
-        most: usize,
-        never: Option<u64>,
-    },
-}
 
 /// What a store says of the secret that a sink needs.
 #[derive(Debug, Clone, Copy)]
@@ -82,8 +49,16 @@ pub(crate) struct Call {
     pub(crate) id: String,
     pub(crate) sequences: Vec<u64>,
     pub(crate) diverted: Option<Diverted>,
-    /// The records that the sink said it took, once it said so.
-    pub(crate) taken: Vec<u64>,
+    /// The records that the sink took, and whether it said so.
+    taken: Vec<(u64, bool)>,
+}
+
+impl Call {
+    /// The records that the sink said it took.
+    pub(crate) fn said_taken(&self) -> impl Iterator<Item = u64> {
+        let said = self.taken.iter().filter(|(_, said)| *said);
+        said.map(|(sequence, _)| *sequence)
+    }
 }
 
 #[derive(Debug)]
@@ -93,19 +68,29 @@ pub(super) struct ScriptedSink {
     pub(super) born: Instant,
 }
 
-/// What is said to a request that comes so long after the beginning.
-fn now(say: SinkBehaviour, elapsed: Duration) -> SinkBehaviour {
-    match say {
-        SinkBehaviour::DownIn(spans, delay, other) => {
-            let is_down = |span: &(Duration, Duration)| (span.0..span.1).contains(&elapsed);
-            if spans.iter().any(is_down) {
-                *other
-            } else {
-                SinkBehaviour::After(delay, 200)
-            }
-        }
-        other => other,
+/// What the sink took of one call.
+#[derive(Debug, Clone)]
+struct CallWitness {
+    script: Arc<Mutex<Script>>,
+    call: usize,
+}
+
+impl Witness for CallWitness {
+    fn take(&self, numbers: &[u64]) -> Range<usize> {
+        let taken = &mut self.script.lock().unwrap().calls[self.call].taken;
+        let start = taken.len();
+        taken.extend(numbers.iter().map(|number| (*number, false)));
+        start..taken.len()
     }
+
+    fn hear(&self, places: Range<usize>) {
+        let taken = &mut self.script.lock().unwrap().calls[self.call].taken;
+        taken[places]
+            .iter_mut()
+            .for_each(|(_, heard)| *heard = true);
+    }
+
+    fn refuse(&self, _: &[u64]) {}
 }
 
 impl Sink for ScriptedSink {
@@ -115,139 +100,46 @@ impl Sink for ScriptedSink {
 
     fn encode(&self, batch: &Batch) -> Encoded {
         let script = self.script.lock().unwrap();
-        let mut encoded = Encoded {
-            parts: Vec::new(),
-            covers: 0,
-            unfit: Vec::new(),
-        };
-        let mut fit = 0;
-        for record in batch.records() {
-            if script.most == Some(fit) {
-                break;
-            }
-            match script.unfit.get(&record.id().sequence) {
-                Some(unfit) => encoded.unfit.push((encoded.covers, *unfit)),
-                None => fit += 1,
-            }
-            encoded.covers += 1;
-        }
         // Firehose's way: several parts. The others': one, unless a test wants it otherwise.
-        let own = script.records_in_a_part;
-        let step = own.unwrap_or(if self.name == SinkName::Firehose {
-            2
-        } else {
-            fit.max(1)
-        });
-        encoded.parts = (0..fit)
-            .step_by(step)
-            .map(|start| {
-                let records = start..(start + step).min(fit);
-                Part {
-                    body: Bytes::from(vec![0; records.len()]),
-                    records,
-                }
-            })
-            .collect();
-        encoded
+        let own = (self.name == SinkName::Firehose).then_some(2);
+        let layout = Layout {
+            room: script.most.unwrap_or(usize::MAX),
+            records_in_a_part: script.records_in_a_part.or(own),
+        };
+        layout.encode(batch, |record| {
+            script.unfit.get(&record.id().sequence).copied()
+        })
     }
 
     fn send<'a>(&'a self, batch: &'a Batch, parts: &'a [Part]) -> SinkFuture<'a> {
-        let sequences: Vec<u64> = parts
-            .iter()
-            .flat_map(|part| &batch.records()[part.records.clone()])
-            .map(|record| record.id().sequence)
-            .collect();
-        let (say, index) = {
+        let sequences = |part: &Part| -> Vec<u64> {
+            let records = batch.records()[part.records.clone()].iter();
+            records.map(|record| record.id().sequence).collect()
+        };
+        let request = Request {
+            units: parts.iter().map(sequences).collect(),
+            of_records: false,
+            elapsed: self.born.elapsed(),
+        };
+        let (behaviour, call) = {
             let mut script = self.script.lock().unwrap();
             script.calls.push(Call {
                 id: batch.id(),
-                sequences: sequences.clone(),
+                sequences: request.units.concat(),
                 diverted: batch.diverted(),
                 taken: Vec::new(),
             });
-            let say = script.in_turn.pop_front().or_else(|| script.always.clone());
+            let behaviour = script.in_turn.pop_front().or_else(|| script.always.clone());
             (
-                say.unwrap_or(SinkBehaviour::Status(200)),
+                behaviour.unwrap_or(SinkBehaviour::Status(200)),
                 script.calls.len() - 1,
             )
         };
-        let say = now(say, self.born.elapsed());
-        Box::pin(async move {
-            let answer = match say {
-                SinkBehaviour::Status(code) => Answer::status(code),
-                SinkBehaviour::RetryAfter(code, after) => Answer::Status {
-                    code,
-                    retry_after: Some(after),
-                    detail: None,
-                },
-                SinkBehaviour::After(delay, code) => {
-                    sleep(delay).await;
-                    Answer::status(code)
-                }
-                SinkBehaviour::Nothing(failure) => Answer::None(failure),
-                SinkBehaviour::Hang | SinkBehaviour::DownIn(..) => std::future::pending().await,
-                SinkBehaviour::Each(parts) => Answer::Parts {
-                    parts,
-                    code: 503,
-                    detail: None,
-                },
-                SinkBehaviour::Parts(fate, failed) => {
-                    let fate_of = |index: usize| {
-                        if failed.contains(&index) {
-                            fate
-                        } else {
-                            PartAnswer::Taken
-                        }
-                    };
-                    Answer::Parts {
-                        parts: (0..parts.len()).map(fate_of).collect(),
-                        code: 503,
-                        detail: None,
-                    }
-                }
-                SinkBehaviour::Records(records) => Answer::Records {
-                    records,
-                    refused: Some(Box::new(Cause::of_status(400, None))),
-                    waiting: Some(Box::new(Cause::of_status(429, None))),
-                },
-                SinkBehaviour::Names(bad) => {
-                    let named = sequences.iter().position(|sequence| bad.contains(sequence));
-                    named.map_or(Answer::status(200), |index| Answer::Named {
-                        index,
-                        cause: Box::new(Cause::of_status(400, None)),
-                    })
-                }
-                SinkBehaviour::Unnamed(refused) => Answer::Unnamed { refused, code: 200 },
-                SinkBehaviour::Judged(verdict, code) => Answer::Judged {
-                    verdict,
-                    code,
-                    detail: None,
-                },
-                SinkBehaviour::Unread(delay) => {
-                    sleep(delay).await;
-                    for _ in 0..3 {
-                        tokio::task::yield_now().await;
-                    }
-                    Answer::status(200)
-                }
-                SinkBehaviour::Refuses(code, bad, delay) => {
-                    sleep(delay).await;
-                    let is_bad = sequences.iter().any(|sequence| bad.contains(sequence));
-                    Answer::status(if is_bad { code } else { 200 })
-                }
-                SinkBehaviour::TooLarge { most, never } => {
-                    let has_never = never.is_some_and(|never| sequences.contains(&never));
-                    Answer::status(if sequences.len() > most || has_never {
-                        413
-                    } else {
-                        200
-                    })
-                }
-            };
-            let taken = taken(&answer, sequences, parts, batch);
-            self.script.lock().unwrap().calls[index].taken = taken;
-            answer
-        })
+        let witness = CallWitness {
+            script: self.script.clone(),
+            call,
+        };
+        Box::pin(async move { answer(behaviour, request, &witness).await })
     }
 
     fn prepare(&self) -> Option<Preparation<'_>> {
@@ -285,33 +177,4 @@ impl Sink for ScriptedSink {
     fn reset(&self) {
         self.script.lock().unwrap().resets += 1;
     }
-}
-
-/// The sequences that an answer says were taken.
-fn taken(answer: &Answer, sequences: Vec<u64>, parts: &[Part], batch: &Batch) -> Vec<u64> {
-    match answer {
-        Answer::Status {
-            code: 200..=299, ..
-        }
-        | Answer::Judged {
-            verdict: Verdict::Delivered,
-            ..
-        } => sequences,
-        Answer::Parts { parts: answers, .. } => taken_parts(parts, batch, answers),
-        Answer::Records { records, .. } => {
-            let both = sequences.into_iter().zip(records);
-            let taken = both.filter(|(_, answer)| **answer == PartAnswer::Taken);
-            taken.map(|(sequence, _)| sequence).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The sequences in the parts that were taken.
-fn taken_parts(parts: &[Part], batch: &Batch, answers: &[PartAnswer]) -> Vec<u64> {
-    let both = parts.iter().zip(answers);
-    both.filter(|(_, answer)| **answer == PartAnswer::Taken)
-        .flat_map(|(part, _)| &batch.records()[part.records.clone()])
-        .map(|record| record.id().sequence)
-        .collect()
 }
