@@ -71,7 +71,10 @@ fn problems(page: &str) -> Vec<(usize, String)> {
         }
         let is_rule = line.chars().all(|it| "|-: ".contains(it)) && line.contains('-');
         if is_rule && line.contains(' ') {
-            wrong(number, "the line below a table's head is `|---|`".to_owned());
+            wrong(
+                number,
+                "the line below a table's head is `|---|`".to_owned(),
+            );
         }
         if !line.ends_with('|') {
             wrong(number, "a row ends with `|`".to_owned());
@@ -97,7 +100,8 @@ fn every_page_has_the_one_form() {
             writeln!(report, "{name}:{line}: {why}").expect("a text takes everything");
         }
         if !text.ends_with('\n') || text.ends_with("\n\n") {
-            writeln!(report, "{name}: it ends with one line feed").expect("a text takes everything");
+            writeln!(report, "{name}: it ends with one line feed")
+                .expect("a text takes everything");
         }
         let titles = text.lines().filter(|line| line.starts_with("# "));
         // Those in code are comments.
@@ -118,5 +122,8 @@ fn what_has_another_form_is_found() {
     assert_eq!(found("| a | b |\n|---|---|\n| a |\n| a \\| b | c |\n"), [3]);
     assert_eq!(found("| a |\n| --- |\n| a\n"), [2, 3, 3]);
     assert_eq!(found("* a\n#b\n"), [1, 2]);
-    assert_eq!(found("- a\n\n```text\n* a\n```\n<!-- BEGIN_TF_DOCS -->\n| - |\n<!-- END_TF_DOCS -->\n"), [0; 0]);
+    assert_eq!(
+        found("- a\n\n```text\n* a\n```\n<!-- BEGIN_TF_DOCS -->\n| - |\n<!-- END_TF_DOCS -->\n"),
+        [0; 0]
+    );
 }

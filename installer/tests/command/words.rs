@@ -201,7 +201,10 @@ fn options(help: &str) -> Vec<(String, String)> {
 /// The commands that a help gives as examples, to be copied.
 fn examples(help: &str) -> Vec<&str> {
     let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
-    examples.lines().take_while(|line| !line.is_empty()).collect()
+    examples
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .collect()
 }
 
 #[tokio::test]
@@ -239,7 +242,10 @@ async fn help_of_every_command_fits_a_terminal_and_an_option_takes_two_lines_at_
             }
         }
     }
-    assert!(commands > 25 && seen > 200, "{commands} commands, {seen} options");
+    assert!(
+        commands > 25 && seen > 200,
+        "{commands} commands, {seen} options"
+    );
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
@@ -315,8 +321,13 @@ fn the_list_finds_whole_words_and_the_literals_of_code() {
     let code = "let a = '\"'; // \"not this\"\nlet b: &'static str = \"one \\\"two\\\" \\\n    three\"; r#\"a \"b\" c\"#";
     assert_eq!(literals(code), [r#"one \"two\" three"#, r#"a "b" c"#]);
     assert_eq!(
-        options("x\n\nOptions:\n  -a, --all\n          One [default: 1] [possible values: 1,\n          2] two\n      --b <B>  Three\n"),
-        [("-a, --all".into(), "One   two".into()), ("--b <B>".into(), "Three".into())]
+        options(
+            "x\n\nOptions:\n  -a, --all\n          One [default: 1] [possible values: 1,\n          2] two\n      --b <B>  Three\n"
+        ),
+        [
+            ("-a, --all".into(), "One   two".into()),
+            ("--b <B>".into(), "Three".into())
+        ]
     );
     assert_eq!(
         below("x\n\nCommands:\n  plan  Show\n  help  Print\n\nOptions:"),

@@ -147,7 +147,7 @@ variable "primary" {
     # With more, all batches in flight would wait for the backend, and nothing would go to S3 meanwhile: the disk goes
     # with the task.
     condition     = can(regex("^([5-9]|[12][0-9]|30)s$", var.primary.patience))
-    error_message = "primary.patience is not 5s to 30s, such as 10s: a task's disk is no place to wait on."
+    error_message = "primary.patience is not 5s to 30s, such as 10s: a task's disk goes with the task."
   }
 }
 
