@@ -5,7 +5,9 @@
 //! - [`cdk`]: the variables that the CDK library sets and the register's.
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
 //! - [`environment`]: the names of the environment variables and their reference page.
+//! - [`gateway`]: the variables, alarms and presets of the gateway and its page.
 //! - [`links`]: links between pages.
+//! - [`markdown`]: the form of pages: tables, lists, blocks of code.
 //! - [`modules`]: no circle among the modules of a crate.
 //! - [`monitoring`]: the metrics of the extension, and the alarms and dashboards that watch them.
 //! - [`mutations`]: the mutations of the code can still be made.
@@ -24,7 +26,9 @@ mod backends;
 mod cdk;
 mod crate_graph;
 mod environment;
+mod gateway;
 mod links;
+mod markdown;
 mod modules;
 mod monitoring;
 mod mutations;

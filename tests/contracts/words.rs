@@ -180,7 +180,7 @@ fn files(directory: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
 }
 
 /// Every page of Markdown that people write, by its name.
-fn pages() -> Vec<(String, String)> {
+pub(crate) fn pages() -> Vec<(String, String)> {
     let mut paths = Vec::new();
     files(&repository(), &[".md"], &mut paths);
     named(paths)

@@ -46,15 +46,52 @@ class Chart(unittest.TestCase):
     def test_what_is_wrong_is_refused(self):
         for setting in ("primary.url=http://plain.example.com", "image.tag=0.150.0", "presets=[\"cheap\"]",
                         "workers.replicas=0", "archive.region=Europe", "surprise=1", "presetSettings={\"PATH\":\"x\"}",
-                        "image.digest=latest"):
+                        "image.digest=latest",
+                        # It becomes a part of an expression.
+                        "presetSettings={\"GATEWAY_SAMPLE_PERCENT\":\"0 or true\"}",
+                        "presetSettings={\"GATEWAY_FOLD_INTERVAL\":\"30\"}",
+                        # The collector refuses it: less than the wait between two attempts.
+                        "primary.patience=3s",
+                        # What is misspelt would leave the default in place without a word.
+                        "tls.existingsecret=x", "workers.diskGB=100", "networkPolicy.enable=false",
+                        "aggregators.autoscaling={\"enabled\":true}", "ingress.tls=x", "service.port=443",
+                        "monitoring.rule=true", "serviceAccount.annotation=x", "test.tag=x",
+                        "workers.autoscaling={\"max\":3}", "workers.autoscaling={\"cpuPercent\":0}",
+                        "networkPolicy.doors=[{}]", "workers.resources.limits.memory=64Mi"):
             done = helm("smallest", setting)
             self.assertNotEqual(done.returncode, 0, setting)
             self.assertIn("don't meet the specifications of the schema", done.stderr)
-            self.assertRegex(done.stderr, setting.split("=")[0].split(".")[-1] + "|PATH")
+            self.assertRegex(done.stderr, setting.split("=")[0].split(".")[-1] + "|PATH|networkPolicy|max")
 
-    def test_cost_needs_the_raw_archive(self):
-        done = helm("everything", "archive.raw=false")
-        self.assertIn("the preset cost removes records for good", done.stderr)
+    def test_what_does_not_go_together_is_refused(self):
+        for settings, reason in (
+                (["presets=[\"cost\"]", "archive.raw=false"], "the preset cost removes records for good"),
+                (["presets=[\"insights\"]"], "set networkPolicy.metrics to the peers"),
+                (["workers.autoscaling={\"enabled\":true,\"maxReplicas\":1}"], "maxReplicas is below workers.replicas"),
+                (["service.type=LoadBalancer"], "which shows the token: set tls.existingSecret"),
+                (["service.type=NodePort"], "which shows the token: set tls.existingSecret"),
+                (["ingress={\"enabled\":true,\"host\":\"x.example.com\"}"], "which shows the token: set ingress.tlsSecret"),
+                (["ingress={\"enabled\":true,\"host\":\"x.example.com\",\"tlsSecret\":\"t\"}", "tls.existingSecret=t"],
+                 "the Ingress would speak plain HTTP")):
+            done = helm("smallest", *settings)
+            self.assertNotEqual(done.returncode, 0, settings)
+            self.assertIn(reason, done.stderr)
+        for settings in (["presets=[\"insights\"]", "networkPolicy.enabled=false"],
+                         ["service.type=LoadBalancer", "tls.existingSecret=t"]):
+            self.assertEqual(helm("smallest", *settings).returncode, 0, settings)
+
+    def test_an_aggregator_may_end_its_attempts(self):
+        """Else Kubernetes kills it while it waits for the primary, and what it folds is gone."""
+        for patience, seconds in (("30s", 90), ("5m", 360), ("10m", 660), ("6h", 660)):
+            found = objects("smallest", f"primary.patience={patience}")
+            grace = [find(found, "StatefulSet", f"gateway-{tier}")["spec"]["template"]["spec"][
+                "terminationGracePeriodSeconds"] for tier in ("worker", "aggregator")]
+            self.assertEqual(grace, [60, seconds], patience)
+
+    def test_a_node_takes_one_pod_along(self):
+        pod = find(objects("smallest"), "StatefulSet", "gateway-worker")["spec"]["template"]["spec"]
+        self.assertEqual([it["topologyKey"] for it in pod["topologySpreadConstraints"]],
+                         ["topology.kubernetes.io/zone", "kubernetes.io/hostname"])
 
     def test_pods_are_restricted(self):
         for values in ("smallest", "everything"):
@@ -99,15 +136,29 @@ class Chart(unittest.TestCase):
         pods = find(objects("smallest"), "StatefulSet", "gateway-worker")["spec"]["template"]["metadata"]["labels"]
         self.assertTrue(labels.items() <= pods.items())
 
+    def test_the_test_of_the_release_reaches_the_doors(self):
+        found = objects("everything")
+        peers = find(found, "NetworkPolicy", "gateway-worker")["spec"]["ingress"][0]["from"]
+        labels = find(found, "Pod", "gateway-test")["metadata"]["labels"]
+        self.assertTrue(any(
+            it["podSelector"]["matchLabels"].items() <= labels.items() for it in peers if "podSelector" in it), peers)
+
     def test_alarms_see_the_first_count_of_a_new_counter(self):
         rules = find(objects("everything"), "PrometheusRule", "gateway")["spec"]["groups"][0]["rules"]
         rules = {rule["alert"]: rule["expr"] for rule in rules}
-        for alert, metric in (("BackstopGatewayDropped", "otelcol_exporter_send_failed_log_records"),
-                              ("BackstopGatewayRefused", "otelcol_exporter_enqueue_failed_log_records"),
-                              ("BackstopGatewayRefused", "otelcol_receiver_refused_log_records"),
-                              ("BackstopGatewayUndelivered", "otelcol_exporter_sent_log_records")):
-            self.assertRegex(rules[alert], "increase.*" + metric + ".*unless " + metric)
-            self.assertIn('pod=~"gateway-.*"', rules[alert])
+        for alert, metric in (("BackstopGatewayDropped", "otelcol_exporter_send_failed"),
+                              ("BackstopGatewayRefused", "otelcol_exporter_enqueue_failed"),
+                              ("BackstopGatewayRefused", "otelcol_receiver_refused"),
+                              ("BackstopGatewayUndelivered", "otelcol_exporter_sent")):
+            for signal in ("log_records", "metric_points", "spans"):
+                name = f"{metric}_{signal}"
+                self.assertRegex(rules[alert], rf"(?s)increase\({name}\{{[^\n]*\n.*{name}\{{.* unless {name}")
+            # Of this release alone.
+            self.assertIn('namespace="logs", pod=~"gateway-(worker|aggregator)-[0-9]+"', rules[alert])
+        self.assertIn('persistentvolumeclaim=~"queue-gateway-(worker|aggregator)-[0-9]+"', rules["BackstopGatewayVolume"])
+        # A first burst of a new error is the first value of its series; a series ends after a quiet quarter of an hour.
+        self.assertNotIn("increase", rules["BackstopGatewayNewErrorPattern"])
+        self.assertIn("[1d] offset 15m", rules["BackstopGatewayNewErrorPattern"])
 
     def test_a_package_holds_what_it_needs_and_no_more(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import time
+import urllib.request
 from collections import Counter
 
 from function import Function
@@ -42,6 +43,22 @@ class Presets(Gateway):
         self.assertIn("key <aws-key> used", [it["body"] for it in records])
         self.assertIn("login password=<secret> ok", archived)
 
+    def test_security_finds_a_secret_by_its_name_however_it_is_written(self):
+        forms = ['DB_PASSWORD=@ x', 'login password="@ @" ok', "{'password': '@ x', 'a': 1}", "{ clientSecret: '@' }",
+                 "Authorization: Basic @== now", "aws_secret_access_key = @", "secretAccessKey: @", "x-api-key: @",
+                 'payload {"refresh_token": "@\\"@", "b": 1}', "GET /?token=@&x=1", "passphrase: @", "{'pin_password': @}",
+                 'said "api_key": "@ @"', json.dumps({"inner": json.dumps({"secret": "@", "n": 1})})]
+        texts = [it.replace("@", "hunter2horse") for it in forms]
+        records = [(str(it), text) for it, text in enumerate(texts)]
+        found, archived, said = self.texts(("security",), records, wanted=len(texts))
+        self.assertEqual(len(found), 2 * len(texts), said)
+        for place in (archived, json.dumps(found)):
+            self.assertEqual([line for line in place.splitlines() if "hunter2horse" in line], [])
+        lines = [json.loads(line) for line in archived.splitlines()]
+        self.assertTrue(all(it["resource"]["faas.name"] == "f" for it in lines))
+        self.assertEqual(Counter(it["body"] for it in found)["DB_PASSWORD=<secret> x"], 2)
+        self.assertEqual(Counter(it["body"] for it in found)["Authorization: <secret> now"], 2)
+
     def test_security_redacts_fields_at_any_depth_and_lines_stay_json(self):
         log = {"level": "INFO", "message": "m", "PassWord": "a b", "user": {"api_key": 1234567, "mails": ["j@x.org"]},
                "card": 4111111111111111, "count": 7, "nested": json.dumps({"secret": "s3cr3t", "n": 99})}
@@ -63,9 +80,11 @@ class Presets(Gateway):
                 self.assertEqual(json.loads(it["nested"]), {"secret": "<secret>", "n": 99})
 
     def test_security_keeps_other_text(self):
-        texts = ["order 12345678 at 2026-01-31T08:15:00.000Z", "tokens used: 17", "the secret of success"]
-        records, _, _ = self.texts(("security",), [(str(it), text) for it, text in enumerate(texts)], wanted=3)
-        self.assertEqual({it["body"] for it in records} & set(texts), set(texts))
+        texts = ["order 12345678 at 2026-01-31T08:15:00.000Z", "tokens used: 17", "the secret of success",
+                 "invalid token: expected x", "primary key: 7", "Unexpected token < in JSON at position 0",
+                 "enter password:"]
+        records, _, _ = self.texts(("security",), [(str(it), text) for it, text in enumerate(texts)], wanted=len(texts))
+        self.assertEqual(Counter(it["body"] for it in records), Counter(texts * 2))
 
     def test_cost_drops_debug_folds_repeats_and_samples_by_invocation(self):
         records = [("1", "DEBUG x", "DEBUG"), ("2", "same", "INFO"), ("3", "same", "INFO"), ("4", "bad", "ERROR"),
@@ -91,6 +110,25 @@ class Presets(Gateway):
         self.assertEqual(len(errors), 100)
         kept = len(found) - 100
         self.assertTrue(140 <= kept <= 260, kept)
+
+    def test_insights_shows_the_series_that_the_rules_read(self):
+        with Stage(presets=("insights",)) as stage:
+            records = [(f"i-{it}", f"order {it} failed", "ERROR") for it in range(6)]
+            self.assertEqual(Door(stage.workers[0], "otlp").post(body_of("otlp", records, "orders")), 200)
+            port = stage.aggregators[0].variables["GATEWAY_COUNTS_PORT"]
+
+            def series(name):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                    return [line for line in answer.read().decode().splitlines() if line.startswith(name + "{")]
+            found = wait_until(lambda: series("backstop_gateway_patterns_total"), 20)
+            self.see(stage, found, "no series")
+            for name, labels in (
+                    ("backstop_gateway_records_total", ('faas_name="orders"', 'level="ERROR"')),
+                    ("backstop_gateway_patterns_total",
+                     ('faas_name="orders"', 'level="ERROR"', 'backstop_pattern="order <n> failed"'))):
+                line = next(iter(series(name)))
+                self.assertTrue(line.endswith(" 6"), line)
+                self.assertTrue(all(label in line for label in labels), line)
 
 
 class Configuration(Gateway):

@@ -274,8 +274,8 @@ const PLAN_EXAMPLES: &str = "\
 Examples:
   backstop plan 'orders-*' --layers layers.json \\
       --set BACKSTOP_PRIMARY_URL=https://intake.example.com/
-  backstop plan --tag team=payments --regions all --accounts-file accounts --role Operator \\
-      --out plan.json
+  backstop plan --tag team=payments --regions all \\
+      --accounts-file accounts --role Operator --out plan.json
   backstop plan --explain env-unreadable
 
 Exit codes: 0 done, 1 error, 2 usage, 3 some accounts or regions could not be read, 4 with

@@ -29,7 +29,8 @@ pub struct ManArgs {
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
-  backstop completions bash > ~/.local/share/bash-completion/completions/backstop
+  backstop completions bash \\
+      > ~/.local/share/bash-completion/completions/backstop
   backstop completions zsh > ~/.zfunc/_backstop
   backstop completions fish > ~/.config/fish/completions/backstop.fish";
 

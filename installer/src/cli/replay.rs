@@ -27,7 +27,7 @@ use crate::replay::{CheckpointPlace, Rate};
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"
 )]
-#[command(after_help = EXAMPLES, group = ArgGroup::new("address").required(true).args(["to", "url_file", "like", "enqueue", "follow"]))]
+#[command(after_help = EXAMPLES, override_usage = USAGE, group = ArgGroup::new("address").required(true).args(["to", "url_file", "like", "enqueue", "follow"]))]
 pub struct ReplayArgs {
     /// Archive to read: a bucket or access point with the prefix, a folder in it, or one object, as
     /// `s3://BUCKET/PREFIX`; or a directory
@@ -104,9 +104,10 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub include_replayed: bool,
 
-    /// Also send what `BACKSTOP_ROUTE` archived beside the primary: copies of records that were
-    /// delivered, and records that the transforms kept from the primary. Reads objects that are
-    /// tagged as replayed, too
+    /// Also send what `BACKSTOP_ROUTE` archived beside the primary
+    ///
+    /// That is copies of records that were delivered, and records that the transforms kept from the
+    /// primary. Reads objects that are tagged as replayed, too.
     #[arg(long)]
     pub include_mirrored: bool,
 
@@ -178,15 +179,26 @@ const NOT_WITH_A_QUEUE: [&str; 11] = [
     "batch_records",
 ];
 
+/// One line for each of the ways: all in one would not fit a terminal.
+const USAGE: &str = "\
+backstop replay [OPTIONS] --from <ARCHIVE> --to <URL>
+       backstop replay [OPTIONS] --from <ARCHIVE> --url-file <FILE>
+       backstop replay [OPTIONS] --from <ARCHIVE> --like <FUNCTION_ARN>
+       backstop replay [OPTIONS] --from <ARCHIVE> --enqueue <QUEUE_URL>
+       backstop replay [OPTIONS] --follow <QUEUE_URL|EXECUTION_ARN>";
+
 const EXAMPLES: &str = "\
 Examples:
-  backstop replay --from s3://archive/backstop --to https://intake.example.com/v1/logs --dry-run
-  backstop replay --from s3://archive/backstop --to https://intake.example.com/v1/logs \\
-      --token-file token --function 'checkout-*' --since 2026-01-31T08:00:00Z
+  backstop replay --from s3://archive/backstop --dry-run \\
+      --to https://intake.example.com/v1/logs
+  backstop replay --from s3://archive/backstop --token-file token \\
+      --to https://intake.example.com/v1/logs \\
+      --function 'checkout-*' --since 2026-01-31T08:00:00Z
   backstop replay --from s3://archive/backstop --rate 2000 \\
       --like arn:aws:lambda:eu-west-1:111122223333:function:checkout
   backstop replay --from s3://archive/backstop --since 2026-01-31T08:00:00Z \\
       --enqueue https://sqs.eu-west-1.amazonaws.com/111122223333/backstop-replay
-  backstop replay --follow https://sqs.eu-west-1.amazonaws.com/111122223333/backstop-replay
+  backstop replay \\
+      --follow https://sqs.eu-west-1.amazonaws.com/111122223333/backstop-replay
 
 Exit codes: 0 done, 1 error, 2 usage, 3 something was not delivered, 130 interrupted";

@@ -30,7 +30,8 @@ pub struct TransformArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  aws s3 cp s3://archive/KEY.ndjson.gz - | backstop transform --config backstop.env
+  aws s3 cp s3://archive/KEY.ndjson.gz - | \\
+      backstop transform --config backstop.env
   BACKSTOP_REDACT=email,card backstop transform --print archive.ndjson | head
 
 Exit codes: 0 done, 1 error, 2 usage, 3 some lines could not be read";

@@ -168,6 +168,87 @@ async fn help_of_every_command_is_plain_english() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// The help of each option in a short help: its name, and the text without what the parser adds.
+fn options(help: &str) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for line in help.lines() {
+        let text = line.trim_start();
+        let indent = line.len() - text.len();
+        if text.starts_with('-') && indent < 10 {
+            let (name, text) = text.split_once("  ").unwrap_or((text, ""));
+            all.push((name.to_owned(), text.trim().to_owned()));
+        } else if indent >= 10
+            && let Some((_, last)) = all.last_mut()
+        {
+            last.push(' ');
+            last.push_str(text);
+        }
+    }
+    // "[default: …]", "[possible values: …]"
+    let plain = |text: &str| {
+        let parts = text.split('[').enumerate();
+        let rest = parts.map(|(at, part)| match part.split_once(']') {
+            Some((_, rest)) if at > 0 => rest,
+            _ => part,
+        });
+        rest.collect::<String>().trim().to_owned()
+    };
+    (all.into_iter())
+        .map(|(name, text)| (name, plain(&text)))
+        .collect()
+}
+
+/// The commands that a help gives as examples, to be copied.
+fn examples(help: &str) -> Vec<&str> {
+    let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
+    examples
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .collect()
+}
+
+#[tokio::test]
+async fn help_of_every_command_fits_a_terminal_and_an_option_takes_two_lines_at_most() {
+    const COLUMNS: usize = 80;
+    let mut open: Vec<Vec<String>> = vec![Vec::new()];
+    let mut problems = Vec::new();
+    let (mut commands, mut seen) = (0, 0);
+    while let Some(command) = open.pop() {
+        commands += 1;
+        for option in ["-h", "--help"] {
+            let mut help = backstop();
+            help.args(&command).arg(option);
+            let help = run(help.env("COLUMNS", COLUMNS.to_string())).await.stdout;
+            if option == "-h" {
+                for name in below(&help) {
+                    open.push([&command[..], &[name]].concat());
+                }
+                for (name, text) in options(&help) {
+                    seen += 1;
+                    if text.chars().count() > 2 * (COLUMNS - 10) {
+                        problems.push(format!("{} {name}: {text}", command.join(" ")));
+                    }
+                }
+            }
+            let mut wide = backstop();
+            wide.args(&command).arg(option).env("COLUMNS", "300");
+            let wide = run(&mut wide).await.stdout;
+            if examples(&wide) != examples(&help) {
+                problems.push(format!("{} {option}: an example wraps", command.join(" ")));
+            }
+            let is_wide = |line: &&str| line.chars().count() > COLUMNS;
+            for line in help.lines().filter(is_wide) {
+                problems.push(format!("{} {option}: {line}", command.join(" ")));
+            }
+        }
+    }
+    assert!(
+        commands > 25 && seen > 200,
+        "{commands} commands, {seen} options"
+    );
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
 #[tokio::test]
 async fn explanations_of_reasons_are_plain_english() {
     let explained = run(backstop().args(["plan", "--explain", "all"])).await;
@@ -239,6 +320,15 @@ fn the_list_finds_whole_words_and_the_literals_of_code() {
     assert_eq!(found("it is no zip"), ["is no"]);
     let code = "let a = '\"'; // \"not this\"\nlet b: &'static str = \"one \\\"two\\\" \\\n    three\"; r#\"a \"b\" c\"#";
     assert_eq!(literals(code), [r#"one \"two\" three"#, r#"a "b" c"#]);
+    assert_eq!(
+        options(
+            "x\n\nOptions:\n  -a, --all\n          One [default: 1] [possible values: 1,\n          2] two\n      --b <B>  Three\n"
+        ),
+        [
+            ("-a, --all".into(), "One   two".into()),
+            ("--b <B>".into(), "Three".into())
+        ]
+    );
     assert_eq!(
         below("x\n\nCommands:\n  plan  Show\n  help  Print\n\nOptions:"),
         ["plan"]

@@ -95,7 +95,7 @@ resource "aws_ecs_task_definition" "this" {
   cpu                      = each.value.size.cpu
   memory                   = each.value.size.memory
   execution_role_arn       = aws_iam_role.execution.arn
-  task_role_arn            = aws_iam_role.task.arn
+  task_role_arn            = aws_iam_role.task[each.key].arn
   tags                     = var.tags
 
   volume {
@@ -129,7 +129,8 @@ resource "aws_ecs_task_definition" "this" {
     user            = "0"
     linuxParameters = { capabilities = { drop = ["ALL"] } }
     mountPoints     = [{ sourceVolume = "queue", containerPath = "/var/lib/gateway", readOnly = false }]
-    # What is held in memory goes to the primary or to S3 in this time.
+    # What is being sent goes to the primary or to S3 in this time, and what a fold holds. Records that wait in a queue
+    # behind that stay on the disk, which goes with the task.
     stopTimeout = 120
     logConfiguration = {
       logDriver = "awslogs"
@@ -171,7 +172,8 @@ resource "aws_ecs_service" "worker" {
     }
   }
 
-  depends_on = [aws_lb_listener.https, aws_lb_listener_rule.ndjson]
+  # Behind the aggregator: what workers hold while it is replaced is delivered before they are.
+  depends_on = [aws_lb_listener.https, aws_lb_listener_rule.ndjson, aws_ecs_service.aggregator]
 }
 
 resource "aws_ecs_service" "aggregator" {
@@ -183,6 +185,7 @@ resource "aws_ecs_service" "aggregator" {
   launch_type                        = "FARGATE"
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100
+  wait_for_steady_state              = true
   propagate_tags                     = "SERVICE"
   tags                               = var.tags
 

@@ -19,18 +19,65 @@ data "aws_iam_policy_document" "execution" {
     actions   = ["secretsmanager:GetSecretValue"]
     resources = local.secrets
   }
+  dynamic "statement" {
+    for_each = length(var.secret_kms_key_arns) == 0 ? [] : [var.secret_kms_key_arns]
+    content {
+      actions   = ["kms:Decrypt"]
+      resources = statement.value
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.*"]
+      }
+    }
+  }
+  dynamic "statement" {
+    for_each = local.ecr == null ? [] : [local.ecr]
+    content {
+      actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+      resources = ["arn:${data.aws_partition.current.partition}:ecr:${statement.value[1]}:${statement.value[0]}:repository/${statement.value[2]}"]
+    }
+  }
+  dynamic "statement" {
+    for_each = local.ecr == null ? [] : [local.ecr]
+    content {
+      # Knows no resource.
+      actions   = ["ecr:GetAuthorizationToken"]
+      resources = ["*"]
+    }
+  }
+}
+
+locals {
+  objects = "arn:${data.aws_partition.current.partition}:s3:::${var.archive.bucket_name}/${var.archive.prefix}"
+  # Neither tier may write what the other writes, or what functions write below the same prefix.
+  written = {
+    worker     = ["${local.objects}/v1/stream=gateway/*"]
+    aggregator = ["${local.objects}/undelivered/*", "${local.objects}/undelivered-otlp/*"]
+  }
+  # Of a copy of the image in ECR: region and repository. The official image needs no permission.
+  ecr = try(regex("^([0-9]{12})[.]dkr[.]ecr[.]([a-z0-9-]+)[.]amazonaws[.]com(?:[.]cn)?/([a-z0-9./_-]+)@", var.image), null)
 }
 
 data "aws_iam_policy_document" "task" {
+  for_each = local.written
+
+  # A large object is written in parts, which are removed again if one fails.
   statement {
-    actions   = ["s3:PutObject"]
-    resources = ["arn:${data.aws_partition.current.partition}:s3:::${var.archive.bucket_name}/${var.archive.prefix}/*"]
+    actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+    resources = each.value
   }
   dynamic "statement" {
     for_each = var.archive.kms_key_arn == null ? [] : [var.archive.kms_key_arn]
     content {
-      actions   = ["kms:GenerateDataKey"]
+      # Decrypt is for an object in parts. The role reads no object.
+      actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
       resources = [statement.value]
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["s3.*"]
+      }
     }
   }
 }
@@ -50,13 +97,17 @@ resource "aws_iam_role_policy" "execution" {
 }
 
 resource "aws_iam_role" "task" {
-  name_prefix        = "${substr(var.name, 0, 20)}-task-"
+  for_each = local.written
+
+  name_prefix        = "${substr(var.name, 0, 20)}-${each.key}-"
   assume_role_policy = data.aws_iam_policy_document.assume.json
   tags               = var.tags
 }
 
 resource "aws_iam_role_policy" "task" {
+  for_each = local.written
+
   name   = "archive"
-  role   = aws_iam_role.task.id
-  policy = data.aws_iam_policy_document.task.json
+  role   = aws_iam_role.task[each.key].id
+  policy = data.aws_iam_policy_document.task[each.key].json
 }

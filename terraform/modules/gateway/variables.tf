@@ -109,12 +109,24 @@ variable "previous_token_secret_arn" {
   }
 }
 
+variable "secret_kms_key_arns" {
+  description = "Keys of your own that encrypt these secrets, which ECS needs to read them."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.secret_kms_key_arns : try(can(regex("^arn:[a-z-]+:kms:[^:]+:[0-9]{12}:key/.+$", arn)), false)])
+    error_message = "secret_kms_key_arns has an entry that is not the ARN of a key."
+  }
+}
+
 variable "primary" {
   description = <<-EOT
     The OTLP backend.
     - `url`: its base address
     - `authorization_secret_arn`: the secret whose value is the whole header `authorization`
-    - `patience`: how long a batch waits for the backend before it goes to S3
+    - `patience`: how long a batch is tried at a backend that is down before it goes to S3, 5s to 30s
   EOT
   type = object({
     url                      = string
@@ -132,8 +144,10 @@ variable "primary" {
     error_message = "primary.authorization_secret_arn is not the ARN of a secret."
   }
   validation {
-    condition     = can(regex("^([5-9]|[1-9][0-9]+)s$|^[1-9][0-9]*m$", var.primary.patience))
-    error_message = "primary.patience is not a duration of 5s or more, such as 10s or 5m."
+    # With more, all batches in flight would wait for the backend, and nothing would go to S3 meanwhile: the disk goes
+    # with the task.
+    condition     = can(regex("^([5-9]|[12][0-9]|30)s$", var.primary.patience))
+    error_message = "primary.patience is not 5s to 30s, such as 10s: a task's disk goes with the task."
   }
 }
 
@@ -161,6 +175,10 @@ variable "archive" {
     condition     = can(regex("^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$", var.archive.prefix))
     error_message = "archive.prefix is not letters, digits and ._- with single slashes between."
   }
+  validation {
+    condition     = var.archive.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[^:]+:[0-9]{12}:key/.+$", var.archive.kms_key_arn))
+    error_message = "archive.kms_key_arn is not the ARN of a key."
+  }
 }
 
 variable "presets" {
@@ -185,6 +203,14 @@ variable "preset_settings" {
     condition     = alltrue([for name in keys(var.preset_settings) : contains(["GATEWAY_SAMPLE_PERCENT", "GATEWAY_FOLD_INTERVAL"], name)])
     error_message = "preset_settings has an entry that is neither GATEWAY_SAMPLE_PERCENT nor GATEWAY_FOLD_INTERVAL."
   }
+  validation {
+    condition     = can(regex("^([0-9]|[1-9][0-9]|100)$", lookup(var.preset_settings, "GATEWAY_SAMPLE_PERCENT", "25")))
+    error_message = "GATEWAY_SAMPLE_PERCENT is not a whole number from 0 to 100."
+  }
+  validation {
+    condition     = can(regex("^[1-9][0-9]*(s|m)$", lookup(var.preset_settings, "GATEWAY_FOLD_INTERVAL", "30s")))
+    error_message = "GATEWAY_FOLD_INTERVAL is not a duration such as 30s or 1m."
+  }
 }
 
 variable "workers" {
@@ -200,6 +226,10 @@ variable "workers" {
   validation {
     condition     = var.workers.count >= 1 && floor(var.workers.count) == var.workers.count
     error_message = "workers.count is not a whole number, 1 or more."
+  }
+  validation {
+    condition     = var.workers.cpu >= 256 && var.workers.memory >= 512
+    error_message = "workers has fewer than 256 CPU units or 512 MiB."
   }
 }
 
@@ -219,7 +249,7 @@ variable "aggregator" {
 }
 
 variable "alarms" {
-  description = "The alarms on records that were dropped or refused, with `actions` to notify, such as the ARN of an SNS topic; null leaves them out."
+  description = "The alarms on records that were dropped, refused, not taken by the primary, or wait, with `actions` to notify, such as the ARN of an SNS topic; null leaves them out."
   type = object({
     actions = optional(list(string), [])
   })

@@ -76,8 +76,31 @@ run "the_smallest" {
     error_message = aws_cloudwatch_log_metric_filter.this["refused"].pattern
   }
   assert {
-    condition     = sort(keys(output.alarm_arns)) == tolist(["dropped", "refused"])
+    condition     = sort(keys(output.alarm_arns)) == tolist(["dropped", "memory", "refused", "undelivered", "waiting"])
     error_message = jsonencode(output.alarm_arns)
+  }
+  assert {
+    # What the primary refuses is no drop, and is not without an alarm either.
+    condition = (
+      strcontains(aws_cloudwatch_log_metric_filter.this["undelivered"].pattern, "Rejecting data\" \"otlp_http/primary\"")
+      && strcontains(aws_cloudwatch_log_metric_filter.this["dropped"].pattern, "-\"otlp_http/primary\"")
+      && aws_cloudwatch_metric_alarm.this["waiting"].evaluation_periods == 3
+    )
+    error_message = "an alarm is blind, or fires at each deployment"
+  }
+  assert {
+    # Else Terraform replaces both tiers at once, and what the workers hold for the aggregator goes with their disks.
+    condition     = aws_ecs_service.aggregator.wait_for_steady_state
+    error_message = "workers are replaced before there is an aggregator"
+  }
+  assert {
+    condition = (
+      data.aws_iam_policy_document.task["worker"].statement[0].resources == toset(["arn:aws:s3:::my-archive/gateway/v1/stream=gateway/*"])
+      && data.aws_iam_policy_document.task["aggregator"].statement[0].resources == toset(["arn:aws:s3:::my-archive/gateway/undelivered/*", "arn:aws:s3:::my-archive/gateway/undelivered-otlp/*"])
+      && length(data.aws_iam_policy_document.task["worker"].statement) == 1
+      && length(data.aws_iam_policy_document.execution.statement) == 2
+    )
+    error_message = "a tier may write what is not its own"
   }
 }
 
@@ -85,12 +108,14 @@ run "everything" {
   variables {
     name                      = "shop"
     presets                   = ["insights", "cost", "security"]
-    preset_settings           = { GATEWAY_SAMPLE_PERCENT = "10" }
+    preset_settings           = { GATEWAY_SAMPLE_PERCENT = "10", GATEWAY_FOLD_INTERVAL = "1m" }
+    image                     = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/copies/otelcol@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    secret_kms_key_arns       = ["arn:aws:kms:eu-west-1:123456789012:key/2"]
     previous_token_secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:previous-abc"
     primary = {
       url                      = "https://otlp.example.com"
       authorization_secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:backend-abc"
-      patience                 = "1m"
+      patience                 = "30s"
     }
     archive    = { bucket_name = "my-archive", prefix = "a/b", kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/1" }
     workers    = { count = 4 }
@@ -115,5 +140,18 @@ run "everything" {
   assert {
     condition     = aws_ecs_service.worker.desired_count == 4 && length(output.alarm_arns) == 0
     error_message = "the numbers"
+  }
+  assert {
+    condition = (
+      data.aws_iam_policy_document.execution.statement[2].actions == toset(["kms:Decrypt"])
+      && data.aws_iam_policy_document.execution.statement[3].resources == toset(["arn:aws:ecr:eu-west-1:123456789012:repository/copies/otelcol"])
+      && data.aws_iam_policy_document.execution.statement[4].actions == toset(["ecr:GetAuthorizationToken"])
+    )
+    error_message = "ECS can read neither the copy of the image nor the secrets"
+  }
+  assert {
+    # An object in parts needs both.
+    condition     = data.aws_iam_policy_document.task["worker"].statement[1].actions == toset(["kms:Decrypt", "kms:GenerateDataKey"])
+    error_message = "a large object cannot be encrypted"
   }
 }

@@ -149,6 +149,54 @@ run "too_little_patience" {
   expect_failures = [var.primary]
 }
 
+run "more_patience_than_a_disk_that_goes_with_its_task" {
+  command = plan
+  variables {
+    primary = { url = "https://otlp.example.com", patience = "1m" }
+  }
+  expect_failures = [var.primary]
+}
+
+run "a_key_of_a_secret_by_alias" {
+  command = plan
+  variables {
+    secret_kms_key_arns = ["alias/secrets"]
+  }
+  expect_failures = [var.secret_kms_key_arns]
+}
+
+run "a_key_of_the_bucket_by_alias" {
+  command = plan
+  variables {
+    archive = { bucket_name = "my-archive", kms_key_arn = "alias/archive" }
+  }
+  expect_failures = [var.archive]
+}
+
+run "a_share_that_is_an_expression" {
+  command = plan
+  variables {
+    preset_settings = { GATEWAY_SAMPLE_PERCENT = "0 or true" }
+  }
+  expect_failures = [var.preset_settings]
+}
+
+run "an_interval_without_a_unit" {
+  command = plan
+  variables {
+    preset_settings = { GATEWAY_FOLD_INTERVAL = "30" }
+  }
+  expect_failures = [var.preset_settings]
+}
+
+run "a_worker_without_memory" {
+  command = plan
+  variables {
+    workers = { memory = 256 }
+  }
+  expect_failures = [var.workers]
+}
+
 run "a_bucket_as_an_address" {
   command = plan
   variables {
