@@ -12,6 +12,7 @@ import time
 import unittest
 
 import yaml
+from measure import field
 from stage import CONFIGURATION, TOKEN, Door, Load, Stage, body_of
 from support import Gateway, wait_until
 
@@ -56,8 +57,9 @@ class FullVolume(Gateway):
 
     def stage(self, volume):
         return Stage(worker={"GATEWAY_QUEUE_DIRECTORY": os.path.join(volume.folder, "queue"),
-                             "GATEWAY_FILE_BYTES": "16777216", "GATEWAY_QUEUE_BYTES": "6000000",
-                             "GATEWAY_ARCHIVE_QUEUE_BYTES": "6000000"})
+                             "GATEWAY_FILE_BYTES": "25165824", "GATEWAY_QUEUE_BYTES": "9000000",
+                             "GATEWAY_ARCHIVE_QUEUE_BYTES": "9000000", "GATEWAY_COMPACT_ABOVE_MIB": "8",
+                             "GATEWAY_COMPACT_BELOW_MIB": "1"})
 
     def fill(self, stage, volume):
         """The records that were acknowledged before and while the volume was full; neither tier nor S3 takes any."""
@@ -85,13 +87,13 @@ class FullVolume(Gateway):
         self.delivered(stage, again.acknowledged)
 
     def test_it_refuses_while_full_and_heals_without_a_restart(self):
-        with Volume(24) as volume, self.stage(volume) as stage:
+        with Volume(64) as volume, self.stage(volume) as stage:
             load = self.fill(stage, volume)
             volume.make_room()
             self.all_arrives(stage, load)
 
     def test_a_kill_while_full_loses_nothing_that_was_acknowledged(self):
-        with Volume(24) as volume, self.stage(volume) as stage:
+        with Volume(64) as volume, self.stage(volume) as stage:
             load = self.fill(stage, volume)
             stage.workers[0].kill()
             volume.make_room()
@@ -102,15 +104,28 @@ class FullVolume(Gateway):
 class Large(Gateway):
     def test_the_largest_request_passes_both_tiers(self):
         """Presets make it several times as large on its way to the aggregator."""
-        records = [(f"l-{it}", f"ERROR record {it} of many " + "x" * 100, "ERROR") for it in range(62_000)]
+        records = [(f"l-{it}", f"ERROR record {it} of many " + "x" * 100, "ERROR") for it in range(40_000)]
         for form in ("ndjson", "otlp"):
             body = body_of(form, records, "f")
-            size = len(gzip.decompress(body))
-            # What the doors take is 20 MiB.
-            part = records if size < 20_971_520 else records[:len(records) * 20_000_000 // size]
+            # What the doors take.
+            most = 8_388_608 if form == "ndjson" else 20_971_520
+            part = records[:len(records) * most // len(gzip.decompress(body)) - 10]
             with self.subTest(form=form), Stage(presets=("cost", "insights")) as stage:
                 self.assertEqual(Door(stage.workers[0], form).post(body_of(form, part, "f"), 60), 200)
                 self.delivered(stage, [identity for identity, *_ in part], 120)
+
+    def test_many_short_records_pass_both_tiers(self):
+        """Presets make 11 MB of them more than 64 MiB, which gRPC would refuse for good, after the acknowledgement."""
+        number = 1_200_000
+        record = field(2, b"\x10\x09" + field(5, field(1, b"x")))
+        body = gzip.compress(field(1, field(1, b"") + field(2, record * number)), 1)
+        with Stage(presets=("cost", "insights"), archive=False) as stage:
+            stage.primary.discards = True
+            worker = stage.workers[0]
+            self.assertEqual(Door(worker, "otlp", kind="application/x-protobuf").post(body, 120), 200)
+            self.see(stage, wait_until(lambda: "Dropping data" in worker.said() or worker.metric(
+                "otelcol_exporter_sent_log_records", 'otlp_grpc/aggregator') >= number, 120), "neither sent nor dropped")
+            self.assertNotIn("Dropping data", worker.said())
 
     def test_a_long_line_is_whole(self):
         with Stage() as stage:
