@@ -3,6 +3,9 @@ import * as fs from 'fs';
 import * as path from 'path';
 import { App, Aspects, Mixins, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { Vpc } from 'aws-cdk-lib/aws-ec2';
+import { Cluster } from 'aws-cdk-lib/aws-ecs';
 import { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
@@ -32,6 +35,7 @@ const GIVEN = {
   parameterPrefix: '/backstop/layer',
   release: '0.1.0',
   url: 'https://logs.example.com/v1',
+  image: `otel/opentelemetry-collector-contrib@sha256:${'0'.repeat(64)}`,
   shareWith: { organizationId: 'o-abcde12345' },
   props: MINIMUM,
 };
@@ -52,6 +56,8 @@ const TYPES = {
   stream: 'IDeliveryStream',
   key: 'IKey',
   code: 'Code',
+  cluster: 'ICluster',
+  certificate: 'ICertificate',
 };
 
 /** An app with functions whose paths are those of the snippets, and what comes of a snippet in it. */
@@ -70,7 +76,12 @@ function synthesised(code: string): any[] {
     stream: DeliveryStream.fromDeliveryStreamArn(stack, 'Stream', `arn:aws:firehose:eu-west-1:${ENV.account}:deliverystream/records`),
     key: Key.fromKeyArn(stack, 'Key', `arn:aws:kms:eu-west-1:${ENV.account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`),
   };
-  const given: Record<string, unknown> = { ...GIVEN, ...cdk, app, stack, scope: stack, fn, directory, file, archive, grantee: fn.role, secret: Secret.fromSecretNameV2(stack, 'Secret', 'backstop/token') };
+  const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', { vpcId: 'vpc-11111111', availabilityZones: ['eu-west-1a', 'eu-west-1b'], privateSubnetIds: ['subnet-11111111', 'subnet-22222222'] });
+  const network = {
+    cluster: Cluster.fromClusterAttributes(stack, 'Cluster', { clusterName: 'main', vpc }),
+    certificate: Certificate.fromCertificateArn(stack, 'Certificate', `arn:aws:acm:eu-west-1:${ENV.account}:certificate/1234abcd-12ab-34cd-56ef-1234567890ab`),
+  };
+  const given: Record<string, unknown> = { ...GIVEN, ...cdk, ...network, app, stack, scope: stack, fn, directory, file, archive, grantee: fn.role, secret: Secret.fromSecretNameV2(stack, 'Secret', 'backstop/token') };
   // A manifest is read from the working directory.
   const before = process.cwd();
   process.chdir(directory);
@@ -105,8 +116,8 @@ test('there are snippets, or nothing is shown here', () => {
 test.each([...BLOCKS, ...CALLS])('%s', (code) => {
   const functions = synthesised(code);
   const attached = functions.filter(({ Properties }) => JSON.stringify(Properties.Environment ?? {}).includes('BACKSTOP_'));
-  // But where somebody is granted something.
-  expect(attached.length > 0).toBe(!code.startsWith('return archive.grant'));
+  // But where somebody is granted something, or nothing is attached here.
+  expect(attached.length > 0).toBe(!/^(return archive\.grant|new BackstopGateway)/.test(code));
 });
 
 test('all of them compile', () => {
@@ -115,6 +126,8 @@ test('all of them compile', () => {
     .map(([name, type]) => `declare const ${name}: ${type};`).join('\n');
   const source = `
     import { App, Aspects, Mixins, Stack } from 'aws-cdk-lib';
+    import { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
+    import { ICluster } from 'aws-cdk-lib/aws-ecs';
     import { Role } from 'aws-cdk-lib/aws-iam';
     import { DeliveryStream, IDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
     import { IKey } from 'aws-cdk-lib/aws-kms';

@@ -3,12 +3,15 @@ import * as fs from 'fs';
 import * as path from 'path';
 import { App, Duration, NestedStack, Stack, Stage } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
+import { Cluster } from 'aws-cdk-lib/aws-ecs';
 import { Alias, Architecture, DockerImageCode, DockerImageFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { arnOf, ENV, functionIn, layer, MINIMUM, zips } from './app';
-import { Backstop, BackstopArchive, BackstopLayer, BackstopMetrics, BackstopMonitoring, BackstopSecret } from '../src';
+import { Backstop, BackstopArchive, BackstopGateway, BackstopLayer, BackstopMetrics, BackstopMonitoring, BackstopSecret } from '../src';
 
 const primary = { url: 'https://logs.example.com/v1' };
 
@@ -68,6 +71,19 @@ const SHAPES: Record<string, (app: App) => Stack> = {
     Backstop.of(app).attachAll(MINIMUM);
     return stack;
   },
+  'a gateway': (app) => {
+    const stack = new Stack(app, 'Platform', { env: ENV });
+    const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', { vpcId: 'vpc-11111111', availabilityZones: ['eu-west-1a', 'eu-west-1b'], privateSubnetIds: ['subnet-11111111', 'subnet-22222222'] });
+    new BackstopGateway(stack, 'Gateway', {
+      cluster: Cluster.fromClusterAttributes(stack, 'Cluster', { clusterName: 'main', vpc }),
+      image: `otel/opentelemetry-collector-contrib@sha256:${'0'.repeat(64)}`,
+      token: Secret.fromSecretNameV2(stack, 'Token', 'gateway/token'),
+      primary: { url: 'https://otlp.example.com' },
+      archive: { bucket: new BackstopArchive(stack, 'Archive', { hasStream: false }).bucket },
+      loadBalancer: { certificate: Certificate.fromCertificateArn(stack, 'Certificate', `arn:aws:acm:eu-west-1:${ENV.account}:certificate/1234abcd-12ab-34cd-56ef-1234567890ab`), allowedCidrs: ['10.0.0.0/8'] },
+    });
+    return stack;
+  },
   "SAM's function": (app) => {
     const stack = new Stack(app, 'Shop', { env: ENV });
     new SamFunction(stack, 'Orders', { codeUri: 's3://code/orders.zip', runtime: 'nodejs22.x', handler: 'index.handler' });
@@ -81,5 +97,11 @@ test.each(Object.entries(SHAPES))('%s', (_name, build) => {
   // The same in each template, and CDK's.
   delete template.Parameters?.BootstrapVersion;
   delete template.Rules?.CheckBootstrapVersion;
+  // Of a file the first line says which.
+  for (const { Properties } of Object.values<any>(template.Resources)) {
+    for (const variable of Properties?.ContainerDefinitions?.[0].Environment ?? []) {
+      if (variable.Name.startsWith('CONFIGURATION_')) [variable.Value] = variable.Value.split('\n');
+    }
+  }
   expect(template).toMatchSnapshot();
 });

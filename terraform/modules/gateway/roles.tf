@@ -1,62 +1,97 @@
 # What ECS does to start a task, and what the collector may do.
 
-data "aws_iam_policy_document" "assume" {
-  statement {
-    actions = ["sts:AssumeRole"]
-    principals {
-      type        = "Service"
-      identifiers = ["ecs-tasks.amazonaws.com"]
-    }
-  }
-}
-
-data "aws_iam_policy_document" "execution" {
-  statement {
-    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
-  }
-  statement {
-    actions   = ["secretsmanager:GetSecretValue"]
-    resources = local.secrets
-  }
-}
-
-data "aws_iam_policy_document" "task" {
-  statement {
-    actions   = ["s3:PutObject"]
-    resources = ["arn:${data.aws_partition.current.partition}:s3:::${var.archive.bucket_name}/${var.archive.prefix}/*"]
-  }
-  dynamic "statement" {
-    for_each = var.archive.kms_key_arn == null ? [] : [var.archive.kms_key_arn]
-    content {
-      actions   = ["kms:GenerateDataKey"]
-      resources = [statement.value]
-    }
-  }
-}
-
 data "aws_partition" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+locals {
+  # An image of ECR, which ECS pulls with the role; other registries ask for nothing.
+  ecr = try(regex("^(?P<account>[0-9]{12})[.]dkr[.]ecr[.](?P<region>[a-z0-9-]+)[.]amazonaws[.]com(?:[.]cn)?/(?P<repository>[^:@]+)", var.image), null)
+
+  start_statements = concat(
+    [
+      {
+        Sid    = "Logs"
+        Effect = "Allow"
+        Action = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        # Known before the resources are there, so that a plan shows the policies.
+        Resource = ["arn:${data.aws_partition.current.partition}:logs:${local.region}:${data.aws_caller_identity.current.account_id}:log-group:${aws_cloudwatch_log_group.this.name}:*"]
+      },
+      {
+        Sid    = "ReadSecrets"
+        Effect = "Allow"
+        Action = ["secretsmanager:GetSecretValue"]
+        # Without the field that ECS may take of one.
+        Resource = sort(distinct([for arn in local.secrets : join(":", slice(split(":", arn), 0, 7))]))
+      },
+    ],
+    length(var.secret_kms_key_arns) == 0 ? [] : [{
+      Sid       = "DecryptSecrets"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = sort(var.secret_kms_key_arns)
+      Condition = { StringLike = { "kms:ViaService" = "secretsmanager.*" } }
+    }],
+    local.ecr == null ? [] : [
+      {
+        Sid    = "PullToken"
+        Effect = "Allow"
+        Action = ["ecr:GetAuthorizationToken"]
+        # It knows no resource.
+        Resource = ["*"]
+      },
+      {
+        Sid      = "PullImage"
+        Effect   = "Allow"
+        Action   = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Resource = ["arn:${data.aws_partition.current.partition}:ecr:${try(local.ecr.region, "")}:${try(local.ecr.account, "")}:repository/${try(local.ecr.repository, "")}"]
+      },
+    ],
+  )
+  task_statements = concat(
+    [{
+      Sid      = "Archive"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject"]
+      Resource = ["arn:${data.aws_partition.current.partition}:s3:::${var.archive.bucket_name}/${var.archive.prefix}/*"]
+    }],
+    [for arn in var.archive.kms_key_arn[*] : {
+      Sid      = "EncryptObjects"
+      Effect   = "Allow"
+      Action   = ["kms:GenerateDataKey"]
+      Resource = [arn]
+    }],
+  )
+  assume = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "ecs-tasks.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
 
 resource "aws_iam_role" "execution" {
   name_prefix        = "${substr(var.name, 0, 20)}-execution-"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  assume_role_policy = local.assume
   tags               = var.tags
 }
 
 resource "aws_iam_role_policy" "execution" {
   name   = "start"
   role   = aws_iam_role.execution.id
-  policy = data.aws_iam_policy_document.execution.json
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.start_statements })
 }
 
 resource "aws_iam_role" "task" {
   name_prefix        = "${substr(var.name, 0, 20)}-task-"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  assume_role_policy = local.assume
   tags               = var.tags
 }
 
 resource "aws_iam_role_policy" "task" {
   name   = "archive"
   role   = aws_iam_role.task.id
-  policy = data.aws_iam_policy_document.task.json
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.task_statements })
 }

@@ -7,8 +7,8 @@ mock_provider "aws" {
   mock_data "aws_partition" {
     defaults = { partition = "aws" }
   }
-  mock_data "aws_iam_policy_document" {
-    defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
   }
   mock_resource "aws_lb" {
     defaults = { arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/it/1" }
@@ -123,6 +123,14 @@ run "a_previous_token_itself" {
     previous_token_secret_arn = "t0ken"
   }
   expect_failures = [var.previous_token_secret_arn]
+}
+
+run "a_key_of_a_secret_by_alias" {
+  command = plan
+  variables {
+    secret_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:alias/mine"]
+  }
+  expect_failures = [var.secret_kms_key_arns]
 }
 
 run "a_plain_primary" {
