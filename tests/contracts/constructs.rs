@@ -56,15 +56,17 @@ impl Pair {
     }
 }
 
-/// The actions in a text, which are its words of the form `service:Action`.
+/// The actions in a text, which are its words of the form `service:Action`, in small letters but for the first of each word.
 fn actions(text: &str) -> BTreeSet<String> {
     let is_part = |one: char| one.is_ascii_alphanumeric() || one == ':' || one == '-';
     let words = text.split(|one| !is_part(one));
     let actions = words.filter(|word| {
         word.split_once(':').is_some_and(|(service, action)| {
-            service.bytes().all(|byte| byte.is_ascii_lowercase())
+            let is_lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            service.bytes().all(is_lower)
                 && action.bytes().all(|byte| byte.is_ascii_alphanumeric())
                 && action.starts_with(|one: char| one.is_ascii_uppercase())
+                && action[1..].starts_with(|one: char| one.is_ascii_lowercase())
         })
     });
     // Keys of conditions look the same.
