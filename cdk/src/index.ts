@@ -17,4 +17,8 @@ export {
   BackstopGatewayPresetSettings, BackstopGatewayPrimary, BackstopGatewayProps, BackstopGatewayWorkers,
 } from './gateway-settings';
 export * from './gateway';
+export {
+  BackstopControllerAlarms, BackstopControllerEvents, BackstopControllerMode, BackstopControllerProps, BackstopControllerState, BackstopWantedState,
+} from './controller-settings';
+export * from './controller';
 export * from './backstop';

@@ -1,7 +1,7 @@
 /** Every snippet of the READMEs compiles as it stands, and is synthesised. */
 import * as fs from 'fs';
 import * as path from 'path';
-import { App, Aspects, Mixins, Stack } from 'aws-cdk-lib';
+import { App, Aspects, CustomResource, Duration, Mixins, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { Vpc } from 'aws-cdk-lib/aws-ec2';
@@ -10,6 +10,7 @@ import { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import * as ts from 'typescript';
 import { arnOf, ENV, functionIn, layer, MINIMUM, zips } from './app';
@@ -27,7 +28,10 @@ const callsOf = (text: string) => [...text.replace(/^```.*?^```$/gms, '').matchA
 const GIVEN = {
   ...library,
   Aspects,
+  CustomResource,
+  Duration,
   Mixins,
+  ScheduleExpression,
   id: 'Given',
   architecture: Architecture.X86_64,
   arn: arnOf('x86_64'),
@@ -45,6 +49,7 @@ const TYPES = {
   scope: 'Stack',
   fn: 'Function',
   archive: 'BackstopArchive',
+  controller: 'BackstopController',
   grantee: 'Role',
   secret: 'ISecret',
   directory: 'string',
@@ -70,6 +75,11 @@ function synthesised(code: string): any[] {
   const file = path.join(directory, 'layers.json');
   fs.copyFileSync(path.join(LIBRARY, 'examples/layers.json'), file);
   const archive = /archive\.|BackstopReplay/.test(code) ? new library.BackstopArchive(stack, 'Given archive') : undefined;
+  const controller = code.includes('controller.') ? new library.BackstopController(stack, 'Given controller', {
+    code: Code.fromBucket(Bucket.fromBucketName(stack, 'Zips', 'artefacts'), 'controller-arm64.zip'),
+    wanted: library.BackstopWantedState.fromBucket(Bucket.fromBucketName(stack, 'Wanted', 'config'), 'backstop.toml'),
+    state: { bucket: Bucket.fromBucketName(stack, 'Runs', 'state') },
+  }) : undefined;
   const cdk = {
     code: Code.fromBucket(Bucket.fromBucketName(stack, 'Artefacts', 'artefacts'), 'replay-function-arm64.zip'),
     bucket: Bucket.fromBucketName(stack, 'Bucket', 'my-archive'),
@@ -81,7 +91,7 @@ function synthesised(code: string): any[] {
     cluster: Cluster.fromClusterAttributes(stack, 'Cluster', { clusterName: 'main', vpc }),
     certificate: Certificate.fromCertificateArn(stack, 'Certificate', `arn:aws:acm:eu-west-1:${ENV.account}:certificate/1234abcd-12ab-34cd-56ef-1234567890ab`),
   };
-  const given: Record<string, unknown> = { ...GIVEN, ...cdk, ...network, app, stack, scope: stack, fn, directory, file, archive, grantee: fn.role, secret: Secret.fromSecretNameV2(stack, 'Secret', 'backstop/token') };
+  const given: Record<string, unknown> = { ...GIVEN, ...cdk, ...network, app, stack, scope: stack, fn, directory, file, archive, controller, grantee: fn.role, secret: Secret.fromSecretNameV2(stack, 'Secret', 'backstop/token') };
   // A manifest is read from the working directory.
   const before = process.cwd();
   process.chdir(directory);
@@ -117,15 +127,15 @@ test.each([...BLOCKS, ...CALLS])('%s', (code) => {
   const functions = synthesised(code);
   const attached = functions.filter(({ Properties }) => JSON.stringify(Properties.Environment ?? {}).includes('BACKSTOP_'));
   // But where somebody is granted something, or nothing is attached here.
-  expect(attached.length > 0).toBe(!/^(return archive\.grant|new BackstopGateway)/.test(code));
+  expect(attached.length > 0).toBe(!/^(return archive\.grant|new BackstopGateway|new BackstopController|new CustomResource)/.test(code));
 });
 
 test('all of them compile', () => {
   const names = Object.keys(library).join(', ');
-  const declared = [...Object.entries(GIVEN).filter(([name]) => !(name in library) && !(name in TYPES) && !['Aspects', 'Mixins'].includes(name)).map(([name]) => [name, 'string']), ...Object.entries(TYPES)]
+  const declared = [...Object.entries(GIVEN).filter(([name]) => !(name in library) && !(name in TYPES) && !['Aspects', 'CustomResource', 'Duration', 'Mixins', 'ScheduleExpression'].includes(name)).map(([name]) => [name, 'string']), ...Object.entries(TYPES)]
     .map(([name, type]) => `declare const ${name}: ${type};`).join('\n');
   const source = `
-    import { App, Aspects, Mixins, Stack } from 'aws-cdk-lib';
+    import { App, Aspects, CustomResource, Duration, Mixins, Stack } from 'aws-cdk-lib';
     import { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
     import { ICluster } from 'aws-cdk-lib/aws-ecs';
     import { Role } from 'aws-cdk-lib/aws-iam';
@@ -133,6 +143,7 @@ test('all of them compile', () => {
     import { IKey } from 'aws-cdk-lib/aws-kms';
     import { Architecture, Code, Function } from 'aws-cdk-lib/aws-lambda';
     import { IBucket } from 'aws-cdk-lib/aws-s3';
+    import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
     import { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
     import { ${names}, BackstopProps, BackstopLayerProps } from '../src';
     ${declared}

@@ -7,11 +7,17 @@ import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
 import { Cluster } from 'aws-cdk-lib/aws-ecs';
-import { Alias, Architecture, DockerImageCode, DockerImageFunction } from 'aws-cdk-lib/aws-lambda';
+import { Alias, Architecture, Code, DockerImageCode, DockerImageFunction } from 'aws-cdk-lib/aws-lambda';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { CfnFunction as SamFunction } from 'aws-cdk-lib/aws-sam';
+import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { arnOf, ENV, functionIn, layer, MINIMUM, zips } from './app';
-import { Backstop, BackstopArchive, BackstopGateway, BackstopLayer, BackstopMetrics, BackstopMonitoring, BackstopSecret } from '../src';
+import {
+  Backstop, BackstopArchive, BackstopController, BackstopControllerMode, BackstopGateway, BackstopLayer, BackstopMetrics, BackstopMonitoring,
+  BackstopSecret, BackstopWantedState,
+} from '../src';
 
 const primary = { url: 'https://logs.example.com/v1' };
 
@@ -69,6 +75,19 @@ const SHAPES: Record<string, (app: App) => Stack> = {
     new Alias(stack, 'Live', { aliasName: 'live', version: functionIn(stack).currentVersion });
     new DockerImageFunction(stack, 'Images', { code: DockerImageCode.fromEcr(Repository.fromRepositoryName(stack, 'Repository', 'orders')) });
     Backstop.of(app).attachAll(MINIMUM);
+    return stack;
+  },
+  'a controller': (app) => {
+    const stack = new Stack(app, 'Platform', { env: ENV });
+    new BackstopController(stack, 'Controller', {
+      code: Code.fromBucketV2(Bucket.fromBucketName(stack, 'Artefacts', 'artefacts'), 'controller-arm64.zip'),
+      wanted: BackstopWantedState.fromParameter(StringParameter.fromStringParameterName(stack, 'Wanted', '/backstop/wanted')),
+      state: { bucket: Bucket.fromBucketName(stack, 'State', 'state') },
+      mode: BackstopControllerMode.ATTACH,
+      schedule: ScheduleExpression.rate(Duration.hours(1)),
+      events: { cloudtrail: true },
+      alarms: {},
+    });
     return stack;
   },
   'a gateway': (app) => {

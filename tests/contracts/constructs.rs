@@ -17,16 +17,32 @@ struct Pair {
     /// The file of the module that has its policies.
     policies: &'static str,
     sources: &'static [&'static str],
+    /// Which of them has its policies.
+    statements: &'static str,
     /// What the names of its environment variables begin with.
     variables: &'static str,
 }
 
-const PAIRS: [Pair; 1] = [Pair {
-    module: "gateway",
-    policies: "roles.tf",
-    sources: &["gateway.ts", "gateway-tasks.ts", "gateway-settings.ts"],
-    variables: "GATEWAY_",
-}];
+const PAIRS: [Pair; 2] = [
+    Pair {
+        module: "controller",
+        policies: "policy.tf",
+        sources: &[
+            "controller.ts",
+            "controller-policy.ts",
+            "controller-settings.ts",
+        ],
+        statements: "controller-policy.ts",
+        variables: "CONTROLLER_",
+    },
+    Pair {
+        module: "gateway",
+        policies: "roles.tf",
+        sources: &["gateway.ts", "gateway-tasks.ts", "gateway-settings.ts"],
+        statements: "gateway-tasks.ts",
+        variables: "GATEWAY_",
+    },
+];
 
 impl Pair {
     fn of_module(&self, file: &str) -> String {
@@ -47,13 +63,13 @@ impl Pair {
 
     /// The sources of the construct.
     fn construct(&self) -> String {
-        let sources = self.sources.iter();
-        sources
-            .map(|name| {
-                fs::read_to_string(repository().join("cdk/src").join(name)).expect("it is there")
-            })
-            .collect()
+        self.sources.iter().copied().map(source).collect()
     }
+}
+
+/// A source of the CDK library.
+fn source(name: &str) -> String {
+    fs::read_to_string(repository().join("cdk/src").join(name)).expect("the library is there")
 }
 
 /// The actions in a text, which are its words of the form `service:Action`, in small letters but for the first of each word.
@@ -69,9 +85,8 @@ fn actions(text: &str) -> BTreeSet<String> {
                 && action[1..].starts_with(|one: char| one.is_ascii_lowercase())
         })
     });
-    // Keys of conditions look the same.
-    let keys = ["kms:ViaService", "aws:SecureTransport"];
-    let actions = actions.filter(|word| !keys.contains(word));
+    // The key of a condition looks the same.
+    let actions = actions.filter(|word| *word != "kms:ViaService");
     actions.map(str::to_owned).collect()
 }
 
@@ -129,7 +144,12 @@ fn a_module_and_its_construct_give_the_permissions_of_one_file() {
             "{}",
             pair.module
         );
-        assert_eq!(actions(&pair.construct()), expected, "{}", pair.module);
+        assert_eq!(
+            actions(&source(pair.statements)),
+            expected,
+            "{}",
+            pair.module
+        );
     }
 }
 
@@ -151,7 +171,7 @@ fn a_module_and_its_construct_set_the_same_variables() {
 #[test]
 fn the_alarms_of_a_module_and_of_its_construct_say_the_same() {
     for pair in PAIRS {
-        let construct = without_names(&pair.construct());
+        let construct = without_names(&pair.construct()).replace("\\`", "`");
         let alarms = without_names(&pair.of_module("alarms.tf"));
         let texts = alarms.split('"').skip(1).step_by(2);
         let sentences: Vec<&str> = texts

@@ -1,0 +1,45 @@
+/**
+ * What the function of a controller may do. The mode takes away: in `report` its role cannot write a function.
+ *
+ * The statements are those of permissions.json of the Terraform module `controller`, which a test compares.
+ */
+import { ArnFormat, Stack } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { IConstruct } from 'constructs';
+import { BackstopControllerMode, BackstopControllerProps, keysOf, modeOf, prefixOf } from './controller-settings';
+import { allow } from './grants';
+
+/** The statements for the function's role. */
+export function controllerStatements(scope: IConstruct, props: BackstopControllerProps, log: ILogGroup, queue: IQueue): PolicyStatement[] {
+  const stack = Stack.of(scope);
+  const lambda = (resource: string, resourceName: string, account?: string) =>
+    stack.formatArn({ service: 'lambda', region: '*', account, resource, resourceName, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
+  const functions = lambda('function', '*');
+  const { state, wanted, switchParameter, secrets = [], assumeRoleArns = [] } = props;
+  const below = `${prefixOf(props)}/*`;
+  const parameters = [wanted._parameter(), switchParameter].flatMap((parameter) => parameter?.parameterArn ?? []);
+  const [objectArn, keys] = [wanted._objectArn(), keysOf(props).map((key) => key.keyArn)];
+  const optional = (sid: string, actions: string[], resources: string[]) =>
+    (resources.length > 0 ? [allow(sid, actions, [...new Set(resources)])] : []);
+  return [
+    allow('Logs', ['logs:CreateLogStream', 'logs:PutLogEvents'], [log.logGroupArn]),
+    allow('ReadFunctions', ['lambda:GetFunction', 'lambda:ListAliases', 'lambda:GetFunctionCodeSigningConfig'], [functions]),
+    // None of these names a resource.
+    allow('ReadAccount', [
+      'lambda:ListFunctions', 'lambda:ListCodeSigningConfigs', 'lambda:ListFunctionsByCodeSigningConfig', 'tag:GetResources', 'account:ListRegions',
+    ], ['*']),
+    allow('ReadLayers', ['lambda:GetLayerVersion'], [lambda('layer', '*:*', '*')]),
+    allow('ListState', ['s3:ListBucket'], [state.bucket.bucketArn], { StringLike: { 's3:prefix': [below] } }),
+    allow('State', ['s3:GetObject', 's3:PutObject'], [state.bucket.arnForObjects(below)]),
+    allow('Events', ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], [queue.queueArn]),
+    ...optional('WriteFunctions', ['lambda:UpdateFunctionConfiguration'], modeOf(props) === BackstopControllerMode.REPORT ? [] : [functions]),
+    ...optional('ReadWanted', ['s3:GetObject'], objectArn === undefined ? [] : [objectArn]),
+    ...optional('ReadParameters', ['ssm:GetParameter'], parameters),
+    // An ARN ends in six characters, which a name may leave out and a policy may not.
+    ...optional('ReadSecrets', ['secretsmanager:GetSecretValue'], secrets.map((secret) => secret.secretFullArn ?? `${secret.secretArn}-??????`)),
+    ...optional('UseKeys', ['kms:Decrypt', 'kms:GenerateDataKey'], keys),
+    ...optional('OtherAccounts', ['sts:AssumeRole'], assumeRoleArns),
+  ];
+}
