@@ -67,8 +67,8 @@ export class BackstopWantedState {
    * The ARN of the object, if it is one.
    * @internal
    */
-  public _objectArn(): string | undefined {
-    return this.bucket?.arnForObjects(this.key!);
+  public _objectArns(): string[] {
+    return this.bucket ? [this.bucket.arnForObjects(this.key!)] : [];
   }
 }
 
@@ -114,6 +114,11 @@ export interface BackstopControllerAlarms {
    * @default false
    */
   readonly drift?: boolean;
+  /**
+   * How long no plan over everything may work, in whole hours up to 168. A cron expression needs it.
+   * @default - three times the interval of the schedule, if that is a rate
+   */
+  readonly planWithin?: Duration;
 }
 
 /** A controller. */
@@ -183,11 +188,17 @@ export interface BackstopControllerProps {
    */
   readonly secrets?: ISecret[];
   /**
-   * Keys that encrypt parameters or environments of functions: the role may decrypt with them. Those of buckets and
-   * secrets that CDK knows need not be named.
+   * Keys that encrypt the wanted state or the secrets: the role may decrypt with them. Those of buckets and secrets that
+   * CDK knows need not be named.
    * @default - none
    */
   readonly encryptionKeys?: IKey[];
+  /**
+   * Keys that encrypt environments of functions. The role may decrypt with them; unless the mode is `REPORT`, it may also
+   * encrypt with them and create grants on them, through Lambda alone.
+   * @default - none
+   */
+  readonly environmentKeys?: IKey[];
   /**
    * A key of yours for the queues, whose policy lets EventBridge use it.
    * @default - SQS encrypts them with its own
@@ -215,10 +226,30 @@ export const modeOf = ({ mode }: BackstopControllerProps) => mode ?? BackstopCon
 export const prefixOf = ({ state }: BackstopControllerProps) => state.prefix ?? 'backstop-controller';
 export const writesOf = ({ maxWritesPerHour }: BackstopControllerProps) => maxWritesPerHour ?? 3;
 
-/** The keys that the role uses: those that are named, and those that are known of what it reads and writes. */
-export function keysOf({ state, wanted, secrets = [], encryptionKeys = [] }: BackstopControllerProps): IKey[] {
-  const known = [state.encryptionKey, state.bucket.encryptionKey, wanted._bucket()?.encryptionKey, ...secrets.map((secret) => secret.encryptionKey)];
-  return [...known, ...encryptionKeys].flatMap((key) => keyBehind(key) ?? []);
+const known = (keys: (IKey | undefined)[]) => keys.flatMap((key) => keyBehind(key) ?? []);
+
+/** The key that encrypts the state, if one is known. */
+export const stateKeyOf = ({ state }: BackstopControllerProps) => keyBehind(state.encryptionKey ?? state.bucket.encryptionKey);
+
+/** The keys that encrypt environments of functions. */
+export const environmentKeysOf = ({ environmentKeys = [] }: BackstopControllerProps): IKey[] => known(environmentKeys);
+
+/** The keys of what the function reads: those that are named, and those that are known of buckets and secrets. */
+export const readKeysOf = (props: BackstopControllerProps): IKey[] => known([
+  props.wanted._bucket()?.encryptionKey, ...(props.secrets ?? []).map((secret) => secret.encryptionKey), ...(props.encryptionKeys ?? []),
+  ...environmentKeysOf(props),
+]);
+
+/** The hours between two plans, if the schedule is a rate; a cron expression has no one interval. */
+function intervalOf({ schedule }: BackstopControllerProps): number | undefined {
+  const [, number, unit] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(schedule?.expressionString ?? '') ?? [];
+  return number === undefined ? undefined : Number(number) * { minute: 1 / 60, hour: 1, day: 24 }[unit as 'minute' | 'hour' | 'day'];
+}
+
+/** The hours within which a plan over everything must work, if they are known. */
+export function planHoursOf(props: BackstopControllerProps): number | undefined {
+  const [hours, interval] = [props.alarms?.planWithin?.toHours({ integral: false }), intervalOf(props)];
+  return hours ?? (interval === undefined ? undefined : Math.min(168, Math.ceil(3 * interval)));
 }
 
 /** What the function reads. */
@@ -259,7 +290,16 @@ export function controllerProblems(props: BackstopControllerProps): string[] {
   if ((props.assumeRoleArns ?? []).some((arn) => isOdd(arn, /^arn:aws[a-z-]*:iam::([0-9]{12}|[*]):role\/[A-Za-z0-9+=,.@_/-]+$/))) {
     problems.push('assumeRoleArns has an entry that is not the ARN of a role: write arn:aws:iam::ACCOUNT:role/NAME.');
   }
-  if ([...keysOf(props), ...(props.queueKey ? [props.queueKey] : [])].some((key) => isAlias(key.keyArn))) {
+  const interval = intervalOf(props);
+  const hours = planHoursOf(props);
+  if (isOut(props.alarms?.planWithin?.toHours({ integral: false }), 1, 168)) problems.push('alarms.planWithin is not a whole number of hours from 1 to 168.');
+  if (props.alarms && props.schedule && hours === undefined) {
+    problems.push('schedule is a cron expression, from which no interval is known: set alarms.planWithin to the time within which a plan must work.');
+  }
+  if (props.alarms && interval !== undefined && hours !== undefined && hours <= interval) {
+    problems.push('alarms.planWithin is not longer than the interval of schedule, so that the alarm would be raised between two plans. It has at most 168 hours: plan more often than once a week.');
+  }
+  if (known([...readKeysOf(props), stateKeyOf(props), props.queueKey]).some((key) => isAlias(key.keyArn))) {
     problems.push('A key is the alias of an unknown key, and a policy cannot grant an alias: give the key itself.');
   }
   return problems;

@@ -6,7 +6,7 @@
  * What costs is off by default. Must not: attach the extension to the function.
  */
 import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { Alarm, ComparisonOperator, Metric, MetricProps, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { Alarm, AlarmProps, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { CfnRule } from 'aws-cdk-lib/aws-events';
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, CfnEventSourceMapping, Function, Runtime } from 'aws-cdk-lib/aws-lambda';
@@ -15,7 +15,7 @@ import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import { Queue, QueueEncryption, RedrivePermission } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { controllerStatements } from './controller-policy';
-import { BackstopControllerEvents, BackstopControllerProps, controllerProblems, modeOf, nameOf, prefixOf, variablesOf, writesOf } from './controller-settings';
+import { BackstopControllerEvents, BackstopControllerProps, controllerProblems, modeOf, nameOf, planHoursOf, prefixOf, variablesOf, writesOf } from './controller-settings';
 import { acknowledgeStars, allow } from './grants';
 
 /** Calls of CloudTrail, by the beginnings of their names: some have the API's version behind them. */
@@ -162,35 +162,47 @@ export class BackstopController extends Construct {
       errors: ['Errors', `A plan failed: the wanted state, the state or an API could not be used. The log group ${log} says why.`],
       failed: ['Failed', 'Functions could not be written. `backstop controller status` says which, and why.'],
       limited: ['Limited', `Functions were written ${writesOf(this.props)} times within an hour and are now left: somebody else changes them back. \`backstop controller status\` says which.`],
-      skipped: ['Skipped', 'Accounts, regions or names could not be read. `backstop controller status` says which.'],
+      skipped: ['Skipped', 'Accounts, regions, functions or names could not be read. `backstop controller status` says which.'],
       stopped: ['Stopped', 'The switch stops all writes.'],
       ...(alarms?.drift ? { drifted: ['Drifted', `Functions differ from what they were given, and the mode ${modeOf(this.props)} leaves them.`] } : {}),
     };
-    for (const [name, [metricName, text]] of Object.entries(counted)) this.makeAlarm(name, text, this.counted(metricName, 'Maximum', Duration.hours(1)));
-    if (schedule) {
+    for (const [name, [metricName, text]] of Object.entries(counted)) this.makeAlarm(name, text, this.counted(metricName, 'Maximum'));
+    const hours = planHoursOf(this.props);
+    if (schedule && hours !== undefined) {
       // A function that fails before it counts, or a schedule that does not run.
-      this.makeAlarm('no-plan', 'No plan over everything has worked for three hours.', this.counted('Plans', 'Sum', Duration.hours(3)), true);
+      this.makeAlarm('no-plan', `No plan over everything has worked for ${hours} hours.`, this.counted('Plans', 'Sum'), {
+        threshold: 1,
+        evaluationPeriods: hours,
+        comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+        treatMissingData: TreatMissingData.BREACHING,
+      });
     }
+    // What ends in no line of metrics: the function ran out of time or memory, or did not start. Lambda tries a plan three
+    // times; one failure for an event that must wait is nothing to look at.
+    this.makeAlarm('invocations', `Invocations of the function failed. The log group ${log} says why.`,
+      this.fn.metricErrors({ statistic: 'Sum', period: Duration.hours(1) }), { threshold: 2 });
     if (events) {
       this.makeAlarm('dead-letters', 'Events could not be planned for. Nothing is lost: the next plan over everything finds what they were about.',
         this.deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: Duration.minutes(5) }));
     }
   }
 
-  private counted(metricName: string, statistic: string, period: Duration): Metric {
-    const metric: MetricProps = { namespace: 'Backstop/Controller', metricName, dimensionsMap: { FunctionName: this.controllerName }, statistic, period };
-    return new Metric(metric);
+  private counted(metricName: string, statistic: string): Metric {
+    return new Metric({
+      namespace: 'Backstop/Controller', metricName, dimensionsMap: { FunctionName: this.controllerName }, statistic, period: Duration.hours(1),
+    });
   }
 
-  private makeAlarm(name: string, alarmDescription: string, metric: Metric, isMissed = false): void {
+  private makeAlarm(name: string, alarmDescription: string, metric: Metric, options: Partial<AlarmProps> = {}): void {
     const alarm = new Alarm(this, name, {
       alarmName: `${this.controllerName}-${name}`,
       alarmDescription,
       metric,
-      threshold: isMissed ? 1 : 0,
+      threshold: 0,
       evaluationPeriods: 1,
-      comparisonOperator: isMissed ? ComparisonOperator.LESS_THAN_THRESHOLD : ComparisonOperator.GREATER_THAN_THRESHOLD,
-      treatMissingData: isMissed ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+      ...options,
     });
     alarm.addAlarmAction(...(this.props.alarms?.actions ?? []));
     alarm.addOkAction(...(this.props.alarms?.actions ?? []));

@@ -43,6 +43,7 @@ const everythingIn = (stack: Stack): Partial<BackstopControllerProps> => ({
   assumeRoleArns: ['arn:aws:iam::*:role/BackstopInstaller'],
   secrets: [Secret.fromSecretCompleteArn(stack, 'Token', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-abcdef')],
   encryptionKeys: [keyIn(stack, '3')],
+  environmentKeys: [keyIn(stack, '4')],
   queueKey: keyIn(stack, '2'),
 });
 
@@ -111,9 +112,9 @@ test('all there can be', () => {
   });
   made.hasResourceProperties('AWS::Lambda::EventSourceMapping', { BatchSize: 100, MaximumBatchingWindowInSeconds: 30, ScalingConfig: { MaximumConcurrency: 2 } });
   made.hasResourceProperties('AWS::SQS::Queue', { QueueName: 'backstop-controller', DelaySeconds: 120, KmsMasterKeyId: 'arn:aws:kms:eu-west-1:123456789012:key/2' });
-  expect(controller.alarms).toHaveLength(8);
+  expect(controller.alarms).toHaveLength(9);
   const names = Object.values(made.findResources('AWS::CloudWatch::Alarm')).map(({ Properties }) => Properties.AlarmName.replace('backstop-controller-', ''));
-  expect(names.sort()).toEqual(['dead-letters', 'drifted', 'errors', 'failed', 'limited', 'no-plan', 'skipped', 'stopped']);
+  expect(names.sort()).toEqual(['dead-letters', 'drifted', 'errors', 'failed', 'invocations', 'limited', 'no-plan', 'skipped', 'stopped']);
   made.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: ['arn:aws:sns:eu-west-1:123456789012:ops'], OKActions: ['arn:aws:sns:eu-west-1:123456789012:ops'] });
   made.hasResourceProperties('AWS::CloudWatch::Alarm', { AlarmName: 'backstop-controller-no-plan', TreatMissingData: 'breaching', ComparisonOperator: 'LessThanThreshold', Threshold: 1 });
 });
@@ -129,8 +130,26 @@ test('keys that CDK knows are granted without being named', () => {
     wanted: BackstopWantedState.fromBucket(bucketIn(one, 'config', keyIn(one, '4')), 'backstop.toml'),
     secrets: [Secret.fromSecretAttributes(one, 'Token', { secretCompleteArn: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-abcdef', encryptionKey: keyIn(one, '5') })],
   }));
-  const [statement] = statementsOf(stack, /ControllerPermissions/).filter((one: any) => one.Sid === 'UseKeys') as any[];
-  expect(statement.Resource).toEqual(['1', '4', '5'].map((id) => `arn:aws:kms:eu-west-1:123456789012:key/${id}`));
+  const keys = statementsOf(stack, /ControllerPermissions/).filter(({ Action }: any) => /^kms:/.test(Action[0]));
+  expect(keys.map(({ Sid, Resource }: any) => [Sid, ...Resource.map((arn: string) => arn.split('/')[1])])).toEqual([['EncryptState', '1'], ['Decrypt', '4', '5']]);
+});
+
+test('report grants nothing on the key of an environment but to read', () => {
+  const { stack } = controllerIn((one) => ({ environmentKeys: [keyIn(one, '4')] }));
+  const actions = statementsOf(stack, /ControllerPermissions/).flatMap(({ Action }: any) => Action);
+  expect(actions.filter((action) => action.startsWith('kms:'))).toEqual(['kms:Decrypt']);
+  expect(actions).not.toContain('lambda:UpdateFunctionConfiguration');
+});
+
+test.each<[string, ScheduleExpression, Duration | undefined, number]>([
+  ['an hourly plan', ScheduleExpression.rate(Duration.hours(1)), undefined, 3],
+  ['one every ten minutes', ScheduleExpression.rate(Duration.minutes(10)), undefined, 1],
+  ['a daily plan', ScheduleExpression.rate(Duration.days(1)), undefined, 72],
+  ['a cron expression', ScheduleExpression.cron({ hour: '4', minute: '0' }), Duration.hours(26), 26],
+])('the alarm on plans follows %s', (_what, schedule, planWithin, hours) => {
+  controllerIn(() => ({ schedule, alarms: { planWithin } })).template().hasResourceProperties('AWS::CloudWatch::Alarm', {
+    AlarmName: 'backstop-controller-no-plan', EvaluationPeriods: hours, Period: 3600, AlarmDescription: `No plan over everything has worked for ${hours} hours.`,
+  });
 });
 
 test('each rule may send to the queue, and nobody else', () => {
@@ -158,6 +177,9 @@ test.each<[string, (stack: Stack) => Partial<BackstopControllerProps>]>([
   ['controllerName is not 1 to 40', () => ({ controllerName: 'n'.repeat(41) })],
   ['state.prefix is invalid', (stack) => ({ state: { bucket: bucketIn(stack, 'runs'), prefix: '/x' } })],
   ['schedule is not a rate or a cron', () => ({ schedule: ScheduleExpression.at(new Date(0)) })],
+  ['alarms.planWithin is not a whole number', () => ({ alarms: { planWithin: Duration.hours(169) } })],
+  ['no interval is known', () => ({ schedule: ScheduleExpression.cron({ hour: '4' }), alarms: {} })],
+  ['is not longer than the interval', () => ({ schedule: ScheduleExpression.rate(Duration.days(7)), alarms: {} })],
   ['maxWritesPerHour is not', () => ({ maxWritesPerHour: 0 })],
   ['memorySize is not', () => ({ memorySize: 128 })],
   ['never has an entry', () => ({ never: ['arn:aws:lambda:eu-west-1:123456789012:function:orders'] })],

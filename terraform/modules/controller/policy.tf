@@ -106,6 +106,14 @@ locals {
       Resource  = var.environment_kms_key_arns
       Condition = { StringLike = { "kms:ViaService" = ["lambda.*"] } }
     }] : [],
+    # Lambda receives messages for the function with its role.
+    [for key in var.queue_kms_key_arn[*] : {
+      Sid       = "DecryptEvents"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = [key]
+      Condition = { StringLike = { "kms:ViaService" = ["sqs.*"] } }
+    }],
     length(var.assume_role_arns) == 0 ? [] : [{
       Sid      = "OtherAccounts"
       Effect   = "Allow"

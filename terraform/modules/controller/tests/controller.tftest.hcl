@@ -99,7 +99,7 @@ run "all_there_can_be" {
     error_message = jsonencode(aws_lambda_function.this.environment)
   }
   assert {
-    condition     = sort([for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid]) == tolist(["Decrypt", "EncryptEnvironments", "EncryptState", "Events", "ListState", "Logs", "OtherAccounts", "ReadAccount", "ReadFunctions", "ReadLayers", "ReadParameters", "ReadSecrets", "ReadWanted", "State", "WriteFunctions"])
+    condition     = sort([for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid]) == tolist(["Decrypt", "DecryptEvents", "EncryptEnvironments", "EncryptState", "Events", "ListState", "Logs", "OtherAccounts", "ReadAccount", "ReadFunctions", "ReadLayers", "ReadParameters", "ReadSecrets", "ReadWanted", "State", "WriteFunctions"])
     error_message = aws_iam_role_policy.this.policy
   }
   assert {

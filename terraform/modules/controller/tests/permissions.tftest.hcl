@@ -52,6 +52,8 @@ run "of_everything" {
     secret_arns       = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-abcdef"]
     kms_key_arns      = ["arn:aws:kms:eu-west-1:123456789012:key/3"]
     queue_kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/2"
+
+    environment_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/4"]
   }
   assert {
     condition     = jsonencode(jsondecode(aws_iam_role_policy.this.policy).Statement) == jsonencode(jsondecode(file("tests/permissions.json")).everything)
