@@ -66,6 +66,10 @@ project.jest.addModuleNameMappers({ '^backstop-cdk$': '<rootDir>/src' });
 // What only whoever works on the library needs.
 project.npmignore.exclude('/scripts/', '/tests/');
 
+// The gateway's configuration is in the package, and in the repository once: in gateway/collector.
+project.preCompileTask.exec('scripts/assets');
+project.gitignore.exclude('/gateway/');
+
 // A lock file without the host that this machine installs from.
 project.npmrc.addConfig('omit-lockfile-registry-resolved', 'true');
 

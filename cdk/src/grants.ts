@@ -125,6 +125,10 @@ export function settingsStatements(scope: IConstruct, config: string | undefined
   return [new PolicyStatement({ actions: ['ssm:GetParameter'], resources: [arn] })];
 }
 
+/** A statement that allows, by the name that the Terraform module gives it. */
+export const allow = (sid: string, actions: string[], resources: string[], conditions?: Record<string, unknown>) =>
+  new PolicyStatement({ sid, actions, resources, conditions });
+
 /** Each statement once: settings and a token may be in one parameter. */
 export function distinct(scope: IConstruct, statements: PolicyStatement[]): PolicyStatement[] {
   const texts = statements.map((statement) => JSON.stringify(Stack.of(scope).resolve(statement.toStatementJson())));
@@ -240,17 +244,22 @@ class SharedPolicy extends CfnPolicy {
   }
 }
 
+const OBJECTS = 'Objects have names that are not known before: the star is below a prefix that only telemetry is in.';
+
 /** Says to cdk-nag, in its own words, why there are stars in resources of these statements. */
-export function acknowledgeStars(scope: IConstruct, statements: PolicyStatement[]): void {
+export function acknowledgeStars(scope: IConstruct, statements: PolicyStatement[], reason = OBJECTS): void {
   for (const resource of statements.flatMap(({ resources }) => resources)) {
     const text = flat(Stack.of(scope).resolve(resource));
-    if (!text.includes('*')) continue;
-    const reason = 'Objects have names that are not known before: the star is below a prefix that only telemetry is in.';
-    try {
-      Validations.of(scope).acknowledge({ id: `AwsSolutions-IAM5[Resource::${text}]`, reason });
-    } catch {
-      // Older versions of CDK take no ARN in an id: there it is for the app to acknowledge.
-    }
+    if (text.includes('*')) acknowledge(scope, `AwsSolutions-IAM5[Resource::${text}]`, reason);
+  }
+}
+
+/** Says to those who check templates why something is as it is. */
+export function acknowledge(scope: IConstruct, id: string, reason: string): void {
+  try {
+    Validations.of(scope).acknowledge({ id, reason });
+  } catch {
+    // Older versions of CDK take no ARN in an id: there it is for the app to acknowledge.
   }
 }
 

@@ -12,4 +12,13 @@ export * from './archive';
 export * from './monitoring';
 export { BackstopDistributedMap } from './replay-map';
 export * from './replay';
+export {
+  BackstopGatewayAggregator, BackstopGatewayAlarms, BackstopGatewayArchive, BackstopGatewayLoadBalancer, BackstopGatewayPreset,
+  BackstopGatewayPresetSettings, BackstopGatewayPrimary, BackstopGatewayProps, BackstopGatewayWorkers,
+} from './gateway-settings';
+export * from './gateway';
+export {
+  BackstopControllerAlarms, BackstopControllerEvents, BackstopControllerMode, BackstopControllerProps, BackstopControllerState, BackstopWantedState,
+} from './controller-settings';
+export * from './controller';
 export * from './backstop';

@@ -51,3 +51,29 @@ export const warningsOf = (stack: Stack) => Annotations.fromStack(stack).findWar
 export const MERGED = {
   BACKSTOP_PRIMARY_URL: 'https://logs.example.com/v1', BACKSTOP_S3_BUCKET: 'my-archive',
 };
+
+/** What a value is at deployment, in the partition `aws` and the account and region of the stack. */
+function flat(value: any, resources: Record<string, any>, { account, region }: Stack): string {
+  if (typeof value === 'string') return value;
+  if (value.Ref === 'AWS::Partition') return 'aws';
+  if (value['Fn::Join']) {
+    const [glue, parts] = value['Fn::Join'];
+    return parts.map((part: any) => flat(part, resources, { account, region } as Stack)).join(glue);
+  }
+  const { Type, Properties } = resources[value['Fn::GetAtt']?.[0] ?? value.Ref];
+  const arn = (service: string, name: string) => `arn:aws:${service}:${region}:${account}:${name}`;
+  if (Type === 'AWS::SQS::Queue') return arn('sqs', Properties.QueueName);
+  if (Type === 'AWS::Logs::LogGroup') return arn('logs', `log-group:${Properties.LogGroupName}:*`);
+  throw new Error(`${JSON.stringify(value)} is of a kind that is not known here: ${Type}`);
+}
+
+/** The statements of the policies whose logical ids match, as the Terraform modules write them: what may be a list is one. */
+export function statementsOf(stack: Stack, id: RegExp): object[] {
+  const { Resources } = Template.fromStack(stack).toJSON();
+  const policies = Object.entries<any>(Resources).filter(([name, { Type }]) => Type === 'AWS::IAM::Policy' && id.test(name));
+  return policies.flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement).map((statement: any) => ({
+    ...statement,
+    Action: [statement.Action].flat(),
+    Resource: [statement.Resource].flat().map((resource) => flat(resource, Resources, stack)).sort(),
+  }));
+}

@@ -5,8 +5,8 @@ import { Alias, Key } from 'aws-cdk-lib/aws-kms';
 import { Runtime } from 'aws-cdk-lib/aws-lambda';
 import { EventType } from 'aws-cdk-lib/aws-s3';
 import { LambdaDestination } from 'aws-cdk-lib/aws-s3-notifications';
-import { AwsSolutionsChecks } from 'cdk-nag';
 import { ENV, functionIn, layer, stackOf } from './app';
+import { verdictOn } from './nag';
 import { Backstop, BackstopArchive, BackstopArchiveProps } from '../src';
 
 const archiveIn = (stack: Stack, props: BackstopArchiveProps = {}) => new BackstopArchive(stack, 'Archive', props);
@@ -181,19 +181,6 @@ test.each<[BackstopArchiveProps, string]>([
 });
 
 describe('cdk-nag', () => {
-  const verdictOn = (build: (stack: Stack) => void) => {
-    const app = new App();
-    const stack = new Stack(app, 'Shop', { env: ENV });
-    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-    build(stack);
-    try {
-      app.synth();
-      return '';
-    } catch (error) {
-      return String(error);
-    }
-  };
-
   test.each<[string, (stack: Stack) => BackstopArchiveProps]>([
     ['the archive as it is', () => ({})],
     ['one with everything', () => ({ alarms: { directWrites: true }, tables: {}, versioned: true, removalPolicy: RemovalPolicy.DESTROY })],

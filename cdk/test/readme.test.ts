@@ -1,12 +1,16 @@
 /** Every snippet of the READMEs compiles as it stands, and is synthesised. */
 import * as fs from 'fs';
 import * as path from 'path';
-import { App, Aspects, Mixins, Stack } from 'aws-cdk-lib';
+import { App, Aspects, CustomResource, Duration, Mixins, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { Vpc } from 'aws-cdk-lib/aws-ec2';
+import { Cluster } from 'aws-cdk-lib/aws-ecs';
 import { DeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import * as ts from 'typescript';
 import { arnOf, ENV, functionIn, layer, MINIMUM, zips } from './app';
@@ -24,7 +28,10 @@ const callsOf = (text: string) => [...text.replace(/^```.*?^```$/gms, '').matchA
 const GIVEN = {
   ...library,
   Aspects,
+  CustomResource,
+  Duration,
   Mixins,
+  ScheduleExpression,
   id: 'Given',
   architecture: Architecture.X86_64,
   arn: arnOf('x86_64'),
@@ -32,6 +39,7 @@ const GIVEN = {
   parameterPrefix: '/backstop/layer',
   release: '0.1.0',
   url: 'https://logs.example.com/v1',
+  image: `otel/opentelemetry-collector-contrib@sha256:${'0'.repeat(64)}`,
   shareWith: { organizationId: 'o-abcde12345' },
   props: MINIMUM,
 };
@@ -41,6 +49,7 @@ const TYPES = {
   scope: 'Stack',
   fn: 'Function',
   archive: 'BackstopArchive',
+  controller: 'BackstopController',
   grantee: 'Role',
   secret: 'ISecret',
   directory: 'string',
@@ -52,6 +61,8 @@ const TYPES = {
   stream: 'IDeliveryStream',
   key: 'IKey',
   code: 'Code',
+  cluster: 'ICluster',
+  certificate: 'ICertificate',
 };
 
 /** An app with functions whose paths are those of the snippets, and what comes of a snippet in it. */
@@ -64,13 +75,23 @@ function synthesised(code: string): any[] {
   const file = path.join(directory, 'layers.json');
   fs.copyFileSync(path.join(LIBRARY, 'examples/layers.json'), file);
   const archive = /archive\.|BackstopReplay/.test(code) ? new library.BackstopArchive(stack, 'Given archive') : undefined;
+  const controller = code.includes('controller.') ? new library.BackstopController(stack, 'Given controller', {
+    code: Code.fromBucket(Bucket.fromBucketName(stack, 'Zips', 'artefacts'), 'controller-arm64.zip'),
+    wanted: library.BackstopWantedState.fromBucket(Bucket.fromBucketName(stack, 'Wanted', 'config'), 'backstop.toml'),
+    state: { bucket: Bucket.fromBucketName(stack, 'Runs', 'state') },
+  }) : undefined;
   const cdk = {
     code: Code.fromBucket(Bucket.fromBucketName(stack, 'Artefacts', 'artefacts'), 'replay-function-arm64.zip'),
     bucket: Bucket.fromBucketName(stack, 'Bucket', 'my-archive'),
     stream: DeliveryStream.fromDeliveryStreamArn(stack, 'Stream', `arn:aws:firehose:eu-west-1:${ENV.account}:deliverystream/records`),
     key: Key.fromKeyArn(stack, 'Key', `arn:aws:kms:eu-west-1:${ENV.account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`),
   };
-  const given: Record<string, unknown> = { ...GIVEN, ...cdk, app, stack, scope: stack, fn, directory, file, archive, grantee: fn.role, secret: Secret.fromSecretNameV2(stack, 'Secret', 'backstop/token') };
+  const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', { vpcId: 'vpc-11111111', availabilityZones: ['eu-west-1a', 'eu-west-1b'], privateSubnetIds: ['subnet-11111111', 'subnet-22222222'] });
+  const network = {
+    cluster: Cluster.fromClusterAttributes(stack, 'Cluster', { clusterName: 'main', vpc }),
+    certificate: Certificate.fromCertificateArn(stack, 'Certificate', `arn:aws:acm:eu-west-1:${ENV.account}:certificate/1234abcd-12ab-34cd-56ef-1234567890ab`),
+  };
+  const given: Record<string, unknown> = { ...GIVEN, ...cdk, ...network, app, stack, scope: stack, fn, directory, file, archive, controller, grantee: fn.role, secret: Secret.fromSecretNameV2(stack, 'Secret', 'backstop/token') };
   // A manifest is read from the working directory.
   const before = process.cwd();
   process.chdir(directory);
@@ -105,21 +126,24 @@ test('there are snippets, or nothing is shown here', () => {
 test.each([...BLOCKS, ...CALLS])('%s', (code) => {
   const functions = synthesised(code);
   const attached = functions.filter(({ Properties }) => JSON.stringify(Properties.Environment ?? {}).includes('BACKSTOP_'));
-  // But where somebody is granted something.
-  expect(attached.length > 0).toBe(!code.startsWith('return archive.grant'));
+  // But where somebody is granted something, or nothing is attached here.
+  expect(attached.length > 0).toBe(!/^(return archive\.grant|new BackstopGateway|new BackstopController|new CustomResource)/.test(code));
 });
 
 test('all of them compile', () => {
   const names = Object.keys(library).join(', ');
-  const declared = [...Object.entries(GIVEN).filter(([name]) => !(name in library) && !(name in TYPES) && !['Aspects', 'Mixins'].includes(name)).map(([name]) => [name, 'string']), ...Object.entries(TYPES)]
+  const declared = [...Object.entries(GIVEN).filter(([name]) => !(name in library) && !(name in TYPES) && !['Aspects', 'CustomResource', 'Duration', 'Mixins', 'ScheduleExpression'].includes(name)).map(([name]) => [name, 'string']), ...Object.entries(TYPES)]
     .map(([name, type]) => `declare const ${name}: ${type};`).join('\n');
   const source = `
-    import { App, Aspects, Mixins, Stack } from 'aws-cdk-lib';
+    import { App, Aspects, CustomResource, Duration, Mixins, Stack } from 'aws-cdk-lib';
+    import { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
+    import { ICluster } from 'aws-cdk-lib/aws-ecs';
     import { Role } from 'aws-cdk-lib/aws-iam';
     import { DeliveryStream, IDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
     import { IKey } from 'aws-cdk-lib/aws-kms';
     import { Architecture, Code, Function } from 'aws-cdk-lib/aws-lambda';
     import { IBucket } from 'aws-cdk-lib/aws-s3';
+    import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
     import { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
     import { ${names}, BackstopProps, BackstopLayerProps } from '../src';
     ${declared}

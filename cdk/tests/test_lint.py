@@ -27,11 +27,11 @@ def templates(tmp_path_factory) -> list[Path]:
     """Of every example in TypeScript; the others come to the same."""
     out = tmp_path_factory.mktemp("lint")
     context = json.dumps({"dist": str(zipped(out / "dist"))})
-    for name in ("typescript", "quickstart", "platform"):
+    for name in ("typescript", "quickstart", "platform", "gateway", "controller"):
         command = ["node", LIBRARY / "tests/run-typescript.js", f"{name}/app.ts"]
         run(command, EXAMPLES, CDK_OUTDIR=str(out / name), CDK_CONTEXT_JSON=context)
     found = sorted(out.glob("*/*.template.json"))
-    assert len(found) == 3
+    assert len(found) == 5
     return found
 
 

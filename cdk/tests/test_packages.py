@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,17 @@ def test_a_package_without_its_tools_fails_and_others_are_made(only, tmp_path):
     assert done.returncode == 1
     assert "The package for java needs Maven and a JDK" in done.stderr
     assert [each.name for each in (tmp_path / "out").iterdir()] == ["js"]
+
+
+def test_a_package_has_the_gateways_configuration_as_the_repository_has_it(tmp_path):
+    run([LIBRARY / "scripts/package", tmp_path, "js"], LIBRARY)
+    (package,) = (tmp_path / "js").glob("*.tgz")
+    collector = LIBRARY.parent / "gateway/collector"
+    expected = {path.relative_to(collector).as_posix(): path.read_bytes() for path in collector.rglob("*.yaml") if path.parent.name != "build"}
+    with tarfile.open(package) as archive:
+        files = [member for member in archive.getmembers() if member.name.startswith("package/gateway/")]
+        packed = {member.name.removeprefix("package/gateway/"): archive.extractfile(member).read() for member in files}
+    assert len(packed) > 8 and packed == expected
 
 
 def commands() -> list[list[str]]:

@@ -3,6 +3,7 @@
 //! - [`archive`]: the tables over the archive in Terraform, CDK and the documentation.
 //! - [`backends`]: the backends by their names, in the library, the module and the page about them.
 //! - [`cdk`]: the variables that the CDK library sets and the register's.
+//! - [`constructs`]: the permissions, variables and alarms of a Terraform module and of the construct with its name.
 //! - [`crate_graph`]: which crate may reach which, over `cargo metadata`.
 //! - [`environment`]: the names of the environment variables and their reference page.
 //! - [`gateway`]: the variables, alarms and presets of the gateway and its page.
@@ -24,6 +25,7 @@
 mod archive;
 mod backends;
 mod cdk;
+mod constructs;
 mod crate_graph;
 mod environment;
 mod gateway;

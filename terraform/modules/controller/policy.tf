@@ -4,7 +4,7 @@ locals {
   writes     = var.mode != "report"
   state_arn  = "arn:${local.partition}:s3:::${var.state.bucket}"
   functions  = "arn:${local.partition}:lambda:*:${local.account_id}:function:*"
-  key_arns   = distinct(compact(concat([var.state.kms_key_arn], var.kms_key_arns)))
+  read_keys  = distinct(concat(var.kms_key_arns, var.environment_kms_key_arns))
   parameters = compact([local.wanted_parameter, var.switch_parameter])
 
   statements = concat(
@@ -16,9 +16,10 @@ locals {
         Resource = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${local.log_group}:*"]
       },
       {
-        Sid      = "ReadFunctions"
-        Effect   = "Allow"
-        Action   = ["lambda:GetFunction", "lambda:ListAliases", "lambda:GetFunctionCodeSigningConfig"]
+        Sid    = "ReadFunctions"
+        Effect = "Allow"
+        # Without ListTags, GetFunction answers without tags: nobody knows then whose the function is.
+        Action   = ["lambda:GetFunction", "lambda:ListTags", "lambda:ListAliases", "lambda:GetFunctionCodeSigningConfig"]
         Resource = [local.functions]
       },
       {
@@ -84,11 +85,34 @@ locals {
       Action   = ["secretsmanager:GetSecretValue"]
       Resource = var.secret_arns
     }],
-    length(local.key_arns) == 0 ? [] : [{
-      Sid      = "UseKeys"
+    [for key in var.state.kms_key_arn[*] : {
+      Sid      = "EncryptState"
       Effect   = "Allow"
       Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      Resource = local.key_arns
+      Resource = [key]
+    }],
+    length(local.read_keys) == 0 ? [] : [{
+      Sid      = "Decrypt"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt"]
+      Resource = local.read_keys
+    }],
+    # Lambda uses the permissions of whoever sets variables under a key of the customer's to make a grant on
+    # the key: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+    local.writes && length(var.environment_kms_key_arns) > 0 ? [{
+      Sid       = "EncryptEnvironments"
+      Effect    = "Allow"
+      Action    = ["kms:CreateGrant", "kms:Encrypt"]
+      Resource  = var.environment_kms_key_arns
+      Condition = { StringLike = { "kms:ViaService" = ["lambda.*"] } }
+    }] : [],
+    # Lambda receives messages for the function with its role.
+    [for key in var.queue_kms_key_arn[*] : {
+      Sid       = "DecryptEvents"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = [key]
+      Condition = { StringLike = { "kms:ViaService" = ["sqs.*"] } }
     }],
     length(var.assume_role_arns) == 0 ? [] : [{
       Sid      = "OtherAccounts"

@@ -132,16 +132,23 @@ variable "alarms" {
     CloudWatch alarms; null leaves them out.
     - `actions`: what to notify, such as the ARN of an SNS topic
     - `drift`: also while the mode leaves functions that have drifted
+    - `plan_hours`: how long no plan over everything may work, in whole hours up to 168. By default three
+      times the interval of `schedule`, if that is a rate; a cron expression needs it
   EOT
   type = object({
-    actions = optional(list(string), [])
-    drift   = optional(bool, false)
+    actions    = optional(list(string), [])
+    drift      = optional(bool, false)
+    plan_hours = optional(number)
   })
   default = null
 
   validation {
     condition     = var.alarms == null ? true : alltrue([for action in var.alarms.actions : can(regex("^arn:", action))])
     error_message = "alarms.actions holds something other than an ARN, such as that of an SNS topic."
+  }
+  validation {
+    condition     = try(var.alarms.plan_hours, null) == null ? true : var.alarms.plan_hours >= 1 && var.alarms.plan_hours <= 168 && floor(var.alarms.plan_hours) == var.alarms.plan_hours
+    error_message = "alarms.plan_hours is not a whole number from 1 to 168."
   }
 }
 
@@ -212,7 +219,7 @@ variable "secret_arns" {
 }
 
 variable "kms_key_arns" {
-  description = "Keys that encrypt the wanted state, the secrets, or environments of functions: the role may decrypt with them."
+  description = "Keys that encrypt the wanted state or the secrets: the role may decrypt with them."
   type        = list(string)
   default     = []
   nullable    = false
@@ -220,6 +227,18 @@ variable "kms_key_arns" {
   validation {
     condition     = alltrue([for arn in var.kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+$", arn))])
     error_message = "kms_key_arns has an entry that is not the ARN of a key: write arn:aws:kms:REGION:ACCOUNT:key/ID; a policy cannot grant an alias."
+  }
+}
+
+variable "environment_kms_key_arns" {
+  description = "Keys that encrypt environments of functions. The role may decrypt with them; unless the mode is `report`, it may also encrypt with them and create grants on them, through Lambda alone."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.environment_kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+$", arn))])
+    error_message = "environment_kms_key_arns has an entry that is not the ARN of a key: write arn:aws:kms:REGION:ACCOUNT:key/ID; a policy cannot grant an alias."
   }
 }
 

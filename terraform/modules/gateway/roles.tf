@@ -1,106 +1,103 @@
 # What ECS does to start a task, and what the collector may do.
 
-data "aws_iam_policy_document" "assume" {
-  statement {
-    actions = ["sts:AssumeRole"]
-    principals {
-      type        = "Service"
-      identifiers = ["ecs-tasks.amazonaws.com"]
-    }
-  }
-}
+data "aws_partition" "current" {}
 
-data "aws_iam_policy_document" "execution" {
-  statement {
-    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
-  }
-  statement {
-    actions   = ["secretsmanager:GetSecretValue"]
-    resources = local.secrets
-  }
-  dynamic "statement" {
-    for_each = length(var.secret_kms_key_arns) == 0 ? [] : [var.secret_kms_key_arns]
-    content {
-      actions   = ["kms:Decrypt"]
-      resources = statement.value
-      condition {
-        test     = "StringLike"
-        variable = "kms:ViaService"
-        values   = ["secretsmanager.*"]
-      }
-    }
-  }
-  dynamic "statement" {
-    for_each = local.ecr == null ? [] : [local.ecr]
-    content {
-      actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-      resources = ["arn:${data.aws_partition.current.partition}:ecr:${statement.value[1]}:${statement.value[0]}:repository/${statement.value[2]}"]
-    }
-  }
-  dynamic "statement" {
-    for_each = local.ecr == null ? [] : [local.ecr]
-    content {
-      # Knows no resource.
-      actions   = ["ecr:GetAuthorizationToken"]
-      resources = ["*"]
-    }
-  }
-}
+data "aws_caller_identity" "current" {}
 
 locals {
+  # An image of ECR, which ECS pulls with the role; other registries ask for nothing.
+  ecr = try(regex("^(?P<account>[0-9]{12})[.]dkr[.]ecr[.](?P<region>[a-z0-9-]+)[.]amazonaws[.]com(?:[.]cn)?/(?P<repository>[^:@]+)", var.image), null)
+
+  start_statements = concat(
+    [
+      {
+        Sid    = "Logs"
+        Effect = "Allow"
+        Action = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        # Known before the resources are there, so that a plan shows the policies.
+        Resource = ["arn:${data.aws_partition.current.partition}:logs:${local.region}:${data.aws_caller_identity.current.account_id}:log-group:${aws_cloudwatch_log_group.this.name}:*"]
+      },
+      {
+        Sid    = "ReadSecrets"
+        Effect = "Allow"
+        Action = ["secretsmanager:GetSecretValue"]
+        # Without the field that ECS may take of one.
+        Resource = sort(distinct([for arn in local.secrets : join(":", slice(split(":", arn), 0, 7))]))
+      },
+    ],
+    length(var.secret_kms_key_arns) == 0 ? [] : [{
+      Sid       = "DecryptSecrets"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = sort(var.secret_kms_key_arns)
+      Condition = { StringLike = { "kms:ViaService" = "secretsmanager.*" } }
+    }],
+    local.ecr == null ? [] : [
+      {
+        Sid    = "PullToken"
+        Effect = "Allow"
+        Action = ["ecr:GetAuthorizationToken"]
+        # It knows no resource.
+        Resource = ["*"]
+      },
+      {
+        Sid      = "PullImage"
+        Effect   = "Allow"
+        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Resource = ["arn:${data.aws_partition.current.partition}:ecr:${try(local.ecr.region, "")}:${try(local.ecr.account, "")}:repository/${try(local.ecr.repository, "")}"]
+      },
+    ],
+  )
   objects = "arn:${data.aws_partition.current.partition}:s3:::${var.archive.bucket_name}/${var.archive.prefix}"
   # Neither tier may write what the other writes, or what functions write below the same prefix.
   written = {
     worker     = ["${local.objects}/v1/stream=gateway/*"]
-    aggregator = ["${local.objects}/undelivered/*", "${local.objects}/undelivered-otlp/*"]
+    aggregator = ["${local.objects}/undelivered-otlp/*", "${local.objects}/undelivered/*"]
   }
-  # Of a copy of the image in ECR: region and repository. The official image needs no permission.
-  ecr = try(regex("^([0-9]{12})[.]dkr[.]ecr[.]([a-z0-9-]+)[.]amazonaws[.]com(?:[.]cn)?/([a-z0-9./_-]+)@", var.image), null)
-}
-
-data "aws_iam_policy_document" "task" {
-  for_each = local.written
-
-  # A large object is written in parts, which are removed again if one fails.
-  statement {
-    actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
-    resources = each.value
-  }
-  dynamic "statement" {
-    for_each = var.archive.kms_key_arn == null ? [] : [var.archive.kms_key_arn]
-    content {
+  task_statements = { for tier, objects in local.written : tier => concat(
+    [{
+      Sid    = "Archive"
+      Effect = "Allow"
+      # A large object is written in parts, which are removed again if one fails.
+      Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+      Resource = objects
+    }],
+    [for arn in var.archive.kms_key_arn[*] : {
+      Sid    = "EncryptObjects"
+      Effect = "Allow"
       # Decrypt is for an object in parts. The role reads no object.
-      actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
-      resources = [statement.value]
-      condition {
-        test     = "StringLike"
-        variable = "kms:ViaService"
-        values   = ["s3.*"]
-      }
-    }
-  }
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource  = [arn]
+      Condition = { StringLike = { "kms:ViaService" = "s3.*" } }
+    }],
+  ) }
+  assume = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "ecs-tasks.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
 }
-
-data "aws_partition" "current" {}
 
 resource "aws_iam_role" "execution" {
   name_prefix        = "${substr(var.name, 0, 20)}-execution-"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  assume_role_policy = local.assume
   tags               = var.tags
 }
 
 resource "aws_iam_role_policy" "execution" {
   name   = "start"
   role   = aws_iam_role.execution.id
-  policy = data.aws_iam_policy_document.execution.json
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.start_statements })
 }
 
 resource "aws_iam_role" "task" {
   for_each = local.written
 
   name_prefix        = "${substr(var.name, 0, 20)}-${each.key}-"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  assume_role_policy = local.assume
   tags               = var.tags
 }
 
@@ -109,5 +106,5 @@ resource "aws_iam_role_policy" "task" {
 
   name   = "archive"
   role   = aws_iam_role.task[each.key].id
-  policy = data.aws_iam_policy_document.task[each.key].json
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.task_statements[each.key] })
 }

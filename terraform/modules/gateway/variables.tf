@@ -110,14 +110,14 @@ variable "previous_token_secret_arn" {
 }
 
 variable "secret_kms_key_arns" {
-  description = "Keys of your own that encrypt these secrets, which ECS needs to read them."
+  description = "Keys of yours that encrypt these secrets: ECS decrypts them with the role that starts the tasks."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.secret_kms_key_arns : try(can(regex("^arn:[a-z-]+:kms:[^:]+:[0-9]{12}:key/.+$", arn)), false)])
-    error_message = "secret_kms_key_arns has an entry that is not the ARN of a key."
+    condition     = alltrue([for arn in var.secret_kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+$", arn))])
+    error_message = "secret_kms_key_arns has an entry that is not the ARN of a key: write arn:aws:kms:REGION:ACCOUNT:key/ID; a policy cannot grant an alias."
   }
 }
 

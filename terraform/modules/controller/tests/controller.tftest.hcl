@@ -35,7 +35,7 @@ variables {
 
 run "by_default_it_only_reports_and_nothing_runs" {
   assert {
-    condition     = length(aws_scheduler_schedule.plan) + length(aws_cloudwatch_event_rule.this) + length(aws_lambda_event_source_mapping.this) + length(aws_cloudwatch_metric_alarm.this) + length(aws_cloudwatch_metric_alarm.no_plan) + length(aws_cloudwatch_metric_alarm.dead_letters) == 0
+    condition     = length(aws_scheduler_schedule.plan) + length(aws_cloudwatch_event_rule.this) + length(aws_lambda_event_source_mapping.this) + length(aws_cloudwatch_metric_alarm.this) + length(aws_cloudwatch_metric_alarm.no_plan) + length(aws_cloudwatch_metric_alarm.invocations) + length(aws_cloudwatch_metric_alarm.dead_letters) == 0
     error_message = "something runs or costs"
   }
   assert {
@@ -78,8 +78,12 @@ run "all_there_can_be" {
     never               = ["backstop-replay"]
     switch_parameter    = "/backstop/switch"
     assume_role_arns    = ["arn:aws:iam::*:role/BackstopInstaller"]
-    secret_arns         = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-abcdef"]
-    queue_kms_key_arn   = "arn:aws:kms:eu-west-1:123456789012:key/2"
+    kms_key_arns        = ["arn:aws:kms:eu-west-1:123456789012:key/3"]
+
+    environment_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/4"]
+
+    secret_arns       = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-abcdef"]
+    queue_kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/2"
   }
   assert {
     condition = one(aws_lambda_function.this.environment[*].variables) == tomap({
@@ -95,7 +99,18 @@ run "all_there_can_be" {
     error_message = jsonencode(aws_lambda_function.this.environment)
   }
   assert {
-    condition     = sort([for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid]) == tolist(["Events", "ListState", "Logs", "OtherAccounts", "ReadAccount", "ReadFunctions", "ReadLayers", "ReadParameters", "ReadSecrets", "ReadWanted", "State", "UseKeys", "WriteFunctions"])
+    condition     = sort([for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid]) == tolist(["Decrypt", "DecryptEvents", "EncryptEnvironments", "EncryptState", "Events", "ListState", "Logs", "OtherAccounts", "ReadAccount", "ReadFunctions", "ReadLayers", "ReadParameters", "ReadSecrets", "ReadWanted", "State", "WriteFunctions"])
+    error_message = aws_iam_role_policy.this.policy
+  }
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid => join(" ", concat(statement.Action, [for arn in statement.Resource : substr(arn, -1, 1)]))
+      if contains(["Decrypt", "EncryptEnvironments", "EncryptState"], statement.Sid)
+      } == {
+      Decrypt             = "kms:Decrypt 3 4"
+      EncryptEnvironments = "kms:CreateGrant kms:Encrypt 4"
+      EncryptState        = "kms:Decrypt kms:GenerateDataKey 1"
+    }
     error_message = aws_iam_role_policy.this.policy
   }
   assert {
@@ -107,11 +122,47 @@ run "all_there_can_be" {
     error_message = aws_sqs_queue_policy.this.policy
   }
   assert {
-    condition     = sort(keys(aws_cloudwatch_metric_alarm.this)) == tolist(["drifted", "errors", "failed", "limited", "skipped", "stopped"]) && length(aws_cloudwatch_metric_alarm.no_plan) == 1 && length(aws_cloudwatch_metric_alarm.dead_letters) == 1
+    condition     = sort(keys(aws_cloudwatch_metric_alarm.this)) == tolist(["drifted", "errors", "failed", "limited", "skipped", "stopped"]) && length(aws_cloudwatch_metric_alarm.invocations) == 1 && length(aws_cloudwatch_metric_alarm.dead_letters) == 1
     error_message = jsonencode(keys(aws_cloudwatch_metric_alarm.this))
+  }
+  assert {
+    condition     = one(aws_cloudwatch_metric_alarm.no_plan[*].evaluation_periods) == 3 && one(aws_cloudwatch_metric_alarm.no_plan[*].period) == 3600
+    error_message = jsonencode(aws_cloudwatch_metric_alarm.no_plan)
   }
   assert {
     condition     = jsondecode(one(aws_scheduler_schedule.plan[0].target).input).action == "plan" && aws_sqs_queue.this.delay_seconds == 120 && aws_sqs_queue.this.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/2"
     error_message = "the schedule plans for something else, or the queue is another"
+  }
+}
+
+run "report_cannot_write_and_grants_nothing_on_a_key" {
+  variables {
+    environment_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/4"]
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this.policy, "kms:CreateGrant") && strcontains(aws_iam_role_policy.this.policy, "kms:Decrypt")
+    error_message = aws_iam_role_policy.this.policy
+  }
+}
+
+run "a_daily_plan_may_be_absent_for_three_days" {
+  variables {
+    schedule = "rate(1 day)"
+    alarms   = {}
+  }
+  assert {
+    condition     = one(aws_cloudwatch_metric_alarm.no_plan[*].evaluation_periods) == 72
+    error_message = jsonencode(aws_cloudwatch_metric_alarm.no_plan)
+  }
+}
+
+run "the_interval_of_a_cron_expression_is_said" {
+  variables {
+    schedule = "cron(0 4 * * ? *)"
+    alarms   = { plan_hours = 26 }
+  }
+  assert {
+    condition     = one(aws_cloudwatch_metric_alarm.no_plan[*].evaluation_periods) == 26
+    error_message = jsonencode(aws_cloudwatch_metric_alarm.no_plan)
   }
 }

@@ -177,3 +177,37 @@ run "retention" {
   }
   expect_failures = [var.log_retention_days]
 }
+
+run "environment_key" {
+  command = plan
+  variables {
+    environment_kms_key_arns = ["alias/a"]
+  }
+  expect_failures = [var.environment_kms_key_arns]
+}
+
+run "plan_hours" {
+  command = plan
+  variables {
+    alarms = { plan_hours = 169 }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "plan_hours_of_a_cron_expression" {
+  command = plan
+  variables {
+    schedule = "cron(0 4 * * ? *)"
+    alarms   = {}
+  }
+  expect_failures = [aws_cloudwatch_metric_alarm.no_plan]
+}
+
+run "plan_hours_within_the_interval" {
+  command = plan
+  variables {
+    schedule = "rate(7 days)"
+    alarms   = {}
+  }
+  expect_failures = [aws_cloudwatch_metric_alarm.no_plan]
+}

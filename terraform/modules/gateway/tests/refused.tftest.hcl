@@ -7,8 +7,8 @@ mock_provider "aws" {
   mock_data "aws_partition" {
     defaults = { partition = "aws" }
   }
-  mock_data "aws_iam_policy_document" {
-    defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
   }
   mock_resource "aws_lb" {
     defaults = { arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/it/1" }
@@ -125,6 +125,14 @@ run "a_previous_token_itself" {
   expect_failures = [var.previous_token_secret_arn]
 }
 
+run "a_key_of_a_secret_by_alias" {
+  command = plan
+  variables {
+    secret_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:alias/mine"]
+  }
+  expect_failures = [var.secret_kms_key_arns]
+}
+
 run "a_plain_primary" {
   command = plan
   variables {
@@ -155,14 +163,6 @@ run "more_patience_than_a_disk_that_goes_with_its_task" {
     primary = { url = "https://otlp.example.com", patience = "1m" }
   }
   expect_failures = [var.primary]
-}
-
-run "a_key_of_a_secret_by_alias" {
-  command = plan
-  variables {
-    secret_kms_key_arns = ["alias/secrets"]
-  }
-  expect_failures = [var.secret_kms_key_arns]
 }
 
 run "a_key_of_the_bucket_by_alias" {
