@@ -14,7 +14,7 @@ import unittest
 import yaml
 from measure import field
 from stage import CONFIGURATION, TOKEN, Door, Load, Stage, body_of
-from support import Gateway, wait_until
+from support import Gateway, archived_ids, wait_until
 
 
 class Volume:
@@ -99,6 +99,30 @@ class FullVolume(Gateway):
             volume.make_room()
             stage.workers[0].start()
             self.all_arrives(stage, load)
+
+
+    def test_a_start_on_a_full_volume_loses_no_more_than_was_being_sent(self):
+        """A queue moves what was being sent to its end: it deletes it, and then has no room to write it again."""
+        with Volume(64) as volume, self.stage(volume) as stage:
+            load = self.fill(stage, volume)
+            worker = stage.workers[0]
+            worker.kill()
+            worker.start()
+            load.post(len(load.statuses))
+            self.assertGreaterEqual(load.statuses[-1], 500)
+            worker.stop()
+            volume.make_room()
+            worker.start()
+            stage.s3.status = 200
+            stage.aggregators[0].start()
+            missing = stage.primary.wait_for_ids(load.acknowledged, 20)
+            lost = missing - archived_ids(stage.archive()).keys()
+            print(f"\nstarted on a full volume: {len(missing)} of 500 missing at the primary, {len(lost)} in the archive too")
+            # Four requests of 50 at a time.
+            self.assertLessEqual(len(missing), 200)
+            again = Load([Door(worker, "otlp")], "again", 4)
+            again.run()
+            self.delivered(stage, again.acknowledged)
 
 
 class Large(Gateway):
