@@ -45,7 +45,7 @@ export function controllerStatements(scope: IConstruct, props: BackstopControlle
     ...optional('ReadSecrets', ['secretsmanager:GetSecretValue'], secrets.map((secret) => secret.secretFullArn ?? `${secret.secretArn}-??????`)),
     ...optional('EncryptState', ['kms:Decrypt', 'kms:GenerateDataKey'], arnsOf(stateKey)),
     ...optional('Decrypt', ['kms:Decrypt'], arnsOf(...readKeysOf(props))),
-    // Lambda uses the permissions of whoever sets variables under a key of the customer's to make a grant on the key:
+    // Lambda uses the permissions of the caller that sets variables under a key of the customer's to make a grant on the key:
     // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
     ...optional('EncryptEnvironments', ['kms:CreateGrant', 'kms:Encrypt'], isWriting ? arnsOf(...environmentKeysOf(props)) : [], 'lambda.*'),
     // Lambda receives messages for the function with its role.

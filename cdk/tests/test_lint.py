@@ -14,6 +14,8 @@ from conftest import EXAMPLES, LIBRARY, run, zipped
 CHECKOV_EXCEPTIONS = {
     "CKV_AWS_18": "a bucket for the logs of a bucket of logs is for whoever needs one: serverAccessLogs",
     "CKV_AWS_21": "records have ids of their own and are not overwritten; versions are an option",
+    "CKV_AWS_27": "SQS encrypts the queues with a key of its own, which checkov does not see; one of yours is an option: queueKey",
+    "CKV_AWS_91": "access logs are for whoever has a bucket for them: loadBalancer.logAccessLogs",
     "CKV_AWS_158": "the stream's log group holds why a delivery failed and no record",
     "CKV_AWS_115": "how many of the example's function run at once is not Backstop's to say",
     "CKV_AWS_116": "the example's function is called by nobody that needs a dead-letter queue",

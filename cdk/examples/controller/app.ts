@@ -33,7 +33,7 @@ const controller = new BackstopController(stack, 'Controller', {
   alarms: { actions: [new SnsAction(new Topic(stack, 'Alarms', { masterKey: key }))], drift: true },
 });
 
-new CfnOutput(stack, 'State', { value: controller.state });
+new CfnOutput(stack, 'Runs', { value: controller.state });
 new CfnOutput(stack, 'RoleArn', { value: controller.fn.role!.roleArn });
 
 app.synth();
