@@ -3,8 +3,8 @@
  *
  * The definition is that of the Terraform module `replay`, which a test compares.
  */
-import { ArnFormat, Duration, Stack } from 'aws-cdk-lib';
-import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { ArnFormat, Stack } from 'aws-cdk-lib';
+import { IPrincipal, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
@@ -30,12 +30,16 @@ export interface BackstopDistributedMap {
   readonly toleratedFailurePercentage?: number;
 }
 
+/** A service that acts for this account, and for no other one. */
+export function ofThisAccount(scope: Construct, service: string): IPrincipal {
+  return new ServicePrincipal(service, { conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account } } });
+}
+
 /** What the state machine needs. */
 export interface ReplayMapProps {
   readonly name: string;
   readonly fn: IFunction;
   readonly archive: IBackstopArchive;
-  readonly timeout: Duration;
   readonly options: BackstopDistributedMap;
 }
 
@@ -45,7 +49,7 @@ export class ReplayMap extends Construct {
 
   constructor(scope: Construct, id: string, props: ReplayMapProps) {
     super(scope, id);
-    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('states.amazonaws.com') });
+    const role = new Role(this, 'Role', { assumedBy: ofThisAccount(this, 'states.amazonaws.com') });
     const statements = statementsOf(this, props);
     const policy = new Policy(this, 'Policy', { statements });
     policy.attachToRole(role);
@@ -75,7 +79,7 @@ function statementsOf(scope: Construct, { name, fn, archive }: ReplayMapProps): 
   ];
 }
 
-function definitionOf(scope: Construct, { fn, archive, timeout, options }: ReplayMapProps): object {
+function definitionOf(scope: Construct, { fn, archive, options }: ReplayMapProps): object {
   const { partition } = Stack.of(scope);
   const { s3Bucket, s3Prefix } = archive.fallback;
   return {
@@ -92,8 +96,8 @@ function definitionOf(scope: Construct, { fn, archive, timeout, options }: Repla
         // An input has room for 256 KiB.
         ItemBatcher: { MaxItemsPerBatch: options.batchObjects ?? 100, MaxInputBytesPerBatch: 200000 },
         ItemProcessor: {
-          // Express Workflows end after five minutes.
-          ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: timeout.toSeconds() <= 300 ? 'EXPRESS' : 'STANDARD' },
+          // An Express Workflow ends after five minutes, its attempts and the pauses between them included.
+          ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' },
           StartAt: 'Batch',
           States: {
             Batch: {

@@ -6,7 +6,7 @@
  * default. Must not: attach the extension to the function.
  */
 import { ArnFormat, Duration, Size, Stack } from 'aws-cdk-lib';
-import { Alarm, ComparisonOperator, IAlarmAction, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { Alarm, AlarmProps, ComparisonOperator, IAlarmAction, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { IKey } from 'aws-cdk-lib/aws-kms';
 import { Architecture, CfnEventSourceMapping, Code, Function, Runtime } from 'aws-cdk-lib/aws-lambda';
@@ -17,7 +17,7 @@ import { Construct } from 'constructs';
 import { IBackstopArchive } from './fallback';
 import { acknowledgeStars, secretStatements } from './grants';
 import { problemsOf } from './problems';
-import { BackstopDistributedMap, ReplayMap } from './replay-map';
+import { BackstopDistributedMap, ReplayMap, ofThisAccount } from './replay-map';
 import { BackstopPrimary, BackstopProps, referencesOf, variablesOf } from './settings';
 
 /** What to do with an object once all of its records are at the primary. */
@@ -40,7 +40,7 @@ export interface BackstopReplaySchedule {
    */
   readonly rate?: Duration;
   /**
-   * The most objects that one probe puts into the queue.
+   * The most objects that one probe puts into the queue, 1 to 250000.
    * @default 100000
    */
   readonly maxObjects?: number;
@@ -49,6 +49,11 @@ export interface BackstopReplaySchedule {
    * @default - 100 GiB
    */
   readonly maxSize?: Size;
+  /**
+   * How long an object must have been in the archive before the probe takes it, up to 12 hours.
+   * @default - one minute
+   */
+  readonly settleFor?: Duration;
 }
 
 /** Alarms: on the dead-letter queue, and on an archive that is not replayed. */
@@ -113,6 +118,21 @@ export interface BackstopReplayProps {
    * @default 4
    */
   readonly objects?: number;
+  /**
+   * Messages that one invocation gets, 1 to 10.
+   * @default 5
+   */
+  readonly batchSize?: number;
+  /**
+   * The most records in one request, 1 to 100000.
+   * @default 1000
+   */
+  readonly batchRecords?: number;
+  /**
+   * How long a message waits after its first failure, up to an hour. Each further failure doubles it.
+   * @default - 30 seconds
+   */
+  readonly retryAfter?: Duration;
   /**
    * The most that one invocation sends in a second, such as `5000` records or `2MB`.
    * @default - no limit
@@ -202,7 +222,7 @@ export class BackstopReplay extends Construct {
     const mapping = new CfnEventSourceMapping(this, 'Mapping', {
       functionName: this.fn.functionArn,
       eventSourceArn: this.queue.queueArn,
-      batchSize: 5,
+      batchSize: props.batchSize ?? 5,
       functionResponseTypes: ['ReportBatchItemFailures'],
       scalingConfig: { maximumConcurrency: props.functions ?? 2 },
     });
@@ -210,12 +230,12 @@ export class BackstopReplay extends Construct {
     if (props.schedule) this.makeSchedule(props.schedule);
     if (props.alarms) this.makeAlarms(props.alarms, props.schedule !== undefined);
     if (props.distributedMap) {
-      const map = new ReplayMap(this, 'Map', { name: `${this.replayName}-map`, fn: this.fn, archive: props.archive, timeout, options: props.distributedMap });
+      const map = new ReplayMap(this, 'Map', { name: `${this.replayName}-map`, fn: this.fn, archive: props.archive, options: props.distributedMap });
       this.stateMachineArn = map.machine.attrArn;
     }
   }
 
-  private variables({ archive, after, objects, rate, schedule }: BackstopReplayProps): Record<string, string> {
+  private variables({ archive, after, objects, batchRecords, rate, retryAfter, schedule }: BackstopReplayProps): Record<string, string> {
     const { s3Bucket, s3Prefix, s3Region, s3ExpectedBucketOwner } = archive.fallback;
     const all: Record<string, string | number | undefined> = {
       BACKSTOP_S3_BUCKET: s3Bucket,
@@ -226,7 +246,10 @@ export class BackstopReplay extends Construct {
       BACKSTOP_REPLAY_DEAD_LETTER_QUEUE_URL: this.deadLetters.queueUrl,
       BACKSTOP_REPLAY_AFTER: after ?? BackstopReplayMark.TAG,
       BACKSTOP_REPLAY_CONCURRENCY: objects ?? 4,
+      BACKSTOP_REPLAY_BATCH_RECORDS: batchRecords,
       BACKSTOP_REPLAY_RATE: rate,
+      BACKSTOP_REPLAY_RETRY_SECONDS: retryAfter?.toSeconds(),
+      BACKSTOP_REPLAY_SETTLE_SECONDS: schedule?.settleFor?.toSeconds(),
       BACKSTOP_REPLAY_MAX_OBJECTS: schedule?.maxObjects,
       BACKSTOP_REPLAY_MAX_BYTES: schedule?.maxSize?.toBytes(),
     };
@@ -259,7 +282,8 @@ export class BackstopReplay extends Construct {
     }, referencesOf(wanted));
     return [
       allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [log.logGroupArn]),
-      allow(['s3:ListBucket'], [bucket], { StringLike: { 's3:prefix': [`${s3Prefix}/v1/*`, `${s3Prefix}/replay/*`] } }),
+      // A read of a key that is missing has no prefix: with IfExists it is answered with 404, and not with 403.
+      allow(['s3:ListBucket'], [bucket], { StringLikeIfExists: { 's3:prefix': [`${s3Prefix}/v1/*`, `${s3Prefix}/replay/*`] } }),
       allow(['s3:GetObject', 's3:GetObjectTagging'], [objects]),
       allow(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], [state]),
       allow(
@@ -280,7 +304,7 @@ export class BackstopReplay extends Construct {
   }
 
   private makeSchedule({ rate }: BackstopReplaySchedule): void {
-    const role = new Role(this, 'ScheduleRole', { assumedBy: new ServicePrincipal('scheduler.amazonaws.com') });
+    const role = new Role(this, 'ScheduleRole', { assumedBy: ofThisAccount(this, 'scheduler.amazonaws.com') });
     this.fn.grantInvoke(role);
     const minutes = (rate ?? Duration.minutes(5)).toMinutes();
     new CfnSchedule(this, 'Schedule', {
@@ -303,7 +327,8 @@ export class BackstopReplay extends Construct {
     this.makeAlarm('dead-letters', deadLetters(Duration.minutes(5)), 'Objects could not be replayed. The attribute backstop-reason of each message in the dead-letter queue says why; to try again, move them back to the queue.', actions);
     if (stopAtDeadLetters !== undefined) {
       const alarm = this.makeAlarm('stop', deadLetters(Duration.minutes(1)), `Too many objects could not be replayed: the replay is stopped. To go on, invoke ${this.replayName} with {"mode": "resume"}.`,
-        [{ bind: () => ({ alarmActionArn: this.fn.functionArn }) }, ...actions], stopAtDeadLetters - 1);
+        actions, { threshold: stopAtDeadLetters - 1 });
+      alarm.addAlarmAction({ bind: () => ({ alarmActionArn: this.fn.functionArn }) });
       this.fn.addPermission('StopByAlarm', {
         principal: new ServicePrincipal('lambda.alarms.cloudwatch.amazonaws.com'), sourceAccount: Stack.of(this).account, sourceArn: alarm.alarmArn,
       });
@@ -311,21 +336,25 @@ export class BackstopReplay extends Construct {
     if (hasSchedule) {
       const hours = (notEmptyFor ?? Duration.hours(6)).toHours();
       const metric = new Metric({ namespace: 'Backstop/Replay', metricName: 'UnreplayedObjects', dimensionsMap: { FunctionName: this.replayName }, statistic: 'Minimum', period: Duration.hours(1) });
-      this.makeAlarm('archive-not-empty', metric, `The archive has held records that were not replayed for ${hours} hours. The log of ${this.replayName} says why.`, actions, 0, hours);
+      const description = `The archive has held records that were not replayed for ${hours} hours, or the probe has not said so for as long. The log of ${this.replayName} says why.`;
+      // Without a number the probe does not run, or fails: then nobody knows what the archive holds.
+      this.makeAlarm('archive-not-empty', metric, description, actions, { evaluationPeriods: hours, treatMissingData: TreatMissingData.BREACHING });
     }
   }
 
-  private makeAlarm(name: string, metric: Metric, alarmDescription: string, actions: IAlarmAction[], threshold = 0, evaluationPeriods = 1): Alarm {
+  private makeAlarm(name: string, metric: Metric, alarmDescription: string, actions: IAlarmAction[], options: Partial<AlarmProps> = {}): Alarm {
     const alarm = new Alarm(this, name, {
       alarmName: `${this.replayName}-${name}`,
       alarmDescription,
       metric,
-      threshold,
-      evaluationPeriods,
+      threshold: 0,
+      evaluationPeriods: 1,
       comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
       treatMissingData: TreatMissingData.NOT_BREACHING,
+      ...options,
     });
     alarm.addAlarmAction(...actions);
+    alarm.addOkAction(...actions);
     this.alarms.push(alarm);
     return alarm;
   }
@@ -340,6 +369,11 @@ function replayProblems(props: BackstopReplayProps): string[] {
   if (props.replayName !== undefined && !/^[A-Za-z0-9_-]{1,40}$/.test(props.replayName)) problems.push('replayName is not 1 to 40 letters, digits, hyphens and underscores.');
   if (isOut(props.functions, 2, 1000)) problems.push('functions is not a whole number from 2 to 1000, which is what Lambda accepts.');
   if (isOut(props.objects, 1, 64)) problems.push('objects is not a whole number from 1 to 64.');
+  if (isOut(props.batchSize, 1, 10)) problems.push('batchSize is not a whole number from 1 to 10.');
+  if (isOut(props.batchRecords, 1, 100_000)) problems.push('batchRecords is not a whole number from 1 to 100000.');
+  if (isOut(props.retryAfter?.toSeconds(), 0, 3600)) problems.push('retryAfter is not from 0 to 3600 seconds.');
+  if (isOut(props.schedule?.maxObjects, 1, 250_000)) problems.push('schedule.maxObjects is not a whole number from 1 to 250000.');
+  if (isOut(props.schedule?.settleFor?.toSeconds(), 0, 43_200)) problems.push('schedule.settleFor is not from 0 seconds to 12 hours.');
   if (isOut(props.maxReceives, 1, 1000)) problems.push('maxReceives is not a whole number from 1 to 1000.');
   if (isOut(props.timeout?.toSeconds(), 60, 900)) problems.push('timeout is not from 60 to 900 seconds.');
   if (props.rate !== undefined && !/^\d+(\.\d+)?(B|kB|KB|MB|GB|KiB|MiB|GiB)?(\/s)?$/.test(props.rate)) problems.push('rate is not a rate: write records a second as 5000, or bytes a second as 2MB.');

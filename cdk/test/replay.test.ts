@@ -57,7 +57,7 @@ test('the roles have the actions that the Terraform module gives', () => {
 
 test('the state machine is the one of the Terraform module', () => {
   const stack = stackOf();
-  replayIn(stack, { distributedMap: { functions: 20, batchObjects: 50 }, timeout: Duration.minutes(10) });
+  replayIn(stack, { distributedMap: { functions: 20, batchObjects: 50 } });
   const [machine] = Object.values(Template.fromStack(stack).findResources('AWS::StepFunctions::StateMachine'));
   const { States } = machine.Properties.Definition;
   expect(States.Replay).toMatchObject({ MaxConcurrency: 20, ToleratedFailurePercentage: 1, ItemBatcher: { MaxItemsPerBatch: 50 } });
@@ -71,16 +71,39 @@ test('the state machine is the one of the Terraform module', () => {
   expect([...new Set(known)].sort()).toEqual([...new Set(theirs)].sort());
 });
 
+test('only this account assumes the roles of the schedule and of the state machine, and a missing key is not denied', () => {
+  const stack = stackOf();
+  replayIn(stack, { schedule: {}, distributedMap: {} });
+  const roles = Object.values(Template.fromStack(stack).findResources('AWS::IAM::Role')).map(({ Properties }) => Properties.AssumeRolePolicyDocument.Statement[0]);
+  for (const service of ['scheduler', 'states']) {
+    const role = roles.find(({ Principal }: any) => Principal.Service === `${service}.amazonaws.com`);
+    expect(role.Condition).toEqual({ StringEquals: { 'aws:SourceAccount': stack.account } });
+  }
+  const policies = Template.fromStack(stack).findResources('AWS::IAM::Policy');
+  expect(JSON.stringify(policies)).toContain('{"StringLikeIfExists":{"s3:prefix":["backstop/v1/*","backstop/replay/*"]}}');
+});
+
+test('batches, pauses and the age of objects can be set as in the Terraform module', () => {
+  const stack = stackOf();
+  replayIn(stack, { batchSize: 10, batchRecords: 500, retryAfter: Duration.minutes(2), schedule: { settleFor: Duration.minutes(5) } });
+  const template = Template.fromStack(stack);
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { BatchSize: 10 });
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Environment: { Variables: { BACKSTOP_REPLAY_BATCH_RECORDS: '500', BACKSTOP_REPLAY_RETRY_SECONDS: '120', BACKSTOP_REPLAY_SETTLE_SECONDS: '300' } },
+  });
+});
+
 test('a schedule probes, and alarms ask for a person or stop the replay', () => {
   const stack = stackOf();
   const { alarms } = replayIn(stack, {
-    schedule: { rate: Duration.minutes(1), maxObjects: 10 }, alarms: { notEmptyFor: Duration.hours(3), stopAtDeadLetters: 50 },
+    schedule: { rate: Duration.minutes(1), maxObjects: 10 }, alarms: { actions: [{ bind: () => ({ alarmActionArn: 'arn:aws:sns:eu-west-1:111122223333:topic' }) }], notEmptyFor: Duration.hours(3), stopAtDeadLetters: 50 },
   });
   const template = Template.fromStack(stack);
   template.hasResourceProperties('AWS::Scheduler::Schedule', { ScheduleExpression: 'rate(1 minute)', Target: { Input: '{"mode":"probe"}' } });
   template.hasResourceProperties('AWS::Lambda::Function', { Environment: { Variables: { BACKSTOP_REPLAY_MAX_OBJECTS: '10' } } });
   expect(alarms).toHaveLength(3);
-  template.hasResourceProperties('AWS::CloudWatch::Alarm', { AlarmName: 'backstop-replay-archive-not-empty', EvaluationPeriods: 3, MetricName: 'UnreplayedObjects' });
+  template.allResourcesProperties('AWS::CloudWatch::Alarm', { OKActions: ['arn:aws:sns:eu-west-1:111122223333:topic'] });
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', { AlarmName: 'backstop-replay-archive-not-empty', EvaluationPeriods: 3, MetricName: 'UnreplayedObjects', TreatMissingData: 'breaching' });
   template.hasResourceProperties('AWS::Lambda::Permission', { Principal: 'lambda.alarms.cloudwatch.amazonaws.com' });
 });
 
@@ -95,6 +118,11 @@ test('a token by reference is granted, and moving objects needs other permission
 
 test.each([
   [{ functions: 1 }, 'functions is not a whole number from 2 to 1000'],
+  [{ batchSize: 11 }, 'batchSize is not a whole number from 1 to 10'],
+  [{ batchRecords: 0 }, 'batchRecords is not a whole number'],
+  [{ retryAfter: Duration.hours(2) }, 'retryAfter is not from 0 to 3600 seconds'],
+  [{ schedule: { maxObjects: 250001 } }, 'schedule.maxObjects is not a whole number'],
+  [{ schedule: { settleFor: Duration.days(1) } }, 'schedule.settleFor is not from 0 seconds to 12 hours'],
   [{ objects: 65 }, 'objects is not a whole number from 1 to 64'],
   [{ maxReceives: 1001 }, 'maxReceives is not a whole number'],
   [{ rate: 'fast' }, 'rate is not a rate'],

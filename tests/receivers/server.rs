@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 /// Longer than any of them takes to start, on a machine that does much else.
@@ -45,6 +46,26 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     folder: tempfile::TempDir,
     child: Option<Child>,
+    /// Also while it is stopped, so that nobody else is given the port.
+    _held: TcpSocket,
+}
+
+/// A port that the system gives to nobody, and on which a server can listen that asks for it.
+fn held_port() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    // As servers do: bound in this way and not listening, it is in nobody's way.
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    socket
+}
+
+#[tokio::test]
+async fn a_server_can_listen_on_a_port_that_is_held_again_and_again() {
+    let held = held_port();
+    let address = held.local_addr().unwrap();
+    for _ in 0..2 {
+        drop(std::net::TcpListener::bind(address).unwrap());
+    }
 }
 
 impl Server {
@@ -53,11 +74,12 @@ impl Server {
         let place = kind
             .place()
             .unwrap_or_else(|| panic!("{} is not set: run scripts/receivers", kind.variable()));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let held = held_port();
         Self {
             kind,
             place,
-            port: listener.local_addr().unwrap().port(),
+            port: held.local_addr().unwrap().port(),
+            _held: held,
             folder: tempfile::tempdir().unwrap(),
             child: None,
         }

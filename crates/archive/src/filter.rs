@@ -15,7 +15,7 @@ use crate::moment::Moment;
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// How much later than its records an object may have been written: an environment can be frozen with a
 /// record in its buffer for as long as it lives, which is 14 days at most.
-pub(crate) const LATEST_WRITE_MS: i64 = 15 * 24 * HOUR_MS;
+pub const LATEST_WRITE_MS: i64 = 15 * 24 * HOUR_MS;
 /// How far the clock of a record's writer may be ahead of that of S3.
 pub(crate) const CLOCKS_DIFFER_MS: i64 = HOUR_MS;
 

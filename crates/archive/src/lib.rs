@@ -44,7 +44,7 @@ pub use derived::{
     fragment_holds, holds,
 };
 #[cfg(feature = "read")]
-pub use filter::{Filter, Verdict};
+pub use filter::{Filter, LATEST_WRITE_MS, Verdict};
 #[cfg(feature = "read")]
 pub use glob::Glob;
 pub use key::{Source, VERSION, function_of, mirrored_name, object_key, percent_decoded, root};

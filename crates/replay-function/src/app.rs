@@ -7,8 +7,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use backstop_archive::root;
+use backstop_common::time::now_ms;
 use backstop_config::ProcessEnvironment;
-use backstop_replay::archive::{Archive, ArchiveOptions, Location};
+use backstop_replay::archive::{Archive, ArchiveOptions, Denied, Location};
 use backstop_replay::queue::{Depth, Order, Queue, Wanted};
 use backstop_replay::{
     Begin, Checkpoint, CheckpointStore, Left, Options, Outcome, Replayer, Selection, Subject,
@@ -25,6 +27,10 @@ use crate::state::State;
 const LARGE: u64 = 32 * 1024 * 1024;
 /// What is left of an invocation's time once no further request begins.
 const RESERVE: Duration = Duration::from_secs(8);
+
+/// What the probe and messages cannot do without.
+pub(crate) const NO_QUEUE: &str = "BACKSTOP_REPLAY_QUEUE_URL is not set: set it to the URL of the queue of \
+    objects. Only batches of a Distributed Map need none";
 
 /// Becomes true shortly before the invocation ends.
 pub(crate) type Stop = watch::Receiver<bool>;
@@ -84,8 +90,7 @@ impl App {
     pub(crate) async fn queue_facts(&self) -> anyhow::Result<&Depth> {
         let ask = || async {
             let queue = self.queue.as_ref();
-            let queue =
-                queue.context("BACKSTOP_REPLAY_QUEUE_URL is not set: set it to the queue's")?;
+            let queue = queue.context(NO_QUEUE)?;
             queue.depth().await
         };
         self.depth.get_or_try_init(ask).await
@@ -94,12 +99,10 @@ impl App {
     /// The archive.
     pub(crate) fn archive(&self) -> Archive {
         let archive = &self.settings.archive;
-        let prefix = archive.prefix.trim_matches('/');
-        let slash = if prefix.is_empty() { "" } else { "/" };
         let location = Location {
             bucket: archive.bucket.clone(),
             // With the version folder it is never taken for an object, which would be listed alone.
-            prefix: format!("{prefix}{slash}v1"),
+            prefix: root(archive.prefix.trim_matches('/')),
         };
         let options = ArchiveOptions {
             expected_owner: archive.expected_bucket_owner.clone(),
@@ -126,6 +129,27 @@ impl App {
     /// Reads the primary's secrets again at the next use.
     pub(crate) async fn forget_target(&self) {
         *self.target.lock().await = None;
+    }
+
+    /// Why the primary takes no records at all, as far as one of this function's own shows it.
+    pub(crate) async fn ask(&self) -> Result<(), String> {
+        let target = self.target().await;
+        let (target, _) = target.map_err(|error| format!("{error:#}"))?;
+        target.ask(&self.settings.function).await
+    }
+
+    /// Marks an object whose records were all sent; the error is what AWS still denies.
+    pub(crate) async fn mark(&self, order: &Order) -> Result<(), String> {
+        let target = self.target().await;
+        let (target, _) = target.map_err(|error| format!("{error:#}"))?;
+        let (archive, object) = (self.archive(), order.object());
+        // It may have tags of others.
+        let marked = archive.mark(&object, 1, target.digest(), self.settings.after);
+        match marked.await {
+            Err(error) if error.is::<Denied>() => Err(format!("{error:#}")),
+            // Anything else is of this object: its message says so when it comes again.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Replays objects, and says what became of each, in their order. An error is of the primary's
@@ -167,7 +191,7 @@ impl App {
         for (at, order) in orders.iter().enumerate() {
             if let Some(reason) = self.refused(order) {
                 done[at] = Some(poison(reason));
-            } else if order.bytes > LARGE {
+            } else if order.bytes > LARGE || order.is_continued {
                 done[at] = Some(self.large(order, target, stop).await);
             } else if let Some((_, group)) = groups.iter_mut().find(|it| *it.0 == order.wanted) {
                 group.push(at);
@@ -242,7 +266,7 @@ impl App {
         let subject = Subject {
             target: target.shown_url().to_owned(),
             target_digest: target.digest().to_owned(),
-            selection: order.text(),
+            selection: order.subject(),
         };
         let store = CheckpointStore::Bucket {
             client: self.clients.s3.clone(),
@@ -281,17 +305,26 @@ pub(crate) fn poison(reason: String) -> Done {
     }
 }
 
+/// What is left until a deadline, in milliseconds since 1970; none where there is none.
+fn left(deadline: u64) -> Option<Duration> {
+    let now = u64::try_from(now_ms()).unwrap_or_default();
+    (deadline > 0).then(|| Duration::from_millis(deadline.saturating_sub(now)))
+}
+
 /// Becomes true in time before a deadline, in milliseconds since 1970; never where there is none.
 pub(crate) fn stop_before(deadline: u64, most: Option<Duration>) -> Stop {
+    let end = left(deadline).map(|left| left.saturating_sub(RESERVE.min(left / 3)));
+    stop_after([end, most].into_iter().flatten().min())
+}
+
+/// Becomes true half-way to a deadline.
+pub(crate) fn stop_half_way(deadline: u64) -> Stop {
+    stop_after(left(deadline).map(|left| left / 2))
+}
+
+fn stop_after(left: Option<Duration>) -> Stop {
     let (sender, stop) = watch::channel(false);
-    let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
-    let left = Duration::from_millis(deadline).saturating_sub(now.unwrap_or_default());
-    let left = if deadline == 0 {
-        None
-    } else {
-        Some(left.saturating_sub(RESERVE.min(left / 3)))
-    };
-    let Some(left) = [left, most].into_iter().flatten().min() else {
+    let Some(left) = left else {
         return stop;
     };
     tokio::spawn(async move {

@@ -2,46 +2,48 @@
 //!
 //! The marker makes every environment fail fast; the mapping, once disabled, lets messages wait without being
 //! received, so that none of them comes nearer to the dead-letter queue. Invariants: the marker is written
-//! before the mapping is disabled, and removed before it is enabled; what a person stopped, a probe alone does
-//! not start.
+//! before the mapping is changed, and the mapping follows it, never a marker that was read earlier; what a
+//! person stopped, a probe alone does not start.
 
 use backstop_common::Failure;
-use backstop_replay::queue::Order;
 
 use crate::app::App;
+use crate::state::{Halted, Standing};
+
+/// The marker may be written again while the mapping follows it.
+const ROUNDS: usize = 3;
 
 impl App {
     /// Stops all environments. True if they were not stopped before.
-    pub(crate) async fn trip(
-        &self,
-        reason: &str,
-        is_manual: bool,
-        order: Option<Order>,
-    ) -> anyhow::Result<bool> {
-        let is_new = self.state().await?.halt(reason, is_manual, order).await?;
-        if self.queue.is_some() {
-            let arn = self.queue_facts().await?.arn.clone();
-            self.enable_mapping(&arn, false).await?;
-        }
+    pub(crate) async fn trip(&self, halted: &Halted) -> anyhow::Result<bool> {
+        let is_new = self.state().await?.halt(halted).await?;
+        self.follow_marker().await?;
         Ok(is_new)
     }
 
-    /// Starts them again.
-    pub(crate) async fn reset(&self) -> anyhow::Result<()> {
-        self.state().await?.resume().await?;
-        let arn = self.queue_facts().await?.arn.clone();
-        self.enable_mapping(&arn, true).await
+    /// Starts them again, unless somebody stopped them anew since the marker was read.
+    pub(crate) async fn reset(&self, standing: &Standing) -> anyhow::Result<bool> {
+        let is_reset = self.state().await?.resume(standing).await?;
+        self.follow_marker().await?;
+        Ok(is_reset)
     }
 
-    /// Enables or disables the mapping from a queue to this function.
-    pub(crate) async fn enable_mapping(&self, queue_arn: &str, is_on: bool) -> anyhow::Result<()> {
-        set_mapping(
-            &self.clients.lambda,
-            &self.settings.function,
-            queue_arn,
-            is_on,
-        )
-        .await
+    /// Disables the mapping where the marker says so, and enables it where it does not.
+    pub(crate) async fn follow_marker(&self) -> anyhow::Result<()> {
+        if self.queue.is_none() {
+            return Ok(());
+        }
+        let arn = self.queue_facts().await?.arn.clone();
+        let state = self.state().await?;
+        let mut is_on = state.halted().await?.is_none();
+        for _ in 0..ROUNDS {
+            set_mapping(&self.clients.lambda, &self.settings.function, &arn, is_on).await?;
+            let was_on = std::mem::replace(&mut is_on, state.halted().await?.is_none());
+            if was_on == is_on {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! attempt can replay (`Poison`) against the tolerated failures. Invariant: an invocation that succeeds has
 //! left nothing.
 
+use backstop_replay::archive::Listed;
 use backstop_replay::queue::{Order, Wanted};
 use backstop_replay::{Left, Outcome, Summary};
 use lambda_runtime::Diagnostic;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Stop};
 use crate::event::Items;
+use crate::refusal::refusal;
 use crate::report::Report;
 
 /// Objects to name; an error has room for 256 KiB.
@@ -26,34 +28,36 @@ impl App {
         let error = |error: anyhow::Error| failure("Left", format!("{error:#}"));
         let state = self.state().await.map_err(error)?;
         if let Some(halted) = state.halted().await.map_err(error)? {
-            return Err(failure("Halted", halted.reason));
+            return Err(failure("Halted", halted.halted.reason));
         }
         let bucket = &self.settings.archive.bucket;
-        let orders: Vec<Order> = (items.items.into_iter())
-            .map(|item| {
-                let object =
-                    backstop_replay::archive::Listed::named(item.key, item.size, item.etag);
-                Order::new(bucket, &object, Wanted::default())
-            })
-            .collect();
+        let mut orders: Vec<Order> = Vec::new();
+        for item in items.items {
+            let object = Listed::named(item.key, item.size, item.etag);
+            let order = Order::new(bucket, &object, Wanted::default());
+            if !orders.contains(&order) {
+                orders.push(order);
+            }
+        }
         let done = match self.replay(&orders, stop).await {
             Ok(done) => done,
             Err(error) => return Err(failure("Halted", format!("{error:#}"))),
         };
+        let halted = match refusal(&done, *stop.borrow()) {
+            Some(refusal) if refusal.is_denied || self.ask().await.is_err() => Some(refusal),
+            _ => None,
+        };
         let (mut summary, mut poison, mut left, mut missing) =
             (Summary::default(), Vec::new(), Vec::new(), 0);
-        let mut halted = None;
         for (order, done) in orders.iter().zip(done) {
             summary.add(done.summary);
             match done.outcome {
                 Outcome::Done => {}
                 Outcome::Missing => missing += 1,
                 Outcome::Poison(reason) => poison.push((order, reason)),
-                Outcome::Left(Left::Halted(reason)) => {
-                    halted = Some((reason.clone(), order.clone()));
-                    left.push((order, reason));
-                }
-                Outcome::Left(Left::Failed(reason)) => left.push((order, reason)),
+                Outcome::Left(
+                    Left::Halted(reason) | Left::Failed(reason) | Left::Denied { reason, .. },
+                ) => left.push((order, reason)),
                 Outcome::Left(Left::Interrupted) => {
                     left.push((order, "there was no time for it".to_owned()));
                 }
@@ -83,10 +87,9 @@ impl App {
             "left": named(&left),
             "poison": named(&poison),
         });
-        if let Some((reason, order)) = halted {
-            self.trip(&reason, false, Some(order))
-                .await
-                .map_err(error)?;
+        if let Some(refusal) = halted {
+            let halted = refusal.halted(&orders);
+            self.trip(&halted).await.map_err(error)?;
             return Err(failure("Halted", result.to_string()));
         }
         if !left.is_empty() {

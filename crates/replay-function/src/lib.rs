@@ -2,7 +2,8 @@
 //!
 //! In the order in which an invocation meets them: `event` says what is asked for, `app` has the clients and
 //! replays objects by [`backstop_replay`], `messages` and `items` are the two engines (a queue, a Distributed
-//! Map), `breaker` stops all environments, `probe` looks and begins, `state` is what is remembered, `report` the
+//! Map), `refusal` tells a reason to stop from one bad object, `breaker` stops
+//! all environments, `probe` looks (`scan`) and begins, `state` is what is remembered, `report` the
 //! line in the log.
 //!
 //! Invariants: an object is acknowledged only once all of it is at the primary or it is in the dead-letter
@@ -16,7 +17,9 @@ mod event;
 mod items;
 mod messages;
 mod probe;
+mod refusal;
 mod report;
+mod scan;
 mod settings;
 mod state;
 
@@ -29,6 +32,7 @@ use aws::Clients;
 use event::{Event, Message};
 use report::Report;
 use settings::Settings;
+use state::Halted;
 
 /// The function: what it is set to do, or why it cannot.
 #[derive(Debug)]
@@ -62,7 +66,7 @@ impl Function {
             Event::Probe => app.probe(deadline, true).await.map_err(error),
             Event::Resume => app.probe(deadline, false).await.map_err(error),
             Event::Halt(reason) => {
-                let is_new = app.trip(&reason, true, None).await.map_err(error)?;
+                let is_new = app.trip(&Halted::by_hand(&reason)).await.map_err(error)?;
                 let answer = json!({ "outcome": "stopped", "reason": reason, "isNew": is_new });
                 Report::of(&app.settings.function)
                     .say("halt", answer.clone())

@@ -4,8 +4,8 @@
 //! reasons of this program, and no record. Must not: print anything else.
 
 use std::io::Write as _;
-use std::time::SystemTime;
 
+use backstop_common::time::now_ms;
 use backstop_replay::Summary;
 use serde_json::{Map, Value, json};
 
@@ -68,12 +68,10 @@ impl Report {
     pub(crate) fn line(&self) -> String {
         let names = self.metrics.iter();
         let names = names.map(|(name, unit, _)| json!({ "Name": name, "Unit": unit }));
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or_default();
         let mut members = self.members.clone();
         members.insert(
             "_aws".to_owned(),
-            json!({ "Timestamp": now, "CloudWatchMetrics": [{
+            json!({ "Timestamp": now_ms(), "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
                 "Dimensions": [["FunctionName"]],
                 "Metrics": names.collect::<Vec<_>>(),

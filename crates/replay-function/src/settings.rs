@@ -11,6 +11,9 @@ use backstop_replay::archive::After;
 use backstop_replay::queue::Limits;
 use backstop_replay::{Rate, Target};
 
+/// The longest pause after failures, in seconds.
+pub(crate) const LONGEST_RETRY: u32 = 3600;
+
 /// A variable of the function's own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variable {
@@ -78,7 +81,7 @@ pub(crate) const VARIABLES: [Variable; 12] = [
     Variable {
         name: OBJECTS,
         default: "100000",
-        meaning: "Most objects that one probe puts into the queue",
+        meaning: "Most objects that one probe puts into the queue, 1 to 250000",
     },
     Variable {
         name: BYTES,
@@ -88,17 +91,19 @@ pub(crate) const VARIABLES: [Variable; 12] = [
     Variable {
         name: SETTLE,
         default: "60",
-        meaning: "How long an object must have been in the archive before the probe takes it",
+        meaning: "How long an object must have been in the archive before the probe takes it, in seconds, \
+                  0 to 43200",
     },
     Variable {
         name: HALTED,
         default: "900",
-        meaning: "How long a message waits that was received while the replay is halted",
+        meaning: "How long a message waits that was received while the replay is halted, in seconds, 0 to 39600",
     },
     Variable {
         name: RETRY,
         default: "30",
-        meaning: "How long a message waits after its first failure. Each further failure doubles it",
+        meaning: "How long a message waits after its first failure, in seconds, 0 to 3600. Each further failure \
+                  doubles it, up to an hour",
     },
 ];
 
@@ -169,38 +174,35 @@ impl Settings {
                 Vec::new()
             }
         };
-        let after = match reader.text(AFTER).as_str() {
-            "tag" => After::Tag,
-            "move" => After::Move,
-            "delete" => After::Delete,
-            "keep" => After::Keep,
-            _ => {
-                reader.problem(&format!(
-                    "{AFTER} is not tag, move, delete or keep: set one of them"
-                ));
-                After::Keep
-            }
-        };
-        let read = |name| Some(reader.text(name)).filter(|text| !text.is_empty());
-        let (queue_url, dead_letter_url) = (read(QUEUE), read(DEAD_LETTERS));
+        let after = reader.text(AFTER).parse().unwrap_or_else(|problem| {
+            reader.problem(&format!("{AFTER} {problem}"));
+            After::Keep
+        });
+        let [queue_url, dead_letter_url] = [QUEUE, DEAD_LETTERS].map(|name| reader.url(name));
         let concurrency = reader.number(CONCURRENCY, 1, 64);
         let batch_records = reader.number(RECORDS, 1, 100_000);
         let limits = Limits {
-            objects: reader.number(OBJECTS, 1, 10_000_000),
+            // They are held until the primary has answered: half a KB each.
+            objects: reader.number(OBJECTS, 1, 250_000),
             bytes: reader.number(BYTES, 1, u64::MAX),
         };
-        // SQS lets no message wait for longer than twelve hours.
-        let seconds = [SETTLE, HALTED, RETRY].map(|name| reader.number(name, 0, 43_200));
+        // SQS lets no message wait for longer than twelve hours, counted from when it was received.
+        let most = [
+            (SETTLE, 43_200),
+            (HALTED, 39_600),
+            (RETRY, u64::from(LONGEST_RETRY)),
+        ];
+        let seconds = most.map(|(name, most)| reader.number(name, 0, most));
         let problems = reader.problems;
         let Some(archive) = archive.filter(|_| problems.is_empty()) else {
             bail!("the function cannot run:{problems}");
         };
         let prefix = archive.prefix.trim_matches('/');
-        let slash = if prefix.is_empty() { "" } else { "/" };
+        let state = format!("{prefix}/{state}");
         let [settle, halted, retry] =
             seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
         Ok(Self {
-            state_prefix: format!("{prefix}{slash}{state}"),
+            state_prefix: state.trim_start_matches('/').to_owned(),
             archive,
             aws: extension.aws,
             queue_url,
@@ -234,6 +236,21 @@ impl<E: Strings> Reader<'_, E> {
             known.map_or_else(String::new, |it| it.default.to_owned())
         };
         set.filter(|text| !text.is_empty()).unwrap_or_else(default)
+    }
+
+    /// The address of a queue, which goes to no log.
+    fn url(&mut self, name: &'static str) -> Option<String> {
+        let text = self.text(name);
+        let is_url = ["https://", "http://"]
+            .iter()
+            .any(|it| text.starts_with(it));
+        if !text.is_empty() && (!is_url || text.contains('@')) {
+            self.problem(&format!(
+                "{name} is not the URL of a queue: write it as \
+                 https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
+            ));
+        }
+        Some(text).filter(|text| !text.is_empty())
     }
 
     fn number(&mut self, name: &'static str, least: u64, most: u64) -> u64 {
@@ -311,6 +328,11 @@ mod tests {
             ("BACKSTOP_REPLAY_CONCURRENCY", "0"),
             ("BACKSTOP_REPLAY_RATE", "fast"),
             ("BACKSTOP_REPLAY_STATE_PREFIX", "v1/x"),
+            ("BACKSTOP_REPLAY_MAX_OBJECTS", "250001"),
+            ("BACKSTOP_REPLAY_RETRY_SECONDS", "3601"),
+            ("BACKSTOP_REPLAY_HALTED_SECONDS", "39601"),
+            ("BACKSTOP_REPLAY_QUEUE_URL", "https://u:hunter2@host/1/q"),
+            ("BACKSTOP_REPLAY_DEAD_LETTER_QUEUE_URL", "hunter2"),
             ("BACKSTOP_S3_BUCKET", "no/bucket"),
             ("BACKSTOP_PRIMARY_URL", "http://host/hunter2"),
             ("BACKSTOP_PRIMARY_TOKEN", "hunter2 hunter2"),
@@ -321,6 +343,11 @@ mod tests {
             "REPLAY_CONCURRENCY",
             "REPLAY_RATE",
             "REPLAY_STATE_PREFIX",
+            "REPLAY_MAX_OBJECTS",
+            "REPLAY_RETRY_SECONDS",
+            "REPLAY_HALTED_SECONDS",
+            "REPLAY_QUEUE_URL",
+            "REPLAY_DEAD_LETTER_QUEUE_URL",
             "S3_BUCKET",
             "PRIMARY_URL",
             "PRIMARY_TOKEN",

@@ -1,8 +1,9 @@
 //! What the function remembers between invocations, as small objects beside the archive.
 //!
-//! `halted.json` is the breaker: while it is there, nothing is sent. `cursor.json` says up to when the archive
-//! was put into the queue. `lease.json` is held by the probe. Invariants: every write has a condition; an
-//! object that cannot be read as what it should be is an error, and never nothing. Must not: hold a record, a
+//! `halted.json` is the breaker: nothing is sent from when it is written until it says `resumedAt`. `cursor.json`
+//! says up to when the archive was put into the queue. `lease.json` is held by the probe. Invariants: every
+//! write has a condition, so that nobody undoes what another one decided meanwhile; an object that cannot be
+//! read as what it should be is an error, and never nothing. Must not: hold a record, a
 //! secret, or an address with its query.
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use aws_sdk_s3::Client;
 use backstop_common::parsing;
-use backstop_common::remote::{Bucket, Lock, Only, Put, RENEWED};
+use backstop_common::remote::{Bucket, Held, Lock, Only, Put, RENEWED};
 use backstop_common::time::now;
 use backstop_replay::queue::Order;
 use bytes::Bytes;
@@ -22,6 +23,8 @@ use tokio::task::JoinHandle;
 const HALTED: &str = "halted.json";
 const CURSOR: &str = "cursor.json";
 const LEASE: &str = "lease.json";
+/// Several may write the marker at once: within this many attempts one of them wins.
+const ATTEMPTS: usize = 4;
 /// Nobody reads back which environment wrote it.
 const WRITER: &str = "backstop-replay";
 
@@ -39,6 +42,41 @@ pub(crate) struct Halted {
     /// The object at which it showed, for the probe to try again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) order: Option<Order>,
+    /// All records of that object are at the primary: only its mark was denied.
+    #[serde(default)]
+    pub(crate) is_sent: bool,
+    /// Since when that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resumed_at: Option<String>,
+}
+
+impl Halted {
+    /// What the function found itself.
+    pub(crate) fn found(reason: &str, order: Option<Order>, is_sent: bool) -> Self {
+        Self {
+            since: now(),
+            reason: reason.to_owned(),
+            is_manual: false,
+            order,
+            is_sent,
+            resumed_at: None,
+        }
+    }
+
+    /// What a person or an alarm decided.
+    pub(crate) fn by_hand(reason: &str) -> Self {
+        Self {
+            is_manual: true,
+            ..Self::found(reason, None, false)
+        }
+    }
+}
+
+/// A marker that holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    pub(crate) halted: Halted,
+    tag: String,
 }
 
 /// How far the archive was put into the queue.
@@ -87,41 +125,61 @@ impl State {
     }
 
     /// Why nothing is to be sent, where that is so.
-    pub(crate) async fn halted(&self) -> anyhow::Result<Option<Halted>> {
-        Ok(self.read(HALTED).await?.map(|(halted, _)| halted))
+    pub(crate) async fn halted(&self) -> anyhow::Result<Option<Standing>> {
+        let there = self.read::<Halted>(HALTED).await?;
+        let there = there.filter(|(halted, _)| halted.resumed_at.is_none());
+        Ok(there.map(|(halted, tag)| Standing { halted, tag }))
     }
 
     /// Stops everything; true if it was not stopped before.
-    pub(crate) async fn halt(
-        &self,
-        reason: &str,
-        is_manual: bool,
-        order: Option<Order>,
-    ) -> anyhow::Result<bool> {
-        let halted = Halted {
-            since: now(),
-            reason: reason.to_owned(),
-            is_manual,
-            order,
-        };
-        if self.put(HALTED, &halted, Only::IfAbsent).await? {
-            return Ok(true);
+    pub(crate) async fn halt(&self, wanted: &Halted) -> anyhow::Result<bool> {
+        for _ in 0..ATTEMPTS {
+            let there = self.read::<Halted>(HALTED).await?;
+            let (is_new, only) = match &there {
+                None => (true, Only::IfAbsent),
+                Some((there, tag)) if there.resumed_at.is_some() => (true, Only::IfTag(tag)),
+                // What a person says holds over what the function found.
+                Some((there, tag)) if wanted.is_manual && !there.is_manual => {
+                    (false, Only::IfTag(tag))
+                }
+                Some(_) => return Ok(false),
+            };
+            let order = there.as_ref().filter(|_| !is_new);
+            let order = order.and_then(|(there, _)| there.order.clone());
+            let written = Halted {
+                order: order.or_else(|| wanted.order.clone()),
+                ..wanted.clone()
+            };
+            if self.put(HALTED, &written, only).await? {
+                return Ok(is_new);
+            }
         }
-        // What a person says holds over what the function found.
-        if is_manual
-            && let Some((there, tag)) = self.read::<Halted>(HALTED).await?
-            && !there.is_manual
-        {
-            let order = there.order;
-            self.put(HALTED, &Halted { order, ..halted }, Only::IfTag(&tag))
-                .await?;
-        }
-        Ok(false)
+        bail!(
+            "{} cannot be written: others keep writing to it",
+            self.shown(HALTED)
+        )
     }
 
-    /// Lets the function send again.
-    pub(crate) async fn resume(&self) -> anyhow::Result<()> {
-        self.bucket.delete(HALTED).await
+    /// What else stands in the way, by whoever it was stopped.
+    pub(crate) async fn replace(&self, standing: &Standing, found: Halted) -> anyhow::Result<()> {
+        let written = Halted {
+            since: standing.halted.since.clone(),
+            is_manual: standing.halted.is_manual,
+            ..found
+        };
+        // If somebody wrote it meanwhile, that holds.
+        self.put(HALTED, &written, Only::IfTag(&standing.tag))
+            .await?;
+        Ok(())
+    }
+
+    /// Lets the function send again; false where somebody wrote the marker since it was read.
+    pub(crate) async fn resume(&self, standing: &Standing) -> anyhow::Result<bool> {
+        let resumed = Halted {
+            resumed_at: Some(now()),
+            ..standing.halted.clone()
+        };
+        self.put(HALTED, &resumed, Only::IfTag(&standing.tag)).await
     }
 
     /// How far the archive was put into the queue, and what a write of it must be conditional on.
@@ -149,10 +207,13 @@ impl State {
         )
     }
 
-    /// Takes the lease; none where another probe has it.
-    pub(crate) async fn lease(&self) -> Option<Lease> {
+    /// Takes the lease; where another probe has it, says which.
+    pub(crate) async fn lease(&self) -> anyhow::Result<Result<Lease, Held>> {
         let lock = Lock::take(&self.bucket, LEASE.to_owned(), "the probe", None);
-        let lock = Arc::new(Mutex::new(lock.await.ok()?));
+        let lock = match lock.await {
+            Ok(lock) => Arc::new(Mutex::new(lock)),
+            Err(error) => return error.downcast::<Held>().map(Err),
+        };
         let renewal = tokio::spawn({
             let lock = Arc::clone(&lock);
             async move {
@@ -163,7 +224,7 @@ impl State {
                 }
             }
         });
-        Some(Lease { lock, renewal })
+        Ok(Ok(Lease { lock, renewal }))
     }
 
     async fn read<T: DeserializeOwned>(&self, key: &str) -> anyhow::Result<Option<(T, String)>> {

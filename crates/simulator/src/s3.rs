@@ -6,6 +6,7 @@
 //! that [`crate::environment`] gives to the extension. Must not be asked for a lifecycle or for
 //! versions: it has none.
 
+mod reads;
 mod storage;
 mod tags;
 
@@ -34,6 +35,7 @@ use crate::fault::Fault;
 use crate::server::{Answer, FaultServer};
 use crate::sync::lock;
 use crate::tls::{Acceptors, Certificates};
+use reads::Reads;
 pub(crate) use storage::Storage;
 use tags::Tags;
 
@@ -111,6 +113,7 @@ impl S3Server {
             is_read_only: AtomicBool::new(false),
             region: Mutex::default(),
             ignores_conditions: AtomicBool::new(false),
+            reads: Reads::default(),
         });
         let server = FaultServer::start(what, Arc::clone(&backend), tls)?;
         let storage = Arc::new(Storage {
@@ -205,6 +208,21 @@ impl S3Server {
         self.backend.tags.deny(is_denied);
     }
 
+    /// Denies reading objects whose keys begin so, as a policy of the role does.
+    pub fn deny_reads(&self, prefix: Option<&str>) {
+        self.backend.reads.deny(prefix);
+    }
+
+    /// Has an object in the class GLACIER.
+    pub fn freeze(&self, key: &str) {
+        self.backend.reads.freeze(key);
+    }
+
+    /// Says of a missing key what S3 says to a caller who may not list the whole bucket: that it is denied.
+    pub fn hide_missing(&self) {
+        self.backend.reads.hide_missing();
+    }
+
     /// The path and query of each request that reads, in their order.
     pub fn asked(&self) -> Vec<String> {
         lock(&self.backend.asked).clone()
@@ -273,6 +291,7 @@ struct Backend {
     is_read_only: AtomicBool,
     region: Mutex<Option<String>>,
     ignores_conditions: AtomicBool,
+    reads: Reads,
 }
 
 impl Backend {
@@ -334,6 +353,9 @@ impl Answer for Backend {
         if let Some(answer) = self.tags.answer(&request) {
             return answer;
         }
+        if let Some(refused) = self.reads.refused(&request, &self.bucket) {
+            return refused;
+        }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let is_listing = (request.uri().query()).is_some_and(|it| it.contains("list-type=2"));
         let is_write = request.method() == Method::PUT;
@@ -365,7 +387,7 @@ impl Answer for Backend {
             Ok(Some(mut response)) => {
                 self.tags.observe(&method, &path, &mut response);
                 if is_listing {
-                    response = unencoded(response);
+                    response = self.reads.listing(response);
                 }
                 response
             }
@@ -406,16 +428,6 @@ impl Answer for Backend {
         }
         lock(&self.heads).push((request.method.clone(), request.headers.clone()));
     }
-}
-
-/// A listing that says of its keys what they are: s3s-fs repeats how they are to be encoded, and leaves them
-/// as they are.
-fn unencoded(response: Response<Bytes>) -> Response<Bytes> {
-    let claim = "<EncodingType>url</EncodingType>";
-    let (mut head, body) = response.into_parts();
-    let text = String::from_utf8_lossy(&body).replacen(claim, "", 1);
-    head.headers.remove(http::header::CONTENT_LENGTH);
-    Response::from_parts(head, text.into())
 }
 
 /// An error in S3's form.

@@ -11,6 +11,7 @@ use crate::archive::{self, Archive, ArchiveOptions, Listed, Place, Sums, Watch};
 use crate::aws::Access;
 use crate::cli::{ReadCommand, SourceArgs};
 use crate::output::{Bar, Output, SCHEMA_VERSION, escape, grouped, plural, size};
+use crate::replay::with_options;
 
 /// What is listed before it is printed.
 const PIECE: usize = 64 * 1024;
@@ -138,6 +139,7 @@ struct Reading(Bar);
 
 impl Watch for Reading {
     fn trouble(&self, key: &str, problem: &str) {
+        let problem = with_options(problem);
         self.0
             .above(|| Output::message(&format!("{}: {problem}", escape::line(key))));
     }

@@ -30,6 +30,7 @@ use interrupt::interrupted;
 
 use crate::cli::{ArchiveCommand, Cli, Command, DemoArgs, UsageError};
 use crate::output::Output;
+use crate::replay::with_options;
 
 const USAGE: u8 = 2;
 const PARTIAL: u8 = 3;
@@ -48,8 +49,9 @@ pub fn main() -> ExitCode {
     match start(cli) {
         Ok(code) => code,
         Err(error) => {
-            Output::error(&error);
-            if error.is::<UsageError>() {
+            let is_usage = error.is::<UsageError>();
+            Output::error(&anyhow::anyhow!(with_options(&format!("{error:#}"))));
+            if is_usage {
                 ExitCode::from(USAGE)
             } else {
                 ExitCode::FAILURE

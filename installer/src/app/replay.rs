@@ -127,7 +127,11 @@ async fn target(args: &ReplayArgs) -> anyhow::Result<Target> {
         token,
         named_headers,
         headers: like.as_ref().and_then(Like::headers),
-        is_environment: false,
+        names: if args.to.is_some() {
+            &replay::TYPED
+        } else {
+            &replay::FROM_FILE
+        },
     };
     let target = match &like {
         Some(like) => Target::resolve(&options, &like.over(&ProcessEnvironment)),
@@ -191,9 +195,8 @@ impl Kept {
             Err(error) if is_typed || self.begin != Begin::New || !is_of_disk(&error) => Err(error),
             // Where nothing can be kept, a replay that ends at once is still a replay.
             Err(error) => {
-                output.progress(&format!(
-                    "Warning: {error:#}; this replay cannot be resumed"
-                ));
+                let error = replay::with_options(&format!("{error:#}"));
+                output.progress(&format!("Warning: {error}; this replay cannot be resumed"));
                 Ok((None, None))
             }
         }
@@ -242,7 +245,8 @@ async fn send(
         () = interrupted_twice(&interrupt, output) => return Ok(ExitCode::from(INTERRUPTED)),
     };
     progress.bar.clear();
-    let summary = summary?;
+    let mut summary = summary?;
+    replay::summary_with_options(&mut summary);
     if summary.is_empty() {
         output.progress(&format!(
             "No object is below {shown}: check the bucket and the prefix"

@@ -1,21 +1,21 @@
 //! The commands `replay --enqueue` and `replay --follow`: a replay that a function in AWS does.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::PARTIAL;
 use super::archive::{access, nothing_wanted, open};
 use serde::Serialize;
 
-use crate::archive::Place;
+use crate::archive::{Place, Watch};
 use crate::aws::Access;
-use crate::cli::ReplayArgs;
+use crate::cli::{ReplayArgs, UsageError};
 use crate::output::{Bar, Output, Report, Style, Table, escape, grouped, plural, size};
 use crate::replay::queue::{Enqueued, Limits, Queue, Wanted, enqueue as put};
-use crate::replay::{Following, queue_client};
+use crate::replay::{Following, OFTEN, queue_client};
 
-/// How often progress is looked at.
-const OFTEN: Duration = Duration::from_secs(2);
+/// Objects to name that are passed over.
+const NAMED: usize = 20;
 
 pub(super) async fn enqueue(
     from: Place,
@@ -23,6 +23,10 @@ pub(super) async fn enqueue(
     args: ReplayArgs,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
+    if matches!(from, Place::Path(_)) {
+        let problem = "a function reads no directory: give --from s3://BUCKET/PREFIX";
+        return Err(UsageError(problem.to_owned()).into());
+    }
     let client = queue_client(url, &access(&args.source)).await?;
     let filter = args.filter.filter()?;
     let mut wanted = Wanted::of(&filter);
@@ -31,22 +35,9 @@ pub(super) async fn enqueue(
     let archive = open(from, args.source).await?;
     output.progress(&format!("Listing {}", archive.shown()));
     let queue = (!args.dry_run).then(|| Queue::new(client, url));
-    let mut named = 0;
-    let trouble = |key: &str, problem: &str| {
-        named += 1;
-        if named <= 20 {
-            output.progress(&format!("{}: {problem}", escape::line(key)));
-        }
-    };
-    let enqueued = put(
-        &archive,
-        &filter,
-        &wanted,
-        queue,
-        Limits::default(),
-        trouble,
-    )
-    .await?;
+    let watch = PassedOver(output, AtomicUsize::new(0));
+    let limits = Limits::default();
+    let enqueued = put(&archive, &filter, &wanted, queue, limits, &watch).await?;
     if enqueued.objects == 0 {
         output.progress(&nothing_wanted(
             enqueued.partitions_skipped,
@@ -82,6 +73,9 @@ pub(super) async fn follow(
     let (mut length, mut position) = (0, 0);
     let followed = loop {
         let followed = following.look().await?;
+        if let Some(warning) = following.warning() {
+            output.progress(warning);
+        }
         let total = followed.done + followed.failed + followed.left;
         let ended = followed.done + followed.failed;
         bar.lengthen(total.saturating_sub(length));
@@ -105,6 +99,18 @@ pub(super) async fn follow(
     } else {
         ExitCode::from(PARTIAL)
     })
+}
+
+/// Names the first objects that are passed over.
+struct PassedOver(Output, AtomicUsize);
+
+impl Watch for PassedOver {
+    fn trouble(&self, key: &str, problem: &str) {
+        if self.1.fetch_add(1, Ordering::Relaxed) < NAMED {
+            self.0
+                .progress(&format!("{}: {problem}", escape::line(key)));
+        }
+    }
 }
 
 /// What was put into a queue, as it is printed.

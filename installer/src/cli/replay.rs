@@ -54,7 +54,7 @@ pub struct ReplayArgs {
 
     /// Show the progress of a replay in AWS until it ends: the URL of a queue, or the ARN of a Step
     /// Functions execution
-    #[arg(long, value_name = "QUEUE_URL|EXECUTION_ARN", conflicts_with_all = NOT_WITH_A_QUEUE, conflicts_with_all = ["from", "dry_run", "include_replayed", "include_mirrored"])]
+    #[arg(long, value_name = "QUEUE_URL|EXECUTION_ARN", conflicts_with_all = NOT_WITH_A_QUEUE, conflicts_with_all = NOT_TO_FOLLOW)]
     pub follow: Option<String>,
 
     /// Format of a batch [default: ndjson, or that of --like]
@@ -164,8 +164,27 @@ fn formats() -> impl TypedValueParser<Value = Format> {
     })
 }
 
+/// What says which objects are put into a queue: whoever follows it, gets what is there.
+const NOT_TO_FOLLOW: [&str; 14] = [
+    "from",
+    "dry_run",
+    "include_replayed",
+    "include_mirrored",
+    "function",
+    "function_account",
+    "function_region",
+    "kind",
+    "reason",
+    "dead_letters",
+    "since",
+    "until",
+    "expected_bucket_owner",
+    "request_payer",
+];
+
 /// What the function decides by its own settings.
-const NOT_WITH_A_QUEUE: [&str; 11] = [
+const NOT_WITH_A_QUEUE: [&str; 12] = [
+    "concurrency",
     "format",
     "format_options",
     "token_file",

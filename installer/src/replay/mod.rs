@@ -3,9 +3,11 @@
 
 mod follow;
 mod like;
+mod options;
 mod report;
 
 pub use backstop_replay::*;
-pub use follow::{Followed, Following, queue_client};
+pub use follow::{Followed, Following, OFTEN, queue_client};
 pub use like::Like;
+pub use options::{FROM_FILE, TYPED, summary_with_options, with_options};
 pub use report::Replayed;

@@ -20,6 +20,7 @@ mod replay_like;
 mod replay_loki;
 mod replay_marks;
 mod replay_property;
+mod replay_queue;
 mod replay_refused;
 mod replay_resume;
 mod replay_s3;

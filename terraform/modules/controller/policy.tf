@@ -46,7 +46,8 @@ locals {
         Effect    = "Allow"
         Action    = ["s3:ListBucket"]
         Resource  = [local.state_arn]
-        Condition = { StringLike = { "s3:prefix" = ["${var.state.prefix}/*"] } }
+        # A read of a key that is missing has no prefix: with IfExists it is answered with 404, and not with 403.
+        Condition = { StringLikeIfExists = { "s3:prefix" = ["${var.state.prefix}/*"] } }
       },
       {
         Sid      = "State"

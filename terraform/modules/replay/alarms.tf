@@ -39,6 +39,7 @@ resource "aws_cloudwatch_metric_alarm" "stop" {
   threshold           = var.alarms.stop_at_dead_letters
   treat_missing_data  = "notBreaching"
   alarm_actions       = concat([aws_lambda_function.this.arn], var.alarms.actions)
+  ok_actions          = var.alarms.actions
   tags                = var.tags
 }
 
@@ -57,7 +58,7 @@ resource "aws_cloudwatch_metric_alarm" "not_empty" {
   count = var.alarms != null && var.schedule != null ? 1 : 0
 
   alarm_name          = "${var.name}-archive-not-empty"
-  alarm_description   = "The archive has held records that were not replayed for ${var.alarms.not_empty_hours} hours. The log group ${aws_cloudwatch_log_group.this.name} says why."
+  alarm_description   = "The archive has held records that were not replayed for ${var.alarms.not_empty_hours} hours, or the probe has not said so for as long. The log group ${aws_cloudwatch_log_group.this.name} says why."
   namespace           = "Backstop/Replay"
   metric_name         = "UnreplayedObjects"
   dimensions          = { FunctionName = var.name }
@@ -66,8 +67,9 @@ resource "aws_cloudwatch_metric_alarm" "not_empty" {
   evaluation_periods  = var.alarms.not_empty_hours
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarms.actions
-  ok_actions          = var.alarms.actions
-  tags                = var.tags
+  # Without a number the probe does not run, or fails: then nobody knows what the archive holds.
+  treat_missing_data = "breaching"
+  alarm_actions      = var.alarms.actions
+  ok_actions         = var.alarms.actions
+  tags               = var.tags
 }

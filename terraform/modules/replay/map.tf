@@ -33,8 +33,8 @@ locals {
           MaxInputBytesPerBatch = 200000
         }
         ItemProcessor = {
-          # Express Workflows end after five minutes.
-          ProcessorConfig = { Mode = "DISTRIBUTED", ExecutionType = var.timeout_seconds <= 300 ? "EXPRESS" : "STANDARD" }
+          # An Express Workflow ends after five minutes, its attempts and the pauses between them included.
+          ProcessorConfig = { Mode = "DISTRIBUTED", ExecutionType = "STANDARD" }
           StartAt         = "Batch"
           States = {
             Batch = {
@@ -122,20 +122,14 @@ resource "aws_iam_role_policy" "map" {
           Resource = ["${replace(local.machine_arn, ":stateMachine:", ":execution:")}/*"]
         },
       ],
-      [for arns in length(var.archive.kms_key_arns) > 0 ? [var.archive.kms_key_arns] : [] : {
-        Sid       = "ArchiveKey"
-        Effect    = "Allow"
-        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-        Resource  = arns
-        Condition = { StringLike = { "kms:ViaService" = "s3.*" } }
-      }],
+      local.archive_key_statements,
     )
   })
 }
 
 resource "aws_sfn_state_machine" "this" {
   #checkov:skip=CKV_AWS_284:the results of each batch are in the archive's bucket
-  #checkov:skip=CKV_AWS_285:so is what failed and why; logs of Express Workflows cost by their size
+  #checkov:skip=CKV_AWS_285:so is what failed and why
   count = var.distributed_map == null ? 0 : 1
 
   name       = local.machine_name

@@ -33,6 +33,15 @@ locals {
     keep = []
   }
 
+  # Of the function's role, and the state machine's.
+  archive_key_statements = [for arns in length(var.archive.kms_key_arns) > 0 ? [var.archive.kms_key_arns] : [] : {
+    Sid       = "ArchiveKey"
+    Effect    = "Allow"
+    Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+    Resource  = arns
+    Condition = { StringLike = { "kms:ViaService" = "s3.*" } }
+  }]
+
   statements = concat(
     [
       {
@@ -42,11 +51,12 @@ locals {
         Resource = ["${aws_cloudwatch_log_group.this.arn}:*"]
       },
       {
-        Sid       = "ListArchive"
-        Effect    = "Allow"
-        Action    = ["s3:ListBucket"]
-        Resource  = [local.bucket_arn]
-        Condition = { StringLike = { "s3:prefix" = ["${var.archive.s3_prefix}/v1/*", "${local.state_prefix}/*"] } }
+        Sid      = "ListArchive"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [local.bucket_arn]
+        # A read of a key that is missing has no prefix: with IfExists it is answered with 404, and not with 403.
+        Condition = { StringLikeIfExists = { "s3:prefix" = ["${var.archive.s3_prefix}/v1/*", "${local.state_prefix}/*"] } }
       },
       {
         Sid      = "ReadObjects"
@@ -88,13 +98,7 @@ locals {
       },
     ],
     jsondecode(jsonencode(local.marks))[var.replay.after],
-    [for arns in length(var.archive.kms_key_arns) > 0 ? [var.archive.kms_key_arns] : [] : {
-      Sid       = "ArchiveKey"
-      Effect    = "Allow"
-      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-      Resource  = arns
-      Condition = { StringLike = { "kms:ViaService" = "s3.*" } }
-    }],
+    local.archive_key_statements,
     [for arn in var.queue.kms_key_arn[*] : {
       Sid       = "QueueKey"
       Effect    = "Allow"

@@ -20,6 +20,7 @@ use backstop_delivery::RegionName;
 use bytes::Bytes;
 
 use crate::explain::{bucket_region, explain_with};
+use crate::failure::{Failure, Kind};
 
 /// Attempts at each call: the work stops when the journal cannot be written.
 const ATTEMPTS: u32 = 6;
@@ -188,7 +189,19 @@ impl Bucket {
             let object = match object {
                 Ok(object) => object,
                 Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-                Err(error) => return Err(failed(&what(), &error)),
+                Err(error) => {
+                    // S3 says so of a missing key, too, where the caller may not list without a prefix.
+                    let is_denied = Failure::of("", &error).kind == Kind::Denied;
+                    let listed = if is_denied {
+                        self.list(key).await.ok()
+                    } else {
+                        None
+                    };
+                    if listed.is_some_and(|all| all.iter().all(|it| it.key != key)) {
+                        return Ok(None);
+                    }
+                    return Err(failed(&what(), &error));
+                }
             };
             let writer = object.metadata().and_then(|it| it.get(WRITER)).cloned();
             let tag = object.e_tag().unwrap_or_default().to_owned();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use aws_smithy_types::date_time::{DateTime, Format};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,11 @@ pub const RENEWED: Duration = Duration::from_secs(20);
 const RELEASED: Duration = Duration::from_secs(5);
 /// Several processes may take the lock at once: within this many attempts one of them wins.
 const ATTEMPTS: usize = 4;
+
+/// Another process has the lock.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Held(String);
 
 /// What the object says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,12 +81,12 @@ impl Lock {
                         .map_err(parsing::json)
                         .with_context(|| format!("{} is not a lock", bucket.shown(&key)))?;
                     if !held.is_free(alive.as_deref()) {
-                        bail!(
+                        return Err(Held(format!(
                             "{what} is in progress: {} holds its lock until {} and renews it \
                              while it runs; if that process was killed, try again after that time",
-                            held.owner,
-                            held.expires_at
-                        );
+                            held.owner, held.expires_at
+                        ))
+                        .into());
                     }
                     Only::IfTag(&there.tag)
                 }
@@ -98,7 +103,7 @@ impl Lock {
                 });
             }
         }
-        bail!("several processes are resuming {what}: try again")
+        Err(Held(format!("several processes are resuming {what}: try again")).into())
     }
 
     /// Who holds it, for people.

@@ -4,4 +4,4 @@ mod bucket;
 mod lock;
 
 pub use bucket::{Bucket, Listed, Object, Only, Put};
-pub use lock::{Lock, RENEWED};
+pub use lock::{Held, Lock, RENEWED};

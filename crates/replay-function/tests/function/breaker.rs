@@ -1,19 +1,16 @@
 //! A primary that refuses, or is down, costs no message its place.
 
-use backstop_simulator::Fault;
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::stage::{MINUTE, Stage, key};
+use backstop_simulator::Fault;
+use serde_json::json;
+
+use crate::stage::{MARKER, MINUTE, Stage, key, marker};
 
 fn enqueue(stage: &Stage, objects: usize) {
     for object in 0..objects {
         stage.cloud.put(&stage.message(&key(object)));
     }
-}
-
-fn marker(stage: &Stage) -> Option<Value> {
-    let bytes = stage.s3.object_bytes("backstop/replay/halted.json").ok()?;
-    serde_json::from_slice(&bytes).ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,6 +62,12 @@ async fn a_wrong_token_stops_the_mapping_and_no_message_is_lost_or_buried() {
     stage.pump(5).await;
     stage.assert_once(&ids);
     assert!(stage.cloud.dead_letters().is_empty());
+    let log = stage
+        .log()
+        .iter()
+        .map(ToString::to_string)
+        .collect::<String>();
+    assert!(!log.contains("--"), "options of a command line: {log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,6 +101,11 @@ async fn what_an_alarm_or_a_person_stops_a_probe_does_not_start() {
     let probed = stage.mode("probe").await;
     assert_eq!(probed["outcome"], "stopped", "{probed}");
     assert!(!stage.cloud.is_on() && stage.intake.record_count() == 0);
+    // There is no object to try, and the primary is down: that it has sent nothing says nothing.
+    stage.intake.set_fault(Some(Fault::Refuse)).await.unwrap();
+    assert_eq!(stage.mode("resume").await["outcome"], "down");
+    assert!(marker(&stage).is_some() && !stage.cloud.is_on());
+    stage.intake.set_fault(None).await.unwrap();
     assert_eq!(stage.mode("resume").await["outcome"], "resumed");
     assert_eq!(stage.mode("probe").await["outcome"], "enqueued");
     stage.pump(5).await;
@@ -121,4 +129,52 @@ async fn a_function_that_is_set_wrongly_asks_for_no_more_messages_and_says_what_
         message.contains("BACKSTOP_PRIMARY_URL") && !message.contains("hunter2"),
         "{message}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_began_before_a_person_stopped_the_replay_does_not_undo_it() {
+    let stage = Stage::set(&[]).await;
+    stage.archive(0..2, 1);
+    stage.intake.set_fault(Some(Fault::Refuse)).await.unwrap();
+    enqueue(&stage, 1);
+    stage.pump(1).await;
+    assert_eq!(marker(&stage).unwrap()["isManual"], false);
+    // The canary takes its time, and meanwhile somebody stops the replay by hand.
+    let slow = Fault::Slow(Duration::from_secs(3));
+    stage.intake.set_fault(Some(slow)).await.unwrap();
+    let probe = stage.invoke(json!({ "mode": "probe" }), MINUTE);
+    let by_hand = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let there = stage.s3.object_bytes(MARKER).unwrap();
+        let mut marker: serde_json::Value = serde_json::from_slice(&there).unwrap();
+        marker["isManual"] = true.into();
+        marker["reason"] = "by hand".into();
+        stage.write(MARKER, &marker.to_string()).await;
+    };
+    let (probed, ()) = tokio::join!(probe, by_hand);
+    assert_eq!(probed.unwrap()["outcome"], "stopped");
+    assert_eq!(marker(&stage).unwrap()["reason"], "by hand");
+    assert!(!stage.cloud.is_on());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marker_that_was_removed_meanwhile_does_not_come_back() {
+    let stage = Stage::set(&[]).await;
+    let ids = stage.archive(0..1, 1);
+    let stopped = stage.mode("halt").await;
+    assert_eq!(stopped["isNew"], true, "{stopped}");
+    // As if it were removed between a worker's look at it and what the worker does about it.
+    let marker_file = stage.s3.object_bytes(MARKER).unwrap();
+    let bucket = stage.bucket_path();
+    stage.cloud.on_mappings(move || {
+        std::fs::remove_file(bucket.join(MARKER)).ok();
+    });
+    let record = json!({ "messageId": "m", "receiptHandle": "m", "body": stage.message(&key(0)) });
+    let answer = stage.invoke(json!({ "Records": [record] }), MINUTE).await;
+    assert!(answer.unwrap().to_string().contains("\"m\""));
+    assert!(marker(&stage).is_none() && !marker_file.is_empty());
+    assert!(stage.cloud.is_on(), "nothing says that it is to be off");
+    enqueue(&stage, 1);
+    stage.pump(1).await;
+    stage.assert_once(&ids);
 }

@@ -45,6 +45,17 @@ struct Inner {
     next: u64,
     is_on: bool,
     most_receives: u32,
+    on_mappings: Hook,
+}
+
+/// What a test does when the mappings are listed.
+#[derive(Default)]
+struct Hook(Option<Box<dyn Fn() + Send>>);
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Hook")
+    }
 }
 
 /// The fake cloud.
@@ -185,6 +196,11 @@ impl Cloud {
         lock(&self.inner).put(QUEUE, body.to_owned(), None);
     }
 
+    /// Has this done at each listing of the mappings.
+    pub(crate) fn on_mappings(&self, act: impl Fn() + Send + 'static) {
+        lock(&self.inner).on_mappings = Hook(Some(Box::new(act)));
+    }
+
     /// Whether the mapping is enabled.
     pub(crate) fn is_on(&self) -> bool {
         lock(&self.inner).is_on
@@ -294,6 +310,9 @@ async fn mappings(
     assert!(query["EventSourceArn"].ends_with(":replay"), "{query:?}");
     let mut inner = lock(&inner);
     inner.count("ListEventSourceMappings");
+    if let Some(act) = &inner.on_mappings.0 {
+        act();
+    }
     let state = if inner.is_on { "Enabled" } else { "Disabled" };
     axum::Json(json!({ "EventSourceMappings": [{ "UUID": "mapping", "State": state }] }))
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use backstop_archive::Moment;
 use backstop_simulator::Fault;
 use serde_json::json;
 
-use crate::stage::{Stage, key};
+use crate::stage::{Stage, key, line};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_replayed_once_when_the_primary_is_back_and_not_again() {
@@ -66,6 +67,99 @@ async fn a_run_has_a_cap_and_the_next_one_goes_on_behind_it() {
     }
     stage.assert_once(&ids);
     assert_eq!(stage.mode("probe").await["outcome"], "nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_written_late_under_the_key_of_an_old_hour_is_found() {
+    let stage = Stage::set(&[]).await;
+    let first = stage.archive(0..1, 1);
+    assert_eq!(stage.mode("probe").await["objects"], 1);
+    stage.pump(5).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    // An environment was frozen with it for ten days.
+    let written = Moment(backstop_common::time::now_ms() - 10 * 24 * 3_600_000).to_string();
+    let hour = format!("dt={}/hour={}", &written[..10], &written[11..13]);
+    let late = format!("backstop/v1/account=1/region=r/function=f/{hour}/late.ndjson");
+    stage.put(&late, format!("{}\n", line("late", "x")).as_bytes());
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(stage.mode("probe").await["objects"], 1);
+    stage.pump(5).await;
+    let mut ids = first;
+    ids.insert("late".to_owned());
+    stage.assert_once(&ids);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_goes_on_behind_the_last_key_and_does_not_begin_again() {
+    let stage = Stage::set(&[("BACKSTOP_REPLAY_MAX_OBJECTS", "4")]).await;
+    stage.archive(0..10, 1);
+    assert_eq!(stage.mode("probe").await["isLimited"], true);
+    stage.pump(5).await;
+    let before = stage.s3.asked().len();
+    assert_eq!(stage.mode("probe").await["isLimited"], true);
+    let asked = stage.s3.asked().split_off(before);
+    let listings = asked
+        .iter()
+        .filter(|it| it.contains("v1%2F") && it.contains("list-type"));
+    let (mut count, mut is_behind) = (0, true);
+    for listing in listings {
+        count += 1;
+        is_behind &= listing.contains("start-after");
+    }
+    assert!(count > 0 && is_behind, "{asked:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duplicate_shares_what_becomes_of_its_object() {
+    let stage = Stage::set(&[]).await;
+    let ids = stage.archive(0..2, 2);
+    stage.intake.refuse_lines_with(Some((503, "r0-")));
+    for object in [0, 0, 1] {
+        stage.cloud.put(&stage.message(&key(object)));
+    }
+    // The first turn fails for both messages of the object: neither is deleted, or buried alone.
+    assert!(stage.cloud.poll(3, crate::stage::MINUTE).await);
+    assert_eq!(stage.cloud.waiting().len(), 2);
+    assert!(stage.cloud.dead_letters().is_empty());
+    stage.intake.refuse_lines_with(None);
+    stage.pump(3).await;
+    stage.assert_once(&ids);
+    assert!(stage.cloud.dead_letters().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_key_that_s3_calls_denied_is_missing() {
+    let stage = Stage::set(&[]).await;
+    let ids = stage.archive(0..2, 1);
+    stage.s3.hide_missing();
+    for object in [0, 1, 99] {
+        stage.cloud.put(&stage.message(&key(object)));
+    }
+    stage.pump(3).await;
+    stage.assert_once(&ids);
+    assert!(stage.cloud.is_on() && stage.cloud.dead_letters().is_empty());
+    assert_eq!(stage.mode("probe").await["outcome"], "enqueued");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_cannot_be_used_is_an_error_and_a_held_one_is_said() {
+    let stage = Stage::set(&[]).await;
+    let lease = "backstop/replay/lease.json";
+    stage.put(lease, b"not a lease");
+    let error = stage.invoke(json!({ "mode": "probe" }), crate::stage::MINUTE);
+    let error = error.await.unwrap_err();
+    let message = error["errorMessage"].as_str().unwrap();
+    assert!(
+        message.contains("the probe's lease cannot be taken"),
+        "{error}"
+    );
+    let held = json!({ "owner": "another", "writer": "w", "expiresAt": "2099-01-01T00:00:00Z" });
+    stage.put(lease, held.to_string().as_bytes());
+    let busy = stage.mode("probe").await;
+    assert_eq!(busy["outcome"], "busy", "{busy}");
+    let log = stage.log();
+    assert!(log[0]["probe"]["error"].is_string(), "{}", log[0]);
+    assert_eq!(log[1]["probe"]["outcome"], "busy");
 }
 
 #[tokio::test(flavor = "multi_thread")]

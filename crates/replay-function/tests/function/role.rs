@@ -82,6 +82,12 @@ async fn the_role_has_each_action_that_is_called_and_no_other() {
     // What is replayed is asked for its tags.
     stage.cloud.put(&stage.message(&key(0)));
     stage.pump(5).await;
+    // What goes on from a checkpoint, which is removed at the end.
+    stage.archive(6..7, 2);
+    let order = stage.message(&key(6));
+    let order = order.replace('{', r#"{"isContinued":true,"#);
+    stage.cloud.put(&order);
+    stage.pump(5).await;
 
     let mut called: BTreeSet<String> = POLLER.map(str::to_owned).into();
     for call in stage.cloud.calls().keys() {

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use backstop_archive::Moment;
 use backstop_simulator::{FakeIntake, S3Server};
 use flate2::Compression;
@@ -18,6 +19,9 @@ use crate::cloud::{Answer, Cloud};
 
 /// An invocation has a minute, unless a test says otherwise.
 pub(crate) const MINUTE: u64 = 60_000;
+pub(crate) const MARKER: &str = "backstop/replay/halted.json";
+/// What the ids of the function's own records begin with.
+pub(crate) const PROBE: &str = "backstop-probe-";
 const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) struct Stage {
@@ -25,19 +29,24 @@ pub(crate) struct Stage {
     pub(crate) intake: FakeIntake,
     pub(crate) cloud: Cloud,
     bucket: PathBuf,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     process: Option<Child>,
     variables: BTreeMap<String, String>,
 }
 
 impl Stage {
     pub(crate) async fn set(variables: &[(&str, &str)]) -> Self {
+        Self::with_receives(5, variables).await
+    }
+
+    /// With this many attempts at a message.
+    pub(crate) async fn with_receives(most: u32, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let s3 = S3Server::start(Some(directory.path().to_owned()))
             .await
             .unwrap();
         let intake = FakeIntake::start_plaintext().await.unwrap();
-        let cloud = Cloud::start(5).await;
+        let cloud = Cloud::start(most).await;
         let endpoint = format!("http://{}", cloud.address);
         let usual = [
             ("AWS_LAMBDA_RUNTIME_API", cloud.address.to_string()),
@@ -73,7 +82,7 @@ impl Stage {
             s3,
             intake,
             cloud,
-            _directory: directory,
+            directory,
             process: None,
             variables: usual.chain(given).collect(),
         };
@@ -92,16 +101,34 @@ impl Stage {
     pub(crate) fn restart(&mut self) {
         let built = env!("CARGO_BIN_EXE_backstop-replay-function");
         let function = std::env::var("BACKSTOP_REPLAY_FUNCTION");
+        let log = std::fs::OpenOptions::new();
+        let log = { log }
+            .append(true)
+            .create(true)
+            .open(self.log_path())
+            .unwrap();
         let process = Command::new(function.as_deref().unwrap_or(built))
             .env_clear()
             .envs(&self.variables)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::from(log))
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         self.process = Some(process);
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
+    /// The lines that it has written.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.log_path()).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// Kills it at once, whatever it is doing.
@@ -159,6 +186,34 @@ impl Stage {
         std::fs::write(path, bytes).unwrap();
     }
 
+    /// Where the objects are.
+    pub(crate) fn bucket_path(&self) -> PathBuf {
+        self.bucket.clone()
+    }
+
+    /// Writes an object as a client does, so that it has another tag.
+    pub(crate) async fn write(&self, key: &str, text: &str) {
+        let credentials = Credentials::new(
+            self.s3.access_key(),
+            self.s3.secret_key(),
+            None,
+            None,
+            "test",
+        );
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(self.s3.endpoint())
+            .force_path_style(true)
+            .credentials_provider(credentials)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        let client = aws_sdk_s3::Client::from_conf(config);
+        let body = text.as_bytes().to_vec().into();
+        let put = client.put_object().bucket(self.s3.bucket()).key(key);
+        put.body(body).send().await.unwrap();
+    }
+
     /// The message of an object.
     pub(crate) fn message(&self, key: &str) -> String {
         let bytes = std::fs::metadata(self.bucket.join(key)).map_or(0, |it| it.len());
@@ -198,7 +253,9 @@ impl Stage {
     /// Every record is at the primary: none is missing, and none is there that was not archived.
     pub(crate) fn assert_all_at_primary(&self, ids: &BTreeSet<String>) {
         let records = self.intake.records();
-        let there: BTreeSet<String> = records.keys().cloned().collect();
+        // What it asks the primary with is not of the archive.
+        let there = records.keys().filter(|id| !id.starts_with(PROBE));
+        let there: BTreeSet<String> = there.cloned().collect();
         let missing: Vec<_> = ids.difference(&there).take(5).collect();
         let foreign: Vec<_> = there.difference(ids).take(5).collect();
         assert!(
@@ -218,6 +275,13 @@ impl Stage {
             .collect();
         assert!(twice.is_empty(), "more than once: {twice:?}");
     }
+}
+
+/// The marker that stops the function, where it holds.
+pub(crate) fn marker(stage: &Stage) -> Option<Value> {
+    let bytes = stage.s3.object_bytes(MARKER).ok()?;
+    let marker: Value = serde_json::from_slice(&bytes).unwrap();
+    marker["resumedAt"].is_null().then_some(marker)
 }
 
 /// The key of an object that was written in the hour in which the test began.

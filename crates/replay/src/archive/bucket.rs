@@ -13,9 +13,10 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{EncodingType, Object, OptionalObjectAttributes, RequestPayer};
 use backstop_archive::Moment;
 use backstop_common::parsing::nearest;
-use backstop_common::{Marker, chain, explain};
+use backstop_common::{Failure, Kind, Marker, chain, explain};
 use bytes::Bytes;
 
+use super::encoded::key;
 use super::listed::Listed;
 use super::location::{Location, Scope};
 
@@ -146,7 +147,7 @@ impl Bucket {
         if page.name().is_none() && page.contents().is_empty() {
             // A page of something else reads as a listing of nothing.
             bail!(
-                "{} cannot be listed: the answer is not from S3\ncheck the proxy and --endpoint-url",
+                "{} cannot be listed: the answer is not from S3\ncheck the proxy and the endpoint of S3",
                 self.shown()
             );
         }
@@ -235,12 +236,24 @@ impl Bucket {
             .set_if_match(etag.flatten().map(str::to_owned))
             .set_expected_bucket_owner(self.options.expected_owner.clone())
             .set_request_payer(self.payer());
-        let answer = request.send().await.map_err(|error| match error.code() {
+        let answer = request.send().await;
+        if let Err(error) = &answer
+            && error.code() != Some("InvalidObjectState")
+            && Failure::of("", error).kind == Kind::Denied
+        {
+            // S3 says so of a missing key, too, where the caller may not list without a prefix.
+            let said = format!("{:#}", explain("cannot read it", error));
+            return Err(match self.is_listed(&object.key).await {
+                Ok(false) => anyhow::Error::new(Missing(said)),
+                Ok(true) | Err(_) => anyhow::Error::new(Denied(said)),
+            });
+        }
+        let answer = answer.map_err(|error| match error.code() {
             Some("InvalidObjectState") => {
                 anyhow::Error::new(InGlacier).context(self.restore(object))
             }
             Some("PreconditionFailed") => {
-                anyhow::anyhow!("it was replaced during the read: run the same command again")
+                anyhow::anyhow!("it was replaced during the read: try again")
             }
             Some("NoSuchKey") => {
                 anyhow::Error::new(Missing(format!("{:#}", explain("cannot read it", &error))))
@@ -255,6 +268,17 @@ impl Bucket {
         Ok((answer.body, bytes, etag, tags))
     }
 
+    /// Whether a listing has the key.
+    async fn is_listed(&self, key: &str) -> anyhow::Result<bool> {
+        let query = Query {
+            prefix: key,
+            most: Some(1),
+            ..Query::default()
+        };
+        let objects = self.list(query, None).await?.objects;
+        Ok(objects.iter().any(|it| it.key == key))
+    }
+
     fn restore(&self, object: &Listed) -> String {
         // It may be pasted into a shell: a key that would mean something there is not in it.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/=._-+%@:,".contains(&byte);
@@ -266,7 +290,7 @@ impl Bucket {
         format!(
             "it is in an S3 archive storage class and must be restored first: run\n  aws s3api \
              restore-object --bucket {} --key {key} --restore-request Days=7\nand, once it is \
-             restored, the same command again",
+             restored, try again",
             self.location.bucket
         )
     }
@@ -281,6 +305,11 @@ pub struct InGlacier;
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct Missing(String);
+
+/// What AWS denies: the next object will not fare better until somebody grants it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Denied(pub(super) String);
 
 /// An object that is being read.
 #[derive(Debug)]
@@ -310,7 +339,7 @@ impl Transfer<'_> {
                     if self.at > self.bytes {
                         bail!(
                             "the transfer has more bytes than the object: something other than S3 \
-                             may have answered, check --endpoint-url"
+                             may have answered, check the endpoint of S3"
                         );
                     }
                     return Ok(Some(bytes));
@@ -356,45 +385,4 @@ fn listed(object: &Object, is_encoded: bool) -> Option<Listed> {
         class,
         path: None,
     })
-}
-
-/// A key as S3 holds it: in a listing it may be encoded as in a form, with a plus for a space. What is
-/// not so encoded stays as it is: nothing is left out.
-fn key(text: &str, is_encoded: bool) -> String {
-    let decoded = if is_encoded { decoded(text) } else { None };
-    decoded.unwrap_or_else(|| text.to_owned())
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(one) = rest.next() {
-        match one {
-            '+' => bytes.push(b' '),
-            '%' => {
-                let (high, low) = (rest.next()?.to_digit(16)?, rest.next()?.to_digit(16)?);
-                bytes.push(u8::try_from(high * 16 + low).ok()?);
-            }
-            other => bytes.extend(other.encode_utf8(&mut [0; 4]).bytes()),
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_in_a_listing_is_decoded_where_it_is_encoded() {
-        for (text, expected) in [
-            ("a/b%3D1/bad%04key+%2B%C3%A9", "a/b=1/bad\u{4}key +\u{e9}"),
-            ("50%", "50%"),
-            ("%ff", "%ff"),
-            ("%+1", "%+1"),
-        ] {
-            assert_eq!(key(text, true), expected, "{text}");
-        }
-        assert_eq!(key("a+b%20", false), "a+b%20");
-    }
 }

@@ -10,7 +10,7 @@ use backstop_archive::{Filter, Line};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::JoinSet;
 
-use super::reading::{Room, Take, Wanted, read};
+use super::reading::{Objects, Room, Take, read};
 use super::{Archive, Listed, Sums, Watch};
 
 /// Pieces of an object that may wait until they are written.
@@ -33,7 +33,7 @@ pub async fn cat(
 ) -> anyhow::Result<Sums> {
     let mut sums = Sums::default();
     let shared = Arc::new((archive, filter));
-    let mut wanted = Wanted::new(&shared.0, &shared.1);
+    let mut wanted = Objects::new(&shared.0, &shared.1, None);
     let mut reading: VecDeque<(usize, Receiver<Part>)> = VecDeque::new();
     let mut tasks = JoinSet::new();
     let mut room = Room::new(concurrency);

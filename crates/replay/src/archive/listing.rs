@@ -35,11 +35,11 @@ pub struct Listing {
 }
 
 impl Listing {
-    pub(super) fn of_bucket(bucket: Bucket, filter: Filter) -> Self {
+    pub(super) fn of_bucket(bucket: Bucket, filter: Filter, after: Option<String>) -> Self {
         let (sender, pages) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            if let Err(error) = list(&bucket, &filter, &sender).await {
+            if let Err(error) = list(&bucket, &filter, after.as_deref(), &sender).await {
                 // Nobody asks any more.
                 sender.send(Err(error)).await.ok();
             }
@@ -95,6 +95,7 @@ impl Span {
 async fn list(
     bucket: &Bucket,
     filter: &Filter,
+    after: Option<&str>,
     pages: &Sender<anyhow::Result<Page>>,
 ) -> anyhow::Result<()> {
     if let Some(one) = bucket.one().await? {
@@ -105,7 +106,7 @@ async fn list(
         pages.send(Ok(page)).await.ok();
         return Ok(());
     }
-    let (nodes, skipped) = plan(bucket, filter).await?;
+    let (nodes, skipped) = plan(bucket, filter, after).await?;
     if !skipped.is_empty() {
         let page = Page {
             skipped,
@@ -212,7 +213,11 @@ fn page(bucket: &Bucket, objects: Vec<Listed>) -> Page {
 }
 
 /// What is to be listed, and the folders in which nothing is wanted.
-async fn plan(bucket: &Bucket, filter: &Filter) -> anyhow::Result<(Vec<Node>, Vec<String>)> {
+async fn plan(
+    bucket: &Bucket,
+    filter: &Filter,
+    after: Option<&str>,
+) -> anyhow::Result<(Vec<Node>, Vec<String>)> {
     let root = &bucket.scope.root;
     let listed = bucket.scope.listed.clone();
     let below = listed.strip_prefix(root).unwrap_or_default();
@@ -232,6 +237,7 @@ async fn plan(bucket: &Bucket, filter: &Filter) -> anyhow::Result<(Vec<Node>, Ve
         }),
     }];
     let mut skipped = Vec::new();
+    nodes = behind(nodes, after);
     while nodes.iter().any(|node| matches!(node, Node::Open(_))) {
         let opened: Vec<Opened> = stream::iter(nodes)
             .map(|node| open(bucket, filter, node))
@@ -243,8 +249,33 @@ async fn plan(bucket: &Bucket, filter: &Filter) -> anyhow::Result<(Vec<Node>, Ve
             nodes.extend(one.nodes);
             skipped.extend(one.skipped);
         }
+        nodes = behind(nodes, after);
     }
     Ok((nodes, skipped))
+}
+
+/// What of it is behind a key.
+fn behind(nodes: Vec<Node>, after: Option<&str>) -> Vec<Node> {
+    let Some(after) = after else { return nodes };
+    let is_before = |prefix: &str| !prefix.is_empty() && *after_folder(prefix) <= *after;
+    let rest = nodes.into_iter().filter_map(|node| match node {
+        Node::Open(prefix) => (!is_before(&prefix)).then_some(Node::Open(prefix)),
+        Node::Span(mut span) => {
+            let is_over = span.until.as_deref().is_some_and(|until| until <= after);
+            if is_over || is_before(&span.prefix) {
+                return None;
+            }
+            if span.from.as_deref().is_none_or(|from| from < after) {
+                span.from = Some(after.to_owned());
+            }
+            Some(Node::Span(span))
+        }
+        Node::Known(mut objects) => {
+            objects.retain(|object| *object.key > *after);
+            (!objects.is_empty()).then_some(Node::Known(objects))
+        }
+    });
+    rest.collect()
 }
 
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use backstop_archive::Filter;
 
-use super::reading::Wanted;
+use super::reading::Objects;
 use super::{Archive, Listed, Sums, Watch};
 
 /// Gives each object to `take`, in the order of keys, until that returns false.
@@ -13,7 +13,7 @@ pub async fn ls(
     mut take: impl FnMut(&Listed) -> anyhow::Result<bool>,
 ) -> anyhow::Result<Sums> {
     let mut sums = Sums::default();
-    let mut wanted = Wanted::new(archive, filter);
+    let mut wanted = Objects::new(archive, filter, None);
     while let Some(object) = wanted.next(&mut sums, watch).await? {
         sums.objects += 1;
         sums.stored_bytes += object.bytes;

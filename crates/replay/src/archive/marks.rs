@@ -4,12 +4,15 @@
 //! target does not skip it. Invariants: the other tags of an object stay; an object is deleted only
 //! once its copy is there. Must not: decide which objects are marked.
 
-use anyhow::bail;
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::types::{Tag, Tagging};
-use backstop_common::explain_with;
+use std::str::FromStr;
 
-use super::bucket::Bucket;
+use anyhow::bail;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::{Tag, Tagging};
+use backstop_common::{Failure, Kind, explain_with};
+
+use super::bucket::{Bucket, Denied};
 use super::listed::Listed;
 
 const TAG: &str = "backstop-replayed";
@@ -19,10 +22,10 @@ const MOST_TAGS: usize = 10;
 /// Beside the version folder: what is in it is not listed by a replay.
 const FOLDER: &str = "replayed";
 
-const DENIED_TAG: &str = "grant s3:GetObjectTagging and s3:PutObjectTagging on the objects, or give \
-    --after keep";
+const DENIED_TAG: &str = "grant s3:GetObjectTagging and s3:PutObjectTagging on the objects, or leave objects \
+    unmarked";
 const DENIED_MOVE: &str = "grant s3:PutObject below the prefix and s3:DeleteObject on the objects, or \
-    give --after keep";
+    leave objects unmarked";
 
 /// What is done with an object once all of its records are at the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +39,32 @@ pub enum After {
     /// Leave it unchanged.
     #[default]
     Keep,
+}
+
+impl FromStr for After {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "tag" => Ok(Self::Tag),
+            "move" => Ok(Self::Move),
+            "delete" => Ok(Self::Delete),
+            "keep" => Ok(Self::Keep),
+            _ => Err("is not tag, move, delete or keep: set one of them"),
+        }
+    }
+}
+
+/// What S3 says of it, and what to grant where it denies it.
+fn failed<E>(what: &str, error: &SdkError<E, HttpResponse>, denied: &'static str) -> anyhow::Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let explained = explain_with(what, error, denied);
+    if Failure::of(what, error).kind == Kind::Denied {
+        return Denied(format!("{explained:#}")).into();
+    }
+    explained
 }
 
 impl Bucket {
@@ -73,8 +102,7 @@ impl Bucket {
             .set_expected_bucket_owner(self.options.expected_owner.clone())
             .set_request_payer(self.payer());
         let answer = request.send().await;
-        let answer =
-            answer.map_err(|error| explain_with("cannot read its tags", &error, DENIED_TAG))?;
+        let answer = answer.map_err(|error| failed("cannot read its tags", &error, DENIED_TAG))?;
         Ok(answer.tag_set)
     }
 
@@ -107,9 +135,9 @@ impl Bucket {
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("NotImplemented") => {
-                bail!("it cannot be tagged: this service has no tags; give --after keep")
+                bail!("it cannot be tagged: this service has no tags; leave objects unmarked")
             }
-            Err(error) => Err(explain_with("it cannot be tagged", &error, DENIED_TAG)),
+            Err(error) => Err(failed("it cannot be tagged", &error, DENIED_TAG)),
         }
     }
 
@@ -139,7 +167,7 @@ impl Bucket {
             .set_expected_bucket_owner(self.options.expected_owner.clone())
             .set_request_payer(self.payer());
         let copied = request.send().await;
-        copied.map_err(|error| explain_with("it cannot be copied", &error, DENIED_MOVE))?;
+        copied.map_err(|error| failed("it cannot be copied", &error, DENIED_MOVE))?;
         Ok(())
     }
 
@@ -152,7 +180,7 @@ impl Bucket {
             .set_expected_bucket_owner(self.options.expected_owner.clone())
             .set_request_payer(self.payer());
         let deleted = request.send().await;
-        deleted.map_err(|error| explain_with("it cannot be deleted", &error, DENIED_MOVE))?;
+        deleted.map_err(|error| failed("it cannot be deleted", &error, DENIED_MOVE))?;
         Ok(())
     }
 }

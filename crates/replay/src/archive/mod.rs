@@ -10,6 +10,7 @@
 mod bucket;
 mod cat;
 mod directory;
+mod encoded;
 mod listed;
 mod listing;
 mod location;
@@ -23,7 +24,7 @@ use aws_sdk_s3::Client;
 use backstop_archive::Filter;
 
 use bucket::Bucket;
-pub use bucket::{ArchiveOptions, InGlacier, Missing};
+pub use bucket::{ArchiveOptions, Denied, InGlacier, Missing};
 pub use cat::cat;
 use directory::Directory;
 pub use listed::{Listed, Page};
@@ -33,7 +34,7 @@ pub use ls::ls;
 pub use marks::After;
 use object::Source;
 pub use object::{Loaded, ObjectReader};
-pub use reading::{Sums, Watch};
+pub use reading::{Objects, Sums, Watch};
 pub use stats::{Holdings, stats};
 
 /// An archive that can be read.
@@ -83,8 +84,14 @@ impl Archive {
 
     /// Begins to list what a filter may want.
     pub fn list(&self, filter: &Filter) -> Listing {
+        self.list_after(filter, None)
+    }
+
+    /// The same behind a key of a bucket: what comes before it is not asked for.
+    pub(crate) fn list_after(&self, filter: &Filter, after: Option<&str>) -> Listing {
+        let after = after.map(str::to_owned);
         match self.0.clone() {
-            Kind::Bucket(bucket) => Listing::of_bucket(bucket, filter.clone()),
+            Kind::Bucket(bucket) => Listing::of_bucket(bucket, filter.clone(), after),
             Kind::Directory(directory) => Listing::of_directory(directory, filter.clone()),
         }
     }

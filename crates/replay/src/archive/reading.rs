@@ -156,29 +156,37 @@ impl Sums {
     }
 }
 
-/// The objects that are wanted, one by one.
-pub(super) struct Wanted<'a> {
-    listing: Listing,
-    filter: &'a Filter,
-    objects: VecDeque<Listed>,
+/// For a caller that does not want to see it.
+impl Watch for () {
+    fn trouble(&self, _key: &str, _problem: &str) {}
 }
 
-impl<'a> Wanted<'a> {
-    pub(super) fn new(archive: &Archive, filter: &'a Filter) -> Self {
+/// The objects that a filter admits, one by one, in the order of their keys.
+#[derive(Debug)]
+pub struct Objects<'a> {
+    listing: Listing,
+    filter: &'a Filter,
+    found: VecDeque<Listed>,
+}
+
+impl<'a> Objects<'a> {
+    /// Begins to list them, behind a key where one is given.
+    pub fn new(archive: &Archive, filter: &'a Filter, after: Option<&str>) -> Self {
         Self {
-            listing: archive.list(filter),
+            listing: archive.list_after(filter, after),
             filter,
-            objects: VecDeque::new(),
+            found: VecDeque::new(),
         }
     }
 
-    pub(super) async fn next(
+    /// The next one; what is passed over is counted, and shown if it is foreign.
+    pub async fn next(
         &mut self,
         sums: &mut Sums,
         watch: &dyn Watch,
     ) -> anyhow::Result<Option<Listed>> {
         loop {
-            if let Some(object) = self.objects.pop_front() {
+            if let Some(object) = self.found.pop_front() {
                 if self.filter.admits_object(&object.key, object.written) {
                     return Ok(Some(object));
                 }
@@ -202,7 +210,7 @@ impl<'a> Wanted<'a> {
                 watch.trouble(key, problem);
             }
             watch.found(page.objects.iter().map(|object| object.bytes).sum());
-            self.objects = page.objects.into();
+            self.found = page.objects.into();
         }
     }
 }

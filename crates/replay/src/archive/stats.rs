@@ -6,7 +6,7 @@ use backstop_archive::{Filter, Line, Stats};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::reading::{Room, Take, Wanted, read};
+use super::reading::{Objects, Room, Take, read};
 use super::{Archive, Listed, Sums, Watch};
 
 /// What an archive holds.
@@ -29,7 +29,7 @@ pub async fn stats(
 ) -> anyhow::Result<Holdings> {
     let mut holdings = Holdings::default();
     let shared = Arc::new((archive, filter));
-    let mut wanted = Wanted::new(&shared.0, &shared.1);
+    let mut wanted = Objects::new(&shared.0, &shared.1, None);
     let mut tasks: JoinSet<(usize, Holdings)> = JoinSet::new();
     let mut room = Room::new(concurrency);
     loop {

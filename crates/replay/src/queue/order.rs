@@ -30,6 +30,9 @@ pub struct Order {
     /// Which records.
     #[serde(default, skip_serializing_if = "Wanted::is_all")]
     pub wanted: Wanted,
+    /// An invocation had to stop in its middle: what is acknowledged from now on is written down.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_continued: bool,
 }
 
 /// Which records of an object are wanted.
@@ -123,7 +126,26 @@ impl Order {
             bytes: object.bytes,
             etag: object.etag.clone(),
             wanted,
+            is_continued: false,
         }
+    }
+
+    /// The same object, of which a part is done.
+    #[must_use]
+    pub fn continued(&self) -> Self {
+        Self {
+            is_continued: true,
+            ..self.clone()
+        }
+    }
+
+    /// What is wanted, however far it is: the same text each time.
+    pub fn subject(&self) -> String {
+        let order = Self {
+            is_continued: false,
+            ..self.clone()
+        };
+        order.text()
     }
 
     /// Reads a message.

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::explained;
 use super::order::{Order, Wanted};
-use crate::archive::Archive;
+use crate::archive::{Archive, Objects, Sums, Watch};
 
 /// Messages in one request.
 const MOST_MESSAGES: usize = 10;
@@ -33,6 +33,7 @@ const REASON: &str = "backstop-reason";
 /// Enough for any reason of this program.
 const LONGEST_REASON: usize = 1024;
 
+const FROZEN: &str = "skipped: it is in an S3 archive storage class; restore it first";
 const DENIED: &str = "grant sqs:SendMessage on the queue, and, if a customer managed key encrypts it, \
     kms:GenerateDataKey and kms:Decrypt";
 
@@ -58,6 +59,13 @@ impl Default for Limits {
             objects: u64::MAX,
             bytes: u64::MAX,
         }
+    }
+}
+
+impl Limits {
+    /// Whether no other object of this size is to be taken.
+    pub fn is_reached(&self, objects: u64, bytes: u64, next: u64) -> bool {
+        objects >= self.objects || bytes.saturating_add(next) > self.bytes
     }
 }
 
@@ -205,7 +213,7 @@ impl Sending {
     }
 }
 
-/// Lists what a filter admits, and puts it into the queue; without one it only counts. `trouble` hears of
+/// Lists what a filter admits, and puts it into the queue; without one it only counts. `watch` hears of
 /// objects that are passed over for a reason.
 pub async fn enqueue(
     archive: &Archive,
@@ -213,10 +221,10 @@ pub async fn enqueue(
     wanted: &Wanted,
     queue: Option<Queue>,
     limits: Limits,
-    mut trouble: impl FnMut(&str, &str),
+    watch: &dyn Watch,
 ) -> anyhow::Result<Enqueued> {
     let Some(bucket) = archive.location().map(|it| it.bucket.clone()) else {
-        bail!("a function reads no directory: give --from s3://BUCKET/PREFIX");
+        bail!("the archive is in a directory, which a function cannot read: name one in S3");
     };
     let mut filter = filter.clone();
     filter.without_mirrored = !wanted.include_mirrored;
@@ -224,42 +232,31 @@ pub async fn enqueue(
         dry_run: queue.is_none(),
         ..Enqueued::default()
     };
+    let mut sums = Sums::default();
     let mut sending = queue.map(Sending::new);
-    let mut listing = archive.list(&filter);
-    'listing: while let Some(page) = listing.next().await? {
-        enqueued.partitions_skipped += page.skipped.len() as u64;
-        enqueued.objects_outside += page.outside.len() as u64;
-        for key in &page.outside {
-            trouble(key, "skipped: it is not part of the archive");
+    let mut objects = Objects::new(archive, &filter, None);
+    while let Some(object) = objects.next(&mut sums, watch).await? {
+        if object.is_frozen {
+            enqueued.objects_to_restore += 1;
+            watch.trouble(&object.key, FROZEN);
+            continue;
         }
-        for object in page.objects {
-            if !filter.admits_object(&object.key, object.written) {
-                enqueued.objects_filtered += 1;
-                continue;
-            }
-            if object.is_frozen {
-                enqueued.objects_to_restore += 1;
-                trouble(
-                    &object.key,
-                    "skipped: it is in an S3 archive storage class; restore it first",
-                );
-                continue;
-            }
-            let bytes = enqueued.bytes.saturating_add(object.bytes);
-            if enqueued.objects >= limits.objects || bytes > limits.bytes {
-                enqueued.is_limited = true;
-                break 'listing;
-            }
-            if let Some(sending) = &mut sending {
-                let order = Order::new(&bucket, &object, wanted.clone());
-                sending.push(&order).await?;
-            }
-            enqueued.objects += 1;
-            enqueued.bytes = bytes;
+        if limits.is_reached(enqueued.objects, enqueued.bytes, object.bytes) {
+            enqueued.is_limited = true;
+            break;
         }
+        if let Some(sending) = &mut sending {
+            let order = Order::new(&bucket, &object, wanted.clone());
+            sending.push(&order).await?;
+        }
+        enqueued.objects += 1;
+        enqueued.bytes = enqueued.bytes.saturating_add(object.bytes);
     }
     if let Some(sending) = sending {
         sending.end().await?;
     }
+    enqueued.objects_filtered = sums.objects_filtered;
+    enqueued.partitions_skipped = sums.partitions_skipped;
+    enqueued.objects_outside = sums.objects_outside;
     Ok(enqueued)
 }

@@ -68,8 +68,8 @@ impl DeadLetters {
         }
         let unwritten = || {
             format!(
-                "the dead-letter file {} cannot be written, so nothing more is sent: give another \
-                 with --dead-letter, then run the same command with --resume",
+                "the dead-letter file {} cannot be written, so nothing more is sent: name \
+                 another file for rejected records, then resume the replay",
                 path.display()
             )
         };

@@ -35,6 +35,14 @@ pub enum Left {
     Halted(String),
     /// There was no time for all of it.
     Interrupted,
+    /// AWS denies what every object needs, or this one only. Its records were all sent where only the mark is
+    /// denied.
+    Denied {
+        /// What to grant.
+        reason: String,
+        /// Whether only the mark is missing.
+        is_sent: bool,
+    },
     /// This object only, as far as is known.
     Failed(String),
 }
@@ -100,6 +108,12 @@ impl Replayer {
         };
         if summary.objects_missing > 0 {
             return Outcome::Missing;
+        }
+        if let Some(reason) = &summary.denied {
+            return Outcome::Left(Left::Denied {
+                reason: reason.clone(),
+                is_sent: summary.objects_unmarked > 0,
+            });
         }
         if summary.objects_to_restore > 0 {
             return Outcome::Poison(reason());

@@ -19,12 +19,17 @@ use super::named::Named;
 use super::send::{Books, Sender};
 use super::summary::{Problem, Summary};
 use super::{DeadLetters, Options, Pace, Selection, Target};
-use crate::archive::{After, Archive, InGlacier, Listed, Loaded, Missing, ObjectReader, Page};
+use crate::archive::{
+    After, Archive, Denied, InGlacier, Listed, Loaded, Missing, ObjectReader, Page,
+};
 
 /// Small objects that are read at the same time.
 const READ_AHEAD: usize = 8;
 /// Objects that are marked at the same time.
 const MARKED: usize = 16;
+
+/// The number of marks, or why there is none, and what AWS denied.
+type Marked = Result<u64, (Problem, Option<String>)>;
 
 /// What the tasks of one run share.
 #[derive(Debug)]
@@ -217,6 +222,7 @@ impl Job {
                     summary.problem(Problem::object(&object.key, error.to_string()));
                 } else {
                     summary.objects_missing += u64::from(error.is::<Missing>());
+                    summary.denied = error.downcast_ref::<Denied>().map(ToString::to_string);
                     summary.objects_broken += 1;
                     summary.problem(Problem::object(&object.key, format!("{error:#}")));
                 }
@@ -356,7 +362,7 @@ impl Job {
         if self.dry_run {
             return;
         }
-        let mut marking: JoinSet<Result<u64, Problem>> = JoinSet::new();
+        let mut marking: JoinSet<Marked> = JoinSet::new();
         for (object, origin, tags) in read {
             if origin.is_left.load(Ordering::Relaxed) {
                 summary.objects_left += 1;
@@ -374,12 +380,7 @@ impl Job {
     }
 
     /// The number of marks.
-    async fn finish_one(
-        &self,
-        object: &Listed,
-        origin: &Origin,
-        tags: u64,
-    ) -> Result<u64, Problem> {
+    async fn finish_one(&self, object: &Listed, origin: &Origin, tags: u64) -> Marked {
         let is_whole = !origin.is_partial.load(Ordering::Relaxed);
         let is_marked = self.after != After::Keep && is_whole && !self.archive.is_directory();
         let marked = if is_marked {
@@ -394,9 +395,11 @@ impl Job {
         {
             self.sender.halt(format!("{error:#}"));
         }
-        marked
-            .map(|()| u64::from(is_marked))
-            .map_err(|error| Problem::object(&object.key, format!("{error:#}")))
+        marked.map(|()| u64::from(is_marked)).map_err(|error| {
+            let denied = error.downcast_ref::<Denied>().map(ToString::to_string);
+            let problem = Problem::object(&object.key, format!("{error:#}"));
+            (problem, denied)
+        })
     }
 
     /// Lets go of the checkpoint.
@@ -415,10 +418,11 @@ impl Job {
     }
 }
 
-async fn take_marked(marking: &mut JoinSet<Result<u64, Problem>>, summary: &mut Summary) {
+async fn take_marked(marking: &mut JoinSet<Marked>, summary: &mut Summary) {
     match marking.join_next().await {
         Some(Ok(Ok(marked))) => summary.objects_marked += marked,
-        Some(Ok(Err(problem))) => {
+        Some(Ok(Err((problem, denied)))) => {
+            summary.denied = summary.denied.take().or(denied);
             // The same for all of them, as a rule.
             if summary.objects_unmarked == 0 {
                 summary.problem(problem);

@@ -91,17 +91,17 @@ impl Named {
     pub(super) fn missing(&self) -> Vec<String> {
         let functions = (self.functions.iter())
             .filter(|_| !self.has_unread_functions)
-            .map(|(glob, is_met)| ("--function", glob.to_string(), *is_met, &self.functions_met));
+            .map(|(glob, is_met)| ("function", glob.to_string(), *is_met, &self.functions_met));
         let reasons = (self.reasons.iter())
             .filter(|_| !self.has_unread)
-            .map(|(reason, is_met)| ("--reason", reason.clone(), *is_met, &self.reasons_met));
+            .map(|(reason, is_met)| ("reason", reason.clone(), *is_met, &self.reasons_met));
         (functions.chain(reasons))
             .filter(|(_, _, is_met, _)| !is_met)
-            .map(|(option, text, _, met)| {
+            .map(|(what, text, _, met)| {
                 let near = nearest(&text, met.iter().map(String::as_str));
                 let near = near.map(escape::part);
                 let advice = near.map_or_else(String::new, |it| format!("; did you mean {it}?"));
-                format!("no record has {option} {text}{advice}")
+                format!("no record has the {what} {text}{advice}")
             })
             .collect()
     }

@@ -403,7 +403,7 @@ impl Sender {
             let advice = self
                 .target
                 .warning()
-                .unwrap_or("run the same command again when the primary is healthy");
+                .unwrap_or("replay again when the primary is healthy");
             self.is_primary.store(true, Ordering::Relaxed);
             self.halt(format!(
                 "the primary does not accept records: {cause}; {advice}"
@@ -423,21 +423,21 @@ impl Sender {
 fn stop_advice(cause: Cause) -> String {
     match cause.reason {
         "unauthorized" => format!(
-            "the primary rejected the credentials: {cause}; check the token (--token-file or \
-             BACKSTOP_PRIMARY_TOKEN) and --header-file, then run the same command again"
+            "the primary rejected the credentials: {cause}; check the token and the headers, then \
+             replay again"
         ),
         "payment_required" => format!(
             "the primary's account cannot accept records: {cause}; check its plan and quota, then \
-             run the same command again"
+             replay again"
         ),
         "redirected" => format!(
             "the primary redirects, and Backstop follows no redirects: {cause}; give its new \
-             address with --to"
+             address"
         ),
         "not_accepted" => format!(
-            "the primary does not accept such requests: {cause}; check the address in --to, \
-             --format and --header-file"
+            "the primary does not accept such requests: {cause}; check the address, \
+             the format and the headers"
         ),
-        _ => format!("the primary does not know this path: {cause}; check the path in --to"),
+        _ => format!("the primary does not know this path: {cause}; check the path of the address"),
     }
 }

@@ -36,6 +36,9 @@ pub struct Summary {
     /// Those of them that are not there any more.
     #[serde(skip)]
     pub(super) objects_missing: u64,
+    /// What AWS denied of an object, and what to grant.
+    #[serde(skip)]
+    pub(super) denied: Option<String>,
     /// Records that were read.
     pub records: u64,
     /// Records the primary took.
@@ -188,7 +191,7 @@ impl Problem {
         let count = records.len();
         let problem = format!(
             "too many records were refused to find them all: {count} from {first} on were not \
-             sent; run the same command with a smaller --batch-records"
+             sent; replay with fewer records in one request"
         );
         Self::object(key_of(records), problem)
     }
@@ -235,8 +238,7 @@ impl Summary {
     pub(super) fn outside(&mut self, keys: &[String]) {
         if let Some(key) = keys.first().filter(|_| self.objects_outside == 0) {
             let problem = "it was skipped: it is not part of the archive, as no account= or \
-                stream= follows the v1 folder; to replay it, give its own key or prefix with \
-                --from";
+                stream= follows the v1 folder; to replay it, give its own key or prefix";
             self.problem(Problem::object(key, problem.to_owned()));
         }
         self.objects_outside += keys.len() as u64;
@@ -260,6 +262,7 @@ impl Summary {
         self.objects_filtered += part.objects_filtered;
         self.objects_broken += part.objects_broken;
         self.objects_missing += part.objects_missing;
+        self.denied = self.denied.take().or(part.denied);
         self.objects_to_restore += part.objects_to_restore;
         self.objects_outside += part.objects_outside;
         self.records += part.records;

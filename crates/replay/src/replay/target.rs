@@ -83,8 +83,8 @@ pub struct TargetOptions<'a> {
     pub named_headers: Vec<(String, Secret)>,
     /// Headers as `BACKSTOP_PRIMARY_HEADERS` has them, where none are named.
     pub headers: Option<String>,
-    /// All of it is in variables: mistakes are reported under their names.
-    pub is_environment: bool,
+    /// What the caller calls the variables that it set from something else, for what is said of mistakes.
+    pub names: &'a [(&'static str, &'static str)],
 }
 
 impl Target {
@@ -168,7 +168,6 @@ impl Target {
             format: &format,
             format_options: format_options.as_deref(),
             headers: get("BACKSTOP_PRIMARY_HEADERS"),
-            is_environment: true,
             ..TargetOptions::default()
         };
         Self::resolve(&options, environment)
@@ -269,28 +268,23 @@ fn origin(url: &str) -> String {
     format!("{scheme}://{host}/***")
 }
 
-/// The mistakes in the words of the command line.
+/// The mistakes in the words of the caller.
 fn explain(errors: &[ConfigError], options: &TargetOptions<'_>) -> String {
     let lines: Vec<String> = errors
         .iter()
         // That follows from the others.
         .filter(|error| error.kind() != ErrorKind::NoSink)
         .map(|error| {
-            let option = match error.variable() {
-                name if options.is_environment => name,
-                "BACKSTOP_PRIMARY_URL" if options.is_typed => "--to",
-                "BACKSTOP_PRIMARY_URL" => "the address in --url-file",
-                "BACKSTOP_PRIMARY_HEADERS" => "--header-file",
-                "BACKSTOP_PRIMARY_TOKEN" => "the token",
-                other => other,
-            };
+            let variable = error.variable();
+            let named = options.names.iter().find(|(name, _)| *name == variable);
+            let named = named.map_or(variable, |(_, named)| named);
             // Without what the extension does in spite of it: here nothing is sent.
-            let message = match option {
-                // The problem quotes the address, which is a secret here.
-                "the address in --url-file" | "BACKSTOP_PRIMARY_URL" => error.advice().to_owned(),
+            let message = match variable {
+                // The problem quotes the address, which is a secret unless it was typed.
+                "BACKSTOP_PRIMARY_URL" if !options.is_typed => error.advice().to_owned(),
                 _ => error.problem(),
             };
-            format!("{option} {message}")
+            format!("{named} {message}")
         })
         .collect();
     lines.join("\n")
@@ -299,6 +293,11 @@ fn explain(errors: &[ConfigError], options: &TargetOptions<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NAMES: [(&str, &str); 2] = [
+        ("BACKSTOP_PRIMARY_URL", "the address"),
+        ("BACKSTOP_PRIMARY_TOKEN", "the token"),
+    ];
 
     fn resolve(url: &str, variables: &[(&str, &str)]) -> Result<String, String> {
         let environment: BTreeMap<String, String> = variables
@@ -309,6 +308,7 @@ mod tests {
             url,
             is_typed: true,
             format: "ndjson",
+            names: &NAMES,
             ..TargetOptions::default()
         };
         Target::resolve(&options, &environment)
@@ -325,7 +325,7 @@ mod tests {
         assert!(resolve("http://127.0.0.1:8080", &[]).is_ok());
         let refused = resolve("http://host/logs", &[]).expect_err("it uses plain http");
         assert!(
-            refused.starts_with("--to is \"http://host/logs\": plain http"),
+            refused.starts_with("the address is \"http://host/logs\": plain http"),
             "{refused}"
         );
         assert!(
@@ -341,6 +341,7 @@ mod tests {
             let options = TargetOptions {
                 url,
                 format: "ndjson",
+                names: &NAMES,
                 ..TargetOptions::default()
             };
             Target::resolve(&options, &BTreeMap::<String, String>::new())
@@ -357,10 +358,7 @@ mod tests {
             "ftp://host/?hunter2",
         ] {
             let message = resolve(wrong).expect_err("it is wrong");
-            assert!(
-                message.starts_with("the address in --url-file "),
-                "{message}"
-            );
+            assert!(message.starts_with("the address "), "{message}");
             assert!(!message.contains("hunter2"), "{message}");
         }
     }

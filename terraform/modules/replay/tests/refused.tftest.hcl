@@ -122,6 +122,30 @@ run "a_batch_that_is_too_large" {
   expect_failures = [var.replay]
 }
 
+run "a_pause_that_is_too_long" {
+  command = plan
+  variables {
+    replay = { retry_seconds = 3601 }
+  }
+  expect_failures = [var.replay]
+}
+
+run "requests_of_no_records" {
+  command = plan
+  variables {
+    replay = { batch_records = 0 }
+  }
+  expect_failures = [var.replay]
+}
+
+run "more_objects_than_a_probe_holds" {
+  command = plan
+  variables {
+    schedule = { max_objects = 250001 }
+  }
+  expect_failures = [var.schedule]
+}
+
 run "a_rate_in_words" {
   command = plan
   variables {

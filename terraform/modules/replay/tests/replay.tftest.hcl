@@ -96,6 +96,10 @@ run "the_role_may_do_what_the_function_does_and_nothing_else" {
     condition     = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid if contains(statement.Resource, "*")] == ["FindMapping"]
     error_message = "a statement is for all resources that need not be"
   }
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Condition.StringLikeIfExists["s3:prefix"] if statement.Sid == "ListArchive"] == [["backstop/v1/*", "backstop/replay/*"]]
+    error_message = "other folders can be listed, or a missing key looks denied"
+  }
 }
 
 run "with_move_objects_leave_the_archive_and_with_keep_nothing_is_changed" {
@@ -145,6 +149,10 @@ run "the_schedule_probes_and_its_alarms_ask_for_a_person" {
     condition     = aws_cloudwatch_metric_alarm.not_empty[0].evaluation_periods == 3 && aws_cloudwatch_metric_alarm.stop[0].alarm_actions == toset(["arn:aws:lambda:eu-west-1:123456789012:function:backstop-replay"]) && aws_lambda_permission.stop[0].principal == "lambda.alarms.cloudwatch.amazonaws.com"
     error_message = "an alarm is not as it was asked for"
   }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.not_empty[0].treat_missing_data == "breaching"
+    error_message = "nobody hears of a probe that does not run"
+  }
 }
 
 run "the_state_machine_batches_tolerates_and_writes_its_results" {
@@ -156,7 +164,7 @@ run "the_state_machine_batches_tolerates_and_writes_its_results" {
     error_message = aws_sfn_state_machine.this[0].definition
   }
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.this[0].definition).States.Replay.ItemProcessor.ProcessorConfig.ExecutionType == "EXPRESS" && jsondecode(aws_sfn_state_machine.this[0].definition).States.Replay.ResultWriter.Parameters.Prefix == "backstop/replay/map-runs"
+    condition     = jsondecode(aws_sfn_state_machine.this[0].definition).States.Replay.ItemProcessor.ProcessorConfig.ExecutionType == "STANDARD" && jsondecode(aws_sfn_state_machine.this[0].definition).States.Replay.ResultWriter.Parameters.Prefix == "backstop/replay/map-runs"
     error_message = aws_sfn_state_machine.this[0].definition
   }
   assert {

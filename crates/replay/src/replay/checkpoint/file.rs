@@ -19,7 +19,7 @@ impl FileLog {
     pub(super) fn open(path: &Path) -> anyhow::Result<(Self, BufReader<File>)> {
         let shown = path.display();
         let unopened =
-            || format!("the checkpoint {shown} cannot be opened: give another --checkpoint");
+            || format!("the checkpoint {shown} cannot be opened: name another checkpoint");
         files::private_directory(files::parent(path)).with_context(unopened)?;
         if path.exists() {
             files::regular(path).with_context(unopened)?;
@@ -30,8 +30,8 @@ impl FileLog {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => bail!(
-                "another replay is using the checkpoint {shown}: wait for it to end, or give another \
-                 --checkpoint if it has another selection"
+                "another replay is using the checkpoint {shown}: wait for it to end, or name another \
+                 checkpoint if it has another selection"
             ),
             Err(TryLockError::Error(error)) => return Err(error).with_context(unopened),
         }
@@ -44,7 +44,7 @@ impl FileLog {
         self.file.write_all(lines).with_context(|| {
             format!(
                 "the checkpoint {} cannot be written, so nothing more is sent: free space on its \
-                 disk, then run the same command with --resume",
+                 disk, then resume the replay",
                 self.path.display()
             )
         })

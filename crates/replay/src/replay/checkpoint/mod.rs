@@ -177,8 +177,8 @@ impl Checkpoint {
             (None, Begin::Resume) => {
                 log.release().await;
                 let problem = format!(
-                    "there is no replay to resume in {place}: leave out --resume to begin one, or \
-                     give the --checkpoint of the one that was interrupted"
+                    "there is no replay to resume in {place}: begin one, or \
+                     name the checkpoint of the one that was interrupted"
                 );
                 return Err(UsageError(problem).into());
             }
@@ -186,7 +186,7 @@ impl Checkpoint {
                 log.release().await;
                 let problem = format!(
                     "an earlier replay of this selection to this target did not finish ({place}): \
-                     give --resume to send what is left, or --restart to send everything again"
+                     resume it to send what is left, or restart it to send everything again"
                 );
                 return Err(UsageError(problem).into());
             }

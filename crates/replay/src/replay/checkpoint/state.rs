@@ -119,7 +119,7 @@ pub(super) fn parse(
     let broken = |number: usize, problem: &dyn std::fmt::Display| {
         anyhow::anyhow!(
             "line {number} of the checkpoint {place} is broken: {problem}; remove the checkpoint, or \
-             give another one with --checkpoint, to send everything again"
+             name another checkpoint, to send everything again"
         )
     };
     let mut lines = Lines {
@@ -153,15 +153,15 @@ pub(super) fn parse(
     if header.subject.target_digest != subject.target_digest {
         let problem = format!(
             "the checkpoint {place} is of a replay to another target, {}: give that target, or \
-             another --checkpoint",
+             name another checkpoint",
             header.subject.target
         );
         return Err(UsageError(problem).into());
     }
     if header.subject.selection != subject.selection {
         let problem = format!(
-            "the checkpoint {place} is of another selection, {}: give the same options, or another \
-             --checkpoint",
+            "the checkpoint {place} is of another selection, {}: give the same options, or name another \
+             checkpoint",
             header.subject.selection
         );
         return Err(UsageError(problem).into());
