@@ -9,11 +9,11 @@
 use std::iter::FusedIterator;
 use std::ops::Range;
 
+use backstop_json::{MOST_DEPTH, NotJson, Scanner};
 use bytes::Bytes;
 
 use crate::fragment::Writer;
 use crate::platform::Platform;
-use crate::scan::{MOST_DEPTH, NotJson, Scanner};
 
 /// Elements of one body that become an event each; what follows them is one malformed record. Lambda
 /// sends at most 10,000 in a body, and each costs more memory than its text.

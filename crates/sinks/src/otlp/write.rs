@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use backstop_json::unhex;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -268,7 +269,7 @@ impl<'de> Visitor<'de> for Member<'_> {
         let number = self.field.number;
         match self.field.kind {
             Kind::Text => self.writer.out.string(number, text),
-            Kind::Hex => match unhex(text) {
+            Kind::Hex => match unhex(text.as_bytes()) {
                 Some(bytes) => self.writer.out.bytes(number, &bytes),
                 None => return self.wrong(None),
             },
@@ -284,14 +285,6 @@ impl<'de> Visitor<'de> for Member<'_> {
         }
         Ok(())
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = |pair: &[u8; 2]| u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok();
-    rest.is_empty().then_some(())?;
-    pairs.iter().map(byte).collect()
 }
 
 /// Base64 with or without padding, of either alphabet, as readers of protobuf's JSON take it.
