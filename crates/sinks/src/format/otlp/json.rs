@@ -161,7 +161,8 @@ fn write(out: &mut Vec<u8>, value: Json<'_>, depth: usize) -> Option<()> {
             Ok(whole) if whole != 0 || text == "0" => {
                 raw_value(out, "intValue", &format!("\"{text}\""));
             }
-            _ if text.parse::<u64>().is_ok() => string_value(out, text),
+            // A double would keep the first digits only.
+            _ if value.is_integer() && text != "-0" => string_value(out, text),
             _ => raw_value(out, "doubleValue", &format!("{:?}", value.number()?)),
         },
     }

@@ -1,6 +1,6 @@
 //! Any JSON value as an `AnyValue` of OpenTelemetry, straight into the message.
 //!
-//! Invariant: what cannot be written as it is (a number beyond 64 bits, nesting beyond reason) is written as
+//! Invariant: what cannot be written as it is (a whole number beyond 64 bits, nesting beyond reason) is written as
 //! its text; nothing is left out.
 
 use serde_json::Value;
@@ -113,7 +113,8 @@ fn number(value: Json<'_>, out: &mut Vec<u8>) -> Option<()> {
     // A double has a zero below zero.
     match text.parse::<i64>() {
         Ok(number) if number != 0 || text == "0" => whole(number, out),
-        _ if text.parse::<u64>().is_ok() => out.string(STRING, text),
+        // A double would keep the first digits only.
+        _ if value.is_integer() && text != "-0" => out.string(STRING, text),
         _ => out.double(DOUBLE, value.number()?),
     }
     Some(())
