@@ -140,14 +140,22 @@ pub(super) fn observations<'a>(line: &'a Line<'_>, now: Wall) -> Vec<Observation
         return Vec::new();
     };
     match holds(kind.as_bytes(), record.get().as_bytes()) {
-        Some(Holds::Metrics) => match derived(record, time) {
-            // A line in the embedded metric format that stays a log has a copy that is not one.
-            none if none.is_empty() => embedded(line.record_text.as_deref(), record, time),
-            all => all,
-        },
+        // A line in the embedded metric format that stays a log has a copy that is not one. What else the line says is
+        // the function's: no metric of Backstop's follows from it.
+        Some(Holds::Metrics) if is_line(line, record) => {
+            embedded(line.record_text.as_deref(), record, time)
+        }
+        Some(Holds::Metrics) => derived(record, time),
         Some(Holds::EmbeddedMetrics) => embedded(line.record_text.as_deref(), record, time),
         Some(Holds::Spans) | None => Vec::new(),
     }
+}
+
+/// Whether a record is a line of the function's, and was not derived.
+fn is_line(line: &Line<'_>, record: Json<'_>) -> bool {
+    const DIRECTIVES: &str = "_aws";
+    let may_be = || memchr::memmem::find(record.get().as_bytes(), DIRECTIVES.as_bytes()).is_some();
+    line.record_text.is_some() || (may_be() && record.member(DIRECTIVES).is_some())
 }
 
 fn derived(record: Json<'_>, time: Wall) -> Vec<Observation<'_>> {
