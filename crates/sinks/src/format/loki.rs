@@ -18,7 +18,7 @@ use super::resource::Attributes;
 use super::text::{Decimal, List, Object, string};
 use super::{Context, Format};
 use crate::codec::{Item, Output, Packing};
-use crate::wire::{Message as _, field_of};
+use crate::wire::{Message as _, field_of, long_message};
 
 /// The default of `reject_old_samples_max_age`.
 const MAX_AGE: Duration = Duration::from_hours(7 * 24);
@@ -188,7 +188,7 @@ impl Logs for Loki {
             entry.close();
             return;
         }
-        out.long_message(2, |entry| {
+        long_message(out, 2, |entry| {
             entry.message(1, |timestamp| {
                 timestamp.varint(1, time.0.as_secs());
                 timestamp.varint(2, u64::from(time.0.subsec_nanos()));

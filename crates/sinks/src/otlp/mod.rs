@@ -74,6 +74,14 @@ impl PartialEq for Shape {
     }
 }
 
+impl Eq for Shape {}
+
+impl std::hash::Hash for Shape {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.kind.hash(state);
+    }
+}
+
 impl Shape {
     fn of(signal: Signal) -> &'static Self {
         match signal {
