@@ -1,5 +1,7 @@
 //! JSON as a tree that keeps every whole number.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::Json;
@@ -21,7 +23,7 @@ fn text(value: Json<'_>) -> Value {
 fn leaf(value: Json<'_>) -> Value {
     if let Some(inner) = value.inner() {
         // What is not the text of any string is taken as it stands.
-        let read = value.string().map(|it| it.into_owned());
+        let read = value.string().map(Cow::into_owned);
         return Value::String(read.unwrap_or_else(|| inner.to_owned()));
     }
     match serde_json::from_str(value.get()) {

@@ -29,7 +29,7 @@ pub(super) fn embedded(
         return Vec::new();
     };
     let line: BTreeMap<Cow<'_, str>, Json<'_>> = line.members().collect();
-    let Some(metadata) = line.get("_aws").map(|it| it.tree()) else {
+    let Some(metadata) = line.get("_aws").copied().map(Json::tree) else {
         return Vec::new();
     };
     let stated = metadata["Timestamp"].as_u64();
@@ -45,7 +45,7 @@ pub(super) fn embedded(
             let Some(name) = metric["Name"].as_str() else {
                 continue;
             };
-            let values = line.get(name).map(|it| values(*it)).unwrap_or_default();
+            let values = line.get(name).copied().map(values).unwrap_or_default();
             if values.is_empty() {
                 continue;
             }

@@ -140,8 +140,9 @@ proptest! {
         numbers.push(edge.to_owned());
         let all = numbers.join(",");
         let members = numbers.iter().enumerate();
-        let members: String = members.map(|(at, it)| format!(",\"n{at}\":{it}")).collect();
-        let record = format!("{{\"all\":[{all}],\"in\":{{\"all\":[[{all}]]}}{members}}}");
+        let members: Vec<String> = members.map(|(at, it)| format!("\"n{at}\":{it}")).collect();
+        let members = members.join(",");
+        let record = format!("{{\"all\":[{all}],\"in\":{{\"all\":[[{all}]]}},{members}}}");
         let fragments = [
             event("function", &record),
             event("function", &serde_json::to_string(&record).unwrap()),
