@@ -33,8 +33,17 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "backstop-telemetry",
-        never: &["backstop", "backstop-*", "tokio"],
-        reason: "the decoder is a leaf: it can be fuzzed alone and knows no runtime",
+        never: &[
+            "backstop",
+            "backstop-archive",
+            "backstop-config",
+            "backstop-delivery",
+            "backstop-extension",
+            "backstop-sinks",
+            "backstop-transform",
+            "tokio",
+        ],
+        reason: "the decoder reads JSON and nothing else: it can be fuzzed alone and knows no runtime",
     },
     Rule {
         package: "backstop-json",

@@ -31,6 +31,12 @@ pub const OTLP_METRICS: &str = "otlp.metrics";
 /// The type of a span that the function itself posted.
 pub const OTLP_TRACES: &str = "otlp.traces";
 
+/// Whether a type is one of these. Lambda uses none of them: what comes from it under such a name was derived from
+/// nothing.
+pub fn is_reserved(kind: &[u8]) -> bool {
+    kind.starts_with(b"derived.") || kind.starts_with(b"otlp.")
+}
+
 /// What a record holds, apart from logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
@@ -105,5 +111,19 @@ mod tests {
             assert_eq!(of(kind, record), expected, "{kind} {record}");
         }
         assert_eq!(fragment_holds(b"no fragment"), None);
+        for kind in [
+            METRICS,
+            SPANS,
+            EXCEPTION,
+            INSIGHTS,
+            OTLP_LOGS,
+            OTLP_METRICS,
+            OTLP_TRACES,
+        ] {
+            assert!(is_reserved(kind.as_bytes()), "{kind}");
+        }
+        for kind in ["function", "extension", "platform.report", "derived", ""] {
+            assert!(!is_reserved(kind.as_bytes()), "{kind}");
+        }
     }
 }

@@ -85,6 +85,21 @@ pub fn write_string(out: &mut Vec<u8>, value: &str) {
     out.push(b'"');
 }
 
+/// Appends a text as JSON to a text.
+pub fn push_string(out: &mut String, value: &str) {
+    let is_plain = |byte: u8| ESCAPES[usize::from(byte)] == 0;
+    if value.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(value);
+        out.push('"');
+        return;
+    }
+    let mut written = Vec::with_capacity(value.len() + 2);
+    write_string(&mut written, value);
+    // Escapes are text.
+    out.push_str(std::str::from_utf8(&written).unwrap_or_default());
+}
+
 /// What follows the backslash in the escape of each byte; 0 where it stands as it is.
 const ESCAPES: [u8; 256] = {
     let mut all = [0; 256];
@@ -123,7 +138,11 @@ mod tests {
         fn a_text_is_written_as_serde_writes_it(text in prop_oneof![any::<String>(), "[\\x00-\\x7f]{0,80}"]) {
             let mut written = Vec::new();
             write_string(&mut written, &text);
-            prop_assert_eq!(written, serde_json::to_vec(&text).expect("it is a text"));
+            let expected = serde_json::to_string(&text).expect("it is a text");
+            prop_assert_eq!(&written, expected.as_bytes());
+            let mut pushed = String::new();
+            push_string(&mut pushed, &text);
+            prop_assert_eq!(pushed, expected);
         }
 
         #[test]

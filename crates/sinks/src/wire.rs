@@ -5,21 +5,64 @@
 //! trusted: lengths are checked, unknown fields passed over.
 
 /// Appends fields to a message.
-pub(crate) trait Message {
-    fn tag(&mut self, field: u32, wire_type: u8);
-    /// A varint, whatever its value.
-    fn varint(&mut self, field: u32, value: u64);
-    fn fixed64(&mut self, field: u32, value: u64);
-    fn fixed32(&mut self, field: u32, value: u32);
-    fn double(&mut self, field: u32, value: f64);
-    fn bytes(&mut self, field: u32, value: &[u8]);
-    fn string(&mut self, field: u32, value: &str);
+pub(crate) trait Message: Sized {
+    /// What was written so far.
+    fn buffer(&mut self) -> &mut Vec<u8>;
+
     /// A message within this one.
     fn message(&mut self, field: u32, write: impl FnOnce(&mut Self));
-    /// The same of one that is likely longer than 127 bytes.
-    fn long_message(&mut self, field: u32, write: impl FnOnce(&mut Self));
+
+    #[inline]
+    fn tag(&mut self, field: u32, wire_type: u8) {
+        push_varint(self.buffer(), u64::from(field << 3) | u64::from(wire_type));
+    }
+
+    /// A varint, whatever its value.
+    fn varint(&mut self, field: u32, value: u64) {
+        self.tag(field, VARINT);
+        push_varint(self.buffer(), value);
+    }
+
+    fn fixed64(&mut self, field: u32, value: u64) {
+        self.tag(field, FIXED_64);
+        self.buffer().extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn fixed32(&mut self, field: u32, value: u32) {
+        self.tag(field, FIXED_32);
+        self.buffer().extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn double(&mut self, field: u32, value: f64) {
+        self.fixed64(field, value.to_bits());
+    }
+
+    #[inline]
+    fn bytes(&mut self, field: u32, value: &[u8]) {
+        self.message_of(field, value.len());
+        self.buffer().extend_from_slice(value);
+    }
+
+    fn string(&mut self, field: u32, value: &str) {
+        self.bytes(field, value.as_bytes());
+    }
+
     /// The beginning of a message of this length, which follows.
-    fn message_of(&mut self, field: u32, length: usize);
+    #[inline]
+    fn message_of(&mut self, field: u32, length: usize) {
+        self.tag(field, LENGTH);
+        push_varint(self.buffer(), length as u64);
+    }
+}
+
+/// A message that is likely longer than 127 bytes, within another.
+#[inline]
+pub(crate) fn long_message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
+    out.tag(field, LENGTH);
+    let at = out.len();
+    out.extend_from_slice(&[0, 0]);
+    write(out);
+    patch(out, at, 2);
 }
 
 /// The bytes that a field of this many bytes takes, where its number is below 16.
@@ -38,40 +81,12 @@ const LENGTH: u8 = 2;
 const FIXED_32: u8 = 5;
 
 impl Message for Vec<u8> {
-    #[inline]
-    fn tag(&mut self, field: u32, wire_type: u8) {
-        push_varint(self, u64::from(field << 3) | u64::from(wire_type));
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        self
     }
 
-    fn varint(&mut self, field: u32, value: u64) {
-        self.tag(field, VARINT);
-        push_varint(self, value);
-    }
-
-    fn fixed64(&mut self, field: u32, value: u64) {
-        self.tag(field, FIXED_64);
-        self.extend_from_slice(&value.to_le_bytes());
-    }
-
-    fn fixed32(&mut self, field: u32, value: u32) {
-        self.tag(field, FIXED_32);
-        self.extend_from_slice(&value.to_le_bytes());
-    }
-
-    fn double(&mut self, field: u32, value: f64) {
-        self.fixed64(field, value.to_bits());
-    }
-
-    #[inline]
-    fn bytes(&mut self, field: u32, value: &[u8]) {
-        self.message_of(field, value.len());
-        self.extend_from_slice(value);
-    }
-
-    fn string(&mut self, field: u32, value: &str) {
-        self.bytes(field, value.as_bytes());
-    }
-
+    /// What is longer than 127 bytes is moved once, and so is what it is in: for a few levels, and not for nesting that
+    /// somebody else chooses ([`nested`]).
     #[inline]
     fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
         self.tag(field, LENGTH);
@@ -81,20 +96,76 @@ impl Message for Vec<u8> {
         write(self);
         patch(self, at, 1);
     }
+}
 
-    #[inline]
-    fn long_message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
-        self.tag(field, LENGTH);
-        let at = self.len();
-        self.extend_from_slice(&[0, 0]);
-        write(self);
-        patch(self, at, 2);
+/// Appends messages that are nested as deep as somebody else wants it.
+pub(crate) fn nested<T>(out: &mut Vec<u8>, write: impl FnOnce(&mut Nested<'_>) -> T) -> T {
+    let mut nested = Nested {
+        out,
+        long: Vec::new(),
+        owed: 0,
+    };
+    let written = write(&mut nested);
+    nested.finish();
+    written
+}
+
+/// Messages in messages, of which one byte is kept for the length of each. Where lengths need more, all is moved at the
+/// end, each byte once: the work is linear, however deep they are.
+#[derive(Debug)]
+pub(crate) struct Nested<'a> {
+    out: &'a mut Vec<u8>,
+    /// The places of lengths that need more than a byte, and the lengths.
+    long: Vec<(usize, usize)>,
+    /// The bytes that these need beside the ones that are kept.
+    owed: usize,
+}
+
+impl Message for Nested<'_> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        self.out
     }
 
-    #[inline]
-    fn message_of(&mut self, field: u32, length: usize) {
+    fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
         self.tag(field, LENGTH);
-        push_varint(self, length as u64);
+        let (at, owed) = (self.out.len(), self.owed);
+        self.out.push(0);
+        write(self);
+        let length = self.out.len() - at - 1 + (self.owed - owed);
+        match self.out.get_mut(at) {
+            Some(byte) if length < 0x80 => *byte = length.to_le_bytes()[0],
+            _ => {
+                self.long.push((at, length));
+                self.owed += varint_length(length) - 1;
+            }
+        }
+    }
+}
+
+impl Nested<'_> {
+    /// Writes the lengths that are left. Says how many bytes it moved.
+    fn finish(self) -> usize {
+        let Self {
+            out,
+            mut long,
+            owed,
+        } = self;
+        // From the end on: what is behind a length has its place already.
+        long.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
+        let mut end = out.len();
+        out.resize(end + owed, 0);
+        let mut to = out.len();
+        let mut moved = 0;
+        for (at, length) in long {
+            let start = at + 1;
+            to -= end - start;
+            out.copy_within(start..end, to);
+            moved += end - start;
+            to -= varint_length(length);
+            put_varint(out, to, length);
+            end = at;
+        }
+        moved
     }
 }
 
@@ -114,7 +185,12 @@ fn patch(out: &mut Vec<u8>, at: usize, kept: usize) {
         out.copy_within(start.., at + needed);
         out.truncate(at + needed + length);
     }
-    let mut value = length;
+    put_varint(out, at, length);
+}
+
+/// Writes a varint over what is in its place.
+fn put_varint(out: &mut [u8], at: usize, mut value: usize) {
+    let needed = varint_length(value);
     for (place, byte) in out.iter_mut().skip(at).take(needed).enumerate() {
         let [low, ..] = value.to_le_bytes();
         value >>= 7;
@@ -221,7 +297,7 @@ mod tests {
             let mut out = Vec::new();
             out.message(1, write);
             let mut other = Vec::new();
-            other.long_message(1, write);
+            long_message(&mut other, 1, write);
             assert!(out == other, "{length}");
             let mut fields = Fields(&out);
             let Some(Ok((1, Field::Bytes(inner)))) = fields.next() else {
@@ -238,6 +314,37 @@ mod tests {
                 (4, Field::Fixed64(1.5_f64.to_bits())),
             ];
             assert_eq!(inner, expected);
+        }
+    }
+
+    /// Messages within each other, with text before and after each.
+    fn write_levels<M: Message>(out: &mut M, levels: usize, text: &str) {
+        out.string(1, text);
+        if levels > 0 {
+            out.message(2, |out| write_levels(out, levels - 1, text));
+            out.message(3, |out| out.string(1, text));
+        }
+        out.string(4, text);
+    }
+
+    #[test]
+    fn nested_messages_are_the_same_bytes_and_each_byte_is_moved_at_most_once() {
+        for length in [0, 1, 20, 60, 62, 130, 8_150, 16_384] {
+            for levels in [0, 1, 2, 3, 40, 127] {
+                let text = "x".repeat(length);
+                let mut plain = b"before".to_vec();
+                write_levels(&mut plain, levels, &text);
+                let mut out = b"before".to_vec();
+                let mut nested = Nested {
+                    out: &mut out,
+                    long: Vec::new(),
+                    owed: 0,
+                };
+                write_levels(&mut nested, levels, &text);
+                let moved = nested.finish();
+                assert!(out == plain, "{length} {levels}");
+                assert!(moved <= out.len(), "{moved} of {}", out.len());
+            }
         }
     }
 

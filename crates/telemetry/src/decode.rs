@@ -9,11 +9,11 @@
 use std::iter::FusedIterator;
 use std::ops::Range;
 
+use backstop_json::{MOST_DEPTH, NotJson, Scanner};
 use bytes::Bytes;
 
 use crate::fragment::Writer;
 use crate::platform::Platform;
-use crate::scan::{MOST_DEPTH, NotJson, Scanner};
 
 /// Elements of one body that become an event each; what follows them is one malformed record. Lambda
 /// sends at most 10,000 in a body, and each costs more memory than its text.
@@ -42,6 +42,8 @@ pub struct Event {
     pub fragment: Bytes,
     /// The text of its member `request_id`. Lambda sends none; the spool has some.
     pub request_id: Option<Bytes>,
+    /// What stood before it in the body is not JSON: it may be a part of that, and its type what a function wrote.
+    pub is_astray: bool,
 }
 
 /// What the pipeline needs to know of an element; everything else stays text.
@@ -70,6 +72,7 @@ pub fn decode<'a>(body: &'a Bytes, received: &str) -> Events<'a> {
         at: first_element(body),
         elements_left: MOST_ELEMENTS,
         broken_budget: body.len().saturating_mul(BROKEN_BUDGET),
+        is_astray: false,
         writer: Writer::new(body, received),
     }
 }
@@ -81,6 +84,7 @@ pub struct Events<'a> {
     at: usize,
     elements_left: usize,
     broken_budget: usize,
+    is_astray: bool,
     writer: Writer,
 }
 
@@ -109,6 +113,7 @@ impl Iterator for Events<'_> {
             self.at = scanner.at;
             return Some(self.event(start, &element, &scanner));
         }
+        self.is_astray = true;
         self.broken_budget = self.broken_budget.saturating_sub(scanner.at - start);
         let rest = &self.body[start + 1..];
         let next = memchr::memmem::find(rest, START_OF_EVENT).filter(|_| self.broken_budget > 0);
@@ -165,6 +170,7 @@ impl Events<'_> {
             kind: Kind::of(name, time_text, &self.body[record.clone()]),
             fragment: writer.event(self.body, time, kind.clone(), record.clone(), scanned),
             request_id,
+            is_astray: self.is_astray,
         }
     }
 
@@ -186,6 +192,7 @@ fn malformed(fragment: Bytes) -> Event {
         kind: Kind::Malformed,
         fragment,
         request_id: None,
+        is_astray: false,
     }
 }
 

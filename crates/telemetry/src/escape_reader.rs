@@ -5,7 +5,7 @@
 //!
 //! Invariant: each byte of the input is read at most once, and each level ends where the one below does.
 
-use crate::scan::unit;
+use backstop_json::unit;
 
 /// The highest level: JSON in a string of JSON in a string.
 const LEVELS: usize = 4;

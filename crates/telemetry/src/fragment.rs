@@ -6,9 +6,8 @@
 
 use std::ops::Range;
 
+use backstop_json::{Scanner, repair_surrogates};
 use bytes::{BufMut, Bytes, BytesMut};
-
-use crate::scan::{Scanner, repair_surrogates};
 
 /// The `type` given to what is not a telemetry event, so that it can be kept and seen.
 pub const MALFORMED: &str = "backstop.malformed";

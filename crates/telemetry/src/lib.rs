@@ -11,20 +11,19 @@
 //!   it is JSON that strict readers take, without a raw line break, so a line of NDJSON can be built
 //!   around it without a second parse. In the usual case it is a slice of the body: nothing is copied.
 //!
-//! This crate is a leaf: it must not know of buffers, sinks or the clock.
+//! This crate reads JSON (`backstop-json`) and nothing else: it must not know of buffers, sinks or the clock.
 
 mod decode;
 mod escape_reader;
 mod fragment;
 mod level;
 mod platform;
-mod scan;
 mod severity;
 mod text;
 mod word;
 
+pub use backstop_json::is_json;
 pub use decode::{Event, Events, Kind, MOST_ELEMENTS, decode};
 pub use fragment::MALFORMED;
 pub use level::Severity;
 pub use platform::Platform;
-pub use scan::is_json;

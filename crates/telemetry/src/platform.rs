@@ -3,7 +3,7 @@
 //! Invariant: each member is read for itself. One of an unexpected shape costs neither the others nor
 //! the event.
 
-use crate::scan::Scanner;
+use backstop_json::Scanner;
 
 /// A platform event, with just the fields that something here decides on.
 ///

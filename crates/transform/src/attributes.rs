@@ -10,8 +10,8 @@
 use std::ops::Range;
 
 use crate::fields::{Field, MOST_DEPTH, fields, skip};
-use crate::json::{space, string_end};
 use crate::unescape::Level;
+use backstop_json::{space, string_end};
 
 /// How much of a path the keys must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::json::{space, string_end};
 use crate::parts::Parts;
+use backstop_json::{space, string_end};
 
 /// Lines remembered at a time.
 const MOST_LINES: usize = 1024;

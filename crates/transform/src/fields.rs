@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use crate::json::{embedded, number_end, space, string_end};
 use crate::unescape::{Level, MOST_LEVELS};
+use backstop_json::{number_end, space, string_end};
 
 /// Levels of objects and arrays that are looked into; the decoder keeps no record with more.
 pub(crate) const MOST_DEPTH: usize = 128;
@@ -236,6 +236,20 @@ pub(crate) fn skip(text: &[u8], start: usize) -> Option<usize> {
             return Some(at);
         }
     }
+}
+
+/// Where the object or array begins that a text holds: at its start, or after white space, as in the lines that
+/// Lambda's runtimes write. It may turn out to be none.
+fn embedded(text: &[u8]) -> Option<usize> {
+    let start = space(text, 0);
+    // A string may hold it as well.
+    if text.get(start).is_some_and(|byte| b"{[\"".contains(byte)) {
+        return Some(start);
+    }
+    // A bracket before it is part of a prefix: `[INFO]`.
+    let all = memchr::memchr_iter(b'{', text);
+    let mut all = all.filter(|at| *at > 0 && matches!(text[at - 1], b' ' | b'\t'));
+    all.next()
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use backstop_telemetry::Severity;
 
 use crate::attributes::{Extent, attributes};
 use crate::fields::{Field, fields};
-use crate::json::{Token, tokens};
 use crate::parts::Parts;
 use crate::pattern::Pattern;
 use crate::unescape::each_level;
+use backstop_json::{Token, tokens};
 
 /// Why a record is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

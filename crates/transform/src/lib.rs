@@ -16,7 +16,6 @@ mod dedupe;
 mod fields;
 mod filter;
 mod insights;
-mod json;
 mod named;
 mod parts;
 mod pattern;

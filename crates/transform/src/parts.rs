@@ -1,6 +1,6 @@
 //! The parts of a record: `"time":…,"type":…,"record":…`, as the decoder writes them.
 
-use crate::json::string_end;
+use backstop_json::string_end;
 
 const TIME: &[u8] = b"\"time\":";
 const TYPE: &[u8] = b",\"type\":\"";

@@ -13,11 +13,11 @@ use memchr::memmem;
 
 use crate::attributes::{Extent, attributes};
 use crate::fields::fields;
-use crate::json::{Token, tokens};
 use crate::named;
 use crate::parts::Parts;
 use crate::pattern::Pattern;
 use crate::unescape::{Level, each_level};
+use backstop_json::{Token, tokens};
 
 /// A line of a private key that may stand alone has at least these bytes.
 const LEAST_KEY_LINE: usize = 16;

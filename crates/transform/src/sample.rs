@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use backstop_config::{Level, SampleSettings};
+use backstop_json::Fnv;
 
 use crate::fields::{Field, fields};
 use crate::filter::level;
@@ -330,9 +331,7 @@ fn trace_of(header: &[u8]) -> (Option<&[u8]>, bool) {
 /// Whether an id is in the share: the same everywhere and for good, so that all functions of a trace agree.
 fn is_in_share(id: &[u8], millionths: u32) -> bool {
     // FNV-1a, and the finalizer of MurmurHash3, which spreads what the last bytes say over all bits.
-    let hash = id.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let hash = Fnv::of(id);
     let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     let hash = hash ^ hash >> 33;

@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use backstop_json::{Escape, UNIT, escape};
+
 /// Levels looked at. Each doubles the backslashes of the one above.
 pub(crate) const MOST_LEVELS: usize = 8;
 
@@ -34,7 +36,7 @@ impl<'a> Level<'a> {
         let mut marks = vec![(0, 0)];
         let mut at = first;
         while at < below.len() {
-            let (length, char) = escape(&below[at..]);
+            let (length, char) = escaped(&below[at..]);
             match char {
                 Some(char) => {
                     marks.push((text.len(), at));
@@ -76,37 +78,12 @@ impl<'a> Level<'a> {
 }
 
 /// The bytes of what begins with a backslash, and the character that it stands for.
-fn escape(bytes: &[u8]) -> (usize, Option<char>) {
-    let char = match bytes.get(1) {
-        Some(same @ (b'"' | b'\\' | b'/')) => char::from(*same),
-        Some(b'b') => '\u{8}',
-        Some(b'f') => '\u{c}',
-        Some(b'n') => '\n',
-        Some(b'r') => '\r',
-        Some(b't') => '\t',
-        Some(b'u') => return unicode(bytes),
-        Some(_) | None => return (1, None),
-    };
-    (2, Some(char))
-}
-
-fn unicode(bytes: &[u8]) -> (usize, Option<char>) {
-    let unit = |bytes: Option<&[u8]>| -> Option<u32> {
-        let [b'\\', b'u', digits @ ..] = bytes?.first_chunk::<6>()? else {
-            return None;
-        };
-        digits.iter().try_fold(0, |unit, digit| {
-            Some(unit << 4 | char::from(*digit).to_digit(16)?)
-        })
-    };
-    let Some(first) = unit(Some(bytes)) else {
-        return (1, None);
-    };
-    if let (0xd800..0xdc00, Some(second @ 0xdc00..0xe000)) = (first, unit(bytes.get(6..))) {
-        let both = 0x10000 + ((first - 0xd800) << 10 | (second - 0xdc00));
-        return (12, char::from_u32(both));
+fn escaped(bytes: &[u8]) -> (usize, Option<char>) {
+    match escape(bytes) {
+        Escape::Char(char, length) => (length, Some(char)),
+        Escape::LoneSurrogate => (UNIT, Some(char::REPLACEMENT_CHARACTER)),
+        Escape::None => (1, None),
     }
-    (6, Some(char::from_u32(first).unwrap_or('\u{fffd}')))
 }
 
 /// Gets the text of a level, and what maps a range of it to the string as written.

@@ -70,7 +70,7 @@ fn line<'a>(
         metrics.push(json!({ "Name": name, "Unit": unit }));
         members.insert(name, point.value.into());
     }
-    let milliseconds = u64::try_from(now.0.as_millis()).unwrap_or(u64::MAX);
+    let milliseconds = now.milliseconds();
     let directive = json!({
         "Timestamp": milliseconds,
         "CloudWatchMetrics": [{

@@ -16,7 +16,7 @@ use super::transforms::Transformed;
 use crate::lifecycle::api::Lifecycle;
 use crate::lifecycle::flush::{FlushMode, Stage};
 use crate::source::MOST_BODY_BYTES;
-use crate::transform::{Derived, embedded_copy};
+use crate::transform::{Derived, believed, embedded_copy};
 
 /// What is decoded before the loop looks at everything else again, unless one body has more.
 const TURN_BYTES: usize = 1024 * 1024;
@@ -188,7 +188,7 @@ impl<L: Lifecycle> Pipeline<L> {
     fn take_in(&mut self, body: &Bytes) {
         let now = self.clock.wall();
         let mut malformed = 0;
-        for event in decode(body, &now.rfc3339()) {
+        for event in decode(body, &now.rfc3339()).map(believed) {
             malformed += usize::from(event.kind == Kind::Malformed);
             self.take_event(event);
             self.decide_invocations();
@@ -223,6 +223,10 @@ impl<L: Lifecycle> Pipeline<L> {
     /// What the transforms, the routes and the invocations make of an event that was received.
     pub(super) fn treat_event(&mut self, event: &Event) {
         match &event.kind {
+            // It may be what a function wrote: no id of an invocation or a span follows from that.
+            Kind::Platform(Platform::Start { .. }) if event.is_astray => {
+                self.enricher.invocations.lose();
+            }
             Kind::Platform(Platform::Start { request_id, time }) => {
                 self.enricher.invocations.started(request_id, time);
             }
@@ -231,7 +235,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         let place = self.transforms.place(&event.fragment);
         let parent = self.take_record(event, place);
-        if matches!(event.kind, Kind::Platform(_)) {
+        if matches!(event.kind, Kind::Platform(_)) && !event.is_astray {
             for derived in self.deriver.derive(&event.fragment, parent) {
                 self.take_derived(derived, place);
             }

@@ -19,13 +19,13 @@ use std::time::Duration;
 use backstop_archive::{EXCEPTION, METRICS, SPANS};
 use backstop_config::{Format, Primary};
 use backstop_delivery::{RecordId, Signal, Wall};
-use backstop_json::Json;
+use backstop_json::{Json, push_string};
 use bytes::Bytes;
 
 pub(crate) use counts::of_counts;
 use spans::Phases;
 use trace::Trace;
-use write::{Metrics, fragment, quoted};
+use write::{Metrics, fragment};
 
 /// Invocations that may run at a time, on Managed Instances.
 const MOST_OPEN: usize = 128;
@@ -422,12 +422,11 @@ impl Deriver {
         let request_id = event.text("requestId");
         let trace = Trace::of(event.get("tracing"), &request_id);
         let record = fragment(&event.time, EXCEPTION, parent, |out| {
-            let message = quoted(&message);
             out.push_str("\"level\":\"ERROR\",\"message\":");
-            out.push_str(&message);
+            push_string(out, &message);
             if !request_id.is_empty() {
                 out.push_str(",\"requestId\":");
-                out.push_str(&quoted(&request_id));
+                push_string(out, &request_id);
             }
             if let Some(id) = trace.of_tracing() {
                 out.push_str(",\"trace_id\":\"");
@@ -435,9 +434,9 @@ impl Deriver {
                 out.push('"');
             }
             out.push_str(",\"exception.type\":");
-            out.push_str(&quoted(&failure));
+            push_string(out, &failure);
             out.push_str(",\"exception.message\":");
-            out.push_str(&message);
+            push_string(out, &message);
         });
         derived.push(Derived {
             signal: Signal::Log,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_delivery::Wall;
+use backstop_json::is_uuid;
 use memchr::memmem::{self, Finder};
 
 /// No request id of Lambda's is longer.
@@ -18,6 +19,8 @@ const TIME: &[u8] = b"\"time\":\"";
 const KEY: &[u8] = b"\"requestId";
 /// The attribute by which OpenTelemetry names an invocation.
 const OWN_ID: &[u8] = b"\"faas.invocation_id\"";
+/// The length of a UUID as text.
+const UUID: usize = 36;
 /// The end of a time and a tab, as JSON has it.
 const BEFORE_ID: &[u8] = br"Z\t";
 
@@ -134,17 +137,10 @@ impl Invocations {
     fn says_its_own(&self, fragment: &[u8]) -> bool {
         let id = || {
             let at = self.before_id.find(fragment)? + BEFORE_ID.len();
-            fragment.get(at..)?.first_chunk()
+            fragment.get(at..at + UUID)
         };
         self.key.find(fragment).is_some() || id().is_some_and(is_uuid)
     }
-}
-
-fn is_uuid(text: &[u8; 36]) -> bool {
-    text.iter().enumerate().all(|(at, byte)| match at {
-        8 | 13 | 18 | 23 => *byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    })
 }
 
 /// The member of a line that names an invocation; none where that is no request id.

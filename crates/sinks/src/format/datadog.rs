@@ -11,7 +11,7 @@ use super::answers::{DATADOG, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
 use super::log::{Level, Log, TYPE, UID};
 use super::resource::Attributes;
-use super::text::{Object, milliseconds};
+use super::text::Object;
 use super::{Context, Format};
 use crate::codec::{Item, Output};
 pub(super) use distributions::Distributions;
@@ -93,7 +93,7 @@ impl Logs for Datadog {
                 lambda.some("arn", Some(arn));
                 lambda.some("request_id", log.request_id.as_deref());
             });
-            message.number("timestamp", milliseconds(log.time));
+            message.number("timestamp", log.time.milliseconds());
             message.text("status", log.level.unwrap_or(Level::Info).lower());
             message.some(UID, Some(&log.id));
             message.some(TYPE, Some(&log.kind));

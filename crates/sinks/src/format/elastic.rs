@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use backstop_config::Primary;
-use backstop_delivery::{Answer, Cause, Detail, Failure, PartAnswer};
+use backstop_delivery::{Answer, Detail, Failure};
 use serde::Deserialize;
 
 use super::answers::{ELASTIC, Row};
@@ -18,7 +18,7 @@ use super::log::{Level, Log};
 use super::repeats;
 use super::resource::Attributes;
 use super::text::Object;
-use super::{Context, Format, Reply};
+use super::{Context, Format, Reply, by_status};
 use crate::codec::{Item, Output};
 
 const INDEX: &str = "logs-aws.lambda-default";
@@ -132,50 +132,15 @@ const TYPES: &[&str] = &[
 ];
 
 fn by_item(items: &[Action<'_>]) -> Answer {
-    let mut refused = None;
-    let mut waiting: Option<Cause> = None;
-    let mut place = None;
-    let records: Vec<PartAnswer> = items
-        .iter()
-        .map(|Action::Of { create }| {
-            let cause = || {
-                let kind = create
-                    .error
-                    .as_ref()
-                    .and_then(|error| error.kind.as_deref());
-                let known = TYPES.iter().find(|known| Some(**known) == kind);
-                Cause::of_status(create.status, known.map(|kind| Detail::Code(kind)))
-            };
-            match create.status {
-                // What is there already was delivered before: by a retry, or by a replay.
-                200..=299 | 409 => PartAnswer::Taken,
-                400 | 413 => {
-                    refused.get_or_insert_with(cause);
-                    PartAnswer::Refused
-                }
-                // The index, or the right to write to it, is missing: that is no record's fault.
-                401 | 403 | 404 => {
-                    place.get_or_insert_with(cause);
-                    PartAnswer::Retry
-                }
-                _ => {
-                    waiting.get_or_insert_with(cause);
-                    PartAnswer::Retry
-                }
-            }
-        })
-        .collect();
-    match place {
-        // The index takes nothing until you fix it.
-        Some(place) if records.iter().all(|it| *it == PartAnswer::Retry) && waiting.is_none() => {
-            Answer::refused(place.status.unwrap_or(404), place.detail)
-        }
-        _ => Answer::Records {
-            records,
-            refused: refused.map(Box::new),
-            waiting: waiting.or(place).map(Box::new),
-        },
-    }
+    let items = items.iter().map(|Action::Of { create }| {
+        let kind = create
+            .error
+            .as_ref()
+            .and_then(|error| error.kind.as_deref());
+        let known = TYPES.iter().find(|known| Some(**known) == kind);
+        (create.status, known.map(|kind| Detail::Code(kind)))
+    });
+    by_status::answer(items)
 }
 
 impl Logs for Elastic {

@@ -31,15 +31,15 @@ impl Format for Json {
     }
 
     fn most_answer_bytes(&self) -> usize {
-        acknowledgment::MOST_BYTES
+        acknowledgment::MOST_BYTES_OF_STATUSES
     }
 
-    /// Only in JSON may it count what was refused.
+    /// Only in JSON may it say what was refused.
     fn needs_whole_answer(&self, is_json: bool) -> bool {
         is_json
     }
 
     fn read(&self, reply: &Reply<'_>) -> Answer {
-        acknowledgment::read(reply)
+        acknowledgment::read_statuses(reply)
     }
 }

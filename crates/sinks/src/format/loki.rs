@@ -8,15 +8,17 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use backstop_config::{Compression, Primary};
+use backstop_delivery::Wall;
+use backstop_json::Fnv;
 
 use super::answers::{LOKI, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
 use super::log::Log;
 use super::resource::Attributes;
-use super::text::{Decimal, List, Object, hash, string};
+use super::text::{Decimal, List, Object, string};
 use super::{Context, Format};
 use crate::codec::{Item, Output, Packing};
-use crate::wire::{Message as _, field_of};
+use crate::wire::{Message as _, field_of, long_message};
 
 /// The default of `reject_old_samples_max_age`.
 const MAX_AGE: Duration = Duration::from_hours(7 * 24);
@@ -173,8 +175,7 @@ impl Logs for Loki {
         let time = instant(log);
         if self.is_json {
             let mut entry = List::open(out);
-            let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-            entry.item(|out| string(out, &Decimal::of(nanoseconds)));
+            entry.item(|out| string(out, &Decimal::of(time.nanoseconds())));
             entry.item(|out| string(out, log.original()));
             entry.item(|out| {
                 let mut object = Object::open(out);
@@ -187,10 +188,10 @@ impl Logs for Loki {
             entry.close();
             return;
         }
-        out.long_message(2, |entry| {
+        long_message(out, 2, |entry| {
             entry.message(1, |timestamp| {
-                timestamp.varint(1, time.as_secs());
-                timestamp.varint(2, u64::from(time.subsec_nanos()));
+                timestamp.varint(1, time.0.as_secs());
+                timestamp.varint(2, u64::from(time.0.subsec_nanos()));
             });
             entry.string(2, log.original());
             for (name, value) in metadata {
@@ -243,16 +244,16 @@ impl Logs for Loki {
 
 /// When it happened, to a nanosecond of its own: Loki drops a line that its stream has at this nanosecond
 /// already, and Lambda's times are in milliseconds. Two that say the same would be one.
-fn instant(log: &Log<'_>) -> Duration {
+fn instant(log: &Log<'_>) -> Wall {
     const MILLISECOND: u64 = 1_000_000;
     let time = log.time.0;
     if u64::from(time.subsec_nanos()) % MILLISECOND > 0 {
-        return time;
+        return log.time;
     }
     // Those of an environment stay in their order.
     let (environment, sequence) = log.id.rsplit_once('-').unwrap_or((&log.id, ""));
-    let place = hash(environment).wrapping_add(sequence.parse().unwrap_or_default());
-    time + Duration::from_nanos(place % MILLISECOND)
+    let place = Fnv::of(environment.as_bytes()).wrapping_add(sequence.parse().unwrap_or_default());
+    Wall(time + Duration::from_nanos(place % MILLISECOND))
 }
 
 /// The inside of a string literal of Go, as which Loki reads a label's value.

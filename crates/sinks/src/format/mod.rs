@@ -6,6 +6,7 @@
 mod acknowledgment;
 mod answers;
 mod assemble;
+mod by_status;
 mod datadog;
 mod elastic;
 mod json;

@@ -11,7 +11,7 @@ use super::answers::{NEW_RELIC, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
 use super::log::{Level, Log};
 use super::resource::Attributes;
-use super::text::{Object, milliseconds, write};
+use super::text::{Object, write};
 use super::{Context, Format};
 use crate::codec::{Item, Output};
 
@@ -67,7 +67,7 @@ impl Logs for NewRelic {
 
     fn write_log(&self, log: &Log<'_>, _: &Attributes, _: &[u8], out: &mut Vec<u8>) {
         let mut entry = Object::open(out);
-        entry.number("timestamp", milliseconds(log.time));
+        entry.number("timestamp", log.time.milliseconds());
         // An object in a message is taken apart into attributes there.
         entry.text("message", log.text());
         entry.object("attributes", |attributes| {

@@ -15,6 +15,7 @@
 use std::borrow::Cow;
 
 use backstop_archive::OTLP_LOGS;
+use backstop_json::Json;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -29,8 +30,8 @@ pub(super) fn plain(line: &Line<'_>, resource: &[u8]) -> Option<(String, Bytes)>
     }
     let record = line.record?;
     let received = ReceivedItem::of(OTLP_LOGS, record.get())?;
-    let log: Value = serde_json::from_str(received.item.get()).ok()?;
-    let around: Value = serde_json::from_str(&received.around).ok()?;
+    let log = Json::valid(received.item.get()).tree();
+    let around = Json::valid(&received.around).tree();
     let mut out = Vec::with_capacity(record.get().len());
     let mut members = Object::open(&mut out);
     members.some("time", line.time.as_deref());
@@ -84,7 +85,11 @@ pub(super) fn plain(line: &Line<'_>, resource: &[u8]) -> Option<(String, Bytes)>
     });
     members.some("request_id", line.request_id.as_deref());
     members.close();
-    let mut resource: Map<String, Value> = serde_json::from_slice(resource).unwrap_or_default();
+    let text = std::str::from_utf8(resource).unwrap_or_default();
+    let mut resource = match Json::of(text).map(Json::tree) {
+        Some(Value::Object(known)) => known,
+        _ => Map::new(),
+    };
     for (name, value) in pairs(&around["resource"]) {
         if !is_unnamed(name, &value) {
             resource.insert(name.to_owned(), value);
@@ -109,6 +114,7 @@ fn any(value: &Value) -> Value {
     match kind.as_str() {
         "intValue" => {
             let number = inner.as_str().and_then(|text| text.parse::<i64>().ok());
+            // One beyond 64 bits stays the text that it is.
             number.map_or_else(|| inner.clone(), Value::from)
         }
         "arrayValue" => {

@@ -8,27 +8,22 @@
 //! Invariants: the same records make the same points, in the order in which the records name them; adding up
 //! loses neither count, sum, least nor greatest value.
 
+mod embedded;
+mod sums;
+
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Deref;
-use std::time::Duration;
 
 use backstop_archive::{Holds, holds};
 use backstop_delivery::Wall;
-use serde_json::Value;
 
 use crate::format::log::Line;
-use crate::format::text::{Hash, hash};
 use backstop_json::Json;
+use embedded::embedded;
+pub(super) use sums::Points;
 
-/// What is added up is within this span of time: a replay covers days, and a flush seldom more than this.
-const SPAN: Duration = Duration::from_secs(10);
 /// Few events make more points.
 const USUAL_OBSERVATIONS: usize = 8;
-/// The most metrics of one line in the embedded format: ten times the specification's bound.
-const MOST_METRICS: usize = 1_000;
-/// The most sets of dimensions of one directive, and the most dimensions of one set.
-const MOST_DIMENSIONS: usize = 30;
 
 /// The bounds of histograms of durations, in seconds: those that semantic conventions recommend
 /// (<https://opentelemetry.io/docs/specs/semconv/faas/faas-metrics/>).
@@ -145,14 +140,22 @@ pub(super) fn observations<'a>(line: &'a Line<'_>, now: Wall) -> Vec<Observation
         return Vec::new();
     };
     match holds(kind.as_bytes(), record.get().as_bytes()) {
-        Some(Holds::Metrics) => match derived(record, time) {
-            // A line in the embedded metric format that stays a log has a copy that is not one.
-            none if none.is_empty() => embedded(line.record_text.as_deref(), record, time),
-            all => all,
-        },
+        // A line in the embedded metric format that stays a log has a copy that is not one. What else the line says is
+        // the function's: no metric of Backstop's follows from it.
+        Some(Holds::Metrics) if is_line(line, record) => {
+            embedded(line.record_text.as_deref(), record, time)
+        }
+        Some(Holds::Metrics) => derived(record, time),
         Some(Holds::EmbeddedMetrics) => embedded(line.record_text.as_deref(), record, time),
         Some(Holds::Spans) | None => Vec::new(),
     }
+}
+
+/// Whether a record is a line of the function's, and was not derived.
+fn is_line(line: &Line<'_>, record: Json<'_>) -> bool {
+    const DIRECTIVES: &str = "_aws";
+    let may_be = || memchr::memmem::find(record.get().as_bytes(), DIRECTIVES.as_bytes()).is_some();
+    line.record_text.is_some() || (may_be() && record.member(DIRECTIVES).is_some())
 }
 
 fn derived(record: Json<'_>, time: Wall) -> Vec<Observation<'_>> {
@@ -211,250 +214,4 @@ fn observation(metric: Json<'_>, start: Wall, time: Wall) -> Option<Observation<
         start,
         time,
     })
-}
-
-fn shown(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// A line in the embedded metric format
-/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
-fn embedded(text: Option<&str>, record: Json<'_>, time: Wall) -> Vec<Observation<'static>> {
-    let object = text.unwrap_or(record.get());
-    let Ok(line) = serde_json::from_str::<Value>(object.trim()) else {
-        return Vec::new();
-    };
-    let stated = line["_aws"]["Timestamp"].as_u64();
-    let time = stated.map_or(time, |it| Wall(Duration::from_millis(it)));
-    let mut all = Vec::new();
-    let directives = line["_aws"]["CloudWatchMetrics"].as_array();
-    for directive in directives.into_iter().flatten() {
-        let namespace = directive["Namespace"].as_str().unwrap_or_default();
-        let none = [Value::Array(Vec::new())];
-        let sets = directive["Dimensions"].as_array().map(Vec::as_slice);
-        let sets = sets.filter(|sets| !sets.is_empty()).unwrap_or(&none);
-        for metric in directive["Metrics"].as_array().into_iter().flatten() {
-            let Some(name) = metric["Name"].as_str() else {
-                continue;
-            };
-            let values = values(&line[name]);
-            if values.is_empty() {
-                continue;
-            }
-            let (unit, kind) = unit(metric["Unit"].as_str().unwrap_or_default());
-            for set in sets.iter().take(MOST_DIMENSIONS) {
-                if all.len() == MOST_METRICS {
-                    return all;
-                }
-                let names = set
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str);
-                let dimension = |name: &str| {
-                    let value = line.get(name).filter(|it| !it.is_null())?;
-                    Some((name.to_owned().into(), shown(value).into()))
-                };
-                all.push(Observation {
-                    metric: Metric {
-                        name: metric_name(namespace, name).into(),
-                        unit: unit.clone().into(),
-                        kind,
-                    },
-                    attributes: names.take(MOST_DIMENSIONS).filter_map(dimension).collect(),
-                    values: Values::Many(values.clone()),
-                    start: time,
-                    time,
-                });
-            }
-        }
-    }
-    all
-}
-
-/// A number, or several.
-fn values(value: &Value) -> Vec<f64> {
-    match value {
-        Value::Array(values) => values.iter().filter_map(Value::as_f64).collect(),
-        value => value.as_f64().into_iter().collect(),
-    }
-}
-
-/// `CloudWatch`'s unit by the names of UCUM (<https://ucum.org/ucum>), and how values of it add up.
-fn unit(name: &str) -> (String, Kind) {
-    let (base, per_second) = match name.strip_suffix("/Second") {
-        Some(base) => (base, "/s"),
-        None => (name, ""),
-    };
-    let unit = match base {
-        "Seconds" => "s",
-        "Milliseconds" => "ms",
-        "Microseconds" => "us",
-        "Bytes" => "By",
-        "Kilobytes" => "kBy",
-        "Megabytes" => "MBy",
-        "Gigabytes" => "GBy",
-        "Terabytes" => "TBy",
-        "Bits" => "bit",
-        "Kilobits" => "kbit",
-        "Megabits" => "Mbit",
-        "Gigabits" => "Gbit",
-        "Terabits" => "Tbit",
-        "Percent" => "%",
-        "Count" | "None" | "" => "1",
-        other => other,
-    };
-    let kind = if name == "Count" {
-        Kind::Sum
-    } else {
-        Kind::Histogram
-    };
-    (format!("{unit}{per_second}"), kind)
-}
-
-/// The name with its namespace, in the characters that a metric's name has
-/// (<https://opentelemetry.io/docs/specs/otel/metrics/api/#instrument-name-syntax>).
-fn metric_name(namespace: &str, name: &str) -> String {
-    let whole = if namespace.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{namespace}.{name}")
-    };
-    let is_allowed = |char: char| char.is_ascii_alphanumeric() || "_.-/".contains(char);
-    whole.replace(|char| !is_allowed(char), "_")
-}
-
-/// The points of one resource.
-#[derive(Debug, Default)]
-pub(super) struct Points {
-    metrics: Vec<(Metric<'static>, Vec<Point>)>,
-    /// Metrics by the hash of what they are; of two with the same hash the later one has the next number that is free.
-    places: HashMap<u64, usize>,
-    /// The same of points, by their metric, attributes and span of time.
-    series: HashMap<u64, usize>,
-    /// Where the metric of the last observation is. Records of one kind name their metrics in the same order.
-    last: usize,
-}
-
-/// The place of what a hash is of, or the number under which it is to be noted.
-fn find(
-    places: &HashMap<u64, usize>,
-    mut hash: u64,
-    is_it: impl Fn(usize) -> bool,
-) -> Result<usize, u64> {
-    while let Some(place) = places.get(&hash) {
-        if is_it(*place) {
-            return Ok(*place);
-        }
-        hash = hash.wrapping_add(1);
-    }
-    Err(hash)
-}
-
-impl Points {
-    /// The place of a metric.
-    fn place(&mut self, metric: &Metric<'_>) -> usize {
-        let is_it = |at: usize| self.metrics.get(at).is_some_and(|it| it.0 == *metric);
-        if is_it(self.last + 1) {
-            return self.last + 1;
-        }
-        match find(&self.places, hash(&metric.name), is_it) {
-            Ok(place) => place,
-            Err(hash) => {
-                let metric = Metric {
-                    name: metric.name.clone().into_owned().into(),
-                    unit: metric.unit.clone().into_owned().into(),
-                    kind: metric.kind,
-                };
-                self.metrics.push((metric, Vec::new()));
-                self.places.insert(hash, self.metrics.len() - 1);
-                self.metrics.len() - 1
-            }
-        }
-    }
-
-    /// Adds an observation up.
-    pub(super) fn add(&mut self, observation: Observation<'_>) {
-        let place = self.place(&observation.metric);
-        self.last = place;
-        let Observation {
-            metric: _,
-            mut attributes,
-            values,
-            start,
-            time,
-        } = observation;
-        attributes.sort();
-        attributes.dedup_by(|later, first| later.0 == first.0);
-        let Some((metric, points)) = self.metrics.get_mut(place) else {
-            return;
-        };
-        let span_of = |time: Wall| time.0.as_secs() / SPAN.as_secs();
-        let span = span_of(time);
-        let is_it = |at: usize| {
-            let known: Option<&Point> = points.get(at);
-            known.is_some_and(|it| span_of(it.time) == span && it.attributes == attributes)
-        };
-        let last = points.len().wrapping_sub(1);
-        let at = if is_it(last) {
-            last
-        } else {
-            let mut hash = Hash::default();
-            hash.add(&place.to_le_bytes());
-            hash.add(&span.to_le_bytes());
-            for (name, value) in &attributes {
-                hash.add(name.as_bytes());
-                hash.add(value.as_bytes());
-            }
-            match find(&self.series, hash.0, is_it) {
-                Ok(at) => at,
-                Err(hash) => {
-                    self.series.insert(hash, points.len());
-                    points.len()
-                }
-            }
-        };
-        if at == points.len() {
-            let buckets = match metric.kind {
-                Kind::Histogram if !metric.bounds().is_empty() => metric.bounds().len() + 1,
-                Kind::Histogram | Kind::Sum => 0,
-            };
-            let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-            let attributes = attributes.into_iter();
-            points.push(Point {
-                attributes: attributes
-                    .map(|(name, value)| (owned(name), owned(value)))
-                    .collect(),
-                start,
-                time,
-                count: 0,
-                sum: 0.0,
-                least: f64::INFINITY,
-                greatest: f64::NEG_INFINITY,
-                buckets: vec![0; buckets],
-            });
-        }
-        let Some(point) = points.get_mut(at) else {
-            return;
-        };
-        point.start = point.start.min(start);
-        point.time = point.time.max(time);
-        for value in values.iter().copied() {
-            point.count += 1;
-            point.sum += value;
-            point.least = point.least.min(value);
-            point.greatest = point.greatest.max(value);
-            let bucket = metric.bounds().iter().take_while(|it| value > **it).count();
-            if let Some(count) = point.buckets.get_mut(bucket) {
-                *count += 1;
-            }
-        }
-    }
-
-    /// The metrics with their points, in the order in which they came.
-    pub(super) fn metrics(&self) -> &[(Metric<'static>, Vec<Point>)] {
-        &self.metrics
-    }
 }

@@ -1,6 +1,7 @@
 //! The resource's attributes, as every format gets them.
 
-use serde_json::{Map, Value};
+use backstop_json::Json;
+use serde_json::Value;
 
 /// What is said of the function that emitted a record.
 #[derive(Debug, Clone, Default)]
@@ -12,7 +13,11 @@ pub(super) struct Attributes {
 impl Attributes {
     /// Of a resource as the archive has it, with what follows from it.
     pub(super) fn of(resource: &[u8]) -> Self {
-        let written: Map<String, Value> = serde_json::from_slice(resource).unwrap_or_default();
+        let text = std::str::from_utf8(resource).unwrap_or_default();
+        let written = Json::of(text).map(Json::tree);
+        let Value::Object(written) = written.unwrap_or_default() else {
+            return Self::default();
+        };
         let mut attributes = Self {
             all: written.into_iter().collect(),
         };

@@ -6,6 +6,7 @@
 
 use backstop_config::Primary;
 use backstop_delivery::{Answer, Cause, Detail, Failure, Verdict};
+use backstop_json::Fnv;
 use http::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
@@ -13,7 +14,7 @@ use super::answers::{Row, SPLUNK};
 use super::assemble::{Limits, Logs, Written, logs};
 use super::log::{INVOCATION_ID, Level, Log, TYPE, UID};
 use super::resource::Attributes;
-use super::text::{Decimal, Object, hash, string};
+use super::text::{Decimal, Object, string};
 use super::{Context, Format, Reply};
 use crate::codec::{Item, Output};
 
@@ -60,7 +61,7 @@ impl Format for Splunk {
 
     fn header(&self, key: &str) -> Option<(HeaderName, HeaderValue)> {
         // Any GUID will do: a channel keeps acknowledgments apart, and none is asked for.
-        let hash = hash(key);
+        let hash = Fnv::of(key.as_bytes());
         let text = format!(
             "{:08x}-0000-4000-8000-{:012x}",
             hash >> 32,

@@ -1,6 +1,5 @@
 //! JSON that is written member by member, without a tree of it in memory.
 
-use backstop_delivery::Wall;
 pub(super) use backstop_json::{Decimal, write_string as string};
 use serde::Serialize;
 
@@ -8,11 +7,6 @@ use serde::Serialize;
 pub(super) fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     // Texts and numbers can be written, and a vector takes everything.
     _ = serde_json::to_writer(out, value);
-}
-
-/// Milliseconds since 1970.
-pub(super) fn milliseconds(time: Wall) -> u64 {
-    u64::try_from(time.0.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An object in the making.
@@ -122,31 +116,6 @@ impl<'a> Object<'a> {
     pub(super) fn close(self) {
         self.out.push(b'}');
     }
-}
-
-/// FNV-1a: the same for the same bytes, and rarely so for others.
-#[derive(Debug)]
-pub(super) struct Hash(pub(super) u64);
-
-impl Default for Hash {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hash {
-    pub(super) fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-}
-
-/// The hash of a text.
-pub(super) fn hash(text: &str) -> u64 {
-    let mut hash = Hash::default();
-    hash.add(text.as_bytes());
-    hash.0
 }
 
 /// An array in the making.

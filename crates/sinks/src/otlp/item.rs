@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::Shape;
 use super::schema::{RESOURCE, SCOPE};
 use super::write::{Strictness, protobuf};
-use crate::wire::Message as _;
+use crate::codec::Output;
+use crate::wire::{Message as _, field_of};
 
 /// An item, taken out of its record.
 #[derive(Debug)]
@@ -162,7 +163,7 @@ pub(crate) fn wrap(
     known: &[(&str, Value)],
     items: &[u8],
     is_json: bool,
-    out: &mut Vec<u8>,
+    out: &mut Output,
 ) {
     let around: Around<'_> = serde_json::from_str(around).unwrap_or_default();
     let object = |value: Option<&'_ RawValue>| -> Option<String> {
@@ -173,35 +174,43 @@ pub(crate) fn wrap(
     let resource = merged(resource, known);
     let scope = object(around.scope);
     if !is_json {
-        out.message(1, |group| {
-            group.message(1, |out| {
-                _ = protobuf(&RESOURCE, resource.as_bytes(), Strictness::Lenient, out);
+        let described = |message, text: &str| {
+            let mut described = Vec::new();
+            described.message(1, |out| {
+                _ = protobuf(message, text.as_bytes(), Strictness::Lenient, out);
             });
-            group.message(2, |scoped| {
-                if let Some(scope) = scope {
-                    scoped.message(1, |out| {
-                        _ = protobuf(&SCOPE, scope.as_bytes(), Strictness::Lenient, out);
-                    });
-                }
-                scoped.extend_from_slice(items);
-                if let Some(url) = &around.scope_schema {
-                    scoped.string(3, url);
-                }
-            });
-            if let Some(url) = &around.resource_schema {
-                group.string(3, url);
+            described
+        };
+        let url = |url: Option<String>| {
+            let mut written = Vec::new();
+            if let Some(url) = url {
+                written.string(3, &url);
             }
-        });
+            written
+        };
+        let resource = described(&RESOURCE, &resource);
+        let scope = scope.map_or_else(Vec::new, |text| described(&SCOPE, &text));
+        let (scope_url, url) = (url(around.scope_schema), url(around.resource_schema));
+        // The lengths are known before anything is written: the items may be megabytes, and are not moved.
+        let scoped = scope.len() + items.len() + scope_url.len();
+        let head = out.bytes();
+        head.message_of(1, resource.len() + field_of(scoped) + url.len());
+        head.extend_from_slice(&resource);
+        head.message_of(2, scoped);
+        head.extend_from_slice(&scope);
+        out.append(items);
+        out.bytes().extend(scope_url.iter().chain(&url));
         return;
     }
     let [_, scopes, list] = shape.names;
-    let mut text = |text: &str| out.extend_from_slice(text.as_bytes());
+    let head = out.bytes();
+    let mut text = |text: &str| head.extend_from_slice(text.as_bytes());
     text(&format!(r#"{{"resource":{resource},"{scopes}":[{{"#));
     if let Some(scope) = scope {
         text(&format!(r#""scope":{scope},"#));
     }
     text(&format!(r#""{list}":["#));
-    out.extend_from_slice(items);
+    out.append(items);
     let url = |url: Option<String>| {
         url.map_or_else(String::new, |it| format!(r#","schemaUrl":{}"#, json!(it)))
     };
@@ -210,7 +219,7 @@ pub(crate) fn wrap(
         url(around.scope_schema),
         url(around.resource_schema)
     );
-    out.extend_from_slice(end.as_bytes());
+    out.bytes().extend_from_slice(end.as_bytes());
 }
 
 /// Whether an SDK names the service so because nobody did.

@@ -14,7 +14,6 @@
 mod answer;
 mod item;
 mod read;
-mod repair;
 mod schema;
 mod write;
 
@@ -72,6 +71,14 @@ static TRACES: Shape = Shape {
 impl PartialEq for Shape {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind
+    }
+}
+
+impl Eq for Shape {}
+
+impl std::hash::Hash for Shape {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.kind.hash(state);
     }
 }
 
@@ -148,7 +155,7 @@ pub fn receive(
             };
             // Text that was cut in the middle of a character costs no more than that character.
             read(body)
-                .or_else(|_| read(&repair::repaired(body)))
+                .or_else(|_| read(&repaired(body)))
                 .map_err(|_| Refused::Malformed)?;
             &converted
         }
@@ -318,6 +325,14 @@ impl Reader {
             Signal::Metric => Ok((points(item)?.count() as u64).max(1)),
         }
     }
+}
+
+/// The same JSON without halves of characters: half a pair of surrogates, as JavaScript writes a text that was cut, or
+/// bytes that are not UTF-8. What is valid stays as it is.
+fn repaired(body: &[u8]) -> Vec<u8> {
+    let mut text = String::from_utf8_lossy(body).into_owned().into_bytes();
+    backstop_json::repair_surrogates(&mut text);
+    text
 }
 
 /// `None` where it is nested too deep.

@@ -9,12 +9,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use backstop_json::unhex;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::schema::{Field, Kind, Message, Presence};
-use crate::wire::Message as _;
+use crate::wire::{Message as _, Nested, nested};
 
 /// Whether a member of the wrong type is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +35,10 @@ pub(super) fn protobuf(
 ) -> Result<(), serde_json::Error> {
     let start = out.len();
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let mut writer = Writer { strictness, out };
-    let read = writer.message(message, &mut deserializer);
+    let read = nested(out, |out| {
+        let mut writer = Writer { strictness, out };
+        writer.message(message, &mut deserializer)
+    });
     let read = read.and_then(|_| deserializer.end());
     if read.is_err() {
         out.truncate(start);
@@ -43,12 +46,12 @@ pub(super) fn protobuf(
     read
 }
 
-struct Writer<'a> {
+struct Writer<'a, 'b> {
     strictness: Strictness,
-    out: &'a mut Vec<u8>,
+    out: &'a mut Nested<'b>,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     /// The members of an object; false where it is `null`.
     fn message<'de, D: Deserializer<'de>>(
         &mut self,
@@ -67,12 +70,12 @@ impl Writer<'_> {
 }
 
 /// The members of an object.
-struct Object<'a> {
+struct Object<'a, 'b> {
     message: Message,
-    writer: Writer<'a>,
+    writer: Writer<'a, 'b>,
 }
 
-impl<'de> DeserializeSeed<'de> for Object<'_> {
+impl<'de> DeserializeSeed<'de> for Object<'_, '_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
@@ -80,7 +83,7 @@ impl<'de> DeserializeSeed<'de> for Object<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Object<'_> {
+impl<'de> Visitor<'de> for Object<'_, '_> {
     type Value = bool;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,13 +117,13 @@ impl<'de> Visitor<'de> for Object<'_> {
 }
 
 /// The value of a member, or an element of its list.
-struct Member<'a> {
+struct Member<'a, 'b> {
     field: &'static Field,
-    writer: Writer<'a>,
+    writer: Writer<'a, 'b>,
     is_element: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Member<'_> {
+impl<'de> DeserializeSeed<'de> for Member<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -136,7 +139,7 @@ impl<'de> DeserializeSeed<'de> for Member<'_> {
             }
             _ => return deserializer.deserialize_any(self),
         };
-        let start = self.writer.out.len();
+        let start = self.writer.out.buffer().len();
         let strictness = self.writer.strictness;
         let mut read = Ok(false);
         self.writer.out.message(self.field.number, |out| {
@@ -145,13 +148,13 @@ impl<'de> DeserializeSeed<'de> for Member<'_> {
         });
         // An element counts by its place in the list.
         if !read? && !self.is_element {
-            self.writer.out.truncate(start);
+            self.writer.out.buffer().truncate(start);
         }
         Ok(())
     }
 }
 
-impl Member<'_> {
+impl Member<'_, '_> {
     fn wrong<E: serde::de::Error>(self, text: Option<&str>) -> Result<(), E> {
         /// `AnyValue.string_value`.
         const STRING_VALUE: u32 = 1;
@@ -207,7 +210,7 @@ impl Member<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Member<'_> {
+impl<'de> Visitor<'de> for Member<'_, '_> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -268,7 +271,7 @@ impl<'de> Visitor<'de> for Member<'_> {
         let number = self.field.number;
         match self.field.kind {
             Kind::Text => self.writer.out.string(number, text),
-            Kind::Hex => match unhex(text) {
+            Kind::Hex => match unhex(text.as_bytes()) {
                 Some(bytes) => self.writer.out.bytes(number, &bytes),
                 None => return self.wrong(None),
             },
@@ -284,14 +287,6 @@ impl<'de> Visitor<'de> for Member<'_> {
         }
         Ok(())
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = |pair: &[u8; 2]| u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok();
-    rest.is_empty().then_some(())?;
-    pairs.iter().map(byte).collect()
 }
 
 /// Base64 with or without padding, of either alphabet, as readers of protobuf's JSON take it.

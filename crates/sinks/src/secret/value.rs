@@ -4,6 +4,7 @@
 
 use backstop_config::{Reference, Secret, Store};
 use backstop_delivery::NoSecret;
+use backstop_json::Json;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -116,13 +117,15 @@ fn is_object(text: &str) -> bool {
 
 /// A member of a JSON object, as text.
 fn member(text: &str, key: &str) -> Result<String, &'static str> {
-    let object = serde_json::from_str::<serde_json::Map<String, Value>>(text);
-    let Ok(mut object) = object else {
+    if !is_object(text) {
         return Err("holds no JSON object: remove #KEY from the reference");
-    };
-    match object.remove(key) {
-        Some(Value::String(text)) => Ok(text),
-        Some(Value::Number(number)) => Ok(number.to_string()),
+    }
+    let members = Json::valid(text.trim()).members();
+    // Of a name that is there twice the last one counts, as readers of JSON have it.
+    let value = members.filter(|(name, _)| name == key).last();
+    match value.map(|it| it.1) {
+        Some(value) if value.number().is_some() => Ok(value.get().to_owned()),
+        Some(value) if let Some(text) = value.string() => Ok(text.into_owned()),
         Some(_) => Err("holds something else than text under the key of the reference"),
         None => Err("holds a JSON object without the key of the reference"),
     }
@@ -147,12 +150,20 @@ mod tests {
     fn each_store_has_its_own_form_and_no_value_is_in_an_error() {
         use Store::{Kms, ParameterStore, SecretsManager};
         let secret = |text: &str| json!({ "ARN": "arn", "SecretString": text });
-        let object = secret(r#"{"token":"hunter2","number":7,"list":["hunter2"],"empty":" "}"#);
+        let object = secret(
+            r#"{"token":"hunter2","number":7,"long":12345678901234567890123,"list":["hunter2"],"empty":" "}"#,
+        );
         let encrypted = |bytes| json!({ "Plaintext": aws_smithy_types::base64::encode(bytes) });
         for (store, key, answer, expected) in [
             (SecretsManager, None, secret("hunter2\n"), Ok("hunter2")),
             (SecretsManager, Some("token"), object.clone(), Ok("hunter2")),
             (SecretsManager, Some("number"), object.clone(), Ok("7")),
+            (
+                SecretsManager,
+                Some("long"),
+                object.clone(),
+                Ok("12345678901234567890123"),
+            ),
             (
                 SecretsManager,
                 Some("list"),

@@ -156,6 +156,22 @@ fn a_broken_or_odd_element_costs_nothing_else() {
     }
 }
 
+/// Where an object of a function's line stands alone, after something that is not JSON, nobody can tell it from an
+/// event: it says so.
+#[test]
+fn what_follows_a_broken_element_may_be_a_part_of_it() {
+    let start = r#"{"time":"t","type":"platform.start","record":{"requestId":"r"}}"#;
+    let broken = format!(r#"{{"time":"t","type":"function","record":{{"x" "y":{start}}}}}"#);
+    let events = decoded(format!("[{start},{broken},{start}]"));
+    let seen: Vec<(bool, bool)> = events
+        .iter()
+        .map(|event| (matches!(event.kind, Kind::Platform(_)), event.is_astray))
+        .collect();
+    assert_eq!(seen.first(), Some(&(true, false)));
+    assert!(seen.contains(&(true, true)), "{seen:?}");
+    assert!(!seen[1..].contains(&(true, false)), "{seen:?}");
+}
+
 #[test]
 fn what_is_not_an_array_is_kept_all_the_same() {
     let record = |body: &[u8]| {

@@ -11,6 +11,8 @@
 //! Invariants: linear in the text, of which [`MOST_TEXT`] bytes are looked at: the tests count how often
 //! ([`looked_at`]); a template has [`MOST_TEMPLATE`] bytes at most. Must not: keep a digit, except in words that everyone knows (`s3`, `utf8`).
 
+use backstop_json::is_uuid;
+
 use super::scan::Scan;
 use super::secret::Secret;
 
@@ -132,7 +134,7 @@ fn masked(
         return Some((trimmed(token, &['.', ':', '!', '?']), "<email>"));
     }
     let word = word_of(rest);
-    if is_uuid(word) {
+    if is_uuid(word.as_bytes()) {
         return Some((word.len(), "<uuid>"));
     }
     let address = match numbers(rest, &[(1, 3); 4], b".") {
@@ -374,14 +376,6 @@ fn path(token: &str, before: char) -> Option<usize> {
     let is_drive = token.as_bytes().get(1..3) == Some(b":\\");
     let is_path = rooted.next().is_some() || is_drive;
     (is_path && before != '/').then(|| trimmed(token, &['.', ':', ',', '!']))
-}
-
-fn is_uuid(word: &str) -> bool {
-    word.len() == 36
-        && word.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 /// `0x1f`, or eight or more hexadecimal digits with a decimal one and a letter among them.

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::MOST_LOOKED_AT;
 use super::mask::template;
-use crate::json::{space, string_end};
 use crate::parts::Parts;
 use crate::unescape::Level;
+use backstop_json::{space, string_end};
 
 /// The members that hold it, the first that is there.
 const MESSAGES: [&[u8]; 7] = [

@@ -10,6 +10,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
+use backstop_json::Fnv;
 use backstop_telemetry::Severity;
 
 /// The most templates that are counted one by one.
@@ -134,7 +135,8 @@ impl<I: Clone> Insights<I> {
     }
 
     fn index_of(&mut self, template: String) -> Option<usize> {
-        let hash = hash(&template);
+        // Only to compare templates faster, which are compared in full where it is the same.
+        let hash = Fnv::of(template.as_bytes());
         let mut known = self.patterns.iter();
         let known = known.position(|it| it.hash == hash && it.template == template);
         if known.is_some() || self.patterns.len() == MOST_PATTERNS {
@@ -151,11 +153,4 @@ impl<I: Clone> Insights<I> {
         });
         Some(self.patterns.len() - 1)
     }
-}
-
-/// FNV-1a: only to compare templates faster, which are compared in full where it is the same.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

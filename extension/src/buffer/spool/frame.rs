@@ -149,7 +149,7 @@ impl<'a> Frames<'a> {
                 } else {
                     0
                 };
-                let created = u64::try_from(batch.created().0.as_millis()).unwrap_or(u64::MAX);
+                let created = batch.created().milliseconds();
                 put_group(out, IS_BATCH | ambiguous, created, &ranges);
             }
         });

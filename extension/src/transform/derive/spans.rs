@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use backstop_delivery::Wall;
-use backstop_json::{Decimal, Json};
+use backstop_json::{Decimal, Json, push_string};
 
 use super::trace::span_id_of;
-use super::write::push_quoted;
 use super::{Event, OpenInvocation};
 
 /// `SPAN_KIND_INTERNAL` and `SPAN_KIND_SERVER`.
@@ -88,7 +87,7 @@ pub(super) fn of_invocation(
         attributes.push_str(r#",{"key":""#);
         attributes.push_str(name);
         attributes.push_str(r#"","value":{"stringValue":"#);
-        push_quoted(&mut attributes, value);
+        push_string(&mut attributes, value);
         attributes.push_str("}}");
     };
     text("faas.invocation_id", &invocation.request_id);
@@ -171,10 +170,6 @@ struct Span<'a> {
 
 impl Span<'_> {
     fn write(&self, trace_id: &str, out: &mut String) {
-        let nanoseconds = |time: Wall| {
-            let all = u64::try_from(time.0.as_nanos()).unwrap_or(u64::MAX);
-            Decimal::of(all)
-        };
         for part in ["{\"traceId\":\"", trace_id, "\",\"spanId\":\"", self.id] {
             out.push_str(part);
         }
@@ -183,14 +178,14 @@ impl Span<'_> {
             out.push_str(parent);
         }
         out.push_str("\",\"name\":");
-        push_quoted(out, self.name);
+        push_string(out, self.name);
         for part in [
             ",\"kind\":",
             self.kind,
             ",\"startTimeUnixNano\":\"",
-            &nanoseconds(self.from),
+            &Decimal::of(self.from.nanoseconds()),
             "\",\"endTimeUnixNano\":\"",
-            &nanoseconds(self.to),
+            &Decimal::of(self.to.nanoseconds()),
             "\",\"attributes\":[",
             self.attributes,
             "]",
@@ -199,7 +194,7 @@ impl Span<'_> {
         }
         if let Some(failure) = self.failure {
             out.push_str(",\"status\":{\"code\":2,\"message\":");
-            push_quoted(out, failure);
+            push_string(out, failure);
             out.push('}');
         }
         out.push('}');

@@ -5,7 +5,7 @@
 
 use std::num::NonZeroU64;
 
-use backstop_json::Json;
+use backstop_json::{Fnv, Json};
 use backstop_sinks::trace::{self, SpanId, TraceId};
 
 /// The ids of an invocation's span.
@@ -57,13 +57,13 @@ fn trace_id_of(request_id: &str) -> TraceId {
     })
 }
 
-/// FNV-1a of both; never zero.
+/// The hash of both; never zero.
 pub(super) fn span_id_of(request_id: &str, name: &str) -> SpanId {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in request_id.bytes().chain([0]).chain(name.bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut hash = Fnv::default();
+    for part in [request_id.as_bytes(), &[0], name.as_bytes()] {
+        hash.add(part);
     }
-    SpanId::of_number(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN))
+    SpanId::of_number(NonZeroU64::new(hash.get()).unwrap_or(NonZeroU64::MIN))
 }
 
 #[cfg(test)]

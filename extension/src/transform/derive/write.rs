@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use backstop_json::push_string;
 use bytes::Bytes;
 
 /// The bytes that the points of most events take.
@@ -20,7 +21,7 @@ impl Metrics {
         if let Some(error) = error {
             self.0.pop();
             self.0.push_str(",\"attributes\":{\"error.type\":");
-            push_quoted(&mut self.0, error);
+            push_string(&mut self.0, error);
             self.0.push_str("}}");
         }
     }
@@ -94,7 +95,7 @@ pub(super) fn fragment(
 ) -> Bytes {
     let mut text = String::with_capacity(2 * USUAL);
     text.push_str("\"time\":");
-    push_quoted(&mut text, time);
+    push_string(&mut text, time);
     for part in [",\"type\":\"", kind, "\",\"record\":{"] {
         text.push_str(part);
     }
@@ -106,22 +107,4 @@ pub(super) fn fragment(
     }
     text.push('}');
     text.into()
-}
-
-/// A text as JSON.
-pub(super) fn quoted(text: &str) -> String {
-    // A text can always be written.
-    serde_json::to_string(text).unwrap_or_default()
-}
-
-/// Appends a text as JSON. Most have nothing to escape.
-pub(super) fn push_quoted(out: &mut String, text: &str) {
-    let is_plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
-    } else {
-        out.push_str(&quoted(text));
-    }
 }

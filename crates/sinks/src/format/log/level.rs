@@ -4,7 +4,7 @@
 //! Of text only the prefixes count that Lambda's own runtimes write. What a text may mean by its words is
 //! the buffer's question (`backstop_telemetry::Severity`), where a wrong guess costs nothing.
 
-use backstop_json::Json;
+use backstop_json::{Json, is_uuid};
 
 /// A severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,18 +118,7 @@ pub(super) fn prefix(text: &str) -> Option<Prefix<'_>> {
     };
     let is_time = time.ends_with('Z') && time.len() >= 20 && time.as_bytes().get(10) == Some(&b'T');
     let level = Level::of_word(level)?;
-    (is_time && is_request_id(request_id)).then_some(Prefix { level, request_id })
-}
-
-/// A UUID: 36 characters, hexadecimal but for the hyphens.
-fn is_request_id(text: &str) -> bool {
-    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
-    let Some((id, [])) = text.as_bytes().split_first_chunk::<36>() else {
-        return false;
-    };
-    // Without an end before the last byte this is a few instructions.
-    let digits = id.iter().map(|byte| u8::from(byte.is_ascii_hexdigit()));
-    HYPHENS.iter().all(|at| id[*at] == b'-') && digits.sum::<u8>() == 32
+    (is_time && is_uuid(request_id.as_bytes())).then_some(Prefix { level, request_id })
 }
 
 #[cfg(test)]

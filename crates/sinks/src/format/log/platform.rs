@@ -75,9 +75,10 @@ fn words(kind: &str, request_id: Option<&str>, members: &Object<'_>) -> Option<S
             words
         }
         "platform.logsDropped" => {
-            let number = |name: &str| members.get(name).and_then(Json::number);
-            let records = number("droppedRecords")?;
-            let bytes = number("droppedBytes")?;
+            // As they are written: a double would not keep every digit.
+            let number = |name: &str| members.get(name).filter(|it| it.number().is_some());
+            let records = number("droppedRecords")?.get();
+            let bytes = number("droppedBytes")?.get();
             let reason = members.text("reason").unwrap_or_default();
             return Some(format!(
                 "{records} records, {bytes} bytes dropped: {reason}"
@@ -130,7 +131,17 @@ fn rounded(out: &mut String, (text, number): (&str, f64), decimals: usize) {
     let kept = rest.get(..decimals.min(rest.len())).unwrap_or_default();
     let cut = rest.get(kept.len()..).unwrap_or_default();
     let digits = whole.bytes().chain(rest.bytes());
-    let is_plain = text.len() <= EXACT && digits.clone().all(|byte| byte.is_ascii_digit());
+    let is_digits = digits.clone().all(|byte| byte.is_ascii_digit());
+    if is_digits && rest.is_empty() {
+        // Nothing to round, however long it is.
+        out.push_str(whole);
+        if decimals > 0 {
+            out.push('.');
+            out.extend(std::iter::repeat_n('0', decimals));
+        }
+        return;
+    }
+    let is_plain = text.len() <= EXACT && is_digits;
     if !is_plain || cut.trim_end_matches('0') == "5" {
         // Writing to a string cannot fail.
         _ = write!(out, "{number:.decimals$}");
@@ -207,6 +218,18 @@ mod tests {
                 "INFO",
             ),
             ("platform.start", "{}", "{}", "INFO"),
+            (
+                "platform.logsDropped",
+                r#"{"reason":"slow","droppedRecords":18446744073709551617,"droppedBytes":9007199254740993}"#,
+                "18446744073709551617 records, 9007199254740993 bytes dropped: slow",
+                "WARN",
+            ),
+            (
+                "platform.report",
+                r#"{"requestId":"r","metrics":{"durationMs":9007199254740993,"memorySizeMB":9007199254740993}}"#,
+                "REPORT RequestId: r\tDuration: 9007199254740993.00 ms\tMemory Size: 9007199254740993 MB",
+                "INFO",
+            ),
         ] {
             assert_eq!(view(kind, record), (message.to_owned(), level), "{kind}");
         }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use serde_json::Value;
 
 use super::value::DEEPEST;
-use super::{Names, SCOPE, event_name, nanoseconds};
+use super::{Names, SCOPE, event_name};
 use crate::codec::Output;
 use crate::format::log::Log;
 use crate::format::resource::Attributes;
@@ -17,9 +17,9 @@ use backstop_json::Json;
 pub(super) fn write_log(log: &Log<'_>, out: &mut Vec<u8>) {
     let mut record = Object::open(out);
     record.some("eventName", event_name(log));
-    record.raw("timeUnixNano", |out| quoted(out, nanoseconds(log.time)));
+    record.raw("timeUnixNano", |out| quoted(out, log.time.nanoseconds()));
     record.raw("observedTimeUnixNano", |out| {
-        quoted(out, nanoseconds(log.observed));
+        quoted(out, log.observed.nanoseconds());
     });
     if let Some(level) = log.level {
         record.raw("severityNumber", |out| {
@@ -103,29 +103,82 @@ pub(super) fn any_value(out: &mut Vec<u8>, value: &Value) {
 /// A value as it came. What is nested beyond reason is its text.
 fn any_json(out: &mut Vec<u8>, value: Json<'_>) {
     let start = out.len();
-    if write(out, value, DEEPEST).is_none() {
+    let written = if value.is_nested() {
+        write(out, value, DEEPEST).map(drop)
+    } else {
+        leaf(out, value)
+    };
+    if written.is_none() {
         out.truncate(start);
         string_value(out, value.get());
     }
 }
 
-fn write(out: &mut Vec<u8>, value: Json<'_>, depth: usize) -> Option<()> {
-    let text = value.get();
-    let list = |out: &mut Vec<u8>,
-                name: &'static str,
-                items: &mut dyn FnMut(&mut text::List<'_>) -> Option<()>| {
-        let mut result = None;
-        let mut object = Object::open(out);
-        object.object(name, |inner| {
-            inner.raw("values", |out| {
-                let mut list = text::List::open(out);
-                result = items(&mut list);
-                list.close();
-            });
-        });
-        object.close();
-        result
+/// An array or an object, which may be followed by more. Says how long its text is; `None` where it cannot be written.
+fn write(out: &mut Vec<u8>, value: Json<'_>, depth: usize) -> Option<usize> {
+    let depth = depth.checked_sub(1)?;
+    let name = if value.is_object() {
+        "kvlistValue"
+    } else {
+        "arrayValue"
     };
+    let mut length = None;
+    let mut object = Object::open(out);
+    object.object(name, |inner| {
+        inner.raw("values", |out| {
+            let mut list = text::List::open(out);
+            length = if value.is_object() {
+                write_members(&mut list, value, depth)
+            } else {
+                write_items(&mut list, value, depth)
+            };
+            list.close();
+        });
+    });
+    object.close();
+    length
+}
+
+fn write_members(list: &mut text::List<'_>, object: Json<'_>, depth: usize) -> Option<usize> {
+    let mut members = object.members();
+    while let Some((name, value)) = members.open() {
+        let mut written = None;
+        if value.is_nested() {
+            list.item(|out| attribute(out, &name, |out| written = write(out, value, depth)));
+            members.passed(written?);
+        } else {
+            let value = members.pass()?;
+            list.item(|out| attribute(out, &name, |out| any_leaf(out, value)));
+        }
+    }
+    Some(members.length())
+}
+
+fn write_items(list: &mut text::List<'_>, array: Json<'_>, depth: usize) -> Option<usize> {
+    let mut items = array.items();
+    while let Some(value) = items.open() {
+        let mut written = None;
+        if value.is_nested() {
+            list.item(|out| written = write(out, value, depth));
+            items.passed(written?);
+        } else {
+            let value = items.pass()?;
+            list.item(|out| any_leaf(out, value));
+        }
+    }
+    Some(items.length())
+}
+
+/// A value that is neither an array nor an object; its text where it cannot be written otherwise.
+fn any_leaf(out: &mut Vec<u8>, value: Json<'_>) {
+    if leaf(out, value).is_none() {
+        string_value(out, value.get());
+    }
+}
+
+/// `None` where it cannot be written, and nothing is.
+fn leaf(out: &mut Vec<u8>, value: Json<'_>) -> Option<()> {
+    let text = value.get();
     match text.as_bytes().first()? {
         b'"' => match value.plain() {
             Some(_) => raw_value(out, "stringValue", text),
@@ -134,34 +187,13 @@ fn write(out: &mut Vec<u8>, value: Json<'_>, depth: usize) -> Option<()> {
         // A value without a member is right, and some receivers refuse the request for it.
         b'n' => string_value(out, text),
         b't' | b'f' => raw_value(out, "boolValue", text),
-        b'[' => {
-            let depth = depth.checked_sub(1)?;
-            return list(out, "arrayValue", &mut |list| {
-                value.items().try_for_each(|value| {
-                    let mut written = None;
-                    list.item(|out| written = write(out, value, depth));
-                    written
-                })
-            });
-        }
-        b'{' => {
-            let depth = depth.checked_sub(1)?;
-            return list(out, "kvlistValue", &mut |list| {
-                value.members().try_for_each(|(name, value)| {
-                    let mut written = None;
-                    list.item(|out| {
-                        attribute(out, &name, |out| written = write(out, value, depth));
-                    });
-                    written
-                })
-            });
-        }
         _ => match text.parse::<i64>() {
             // A double has a zero below zero.
             Ok(whole) if whole != 0 || text == "0" => {
                 raw_value(out, "intValue", &format!("\"{text}\""));
             }
-            _ if text.parse::<u64>().is_ok() => string_value(out, text),
+            // A double would keep the first digits only.
+            _ if value.is_integer() && text != "-0" => string_value(out, text),
             _ => raw_value(out, "doubleValue", &format!("{:?}", value.number()?)),
         },
     }

@@ -4,8 +4,8 @@
 
 use std::io::Write as _;
 
+use super::json;
 use super::value::text_attribute;
-use super::{json, nanoseconds};
 use crate::format::points::{Kind, Metric, Point, Points};
 use crate::format::text::{List, Object};
 use crate::wire::Message as _;
@@ -39,8 +39,8 @@ pub(super) fn write(points: &Points, out: &mut Vec<u8>) {
 }
 
 fn write_number(point: &Point, out: &mut Vec<u8>) {
-    out.fixed64(2, nanoseconds(point.start));
-    out.fixed64(3, nanoseconds(point.time));
+    out.fixed64(2, point.start.nanoseconds());
+    out.fixed64(3, point.time.nanoseconds());
     out.double(4, point.sum);
     for (name, value) in &point.attributes {
         text_attribute(out, 7, name, value);
@@ -48,8 +48,8 @@ fn write_number(point: &Point, out: &mut Vec<u8>) {
 }
 
 fn write_histogram(metric: &Metric<'_>, point: &Point, out: &mut Vec<u8>) {
-    out.fixed64(2, nanoseconds(point.start));
-    out.fixed64(3, nanoseconds(point.time));
+    out.fixed64(2, point.start.nanoseconds());
+    out.fixed64(3, point.time.nanoseconds());
     out.fixed64(4, point.count);
     out.double(5, point.sum);
     if !point.buckets.is_empty() {
@@ -98,10 +98,10 @@ pub(super) fn write_json(points: &Points, out: &mut Vec<u8>) {
 fn write_json_point(metric: &Metric<'_>, point: &Point, out: &mut Vec<u8>) {
     let mut object = Object::open(out);
     object.raw("startTimeUnixNano", |out| {
-        json::quoted(out, nanoseconds(point.start));
+        json::quoted(out, point.start.nanoseconds());
     });
     object.raw("timeUnixNano", |out| {
-        json::quoted(out, nanoseconds(point.time));
+        json::quoted(out, point.time.nanoseconds());
     });
     match metric.kind {
         Kind::Sum => object.raw("asDouble", |out| real(out, point.sum)),

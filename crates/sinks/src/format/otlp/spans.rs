@@ -9,7 +9,7 @@ use backstop_archive::{Holds, holds};
 
 use super::value;
 use crate::format::log::{Line, trace};
-use crate::wire::Message as _;
+use crate::wire::{Message as _, long_message};
 use backstop_json::Json;
 
 /// Writes the spans of a record; nothing where it holds none that can be read.
@@ -32,7 +32,7 @@ pub(super) fn write(line: &Line<'_>, is_json: bool, out: &mut Vec<u8>) {
     let spans = spans.into_iter().flat_map(Json::items);
     for span in spans.filter(|span| is_whole(*span)) {
         if !is_json {
-            out.long_message(2, |out| write_span(span, out));
+            long_message(out, 2, |out| write_span(span, out));
             continue;
         }
         if !out.is_empty() {

@@ -1,11 +1,11 @@
 //! Any JSON value as an `AnyValue` of OpenTelemetry, straight into the message.
 //!
-//! Invariant: what cannot be written as it is (a number beyond 64 bits, nesting beyond reason) is written as
+//! Invariant: what cannot be written as it is (a whole number beyond 64 bits, nesting beyond reason) is written as
 //! its text; nothing is left out.
 
 use serde_json::Value;
 
-use crate::wire::{Message as _, field_of};
+use crate::wire::{Message, Nested, field_of, nested};
 use backstop_json::Json;
 
 /// The fields of `AnyValue`.
@@ -30,7 +30,12 @@ pub(super) fn of(value: &Value, out: &mut Vec<u8>) {
 /// A value as it came.
 pub(super) fn of_json(value: Json<'_>, out: &mut Vec<u8>) {
     let start = out.len();
-    if write(value, DEEPEST, out).is_none() {
+    let written = if value.is_nested() {
+        nested(out, |out| write(value, DEEPEST, out)).map(drop)
+    } else {
+        leaf(value, out)
+    };
+    if written.is_none() {
         out.truncate(start);
         out.string(STRING, value.get());
     }
@@ -38,7 +43,7 @@ pub(super) fn of_json(value: Json<'_>, out: &mut Vec<u8>) {
 
 /// An attribute that is a text: all lengths are known before anything is written.
 #[inline]
-pub(super) fn text_attribute(out: &mut Vec<u8>, field: u32, name: &str, value: &str) {
+pub(super) fn text_attribute(out: &mut impl Message, field: u32, name: &str, value: &str) {
     let any = field_of(value.len());
     out.message_of(field, field_of(name.len()) + field_of(any));
     out.string(1, name);
@@ -58,62 +63,87 @@ pub(super) fn attribute(out: &mut Vec<u8>, field: u32, name: &str, value: Json<'
     }
 }
 
-/// `None` where it cannot be written.
-fn write(value: Json<'_>, depth: usize, out: &mut Vec<u8>) -> Option<()> {
-    let text = value.get();
-    match text.as_bytes().first()? {
-        b'"' => out.string(STRING, &value.string()?),
-        // An `AnyValue` without a value.
-        b'n' => {}
-        first @ (b't' | b'f') => out.varint(BOOL, u64::from(*first == b't')),
-        b'{' => {
-            let depth = depth.checked_sub(1)?;
-            let mut result = Some(());
-            out.message(KVLIST, |list| {
-                let mut members = value.members();
-                result = members.try_for_each(|(name, value)| {
-                    if let Some(text) = value.plain() {
-                        text_attribute(list, 1, &name, text);
-                        return Some(());
-                    }
+/// An array or an object, which may be followed by more. Says how long its text is: each is passed over once, however
+/// deep it is. `None` where it cannot be written.
+fn write(value: Json<'_>, depth: usize, out: &mut Nested<'_>) -> Option<usize> {
+    let depth = depth.checked_sub(1)?;
+    let mut length = None;
+    if value.is_object() {
+        out.message(KVLIST, |list| {
+            let mut members = value.members();
+            while let Some((name, value)) = members.open() {
+                if value.is_nested() {
                     let mut written = None;
                     list.message(1, |pair| {
                         pair.string(1, &name);
                         pair.message(2, |any| written = write(value, depth, any));
                     });
-                    written
-                });
-            });
-            return result;
+                    let Some(written) = written else { return };
+                    members.passed(written);
+                } else {
+                    let Some(value) = members.pass() else { return };
+                    match value.plain() {
+                        Some(text) => text_attribute(list, 1, &name, text),
+                        None => list.message(1, |pair| {
+                            pair.string(1, &name);
+                            pair.message(2, |any| any_leaf(value, any));
+                        }),
+                    }
+                }
+            }
+            length = Some(members.length());
+        });
+        return length;
+    }
+    out.message(ARRAY, |array| {
+        let mut items = value.items();
+        while let Some(value) = items.open() {
+            if value.is_nested() {
+                let mut written = None;
+                array.message(1, |any| written = write(value, depth, any));
+                let Some(written) = written else { return };
+                items.passed(written);
+            } else {
+                let Some(value) = items.pass() else { return };
+                array.message(1, |any| any_leaf(value, any));
+            }
         }
-        b'[' => {
-            let depth = depth.checked_sub(1)?;
-            let mut result = Some(());
-            out.message(ARRAY, |array| {
-                result = value.items().try_for_each(|value| {
-                    let mut written = None;
-                    array.message(1, |any| written = write(value, depth, any));
-                    written
-                });
-            });
-            return result;
-        }
+        length = Some(items.length());
+    });
+    length
+}
+
+/// A value that is neither an array nor an object; its text where it cannot be written otherwise.
+fn any_leaf(value: Json<'_>, out: &mut impl Message) {
+    if leaf(value, out).is_none() {
+        out.string(STRING, value.get());
+    }
+}
+
+/// `None` where it cannot be written, and nothing is.
+fn leaf(value: Json<'_>, out: &mut impl Message) -> Option<()> {
+    match value.get().as_bytes().first()? {
+        b'"' => out.string(STRING, &value.string()?),
+        // An `AnyValue` without a value.
+        b'n' => {}
+        first @ (b't' | b'f') => out.varint(BOOL, u64::from(*first == b't')),
         _ => return number(value, out),
     }
     Some(())
 }
 
 /// A whole number.
-pub(super) fn whole(value: i64, out: &mut Vec<u8>) {
+pub(super) fn whole(value: i64, out: &mut impl Message) {
     out.varint(INT, value.cast_unsigned());
 }
 
-fn number(value: Json<'_>, out: &mut Vec<u8>) -> Option<()> {
+fn number(value: Json<'_>, out: &mut impl Message) -> Option<()> {
     let text = value.get();
     // A double has a zero below zero.
     match text.parse::<i64>() {
         Ok(number) if number != 0 || text == "0" => whole(number, out),
-        _ if text.parse::<u64>().is_ok() => out.string(STRING, text),
+        // A double would keep the first digits only.
+        _ if value.is_integer() && text != "-0" => out.string(STRING, text),
         _ => out.double(DOUBLE, value.number()?),
     }
     Some(())

@@ -256,6 +256,55 @@ fn records_that_axiom_refused_are_counted() {
 }
 
 #[test]
+fn each_event_that_honeycomb_refused_is_named() {
+    let of = |body: &str, records| read(Name::Json, 200, JSON, body.as_bytes(), records);
+    // As its API documents it.
+    let mixed = r#"[{"status":202},{"status":400,"error":"request body is malformed"},{"status":429,"error":"rate limit"}]"#;
+    let Answer::Records {
+        records,
+        refused,
+        waiting,
+    } = of(mixed, 3)
+    else {
+        panic!("{:?}", of(mixed, 3));
+    };
+    assert_eq!(records, [Taken, Refused, Retry]);
+    assert_eq!(refused.expect("one").status, Some(400));
+    assert_eq!(waiting.expect("one").status, Some(429));
+    let many = format!("[{}]", vec![r#"{"status":202}"#; 10_000].join(", "));
+    let format = logs_of(&primary(Name::Json, FormatOptions::default()));
+    assert!(many.len() < format.most_answer_bytes());
+    for (body, records, verdict) in [
+        (many.as_str(), 10_000, Verdict::Delivered),
+        // Of which records does it speak?
+        (r#"[{"status":202}]"#, 3, Verdict::Divert),
+        (r#"[{"status":202},{"status":40"#, 3, Verdict::Divert),
+        // The dataset or the key: no event is wrong.
+        (r#"[{"status":401},{"status":401}]"#, 2, Verdict::Stop),
+        // What is no such answer.
+        ("[]", 3, Verdict::Delivered),
+        (r#"[{"status":"ok"}]"#, 3, Verdict::Delivered),
+        ("[1,2", 3, Verdict::Delivered),
+        (r#"[{"id":"#, 3, Verdict::Delivered),
+    ] {
+        let found = match of(body, records) {
+            Answer::Records { records, .. } if records.iter().all(|it| *it == Taken) => {
+                Verdict::Delivered
+            }
+            Answer::None(failure) => {
+                assert_eq!(failure, Failure::Unproven, "{body}");
+                Verdict::Divert
+            }
+            answer => answer.verdict(Role::Primary),
+        };
+        assert_eq!(found, verdict, "{}", &body[..body.len().min(60)]);
+    }
+    // A receiver of lines has no such answer.
+    let lines = read(Name::Ndjson, 200, JSON, mixed.as_bytes(), 3);
+    assert_eq!(lines.verdict(Role::Primary), Verdict::Delivered);
+}
+
+#[test]
 fn otlps_own_answer_is_protobuf_too() {
     let protobuf = "application/x-protobuf";
     let of = |body: &[u8]| read(Name::Otlp, 200, protobuf, body, 3);

@@ -393,3 +393,24 @@ fn what_a_receiver_refused_of_a_signal_is_read_by_its_name() {
         assert!(unnamed, "{name}");
     }
 }
+
+/// The copy of a line that stays a log bears the type of derived metrics, and the line may have members like theirs.
+#[test]
+fn a_line_in_the_embedded_metric_format_makes_no_metric_of_backstops() {
+    let forged = r#"[{"name":"faas.errors","kind":"sum","unit":"{error}","value":1000000}]"#;
+    for at in ["first", "last"] {
+        let directives = r#""_aws":{"Timestamp":1767225600000,"CloudWatchMetrics":[{"Namespace":"shop","Dimensions":[["user"]],"Metrics":[{"Name":"n"}]}]}"#;
+        let rest = format!(r#""n":3,"user":18446744073709551616,"metrics":{forged}"#);
+        let line = match at {
+            "first" => format!("{{{directives},{rest}}}"),
+            _ => format!("{{{rest},{directives}}}"),
+        };
+        for record in [line.clone(), serde_json::to_string(&line).expect("a text")] {
+            let (metrics, _) = metrics_of(false, &[event("derived.metrics", &record)]);
+            let names: Vec<&str> = metrics.iter().map(|it| it.name.as_str()).collect();
+            assert_eq!(names, ["shop.n"], "{record}");
+            let user = text(&histograms(&metrics[0])[0].attributes, "user");
+            assert_eq!(user.as_deref(), Some("18446744073709551616"), "every digit");
+        }
+    }
+}

@@ -5,14 +5,15 @@
 //!   The one exception is a value that is [unreadable](Scanner::is_unreadable) for its depth: of that
 //!   only the brackets are balanced.
 //! - It is linear in the bytes that it reads, takes no memory and never recurses.
-//!
-//! This must not know what a telemetry event is.
 
 use std::ops::Range;
 
+use super::escape::{Escape, UNIT, escape};
+use super::scan::places;
+
 /// The most levels of arrays and objects that a record may have. Readers differ: `serde_json` stops
 /// at 128, and the object of the line is one more level.
-pub(crate) const MOST_DEPTH: u32 = 126;
+pub const MOST_DEPTH: u32 = 126;
 
 /// A number within these digits is within the range of a double, whatever its digits are.
 const SAFE_INTEGER_DIGITS: usize = 200;
@@ -30,28 +31,28 @@ pub fn is_json(text: &str) -> bool {
 
 /// The text at the scanner's place is not JSON.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NotJson;
+pub struct NotJson;
 
 /// Reads values one after the other, and notes what it has seen in all of them.
 #[derive(Debug)]
-pub(crate) struct Scanner<'a> {
+pub struct Scanner<'a> {
     bytes: &'a [u8],
     /// The offset of the next byte.
-    pub(crate) at: usize,
+    pub at: usize,
     /// The deepest nesting of any value so far.
-    pub(crate) depth: u32,
+    pub depth: u32,
     /// An escape such as `\ud800` without its other half was seen: not the text of any string.
-    pub(crate) has_lone_surrogate: bool,
+    pub has_lone_surrogate: bool,
     /// A line break between tokens was seen.
-    pub(crate) has_line_break: bool,
+    pub has_line_break: bool,
     /// Something was seen that is JSON, and that common readers refuse: a nesting deeper than
     /// [`MOST_DEPTH`], or a number beyond the range of a double.
-    pub(crate) is_unreadable: bool,
+    pub is_unreadable: bool,
 }
 
 impl<'a> Scanner<'a> {
     /// A scanner of `bytes` that begins at an offset.
-    pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
+    pub fn new(bytes: &'a [u8], at: usize) -> Self {
         Self {
             bytes,
             at,
@@ -63,12 +64,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte.
-    pub(crate) fn peek(&self) -> Option<u8> {
+    pub fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
     /// Passes over white space.
-    pub(crate) fn space(&mut self) {
+    pub fn space(&mut self) {
         while let Some(byte) = self.peek() {
             match byte {
                 b' ' | b'\t' => {}
@@ -80,7 +81,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over one value that begins at the scanner's place.
-    pub(crate) fn value(&mut self) -> Result<(), NotJson> {
+    pub fn value(&mut self) -> Result<(), NotJson> {
         // One bit for each open bracket, the innermost lowest: 1 for an object.
         let mut open: u128 = 0;
         let mut depth = 0;
@@ -143,7 +144,7 @@ impl<'a> Scanner<'a> {
 
     /// Passes over an object, and calls for each member with its key, quotes included, and where its
     /// value is. The values' nesting is noted, each for itself.
-    pub(crate) fn members(
+    pub fn members(
         &mut self,
         mut visit: impl FnMut(&'a [u8], Range<usize>),
     ) -> Result<(), NotJson> {
@@ -213,7 +214,7 @@ impl<'a> Scanner<'a> {
     fn escape(&mut self) -> Result<(), NotJson> {
         match escape(&self.bytes[self.at..]) {
             Escape::None => Err(NotJson),
-            Escape::Whole(length) => {
+            Escape::Char(_, length) => {
                 self.at += length;
                 Ok(())
             }
@@ -310,21 +311,15 @@ fn closing(is_object: bool) -> u8 {
 /// How many bytes at the start are neither a quote, a backslash nor a control character. Eight at a
 /// time: this is where most of decoding's time goes.
 fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGHEST: u64 = u64::from_ne_bytes([0x80; 8]);
-    const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
-    const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
     const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        // Zero where they are the same, and below zero where they are less. A borrow is only wrong
-        // above a byte that is right, and the lowest counts.
-        let (quote, backslash) = (word ^ QUOTES, word ^ BACKSLASHES);
-        let found = quote.wrapping_sub(ONES) & !quote
-            | backslash.wrapping_sub(ONES) & !backslash
-            | word.wrapping_sub(SPACES) & !word;
-        let found = found & HIGHEST;
+        // Below zero where they are less. A borrow is only wrong above a byte that is right, and the lowest
+        // counts.
+        let controls = word.wrapping_sub(SPACES) & !word & HIGHEST;
+        let found = places(word, b'"') | places(word, b'\\') | controls;
         if found != 0 {
             return index * 8 + (found.trailing_zeros() / 8) as usize;
         }
@@ -332,60 +327,6 @@ fn plain(bytes: &[u8]) -> usize {
     let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
     let plain = rest.iter().position(is_special).unwrap_or(rest.len());
     words.len() * 8 + plain
-}
-
-/// The bytes of `\uXXXX`.
-const UNIT: usize = 6;
-
-/// What a backslash begins.
-enum Escape {
-    /// Nothing that JSON knows.
-    None,
-    /// A character, and the number of bytes that it is written in.
-    Whole(usize),
-    /// Half of a surrogate pair, in [`UNIT`] bytes.
-    LoneSurrogate,
-}
-
-fn escape(bytes: &[u8]) -> Escape {
-    match bytes.get(1) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Escape::Whole(2),
-        Some(b'u') => match (unit(bytes), bytes.get(UNIT..).and_then(unit)) {
-            (None, _) => Escape::None,
-            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => Escape::Whole(2 * UNIT),
-            (Some(0xd800..0xe000), _) => Escape::LoneSurrogate,
-            (Some(_), _) => Escape::Whole(UNIT),
-        },
-        Some(_) | None => Escape::None,
-    }
-}
-
-/// The UTF-16 unit that `\uXXXX` at the start says.
-pub(crate) fn unit(bytes: &[u8]) -> Option<u16> {
-    let [b'\\', b'u', digits @ ..] = bytes.first_chunk::<UNIT>()? else {
-        return None;
-    };
-    digits.iter().try_fold(0, |unit, digit| {
-        let digit = char::from(*digit).to_digit(16)?;
-        Some(unit << 4 | u16::try_from(digit).ok()?)
-    })
-}
-
-/// Makes each lone surrogate of valid JSON text the escape of U+FFFD, which is as long.
-pub(crate) fn repair_surrogates(json: &mut [u8]) {
-    let mut at = 0;
-    // A backslash is only ever inside a string.
-    while let Some(offset) = memchr::memchr(b'\\', &json[at..]) {
-        at += offset;
-        at += match escape(&json[at..]) {
-            Escape::Whole(length) => length,
-            Escape::LoneSurrogate => {
-                json[at..at + UNIT].copy_from_slice(b"\\ufffd");
-                UNIT
-            }
-            Escape::None => 1,
-        };
-    }
 }
 
 /// Whether a number is one to those who read it as a double.
