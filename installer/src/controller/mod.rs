@@ -107,7 +107,7 @@ impl ControllerStatus {
         let last = [&self.last_events, &self.last_resource];
         last.into_iter()
             .flatten()
-            .filter(move |it| it.at.as_str() > since)
+            .filter(move |it| it.at.as_str() >= since)
     }
 }
 

@@ -66,9 +66,16 @@ impl Controller {
         }
         // Planning took a while.
         self.look_at_switch(&session.store, outcome).await;
-        if outcome.is_stopped {
+        let deadline = invocation.deadline;
+        let last = deadline.checked_sub(RESERVE).unwrap_or(deadline);
+        let obstacle = if outcome.is_stopped {
+            Some(Failure::Stopped)
+        } else {
+            (Instant::now() >= last).then_some(Failure::NotBegun)
+        };
+        if obstacle.is_some() {
             for (planned, decision) in plan.functions.iter().zip(written) {
-                outcome.add(planned, decision, Some(&Failure::Stopped));
+                outcome.add(planned, decision, obstacle.as_ref());
             }
             return Ok(());
         }
@@ -87,8 +94,6 @@ impl Controller {
             },
             stop: stopped,
         };
-        let deadline = invocation.deadline;
-        let last = deadline.checked_sub(RESERVE).unwrap_or(deadline);
         let executed = session.execute(&plan, execution, invocation.lines);
         let summary = self
             .watched(executed, &stop, last, &session.store, outcome)
