@@ -104,7 +104,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         let is_near = distance <= (known.chars().count() / 3).clamp(1, 4);
         (is_near || is_part && known.len() >= 4).then_some((distance, known.len()))
     };
-    (known.into_iter())
+    (known.into_iter().filter(|known| !known.is_empty()))
         .filter_map(|known| Some((near(known)?, known)))
         .min()
         .map(|(_, known)| known)

@@ -61,7 +61,7 @@ impl<'text> Arn<'text> {
 }
 
 /// The partition of a region.
-pub(crate) fn partition_of(region: &str) -> &'static str {
+pub fn partition_of(region: &str) -> &'static str {
     const BY_PREFIX: &[(&str, &str)] = &[
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),
@@ -82,12 +82,13 @@ pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-pub(crate) fn is_partition(text: &str) -> bool {
+/// Whether the text has the form of a partition.
+pub fn is_partition(text: &str) -> bool {
     text == "aws" || text.strip_prefix("aws-").is_some_and(is_region)
 }
 
 /// Whether the text has the form of a region; new regions need no new version.
-pub(crate) fn is_region(text: &str) -> bool {
+pub fn is_region(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 32
         && text.split('-').all(|part| {

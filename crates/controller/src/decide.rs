@@ -35,6 +35,8 @@ pub enum Decision {
     ReportDrift,
     /// The plan refuses it; the reason says why.
     Refused,
+    /// Too little is known of it to write it.
+    Unreadable,
     /// It was written too often within the hour.
     Limited,
     /// It is the controller, or was named as one to leave alone.
@@ -69,7 +71,7 @@ impl Rules<'_> {
         }
         match planned.verdict {
             Verdict::Same => return Decision::Unchanged,
-            Verdict::Refused => return Decision::Refused,
+            Verdict::Refused => return refused(planned),
             Verdict::Change => {}
         }
         // Without a layer now, and with one from here before: somebody took it off.
@@ -88,7 +90,7 @@ impl Rules<'_> {
         match planned.verdict {
             _ if is_own => Decision::Own,
             Verdict::Same => Decision::Unchanged,
-            Verdict::Refused => Decision::Refused,
+            Verdict::Refused => refused(planned),
             Verdict::Change => decision,
         }
     }
@@ -99,6 +101,14 @@ impl Rules<'_> {
         } else {
             decision
         }
+    }
+}
+
+fn refused(planned: &Planned) -> Decision {
+    if planned.reason == Reason::Unreadable {
+        Decision::Unreadable
+    } else {
+        Decision::Refused
     }
 }
 
@@ -179,6 +189,12 @@ mod tests {
                 planned(Verdict::Refused, Reason::ManagedByCfn),
                 &none,
                 Refused,
+            ),
+            (
+                Enforce,
+                planned(Verdict::Refused, Reason::Unreadable),
+                &none,
+                Decision::Unreadable,
             ),
         ] {
             let rules = Rules {

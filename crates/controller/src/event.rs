@@ -1,26 +1,23 @@
 //! What an invocation asks for.
 //!
-//! Events are hints: they name functions, and the plan decides what is done with these. A reader is
-//! therefore lenient about where a name is, and strict about what one is. Must not: take anything but
-//! names from an event.
+//! Events are hints: they name functions, and the plan decides what is done with these. Must not: take
+//! anything but names from an event.
+
+mod changed;
 
 use std::collections::BTreeSet;
 
-use backstop_config::Arn;
 use serde_json::Value;
 
-/// Names of calls that `CloudTrail` records, without the date of the API at their end.
-const CALLS: [&str; 5] = [
-    "CreateFunction",
-    "UpdateFunctionConfiguration",
-    "UpdateFunctionCode",
-    "TagResource",
-    "UntagResource",
-];
-/// The session in which the library takes a role in another account.
-const SESSION: &str = "backstop";
-/// How deep a name is looked for.
-const DEPTH: usize = 6;
+pub use changed::Changed;
+use changed::unqualified;
+
+/// Owns what Terraform asks for: its requests name no resource.
+const TERRAFORM: &str = "terraform";
+/// What the name begins with that `CloudFormation` has of a resource.
+const PHYSICAL: &str = "backstop-";
+/// The same of one that attached nothing: there is nothing to take back.
+const PHYSICAL_OF_NONE: &str = "backstop-none-";
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,26 +30,27 @@ pub enum Request {
     Resource(Resource),
 }
 
-/// Functions that events named.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changed {
-    /// Their ARNs, each once.
-    pub functions: BTreeSet<String>,
-    /// Events of the controller's own writes.
-    pub own: u64,
-    /// Events that name no function, or are about something else.
-    pub ignored: u64,
-}
-
 /// A resource that owns the attachment of functions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
+    /// What its runs are known by in the state.
+    pub owner: String,
     /// ARNs of functions to attach.
     pub attach: BTreeSet<String>,
-    /// ARNs of functions to detach.
-    pub detach: BTreeSet<String>,
+    /// Functions to detach.
+    pub detach: Detach,
     /// How to answer, if `CloudFormation` asked.
     pub reply: Option<Reply>,
+}
+
+/// Functions to detach: of them, those that the resource attached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detach {
+    /// These, by ARN.
+    Named(BTreeSet<String>),
+    /// All that it does not ask to attach, whatever its properties say or said: a stack must be able to go
+    /// back from properties that cannot be read.
+    Others,
 }
 
 /// What `CloudFormation` wants to know again.
@@ -68,6 +66,32 @@ pub struct Reply {
     pub logical: String,
     /// The resource itself; none before it is made.
     pub physical: Option<String>,
+    /// Whether the resource goes away.
+    pub is_deletion: bool,
+}
+
+impl Reply {
+    /// Whether the resource goes away and never attached a function: nothing has to be read for that.
+    pub fn is_nothing_to_do(&self) -> bool {
+        let of_none = |physical: &str| physical.starts_with(PHYSICAL_OF_NONE);
+        self.is_deletion && self.physical.as_deref().is_some_and(of_none)
+    }
+
+    /// The resource's name from now on. `CloudFormation` deletes what had another name: so it changes from
+    /// that of nothing only.
+    pub fn physical(&self, has_attached: bool) -> String {
+        match &self.physical {
+            Some(physical) if !has_attached || !physical.starts_with(PHYSICAL_OF_NONE) => {
+                physical.clone()
+            }
+            _ if has_attached => format!("{PHYSICAL}{}", self.logical),
+            _ => format!("{PHYSICAL_OF_NONE}{}", self.logical),
+        }
+    }
+
+    fn owner(&self) -> String {
+        format!("cloudformation {} {}", self.stack, self.logical)
+    }
 }
 
 impl std::fmt::Debug for Reply {
@@ -121,196 +145,49 @@ pub fn reply(payload: &Value) -> Option<Reply> {
         request: text("RequestId"),
         logical: text("LogicalResourceId"),
         physical: (payload["PhysicalResourceId"].as_str()).map(str::to_owned),
+        is_deletion: payload["RequestType"] == "Delete",
     })
-}
-
-impl Changed {
-    fn add(&mut self, event: &Value, own: &str) {
-        if is_own(event, own) {
-            self.own += 1;
-            return;
-        }
-        let found = if event["detail"].get("eventName").is_some() {
-            of_call(event)
-        } else if event["source"] == "aws.lambda" {
-            of_state(event)
-        } else {
-            None
-        };
-        match found {
-            Some(arn) => {
-                self.functions.insert(arn);
-            }
-            None => self.ignored += 1,
-        }
-    }
-}
-
-/// Whether a call was made with the credentials of the controller, here or in another account.
-fn is_own(event: &Value, own: &str) -> bool {
-    let identity = &event["detail"]["userIdentity"];
-    let session = (identity["arn"].as_str())
-        .filter(|arn| arn.contains(":assumed-role/"))
-        .and_then(|arn| arn.rsplit('/').next());
-    session.is_some_and(|session| session == SESSION || !own.is_empty() && session == own)
-}
-
-/// The function of a call that `CloudTrail` recorded.
-fn of_call(event: &Value) -> Option<String> {
-    let detail = &event["detail"];
-    let name = detail["eventName"].as_str()?;
-    // `CreateFunction20150331` is one, `CreateFunctionUrlConfig` is not.
-    let is_call = |call: &&str| {
-        let rest = name.strip_prefix(*call);
-        rest.is_some_and(|rest| rest.chars().next().is_none_or(|one| one.is_ascii_digit()))
-    };
-    if detail["eventSource"] != "lambda.amazonaws.com" || !CALLS.iter().any(is_call) {
-        return None;
-    }
-    if !detail["errorCode"].is_null() {
-        return None;
-    }
-    let parameters = &detail["requestParameters"];
-    let given = [
-        &detail["responseElements"]["functionArn"],
-        &parameters["functionArn"],
-        &parameters["resource"],
-        &parameters["functionName"],
-    ];
-    let given = given.into_iter().find_map(Value::as_str)?;
-    let region = detail["awsRegion"].as_str().or(event["region"].as_str());
-    let account = (detail["recipientAccountId"].as_str()).or(event["account"].as_str());
-    named(
-        given,
-        account.unwrap_or_default(),
-        region.unwrap_or_default(),
-    )
-}
-
-/// The function of an event of Lambda's own. AWS documents little of its form.
-fn of_state(event: &Value) -> Option<String> {
-    let resources = event["resources"].as_array().into_iter().flatten();
-    let mut resources = resources.filter_map(Value::as_str);
-    if let Some(arn) = resources.find_map(unqualified) {
-        return Some(arn);
-    }
-    if let Some(arn) = first_arn(&event["detail"], DEPTH) {
-        return Some(arn);
-    }
-    let detail = event["detail"].as_object()?;
-    let is_name = |key: &String| {
-        let key: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
-        key.eq_ignore_ascii_case("functionname")
-    };
-    let (_, name) = detail.iter().find(|(key, _)| is_name(key))?;
-    named(
-        name.as_str()?,
-        event["account"].as_str().unwrap_or_default(),
-        event["region"].as_str().unwrap_or_default(),
-    )
-}
-
-fn first_arn(value: &Value, depth: usize) -> Option<String> {
-    match value {
-        Value::String(text) => unqualified(text),
-        Value::Array(list) if depth > 0 => list.iter().find_map(|it| first_arn(it, depth - 1)),
-        Value::Object(members) if depth > 0 => {
-            members.values().find_map(|it| first_arn(it, depth - 1))
-        }
-        _ => None,
-    }
-}
-
-/// The ARN of a function, without version or alias.
-fn unqualified(text: &str) -> Option<String> {
-    let arn = Arn::parse(text).filter(|arn| arn.service == "lambda")?;
-    let rest = arn.resource.strip_prefix("function:")?;
-    let name = rest.split(':').next().filter(|name| is_name(name))?;
-    let is_place = backstop_config::is_account(arn.account) && !arn.region.is_empty();
-    is_place.then(|| {
-        let (partition, region, account) = (arn.partition, arn.region, arn.account);
-        format!("arn:{partition}:lambda:{region}:{account}:function:{name}")
-    })
-}
-
-/// The ARN of what a call names: an ARN, `ACCOUNT:function:NAME`, or a name, each with or without a qualifier.
-fn named(given: &str, account: &str, region: &str) -> Option<String> {
-    if given.starts_with("arn:") {
-        return unqualified(given);
-    }
-    let name = match given.split_once(":function:") {
-        Some((_, rest)) => rest,
-        None => given,
-    };
-    let partition = match region {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    };
-    unqualified(&format!(
-        "arn:{partition}:lambda:{region}:{account}:function:{name}"
-    ))
-}
-
-fn is_name(name: &str) -> bool {
-    let is_part = |one: char| one.is_ascii_alphanumeric() || "-_".contains(one);
-    (1..=64).contains(&name.len()) && name.chars().all(is_part)
 }
 
 /// `aws_lambda_invocation` with `lifecycle_scope = "CRUD"`.
 fn of_terraform(payload: &Value) -> Result<Resource, String> {
     let now = || functions(&payload["functions"]);
     let before = || functions(&payload["tf"]["prev_input"]["functions"]);
-    match payload["tf"]["action"].as_str() {
-        Some("create") => Ok(Resource {
-            attach: now()?,
-            ..Resource::default()
-        }),
+    let (attach, detach) = match payload["tf"]["action"].as_str() {
+        Some("create") => (now()?, BTreeSet::new()),
         Some("update") => {
             let attach = now()?;
             let detach = before().unwrap_or_default();
-            Ok(Resource {
-                detach: detach.difference(&attach).cloned().collect(),
-                attach,
-                reply: None,
-            })
+            let detach = detach.difference(&attach).cloned().collect();
+            (attach, detach)
         }
-        Some("delete") => Ok(Resource {
-            detach: now()?,
-            ..Resource::default()
-        }),
-        _ => Err("tf.action is none of create, update and delete".to_owned()),
-    }
+        // Of a list that cannot be read nothing was attached.
+        Some("delete") => (BTreeSet::new(), now().unwrap_or_default()),
+        _ => return Err("tf.action is none of create, update and delete".to_owned()),
+    };
+    Ok(Resource {
+        owner: TERRAFORM.to_owned(),
+        attach,
+        detach: Detach::Named(detach),
+        reply: None,
+    })
 }
 
 /// A custom resource with the property `Functions`.
 fn of_cloudformation(payload: &Value) -> Result<Resource, String> {
-    let now = || functions(&payload["ResourceProperties"]["Functions"]);
-    let before = functions(&payload["OldResourceProperties"]["Functions"]);
-    let reply = reply(payload);
-    match payload["RequestType"].as_str() {
-        Some("Create") => Ok(Resource {
-            attach: now()?,
-            detach: BTreeSet::new(),
-            reply,
-        }),
-        Some("Update") => {
-            let attach = now()?;
-            let detach = before.unwrap_or_default();
-            Ok(Resource {
-                detach: detach.difference(&attach).cloned().collect(),
-                attach,
-                reply,
-            })
-        }
-        // A creation that failed is deleted as well, whatever it asked for.
-        Some("Delete") => Ok(Resource {
-            attach: BTreeSet::new(),
-            detach: now().unwrap_or_default(),
-            reply,
-        }),
-        _ => Err("RequestType is none of Create, Update and Delete".to_owned()),
-    }
+    let reply = reply(payload).ok_or("ResponseURL is missing")?;
+    let attach = match payload["RequestType"].as_str() {
+        Some("Create" | "Update") => functions(&payload["ResourceProperties"]["Functions"])?,
+        // Whatever it asked for: a creation that failed is deleted as well.
+        Some("Delete") => BTreeSet::new(),
+        _ => return Err("RequestType is none of Create, Update and Delete".to_owned()),
+    };
+    Ok(Resource {
+        owner: reply.owner(),
+        attach,
+        detach: Detach::Others,
+        reply: Some(reply),
+    })
 }
 
 fn functions(list: &Value) -> Result<BTreeSet<String>, String> {
@@ -331,150 +208,6 @@ mod tests {
 
     const ORDERS: &str = "arn:aws:lambda:eu-west-1:111122223333:function:orders";
 
-    fn call(name: &str, parameters: &Value) -> Value {
-        json!({
-            "source": "aws.lambda",
-            "detail-type": "AWS API Call via CloudTrail",
-            "account": "111122223333",
-            "region": "eu-west-1",
-            "detail": {
-                "eventSource": "lambda.amazonaws.com",
-                "eventName": name,
-                "awsRegion": "eu-west-1",
-                "requestParameters": parameters,
-            },
-        })
-    }
-
-    fn changed(event: &Value) -> Changed {
-        match read(event, "controller") {
-            Ok(Request::Changed(changed)) => changed,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_call_names_a_function_in_any_form() {
-        for (name, parameters) in [
-            (
-                "CreateFunction20150331",
-                json!({ "functionName": "orders" }),
-            ),
-            (
-                "UpdateFunctionConfiguration20150331v2",
-                json!({ "functionName": "111122223333:function:orders" }),
-            ),
-            (
-                "UpdateFunctionCode20150331v2",
-                json!({ "functionName": format!("{ORDERS}:live") }),
-            ),
-            ("TagResource20170331v2", json!({ "resource": ORDERS })),
-        ] {
-            let found = changed(&call(name, &parameters));
-            assert_eq!(
-                found.functions,
-                BTreeSet::from([ORDERS.to_owned()]),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn other_calls_failed_ones_and_strange_names_are_ignored() {
-        let mut failed = call(
-            "CreateFunction20150331",
-            &json!({ "functionName": "orders" }),
-        );
-        failed["detail"]["errorCode"] = "AccessDenied".into();
-        let mut other = call(
-            "CreateFunction20150331",
-            &json!({ "functionName": "orders" }),
-        );
-        other["detail"]["eventSource"] = "s3.amazonaws.com".into();
-        for event in [
-            failed,
-            other,
-            call(
-                "CreateFunctionUrlConfig",
-                &json!({ "functionName": "orders" }),
-            ),
-            call(
-                "DeleteFunction20150331",
-                &json!({ "functionName": "orders" }),
-            ),
-            call("CreateFunction20150331", &json!({ "functionName": "../x" })),
-            call("CreateFunction20150331", &json!({})),
-            json!({ "source": "aws.s3", "detail": {} }),
-        ] {
-            let found = changed(&event);
-            assert_eq!((found.functions.len(), found.ignored), (0, 1), "{event}");
-        }
-    }
-
-    #[test]
-    fn own_writes_are_known_here_and_in_other_accounts() {
-        let mut event = call(
-            "UpdateFunctionConfiguration20150331v2",
-            &json!({ "functionName": "orders" }),
-        );
-        for (arn, own) in [
-            (
-                "arn:aws:sts::111122223333:assumed-role/any/controller",
-                true,
-            ),
-            (
-                "arn:aws:sts::444455556666:assumed-role/Deployer/backstop",
-                true,
-            ),
-            ("arn:aws:sts::111122223333:assumed-role/any/alice", false),
-            ("arn:aws:iam::111122223333:user/controller", false),
-        ] {
-            event["detail"]["userIdentity"]["arn"] = arn.into();
-            assert_eq!(changed(&event).own, u64::from(own), "{arn}");
-        }
-    }
-
-    #[test]
-    fn an_event_of_lambda_is_read_wherever_it_names_the_function() {
-        let event = |resources: Value, detail: Value| {
-            json!({
-                "source": "aws.lambda", "detail-type": "Lambda Function State Change",
-                "account": "111122223333", "region": "eu-west-1",
-                "resources": resources, "detail": detail,
-            })
-        };
-        for event in [
-            event(json!([ORDERS]), json!({})),
-            event(
-                json!([]),
-                json!({ "function": { "arn": format!("{ORDERS}:3") } }),
-            ),
-            event(json!([]), json!({ "function-name": "orders" })),
-            event(json!([]), json!({ "functionName": "orders" })),
-        ] {
-            let found = changed(&event);
-            assert_eq!(
-                found.functions,
-                BTreeSet::from([ORDERS.to_owned()]),
-                "{event}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_batch_names_each_function_once_and_survives_what_cannot_be_read() {
-        let body = call(
-            "CreateFunction20150331",
-            &json!({ "functionName": "orders" }),
-        )
-        .to_string();
-        let records = json!({ "Records": [
-            { "body": body }, { "body": body }, { "body": "hunter2" }, {},
-        ]});
-        let found = changed(&records);
-        assert_eq!((found.functions.len(), found.ignored), (1, 2));
-    }
-
     #[test]
     fn a_resource_of_terraform_attaches_changes_and_detaches() {
         let pay = ORDERS.replace("orders", "pay");
@@ -482,16 +215,20 @@ mod tests {
             Ok(Request::Resource(resource)) => resource,
             other => panic!("{other:?}"),
         };
+        let none = Detach::Named(BTreeSet::new());
+        let orders = Detach::Named(BTreeSet::from([ORDERS.to_owned()]));
         let created = of(&json!({ "functions": [ORDERS], "tf": { "action": "create" } }));
-        assert_eq!((created.attach.len(), created.detach.len()), (1, 0));
+        assert_eq!((created.attach.len(), &created.detach), (1, &none));
         let updated = of(&json!({
             "functions": [pay],
             "tf": { "action": "update", "prev_input": { "functions": [ORDERS, pay] } },
         }));
         assert_eq!(updated.attach, BTreeSet::from([pay]));
-        assert_eq!(updated.detach, BTreeSet::from([ORDERS.to_owned()]));
+        assert_eq!(updated.detach, orders);
         let deleted = of(&json!({ "functions": [ORDERS], "tf": { "action": "delete" } }));
-        assert_eq!((deleted.attach.len(), deleted.detach.len()), (0, 1));
+        assert_eq!((deleted.attach.len(), &deleted.detach), (0, &orders));
+        let deleted = of(&json!({ "functions": "orders", "tf": { "action": "delete" } }));
+        assert_eq!(deleted.detach, none);
         for wrong in [
             json!({ "tf": { "action": "create" } }),
             json!({ "functions": ["orders"], "tf": { "action": "create" } }),
@@ -501,19 +238,46 @@ mod tests {
         }
     }
 
+    fn request(kind: &str, physical: Option<&str>) -> Value {
+        json!({
+            "RequestType": kind, "ResponseURL": "https://example.com/?hunter2",
+            "StackId": "stack", "RequestId": "1", "LogicalResourceId": "Logs",
+            "PhysicalResourceId": physical, "ResourceProperties": { "Functions": "orders" },
+        })
+    }
+
     #[test]
     fn a_deletion_by_cloudformation_is_never_refused() {
-        let payload = json!({
-            "RequestType": "Delete", "ResponseURL": "https://example.com/?hunter2",
-            "StackId": "stack", "RequestId": "1", "LogicalResourceId": "Logs",
-            "ResourceProperties": {},
-        });
-        let Ok(Request::Resource(resource)) = read(&payload, "controller") else {
+        let Ok(Request::Resource(resource)) = read(&request("Delete", None), "controller") else {
             panic!("it is a resource");
         };
-        assert!(resource.detach.is_empty());
+        assert_eq!(resource.detach, Detach::Others);
         assert!(!format!("{resource:?}").contains("hunter2"));
         assert!(resource.reply.is_some());
+        assert!(read(&request("Create", None), "controller").is_err());
+    }
+
+    #[test]
+    fn a_resource_changes_its_name_only_when_it_attaches_its_first_function() {
+        for (before, has_attached, after) in [
+            (None, false, "backstop-none-Logs"),
+            (None, true, "backstop-Logs"),
+            (Some("backstop-none-Logs"), false, "backstop-none-Logs"),
+            (Some("backstop-none-Logs"), true, "backstop-Logs"),
+            (Some("backstop-Logs"), false, "backstop-Logs"),
+            (Some("kept"), true, "kept"),
+        ] {
+            let reply = reply(&request("Update", before)).expect("it is a request");
+            assert_eq!(reply.physical(has_attached), after, "{before:?}");
+        }
+        for (kind, physical, is_nothing) in [
+            ("Delete", "backstop-none-Logs", true),
+            ("Delete", "backstop-Logs", false),
+            ("Update", "backstop-none-Logs", false),
+        ] {
+            let reply = reply(&request(kind, Some(physical))).expect("it is a request");
+            assert_eq!(reply.is_nothing_to_do(), is_nothing, "{kind} {physical}");
+        }
     }
 
     #[test]

@@ -3,9 +3,14 @@
 //! Invariant: all mistakes are reported at once, and none of them is repaired by a guess: a mode that is
 //! misspelt must not become one that writes.
 
+use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use backstop_config::{AwsSettings, ProcessEnvironment, Settings as Extension};
+use backstop_delivery::SystemClock;
 use backstop_fleet::journal::Location;
+use backstop_sinks::SharedHttp;
 use serde::{Deserialize, Serialize};
 
 /// Writes to one function within an hour, unless something else is set.
@@ -58,17 +63,30 @@ impl FromStr for Place {
         if let Some(name) = text.strip_prefix("ssm:").filter(|name| !name.is_empty()) {
             return Ok(Self::Parameter(name.to_owned()));
         }
-        let object = text
-            .strip_prefix("s3://")
-            .and_then(|rest| rest.split_once('/'));
-        match object {
-            Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(Self::Object {
-                bucket: bucket.to_owned(),
-                key: key.to_owned(),
-            }),
+        match text.parse() {
+            Ok(Location::Bucket {
+                bucket,
+                prefix: key,
+            }) if !key.is_empty() => Ok(Self::Object { bucket, key }),
             _ => Err("write it as ssm:NAME or s3://BUCKET/KEY".to_owned()),
         }
     }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter(name) => write!(formatter, "the parameter {name}"),
+            Self::Object { bucket, key } => write!(formatter, "s3://{bucket}/{key}"),
+        }
+    }
+}
+
+/// The client for what is not asked with an SDK, and where this environment has its AWS.
+pub(crate) fn http() -> (SharedHttp, AwsSettings) {
+    let (here, _) = Extension::resolve(&ProcessEnvironment);
+    let http = SharedHttp::new(here.ca_files, here.proxies, Arc::new(SystemClock), |_| {});
+    (http, here.aws)
 }
 
 /// All variables.

@@ -3,20 +3,16 @@
 //! Invariants: a wanted state that cannot be read, or that selects nothing, is an error and changes
 //! nothing; a switch that cannot be read counts as set. No error quotes the text.
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, bail};
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
-use backstop_config::{ProcessEnvironment, Reference, Settings as Extension, Store};
-use backstop_delivery::SystemClock;
+use backstop_config::{Reference, Store};
 use backstop_fleet::aws::{Access, Failure};
 use backstop_fleet::project::Project;
 use backstop_fleet::select::Selection;
 use backstop_fleet::settings::ExplicitSettings;
-use backstop_sinks::SharedHttp;
 use backstop_sinks::secret::Secrets;
 
-use crate::settings::{Place, Settings};
+use crate::settings::{Place, Settings, http};
 
 /// The largest wanted state.
 const MOST_BYTES: i64 = 1024 * 1024;
@@ -46,8 +42,8 @@ impl Wanted {
 /// Reads and checks the wanted state.
 pub async fn read(settings: &Settings, access: &Access) -> anyhow::Result<Wanted> {
     let text = text(&settings.config, settings, access).await?;
-    let text = text.with_context(|| format!("{} does not exist", shown(&settings.config)))?;
-    of(&text).with_context(|| format!("{} cannot be used", shown(&settings.config)))
+    let text = text.with_context(|| format!("{} does not exist", settings.config))?;
+    of(&text).with_context(|| format!("{} cannot be used", settings.config))
 }
 
 /// What a text says.
@@ -95,14 +91,6 @@ pub async fn is_stopped(settings: &Settings, access: &Access) -> anyhow::Result<
     })
 }
 
-/// How people write it.
-fn shown(place: &Place) -> String {
-    match place {
-        Place::Parameter(name) => format!("the parameter {name}"),
-        Place::Object { bucket, key } => format!("s3://{bucket}/{key}"),
-    }
-}
-
 /// None where there is none.
 async fn text(
     place: &Place,
@@ -118,24 +106,22 @@ async fn text(
     let object = match object {
         Ok(object) => object,
         Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-        Err(error) => return Err(Failure::of(&format!("reading {}", shown(place)), &error).into()),
+        Err(error) => return Err(Failure::of(&format!("reading {place}"), &error).into()),
     };
     if object.content_length().is_some_and(|it| it > MOST_BYTES) {
-        bail!("{} is larger than 1 MiB", shown(place));
+        bail!("{place} is larger than 1 MiB");
     }
     let bytes = object.body.collect().await;
-    let bytes = bytes.with_context(|| format!("reading {} was cut off", shown(place)))?;
+    let bytes = bytes.with_context(|| format!("reading {place} was cut off"))?;
     let text = String::from_utf8(bytes.to_vec());
     Ok(Some(text.map_err(|_| {
-        anyhow::anyhow!("{} is not UTF-8 text", shown(place))
+        anyhow::anyhow!("{place} is not UTF-8 text")
     })?))
 }
 
 async fn parameter(name: &str, settings: &Settings) -> anyhow::Result<String> {
-    let (here, _) = Extension::resolve(&ProcessEnvironment);
-    let clock = Arc::new(SystemClock);
-    let http = SharedHttp::new(here.ca_files, here.proxies, clock, |_| {});
-    let secrets = Secrets::of_function(http, here.aws, &settings.own_name);
+    let (http, aws) = http();
+    let secrets = Secrets::of_function(http, aws, &settings.own_name);
     let reference = Reference {
         store: Store::ParameterStore,
         region: settings.region.clone(),

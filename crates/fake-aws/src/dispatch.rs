@@ -97,13 +97,20 @@ impl State {
         let qualifier = qualifier.as_deref();
         let architecture = query("CompatibleArchitecture");
         self.must_have_room(place, (operation, subject), body)?;
+        let may_not_list_tags = self.is_denied("ListTags", subject);
         let (functions, layers) = (&mut self.functions, &mut self.layers);
         let answer = match operation {
             Op::ListFunctions => {
                 let is_all = query("FunctionVersion").as_deref() == Some("ALL");
                 functions.list(place, &page, is_all, layers)
             }
-            Op::GetFunction => functions.get(place, subject, qualifier, (host, layers))?,
+            Op::GetFunction => {
+                let mut answer = functions.get(place, subject, qualifier, (host, layers))?;
+                if may_not_list_tags {
+                    hide_tags(&mut answer);
+                }
+                answer
+            }
             Op::GetFunctionConfiguration => {
                 functions.configuration(place, subject, qualifier, layers)?
             }
@@ -170,6 +177,15 @@ impl State {
             _ => StatusCode::OK,
         };
         Ok(reply(status, Protocol::Rest, &answer))
+    }
+}
+
+/// `GetFunction` answers a caller without `lambda:ListTags` all the same.
+fn hide_tags(answer: &mut Value) {
+    if let Some(answer) = answer.as_object_mut() {
+        answer.remove("Tags");
+        let refused = Refusal::not_permitted("lambda:ListTags", "the function");
+        answer.insert("TagsError".to_owned(), refused.tags_error());
     }
 }
 

@@ -124,6 +124,11 @@ impl Refusal {
         Self::new(status, kind, message)
     }
 
+    /// As `GetFunction` has it in an answer that is otherwise whole.
+    pub(crate) fn tags_error(&self) -> serde_json::Value {
+        json!({ "ErrorCode": self.kind, "Message": self.message })
+    }
+
     pub(crate) fn into_response(self, protocol: Protocol) -> Response<Bytes> {
         let (kind, message) = (self.kind, self.message);
         let json =

@@ -142,12 +142,7 @@ impl Session {
         };
         let mut arns: BTreeSet<String> = history.changes.keys().cloned().collect();
         arns.extend(run.progress.steps.iter().filter_map(of_alias));
-        let selection = Selection {
-            functions: (arns.iter().map(|arn| arn.parse()))
-                .collect::<Result<_, String>>()
-                .map_err(anyhow::Error::msg)?,
-            ..Selection::default()
-        };
+        let selection = Selection::of_arns(&arns)?;
         let intent = Intent::Undo {
             run: id.to_owned(),
             changes: history.changes,

@@ -20,7 +20,7 @@ async fn status(args: ControllerStatusArgs, output: Output) -> anyhow::Result<Ex
     let store = open_store(&args.state, &project, &access, output).await?;
     let status = ControllerStatus::read(&store).await?;
     output.result(&status)?;
-    Ok(if status.is_well() {
+    Ok(if status.is_healthy() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(PARTIAL)

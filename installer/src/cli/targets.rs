@@ -231,10 +231,7 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if (0.5..=10_000.0).contains(&rate) => Ok(rate),
-        _ => Err("give a number of calls per second, from 0.5 to 10000".to_owned()),
-    }
+    Rates::check(text.parse().unwrap_or(f64::NAN))
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {

@@ -10,13 +10,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::journal::Store;
+use crate::journal::{Store, beside};
 use crate::parsing;
-
-/// The objects beside the runs; the package `backstop-controller` writes them.
-const LAST: &str = "controller/last.json";
-const LAST_PLAN: &str = "controller/last-plan.json";
-const STOP: &str = "controller/stop";
 
 /// What is known of a controller.
 #[derive(Debug, Clone, Serialize)]
@@ -28,8 +23,10 @@ pub struct ControllerStatus {
     pub is_stopped: bool,
     /// The last plan over everything.
     pub last_plan: Option<Outcome>,
-    /// The last invocation.
-    pub last: Option<Outcome>,
+    /// The last plan for functions that changed.
+    pub last_events: Option<Outcome>,
+    /// The last request of Terraform or `CloudFormation`.
+    pub last_resource: Option<Outcome>,
 }
 
 /// The result of an invocation, as far as this release knows it.
@@ -86,19 +83,31 @@ impl ControllerStatus {
         }
         Ok(Self {
             state: store.shown().to_owned(),
-            is_stopped: store.kept(STOP).await?.is_some(),
-            last_plan: outcome(store, LAST_PLAN).await?,
-            last: outcome(store, LAST).await?,
+            is_stopped: store.kept(beside::STOP).await?.is_some(),
+            last_plan: outcome(store, beside::LAST_PLAN).await?,
+            last_events: outcome(store, beside::LAST_EVENTS).await?,
+            last_resource: outcome(store, beside::LAST_RESOURCE).await?,
         })
     }
 
-    /// Whether the last plan worked, and left nothing undone that it should have done.
-    pub fn is_well(&self) -> bool {
-        let is_well = |it: &Outcome| {
+    /// Whether the last plan worked, and left nothing undone that it should have done. What came before that
+    /// plan does not matter any more.
+    pub fn is_healthy(&self) -> bool {
+        let is_healthy = |it: &Outcome| {
             let none = |name: &str| it.counts.get(name).copied().unwrap_or_default() == 0;
-            it.error.is_none() && it.skipped.is_empty() && none("failed") && none("limited")
+            let left = ["failed", "limited", "unreadable"];
+            it.error.is_none() && it.skipped.is_empty() && left.into_iter().all(none)
         };
-        self.last_plan.as_ref().is_some_and(is_well) && self.last.as_ref().is_none_or(is_well)
+        self.last_plan.as_ref().is_some_and(is_healthy) && self.since_plan().all(is_healthy)
+    }
+
+    /// What was done for single functions since the last plan.
+    fn since_plan(&self) -> impl Iterator<Item = &Outcome> {
+        let since = self.last_plan.as_ref().map_or("", |plan| plan.at.as_str());
+        let last = [&self.last_events, &self.last_resource];
+        last.into_iter()
+            .flatten()
+            .filter(move |it| it.at.as_str() >= since)
     }
 }
 

@@ -6,7 +6,7 @@ use super::{ControllerStatus, Outcome};
 use crate::output::{Item, Report, Style, by_reason, grouped};
 
 /// Counts in the order in which they are shown, with their words.
-const COUNTS: [(&str, &str); 11] = [
+const COUNTS: [(&str, &str); 12] = [
     ("unchanged", "unchanged"),
     ("attached", "attached"),
     ("repaired", "repaired"),
@@ -14,6 +14,10 @@ const COUNTS: [(&str, &str); 11] = [
     ("new", "without the layer, not written in this mode"),
     ("drifted", "drifted, not written in this mode"),
     ("refused", "refused by the plan"),
+    (
+        "unreadable",
+        "left, because too little of them could be read",
+    ),
     ("limited", "left after too many writes within an hour"),
     ("own", "left, because they are the controller's own"),
     ("failed", "failed"),
@@ -28,7 +32,8 @@ impl Report for ControllerStatus {
         let Some(plan) = &self.last_plan else {
             line(style.verdict(false, "The controller has no result of a plan yet"));
             line(format!("  state {}", self.state));
-            if let Some(last) = &self.last {
+            for last in self.since_plan() {
+                line(format!("Last invocation {}, by {}:", last.at, last.trigger));
                 outcome(last, &mut line);
             }
             return text;
@@ -36,7 +41,7 @@ impl Report for ControllerStatus {
         let is_stopped = self.is_stopped || plan.is_stopped;
         let switch = if is_stopped { ", stopped" } else { "" };
         let title = format!("Mode {}{switch}; last plan {}", plan.mode, plan.at);
-        line(style.verdict(self.is_well(), &title));
+        line(style.verdict(self.is_healthy(), &title));
         line(format!("  state {}", self.state));
         if self.is_stopped {
             line(format!(
@@ -47,7 +52,7 @@ impl Report for ControllerStatus {
             line("  a switch stopped all writes during the last plan".to_owned());
         }
         outcome(plan, &mut line);
-        if let Some(last) = self.last.as_ref().filter(|last| last.at != plan.at) {
+        for last in self.since_plan() {
             line(format!("Last invocation {}, by {}:", last.at, last.trigger));
             outcome(last, &mut line);
         }

@@ -11,7 +11,7 @@ use crate::aws::{Failure, Kind};
 use crate::change::{Change, MOST_ENVIRONMENT_BYTES, MOST_LAYERS, is_ours};
 use crate::layer::Release;
 use crate::plan::{Reason, owner};
-use crate::select::{Environment, Function};
+use crate::select::{Environment, Function, Tags};
 use crate::status::{drift, release};
 
 /// Whose layers' releases are compared with it.
@@ -237,8 +237,16 @@ fn live(function: &Function) -> Vec<Check> {
             "raise the reserved concurrency or remove it",
         ));
     }
-    if let Some((reason, detail)) = owner::manager(&live.tags) {
-        checks.push(Check::warning("owner", detail, reason.explanation()));
+    match &live.tags {
+        Tags::Readable(tags) => {
+            if let Some((reason, detail)) = owner::manager(tags) {
+                checks.push(Check::warning("owner", detail, reason.explanation()));
+            }
+        }
+        Tags::Unreadable(reason) => {
+            let next = Reason::Unreadable.explanation();
+            checks.push(Check::warning("owner", reason.clone(), next));
+        }
     }
     checks
 }

@@ -65,6 +65,52 @@ async fn duplicates_and_old_events_write_once_and_the_plan_finds_the_lost_ones()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_of_functions_that_must_wait_come_again() {
+    let stage = Stage::set().await;
+    stage.add("orders", 2, &FunctionSpec::default());
+    stage.add("secret", 1, &FunctionSpec::default());
+    let set = |state| {
+        let change = move |it: &mut FunctionSpec| it.state = state;
+        stage.plane.change(&here(), "orders-0000", change);
+    };
+    // One that is denied stands in the way of no other, and waits for nothing.
+    stage.plane.deny_for("GetFunction", "secret");
+    set(Some("Pending"));
+    let mut attach = stage.environment("attach", &[]);
+    let events = batch(&[
+        created("orders-0000"),
+        created("orders-0001"),
+        created("secret-0000"),
+    ]);
+    let error = attach.invoke(&events).await.expect_err("one must wait");
+    assert!(error.to_string().contains("events come again"), "{error}");
+    assert!(stage.is_attached("orders-0001"));
+    set(None);
+    let result = attach.done(&events).await;
+    let counts = &result["counts"];
+    assert_eq!(
+        (
+            &counts["attached"],
+            &counts["unchanged"],
+            &counts["unreadable"]
+        ),
+        (&json!(1), &json!(1), &json!(1)),
+        "{result}"
+    );
+    assert!(stage.is_attached("orders-0000"));
+
+    // Nor are they lost where no time is left to begin.
+    stage.add("late", 1, &FunctionSpec::default());
+    let mut hasty = stage.environment_for("attach", &[], Duration::from_secs(140));
+    let late = batch(&[created("late-0000")]);
+    let error = hasty.invoke(&late).await.expect_err("it is not begun");
+    assert!(error.to_string().contains("1 were not begun"), "{error}");
+    assert!(!stage.is_attached("late-0000"));
+    attach.done(&late).await;
+    assert!(stage.is_attached("late-0000"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn its_own_events_cost_no_call() {
     let stage = Stage::set().await;
     stage.add("orders", 1, &FunctionSpec::default());

@@ -1,8 +1,9 @@
 //! What keeps the controller from loops, and from what is not its own.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use backstop_fake_aws::FunctionSpec;
+use backstop_fake_aws::{FunctionSpec, Moment};
 use serde_json::json;
 
 use crate::stage::{Stage, batch, created, here};
@@ -88,6 +89,59 @@ async fn itself_and_functions_of_other_tools_are_not_written() {
         ("CONTROLLER_INCLUDE_MANAGED", "true"),
     ];
     let result = stage.environment("enforce", &more).plan().await;
+    assert_eq!(result["counts"]["attached"], 2, "{result}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_is_set_while_functions_are_written_stops_the_others() {
+    let stage = Stage::set().await;
+    stage.add("orders", 60, &FunctionSpec::default());
+    stage.want_at(2, "all = true").await;
+    let held = (stage.plane).hold("UpdateFunctionConfiguration", 1, Moment::BeforeItIsDone);
+    let mut attach = stage.environment("attach", &[]);
+    attach.start(&json!({ "action": "plan" })).await;
+    tokio::time::timeout(Duration::from_mins(1), held.reached())
+        .await
+        .expect("the first write comes");
+    stage.stop(true).await;
+    held.release();
+    let result = attach.answer().await.unwrap();
+    let (counts, written) = (&result["counts"], stage.writes());
+    assert_eq!(result["isStopped"], true, "{result}");
+    assert!((1..60).contains(&written), "{written}");
+    assert_eq!(counts["attached"], written, "{counts}");
+    assert_eq!(counts["notBegun"], 60 - written, "{counts}");
+    assert_eq!(counts["failed"], 0, "{counts}");
+    assert_eq!(attach.line().await["Stopped"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_that_cannot_be_read_do_not_make_a_function_free() {
+    let stage = Stage::set().await;
+    stage.add("orders", 2, &FunctionSpec::default());
+    stage.plane.deny("ListTags");
+    let mut enforce = stage.environment("enforce", &[]);
+    let result = enforce.plan().await;
+    assert_eq!(result["counts"]["unreadable"], 2, "{result}");
+    let detail = result["functions"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("grant lambda:ListTags"), "{detail}");
+    assert_eq!(enforce.line().await["Skipped"], 2);
+    let status = stage.backstop(&["controller", "status"]).await;
+    let text = String::from_utf8(status.stdout).unwrap();
+    assert_eq!(status.status.code(), Some(3), "{text}");
+    assert!(text.contains("2  left, because too little"), "{text}");
+
+    // Nor one of the selection, where that is by tags.
+    stage.want("tags = { team = \"payments\" }").await;
+    let more = [("CONTROLLER_INCLUDE_MANAGED", "true")];
+    let mut enforce = stage.environment("enforce", &more);
+    let result = enforce.done(&batch(&[created("orders-0000")])).await;
+    assert_eq!(result["counts"]["unreadable"], 1, "{result}");
+    assert_eq!(stage.writes(), 0);
+
+    stage.want("all = true").await;
+    stage.plane.allow("ListTags");
+    let result = enforce.plan().await;
     assert_eq!(result["counts"]["attached"], 2, "{result}");
 }
 

@@ -3,7 +3,7 @@
 use backstop_fake_aws::FunctionSpec;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, here};
+use crate::stage::{Stage, batch, created, here};
 
 fn counts(result: &Value, names: [&str; 4]) -> [u64; 4] {
     names.map(|name| result["counts"][name].as_u64().unwrap())
@@ -20,10 +20,10 @@ async fn report_writes_nothing_and_says_what_it_would() {
     assert_eq!(counts(&result, names), [3, 3, 0, 0], "{result}");
     assert_eq!(stage.everything(), before);
     assert_eq!(stage.writes(), 0);
-    // `backstop controller status` reads it.
-    for kept in ["controller/last.json", "controller/last-plan.json"] {
-        assert_eq!(stage.kept(kept), result);
-    }
+    // `backstop controller status` reads it, and what an event came to beside it.
+    let event = report.done(&batch(&[created("orders-0000")])).await;
+    assert_eq!(stage.kept("controller/last-plan.json"), result);
+    assert_eq!(stage.kept("controller/last-events.json"), event);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,8 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::{Mutex, mpsc};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -37,6 +38,8 @@ pub(crate) fn arn(name: &str) -> String {
 struct Runtime {
     events: Mutex<mpsc::Receiver<Value>>,
     answers: mpsc::Sender<Result<Value, Value>>,
+    /// How long an invocation may take.
+    time: Duration,
 }
 
 impl Answer for Runtime {
@@ -45,7 +48,7 @@ impl Answer for Runtime {
         if path.ends_with("/next") {
             let event = self.events.lock().await.recv().await;
             let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-            let deadline = deadline + Duration::from_mins(10);
+            let deadline = deadline + self.time;
             let event = event.unwrap_or_default().to_string();
             return Response::builder()
                 .header("lambda-runtime-aws-request-id", "1")
@@ -83,6 +86,7 @@ impl Answer for Runtime {
 pub(crate) struct Environment {
     events: mpsc::Sender<Value>,
     answers: mpsc::Receiver<Result<Value, Value>>,
+    lines: Lines<BufReader<ChildStdout>>,
     _server: FaultServer,
     child: Child,
 }
@@ -90,7 +94,12 @@ pub(crate) struct Environment {
 impl Environment {
     /// The result of one invocation.
     pub(crate) async fn invoke(&mut self, event: &Value) -> Result<Value, Value> {
-        self.events.send(event.clone()).await.unwrap();
+        self.start(event).await;
+        self.answer().await
+    }
+
+    /// The result of one that was started.
+    pub(crate) async fn answer(&mut self) -> Result<Value, Value> {
         let answer = tokio::time::timeout(Duration::from_mins(2), self.answers.recv()).await;
         answer.expect("it answers in time").expect("it answers")
     }
@@ -105,7 +114,14 @@ impl Environment {
         self.done(&json!({ "action": "plan" })).await
     }
 
-    /// Sends an event whose answer nobody waits for.
+    /// The next line of its log, as JSON.
+    pub(crate) async fn line(&mut self) -> Value {
+        let line = tokio::time::timeout(Duration::from_secs(30), self.lines.next_line()).await;
+        let line = line.expect("it comes in time").unwrap().unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Sends an event whose answer nobody waits for yet.
     pub(crate) async fn start(&self, event: &Value) {
         self.events.send(event.clone()).await.unwrap();
     }
@@ -172,8 +188,13 @@ impl Stage {
 
     /// Sets the wanted state: the layer and an address, for the functions that `select` says.
     pub(crate) async fn want(&self, select: &str) {
+        self.want_at(200, select).await;
+    }
+
+    /// The same, with this many calls a second.
+    pub(crate) async fn want_at(&self, rate: u32, select: &str) {
         self.want_text(&format!(
-            "[select]\n{select}\n[targets]\nrate = 200\n[layer]\narns = [\"{}\"]\n[settings]\n\
+            "[select]\n{select}\n[targets]\nrate = {rate}\n[layer]\narns = [\"{}\"]\n[settings]\n\
              BACKSTOP_PRIMARY_URL = \"https://intake.example.com/\"\n",
             self.layer
         ))
@@ -250,25 +271,38 @@ impl Stage {
 
     /// A new execution environment.
     pub(crate) fn environment(&self, mode: &str, extra: &[(&'static str, &str)]) -> Environment {
+        self.environment_for(mode, extra, Duration::from_mins(10))
+    }
+
+    /// One whose invocations have this much time.
+    pub(crate) fn environment_for(
+        &self,
+        mode: &str,
+        extra: &[(&'static str, &str)],
+        time: Duration,
+    ) -> Environment {
         let (events, queued) = mpsc::channel(16);
         let (outbox, answers) = mpsc::channel(16);
         let runtime = Arc::new(Runtime {
             events: Mutex::new(queued),
             answers: outbox,
+            time,
         });
         let server = FaultServer::start("the Runtime API", runtime, None).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_backstop-controller"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_backstop-controller"))
             .env_clear()
             .envs(self.variables(mode))
             .envs(extra.iter().copied())
             .env("AWS_LAMBDA_RUNTIME_API", server.address().to_string())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Environment {
             events,
             answers,
+            lines,
             _server: server,
             child,
         }

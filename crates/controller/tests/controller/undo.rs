@@ -1,5 +1,6 @@
 //! A run of the controller is undone as any other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_fake_aws::{FunctionSpec, Moment};
@@ -40,6 +41,29 @@ async fn the_command_line_undoes_to_the_byte_and_shows_the_status() {
     let stopped = stage.backstop(&["controller", "status"]).await;
     let text = String::from_utf8(stopped.stdout).unwrap();
     assert!(text.contains("controller/stop stops all writes"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_before_an_error_is_counted() {
+    let stage = Arc::new(Stage::set().await);
+    stage.add("orders", 12, &FunctionSpec::default());
+    stage.want_at(2, "all = true").await;
+    let other = Arc::clone(&stage);
+    let cut_off = move || other.s3.set_read_only(true);
+    (stage.plane).before("UpdateFunctionConfiguration", "orders-0002", 1, cut_off);
+    let mut attach = stage.environment("attach", &[]);
+    let plan = json!({ "action": "plan" });
+    let error = attach.invoke(&plan).await.expect_err("the journal ends");
+    assert!(error.to_string().contains("was stopped"), "{error}");
+    attach.line().await;
+    let result = attach.line().await;
+    let counts = &result["counts"];
+    assert_eq!(counts["attached"], 2, "{result}");
+    assert_eq!(counts["failed"], 10, "{result}");
+    stage.s3.set_read_only(false);
+    let again = stage.environment("attach", &[]).plan().await;
+    assert_eq!(again["counts"]["failed"], 0, "{again}");
+    assert!(stage.is_attached("orders-0011"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

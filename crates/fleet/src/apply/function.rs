@@ -140,6 +140,10 @@ impl Work<'_> {
                 );
                 return self.refuse(may_be_done, reason).await;
             }
+            // The turn and the look took a while: what is not begun by now is not begun.
+            if *self.stop.borrow() {
+                return Ok(Outcome::NotBegun);
+            }
             let step = Step::Function {
                 arn: self.planned.arn.clone(),
                 change: Change::between(

@@ -75,7 +75,7 @@ pub struct Summary {
     /// Whether it was stopped.
     pub is_interrupted: bool,
     /// Whether the caller has to sign in again before anything more can be done.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_signed_out: bool,
     /// Why the run stopped on its own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,11 +102,6 @@ pub struct Version {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
-fn is_false(it: &bool) -> bool {
-    !*it
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
 fn is_none(count: &u64) -> bool {
     *count == 0
 }
@@ -123,10 +118,10 @@ pub struct Left {
     /// What is in the way.
     pub reason: String,
     /// Whether taking the run up again comes to the same.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_final: bool,
     /// Whether it was not tried, as others were refused alike.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_untried: bool,
 }
 

@@ -167,6 +167,36 @@ pub fn global_region(partition: &str) -> Region {
     Region::from_static(match partition {
         "aws-us-gov" => "us-gov-west-1",
         "aws-cn" => "cn-northwest-1",
+        "aws-iso" => "us-iso-east-1",
+        "aws-iso-b" => "us-isob-east-1",
+        "aws-iso-e" => "eu-isoe-west-1",
+        "aws-iso-f" => "us-isof-south-1",
+        "aws-eusc" => "eusc-de-east-1",
         _ => "us-east-1",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use backstop_config::partition_of;
+
+    use super::global_region;
+
+    #[test]
+    fn the_global_services_of_a_partition_are_in_it() {
+        for region in [
+            "eu-west-1",
+            "cn-north-1",
+            "us-gov-east-1",
+            "us-iso-west-1",
+            "us-isob-east-1",
+            "eu-isoe-west-1",
+            "us-isof-east-1",
+            "eusc-de-east-1",
+        ] {
+            let partition = partition_of(region);
+            let global = global_region(partition);
+            assert_eq!(partition_of(global.as_ref()), partition, "{region}");
+        }
+    }
 }

@@ -9,13 +9,14 @@ use aws_sdk_organizations::types::AccountStatus;
 use aws_sdk_sts::config::ProvideCredentials as _;
 use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
-use backstop_config::Arn;
+use backstop_config::{Arn, partition_of};
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Access, Failure, Kind, chain, global_region, is_known_region, region_meant};
 use crate::usage::UsageError;
 
-const SESSION_NAME: &str = "backstop";
+/// The session in which a role in another account is taken.
+pub const SESSION_NAME: &str = "backstop";
 
 /// Which accounts to work in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +80,10 @@ pub(super) async fn caller(access: &Access, base: &SdkConfig) -> anyhow::Result<
             )?
             .to_owned(),
         partition: Arn::parse(arn)
-            .map_or("aws", |arn| arn.partition)
+            .map_or_else(
+                || partition_of(base.region().map_or("", AsRef::as_ref)),
+                |arn| arn.partition,
+            )
             .to_owned(),
     })
 }

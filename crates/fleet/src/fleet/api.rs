@@ -38,6 +38,14 @@ impl Rates {
         get_function: 50.0,
         others: 5.0,
     };
+
+    /// Whether somebody may ask for this many calls a second; what to give, where not.
+    pub fn check(rate: f64) -> Result<f64, String> {
+        if (0.5..=10_000.0).contains(&rate) {
+            return Ok(rate);
+        }
+        Err("give a number of calls per second, from 0.5 to 10000".to_owned())
+    }
 }
 
 /// Lambda in one account and region.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use aws_config::{Region, SdkConfig};
 use serde::{Deserialize, Serialize};
 
-pub use accounts::{Accounts, Role};
+pub use accounts::{Accounts, Role, SESSION_NAME};
 pub use api::{Api, Rates};
 pub use refusal_guard::Refusals;
 pub use regions::Regions;
@@ -62,7 +62,7 @@ pub struct Targets {
 pub struct Site {
     /// Where it is.
     pub place: Place,
-    /// `aws`, `aws-us-gov` or `aws-cn`.
+    /// Such as `aws` or `aws-cn`.
     pub partition: String,
     /// Credentials and region: clients of other services are built from it.
     pub config: SdkConfig,

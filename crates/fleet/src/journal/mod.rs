@@ -13,6 +13,7 @@ mod entry;
 mod granted;
 mod history;
 mod location;
+mod owned;
 mod progress;
 mod runs;
 mod segments;
@@ -23,7 +24,20 @@ mod writer;
 pub use entry::{Entry, Header, Step};
 pub use history::History;
 pub use location::Location;
+pub use owned::owned;
 pub use progress::{Progress, StepState};
 pub use runs::{last, undone, unfinished, unrestored};
 pub use store::{Found, Run, Store, usual_directory};
 pub use writer::Journal;
+
+/// What the controller keeps beside the runs, and `backstop controller status` reads.
+pub mod beside {
+    /// An object that stops all writes of the controller.
+    pub const STOP: &str = "controller/stop";
+    /// The result of the last plan over everything.
+    pub const LAST_PLAN: &str = "controller/last-plan.json";
+    /// The result of the last plan for functions that changed.
+    pub const LAST_EVENTS: &str = "controller/last-events.json";
+    /// The result of the last request of Terraform or `CloudFormation`.
+    pub const LAST_RESOURCE: &str = "controller/last-resource.json";
+}

@@ -13,7 +13,7 @@ use crate::change::{
 };
 use crate::fleet::Site;
 use crate::grants;
-use crate::select::{self, Environment, FullConfiguration, Function, LATEST};
+use crate::select::{self, Environment, FullConfiguration, Function, LATEST, Tags};
 use crate::settings::is_secret;
 
 /// What is wanted of the functions.
@@ -344,8 +344,18 @@ fn may_be_changed(function: &Function, intent: &Intent) -> Result<(), Exclusion>
         (_, Intent::Undo { .. }) | (None, _) => return Ok(()),
         (Some(live), _) => live,
     };
-    if let Some((reason, detail)) = owner::manager(&live.tags).filter(|_| !allowed.managed) {
-        return Err(Exclusion::detail(reason, detail));
+    if !allowed.managed {
+        match &live.tags {
+            Tags::Readable(tags) => {
+                if let Some((reason, detail)) = owner::manager(tags) {
+                    return Err(Exclusion::detail(reason, detail));
+                }
+            }
+            // It may be anybody's.
+            Tags::Unreadable(reason) => {
+                return Err(Exclusion::detail(Reason::Unreadable, reason));
+            }
+        }
     }
     let because = || live.reason.clone();
     if !function.is_settled() {

@@ -76,6 +76,9 @@ pub struct Plan {
     pub missing: Vec<String>,
     /// Accounts and regions that were left out.
     pub skipped: Vec<Skipped>,
+    /// The resource that asks for it, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// What a plan is for.
@@ -233,13 +236,16 @@ async fn plan_site(
 ) -> Result<(Vec<Planned>, Found), crate::aws::Failure> {
     let mut found = select::find(site, selection).await?;
     observer.found(&site.place, found.functions.len() as u64);
+    let unreadable: Vec<Planned> = (found.unreadable.iter())
+        .map(|(name, reason)| Planned::unreadable(site, name, reason))
+        .collect();
     if found.functions.is_empty() {
-        return Ok((Vec::new(), found));
+        return Ok((unreadable, found));
     }
     let count = found.functions.len();
     let facts = facts::PlaceFacts::of(site, intent, sizes, count).await?;
     let facts = &facts;
-    let planned = stream::iter(std::mem::take(&mut found.functions))
+    let mut planned: Vec<Planned> = stream::iter(std::mem::take(&mut found.functions))
         .map(|function| async move {
             let planned = decide::decide(site, function, intent, facts).await;
             observer.one_done(&site.place);
@@ -248,6 +254,7 @@ async fn plan_site(
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
+    planned.extend(unreadable);
     Ok((planned, found))
 }
 
@@ -280,6 +287,7 @@ impl Plan {
             functions: Vec::new(),
             missing: Vec::new(),
             skipped: fleet.skipped.clone(),
+            owner: None,
         }
     }
 
@@ -311,17 +319,30 @@ impl Plan {
 }
 
 impl Planned {
-    /// A function that is as it should be, or that will not be touched.
-    fn without_change(function: &Function, reason: Reason, detail: Option<String>) -> Self {
+    /// A function of which nothing is known but its name.
+    fn unreadable(site: &Site, name: &str, reason: &str) -> Self {
+        let (partition, Place { account, region }) = (&site.partition, &site.place);
+        let arn = format!("arn:{partition}:lambda:{region}:{account}:function:{name}");
+        let detail = Some(reason.to_owned());
+        Self::of_name(site.place.clone(), name, &arn, Reason::Unreadable, detail)
+    }
+
+    fn of_name(
+        place: Place,
+        name: &str,
+        arn: &str,
+        reason: Reason,
+        detail: Option<String>,
+    ) -> Self {
         Self {
-            place: function.place.clone(),
-            name: function.name.clone(),
-            arn: function.arn.clone(),
-            role: function.role.clone(),
+            place,
+            name: name.to_owned(),
+            arn: arn.to_owned(),
+            role: String::new(),
             verdict: reason.verdict(),
             reason,
             detail,
-            revision: function.revision.clone(),
+            revision: String::new(),
             change: None,
             alias: None,
             version: None,
@@ -330,6 +351,16 @@ impl Planned {
             conflicts: Vec::new(),
             traps: Vec::new(),
             notes: Vec::new(),
+        }
+    }
+
+    /// A function that is as it should be, or that will not be touched.
+    fn without_change(function: &Function, reason: Reason, detail: Option<String>) -> Self {
+        let place = function.place.clone();
+        Self {
+            role: function.role.clone(),
+            revision: function.revision.clone(),
+            ..Self::of_name(place, &function.name, &function.arn, reason, detail)
         }
     }
 }

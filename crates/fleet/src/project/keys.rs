@@ -234,10 +234,10 @@ fn problem(table: &str, name: &str, line: usize) -> String {
     let tables = KEYS
         .iter()
         .map(|key| key.table)
-        .filter(|_| table.is_empty());
+        .filter(|it| table.is_empty() && !it.is_empty());
     let names = KEYS
         .iter()
-        .filter(|key| key.table == table)
+        .filter(|key| key.table == table && key.name != "*")
         .map(|key| key.name);
     let place = if table.is_empty() {
         String::new()
@@ -304,6 +304,8 @@ mod tests {
                 "line 6: unknown key `secret`: did you mean `secrets`?",
             ]
         );
+        // Neither the name of no table nor the one for any key is meant by anybody.
+        assert_eq!(unknown("x = 1\n"), ["line 1: unknown key"]);
         assert!(unknown("not toml").is_empty());
     }
 

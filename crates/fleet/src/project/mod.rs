@@ -167,8 +167,14 @@ impl Project {
     }
 
     fn parsed(text: &str) -> anyhow::Result<Self> {
-        let parsed = toml::from_str(text);
-        Ok(parsed.map_err(|error| parsing::toml(text, error.message(), error.span()))?)
+        let parsed: Result<Self, _> = toml::from_str(text);
+        let parsed = parsed.map_err(|error| parsing::toml(text, error.message(), error.span()))?;
+        if let Some(rate) = parsed.targets.rate
+            && let Err(advice) = Rates::check(rate)
+        {
+            bail!("`rate` in [targets] is {rate}: {advice}");
+        }
+        Ok(parsed)
     }
 
     /// Where to work. Accounts in a file are the caller's affair.
@@ -280,6 +286,30 @@ impl SelectTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_that_cannot_be_kept_is_refused() {
+        for (rate, is_one) in [
+            ("0.5", true),
+            ("200", true),
+            ("0", false),
+            ("-1", false),
+            ("nan", false),
+            ("inf", false),
+        ] {
+            let read = Project::parse(&format!("[targets]\nrate = {rate}\n"));
+            let error = read
+                .err()
+                .map(|error| format!("{error:#}"))
+                .unwrap_or_default();
+            assert_eq!(error.is_empty(), is_one, "{rate}: {error}");
+            let advice = "in [targets] is ";
+            assert!(
+                is_one || error.contains(advice) && error.contains("from 0.5"),
+                "{error}"
+            );
+        }
+    }
 
     #[test]
     fn the_file_says_what_options_would() {

@@ -38,6 +38,13 @@ impl Matches {
         met(&selection.exclude, &mut self.exclude);
     }
 
+    /// A function that may be there, and cannot be read.
+    pub(super) fn meet_literal(&mut self, selection: &Selection, text: &str) {
+        let is_it = |pattern: &Pattern| pattern.literal().is_some_and(|it| it.text == text);
+        let met = (selection.functions.iter().enumerate()).filter(|(_, it)| is_it(it));
+        self.functions.extend(met.map(|(at, _)| at));
+    }
+
     /// A tag of something that is there.
     pub(super) fn meet_tag(&mut self, selection: &Selection, key: &str, value: &str) {
         for (at, tag) in selection.tags.iter().enumerate() {

@@ -63,11 +63,36 @@ pub struct Live {
     /// Why, where something is wrong with either.
     pub reason: Option<String>,
     /// Its tags.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
     /// How many of it may run at once, where that is reserved: at 0 none may.
     pub reserved_concurrency: Option<u32>,
     /// Where its code can be read for some minutes. As good as a secret: it is signed.
     pub code_url: Option<CodeUrl>,
+}
+
+/// A function's tags: `GetFunction` leaves them out for a caller without `lambda:ListTags`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tags {
+    /// All of them.
+    Readable(BTreeMap<String, String>),
+    /// Nobody knows whether there are any, and why.
+    Unreadable(String),
+}
+
+impl Tags {
+    fn of(answer: &GetFunctionOutput) -> Self {
+        match answer.tags_error() {
+            Some(error) => Self::Unreadable(format!(
+                "its tags cannot be read: {}; grant lambda:ListTags",
+                error.message().trim_end_matches('.')
+            )),
+            None => Self::Readable(
+                (answer.tags().into_iter().flatten())
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect(),
+            ),
+        }
+    }
 }
 
 /// A signed address.
@@ -204,9 +229,7 @@ impl Live {
             last_update: (configuration.last_update_status().cloned())
                 .unwrap_or(LastUpdateStatus::Successful),
             reason: reason.map(str::to_owned),
-            tags: (answer.tags().into_iter().flatten())
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
+            tags: Tags::of(answer),
             reserved_concurrency: number(
                 (answer.concurrency()).and_then(Concurrency::reserved_concurrent_executions),
             ),

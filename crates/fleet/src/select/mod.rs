@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use aliases::{Alias, alias, aliases, provisioned};
 pub use check::{Matches, SelectionCheck};
 pub use configuration::{FullConfiguration, LATEST};
-pub use function::{CodeUrl, Environment, Function, Live};
+pub use function::{CodeUrl, Environment, Function, Live, Tags};
 pub use pattern::{Literal, Pattern};
 
 use crate::aws::{Failure, Kind, Marker};
@@ -83,11 +83,22 @@ impl std::str::FromStr for TagFilter {
 pub struct Found {
     /// The functions, by name.
     pub functions: Vec<Function>,
+    /// Functions that were named and cannot be read, with the reason.
+    pub unreadable: Vec<(String, String)>,
     /// What of the selection was met.
     pub matches: Matches,
 }
 
 impl Selection {
+    /// Just these functions.
+    pub fn of_arns<'a>(arns: impl IntoIterator<Item = &'a String>) -> anyhow::Result<Self> {
+        let patterns = arns.into_iter().map(|arn| arn.parse());
+        Ok(Self {
+            functions: (patterns.collect::<Result<_, String>>()).map_err(anyhow::Error::msg)?,
+            ..Self::default()
+        })
+    }
+
     /// Whether it says anything.
     pub fn is_empty(&self) -> bool {
         !self.all
@@ -117,13 +128,21 @@ impl Selection {
             })
     }
 
-    /// Whether a function has the tags; `GetFunction` knows them.
-    fn admits_tags(&self, function: &Function) -> bool {
-        self.tags.iter().all(|wanted| {
-            let live = function.live.as_ref();
-            let value = live.and_then(|live| live.tags.get(&wanted.key));
+    /// Whether a function has the tags, which `GetFunction` knows; the reason where it does not.
+    fn admits_tags(&self, function: &Function) -> Result<bool, String> {
+        if self.tags.is_empty() {
+            return Ok(true);
+        }
+        let none = BTreeMap::new();
+        let tags = match function.live.as_ref().map(|live| &live.tags) {
+            Some(Tags::Readable(tags)) => tags,
+            Some(Tags::Unreadable(reason)) => return Err(reason.clone()),
+            None => &none,
+        };
+        Ok(self.tags.iter().all(|wanted| {
+            let value = tags.get(&wanted.key);
             value.is_some_and(|value| wanted.values.is_empty() || wanted.values.contains(value))
-        })
+        }))
     }
 
     /// The names, where nothing but names is given.
@@ -139,7 +158,13 @@ impl Selection {
 pub async fn find(site: &Site, selection: &Selection) -> Result<Found, Failure> {
     if let Some(only) = &selection.only {
         let mut found = find_named(site, selection, only.clone()).await?;
-        (found.functions).retain(|function| selection.admits_tags(function));
+        (found.functions).retain(|function| match selection.admits_tags(function) {
+            Ok(is_admitted) => is_admitted,
+            Err(reason) => {
+                found.unreadable.push((function.name.clone(), reason));
+                false
+            }
+        });
         found.matches.chosen = found.functions.len();
         return Ok(found);
     }
@@ -162,7 +187,11 @@ pub async fn find(site: &Site, selection: &Selection) -> Result<Found, Failure> 
             && (tagged.as_ref()).is_none_or(|tagged| tagged.contains_key(&function.arn))
     });
     matches.chosen = functions.len();
-    Ok(Found { functions, matches })
+    Ok(Found {
+        functions,
+        unreadable: Vec::new(),
+        matches,
+    })
 }
 
 async fn find_named(
@@ -170,7 +199,8 @@ async fn find_named(
     selection: &Selection,
     literals: Vec<Literal>,
 ) -> Result<Found, Failure> {
-    let mut functions = Vec::new();
+    let (mut functions, mut unreadable) = (Vec::new(), Vec::new());
+    let mut matches = Matches::default();
     let here = (site.place.account.clone(), site.place.region.clone());
     let mut asked = BTreeSet::new();
     for literal in literals {
@@ -181,14 +211,22 @@ async fn find_named(
         match Function::get(site, &literal.name).await {
             Ok(function) => functions.push(function),
             Err(failure) if failure.kind == Kind::NotFound => {}
+            // The permission is for others: these can be read.
+            Err(failure) if failure.kind == Kind::Denied && literal.place.is_some() => {
+                matches.meet_literal(selection, &literal.text);
+                unreadable.push((literal.name, failure.brief()));
+            }
             Err(failure) => return Err(failure),
         }
     }
-    let mut matches = Matches::default();
     matches.meet(selection, &functions);
     functions.retain(|function| selection.admits(function));
     matches.chosen = functions.len();
-    Ok(Found { functions, matches })
+    Ok(Found {
+        functions,
+        unreadable,
+        matches,
+    })
 }
 
 /// Every function in one account and region.

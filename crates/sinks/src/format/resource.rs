@@ -64,12 +64,7 @@ impl Attributes {
         let region = self.text("cloud.region").filter(|it| !it.is_empty())?;
         let account = self.text("cloud.account.id").filter(|it| !it.is_empty())?;
         let name = self.text("faas.name").filter(|it| !it.is_empty())?;
-        let partition = match region.split('-').next() {
-            Some("cn") => "aws-cn",
-            Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
-            Some("eusc") => "aws-eusc",
-            _ => "aws",
-        };
+        let partition = backstop_config::partition_of(region);
         Some(format!(
             "arn:{partition}:lambda:{region}:{account}:function:{name}"
         ))
