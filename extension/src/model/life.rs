@@ -109,7 +109,7 @@ impl Life {
             jitter: Jitter::none(),
         });
         let spool_bytes = if setup.has_spool { 64 * 1024 * 1024 } else { 0 };
-        let (transforms, routes, parameter) = setup.beginning();
+        let (transforms, routes, unknown) = setup.beginning();
         let pipeline = Pipeline::new(Parts {
             api: script.clone(),
             stop: std::future::pending().boxed(),
@@ -126,7 +126,7 @@ impl Life {
             transforms,
             metrics: crate::metrics::Metrics::default(),
             routes,
-            parameter,
+            unknown,
             inbox: inbox.clone(),
             chain: Arc::new(chain),
             ledger: ledger.clone(),

@@ -43,8 +43,8 @@ pub(crate) use flight::Flush;
 use flight::ended;
 pub(crate) use intake::Wanted;
 #[cfg(test)]
-pub(crate) use parameter::Late;
-pub(crate) use parameter::{Ask, asks};
+pub(crate) use parameter::{Ask, Late};
+pub(crate) use parameter::{Unknown, asks};
 pub(crate) use routes::Routes;
 pub(crate) use shutdown::End;
 pub(crate) use transforms::TransformStage;
@@ -65,8 +65,8 @@ pub(crate) struct Parts<L> {
     pub(crate) transforms: TransformStage,
     pub(crate) metrics: Metrics,
     pub(crate) routes: Routes,
-    /// Asks for transforms and routes, where they are in a parameter.
-    pub(crate) parameter: Option<Ask>,
+    /// Why transforms and routes are not these, but unknown yet.
+    pub(crate) unknown: Option<Unknown>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) ledger: SharedLedger,
@@ -156,7 +156,7 @@ impl<L: Lifecycle> Pipeline<L> {
             transforms: parts.transforms,
             metrics: parts.metrics,
             routes: parts.routes,
-            deferred: parts.parameter.map(Deferred::new),
+            deferred: parts.unknown.map(Deferred::new),
             managed_instances,
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
             buffer,
