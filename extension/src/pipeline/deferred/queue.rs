@@ -4,22 +4,25 @@
 
 use std::collections::VecDeque;
 
-use backstop_delivery::{Signal, Wall};
+use backstop_delivery::{Record, Signal, Wall};
 use backstop_sinks::otlp::Received;
 use backstop_telemetry::{Event, Kind, Severity};
 use bytes::Bytes;
 
 use crate::transform::Derived;
 
-/// What one that waits takes beside its text.
-const OVERHEAD: usize = 128;
-/// Where there is no room, this part of the bound is freed as well, so that the next record has some.
-const SPARE: usize = 16;
-
+/// What one that waits takes beside its text: its place in the queue, which may be half empty.
+const OVERHEAD: usize = 2 * size_of::<Waiting>() + 16;
+/// What a record takes beside its text once it is in the buffer, with the id of its invocation. It is charged
+/// here, so that there is room for what is taken in.
+const RECORD: usize = 2 * size_of::<Record>() + 96;
 /// What arrived, in its order.
 pub(super) enum Waiting {
-    /// With whether its text is its own, and not a slice of a body.
-    Event(Event, bool),
+    Event {
+        event: Event,
+        /// Its text is its own, and not a slice of a body.
+        is_detached: bool,
+    },
     Posted {
         received: Received,
         /// The invocation at hand, and when it began.
@@ -33,16 +36,16 @@ pub(super) enum Waiting {
 impl Waiting {
     fn records(&self) -> usize {
         match self {
-            Self::Event(..) | Self::Derived(_) => 1,
+            Self::Event { .. } | Self::Derived(_) => 1,
             Self::Posted { received, .. } => received.fragments.len(),
             Self::Gap => 0,
         }
     }
 
     pub(super) fn cost(&self) -> usize {
-        OVERHEAD
+        OVERHEAD.max(RECORD)
             + match self {
-                Self::Event(event, _) => event.fragment.len(),
+                Self::Event { event, .. } => event.fragment.len(),
                 Self::Derived(derived) => derived.fragment.len(),
                 Self::Posted { received, .. } => received.cost(),
                 Self::Gap => 0,
@@ -52,7 +55,7 @@ impl Waiting {
     /// What goes first where there is no room: by severity, and what the platform says last.
     fn rank(&self) -> u8 {
         match self {
-            Self::Event(event, _) => match event.kind {
+            Self::Event { event, .. } => match event.kind {
                 Kind::Platform(_) => 4,
                 _ => Severity::of(&event.fragment) as u8,
             },
@@ -107,13 +110,12 @@ impl Queue {
         Some(waiting)
     }
 
-    /// Drops what there is no room for; says how many records.
-    pub(super) fn shed(&mut self, room: usize) -> usize {
-        if self.bytes <= room {
+    /// Where more than `most` waits, drops down to `room`; says how many records.
+    pub(super) fn shed(&mut self, most: usize, room: usize) -> usize {
+        if self.bytes <= most {
             return 0;
         }
         let before = self.records;
-        let room = room - room / SPARE;
         for rank in 0..=5 {
             let (bytes, records) = (&mut self.bytes, &mut self.records);
             self.waiting.retain(|waiting| {
@@ -130,10 +132,14 @@ impl Queue {
         }
         // A slice would keep the bodies of those that were dropped in memory.
         for waiting in &mut self.waiting {
-            if let Waiting::Event(event, is_own @ false) = waiting {
+            if let Waiting::Event {
+                event,
+                is_detached: is_detached @ false,
+            } = waiting
+            {
                 event.fragment = Bytes::copy_from_slice(&event.fragment);
                 event.request_id = None;
-                *is_own = true;
+                *is_detached = true;
             }
         }
         before - self.records
