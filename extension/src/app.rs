@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use backstop_config::{
     ConfigError, Fallback, InitializationType, ProcessEnvironment, Settings, TelemetryType,
+    redaction,
 };
 use backstop_delivery::{
     Chain, ChainParts, Clock, Jitter, LinkSettings, Phase, Role, SharedLedger, Signal, SystemClock,
@@ -28,7 +29,7 @@ use crate::buffer::spool::{LedgerFile, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{Api, ApiError, Event, Function, Lifecycle as _, Subscription};
 use crate::metrics::Metrics;
-use crate::pipeline::{Parts, Pipeline, Routes, TransformStage, Wanted, asks};
+use crate::pipeline::{Parts, Pipeline, Routes, TransformStage, Unknown, Wanted, asks};
 use crate::settings;
 use crate::source::{Inbox, Listener};
 use crate::transform::{Derivations, Deriver};
@@ -69,6 +70,7 @@ async fn start(
         errors.extend(settings.keep_to_account(account));
     }
     let transforms = TransformStage::new(&settings.transforms, &mut errors);
+    let is_redaction_unknown = redaction::is_unknown(&ProcessEnvironment, &mut errors);
     if !errors.is_empty() {
         log.error(
             "Invalid configuration",
@@ -96,11 +98,16 @@ async fn start(
     let http = http(&settings, &log, &clock);
     let resource = resource(&settings, &function);
     let secrets = Secrets::of_function(http.clone(), settings.aws.clone(), &resource.function_name);
-    let parameter = settings.parameter.clone().map(|parameter| {
-        let has_primary = settings.primary.is_some();
-        let secrets = secrets.clone();
-        asks(ProcessEnvironment, secrets, parameter, has_primary, errors)
-    });
+    let unknown = if is_redaction_unknown {
+        Some(Unknown::Invalid)
+    } else {
+        settings.parameter.clone().map(|parameter| {
+            let has_primary = settings.primary.is_some();
+            let secrets = secrets.clone();
+            let ask = asks(ProcessEnvironment, secrets, parameter, has_primary, errors);
+            Unknown::Parameter(ask)
+        })
+    };
     let function_name = resource.function_name.clone();
     let chain = chain(
         &settings,
@@ -121,14 +128,14 @@ async fn start(
         wanted: Wanted::new(&settings),
         deriver: deriver(&settings, &function),
         classifier: Classifier::of(settings.primary.as_ref()),
-        transforms: if parameter.is_some() {
+        transforms: if unknown.is_some() {
             TransformStage::none()
         } else {
             transforms
         },
         metrics: Metrics::new(settings.metrics, function_name),
         routes: Routes::new(&settings),
-        parameter,
+        unknown,
         inbox,
         chain: Arc::new(chain),
         ledger,

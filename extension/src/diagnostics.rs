@@ -103,7 +103,7 @@ impl Log {
         if !self.0.level.includes(level) {
             return;
         }
-        // The same of another sink, or of another signal there, is news.
+        // The same of another sink, or of another signal there, is said again.
         let [sink, signal] = ["sink", "signal"].map(|name| details[name].as_str());
         let (sink, signal) = (sink.unwrap_or_default(), signal.unwrap_or_default());
         let Some(suppressed) = self.admit(format!("{message} {sink} {signal}")) else {

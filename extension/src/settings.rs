@@ -49,7 +49,7 @@ fn text(path: &str) -> Result<String, String> {
     let path = Path::new(PACKAGE).join(path);
     let unreadable = |error: &std::io::Error| {
         format!(
-            "names a file that cannot be read ({}): give its path in the package",
+            "names a file that cannot be read ({}): give its path in the package, or ssm:NAME for a parameter",
             error.kind()
         )
     };

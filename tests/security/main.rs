@@ -14,6 +14,7 @@ mod secret_stores;
 mod secrets;
 mod starved;
 mod tls;
+mod unknown_redaction;
 
 use std::time::Duration;
 

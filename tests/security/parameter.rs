@@ -133,3 +133,53 @@ async fn without_its_parameter_nothing_leaves_and_each_record_is_counted() {
         assert!(left.contains("none may leave"), "{left}");
     }
 }
+
+#[tokio::test]
+async fn a_text_that_leaves_open_what_to_redact_is_read_again_until_it_is_corrected() {
+    for text in [
+        "BACKSTOP_REDACT=e-mail",
+        "BACKSTOP_REDACT=/ann@(/",
+        "BACKSTOP_REDACT=card\nBACKSTOP_REDACT=email",
+        "BACKSTOP_REDACT:email",
+    ] {
+        for is_corrected in [false, true] {
+            let (world, stores, sandbox) = place().await;
+            stores.put(PARAMETER, text);
+            let environment = environment(&world, &stores, &sandbox)
+                .start()
+                .await
+                .unwrap();
+            environment.invoke(lines()).await.unwrap();
+            environment.invoke(lines()).await.unwrap();
+            let mut left = String::new();
+            read_all(sandbox.path(), &mut left);
+            left.push_str(&world.intake.lines().join("\n"));
+            assert!(!left.contains(LINE), "{left}");
+            if is_corrected {
+                stores.put(PARAMETER, "BACKSTOP_REDACT=email");
+            }
+            // It asks once more at the end.
+            let outcome = world
+                .settle_after(ShutdownReason::Failure, &environment, 0)
+                .await
+                .unwrap();
+            outcome.assert_adds_up();
+            let stderr = outcome.stderr();
+            read_all(sandbox.path(), &mut left);
+            left.push_str(&world.intake.lines().join("\n"));
+            left.extend(outcome.archived.iter().map(Value::to_string));
+            assert_eq!(
+                left.matches(LINE).count(),
+                if is_corrected { 2 } else { 0 },
+                "{left}"
+            );
+            assert!(
+                !left.contains(SECRET) && !stderr.contains(SECRET),
+                "{left}{stderr}"
+            );
+            let said = "nothing is sent until it is corrected";
+            assert_eq!(stderr.matches(said).count(), 1, "{stderr}");
+            assert_eq!(stderr.contains("none may leave"), !is_corrected, "{stderr}");
+        }
+    }
+}

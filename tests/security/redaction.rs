@@ -201,9 +201,9 @@ async fn mistakes_in_the_transforms_are_one_line_and_cost_nothing_else() {
         .env("BACKSTOP_MIN_LEVEL", "loud")
         .env(
             "BACKSTOP_FILTER",
-            "drop it; drop record~/(/; drop record.a=1",
+            "drop it; drop record~/hunter2(/; drop record.a=1",
         )
-        .env("BACKSTOP_REDACT", "email,e-mail,/hunter2(/")
+        .env("BACKSTOP_REDACT", "email")
         .env("BACKSTOP_SAMPLE", "10")
         .env("BACKSTOP_REDACT_ARCHIVE", "false")
         .start()
@@ -224,11 +224,10 @@ async fn mistakes_in_the_transforms_are_one_line_and_cost_nothing_else() {
         .collect();
     assert_eq!(lines.len(), 1, "{stderr}");
     for part in [
-        "7 configuration errors",
+        "5 configuration errors",
         "BACKSTOP_MIN_LEVEL is",
         "(rule 1); this rule is left out",
         "(rule 2); this rule is left out",
-        "(entry 2); this entry redacts nothing",
         "BACKSTOP_SAMPLE has no percent sign",
         "BACKSTOP_REDACT_ARCHIVE is not supported",
     ] {

@@ -8,6 +8,7 @@
 //! - `parse`, `url`, `headers`, `reference`, `tags`, `transforms`, `arn`, `aws`, `endpoint`, `proxy`: text to
 //!   value, one rule each.
 //! - [`Settings::resolve`]: what was said to what is usable, with all errors at once.
+//! - [`redaction`]: which mistakes leave open what to redact.
 //! - [`backends`]: the backends with a name: what installer, Terraform and CDK make an address of.
 //! - [`docs`]: `docs/configuration.md` and the tables of `docs/backends.md`, generated.
 //! - [`json`]: the register and the backends for code that is not Rust, generated.
@@ -32,6 +33,7 @@ pub mod parameter;
 mod parse;
 mod proxy;
 pub mod raw;
+pub mod redaction;
 mod reference;
 pub mod register;
 mod resolve;

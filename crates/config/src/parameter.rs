@@ -6,10 +6,12 @@
 //!
 //! Must not: read a parameter.
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ErrorKind};
 use crate::file::{Layered, parse_of};
 use crate::raw::Strings;
-use crate::register::{DEDUPE, FILTER, INSIGHTS, MIN_LEVEL, REDACT, ROUTE, SAMPLE, SAMPLE_KEEP};
+use crate::register::{
+    CONFIG, DEDUPE, FILTER, INSIGHTS, MIN_LEVEL, REDACT, ROUTE, SAMPLE, SAMPLE_KEEP,
+};
 use crate::settings::{Routing, Settings};
 use crate::suggest;
 use crate::transforms::TransformSettings;
@@ -69,7 +71,7 @@ fn misplaced(name: &str) -> Option<ConfigError> {
             "names a parameter that sets {name}, which is needed before it is read: set it in the \
              function's environment"
         );
-        ConfigError::of_file(problem).with_effect(LEFT_OUT)
+        ConfigError::new(CONFIG.name, ErrorKind::Conflict, problem).with_effect(LEFT_OUT)
     };
     Some(unknown.unwrap_or_else(early))
 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::error::{ConfigError, ErrorKind, Invalid};
 use crate::parse;
 use crate::raw::{Raw, Strings};
+use crate::redaction;
 use crate::register::{
     BUFFER_MAX_BYTES, FLUSH_INTERVAL_MS, FLUSH_STRATEGY, LOG_LEVEL, MAX_ADDED_MS, METRICS,
     OTLP_RECEIVER, PRIMARY_URL, SPOOL_MAX_BYTES, TAGS, TELEMETRY_TYPES,
@@ -71,6 +72,8 @@ impl Settings {
             function,
         };
         resolver.errors.extend(settings.has_no_sink());
+        // For the effects.
+        redaction::is_unknown(strings, &mut resolver.errors);
         (settings, resolver.errors)
     }
 

@@ -20,11 +20,17 @@ pub(crate) fn unknown_name(key: &str) -> Option<ConfigError> {
         let message = format!("is not supported by this version ({VERSION}): {advice}");
         return Some(ConfigError::new(key, ErrorKind::UnknownName, message));
     }
-    let message = match nearest(&upper) {
+    let message = match meant(key) {
         Some(name) => format!("is not a known variable: did you mean {name}?"),
         None => "is not a known variable: remove it, or see docs/configuration.md".to_owned(),
     };
     Some(ConfigError::new(key, ErrorKind::UnknownName, message))
+}
+
+/// The known name that an unknown one may stand for.
+pub(crate) fn meant(key: &str) -> Option<&'static str> {
+    let is_of_another_version = LATER.iter().any(|(name, _)| *name == key);
+    (!is_of_another_version).then(|| nearest(&key.to_ascii_uppercase()))?
 }
 
 /// The known name that is the fewest edits away, when it is near enough to be meant.

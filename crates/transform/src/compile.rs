@@ -1,5 +1,6 @@
 //! The patterns of the settings, compiled; and an error for each that is not valid.
 
+use backstop_config::redaction::NOTHING_LEAVES;
 use backstop_config::{Condition, ConfigError, FilterRule, Redaction};
 
 use crate::pattern::Pattern;
@@ -44,8 +45,7 @@ pub(crate) fn of_redactions(
                 Ok(pattern) => own.push(pattern),
                 Err(problem) => {
                     let problem = format!("{problem} ({name})");
-                    let effect = "this entry redacts nothing";
-                    errors.push(ConfigError::of_pattern(REDACT, problem, effect));
+                    errors.push(ConfigError::of_pattern(REDACT, problem, NOTHING_LEAVES));
                     continue;
                 }
             }

@@ -115,7 +115,7 @@ impl InvocationStart {
         left.filter(|left| (LEAST_LEFT..=LONGEST_TIMEOUT).contains(left))
     }
 
-    /// How long ago the runtime was done, when the platform gives that time: after a burst the news
+    /// How long ago the runtime was done, when the platform gives that time: after a burst the event
     /// comes late, behind all the output before it.
     pub(crate) fn since_done(&self, done: Option<Wall>, now: Instant, wall: Wall) -> Duration {
         let Some(done) = done else {
@@ -313,7 +313,7 @@ mod tests {
         ] {
             let started = is_started.then_some(NOW - lead);
             let began = began(NOW + 3_000 - lead, started);
-            // The handler ran for 200 ms, and the news of that took 30 more.
+            // The handler ran for 200 ms, and the event took 30 more.
             let (done, heard) = (NOW - lead + 200, NOW + 230);
             let late = began.since_done(Some(wall(done)), began.at() + 230 * MS, wall(heard));
             assert_eq!(late.as_millis(), expected, "{lead} ahead, {is_started}");

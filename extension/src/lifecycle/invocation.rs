@@ -1,6 +1,6 @@
 //! The invocation at hand: what is known of it, and how long `/next` may be held for it.
 //!
-//! Invariant: where the news of the runtime's end cannot be expected, the hold ends soon after the last
+//! Invariant: where the report of the runtime's end cannot be expected, the hold ends soon after the last
 //! sign that the handler ran. Must not know sinks or buffers.
 
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) struct Invocation {
     ends: Option<Instant>,
     /// The last sign that the handler ran.
     alive: Instant,
-    /// The news of the runtime's end may be among what Lambda or we have dropped.
+    /// The report of the runtime's end may be among what Lambda or we have dropped.
     may_miss_runtime_done: bool,
     pub(crate) has_flushed: bool,
     pub(crate) is_reported: bool,
@@ -68,6 +68,11 @@ impl Invocation {
         }
     }
 
+    /// Whether no INVOKE has arrived yet.
+    pub(crate) fn is_init(&self) -> bool {
+        self.began.wall() == Wall::default()
+    }
+
     /// When INVOKE arrived, by the wall clock.
     pub(crate) fn began(&self) -> Wall {
         self.began.wall()
@@ -94,12 +99,12 @@ impl Invocation {
         self.began.update_timeout(timeout);
     }
 
-    /// Telemetry was dropped, and with it perhaps the news of the runtime's end.
+    /// Telemetry was dropped, and with it perhaps the report of the runtime's end.
     pub(crate) fn lose_runtime_done(&mut self) {
         self.may_miss_runtime_done = true;
     }
 
-    /// Whether the news of the runtime's end is worth waiting for, where it can be expected at all.
+    /// Whether the report of the runtime's end is worth waiting for, where it can be expected at all.
     pub(crate) fn is_bounded(&self) -> bool {
         self.ends.is_some() && !self.may_miss_runtime_done
     }
@@ -109,7 +114,7 @@ impl Invocation {
         self.ends.unwrap_or(self.began.at() + NO_DEADLINE)
     }
 
-    /// When the handler's stage is over, for all we know: at the deadline where the news of its end can
+    /// When the handler's stage is over, for all we know: at the deadline where the report of its end can
     /// be expected; else it may have ended with its last sign, from where the user's bound counts.
     pub(crate) fn handler_ends(
         &self,

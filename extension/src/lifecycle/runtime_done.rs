@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_to_the_end_is_in_vain_where_the_news_has_not_come_by_the_next_invocation() {
+    fn a_hold_to_the_end_is_useless_where_the_event_has_not_come_by_the_next_invocation() {
         for (is_heard, is_expected) in [(true, true), (false, false)] {
             let mut tracker = heard();
             tracker.held_until_deadline();

@@ -11,7 +11,7 @@ use super::steps::{
     Deadline, End, Invocation, Metrics, Output, Rewriting, RuntimeDone, Setup, Step, Tampering,
 };
 
-const SETUP: Setup = Setup {
+pub(super) const SETUP: Setup = Setup {
     strategy: FlushStrategy::Auto,
     max_added: 500,
     interval: 100,

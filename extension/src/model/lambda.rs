@@ -55,7 +55,7 @@ pub(super) struct Lambda {
     /// No sink has been anything but well.
     are_sinks_well: bool,
     /// `/next` was once held until the deadline in this run: it must never be again.
-    was_held_in_vain: bool,
+    was_hold_useless: bool,
     /// The function has done something to `/tmp`, and the extension has had no reason to look since.
     is_tampered: bool,
     /// It has done so in this run, or before it.
@@ -81,7 +81,7 @@ impl Lambda {
             ahead_ms: setup.ahead_ms,
             late_runtime_done: None,
             are_sinks_well: true,
-            was_held_in_vain: false,
+            was_hold_useless: false,
             is_tampered: false,
             was_tampered: false,
         }
@@ -193,7 +193,7 @@ impl Lambda {
                 assert!(added <= most + TICK, "added {added:?}, at most {most:?}");
                 // Each request takes its time: in so small ones nobody gets through a burst.
                 let is_narrow = self.setup.room != usize::MAX;
-                // News under another id says nothing of the records that wait for the decision on this one.
+                // An event under another id says nothing of the records that wait for the decision on this one.
                 let is_decided = !self.setup.transforms.samples
                     || invocation.runtime_done != RuntimeDone::Foreign;
                 // Without a deadline the hold follows signs of life, and a post that is refused is none.
@@ -210,11 +210,11 @@ impl Lambda {
                 let is_bounded = held <= most + TICK;
                 assert!(ready <= deadline, "held over the function's timeout");
                 assert!(
-                    is_bounded || !self.was_held_in_vain,
+                    is_bounded || !self.was_hold_useless,
                     "held {held:?} again without an event, at most {most:?}"
                 );
                 let to_the_end = ready + Duration::from_millis(100) >= deadline;
-                self.was_held_in_vain |= !is_bounded && to_the_end;
+                self.was_hold_useless |= !is_bounded && to_the_end;
             }
         }
         self.check_spool();
@@ -437,7 +437,7 @@ impl Lambda {
         self.is_tampered = false;
         self.life = Life::start(&self.setup, &self.world, self.directory());
         self.late_runtime_done = None;
-        self.was_held_in_vain = false;
+        self.was_hold_useless = false;
     }
 
     /// The extension's clock is set, and the platform's is not.

@@ -23,7 +23,7 @@ use crate::buffer::Handover;
 use crate::buffer::spool::{LedgerFile, Spool};
 use crate::diagnostics::Log;
 use crate::lifecycle::api::{ApiError, Event, Lifecycle};
-use crate::pipeline::{Parts, Pipeline, Wanted};
+use crate::pipeline::{Parts, Pipeline, Routes, TransformStage, Unknown, Wanted};
 use crate::source::Inbox;
 use crate::transform::Deriver;
 
@@ -82,6 +82,16 @@ pub(super) struct Life {
 
 impl Life {
     pub(super) fn start(setup: &Setup, world: &World, directory: PathBuf) -> Self {
+        Self::begin(setup, world, directory, setup.beginning())
+    }
+
+    /// With these transforms and routes at the beginning.
+    pub(super) fn begin(
+        setup: &Setup,
+        world: &World,
+        directory: PathBuf,
+        (transforms, routes, unknown): (TransformStage, Routes, Option<Unknown>),
+    ) -> Self {
         let (script, ledger) = (Script::default(), SharedLedger::default());
         let inbox = Arc::new(Inbox::new(setup.buffer_max_bytes / 2));
         let log = Log::silent(world.clock());
@@ -109,7 +119,6 @@ impl Life {
             jitter: Jitter::none(),
         });
         let spool_bytes = if setup.has_spool { 64 * 1024 * 1024 } else { 0 };
-        let (transforms, routes, parameter) = setup.beginning();
         let pipeline = Pipeline::new(Parts {
             api: script.clone(),
             stop: std::future::pending().boxed(),
@@ -126,7 +135,7 @@ impl Life {
             transforms,
             metrics: crate::metrics::Metrics::default(),
             routes,
-            parameter,
+            unknown,
             inbox: inbox.clone(),
             chain: Arc::new(chain),
             ledger: ledger.clone(),

@@ -10,6 +10,7 @@
 //! lives there are. A failure names its seed and is shrunk and printed as steps; put it into [`examples`]
 //! under a name.
 
+mod asking;
 mod behaviour;
 mod examples;
 mod lambda;

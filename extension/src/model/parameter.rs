@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tokio::time::sleep;
 
 use super::steps::Setup;
-use crate::pipeline::{Ask, Late, Routes, TransformStage};
+use crate::pipeline::{Ask, Late, Routes, TransformStage, Unknown};
 
 /// Where the transforms and the route are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(super) fn parameter() -> impl Strategy<Value = Parameter> {
 
 impl Setup {
     /// What the pipeline begins with: transforms and routes, unless it has to ask.
-    pub(super) fn beginning(&self) -> (TransformStage, Routes, Option<Ask>) {
+    pub(super) fn beginning(&self) -> (TransformStage, Routes, Option<Unknown>) {
         if self.parameter == Parameter::None {
             return (self.transforms(), self.routes(), None);
         }
@@ -63,7 +63,7 @@ impl Setup {
                 };
                 sleep(Duration::from_millis(after)).await;
                 if tries < failures {
-                    return Err(NoSecret::timed_out("Parameter Store"));
+                    return Err(NoSecret::timed_out("Parameter Store").into());
                 }
                 Ok(Late {
                     transforms: setup.transforms(),
@@ -73,6 +73,7 @@ impl Setup {
             }
             .boxed()
         });
-        (TransformStage::none(), Routes::default(), Some(ask))
+        let unknown = Unknown::Parameter(ask);
+        (TransformStage::none(), Routes::default(), Some(unknown))
     }
 }

@@ -112,7 +112,7 @@ pub(super) struct Invocation {
     pub(super) tampers: Option<(usize, Tampering)>,
     /// How long the handler goes on after that.
     pub(super) rest: u64,
-    /// How late the news of the runtime's end is.
+    /// How late the report of the runtime's end is.
     pub(super) runtime_done_late: u64,
     /// How long the environment is frozen afterwards.
     pub(super) gap: u64,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::steps::Tampering;
 
-/// The function's deed. What is not there needs none.
+/// What the function does. What is not there needs nothing.
 pub(super) fn perform(tampering: Tampering, directory: &Path) {
     let spool = directory.join("spool");
     drop(match tampering {

@@ -1,56 +1,64 @@
-//! What arrives before the transforms are known: where they are in a parameter, no record leaves without them.
+//! What arrives before the transforms are known: no record leaves without them. Either they are in a parameter,
+//! or a mistake leaves open what to redact.
 //!
 //! The parameter is asked for while an invocation is at hand, beside everything else. Until it is known, records
 //! wait as they came, in memory only: a copy in `/tmp` would hold what is to be redacted. Then each is taken in,
-//! in order, as if it had just arrived.
+//! in order, as if it had just arrived. After a mistake they wait until the end, and are dropped.
 //!
 //! Invariants: what waits is bounded, and each record is counted as received when it arrives; a parameter that
-//! cannot be read holds `/next` once, and is asked for ever less often.
+//! cannot be read holds `/next` once, and is asked for less and less often.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use backstop_config::ConfigError;
-use backstop_delivery::{DropReason, NoSecret, Signal, Wall};
+use backstop_delivery::{DropReason, NoSecret, Phase, Wall};
 use backstop_sinks::otlp::Received;
-use backstop_telemetry::{Event, Kind, Severity};
+use backstop_telemetry::Event;
 use backstop_transform::Place;
-use bytes::Bytes;
+use futures_util::future::select_all;
 use serde_json::json;
-use tokio::task::{JoinHandle, yield_now};
-use tokio::time::{Instant, sleep_until};
+use tokio::task::JoinHandle;
 
+use self::queue::{Queue, Waiting};
 use super::Pipeline;
-use super::parameter::{Ask, Late};
+use super::intake::FULL;
+use super::parameter::{Answer, Ask, Failure, Unknown};
+use crate::diagnostics::Log;
 use crate::lifecycle::api::Lifecycle;
 use crate::lifecycle::flush::{FlushMode, HIGH_WATER};
 use crate::transform::Derived;
 
+mod queue;
+
 /// After a failure the next try comes no sooner; after each further one in twice the time.
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(64);
-/// What one that waits takes beside its text.
-const OVERHEAD: usize = 128;
-/// Where there is no room, this part of the bound is freed as well, so that the next record has some.
+/// Where there is no room, this part of the bound is freed as well, so that the next record has some. Once the
+/// transforms are known it is what records may grow by.
 const SPARE: usize = 16;
 
 /// Records that wait for the transforms, and the question for them.
 pub(super) struct Deferred {
-    ask: Ask,
-    asking: Option<Asking>,
+    /// None where nobody can be asked.
+    ask: Option<Ask>,
+    /// Questions under way: one, and at the end another beside it.
+    asking: Vec<Asking>,
     failures: u32,
+    /// `/next` was held for the first question.
+    was_held: bool,
+    /// At the end: a failure that may pass is worth another question.
+    has_another_try: bool,
+    /// The last failure that was logged.
+    said: Option<Failure>,
     /// No try before this time.
     not_before: Wall,
     /// The transforms are there: what waits is taken in, in turns.
     is_known: bool,
-    waiting: VecDeque<Waiting>,
-    bytes: usize,
-    records: usize,
-    oldest: Option<Wall>,
+    queue: Queue,
 }
 
 /// A question under way; it ends with the pipeline.
-struct Asking(JoinHandle<Result<Late, NoSecret>>);
+struct Asking(JoinHandle<Answer>);
 
 impl Drop for Asking {
     fn drop(&mut self) {
@@ -58,125 +66,35 @@ impl Drop for Asking {
     }
 }
 
-/// What arrived, in its order.
-enum Waiting {
-    /// With whether its text is its own, and not a slice of a body.
-    Event(Event, bool),
-    Posted {
-        received: Received,
-        /// The invocation at hand, and when it began.
-        current: (String, Wall),
-    },
-    Derived(Derived),
-    /// Telemetry was lost here.
-    Gap,
-}
-
-impl Waiting {
-    fn records(&self) -> usize {
-        match self {
-            Self::Event(..) | Self::Derived(_) => 1,
-            Self::Posted { received, .. } => received.fragments.len(),
-            Self::Gap => 0,
-        }
-    }
-
-    fn cost(&self) -> usize {
-        OVERHEAD
-            + match self {
-                Self::Event(event, _) => event.fragment.len(),
-                Self::Derived(derived) => derived.fragment.len(),
-                Self::Posted { received, .. } => received.cost(),
-                Self::Gap => 0,
-            }
-    }
-
-    /// What goes first where there is no room: by severity, and what the platform says last.
-    fn rank(&self) -> u8 {
-        match self {
-            Self::Event(event, _) => match event.kind {
-                Kind::Platform(_) => 4,
-                _ => Severity::of(&event.fragment) as u8,
-            },
-            Self::Posted { received, .. } => match received.signal {
-                Signal::Log => {
-                    let fragments = received.fragments.iter();
-                    let ranks = fragments.map(|fragment| Severity::of(fragment) as u8);
-                    ranks.max().unwrap_or_default()
-                }
-                Signal::Metric | Signal::Span => Severity::Info as u8,
-            },
-            Self::Derived(_) => Severity::Info as u8,
-            Self::Gap => 5,
-        }
-    }
-}
-
 impl Deferred {
-    pub(super) fn new(ask: Ask) -> Self {
+    pub(super) fn new(unknown: Unknown) -> Self {
         Self {
-            ask,
-            asking: None,
+            ask: match unknown {
+                Unknown::Parameter(ask) => Some(ask),
+                Unknown::Invalid => None,
+            },
+            asking: Vec::new(),
             failures: 0,
+            was_held: false,
+            has_another_try: false,
+            said: None,
             not_before: Wall::default(),
             is_known: false,
-            waiting: VecDeque::new(),
-            bytes: 0,
-            records: 0,
-            oldest: None,
+            queue: Queue::default(),
         }
     }
 
-    fn push(&mut self, waiting: Waiting, now: Wall) {
-        self.oldest.get_or_insert(now);
-        self.bytes += waiting.cost();
-        self.records += waiting.records();
-        self.waiting.push_back(waiting);
+    fn ask(&mut self) {
+        if let Some(ask) = &self.ask {
+            self.asking.push(Asking(tokio::spawn(ask())));
+        }
     }
 
-    fn pop(&mut self) -> Option<Waiting> {
-        let waiting = self.waiting.pop_front()?;
-        self.bytes -= waiting.cost();
-        self.records -= waiting.records();
-        Some(waiting)
-    }
-
-    /// Drops what there is no room for; says how many records.
-    fn shed(&mut self, room: usize) -> usize {
-        if self.bytes <= room {
-            return 0;
-        }
-        let before = self.records;
-        let room = room - room / SPARE;
-        for rank in 0..=5 {
-            let (bytes, records) = (&mut self.bytes, &mut self.records);
-            self.waiting.retain(|waiting| {
-                let stays = *bytes <= room || waiting.rank() > rank;
-                if !stays {
-                    *bytes -= waiting.cost();
-                    *records -= waiting.records();
-                }
-                stays
-            });
-            if self.bytes <= room {
-                break;
-            }
-        }
-        // A slice would keep the bodies of those that were dropped in memory.
-        for waiting in &mut self.waiting {
-            if let Waiting::Event(event, is_own @ false) = waiting {
-                event.fragment = Bytes::copy_from_slice(&event.fragment);
-                event.request_id = None;
-                *is_own = true;
-            }
-        }
-        before - self.records
-    }
-
-    fn ask(&mut self, now: Wall) {
+    /// A question failed just now: the next one waits, from here on and not from when this one began.
+    fn failed(&mut self, now: Wall) {
         let rest = FIRST_REST.saturating_mul(1 << self.failures.min(6));
         self.not_before = now + rest.min(LONGEST_REST);
-        self.asking = Some(Asking(tokio::spawn((self.ask)())));
+        self.failures = self.failures.saturating_add(1);
     }
 
     /// How long until the next try, as far as time decides. Where the clock was set back, it is due.
@@ -197,11 +115,11 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// Records that wait for the transforms.
     pub(crate) fn deferred_records(&self) -> usize {
-        self.deferred.as_ref().map_or(0, |it| it.records)
+        self.deferred.as_ref().map_or(0, |it| it.queue.records())
     }
 
     pub(super) fn deferred_bytes(&self) -> usize {
-        self.deferred.as_ref().map_or(0, |it| it.bytes)
+        self.deferred.as_ref().map_or(0, |it| it.queue.bytes())
     }
 
     /// Whether what had to wait is being taken in.
@@ -209,14 +127,31 @@ impl<L: Lifecycle> Pipeline<L> {
         self.deferred.as_ref().is_some_and(|it| it.is_known)
     }
 
-    /// Whether `/next` is worth holding for the answer: a parameter that could not be read is not waited for.
+    /// Whether a question for the parameter is under way.
+    pub(super) fn is_asking(&self) -> bool {
+        let deferred = self.deferred.as_ref();
+        deferred.is_some_and(|it| !it.asking.is_empty())
+    }
+
+    /// Whether `/next` is worth holding for the answer: it is once, for the first question.
     pub(super) fn is_asking_first(&self) -> bool {
         let deferred = self.deferred.as_ref();
-        deferred.is_some_and(|it| it.asking.is_some() && it.failures == 0)
+        self.is_asking() && deferred.is_some_and(|it| it.failures == 0 && !it.was_held)
+    }
+
+    /// `/next` is called.
+    pub(super) fn note_held_for_parameter(&mut self) {
+        let is_asking = self.is_asking();
+        if let Some(deferred) = &mut self.deferred {
+            deferred.was_held |= is_asking;
+        }
     }
 
     pub(super) fn defer_event(&mut self, event: Event) {
-        self.defer(Waiting::Event(event, false));
+        self.defer(Waiting::Event {
+            event,
+            is_detached: false,
+        });
     }
 
     pub(super) fn defer_posted(&mut self, received: Received) {
@@ -240,29 +175,40 @@ impl<L: Lifecycle> Pipeline<L> {
     fn defer(&mut self, waiting: Waiting) {
         let now = self.clock.wall();
         if let Some(deferred) = &mut self.deferred {
-            deferred.push(waiting, now);
+            deferred.queue.push(waiting, now);
         }
     }
 
     /// Drops what there is no room for.
     pub(super) fn shed_deferred(&mut self) {
         let room = (self.buffer.max_bytes()).saturating_sub(self.buffer.held_bytes());
-        let shed = self.deferred.as_mut().map_or(0, |it| it.shed(room));
+        let Some(deferred) = &mut self.deferred else {
+            return;
+        };
+        let spare = self.buffer.max_bytes() / SPARE;
+        let shed = if deferred.is_known {
+            deferred.queue.shed(room + spare, room + spare)
+        } else {
+            deferred.queue.shed(room, room.saturating_sub(spare))
+        };
         if shed > 0 {
+            let message = if deferred.is_known {
+                FULL
+            } else {
+                "Dropped records: the buffer is full, and none may leave before it is known what to redact"
+            };
             let mut ledger = self.ledger.lock();
             ledger.drop_records(DropReason::BufferFull, shed as u64);
             drop(ledger);
-            self.log.error(
-                "Dropped records: the buffer is full, and the parameter in BACKSTOP_CONFIG cannot be read",
-                &json!({"records": shed, "bufferMaxBytes": self.buffer.max_bytes()}),
-            );
+            let details = json!({"records": shed, "bufferMaxBytes": self.buffer.max_bytes()});
+            self.log.error(message, &details);
         }
     }
 
     /// Another environment goes on from here, with connections of its own.
     pub(super) fn ask_anew(&mut self) {
         if let Some(deferred) = &mut self.deferred {
-            deferred.asking = None;
+            deferred.asking.clear();
             deferred.not_before = Wall::default();
         }
     }
@@ -274,41 +220,43 @@ impl<L: Lifecycle> Pipeline<L> {
         if self.parameter_due_in(now) == Some(Duration::ZERO)
             && let Some(deferred) = &mut self.deferred
         {
-            deferred.ask(now);
+            deferred.ask();
         }
     }
 
     /// How long until the parameter is to be asked for; `None` where something else has to happen first.
     pub(super) fn parameter_due_in(&self, now: Wall) -> Option<Duration> {
         let deferred = self.deferred.as_ref()?;
-        if deferred.is_known || deferred.asking.is_some() {
+        if deferred.is_known || !deferred.asking.is_empty() || deferred.ask.is_none() {
+            return None;
+        }
+        // Never during init. Managed Instances hear of no invocation.
+        if !self.managed_instances && self.invocation.is_init() {
             return None;
         }
         let rest = deferred.rest(now);
-        if self.api.is_some() || deferred.bytes >= HIGH_WATER {
+        if self.api.is_some() || deferred.queue.bytes() >= HIGH_WATER {
             return Some(rest);
         }
-        let oldest = deferred.oldest?;
+        let oldest = deferred.queue.oldest()?;
         let age = self.settings.interval.saturating_sub(now.since(oldest));
         (self.invocation.mode == FlushMode::Continuous).then(|| rest.max(age))
     }
 
     /// The answer to the question.
-    pub(super) fn heard(&mut self, answer: Result<Late, NoSecret>) {
+    pub(super) fn heard(&mut self, answer: Answer) {
         let Some(deferred) = &mut self.deferred else {
             return;
         };
-        deferred.asking = None;
         match answer {
             Ok(late) => {
+                deferred.asking.clear();
                 deferred.is_known = true;
                 let failures = deferred.failures;
                 self.transforms = late.transforms;
                 self.routes = late.routes;
                 if !late.errors.is_empty() {
-                    let summary = ConfigError::summary(&late.errors);
-                    let details = json!({"errors": summary});
-                    self.log.error("Invalid configuration", &details);
+                    report_invalid(&self.log, &late.errors);
                 }
                 if failures > 0 {
                     let message =
@@ -318,17 +266,19 @@ impl<L: Lifecycle> Pipeline<L> {
                 self.receive();
             }
             Err(why) => {
-                deferred.failures = deferred.failures.saturating_add(1);
-                if deferred.failures == 1 {
-                    let details = json!({
-                        "detail": format!("{} {}", why.store, why.what),
-                        "status": why.status,
-                        "code": why.code,
-                    });
-                    self.log.warn(advice(why), &details);
+                deferred.failed(self.clock.wall());
+                if why.is_another_than(deferred.said.as_ref()) {
+                    report(&self.log, &why);
+                    deferred.said = Some(why);
                 }
             }
         }
+    }
+
+    /// Whether the rest of what had to wait is taken in after the flush under way, which makes room for it.
+    pub(super) fn waits_for_room(&self) -> bool {
+        let is_last = self.window.current().phase == Phase::Shutdown;
+        self.flush.is_some() && !is_last && self.buffer.held_bytes() > self.buffer.max_bytes() / 2
     }
 
     /// Takes in what had to wait, as far as one turn goes; says how many bytes.
@@ -337,15 +287,15 @@ impl<L: Lifecycle> Pipeline<L> {
             return 0;
         }
         let mut taken = 0;
-        while taken < most {
-            let next = self.deferred.as_mut().and_then(Deferred::pop);
+        while taken < most && !self.waits_for_room() {
+            let next = self.deferred.as_mut().and_then(|it| it.queue.pop());
             let Some(waiting) = next else {
                 self.deferred = None;
                 break;
             };
             taken += waiting.cost();
             match waiting {
-                Waiting::Event(event, _) => {
+                Waiting::Event { event, .. } => {
                     self.treat_event(&event);
                     self.decide_invocations();
                 }
@@ -358,62 +308,75 @@ impl<L: Lifecycle> Pipeline<L> {
         taken
     }
 
-    /// At the end: half of the time is for the parameter. A question from before a freeze may be one that nobody
-    /// answers, so that it is asked once more where that one fails.
-    pub(super) async fn know_at_last(&mut self, ends: Instant) {
-        let now = Instant::now();
-        let half = now + ends.saturating_duration_since(now) / 2;
-        let mut asks_again = self.is_asking_first();
-        loop {
-            self.receive();
-            let wall = self.clock.wall();
-            let Some(deferred) = self.deferred.as_mut().filter(|it| !it.is_known) else {
-                return;
-            };
-            if deferred.asking.is_none() {
-                deferred.ask(wall);
-            }
-            tokio::select! {
-                biased;
-                answer = asked(&mut self.deferred) => {
-                    let is_over = answer.is_ok() || !std::mem::take(&mut asks_again);
-                    self.heard(answer);
-                    // All of it before the sampling ends, which keeps what comes after.
-                    while self.is_taking_deferred() {
-                        self.receive();
-                    }
-                    if is_over {
-                        return;
-                    }
-                }
-                () = self.inbox.arrival() => yield_now().await,
-                () = sleep_until(half) => return,
-            }
+    /// At the end: asks beside a question under way, which may be from before a freeze and over a connection that
+    /// nobody answers on any more.
+    pub(super) fn ask_at_last(&mut self) {
+        if let Some(deferred) = self.deferred.as_mut().filter(|it| !it.is_known) {
+            deferred.has_another_try = true;
+            deferred.ask();
         }
     }
 
-    /// The books are closed, and what waits was not to leave.
+    /// The answer to a question at the end.
+    pub(super) fn heard_at_last(&mut self, answer: Answer) {
+        let may_pass = matches!(&answer, Err(Failure::Unreadable(why)) if why.may_pass);
+        self.heard(answer);
+        // All of it before the sampling ends, which keeps what comes after.
+        while self.is_taking_deferred() {
+            self.receive();
+        }
+        self.end_sampling();
+        if let Some(deferred) = self.deferred.as_mut().filter(|it| it.asking.is_empty())
+            && may_pass
+            && std::mem::take(&mut deferred.has_another_try)
+        {
+            deferred.ask();
+        }
+    }
+
+    /// The ledger is closed, and what waits was not to leave.
     pub(super) fn lose_deferred(&mut self) {
-        let lost = self.deferred.take().map_or(0, |it| it.records) as u64;
+        let lost = self.deferred.take().map_or(0, |it| it.queue.records()) as u64;
         if lost > 0 {
             self.ledger.lock().drop_records(DropReason::Shutdown, lost);
             self.log.error(
-                "Lost records: the environment ends, and without the parameter in BACKSTOP_CONFIG none may leave",
+                "Lost records: the environment ends, and none may leave before it is known what to redact",
                 &json!({"records": lost}),
             );
         }
     }
 }
 
-/// Waits for the answer; for ever where nothing was asked.
-pub(super) async fn asked(deferred: &mut Option<Deferred>) -> Result<Late, NoSecret> {
-    let asking = deferred.as_mut().and_then(|it| it.asking.as_mut());
-    match asking {
-        Some(asking) => (&mut asking.0)
-            .await
-            .unwrap_or_else(|_| Err(NoSecret::passing("the question", "came to no end"))),
-        None => std::future::pending().await,
+/// Waits for an answer; without end where nothing was asked.
+pub(super) async fn asked(deferred: &mut Option<Deferred>) -> Answer {
+    let asking = deferred.as_mut().map(|it| &mut it.asking);
+    let Some(asking) = asking.filter(|it| !it.is_empty()) else {
+        return std::future::pending().await;
+    };
+    let each = asking.iter_mut().map(|it| &mut it.0);
+    let (answer, index, _) = select_all(each).await;
+    asking.swap_remove(index);
+    answer.unwrap_or_else(|_| Err(NoSecret::passing("the question", "came to no end").into()))
+}
+
+/// Says why a parameter is not known.
+fn report(log: &Log, why: &Failure) {
+    match why {
+        Failure::Unreadable(why) => {
+            let details = json!({
+                "detail": format!("{} {}", why.store, why.what),
+                "status": why.status,
+                "code": why.code,
+            });
+            log.warn(advice(*why), &details);
+        }
+        Failure::Invalid(errors) => report_invalid(log, errors),
     }
+}
+
+fn report_invalid(log: &Log, errors: &[ConfigError]) {
+    let details = json!({"errors": ConfigError::summary(errors)});
+    log.error("Invalid configuration", &details);
 }
 
 /// What an operator does about a parameter that cannot be read.

@@ -54,12 +54,15 @@ impl<L: Lifecycle> Pipeline<L> {
 
     pub(super) fn flushed(&mut self, left: Vec<Batch>) {
         self.flush = None;
-        let in_vain = !left.is_empty() && self.buffer.is_all_in_flight(&left);
-        self.stuck_until = in_vain.then(|| Instant::now() + STUCK);
+        let is_stuck = !left.is_empty() && self.buffer.is_all_in_flight(&left);
+        self.stuck_until = is_stuck.then(|| Instant::now() + STUCK);
         self.buffer.settle(left, self.clock.wall());
         self.join_repeats();
         let handover = &mut self.handover;
         handover.flush_is_over(&mut self.buffer, &self.ledger.lock());
+        if self.is_taking_deferred() {
+            self.inbox.wake();
+        }
         self.update_inbox();
     }
 
@@ -86,7 +89,8 @@ impl<L: Lifecycle> Pipeline<L> {
     /// Holding back helps only while something is being sent: what Lambda has to say next may be what
     /// the sending waits for, such as that the runtime is done.
     pub(super) fn update_inbox(&self) {
-        let draining = self.flush.is_some() && self.chain.can_deliver() && !self.defers();
+        let draining = self.flush.is_some() && self.chain.can_deliver();
+        let draining = draining && (!self.defers() || self.is_taking_deferred());
         let waiting = self.urgent_bytes() + self.deferred_bytes();
         self.inbox.observe(waiting, draining);
     }
@@ -103,7 +107,7 @@ impl<L: Lifecycle> Pipeline<L> {
     }
 }
 
-/// Waits for the flush under way; for ever where there is none.
+/// Waits for the flush under way; without end where there is none.
 pub(super) async fn ended(flush: &mut Option<Flush>) -> Vec<Batch> {
     match flush {
         Some(flush) => (&mut flush.0).await.unwrap_or_default(),

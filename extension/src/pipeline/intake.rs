@@ -18,6 +18,8 @@ use crate::lifecycle::flush::{FlushMode, Stage};
 use crate::source::MOST_BODY_BYTES;
 use crate::transform::{Derived, believed, embedded_copy};
 
+pub(super) const FULL: &str = "Dropped records: the buffer is full and no sink takes them";
+
 /// What is decoded before the loop looks at everything else again, unless one body has more.
 const TURN_BYTES: usize = 1024 * 1024;
 
@@ -109,7 +111,7 @@ impl<L: Lifecycle> Pipeline<L> {
             self.take_posted(posted);
             self.shed();
         }
-        if !self.inbox.is_empty() || self.is_taking_deferred() {
+        if !self.inbox.is_empty() || (self.is_taking_deferred() && !self.waits_for_room()) {
             self.inbox.wake();
         }
         if received > 0 {
@@ -145,7 +147,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 .lock()
                 .drop_records(DropReason::BufferFull, shed as u64);
             self.log.error(
-                "Dropped records: the buffer is full and no sink takes them",
+                FULL,
                 &json!({"records": shed, "bufferMaxBytes": self.buffer.max_bytes()}),
             );
             self.handover.write_removals(&mut self.buffer);
@@ -337,7 +339,7 @@ impl<L: Lifecycle> Pipeline<L> {
     }
 
     /// The runtime is done: in the invocation at hand, in an earlier one, or in one whose INVOKE has not
-    /// reached us. While `/next` is held no other invocation can run, so that news under an id that no
+    /// reached us. While `/next` is held no other invocation can run, so that an event under an id that no
     /// INVOKE has named is about this one.
     fn note_runtime_done(&mut self, request_id: &str, time: &str) {
         if self.managed_instances {

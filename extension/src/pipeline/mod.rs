@@ -43,8 +43,8 @@ pub(crate) use flight::Flush;
 use flight::ended;
 pub(crate) use intake::Wanted;
 #[cfg(test)]
-pub(crate) use parameter::Late;
-pub(crate) use parameter::{Ask, asks};
+pub(crate) use parameter::{Ask, Late};
+pub(crate) use parameter::{Unknown, asks};
 pub(crate) use routes::Routes;
 pub(crate) use shutdown::End;
 pub(crate) use transforms::TransformStage;
@@ -65,8 +65,8 @@ pub(crate) struct Parts<L> {
     pub(crate) transforms: TransformStage,
     pub(crate) metrics: Metrics,
     pub(crate) routes: Routes,
-    /// Asks for transforms and routes, where they are in a parameter.
-    pub(crate) parameter: Option<Ask>,
+    /// Why transforms and routes are not these, but unknown yet.
+    pub(crate) unknown: Option<Unknown>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) ledger: SharedLedger,
@@ -156,7 +156,7 @@ impl<L: Lifecycle> Pipeline<L> {
             transforms: parts.transforms,
             metrics: parts.metrics,
             routes: parts.routes,
-            deferred: parts.parameter.map(Deferred::new),
+            deferred: parts.unknown.map(Deferred::new),
             managed_instances,
             restore_pending: parts.initialization_type == InitializationType::SnapStart,
             buffer,
@@ -265,7 +265,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
     }
 
-    /// Whether the news of the runtime's end is worth holding `/next` for.
+    /// Whether the report of the runtime's end is worth holding `/next` for.
     fn is_end_expected(&self) -> bool {
         self.runtime_done.is_expected() && self.invocation.is_bounded()
     }
@@ -294,7 +294,7 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// From here every millisecond is added to the invocation: the window closes at the user's bound,
     /// or at the function's own deadline where that comes first. It opened when the platform says it
-    /// did: after a burst the news comes late, behind all the output before it.
+    /// did: after a burst the event comes late, behind all the output before it.
     fn runtime_done(&mut self, time: &str) {
         self.invocation.stage = Stage::PostRuntime;
         self.stuck_until = None;
@@ -329,7 +329,8 @@ impl<L: Lifecycle> Pipeline<L> {
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
                     self.note_added_time();
-                    self.note_a_hold_in_vain();
+                    self.note_useless_hold();
+                    self.note_held_for_parameter();
                     self.join_repeats();
                     self.handover.keep(&mut self.buffer, &self.ledger.lock());
                     self.next = api.next().boxed().fuse();
@@ -368,7 +369,7 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// Notes whether the time is up, and the runtime's end was expected and not heard of. Where a flush gave up
     /// just before, as there was no time left for an attempt, the next INVOKE tells.
-    fn note_a_hold_in_vain(&mut self) {
+    fn note_useless_hold(&mut self) {
         let waits = self.invocation.mode != FlushMode::Continuous && self.is_end_expected();
         if waits && self.invocation.stage == Stage::Handler {
             if !self.may_hold() {

@@ -11,6 +11,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::Pipeline;
+use super::deferred::asked;
 use super::flight::ended;
 use crate::lifecycle::api::{ApiError, Lifecycle};
 use crate::lifecycle::clocks::shutdown_budget;
@@ -62,7 +63,8 @@ impl<L: Lifecycle> Pipeline<L> {
         self.inbox.narrow();
         let ends = now + shutdown_budget(deadline_ms, self.clock.wall());
         self.window.set(Phase::Shutdown, ends);
-        self.know_at_last(ends).await;
+        self.ask_at_last();
+        self.receive();
         self.end_sampling();
         self.publish_before_remaining();
         self.send_remaining(ends, ends.min(now + STRAGGLERS)).await;
@@ -98,6 +100,8 @@ impl<L: Lifecycle> Pipeline<L> {
                 return;
             }
             let waits = !self.invocation.is_reported && now < stragglers;
+            // An answer is of use for as long as something can be sent.
+            let asks = self.is_asking() && now < ends;
             if self.flush.is_none() && !waits {
                 self.report_insights(true);
                 // What came back has been refused by every sink, breakers or not: only what they have not
@@ -106,24 +110,31 @@ impl<L: Lifecycle> Pipeline<L> {
                 let (before, behind) = queue;
                 let is_stuck = unsent == 0 || (unsent <= behind && behind == before);
                 let is_done = self.buffer.pending_bytes() == 0 || (is_refused && is_stuck);
-                if is_done || now >= ends {
+                if now >= ends || (is_done && !asks) {
                     return;
                 }
-                self.window.set(Phase::Shutdown, ends);
-                self.start_flush();
-                is_ours = true;
-                queue = (unsent, self.buffer.unsent());
+                if !is_done {
+                    self.window.set(Phase::Shutdown, ends);
+                    self.start_flush();
+                    is_ours = true;
+                    queue = (unsent, self.buffer.unsent());
+                }
             }
             self.leave_time_for_the_rest(ends);
-            let timer = if waits { stragglers } else { ends + OVERTIME };
+            let timer = match (waits, asks) {
+                (true, _) => stragglers,
+                (false, true) => ends,
+                (false, false) => ends + OVERTIME,
+            };
             tokio::select! {
                 biased;
                 left = ended(&mut self.flush) => {
                     is_refused = is_ours && !left.is_empty();
                     self.flushed(left);
                 }
+                answer = asked(&mut self.deferred) => self.heard_at_last(answer),
                 () = self.inbox.arrival() => yield_now().await,
-                () = sleep_until(timer) => if !waits {
+                () = sleep_until(timer) => if !waits && !asks {
                     return;
                 }
             }
@@ -132,7 +143,8 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// A sink that hangs must not cost those records their chance that wait behind this flush.
     fn leave_time_for_the_rest(&self, ends: Instant) {
-        if self.flush.is_some() && self.buffer.pending_bytes() > 0 {
+        let rest = self.buffer.pending_bytes() + self.deferred_bytes();
+        if self.flush.is_some() && rest > 0 {
             let now = Instant::now();
             let half = now + ends.saturating_duration_since(now) / 2;
             let window = self.window.current().ends;

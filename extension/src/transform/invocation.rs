@@ -83,7 +83,7 @@ impl Invocations {
         }
     }
 
-    /// Telemetry was lost, and with it perhaps the news of a start: until the next one nothing is known.
+    /// Telemetry was lost, and with it perhaps the event of a start: until the next one nothing is known.
     pub(crate) fn lose(&mut self) {
         (self.current, self.previous) = (None, None);
     }
@@ -100,7 +100,7 @@ impl Invocations {
         (!self.says_its_own(fragment)).then(|| Arc::clone(member))
     }
 
-    /// The same of what the function posted, which may come before Lambda's news that `current` has started: then
+    /// The same of what the function posted, which may come before Lambda's event that `current` has started: then
     /// the time at which its INVOKE arrived counts. An item that bears an id keeps it.
     pub(crate) fn member_of_posted(
         &self,

@@ -61,8 +61,7 @@ impl Resolver {
         let name = self.raw.get(CONFIG.name)?.strip_prefix(SCHEME)?;
         let reference = Reference::in_store(Store::ParameterStore, name.trim(), here);
         let error = |problem| {
-            let effect = "the parameter is left out, and its transforms with it";
-            ConfigError::invalid(CONFIG.name, problem).with_effect(effect)
+            ConfigError::invalid(CONFIG.name, problem).with_effect("the parameter is left out")
         };
         (reference.map_err(|problem| self.errors.push(error(problem)))).ok()
     }

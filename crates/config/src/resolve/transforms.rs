@@ -1,11 +1,12 @@
 //! The transforms' variables: every rule that is valid, and an error for each that is not.
 //!
-//! Invariant: what cannot be read removes nothing. A redaction that cannot be read is one the user must
-//! hear of: nothing is guessed in its place.
+//! Invariant: what cannot be read removes nothing. Of a redaction that cannot be read nothing is guessed:
+//! [`crate::redaction`] says what follows from it.
 
 use super::Resolver;
 use crate::error::{ConfigError, ErrorKind};
 use crate::parse;
+use crate::redaction::NOTHING_LEAVES;
 use crate::register::{DEDUPE, FILTER, INSIGHTS, MIN_LEVEL, REDACT, SAMPLE, SAMPLE_KEEP};
 use crate::settings::InitializationType;
 use crate::transforms::{
@@ -22,7 +23,7 @@ impl Resolver {
             // The least level drops nothing.
             min_level: (min_level > Level::Debug).then_some(min_level),
             filter: self.rules(&FILTER, "this rule is left out", filter),
-            redact: self.rules(&REDACT, "this entry redacts nothing", redactions),
+            redact: self.rules(&REDACT, NOTHING_LEAVES, redactions),
             dedupe: self.or_default(&DEDUPE, |text| parse::boolean(&DEDUPE, text)),
             sample: self.sample(initialization),
             insights: self.or_default(&INSIGHTS, |text| parse::boolean(&INSIGHTS, text)),

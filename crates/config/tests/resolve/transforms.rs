@@ -46,7 +46,7 @@ fn what_is_valid_applies_beside_what_is_not() {
         (
             2,
             "BACKSTOP_REDACT has an entry that is not known",
-            "(entry 2); this entry redacts nothing",
+            "(entry 2); nothing is sent until it is corrected",
         ),
         (3, "BACKSTOP_DEDUPE is \"yes\"", "the default false is used"),
         (

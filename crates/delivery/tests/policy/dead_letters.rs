@@ -73,7 +73,7 @@ async fn what_is_known_to_be_too_large_is_split_before_it_is_sent() {
     assert_eq!(
         rig.sequences(Https).last().unwrap().len(),
         16,
-        "what is old news is tried again"
+        "what was found long ago is tried again"
     );
     rig.assert_delivered(&[(Https, 48)]);
 }

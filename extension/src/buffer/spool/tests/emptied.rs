@@ -66,7 +66,7 @@ fn perform(tampering: &str, directory: &Path) {
     }
 }
 
-/// A run with three records that wait in the spool; then the deed.
+/// A run with three records that wait in the spool; then what empties it.
 fn run_until(tampering: &str, directory: &Path) -> (Handover, Buffer, SharedLedger) {
     let (mut handover, mut buffer, ledger) = (handover(directory), buffer_of(1..=3), counts(3));
     handover.keep(&mut buffer, &ledger.lock());
