@@ -144,8 +144,7 @@ mod tests {
                 other => panic!("{text}: {other:?}"),
             }
             let overridden = environment(&[("BACKSTOP_REDACT", "card")]);
-            let late = late(&overridden, text, false, &[]).expect(text);
-            assert_eq!(late.errors.is_empty(), text == "BACKSTOP_REDACT=e-mail");
+            assert!(late(&overridden, text, false, &[]).is_ok(), "{text}");
         }
         let others = "BACKSTOP_TAGS=a=b\nBACKSTOP_FILTER=nonsense";
         let late = late(&environment(&[]), others, false, &[]).expect(others);
