@@ -8,6 +8,7 @@
 //! bounded, whatever the events are.
 
 mod counts;
+mod event;
 mod spans;
 mod trace;
 mod write;
@@ -23,6 +24,7 @@ use backstop_json::{Json, push_string};
 use bytes::Bytes;
 
 pub(crate) use counts::of_counts;
+use event::Event;
 use spans::Phases;
 use trace::Trace;
 use write::{Metrics, fragment};
@@ -95,84 +97,6 @@ pub struct Deriver {
     open: VecDeque<OpenInvocation>,
     /// What went before the first invocation.
     phases: Phases,
-}
-
-/// An event, taken apart.
-struct Event<'a> {
-    time: Cow<'a, str>,
-    kind: Cow<'a, str>,
-    at: Option<Wall>,
-    record: Vec<(Cow<'a, str>, Json<'a>)>,
-    metrics: Vec<(Cow<'a, str>, Json<'a>)>,
-}
-
-impl<'a> Event<'a> {
-    fn of(fragment: &'a str) -> Self {
-        let (mut time, mut kind) = (Cow::Borrowed(""), Cow::Borrowed(""));
-        let mut record = None;
-        let mut all = Json::members_in(fragment);
-        while let Some((name, value)) = all.open() {
-            if name == "record" {
-                // It is the last member.
-                record = Some(value);
-                break;
-            }
-            let text = all.pass().and_then(Json::string).unwrap_or_default();
-            match &*name {
-                "time" => time = text,
-                "type" => kind = text,
-                _ => {}
-            }
-        }
-        let members = |object: Option<Json<'a>>| {
-            /// Few objects have more members.
-            const USUAL: usize = 8;
-            let mut members = Vec::with_capacity(USUAL);
-            members.extend(object.into_iter().flat_map(Json::members));
-            members
-        };
-        let record = members(record);
-        let metrics = record.iter().find(|(name, _)| name == "metrics");
-        Self {
-            at: Wall::from_rfc3339(&time),
-            time,
-            kind,
-            metrics: members(metrics.map(|it| it.1)),
-            record,
-        }
-    }
-
-    fn get(&self, name: &str) -> Option<Json<'a>> {
-        let mut members = self.record.iter();
-        members.find(|(known, _)| known == name).map(|it| it.1)
-    }
-
-    fn text(&self, name: &str) -> Cow<'a, str> {
-        self.get(name).and_then(Json::string).unwrap_or_default()
-    }
-
-    fn items(&self, name: &str) -> impl Iterator<Item = Json<'a>> {
-        self.get(name).into_iter().flat_map(Json::items)
-    }
-
-    fn metric(&self, name: &str) -> Option<f64> {
-        let mut metrics = self.metrics.iter();
-        metrics.find(|(known, _)| known == name)?.1.number()
-    }
-
-    fn seconds(&self, name: &str) -> Option<f64> {
-        self.metric(name).map(|milliseconds| milliseconds / 1000.0)
-    }
-
-    /// Why it failed; `None` where it did not.
-    fn failure(&self) -> Option<Cow<'a, str>> {
-        let status = self.text("status");
-        if matches!(&*status, "" | "success") {
-            return None;
-        }
-        let error = self.text("errorType");
-        Some(if error.is_empty() { status } else { error })
-    }
 }
 
 impl Deriver {
