@@ -115,33 +115,13 @@ pub async fn answer<W: Witness>(behaviour: SinkBehaviour, request: Request, witn
             witness.hear(taken);
             Answer::status(200)
         }
-        SinkBehaviour::Each(answers) => {
-            take_units(&request, &answers, witness);
-            request.each(answers, 503)
-        }
+        SinkBehaviour::Each(answers) => each(&request, answers, witness),
         SinkBehaviour::Parts(fate, indices) => {
-            let fate_of = |index: usize| {
-                if indices.contains(&index) {
-                    fate
-                } else {
-                    PartAnswer::Taken
-                }
-            };
-            let answers: Vec<_> = (0..request.units.len()).map(fate_of).collect();
-            take_units(&request, &answers, witness);
-            request.each(answers, 503)
+            let taken = (0..request.units.len()).map(|index| !indices.contains(&index));
+            let answers = taken.map(|is_taken| if is_taken { PartAnswer::Taken } else { fate });
+            each(&request, answers.collect(), witness)
         }
-        SinkBehaviour::Records(records) => {
-            let both = numbers.iter().zip(&records);
-            let taken = both.filter(|(_, answer)| **answer == PartAnswer::Taken);
-            let taken: Vec<u64> = taken.map(|(number, _)| *number).collect();
-            witness.hear(witness.take(&taken));
-            Answer::Records {
-                records,
-                refused: Some(Box::new(Cause::of_status(400, None))),
-                waiting: Some(Box::new(Cause::of_status(429, None))),
-            }
-        }
+        SinkBehaviour::Records(answers) => each_record(&numbers, answers, witness),
         SinkBehaviour::Judge { every, after } => {
             sleep(after).await;
             judge(every, &request, witness)
@@ -203,6 +183,25 @@ async fn late<W: Witness>(wait: Duration, numbers: Vec<u64>, witness: &W) -> Ans
             Answer::status(200)
         }
         Err(_) => Answer::None(Failure::Reset),
+    }
+}
+
+/// This of each unit.
+fn each(request: &Request, answers: Vec<PartAnswer>, witness: &impl Witness) -> Answer {
+    take_units(request, &answers, witness);
+    request.each(answers, 503)
+}
+
+/// This of each record, whatever the parts are.
+fn each_record(numbers: &[u64], answers: Vec<PartAnswer>, witness: &impl Witness) -> Answer {
+    let both = numbers.iter().zip(&answers);
+    let taken = both.filter(|(_, answer)| **answer == PartAnswer::Taken);
+    let taken: Vec<u64> = taken.map(|(number, _)| *number).collect();
+    witness.hear(witness.take(&taken));
+    Answer::Records {
+        records: answers,
+        refused: Some(Box::new(Cause::of_status(400, None))),
+        waiting: Some(Box::new(Cause::of_status(429, None))),
     }
 }
 

@@ -95,9 +95,7 @@ impl Controller {
             stop: stopped,
         };
         let executed = session.execute(&plan, execution, invocation.lines);
-        let summary = self
-            .watched(executed, &stop, last, &session.store, outcome)
-            .await;
+        let summary = Box::pin(self.watched(executed, &stop, last, &session.store, outcome)).await;
         journal.close().await;
         let done = session.store.read(&run).await;
         let done = done.with_context(|| format!("what run {run} did cannot be read"))?;

@@ -31,7 +31,7 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Wanted::is_all")]
     pub wanted: Wanted,
     /// An invocation had to stop in its middle: what is acknowledged from now on is written down.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_continued: bool,
 }
 
