@@ -98,8 +98,8 @@ locals {
       Action   = ["kms:Decrypt"]
       Resource = local.read_keys
     }],
-    # Lambda uses the permissions of the caller that sets variables under a key of the customer's to make a grant on
-    # the key: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+    # Lambda makes a grant on a customer's key with the permissions of the caller who sets the variables:
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
     local.writes && length(var.environment_kms_key_arns) > 0 ? [{
       Sid       = "EncryptEnvironments"
       Effect    = "Allow"
