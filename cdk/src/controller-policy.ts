@@ -35,7 +35,8 @@ export function controllerStatements(scope: IConstruct, props: BackstopControlle
       'lambda:ListFunctions', 'lambda:ListCodeSigningConfigs', 'lambda:ListFunctionsByCodeSigningConfig', 'tag:GetResources', 'account:ListRegions',
     ], ['*']),
     allow('ReadLayers', ['lambda:GetLayerVersion'], [lambda('layer', '*:*', '*')]),
-    allow('ListState', ['s3:ListBucket'], [state.bucket.bucketArn], { StringLike: { 's3:prefix': [below] } }),
+    // A read of a key that is missing has no prefix: with IfExists it is answered with 404, and not with 403.
+    allow('ListState', ['s3:ListBucket'], [state.bucket.bucketArn], { StringLikeIfExists: { 's3:prefix': [below] } }),
     allow('State', ['s3:GetObject', 's3:PutObject'], [state.bucket.arnForObjects(below)]),
     allow('Events', ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], [queue.queueArn]),
     ...optional('WriteFunctions', ['lambda:UpdateFunctionConfiguration'], isWriting ? [functions] : []),

@@ -11,19 +11,12 @@ fn source(name: &str) -> String {
     fs::read_to_string(path).expect("the module is there")
 }
 
-/// What the module takes.
-fn arguments() -> String {
-    ["variables.tf", "variables_primary.tf"]
-        .map(source)
-        .concat()
-}
-
 #[test]
 fn the_module_sets_exactly_the_variables_of_the_register() {
     let registered = registered();
     assert_eq!(names(&source("main.tf")), registered);
     // Each is documented with the argument that sets it.
-    assert_eq!(names(&arguments()), registered);
+    assert_eq!(names(&source("variables.tf")), registered);
 }
 
 #[test]
@@ -38,7 +31,7 @@ fn what_the_module_warns_of_as_unknown_leaves_out_no_secret() {
 
 #[test]
 fn the_module_accepts_what_the_register_does() {
-    let arguments = arguments();
+    let arguments = source("variables.tf");
     for variable in register("variables") {
         let documented = format!("(`{}`)", text(&variable, "name"));
         let line = arguments

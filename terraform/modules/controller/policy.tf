@@ -42,10 +42,10 @@ locals {
         Resource = ["arn:${local.partition}:lambda:*:*:layer:*:*"]
       },
       {
-        Sid       = "ListState"
-        Effect    = "Allow"
-        Action    = ["s3:ListBucket"]
-        Resource  = [local.state_arn]
+        Sid      = "ListState"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [local.state_arn]
         # A read of a key that is missing has no prefix: with IfExists it is answered with 404, and not with 403.
         Condition = { StringLikeIfExists = { "s3:prefix" = ["${var.state.prefix}/*"] } }
       },
