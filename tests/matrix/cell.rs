@@ -53,7 +53,6 @@ impl FaultTime {
     }
 }
 
-/// One case.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell {
     pub(crate) fault: SinkFault,

@@ -25,7 +25,6 @@ const HERE: &str = if cfg!(target_arch = "x86_64") {
     "arm64"
 };
 
-/// An artefact.
 #[track_caller]
 fn read(name: &str) -> Vec<u8> {
     let dist = std::env::var_os("BACKSTOP_DIST").map_or_else(

@@ -13,7 +13,6 @@ use tokio::time::Instant;
 /// Longer than any of them takes to start, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Which one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     VictoriaLogs,

@@ -7,7 +7,6 @@ use crate::{LINES, run};
 
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
-/// S3 alone.
 fn s3_alone(world: &World) -> EnvironmentBuilder {
     let environment = world.bare_environment();
     environment.env("BACKSTOP_S3_BUCKET", world.s3.bucket())

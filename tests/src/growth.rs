@@ -23,7 +23,6 @@ pub struct Sample {
     pub peak: u64,
     /// Open file descriptors.
     pub descriptors: u64,
-    /// Threads.
     pub threads: u64,
 }
 

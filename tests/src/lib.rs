@@ -51,11 +51,9 @@ pub fn extension() -> PathBuf {
 /// Where the extension's records can go.
 #[derive(Debug)]
 pub struct World {
-    /// The primary.
     pub intake: FakeIntake,
     /// The archive's bucket.
     pub s3: S3Server,
-    /// The stream.
     pub firehose: FirehoseServer,
 }
 

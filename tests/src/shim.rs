@@ -16,9 +16,7 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/shim/shim.c");
 /// What the system refuses while a [`Shim`] says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// New threads.
     Threads,
-    /// New sockets.
     Descriptors,
 }
 

@@ -54,10 +54,8 @@ pub struct Origin {
     /// The function's name.
     #[serde(rename = "faas.name")]
     pub function: Option<String>,
-    /// Its account.
     #[serde(rename = "cloud.account.id")]
     pub account: Option<String>,
-    /// Its region.
     #[serde(rename = "cloud.region")]
     pub region: Option<String>,
 }

@@ -54,7 +54,6 @@ pub enum NeedKind {
 }
 
 impl NeedKind {
-    /// Every kind.
     pub const ALL: [Self; 8] = [
         Self::Stream,
         Self::Objects,
@@ -66,7 +65,6 @@ impl NeedKind {
         Self::Ciphertext,
     ];
 
-    /// The action.
     pub fn action(self) -> &'static str {
         match self {
             Self::Stream => "firehose:PutRecordBatch",

@@ -160,7 +160,6 @@ impl Unpacker {
     }
 }
 
-/// A record.
 #[derive(Debug)]
 pub struct Line<'a> {
     /// As it stands in the object.

@@ -13,7 +13,6 @@ use crate::moment::Moment;
 
 /// Names of one kind that are counted each on their own.
 const MOST_NAMES: usize = 10_000;
-/// All others.
 const OTHERS: &str = "(others)";
 const UNKNOWN: &str = "unknown";
 const NOT_DIVERTED: &str = "not diverted";
@@ -21,7 +20,6 @@ const NOT_DIVERTED: &str = "not diverted";
 /// A number of records, and the bytes of their lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
-    /// Records.
     pub records: u64,
     /// The bytes of their lines, unpacked.
     pub bytes: u64,
@@ -31,7 +29,6 @@ pub struct Count {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
-    /// All records.
     #[serde(flatten)]
     pub total: Count,
     /// The time of the first record.

@@ -28,9 +28,7 @@ const GROUP_MAY_WRITE: u32 = 0o020;
 /// Who may read a file that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
-    /// Its owner.
     Owner,
-    /// Everyone.
     All,
 }
 

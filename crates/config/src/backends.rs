@@ -68,7 +68,6 @@ pub enum Rule {
     Domain,
     /// Letters, digits and `._-`.
     Name,
-    /// Digits.
     Number,
     /// The same as a name, and `/` and `#`.
     Path,

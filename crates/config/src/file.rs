@@ -81,7 +81,6 @@ fn entry(line: &str, before: &BTreeMap<String, String>) -> Result<(String, Strin
 /// The environment over a file.
 #[derive(Debug)]
 pub struct Layered<'a, S> {
-    /// What overrides.
     pub environment: &'a S,
     /// What is overridden. Holds what may be secret.
     pub file: &'a BTreeMap<String, String>,

@@ -25,14 +25,12 @@ pub struct Proxies {
     pub(crate) exceptions: Exceptions,
 }
 
-/// One proxy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Proxy {
     /// Whether the connection to the proxy itself is TLS.
     pub encrypted: bool,
     /// Its host; an IPv6 address is in brackets.
     pub host: String,
-    /// Its port.
     pub port: u16,
     /// The value of `Proxy-Authorization`.
     pub authorization: Option<Secret>,

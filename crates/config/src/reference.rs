@@ -31,7 +31,6 @@ pub enum Store {
 }
 
 impl Store {
-    /// Every store.
     pub const ALL: [Self; 3] = [Self::SecretsManager, Self::ParameterStore, Self::Kms];
 
     /// Its name, for people.
@@ -73,7 +72,6 @@ impl Store {
 /// Where a secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
-    /// The service.
     pub store: Store,
     /// The region in which it is asked.
     pub region: String,

@@ -65,7 +65,6 @@ pub struct Settings {
 pub struct CaFile {
     /// The variable that names it.
     pub variable: &'static str,
-    /// Its path.
     pub path: String,
 }
 
@@ -226,7 +225,6 @@ impl Fallback {
 /// How the body of a request is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// gzip.
     Gzip,
     /// Not at all.
     None,
@@ -338,7 +336,6 @@ pub enum LogLevel {
     Error,
     /// Something failed and was recovered.
     Warn,
-    /// What happens.
     Info,
     /// What happens, closely.
     Debug,
@@ -366,14 +363,12 @@ impl LogLevel {
 /// Where the extension's own counts go as metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MetricsTarget {
-    /// Nowhere.
     #[default]
     Off,
     /// To the function's log group, as lines in the embedded metric format.
     Emf,
     /// Where the primary gets its metrics.
     Otlp,
-    /// To both.
     Both,
 }
 

@@ -35,11 +35,8 @@ impl SignalName {
 /// The signals that are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signals {
-    /// Logs.
     pub logs: bool,
-    /// Metrics.
     pub metrics: bool,
-    /// Traces.
     pub traces: bool,
 }
 
@@ -57,7 +54,6 @@ impl Signals {
         traces: true,
     };
 
-    /// These.
     pub fn of(names: &[SignalName]) -> Self {
         let has = |name| names.contains(&name);
         Self {

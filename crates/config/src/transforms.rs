@@ -23,9 +23,7 @@ pub enum Level {
     Debug,
     /// Also what states no level.
     Info,
-    /// Warnings.
     Warn,
-    /// Errors.
     Error,
 }
 

@@ -58,9 +58,7 @@ pub enum Detach {
 pub struct Reply {
     /// Where the answer goes. As good as a secret: it is signed.
     pub url: String,
-    /// The stack.
     pub stack: String,
-    /// The request.
     pub request: String,
     /// The resource's name in the template.
     pub logical: String,

@@ -48,12 +48,7 @@ pub enum Place {
     /// A parameter of Parameter Store, by its name or ARN.
     Parameter(String),
     /// An object in S3.
-    Object {
-        /// Its bucket.
-        bucket: String,
-        /// Its key.
-        key: String,
-    },
+    Object { bucket: String, key: String },
 }
 
 impl FromStr for Place {
@@ -89,7 +84,6 @@ pub(crate) fn http() -> (SharedHttp, AwsSettings) {
     (http, here.aws)
 }
 
-/// All variables.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where `backstop.toml` is.

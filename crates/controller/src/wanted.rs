@@ -20,9 +20,7 @@ const MOST_BYTES: i64 = 1024 * 1024;
 /// What functions should have, and which ones.
 #[derive(Debug)]
 pub struct Wanted {
-    /// The file.
     pub project: Project,
-    /// Layer versions.
     pub layers: Vec<String>,
     /// Variables, and where secrets are.
     pub settings: ExplicitSettings,

@@ -30,18 +30,15 @@ const LONGEST_COOLDOWN: Duration = Duration::from_mins(1);
 /// Whether batches may try the sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerState {
-    /// They may.
     Closed,
     /// They may not.
     Open,
-    /// One may.
     HalfOpen,
 }
 
 /// Leave to make an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
-    /// As usual.
     Normal,
     /// This attempt decides whether the breaker closes.
     Probe,

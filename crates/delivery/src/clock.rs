@@ -32,7 +32,6 @@ impl Wall {
 /// A moment in UTC's civil calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Civil {
-    /// Year.
     pub year: u64,
     /// Month, from 1.
     pub month: u64,

@@ -60,7 +60,6 @@ impl fmt::Display for Detail {
 /// Where credentials were looked for, and why there are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoCredentials {
-    /// What failed.
     pub what: &'static str,
     /// The status that the source of credentials answered with.
     pub status: Option<u16>,
@@ -88,7 +87,6 @@ impl fmt::Display for NoCredentials {
 pub struct NoSecret {
     /// The store that was asked, by its name; none where it was the answer to no one question.
     pub store: &'static str,
-    /// What failed.
     pub what: &'static str,
     /// The status that the store answered with.
     pub status: Option<u16>,
@@ -193,7 +191,6 @@ impl RegionName {
         })
     }
 
-    /// The name.
     pub fn as_str(&self) -> &str {
         let bytes = self.bytes.get(..usize::from(self.length));
         std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()

@@ -260,7 +260,6 @@ impl Ledger {
         add(&mut self.kept_early, records);
     }
 
-    /// Records received.
     pub fn received(&self) -> u64 {
         self.received
     }

@@ -37,7 +37,6 @@ const LONGEST_NEED: Duration = Duration::from_secs(1);
 /// A sink with what the chain needs to know of it.
 #[derive(Debug)]
 pub struct LinkSettings {
-    /// The sink.
     pub sink: Box<dyn Sink>,
     /// What it is in the chain. The primary, where there is one, comes first; it may be one link for each
     /// signal.

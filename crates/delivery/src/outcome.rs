@@ -41,7 +41,6 @@ pub enum Answer {
     Named {
         /// The place of the record in the request.
         index: usize,
-        /// Why.
         cause: Box<Cause>,
     },
     /// The sink took the body and refused some records in it, without saying which. It must not be sent
@@ -54,9 +53,7 @@ pub enum Answer {
     },
     /// What a status means here is not what it means elsewhere: the sink's protocol has its own table.
     Judged {
-        /// What follows.
         verdict: Verdict,
-        /// The status.
         code: u16,
         /// What is known beyond the status.
         detail: Option<Detail>,
@@ -191,7 +188,6 @@ pub(crate) enum DeadLetter {
 /// What follows from an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Done.
     Delivered,
     /// Try again inside the budget, then go to the next sink; counts against the breaker.
     Retry {
@@ -220,7 +216,6 @@ pub enum Verdict {
 pub(crate) struct Sent {
     pub(crate) parts: usize,
     pub(crate) records: usize,
-    /// To whom.
     pub(crate) role: Role,
 }
 

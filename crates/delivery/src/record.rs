@@ -36,7 +36,6 @@ impl fmt::Display for RecordId {
 /// What a record is to a backend: each signal may have an address of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Signal {
-    /// A log.
     #[default]
     Log,
     /// Points of metrics.

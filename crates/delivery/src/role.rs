@@ -5,7 +5,6 @@ use std::fmt;
 /// A sink's name in the ledger, the archive and the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SinkName {
-    /// The primary.
     Https,
     /// A Firehose stream.
     Firehose,

@@ -81,7 +81,6 @@ impl fmt::Debug for Preparation<'_> {
 
 /// A sink: encodes a batch, and sends it once. Deciding what to do about the answer is the chain's.
 pub trait Sink: Send + Sync + fmt::Debug {
-    /// Its name.
     fn name(&self) -> SinkName;
 
     /// Encodes a batch, or as much of it as one request may hold. The same batch always makes the same
@@ -112,16 +111,13 @@ pub trait Sink: Send + Sync + fmt::Debug {
 pub enum Notice {
     /// A sink's breaker opened: batches go to the next sink.
     BreakerOpened {
-        /// The sink.
         sink: SinkName,
         /// The signal, where it has an address of its own.
         signal: Option<Signal>,
-        /// Why.
         cause: Cause,
     },
     /// A sink's breaker closed: it takes batches again.
     BreakerClosed {
-        /// The sink.
         sink: SinkName,
         /// The signal, where it has an address of its own.
         signal: Option<Signal>,
@@ -130,14 +126,11 @@ pub enum Notice {
     DeadLetter {
         /// The sink that refused them.
         sink: SinkName,
-        /// Why.
         cause: Cause,
-        /// How many.
         records: usize,
     },
     /// An attempt was answered.
     Attempt {
-        /// The sink.
         sink: SinkName,
         /// How long it took.
         took: Duration,

@@ -19,7 +19,6 @@ use bytes::Bytes;
 /// Far more than an object of the demo.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
 
-/// The client.
 pub(crate) fn client() -> SharedHttpClient {
     let http = SharedHttp::new(
         Vec::new(),

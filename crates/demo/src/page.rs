@@ -55,7 +55,6 @@ const PROCESS: &[Row] = &[
     ("/peakRssBytes", "peak memory", "B"),
 ];
 
-/// The page.
 pub(super) fn of(summary: &Summary) -> anyhow::Result<String> {
     let text = summary.text(Style::default());
     let mut lines = text.lines().rev();

@@ -28,7 +28,6 @@ impl Arrivals {
 /// The extension's last word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct LedgerLine {
-    /// Records received.
     pub received: u64,
     /// Records that were derived from others.
     #[serde(default)]

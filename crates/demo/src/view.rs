@@ -9,7 +9,6 @@ use crate::timeline::Sample;
 
 const BAR: &str = "invocations  {bar:40} {pos}/{len}  {elapsed}";
 
-/// The view.
 #[derive(Debug)]
 pub struct View {
     output: Output,

@@ -26,7 +26,6 @@ pub struct Invocation {
     pub place: Place,
     /// As it is configured at this moment.
     pub function: FunctionSpec,
-    /// The event.
     pub payload: Bytes,
 }
 

@@ -83,7 +83,6 @@ use sts::Sts;
 /// An account and a region: what has a quota, functions and layers of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// Twelve digits.
     pub account: String,
     /// Such as `eu-west-1`.
     pub region: String,

@@ -20,7 +20,6 @@ const PATH: &str = "/service/GraniteServiceVersion20100801/operation/GetMetricDa
 pub enum Metric {
     /// Invocations that ended in an error.
     Errors,
-    /// All invocations.
     Invocations,
 }
 

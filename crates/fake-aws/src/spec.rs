@@ -15,7 +15,6 @@ pub enum PackageType {
 /// Whether the caller may decrypt the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KeyAccess {
-    /// It may.
     #[default]
     Granted,
     /// It may not: the variables are not shown, only that they cannot be.
@@ -37,7 +36,6 @@ pub enum Signing {
 /// A function to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FunctionSpec {
-    /// Its name.
     pub name: String,
     /// `python3.13` and the like; the image's own without one.
     pub runtime: Option<String>,
@@ -47,11 +45,9 @@ pub struct FunctionSpec {
     pub package_type: PackageType,
     /// ARNs of layer versions, in order. They need not be there.
     pub layers: Vec<String>,
-    /// Its environment.
     pub environment: BTreeMap<String, String>,
     /// Who may decrypt it.
     pub key_access: KeyAccess,
-    /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Whether its code has to be signed.
     pub signing: Signing,
@@ -69,7 +65,6 @@ pub struct FunctionSpec {
     pub memory_mb: Option<u32>,
     /// In seconds; 3 where there is none.
     pub timeout: Option<u32>,
-    /// Its VPC.
     pub vpc_id: Option<String>,
     /// How many of it may run at once, where that is reserved.
     pub reserved_concurrency: Option<u32>,

@@ -28,7 +28,6 @@ pub struct Session {
     pub targets: Targets,
     /// The places that this came to.
     pub fleet: Fleet,
-    /// The runs.
     pub store: Store,
 }
 

@@ -51,7 +51,6 @@ pub struct ExplicitSettings {
 /// Variables of the extension, all of them valid.
 #[derive(Clone, Default)]
 pub struct Settings {
-    /// By name.
     pub variables: BTreeMap<String, String>,
     /// Where those came from that are secret.
     pub sources: BTreeMap<String, Source>,

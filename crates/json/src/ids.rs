@@ -12,7 +12,6 @@ impl Default for Fnv {
 }
 
 impl Fnv {
-    /// Of bytes.
     #[inline]
     pub fn of(bytes: &[u8]) -> u64 {
         let mut hash = Self::default();

@@ -37,7 +37,6 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Its text.
     pub fn get(self) -> &'a str {
         self.text
     }

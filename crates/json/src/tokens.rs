@@ -11,7 +11,6 @@ use super::scan::{number_end, space, string_end};
 pub enum Token {
     /// What is between the quotes, and whether it is a member's name.
     String(Range<usize>, bool),
-    /// A number.
     Number(Range<usize>),
 }
 

@@ -100,7 +100,6 @@ pub struct PlaceBars {
 }
 
 impl PlaceBars {
-    /// None yet.
     pub fn new(draws: bool) -> Self {
         Self {
             all: MultiProgress::with_draw_target(target(draws)),

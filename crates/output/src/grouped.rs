@@ -19,11 +19,8 @@ const PLACES: usize = 10;
 /// A function, and what is said of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Item<'a> {
-    /// The account.
     pub account: &'a str,
-    /// The region.
     pub region: &'a str,
-    /// Its name.
     pub name: &'a str,
     /// What is said.
     pub reason: &'a str,

@@ -96,7 +96,6 @@ impl App {
         self.depth.get_or_try_init(ask).await
     }
 
-    /// The archive.
     pub(crate) fn archive(&self) -> Archive {
         let archive = &self.settings.archive;
         let location = Location {

@@ -20,7 +20,6 @@ const ATTEMPTS: u32 = 5;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The clients.
 #[derive(Debug, Clone)]
 pub(crate) struct Clients {
     /// What they are built from: the secrets of the primary are read with it, too.

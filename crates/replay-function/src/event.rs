@@ -10,7 +10,6 @@ const FORMS: &str = "the event has none of the forms that this function knows: m
     Distributed Map (`Items`), an alarm of CloudWatch, or {\"mode\": \"probe\"}, {\"mode\": \"resume\"} or \
     {\"mode\": \"halt\"}";
 
-/// An invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     /// Messages of the queue.
@@ -75,9 +74,7 @@ pub(crate) struct Items {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Item {
-    /// Its key.
     pub(crate) key: String,
-    /// Its bytes.
     #[serde(default)]
     pub(crate) size: u64,
     /// What tells it from another one under its key.

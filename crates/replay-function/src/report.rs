@@ -29,14 +29,12 @@ impl Report {
         }
     }
 
-    /// A count.
     pub(crate) fn count(&mut self, name: &'static str, count: u64) -> &mut Self {
         #[expect(clippy::cast_precision_loss, reason = "a metric is a double")]
         self.metrics.push((name, "Count", count as f64));
         self
     }
 
-    /// A duration.
     pub(crate) fn seconds(&mut self, name: &'static str, seconds: f64) -> &mut Self {
         self.metrics.push((name, "Seconds", seconds));
         self
@@ -64,7 +62,6 @@ impl Report {
         self
     }
 
-    /// The line.
     pub(crate) fn line(&self) -> String {
         let names = self.metrics.iter();
         let names = names.map(|(name, unit, _)| json!({ "Name": name, "Unit": unit }));

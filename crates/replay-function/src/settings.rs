@@ -17,7 +17,6 @@ pub(crate) const LONGEST_RETRY: u32 = 3600;
 /// A variable of the function's own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variable {
-    /// Its name.
     pub(crate) name: &'static str,
     /// What holds where it is not set.
     pub(crate) default: &'static str,
@@ -126,7 +125,6 @@ pub(crate) struct Settings {
     pub(crate) concurrency: usize,
     /// The most records in one request.
     pub(crate) batch_records: usize,
-    /// How fast.
     pub(crate) rates: Vec<Rate>,
     /// The cap of a run.
     pub(crate) limits: Limits,
@@ -141,7 +139,6 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads them.
     pub(crate) fn of(environment: &impl Strings) -> anyhow::Result<Self> {
         let (extension, _) = Extension::resolve(environment);
         let mut reader = Reader {

@@ -32,7 +32,6 @@ const WRITER: &str = "backstop-replay";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Halted {
-    /// Since when.
     pub(crate) since: String,
     /// The reason, for people.
     pub(crate) reason: String,
@@ -190,7 +189,6 @@ impl State {
         })
     }
 
-    /// Remembers it.
     pub(crate) async fn set_cursor(
         &self,
         cursor: &Cursor,

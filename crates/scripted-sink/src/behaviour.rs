@@ -7,7 +7,6 @@ use backstop_delivery::{Failure, PartAnswer, Verdict};
 /// Some records, by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
-    /// These.
     Of(Vec<u64>),
     /// Those whose number is a multiple of this one.
     MultiplesOf(u64),

@@ -13,7 +13,6 @@ pub enum SimulationError {
     /// A server could not be started, or a port not be opened again.
     #[error("{what} could not be started: {source}")]
     Start {
-        /// Which part.
         what: &'static str,
         /// The system's reason.
         source: io::Error,

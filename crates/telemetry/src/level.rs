@@ -11,7 +11,6 @@ pub enum Severity {
     Debug,
     /// Everything not recognised as something else.
     Info,
-    /// Warnings.
     Warn,
     /// Errors, and all platform events.
     Error,

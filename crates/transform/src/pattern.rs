@@ -18,7 +18,6 @@ const MOST_NESTED: u32 = 16;
 /// Shorter text is in too many records to be worth the search.
 const LEAST_TEXT: usize = 2;
 
-/// A pattern.
 #[derive(Debug)]
 pub(crate) struct Pattern {
     regex: Regex,

@@ -50,7 +50,6 @@ pub enum Place {
 /// The decision on an invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// The invocation.
     pub handle: Handle,
     /// Whether its records are kept.
     pub keep: bool,

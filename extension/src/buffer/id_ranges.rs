@@ -60,7 +60,6 @@ impl IdRanges {
         usize::try_from(ids.sum::<u64>()).unwrap_or(usize::MAX)
     }
 
-    /// The ranges.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &IdRange> {
         self.0.iter()
     }

@@ -59,7 +59,6 @@ impl Buffer {
         }
     }
 
-    /// The bound.
     pub(crate) fn max_bytes(&self) -> usize {
         self.max_bytes
     }

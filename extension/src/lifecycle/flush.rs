@@ -84,7 +84,6 @@ pub(crate) enum Action {
     Wait,
 }
 
-/// Decides.
 pub(crate) fn decide(flush_inputs: &FlushInputs) -> Action {
     let FlushInputs {
         mode,

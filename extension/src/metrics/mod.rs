@@ -35,7 +35,6 @@ pub(crate) enum Kind {
 pub(crate) enum Part {
     /// The whole function.
     Whole,
-    /// A sink.
     Sink(&'static str),
     /// A reason for which records were dropped.
     Reason(&'static str),

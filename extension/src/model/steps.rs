@@ -75,7 +75,6 @@ pub(super) const SECRET: &str = "someone@example.com";
 pub(super) enum Step {
     /// A sink changes its ways.
     Sink(usize, SinkBehaviour),
-    /// An invocation.
     Invoke(Invocation),
     /// The wall clock is set by this number of seconds.
     ClockJump(i64),
@@ -103,7 +102,6 @@ pub(super) enum Tampering {
     RemoveLedger,
 }
 
-/// An invocation.
 #[derive(Debug, Clone)]
 pub(super) struct Invocation {
     /// What the function writes.

@@ -75,7 +75,6 @@ pub(super) struct State {
     pub(super) taken: Vec<Taken>,
 }
 
-/// Everything outside.
 #[derive(Debug, Clone)]
 pub(super) struct World {
     sinks: [Arc<Mutex<State>>; 3],

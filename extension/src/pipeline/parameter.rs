@@ -21,7 +21,6 @@ pub(crate) enum Unknown {
     Invalid,
 }
 
-/// Asks once.
 pub(crate) type Ask = Box<dyn Fn() -> BoxFuture<'static, Answer> + Send>;
 pub(crate) type Answer = Result<Late, Failure>;
 

@@ -81,7 +81,6 @@ struct State {
 }
 
 impl Activity {
-    /// Something arrived.
     pub(super) fn touch(&self) {
         let now = self.0.ticks.fetch_add(1, Ordering::Relaxed);
         self.0.last.store(now, Ordering::Relaxed);

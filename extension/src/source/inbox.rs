@@ -59,7 +59,6 @@ struct Bodies {
 /// Bodies that were not taken, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused {
-    /// Too large.
     pub(crate) oversized: usize,
     /// Too much waited already.
     pub(crate) crowded: usize,

@@ -60,7 +60,6 @@ pub(crate) struct Listener {
 /// Who posts there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// Lambda: telemetry.
     Lambda,
     /// The function: OTLP.
     Function,

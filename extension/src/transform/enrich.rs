@@ -8,7 +8,6 @@ use bytes::Bytes;
 
 use super::Invocations;
 
-/// Numbers records.
 #[derive(Debug)]
 pub struct Enricher {
     environment: EnvironmentId,

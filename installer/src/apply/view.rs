@@ -19,7 +19,6 @@ const ROLES: usize = 4;
 /// A summary, with or without every name.
 #[derive(Debug, Serialize)]
 pub struct View<'a> {
-    /// The summary.
     #[serde(flatten)]
     pub summary: &'a Summary,
     /// Whether every name is shown.

@@ -37,11 +37,9 @@ pub struct Outcome {
     pub at: String,
     /// What asked for it.
     pub trigger: String,
-    /// The mode.
     pub mode: String,
     /// Whether a switch stopped all writes.
     pub is_stopped: bool,
-    /// Its runs.
     pub runs: Vec<String>,
     /// How many functions, by what became of them.
     pub counts: BTreeMap<String, u64>,
@@ -56,11 +54,9 @@ pub struct Outcome {
     pub other: BTreeMap<String, Value>,
 }
 
-/// A function.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Row {
-    /// Its ARN.
     pub arn: String,
     /// What was decided.
     pub decision: String,

@@ -30,7 +30,6 @@ impl State {
     }
 }
 
-/// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What was checked; the same word in every release.

@@ -86,7 +86,6 @@ struct Environment {
     by_sink: BTreeMap<&'static str, u64>,
 }
 
-/// All environments.
 #[derive(Debug, Default)]
 struct Tally {
     environments: BTreeMap<String, Environment>,

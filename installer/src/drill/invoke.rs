@@ -19,7 +19,6 @@ use crate::select::Function;
 /// Beyond the function's own timeout: for its start, and the way there and back.
 const MARGIN: Duration = Duration::from_mins(1);
 
-/// One invocation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Invoked {

@@ -31,7 +31,6 @@ const RECORDS: &[Row] = &[
     ("/replay/failed", "failed in the replay", ""),
 ];
 
-/// The page.
 pub fn page(summary: &Summary) -> anyhow::Result<String> {
     let title = format!("Backstop drill of {}", summary.function);
     let (story, end) = (summary.story(), summary.verdict());

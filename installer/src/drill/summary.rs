@@ -70,7 +70,6 @@ pub struct Summary {
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Phase {
-    /// How many.
     pub invocations: u64,
     /// Those that ended in an error.
     pub failed: u64,

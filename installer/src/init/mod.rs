@@ -31,7 +31,6 @@ pub struct Answers {
     pub regions: Vec<String>,
     /// Names and patterns.
     pub functions: Vec<Pattern>,
-    /// Tags.
     pub tags: Vec<(String, String)>,
     /// The first fallback.
     pub firehose_stream: Option<String>,
@@ -46,12 +45,9 @@ pub struct Answers {
 pub enum Primary {
     /// A backend with a name.
     Backend {
-        /// Its name.
         name: String,
-        /// Its options.
         options: BTreeMap<String, String>,
     },
-    /// An address.
     Address {
         /// The address; none if it is in a file.
         url: Option<String>,
@@ -156,7 +152,6 @@ impl Answers {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Written {
-    /// The file.
     pub file: PathBuf,
     /// What is still missing.
     pub missing: Vec<String>,

@@ -19,7 +19,6 @@ const ROUNDS: i64 = 9 + 15;
 /// How it is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// A layer.
     Zip,
     /// What `ADD` in a Dockerfile unpacks.
     TarGz,
@@ -51,9 +50,7 @@ pub struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A directory.
     Directory,
-    /// A file.
     File,
 }
 

@@ -22,7 +22,6 @@ pub enum Architecture {
     /// Intel and AMD.
     #[serde(rename = "x86_64")]
     X86_64,
-    /// Graviton.
     Arm64,
 }
 
@@ -69,7 +68,6 @@ impl Serialize for GlibcVersion {
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts {
-    /// Its size.
     pub bytes: u64,
     /// What it was compiled for.
     pub architecture: Architecture,
@@ -88,7 +86,6 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads them.
     pub fn read(contents: &[u8]) -> anyhow::Result<Self> {
         let file = ElfFile64::<Endianness>::parse(contents)
             .context("it is not a 64-bit ELF executable: build it for Linux on x86_64 or arm64")?;

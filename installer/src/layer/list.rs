@@ -17,16 +17,13 @@ const SHORT: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedVersion {
-    /// Where.
     #[serde(flatten)]
     pub place: Place,
     /// The layer's name.
     pub name: String,
-    /// The release.
     pub release: Release,
     /// What it runs on.
     pub architecture: Architecture,
-    /// Its number.
     pub version: i64,
     /// What a function names.
     pub arn: String,
@@ -45,10 +42,8 @@ pub struct ListedVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unread {
-    /// Where.
     #[serde(flatten)]
     pub place: Place,
-    /// Why.
     pub reason: String,
 }
 

@@ -126,7 +126,6 @@ impl FromStr for Binary {
 pub struct FunctionBinary {
     /// What the zip is called, without its target.
     pub name: String,
-    /// The binary.
     pub binary: Binary,
 }
 

@@ -16,7 +16,6 @@ pub(super) const ACTION: &str = "lambda:GetLayerVersion";
 /// Whom to share with, beside the account that a layer is in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Share {
-    /// These accounts.
     pub accounts: Vec<String>,
     /// Every account of this organisation.
     pub organization: Option<String>,
@@ -27,11 +26,9 @@ pub struct Share {
 /// Who is granted the use of a version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Principal {
-    /// An account.
     Account(String),
     /// An organisation's accounts.
     Organization(String),
-    /// Everyone.
     Everyone,
     /// A statement that was not written here.
     Other(String),

@@ -19,18 +19,15 @@ pub struct Summary {
 pub struct Packed {
     /// What it runs on.
     pub target: String,
-    /// The binary.
     pub binary: Facts,
     /// The files that were written.
     pub artefacts: Vec<Artefact>,
 }
 
-/// An archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Artefact {
     /// Its file's name.
     pub name: String,
-    /// Its size.
     pub bytes: u64,
     /// In hexadecimal digits.
     pub sha256: String,

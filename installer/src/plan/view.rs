@@ -21,7 +21,6 @@ const ROLES: usize = 4;
 /// A plan, with or without every name.
 #[derive(Debug, Serialize)]
 pub struct View<'a> {
-    /// The plan.
     #[serde(flatten)]
     pub plan: &'a Plan,
     /// Whether every name is shown.
@@ -45,7 +44,6 @@ struct Explanation {
 }
 
 impl Explanations {
-    /// Of these.
     pub fn of(reasons: &[Reason]) -> Self {
         let reasons = reasons.iter().map(|reason| Explanation {
             code: reason.code(),

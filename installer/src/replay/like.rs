@@ -96,7 +96,6 @@ impl Like {
         })
     }
 
-    /// The address.
     pub fn url(&self) -> String {
         self.variables.get(URL).cloned().unwrap_or_default()
     }
@@ -106,7 +105,6 @@ impl Like {
         self.variables.get(FORMAT).map(String::as_str)
     }
 
-    /// The headers.
     pub fn headers(&self) -> Option<String> {
         self.variables.get(HEADERS).cloned()
     }

@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::change::{Change, LayerArn, Stored, is_ours};
 use crate::select::{Environment, Function};
 
-/// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Drift {

@@ -14,7 +14,6 @@ use crate::layer::{self, Release};
 pub struct InUse {
     /// Its release; none where its name says none.
     pub release: Option<Release>,
-    /// Its ARN.
     pub layer: String,
     /// How many functions.
     pub functions: u64,

@@ -30,7 +30,6 @@ const AT_ONCE: usize = 64;
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// In all.
     pub coverage: Coverage,
     /// By account and region.
     pub places: Vec<AtPlace>,
@@ -50,7 +49,6 @@ pub struct Status {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
-    /// All.
     pub functions: u64,
     /// With the layer.
     pub with: u64,
@@ -69,22 +67,18 @@ pub struct Coverage {
 /// The functions of one account and region.
 #[derive(Debug, Serialize)]
 pub struct AtPlace {
-    /// Where.
     #[serde(flatten)]
     pub place: Place,
-    /// How many.
     #[serde(flatten)]
     pub coverage: Coverage,
 }
 
-/// One function.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
     /// The account and region.
     #[serde(flatten)]
     pub place: Place,
-    /// Its name.
     pub name: String,
     /// Its unqualified ARN.
     pub arn: String,
@@ -113,7 +107,6 @@ pub struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LayerState {
-    /// It has.
     With,
     /// It has not.
     Without,

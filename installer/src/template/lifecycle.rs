@@ -9,7 +9,6 @@ pub struct Lifecycle {
     pub infrequent_access_days: Option<u32>,
     /// To `GLACIER_IR`.
     pub glacier_instant_days: Option<u32>,
-    /// Deleted.
     pub expiration_days: Option<u32>,
     /// Versions that are no longer current are deleted.
     pub noncurrent_days: Option<u32>,

@@ -15,9 +15,7 @@ const NAMED_PROBLEMS: usize = 20;
 /// Records, and the bytes of their lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Records.
     pub records: u64,
-    /// Bytes, unpacked.
     pub bytes: u64,
 }
 

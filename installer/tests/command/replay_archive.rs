@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::support::{DIRECT, STREAM, Stage, line, run, sent};
 
-/// 2026-01-31T08:00:00Z.
 const EIGHT: u64 = 1_769_846_400;
 
 fn count(summary: &Value, name: &str) -> u64 {

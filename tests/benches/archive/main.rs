@@ -37,7 +37,6 @@ fn records() -> u32 {
     set.and_then(|it| it.parse().ok()).unwrap_or(RECORDS)
 }
 
-/// Takes everything.
 #[derive(Debug, Default)]
 struct Intake(AtomicU64);
 

@@ -75,7 +75,6 @@ impl FlatS3 {
     }
 }
 
-/// Undoes percent-encoding.
 fn decoded(text: &str) -> String {
     backstop_archive::percent_decoded(text)
 }

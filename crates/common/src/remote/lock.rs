@@ -40,7 +40,6 @@ pub struct Held(String);
 struct Lease {
     /// For people: the user and the machine.
     owner: String,
-    /// The process.
     writer: String,
     /// When it ends unless it is renewed.
     expires_at: String,

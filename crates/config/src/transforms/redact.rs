@@ -13,7 +13,6 @@ pub enum NamedPattern {
     Jwt,
     /// Private keys in PEM.
     PrivateKeys,
-    /// E-mail addresses.
     Email,
     /// Card numbers that pass Luhn's check.
     Card,

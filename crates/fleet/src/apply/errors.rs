@@ -45,11 +45,9 @@ pub struct Rise {
     /// The account and region.
     #[serde(flatten)]
     pub place: Place,
-    /// Its name.
     pub name: String,
     /// How many of a hundred invocations failed before.
     pub before: f64,
-    /// And after.
     pub after: f64,
 }
 

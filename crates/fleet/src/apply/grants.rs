@@ -21,9 +21,7 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoleLeft {
-    /// Its ARN.
     pub role: String,
-    /// Why.
     pub reason: String,
 }
 

@@ -42,7 +42,6 @@ pub struct Options {
 /// All that a run needs.
 #[derive(Debug)]
 pub struct Context<'a> {
-    /// Where.
     pub fleet: &'a Fleet,
     /// The secrets that the plan only has digests of.
     pub vault: &'a Vault,
@@ -52,7 +51,6 @@ pub struct Context<'a> {
     pub history: &'a BTreeMap<String, Change>,
     /// What was done before, when a run is taken up again.
     pub progress: &'a Progress,
-    /// How fast.
     pub rates: Rates,
     /// How to go about it.
     pub options: Options,

@@ -97,7 +97,6 @@ pub struct Version {
     pub place: Place,
     /// The function's name.
     pub name: String,
-    /// Its number.
     pub version: String,
 }
 
@@ -113,7 +112,6 @@ pub struct Left {
     /// The account and region.
     #[serde(flatten)]
     pub place: Place,
-    /// Its name.
     pub name: String,
     /// What is in the way.
     pub reason: String,

@@ -30,7 +30,6 @@ pub(super) struct PublishOutcome {
     pub(super) alias: Option<String>,
     /// Why an alias stays where it is.
     pub(super) alias_left: Option<String>,
-    /// What failed.
     pub(super) left: Option<Cause>,
 }
 

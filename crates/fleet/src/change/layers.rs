@@ -18,9 +18,7 @@ pub struct LayerArn<'a> {
     pub region: &'a str,
     /// Whose it is.
     pub account: &'a str,
-    /// Its name.
     pub name: &'a str,
-    /// Its version.
     pub version: &'a str,
 }
 

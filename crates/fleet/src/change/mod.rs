@@ -63,7 +63,6 @@ pub struct Part {
 /// What was there, and what is there instead.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Change {
-    /// Before.
     pub before: Part,
     /// After; of the same variables.
     pub after: Part,

@@ -24,7 +24,6 @@ pub const SESSION_NAME: &str = "backstop";
 pub enum Accounts {
     /// The caller's own.
     Own,
-    /// These.
     Listed(Vec<String>),
     /// Every active account of the caller's organisation.
     Organization {

@@ -30,7 +30,6 @@ use crate::aws::{Access, Failure};
 /// An account and a region: what has functions, layers and a quota of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
-    /// Twelve digits.
     pub account: String,
     /// Such as `eu-west-1`.
     pub region: String,
@@ -45,13 +44,11 @@ impl fmt::Display for Place {
 /// Which accounts and regions, and the role to take there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Targets {
-    /// Which accounts.
     pub accounts: Accounts,
     /// The role to assume in an account that is not the caller's own.
     pub role: Option<Role>,
     /// Which regions, in each account.
     pub regions: Regions,
-    /// How fast.
     pub rates: Rates,
     /// How long a call may take before it counts as unanswered.
     pub timeout: Duration,
@@ -66,7 +63,6 @@ pub struct Site {
     pub partition: String,
     /// Credentials and region: clients of other services are built from it.
     pub config: SdkConfig,
-    /// Lambda.
     pub lambda: Api,
 }
 
@@ -94,7 +90,6 @@ impl Site {
 /// Every account and region that can be reached.
 #[derive(Debug, Default)]
 pub struct Fleet {
-    /// By place.
     pub sites: BTreeMap<Place, Arc<Site>>,
     /// What was left out.
     pub skipped: Vec<Skipped>,

@@ -5,12 +5,10 @@ use serde::{Deserialize, Serialize};
 /// A place that is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// The account.
     pub account: String,
     /// The region; all of the account's where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Why.
     pub reason: String,
     /// Whether something is missing because of it; a region that is disabled holds nothing.
     pub is_failure: bool,

@@ -27,16 +27,10 @@ pub struct Header {
 pub enum Entry {
     /// A write is about to be made.
     #[serde(rename_all = "camelCase")]
-    Begin {
-        /// When.
-        at: String,
-        /// What of.
-        step: Step,
-    },
+    Begin { at: String, step: Step },
     /// It was made.
     #[serde(rename_all = "camelCase")]
     Done {
-        /// When.
         at: String,
         /// [`Step::key`].
         key: String,
@@ -47,7 +41,6 @@ pub enum Entry {
     /// It was surely not made.
     #[serde(rename_all = "camelCase")]
     NotDone {
-        /// When.
         at: String,
         /// [`Step::key`].
         key: String,
@@ -57,26 +50,21 @@ pub enum Entry {
     /// It may have been made, and it did not end well.
     #[serde(rename_all = "camelCase")]
     Failed {
-        /// When.
         at: String,
         /// [`Step::key`].
         key: String,
-        /// Why.
         reason: String,
     },
     /// Another process goes on with the run.
     #[serde(rename_all = "camelCase")]
     Taken {
-        /// When.
         at: String,
         /// Its user and machine.
         by: String,
-        /// The process.
         writer: String,
     },
 }
 
-/// One write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Step {
@@ -109,7 +97,6 @@ pub enum Step {
     /// An inline policy of an execution role.
     #[serde(rename_all = "camelCase")]
     Grant {
-        /// The role.
         role: String,
         /// The policy's document before; none where there was none.
         before: Option<String>,

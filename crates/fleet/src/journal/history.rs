@@ -8,7 +8,6 @@ use super::{Run, Step};
 use crate::change::{Change, Vault};
 use crate::secrets::Source;
 
-/// By function.
 #[derive(Debug, Default)]
 pub struct History {
     /// What our changes did to each function, as one; functions that are as they were are not there.

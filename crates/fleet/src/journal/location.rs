@@ -11,7 +11,6 @@ const SCHEME: &str = "s3://";
 pub enum Location {
     /// Of this machine.
     Directory(PathBuf),
-    /// Of S3.
     Bucket {
         /// The bucket's name.
         bucket: String,

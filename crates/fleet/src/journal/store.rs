@@ -58,7 +58,6 @@ pub struct Run {
 /// What is there under the name of a run.
 #[derive(Debug)]
 pub enum Found {
-    /// A run.
     Run(Box<Run>),
     /// One that was cut off before its header was whole: nothing was changed.
     NotBegun,

@@ -47,7 +47,6 @@ pub enum Intent {
     },
     /// To have what was there before a run.
     Undo {
-        /// The run.
         run: String,
         /// What it did, by function.
         changes: BTreeMap<String, Change>,

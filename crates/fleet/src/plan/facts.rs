@@ -25,7 +25,6 @@ const FUNCTIONS_A_PAGE: usize = 5;
 pub struct Choice(Vec<String>);
 
 impl Choice {
-    /// These.
     pub fn of(arns: &[String]) -> Self {
         Self(arns.to_vec())
     }

@@ -19,7 +19,6 @@ pub fn write(plan: &Plan, path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Reads it.
 pub fn read(path: &Path) -> anyhow::Result<Plan> {
     let problem = || {
         format!(

@@ -58,7 +58,6 @@ pub struct Plan {
     pub created_at: String,
     /// What it is for.
     pub action: Action,
-    /// Where.
     pub targets: Targets,
     /// Where the secrets are that it needs.
     pub sources: BTreeMap<String, Source>,
@@ -90,10 +89,7 @@ pub enum Action {
     /// To have neither.
     Detach,
     /// To have what was there before a run.
-    Undo {
-        /// The run.
-        run: String,
-    },
+    Undo { run: String },
     /// To have a primary that fails, for a drill: it is over with the undo of this run.
     Drill,
 }
@@ -118,7 +114,6 @@ pub struct Planned {
     /// The account and region.
     #[serde(flatten)]
     pub place: Place,
-    /// Its name.
     pub name: String,
     /// Its unqualified ARN.
     pub arn: String,
@@ -126,7 +121,6 @@ pub struct Planned {
     pub role: String,
     /// What is made of it.
     pub verdict: Verdict,
-    /// Why.
     pub reason: Reason,
     /// More about the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,7 +157,6 @@ pub struct Planned {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AliasBack {
-    /// Its name.
     pub alias: String,
     /// Where it was moved.
     pub ours: AliasState,
@@ -171,7 +164,6 @@ pub struct AliasBack {
     pub before: AliasState,
 }
 
-/// Receives progress.
 pub trait Observer: Send + Sync {
     /// The functions of these places will be read.
     fn reading(&self, _fleet: &Fleet) {}

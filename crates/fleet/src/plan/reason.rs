@@ -28,7 +28,6 @@ pub enum Reason {
     Already,
     /// The function has neither layer nor settings.
     Absent,
-    /// Five layers.
     LayersFull,
     /// 4 KB of environment.
     EnvTooBig,
@@ -40,11 +39,8 @@ pub enum Reason {
     Image,
     /// A copy for Lambda@Edge.
     EdgeReplica,
-    /// Code signing.
     CodeSigningEnforced,
-    /// KMS.
     EnvUnreadable,
-    /// A deployment.
     UpdateInProgress,
     /// It has not been invoked for weeks.
     Inactive,

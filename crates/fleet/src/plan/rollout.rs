@@ -34,9 +34,7 @@ pub struct Rollout {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Portion {
-    /// A number.
     Count(usize),
-    /// A percentage.
     Percent(f64),
 }
 

@@ -27,44 +27,26 @@ pub enum Trap {
     /// A primary alone: when it is down, records are lost.
     NoFallback,
     /// The bucket does not exist.
-    BucketMissing {
-        /// Its name.
-        bucket: String,
-    },
+    BucketMissing { bucket: String },
     /// The extension looks for the bucket in another region than it is in.
     BucketElsewhere {
-        /// Its name.
         bucket: String,
         /// Where it is.
         region: String,
     },
     /// Aliases on published versions, which a change of `$LATEST` does not reach.
-    AliasesKeep {
-        /// Their names.
-        aliases: Vec<String>,
-    },
+    AliasesKeep { aliases: Vec<String> },
     /// The alias that is to be moved will not be.
-    AliasStays {
-        /// Its name.
-        alias: String,
-        /// Why.
-        reason: String,
-    },
+    AliasStays { alias: String, reason: String },
     /// Whether there are such aliases is not known.
-    AliasesUnread {
-        /// Why.
-        reason: String,
-    },
+    AliasesUnread { reason: String },
     /// The execution role may not write to the fallback.
     RoleMayNot {
         /// What it lacks.
         permissions: Vec<Permission>,
     },
     /// Whether it may is not known.
-    RoleUnread {
-        /// Why.
-        reason: String,
-    },
+    RoleUnread { reason: String },
 }
 
 impl fmt::Display for Trap {

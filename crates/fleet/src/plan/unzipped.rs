@@ -226,7 +226,6 @@ fn size_64(extra: &[u8]) -> Option<u64> {
     }
 }
 
-/// Little-endian.
 fn number<const BYTES: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let slice = bytes.get(at..at.checked_add(BYTES)?)?;
     Some((slice.iter().rev()).fold(0, |number, byte| number << 8 | u64::from(*byte)))

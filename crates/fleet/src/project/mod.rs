@@ -77,7 +77,6 @@ pub struct TargetsTable {
     pub rate: Option<f64>,
 }
 
-/// Functions.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SelectTable {
@@ -93,11 +92,9 @@ pub struct SelectTable {
     pub architectures: Vec<String>,
     /// `Zip`, `Image`.
     pub package_types: Vec<String>,
-    /// Every function.
     pub all: bool,
 }
 
-/// The layer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LayerTable {
@@ -127,9 +124,7 @@ pub struct SecretsTable {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
-    /// One.
     One(String),
-    /// Several.
     Many(Vec<String>),
 }
 
@@ -137,9 +132,7 @@ pub enum OneOrMany {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum Setting {
-    /// Text.
     Text(String),
-    /// A number.
     Number(i64),
     /// Yes or no.
     Flag(bool),

@@ -8,7 +8,6 @@ use crate::fleet::Site;
 /// A name, and the versions that it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
-    /// The name.
     pub name: String,
     /// The version, and after it the one that gets a share of the invocations.
     pub versions: Vec<String>,

@@ -19,7 +19,6 @@ use crate::fleet::{Place, Site};
 pub struct Function {
     /// The account and region.
     pub place: Place,
-    /// Its name.
     pub name: String,
     /// Its unqualified ARN.
     pub arn: String,
@@ -35,7 +34,6 @@ pub struct Function {
     pub role: String,
     /// The ARNs of its layers' versions, in order.
     pub layers: Vec<String>,
-    /// Its environment.
     pub environment: Environment,
     /// The hash of its code.
     pub code_sha256: String,
@@ -62,7 +60,6 @@ pub struct Live {
     pub last_update: LastUpdateStatus,
     /// Why, where something is wrong with either.
     pub reason: Option<String>,
-    /// Its tags.
     pub tags: Tags,
     /// How many of it may run at once, where that is reserved: at 0 none may.
     pub reserved_concurrency: Option<u32>,

@@ -53,7 +53,6 @@ pub struct Selection {
 /// A tag that a function must have, with one of the values, if there are any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TagFilter {
-    /// Its key.
     pub key: String,
     /// Its values; any when empty.
     #[serde(default)]

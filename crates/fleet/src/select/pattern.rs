@@ -59,7 +59,6 @@ impl Pattern {
 pub struct Literal {
     /// Account and region, where an ARN says so.
     pub place: Option<(String, String)>,
-    /// Its name.
     pub name: String,
     /// As it was given.
     pub text: String,

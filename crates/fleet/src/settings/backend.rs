@@ -18,7 +18,6 @@ use crate::secrets::{Piece, Source};
 pub struct Choice {
     /// Its name, where one was given.
     pub name: Option<String>,
-    /// Its options.
     pub options: BTreeMap<String, String>,
 }
 

@@ -21,7 +21,6 @@ pub type Row = (&'static str, &'static str, &'static str);
 /// What a page shows above its data.
 #[derive(Debug)]
 pub struct Page<'a> {
-    /// Its heading.
     pub title: &'a str,
     /// What happened, and how it ended.
     pub verdict: Verdict<'a>,
@@ -36,7 +35,6 @@ pub struct Page<'a> {
 pub struct Verdict<'a> {
     /// Whether it ended well.
     pub is_good: bool,
-    /// What happened.
     pub story: &'a str,
     /// How it ended.
     pub end: &'a str,

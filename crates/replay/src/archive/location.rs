@@ -16,7 +16,6 @@ const FORM: &str = "write it as s3://bucket/prefix";
 /// Where an archive is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// In S3.
     Bucket(Location),
     /// In a directory, or a file of one.
     Path(PathBuf),

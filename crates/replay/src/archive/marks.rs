@@ -34,7 +34,6 @@ pub enum After {
     Tag,
     /// Move it below PREFIX/replayed/.
     Move,
-    /// Delete it.
     Delete,
     /// Leave it unchanged.
     #[default]

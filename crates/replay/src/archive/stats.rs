@@ -12,10 +12,8 @@ use super::{Archive, Listed, Sums, Watch};
 /// What an archive holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Holdings {
-    /// Its objects.
     #[serde(flatten)]
     pub sums: Sums,
-    /// Its records.
     #[serde(flatten)]
     pub stats: Stats,
 }

@@ -17,7 +17,6 @@ const SCHEMA_VERSION: u32 = 1;
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     schema_version: u32,
-    /// The bucket.
     pub bucket: String,
     /// The object's key.
     pub key: String,
@@ -27,7 +26,6 @@ pub struct Order {
     /// What tells it from another one under its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
-    /// Which records.
     #[serde(default, skip_serializing_if = "Wanted::is_all")]
     pub wanted: Wanted,
     /// An invocation had to stop in its middle: what is acknowledged from now on is written down.

@@ -47,7 +47,6 @@ pub struct Queue {
 /// How much is enqueued at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Objects.
     pub objects: u64,
     /// Their bytes as they are stored.
     pub bytes: u64,

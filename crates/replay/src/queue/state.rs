@@ -14,7 +14,6 @@ const DENIED: &str = "grant sqs:GetQueueAttributes on the queue";
 /// What a queue says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Depth {
-    /// Its ARN.
     pub arn: String,
     /// Messages that wait.
     pub waiting: u64,
@@ -29,7 +28,6 @@ pub struct Depth {
 }
 
 impl Depth {
-    /// All messages.
     pub fn total(&self) -> u64 {
         self.waiting + self.in_flight + self.delayed
     }

@@ -20,7 +20,6 @@ const LARGEST_BATCH: usize = 1024 * 1024;
 /// The object that a record is in.
 #[derive(Debug, Default)]
 pub(super) struct Origin {
-    /// Its key.
     pub(super) key: String,
     /// What a checkpoint calls it.
     pub(super) digest: String,

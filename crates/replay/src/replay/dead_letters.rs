@@ -22,7 +22,6 @@ pub(super) struct Refusal {
     /// As an archive has it.
     pub(super) reason: &'static str,
     pub(super) status: Option<u16>,
-    /// In words.
     pub(super) answer: String,
 }
 

@@ -110,7 +110,6 @@ impl Default for Options {
     }
 }
 
-/// Receives progress.
 pub trait Progress: Send + Sync {
     /// This many more stored bytes were found.
     fn listed(&self, _bytes: u64) {}

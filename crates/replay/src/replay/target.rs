@@ -69,7 +69,6 @@ pub struct Target {
 /// What was typed of it.
 #[derive(Debug, Clone, Default)]
 pub struct TargetOptions<'a> {
-    /// The address.
     pub url: &'a str,
     /// It was typed: then it is known on this machine, but for its query, and can be shown.
     pub is_typed: bool,

@@ -146,7 +146,6 @@ impl EnvironmentBuilder {
         self
     }
 
-    /// Several variables.
     pub fn envs<N: Into<String>, V: Into<String>>(
         mut self,
         variables: impl IntoIterator<Item = (N, V)>,

@@ -30,7 +30,6 @@ const BACKOFF_MS: [u64; 9] = [25, 50, 100, 200, 400, 800, 1_600, 3_000, 4_000];
 /// A client for plain HTTP on loopback, connections kept alive.
 type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
-/// Makes one.
 fn http_client() -> HttpClient {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);

@@ -27,7 +27,6 @@ const RESTORE: Duration = Duration::from_millis(120);
 /// How the function ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Outcome {
-    /// It answers.
     #[default]
     Success,
     /// It answers with an error.

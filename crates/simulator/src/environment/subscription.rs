@@ -30,7 +30,6 @@ pub enum TelemetryMode {
 /// An accepted subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
-    /// As given.
     pub schema_version: String,
     /// As given, without repetitions.
     pub types: Vec<String>,

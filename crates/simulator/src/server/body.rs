@@ -18,7 +18,6 @@ const MISSING_BYTES: usize = 1000;
 /// A piece of a body that never ends.
 static PIECE: [u8; 64 * 1024] = [b' '; 64 * 1024];
 
-/// A body.
 #[derive(Debug)]
 pub(super) enum Reply {
     Whole(Option<Bytes>),

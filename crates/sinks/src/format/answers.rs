@@ -6,7 +6,6 @@
 /// What follows from a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ruling {
-    /// Delivered.
     Delivered,
     /// The body of the answer says it: of each record, or of all.
     Body,
@@ -22,16 +21,13 @@ pub enum Ruling {
     Isolate,
 }
 
-/// One row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// From this status.
     pub from: u16,
     /// To this one.
     pub to: u16,
-    /// What follows.
     pub ruling: Ruling,
-    /// Why.
     pub because: &'static str,
     /// Where it is said.
     pub source: &'static str,

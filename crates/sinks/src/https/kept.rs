@@ -81,7 +81,6 @@ impl Kept {
         self.read().take_if(|read| read.at <= asked);
     }
 
-    /// Forgets all.
     pub(super) fn forget(&self) {
         *self.read() = None;
     }

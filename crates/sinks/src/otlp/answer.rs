@@ -8,9 +8,7 @@ use crate::wire::Message as _;
 /// How a request is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// Protocol Buffers.
     Protobuf,
-    /// OTLP's JSON.
     Json,
 }
 
@@ -51,7 +49,6 @@ pub enum Answer {
 const TOO_DEEP: &str = "attributes are nested too deep";
 
 impl Answer {
-    /// The body.
     pub fn body(self, encoding: Encoding) -> Vec<u8> {
         match (self, encoding) {
             (Self::Taken, Encoding::Protobuf) => Vec::new(),

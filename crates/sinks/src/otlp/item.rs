@@ -22,7 +22,6 @@ pub(crate) struct Received<'a> {
     pub(crate) shape: &'static Shape,
     /// The request without the item: items with the same may stand together.
     pub(crate) around: String,
-    /// The item.
     pub(crate) item: &'a RawValue,
 }
 

@@ -102,7 +102,6 @@ impl Shape {
 /// What a request holds.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Received {
-    /// The signal.
     pub signal: Signal,
     /// A record for each item: the members `"time":…,"type":…,"record":…`.
     pub fragments: Vec<Bytes>,

@@ -21,7 +21,6 @@ pub(crate) struct Field {
 /// What a field holds, and how JSON has it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
-    /// A text.
     Text,
     /// Bytes, in Base64.
     Base64,

@@ -29,7 +29,6 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// Who is asked, where it is more than one.
 const SEVERAL: &str = "a store of secrets";
 
-/// Reads secrets.
 #[derive(Clone)]
 pub struct Secrets {
     http: SharedHttp,

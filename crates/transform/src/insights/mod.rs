@@ -39,7 +39,6 @@ pub struct Pattern<I> {
 /// What was counted since the last report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report<I> {
-    /// All lines.
     pub lines: u64,
     /// Of those, the errors.
     pub errors: u64,

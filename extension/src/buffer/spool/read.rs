@@ -55,7 +55,6 @@ pub struct Contents {
 /// What was read, beside the bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Work {
-    /// Frames.
     pub frames: u32,
     /// Runs of ids.
     pub ranges: usize,

@@ -73,7 +73,6 @@ impl Waiting {
     }
 }
 
-/// What waits.
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,

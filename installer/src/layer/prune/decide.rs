@@ -38,7 +38,6 @@ pub enum Fate {
     WouldDelete,
     /// It is gone.
     Deleted,
-    /// It stays.
     Kept(Why),
     /// Kept, because functions that may use it could not be read.
     Refused(String),

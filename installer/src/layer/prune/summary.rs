@@ -11,15 +11,12 @@ use crate::output::{Report, Style, plural};
 /// A version and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrunedVersion {
-    /// Where.
     pub place: Place,
     /// The layer's name.
     pub name: String,
-    /// The release.
     pub release: Release,
     /// What it runs on.
     pub architecture: Architecture,
-    /// Its number.
     pub version: i64,
     /// What a function names.
     pub arn: String,

@@ -30,9 +30,7 @@ pub struct PublishOptions {
     pub packages: Vec<Package>,
     /// The release they are of.
     pub release: Release,
-    /// With whom.
     pub share: Share,
-    /// Only look.
     pub dry_run: bool,
 }
 

@@ -43,10 +43,8 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedLayer {
-    /// Where.
     #[serde(flatten)]
     pub place: Place,
-    /// For what.
     pub architecture: Architecture,
     /// The layer's name.
     pub name: String,

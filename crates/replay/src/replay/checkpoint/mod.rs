@@ -73,7 +73,6 @@ pub enum CheckpointStore {
     Bucket {
         /// Which reads and writes it; a bucket in another region is found.
         client: Client,
-        /// The bucket.
         bucket: String,
         /// The prefix, without a slash at its end.
         prefix: String,
@@ -134,13 +133,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// What to do with a checkpoint that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
-    /// Refuse it.
     New,
     /// Go on with it.
     Resume,
     /// Go on with it, or begin where there is none.
     Continue,
-    /// Begin again.
     Restart,
 }
 

@@ -62,7 +62,6 @@ pub(super) struct Problem {
     /// The status of the record, or of its request where records have none.
     /// [`Problem::LATER`] where the request succeeds nevertheless.
     pub(super) status: u16,
-    /// Splunk's code.
     pub(super) code: u16,
     pub(super) reason: String,
 }

@@ -6,7 +6,6 @@
 
 use backstop_json::{Json, is_uuid};
 
-/// A severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     Trace,
@@ -63,7 +62,6 @@ impl Level {
         }
     }
 
-    /// OpenTelemetry's number.
     pub(crate) fn number(self) -> u8 {
         match self {
             Self::Trace => 1,
