@@ -33,7 +33,6 @@ pub enum Trigger {
     Resource,
 }
 
-/// The result.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
@@ -50,7 +49,6 @@ pub struct Outcome {
     /// The runs with the changes, for `backstop undo`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<String>,
-    /// How many.
     pub counts: Counts,
     /// Functions that are not as wanted, or were not: a thousand, those first that need somebody.
     pub functions: Vec<Row>,
@@ -82,11 +80,8 @@ pub struct Counts {
     pub functions: u64,
     /// As wanted before.
     pub unchanged: u64,
-    /// Attached now.
     pub attached: u64,
-    /// Repaired now.
     pub repaired: u64,
-    /// Detached now.
     pub detached: u64,
     /// Without the layer, and left so by the mode.
     pub new: u64,
@@ -110,11 +105,9 @@ pub struct Counts {
     pub ignored_events: u64,
 }
 
-/// A function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    /// Its ARN.
     pub arn: String,
     /// What was decided.
     pub decision: Decision,
@@ -191,7 +184,7 @@ impl Outcome {
             Some(Failure::NotBegun) => Some("no time was left: the next plan has it".to_owned()),
             Some(Failure::Stopped) => Some("a switch stops all writes".to_owned()),
             None if decision == Decision::Own => {
-                Some("the controller was told to leave it alone".to_owned())
+                Some("the settings say to leave it alone".to_owned())
             }
             None => planned.detail.clone(),
         };
@@ -301,7 +294,7 @@ impl Outcome {
         } = self.counts;
         let why = || {
             format!(
-                "{failed} functions failed, {not_begun} were not begun, {} places or names could \
+                "{failed} functions failed, {not_begun} were not started, {} places or names could \
                  not be read, or a deployment is in progress: the events come again",
                 self.skipped.len()
             )

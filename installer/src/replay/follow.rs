@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Nothing tells a replay that is halted from one that is slow.
 const BLIND: &str = "Cannot see whether the replay is halted: grant lambda:ListEventSourceMappings";
-const GO_ON: &str = "the replay is halted: the function's log says why; mend it, then invoke the function with \
+const GO_ON: &str = "the replay is halted: the function's log says why; fix it, then invoke the function with \
     {\"mode\": \"resume\"}";
 
 /// How far a replay is.

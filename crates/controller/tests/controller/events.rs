@@ -104,7 +104,7 @@ async fn events_of_functions_that_must_wait_come_again() {
     let mut hasty = stage.environment_for("attach", &[], Duration::from_secs(140));
     let late = batch(&[created("late-0000")]);
     let error = hasty.invoke(&late).await.expect_err("it is not begun");
-    assert!(error.to_string().contains("1 were not begun"), "{error}");
+    assert!(error.to_string().contains("1 were not started"), "{error}");
     assert!(!stage.is_attached("late-0000"));
     attach.done(&late).await;
     assert!(stage.is_attached("late-0000"));
