@@ -16,6 +16,9 @@ use super::routes::{number_of_record, original};
 use super::steps::Metrics;
 use super::world::{Number, State, Taken, World};
 
+/// Records that are refused alone, and none taken, before the chain takes a sink to refuse all.
+const ENOUGH_REFUSED: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct ModelSink {
     pub(super) name: SinkName,
@@ -37,6 +40,9 @@ pub(super) struct StateWitness(pub(super) Arc<Mutex<State>>);
 impl Witness for StateWitness {
     fn take(&self, numbers: &[Number]) -> Range<usize> {
         let mut state = self.0.lock().unwrap();
+        if !numbers.is_empty() {
+            state.refused_in_a_row = 0;
+        }
         let start = state.taken.len();
         state.taken.extend(numbers.iter().map(|&number| Taken {
             number,
@@ -54,7 +60,11 @@ impl Witness for StateWitness {
     }
 
     fn refuse(&self, numbers: &[Number]) {
-        self.0.lock().unwrap().refused_alone.extend(numbers);
+        let mut state = self.0.lock().unwrap();
+        state.refused_alone.extend(numbers);
+        state.refused_in_a_row += usize::from(numbers.len() == 1);
+        // From here on it is taken to refuse everything: the rest of a body is not asked.
+        state.has_refused_all |= state.refused_in_a_row >= ENOUGH_REFUSED;
     }
 }
 
@@ -103,7 +113,9 @@ impl Sink for ModelSink {
             let number = number_of_record(record);
             let is_unfit = is_primary && every != u64::MAX && number.is_multiple_of(every);
             is_unfit.then(|| {
-                self.witness.refuse(&[number]);
+                // Not asked, so that it says nothing of what the sink refuses.
+                let mut state = self.witness.0.lock().unwrap();
+                state.refused_alone.insert(number);
                 Unfit::TooOld
             })
         })

@@ -72,6 +72,8 @@ pub(super) struct State {
     /// It refused bodies whatever was in them, so that nobody can know which record it meant.
     pub(super) has_refused_all: bool,
     pub(super) refused_alone: BTreeSet<Number>,
+    /// Since it last took one.
+    pub(super) refused_in_a_row: usize,
     pub(super) taken: Vec<Taken>,
 }
 
@@ -97,6 +99,7 @@ impl World {
                 has_split: false,
                 has_refused_all: false,
                 refused_alone: BTreeSet::new(),
+                refused_in_a_row: 0,
                 taken: Vec::new(),
             }))
         };
