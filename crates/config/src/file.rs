@@ -22,6 +22,13 @@ use crate::register::CONFIG;
 /// What every name begins with.
 const PREFIX: &str = "BACKSTOP_";
 
+/// What a line that begins with white space goes on with.
+enum Last {
+    Nothing,
+    Variable(String),
+    Refused,
+}
+
 /// The variables of a file, and what is wrong with its lines.
 pub fn parse(text: &str) -> (BTreeMap<String, String>, Vec<ConfigError>) {
     parse_of("a file", text)
@@ -31,28 +38,33 @@ pub fn parse(text: &str) -> (BTreeMap<String, String>, Vec<ConfigError>) {
 pub(crate) fn parse_of(source: &str, text: &str) -> (BTreeMap<String, String>, Vec<ConfigError>) {
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
     let mut errors = Vec::new();
-    let mut last: Option<String> = None;
+    let mut last = Last::Nothing;
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let is_more = line.starts_with([' ', '\t']);
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
         }
-        if is_more {
+        let read = match &last {
             // The rest of a line that was refused is refused with it.
-            if let Some(value) = last.as_ref().and_then(|name| variables.get_mut(name)) {
-                value.push('\n');
-                value.push_str(trimmed);
+            Last::Refused if is_more => continue,
+            Last::Variable(name) if is_more && !trimmed.starts_with(PREFIX) => {
+                if let Some(value) = variables.get_mut(name) {
+                    value.push('\n');
+                    value.push_str(trimmed);
+                }
+                continue;
             }
-            continue;
-        }
-        match entry(trimmed, &variables) {
+            _ if is_more => Err("has white space before a name: begin the line with the name"),
+            _ => entry(trimmed, &variables),
+        };
+        match read {
             Ok((name, value)) => {
                 variables.insert(name.clone(), value);
-                last = Some(name);
+                last = Last::Variable(name);
             }
             Err(problem) => {
-                last = None;
+                last = Last::Refused;
                 let problem = format!("names {source} that {problem} (line {})", index + 1);
                 errors.push(ConfigError::of_file(problem).with_effect("this line is left out"));
             }
@@ -66,8 +78,18 @@ fn entry(line: &str, before: &BTreeMap<String, String>) -> Result<(String, Strin
         .split_once('=')
         .ok_or("has a line that is not NAME=VALUE")?;
     let name = name.trim_end();
+    if line.contains('\r') {
+        return Err("has a carriage return within a line: end lines with a line feed");
+    }
     if !name.starts_with(PREFIX) {
         return Err("sets a name that does not begin with BACKSTOP_");
+    }
+    // What is behind such a name may be a part of the value, which no error may quote.
+    if !name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
+        return Err("has a line that is not NAME=VALUE");
     }
     if name == CONFIG.name {
         return Err("names another file");
@@ -127,6 +149,34 @@ mod tests {
                 ("BACKSTOP_C", "z")
             ]
         );
+    }
+
+    /// Each of these would have gone into another value, or nowhere, without a word.
+    #[test]
+    fn a_variable_that_is_not_where_a_line_begins_is_refused() {
+        for (text, words) in [
+            ("  BACKSTOP_REDACT=hunter2", "white space before a name"),
+            (
+                "BACKSTOP_TAGS=a\n  BACKSTOP_REDACT=hunter2\n  more",
+                "white space before a name",
+            ),
+            ("\thunter2\nBACKSTOP_TAGS=a", "white space before a name"),
+            (
+                "BACKSTOP_TAGS=a\rBACKSTOP_REDACT=hunter2",
+                "carriage return",
+            ),
+            ("BACKSTOP_REDACT: /hunter2=x/", "not NAME=VALUE"),
+            ("BACKSTOP_REDACT email,x=/hunter2/", "not NAME=VALUE"),
+        ] {
+            let (variables, errors) = parse(text);
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            assert_eq!(errors.len(), 1, "{text}: {errors:?}");
+            assert!(
+                errors[0].contains(words) && !errors[0].contains("hunter2"),
+                "{errors:?}"
+            );
+            assert!(!variables.contains_key("BACKSTOP_REDACT"), "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use crate::error::{ConfigError, ErrorKind};
 use crate::raw::Strings;
-use crate::register::{CONFIG, REDACT};
+use crate::register::{CONFIG, LATER, REDACT};
 use crate::suggest;
 
 /// What such a mistake costs.
@@ -20,7 +20,7 @@ pub fn is_unknown(environment: &impl Strings, errors: &mut [ConfigError]) -> boo
     for error in errors {
         let is_of = |name: &str| match error.kind() {
             ErrorKind::Invalid => error.variable() == name,
-            ErrorKind::UnknownName => suggest::meant(error.variable()) == Some(name),
+            ErrorKind::UnknownName => may_be(error.variable(), name),
             ErrorKind::NoSink | ErrorKind::Conflict => false,
         };
         let is_own = error.kind() == ErrorKind::Invalid && is_of(REDACT.name);
@@ -30,6 +30,19 @@ pub fn is_unknown(environment: &impl Strings, errors: &mut [ConfigError]) -> boo
         }
     }
     is_unknown
+}
+
+/// Whether an unknown name may be meant for this one: a few edits away, or a longer name for the same thing.
+fn may_be(unknown: &str, name: &str) -> bool {
+    let upper = unknown.to_ascii_uppercase();
+    if LATER.iter().any(|(later, _)| *later == upper) {
+        return false;
+    }
+    let is_longer = match name {
+        name if name == REDACT.name => upper.contains("REDACT"),
+        name => upper.starts_with(name),
+    };
+    is_longer || suggest::meant(unknown) == Some(name)
 }
 
 #[cfg(test)]
@@ -61,6 +74,9 @@ mod tests {
             ("BACKSTOP_CONFGI", "backstop.env"),
             ("BACKSTOP_REDCT", "email"),
             ("backstop_redact", "email"),
+            ("BACKSTOP_REDACTIONS", "email"),
+            ("BACKSTOP_LOG_REDACTION", "email"),
+            ("BACKSTOP_CONFIG_FILE", "backstop.env"),
         ] {
             let (is_unknown, errors) = of(&[bucket, (name, value)]);
             assert!(is_unknown, "{name}={value}");

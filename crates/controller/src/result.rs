@@ -385,7 +385,7 @@ mod tests {
         outcome.demand(&asked);
         let problem = outcome.problem().expect("not all is done");
         for part in [
-            "own (ok): the controller was told",
+            "own (ok): the settings say",
             "late (ok): no time",
             "gone: it was not",
         ] {

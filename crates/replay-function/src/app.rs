@@ -164,8 +164,10 @@ impl App {
         if !was_known || !target.has_references() {
             return Ok(done);
         }
-        // The token may have been rotated since it was read.
-        let (target, _) = self.target().await?;
+        // The token may have been rotated since it was read. Where it cannot be read, what was done stays done.
+        let Ok((target, _)) = self.target().await else {
+            return Ok(done);
+        };
         let left: Vec<usize> = (0..done.len()).filter(|at| is_halted(&done[*at])).collect();
         let again: Vec<Order> = left.iter().map(|at| orders[*at].clone()).collect();
         for (at, mut second) in left
