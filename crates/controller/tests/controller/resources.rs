@@ -202,7 +202,7 @@ async fn a_resource_that_does_not_get_all_of_its_functions_fails_and_goes_back()
         ("absent", "function:absent: it was not found"),
         (
             "orders-0001",
-            "function:orders-0001 (ok): the controller was told",
+            "function:orders-0001 (ok): the settings say to leave it",
         ),
     ] {
         let functions = json!([arn("orders-0000"), arn(other)]);
