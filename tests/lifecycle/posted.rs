@@ -128,6 +128,30 @@ async fn a_request_that_stands_still_holds_nobody_for_long() {
     platform.end().await;
 }
 
+/// What never leaves is no reason to let the function's SDK wait.
+async fn a_mistake_in_what_to_redact_refuses_no_request() {
+    let setup = Setup {
+        variables: &[
+            ON,
+            ("BACKSTOP_REDACT", "e-mail"),
+            ("BACKSTOP_BUFFER_MAX_BYTES", "1048576"),
+        ],
+        ..Setup::default()
+    };
+    let mut platform = Platform::start(setup).await;
+    let id = platform.invoke().await;
+    for _ in 0..200 {
+        assert_eq!(post(50).await.as_deref(), Some("200"));
+    }
+    assert!(platform.post(&[runtime_done(&id)]).await);
+    platform.ready(2).await;
+    platform.shut_down(None).await;
+    let (_, ledger, stderr) = platform.end().await;
+    assert!(stderr.contains("the buffer is full"), "{stderr}");
+    assert_eq!(ledger["received"], 10_001, "{stderr}");
+    assert_eq!(ledger["delivered"]["https"], 0, "{stderr}");
+}
+
 async fn what_is_acknowledged_at_shutdown_is_in_the_ledger() {
     let setup = Setup {
         variables: &[ON],
@@ -153,5 +177,6 @@ async fn what_the_function_posts_belongs_to_its_invocation_and_is_counted_to_the
     a_port_that_is_taken_is_one_line_and_costs_nothing_else().await;
     a_request_under_way_is_part_of_its_invocation().await;
     a_request_that_stands_still_holds_nobody_for_long().await;
+    a_mistake_in_what_to_redact_refuses_no_request().await;
     what_is_acknowledged_at_shutdown_is_in_the_ledger().await;
 }

@@ -83,7 +83,7 @@ async fn handle(
     }
 }
 
-/// What an invocation came to, for whoever made it.
+/// The result of an invocation, for its caller.
 #[derive(Default)]
 struct Done {
     result: Value,

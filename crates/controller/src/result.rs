@@ -58,7 +58,7 @@ pub struct Outcome {
     /// Why nothing was planned, or what was planned was not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Functions that are as asked for now, by ARN.
+    /// Functions that have what was asked for, by ARN.
     #[serde(skip)]
     pub done: BTreeSet<String>,
     /// Functions that a resource asks for and does not get, with the reason.

@@ -180,7 +180,7 @@ impl State {
     }
 }
 
-/// `GetFunction` answers a caller without `lambda:ListTags` all the same.
+/// `GetFunction` still answers a caller without `lambda:ListTags`.
 fn hide_tags(answer: &mut Value) {
     if let Some(answer) = answer.as_object_mut() {
         answer.remove("Tags");

@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use backstop_archive::root;
+use backstop_archive::{Filter, root};
 use backstop_common::time::now_ms;
 use backstop_config::ProcessEnvironment;
-use backstop_replay::archive::{Archive, ArchiveOptions, Denied, Location};
+use backstop_replay::archive::{Archive, ArchiveOptions, Denied, Listed, Location};
 use backstop_replay::queue::{Depth, Order, Queue, Wanted};
 use backstop_replay::{
     Begin, Checkpoint, CheckpointStore, Left, Options, Outcome, Replayer, Selection, Subject,
@@ -27,6 +27,9 @@ use crate::state::State;
 const LARGE: u64 = 32 * 1024 * 1024;
 /// What is left of an invocation's time once no further request begins.
 const RESERVE: Duration = Duration::from_secs(8);
+
+/// Objects that are tried where AWS denies one.
+const SAMPLES: usize = 4;
 
 /// What the probe and messages cannot do without.
 pub(crate) const NO_QUEUE: &str = "BACKSTOP_REPLAY_QUEUE_URL is not set: set it to the URL of the queue of \
@@ -135,6 +138,30 @@ impl App {
         let target = self.target().await;
         let (target, _) = target.map_err(|error| format!("{error:#}"))?;
         target.ask(&self.settings.function).await
+    }
+
+    /// Whether AWS lets this function read other objects of the archive than these: then what it denies is of
+    /// these, such as the key that encrypts them, and not of the role.
+    pub(crate) async fn reads_others(&self, keys: &[&str]) -> bool {
+        let archive = self.archive();
+        let mut listing = archive.list(&Filter::default());
+        while let Ok(Some(page)) = listing.next().await {
+            let others = page.objects.iter();
+            let others: Vec<&Listed> = others
+                .filter(|it| !it.is_frozen && !keys.contains(&it.key.as_str()))
+                .collect();
+            // From all over the page: neighbours are of one function, and may have one key.
+            let step = others.len().div_ceil(SAMPLES).max(1);
+            for other in others.iter().step_by(step) {
+                if archive.open(other).await.is_ok() {
+                    return true;
+                }
+            }
+            if !others.is_empty() {
+                return false;
+            }
+        }
+        false
     }
 
     /// Marks an object whose records were all sent; the error is what AWS still denies.

@@ -21,7 +21,7 @@ impl App {
         Ok(is_new)
     }
 
-    /// Starts them again, unless somebody stopped them anew since the marker was read.
+    /// Starts them again, unless somebody has stopped them again since the marker was read.
     pub(crate) async fn reset(&self, standing: &Standing) -> anyhow::Result<bool> {
         let is_reset = self.state().await?.resume(standing).await?;
         self.follow_marker().await?;

@@ -44,7 +44,7 @@ impl App {
             Err(error) => return Err(failure("Halted", format!("{error:#}"))),
         };
         let halted = match refusal(&done, *stop.borrow()) {
-            Some(refusal) if refusal.is_denied || self.ask().await.is_err() => Some(refusal),
+            Some(refusal) if self.goes_on(&refusal, &orders).await.is_none() => Some(refusal),
             _ => None,
         };
         let (mut summary, mut poison, mut left, mut missing) =

@@ -115,7 +115,7 @@ impl App {
         tally: &mut Tally,
     ) -> anyhow::Result<&'static str> {
         if self.queue.is_none() {
-            // They could neither be put off nor go on: none is received until that is mended.
+            // They could neither be put off nor go on: none is received until the setting is fixed.
             let arn = messages.first().map_or("", |it| &it.queue_arn);
             set_mapping(&self.clients.lambda, &self.settings.function, arn, false).await?;
             anyhow::bail!(NO_QUEUE);
@@ -191,12 +191,13 @@ impl App {
         let Some(refusal) = refusal(&done, *stop.borrow()) else {
             return (done, None);
         };
-        if refusal.is_denied || self.ask().await.is_err() {
+        let others = self.goes_on(&refusal, orders).await;
+        let Some(others) = others else {
             return (done, Some(refusal));
-        }
-        // The primary takes another record: it is this object that it does not take.
+        };
+        // It is this object that cannot be replayed.
         let key = orders.get(refusal.at).map(|order| order.key.as_str());
-        tally.reason(key, &format!("{}; it takes others", refusal.reason));
+        tally.reason(key, &format!("{}; {others}", refusal.reason));
         (done, None)
     }
 

@@ -191,6 +191,10 @@ impl App {
                 report.summary(&summary);
                 let is_heard = summary.sent + summary.rejected > 0;
                 suspect = match outcome {
+                    Outcome::Left(Left::Denied {
+                        reason,
+                        is_sent: false,
+                    }) if self.reads_others(&[&order.key]).await => Some(reason),
                     Outcome::Left(Left::Denied { reason, is_sent }) => {
                         let marker = Box::new(Halted::found(&reason, Some(order.clone()), is_sent));
                         return Health::Down(reason, Some(marker));

@@ -4,7 +4,7 @@
 use backstop_replay::queue::Order;
 use backstop_replay::{Left, Outcome};
 
-use crate::app::Done;
+use crate::app::{App, Done};
 use crate::state::Halted;
 
 /// Why no other object is to be replayed, as far as these show it.
@@ -32,6 +32,23 @@ impl Refusal {
     /// The marker of it.
     pub(crate) fn halted(&self, orders: &[Order]) -> Halted {
         Halted::found(&self.reason, orders.get(self.at).cloned(), self.is_sent)
+    }
+}
+
+impl App {
+    /// What shows that other objects can be replayed, so that a refusal is of one object alone.
+    pub(crate) async fn goes_on(
+        &self,
+        refusal: &Refusal,
+        orders: &[Order],
+    ) -> Option<&'static str> {
+        if !refusal.is_denied {
+            return self.ask().await.is_ok().then_some("it takes others");
+        }
+        let keys: Vec<&str> = orders.iter().map(|order| order.key.as_str()).collect();
+        // A mark that is denied says nothing of reading.
+        let reads = !refusal.is_sent && self.reads_others(&keys).await;
+        reads.then_some("others can be read")
     }
 }
 

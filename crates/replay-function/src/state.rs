@@ -159,7 +159,7 @@ impl State {
         )
     }
 
-    /// What else stands in the way, by whoever it was stopped.
+    /// Writes a newer reason into the marker. Whether a person or the function wrote it first stays as it is.
     pub(crate) async fn replace(&self, standing: &Standing, found: Halted) -> anyhow::Result<()> {
         let written = Halted {
             since: standing.halted.since.clone(),

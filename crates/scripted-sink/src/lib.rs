@@ -205,7 +205,7 @@ fn each_record(numbers: &[u64], answers: Vec<PartAnswer>, witness: &impl Witness
     }
 }
 
-/// A unit of which the chain does not hear is there all the same.
+/// The sink also keeps units of which the chain does not hear.
 fn take_units(request: &Request, answers: &[PartAnswer], witness: &impl Witness) {
     witness.hear(witness.take(&request.of(answers, &[PartAnswer::Taken])));
     witness.take(&request.of(answers, &[PartAnswer::Unheard]));

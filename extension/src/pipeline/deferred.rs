@@ -122,6 +122,13 @@ impl<L: Lifecycle> Pipeline<L> {
         self.deferred.as_ref().map_or(0, |it| it.queue.bytes())
     }
 
+    /// Those for which something else is to wait. Not where nobody can be asked what to redact: they will
+    /// not leave, and would slow the function down for as long as the environment lives.
+    pub(super) fn deferred_bytes_to_leave(&self) -> usize {
+        let may_leave = self.deferred.as_ref().is_some_and(|it| it.ask.is_some());
+        if may_leave { self.deferred_bytes() } else { 0 }
+    }
+
     /// Whether what had to wait is being taken in.
     pub(super) fn is_taking_deferred(&self) -> bool {
         self.deferred.as_ref().is_some_and(|it| it.is_known)
@@ -206,7 +213,7 @@ impl<L: Lifecycle> Pipeline<L> {
     }
 
     /// Another environment goes on from here, with connections of its own.
-    pub(super) fn ask_anew(&mut self) {
+    pub(super) fn ask_again(&mut self) {
         if let Some(deferred) = &mut self.deferred {
             deferred.asking.clear();
             deferred.not_before = Wall::default();

@@ -91,7 +91,7 @@ impl<L: Lifecycle> Pipeline<L> {
     pub(super) fn update_inbox(&self) {
         let draining = self.flush.is_some() && self.chain.can_deliver();
         let draining = draining && (!self.defers() || self.is_taking_deferred());
-        let waiting = self.urgent_bytes() + self.deferred_bytes();
+        let waiting = self.urgent_bytes() + self.deferred_bytes_to_leave();
         self.inbox.observe(waiting, draining);
     }
 

@@ -313,7 +313,7 @@ impl<L: Lifecycle> Pipeline<L> {
         self.transforms.restored();
         self.decide_invocations();
         self.chain.reset();
-        self.ask_anew();
+        self.ask_again();
     }
 
     /// Does what the decision says, until it says to wait.

@@ -164,7 +164,7 @@ fn formats() -> impl TypedValueParser<Value = Format> {
     })
 }
 
-/// What says which objects are put into a queue: whoever follows it, gets what is there.
+/// Options that choose which objects are put into a queue. `--follow` shows a queue as it is.
 const NOT_TO_FOLLOW: [&str; 14] = [
     "from",
     "dry_run",

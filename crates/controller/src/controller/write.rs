@@ -140,8 +140,8 @@ impl Controller {
     }
 }
 
-/// What became of a function. There is no summary of a run that ended in an error; the journal has what
-/// was done all the same.
+/// What became of a function. There is no summary of a run that ended in an error; the journal
+/// still has what was done.
 fn became(
     planned: &Planned,
     decision: Decision,

@@ -91,6 +91,39 @@ async fn an_object_that_the_primary_answers_with_500_is_buried_and_the_others_go
     stage.assert_once(&ids);
 }
 
+/// Its key may be another one than that of the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_object_that_the_role_may_not_read_is_buried_and_the_others_go_on() {
+    let stage = Stage::with_receives(1, &[]).await;
+    let mut ids = stage.archive(0..3, 1);
+    let bad = "backstop/v1/account=1/region=r/function=f/dt=2026-01-31/hour=08/bad.ndjson";
+    let write = || stage.put(bad, format!("{}\n", line("bad", "x")).as_bytes());
+    write();
+    stage.s3.deny_reads(Some(bad));
+    // Alone in its batch it looks like a role that may read nothing.
+    stage.cloud.put(&stage.message(bad));
+    stage.pump(1).await;
+    assert!(stage.cloud.is_on() && marker(&stage).is_none());
+    let buried = stage.cloud.dead_letters();
+    assert_eq!(buried.len(), 1);
+    let reason = buried[0].reason.as_deref().unwrap();
+    assert!(reason.contains("s3:GetObject"), "{reason}");
+    for object in 0..3 {
+        stage.cloud.put(&stage.message(&key(object)));
+    }
+    stage.pump(5).await;
+    stage.assert_once(&ids);
+
+    // Nor does it keep the probe from beginning, whose smallest object it is.
+    write();
+    ids.extend(stage.archive(3..5, 1));
+    let begun = stage.mode("probe").await;
+    assert_eq!(begun["outcome"], "enqueued", "{begun}");
+    stage.pump(5).await;
+    stage.assert_once(&ids);
+    assert!(stage.cloud.is_on());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_role_may_not_do_stops_the_replay_and_buries_nothing() {
     let stage = Stage::set(&[]).await;
