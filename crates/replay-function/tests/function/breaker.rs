@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use backstop_simulator::Fault;
+use backstop_simulator::{Fault, SecretServer};
 use serde_json::json;
 
-use crate::stage::{MARKER, MINUTE, Stage, key, marker};
+use crate::stage::{MARKER, MINUTE, Stage, key, line, marker};
 
 fn enqueue(stage: &Stage, objects: usize) {
     for object in 0..objects {
@@ -68,6 +68,40 @@ async fn a_wrong_token_stops_the_mapping_and_no_message_is_lost_or_buried() {
         .map(ToString::to_string)
         .collect::<String>();
     assert!(!log.contains("--"), "options of a command line: {log}");
+}
+
+/// What an invocation has sent is done, though it finds out then that the token has changed and cannot be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_replayed_stays_so_where_a_token_cannot_be_read_again() {
+    let stores = SecretServer::start().await.unwrap();
+    let endpoint = stores.endpoint();
+    let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:token-AbCdEf";
+    stores.put(arn, "old");
+    let variables = [
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint.as_str()),
+        ("BACKSTOP_PRIMARY_TOKEN_SECRET_ARN", arn),
+    ];
+    let stage = Stage::set(&variables).await;
+    let ids = stage.archive(0..2, 1);
+    enqueue(&stage, 1);
+    stage.pump(1).await;
+    assert_eq!(stores.requests(), 1, "the token is known now");
+
+    stores.refuse_with(Some("AccessDeniedException"));
+    let bad = "backstop/v1/account=1/region=r/function=f/dt=2026-01-31/hour=08/late.ndjson";
+    stage.put(
+        bad,
+        format!("{}\n", line("late", "unacceptable")).as_bytes(),
+    );
+    stage.intake.refuse_lines_with(Some((401, "unacceptable")));
+    stage.cloud.put(&stage.message(&key(1)));
+    stage.cloud.put(&stage.message(bad));
+    stage.pump(2).await;
+    stage.assert_once(&ids);
+    let waiting = stage.cloud.waiting();
+    assert_eq!(waiting.len(), 1, "the other one is done");
+    assert_eq!(waiting[0].body, stage.message(bad));
+    assert!(marker(&stage).is_some() && !stage.cloud.is_on());
 }
 
 #[tokio::test(flavor = "multi_thread")]
