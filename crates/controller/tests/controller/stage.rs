@@ -155,8 +155,7 @@ impl Stage {
         stage
     }
 
-    /// Publishes a version of the layer.
-    pub(crate) async fn publish(&self, content: &str) -> String {
+    fn lambda(&self) -> aws_sdk_lambda::Client {
         let http = aws_smithy_http_client::Builder::new().build_http();
         let key = ControlPlane::access_key(ACCOUNT);
         let config = aws_sdk_lambda::Config::builder()
@@ -168,6 +167,27 @@ impl Stage {
                 key, "secret", None, None, "test",
             ))
             .build();
+        aws_sdk_lambda::Client::from_conf(config)
+    }
+
+    /// Shares the layer with an account.
+    pub(crate) async fn share(&self, account: &str) {
+        let (layer, version) = self.layer.rsplit_once(':').unwrap();
+        let (_, name) = layer.rsplit_once(':').unwrap();
+        let share = self.lambda().add_layer_version_permission();
+        share
+            .layer_name(name)
+            .version_number(version.parse().unwrap())
+            .statement_id(format!("account-{account}"))
+            .action("lambda:GetLayerVersion")
+            .principal(account)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Publishes a version of the layer.
+    pub(crate) async fn publish(&self, content: &str) -> String {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let options = zip::write::SimpleFileOptions::default();
         zip.start_file("extensions/backstop-extension", options)
@@ -175,7 +195,7 @@ impl Stage {
         zip.write_all(content.as_bytes()).unwrap();
         let zip = zip.finish().unwrap().into_inner();
         let content = LayerVersionContentInput::builder();
-        let published = aws_sdk_lambda::Client::from_conf(config)
+        let published = (self.lambda())
             .publish_layer_version()
             .layer_name("backstop-extension-x86_64-0-1-0")
             .content(content.zip_file(Blob::new(zip)).build())

@@ -145,7 +145,9 @@ impl Role {
                 Some(refused) => Failure::of(&what, refused).brief(),
                 None => format!("{what}: {}", chain(&error)),
             };
-            anyhow::anyhow!("{message}\ncheck the role's name, its trust policy, and --external-id")
+            anyhow::anyhow!(
+                "{message}\ncheck the role's name, its trust policy, and the external id"
+            )
         })?;
         let shared = aws_sdk_sts::config::SharedCredentialsProvider::new(provider);
         Ok(base.to_builder().credentials_provider(shared).build())
