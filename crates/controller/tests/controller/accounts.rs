@@ -9,13 +9,6 @@ use crate::stage::{ACCOUNT, REGION, Stage};
 const OTHER: &str = "444455556666";
 const CLOSED: &str = "777788889999";
 
-/// Whether a function has the layer.
-fn is_attached(stage: &Stage, account: &str, name: &str) -> bool {
-    let place = Place::new(account, REGION);
-    let function = stage.plane.configuration(&place, name).unwrap();
-    function["Layers"].to_string().contains(&stage.layer)
-}
-
 async fn three_accounts() -> Stage {
     let stage = Stage::set().await;
     for account in [ACCOUNT, OTHER, CLOSED] {
@@ -56,9 +49,18 @@ async fn each_account_by_its_role_and_one_that_is_closed_costs_the_others_nothin
     assert!(skipped.contains(&role), "what to open is named: {skipped}");
     for number in 0..3 {
         let name = format!("orders-{number:04}");
-        assert!(is_attached(&stage, ACCOUNT, &name), "{result}");
-        assert!(is_attached(&stage, OTHER, &name), "{result}");
-        assert!(!is_attached(&stage, CLOSED, &name), "{result}");
+        assert!(
+            stage.is_attached_at(&Place::new(ACCOUNT, REGION), &name),
+            "{result}"
+        );
+        assert!(
+            stage.is_attached_at(&Place::new(OTHER, REGION), &name),
+            "{result}"
+        );
+        assert!(
+            !stage.is_attached_at(&Place::new(CLOSED, REGION), &name),
+            "{result}"
+        );
     }
     let assumed = stage.plane.assumed();
     let roles: BTreeSet<&str> = assumed.iter().map(|it| it.role.as_str()).collect();
@@ -72,7 +74,10 @@ async fn each_account_by_its_role_and_one_that_is_closed_costs_the_others_nothin
     let result = attach.plan().await;
     assert_eq!(result["counts"]["attached"], 3, "{result}");
     assert_eq!(result["counts"]["unchanged"], 6, "{result}");
-    assert!(is_attached(&stage, CLOSED, "orders-0000"), "{result}");
+    assert!(
+        stage.is_attached_at(&Place::new(CLOSED, REGION), "orders-0000"),
+        "{result}"
+    );
     // Once each: what was done is not done again.
     assert!(stage.plane.writes().values().all(|writes| *writes == 1));
 }

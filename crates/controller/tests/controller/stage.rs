@@ -113,6 +113,7 @@ impl Environment {
 
     /// The result of one that was started.
     pub(crate) async fn answer(&mut self) -> Result<Value, Value> {
+        // Longer than the invocation may take.
         let answer = tokio::time::timeout(Duration::from_mins(12), self.answers.recv()).await;
         answer.expect("it answers in time").expect("it answers")
     }
@@ -363,7 +364,12 @@ impl Stage {
 
     /// Whether a function has the layer.
     pub(crate) fn is_attached(&self, name: &str) -> bool {
-        let function = self.plane.configuration(&here(), name).unwrap();
+        self.is_attached_at(&here(), name)
+    }
+
+    /// The same, of one in another account.
+    pub(crate) fn is_attached_at(&self, place: &Place, name: &str) -> bool {
+        let function = self.plane.configuration(place, name).unwrap();
         let layers = function["Layers"].as_array();
         layers.is_some_and(|layers| layers.iter().any(|it| it["Arn"] == self.layer.as_str()))
     }
