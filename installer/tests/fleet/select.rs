@@ -286,7 +286,7 @@ async fn regions_are_those_that_are_enabled_and_roles_are_assumed_as_asked() {
     let finished = stage.run(&arguments).await;
     assert_eq!(finished.code, Some(3), "{}", finished.snapshot());
     assert!(
-        finished.stdout.contains("--external-id"),
+        finished.stdout.contains("and the external id"),
         "{}",
         finished.stdout
     );
