@@ -4,9 +4,13 @@
 Nothing is written in the checkout, and nothing is asked of any host but this one.
 """
 
+import io
+import json
 import os
 import shutil
 import subprocess
+import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,13 @@ FOLDERS = [str(path.relative_to(SOURCE)) for path in MODULES + EXAMPLES]
 PROVIDER_V6 = {"modules/layer-multi-region", "examples/many-regions/provider-v6"}
 OPENTOFU = {"examples/many-regions/opentofu"}
 
+
+# The emulator is one host for all services: buckets are part of the path.
+OVERRIDE = """
+provider "aws" {
+  s3_use_path_style = true
+}
+"""
 
 def tool(variable: str) -> str:
     """The path that a variable of the environment has; without it the test is skipped."""
@@ -79,6 +90,60 @@ def initialised(copy: Path, folder: str, environment: dict[str, str] | None = No
     here = Terraform(copy / folder, tool(variable), environment)
     here.run("init", "-no-color", "-input=false")
     return here
+
+
+class Applied:
+    """A folder whose AWS is the emulator; how long each command took goes into the report."""
+
+    def __init__(self, terraform: Terraform, report):
+        self.terraform = terraform
+        self.report = report
+
+    def timed(self, *arguments: str, expect: int = 0, **variables) -> str:
+        start = time.monotonic()
+        environment = self.terraform.environment
+        self.terraform.environment = environment | as_environment(variables)
+        try:
+            return self.terraform.run(*arguments, expect=expect)
+        finally:
+            self.terraform.environment = environment
+            self.report("time", f"{self.terraform.folder.name}: {arguments[0]} {time.monotonic() - start:.1f} s")
+
+    def apply(self, expect: int = 0, **variables) -> str:
+        return self.timed("apply", "-auto-approve", "-input=false", "-no-color", expect=expect, **variables)
+
+    def destroy(self, **variables) -> None:
+        self.timed("destroy", "-auto-approve", "-input=false", "-no-color", **variables)
+
+    def has_no_changes(self, **variables) -> None:
+        output = self.timed("plan", "-detailed-exitcode", "-input=false", "-no-color", **variables)
+        assert "No changes." in output
+
+    def state(self) -> dict[str, dict]:
+        """What the state says of each resource, by address."""
+        state = json.loads(self.terraform.run("show", "-json"))
+        return {resource["address"]: resource["values"] for resource in resources(state["values"]["root_module"])}
+
+
+def resources(module: dict):
+    yield from module.get("resources", [])
+    for child in module.get("child_modules", []):
+        yield from resources(child)
+
+
+def as_environment(variables: dict) -> dict[str, str]:
+    return {f"TF_VAR_{name}": value if isinstance(value, str) else json.dumps(value) for name, value in variables.items()}
+
+
+def a_zip(path: Path, name: str, content: str) -> str:
+    """A small zip with a program, the same bytes each time; returns its path."""
+    packed = io.BytesIO()
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = 0o755 << 16
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(entry, content)
+    path.write_bytes(packed.getvalue())
+    return str(path)
 
 
 def pytest_terminal_summary(terminalreporter):

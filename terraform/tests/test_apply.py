@@ -7,31 +7,21 @@ what it is told and checks little of it, so that this shows the modules' and the
 import base64
 import hashlib
 import http.server
-import io
 import json
 import shutil
 import threading
-import time
 import urllib.request
-import zipfile
 from functools import partial
 from pathlib import Path
 
 import boto3
 import pytest
-from conftest import Terraform, copied, initialised, is_opentofu
+from conftest import OVERRIDE, Applied, a_zip, as_environment, copied, initialised, is_opentofu
 from moto.server import ThreadedMotoServer
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 VOLATILE = {"LastModified", "RevisionId", "ResponseMetadata", "LastUpdateStatus", "State"}
-
-# The emulator is one host for all services: buckets are part of the path.
-OVERRIDE = """
-provider "aws" {
-  s3_use_path_style = true
-}
-"""
 
 # In the resource of a role that is a function's.
 LAMBDA_ROLE = """
@@ -102,49 +92,6 @@ def aws():
     server.stop()
 
 
-class Applied:
-    """A folder whose AWS is the emulator; how long each command took goes into the report."""
-
-    def __init__(self, terraform: Terraform, report):
-        self.terraform = terraform
-        self.report = report
-
-    def timed(self, *arguments: str, expect: int = 0, **variables) -> str:
-        start = time.monotonic()
-        environment = self.terraform.environment
-        self.terraform.environment = environment | as_environment(variables)
-        try:
-            return self.terraform.run(*arguments, expect=expect)
-        finally:
-            self.terraform.environment = environment
-            self.report("time", f"{self.terraform.folder.name}: {arguments[0]} {time.monotonic() - start:.1f} s")
-
-    def apply(self, expect: int = 0, **variables) -> str:
-        return self.timed("apply", "-auto-approve", "-input=false", "-no-color", expect=expect, **variables)
-
-    def destroy(self, **variables) -> None:
-        self.timed("destroy", "-auto-approve", "-input=false", "-no-color", **variables)
-
-    def has_no_changes(self, **variables) -> None:
-        output = self.timed("plan", "-detailed-exitcode", "-input=false", "-no-color", **variables)
-        assert "No changes." in output
-
-    def state(self) -> dict[str, dict]:
-        """What the state says of each resource, by address."""
-        state = json.loads(self.terraform.run("show", "-json"))
-        return {resource["address"]: resource["values"] for resource in resources(state["values"]["root_module"])}
-
-
-def resources(module: dict):
-    yield from module.get("resources", [])
-    for child in module.get("child_modules", []):
-        yield from resources(child)
-
-
-def as_environment(variables: dict) -> dict[str, str]:
-    return {f"TF_VAR_{name}": value if isinstance(value, str) else json.dumps(value) for name, value in variables.items()}
-
-
 @pytest.fixture
 def folder(aws, tmp_path, record_property):
     """A module or example, initialised, and with the emulator as its AWS."""
@@ -156,15 +103,6 @@ def folder(aws, tmp_path, record_property):
         return Applied(initialised(copy, where, environment), record_property)
 
     return with_variables
-
-
-def a_zip(path: Path, name: str, content: str) -> str:
-    """A small zip, the same bytes each time; returns its path."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(name), content)
-    path.write_bytes(packed.getvalue())
-    return str(path)
 
 
 def sha256_of(path: str) -> bytes:

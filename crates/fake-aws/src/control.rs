@@ -220,6 +220,11 @@ impl ControlPlane {
         lock(&self.endpoint.state).functions.update_time = time;
     }
 
+    /// Answers every call after this much longer, as over a network.
+    pub fn set_latency(&self, latency: Duration) {
+        lock(&self.endpoint.state).latency = latency;
+    }
+
     /// Keeps to a multiple of the real quotas, bursts and rates alike: with 1.0, to 15 requests a second
     /// for everything together, 100 for `GetFunction` and 15 for `GetPolicy`.
     pub fn set_quota(&self, scale: Option<f64>) {

@@ -50,6 +50,7 @@ mod versions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -191,6 +192,7 @@ struct State {
     functions: Functions,
     layers: Layers,
     quota: Option<Quota>,
+    latency: Duration,
     down: BTreeSet<String>,
     /// Operations, each with how the names begin for which it is denied.
     denied: BTreeMap<String, String>,
@@ -288,6 +290,8 @@ impl Answer for Endpoint {
             });
         }
         stops.pass(Moment::BeforeItIsAnswered).await;
+        let latency = lock(&self.state).latency;
+        tokio::time::sleep(latency).await;
         match response {
             Some(response) => response,
             None => pending().await,

@@ -10,6 +10,8 @@ use crate::Place;
 
 const GET_FUNCTION: f64 = 100.0;
 const OTHERS: f64 = 15.0;
+/// The smallest burst: with less than one, no call would ever pass.
+const SMALLEST_BURST: f64 = 2.0;
 
 /// Full buckets at first.
 #[derive(Debug)]
@@ -41,13 +43,14 @@ impl Quota {
             _ => ("all others", OTHERS),
         };
         let rate = rate * self.scale;
+        let burst = rate.max(SMALLEST_BURST);
         let now = Instant::now();
         let bucket = (self.buckets.entry((place.clone(), bucket))).or_insert(Bucket {
-            tokens: rate,
+            tokens: burst,
             filled: now,
         });
         let passed = now.duration_since(bucket.filled).as_secs_f64();
-        bucket.tokens = (bucket.tokens + passed * rate).min(rate);
+        bucket.tokens = (bucket.tokens + passed * rate).min(burst);
         bucket.filled = now;
         let is_allowed = bucket.tokens >= 1.0;
         if is_allowed {
@@ -81,6 +84,14 @@ mod tests {
         assert_eq!(allowed(&mut quota, &elsewhere, "ListFunctions"), 15);
         tokio::time::advance(Duration::from_millis(200)).await;
         assert_eq!(allowed(&mut quota, &place, "PublishVersion"), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_smallest_part_of_the_quotas_lets_calls_pass() {
+        let (mut quota, place) = (Quota::scaled(0.05), Place::new("111122223333", "eu-west-1"));
+        assert_eq!(allowed(&mut quota, &place, "ListFunctions"), 2);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(allowed(&mut quota, &place, "ListFunctions"), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 const FORMS: &str = "the event has none of the forms that this function knows: messages of SQS, a batch of a \
-    Distributed Map (`Items`), an alarm of CloudWatch, or {\"mode\": \"probe\"}, {\"mode\": \"resume\"} or \
+    Distributed Map (`Items`) or one object of it (`Key`), an alarm of CloudWatch, or {\"mode\": \"probe\"}, {\"mode\": \"resume\"} or \
     {\"mode\": \"halt\"}";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +102,13 @@ impl Event {
                 .map(Self::Items)
                 .map_err(|_| "the event has `Items` that are not objects as S3 lists them");
         }
+        // A map without an `ItemBatcher`.
+        if event.get("Key").is_some() {
+            let item = serde_json::from_value::<Item>(event);
+            return item
+                .map(|item| Self::Items(Items { items: vec![item] }))
+                .map_err(|_| "the event has a `Key` and is not an object as S3 lists it");
+        }
         if event["source"] == "aws.cloudwatch" {
             let data = &event["alarmData"];
             if data["state"]["value"] != "ALARM" {
@@ -139,16 +146,19 @@ mod tests {
             (messages[0].receives(), messages[0].body.as_str()),
             (3, "b")
         );
-        let map = json!({ "BatchInput": {}, "Items": [
-            { "Key": "k", "Size": 7, "Etag": "\"e\"", "StorageClass": "STANDARD", "LastModified": 1 },
-        ]});
-        let Ok(Event::Items(items)) = Event::parse(map) else {
-            panic!("they are objects");
-        };
-        assert_eq!(
-            (items.items[0].size, items.items[0].etag.as_deref()),
-            (7, Some("\"e\""))
+        let object = json!(
+            { "Key": "k", "Size": 7, "Etag": "\"e\"", "StorageClass": "STANDARD", "LastModified": 1 }
         );
+        for map in [json!({ "BatchInput": {}, "Items": [object] }), object] {
+            let Ok(Event::Items(items)) = Event::parse(map) else {
+                panic!("they are objects");
+            };
+            assert_eq!(items.items.len(), 1);
+            assert_eq!(
+                (items.items[0].size, items.items[0].etag.as_deref()),
+                (7, Some("\"e\""))
+            );
+        }
         let alarm = |state: &str| {
             json!({ "source": "aws.cloudwatch", "alarmArn": "a", "alarmData": {
                 "alarmName": "dlq\n", "state": { "value": state },
@@ -166,6 +176,7 @@ mod tests {
             json!(7),
             json!({ "mode": "hunter2" }),
             json!({ "Records": 7 }),
+            json!({ "Key": 7 }),
         ] {
             let error = Event::parse(foreign.clone()).expect_err("it has no form");
             assert!(!error.contains("hunter2"), "{foreign}");

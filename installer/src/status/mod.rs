@@ -10,7 +10,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde::Serialize;
 
 pub use drift::{Drift, drift};
@@ -21,10 +21,7 @@ use crate::change::{Change, is_ours};
 use crate::fleet::{Fleet, Place, Skipped};
 use crate::layer::Release;
 use crate::plan::Reason;
-use crate::select::{self, Environment, Function, Selection, SelectionCheck};
-
-/// Places that are asked at the same time: each keeps its own pace.
-const AT_ONCE: usize = 64;
+use crate::select::{self, Detail, Environment, Function, Selection, SelectionCheck};
 
 /// What the functions of a selection have.
 #[derive(Debug, Default, Serialize)]
@@ -209,9 +206,15 @@ pub async fn look(
         ..Status::default()
     };
     let mut check = SelectionCheck::new(selection);
-    let mut places = stream::iter(fleet.sites.values())
-        .map(|site| async move { (&site.place, select::find(site, selection).await) })
-        .buffer_unordered(AT_ONCE);
+    // All at the same time: each has a quota of its own.
+    let mut places: FuturesUnordered<_> = (fleet.sites.values())
+        .map(|site| async move {
+            (
+                &site.place,
+                select::find(site, selection, Detail::All).await,
+            )
+        })
+        .collect();
     while let Some((place, found)) = places.next().await {
         match found {
             Ok(found) => {

@@ -1,9 +1,11 @@
 //! How the command reaches AWS: endpoints that are typed, proxies, and listings that never end.
 
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use backstop_fake_aws::FunctionSpec;
+use backstop_fake_aws::{FunctionSpec, Place};
+use tokio::process::Command;
 
 use crate::stage::{Finished, Stage, here};
 use backstop_simulator::LittleServer;
@@ -151,4 +153,73 @@ async fn a_listing_that_repeats_its_token_is_ended() {
         "{}",
         finished.snapshot()
     );
+}
+
+/// Each account and region has a quota of its own, so all are asked at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn few_open_files_are_enough_for_many_places() {
+    let accounts: Vec<String> = (0..10)
+        .map(|it| format!("{:012}", 111_122_223_333_u64 + it))
+        .collect();
+    let regions = ["eu-west-1", "eu-central-1", "us-east-1", "us-west-2"];
+    let places = accounts
+        .iter()
+        .flat_map(|account| regions.map(|region| Place::new(account, region)));
+    let places: Vec<Place> = places.collect();
+    let stage = Stage::in_places(&places[..4]).await;
+    stage.plane.set_latency(Duration::from_millis(100));
+    for place in &places {
+        stage.add(place, "orders", 16, &FunctionSpec::default());
+    }
+    let mut command = Command::new("sh");
+    let backstop = stage.backstop(&[]);
+    let backstop = backstop.as_std();
+    command
+        .args(["-c", "ulimit -n 80 && exec \"$0\" \"$@\""])
+        .arg(backstop.get_program())
+        .args([
+            "plan",
+            "--all",
+            "--role",
+            "Operator",
+            "--accounts",
+            &accounts.join(","),
+            "--regions",
+        ])
+        .args([
+            &regions.join(","),
+            "--rate",
+            "10000",
+            "--read-rate",
+            "10000",
+            "--output",
+            "json",
+        ])
+        .env_clear()
+        .current_dir(stage.directory.path())
+        .kill_on_drop(true);
+    for layer in stage.layers.values() {
+        command.args(["--layer", layer]);
+    }
+    for (name, value) in backstop.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = child.spawn().unwrap();
+    let files = format!("/proc/{}/fd", child.id().unwrap());
+    let finished = child.wait_with_output();
+    tokio::pin!(finished);
+    let mut most = 0;
+    let finished: Finished = loop {
+        tokio::select! {
+            finished = &mut finished => break finished.unwrap().into(),
+            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+        }
+        most = most.max(std::fs::read_dir(&files).map_or(0, Iterator::count));
+    };
+    let plan = finished.json();
+    let functions = plan["functions"].as_array().map(Vec::len);
+    assert_eq!(functions, Some(640), "{}", finished.stderr);
+    assert_eq!(plan["skipped"], serde_json::json!([]));
+    assert!((20..75).contains(&most), "{most} files were open");
 }

@@ -1,11 +1,12 @@
 //! Which functions are meant, in which accounts and regions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use backstop_fake_aws::{FunctionSpec, Organization, PackageType, Place};
+use backstop_fake_aws::{FunctionSpec, Moment, Organization, PackageType, Place};
 use serde_json::Value;
 
-use crate::stage::{ACCOUNT, Stage, here};
+use crate::stage::{ACCOUNT, Finished, Stage, here};
 
 /// The functions that a plan looks at, as `ACCOUNT REGION NAME`.
 async fn planned(stage: &Stage, arguments: &[&str]) -> Vec<String> {
@@ -289,5 +290,66 @@ async fn regions_are_those_that_are_enabled_and_roles_are_assumed_as_asked() {
         finished.stdout.contains("and the external id"),
         "{}",
         finished.stdout
+    );
+}
+
+/// An organisation has hundreds of accounts, and taking a role in each takes a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_answers_late_holds_up_no_other() {
+    let stage = organisation().await;
+    let held = stage
+        .plane
+        .hold("AssumeRole", 1, Moment::BeforeItIsAnswered);
+    let arguments = [
+        "plan",
+        "--all",
+        "--role",
+        "Operator",
+        "--external-id",
+        "backstop-17",
+        "--layer",
+        &stage.layers[&here()],
+        "--accounts",
+        "222222222222,333333333333,444444444444",
+    ];
+    let mut command = stage.backstop(&arguments);
+    let running = tokio::spawn(async move { command.output().await });
+    let others = async {
+        while stage.plane.assumed().len() < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let others = tokio::time::timeout(Duration::from_mins(1), others).await;
+    others.expect("the roles of the others are taken");
+    drop(held);
+    let finished: Finished = running.await.unwrap().unwrap().into();
+    assert_eq!(finished.code, Some(0), "{}", finished.snapshot());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_of_the_layer_in_other_accounts_are_not_asked_for_where_there_is_one() {
+    let places = ["111122223333", "222222222222", "333333333333"];
+    let places = places.map(|account| Place::new(account, "eu-west-1"));
+    let stage = Stage::in_places(&places).await;
+    for place in &places {
+        stage.add(place, "orders", 1, &FunctionSpec::default());
+    }
+    let attached = stage
+        .attach(&[
+            "--all",
+            "--role",
+            "Operator",
+            "--accounts",
+            "111122223333,222222222222,333333333333",
+        ])
+        .await;
+    assert_eq!(attached.code, Some(0), "{}", attached.snapshot());
+    let calls = stage.plane.calls();
+    let asked = calls
+        .iter()
+        .filter(|call| call.operation.starts_with("GetLayerVersion"));
+    assert_eq!(
+        asked.map(|call| call.status).collect::<Vec<_>>(),
+        [200, 200, 200]
     );
 }

@@ -14,6 +14,7 @@ use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use backstop_delivery::{Backoff, Jitter};
 use tokio::time::Instant;
 
+use super::in_flight;
 use super::rate_limit::RateLimiter;
 use super::refusal_guard::RefusalGuard;
 use crate::aws::{Failure, Kind, is_known_region, region_meant};
@@ -195,7 +196,11 @@ impl Api {
         let start = Instant::now();
         let mut failures = 0;
         loop {
-            let failure = match send().await {
+            let permit = in_flight::permit().await;
+            // The SDK's futures are large, and this one is in each of ours.
+            let answer = Box::pin(send()).await;
+            drop(permit);
+            let failure = match answer {
                 Ok(answer) => {
                     rate_limit.answered();
                     self.refusal_guard.answered(TypeId::of::<E>());

@@ -1,11 +1,13 @@
 //! The accounts and regions to work in, with a client for each.
 //!
 //! `accounts` and `regions` find out what there is, [`Fleet::open`] makes a client for each
-//! account and region, `api` applies its `rate_limit` and its `refusal_guard`. Invariant: a place
-//! that cannot be reached is reported and costs the others nothing. Must not: change anything.
+//! account and region, `api` applies its `rate_limit` and its `refusal_guard`, and `in_flight` bounds
+//! the calls of all together. Invariant: a place that cannot be reached is reported and costs the others
+//! nothing. Must not: change anything.
 
 mod accounts;
 mod api;
+pub(crate) mod in_flight;
 mod rate_limit;
 mod refusal_guard;
 mod regions;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
+use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, Role, SESSION_NAME};
@@ -26,6 +29,9 @@ pub use regions::Regions;
 pub use skipped::Skipped;
 
 use crate::aws::{Access, Failure};
+
+/// Accounts in which the role is taken at the same time.
+const AT_ONCE: usize = 16;
 
 /// An account and a region: what has functions, layers and a quota of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -109,69 +115,30 @@ impl Fleet {
             own_account: caller.account.clone(),
             ..Self::default()
         };
-        for account in accounts {
-            if let Err(failure) = fleet.add_account(&base, &caller, targets, &account).await {
-                fleet.skipped.push(Skipped {
+        let (base, caller) = (&base, &caller);
+        let mut reached = stream::iter(accounts)
+            .map(|account| async move {
+                let reached = reach(base, caller, targets, &account).await;
+                (account, reached)
+            })
+            .buffered(AT_ONCE);
+        while let Some((account, reached)) = reached.next().await {
+            match reached {
+                Ok((sites, skipped)) => {
+                    let sites = sites.into_iter().map(|site| (site.place.clone(), site));
+                    fleet.sites.extend(sites);
+                    fleet.skipped.extend(skipped);
+                }
+                Err(failure) => fleet.skipped.push(Skipped {
                     account,
                     region: None,
                     reason: failure.to_string(),
                     is_failure: true,
-                });
+                }),
             }
         }
+        drop(reached);
         Ok(fleet)
-    }
-
-    async fn add_account(
-        &mut self,
-        base: &SdkConfig,
-        caller: &accounts::Caller,
-        targets: &Targets,
-        account: &str,
-    ) -> anyhow::Result<()> {
-        let config = if account == caller.account {
-            base.clone()
-        } else {
-            let role = targets.role.as_ref().ok_or_else(|| {
-                anyhow::anyhow!(
-                    "account {account} is not the caller's: give --role with the role to assume \
-                     there"
-                )
-            })?;
-            role.assume(base, &caller.partition, account).await?
-        };
-        let regions = targets.regions.resolve(&config, &caller.partition).await?;
-        for region in regions.enabled {
-            let place = Place {
-                account: account.to_owned(),
-                region: region.clone(),
-            };
-            let config = config.to_builder().region(Region::new(region)).build();
-            let site = Site {
-                lambda: Api::new(&config, targets.rates)?,
-                place: place.clone(),
-                partition: caller.partition.clone(),
-                config,
-            };
-            self.sites.insert(place, Arc::new(site));
-        }
-        for region in regions.disabled {
-            self.skipped.push(Skipped {
-                account: account.to_owned(),
-                region: Some(region),
-                reason: "the region is not enabled in the account".to_owned(),
-                is_failure: false,
-            });
-        }
-        for (region, reason) in regions.unknown {
-            self.skipped.push(Skipped {
-                account: account.to_owned(),
-                region: Some(region),
-                reason,
-                is_failure: true,
-            });
-        }
-        Ok(())
     }
 
     /// The same targets by what they came to, so that later work is done in the same places.
@@ -204,4 +171,55 @@ impl Fleet {
             Failure::new(&place.to_string(), reason, crate::aws::Kind::Denied)
         })
     }
+}
+
+/// The regions of an account, with the role taken there.
+async fn reach(
+    base: &SdkConfig,
+    caller: &accounts::Caller,
+    targets: &Targets,
+    account: &str,
+) -> anyhow::Result<(Vec<Arc<Site>>, Vec<Skipped>)> {
+    let config = if account == caller.account {
+        base.clone()
+    } else {
+        let role = targets.role.as_ref().ok_or_else(|| {
+            anyhow::anyhow!(
+                "account {account} is not the caller's: give --role with the role to assume there"
+            )
+        })?;
+        role.assume(base, &caller.partition, account).await?
+    };
+    let regions = targets.regions.resolve(&config, &caller.partition).await?;
+    let site = |region: String| -> anyhow::Result<Arc<Site>> {
+        let name = Region::new(region.clone());
+        let config = config.to_builder().region(name).build();
+        Ok(Arc::new(Site {
+            lambda: Api::new(&config, targets.rates)?,
+            place: Place {
+                account: account.to_owned(),
+                region,
+            },
+            partition: caller.partition.clone(),
+            config,
+        }))
+    };
+    let sites = regions
+        .enabled
+        .into_iter()
+        .map(site)
+        .collect::<Result<_, _>>()?;
+    let skipped = |region, reason, is_failure| Skipped {
+        account: account.to_owned(),
+        region: Some(region),
+        reason,
+        is_failure,
+    };
+    let disabled = regions.disabled.into_iter().map(|region| {
+        let reason = "the region is not enabled in the account".to_owned();
+        skipped(region, reason, false)
+    });
+    let unknown =
+        (regions.unknown.into_iter()).map(|(region, reason)| skipped(region, reason, true));
+    Ok((sites, disabled.chain(unknown).collect()))
 }

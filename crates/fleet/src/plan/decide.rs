@@ -113,33 +113,32 @@ impl From<Reason> for Exclusion {
     }
 }
 
+/// What a list does not tell of a function; its place in the plan where there is nothing to decide.
+pub(super) async fn read(site: &Site, listed: Function) -> Result<Function, Planned> {
+    if listed.is_replica {
+        return Err(Planned::without_change(&listed, Reason::EdgeReplica, None));
+    }
+    if listed.is_image {
+        return Err(Planned::without_change(&listed, Reason::Image, None));
+    }
+    if listed.live.is_some() {
+        return Ok(listed);
+    }
+    Function::get(site, &listed.name).await.map_err(|failure| {
+        let detail = Some(failure.brief());
+        Planned::without_change(&listed, Reason::Unreadable, detail)
+    })
+}
+
 pub(super) async fn decide(
     site: &Site,
-    listed: Function,
+    function: &Function,
     intent: &Intent,
     facts: &PlaceFacts<'_>,
 ) -> Planned {
-    // What a list tells is enough for these.
-    if listed.is_replica {
-        return Planned::without_change(&listed, Reason::EdgeReplica, None);
-    }
-    if listed.is_image {
-        return Planned::without_change(&listed, Reason::Image, None);
-    }
-    let function = if listed.live.is_some() {
-        listed
-    } else {
-        match Function::get(site, &listed.name).await {
-            Ok(function) => function,
-            Err(failure) => {
-                let detail = Some(failure.brief());
-                return Planned::without_change(&listed, Reason::Unreadable, detail);
-            }
-        }
-    };
-    match look(site, &function, intent, facts).await {
+    match look(site, function, intent, facts).await {
         Ok(planned) => planned,
-        Err(Exclusion(reason, detail)) => Planned::without_change(&function, reason, detail),
+        Err(Exclusion(reason, detail)) => Planned::without_change(function, reason, detail),
     }
 }
 

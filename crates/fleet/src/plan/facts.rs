@@ -117,9 +117,18 @@ impl<'a> PlaceFacts<'a> {
         let Intent::Attach { choice, .. } = intent else {
             return Ok(facts);
         };
+        let mut added = BTreeSet::new();
         for arn in choice.at(&site.place) {
+            // Other accounts' copies of what can be used already: there may be one in every account.
+            let name = LayerArn::parse(arn).map(|parts| parts.name);
+            if added.contains(&name) {
+                continue;
+            }
             match layer_version(site, arn).await {
-                Ok(layer) => facts.add(arn, &layer).await,
+                Ok(layer) => {
+                    facts.add(arn, &layer).await;
+                    added.insert(name);
+                }
                 Err(failure) => match unusable(&site.place, arn, &failure) {
                     Some(problem) => facts.problems.push(problem),
                     None if failure.kind == Kind::Denied => facts.problems.push(failure.brief()),

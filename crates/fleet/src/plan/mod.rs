@@ -20,8 +20,9 @@ mod unzipped;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
 use serde::{Deserialize, Serialize};
+use tokio::sync::SetOnce;
 
 pub use bucket::{Bucket, bucket};
 pub use decide::joined;
@@ -38,13 +39,14 @@ use crate::change::{AliasState, Change, Conflict};
 use crate::fleet::{Fleet, Place, Site, Skipped, Targets};
 use crate::grants::{Grant, Permission};
 use crate::secrets::Source;
-use crate::select::{self, Found, Function, Selection, SelectionCheck};
+use crate::select::{self, Detail, Found, Function, Selection, SelectionCheck};
 use crate::settings::is_secret;
 use crate::time::now;
 
 const SCHEMA_VERSION: u32 = 1;
-/// Functions that are asked about at the same time, in each account and region: the rate is kept anyway.
-const AT_ONCE: usize = 64;
+/// Functions that are asked about at the same time, in each account and region: enough for the quota, by which
+/// 100 are read a second, where an answer takes 150 ms. Each takes memory, in hundreds of places.
+const AT_ONCE: usize = 16;
 
 /// What is to be done with each function.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -186,14 +188,13 @@ pub async fn make(
 ) -> Plan {
     let mut plan = Plan::empty(fleet, targets, intent);
     let mut check = SelectionCheck::new(selection);
-    let mut surveyed = stream::iter(fleet.sites.values())
+    // All at the same time: each has a quota of its own.
+    let mut surveyed: FuturesUnordered<_> = (fleet.sites.values())
         .map(|site| async move {
-            (
-                site,
-                plan_site(site, selection, intent, sizes, observer).await,
-            )
+            let outcome = plan_site(site, selection, intent, sizes, observer).await;
+            (site, outcome)
         })
-        .buffer_unordered(AT_ONCE);
+        .collect();
     while let Some((site, outcome)) = surveyed.next().await {
         match outcome {
             Ok((planned, found)) => {
@@ -226,7 +227,7 @@ async fn plan_site(
     sizes: &Sizes,
     observer: &dyn Observer,
 ) -> Result<(Vec<Planned>, Found), crate::aws::Failure> {
-    let mut found = select::find(site, selection).await?;
+    let mut found = select::find(site, selection, Detail::Outline).await?;
     observer.found(&site.place, found.functions.len() as u64);
     let unreadable: Vec<Planned> = (found.unreadable.iter())
         .map(|(name, reason)| Planned::unreadable(site, name, reason))
@@ -235,17 +236,25 @@ async fn plan_site(
         return Ok((unreadable, found));
     }
     let count = found.functions.len();
-    let facts = facts::PlaceFacts::of(site, intent, sizes, count).await?;
-    let facts = &facts;
-    let mut planned: Vec<Planned> = stream::iter(std::mem::take(&mut found.functions))
-        .map(|function| async move {
-            let planned = decide::decide(site, function, intent, facts).await;
+    // Beside each other: `GetFunction` has a quota of its own.
+    let facts = SetOnce::new();
+    let gathered = async {
+        let gathered = facts::PlaceFacts::of(site, intent, sizes, count).await?;
+        _ = facts.set(gathered);
+        Ok(())
+    };
+    let decided = stream::iter(std::mem::take(&mut found.functions))
+        .map(|listed| async {
+            let planned = match decide::read(site, listed).await {
+                Ok(function) => decide::decide(site, &function, intent, facts.wait().await).await,
+                Err(planned) => planned,
+            };
             observer.one_done(&site.place);
             planned
         })
         .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+        .collect::<Vec<_>>();
+    let ((), mut planned) = tokio::try_join!(gathered, async { Ok(decided.await) })?;
     planned.extend(unreadable);
     Ok((planned, found))
 }

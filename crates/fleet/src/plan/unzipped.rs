@@ -16,6 +16,7 @@ use http::header::{CONTENT_RANGE, RANGE};
 
 use crate::change::MOST_UNZIPPED_BYTES;
 use crate::files::{self, Readers};
+use crate::fleet::in_flight;
 
 /// The end record, a comment as long as can be, and most directories.
 const TAIL: u64 = 128 * 1024;
@@ -72,6 +73,7 @@ async fn range(http: &SharedHttp, url: &str, wanted: &str) -> Result<(Vec<u8>, u
         .map_err(|_| "its address is not valid")?;
     // Without ranges the whole archive comes, which is smaller than its content.
     let most = usize::try_from(MOST_UNZIPPED_BYTES).unwrap_or(usize::MAX);
+    let _permit = in_flight::permit().await;
     let response = http
         .fetch(request, most)
         .await

@@ -77,6 +77,15 @@ impl std::str::FromStr for TagFilter {
     }
 }
 
+/// How much of each listed function is kept: there may be a hundred thousand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// All that a list has, layers and variables included.
+    All,
+    /// No layers and no variables, for a caller that reads each function anyway.
+    Outline,
+}
+
 /// What was found in one account and region.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -154,7 +163,7 @@ impl Selection {
 }
 
 /// Every function of the selection in one account and region.
-pub async fn find(site: &Site, selection: &Selection) -> Result<Found, Failure> {
+pub async fn find(site: &Site, selection: &Selection, detail: Detail) -> Result<Found, Failure> {
     if let Some(only) = &selection.only {
         let mut found = find_named(site, selection, only.clone()).await?;
         (found.functions).retain(|function| match selection.admits_tags(function) {
@@ -179,7 +188,7 @@ pub async fn find(site: &Site, selection: &Selection) -> Result<Found, Failure> 
         }
         tagged = Some(resources);
     }
-    let mut functions = list(site).await?;
+    let mut functions = list_as(site, None, detail).await?;
     matches.meet(selection, &functions);
     functions.retain(|function| {
         selection.admits(function)
@@ -230,12 +239,12 @@ async fn find_named(
 
 /// Every function in one account and region.
 pub async fn list(site: &Site) -> Result<Vec<Function>, Failure> {
-    list_as(site, None).await
+    list_as(site, None, Detail::All).await
 }
 
 /// Every function in one account and region, and every version of each: their ARNs tell which.
 pub async fn list_versions(site: &Site) -> Result<Vec<Function>, Failure> {
-    list_as(site, Some(FunctionVersion::All)).await
+    list_as(site, Some(FunctionVersion::All), Detail::All).await
 }
 
 /// The names of the functions that have published versions; none where finding out takes more pages.
@@ -263,7 +272,11 @@ pub async fn published(site: &Site, pages: usize) -> Result<Option<BTreeSet<Stri
     Ok(None)
 }
 
-async fn list_as(site: &Site, version: Option<FunctionVersion>) -> Result<Vec<Function>, Failure> {
+async fn list_as(
+    site: &Site,
+    version: Option<FunctionVersion>,
+    detail: Detail,
+) -> Result<Vec<Function>, Failure> {
     let what = format!("listing the functions in {}", site.place);
     let lambda = &site.lambda;
     let mut functions = Vec::new();
@@ -277,10 +290,12 @@ async fn list_as(site: &Site, version: Option<FunctionVersion>) -> Result<Vec<Fu
                     .send()
             })
             .await?;
-        functions.extend(
-            (page.functions().iter())
-                .filter_map(|configuration| Function::of(&site.place, configuration)),
-        );
+        let found = page.functions().iter();
+        let found = found.filter_map(|it| Function::of(&site.place, it));
+        functions.extend(found.map(|function| match detail {
+            Detail::All => function,
+            Detail::Outline => function.outline(),
+        }));
         if !marker.advance(&what, page.next_marker())? {
             return Ok(functions);
         }

@@ -1,0 +1,28 @@
+//! How many calls wait for their answer at the same time, over all accounts and regions.
+//!
+//! Each account and region has a quota of its own and is asked beside the others, and each call has a socket:
+//! with hundreds of places there are soon more than a process may have open, which is 1,024 files on Linux and
+//! 256 on macOS where nobody changed it.
+
+use std::sync::LazyLock;
+
+use rustix::process::{Resource, getrlimit};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// More than this is of no use: a machine's processors are busy then.
+const MOST: usize = 512;
+const LEAST: usize = 16;
+
+static CALLS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let open = getrlimit(Resource::Nofile).current;
+    let open = open.map_or(usize::MAX, |open| {
+        usize::try_from(open).unwrap_or(usize::MAX)
+    });
+    // A call may open a second connection while it waits for one that is in use; the rest is for files.
+    Semaphore::new((open / 4).clamp(LEAST, MOST))
+});
+
+/// Waits until a call may be made; it counts until what this gives back is dropped.
+pub(crate) async fn permit() -> Option<SemaphorePermit<'static>> {
+    CALLS.acquire().await.ok()
+}
