@@ -323,17 +323,31 @@ def test_the_controller_attaches_by_plan_by_event_and_as_a_resource_and_all_of_i
     again = emulators.invoke("backstop-controller", {"action": "plan"})
     assert (again["counts"]["attached"], again["counts"]["unchanged"]) == (0, 1), again
 
-    # Lambda's own event, through the rule and the queue.
+    # Lambda's own event: the rule takes it, and the mapping feeds the function. Nobody but AWS may send one, so that
+    # it is put into the queue here.
     added = add("added", backstop="on")
-    event = {"Source": "aws.lambda", "DetailType": "Lambda Function State Change", "Detail": json.dumps({"functionArn": added})}
-    assert emulators.client("events").put_events(Entries=[event])["FailedEntryCount"] == 0
+    # What the queue's delay is for.
+    lambda_.get_waiter("function_active_v2").wait(FunctionName="added", WaiterConfig={"Delay": 1})
+    event = {
+        "id": "1", "source": "aws.lambda", "detail-type": "Lambda Function State Change", "account": ACCOUNT, "region": REGION,
+        "time": "2026-01-31T08:00:00Z", "resources": [added], "detail": {"functionArn": added},
+    }  # fmt: skip
+    events, sqs = emulators.client("events"), emulators.client("sqs")
+    pattern = events.describe_rule(Name="backstop-controller-state")["EventPattern"]
+    assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"]
+    (target,) = events.list_targets_by_rule(Rule="backstop-controller-state")["Targets"]
+    queue = sqs.get_queue_url(QueueName=target["Arn"].rsplit(":", 1)[1])["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(event))
     until("the event attaches the function", lambda: seen("added")["layers"] == [layer])
 
     state = "s3://platform/controller"
-    assert "added" in emulators.backstop("controller", "status", "--state", state)
-    for run in json.loads(emulators.backstop("runs", "--state", state, "--output", "json"))["runs"]:
-        if run["owner"] is None:
-            emulators.backstop("undo", run["run"], "--yes", "--state", state)
+    shown = lambda: json.loads(emulators.backstop("controller", "status", "--state", state, "--output", "json"))
+    until("the status shows it", lambda: added in [each["arn"] for each in (shown()["lastEvents"] or {}).get("functions", [])])
+    runs = [each["run"] for each in json.loads(emulators.backstop("runs", "--state", state, "--output", "json"))["runs"]]
+    # The newest come first; the oldest is the resource's.
+    assert runs[-2] == planned["runs"][0]
+    for run in runs[:-1]:
+        emulators.backstop("undo", run, "--yes", "--state", state)
     assert {name: seen(name) for name in ("orders", "others")} == {name: functions[name] for name in ("orders", "others")}
     assert seen("added") == {"layers": [], "variables": {"TABLE": "added"}}
 
