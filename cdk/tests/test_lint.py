@@ -28,12 +28,13 @@ CHECKOV_EXCEPTIONS = {
 def templates(tmp_path_factory) -> list[Path]:
     """Of every example in TypeScript; the others come to the same."""
     out = tmp_path_factory.mktemp("lint")
-    context = json.dumps({"dist": str(zipped(out / "dist"))})
-    for name in ("typescript", "quickstart", "platform", "gateway", "controller"):
+    dist = zipped(out / "dist")
+    context = json.dumps({"dist": str(dist), "package": str(dist / "extension-arm64.zip")})
+    for name in ("typescript", "quickstart", "platform", "gateway", "controller", "replay"):
         command = ["node", LIBRARY / "tests/run-typescript.js", f"{name}/app.ts"]
         run(command, EXAMPLES, CDK_OUTDIR=str(out / name), CDK_CONTEXT_JSON=context)
     found = sorted(out.glob("*/*.template.json"))
-    assert len(found) == 5
+    assert len(found) == 6
     return found
 
 
