@@ -47,7 +47,7 @@ const ORGANISATION: Size = Size {
     accounts: 50,
     regions: &["eu-west-1", "eu-central-1", "us-east-1", "us-west-2"],
     functions: 500,
-    scale: 0.05,
+    scale: 0.1,
     aim: 1.05,
     aim_mib: 250,
 };

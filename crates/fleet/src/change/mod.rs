@@ -17,6 +17,7 @@ mod vault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 pub use alias::AliasState;
@@ -57,8 +58,12 @@ pub struct Part {
     /// The whole list of layers.
     pub layers: Vec<String>,
     /// The variables that the change is about; none where a variable is not set.
-    pub variables: BTreeMap<String, Option<Stored>>,
+    pub variables: Variables,
 }
+
+/// What a change says of variables, by name. A plan has some of these for each of a hundred thousand functions,
+/// and a B-tree takes 600 bytes for one entry.
+pub type Variables = LiteMap<String, Option<Stored>>;
 
 /// What was there, and what is there instead.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -76,7 +81,7 @@ pub struct Attach {
     /// Variables of the extension, by name.
     pub variables: BTreeMap<String, String>,
     /// The result of Backstop's last change: someone else made every difference from it.
-    pub base: BTreeMap<String, Option<Stored>>,
+    pub base: Variables,
     /// Variables to replace even if someone else set them.
     pub overwrite: BTreeSet<String>,
 }
@@ -222,11 +227,11 @@ impl Change {
         let mut change = Self {
             before: Part {
                 layers: live.layers.clone(),
-                variables: BTreeMap::new(),
+                variables: Variables::new(),
             },
             after: Part {
                 layers: wanted.layers.clone(),
-                variables: BTreeMap::new(),
+                variables: Variables::new(),
             },
         };
         for name in names {
@@ -343,7 +348,7 @@ impl Change {
         }
     }
 
-    /// The same, without the value of any secret: for a plan.
+    /// The same, without the value of any secret and in as little memory as it needs: for a plan, which has many.
     #[must_use]
     pub fn sealed(mut self, is_secret: impl Fn(&str, &str) -> bool) -> Self {
         for part in [&mut self.before, &mut self.after] {
@@ -354,6 +359,10 @@ impl Change {
                     *stored = Some(Stored::digest(value));
                 }
             }
+            part.layers.shrink_to_fit();
+            let mut sorted = std::mem::take(&mut part.variables).into_tuple_vec();
+            sorted.shrink_to_fit();
+            part.variables = LiteMap::from_sorted_store_unchecked(sorted);
         }
         self
     }
@@ -372,7 +381,7 @@ impl Change {
                 &self.after.layers,
             )
             .unwrap_or_else(|_| later.before.layers.clone()),
-            variables: BTreeMap::new(),
+            variables: Variables::new(),
         };
         let mut after = later.after.clone();
         for (name, between) in names {

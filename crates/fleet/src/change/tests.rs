@@ -65,10 +65,10 @@ fn what_someone_else_set_is_kept() {
         .variables
     );
     // Ours, as far as is known, and so it may be changed.
-    intent.base = BTreeMap::from([("BACKSTOP_TAGS".to_owned(), Some(Stored::plain("a=b")))]);
+    intent.base = Variables::from_iter([("BACKSTOP_TAGS".to_owned(), Some(Stored::plain("a=b")))]);
     assert!(intent.on(&live).kept.is_empty());
     // Ours was removed by someone: that is a change too.
-    intent.base = BTreeMap::from([("BACKSTOP_TAGS".to_owned(), Some(Stored::plain("x=y")))]);
+    intent.base = Variables::from_iter([("BACKSTOP_TAGS".to_owned(), Some(Stored::plain("x=y")))]);
     assert_eq!(intent.on(&config(&[], &[])).kept, ["BACKSTOP_TAGS"]);
     intent.overwrite.insert("BACKSTOP_TAGS".to_owned());
     assert!(intent.on(&live).kept.is_empty());
@@ -88,7 +88,7 @@ fn another_primary_does_not_get_what_belongs_to_the_one_before() {
         (HEADERS, "x-key=hunter2"),
         (OPTIONS, "labels=team"),
     ];
-    let base: BTreeMap<String, Option<Stored>> = (there.iter())
+    let base: Variables = (there.iter())
         .map(|(name, value)| ((*name).to_owned(), Some(Stored::digest(value))))
         .collect();
     let stays = |intent: &Attach| {

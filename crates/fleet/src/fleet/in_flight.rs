@@ -10,7 +10,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// More than this is of no use: a machine's processors are busy then.
-const MOST: usize = 512;
+const MOST: usize = 256;
 const LEAST: usize = 16;
 
 static CALLS: LazyLock<Semaphore> = LazyLock::new(|| {

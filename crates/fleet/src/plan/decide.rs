@@ -137,7 +137,12 @@ pub(super) async fn decide(
     facts: &PlaceFacts<'_>,
 ) -> Planned {
     match look(site, function, intent, facts).await {
-        Ok(planned) => planned,
+        Ok(mut planned) => {
+            // A plan has many.
+            planned.traps.shrink_to_fit();
+            planned.notes.shrink_to_fit();
+            planned
+        }
         Err(Exclusion(reason, detail)) => Planned::without_change(function, reason, detail),
     }
 }

@@ -48,7 +48,7 @@ fn wishes() -> impl Strategy<Value = Attach> {
     (variables(&NAMES[..3]), overwrite).prop_map(|(variables, overwrite)| Attach {
         layer: OURS.to_owned(),
         variables,
-        base: BTreeMap::new(),
+        base: Variables::new(),
         overwrite: overwrite.into_iter().map(str::to_owned).collect(),
     })
 }
