@@ -30,8 +30,9 @@ PATIENCE = 180
 class Emulators:
     """Both emulators, and the clients to look into them."""
 
-    def __init__(self, ministack: str, moto: str):
+    def __init__(self, ministack: str, moto: str, home: Path):
         self.ministack = ministack
+        self.home = home
         self.environment = {
             "AWS_ENDPOINT_URL": ministack,
             "AWS_ENDPOINT_URL_CLOUDWATCH": moto,
@@ -71,7 +72,7 @@ class Emulators:
 
     def backstop(self, *arguments: str, expect: int = 0) -> str:
         """The command line, on the emulators."""
-        environment = {**self.environment, "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
+        environment = {**self.environment, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(self.home)}
         done = subprocess.run(
             [tool("BACKSTOP_CLI"), *arguments], env=environment, text=True, capture_output=True, timeout=PATIENCE, check=False
         )
@@ -104,7 +105,7 @@ def emulators(tmp_path):
 
     try:
         until("the emulator answers", is_up)
-        yield Emulators(endpoint, f"http://{host}:{moto_port}")
+        yield Emulators(endpoint, f"http://{host}:{moto_port}", home)
     finally:
         process.terminate()
         process.wait(timeout=20)
