@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_lambda::types::Architecture;
 use backstop_fake_aws::{FunctionSpec, Moment, Organization, PackageType, Place};
 use serde_json::Value;
 
@@ -307,6 +308,9 @@ async fn an_account_that_answers_late_holds_up_no_other() {
         "Operator",
         "--external-id",
         "backstop-17",
+        // A call that is given up would be made again, and be another one.
+        "--timeout",
+        "300",
         "--layer",
         &stage.layers[&here()],
         "--accounts",
@@ -352,4 +356,39 @@ async fn copies_of_the_layer_in_other_accounts_are_not_asked_for_where_there_is_
         asked.map(|call| call.status).collect::<Vec<_>>(),
         [200, 200, 200]
     );
+}
+
+/// The name of a layer that was published by hand does not tell for which architecture a version is.
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_of_one_layer_may_be_for_different_architectures() {
+    let stage = Stage::set().await;
+    let mut layers = Vec::new();
+    for architecture in [Architecture::X8664, Architecture::Arm64] {
+        let spec = FunctionSpec {
+            architecture: Some(architecture.as_str().to_owned()),
+            ..FunctionSpec::default()
+        };
+        stage.add(&here(), architecture.as_str(), 1, &spec);
+        let content = architecture.as_str().to_owned();
+        let (place, name) = (here(), "backstop-extension-ours");
+        let published = stage.publish_for(architecture, &place, name, &content);
+        layers.push(published.await);
+    }
+    let [one, other] = &layers[..] else {
+        panic!("there are two");
+    };
+    let planned = [
+        "plan", "--all", "--layer", one, "--layer", other, "--output", "json",
+    ];
+    let plan = stage.run(&planned).await.json();
+    let given = plan["functions"].as_array().unwrap().iter();
+    let given = given.map(|it| {
+        it["change"]["after"]["layers"][0]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    });
+    let mut given: Vec<String> = given.collect();
+    given.sort_unstable();
+    assert_eq!(given, layers);
 }

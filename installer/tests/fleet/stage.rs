@@ -118,8 +118,20 @@ impl Stage {
         aws_sdk_lambda::Client::from_conf(config)
     }
 
-    /// Publishes a layer version.
+    /// Publishes a layer version for `x86_64`.
     pub(crate) async fn publish(&self, place: &Place, name: &str, content: &str) -> String {
+        self.publish_for(Architecture::X8664, place, name, content)
+            .await
+    }
+
+    /// Publishes a layer version.
+    pub(crate) async fn publish_for(
+        &self,
+        architecture: Architecture,
+        place: &Place,
+        name: &str,
+        content: &str,
+    ) -> String {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let options = zip::write::SimpleFileOptions::default();
         zip.start_file("extensions/backstop-extension", options)
@@ -135,7 +147,7 @@ impl Stage {
                     .zip_file(Blob::new(zip))
                     .build(),
             )
-            .compatible_architectures(Architecture::X8664)
+            .compatible_architectures(architecture)
             .send()
             .await
             .unwrap();

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use alias::AliasState;
 pub use conflict::Conflict;
@@ -58,12 +58,18 @@ pub struct Part {
     /// The whole list of layers.
     pub layers: Vec<String>,
     /// The variables that the change is about; none where a variable is not set.
+    #[serde(serialize_with = "as_object")]
     pub variables: Variables,
 }
 
 /// What a change says of variables, by name. A plan has some of these for each of a hundred thousand functions,
 /// and a B-tree takes 600 bytes for one entry.
 pub type Variables = LiteMap<String, Option<Stored>>;
+
+/// As the map that it is: an empty one would be written as a list.
+fn as_object<S: Serializer>(variables: &Variables, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(variables)
+}
 
 /// What was there, and what is there instead.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

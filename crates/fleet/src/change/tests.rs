@@ -75,6 +75,27 @@ fn what_someone_else_set_is_kept() {
 }
 
 #[test]
+fn a_change_of_layers_alone_is_written_with_objects() {
+    let change = Change {
+        before: Part::default(),
+        after: Part {
+            layers: vec![OURS.to_owned()],
+            variables: Variables::new(),
+        },
+    };
+    let written = serde_json::to_value(change.sealed(|_, _| false)).expect("it is data");
+    let expected = serde_json::json!({
+        "before": { "layers": [], "variables": {} },
+        "after": { "layers": [OURS], "variables": {} },
+    });
+    assert_eq!(written, expected);
+    // Written by others, in any order.
+    let unsorted = r#"{"layers":[],"variables":{"B":null,"A":null}}"#;
+    let read: Part = serde_json::from_str(unsorted).expect("it is one");
+    assert_eq!(read.variables.keys().collect::<Vec<_>>(), ["A", "B"]);
+}
+
+#[test]
 fn another_primary_does_not_get_what_belongs_to_the_one_before() {
     const URL: &str = "BACKSTOP_PRIMARY_URL";
     const FORMAT: &str = "BACKSTOP_PRIMARY_FORMAT";

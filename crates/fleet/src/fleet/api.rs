@@ -12,6 +12,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use backstop_delivery::{Backoff, Jitter};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::in_flight;
@@ -23,6 +24,8 @@ use crate::aws::{Failure, Kind, is_known_region, region_meant};
 const PATIENCE: Duration = Duration::from_mins(10);
 /// So often a read is tried when the service fails.
 const ATTEMPTS: u32 = 5;
+/// The part of all calls in flight that one account and region may have.
+const SHARE: usize = 8;
 
 /// How many calls a second may be made in each account and region.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -55,6 +58,7 @@ pub struct Api {
     client: Client,
     get_function: RateLimiter,
     others: RateLimiter,
+    in_flight: Semaphore,
     backoff: Backoff,
     jitter: Jitter,
     refusal_guard: RefusalGuard,
@@ -85,6 +89,7 @@ impl Api {
             client: Client::from_conf(config),
             get_function: RateLimiter::new(rates.get_function),
             others: RateLimiter::new(rates.others),
+            in_flight: Semaphore::new(in_flight::most() / SHARE),
             backoff: Backoff::try_new(Duration::from_millis(200), Duration::from_secs(10))?,
             jitter: Jitter::seeded(u64::from(std::process::id())),
             refusal_guard: RefusalGuard::default(),
@@ -196,10 +201,12 @@ impl Api {
         let start = Instant::now();
         let mut failures = 0;
         loop {
+            // One place that does not answer shall not have all.
+            let of_place = self.in_flight.acquire().await;
             let permit = in_flight::permit().await;
             // The SDK's futures are large, and this one is in each of ours.
             let answer = Box::pin(send()).await;
-            drop(permit);
+            drop((permit, of_place));
             let failure = match answer {
                 Ok(answer) => {
                     rate_limit.answered();

@@ -13,14 +13,17 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const MOST: usize = 256;
 const LEAST: usize = 16;
 
-static CALLS: LazyLock<Semaphore> = LazyLock::new(|| {
+static CALLS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(most()));
+
+/// How many they may be.
+pub(super) fn most() -> usize {
     let open = getrlimit(Resource::Nofile).current;
     let open = open.map_or(usize::MAX, |open| {
         usize::try_from(open).unwrap_or(usize::MAX)
     });
     // A call may open a second connection while it waits for one that is in use; the rest is for files.
-    Semaphore::new((open / 4).clamp(LEAST, MOST))
-});
+    (open / 4).clamp(LEAST, MOST)
+}
 
 /// Waits until a call may be made; it counts until what this gives back is dropped.
 pub(crate) async fn permit() -> Option<SemaphorePermit<'static>> {

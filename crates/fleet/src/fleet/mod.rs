@@ -121,7 +121,7 @@ impl Fleet {
                 let reached = reach(base, caller, targets, &account).await;
                 (account, reached)
             })
-            .buffered(AT_ONCE);
+            .buffer_unordered(AT_ONCE);
         while let Some((account, reached)) = reached.next().await {
             match reached {
                 Ok((sites, skipped)) => {
@@ -138,6 +138,10 @@ impl Fleet {
             }
         }
         drop(reached);
+        // Accounts answer in any order.
+        (fleet.skipped).sort_by(|one, other| {
+            (&one.account, &one.region).cmp(&(&other.account, &other.region))
+        });
         Ok(fleet)
     }
 

@@ -10,7 +10,7 @@ use backstop_delivery::Wall;
 
 use super::Permission;
 use crate::aws::{self, Failure};
-use crate::fleet::Site;
+use crate::fleet::{Site, in_flight};
 use crate::select::Function;
 
 /// What IAM says of an action.
@@ -42,6 +42,7 @@ pub async fn decision(
             .context_key_values(service)
             .build()
     });
+    let _permit = in_flight::permit().await;
     let answer = aws_sdk_iam::Client::new(&config)
         .simulate_principal_policy()
         .policy_source_arn(&function.role)

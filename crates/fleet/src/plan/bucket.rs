@@ -5,7 +5,7 @@ use aws_sdk_lambda::config::http::HttpResponse;
 use backstop_config::S3Archive;
 
 use crate::aws::{self, Failure};
-use crate::fleet::Site;
+use crate::fleet::{Site, in_flight};
 
 /// A bucket that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub async fn bucket(site: &Site, archive: Option<&S3Archive>) -> Option<Result<B
     let archive = archive?;
     let region = Region::new(archive.region.clone());
     let config = site.config.to_builder().region(region).build();
+    let _permit = in_flight::permit().await;
     let answer = aws::s3(&config)
         .head_bucket()
         .bucket(&archive.bucket)

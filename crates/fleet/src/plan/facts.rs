@@ -20,6 +20,8 @@ use crate::select::{self, Function};
 /// Listing pays where it takes a fifth of the calls that asking each function does, or less.
 const FUNCTIONS_A_PAGE: usize = 5;
 
+const ARCHITECTURES: [&str; 2] = ["x86_64", "arm64"];
+
 /// The layer versions to choose from.
 #[derive(Debug, Clone, Default)]
 pub struct Choice(Vec<String>);
@@ -119,9 +121,13 @@ impl<'a> PlaceFacts<'a> {
         };
         let mut added = BTreeSet::new();
         for arn in choice.at(&site.place) {
-            // Other accounts' copies of what can be used already: there may be one in every account.
-            let name = LayerArn::parse(arn).map(|parts| parts.name);
-            if added.contains(&name) {
+            // A copy of what can be used already: there may be one in every other account. Whether it is one the
+            // name alone tells, if it has the architecture in it.
+            let parts = LayerArn::parse(arn);
+            let name = parts.map(|parts| parts.name);
+            let is_of_others = parts.is_some_and(|parts| parts.account != site.place.account);
+            let is_named = ARCHITECTURES.iter().any(|it| arn.contains(it));
+            if is_of_others && is_named && added.contains(&name) {
                 continue;
             }
             match layer_version(site, arn).await {
@@ -154,7 +160,7 @@ impl<'a> PlaceFacts<'a> {
             .collect();
         if architectures.is_empty() {
             // Not every region takes them; the name tells too.
-            let named = ["x86_64", "arm64"].into_iter();
+            let named = ARCHITECTURES.into_iter();
             architectures.extend(named.filter(|it| arn.contains(it)).map(str::to_owned));
         }
         self.releases.push(Release {

@@ -236,7 +236,7 @@ async fn plan_site(
         return Ok((unreadable, found));
     }
     let count = found.functions.len();
-    // Beside each other: `GetFunction` has a quota of its own.
+    // Beside each other, as `GetFunction` has a quota of its own: the first functions wait for the facts.
     let facts = SetOnce::new();
     let gathered = async {
         let gathered = facts::PlaceFacts::of(site, intent, sizes, count).await?;

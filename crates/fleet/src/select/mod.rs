@@ -25,7 +25,7 @@ pub use function::{CodeUrl, Environment, Function, Live, Tags};
 pub use pattern::{Literal, Pattern};
 
 use crate::aws::{Failure, Kind, Marker};
-use crate::fleet::Site;
+use crate::fleet::{Site, in_flight};
 
 /// Which functions are meant: those that every condition holds for.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -323,7 +323,13 @@ pub async fn tags_of(
         .items()
         .send();
     let mut found = BTreeMap::new();
-    while let Some(resource) = pages.next().await {
+    loop {
+        let permit = in_flight::permit().await;
+        let next = pages.next().await;
+        drop(permit);
+        let Some(resource) = next else {
+            return Ok(found);
+        };
         let resource = resource.map_err(|error| Failure::of(&what, &error))?;
         let Some(arn) = resource.resource_arn() else {
             continue;
@@ -332,5 +338,4 @@ pub async fn tags_of(
         let tags = tags.map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
         found.insert(arn.to_owned(), tags.collect());
     }
-    Ok(found)
 }
