@@ -43,7 +43,11 @@ impl Quota {
             _ => ("all others", OTHERS),
         };
         let rate = rate * self.scale;
-        let burst = rate.max(SMALLEST_BURST);
+        let burst = if rate > 0.0 {
+            rate.max(SMALLEST_BURST)
+        } else {
+            0.0
+        };
         let now = Instant::now();
         let bucket = (self.buckets.entry((place.clone(), bucket))).or_insert(Bucket {
             tokens: burst,
