@@ -108,8 +108,9 @@ class FullVolume(Gateway):
             worker = stage.workers[0]
             worker.kill()
             worker.start()
+            # It is refused, or takes the room of what was deleted: then it has to arrive as well.
             load.post(len(load.statuses))
-            self.assertGreaterEqual(load.statuses[-1], 500)
+            self.assertTrue(load.statuses[-1] == 200 or load.statuses[-1] >= 500, load.statuses)
             worker.stop()
             volume.make_room()
             worker.start()
@@ -117,7 +118,7 @@ class FullVolume(Gateway):
             stage.aggregators[0].start()
             missing = stage.primary.wait_for_ids(load.acknowledged, 20)
             lost = missing - archived_ids(stage.archive()).keys()
-            print(f"\nstarted on a full volume: {len(missing)} of 500 missing at the primary, {len(lost)} in the archive too")
+            print(f"\nstarted on a full volume: {len(missing)} of {len(load.acknowledged)} missing at the primary, {len(lost)} in the archive too")
             # Four requests of 50 at a time.
             self.assertLessEqual(len(missing), 200)
             again = Load([Door(worker, "otlp")], "again", 4)
