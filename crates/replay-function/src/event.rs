@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 const FORMS: &str = "the event has none of the forms that this function knows: messages of SQS, a batch of a \
-    Distributed Map (`Items`) or one object of it (`Key`), an alarm of CloudWatch, or {\"mode\": \"probe\"}, {\"mode\": \"resume\"} or \
-    {\"mode\": \"halt\"}";
+    Distributed Map (`Items`) or one object of it (`Key`), an alarm of CloudWatch, or {\"mode\": \"probe\"}, \
+    {\"mode\": \"resume\"} or {\"mode\": \"halt\"}";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {

@@ -204,7 +204,7 @@ impl Api {
             // One place that does not answer shall not have all.
             let of_place = self.in_flight.acquire().await;
             let permit = in_flight::permit().await;
-            // The SDK's futures are large, and this one is in each of ours.
+            // In a box, because the SDK's futures are large: otherwise each future that calls this holds one.
             let answer = Box::pin(send()).await;
             drop((permit, of_place));
             let failure = match answer {
