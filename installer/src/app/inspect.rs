@@ -1,5 +1,6 @@
 //! The commands `status` and `doctor`, which change nothing.
 
+use futures_util::future::join_all;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -97,8 +98,13 @@ pub(super) async fn find(fleet: &Fleet, named: &Literal) -> anyhow::Result<Subje
     let skipped = fleet.skipped.iter().filter(|skipped| skipped.is_failure);
     let mut failures: Vec<String> = skipped.map(|it| it.reason.clone()).collect();
     let mut found = Vec::new();
-    for site in fleet.sites.values() {
-        match Subject::find(site, &named.name).await {
+    // All at the same time: each has a quota of its own.
+    let asked = fleet
+        .sites
+        .values()
+        .map(|site| Subject::find(site, &named.name));
+    for answer in join_all(asked).await {
+        match answer {
             Ok(subject) => found.extend(subject),
             Err(failure) => failures.push(failure.to_string()),
         }
