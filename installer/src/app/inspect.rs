@@ -1,9 +1,9 @@
 //! The commands `status` and `doctor`, which change nothing.
 
-use futures_util::future::join_all;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use futures_util::future::join_all;
 
 use super::PARTIAL;
 use super::attachment::{CHANGES, Session};
