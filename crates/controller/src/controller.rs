@@ -202,10 +202,9 @@ impl Controller {
         attach: Attach,
         invocation: &mut Invocation<'_>,
     ) -> anyhow::Result<()> {
-        let runs = session.store.runs().await?;
-        let known = decide::known(&runs);
+        let runs = session.store.outlines().await?;
         let writes = decide::writes(&runs, SystemTime::now());
-        drop(runs);
+        let known = decide::known(runs);
         let wanted = attach.wanted;
         let is_asked = attach.owner.is_some();
         let variables = Variables::resolve(&wanted.settings, &session.config().await).await;

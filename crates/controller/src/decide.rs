@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::date_time::{DateTime, Format};
-use backstop_fleet::journal::{History, Run, Step};
+use backstop_fleet::journal::{History, Outline, Run, Step};
 use backstop_fleet::plan::{Planned, Reason, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -114,12 +114,12 @@ fn refused(planned: &Planned) -> Decision {
 
 /// Functions that have the layer from these runs. A write that was begun and never heard of does not count:
 /// where it was not made, the function is as new as before.
-pub fn known(runs: &[Run]) -> BTreeSet<String> {
+pub fn known(runs: Vec<Run<Outline>>) -> BTreeSet<String> {
     let steps = runs.iter().flat_map(|run| &run.progress.steps);
-    let done: BTreeSet<&String> = steps
+    let done: BTreeSet<String> = steps
         .filter(|state| state.is_done)
         .filter_map(|state| match &state.step {
-            Some(Step::Function { arn, .. }) => Some(arn),
+            Some(Step::Function { arn, .. }) => Some(arn.clone()),
             _ => None,
         })
         .collect();
@@ -129,10 +129,10 @@ pub fn known(runs: &[Run]) -> BTreeSet<String> {
 
 /// How often each function was written within [`WINDOW`], or may have been: the journal holds every write
 /// before it is made, so no crash hides one.
-pub fn writes(runs: &[Run], now: SystemTime) -> BTreeMap<String, usize> {
+pub fn writes(runs: &[Run<Outline>], now: SystemTime) -> BTreeMap<String, usize> {
     let since = now.checked_sub(WINDOW).unwrap_or(SystemTime::UNIX_EPOCH);
     let since = DateTime::from(since).secs();
-    let is_recent = |run: &&Run| {
+    let is_recent = |run: &&Run<Outline>| {
         let started = DateTime::from_str(&run.header.started_at, Format::DateTime).ok();
         // A time that cannot be read counts: the limit must not depend on it.
         started.is_none_or(|at| at.secs() >= since)

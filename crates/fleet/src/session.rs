@@ -93,7 +93,7 @@ impl Session {
             choice: Choice::of(&wanted.layers),
             variables: wanted.settings.variables,
             overwrite: wanted.overwrite,
-            history: History::of_all(&self.store.runs().await?).changes,
+            history: self.store.history().await?.changes,
             allowed: wanted.allowed,
             extras: wanted.extras,
         };
@@ -111,9 +111,9 @@ impl Session {
         extras: Extras,
         observer: &dyn Observer,
     ) -> anyhow::Result<(Plan, Vault)> {
-        let runs = self.store.runs().await?;
-        let mut history = History::of_all(&runs);
+        let mut history = self.store.history().await?;
         history.unlock(&self.config().await).await;
+        let granted = history.granted();
         let intent = Intent::Detach {
             history: history.changes,
             vault: history.vault,
@@ -121,7 +121,7 @@ impl Session {
             extras,
         };
         let mut plan = self.plan(selection, &intent, observer).await;
-        plan.take_grants(&Granted::of_all(&runs), None);
+        plan.take_grants(&granted, None);
         Ok((plan, intent.into_vault()))
     }
 
@@ -132,9 +132,9 @@ impl Session {
         run: &Run,
         observer: &dyn Observer,
     ) -> anyhow::Result<(Plan, Vault)> {
-        let runs = self.runs(observer).await?;
-        let mut history = History::of(run, &runs);
+        let mut history = self.history(observer).await?.only(run);
         history.unlock(&self.config().await).await;
+        let granted = history.granted();
         let of_alias = |state: &StepState| match &state.step {
             Some(Step::Alias { arn, .. } | Step::Version { arn }) => Some(arn.clone()),
             _ => None,
@@ -155,10 +155,7 @@ impl Session {
         };
         plan.put_back_aliases(&run.progress);
         match Granted::taken(run) {
-            taken if taken.is_empty() => {
-                let granted = Granted::of_all(&runs);
-                plan.take_grants(&granted, Some(&run.header.plan));
-            }
+            taken if taken.is_empty() => plan.take_grants(&granted, Some(&run.header.plan)),
             taken => plan.give_grants_back(taken),
         }
         Ok((plan, intent.into_vault()))
@@ -176,17 +173,20 @@ impl Session {
     /// Every run that can be read. One that cannot be read gets a warning and stops no undo of another.
     pub async fn runs(&self, observer: &dyn Observer) -> anyhow::Result<Vec<Run>> {
         let (runs, broken) = self.store.readable().await?;
-        for problem in broken {
-            observer.message(&format!(
-                "Warning: ignoring a run that cannot be read: {problem:#}"
-            ));
-        }
+        warn(broken, observer);
         Ok(runs)
+    }
+
+    /// What they made of each function.
+    async fn history(&self, observer: &dyn Observer) -> anyhow::Result<History> {
+        let (history, broken) = self.store.readable_history().await?;
+        warn(broken, observer);
+        Ok(history)
     }
 
     /// The secrets that a plan has digests of: all of them, or an error.
     pub async fn vault(&self, plan: &Plan, observer: &dyn Observer) -> anyhow::Result<Vault> {
-        let mut vault = History::of_all(&self.runs(observer).await?).vault;
+        let mut vault = self.history(observer).await?.vault;
         let config = self.config().await;
         for (name, source) in &plan.sources {
             vault.add(name, &source.read(&config).await?);
@@ -218,16 +218,16 @@ impl Session {
         execution: Execution<'_>,
         observer: &dyn Observer,
     ) -> anyhow::Result<Summary> {
-        let mut history = History::of_all(&self.runs(observer).await?);
+        let mut history = self.history(observer).await?.changes;
         if plan.action == Action::Drill {
             // What it puts back must be known whatever becomes of the secrets' sources: the journal holds
             // it as what somebody else set.
-            history.changes.clear();
+            history.clear();
         }
         let context = apply::Context {
             fleet: &self.fleet,
             vault: execution.vault,
-            history: &history.changes,
+            history: &history,
             journal: execution.journal,
             progress: execution.progress,
             rates: plan.targets.rates,
@@ -256,5 +256,13 @@ impl Session {
             }
         }
         Ok(())
+    }
+}
+
+fn warn(broken: Vec<anyhow::Error>, observer: &dyn Observer) {
+    for problem in broken {
+        observer.message(&format!(
+            "Warning: ignoring a run that cannot be read: {problem:#}"
+        ));
     }
 }

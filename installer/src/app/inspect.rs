@@ -11,7 +11,6 @@ use super::reporter::Reporter;
 use crate::cli::{DoctorArgs, StatusArgs, TargetArgs, UsageError};
 use crate::doctor::{self, State, Subject};
 use crate::fleet::Fleet;
-use crate::journal::History;
 use crate::output::Output;
 use crate::plan::Observer as _;
 use crate::select::{Literal, Selection, SelectionCheck};
@@ -20,7 +19,7 @@ use crate::status;
 pub(super) async fn run_status(args: StatusArgs, output: Output) -> anyhow::Result<ExitCode> {
     let session = Session::open(&args.targets, &args.state, output).await?;
     let selection = args.select.selection_or_all(&session.project);
-    let history = History::of_all(&session.work.store.runs().await?);
+    let history = session.work.store.history().await?;
     Reporter::new(output).reading(&session.work.fleet);
     let status = status::look(&session.work.fleet, &selection, &history.changes).await;
     let code = if !status.is_whole() {
@@ -55,7 +54,7 @@ pub(super) async fn run_doctor(args: DoctorArgs, output: Output) -> anyhow::Resu
     let targets = at(args.targets, &named);
     let session = Session::open(&targets, &args.state, output).await?;
     let subject = find(&session.work.fleet, &named).await?;
-    let history = History::of_all(&session.work.store.runs().await?);
+    let history = session.work.store.history().await?;
     output.progress(&format!("Checking {}", subject.arn()));
     let change = history.changes.get(subject.arn());
     let diagnosis = Box::pin(doctor::examine(

@@ -155,7 +155,7 @@ async fn prune(args: PruneArgs, output: Output) -> anyhow::Result<ExitCode> {
         } else {
             let access = args.targets.connection.access(&project);
             let store = open_store(&args.state, &project, &access, output).await?;
-            prune::returns(&store.runs().await?)
+            prune::returns(store.runs().await?)
         },
     };
     let (fleet, bar) = open(&args.targets, &project, output).await?;

@@ -9,7 +9,7 @@ use super::attachment::Session;
 use crate::aws::Access;
 use crate::cli::{ApplyOptions, ConnectionArgs, ResumeArgs, RunsArgs, StateArgs, UndoArgs};
 use crate::fleet::Targets;
-use crate::journal::{Detail, History, Runs, Store, last};
+use crate::journal::{Detail, Runs, Store, last};
 use crate::output::{Output, plural};
 use crate::plan::{Action, Plan, Planned, Reason};
 use crate::project::Project;
@@ -68,7 +68,7 @@ pub(super) async fn run_undo(args: UndoArgs, output: Output) -> anyhow::Result<E
 
 pub(super) async fn run_resume(args: ResumeArgs, output: Output) -> anyhow::Result<ExitCode> {
     let state = State::open(&args.access.connection, &args.state, output).await?;
-    let plan = state.store.read(&args.run).await?.header.plan;
+    let plan = state.store.outline(&args.run).await?.header.plan;
     if plan.action == Action::Drill {
         output.progress(&format!(
             "Run {} is a drill, whose invocations cannot be resumed: restoring the function",
@@ -169,7 +169,7 @@ impl Session {
         if keeping.is_empty() {
             return Ok(false);
         }
-        let known = History::of_all(&self.work.store.runs().await?).changes;
+        let known = self.work.store.history().await?.changes;
         let unknown = keeping.iter().filter(|it| !known.contains_key(&it.arn));
         let unknown: Vec<&&Planned> = unknown.collect();
         if unknown.is_empty() {

@@ -26,14 +26,17 @@ async fn a_journal_that_was_cut_off_or_is_broken_stops_no_undo_of_another() {
     let run = attached.run();
     let whole = fs::read(stage.journal(&run)).unwrap();
     // Killed before the first line was whole: nothing was changed.
-    for (name, bytes) in [("empty", &b""[..]), ("cut", &whole[..whole.len().min(40)])] {
+    let beginning = &whole[..whole.len().min(40)];
+    // What a file system may leave after a crash: the length, and not all of the content.
+    let hollow = [beginning, &[0; 40]].concat();
+    for (name, bytes) in [("empty", &b""[..]), ("cut", beginning), ("hollow", &hollow)] {
         fs::write(stage.journal(&format!("20260101-000000-{name}")), bytes).unwrap();
     }
     let runs = stage.run(&["runs", "--output", "json"]).await;
     assert_eq!(runs.code, Some(0), "{}", runs.snapshot());
     assert_eq!(runs.json()["runs"].as_array().map(Vec::len), Some(1));
     assert!(
-        runs.stderr.contains("2 runs stopped before"),
+        runs.stderr.contains("3 runs stopped before"),
         "{}",
         runs.snapshot()
     );
@@ -65,6 +68,9 @@ async fn a_journal_that_was_cut_off_or_is_broken_stops_no_undo_of_another() {
     let mut broken = whole.clone();
     broken.extend(b"hunter2\n");
     fs::write(stage.journal("20260101-000000-other"), other).unwrap();
+    // Whole, though it looks like a beginning.
+    let first = [beginning, b"\n"].concat();
+    fs::write(stage.journal("20260101-000000-first"), first).unwrap();
     fs::write(stage.journal("20260101-000000-broken"), broken).unwrap();
     let pipe = stage.journal("20260101-000000-pipe");
     let made = Command::new("mkfifo").arg(&pipe).status().await.unwrap();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
 use backstop_fleet::fleet::{Accounts, Regions, Targets};
-use backstop_fleet::journal::{Run, Store, owned};
+use backstop_fleet::journal::{Outline, Run, Store, owned};
 use backstop_fleet::plan::{Allowed, Extras};
 use backstop_fleet::select::Selection;
 use backstop_fleet::session::Session;
@@ -25,7 +25,7 @@ impl Controller {
         resource: &Resource,
         invocation: &mut Invocation<'_>,
     ) -> anyhow::Result<()> {
-        let runs = store.runs().await?;
+        let runs = store.outlines().await?;
         let own = owned(&runs, &resource.owner);
         invocation.outcome.has_attached = !own.is_empty();
         let detach: BTreeSet<String> = match &resource.detach {
@@ -138,7 +138,7 @@ impl Controller {
 }
 
 /// How the last run of a resource got to its functions.
-fn targets_of(runs: &[Run], owner: &str) -> Option<Targets> {
+fn targets_of(runs: &[Run<Outline>], owner: &str) -> Option<Targets> {
     let mut own = runs.iter().rev().map(|run| &run.header.plan);
     let last = own.find(|plan| plan.owner.as_deref() == Some(owner));
     last.map(|plan| plan.targets.clone())

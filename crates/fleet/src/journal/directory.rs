@@ -4,15 +4,18 @@
 //! to is refused; a name is on disk before its run begins; one process writes a run at a time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+use serde::de::DeserializeOwned;
+
 use super::store::{parse, unknown};
-use super::{Journal, Run};
+use super::{Header, Journal, Run};
 use crate::files;
+use crate::plan::Plan;
 
 const EXTENSION: &str = "jsonl";
 
@@ -59,19 +62,23 @@ impl Directory {
     }
 
     /// Begins a run with its header; false where another one has its name.
-    pub(super) fn create(&self, run: &str, header: &[u8]) -> anyhow::Result<Option<Journal>> {
+    pub(super) fn create(
+        &self,
+        run: &str,
+        header: &Header<&Plan>,
+    ) -> anyhow::Result<Option<Journal>> {
         let problem = || format!("{} cannot be written", self.0.display());
         files::private_directory(&self.0).with_context(problem)?;
         let mut options = OpenOptions::new();
         let path = self.path(run);
         let opened = options.write(true).create_new(true).mode(0o600).open(path);
-        let mut file = match opened {
+        let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
             Err(error) => return Err(error).with_context(problem),
         };
         file.try_lock().with_context(problem)?;
-        file.write_all(header)
+        write_line(&file, header)
             .and_then(|()| file.sync_all())
             // The directory entry must be on disk too.
             .and_then(|()| File::open(&self.0)?.sync_all())
@@ -105,7 +112,7 @@ impl Directory {
     }
 
     /// A run, in progress or not; none if it stopped before it started.
-    pub(super) fn read(&self, run: &str) -> anyhow::Result<Option<Run>> {
+    pub(super) fn read<P: DeserializeOwned>(&self, run: &str) -> anyhow::Result<Option<Run<P>>> {
         self.check(run)?;
         let path = self.path(run);
         let file =
@@ -133,4 +140,12 @@ impl Directory {
     fn path(&self, run: &str) -> PathBuf {
         self.0.join(run).with_extension(EXTENSION)
     }
+}
+
+/// Piece by piece: the plan may be of a hundred thousand functions.
+fn write_line(file: &File, header: &Header<&Plan>) -> io::Result<()> {
+    let mut line = BufWriter::new(file);
+    serde_json::to_writer(&mut line, header)?;
+    line.write_all(b"\n")?;
+    line.flush()
 }

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::change::{AliasState, Change};
 use crate::plan::Plan;
 
-/// The first line.
+/// The first line, with all of the plan or with what a reader needs of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Header {
+pub struct Header<P = Plan> {
     /// The version of this form.
     pub schema_version: u32,
     /// The run's id.
@@ -18,7 +18,7 @@ pub struct Header {
     /// The version of the command line.
     pub release: String,
     /// What is to be done.
-    pub plan: Plan,
+    pub plan: P,
 }
 
 /// Every other line.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Run, Step};
+use super::{Outline, Run, Step};
 use crate::change::Change;
 
 /// The functions that the owner of a plan attached, and that nobody has detached since. Who wrote them
 /// again since then does not matter: it is the first attachment that counts.
-pub fn owned(runs: &[Run], owner: &str) -> BTreeSet<String> {
+pub fn owned(runs: &[Run<Outline>], owner: &str) -> BTreeSet<String> {
     let mut attached: BTreeMap<&str, (Change, Option<&str>)> = BTreeMap::new();
     for run in runs {
         let by = run.header.plan.owner.as_deref();

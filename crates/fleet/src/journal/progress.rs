@@ -25,7 +25,7 @@ pub struct StepState {
     /// Why not, where something stood in the way.
     pub reason: Option<String>,
     /// The state before the current attempt.
-    earlier: Option<Step>,
+    earlier: Option<Box<Step>>,
 }
 
 impl StepState {
@@ -49,7 +49,7 @@ impl Progress {
             }
             Entry::NotDone { key, reason, .. } => {
                 if let Some(state) = self.at(&key) {
-                    state.step = state.earlier.take();
+                    state.step = state.earlier.take().map(|earlier| *earlier);
                     state.reason = Some(reason);
                 }
             }
@@ -96,7 +96,7 @@ impl Progress {
                 Some(earlier) => together(earlier, step),
                 None => step,
             });
-            state.earlier = earlier;
+            state.earlier = earlier.map(Box::new);
             state.is_done = false;
             state.version = None;
             return;

@@ -6,14 +6,16 @@
 //! whoever takes a run over first changes the last segment and begins the next one, which are the only
 //! two objects that its former owner could write to. Must not: hold a lock of its own making.
 
-use std::io::Cursor;
+use std::collections::VecDeque;
+use std::io::{self, BufRead, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use backstop_common::remote::{Bucket, Listed, Lock, Only, Put, RENEWED};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at};
 
@@ -164,14 +166,14 @@ impl Segments {
 }
 
 /// A segment's bytes and tag.
-type Read = (Bytes, String);
+type Segment = (Bytes, String);
 
 /// The segments of a run, each with its number.
 async fn read(
     bucket: &Bucket,
     run: &str,
     listed: Vec<Listed>,
-) -> anyhow::Result<Vec<(usize, Read)>> {
+) -> anyhow::Result<Vec<(usize, Segment)>> {
     let prefix = format!("runs/{run}/");
     let mut numbered: Vec<(usize, Listed)> = (listed.into_iter())
         .filter_map(|listed| {
@@ -197,17 +199,40 @@ async fn read(
 }
 
 /// A run of what was listed; none where it was cut off before it began.
-pub(super) async fn whole(
+pub(super) async fn whole<P: DeserializeOwned>(
     bucket: &Bucket,
     run: &str,
     listed: Vec<Listed>,
-) -> anyhow::Result<Option<Run>> {
-    let read = read(bucket, run, listed).await?;
-    let mut bytes = BytesMut::new();
-    for (_, (segment, _)) in &read {
-        bytes.extend_from_slice(segment);
+) -> anyhow::Result<Option<Run<P>>> {
+    let segments = read(bucket, run, listed).await?;
+    let segments = segments.into_iter().map(|(_, (bytes, _))| bytes).collect();
+    Ok(parse(run, Joined(segments))?.map(|(run, _)| run))
+}
+
+/// Segments as the one file that they are.
+struct Joined(VecDeque<Bytes>);
+
+impl Read for Joined {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
     }
-    Ok(parse(run, Cursor::new(bytes))?.map(|(run, _)| run))
+}
+
+impl BufRead for Joined {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.0.front().is_some_and(Bytes::is_empty) {
+            self.0.pop_front();
+        }
+        Ok(self.0.front().map_or(&[], |segment| segment))
+    }
+
+    fn consume(&mut self, read: usize) {
+        if let Some(segment) = self.0.front_mut() {
+            segment.advance(read);
+        }
+    }
 }
 
 /// Takes the lock of a run, or says who has it.

@@ -1,7 +1,7 @@
 //! All runs: those of a directory, or those of a prefix in S3, with the same promises.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,10 +11,11 @@ use aws_smithy_types::date_time::{DateTime, Format};
 use backstop_common::remote::{Bucket, Listed, Only, Put};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use serde::de::DeserializeOwned;
 
 use super::directory::Directory;
 use super::segments::{self, Segments};
-use super::{Entry, Header, Journal, Location, Progress, writer};
+use super::{Entry, Header, History, Journal, Location, Outline, Progress, writer};
 use crate::aws::Access;
 use crate::parsing;
 use crate::plan::Plan;
@@ -46,23 +47,34 @@ enum Kept {
     Bucket(Arc<Bucket>),
 }
 
-/// A run, as far as it came.
+/// A run, as far as it came: with all of its plan, or with an [`Outline`] of it.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct Run<P = Plan> {
     /// Its first line.
-    pub header: Header,
+    pub header: Header<P>,
     /// What became of each step.
     pub progress: Progress,
 }
 
 /// What is there under the name of a run.
 #[derive(Debug)]
-pub enum Found {
-    Run(Box<Run>),
+pub enum Found<P = Plan> {
+    Run(Box<Run<P>>),
     /// One that was cut off before its header was whole: nothing was changed.
     NotBegun,
     /// It cannot be read, and why: nobody knows what it changed.
     Broken(anyhow::Error),
+}
+
+impl<P> Found<P> {
+    /// The run; none where nothing was begun.
+    fn run(self) -> anyhow::Result<Option<Run<P>>> {
+        match self {
+            Self::Run(run) => Ok(Some(*run)),
+            Self::NotBegun => Ok(None),
+            Self::Broken(error) => Err(error),
+        }
+    }
 }
 
 impl Store {
@@ -114,19 +126,91 @@ impl Store {
 
     /// Everything that is there, the oldest first. It fails only where nothing can be listed.
     pub async fn everything(&self) -> anyhow::Result<Vec<(String, Found)>> {
-        let found = |read: anyhow::Result<Option<Run>>| match read {
+        let mut everything = Vec::new();
+        let keep = |id, found| {
+            everything.push((id, found));
+            Ok(())
+        };
+        self.each(keep).await?;
+        Ok(everything)
+    }
+
+    /// Every run, the oldest first. One that cannot be read is an error: what it did would be taken for
+    /// someone else's. One that was cut off before it began did nothing.
+    pub async fn runs(&self) -> anyhow::Result<Vec<Run>> {
+        self.every().await
+    }
+
+    /// The same, without their functions.
+    pub async fn outlines(&self) -> anyhow::Result<Vec<Run<Outline>>> {
+        self.every().await
+    }
+
+    async fn every<P: DeserializeOwned>(&self) -> anyhow::Result<Vec<Run<P>>> {
+        let mut runs = Vec::new();
+        self.each(|_, found| {
+            runs.extend(found.run()?);
+            Ok(())
+        })
+        .await?;
+        Ok(runs)
+    }
+
+    /// Every run that can be read, and what is wrong with the others.
+    pub async fn readable(&self) -> anyhow::Result<(Vec<Run>, Vec<anyhow::Error>)> {
+        let (mut runs, mut broken) = (Vec::new(), Vec::new());
+        self.each(|_, found| {
+            match found.run() {
+                Ok(run) => runs.extend(run),
+                Err(error) => broken.push(error),
+            }
+            Ok(())
+        })
+        .await?;
+        Ok((runs, broken))
+    }
+
+    /// What every run made of each function. One that cannot be read is an error, as for [`Self::runs`].
+    pub async fn history(&self) -> anyhow::Result<History> {
+        let mut history = History::default();
+        self.each(|_, found| {
+            found.run()?.into_iter().for_each(|run| history.add(run));
+            Ok(())
+        })
+        .await?;
+        Ok(history.settled())
+    }
+
+    /// What every run that can be read made of each function, and what is wrong with the others.
+    pub async fn readable_history(&self) -> anyhow::Result<(History, Vec<anyhow::Error>)> {
+        let (mut history, mut broken) = (History::default(), Vec::new());
+        self.each(|_, found| {
+            match found.run() {
+                Ok(run) => run.into_iter().for_each(|run| history.add(run)),
+                Err(error) => broken.push(error),
+            }
+            Ok(())
+        })
+        .await?;
+        Ok((history.settled(), broken))
+    }
+
+    /// Hands over what is there, the oldest first, one run at a time: each may be of a hundred thousand functions.
+    async fn each<P: DeserializeOwned>(
+        &self,
+        mut take: impl FnMut(String, Found<P>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let found = |read: anyhow::Result<Option<Run<P>>>| match read {
             Ok(Some(run)) => Found::Run(Box::new(run)),
             Ok(None) => Found::NotBegun,
             Err(error) => Found::Broken(error),
         };
         match &self.kept {
             Kept::Directory(directory) => {
-                let ids = directory.ids()?.into_iter();
-                let all = ids.map(|id| {
+                for id in directory.ids()? {
                     let read = directory.read(&id);
-                    (id, found(read))
-                });
-                Ok(all.collect())
+                    take(id, found(read))?;
+                }
             }
             Kept::Bucket(bucket) => {
                 let listed = by_run(bucket.list("runs/").await?);
@@ -134,36 +218,13 @@ impl Store {
                     let read = segments::whole(bucket, &id, listed).await;
                     (id, found(read))
                 });
-                Ok(stream::iter(all).buffered(AT_ONCE).collect().await)
+                let mut all = stream::iter(all).buffered(AT_ONCE);
+                while let Some((id, found)) = all.next().await {
+                    take(id, found)?;
+                }
             }
         }
-    }
-
-    /// Every run, the oldest first. One that cannot be read is an error: what it did would be taken for
-    /// someone else's. One that was cut off before it began did nothing.
-    pub async fn runs(&self) -> anyhow::Result<Vec<Run>> {
-        let mut runs = Vec::new();
-        for (_, found) in self.everything().await? {
-            match found {
-                Found::Run(run) => runs.push(*run),
-                Found::NotBegun => {}
-                Found::Broken(error) => return Err(error),
-            }
-        }
-        Ok(runs)
-    }
-
-    /// Every run that can be read, and what is wrong with the others.
-    pub async fn readable(&self) -> anyhow::Result<(Vec<Run>, Vec<anyhow::Error>)> {
-        let (mut runs, mut broken) = (Vec::new(), Vec::new());
-        for (_, found) in self.everything().await? {
-            match found {
-                Found::Run(run) => runs.push(*run),
-                Found::NotBegun => {}
-                Found::Broken(error) => broken.push(error),
-            }
-        }
-        Ok((runs, broken))
+        Ok(())
     }
 
     /// Begins a run. Runs are named after the moment, so that their names are in the order in which they
@@ -171,13 +232,13 @@ impl Store {
     pub async fn create(&self, plan: &Plan) -> anyhow::Result<Journal> {
         loop {
             let run = name()?;
-            let header = writer::line(&Header {
+            let header = Header {
                 schema_version: SCHEMA_VERSION,
                 run: run.clone(),
                 started_at: now(),
                 release: env!("CARGO_PKG_VERSION").to_owned(),
-                plan: plan.clone(),
-            })?;
+                plan,
+            };
             match &self.kept {
                 Kept::Directory(directory) => {
                     if let Some(journal) = directory.create(&run, &header)? {
@@ -187,6 +248,7 @@ impl Store {
                 }
                 Kept::Bucket(bucket) => {
                     let lock = segments::lock(bucket, &run, self.alive()).await?;
+                    let header = writer::line(&header)?;
                     let segments = Segments::create(bucket, &run, lock, header).await?;
                     return Ok(Journal::in_segments(run, segments));
                 }
@@ -210,6 +272,15 @@ impl Store {
 
     /// A run, in progress or not.
     pub async fn read(&self, id: &str) -> anyhow::Result<Run> {
+        self.read_as(id).await
+    }
+
+    /// The same, without its functions.
+    pub async fn outline(&self, id: &str) -> anyhow::Result<Run<Outline>> {
+        self.read_as(id).await
+    }
+
+    async fn read_as<P: DeserializeOwned>(&self, id: &str) -> anyhow::Result<Run<P>> {
         check(id)?;
         let run = match &self.kept {
             Kept::Directory(directory) => directory.read(id)?,
@@ -315,30 +386,25 @@ pub(super) fn unknown(id: &str, shown: &str) -> String {
 }
 
 /// The run, and how many bytes are whole lines; none where not even the header is.
-pub(super) fn parse(id: &str, mut reader: impl BufRead) -> anyhow::Result<Option<(Run, u64)>> {
-    let mut whole = 0;
-    let mut line = Vec::new();
-    let mut next = |line: &mut Vec<u8>| -> std::io::Result<bool> {
-        line.clear();
-        let read = reader.read_until(b'\n', line)?;
-        let is_whole = line.last() == Some(&b'\n');
-        if is_whole {
-            whole += read as u64;
-        }
-        Ok(is_whole)
-    };
+pub(super) fn parse<P: DeserializeOwned>(
+    id: &str,
+    mut reader: impl BufRead,
+) -> anyhow::Result<Option<(Run<P>, u64)>> {
     let broken = |number: usize| {
         format!(
             "line {number} of the journal of run {id} is broken: fix it, or move the journal away; \
              Backstop then ignores the run"
         )
     };
-    if !next(&mut line).with_context(|| broken(1))? {
+    let mut first = Line::of(&mut reader);
+    let header =
+        serde_json::from_reader::<_, Header<P>>(BufReader::new(&mut first)).map_err(parsing::json);
+    std::io::copy(&mut first, &mut std::io::sink()).with_context(|| broken(1))?;
+    if !first.is_whole {
         return Ok(None);
     }
-    let header: Header = serde_json::from_slice(&line)
-        .map_err(parsing::json)
-        .with_context(|| broken(1))?;
+    let mut whole = first.length;
+    let header = header.with_context(|| broken(1))?;
     if header.schema_version != SCHEMA_VERSION {
         bail!(
             "release {} wrote run {id}: use that release or a newer one",
@@ -346,13 +412,54 @@ pub(super) fn parse(id: &str, mut reader: impl BufRead) -> anyhow::Result<Option
         );
     }
     let mut progress = Progress::default();
-    let mut number = 2;
-    while next(&mut line).with_context(|| broken(number))? {
+    let mut line = Vec::new();
+    for number in 2.. {
+        line.clear();
+        let read = (reader.read_until(b'\n', &mut line)).with_context(|| broken(number))?;
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        whole += read as u64;
         let entry: Entry = serde_json::from_slice(&line)
             .map_err(parsing::json)
             .with_context(|| broken(number))?;
         progress.add(entry);
-        number += 1;
     }
     Ok(Some((Run { header, progress }, whole)))
+}
+
+/// The next line of a reader and its end, to be read piece by piece: that of a plan may have 100 MB.
+struct Line<R> {
+    reader: R,
+    /// Bytes so far.
+    length: u64,
+    /// Whether its end was read.
+    is_whole: bool,
+}
+
+impl<R: BufRead> Line<R> {
+    fn of(reader: R) -> Self {
+        Self {
+            reader,
+            length: 0,
+            is_whole: false,
+        }
+    }
+}
+
+impl<R: BufRead> Read for Line<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.is_whole {
+            return Ok(0);
+        }
+        let available = self.reader.fill_buf()?;
+        let available = &available[..available.len().min(buffer.len())];
+        let end = available.iter().position(|byte| *byte == b'\n');
+        let read = end.map_or(available.len(), |at| at + 1);
+        buffer[..read].copy_from_slice(&available[..read]);
+        self.reader.consume(read);
+        self.length += read as u64;
+        self.is_whole = end.is_some();
+        Ok(read)
+    }
 }

@@ -49,6 +49,6 @@ impl Planned {
                 self.notes.extend(self.detail.clone());
             }
         }
-        self.alias = Some(alias);
+        self.alias = Some(Box::new(alias));
     }
 }

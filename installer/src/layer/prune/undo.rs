@@ -6,9 +6,9 @@ use crate::journal::{History, Run, Step, unfinished};
 
 /// Of each run, which `undo` takes back or `resume` goes on with, and of all together, which `detach` takes
 /// back.
-pub fn returns(runs: &[Run]) -> Vec<Return> {
+pub fn returns(runs: Vec<Run>) -> Vec<Return> {
     let mut returns = Vec::new();
-    for run in runs {
+    for run in &runs {
         let command = format!("undo {}", run.header.run);
         for state in &run.progress.steps {
             if let Some(Step::Function { arn, change }) = &state.step {
@@ -16,7 +16,7 @@ pub fn returns(runs: &[Run]) -> Vec<Return> {
             }
         }
     }
-    for run in unfinished(runs) {
+    for run in unfinished(&runs) {
         for planned in run.left() {
             let after = planned
                 .change
@@ -30,7 +30,7 @@ pub fn returns(runs: &[Run]) -> Vec<Return> {
             }));
         }
     }
-    let together = History::of_all(runs).changes;
+    let together = History::changes(runs.into_iter().map(|run| run.progress));
     let together = together.iter();
     returns.extend(together.flat_map(|(arn, change)| of(arn, change, "detach")));
     returns
