@@ -21,7 +21,7 @@ use crate::change::{Change, is_ours};
 use crate::fleet::{Fleet, Place, Skipped};
 use crate::layer::Release;
 use crate::plan::Reason;
-use crate::select::{self, Detail, Environment, Function, Selection, SelectionCheck};
+use crate::select::{self, Environment, Function, Selection, SelectionCheck};
 
 /// What the functions of a selection have.
 #[derive(Debug, Default, Serialize)]
@@ -176,8 +176,10 @@ impl Status {
     }
 
     fn count(&mut self) {
-        self.functions
-            .sort_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
+        // In place: there may be a hundred thousand, and no two are alike.
+        (self.functions).sort_unstable_by(|one, other| {
+            (&one.place, &one.name).cmp(&(&other.place, &other.name))
+        });
         let mut places: BTreeMap<&Place, Coverage> = BTreeMap::new();
         for seen in &self.functions {
             self.coverage.add(seen);
@@ -209,19 +211,15 @@ pub async fn look(
     // All at the same time: each has a quota of its own.
     let mut places: FuturesUnordered<_> = (fleet.sites.values())
         .map(|site| async move {
-            (
-                &site.place,
-                select::find(site, selection, Detail::All).await,
-            )
+            let see = |function: Function| Seen::of(&function, changes.get(&function.arn));
+            (&site.place, select::find(site, selection, see).await)
         })
         .collect();
     while let Some((place, found)) = places.next().await {
         match found {
             Ok(found) => {
-                let seen = found.functions.iter();
-                let seen = seen.map(|function| Seen::of(function, changes.get(&function.arn)));
-                status.functions.extend(seen);
                 check.add(&found);
+                status.functions.extend(found.functions);
             }
             Err(failure) => status.skipped.push(Skipped {
                 account: place.account.clone(),

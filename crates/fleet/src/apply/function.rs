@@ -76,6 +76,34 @@ impl From<&Failure> for Cause {
     }
 }
 
+/// How the attempts at one function went so far.
+struct Attempts {
+    /// Nothing more is tried after it.
+    deadline: Instant,
+    failures: u32,
+    may_be_done: bool,
+}
+
+/// What became of one of them.
+enum Attempt {
+    Ended(Outcome),
+    /// Lambda took the update.
+    Updated(Update),
+    /// Another attempt may go well.
+    Failed,
+}
+
+/// An update that Lambda took.
+struct Update {
+    is_in_progress: bool,
+    /// Whether the function had changed since it was planned.
+    merged: bool,
+    /// What could not be put back, because others changed it.
+    conflicts: Option<String>,
+    /// A Backstop layer that was attached after the plan and was replaced.
+    replaced: Vec<String>,
+}
+
 /// One function's work.
 pub(super) struct Work<'a> {
     pub(super) context: &'a Context<'a>,
@@ -96,11 +124,13 @@ impl Work<'_> {
             return Ok(Outcome::Already);
         };
         let what = format!("changing function {} in {}", self.planned.name, site.place);
-        let deadline = Instant::now() + self.context.options.wait;
-        let mut failures = 0;
         // A write of an earlier attempt, or of the run that was interrupted, may have been made.
         let earlier = self.context.progress.get(&self.planned.arn);
-        let mut may_be_done = earlier.is_some_and(|state| state.step.is_some());
+        let mut attempts = Attempts {
+            deadline: Instant::now() + self.context.options.wait,
+            failures: 0,
+            may_be_done: earlier.is_some_and(|state| state.step.is_some()),
+        };
         loop {
             // What is read is as fresh as can be when it is written.
             let mut interrupt = self.stop.clone();
@@ -110,81 +140,116 @@ impl Work<'_> {
                 turn = site.lambda.turn_to_write::<UpdateFunctionConfigurationError>(&what) => turn,
             };
             if let Err(failure) = turn {
-                return self.leave(may_be_done, &failure).await;
+                return self.leave(attempts.may_be_done, &failure).await;
             }
-            let function = match self.settled(site, deadline).await {
-                Ok(function) => function,
-                Err(cause) => return self.leave(may_be_done, cause).await,
-            };
-            let live = match &function.environment {
-                Environment::Readable(variables) => Config {
-                    layers: function.layers.clone(),
-                    variables: variables.clone(),
-                },
-                Environment::Unreadable(reason) => {
-                    return self.leave(may_be_done, reason.clone()).await;
-                }
-            };
-            let wanted = change.redo_on(&live, self.context.vault);
-            if wanted.conflicts.iter().any(Conflict::is_whole) {
-                // Another change came first: this one no longer applies.
-                return self.refuse(may_be_done, joined(&wanted.conflicts)).await;
+            // In boxes: thousands are under way, and most of them wait for their turn, or for their update's
+            // end, which needs none of what was read.
+            match Box::pin(self.attempt(site, &what, change, &mut attempts)).await? {
+                Attempt::Ended(outcome) => return Ok(outcome),
+                Attempt::Updated(update) => return Box::pin(self.finish(site, update)).await,
+                // Read again, merge again.
+                Attempt::Failed => site.lambda.back_off(attempts.failures).await,
             }
-            if wanted.config == live {
-                return self.nothing_left(may_be_done, &function, wanted).await;
-            }
-            if let Some(violation) = violation(&live, &wanted.config, &function.revision) {
-                let reason = format!(
-                    "the function has changed since, and the change would now exceed a limit: \
-                     {violation}"
-                );
-                return self.refuse(may_be_done, reason).await;
-            }
-            // The turn and the look took a while: what is not begun by now is not begun.
-            if *self.stop.borrow() {
-                return Ok(Outcome::NotBegun);
-            }
-            let step = Step::Function {
-                arn: self.planned.arn.clone(),
-                change: Change::between(
-                    &live,
-                    &wanted.config,
-                    self.context.history.get(&self.planned.arn),
-                    is_secret,
-                ),
-            };
-            self.context.journal.begin(step).await?;
-            let failure = match self
-                .update(site, &what, &function, &live, &wanted.config)
-                .await
-            {
-                Ok(answer) => {
-                    let merged = function.revision != self.planned.revision;
-                    return self.finish(site, &answer, wanted, merged).await;
-                }
-                Err(failure) => failure,
-            };
-            failures += 1;
-            if failure.kind.may_be_done() {
-                may_be_done = true;
-            } else {
-                self.not_done(&failure).await?;
-            }
-            let is_passing =
-                failure.kind.may_be_done() || matches!(failure.kind, Kind::Conflict | Kind::Stale);
-            if matches!(failure.kind, Kind::Invalid | Kind::NotFound) {
-                return self.refuse(may_be_done, failure.to_string()).await;
-            }
-            if names_a_layer(&failure) {
-                let reason = format!("{}: {}", Reason::LayerUnavailable, failure.brief());
-                return self.refuse(may_be_done, reason).await;
-            }
-            if !is_passing || Instant::now() >= deadline {
-                return self.leave(may_be_done, &failure).await;
-            }
-            // Read again, merge again.
-            site.lambda.back_off(failures).await;
         }
+    }
+
+    /// Reads, merges and writes.
+    async fn attempt(
+        &self,
+        site: &Site,
+        what: &str,
+        change: &Change,
+        attempts: &mut Attempts,
+    ) -> anyhow::Result<Attempt> {
+        let may_be_done = attempts.may_be_done;
+        let function = match self.settled(site, attempts.deadline).await {
+            Ok(function) => function,
+            Err(cause) => return self.leave(may_be_done, cause).await.map(Attempt::Ended),
+        };
+        let live = match &function.environment {
+            Environment::Readable(variables) => Config {
+                layers: function.layers.clone(),
+                variables: variables.clone(),
+            },
+            Environment::Unreadable(reason) => {
+                return self
+                    .leave(may_be_done, reason.clone())
+                    .await
+                    .map(Attempt::Ended);
+            }
+        };
+        let wanted = change.redo_on(&live, self.context.vault);
+        if wanted.conflicts.iter().any(Conflict::is_whole) {
+            // Another change came first: this one no longer applies.
+            let reason = joined(&wanted.conflicts);
+            return self.refuse(may_be_done, reason).await.map(Attempt::Ended);
+        }
+        if wanted.config == live {
+            let outcome = self.nothing_left(may_be_done, &function, wanted).await;
+            return outcome.map(Attempt::Ended);
+        }
+        if let Some(violation) = violation(&live, &wanted.config, &function.revision) {
+            let reason = format!(
+                "the function has changed since, and the change would now exceed a limit: \
+                 {violation}"
+            );
+            return self.refuse(may_be_done, reason).await.map(Attempt::Ended);
+        }
+        // The turn and the look took a while: what is not begun by now is not begun.
+        if *self.stop.borrow() {
+            return Ok(Attempt::Ended(Outcome::NotBegun));
+        }
+        let step = Step::Function {
+            arn: self.planned.arn.clone(),
+            change: Change::between(
+                &live,
+                &wanted.config,
+                self.context.history.get(&self.planned.arn),
+                is_secret,
+            ),
+        };
+        self.context.journal.begin(step).await?;
+        let updated = self.update(site, what, &function, &live, &wanted.config);
+        match updated.await {
+            Ok(answer) => Ok(Attempt::Updated(Update {
+                is_in_progress: answer.last_update_status() == Some(&LastUpdateStatus::InProgress),
+                merged: function.revision != self.planned.revision,
+                conflicts: conflicts(&wanted),
+                replaced: wanted.replaced,
+            })),
+            Err(failure) => self.fail_attempt(&failure, attempts).await,
+        }
+    }
+
+    /// What a failed update comes to.
+    async fn fail_attempt(
+        &self,
+        failure: &Failure,
+        attempts: &mut Attempts,
+    ) -> anyhow::Result<Attempt> {
+        attempts.failures += 1;
+        if failure.kind.may_be_done() {
+            attempts.may_be_done = true;
+        } else {
+            self.not_done(failure).await?;
+        }
+        let may_be_done = attempts.may_be_done;
+        let is_passing =
+            failure.kind.may_be_done() || matches!(failure.kind, Kind::Conflict | Kind::Stale);
+        if matches!(failure.kind, Kind::Invalid | Kind::NotFound) {
+            return self
+                .refuse(may_be_done, failure.to_string())
+                .await
+                .map(Attempt::Ended);
+        }
+        if names_a_layer(failure) {
+            let reason = format!("{}: {}", Reason::LayerUnavailable, failure.brief());
+            return self.refuse(may_be_done, reason).await.map(Attempt::Ended);
+        }
+        if !is_passing || Instant::now() >= attempts.deadline {
+            return self.leave(may_be_done, failure).await.map(Attempt::Ended);
+        }
+        Ok(Attempt::Failed)
     }
 
     /// The function, once no update of it is in progress.
@@ -237,17 +302,11 @@ impl Work<'_> {
     }
 
     /// Waits for the update's end.
-    async fn finish(
-        &self,
-        site: &Site,
-        answer: &UpdateFunctionConfigurationOutput,
-        wanted: Wanted,
-        merged: bool,
-    ) -> anyhow::Result<Outcome> {
+    async fn finish(&self, site: &Site, update: Update) -> anyhow::Result<Outcome> {
         let key = &self.planned.arn;
         // The change is made; an update that never ends is reported, and not repeated.
         let deadline = Instant::now() + self.context.options.wait;
-        if answer.last_update_status() == Some(&LastUpdateStatus::InProgress) {
+        if update.is_in_progress {
             tokio::time::sleep(FIRST_LOOK).await;
             let ended = match self.settled(site, deadline).await {
                 Ok(function) => failed_update(&function).map(Cause::from),
@@ -259,9 +318,9 @@ impl Work<'_> {
         }
         self.context.journal.done(key).await?;
         Ok(Outcome::Done {
-            merged,
-            conflicts: conflicts(&wanted),
-            replaced: wanted.replaced,
+            merged: update.merged,
+            conflicts: update.conflicts,
+            replaced: update.replaced,
         })
     }
 

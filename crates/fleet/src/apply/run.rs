@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 
 use super::errors::{self, ByFunction, Finding, Window};
-use super::function::{Outcome, Work};
+use super::function::{Cause, Outcome, Work};
 use super::grants;
 use super::versions::PublishOutcome;
 use super::waves::{self, Wave};
@@ -104,6 +104,9 @@ impl From<String> for Halt {
 /// A function, and what became of it; an error is one of the journal.
 type Did<'p> = (&'p Planned, anyhow::Result<(Outcome, PublishOutcome)>);
 
+/// A function that was not tried, as others were refused alike.
+type Untried<'p> = (&'p Planned, Cause);
+
 struct Executor<'a> {
     /// Roles that lack what their functions need, and why.
     refused: BTreeMap<String, String>,
@@ -159,10 +162,7 @@ impl Executor<'_> {
             }
         }
         let changed = summary.changed;
-        for (planned, did) in self.change(wave).await {
-            let (outcome, publishing) = did?;
-            summary.add(planned, outcome, publishing);
-        }
+        self.change(wave, summary).await?;
         // Of what was refused everywhere there is nothing to see.
         let is_new = is_new && summary.changed > changed;
         if let Some(reason) = self.too_many_left(wave.is_canary) {
@@ -181,27 +181,36 @@ impl Executor<'_> {
         })
     }
 
-    /// Place by place at the same time.
-    async fn change<'p>(&self, wave: &Wave<&'p Planned>) -> Vec<Did<'p>> {
-        let did = self.round(&wave.functions, wave.is_canary).await;
+    /// Changes a wave's functions, and those again that were not tried for refusals that then did not hold for
+    /// all. An error is one of the journal.
+    async fn change(&self, wave: &Wave<&Planned>, summary: &mut Summary) -> anyhow::Result<()> {
+        let untried = (self.round(&wave.functions, wave.is_canary, summary)).await?;
         // One that has stopped is not begun again.
-        if self.too_many_left(wave.is_canary).is_some() {
-            return did;
+        let is_stopped = self.too_many_left(wave.is_canary).is_some();
+        let (again, left): (Vec<Untried<'_>>, Vec<Untried<'_>>) =
+            (untried.into_iter()).partition(|(planned, _)| !is_stopped && self.has_passed(planned));
+        summary.leave_all(left);
+        if again.is_empty() {
+            return Ok(());
         }
-        let (again, mut did): (Vec<Did<'_>>, Vec<Did<'_>>) =
-            did.into_iter().partition(|it| self.is_worth_a_turn(it));
-        if !again.is_empty() {
-            self.left.fetch_sub(again.len(), Ordering::Relaxed);
-            let again: Vec<&Planned> = again.into_iter().map(|(planned, _)| planned).collect();
-            for planned in &again {
-                self.observer.found(&planned.place, 1);
-            }
-            did.extend(self.round(&again, wave.is_canary).await);
+        self.left.fetch_sub(again.len(), Ordering::Relaxed);
+        let again: Vec<&Planned> = again.into_iter().map(|(planned, _)| planned).collect();
+        for planned in &again {
+            self.observer.found(&planned.place, 1);
         }
-        did
+        let untried = self.round(&again, wave.is_canary, summary).await?;
+        summary.leave_all(untried);
+        Ok(())
     }
 
-    async fn round<'p>(&self, functions: &[&'p Planned], is_canary: bool) -> Vec<Did<'p>> {
+    /// Place by place at the same time. What became of each function goes to the summary at once, as there may
+    /// be a hundred thousand, but for those that were not tried.
+    async fn round<'p>(
+        &self,
+        functions: &[&'p Planned],
+        is_canary: bool,
+        summary: &mut Summary,
+    ) -> anyhow::Result<Vec<Untried<'p>>> {
         let mut by_place: BTreeMap<&Place, Vec<&Planned>> = BTreeMap::new();
         for planned in functions {
             by_place.entry(&planned.place).or_default().push(planned);
@@ -212,17 +221,28 @@ impl Executor<'_> {
                 .map(|planned| self.function(planned, is_canary))
                 .buffer_unordered(self.at_once)
         });
-        stream::select_all(places).collect().await
+        let mut places = stream::select_all(places);
+        let mut untried = Vec::new();
+        let mut problem = None;
+        // To its end also after an error: what is under way is finished.
+        while let Some((planned, did)) = places.next().await {
+            match did {
+                Ok((Outcome::Left(cause), publishing))
+                    if cause.is_untried && publishing == PublishOutcome::default() =>
+                {
+                    untried.push((planned, cause));
+                }
+                Ok((outcome, publishing)) => summary.add(planned, outcome, publishing),
+                Err(error) => problem = problem.or(Some(error)),
+            }
+        }
+        problem.map_or(Ok(untried), Err)
     }
 
-    /// Whether a function was not tried for refusals that then did not hold for all.
-    fn is_worth_a_turn(&self, (planned, did): &Did<'_>) -> bool {
-        let Ok((Outcome::Left(cause), publishing)) = did else {
-            return false;
-        };
+    /// Whether anything has gone well in a function's place.
+    fn has_passed(&self, planned: &Planned) -> bool {
         let site = self.context.fleet.site(&planned.place);
-        let has_passed = site.is_ok_and(|site| site.lambda.has_passed());
-        cause.is_untried && *publishing == PublishOutcome::default() && has_passed
+        site.is_ok_and(|site| site.lambda.has_passed())
     }
 
     async fn function<'p>(&self, planned: &'p Planned, is_canary: bool) -> Did<'p> {
@@ -240,7 +260,8 @@ impl Executor<'_> {
         (planned, did)
     }
 
-    /// An alias goes back first, as that is what is invoked, and is moved last.
+    /// An alias goes back first, as that is what is invoked, and is moved last. What few functions need is in a
+    /// box: thousands are under way at the same time.
     async fn steps(&self, planned: &Planned) -> anyhow::Result<(Outcome, PublishOutcome)> {
         let work = Work {
             context: self.context,
@@ -255,7 +276,7 @@ impl Executor<'_> {
             return Ok((Outcome::Left(reason.into()), publishing));
         }
         if let Some(alias) = &planned.alias {
-            publishing = work.put_back(alias).await?;
+            publishing = Box::pin(work.put_back(alias)).await?;
         }
         let outcome = if self.context.is_done(&planned.arn) {
             Outcome::DoneBefore
@@ -263,7 +284,7 @@ impl Executor<'_> {
             work.run().await?
         };
         if self.extras.publish_version && PublishOutcome::follows(&outcome) {
-            publishing = work.publish().await?;
+            publishing = Box::pin(work.publish()).await?;
         }
         Ok((outcome, publishing))
     }

@@ -232,6 +232,13 @@ impl Summary {
         self.done += 1;
     }
 
+    /// Functions that were not tried.
+    pub(super) fn leave_all(&mut self, untried: Vec<(&Planned, Cause)>) {
+        for (planned, cause) in untried {
+            self.leave(planned, cause);
+        }
+    }
+
     fn leave(&mut self, planned: &Planned, cause: Cause) {
         self.is_signed_out |= cause.is_signed_out;
         self.left.push(Left {

@@ -22,8 +22,14 @@ use crate::aws::{Failure, Kind, is_known_region, region_meant};
 
 /// For so long a throttled call is tried again: a deployment's burst is over by then.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// So often a read is tried when the service fails.
-const ATTEMPTS: u32 = 5;
+const READ: Call = Call {
+    attempts: 5,
+    calls: 1,
+};
+const WRITE: Call = Call {
+    attempts: 1,
+    ..READ
+};
 /// The part of all calls in flight that one account and region may have.
 const SHARE: usize = 8;
 
@@ -50,6 +56,15 @@ impl Rates {
         }
         Err("give a number of calls per second, from 0.5 to 10000".to_owned())
     }
+}
+
+/// How a call is made.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    /// So often it is tried when the service fails.
+    attempts: u32,
+    /// As how many it counts of those that are in flight.
+    calls: u32,
 }
 
 /// Lambda in one account and region.
@@ -113,7 +128,7 @@ impl Api {
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
         self.turn::<E>(&self.get_function, what).await?;
-        self.call(&self.get_function, ATTEMPTS, what, send).await
+        self.call(&self.get_function, READ, what, send).await
     }
 
     /// Any other call that changes nothing, or nothing more when it is made again.
@@ -123,7 +138,19 @@ impl Api {
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
         self.turn::<E>(&self.others, what).await?;
-        self.call(&self.others, ATTEMPTS, what, send).await
+        self.call(&self.others, READ, what, send).await
+    }
+
+    /// The same for a page of functions, whose answer is large.
+    pub async fn read_page<T, E, F>(&self, what: &str, send: impl Fn() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let calls = in_flight::PAGE;
+        self.turn::<E>(&self.others, what).await?;
+        self.call(&self.others, Call { calls, ..READ }, what, send)
+            .await
     }
 
     /// A call that changes something: made again only when it was throttled, which is to say not done.
@@ -177,7 +204,7 @@ impl Api {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        self.call(&self.others, 1, what, send).await
+        self.call(&self.others, WRITE, what, send).await
     }
 
     /// Waits before the next attempt, longer after each failure.
@@ -190,7 +217,7 @@ impl Api {
     async fn call<T, E, F>(
         &self,
         rate_limit: &RateLimiter,
-        attempts: u32,
+        call: Call,
         what: &str,
         send: impl Fn() -> F,
     ) -> Result<T, Failure>
@@ -203,7 +230,7 @@ impl Api {
         loop {
             // One place that does not answer shall not have all.
             let of_place = self.in_flight.acquire().await;
-            let permit = in_flight::permit().await;
+            let permit = in_flight::permit_as(call.calls).await;
             // In a box, because the SDK's futures are large: otherwise each future that calls this holds one.
             let answer = Box::pin(send()).await;
             drop((permit, of_place));
@@ -225,7 +252,7 @@ impl Api {
                 continue;
             }
             failures += 1;
-            if !failure.kind.may_be_done() || failures >= attempts {
+            if !failure.kind.may_be_done() || failures >= call.attempts {
                 let is_unanswered = failure.kind == Kind::Unanswered;
                 return Err(match self.hint.as_ref().filter(|_| is_unanswered) {
                     Some(hint) => failure.with(hint),

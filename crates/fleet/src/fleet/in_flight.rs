@@ -25,7 +25,16 @@ pub(super) fn most() -> usize {
     (open / 4).clamp(LEAST, MOST)
 }
 
+/// As how many calls one counts that is answered with a page of functions and all of their variables: a tenth
+/// of a megabyte, and several times that while it is read.
+pub(super) const PAGE: u32 = 4;
+
 /// Waits until a call may be made; it counts until what this gives back is dropped.
 pub(crate) async fn permit() -> Option<SemaphorePermit<'static>> {
-    CALLS.acquire().await.ok()
+    permit_as(1).await
+}
+
+/// The same for a call that counts as several.
+pub(super) async fn permit_as(calls: u32) -> Option<SemaphorePermit<'static>> {
+    CALLS.acquire_many(calls).await.ok()
 }

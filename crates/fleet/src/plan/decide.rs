@@ -113,21 +113,43 @@ impl From<Reason> for Exclusion {
     }
 }
 
-/// What a list does not tell of a function; its place in the plan where there is nothing to decide.
-pub(super) async fn read(site: &Site, listed: Function) -> Result<Function, Planned> {
-    if listed.is_replica {
-        return Err(Planned::without_change(&listed, Reason::EdgeReplica, None));
+/// A function that was found, as far as it is kept until its turn comes.
+#[derive(Debug)]
+pub(super) enum Listed {
+    /// It has to be read.
+    Name(String),
+    /// All that is needed is known.
+    Known(Box<Function>),
+}
+
+impl Listed {
+    pub(super) fn of(function: Function) -> Self {
+        let is_known = function.is_replica || function.is_image || function.live.is_some();
+        if is_known {
+            Self::Known(Box::new(function))
+        } else {
+            Self::Name(function.name)
+        }
     }
-    if listed.is_image {
-        return Err(Planned::without_change(&listed, Reason::Image, None));
+
+    /// The whole function; its place in the plan where there is nothing to decide.
+    pub(super) async fn read(self, site: &Site) -> Result<Function, Planned> {
+        let function = match self {
+            Self::Known(function) => *function,
+            Self::Name(name) => {
+                let read = Function::get(site, &name).await;
+                return read.map_err(|failure| Planned::unreadable(site, &name, &failure.brief()));
+            }
+        };
+        if function.is_replica {
+            let reason = Reason::EdgeReplica;
+            return Err(Planned::without_change(&function, reason, None));
+        }
+        if function.is_image {
+            return Err(Planned::without_change(&function, Reason::Image, None));
+        }
+        Ok(function)
     }
-    if listed.live.is_some() {
-        return Ok(listed);
-    }
-    Function::get(site, &listed.name).await.map_err(|failure| {
-        let detail = Some(failure.brief());
-        Planned::without_change(&listed, Reason::Unreadable, detail)
-    })
 }
 
 pub(super) async fn decide(

@@ -35,11 +35,13 @@ pub use rollout::{Portion, Rollout};
 pub use trap::Trap;
 pub use unzipped::Sizes;
 
+use decide::Listed;
+
 use crate::change::{AliasState, Change, Conflict};
 use crate::fleet::{Fleet, Place, Site, Skipped, Targets};
 use crate::grants::{Grant, Permission};
 use crate::secrets::Source;
-use crate::select::{self, Detail, Found, Function, Selection, SelectionCheck};
+use crate::select::{self, Found, Function, Selection, SelectionCheck};
 use crate::settings::is_secret;
 use crate::time::now;
 
@@ -134,7 +136,7 @@ pub struct Planned {
     pub change: Option<Change>,
     /// The alias that is put back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alias: Option<AliasBack>,
+    pub alias: Option<Box<AliasBack>>,
     /// A version that the run published which is undone: it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -210,8 +212,9 @@ pub async fn make(
         }
     }
     drop(surveyed);
+    // In place: there may be a hundred thousand, and no two are alike.
     plan.functions
-        .sort_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
+        .sort_unstable_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
     (plan.skipped)
         .sort_by(|one, other| (&one.account, &one.region).cmp(&(&other.account, &other.region)));
     if selection.only.is_none() {
@@ -226,8 +229,8 @@ async fn plan_site(
     intent: &Intent,
     sizes: &Sizes,
     observer: &dyn Observer,
-) -> Result<(Vec<Planned>, Found), crate::aws::Failure> {
-    let mut found = select::find(site, selection, Detail::Outline).await?;
+) -> Result<(Vec<Planned>, Found<Listed>), crate::aws::Failure> {
+    let mut found = select::find(site, selection, Listed::of).await?;
     observer.found(&site.place, found.functions.len() as u64);
     let unreadable: Vec<Planned> = (found.unreadable.iter())
         .map(|(name, reason)| Planned::unreadable(site, name, reason))
@@ -245,8 +248,12 @@ async fn plan_site(
     };
     let decided = stream::iter(std::mem::take(&mut found.functions))
         .map(|listed| async {
-            let planned = match decide::read(site, listed).await {
-                Ok(function) => decide::decide(site, &function, intent, facts.wait().await).await,
+            let planned = match listed.read(site).await {
+                Ok(function) => {
+                    let facts = facts.wait().await;
+                    // In a box, because thousands wait for their turn to be read.
+                    Box::pin(decide::decide(site, &function, intent, facts)).await
+                }
                 Err(planned) => planned,
             };
             observer.one_done(&site.place);

@@ -25,11 +25,11 @@ pub struct Matches {
 }
 
 impl Matches {
-    /// Functions that are there, whether they are meant in the end or not.
-    pub(super) fn meet(&mut self, selection: &Selection, functions: &[Function]) {
+    /// A function that is there, whether it is meant in the end or not.
+    pub(super) fn meet(&mut self, selection: &Selection, function: &Function) {
         let met = |patterns: &[Pattern], known: &mut BTreeSet<usize>| {
             for (at, pattern) in patterns.iter().enumerate() {
-                if !known.contains(&at) && functions.iter().any(|it| pattern.matches(it)) {
+                if !known.contains(&at) && pattern.matches(function) {
                     known.insert(at);
                 }
             }
@@ -84,7 +84,7 @@ impl<'a> SelectionCheck<'a> {
     }
 
     /// What was found in one place.
-    pub fn add(&mut self, found: &Found) {
+    pub fn add<T>(&mut self, found: &Found<T>) {
         self.chosen += found.matches.chosen;
         self.matches.functions.extend(&found.matches.functions);
         self.matches.exclude.extend(&found.matches.exclude);
@@ -175,7 +175,9 @@ impl<'a> SelectionCheck<'a> {
             // A list that fails gives no suggestion, and no error: it was reported before.
             there.functions.extend(list(site).await.unwrap_or_default());
         }
-        self.matches.meet(self.selection, &there.functions);
+        for function in &there.functions {
+            self.matches.meet(self.selection, function);
+        }
         for (key, value) in &there.tags {
             self.matches.meet_tag(self.selection, key, value);
         }

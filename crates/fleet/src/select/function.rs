@@ -150,16 +150,6 @@ impl Function {
         Ok(function)
     }
 
-    /// The same without what takes room.
-    pub(super) fn outline(self) -> Self {
-        Self {
-            layers: Vec::new(),
-            // Nobody shall take it for one without variables.
-            environment: Environment::Unreadable("it was not read".to_owned()),
-            ..self
-        }
-    }
-
     /// From a list or an answer; none where it has no name.
     pub(super) fn of(place: &Place, configuration: &FunctionConfiguration) -> Option<Self> {
         let name = configuration.function_name()?.to_owned();

@@ -77,20 +77,10 @@ impl std::str::FromStr for TagFilter {
     }
 }
 
-/// How much of each listed function is kept: there may be a hundred thousand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    /// All that a list has, layers and variables included.
-    All,
-    /// No layers and no variables, for a caller that reads each function anyway.
-    Outline,
-}
-
-/// What was found in one account and region.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// The functions, by name.
-    pub functions: Vec<Function>,
+/// What was found in one account and region: the functions, or what the caller keeps of each.
+#[derive(Debug)]
+pub struct Found<T = Function> {
+    pub functions: Vec<T>,
     /// Functions that were named and cannot be read, with the reason.
     pub unreadable: Vec<(String, String)>,
     /// What of the selection was met.
@@ -162,8 +152,13 @@ impl Selection {
     }
 }
 
-/// Every function of the selection in one account and region.
-pub async fn find(site: &Site, selection: &Selection, detail: Detail) -> Result<Found, Failure> {
+/// Every function of the selection in one account and region, of which `keep` says what to keep: a hundred
+/// thousand with their variables are too much.
+pub async fn find<T>(
+    site: &Site,
+    selection: &Selection,
+    keep: impl Fn(Function) -> T,
+) -> Result<Found<T>, Failure> {
     if let Some(only) = &selection.only {
         let mut found = find_named(site, selection, only.clone()).await?;
         (found.functions).retain(|function| match selection.admits_tags(function) {
@@ -173,11 +168,10 @@ pub async fn find(site: &Site, selection: &Selection, detail: Detail) -> Result<
                 false
             }
         });
-        found.matches.chosen = found.functions.len();
-        return Ok(found);
+        return Ok(found.kept(keep));
     }
     if let Some(literals) = selection.literals() {
-        return find_named(site, selection, literals).await;
+        return Ok(find_named(site, selection, literals).await?.kept(keep));
     }
     let mut matches = Matches::default();
     let mut tagged = None;
@@ -188,18 +182,33 @@ pub async fn find(site: &Site, selection: &Selection, detail: Detail) -> Result<
         }
         tagged = Some(resources);
     }
-    let mut functions = list_as(site, None, detail).await?;
-    matches.meet(selection, &functions);
-    functions.retain(|function| {
-        selection.admits(function)
-            && (tagged.as_ref()).is_none_or(|tagged| tagged.contains_key(&function.arn))
-    });
+    let mut functions = Vec::new();
+    list_each(site, None, |function| {
+        matches.meet(selection, &function);
+        let is_tagged = (tagged.as_ref()).is_none_or(|it| it.contains_key(&function.arn));
+        if is_tagged && selection.admits(&function) {
+            functions.push(keep(function));
+        }
+    })
+    .await?;
     matches.chosen = functions.len();
     Ok(Found {
         functions,
         unreadable: Vec::new(),
         matches,
     })
+}
+
+impl Found {
+    fn kept<T>(self, keep: impl Fn(Function) -> T) -> Found<T> {
+        let mut matches = self.matches;
+        matches.chosen = self.functions.len();
+        Found {
+            functions: self.functions.into_iter().map(keep).collect(),
+            unreadable: self.unreadable,
+            matches,
+        }
+    }
 }
 
 async fn find_named(
@@ -217,7 +226,12 @@ async fn find_named(
             continue;
         }
         match Function::get(site, &literal.name).await {
-            Ok(function) => functions.push(function),
+            Ok(function) => {
+                matches.meet(selection, &function);
+                if selection.admits(&function) {
+                    functions.push(function);
+                }
+            }
             Err(failure) if failure.kind == Kind::NotFound => {}
             // The permission is for others: these can be read.
             Err(failure) if failure.kind == Kind::Denied && literal.place.is_some() => {
@@ -227,9 +241,6 @@ async fn find_named(
             Err(failure) => return Err(failure),
         }
     }
-    matches.meet(selection, &functions);
-    functions.retain(|function| selection.admits(function));
-    matches.chosen = functions.len();
     Ok(Found {
         functions,
         unreadable,
@@ -239,12 +250,12 @@ async fn find_named(
 
 /// Every function in one account and region.
 pub async fn list(site: &Site) -> Result<Vec<Function>, Failure> {
-    list_as(site, None, Detail::All).await
+    list_as(site, None).await
 }
 
 /// Every function in one account and region, and every version of each: their ARNs tell which.
 pub async fn list_versions(site: &Site) -> Result<Vec<Function>, Failure> {
-    list_as(site, Some(FunctionVersion::All), Detail::All).await
+    list_as(site, Some(FunctionVersion::All)).await
 }
 
 /// The names of the functions that have published versions; none where finding out takes more pages.
@@ -272,32 +283,36 @@ pub async fn published(site: &Site, pages: usize) -> Result<Option<BTreeSet<Stri
     Ok(None)
 }
 
-async fn list_as(
+async fn list_as(site: &Site, version: Option<FunctionVersion>) -> Result<Vec<Function>, Failure> {
+    let mut functions = Vec::new();
+    list_each(site, version, |function| functions.push(function)).await?;
+    Ok(functions)
+}
+
+/// Hands over one function after the other, with all that a list has of it.
+async fn list_each(
     site: &Site,
     version: Option<FunctionVersion>,
-    detail: Detail,
-) -> Result<Vec<Function>, Failure> {
+    mut take: impl FnMut(Function),
+) -> Result<(), Failure> {
     let what = format!("listing the functions in {}", site.place);
     let lambda = &site.lambda;
-    let mut functions = Vec::new();
     let mut marker = Marker::default();
     loop {
         let page = lambda
-            .read(&what, || {
+            .read_page(&what, || {
                 (lambda.client().list_functions())
                     .set_function_version(version.clone())
                     .set_marker(marker.current())
                     .send()
             })
             .await?;
-        let found = page.functions().iter();
-        let found = found.filter_map(|it| Function::of(&site.place, it));
-        functions.extend(found.map(|function| match detail {
-            Detail::All => function,
-            Detail::Outline => function.outline(),
-        }));
+        let functions = page.functions().iter();
+        functions
+            .filter_map(|it| Function::of(&site.place, it))
+            .for_each(&mut take);
         if !marker.advance(&what, page.next_marker())? {
-            return Ok(functions);
+            return Ok(());
         }
     }
 }
