@@ -27,6 +27,7 @@
 //! - [`template`] writes the archive as a `CloudFormation` template;
 //! - [`drill`] lets the primary of one function fail, and counts what becomes of the records;
 //! - [`backstop_demo`] runs the real extension through an outage, on this machine alone, and replays;
+//! - [`options`] words what the libraries advise in the options of this command line;
 //! - [`usage`] is the error for a wrong command line;
 //! - [`output`] prints: the result on stdout, as a table or as JSON from one value, progress on stderr; its
 //!   `page` draws a result as one HTML page.
@@ -46,6 +47,7 @@ pub mod fleet;
 pub mod init;
 pub mod journal;
 pub mod layer;
+pub mod options;
 pub mod plan;
 pub mod replay;
 pub mod status;

@@ -16,8 +16,7 @@ const SHARE: &str = "share/backstop";
 /// The extension that runs on this machine: the one that was given, or that came with this
 /// executable, or the first on PATH.
 pub fn extension(given: Option<&Path>) -> anyhow::Result<PathBuf> {
-    const BUILD: &str =
-        "build it with `cargo build -p backstop-extension`, or give its path with --extension";
+    const BUILD: &str = "build it with `cargo build -p backstop-extension`, or name its path";
     if let Some(path) = given {
         if path.is_file() {
             return Ok(path.to_owned());

@@ -1,6 +1,7 @@
 //! What an error of S3 says, and what to do about it.
 //!
-//! Must not: quote what a service did not say in its own form.
+//! Must not: quote what a service did not say in its own form, or name an option of the command line, as
+//! functions print this, too.
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -14,8 +15,8 @@ where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
     let denied = "grant the role s3:ListBucket on the bucket, s3:GetObject on its objects, and \
-        kms:Decrypt if a customer managed key encrypts them; if you give --expected-bucket-owner, \
-        that account must own the bucket; a requester-pays bucket needs --request-payer requester";
+        kms:Decrypt if a customer managed key encrypts them; if an owner of the bucket is expected, \
+        that account must own it; a requester-pays bucket needs a reader that pays";
     explain_with(what, error, denied)
 }
 
@@ -30,10 +31,10 @@ where
 {
     let code = error.code();
     let advice = match (code, error) {
-        (Some("NoSuchBucket"), _) => "check the bucket's name and the account of --profile",
+        (Some("NoSuchBucket"), _) => "check the bucket's name and the account of the credentials",
         (Some("AccessDenied" | "AllAccessDisabled"), _) => denied,
         (Some("ExpiredToken" | "ExpiredTokenException" | "InvalidToken"), _) => {
-            "sign in again: the credentials have expired"
+            "renew the credentials: they have expired"
         }
         (Some("SignatureDoesNotMatch" | "InvalidAccessKeyId"), _) => {
             "check the credentials: S3 does not recognise them"
@@ -45,7 +46,7 @@ where
                 | "IllegalLocationConstraintException",
             ),
             _,
-        ) => "give the bucket's own region with --region",
+        ) => "use the bucket's own region",
         (Some("RequestTimeTooSkewed" | "RequestExpired"), _) => {
             "set this machine's clock: it differs from that of AWS"
         }
@@ -57,14 +58,14 @@ where
             "check the account's state with AWS"
         }
         (None, SdkError::ServiceError(_) | SdkError::ResponseError(_)) => {
-            "something between you and S3 may have answered: check the proxy, the network and \
-             --endpoint-url"
+            "something between Backstop and S3 may have answered: check the proxy, the network and \
+             the AWS endpoint URL"
         }
         (_, SdkError::DispatchFailure(failure)) if failure.is_user() || failure.is_other() => {
-            "give credentials: set AWS_PROFILE or --profile, or sign in with `aws sso login`"
+            "give credentials: those of a profile (AWS_PROFILE), or of a function's role"
         }
         (_, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) => {
-            "check the network, --region and --endpoint-url"
+            "check the network, the region and the AWS endpoint URL"
         }
         _ => "try again; if the error persists, follow S3's message above",
     };

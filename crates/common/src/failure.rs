@@ -1,7 +1,8 @@
 //! What an AWS call that failed says: what was tried, the service's own words, what to do, and
 //! whether the call may have succeeded nevertheless.
 //!
-//! Invariant: a value of a function's environment does not get into it.
+//! Invariant: a value of a function's environment does not get into it. Must not: name an option of the
+//! command line, as functions print this, too.
 
 use std::time::Duration;
 
@@ -257,19 +258,19 @@ fn without_values(message: &str) -> String {
 
 fn advice(failure: &Failure) -> &'static str {
     match failure.kind {
-        Kind::Throttled => "\ngive a lower --rate: other callers use the account's quota",
+        Kind::Throttled => "\nlower the rate of calls: other callers use the account's quota",
         Kind::Denied => "\ngrant the role this permission, or use another role",
         Kind::Credentials
             if failure
                 .code()
                 .is_some_and(|it| it.starts_with("ExpiredToken")) =>
         {
-            "\nthe credentials have expired: sign in again, for an SSO profile with `aws sso login`"
+            "\nrenew the credentials: they have expired"
         }
         Kind::Credentials => {
-            "\nsign in again, give --profile, or check that the region is enabled in the account"
+            "\ncheck the credentials, and that the region is enabled in the account"
         }
-        Kind::Unanswered => "\ncheck the network, --region and --endpoint-url",
+        Kind::Unanswered => "\ncheck the network, the region and the AWS endpoint URL",
         Kind::Unavailable => "\ntry again later",
         Kind::Conflict | Kind::Stale | Kind::NotFound | Kind::Invalid => "",
     }

@@ -30,7 +30,7 @@ impl Marker {
             return Ok(true);
         }
         let reason = "the listing repeats a continuation token and would never end: something \
-            other than AWS may have answered, check --endpoint-url and the proxy";
+            other than AWS may have answered, check the AWS endpoint URL and the proxy";
         Err(Failure::new(what, reason, Kind::Invalid))
     }
 }

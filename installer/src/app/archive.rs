@@ -10,8 +10,8 @@ use super::PARTIAL;
 use crate::archive::{self, Archive, ArchiveOptions, Listed, Place, Sums, Watch};
 use crate::aws::Access;
 use crate::cli::{ReadCommand, SourceArgs};
+use crate::options::with_options;
 use crate::output::{Bar, Output, SCHEMA_VERSION, escape, grouped, plural, size};
-use crate::replay::with_options;
 
 /// What is listed before it is printed.
 const PIECE: usize = 64 * 1024;

@@ -29,8 +29,8 @@ use clap::Parser as _;
 use interrupt::interrupted;
 
 use crate::cli::{ArchiveCommand, Cli, Command, DemoArgs, UsageError};
+use crate::options::with_options;
 use crate::output::Output;
-use crate::replay::with_options;
 
 const USAGE: u8 = 2;
 const PARTIAL: u8 = 3;

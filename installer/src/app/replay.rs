@@ -15,6 +15,7 @@ use crate::archive::After;
 use crate::aws::Access;
 use crate::cli::{ReplayArgs, UsageError};
 use crate::journal::usual_directory;
+use crate::options::with_options;
 use crate::output::{Bar, Output, grouped, plural};
 use crate::replay::{
     self, Begin, Checkpoint, CheckpointPlace, CheckpointStore, Like, Progress, Selection, Subject,
@@ -195,7 +196,7 @@ impl Kept {
             Err(error) if is_typed || self.begin != Begin::New || !is_of_disk(&error) => Err(error),
             // Where nothing can be kept, a replay that ends at once is still a replay.
             Err(error) => {
-                let error = replay::with_options(&format!("{error:#}"));
+                let error = with_options(&format!("{error:#}"));
                 output.progress(&format!("Warning: {error}; this replay cannot be resumed"));
                 Ok((None, None))
             }

@@ -10,6 +10,7 @@ use backstop_fleet::apply::{Left, Rise, RoleLeft, Summary};
 use serde::Serialize;
 
 use crate::fleet::left_out;
+use crate::options::with_options;
 use crate::output::{Item, Report, Style, by_reason, gist, grouped, names, plural};
 use crate::plan::Action;
 
@@ -96,10 +97,10 @@ impl Report for View<'_> {
                 ..*self
             };
             text.push_str(&undo.text(style));
-            return text;
+            return with_options(&text);
         }
         self.next(&mut line);
-        text
+        with_options(&text)
     }
 }
 

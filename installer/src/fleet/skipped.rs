@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use backstop_fleet::fleet::Skipped;
 
+use crate::options::with_options;
 use crate::output::{gist, plural};
 
 /// Places that are listed for one reason.
@@ -41,6 +42,7 @@ pub fn left_out(skipped: &[Skipped], full: bool) -> Vec<String> {
             let shown: Vec<&str> = places.iter().take(shown).map(String::as_str).collect();
             format!("Skipped: {count}: {reason}\n  {}{more}", shown.join(", "))
         })
+        .map(|paragraph| with_options(&paragraph))
         .collect()
 }
 

@@ -9,5 +9,5 @@ mod report;
 pub use backstop_replay::*;
 pub use follow::{Followed, Following, OFTEN, queue_client};
 pub use like::Like;
-pub use options::{FROM_FILE, TYPED, summary_with_options, with_options};
+pub use options::{FROM_FILE, TYPED, summary_with_options};
 pub use report::Replayed;

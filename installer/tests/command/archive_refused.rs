@@ -76,7 +76,9 @@ async fn a_bucket_that_cannot_be_read_is_an_error_with_what_to_do() {
         "{finished:?}"
     );
     assert!(
-        finished.stderr.contains("give the bucket's own region"),
+        finished
+            .stderr
+            .contains("give the bucket's own region with --region"),
         "{finished:?}"
     );
 
@@ -123,8 +125,9 @@ async fn options_that_leave_out_everything_are_told_with_what_to_do() {
         for mut command in commands {
             let finished = run(command.args(options)).await;
             assert_eq!(finished.code, Some(0), "{finished:?}");
-            let told = format!("Nothing is selected: the options leave out {left_out}. Widen them");
-            assert!(finished.stderr.contains(&told), "{finished:?}");
+            let message =
+                format!("Nothing is selected: the options leave out {left_out}. Widen them");
+            assert!(finished.stderr.contains(&message), "{finished:?}");
         }
     }
 }

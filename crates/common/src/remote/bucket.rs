@@ -149,7 +149,7 @@ impl Bucket {
                 None => return Ok(listed),
                 next if next == token => bail!(
                     "the listing of {} never ends: something other than S3 may answer, check \
-                     --endpoint-url and the proxy",
+                     the AWS endpoint URL and the proxy",
                     self.shown(below)
                 ),
                 next => token = next,

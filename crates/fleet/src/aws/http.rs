@@ -182,7 +182,7 @@ async fn bounded(mut answer: HttpResponse, most: usize) -> Result<HttpResponse, 
             Ok(_) => {
                 let error = format!(
                     "the answer is longer than {} MiB: something other than AWS may have answered, \
-                     check the proxy and --endpoint-url",
+                     check the proxy and the AWS endpoint URL",
                     most >> 20
                 );
                 return Err(ConnectorError::io(error.into()));

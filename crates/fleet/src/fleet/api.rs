@@ -389,7 +389,7 @@ mod tests {
         let (api, replay) = Replay::api(&vec![THROTTLED; 1000]);
         let failure = list(&api).await.expect_err("it is throttled");
         assert_eq!(failure.kind, Kind::Throttled);
-        assert!(replay.left() > 0 && failure.to_string().contains("--rate"));
+        assert!(replay.left() > 0 && failure.to_string().contains("lower the rate"));
     }
 
     #[tokio::test(start_paused = true)]

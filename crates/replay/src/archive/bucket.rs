@@ -147,7 +147,7 @@ impl Bucket {
         if page.name().is_none() && page.contents().is_empty() {
             // A page of something else reads as a listing of nothing.
             bail!(
-                "{} cannot be listed: the answer is not from S3\ncheck the proxy and the endpoint of S3",
+                "{} cannot be listed: the answer is not from S3\ncheck the proxy and the AWS endpoint URL",
                 self.shown()
             );
         }
@@ -339,7 +339,7 @@ impl Transfer<'_> {
                     if self.at > self.bytes {
                         bail!(
                             "the transfer has more bytes than the object: something other than S3 \
-                             may have answered, check the endpoint of S3"
+                             may have answered, check the AWS endpoint URL"
                         );
                     }
                     return Ok(Some(bytes));
