@@ -1,6 +1,6 @@
-//! The functions that events name.
+//! The functions that events name: calls that `CloudTrail` recorded, and changes of state that Lambda reports.
 //!
-//! Invariant: a reader is lenient about where a name is, and strict about what one is.
+//! Invariant: a name may be anywhere in an event, but must be one that Lambda allows.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ const CALLS: [&str; 5] = [
     "TagResource",
     "UntagResource",
 ];
-/// How deep a name is looked for.
+/// How many levels of an event are searched for a name.
 const DEPTH: usize = 6;
 
 /// Functions that events named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changed {
-    /// Their ARNs, each once.
+    /// Their ARNs, without version or alias.
     pub functions: BTreeSet<String>,
     /// Events of the controller's own writes.
     pub own: u64,
@@ -145,9 +145,10 @@ fn named(given: &str, account: &str, region: &str) -> Option<String> {
     if given.starts_with("arn:") {
         return unqualified(given);
     }
-    let name = match given.split_once(":function:") {
-        Some((_, rest)) => rest,
-        None => given,
+    // The account that is written is the function's; the one that was called may be another.
+    let (account, name) = match given.split_once(":function:") {
+        Some((before, name)) => (before.rsplit(':').next().unwrap_or(account), name),
+        None => (account, given.strip_prefix("function:").unwrap_or(given)),
     };
     let partition = backstop_config::partition_of(region);
     unqualified(&format!(
@@ -233,6 +234,25 @@ mod tests {
         }
         for odd in ["", "EU", "eu west", "../x"] {
             assert_eq!(named("orders", "111122223333", odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_partial_arn_says_the_account() {
+        for (given, function) in [
+            (
+                "444455556666:function:orders",
+                "444455556666:function:orders",
+            ),
+            (
+                "444455556666:function:orders:live",
+                "444455556666:function:orders",
+            ),
+            ("function:orders", "111122223333:function:orders"),
+            ("myfunction:live", "111122223333:function:myfunction"),
+        ] {
+            let expected = format!("arn:aws:lambda:eu-west-1:{function}");
+            assert_eq!(named(given, "111122223333", "eu-west-1"), Some(expected));
         }
     }
 
