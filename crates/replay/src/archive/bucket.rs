@@ -1,29 +1,20 @@
-//! A bucket: what is in a folder of it, and the bytes of an object.
+//! A bucket: what is in a folder of it. `transfer` reads the objects.
 //!
-//! Invariants: a key is what S3 holds, whatever characters are in it; an object is read as it comes, however
-//! large, and a transfer that breaks off goes on where it was. Must not: write, delete or restore
+//! Invariant: a key is what S3 holds, whatever characters are in it. Must not: write, delete or restore
 //! anything, which is the part of `marks`.
-
-use std::time::Duration;
 
 use anyhow::bail;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::ProvideErrorMetadata as _;
-use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{EncodingType, Object, OptionalObjectAttributes, RequestPayer};
 use backstop_archive::Moment;
 use backstop_common::parsing::nearest;
-use backstop_common::{Failure, Kind, Marker, chain, explain};
-use bytes::Bytes;
+use backstop_common::{Marker, explain};
 
 use super::encoded::key;
 use super::listed::Listed;
 use super::location::{Location, Scope};
 
-/// A transfer that broke off so often in a row is given up.
-const MOST_BREAKS: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Pages to search for a folder that was meant.
+/// Folders to search for the one that was meant.
 const MOST_FOLDERS: usize = 1000;
 /// Classes whose objects must be restored before they can be read.
 const FROZEN: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
@@ -202,74 +193,8 @@ impl Bucket {
         Some(format!("s3://{}/{parent}{meant}", self.location.bucket))
     }
 
-    /// Begins to read an object.
-    pub(super) async fn open<'a>(&'a self, object: &'a Listed) -> anyhow::Result<Transfer<'a>> {
-        if object.is_frozen {
-            return Err(anyhow::Error::new(InGlacier).context(self.restore(object)));
-        }
-        let (body, bytes, etag, tags) = self.get(object, None).await?;
-        Ok(Transfer {
-            tags,
-            bucket: self,
-            object,
-            body,
-            bytes: bytes.unwrap_or(object.bytes),
-            etag,
-            at: 0,
-            breaks: 0,
-        })
-    }
-
-    /// From a place on, where the object is still that one.
-    async fn get(
-        &self,
-        object: &Listed,
-        from: Option<(u64, Option<&str>)>,
-    ) -> anyhow::Result<(ByteStream, Option<u64>, Option<String>, u64)> {
-        let (from, etag) = from.unzip();
-        let request = self
-            .client
-            .get_object()
-            .bucket(&self.location.bucket)
-            .key(&object.key)
-            .set_range(from.map(|from| format!("bytes={from}-")))
-            .set_if_match(etag.flatten().map(str::to_owned))
-            .set_expected_bucket_owner(self.options.expected_owner.clone())
-            .set_request_payer(self.payer());
-        let answer = request.send().await;
-        if let Err(error) = &answer
-            && error.code() != Some("InvalidObjectState")
-            && Failure::of("", error).kind == Kind::Denied
-        {
-            // S3 says so of a missing key, too, where the caller may not list without a prefix.
-            let said = format!("{:#}", explain("cannot read it", error));
-            return Err(match self.is_listed(&object.key).await {
-                Ok(false) => anyhow::Error::new(Missing(said)),
-                Ok(true) | Err(_) => anyhow::Error::new(Denied(said)),
-            });
-        }
-        let answer = answer.map_err(|error| match error.code() {
-            Some("InvalidObjectState") => {
-                anyhow::Error::new(InGlacier).context(self.restore(object))
-            }
-            Some("PreconditionFailed") => {
-                anyhow::anyhow!("it was replaced during the read: try again")
-            }
-            Some("NoSuchKey") => {
-                anyhow::Error::new(Missing(format!("{:#}", explain("cannot read it", &error))))
-            }
-            _ => explain("cannot read it", &error),
-        })?;
-        let bytes = answer
-            .content_length()
-            .and_then(|bytes| u64::try_from(bytes).ok());
-        let etag = answer.e_tag().map(str::to_owned);
-        let tags = u64::try_from(answer.tag_count().unwrap_or_default()).unwrap_or_default();
-        Ok((answer.body, bytes, etag, tags))
-    }
-
     /// Whether a listing has the key.
-    async fn is_listed(&self, key: &str) -> anyhow::Result<bool> {
+    pub(super) async fn is_listed(&self, key: &str) -> anyhow::Result<bool> {
         let query = Query {
             prefix: key,
             most: Some(1),
@@ -277,90 +202,6 @@ impl Bucket {
         };
         let objects = self.list(query, None).await?.objects;
         Ok(objects.iter().any(|it| it.key == key))
-    }
-
-    fn restore(&self, object: &Listed) -> String {
-        // It may be pasted into a shell: a key that would mean something there is not in it.
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/=._-+%@:,".contains(&byte);
-        let key = if object.key.bytes().all(is_plain) {
-            object.key.as_str()
-        } else {
-            "KEY"
-        };
-        format!(
-            "it is in an S3 archive storage class and must be restored first: run\n  aws s3api \
-             restore-object --bucket {} --key {key} --restore-request Days=7\nand, once it is \
-             restored, try again",
-            self.location.bucket
-        )
-    }
-}
-
-/// An object that must be restored before it can be read.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("S3 says InvalidObjectState")]
-pub struct InGlacier;
-
-/// An object that is not there any more.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct Missing(String);
-
-/// What AWS denies: the next object will not fare better until somebody grants it.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct Denied(pub(super) String);
-
-/// An object that is being read.
-#[derive(Debug)]
-pub(super) struct Transfer<'a> {
-    bucket: &'a Bucket,
-    object: &'a Listed,
-    body: ByteStream,
-    bytes: u64,
-    etag: Option<String>,
-    at: u64,
-    breaks: u32,
-    tags: u64,
-}
-
-impl Transfer<'_> {
-    pub(super) fn tags(&self) -> u64 {
-        self.tags
-    }
-
-    /// The next bytes as they are stored; none at the end.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
-        loop {
-            let broken = match self.body.next().await {
-                Some(Ok(bytes)) => {
-                    self.at += bytes.len() as u64;
-                    self.breaks = 0;
-                    if self.at > self.bytes {
-                        bail!(
-                            "the transfer has more bytes than the object: something other than S3 \
-                             may have answered, check the AWS endpoint URL"
-                        );
-                    }
-                    return Ok(Some(bytes));
-                }
-                None if self.at >= self.bytes => return Ok(None),
-                None => "it ended early".to_owned(),
-                Some(Err(error)) => chain(&error),
-            };
-            self.breaks += 1;
-            // After the last byte only its checksum can be wrong.
-            if self.breaks >= MOST_BREAKS || self.at >= self.bytes {
-                bail!(
-                    "the transfer was cut off after {} of {} bytes: {broken}",
-                    self.at,
-                    self.bytes
-                );
-            }
-            tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(self.breaks - 1)).await;
-            let from = (self.at, self.etag.as_deref());
-            (self.body, ..) = self.bucket.get(self.object, Some(from)).await?;
-        }
     }
 }
 

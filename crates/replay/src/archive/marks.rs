@@ -12,8 +12,9 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{Tag, Tagging};
 use backstop_common::{Failure, Kind, explain_with};
 
-use super::bucket::{Bucket, Denied};
+use super::bucket::Bucket;
 use super::listed::Listed;
+use super::transfer::Denied;
 
 const TAG: &str = "backstop-replayed";
 /// S3 takes 256 characters.

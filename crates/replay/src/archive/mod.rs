@@ -1,8 +1,8 @@
 //! An archive, in a bucket or in a directory: what it holds, and its lines.
 //!
 //! `location` is the place that was typed, `listing` finds the objects that a filter may want, in a
-//! `bucket` or a `directory`; `object` reads one. [`ls`], [`cat`] and [`stats`] give what is there;
-//! [`crate::replay`] sends it.
+//! `bucket` or a `directory`; `object` reads one, and `transfer` gets its bytes from a bucket. [`ls`], [`cat`]
+//! and [`stats`] give what is there; [`crate::replay`] sends it.
 //!
 //! Invariants: what is damaged or foreign costs nothing but itself, and is named; what is held does not grow
 //! with an object. Must not: change the archive, but for `marks`, or print.
@@ -19,12 +19,13 @@ mod marks;
 mod object;
 mod reading;
 mod stats;
+mod transfer;
 
 use aws_sdk_s3::Client;
 use backstop_archive::Filter;
 
+pub use bucket::ArchiveOptions;
 use bucket::Bucket;
-pub use bucket::{ArchiveOptions, Denied, InGlacier, Missing};
 pub use cat::cat;
 use directory::Directory;
 pub use listed::{Listed, Page};
@@ -36,6 +37,7 @@ use object::Source;
 pub use object::{Loaded, ObjectReader};
 pub use reading::{Objects, Sums, Watch};
 pub use stats::{Holdings, stats};
+pub use transfer::{Denied, InGlacier, Missing};
 
 /// An archive that can be read.
 #[derive(Debug, Clone)]

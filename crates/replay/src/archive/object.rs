@@ -9,7 +9,7 @@ use bytes::{Buf as _, Bytes};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
-use super::bucket::Transfer;
+use super::transfer::Transfer;
 
 /// What is read of a file at once.
 const CHUNK: usize = 64 * 1024;

@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::batch::{Batcher, Occurrence, Origin, Record, Seen, digest};
 use super::checkpoint::hex;
 use super::named::Named;
-use super::send::{Books, Sender};
+use super::send::{SendState, Sender};
 use super::summary::{Problem, Summary};
 use super::{DeadLetters, Options, Pace, Selection, Target};
 use crate::archive::{
@@ -120,7 +120,7 @@ impl Job {
             seen: Mutex::default(),
             sender: Sender::new(
                 target,
-                Books {
+                SendState {
                     checkpoint: options.checkpoint,
                     dead_letters: DeadLetters::new(options.dead_letters),
                     pace,
@@ -150,7 +150,7 @@ impl Job {
     pub(super) fn is_wanted(&self, object: &Listed, total: &mut Summary) -> bool {
         self.named().object(&object.key);
         let is_admitted = self.filter.admits_object(&object.key, object.written);
-        let checkpoint = self.sender.books().checkpoint.as_ref();
+        let checkpoint = self.sender.state().checkpoint.as_ref();
         let is_done = checkpoint.is_some_and(|it| it.done.has_object(&name(object)));
         total.objects_filtered += u64::from(!is_admitted);
         total.objects_done_before += u64::from(is_admitted && is_done);
@@ -327,7 +327,7 @@ impl Job {
                 summary.problem(Problem::conflict(&origin.key, number, id));
             }
         }
-        let checkpoint = self.sender.books().checkpoint.as_ref();
+        let checkpoint = self.sender.state().checkpoint.as_ref();
         if checkpoint.is_some_and(|it| it.done.has_record(&origin.digest, content)) {
             summary.sent_before += 1;
             return None;
@@ -390,7 +390,7 @@ impl Job {
         } else {
             Ok(())
         };
-        if let Some(checkpoint) = &self.sender.books().checkpoint
+        if let Some(checkpoint) = &self.sender.state().checkpoint
             && let Err(error) = checkpoint.done(&origin.digest).await
         {
             self.sender.halt(format!("{error:#}"));
@@ -408,7 +408,7 @@ impl Job {
             return;
         };
         let is_done = is_done && !job.dry_run;
-        if let Some(checkpoint) = job.sender.into_books().checkpoint {
+        if let Some(checkpoint) = job.sender.into_state().checkpoint {
             checkpoint.close(is_done).await;
         }
     }

@@ -194,9 +194,9 @@ pub async fn replay(
     } else if total.is_at_end() {
         total.unmatched = job.named().missing();
     }
-    total.dead_letters = job.sender.books().dead_letters.shown();
+    total.dead_letters = job.sender.state().dead_letters.shown();
     let is_done = total.is_at_end() && total.failed + total.objects_left == 0;
-    total.checkpoint = (job.sender.books().checkpoint.as_ref())
+    total.checkpoint = (job.sender.state().checkpoint.as_ref())
         .filter(|_| !is_done && !total.dry_run)
         .map(Checkpoint::shown);
     Box::pin(job.end(is_done)).await;

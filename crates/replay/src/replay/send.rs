@@ -54,12 +54,12 @@ pub(super) struct Sender {
     /// The primary is the reason, and not what is written down here.
     is_primary: AtomicBool,
     is_halted: Notify,
-    books: Books,
+    state: SendState,
 }
 
-/// What is written down, and how fast it goes.
+/// What outlives a batch: how far the replay is, what was rejected, and how fast records go.
 #[derive(Debug, Default)]
-pub(super) struct Books {
+pub(super) struct SendState {
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) dead_letters: DeadLetters,
     pub(super) pace: Pace,
@@ -81,7 +81,7 @@ enum End<'a> {
 impl Sender {
     pub(super) fn new(
         target: Target,
-        books: Books,
+        state: SendState,
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let seed = std::process::id();
@@ -96,18 +96,17 @@ impl Sender {
             halted: Mutex::default(),
             is_primary: AtomicBool::new(false),
             is_halted: Notify::new(),
-            books,
+            state,
         })
     }
 
-    /// What is written down.
-    pub(super) fn books(&self) -> &Books {
-        &self.books
+    pub(super) fn state(&self) -> &SendState {
+        &self.state
     }
 
-    /// The same, when nothing more is sent.
-    pub(super) fn into_books(self) -> Books {
-        self.books
+    /// The state, when nothing more is sent.
+    pub(super) fn into_state(self) -> SendState {
+        self.state
     }
 
     /// Whether nothing more is to be sent.
@@ -212,7 +211,7 @@ impl Sender {
     /// Before anything else is sent: what was refused, and then that it need not be sent again.
     async fn write_down(&self, tally: &mut Tally<'_>) {
         let refused = std::mem::take(&mut tally.refused);
-        if let Err(error) = self.books.dead_letters.write(&refused) {
+        if let Err(error) = self.state.dead_letters.write(&refused) {
             self.halt(format!("{error:#}"));
             // They are in the archive only: the next run sends them again.
             tally.summary.rejected -= refused.len() as u64;
@@ -225,7 +224,7 @@ impl Sender {
         }
         let settled = std::mem::take(&mut tally.settled);
         let Some(checkpoint) = self
-            .books
+            .state
             .checkpoint
             .as_ref()
             .filter(|_| !settled.is_empty())
@@ -249,7 +248,7 @@ impl Sender {
     /// Waits until a request of these records may begin.
     async fn wait_for_turn(&self, records: &[&Record]) {
         let bytes = records.iter().map(|record| record.line.len() + 1).sum();
-        if let Some(turn) = self.books.pace.turn(records.len(), bytes) {
+        if let Some(turn) = self.state.pace.turn(records.len(), bytes) {
             tokio::select! {
                 () = tokio::time::sleep_until(turn) => {}
                 () = self.ended() => {}
