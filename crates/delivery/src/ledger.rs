@@ -11,75 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::drop_reason::DropReason;
 use crate::role::SinkName;
-
-/// Why records were given up. Names are stable: they are in the ledger line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DropReason {
-    /// The buffer's bound was reached and no sink took anything.
-    BufferFull,
-    /// The primary refused them and there is no fallback to archive them in.
-    Rejected,
-    /// Too large for the primary, alone, and no fallback to archive them in.
-    TooLarge,
-    /// The environment was taken down before any sink acknowledged them.
-    Shutdown,
-    /// A log line of the extension itself, which must not go round: dropped on purpose.
-    OwnLog,
-    /// Of a type that the operator does not want delivered: dropped on purpose.
-    NotAsked,
-    /// The process was killed; a later run of the environment found neither them nor their delivery.
-    Killed,
-    /// Older than the primary takes, and no fallback to archive them in.
-    TooOld,
-    /// The operator's filter drops them: dropped on purpose.
-    Filtered,
-    /// Of an invocation that is not in the sample: dropped on purpose.
-    Sampled,
-    /// Repeats of a line, which are in that line's count: dropped on purpose.
-    Deduped,
-}
-
-impl DropReason {
-    const ALL: [Self; 11] = [
-        Self::BufferFull,
-        Self::Rejected,
-        Self::TooLarge,
-        Self::Shutdown,
-        Self::OwnLog,
-        Self::NotAsked,
-        Self::Killed,
-        Self::TooOld,
-        Self::Filtered,
-        Self::Sampled,
-        Self::Deduped,
-    ];
-
-    /// The name as written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::BufferFull => "buffer_full",
-            Self::Rejected => "rejected",
-            Self::TooLarge => "too_large",
-            Self::Shutdown => "shutdown",
-            Self::OwnLog => "own_log",
-            Self::NotAsked => "not_asked",
-            Self::Killed => "killed",
-            Self::TooOld => "too_old",
-            Self::Filtered => "filtered",
-            Self::Sampled => "sampled",
-            Self::Deduped => "deduped",
-        }
-    }
-
-    /// Whether dropping was what the operator wants.
-    pub fn is_intentional(self) -> bool {
-        matches!(
-            self,
-            Self::OwnLog | Self::NotAsked | Self::Filtered | Self::Sampled | Self::Deduped
-        )
-    }
-}
 
 /// The counts, in records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -446,7 +379,7 @@ mod tests {
 
     /// Neither could come of counting; both would be a fault of it, which the equation is to show.
     #[test]
-    fn what_is_pending_must_fit_the_count_and_the_books() {
+    fn what_is_pending_must_fit_the_count_and_the_sums() {
         let ledger = |received, pending| Ledger {
             received,
             pending,
