@@ -6,7 +6,7 @@ use backstop_config::Format;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 
-use super::attachment::backend_option;
+use super::intent::backend_option;
 use super::targets::pair;
 use crate::project::FILE_NAME;
 use crate::select::Pattern;

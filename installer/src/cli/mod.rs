@@ -3,44 +3,56 @@
 //! Must not: read files or the environment, connect to anything, or hold a secret: tokens and
 //! headers come from files or the environment, never from an argument that `ps` shows.
 
+mod allow;
+mod apply;
 mod archive;
 mod archive_template;
-mod attachment;
+mod attach;
 mod controller;
+mod detach;
 mod doctor;
 mod drill;
 mod extras;
 mod generate;
 mod init;
+mod intent;
 mod layer;
+mod plan;
 mod replay;
+mod resume;
 mod runs;
 mod state;
 mod status;
 mod targets;
 mod transform;
+mod undo;
 mod waves;
 
 use clap::{Parser, Subcommand};
 
+pub use allow::AllowArgs;
+pub use apply::{ApplyArgs, ApplyOptions};
 pub use archive::{ArchiveArgs, ArchiveCommand, FilterArgs, ReadArgs, ReadCommand, SourceArgs};
 pub use archive_template::{ArchiveTemplateArgs, TemplateFormat};
-pub use attachment::{
-    AllowArgs, ApplyArgs, ApplyOptions, AttachArgs, DetachArgs, IntentArgs, PlanArgs,
-};
+pub use attach::AttachArgs;
 pub use controller::{ControllerArgs, ControllerCommand, ControllerStatusArgs};
+pub use detach::DetachArgs;
 pub use doctor::DoctorArgs;
 pub use drill::{DrillArgs, DrillSubject};
 pub use extras::{ExtraArgs, GrantArgs};
 pub use generate::{CompletionsArgs, ManArgs};
 pub use init::InitArgs;
+pub use intent::IntentArgs;
 pub use layer::{BuildArgs, LayerArgs, LayerCommand, ListArgs, PruneArgs, PublishArgs};
+pub use plan::PlanArgs;
 pub use replay::ReplayArgs;
-pub use runs::{ResumeArgs, RunsArgs, UndoArgs};
+pub use resume::ResumeArgs;
+pub use runs::RunsArgs;
 pub use state::{AccessArgs, ConnectionArgs, StateArgs};
 pub use status::StatusArgs;
 pub use targets::{SelectArgs, TargetArgs};
 pub use transform::TransformArgs;
+pub use undo::UndoArgs;
 pub use waves::WaveArgs;
 
 pub use crate::output::{Colour, OutputArgs, OutputFormat};
