@@ -15,13 +15,13 @@ import { Construct, IConstruct } from 'constructs';
 import { isImportedArchive } from './archive-base';
 import { BackstopFallback, BackstopSink } from './fallback';
 import { architectureOf, DEFAULT_CHILDREN, FunctionResource, globalsOf, isAtEdge, isImage, overridesOf } from './function';
-import { distinct, fallbackStatements, grantFunction, isAlias, keepGrant, secretStatements, settingsStatements } from './grants';
+import { distinct, fallbackStatements, grantFunction, keepGrant, secretStatements, settingsStatements } from './grants';
 import { giveTheSame } from './layer';
 import { foundIn, isIntrinsic, isSet, plan, Plan } from './plan';
 import { problemsOf } from './problems';
 import { identityOf, withReferences } from './references';
-import { REGISTER } from './register';
-import { backendOf, BackstopProps, fallbackOf, referencesOf, variablesOf } from './settings';
+import { BackstopProps, fallbackOf, referencesOf, variablesOf } from './settings';
+import { warningsOf } from './warnings';
 
 /** What is wrong with settings for every function that they are for; the caller reports it once. */
 export type Mistakes = Set<string>;
@@ -86,10 +86,6 @@ const SETTLE: IAspect = {
 
 /** Warnings that are the same for every function of a call. */
 const OF_THE_SETTINGS = ['noFallback', 'plainSecret'];
-
-/** An image as it needs to be built: layers are not laid over images. */
-const imageLines = (architecture: string) =>
-  `ADD extension-${architecture}.tar.gz /opt/\nRUN chmod 0755 /opt/extensions/backstop-extension`;
 
 /** Backstop beside one function. */
 class Attachment extends Construct {
@@ -180,7 +176,14 @@ class Attachment extends Construct {
     const { problems, warnings, inForce } = this.resolved(Lazy.uncachedAny({ produce: (context) => this.plan(context) })) as Plan;
     this.tell(problems);
     if (problems.length > 0) return [];
-    for (const { id, message } of [...warnings, ...this.furtherWarnings(inForce)]) this.warn(id, message);
+    const further = warningsOf({
+      fn: this.fn,
+      props: this.props,
+      fallback: this.fallback(),
+      variables: inForce,
+      refused: this.isGranted ? [] : this.statements,
+    });
+    for (const { id, message } of [...warnings, ...further]) this.warn(id, message);
     return [];
   }
 
@@ -380,44 +383,6 @@ class Attachment extends Construct {
       s3Region: own('BACKSTOP_S3_REGION', fallback.s3Region),
       s3KmsKeyId: own('BACKSTOP_S3_KMS_KEY_ID', fallback.s3KmsKeyId),
     };
-  }
-
-  private furtherWarnings(variables: Readonly<Record<string, unknown>>): { id: string; message: string }[] {
-    const warnings: { id: string; message: string }[] = [];
-    const warn = (id: string, message: string) => warnings.push({ id, message });
-    for (const name of Object.keys(variables)) {
-      if (name.startsWith('BACKSTOP_') && !REGISTER.some((variable) => variable.name === name)) {
-        warn('unknownVariable', `The function sets ${name}, which this version of Backstop does not know: the extension reports that in each environment, and continues.`);
-      }
-    }
-    if (!isSet(variables.BACKSTOP_FIREHOSE_STREAM) && !isSet(variables.BACKSTOP_S3_BUCKET)) {
-      warn('noFallback', 'There is no fallback: records that the primary does not take in time wait in memory and in /tmp, and are lost with the environment.');
-    }
-    if (!this.isGranted) {
-      warn('roleNotGranted', `The role of ${this.fn.node.path} cannot be changed from here. Grant it these statements: ${JSON.stringify(this.resolved(this.statements.map((statement) => statement.toStatementJson())))}`);
-    }
-    const { s3KmsKeyId, kmsKeyArns } = this.fallback();
-    if (isAlias(s3KmsKeyId ?? '') && (kmsKeyArns ?? []).length === 0) {
-      warn('aliasNotGranted', "BACKSTOP_S3_KMS_KEY_ID is an alias, and a policy cannot grant an alias: give the key's ARN in fallback.kmsKeyArns, so that the role gets kms:GenerateDataKey.");
-    }
-    const { primary } = this.props;
-    const isPlain = (value: unknown) => typeof value === 'string' && value !== '' && !/\{\{(resolve|secret|ssm|kms):/.test(value);
-    // Of several headers one may be a reference.
-    const headers = this.resolved(variablesOf(this.props).BACKSTOP_PRIMARY_HEADERS);
-    const isOurs = JSON.stringify(headers) === JSON.stringify(variables.BACKSTOP_PRIMARY_HEADERS);
-    const hasPlainHeader = isOurs && Object.values(primary?.headers ?? {}).some((secret) => secret._isPlain());
-    // Headers of a backend are not secret: a dataset's name.
-    const isOfBackend = isOurs && Object.keys(primary?.headers ?? {}).length === 0 && backendOf(this.props)?.tokenHeader === undefined;
-    const isHarmless = (name: string) => name === 'BACKSTOP_PRIMARY_HEADERS' && isOfBackend;
-    if (hasPlainHeader || REGISTER.some(({ name, secret }) => secret && isPlain(variables[name]) && !isHarmless(name))) {
-      warn('plainSecret', "The template holds the primary's token or a header in plain text: everyone who can read the template can read it. Use BackstopSecret.readFromSecretsManager.");
-    }
-    if (isImage(this.fn)) {
-      warn('containerImage', `Lambda adds no layers to container images: ${this.fn.node.path} has Backstop's environment. Add these lines to its Dockerfile:\n${imageLines(architectureOf(this.fn) ?? 'x86_64')}`);
-    } else if (this.fn.codeSigningConfigArn !== undefined) {
-      warn('codeSigning', 'The function has a code signing configuration. If it enforces signatures, sign the layer with a profile that it allows.');
-    }
-    return warnings;
   }
 
   private get refusal(): string {
