@@ -31,16 +31,16 @@ compiler() {
     local arch=$1 libc=$2 target
     target=$(target "$arch" "$libc")
     if has_target "$target"; then
-        # The one that is asked, and not rustup's proxy: the checkout has a say in which that runs.
+        # The compiler itself, not rustup's proxy: a checkout decides which compiler the proxy runs.
         printf '%s\n' "$(rustc --print sysroot)/bin/rustc"
         return
     fi
     local what=$arch
     [[ $arch == x86_64 ]] && what=amd64
-    # Debian has no library for musl; from the sources of it cargo can build one.
+    # Debian has no library for musl, but cargo can build it from the sources.
     [[ $libc == musl ]] && what=sources
     find_debian_rustc "$what" || die "rustup cannot install $target for the toolchain,
-    and this system's packages hold no rustc-web that could stand in, as those of Debian 12 do"
+    and this system's packages hold no rustc-web to use instead: install rustup, or build on Debian 12"
 }
 
 # compile CHECKOUT TARGET_DIR ARCH LIBC RUSTC PROFILE GLIBC PACKAGE…: builds the binaries that are named
@@ -50,8 +50,8 @@ compile() {
     shift 7
     target=$(target "$arch" "$libc")
     [[ $libc == gnu ]] && suffix=.$glibc
-    # No path of this machine goes into the binary, where panics would name it. Of two that fit the
-    # last one counts. rustc names its own sources by commit, except where they are installed.
+    # Panics would name paths of this machine, so none goes into the binary. If two prefixes match, the
+    # last one applies. rustc names its own sources by commit, unless they are installed.
     local registry commit
     commit=$("$rustc" -vV | sed -n 's/^commit-hash: //p')
     flags=("--remap-path-prefix=$checkout=/backstop")
@@ -67,8 +67,8 @@ compile() {
         options+=(--package "$package" --bin "$package")
     done
     if [[ ! -d $("$rustc" --print target-libdir --target "$target") ]]; then
-        # The library has to be built too, which only a nightly compiler, or one that is told so,
-        # does. zig brings musl and the start files that rustc's own target would.
+        # The library must be built too. Only a nightly compiler does that, or one with RUSTC_BOOTSTRAP.
+        # zig brings musl and the start files that rustc's own target would bring.
         bootstrap=1
         options+=("-Zbuild-std=std,panic_abort")
         flags+=(-Clink-self-contained=no -Ctarget-feature=+crt-static)

@@ -139,9 +139,9 @@ mod tests {
             descriptors: 20 + index / 5,
             threads: 1 + index / 50,
         });
-        let told = growth(&leaks);
-        assert_eq!(told.len(), 3, "{told:?}");
-        for (problem, what) in told.iter().zip(["memory", "descriptors", "threads"]) {
+        let messages = growth(&leaks);
+        assert_eq!(messages.len(), 3, "{messages:?}");
+        for (problem, what) in messages.iter().zip(["memory", "descriptors", "threads"]) {
             assert!(problem.starts_with(what), "{problem}");
         }
     }

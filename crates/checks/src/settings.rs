@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use backstop_config::file::{self, Layered};
 use backstop_config::{ConfigError, Routing, Settings, parameter};
 
-/// What no message about a line may have.
+/// A value that no message may quote.
 const SECRET: &str = "hunter2";
 
-/// Whatever is in it: variables with our names come of it, the same each time; errors are lines and quote
-/// nothing of the file; the environment overrides it; and a parameter has no say in what is needed at the start.
+/// Any text gives variables with Backstop's names, and the same ones each time. An error is one line and quotes no
+/// secret. The environment overrides the file. A parameter decides nothing that is needed before it is read.
 ///
 /// # Panics
 ///
@@ -49,7 +49,7 @@ pub fn settings(input: &[u8]) {
     );
     are_lines(&errors);
     assert_eq!(late.transforms, of_file.transforms);
-    // A fallback in the parameter is none.
+    // Routes need a fallback, and one in the parameter does not count.
     assert_eq!(late.routing, Routing::Failover);
 }
 

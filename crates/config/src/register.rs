@@ -95,15 +95,16 @@ pub(crate) const PRIMARY_TOKEN_SSM_PARAMETER: Variable = Variable::new(
     Kind::Text,
     Initial::Unset,
     "The parameter of Systems Manager that holds the token: its name, or its ARN, which also sets \
-     the region. Backstop decrypts a SecureString. Read as a secret of Secrets Manager is.",
+     the region. Backstop decrypts a SecureString, and reads the parameter when it would read a \
+     secret of Secrets Manager.",
 );
 pub(crate) const PRIMARY_TOKEN_KMS: Variable = Variable::new(
     "BACKSTOP_PRIMARY_TOKEN_KMS",
     Kind::Text,
     Initial::Unset,
     "The token, encrypted with KMS, in Base64. The encryption context must be \
-     `LambdaFunctionName` with the function's name, as Lambda's console sets it. Decrypted in the \
-     function's region, when a secret of Secrets Manager would be read.",
+     `LambdaFunctionName` with the function's name, as Lambda's console sets it. Backstop decrypts \
+     it in the function's region, when it would read a secret of Secrets Manager.",
 );
 pub(crate) const PRIMARY_TOKEN_KMS_KEY_ID: Variable = Variable::new(
     "BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID",

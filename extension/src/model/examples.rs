@@ -1,4 +1,4 @@
-//! Sequences that once broke a rule, shrunk and named.
+//! Sequences that once broke a rule, shrunk and named. Above each: what the extension did wrong.
 
 use backstop_config::{FlushStrategy, Routing};
 use backstop_delivery::Failure;
@@ -68,7 +68,7 @@ fn invocation(output: Vec<Output>, rest: u64, end: End) -> Step {
     })
 }
 
-/// A fallback that was given up and had come back was not asked: the other one hung until the end.
+/// A fallback that had failed was healthy again, and was not asked: the other one hung until the end.
 #[test]
 fn at_shutdown_a_fallback_that_came_back_is_asked_though_another_hangs() {
     let setup = Setup {
@@ -86,7 +86,7 @@ fn at_shutdown_a_fallback_that_came_back_is_asked_though_another_hangs() {
     run(&setup, &steps);
 }
 
-/// The same without a primary: the one that hung had its time twice, the one that was well none.
+/// The same without a primary: the fallback that hung got its time twice, and the healthy one none.
 #[test]
 fn at_shutdown_a_sink_that_hangs_leaves_time_for_one_that_was_given_up() {
     let setup = Setup {
@@ -103,7 +103,7 @@ fn at_shutdown_a_sink_that_hangs_leaves_time_for_one_that_was_given_up() {
     run(&setup, &steps);
 }
 
-/// The flush under way honoured a sink's `Retry-After` to the end, and what waited behind it was never sent.
+/// The flush in progress waited for a sink's whole `Retry-After`, and the records behind it were never sent.
 #[test]
 fn at_shutdown_a_wait_leaves_time_for_what_waits_behind_it() {
     let setup = Setup {
@@ -120,7 +120,7 @@ fn at_shutdown_a_wait_leaves_time_for_what_waits_behind_it() {
     run(&setup, &steps);
 }
 
-/// A wait before a retry went on into the shutdown.
+/// A wait before a retry continued into the shutdown.
 #[test]
 fn a_wait_that_began_before_the_shutdown_leaves_time_for_what_waits_behind_it() {
     let setup = Setup {
@@ -139,9 +139,9 @@ fn a_wait_that_began_before_the_shutdown_leaves_time_for_what_waits_behind_it() 
     run(&setup, &steps);
 }
 
-/// A retry was cut short by the shutdown, and the next sink, which hung, had all the time there was.
+/// The shutdown cut a retry short, and the next sink, which hung, used up all the time.
 #[test]
-fn a_flush_that_the_shutdown_finds_under_way_begins_anew() {
+fn a_flush_that_the_shutdown_interrupts_starts_again() {
     let setup = Setup {
         strategy: FlushStrategy::Continuous,
         has_spool: false,
@@ -170,7 +170,7 @@ fn a_flush_that_the_shutdown_finds_under_way_begins_anew() {
     run(&setup, &steps);
 }
 
-/// A request hung when the shutdown came, and was waited for to the end; its sink was well again.
+/// The shutdown waited to the end for a request that hung, although its sink was healthy again.
 #[test]
 fn at_shutdown_a_request_that_hangs_leaves_time_for_another_to_the_same_sink() {
     let setup = Setup {
@@ -187,7 +187,7 @@ fn at_shutdown_a_request_that_hangs_leaves_time_for_another_to_the_same_sink() {
     run(&setup, &steps);
 }
 
-/// The spool of the first run was closed, and stayed so: the kill of the second went unnoticed.
+/// After a reset the spool stayed closed: nothing noticed that the next run was killed.
 #[test]
 fn a_kill_after_a_reset_is_noticed() {
     let setup = Setup {
@@ -203,8 +203,8 @@ fn a_kill_after_a_reset_is_noticed() {
     run(&setup, &steps);
 }
 
-/// The ledger file counted deliveries that the spool had not removed; so as many records in memory could
-/// vanish uncounted.
+/// The ledger file counted deliveries of records that were still in the spool. The same number of records in
+/// memory could then vanish uncounted.
 #[test]
 fn what_a_flush_has_delivered_hides_no_loss() {
     let steps = [
@@ -219,7 +219,7 @@ fn what_a_flush_has_delivered_hides_no_loss() {
     run(&SETUP, &steps);
 }
 
-/// A record that was shed stayed in the spool: counted as dropped, and then sent by the next run.
+/// A record that was shed stayed in the spool: it was counted as dropped, and the next run sent it.
 #[test]
 fn a_record_that_was_shed_is_removed_from_the_spool() {
     let many = Output {
@@ -234,7 +234,7 @@ fn a_record_that_was_shed_is_removed_from_the_spool() {
     run(&SETUP, &steps);
 }
 
-/// `rm -rf /tmp/*`: the spool went on in a file without a name, and the next run knew nothing.
+/// `rm -rf /tmp/*`: the spool continued in a file without a name, and the next run found nothing.
 #[test]
 fn what_waits_survives_a_function_that_empties_tmp_and_a_kill() {
     let emptying = |end| {
@@ -272,7 +272,7 @@ fn what_waits_survives_a_function_that_empties_tmp_and_a_kill() {
     }
 }
 
-/// A strict primary condemned the neighbours of the one record that it refuses.
+/// A strict primary refuses one record, and the others of its batch became dead letters.
 #[test]
 fn a_record_that_the_primary_refuses_condemns_no_other() {
     for sinks in [[true, false, true], [true, false, false]] {
@@ -293,7 +293,7 @@ fn a_record_that_the_primary_refuses_condemns_no_other() {
     }
 }
 
-/// The function emptied `/tmp` while all records were under way: they came back, and had no copy any more.
+/// The function emptied `/tmp` while all records were being sent: they came back, and had no copy any more.
 #[test]
 fn what_comes_back_after_the_function_emptied_tmp_gets_its_copy_again() {
     let output = |after, records, padding| Output {
@@ -327,8 +327,8 @@ fn what_comes_back_after_the_function_emptied_tmp_gets_its_copy_again() {
     run(&setup, &steps);
 }
 
-/// Halving found no time for the rest at the end of an invocation: it came back record by record, and each of
-/// them needed its own time at the shutdown.
+/// At the end of an invocation halving had no time for the rest. The rest came back as one batch a record, each of
+/// which needed its own time at the shutdown.
 #[test]
 fn what_halving_leaves_for_later_is_one_batch_again() {
     let output = |after, records| Output {
@@ -359,8 +359,8 @@ fn what_halving_leaves_for_later_is_one_batch_again() {
     run(&setup, &steps);
 }
 
-/// Of the time at shutdown nothing was left for the record that the primary refused by name: the fallback that
-/// hung had what was kept for one round, and there are two.
+/// At shutdown no time was left for the record that the primary refused by name: the chain keeps time for one round
+/// of sinks, there are two, and the fallback that hung used it.
 #[test]
 fn at_shutdown_what_is_refused_by_name_has_its_time_beside_what_waits() {
     let setup = Setup {
@@ -378,8 +378,8 @@ fn at_shutdown_what_is_refused_by_name_has_its_time_beside_what_waits() {
     run(&setup, &steps);
 }
 
-/// A primary that hung had used the time in which records that it would never take were to be archived: they were
-/// found when the time was shared out already.
+/// A primary that hung used the time for archiving the records that it never takes: the chain found these after it
+/// had shared the time out.
 #[test]
 fn at_shutdown_what_is_unfit_has_its_time_beside_what_waits() {
     let setup = Setup {
@@ -397,8 +397,8 @@ fn at_shutdown_what_is_unfit_has_its_time_beside_what_waits() {
     run(&setup, &steps);
 }
 
-/// The function cut off what waited, and the process was killed before it had looked; what was left in the spool
-/// had been delivered, and was not removed from the spool yet. As many were missing as were too many.
+/// The function cut the spool, and the process was killed before it noticed. The records left in the spool had been
+/// delivered but not removed. The missing records and the surplus ones cancelled out.
 #[test]
 fn what_was_cut_off_before_a_kill_is_not_hidden_by_what_was_delivered() {
     let setup = Setup {

@@ -3,18 +3,19 @@
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::PARTIAL;
-use super::archive::{access, nothing_wanted, open};
 use serde::Serialize;
 
+use super::PARTIAL;
+use super::archive::{access, nothing_wanted, open};
 use crate::archive::{Place, Watch};
 use crate::aws::Access;
 use crate::cli::{ReplayArgs, UsageError};
+use crate::options::with_options;
 use crate::output::{Bar, Output, Report, Style, Table, escape, grouped, plural, size};
 use crate::replay::queue::{Enqueued, Limits, Queue, Wanted, enqueue as put};
 use crate::replay::{Following, OFTEN, queue_client};
 
-/// Objects to name that are passed over.
+/// Skipped objects that are named; the result counts the others.
 const NAMED: usize = 20;
 
 pub(super) async fn enqueue(
@@ -35,7 +36,10 @@ pub(super) async fn enqueue(
     let archive = open(from, args.source).await?;
     output.progress(&format!("Listing {}", archive.shown()));
     let queue = (!args.dry_run).then(|| Queue::new(client, url));
-    let watch = PassedOver(output, AtomicUsize::new(0));
+    let watch = Skipped {
+        output,
+        seen: AtomicUsize::new(0),
+    };
     let limits = Limits::default();
     let enqueued = put(&archive, &filter, &wanted, queue, limits, &watch).await?;
     if enqueued.objects == 0 {
@@ -54,8 +58,7 @@ pub(super) async fn enqueue(
             &format!("backstop replay --follow {url}"),
         );
     }
-    let passed_over = enqueued.objects_outside + enqueued.objects_to_restore;
-    Ok(if passed_over == 0 {
+    Ok(if is_complete(&enqueued) {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(PARTIAL)
@@ -101,16 +104,25 @@ pub(super) async fn follow(
     })
 }
 
-/// Names the first objects that are passed over.
-struct PassedOver(Output, AtomicUsize);
+/// Names the first objects that are skipped.
+struct Skipped {
+    output: Output,
+    seen: AtomicUsize,
+}
 
-impl Watch for PassedOver {
+impl Watch for Skipped {
     fn trouble(&self, key: &str, problem: &str) {
-        if self.1.fetch_add(1, Ordering::Relaxed) < NAMED {
-            self.0
+        if self.seen.fetch_add(1, Ordering::Relaxed) < NAMED {
+            let problem = with_options(problem);
+            self.output
                 .progress(&format!("{}: {problem}", escape::line(key)));
         }
     }
+}
+
+/// Whether every object that is wanted can be enqueued.
+fn is_complete(enqueued: &Enqueued) -> bool {
+    enqueued.objects_outside + enqueued.objects_to_restore == 0
 }
 
 /// What was put into a queue, as it is printed.
@@ -132,7 +144,6 @@ impl Report for View<'_> {
         table.count_if("skipped by key or age", enqueued.objects_filtered);
         table.count_if("to restore first", enqueued.objects_to_restore);
         table.count_if("not part of the archive", enqueued.objects_outside);
-        let is_well = enqueued.objects_outside + enqueued.objects_to_restore == 0;
         let said = if enqueued.dry_run {
             format!(
                 "Dry run: {} would be enqueued",
@@ -141,6 +152,6 @@ impl Report for View<'_> {
         } else {
             format!("{} enqueued", plural(enqueued.objects, "object"))
         };
-        format!("{table}\n{}\n", style.verdict(is_well, &said))
+        format!("{table}\n{}\n", style.verdict(is_complete(enqueued), &said))
     }
 }
