@@ -30,6 +30,21 @@ fn what_the_module_warns_of_as_unknown_leaves_out_no_secret() {
 }
 
 #[test]
+fn the_module_knows_every_partition() {
+    let policy = source("policy.tf");
+    let (_, table) = policy
+        .split_once("  partitions = {")
+        .expect("it has a table");
+    let (table, _) = table.split_once("  }").expect("the table ends");
+    let rows: Vec<(&str, &str)> = (table.lines())
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(prefix, partition)| (prefix.trim(), partition.trim()))
+        .map(|(prefix, partition)| (prefix.trim_matches('"'), partition.trim_matches('"')))
+        .collect();
+    assert_eq!(rows, backstop_config::PARTITIONS);
+}
+
+#[test]
 fn the_module_accepts_what_the_register_does() {
     let arguments = source("variables.tf");
     for variable in register("variables") {

@@ -4,6 +4,17 @@
 //!
 //! Must not: know which variable holds the ARN.
 
+/// The partitions other than `aws`, by the beginning of their regions' names.
+pub const PARTITIONS: [(&str, &str); 7] = [
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("us-isof-", "aws-iso-f"),
+    ("eusc-", "aws-eusc"),
+];
+
 /// The region where nothing names one.
 pub(crate) const DEFAULT_REGION: &str = "us-east-1";
 
@@ -62,16 +73,7 @@ impl<'text> Arn<'text> {
 
 /// The partition of a region.
 pub fn partition_of(region: &str) -> &'static str {
-    const BY_PREFIX: &[(&str, &str)] = &[
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("us-isof-", "aws-iso-f"),
-        ("eusc-", "aws-eusc"),
-    ];
-    BY_PREFIX
+    PARTITIONS
         .iter()
         .find(|(prefix, _)| region.starts_with(prefix))
         .map_or("aws", |(_, partition)| partition)

@@ -46,7 +46,7 @@ mod transforms;
 mod url;
 mod variable;
 
-pub use arn::{Arn, is_account, is_partition, is_region, partition_of};
+pub use arn::{Arn, PARTITIONS, is_account, is_partition, is_region, partition_of};
 pub use backends::{BACKENDS, Backend};
 pub use endpoint::S3Endpoint;
 pub use error::{ConfigError, ErrorKind};

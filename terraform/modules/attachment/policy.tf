@@ -2,7 +2,17 @@
 # which tests/permissions.tftest.hcl compares.
 
 locals {
-  partition = startswith(var.region, "cn-") ? "aws-cn" : startswith(var.region, "us-gov-") ? "aws-us-gov" : "aws"
+  # As crates/config/src/arn.rs has them: the module has no provider to ask.
+  partitions = {
+    "cn-"      = "aws-cn"
+    "us-gov-"  = "aws-us-gov"
+    "us-iso-"  = "aws-iso"
+    "us-isob-" = "aws-iso-b"
+    "eu-isoe-" = "aws-iso-e"
+    "us-isof-" = "aws-iso-f"
+    "eusc-"    = "aws-eusc"
+  }
+  partition = coalesce(one([for prefix, partition in local.partitions : partition if startswith(var.region, prefix)]), "aws")
 
   # Rights follow the variables: where the function sets one of these itself, that is where it writes. They name
   # resources and are not secret, whatever else the environment holds.

@@ -384,6 +384,20 @@ run "arns_follow_the_partition" {
   }
 }
 
+run "arns_follow_a_partition_of_its_own_cloud" {
+  variables {
+    region    = "eusc-de-east-1"
+    layer_arn = "arn:aws-eusc:lambda:eusc-de-east-1:123456789012:layer:backstop-extension-x86_64-0-1-0:3"
+    fallback  = { firehose_stream = "backstop", s3_bucket = "archive-bucket" }
+  }
+  assert {
+    condition = [for statement in jsondecode(output.policy_json).Statement : statement.Resource[0]] == [
+      "arn:aws-eusc:firehose:eusc-de-east-1:*:deliverystream/backstop", "arn:aws-eusc:s3:::archive-bucket/backstop/v1/*",
+    ]
+    error_message = output.policy_json
+  }
+}
+
 run "keys_of_the_bucket_are_in_the_policy_once" {
   variables {
     fallback = {
