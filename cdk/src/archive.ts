@@ -5,144 +5,18 @@
  * that names no encryption: the extension names none unless a key is set, and then the bucket's applies.
  */
 import { ArnFormat, Duration, Names, RemovalPolicy, Size, SizeRoundingBehavior, Stack, Token, Validations } from 'aws-cdk-lib';
-import { Alarm, ComparisonOperator, IAlarmAction, Metric, MetricProps, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { Alarm, ComparisonOperator, Metric, MetricProps, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { Effect, Grant, IGrantable, PolicyStatement, Role, ServicePrincipal, StarPrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnDeliveryStream } from 'aws-cdk-lib/aws-kinesisfirehose';
 import { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, LogStream, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { BlockPublicAccess, Bucket, BucketEncryption, IBucket, LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
+import { BlockPublicAccess, Bucket, BucketEncryption, LifecycleRule, ObjectOwnership, StorageClass } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { BackstopArchiveAttributes, BackstopTableOptions, ImportedArchive } from './archive-base';
+import { BackstopArchiveAttributes, ImportedArchive } from './archive-base';
+import { BackstopAlarmOptions, BackstopArchiveProps, BackstopLifecycle } from './archive-props';
 import { ArchiveTables } from './archive-tables';
 import { BackstopFallback, IBackstopArchive, keyBehind } from './fallback';
 import { acknowledgeStars, fallbackStatements, grantAll, isAlias, readStatements } from './grants';
-
-/** The steps for objects as they age; a step that you do not name is not taken. */
-export interface BackstopLifecycle {
-  /**
-   * When they move to STANDARD_IA, after at least 30 days.
-   * @default - never
-   */
-  readonly infrequentAccessAfter?: Duration;
-  /**
-   * When they move to GLACIER_IR, which can be read at once; at least 30 days after a move to STANDARD_IA.
-   * @default - never
-   */
-  readonly glacierInstantAfter?: Duration;
-  /**
-   * When they are deleted.
-   * @default - never
-   */
-  readonly expireAfter?: Duration;
-}
-
-/** The delivery stream. */
-export interface BackstopStreamOptions {
-  /**
-   * Firehose writes an object when it has this much.
-   * @default - 64 MiB
-   */
-  readonly buffer?: Size;
-  /**
-   * Firehose writes an object after this time at the latest.
-   * @default - 300 seconds
-   */
-  readonly bufferFor?: Duration;
-  /**
-   * How long CloudWatch keeps the stream's own errors.
-   * @default - one month
-   */
-  readonly logRetention?: RetentionDays;
-}
-
-/** Alarms: one while the stream is in use, one when it cannot deliver, one while functions write directly. */
-export interface BackstopAlarmOptions {
-  /**
-   * What to notify.
-   * @default - nothing
-   */
-  readonly actions?: IAlarmAction[];
-  /**
-   * The period of evaluation.
-   * @default - 5 minutes
-   */
-  readonly period?: Duration;
-  /**
-   * Whether there is an alarm on what functions write to the bucket directly. It needs request metrics of the
-   * bucket, which cost extra.
-   * @default - only if there is no stream
-   */
-  readonly directWrites?: boolean;
-}
-
-/** An archive. */
-export interface BackstopArchiveProps {
-  /**
-   * The name of the bucket.
-   * @default - CloudFormation's choice
-   */
-  readonly bucketName?: string;
-  /**
-   * The name of the delivery stream, which is in the keys of its objects.
-   * @default - made from the construct's path
-   */
-  readonly streamName?: string;
-  /**
-   * The prefix of the archive's keys.
-   * @default 'backstop'
-   */
-  readonly prefix?: string;
-  /**
-   * A key of yours, instead of S3's own keys.
-   * @default - S3's own keys (SSE-S3)
-   */
-  readonly encryptionKey?: IKey;
-  /**
-   * Whether the bucket keeps overwritten and deleted objects, for 30 days.
-   * @default false
-   */
-  readonly versioned?: boolean;
-  /**
-   * The steps for objects as they age.
-   * @default - STANDARD_IA after 30 days, deleted after 365
-   */
-  readonly lifecycle?: BackstopLifecycle;
-  /**
-   * Whether there is a delivery stream; without it functions write only to the bucket.
-   * @default true
-   */
-  readonly hasStream?: boolean;
-  /**
-   * The delivery stream's settings.
-   * @default - 64 MiB or 300 seconds
-   */
-  readonly stream?: BackstopStreamOptions;
-  /**
-   * Alarms.
-   * @default - none
-   */
-  readonly alarms?: BackstopAlarmOptions;
-  /**
-   * Tables for Athena.
-   * @default - none
-   */
-  readonly tables?: BackstopTableOptions;
-  /**
-   * The bucket for S3's access logs.
-   * @default - none
-   */
-  readonly serverAccessLogs?: IBucket;
-  /**
-   * What happens to the bucket when it is removed from the stack.
-   * @default RemovalPolicy.RETAIN
-   */
-  readonly removalPolicy?: RemovalPolicy;
-  /**
-   * Whether to delete the objects with the bucket; only with `removalPolicy` DESTROY.
-   * @default false
-   */
-  readonly autoDeleteObjects?: boolean;
-}
 
 /** Bucket, delivery stream, alarms and tables. Give it as `fallback.archive`. */
 export class BackstopArchive extends Construct implements IBackstopArchive {
@@ -174,7 +48,7 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
   constructor(scope: Construct, id: string, props: BackstopArchiveProps = {}) {
     super(scope, id);
     this.prefix = props.prefix ?? 'backstop';
-    // Its own name is in the keys of what it writes, and so must be known before it is there.
+    // The stream's name is in the keys of its objects, so the stream must know it before it exists.
     this.streamName = props.streamName ?? Names.uniqueResourceName(this, { maxLength: 64, separator: '-' });
     this.encryptionKey = keyBehind(props.encryptionKey);
     this.node.addValidation({ validate: () => problemsOf(this.prefix, this.streamName, props, this.encryptionKey) });
@@ -228,7 +102,7 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
     const refuse = (sid: string, condition: string, header: string, value: string) => bucket.addToResourcePolicy(new PolicyStatement({
       sid, effect: Effect.DENY, principals: [new StarPrincipal()], actions: ['s3:PutObject'], resources: [bucket.arnForObjects('*')], conditions: { [condition]: { [header]: value } },
     }));
-    // What is refused is naming another encryption; to refuse requests that name none would refuse every record.
+    // Refuse only requests that name another encryption: the extension names none, so that rule would refuse every record.
     refuse('NoOtherEncryption', 'StringNotEqualsIfExists', 's3:x-amz-server-side-encryption', key ? 'aws:kms' : 'AES256');
     refuse('NoKeysOfCallers', 'Null', 's3:x-amz-server-side-encryption-customer-algorithm', 'false');
     if (key) refuse('NoOtherKey', 'StringNotEqualsIfExists', 's3:x-amz-server-side-encryption-aws-kms-key-id', key.keyArn);
@@ -249,7 +123,7 @@ export class BackstopArchive extends Construct implements IBackstopArchive {
     const arn = stack.formatArn({ service: 'firehose', resource: 'deliverystream', resourceName: streamName });
     const role = new Role(this, 'Role', {
       description: 'Lets the delivery stream write to the archive.',
-      // This stream and no other, no matter who may pass the role on.
+      // Only this stream, no matter who may pass the role on.
       assumedBy: new ServicePrincipal('firehose.amazonaws.com', {
         conditions: { StringEquals: { 'aws:SourceAccount': stack.account }, ArnEquals: { 'aws:SourceArn': arn } },
       }),

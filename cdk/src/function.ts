@@ -22,17 +22,17 @@ export function isFunctionResource(construct: IConstruct): construct is Function
   return isOfAFunction(construct) && 'layers' in construct;
 }
 
-/** Whether it is one by its type's name only, of which no property can be set: CDK's own small functions are so. */
+/** Whether it is a function by its type's name only, so that no property can be set. CDK's own small functions are. */
 export function isGenericResource(construct: IConstruct): boolean {
   return isOfAFunction(construct) && !isFunctionResource(construct);
 }
 
-/** What `addPropertyOverride` has said: CDK keeps it where only it looks, and writes it over everything else. */
+/** What `addPropertyOverride` set. CDK keeps it in a private member, and writes it over every property. */
 export function overridesOf(fn: FunctionResource): Record<string, unknown> {
   return (fn as unknown as { rawOverrides?: { Properties?: Record<string, unknown> } }).rawOverrides?.Properties ?? {};
 }
 
-/** What functions of SAM have by the `Globals` of the template that they are included from, as that writes it. */
+/** What the `Globals` of an included SAM template give its functions, in the template's own spelling. */
 export interface Globals {
   readonly Architectures?: unknown;
   readonly Environment?: { readonly Variables?: Readonly<Record<string, unknown>> };
@@ -41,18 +41,18 @@ export interface Globals {
 
 const GLOBALS = new WeakMap<object, Globals>();
 
-/** What is in force for the function beside its own properties. */
+/** The `Globals` that apply to the function; empty unless it comes from an included SAM template. */
 export function globalsOf(fn: FunctionResource): Globals {
   const template = fn.node.scope as { _toCloudFormation?: () => { Globals?: { Function?: Globals } } } | undefined;
-  // A stack would render all that is in it, too early. The included template is the scope of its resources, and tells
-  // this part as it was.
+  // The scope of an included resource is its template, which renders this part as it was read. A stack would render
+  // everything in it, too early.
   if (!SamFunction.isCfnFunction(fn) || Stack.isStack(template) || !template?._toCloudFormation) return {};
   const globals = GLOBALS.get(template) ?? template._toCloudFormation().Globals?.Function ?? {};
   GLOBALS.set(template, globals);
   return globals;
 }
 
-/** The architecture, which is x86_64 where nothing is said; undefined where only the deployment knows. */
+/** The architecture: x86_64 unless it is set, undefined if it is known only at deployment. */
 export function architectureOf(fn: FunctionResource): string | undefined {
   const overrides = overridesOf(fn);
   const own = 'Architectures' in overrides ? overrides.Architectures : fn.architectures;
@@ -67,7 +67,7 @@ export function isImage(fn: FunctionResource): boolean {
   return Stack.of(fn).resolve(overridesOf(fn).PackageType ?? fn.packageType) === 'Image';
 }
 
-/** The construct of `aws-lambda` that the resource is of. */
+/** The `aws-lambda` construct that made the resource. */
 export function ownerOf(fn: FunctionResource): IFunction | undefined {
   const owner: unknown = fn.node.scope;
   return Resource.isResource(owner as IConstruct) && 'grantPrincipal' in (owner as object) ? owner as IFunction : undefined;

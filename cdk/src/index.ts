@@ -8,6 +8,7 @@ export * from './settings';
 export * from './layer-base';
 export * from './layer';
 export { BackstopArchiveAttributes, BackstopTableOptions } from './archive-base';
+export * from './archive-props';
 export * from './archive';
 export * from './monitoring';
 export { BackstopDistributedMap } from './replay-map';

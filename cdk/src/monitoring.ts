@@ -110,7 +110,7 @@ export class BackstopMonitoring extends Construct {
       comparisonOperator: kind.comparison,
       threshold: this.options.thresholds?.[name] ?? kind.threshold,
       evaluationPeriods,
-      // What is zero is not reported.
+      // The extension does not report a count that is zero.
       treatMissingData: TreatMissingData.NOT_BREACHING,
     });
     alarm.addAlarmAction(...(this.options.actions ?? []));
@@ -167,7 +167,7 @@ function problemsOf(name: string, props: BackstopMonitoringProps): string[] {
     problems.push('monitoringName is not 1 to 100 letters, digits, hyphens and underscores that begin with a letter or digit.');
   }
   if ((props.functions ?? []).length > 30) {
-    problems.push('functions has more than 30 entries, for whose alarms a dashboard has no room: leave it out, or make one BackstopMonitoring for each team.');
+    problems.push('functions has more than 30 entries, and a dashboard has no room for their alarms: remove it, or create one BackstopMonitoring for each team.');
   }
   for (const [alarm, records] of Object.entries(props.alarms?.thresholds ?? {})) {
     if (!(ON_RECORDS as readonly string[]).includes(alarm)) {
@@ -177,7 +177,7 @@ function problemsOf(name: string, props: BackstopMonitoringProps): string[] {
     }
   }
   const period = props.alarms?.period?.toSeconds({ integral: false }) ?? 300;
-  if (period < 60 || period > 86400) problems.push('alarms.period is not a minute to a day.');
+  if (period < 60 || period > 86400) problems.push('alarms.period is less than a minute or more than a day.');
   const after = props.notReplayedAfter?.toDays({ integral: false }) ?? 1;
   if (after < 1 || after > 7 || !Number.isInteger(after)) problems.push('notReplayedAfter is not a number of whole days from 1 to 7, the most that CloudWatch evaluates.');
   if (props.notReplayedAfter && !props.archive?.fallback.s3Bucket) problems.push('notReplayedAfter is set, but no archive with a bucket: set archive, or remove it.');

@@ -27,7 +27,7 @@ variable "function_names" {
   }
   validation {
     condition     = length(var.function_names) <= 30
-    error_message = "function_names has more than 30 entries, for whose alarms a dashboard has no room: leave it out, or use the module once for each team."
+    error_message = "function_names has more than 30 entries, and a dashboard has no room for their alarms: remove it, or use the module once for each team."
   }
 }
 
