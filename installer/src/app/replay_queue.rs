@@ -10,7 +10,6 @@ use super::archive::{access, nothing_wanted, open};
 use crate::archive::{Place, Watch};
 use crate::aws::Access;
 use crate::cli::{ReplayArgs, UsageError};
-use crate::options::with_options;
 use crate::output::{Bar, Output, Report, Style, Table, escape, grouped, plural, size};
 use crate::replay::queue::{Enqueued, Limits, Queue, Wanted, enqueue as put};
 use crate::replay::{Following, OFTEN, queue_client};
@@ -113,7 +112,6 @@ struct Skipped {
 impl Watch for Skipped {
     fn trouble(&self, key: &str, problem: &str) {
         if self.seen.fetch_add(1, Ordering::Relaxed) < NAMED {
-            let problem = with_options(problem);
             self.output
                 .progress(&format!("{}: {problem}", escape::line(key)));
         }

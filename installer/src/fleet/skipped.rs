@@ -74,4 +74,18 @@ mod tests {
         let full = left_out(&all, true);
         assert!(full[0].ends_with("111122223333 r-7"), "{full:?}");
     }
+
+    #[test]
+    fn what_to_do_is_said_in_options() {
+        let skipped = Skipped {
+            account: "111122223333".to_owned(),
+            region: Some("eu-west-1".to_owned()),
+            reason: "listing: no answer\ncheck the network, the region and the AWS endpoint URL"
+                .to_owned(),
+            is_failure: true,
+        };
+        let text = left_out(&[skipped], false).concat();
+        let options = "\n  check the network, --region and --endpoint-url";
+        assert!(text.ends_with(options), "{text}");
+    }
 }

@@ -8,7 +8,6 @@ use backstop_fleet::journal::{Progress, Run, Step, StepState};
 
 use super::runs::action;
 use crate::fleet::Place;
-use crate::options::with_options;
 use crate::output::{Columns, Item, Report, Style, Tone, by_reason, grouped, names, plural};
 use crate::plan::{Action, Extras, Planned, Verdict};
 
@@ -205,7 +204,7 @@ impl Detail {
                 row.place.account.clone(),
                 row.place.region.clone(),
                 style.word(row.state.tone(), row.state.text()),
-                with_options(row.reason.as_deref().unwrap_or_default()),
+                row.reason.clone().unwrap_or_default(),
             ]);
         }
         columns.text(style)
@@ -228,7 +227,7 @@ impl Detail {
                 reason: row.reason.as_deref()?,
             })
         });
-        text.push_str(&with_options(&by_reason(reasoned, false)));
+        text.push_str(&by_reason(reasoned, false));
         let others = rows().filter(|row| row.reason.is_none());
         let others = others.map(|row| (row.place.to_string(), row.name.clone()));
         for line in names(others, false) {
