@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use alias::AliasState;
 pub use conflict::Conflict;
@@ -56,9 +56,10 @@ impl fmt::Debug for Config {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Part {
     /// The whole list of layers.
+    #[serde(deserialize_with = "shrunk_layers")]
     pub layers: Vec<String>,
     /// The variables that the change is about; none where a variable is not set.
-    #[serde(serialize_with = "as_object")]
+    #[serde(serialize_with = "as_object", deserialize_with = "shrunk_variables")]
     pub variables: Variables,
 }
 
@@ -69,6 +70,24 @@ pub type Variables = LiteMap<String, Option<Stored>>;
 /// As the map that it is: an empty one would be written as a list.
 fn as_object<S: Serializer>(variables: &Variables, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(variables)
+}
+
+/// In as little memory as they need: a list that is read has room for four.
+fn shrunk_layers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let mut layers = Vec::deserialize(deserializer)?;
+    layers.shrink_to_fit();
+    Ok(layers)
+}
+
+/// The same.
+fn shrunk_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Variables, D::Error> {
+    Variables::deserialize(deserializer).map(shrunk)
+}
+
+fn shrunk(variables: Variables) -> Variables {
+    let mut sorted = variables.into_tuple_vec();
+    sorted.shrink_to_fit();
+    LiteMap::from_sorted_store_unchecked(sorted)
 }
 
 /// What was there, and what is there instead.
@@ -366,9 +385,7 @@ impl Change {
                 }
             }
             part.layers.shrink_to_fit();
-            let mut sorted = std::mem::take(&mut part.variables).into_tuple_vec();
-            sorted.shrink_to_fit();
-            part.variables = LiteMap::from_sorted_store_unchecked(sorted);
+            part.variables = shrunk(std::mem::take(&mut part.variables));
         }
         self
     }
