@@ -73,19 +73,23 @@ impl Wall {
     /// Reads what [`Wall::rfc3339`] writes, with any number of decimals: the form Lambda uses, always
     /// in UTC. `None` for anything else, such as a day that there is not.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        const DIGITS: [usize; 14] = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18];
-        const SEPARATORS: [(usize, u8); 5] =
-            [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
         let (head, decimals) = text.as_bytes().split_first_chunk::<19>()?;
-        let is_right = DIGITS.iter().all(|at| head[*at].is_ascii_digit())
-            && SEPARATORS.iter().all(|(at, it)| head[*at] == *it);
-        if !is_right {
-            return None;
-        }
-        let digit = |at: usize| u64::from(head[at] & 0x0f);
-        let two = |at: usize| digit(at) * 10 + digit(at + 1);
+        let is_separated = head[4] == b'-'
+            && head[7] == b'-'
+            && head[10] == b'T'
+            && head[13] == b':'
+            && head[16] == b':';
+        let mut are_digits = true;
+        let mut two = |at: usize| {
+            let (tens, ones) = (head[at].wrapping_sub(b'0'), head[at + 1].wrapping_sub(b'0'));
+            are_digits &= tens < 10 && ones < 10;
+            u64::from(tens) * 10 + u64::from(ones)
+        };
         let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
         let (hour, minute, second) = (two(11), two(14), two(17));
+        if !is_separated || !are_digits {
+            return None;
+        }
         let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let last_day = match month {
             2 => 28 + u64::from(is_leap),

@@ -54,6 +54,34 @@ pub fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
     pairs.iter().map(byte).collect()
 }
 
+/// Makes the hexadecimal digits of an id lower case: 16 of them, or 32 and so on. Says whether they are that many, all
+/// of them digits, and not all zero.
+pub fn lower_hex(digits: &mut [u8]) -> bool {
+    let (chunks, rest) = digits.as_chunks_mut::<16>();
+    let (mut odd, mut any) = (0, 0);
+    for chunk in chunks {
+        // Without an end before the last byte this is a few instructions.
+        let is_odd = chunk.map(|digit| u8::from(!digit.is_ascii_hexdigit()));
+        odd |= is_odd.into_iter().fold(0, |all, it| all | it);
+        any |= chunk.iter().fold(0, |all, it| all | (it ^ b'0'));
+        // A digit has this bit already.
+        *chunk = chunk.map(|digit| digit | 0x20);
+    }
+    rest.is_empty() && odd == 0 && any != 0
+}
+
+/// Appends the bytes that hexadecimal digits stand for; what are none stand for something.
+pub fn push_unhexed(out: &mut Vec<u8>, digits: &[u8]) {
+    // Letters are 9 beyond the digits that their low bits are.
+    let value = |digit: u8| (digit & 0x0f) + 9 * (digit >> 6);
+    let (pairs, _) = digits.as_chunks::<2>();
+    out.extend(
+        pairs
+            .iter()
+            .map(|pair| value(pair[0]) << 4 | value(pair[1])),
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +125,40 @@ mod tests {
         assert_eq!(unhex(b""), Some(Vec::new()));
         assert_eq!(unhex(b"0"), None);
         assert_eq!(unhex(b"0g"), None);
+    }
+
+    #[test]
+    fn digits_are_lowered_and_what_is_none_or_all_zero_is_told() {
+        for (text, lowered) in [
+            ("0123456789abcdef", Some("0123456789abcdef")),
+            (
+                "ABCDEF00000000000000000000000000",
+                Some("abcdef00000000000000000000000000"),
+            ),
+            ("0123456789abcdef0", None),
+            ("0123456789abcdeg", None),
+            ("0123456789abcde:", None),
+            ("0000000000000001", Some("0000000000000001")),
+            ("0000000000000000", None),
+            ("12345678901234\u{e4}", None),
+            ("", None),
+        ] {
+            let mut digits = text.as_bytes().to_vec();
+            let is_id = lower_hex(&mut digits);
+            let shown = is_id.then_some(&*digits);
+            assert_eq!(shown, lowered.map(str::as_bytes), "{text}");
+            if let Some(lowered) = lowered {
+                let mut bytes = vec![7];
+                push_unhexed(&mut bytes, lowered.as_bytes());
+                assert_eq!(
+                    Some(&bytes[1..]),
+                    unhex(text.as_bytes()).as_deref(),
+                    "{text}"
+                );
+            }
+        }
+        let mut whatever = Vec::new();
+        push_unhexed(&mut whatever, b"\xff\xfez/0");
+        assert_eq!(whatever.len(), 2, "one too many is left out");
     }
 }

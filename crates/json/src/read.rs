@@ -46,6 +46,11 @@ impl<'a> Json<'a> {
         self.text.starts_with('{')
     }
 
+    /// Whether it is an array.
+    pub fn is_array(self) -> bool {
+        self.text.starts_with('[')
+    }
+
     /// The text that it is, where it is a string.
     pub fn string(self) -> Option<Cow<'a, str>> {
         let inner = self.inner()?;
@@ -118,11 +123,7 @@ impl<'a> Json<'a> {
     pub fn items(self) -> Items<'a> {
         Items {
             text: self.text,
-            at: if self.text.starts_with('[') {
-                1
-            } else {
-                self.text.len()
-            },
+            at: if self.is_array() { 1 } else { self.text.len() },
         }
     }
 }

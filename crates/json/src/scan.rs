@@ -134,23 +134,43 @@ pub(crate) fn value_end(bytes: &[u8], mut at: usize) -> (usize, bool) {
     }
 }
 
+/// What a byte is where an array or an object is passed over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// Nothing that matters.
+    Other,
+    Quote,
+    Open,
+    Close,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut all = [Class::Other; 256];
+    all[b'"' as usize] = Class::Quote;
+    all[b'{' as usize] = Class::Open;
+    all[b'[' as usize] = Class::Open;
+    all[b'}' as usize] = Class::Close;
+    all[b']' as usize] = Class::Close;
+    all
+};
+
 /// Past an array or an object.
 fn nested_end(bytes: &[u8], mut at: usize) -> usize {
     let mut depth = 0_usize;
     while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => {
+        match CLASSES[usize::from(*byte)] {
+            Class::Other => {}
+            Class::Quote => {
                 at = past_string(bytes, at).0;
                 continue;
             }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
+            Class::Open => depth += 1,
+            Class::Close => {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
                     return at + 1;
                 }
             }
-            _ => {}
         }
         at += 1;
     }

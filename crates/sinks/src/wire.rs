@@ -37,6 +37,21 @@ pub(crate) trait Message: Sized {
         self.fixed64(field, value.to_bits());
     }
 
+    /// A packed list of numbers of 64 bits.
+    fn packed(&mut self, field: u32, mut values: impl ExactSizeIterator<Item = u64>) {
+        self.message_of(field, 8 * values.len());
+        // A few appends instead of one for each number.
+        let mut some = [[0; 8]; 16];
+        while values.len() > 0 {
+            let count = values.len().min(some.len());
+            for (place, value) in some.iter_mut().zip(&mut values) {
+                *place = value.to_le_bytes();
+            }
+            let written = some.get(..count).unwrap_or_default();
+            self.buffer().extend_from_slice(written.as_flattened());
+        }
+    }
+
     #[inline]
     fn bytes(&mut self, field: u32, value: &[u8]) {
         self.message_of(field, value.len());
@@ -63,6 +78,17 @@ pub(crate) fn long_message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mu
     out.extend_from_slice(&[0, 0]);
     write(out);
     patch(out, at, 2);
+}
+
+/// What is shorter has its length in one byte.
+pub(crate) const SHORT: usize = 0x80;
+
+/// The beginning of a message shorter than [`SHORT`] in a field below 16.
+#[inline]
+pub(crate) fn short_head(field: u32, length: usize) -> [u8; 2] {
+    let [tag, ..] = (field << 3 | u32::from(LENGTH)).to_le_bytes();
+    let [length, ..] = length.to_le_bytes();
+    [tag, length]
 }
 
 /// The bytes that a field of this many bytes takes, where its number is below 16.
@@ -173,9 +199,18 @@ impl Nested<'_> {
 fn patch(out: &mut Vec<u8>, at: usize, kept: usize) {
     let start = at + kept;
     let length = out.len() - start;
-    if let (1, 0..0x80, Some(byte)) = (kept, length, out.get_mut(at)) {
-        *byte = length.to_le_bytes()[0];
-        return;
+    // Nearly all lengths fit into what was kept for them.
+    match (kept, length, out.get_mut(at..start)) {
+        (1, 0..0x80, Some([only])) => {
+            *only = length.to_le_bytes()[0];
+            return;
+        }
+        (2, 0x80..0x4000, Some([first, second])) => {
+            *first = (length & 0x7f).to_le_bytes()[0] | 0x80;
+            *second = (length >> 7).to_le_bytes()[0];
+            return;
+        }
+        _ => {}
     }
     let needed = varint_length(length);
     if needed > kept {

@@ -18,7 +18,7 @@ use backstop_archive::{Holds, holds};
 use backstop_delivery::Wall;
 
 use crate::format::log::Line;
-use backstop_json::Json;
+use backstop_json::{Json, Members};
 use embedded::embedded;
 pub(super) use sums::Points;
 
@@ -174,15 +174,27 @@ fn derived(record: Json<'_>, time: Wall) -> Vec<Observation<'_>> {
         }
     }
     let mut all = Vec::with_capacity(USUAL_OBSERVATIONS);
-    let items = metrics.into_iter().flat_map(Json::items);
-    all.extend(items.filter_map(|metric| observation(metric, start, time)));
+    let Some(metrics) = metrics else {
+        return all;
+    };
+    let mut items = metrics.items();
+    while let Some(metric) = items.open() {
+        if !metric.is_object() {
+            items.pass();
+            continue;
+        }
+        let mut members = metric.members();
+        all.extend(observation(&mut members, start, time));
+        items.passed(members.length());
+    }
     all
 }
 
-fn observation(metric: Json<'_>, start: Wall, time: Wall) -> Option<Observation<'_>> {
+/// The observation that an object is; all of its members are read.
+fn observation<'a>(members: &mut Members<'a>, start: Wall, time: Wall) -> Option<Observation<'a>> {
     let (mut name, mut unit, mut kind, mut number) = (None, None, None, None);
     let mut attributes = Vec::new();
-    for (member, value) in metric.members() {
+    for (member, value) in members {
         match &*member {
             "name" => name = value.string(),
             "unit" => unit = value.string(),

@@ -12,6 +12,7 @@ pub(super) struct Event<'a> {
     pub(super) time: Cow<'a, str>,
     pub(super) kind: Cow<'a, str>,
     pub(super) at: Option<Wall>,
+    /// What it says, but for its metrics.
     pub(super) record: Vec<(Cow<'a, str>, Json<'a>)>,
     pub(super) metrics: Vec<(Cow<'a, str>, Json<'a>)>,
 }
@@ -34,21 +35,28 @@ impl<'a> Event<'a> {
                 _ => {}
             }
         }
-        let members = |object: Option<Json<'a>>| {
-            /// Few objects have more members.
-            const USUAL: usize = 8;
-            let mut members = Vec::with_capacity(USUAL);
-            members.extend(object.into_iter().flat_map(Json::members));
-            members
-        };
-        let record = members(record);
-        let metrics = record.iter().find(|(name, _)| name == "metrics");
+        /// Few objects have more members.
+        const USUAL: usize = 8;
+        let (mut members, mut metrics) = (Vec::with_capacity(USUAL), Vec::new());
+        let mut all = record.map_or(Json::members_in(""), Json::members);
+        while let Some((name, value)) = all.open() {
+            if name == "metrics" && value.is_object() {
+                let mut inner = value.members();
+                metrics.reserve(USUAL);
+                metrics.extend(&mut inner);
+                all.passed(inner.length());
+            } else if let Some(value) = all.pass() {
+                members.push((name, value));
+            } else {
+                break;
+            }
+        }
         Self {
             at: Wall::from_rfc3339(&time),
             time,
             kind,
-            metrics: members(metrics.map(|it| it.1)),
-            record,
+            metrics,
+            record: members,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use backstop_json::push_string;
+use backstop_json::{Decimal, push_string};
 use bytes::Bytes;
 
 /// The bytes that the points of most events take.
@@ -71,8 +71,7 @@ impl Metrics {
             self.0.push_str(part);
         }
         self.0.push_str("\",\"value\":");
-        // Writing to a string cannot fail.
-        _ = write!(self.0, "{value:?}");
+        push_number(&mut self.0, value);
         self.0.push('}');
     }
 
@@ -84,6 +83,32 @@ impl Metrics {
     pub(super) fn text(&self) -> &str {
         &self.0
     }
+}
+
+/// Appends a number as a double has it. Most are whole and positive, which needs no machinery of formatting.
+fn push_number(out: &mut String, value: f64) {
+    /// Beyond this `{:?}` has an exponent.
+    const MOST: f64 = 1e15;
+    if value >= 1.0 && value < MOST {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is within the range, and compared with what it was"
+        )]
+        let whole = value as u64;
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::float_cmp,
+            reason = "below 2^53 every whole number is exact"
+        )]
+        if whole as f64 == value {
+            out.push_str(&Decimal::of(whole));
+            out.push_str(".0");
+            return;
+        }
+    }
+    // Writing to a string cannot fail.
+    _ = write!(out, "{value:?}");
 }
 
 /// A record of this type, with the members that are written and the id of the record that it comes from.
@@ -107,4 +132,36 @@ pub(super) fn fragment(
     }
     text.push('}');
     text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_written_as_formatting_writes_it() {
+        for value in [
+            0.0,
+            -0.0,
+            1.0,
+            7.0,
+            0.25,
+            0.481,
+            2_599.4,
+            -3.0,
+            536_870_912.0,
+            999_999_999_999_999.0,
+            1e15,
+            1e16,
+            9_007_199_254_740_993.0,
+            1e300,
+            f64::MIN_POSITIVE,
+            f64::INFINITY,
+            f64::NAN,
+        ] {
+            let mut written = String::new();
+            push_number(&mut written, value);
+            assert_eq!(written, format!("{value:?}"));
+        }
+    }
 }

@@ -107,9 +107,13 @@ pub(super) struct Prefix<'a> {
 
 /// `TIME\tID\tLEVEL\t…` (Node.js), or `[LEVEL]\tTIME\tID\t…` (Python).
 pub(super) fn prefix(text: &str) -> Option<Prefix<'_>> {
-    let mut columns = text.splitn(4, '\t');
-    let (first, second, third) = (columns.next()?, columns.next()?, columns.next()?);
-    columns.next()?;
+    if !text.starts_with(|first: char| first == '[' || first.is_ascii_digit()) {
+        // Of most lines that have no prefix no more is looked at.
+        return None;
+    }
+    let (first, rest) = column(text)?;
+    let (second, rest) = column(rest)?;
+    let (third, _) = column(rest)?;
     let (level, time, request_id) = match first.strip_prefix('[') {
         Some(level) => (level.strip_suffix(']')?, second, third),
         None => (third, first, second),
@@ -117,6 +121,12 @@ pub(super) fn prefix(text: &str) -> Option<Prefix<'_>> {
     let is_time = time.ends_with('Z') && time.len() >= 20 && time.as_bytes().get(10) == Some(&b'T');
     let level = Level::of_word(level)?;
     (is_time && is_uuid(request_id.as_bytes())).then_some(Prefix { level, request_id })
+}
+
+/// A column, and what follows its tab.
+fn column(text: &str) -> Option<(&str, &str)> {
+    let tab = memchr::memchr(b'\t', text.as_bytes())?;
+    Some((text.get(..tab)?, text.get(tab + 1..)?))
 }
 
 #[cfg(test)]

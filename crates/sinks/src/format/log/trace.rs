@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::Deref;
 
+use backstop_json::{lower_hex, push_unhexed};
+
 /// The hexadecimal digits of an id, in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digits<const N: usize>([u8; N]);
@@ -52,30 +54,14 @@ impl<const N: usize> Digits<N> {
             place.copy_from_slice(part.as_bytes());
             at += part.len();
         }
-        // Without an end before the last byte this is a few instructions.
-        let are_digits = digits
-            .iter()
-            .fold(0, |odd, it| odd | u8::from(!it.is_ascii_hexdigit()))
-            == 0;
-        let is_zero = digits.iter().fold(0, |bits, it| bits | (it ^ b'0')) == 0;
-        digits.make_ascii_lowercase();
-        (at == N && are_digits && !is_zero).then_some(Self(digits))
+        let is_id = lower_hex(&mut digits);
+        (at == N && is_id).then_some(Self(digits))
     }
 
-    /// The bytes that they stand for.
-    pub(crate) fn as_bytes_of(&self) -> impl Iterator<Item = u8> {
-        bytes(&self.0)
+    /// Appends the bytes that they stand for.
+    pub(crate) fn push_bytes(&self, out: &mut Vec<u8>) {
+        push_unhexed(out, &self.0);
     }
-}
-
-/// The bytes that hexadecimal digits stand for.
-pub(crate) fn bytes(digits: &[u8]) -> impl Iterator<Item = u8> {
-    let value = |digit: u8| match digit {
-        b'0'..=b'9' => digit & 0x0f,
-        _ => (digit & 0x0f) + 9,
-    };
-    let pairs = digits.chunks_exact(2);
-    pairs.map(move |pair| pair.iter().fold(0, |byte, digit| byte << 4 | value(*digit)))
 }
 
 impl<const N: usize> Deref for Digits<N> {
@@ -173,10 +159,9 @@ mod tests {
         );
         assert_eq!(span_id("0efb"), None);
         assert_eq!(parent_id(header).as_deref(), Some("0efbd19962d95b05"));
-        let bytes: Vec<u8> = span_id("0EFBD19962d95b05")
-            .expect("an id")
-            .as_bytes_of()
-            .collect();
+        let mut bytes = Vec::new();
+        let id = span_id("0EFBD19962d95b05").expect("an id");
+        id.push_bytes(&mut bytes);
         let number = NonZeroU64::new(0x0efb_d199_62d9_5b05).expect("it is none");
         let of_number = SpanId::of_number(number);
         assert_eq!(Some(of_number), span_id("0efbd19962d95b05"));

@@ -53,10 +53,8 @@ fn write_histogram(metric: &Metric<'_>, point: &Point, out: &mut Vec<u8>) {
     out.fixed64(4, point.count);
     out.double(5, point.sum);
     if !point.buckets.is_empty() {
-        let counts = point.buckets.iter().flat_map(|count| count.to_le_bytes());
-        out.bytes(6, &counts.collect::<Vec<u8>>());
-        let bounds = metric.bounds().iter().flat_map(|bound| bound.to_le_bytes());
-        out.bytes(7, &bounds.collect::<Vec<u8>>());
+        out.packed(6, point.buckets.iter().copied());
+        out.packed(7, metric.bounds().iter().map(|bound| bound.to_bits()));
     }
     for (name, value) in &point.attributes {
         text_attribute(out, 9, name, value);

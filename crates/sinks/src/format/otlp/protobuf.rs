@@ -53,11 +53,11 @@ pub(super) fn write_log(log: &Log<'_>, out: &mut Vec<u8>) {
         }
         if let Some(id) = &log.trace_id {
             record.message_of(9, id.len() / 2);
-            record.extend(id.as_bytes_of());
+            id.push_bytes(record);
         }
         if let Some(id) = &log.span_id {
             record.message_of(10, id.len() / 2);
-            record.extend(id.as_bytes_of());
+            id.push_bytes(record);
         }
         if let Some(name) = event_name(log) {
             record.string(12, name);

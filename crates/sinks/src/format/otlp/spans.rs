@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use backstop_archive::{Holds, holds};
 
 use super::value;
-use crate::format::log::{Line, trace};
+use crate::format::log::Line;
 use crate::wire::{Message as _, long_message};
-use backstop_json::Json;
+use backstop_json::{Json, Members, push_unhexed};
 
 /// Writes the spans of a record; nothing where it holds none that can be read.
 pub(super) fn write(line: &Line<'_>, is_json: bool, out: &mut Vec<u8>) {
@@ -29,57 +29,111 @@ pub(super) fn write(line: &Line<'_>, is_json: bool, out: &mut Vec<u8>) {
         }
         members.pass();
     }
-    let spans = spans.into_iter().flat_map(Json::items);
-    for span in spans.filter(|span| is_whole(*span)) {
-        if !is_json {
-            long_message(out, 2, |out| write_span(span, out));
+    let Some(spans) = spans else {
+        return;
+    };
+    let mut spans = spans.items();
+    while let Some(span) = spans.open() {
+        if is_json || !span.is_object() {
+            match spans.pass() {
+                Some(span) if is_whole(span) => push_json(span, out),
+                Some(_) => {}
+                None => return,
+            }
             continue;
         }
-        if !out.is_empty() {
-            out.push(b',');
+        let start = out.len();
+        let mut members = span.members();
+        let mut has_ids = false;
+        long_message(out, 2, |out| has_ids = write_span(&mut members, out));
+        if !has_ids {
+            out.truncate(start);
         }
-        out.extend_from_slice(span.get().as_bytes());
+        spans.passed(members.length());
     }
 }
 
-fn is_whole(span: Json<'_>) -> bool {
-    let is_id = |id: Option<Json<'_>>, length: usize| {
-        let id = id.and_then(Json::plain).unwrap_or_default();
-        id.len() == length && id.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
-    is_id(span.member("traceId"), 32) && is_id(span.member("spanId"), 16)
+fn push_json(span: Json<'_>, out: &mut Vec<u8>) {
+    if !out.is_empty() {
+        out.push(b',');
+    }
+    out.extend_from_slice(span.get().as_bytes());
 }
 
-/// The fields of a span, in the order in which it has its members.
-fn write_span(span: Json<'_>, out: &mut Vec<u8>) {
-    for (name, value) in span.members() {
+/// The digits of an id of `length` digits.
+fn digits(id: Json<'_>, length: usize) -> Option<&str> {
+    let digits = id.plain().filter(|it| it.len() == length)?;
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    are_digits.then_some(digits)
+}
+
+fn is_whole(span: Json<'_>) -> bool {
+    let has_id = |name: &str, length: usize| {
+        let id = span.member(name);
+        id.is_some_and(|id| digits(id, length).is_some())
+    };
+    has_id("traceId", TRACE_DIGITS) && has_id("spanId", SPAN_DIGITS)
+}
+
+const TRACE_DIGITS: usize = 32;
+const SPAN_DIGITS: usize = 16;
+
+/// The fields of a span, in the order in which it has its members, each of which is read once. Says whether it has
+/// its ids.
+fn write_span(members: &mut Members<'_>, out: &mut Vec<u8>) -> bool {
+    let (mut has_trace, mut has_own) = (false, false);
+    while let Some((name, value)) = members.open() {
+        if name == "attributes" && value.is_array() {
+            members.passed(attributes(value, out));
+            continue;
+        }
+        let Some(value) = members.pass() else {
+            return false;
+        };
         match &*name {
-            "traceId" => id(1, value, out),
-            "spanId" => id(2, value, out),
-            "parentSpanId" => id(4, value, out),
+            "traceId" => has_trace = id(1, (value, TRACE_DIGITS), out),
+            "spanId" => has_own = id(2, (value, SPAN_DIGITS), out),
+            // A root has none.
+            "parentSpanId" => _ = id(4, (value, SPAN_DIGITS), out),
             "name" => out.string(5, &value.string().unwrap_or_default()),
             "kind" => out.varint(6, number(value)),
             "startTimeUnixNano" => out.fixed64(7, number(value)),
             "endTimeUnixNano" => out.fixed64(8, number(value)),
-            "attributes" => value.items().for_each(|pair| attribute(pair, out)),
             "status" => out.message(15, |out| status(value, out)),
             _ => {}
         }
     }
+    has_trace && has_own
 }
 
-fn id(field: u32, value: Json<'_>, out: &mut Vec<u8>) {
-    let text = value.plain().unwrap_or_default();
-    if text.is_empty() {
-        return;
+/// Writes an id of so many digits. Says whether it is one.
+fn id(field: u32, (value, length): (Json<'_>, usize), out: &mut Vec<u8>) -> bool {
+    let Some(digits) = digits(value, length) else {
+        return false;
+    };
+    out.message_of(field, length / 2);
+    push_unhexed(out, digits.as_bytes());
+    true
+}
+
+/// The pairs of a list, which may be followed by more. Says how long its text is.
+fn attributes(list: Json<'_>, out: &mut Vec<u8>) -> usize {
+    let mut pairs = list.items();
+    while let Some(pair) = pairs.open() {
+        if pair.is_object() {
+            let mut members = pair.members();
+            attribute(&mut members, out);
+            pairs.passed(members.length());
+        } else if pairs.pass().is_none() {
+            break;
+        }
     }
-    out.message_of(field, text.len() / 2);
-    out.extend(trace::bytes(text.as_bytes()));
+    pairs.length()
 }
 
-fn attribute(pair: Json<'_>, out: &mut Vec<u8>) {
+fn attribute(members: &mut Members<'_>, out: &mut Vec<u8>) {
     let (mut key, mut any) = (Cow::Borrowed(""), None);
-    for (name, value) in pair.members() {
+    for (name, value) in members {
         match &*name {
             "key" => key = value.string().unwrap_or_default(),
             "value" => any = value.members().next(),

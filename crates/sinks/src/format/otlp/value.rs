@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::wire::{Message, Nested, field_of, nested};
+use crate::wire::{Message, Nested, SHORT, field_of, nested, short_head};
 use backstop_json::Json;
 
 /// The fields of `AnyValue`.
@@ -42,10 +42,21 @@ pub(super) fn of_json(value: Json<'_>, out: &mut Vec<u8>) {
 }
 
 /// An attribute that is a text: all lengths are known before anything is written.
-#[inline]
 pub(super) fn text_attribute(out: &mut impl Message, field: u32, name: &str, value: &str) {
     let any = field_of(value.len());
-    out.message_of(field, field_of(name.len()) + field_of(any));
+    let pair = field_of(name.len()) + field_of(any);
+    if pair < SHORT {
+        // So is everything in it: four appends instead of ten.
+        let out = out.buffer();
+        let before_name = [short_head(field, pair), short_head(1, name.len())];
+        let before_value = [short_head(2, any), short_head(STRING, value.len())];
+        out.extend_from_slice(before_name.as_flattened());
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(before_value.as_flattened());
+        out.extend_from_slice(value.as_bytes());
+        return;
+    }
+    out.message_of(field, pair);
     out.string(1, name);
     out.message_of(2, any);
     out.string(STRING, value);

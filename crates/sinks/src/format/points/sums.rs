@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
 use backstop_delivery::Wall;
@@ -17,19 +18,36 @@ const SPAN: Duration = Duration::from_secs(10);
 pub(in crate::format) struct Points {
     metrics: Vec<(Metric<'static>, Vec<Point>)>,
     /// Metrics by the hash of what they are; of two with the same hash the later one has the next number that is free.
-    places: HashMap<u64, usize>,
+    places: Places,
     /// The same of points, by their metric, attributes and span of time.
-    series: HashMap<u64, usize>,
+    series: Places,
     /// Where the metric of the last observation is. Records of one kind name their metrics in the same order.
     last: usize,
 }
 
+/// Places by a hash.
+type Places = HashMap<u64, usize, BuildHasherDefault<Hashed>>;
+
+/// What is a hash already is not hashed again.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = Fnv::of(bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The place of what a hash is of, or the number under which it is to be noted.
-fn find(
-    places: &HashMap<u64, usize>,
-    mut hash: u64,
-    is_it: impl Fn(usize) -> bool,
-) -> Result<usize, u64> {
+fn find(places: &Places, mut hash: u64, is_it: impl Fn(usize) -> bool) -> Result<usize, u64> {
     while let Some(place) = places.get(&hash) {
         if is_it(*place) {
             return Ok(*place);
@@ -43,8 +61,10 @@ impl Points {
     /// The place of a metric.
     fn place(&mut self, metric: &Metric<'_>) -> usize {
         let is_it = |at: usize| self.metrics.get(at).is_some_and(|it| it.0 == *metric);
-        if is_it(self.last + 1) {
-            return self.last + 1;
+        // After the last one the first comes again.
+        let next = (self.last + 1) % self.metrics.len().max(1);
+        if is_it(next) {
+            return next;
         }
         match find(&self.places, Fnv::of(metric.name.as_bytes()), is_it) {
             Ok(place) => place,
