@@ -154,7 +154,7 @@ fn derive(primary: &Primary, events: &[Bytes]) -> (Batch, Batch) {
             match one.signal {
                 Signal::Metric => points.push(record),
                 Signal::Span => spans.push(record),
-                Signal::Log => {}
+                Signal::Log | Signal::PostedMetric => {}
             }
         }
     }

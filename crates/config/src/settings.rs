@@ -16,7 +16,9 @@ use crate::options::FormatOptions;
 use crate::proxy::Proxies;
 use crate::reference::{Reference, Template};
 use crate::secret::Secret;
-use crate::signals::{Endpoint, SignalName, Signals, datadog_metrics, otlp_address};
+use crate::signals::{
+    Endpoint, SignalName, Signals, datadog_metrics, datadog_otlp_metrics, otlp_address,
+};
 use crate::transforms::TransformSettings;
 use crate::url;
 pub use aws::{AwsSettings, ContainerCredentials, S3Archive};
@@ -167,6 +169,16 @@ impl Primary {
             _ => return Some(self.logs()),
         };
         Some(Endpoint { url, format })
+    }
+
+    /// Where metrics go that the function posts, if that is not where other metrics go: Datadog's form for Backstop's
+    /// own has no place for them.
+    pub fn posted_metrics(&self) -> Option<Endpoint> {
+        let has_its_own = self.format == Format::Datadog && self.otlp_url.is_none();
+        (has_its_own && self.signals.metrics).then(|| Endpoint {
+            url: datadog_otlp_metrics(&self.url),
+            format: Format::Otlp,
+        })
     }
 
     /// The address without its query, for log lines and errors.

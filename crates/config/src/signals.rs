@@ -151,16 +151,27 @@ const DATADOG_LOGS: &str = "https://http-intake.logs.";
 /// The address of Datadog's metrics beside that of its logs
 /// (<https://docs.datadoghq.com/api/latest/metrics/#submit-distribution-points>).
 pub(crate) fn datadog_metrics(logs: &str) -> String {
+    datadog_beside(logs, "api", "/api/v1/distribution_points")
+}
+
+/// The address of Datadog's OTLP metrics beside that of its logs
+/// (<https://docs.datadoghq.com/opentelemetry/setup/otlp_ingest/metrics/>).
+pub(crate) fn datadog_otlp_metrics(logs: &str) -> String {
+    datadog_beside(logs, "otlp", otlp_path(SignalName::Metrics))
+}
+
+/// The address of this service of Datadog's at the same site, or of another receiver that stands in for all of them.
+fn datadog_beside(logs: &str, service: &str, path: &str) -> String {
     let (address, query) = match logs.split_once('?') {
         Some((address, query)) => (address, format!("?{query}")),
         None => (logs, String::new()),
     };
     let base = address.strip_suffix("/api/v2/logs").unwrap_or(address);
     let base = match base.strip_prefix(DATADOG_LOGS) {
-        Some(site) => format!("https://api.{site}"),
+        Some(site) => format!("https://{service}.{site}"),
         None => base.to_owned(),
     };
-    format!("{base}/api/v1/distribution_points{query}")
+    format!("{base}{path}{query}")
 }
 
 /// The path of a signal in OTLP (<https://opentelemetry.io/docs/specs/otlp/#otlphttp-request>).
@@ -268,17 +279,20 @@ mod tests {
 
     #[test]
     fn datadogs_metrics_have_a_host_of_their_own_at_each_site() {
-        for (logs, metrics) in [
+        for (logs, metrics, posted) in [
             (
                 "https://http-intake.logs.us5.datadoghq.com/api/v2/logs",
                 "https://api.us5.datadoghq.com/api/v1/distribution_points",
+                "https://otlp.us5.datadoghq.com/v1/metrics",
             ),
             (
                 "https://relay.example/dd/api/v2/logs?k=v",
                 "https://relay.example/dd/api/v1/distribution_points?k=v",
+                "https://relay.example/dd/v1/metrics?k=v",
             ),
         ] {
             assert_eq!(datadog_metrics(logs), metrics);
+            assert_eq!(datadog_otlp_metrics(logs), posted);
         }
     }
 

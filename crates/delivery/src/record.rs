@@ -40,19 +40,22 @@ pub enum Signal {
     Log,
     /// Points of metrics.
     Metric,
+    /// Metrics that the function posted, where the primary takes them at another address than Backstop's own.
+    PostedMetric,
     /// Spans of a trace.
     Span,
 }
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Log, Self::Metric, Self::Span];
+    pub const ALL: [Self; 4] = [Self::Log, Self::Metric, Self::PostedMetric, Self::Span];
 
-    /// Its name: that of `BACKSTOP_SIGNALS`.
+    /// Its name: that of `BACKSTOP_SIGNALS`, or of the records' type where it has no name of its own there.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Log => "logs",
             Self::Metric => "metrics",
+            Self::PostedMetric => "otlp.metrics",
             Self::Span => "traces",
         }
     }

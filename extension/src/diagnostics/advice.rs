@@ -9,7 +9,7 @@ use backstop_delivery::{Cause, Detail, Signal, SinkName};
 /// What happened, and what to do about it.
 pub(super) fn advice(sink: SinkName, signal: Option<Signal>, cause: Cause) -> &'static str {
     let of_aws = cause.detail.and_then(|detail| of_detail(sink, detail));
-    let is_derived = matches!(signal, Some(Signal::Metric | Signal::Span));
+    let is_derived = matches!(signal, Some(signal) if signal != Signal::Log);
     of_aws.unwrap_or_else(|| match cause.reason {
         _ if is_derived && matches!(cause.status, Some(404 | 405 | 501)) => {
             "The primary has no intake for this signal at its address: records of it are diverted; \

@@ -70,7 +70,7 @@ impl Wanted {
     pub(super) fn takes(self, signal: Signal) -> bool {
         match signal {
             Signal::Log => self.logs,
-            Signal::Metric => self.metrics,
+            Signal::Metric | Signal::PostedMetric => self.metrics,
             Signal::Span => self.spans,
         }
     }

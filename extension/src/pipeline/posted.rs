@@ -52,7 +52,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let is_of_one = signal != Signal::Metric && !self.managed_instances;
         let current = is_of_one.then_some((&**request_id, *began));
         let record = self.enricher.posted(fragment, current);
-        let record = record.with_signal(signal);
+        let record = record.with_signal(self.classifier.of_posted(signal));
         if is_wanted {
             self.admit(record, place);
         } else {

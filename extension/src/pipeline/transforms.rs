@@ -117,7 +117,7 @@ impl<L: Lifecycle> Pipeline<L> {
     /// Puts a record in its place in the buffer.
     pub(super) fn admit(&mut self, record: Record, place: Place) {
         // Points are added up: they are of no single invocation, and a repeat of one counts.
-        if record.signal() == Signal::Metric {
+        if matches!(record.signal(), Signal::Metric | Signal::PostedMetric) {
             self.deliver(record);
             return;
         }

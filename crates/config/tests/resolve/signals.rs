@@ -85,6 +85,36 @@ fn each_signal_goes_where_its_format_or_the_other_address_takes_it() {
 }
 
 #[test]
+fn only_datadog_takes_what_the_function_posts_elsewhere_than_other_metrics() {
+    let format = |name| ("BACKSTOP_PRIMARY_FORMAT", name);
+    let posted = |variables: &[(&str, &str)]| {
+        let primary = resolve(variables).0.primary.expect("there is a primary");
+        primary
+            .posted_metrics()
+            .map(|it| format!("{} {}", it.format.as_str(), it.url))
+    };
+    let site = ("BACKSTOP_PRIMARY_URL", "datadoghq.eu");
+    let datadog = format("datadog");
+    let otlp = ("BACKSTOP_OTLP_URL", "https://otlp.example.com");
+    let expected = "otlp https://otlp.datadoghq.eu/v1/metrics";
+    assert_eq!(posted(&[site, datadog]).as_deref(), Some(expected));
+    let relay = "otlp https://intake.example.com/logs/v1/metrics";
+    let signals = |names| ("BACKSTOP_SIGNALS", names);
+    assert_eq!(
+        posted(&[URL, datadog, signals("logs,metrics")]).as_deref(),
+        Some(relay)
+    );
+    for none in [
+        vec![site, datadog, signals("logs")],
+        vec![site, datadog, otlp],
+        vec![URL, datadog],
+        vec![URL, format("otlp")],
+    ] {
+        assert_eq!(posted(&none), None, "{none:?}");
+    }
+}
+
+#[test]
 fn a_signal_without_an_intake_and_an_address_that_is_none_are_named_with_what_to_do() {
     let loki = ("BACKSTOP_PRIMARY_FORMAT", "loki");
     let (shown, errors) = endpoints(&[URL, loki, ("BACKSTOP_SIGNALS", "logs,metrics")]);

@@ -15,7 +15,7 @@ pub(super) const MOST_BYTES: usize = 16 * 1024;
 pub(super) const MOST_BYTES_OF_STATUSES: usize = 1024 * 1024;
 
 /// What a success means that answers an array of records: Honeycomb gives each a status, in their order
-/// (<https://api-docs.honeycomb.io/api/events/createevents>).
+/// (<https://docs.honeycomb.io/api/events/create-events>).
 pub(super) fn read_statuses(reply: &Reply<'_>) -> Answer {
     #[derive(Deserialize)]
     struct Event {

@@ -56,7 +56,7 @@ pub(super) const LINES: &[Row] = &[
         "delivered; but not if the body is a page of HTML, or counts refused records as Axiom does (`failed`): such \
          a batch is archived as a whole, and not sent again. Where an array is sent (`json`), the answer may be one with a \
          `status` for each record, as Honeycomb's batch API gives it \
-         ([source](https://api-docs.honeycomb.io/api/events/createevents)): 2xx is delivered, 400 and 413 are dead \
+         ([source](https://docs.honeycomb.io/api/events/create-events)): 2xx is delivered, 400 and 413 are dead \
          letters, 401, 403 and 404 concern the dataset, everything else is sent again",
         "https://axiom.co/docs/restapi/endpoints/ingestIntoDataset",
     ),

@@ -62,9 +62,9 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
         url.to_owned()
     }
 
-    /// A header that depends on the batch, by its idempotency key.
-    fn header(&self, _key: &str) -> Option<(HeaderName, HeaderValue)> {
-        None
+    /// Headers of the format's own; some depend on the batch, by its idempotency key. The user's come first.
+    fn headers(&self, _key: &str) -> Vec<(HeaderName, HeaderValue)> {
+        Vec::new()
     }
 
     /// Writes as many of these records as one body may hold.

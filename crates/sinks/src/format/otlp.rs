@@ -5,6 +5,7 @@
 //! a fallback the whole batch is archived, since one too many is better than one too few.
 
 mod answer;
+mod datadog;
 mod derived;
 mod json;
 mod metrics;
@@ -15,6 +16,7 @@ mod value;
 use backstop_archive::{EXCEPTION, OTLP_LOGS};
 use backstop_config::Primary;
 use backstop_delivery::{Answer, Failure, Signal};
+use http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::answers::{OTLP, Row};
@@ -30,6 +32,7 @@ use crate::otlp::{self, ReceivedItem, Shape};
 pub(super) struct Otlp {
     signal: Signal,
     is_json: bool,
+    is_datadog: bool,
     most_bytes: usize,
 }
 
@@ -77,6 +80,7 @@ impl Otlp {
         Self {
             signal,
             is_json: primary.options.is_json,
+            is_datadog: signal == Signal::PostedMetric || datadog::is_intake(host(url)),
             most_bytes: if is_new_relic {
                 MOST_BYTES_AT_NEW_RELIC
             } else {
@@ -90,7 +94,7 @@ impl Otlp {
     fn names(&self) -> &'static Names {
         match self.signal {
             Signal::Log => &LOGS,
-            Signal::Metric => &METRICS,
+            Signal::Metric | Signal::PostedMetric => &METRICS,
             Signal::Span => &SPANS,
         }
     }
@@ -121,7 +125,17 @@ impl Format for Otlp {
     fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {
         match self.signal {
             Signal::Log => logs(self, items, context, out),
-            Signal::Metric | Signal::Span => self.write_derived(items, context, out),
+            Signal::Metric | Signal::PostedMetric | Signal::Span => {
+                self.write_derived(items, context, out)
+            }
+        }
+    }
+
+    fn headers(&self, _key: &str) -> Vec<(HeaderName, HeaderValue)> {
+        if self.is_datadog {
+            datadog::headers(self.signal)
+        } else {
+            Vec::new()
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is called a metric has points that can be read, so that none is lost as one.
 
-use backstop_archive::{Holds, fragment_holds, holds};
+use backstop_archive::{Holds, OTLP_METRICS, fragment_holds, holds};
 use backstop_config::Primary;
 use backstop_delivery::{Signal, Wall};
 
@@ -14,6 +14,7 @@ use super::points::observations;
 pub struct Classifier {
     has_metrics: bool,
     keeps_embedded: bool,
+    posts_apart: bool,
 }
 
 impl Classifier {
@@ -22,6 +23,7 @@ impl Classifier {
         Self {
             has_metrics: primary.is_some_and(|it| it.signals.metrics),
             keeps_embedded: primary.is_some_and(|it| it.options.keeps_emf_logs),
+            posts_apart: primary.is_some_and(|it| it.posted_metrics().is_some()),
         }
     }
 
@@ -34,13 +36,23 @@ impl Classifier {
         }
     }
 
+    /// What the function posts as this signal.
+    pub fn of_posted(self, signal: Signal) -> Signal {
+        match signal {
+            Signal::Metric if self.posts_apart => Signal::PostedMetric,
+            other => other,
+        }
+    }
+
     /// The signal of a live record, by its fragment.
     pub fn of_fragment(self, fragment: &[u8]) -> Signal {
-        let is_embedded = || {
-            let text = String::from_utf8_lossy(fragment);
-            self.is_metric(&format!("{{{text}}}"))
-        };
-        signal(fragment_holds(fragment), is_embedded)
+        let line = || format!("{{{}}}", String::from_utf8_lossy(fragment));
+        let held = fragment_holds(fragment);
+        if self.posts_apart && held == Some(Holds::Metrics) {
+            // Only its type says who has made it.
+            return self.of_line(&line());
+        }
+        signal(held, || self.is_metric(&line()))
     }
 
     /// The signal of a line of the archive.
@@ -55,7 +67,12 @@ impl Classifier {
     /// The same, where its type and its record are known already.
     pub fn of_members(self, kind: &str, record: &str, text: &str) -> Signal {
         let held = holds(kind.as_bytes(), record.as_bytes());
-        signal(held, || self.is_metric(text))
+        let signal = signal(held, || self.is_metric(text));
+        if kind == OTLP_METRICS {
+            self.of_posted(signal)
+        } else {
+            signal
+        }
     }
 
     /// Whether a live record in the embedded metric format is to be a metric beside the log that it stays.

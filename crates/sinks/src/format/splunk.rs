@@ -59,7 +59,7 @@ impl Format for Splunk {
         "application/json"
     }
 
-    fn header(&self, key: &str) -> Option<(HeaderName, HeaderValue)> {
+    fn headers(&self, key: &str) -> Vec<(HeaderName, HeaderValue)> {
         // Any GUID will do: a channel keeps acknowledgments apart, and none is asked for.
         let hash = Fnv::of(key.as_bytes());
         let text = format!(
@@ -67,7 +67,8 @@ impl Format for Splunk {
             hash >> 32,
             hash & 0xffff_ffff
         );
-        Some((CHANNEL, HeaderValue::from_str(&text).ok()?))
+        let value = HeaderValue::from_str(&text).ok();
+        value.map(|value| (CHANNEL, value)).into_iter().collect()
     }
 
     fn write(&self, items: &[Item<'_>], context: Context, out: &mut Output) -> Written {

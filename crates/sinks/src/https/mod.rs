@@ -55,11 +55,12 @@ impl HttpsSink {
         signal: Signal,
         lines: LineEncoder,
     ) -> Option<Self> {
-        let endpoint = primary.endpoint(match signal {
-            Signal::Log => SignalName::Logs,
-            Signal::Metric => SignalName::Metrics,
-            Signal::Span => SignalName::Traces,
-        })?;
+        let endpoint = match signal {
+            Signal::Log => primary.endpoint(SignalName::Logs),
+            Signal::Metric => primary.endpoint(SignalName::Metrics),
+            Signal::PostedMetric => primary.posted_metrics(),
+            Signal::Span => primary.endpoint(SignalName::Traces),
+        }?;
         Some(Self::at(http, primary, (&endpoint, signal), lines))
     }
 
@@ -132,7 +133,7 @@ impl HttpsSink {
         if let Ok(key) = HeaderValue::from_str(key) {
             request.headers_mut().insert(IDEMPOTENCY_KEY, key);
         }
-        if let Some((name, value)) = self.format.header(key) {
+        for (name, value) in self.format.headers(key) {
             request.headers_mut().entry(name).or_insert(value);
         }
         match self.http.send(request).await {

@@ -15,7 +15,7 @@ use crate::http::SharedHttp;
 #[derive(Debug)]
 pub struct ReplaySink {
     classifier: Classifier,
-    sinks: [Option<HttpsSink>; 3],
+    sinks: [Option<HttpsSink>; Signal::ALL.len()],
 }
 
 impl ReplaySink {

@@ -64,7 +64,7 @@ impl Answer {
             (Self::Partly(signal, count), Encoding::Json) => {
                 let name = match signal {
                     Signal::Log => "rejectedLogRecords",
-                    Signal::Metric => "rejectedDataPoints",
+                    Signal::Metric | Signal::PostedMetric => "rejectedDataPoints",
                     Signal::Span => "rejectedSpans",
                 };
                 let partial = json!({name: count.to_string(), "errorMessage": TOO_DEEP});

@@ -86,7 +86,7 @@ impl Shape {
     fn of(signal: Signal) -> &'static Self {
         match signal {
             Signal::Log => &LOGS,
-            Signal::Metric => &METRICS,
+            Signal::Metric | Signal::PostedMetric => &METRICS,
             Signal::Span => &TRACES,
         }
     }
@@ -305,7 +305,7 @@ impl Reader {
         let time = match self.signal {
             Signal::Log => fixed(item, [1, 11])?,
             Signal::Span => fixed(item, [8, 7])?,
-            Signal::Metric => match points(item)?.next() {
+            Signal::Metric | Signal::PostedMetric => match points(item)?.next() {
                 Some(point) => fixed(point?, [3, 2])?,
                 None => 0,
             },
@@ -321,7 +321,7 @@ impl Reader {
         match self.signal {
             Signal::Log | Signal::Span => Ok(1),
             // One without points is an item, too: what is rejected is never zero.
-            Signal::Metric => Ok((points(item)?.count() as u64).max(1)),
+            Signal::Metric | Signal::PostedMetric => Ok((points(item)?.count() as u64).max(1)),
         }
     }
 }

@@ -83,7 +83,8 @@ fn what_is_under_way_counts_until_it_is_settled_and_comes_back_first() {
 fn a_batch_is_of_one_signal_and_what_was_derived_goes_first_when_there_is_no_room() {
     let mixed = |max_records| {
         let mut buffer = buffer(&[], max_records);
-        for (sequence, signal) in (0..6).zip(Signal::ALL.into_iter().cycle()) {
+        let signals = [Signal::Log, Signal::Metric, Signal::Span];
+        for (sequence, signal) in (0..6).zip(signals.into_iter().cycle()) {
             buffer.push(record(sequence, "INFO ").with_signal(signal), NOW);
         }
         buffer

@@ -65,7 +65,7 @@ impl Waiting {
                     let ranks = fragments.map(|fragment| Severity::of(fragment) as u8);
                     ranks.max().unwrap_or_default()
                 }
-                Signal::Metric | Signal::Span => Severity::Info as u8,
+                Signal::Metric | Signal::PostedMetric | Signal::Span => Severity::Info as u8,
             },
             Self::Derived(_) => Severity::Info as u8,
             Self::Gap => 5,

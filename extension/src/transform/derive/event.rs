@@ -19,6 +19,8 @@ pub(super) struct Event<'a> {
 
 impl<'a> Event<'a> {
     pub(super) fn of(fragment: &'a str) -> Self {
+        /// Few objects have more members.
+        const USUAL: usize = 8;
         let (mut time, mut kind) = (Cow::Borrowed(""), Cow::Borrowed(""));
         let mut record = None;
         let mut all = Json::members_in(fragment);
@@ -35,8 +37,6 @@ impl<'a> Event<'a> {
                 _ => {}
             }
         }
-        /// Few objects have more members.
-        const USUAL: usize = 8;
         let (mut members, mut metrics) = (Vec::with_capacity(USUAL), Vec::new());
         let mut all = record.map_or(Json::members_in(""), Json::members);
         while let Some((name, value)) = all.open() {

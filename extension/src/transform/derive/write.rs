@@ -89,7 +89,7 @@ impl Metrics {
 fn push_number(out: &mut String, value: f64) {
     /// Beyond this `{:?}` has an exponent.
     const MOST: f64 = 1e15;
-    if value >= 1.0 && value < MOST {
+    if (1.0..MOST).contains(&value) {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

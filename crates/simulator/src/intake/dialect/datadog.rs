@@ -1,7 +1,8 @@
 //! Datadog's intake of logs (<https://docs.datadoghq.com/api/latest/logs/#send-logs>), for logs in the shape of
 //! its own Lambda extension; and that of distribution points
 //! (<https://docs.datadoghq.com/api/latest/metrics/#submit-distribution-points>), of which every value is a
-//! record here.
+//! record here; and that of OTLP metrics
+//! (<https://docs.datadoghq.com/opentelemetry/setup/otlp_ingest/metrics/>), of which every point is one.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Request};
 use serde_json::Value;
 
-use super::{Dialect, Entry, JSON, Problem, Refusal, media_type, only, text, wrong_age};
+use super::{Dialect, Entry, JSON, Problem, Refusal, media_type, only, otlp, text, wrong_age};
 use crate::intake::decode::Received;
 use crate::traffic;
 
@@ -39,11 +40,18 @@ const IN_MESSAGE: &[&str] = &[
 /// The path of distribution points.
 pub(super) const DISTRIBUTIONS: &str = "/api/v1/distribution_points";
 const MOST_METRIC_BYTES: usize = 5_000_000;
+/// The path of OTLP metrics.
+pub(super) const METRICS: &str = "/v1/metrics";
+/// What the intake takes that is not compressed.
+const MOST_PLAIN_METRIC_BYTES: usize = 500_000;
 const OLDEST_POINT: Duration = Duration::from_hours(1);
 
 pub(super) fn read(request: &Request<Bytes>) -> Result<Vec<Entry>, Refusal> {
     if request.uri().path() == DISTRIBUTIONS {
         return read_distributions(request);
+    }
+    if request.uri().path() == METRICS {
+        return read_otlp(request);
     }
     let refuse = |status, reason: &str| Dialect::Datadog.refuse(status, reason);
     if media_type(request.headers()) != JSON {
@@ -132,6 +140,52 @@ fn read_distributions(request: &Request<Bytes>) -> Result<Vec<Entry>, Refusal> {
         Ok(entries)
     });
     entries.map_err(|reason: String| refuse(400, &reason))
+}
+
+fn read_otlp(request: &Request<Bytes>) -> Result<Vec<Entry>, Refusal> {
+    let refuse = |status, reason: &str| Dialect::Datadog.refuse(status, reason);
+    let is_known = matches!(
+        media_type(request.headers()),
+        JSON | "application/x-protobuf"
+    );
+    if !is_known {
+        return Err(refuse(415, "the content type is not one of OTLP's"));
+    }
+    let config = request.headers().get("dd-otel-metric-config");
+    let config: Value = match config.map(|it| serde_json::from_slice(it.as_bytes())) {
+        Some(Ok(config)) => config,
+        Some(Err(error)) => return Err(refuse(400, &error.to_string())),
+        None => Value::Null,
+    };
+    let is_packed = request.headers().contains_key(CONTENT_ENCODING);
+    let plain = Dialect::Datadog.plain(request)?;
+    let most = if is_packed {
+        MOST_METRIC_BYTES
+    } else {
+        MOST_PLAIN_METRIC_BYTES
+    };
+    if plain.len() > most {
+        return Err(refuse(413, "the payload is too large"));
+    }
+    let points = if media_type(request.headers()) == JSON {
+        Err("only protobuf is read here".to_owned())
+    } else {
+        otlp::metric_points(&plain)
+    };
+    let points = points.map_err(|reason| refuse(400, &reason))?;
+    let has_tags = config["resource_attributes_as_tags"] == true;
+    let entry = |point: otlp::Point| Entry {
+        received: Received {
+            id: format!("{}{{{}}}", point.metric, point.resource.join(",")),
+            sequence: None,
+            line: point.metric,
+        },
+        key: None,
+        at: None,
+        // Without tags functions overwrite each other's points, and nothing is said of it.
+        problem: (!has_tags).then(|| Problem::new(Problem::LATER, "functions share a series")),
+    };
+    Ok(points.into_iter().map(entry).collect())
 }
 
 /// The values of one metric: `name{tag,tag}` is their id.

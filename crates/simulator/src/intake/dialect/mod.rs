@@ -137,7 +137,12 @@ impl Dialect {
                 .is_some_and(|index| index.rfind('/').is_none_or(|at| at == 0)),
             Self::Loki => path == "/loki/api/v1/push",
             Self::Splunk => path == "/services/collector/event",
-            Self::Datadog => matches!(path, "/api/v2/logs" | datadog::DISTRIBUTIONS),
+            Self::Datadog => {
+                matches!(
+                    path,
+                    "/api/v2/logs" | datadog::DISTRIBUTIONS | datadog::METRICS
+                )
+            }
             Self::NewRelic => path == "/log/v1",
         }
     }

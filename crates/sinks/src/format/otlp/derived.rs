@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use backstop_delivery::{Signal, Unfit};
 use bytes::Bytes;
 
-use super::{Otlp, metrics, spans, wrap_received};
+use super::{Otlp, datadog, metrics, spans, wrap_received};
 use crate::codec::{Item, Output};
 use crate::format::Context;
 use crate::format::assemble::{Logs as _, Written};
@@ -63,7 +63,9 @@ impl Otlp {
         let kind = line.kind.as_deref().unwrap_or_default();
         let Some(shape) = Shape::of_kind(kind) else {
             let held = match self.signal {
-                Signal::Metric => Held::Points(points::observations(line, context.now)),
+                Signal::Metric | Signal::PostedMetric => {
+                    Held::Points(points::observations(line, context.now))
+                }
                 Signal::Log | Signal::Span => {
                     let mut written = Vec::new();
                     spans::write(line, self.is_json, &mut written);
@@ -73,6 +75,9 @@ impl Otlp {
             return Some((Origin::Derived, held));
         };
         let item = ReceivedItem::of(kind, line.record?.get())?;
+        if self.is_datadog && datadog::is_refused(item.item) {
+            return None;
+        }
         let mut written = Vec::new();
         let added = [(
             INVOCATION_ID,

@@ -127,7 +127,7 @@ fn what_it_has_no_form_for_or_is_too_old_is_not_sent() {
         derived(&json!([])),
         derived(&fine),
         event("function", "\"a line\""),
-        // What the function posts by OTLP may be cumulative, or in buckets.
+        // What the function posts by OTLP may be in buckets, and has another address.
         event(
             "otlp.metrics",
             r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[{"asInt":"1"}]}}]}]}]}"#,
@@ -157,6 +157,59 @@ fn what_it_has_no_form_for_or_is_too_old_is_not_sent() {
             Compression::None,
         );
         assert_eq!(written, Written { covers: 1, unfit });
+    }
+}
+
+#[test]
+fn what_the_function_posts_is_another_signal_at_datadog_and_has_its_own_headers() {
+    let posted = event("otlp.metrics", r#"{"resourceMetrics":[]}"#);
+    let own = derived(&json!([]));
+    let signal_of = |primary: &Primary, fragment: &str| {
+        let classifier = Classifier::of(Some(primary));
+        let signal = classifier.of_fragment(fragment.as_bytes());
+        assert_eq!(classifier.of_line(&format!("{{{fragment}}}")), signal);
+        signal
+    };
+    let datadog = primary(Name::Datadog, FormatOptions::default());
+    assert_eq!(signal_of(&datadog, &posted), Signal::PostedMetric);
+    assert_eq!(signal_of(&datadog, &own), Signal::Metric);
+    assert_eq!(
+        Classifier::of(Some(&datadog)).of_posted(Signal::Metric),
+        Signal::PostedMetric
+    );
+    let otlp = Primary {
+        otlp_url: Some("https://otlp.datadoghq.eu/v1/logs".to_owned()),
+        ..datadog.clone()
+    };
+    assert_eq!(
+        signal_of(&otlp, &posted),
+        Signal::Metric,
+        "there is one address for both"
+    );
+    assert_eq!(otlp.posted_metrics(), None);
+
+    let endpoint = datadog.posted_metrics().expect("it has an address");
+    let names = |format: &dyn Format| {
+        let headers = format.headers("key").into_iter();
+        let shown = headers.map(|(name, _)| name.as_str().to_owned());
+        shown.collect::<Vec<_>>()
+    };
+    let format = of(&datadog, &endpoint, Signal::PostedMetric);
+    assert_eq!(names(&*format), ["dd-otel-metric-config"]);
+    for (signal, name, headers) in [
+        (
+            Signal::Metric,
+            SignalName::Metrics,
+            vec!["dd-otel-metric-config"],
+        ),
+        (
+            Signal::Span,
+            SignalName::Traces,
+            vec!["dd-otlp-source", "compute_stats"],
+        ),
+    ] {
+        let endpoint = otlp.endpoint(name).expect("it has an address");
+        assert_eq!(names(&*of(&otlp, &endpoint, signal)), headers);
     }
 }
 

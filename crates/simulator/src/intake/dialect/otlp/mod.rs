@@ -4,6 +4,7 @@
 //! Records that are refused are counted in a success, and not named.
 
 mod json;
+mod metrics;
 mod protobuf;
 
 use bytes::Bytes;
@@ -13,6 +14,8 @@ use serde_json::{Value, json};
 use super::{Dialect, Entry, EntryOutcome, JSON, Refusal, media_type, reply};
 use crate::intake::decode::Received;
 use crate::traffic;
+
+pub(super) use metrics::{Point, metric_points};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const MOST_BYTES: usize = 20 * 1024 * 1024;

@@ -73,7 +73,7 @@ fn log(record: &[u8]) -> Result<Log, String> {
     Ok(log)
 }
 
-fn key_value(pair: &[u8]) -> Result<(String, Value), String> {
+pub(super) fn key_value(pair: &[u8]) -> Result<(String, Value), String> {
     let (mut key, mut value) = (String::new(), Value::Null);
     for field in wire::fields(pair)? {
         match field {
