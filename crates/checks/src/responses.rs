@@ -59,6 +59,8 @@ pub fn responses(input: &[u8]) {
 #[derive(Debug, Clone, Default)]
 struct Script {
     sink: Option<SinkName>,
+    /// Whose format the primary has.
+    format: Option<Format>,
     stays_open: bool,
     in_pieces: bool,
     is_body: bool,
@@ -78,6 +80,13 @@ impl Script {
                 b'h' => script.sink = Some(SinkName::Https),
                 b'f' => script.sink = Some(SinkName::Firehose),
                 b's' => script.sink = Some(SinkName::S3),
+                b'e' => script.format = Some(Format::Elastic),
+                b't' => script.format = Some(Format::Otlp),
+                b'l' => script.format = Some(Format::Loki),
+                b'p' => script.format = Some(Format::Splunk),
+                b'j' => script.format = Some(Format::Json),
+                b'd' => script.format = Some(Format::Datadog),
+                b'n' => script.format = Some(Format::NewRelic),
                 b'o' => script.stays_open = true,
                 b'2' => script.in_pieces = true,
                 b'b' => script.is_body = true,
@@ -163,7 +172,8 @@ fn is_success(wire: &[u8]) -> bool {
 struct Rig {
     runtime: Runtime,
     script: Arc<Mutex<Script>>,
-    sinks: [Arc<dyn Sink>; 3],
+    primaries: Vec<(Format, Arc<dyn Sink>)>,
+    fallbacks: [Arc<dyn Sink>; 2],
 }
 
 impl Rig {
@@ -184,21 +194,24 @@ impl Rig {
             Arc::new(SystemClock),
             |_| {},
         );
-        let sinks = sinks(&http, address);
         Self {
             runtime,
             script,
-            sinks,
+            primaries: primaries(&http, address),
+            fallbacks: fallbacks(&http, address),
         }
     }
 
     fn check(&mut self, script: &Script) {
         *lock(&self.script) = script.clone();
         let name = script.sink.unwrap_or(SinkName::Https);
-        let sink = self.sinks.iter().find(|sink| sink.name() == name);
-        let sink = sink.expect("there is one of each").clone();
+        let format = script.format.unwrap_or(Format::Ndjson);
+        let primary = self.primaries.iter().find(|it| it.0 == format);
+        let (_, primary) = primary.expect("there is one of each format");
+        let fallback = self.fallbacks.iter().find(|sink| sink.name() == name);
+        let sink = fallback.unwrap_or(primary).clone();
         // With the pool, what an answer does to its connection would be the next input's.
-        self.sinks[0].reset();
+        primary.reset();
 
         let ledger = SharedLedger::default();
         let role = if name == SinkName::Https {
@@ -269,11 +282,21 @@ fn three_records() -> Batch {
     BATCH.get_or_init(make).clone()
 }
 
-fn sinks(http: &SharedHttp, address: SocketAddr) -> [Arc<dyn Sink>; 3] {
-    let endpoint = format!("http://{address}");
-    let primary = Primary {
-        url: format!("{endpoint}/v1"),
-        format: Format::Ndjson,
+/// A sink for each format.
+fn primaries(http: &SharedHttp, address: SocketAddr) -> Vec<(Format, Arc<dyn Sink>)> {
+    const FORMATS: [Format; 8] = [
+        Format::Ndjson,
+        Format::Json,
+        Format::Otlp,
+        Format::Elastic,
+        Format::Loki,
+        Format::Splunk,
+        Format::Datadog,
+        Format::NewRelic,
+    ];
+    let primary = |format| Primary {
+        url: format!("http://{address}/v1"),
+        format,
         signals: Signals::of(&[SignalName::Logs]),
         otlp_url: None,
         options: FormatOptions::default(),
@@ -283,6 +306,15 @@ fn sinks(http: &SharedHttp, address: SocketAddr) -> [Arc<dyn Sink>; 3] {
         references: backstop_config::References::default(),
         timeout: TIMEOUT,
     };
+    let sink = |format| -> (Format, Arc<dyn Sink>) {
+        let sink = HttpsSink::new(http.clone(), &primary(format), encoder("demo"));
+        (format, Arc::new(sink))
+    };
+    FORMATS.map(sink).into()
+}
+
+fn fallbacks(http: &SharedHttp, address: SocketAddr) -> [Arc<dyn Sink>; 2] {
+    let endpoint = format!("http://{address}");
     let aws = AwsSettings {
         region: "us-east-1".to_owned(),
         use_fips: false,
@@ -307,7 +339,6 @@ fn sinks(http: &SharedHttp, address: SocketAddr) -> [Arc<dyn Sink>; 3] {
         expected_bucket_owner: None,
     };
     [
-        Arc::new(HttpsSink::new(http.clone(), &primary, encoder("demo"))),
         Arc::new(FirehoseSink::new(
             http.clone(),
             aws.clone(),
