@@ -21,6 +21,7 @@ mod routes;
 mod rules;
 mod sink;
 mod steps;
+mod stuck_post;
 mod tampering;
 mod world;
 

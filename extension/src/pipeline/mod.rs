@@ -328,6 +328,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 Action::BeReady if self.is_asking_first() && self.may_hold() => return,
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
+                    self.inbox.give_up_posts();
                     self.note_added_time();
                     self.note_useless_hold();
                     self.note_held_for_parameter();

@@ -41,8 +41,8 @@ pub(crate) struct Inbox {
     comfortable: usize,
     oversized: AtomicUsize,
     crowded: AtomicUsize,
-    /// Requests of the function's that have begun and are not yet answered.
-    posting: AtomicUsize,
+    /// Requests of the function's that have begun, and are waited for.
+    posting: Mutex<Posting>,
     /// Those that were refused until there is room.
     turned_away: AtomicUsize,
     arrived: Notify,
@@ -54,6 +54,13 @@ struct Bodies {
     queue: VecDeque<Bytes>,
     posted: VecDeque<Received>,
     is_closed: bool,
+}
+
+/// Requests under way of one period. The next period begins when these were waited for long enough.
+#[derive(Debug, Default)]
+struct Posting {
+    period: u64,
+    requests: usize,
 }
 
 /// Bodies that were not taken, and why.
@@ -77,13 +84,20 @@ pub(crate) enum NotTaken {
 
 /// A request of the function's, from its beginning to its answer.
 #[derive(Debug)]
-pub(crate) struct PostGuard<'a>(&'a Inbox);
+pub(crate) struct PostGuard<'a> {
+    inbox: &'a Inbox,
+    period: u64,
+}
 
 impl Drop for PostGuard<'_> {
     fn drop(&mut self) {
-        self.0.posting.fetch_sub(1, Ordering::Relaxed);
+        let mut posting = self.inbox.posting();
+        if posting.period == self.period {
+            posting.requests -= 1;
+        }
+        drop(posting);
         // Somebody may wait for its end.
-        self.0.arrived.notify_one();
+        self.inbox.arrived.notify_one();
     }
 }
 
@@ -99,7 +113,7 @@ impl Inbox {
             comfortable,
             oversized: AtomicUsize::new(0),
             crowded: AtomicUsize::new(0),
-            posting: AtomicUsize::new(0),
+            posting: Mutex::default(),
             turned_away: AtomicUsize::new(0),
             arrived: Notify::new(),
             room: Notify::new(),
@@ -143,8 +157,12 @@ impl Inbox {
 
     /// A request of the function's begins.
     pub(crate) fn begin_post(&self) -> PostGuard<'_> {
-        self.posting.fetch_add(1, Ordering::Relaxed);
-        PostGuard(self)
+        let mut posting = self.posting();
+        posting.requests += 1;
+        PostGuard {
+            inbox: self,
+            period: posting.period,
+        }
     }
 
     /// The most that one request of the function's may become.
@@ -179,9 +197,16 @@ impl Inbox {
         Some(received)
     }
 
-    /// Whether a request of the function's is under way.
+    /// Whether a request of the function's is under way, and worth waiting for.
     pub(crate) fn is_posting(&self) -> bool {
-        self.posting.load(Ordering::Relaxed) > 0
+        self.posting().requests > 0
+    }
+
+    /// The requests under way have had their time: what becomes of them, nobody waits for it again.
+    pub(crate) fn give_up_posts(&self) {
+        let mut posting = self.posting();
+        posting.period += 1;
+        posting.requests = 0;
     }
 
     /// The environment ends: little time is left for what waits.
@@ -243,6 +268,10 @@ impl Inbox {
 
     fn held(&self) -> usize {
         self.waiting.load(Ordering::Relaxed) + self.buffered.load(Ordering::Relaxed)
+    }
+
+    fn posting(&self) -> std::sync::MutexGuard<'_, Posting> {
+        self.posting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn bodies(&self) -> std::sync::MutexGuard<'_, Bodies> {
@@ -332,6 +361,20 @@ mod tests {
         let posting = inbox.begin_post();
         assert!(inbox.is_posting());
         drop(posting);
+        assert!(!inbox.is_posting());
+    }
+
+    #[test]
+    fn a_post_that_was_given_up_is_not_waited_for_and_ends_no_other() {
+        let inbox = Inbox::new(1_000);
+        let first = inbox.begin_post();
+        inbox.give_up_posts();
+        assert!(!inbox.is_posting());
+        let second = inbox.begin_post();
+        assert!(inbox.is_posting());
+        drop(first);
+        assert!(inbox.is_posting());
+        drop(second);
         assert!(!inbox.is_posting());
     }
 

@@ -1,7 +1,7 @@
 //! The HTTP server that Lambda posts telemetry to, and the function its own, on a port each ([`Origin`]).
 //!
 //! Every process of the sandbox can reach it, so what a stranger can make it hold is bounded: the
-//! number of connections, each one's headers and body, and how long a body may stand still.
+//! number of connections, each one's headers and body, and how long a body may take.
 
 mod address;
 mod otlp;
@@ -21,7 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Inbox;
 use super::connections::{Activity, Connections, MOST_CONNECTIONS, MOST_OF_FUNCTION};
@@ -38,8 +38,11 @@ const MOST_HEAD_BYTES: usize = 8 * 1024;
 /// The read buffer of a connection. hyper's own bound is 400 KiB; with much less than this a body would be
 /// read in many small pieces.
 const MOST_BUFFERED_BYTES: usize = 64 * 1024;
-/// The longest that a body may stand still. Lambda writes all of it at once, over loopback.
+/// The longest that a body may stand still, and that it is waited for in all. Lambda writes all of it at once, over
+/// loopback.
 const STALLED: Duration = Duration::from_secs(5);
+/// What one wait counts for at most: a freeze in the middle of a body may be in it.
+const MOST_OF_A_WAIT: Duration = Duration::from_secs(1);
 /// The pause after a connection that could not be accepted, and the longest.
 const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(640);
@@ -210,14 +213,21 @@ async fn read(mut body: Incoming, activity: &Activity) -> Result<Option<Bytes>, 
     let announced = usize::try_from(body.size_hint().exact().unwrap_or_default());
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or_default().min(MOST_BODY_BYTES));
     let mut total = 0;
+    let mut waited = Duration::ZERO;
     loop {
         activity.touch();
+        let since = Instant::now();
         // What has arrived goes before the time: a freeze in the middle of a body is no stall.
         let frame = match timeout(STALLED, body.frame()).await {
             Ok(Some(frame)) => frame.map_err(|_| IncompleteBody::CutOff)?,
             Ok(None) => break,
             Err(_) => return Err(IncompleteBody::Stalled),
         };
+        // A sender that dribbles never stands still.
+        waited += (Instant::now() - since).min(MOST_OF_A_WAIT);
+        if waited > STALLED {
+            return Err(IncompleteBody::Stalled);
+        }
         let Ok(data) = frame.into_data() else {
             continue;
         };

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::sleep;
 
 use super::super::connections::MOST_CONNECTIONS;
 use super::*;
@@ -148,6 +149,43 @@ async fn a_body_that_stands_still_is_given_up_and_nothing_of_it_is_taken() {
         "and the connection is closed"
     );
     assert!(inbox.pop().is_none());
+}
+
+/// It never stood still for long, and so was read for as long as it lasted.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_dribbles_is_given_up_and_one_with_a_freeze_in_it_is_taken() {
+    let head = "POST / HTTP/1.1\r\ncontent-length: 4000000\r\n\r\n[";
+    for (pause, longest) in [(1, 6), (1_000, 6), (4_900, 30)] {
+        let (address, inbox) = serving(usize::MAX).await;
+        let start = Instant::now();
+        let (mut reading, mut writing) = connect(address).await.into_split();
+        let dribbling = tokio::spawn(async move {
+            writing.write_all(head.as_bytes()).await.unwrap();
+            while writing.write_all(b" ").await.is_ok() {
+                sleep(Duration::from_millis(pause)).await;
+            }
+        });
+        let mut answer = [0; 32];
+        reading.read_exact(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 408 Request Timeout"));
+        let took = start.elapsed();
+        assert!(took <= Duration::from_secs(longest), "{pause}: {took:?}");
+        assert!(inbox.pop().is_none());
+        dribbling.abort();
+    }
+    let (address, inbox) = serving(usize::MAX).await;
+    let mut stream = connect(address).await;
+    write(
+        &mut stream,
+        "POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\n[1,",
+    )
+    .await;
+    for part in ["2,", "3,", "4", "]"] {
+        sleep(Duration::from_millis(1_400)).await;
+        write(&mut stream, part).await;
+    }
+    assert_eq!(status(&mut stream).await, "HTTP/1.1 200 OK");
+    assert_eq!(inbox.pop().unwrap(), "[1,2,3,4]");
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use backstop_sinks::codec::gzip;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
+use tokio::time::{Instant, sleep};
 
-use super::super::{Listener, Origin};
+use super::super::{Listener, MOST_READERS, Origin};
 use super::*;
 
 const LOGS: &str =
@@ -130,6 +131,38 @@ async fn a_request_counts_as_under_way_until_its_records_are_in_the_inbox() {
         tokio::task::yield_now().await;
     }
     assert!(!inbox.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_dribbles_is_given_up_and_frees_its_place() {
+    let (address, inbox) = serving(1_000_000).await;
+    let start = Instant::now();
+    let senders = (0..2 * MOST_READERS).map(|_| {
+        tokio::spawn(async move {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let (mut reading, mut writing) = stream.into_split();
+            let dribbling = tokio::spawn(async move {
+                let head =
+                    format!("POST /v1/logs HTTP/1.1\r\n{JSON}\r\ncontent-length: 4000000\r\n\r\n");
+                writing.write_all(head.as_bytes()).await.unwrap();
+                while writing.write_all(b" ").await.is_ok() {
+                    sleep(Duration::from_millis(100)).await;
+                }
+            });
+            let mut answer = [0; 12];
+            reading.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 503");
+            dribbling.abort();
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await.unwrap();
+    }
+    // One round of readers after the other.
+    assert!(start.elapsed() <= 2 * LONGEST_BODY + Duration::from_secs(1));
+    assert!(inbox.is_empty() && !inbox.is_posting());
+    let (head, _) = ask(address, "POST /v1/logs", JSON, LOGS.as_bytes()).await;
+    assert!(head.starts_with("http/1.1 200 "), "{head}");
 }
 
 /// An SDK may export each span by itself, and in parallel.
