@@ -1,4 +1,4 @@
-//! The patterns of the function's lines, as a derived record.
+//! The patterns of the function's lines, and of the logs that it posts by OTLP, as a derived record.
 //!
 //! Invariants: at most once a minute, and at shutdown; every line counts, also one that is not sent; the record
 //! goes past the transforms of records, so that sampling does not drop it.

@@ -36,15 +36,19 @@ impl<L: Lifecycle> Pipeline<L> {
     fn take_item(&mut self, fragment: Bytes, signal: Signal, current: &(String, Wall)) {
         let (request_id, began) = current;
         let place = self.transforms.place_posted(&fragment, request_id);
+        let is_log = signal == Signal::Log;
         if !self.wanted.takes(signal) {
+            if is_log {
+                self.count_unsent(&fragment);
+            }
             self.ledger.lock().drop_records(DropReason::NotAsked, 1);
             return;
         }
         let Some(Transformed {
             fragment,
             is_wanted,
-            ..
-        }) = self.transformed(fragment, false)
+            pattern,
+        }) = self.transformed(fragment, is_log)
         else {
             return;
         };
@@ -52,6 +56,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let is_of_one = signal != Signal::Metric && !self.managed_instances;
         let current = is_of_one.then_some((&**request_id, *began));
         let record = self.enricher.posted(fragment, current);
+        self.name_pattern(pattern, record.id());
         let record = record.with_signal(self.classifier.of_posted(signal));
         if is_wanted {
             self.admit(record, place);

@@ -1,4 +1,5 @@
-//! The message of a line, as loggers write it: text, the member of an object, a value in logfmt.
+//! The message of a line, as loggers write it: text, the member of an object, a value in logfmt. Of a log that the
+//! function posted by OTLP it is the body.
 
 use std::borrow::Cow;
 
@@ -7,6 +8,7 @@ use super::mask::template;
 use crate::parts::Parts;
 use crate::unescape::Level;
 use backstop_json::{space, string_end};
+use memchr::memmem;
 
 /// The members that hold it, the first that is there.
 const MESSAGES: [&[u8]; 7] = [
@@ -18,27 +20,56 @@ const MESSAGES: [&[u8]; 7] = [
     b"log",
     b"body",
 ];
+/// What stands before the item of a posted log. Within a text its quotes would be escaped.
+const ITEM: &[u8] = b"\"logRecords\":[";
 /// Members that an object without a message is known by.
 const MOST_MEMBERS: usize = 12;
 
 /// The template of a fragment; `None` where it is no line.
 pub(super) fn template_of(fragment: &[u8]) -> Option<String> {
-    let record = Parts::of(fragment)?.record;
+    let parts = Parts::of(fragment)?;
+    let record = parts.record;
     match record {
+        _ if parts.is_posted() => of_posted(record),
         [b'"', ..] => {
             let end = record.len() - 1;
             let content = record.get(1..end.min(MOST_LOOKED_AT))?;
-            let text = Level::of(content).text;
-            let start = space(&text, 0);
-            Some(if text.get(start) == Some(&b'{') {
-                of_object(&text[start..])
-            } else {
-                of_text(&text)
-            })
+            Some(of_string(content))
         }
         [b'{', ..] => Some(of_object(record)),
         _ => Some(of_text(record)),
     }
+}
+
+/// The template of what is between the quotes of a string.
+fn of_string(content: &[u8]) -> String {
+    let text = Level::of(content).text;
+    let start = space(&text, 0);
+    if text.get(start) == Some(&b'{') {
+        of_object(&text[start..])
+    } else {
+        of_text(&text)
+    }
+}
+
+/// The template of the one log in a request of OTLP's JSON: its body, or the name of its event.
+fn of_posted(record: &[u8]) -> Option<String> {
+    // The resource before it may be long.
+    let start = memmem::find(record, ITEM)? + ITEM.len();
+    let item = &record[start..];
+    let item = &item[..item.len().min(MOST_LOOKED_AT)];
+    let member =
+        |known: &[u8]| members(item).find_map(|(name, value)| (name == known).then_some(value));
+    let body = member(b"body").and_then(|body| members(body).next());
+    Some(match body {
+        Some((b"stringValue", [b'"', content @ ..])) => of_string(content),
+        Some((b"kvlistValue", list)) => of_members(pairs(list)),
+        Some((_, value)) => of_text(value.strip_prefix(b"\"").unwrap_or(value)),
+        None => match member(b"eventName") {
+            Some([b'"', name @ ..]) => of_string(name),
+            _ => of_text(b""),
+        },
+    })
 }
 
 fn of_text(text: &[u8]) -> String {
@@ -61,12 +92,15 @@ fn in_logfmt(text: &str) -> Option<&str> {
     None
 }
 
-/// The message of an object; of one without, the names of its members.
 fn of_object(object: &[u8]) -> String {
-    let object = &object[..object.len().min(MOST_LOOKED_AT)];
+    of_members(members(&object[..object.len().min(MOST_LOOKED_AT)]))
+}
+
+/// The message among members; where there is none, their names.
+fn of_members<'a>(members: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> String {
     let mut names: Vec<Cow<'_, str>> = Vec::new();
     let mut best: Option<(usize, &[u8])> = None;
-    for (name, value) in members(object) {
+    for (name, value) in members {
         let rank = MESSAGES
             .iter()
             .position(|known| known.eq_ignore_ascii_case(name));
@@ -107,6 +141,36 @@ fn members(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         let end = value_end(object, start);
         at = end + 1;
         Some((name, &object[start..end]))
+    })
+}
+
+/// The pairs of OTLP's list of them, as members of an object would be.
+fn pairs(list: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let values = members(list).find_map(|(name, value)| (name == b"values").then_some(value));
+    let values = values.unwrap_or_default();
+    let mut at = 1;
+    let elements = std::iter::from_fn(move || {
+        at = space(values, at);
+        if values.get(at) == Some(&b',') {
+            at = space(values, at + 1);
+        }
+        if values.get(at) != Some(&b'{') {
+            return None;
+        }
+        let start = at;
+        at = value_end(values, start) + 1;
+        values.get(start..at - 1)
+    });
+    elements.filter_map(|element| {
+        let (mut key, mut value) = (None, None);
+        for (name, said) in members(element) {
+            match (name, said) {
+                (b"key", [b'"', said @ ..]) => key = Some(said),
+                (b"value", said) => value = members(said).next().map(|(_, said)| said),
+                _ => {}
+            }
+        }
+        Some((key?, value.unwrap_or_default()))
     })
 }
 

@@ -389,3 +389,66 @@ proptest! {
         prop_assert!(insights.lines() >= 1);
     }
 }
+
+/// A log that the function posted: its record as the receiver writes it, with a resource.
+fn posted(resource: &str, item: &str) -> Vec<u8> {
+    format!(
+        r#""time":"2026-01-31T08:15:00.000Z","type":"otlp.logs","record":{{"resourceLogs":[{{"resource":{{"attributes":[{{"key":"a","value":{{"stringValue":{}}}}}]}},"scopeLogs":[{{"scope":{{"name":"s"}},"logRecords":[{item}]}}]}}]}}"#,
+        serde_json::Value::from(resource)
+    )
+    .into_bytes()
+}
+
+#[test]
+fn a_posted_log_counts_by_its_body_with_its_severity() {
+    // The resource looks like an item, and is longer than what is looked at of one.
+    let resource = r#""logRecords":[{"body":{"stringValue":"not this"}}]"#.repeat(200);
+    for (item, expected) in [
+        (
+            r#"{"timeUnixNano":"1","severityNumber":17,"body":{"stringValue":"no stock for \"x\" in 3 ms"}}"#,
+            "no stock for <text> in <n> ms",
+        ),
+        (
+            r#"{"body":{"stringValue":"{\"msg\":\"cache miss 7\"}"},"severityNumber":17}"#,
+            "cache miss <n>",
+        ),
+        (
+            r#"{"severityNumber":17,"body":{"kvlistValue":{"values":[{"key":"sku","value":{"intValue":"7"}},{"key":"message","value":{"stringValue":"sold 3"}}]}}}"#,
+            "sold <n>",
+        ),
+        (
+            r#"{"severityNumber":17,"body":{"kvlistValue":{"values":[{"key":"sku","value":{"intValue":"7"}},{"value":{},"key":"when"},{"key":"none"}]}}}"#,
+            "{sku when none}",
+        ),
+        (r#"{"severityNumber":17,"body":{"intValue":"42"}}"#, "<n>"),
+        (
+            r#"{"severityNumber":17,"eventName":"order.placed","attributes":[{"key":"body","value":{"stringValue":"x"}}]}"#,
+            "order.placed",
+        ),
+        (r#"{"severityNumber":17}"#, ""),
+    ] {
+        let mut insights: Insights<u32> = Insights::default();
+        assert_eq!(insights.count(&posted(&resource, item)), Some(0), "{item}");
+        let report = insights.take().expect("it counts");
+        assert_eq!(report.patterns[0].template, expected, "{item}");
+        assert_eq!((report.lines, report.errors), (1, 1), "{item}");
+    }
+}
+
+#[test]
+fn of_a_posted_log_that_is_cut_off_or_long_no_more_is_looked_at() {
+    let item = r#"{"severityNumber":9,"body":{"kvlistValue":{"values":[{"key":"message","value":{"stringValue":"sold 3"}}]}}}"#;
+    let whole = posted("r", item);
+    for end in 0..whole.len() {
+        let mut insights: Insights<u32> = Insights::default();
+        insights.count(&whole[..end]);
+    }
+    LOOKED_AT.set(0);
+    let long = format!(
+        r#"{{"body":{{"stringValue":"{}"}}}}"#,
+        "a b".repeat(1 << 20)
+    );
+    let mut insights: Insights<u32> = Insights::default();
+    insights.count(&posted("r", &long));
+    assert!(LOOKED_AT.get() <= 16 * MOST_TEXT, "{}", LOOKED_AT.get());
+}
