@@ -29,6 +29,7 @@ pub(super) const SETUP: Setup = Setup {
         redacts: false,
         samples: false,
         joins: false,
+        counts: false,
     },
     routing: Routing::Failover,
     posts: false,

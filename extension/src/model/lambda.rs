@@ -354,11 +354,12 @@ impl Lambda {
         self.shut_down(reason).await;
         // What still was under way at the other end comes to rest.
         sleep(Duration::from_secs(10)).await;
+        let directory = self.directory();
         rules::every_record_is_accounted_for(
             &self.setup,
-            &self.account,
+            &mut self.account,
             &self.world,
-            &self.directory(),
+            &directory,
         );
     }
 

@@ -13,6 +13,7 @@
 mod asking;
 mod behaviour;
 mod examples;
+mod insights;
 mod lambda;
 mod life;
 mod parameter;

@@ -16,7 +16,7 @@ const MIRRORED: Number = 1 << 41;
 
 /// The number of a record: a copy is another one, under the same id.
 pub(super) fn number_of_record(record: &Record) -> Number {
-    let number = number_of(record.fragment());
+    let number = number_of(record);
     match record.route() {
         Route::Mirrored => number + MIRRORED,
         Route::Deliver | Route::Archived => number,

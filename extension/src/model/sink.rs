@@ -12,6 +12,7 @@ use backstop_delivery::{
 use backstop_scripted_sink::{Layout, Request, Witness, answer};
 use tokio::sync::watch;
 
+use super::insights::{self, Reports};
 use super::routes::{number_of_record, original};
 use super::steps::Metrics;
 use super::world::{Number, State, Taken, World};
@@ -28,6 +29,7 @@ pub(super) struct ModelSink {
     pub(super) room: usize,
     pub(super) unfit_every: u64,
     pub(super) witness: StateWitness,
+    pub(super) reports: Reports,
     pub(super) ids: Arc<Mutex<BTreeMap<Number, RecordId>>>,
     pub(super) not_for_primary: Arc<Mutex<BTreeSet<Number>>>,
     pub(super) freezes: watch::Receiver<u64>,
@@ -72,7 +74,9 @@ impl ModelSink {
     /// Each record is where its signal goes, whatever it went through.
     fn check_signal(&self, fragment: &[u8]) {
         let text = String::from_utf8_lossy(fragment);
-        let is_moved = self.metrics == Metrics::Moved && text.contains("_aws");
+        // A template may name the members of a line in the embedded metric format.
+        let is_moved =
+            self.metrics == Metrics::Moved && text.contains("_aws") && !insights::is_report(&text);
         let is_metric = is_moved || text.contains(backstop_archive::METRICS);
         let signal = if is_metric {
             Signal::Metric
@@ -131,6 +135,7 @@ impl Sink for ModelSink {
                         World::check_id(&self.ids, original(number), record.id());
                         self.check_route(record, number);
                         self.check_signal(record.fragment());
+                        self.reports.see(record);
                         number
                     })
                     .collect()

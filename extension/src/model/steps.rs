@@ -65,6 +65,8 @@ pub(super) struct Rewriting {
     pub(super) samples: bool,
     /// Repeats of a line become one.
     pub(super) joins: bool,
+    /// Lines are counted by their patterns.
+    pub(super) counts: bool,
 }
 
 /// What no sink and no file may ever have.
@@ -196,6 +198,7 @@ impl Setup {
                 Vec::new()
             },
             dedupe: self.transforms.joins,
+            insights: self.transforms.counts,
             sample: self.transforms.samples.then(|| SampleSettings {
                 millionths: 0,
                 keep: SampleKeep {

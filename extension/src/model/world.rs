@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backstop_delivery::{Clock, Notice, Observer, RecordId, Signal, Sink, SinkName, Wall};
+use backstop_delivery::{Clock, Notice, Observer, Record, RecordId, Signal, Sink, SinkName, Wall};
 use backstop_scripted_sink::SinkBehaviour;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::behaviour::{ms, take};
+use super::insights::{self, Reports};
 use super::sink::{ModelSink, StateWitness};
 use super::steps::{Metrics, SECRET, Setup};
 
@@ -28,10 +29,13 @@ pub(super) fn derived_from(number: Number) -> Number {
     number + DERIVED
 }
 
-/// The number in a record's text.
-pub(super) fn number_of(fragment: &[u8]) -> Number {
-    let text = std::str::from_utf8(fragment).unwrap();
+/// The number in a record's text, or the one that it has by its id.
+pub(super) fn number_of(record: &Record) -> Number {
+    let text = std::str::from_utf8(record.fragment()).unwrap();
     assert!(!text.contains(SECRET), "a secret in {text:.200}");
+    if insights::is_report(text) {
+        return insights::number_of(record.id());
+    }
     let number = stated_number(text);
     if text.contains(backstop_archive::METRICS) {
         derived_from(number)
@@ -89,6 +93,7 @@ pub(super) struct World {
     is_sending: Arc<AtomicBool>,
     deferred: Arc<AtomicUsize>,
     clock: Arc<WorldClock>,
+    pub(super) reports: Reports,
 }
 
 impl World {
@@ -117,6 +122,7 @@ impl World {
                 start: Instant::now(),
                 offset_ms: AtomicI64::new(0),
             }),
+            reports: Reports::default(),
         }
     }
 
@@ -175,6 +181,7 @@ impl World {
             room: self.room,
             unfit_every: self.unfit_every,
             witness: StateWitness(self.sinks[index].clone()),
+            reports: self.reports.clone(),
             ids: self.ids.clone(),
             not_for_primary: self.not_for_primary.clone(),
             freezes: self.freezes.subscribe(),
@@ -240,12 +247,10 @@ impl World {
         assert_eq!(known, id, "record {number} has two ids");
     }
 
-    pub(super) fn check_ids<'a>(
-        &self,
-        records: impl IntoIterator<Item = &'a backstop_delivery::Record>,
-    ) {
+    pub(super) fn check_ids<'a>(&self, records: impl IntoIterator<Item = &'a Record>) {
         for record in records {
-            Self::check_id(&self.ids, number_of(record.fragment()), record.id());
+            self.reports.see(record);
+            Self::check_id(&self.ids, number_of(record), record.id());
         }
     }
 }

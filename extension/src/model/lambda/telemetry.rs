@@ -83,8 +83,13 @@ impl Lambda {
             })
             .collect();
         let is_taken = self.post(format!("[{}]", lines.join(",")));
-        self.has_failed |= is_taken && output.level == "ERROR";
+        self.note_output(output, is_taken);
         is_taken
+    }
+
+    fn note_output(&mut self, output: &Output, is_taken: bool) {
+        self.has_failed |= is_taken && output.level == "ERROR";
+        self.account.lines_taken += if is_taken { output.records } else { 0 };
     }
 
     /// The function posts its lines as logs. Above the bound the request is refused, and nothing is received.
@@ -111,7 +116,7 @@ impl Lambda {
             self.account.emitted.extend(numbers);
         }
         self.was_refused |= !is_taken;
-        self.has_failed |= is_taken && output.level == "ERROR";
+        self.note_output(output, is_taken);
         is_taken
     }
 

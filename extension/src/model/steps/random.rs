@@ -95,14 +95,20 @@ fn metrics() -> impl Strategy<Value = Metrics> {
 
 fn transforming() -> impl Strategy<Value = Rewriting> {
     let often = || prop::bool::weighted(0.3);
-    (any::<bool>(), any::<bool>(), often(), often()).prop_map(
-        |(filters, redacts, samples, joins)| Rewriting {
+    (
+        any::<bool>(),
+        any::<bool>(),
+        often(),
+        often(),
+        any::<bool>(),
+    )
+        .prop_map(|(filters, redacts, samples, joins, counts)| Rewriting {
             filters,
             redacts,
             samples,
             joins,
-        },
-    )
+            counts,
+        })
 }
 
 fn room() -> impl Strategy<Value = usize> {
