@@ -423,3 +423,25 @@ fn what_was_cut_off_before_a_kill_is_not_hidden_by_what_was_delivered() {
     ];
     run(&setup, &steps);
 }
+
+/// The rule took an invocation for heard of, whose only sign of life was a post that was refused.
+#[test]
+fn a_refused_post_does_not_hold_next_where_no_end_is_expected() {
+    let setup = Setup {
+        strategy: FlushStrategy::End,
+        posts: true,
+        ..SETUP
+    };
+    let refused = Output {
+        padding: 127,
+        ..output(129, 6)
+    };
+    let steps = [
+        Step::Invoke(Invocation {
+            runtime_done: RuntimeDone::Never,
+            ..INVOCATION
+        }),
+        invocation(vec![refused, output(371, 1)], 0, End::Done),
+    ];
+    run(&setup, &steps);
+}

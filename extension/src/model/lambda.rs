@@ -42,6 +42,8 @@ pub(super) struct Lambda {
     has_failed: bool,
     /// A post of it was refused.
     was_refused: bool,
+    /// The end of an invocation was not reported in time in this run: the extension may no longer expect it.
+    was_unheard: bool,
     next_request: u64,
     account: Account,
     /// How far the platform's clock is ahead of the extension's.
@@ -72,6 +74,7 @@ impl Lambda {
             current: Vec::new(),
             has_failed: false,
             was_refused: false,
+            was_unheard: false,
             next_request: 0,
             account: Account::default(),
             ahead_ms: setup.ahead_ms,
@@ -192,8 +195,10 @@ impl Lambda {
                 // An event under another id says nothing of the records that wait for the decision on this one.
                 let is_decided = !self.setup.transforms.samples
                     || invocation.runtime_done != RuntimeDone::Foreign;
-                // Without a deadline the hold follows signs of life, and a post that is refused is none.
-                let is_heard = invocation.deadline == Deadline::Right || !self.was_refused;
+                // Without a deadline, or an end to expect, the hold follows signs of life, and a post that is refused
+                // is none.
+                let is_bounded = invocation.deadline == Deadline::Right && !self.was_unheard;
+                let is_heard = is_bounded || !self.was_refused;
                 let is_known = self.setup.parameter.is_well();
                 let is_easy = !are_close && !is_narrow && is_decided && is_heard && is_known;
                 if self.are_sinks_well && self.setup.leaves_nothing() && is_easy {
@@ -201,6 +206,7 @@ impl Lambda {
                 }
             }
             RuntimeDone::Never | RuntimeDone::Late => {
+                self.was_unheard = true;
                 let most = self.setup.max_added();
                 let held = ready.saturating_duration_since(alive);
                 let is_bounded = held <= most + TICK;
@@ -332,6 +338,7 @@ impl Lambda {
         self.life = Life::start(&self.setup, &self.world, self.directory());
         self.late_runtime_done = None;
         self.was_hold_useless = false;
+        self.was_unheard = false;
     }
 
     /// The extension's clock is set, and the platform's is not.

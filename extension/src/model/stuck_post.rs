@@ -44,11 +44,11 @@ async fn a_post_without_an_end_holds_next_once_and_no_flush_and_no_shutdown() {
         assert!(life.inbox.push(Bytes::from(body)).await);
         // Sinks take 20 ms.
         sleep(ms(30)).await;
-        let line = life.ledger.lock().line();
+        let shown = life.ledger.lock().line();
         assert_eq!(
             life.ledger.lock().delivered_in_all(),
             2 * number + 2,
-            "{line}"
+            "{shown}"
         );
         let held = life.script.ready().await.saturating_duration_since(done);
         if number == 0 {
