@@ -164,7 +164,7 @@ impl Session {
             return Ok(false);
         }
         let is_there = |it: &&Planned| matches!(it.reason, Reason::Already | Reason::Outdated);
-        let keeping = plan.functions.iter().filter(is_there);
+        let keeping = plan.functions.iter().map(|it| &**it).filter(is_there);
         let keeping: Vec<&Planned> = keeping.filter(|it| !it.kept.is_empty()).collect();
         if keeping.is_empty() {
             return Ok(false);

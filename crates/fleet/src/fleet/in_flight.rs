@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// More than this is of no use: a machine's processors are busy then.
-const MOST: usize = 256;
+/// More than this is of no use: a machine's processors are busy then, and each connection keeps a buffer of a tenth
+/// of a megabyte.
+const MOST: usize = 128;
 const LEAST: usize = 16;
 
 static CALLS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(most()));

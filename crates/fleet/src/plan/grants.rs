@@ -57,7 +57,7 @@ impl Plan {
     }
 
     fn refuse(&mut self, role: &str, problem: &str) {
-        let is_meant = |it: &&mut Planned| {
+        let is_meant = |it: &&mut Box<Planned>| {
             it.role == role && it.verdict != Verdict::Refused && !it.needs.is_empty()
         };
         for planned in self.functions.iter_mut().filter(is_meant) {

@@ -73,8 +73,8 @@ pub struct Plan {
     /// What is made of the policies of execution roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
-    /// Every selected function.
-    pub functions: Vec<Planned>,
+    /// Every selected function. In boxes: there may be a hundred thousand, and a list that grows is copied.
+    pub functions: Vec<Box<Planned>>,
     /// What was named and is nowhere, with what was probably meant.
     pub missing: Vec<String>,
     /// Accounts and regions that were left out.
@@ -212,7 +212,6 @@ pub async fn make(
         }
     }
     drop(surveyed);
-    // In place: there may be a hundred thousand, and no two are alike.
     plan.functions
         .sort_unstable_by(|one, other| (&one.place, &one.name).cmp(&(&other.place, &other.name)));
     (plan.skipped)
@@ -229,11 +228,11 @@ async fn plan_site(
     intent: &Intent,
     sizes: &Sizes,
     observer: &dyn Observer,
-) -> Result<(Vec<Planned>, Found<Listed>), crate::aws::Failure> {
+) -> Result<(Vec<Box<Planned>>, Found<Listed>), crate::aws::Failure> {
     let mut found = select::find(site, selection, Listed::of).await?;
     observer.found(&site.place, found.functions.len() as u64);
-    let unreadable: Vec<Planned> = (found.unreadable.iter())
-        .map(|(name, reason)| Planned::unreadable(site, name, reason))
+    let unreadable: Vec<_> = (found.unreadable.iter())
+        .map(|(name, reason)| Box::new(Planned::unreadable(site, name, reason)))
         .collect();
     if found.functions.is_empty() {
         return Ok((unreadable, found));
@@ -257,7 +256,7 @@ async fn plan_site(
                 Err(planned) => planned,
             };
             observer.one_done(&site.place);
-            planned
+            Box::new(planned)
         })
         .buffer_unordered(AT_ONCE)
         .collect::<Vec<_>>();
@@ -277,7 +276,7 @@ impl Plan {
         let mut plan = Self::of(fleet, targets, Action::Drill, Extras::default());
         let mut planned = Planned::without_change(function, Reason::Ok, None);
         planned.change = Some(change.sealed(is_secret));
-        plan.functions.push(planned);
+        plan.functions.push(Box::new(planned));
         plan
     }
 
@@ -301,7 +300,8 @@ impl Plan {
 
     /// The functions with this verdict.
     pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &Planned> {
-        (self.functions.iter()).filter(move |planned| planned.verdict == verdict)
+        let functions = self.functions.iter().map(|planned| &**planned);
+        functions.filter(move |planned| planned.verdict == verdict)
     }
 
     /// Whether every account and region was looked at, every name was found, and nothing of others is in
