@@ -224,6 +224,7 @@ impl Session {
             // it as what somebody else set.
             history.clear();
         }
+        history.retain(|arn, _| !execution.progress.is_done(arn));
         let context = apply::Context {
             fleet: &self.fleet,
             vault: execution.vault,

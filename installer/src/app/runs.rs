@@ -90,7 +90,8 @@ pub(super) async fn run_resume(args: ResumeArgs, output: Output) -> anyhow::Resu
     let targets = plan.targets;
     let session = state.session(&targets, args.access.rate).await?;
     // From here on nobody else goes on with it.
-    let (run, journal) = session.work.store.resume(&args.run).await?;
+    let (mut run, journal) = session.work.store.resume(&args.run).await?;
+    run.drop_finished();
     let vault = match session.vault(&run.header.plan).await {
         Ok(vault) => vault,
         Err(error) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Run, Step, StepState};
+use crate::change::Change;
 use crate::plan::{Action, Planned, Verdict};
 
 impl Run {
@@ -17,6 +18,23 @@ impl Run {
     pub fn counts(&self) -> (usize, usize) {
         let planned = self.header.plan.with(Verdict::Change).count();
         (planned, planned - self.left().count())
+    }
+
+    /// Drops what nobody needs who goes on with the run: what was changed where nothing more is to be done. There
+    /// may be a hundred thousand.
+    pub fn drop_finished(&mut self) {
+        let plan = &mut self.header.plan;
+        for planned in &mut plan.functions {
+            // Whether a version may be published depends on the change.
+            if self.progress.has_all(&plan.extras, planned) {
+                planned.change = None;
+            }
+        }
+        for state in self.progress.steps.iter_mut().filter(|it| it.is_done) {
+            if let Some(Step::Function { change, .. }) = &mut state.step {
+                *change = Change::default();
+            }
+        }
     }
 
     /// Whether nothing is left of it, and nothing was refused.
@@ -78,4 +96,61 @@ pub fn last(runs: &[Run]) -> Option<&Run> {
     };
     (runs.iter().rev())
         .find(|run| !matches!(run.header.plan.action, Action::Undo { .. }) && !is_undone(run))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::journal::store::parse;
+
+    /// A run on two functions, of which the first was changed.
+    fn run(extras: &serde_json::Value) -> Run {
+        let change = json!({"before": {"layers": [], "variables": {}},
+            "after": {"layers": ["layer"], "variables": {}}});
+        let function = |name: &str| {
+            json!({"account": "111122223333", "region": "eu-west-1", "name": name, "arn": name, "role": "",
+                "verdict": "change", "reason": "ok", "revision": "", "change": change})
+        };
+        let plan = json!({"schemaVersion": 1, "release": "0.1.0", "createdAt": "", "action": "attach",
+            "targets": {"accounts": "own", "role": null, "regions": "own",
+                "rates": {"get_function": 50.0, "others": 5.0}, "timeout": {"secs": 1, "nanos": 0}},
+            "sources": {}, "extras": extras, "functions": [function("one"), function("other")],
+            "missing": [], "skipped": []});
+        let lines = [
+            json!({"schemaVersion": 1, "run": "run", "startedAt": "", "release": "0.1.0", "plan": plan}),
+            json!({"entry": "begin", "at": "", "step": {"kind": "function", "arn": "one", "change": change}}),
+            json!({"entry": "done", "at": "", "key": "one"}),
+        ];
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let (run, _) = parse("run", text.as_bytes())
+            .expect("it is a run")
+            .expect("it is whole");
+        run
+    }
+
+    #[test]
+    fn what_is_left_of_a_run_keeps_its_changes() {
+        for (extras, kept) in [
+            (
+                json!({"publishVersion": false, "grant": false}),
+                [false, true],
+            ),
+            // A version is still to be published, if the function is as it was changed.
+            (
+                json!({"publishVersion": true, "grant": false}),
+                [true, true],
+            ),
+        ] {
+            let mut run = run(&extras);
+            let counts = run.counts();
+            run.drop_finished();
+            let functions = run.header.plan.functions.iter();
+            let has_change: Vec<bool> = functions.map(|it| it.change.is_some()).collect();
+            assert_eq!(has_change, kept, "{extras}");
+            assert_eq!(run.counts(), counts);
+            assert!(run.progress.is_done("one"));
+        }
+    }
 }
