@@ -123,7 +123,8 @@ mod tests {
             json!({"entry": "begin", "at": "", "step": {"kind": "function", "arn": "one", "change": change}}),
             json!({"entry": "done", "at": "", "key": "one"}),
         ];
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let lines = lines.map(|line| line.to_string());
+        let text = lines.join("\n") + "\n";
         let (run, _) = parse("run", text.as_bytes())
             .expect("it is a run")
             .expect("it is whole");
