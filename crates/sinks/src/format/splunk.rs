@@ -84,7 +84,7 @@ impl Format for Splunk {
     }
 
     fn read(&self, reply: &Reply<'_>) -> Answer {
-        let Ok(said) = serde_json::from_slice::<Said>(reply.body) else {
+        let Ok(said) = serde_json::from_slice::<HecAnswer>(reply.body) else {
             // A refusal may come from something before the collector; a success may not.
             return if (200..=299).contains(&reply.status) {
                 Answer::None(Failure::Unproven)
@@ -120,7 +120,7 @@ impl Format for Splunk {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct HecAnswer {
     code: u16,
     #[serde(rename = "invalid-event-number")]
     event: Option<usize>,
