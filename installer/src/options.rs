@@ -149,6 +149,7 @@ mod tests {
         let foreign: Vec<_> = options.iter().filter(|it| !known.contains(**it)).collect();
         assert!(foreign.is_empty(), "options in the libraries: {foreign:?}");
     }
+
     #[test]
     fn an_advice_names_its_option_once() {
         for (said, here) in [

@@ -12,7 +12,8 @@ use anyhow::{Context as _, bail};
 
 use serde::de::DeserializeOwned;
 
-use super::store::{parse, unknown};
+use super::reader::parse;
+use super::store::unknown;
 use super::{Header, Journal, Run};
 use crate::files;
 use crate::plan::Plan;

@@ -16,6 +16,7 @@ mod location;
 mod outline;
 mod owned;
 mod progress;
+mod reader;
 mod runs;
 mod segments;
 mod store;

@@ -103,7 +103,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::journal::store::parse;
+    use crate::journal::reader::parse;
 
     /// A run on two functions, of which the first was changed.
     fn run(extras: &serde_json::Value) -> Run {

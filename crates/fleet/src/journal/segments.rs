@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at};
 
-use super::store::parse;
+use super::reader::parse;
 use super::writer::{self, Waiting};
 use super::{Entry, Run};
 use crate::time::now;

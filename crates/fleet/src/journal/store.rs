@@ -1,7 +1,6 @@
 //! All runs: those of a directory, or those of a prefix in S3, with the same promises.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,14 +13,13 @@ use futures_util::{StreamExt as _, stream};
 use serde::de::DeserializeOwned;
 
 use super::directory::Directory;
+use super::reader::SCHEMA_VERSION;
 use super::segments::{self, Segments};
-use super::{Entry, Header, History, Journal, Location, Outline, Progress, writer};
+use super::{Header, History, Journal, Location, Outline, Progress, writer};
 use crate::aws::Access;
-use crate::parsing;
 use crate::plan::Plan;
 use crate::time::now;
 
-const SCHEMA_VERSION: u32 = 1;
 /// Attempts at replacing what others replace as well.
 const REPLACEMENTS: u32 = 5;
 /// Who writes what is kept beside the runs.
@@ -64,17 +62,6 @@ pub enum Found<P = Plan> {
     NotBegun,
     /// It cannot be read, and why: nobody knows what it changed.
     Broken(anyhow::Error),
-}
-
-impl<P> Found<P> {
-    /// The run; none where nothing was begun.
-    fn run(self) -> anyhow::Result<Option<Run<P>>> {
-        match self {
-            Self::Run(run) => Ok(Some(*run)),
-            Self::NotBegun => Ok(None),
-            Self::Broken(error) => Err(error),
-        }
-    }
 }
 
 impl Store {
@@ -127,78 +114,61 @@ impl Store {
     /// Everything that is there, the oldest first. It fails only where nothing can be listed.
     pub async fn everything(&self) -> anyhow::Result<Vec<(String, Found)>> {
         let mut everything = Vec::new();
-        let keep = |id, found| {
-            everything.push((id, found));
-            Ok(())
-        };
-        self.each(keep).await?;
+        (self.each(|id, found| everything.push((id, found)))).await?;
         Ok(everything)
     }
 
     /// Every run, the oldest first. One that cannot be read is an error: what it did would be taken for
     /// someone else's. One that was cut off before it began did nothing.
     pub async fn runs(&self) -> anyhow::Result<Vec<Run>> {
-        self.every().await
+        all(self.readable().await?)
     }
 
     /// The same, without their functions.
     pub async fn outlines(&self) -> anyhow::Result<Vec<Run<Outline>>> {
-        self.every().await
-    }
-
-    async fn every<P: DeserializeOwned>(&self) -> anyhow::Result<Vec<Run<P>>> {
         let mut runs = Vec::new();
-        self.each(|_, found| {
-            runs.extend(found.run()?);
-            Ok(())
-        })
-        .await?;
-        Ok(runs)
+        let broken = self.each_run(|run| runs.push(run)).await?;
+        all((runs, broken))
     }
 
     /// Every run that can be read, and what is wrong with the others.
     pub async fn readable(&self) -> anyhow::Result<(Vec<Run>, Vec<anyhow::Error>)> {
-        let (mut runs, mut broken) = (Vec::new(), Vec::new());
-        self.each(|_, found| {
-            match found.run() {
-                Ok(run) => runs.extend(run),
-                Err(error) => broken.push(error),
-            }
-            Ok(())
-        })
-        .await?;
+        let mut runs = Vec::new();
+        let broken = self.each_run(|run| runs.push(run)).await?;
         Ok((runs, broken))
     }
 
     /// What every run made of each function. One that cannot be read is an error, as for [`Self::runs`].
     pub async fn history(&self) -> anyhow::Result<History> {
-        let mut history = History::default();
-        self.each(|_, found| {
-            found.run()?.into_iter().for_each(|run| history.add(run));
-            Ok(())
-        })
-        .await?;
-        Ok(history.settled())
+        all(self.readable_history().await?)
     }
 
     /// What every run that can be read made of each function, and what is wrong with the others.
     pub async fn readable_history(&self) -> anyhow::Result<(History, Vec<anyhow::Error>)> {
-        let (mut history, mut broken) = (History::default(), Vec::new());
-        self.each(|_, found| {
-            match found.run() {
-                Ok(run) => run.into_iter().for_each(|run| history.add(run)),
-                Err(error) => broken.push(error),
-            }
-            Ok(())
+        let mut history = History::default();
+        let broken = self.each_run(|run| history.add(run)).await?;
+        Ok((history.settled(), broken))
+    }
+
+    /// Hands over every run that can be read, and tells what is wrong with the others.
+    async fn each_run<P: DeserializeOwned>(
+        &self,
+        mut take: impl FnMut(Run<P>),
+    ) -> anyhow::Result<Vec<anyhow::Error>> {
+        let mut broken = Vec::new();
+        self.each(|_, found| match found {
+            Found::Run(run) => take(*run),
+            Found::NotBegun => {}
+            Found::Broken(error) => broken.push(error),
         })
         .await?;
-        Ok((history.settled(), broken))
+        Ok(broken)
     }
 
     /// Hands over what is there, the oldest first, one run at a time: each may be of a hundred thousand functions.
     async fn each<P: DeserializeOwned>(
         &self,
-        mut take: impl FnMut(String, Found<P>) -> anyhow::Result<()>,
+        mut take: impl FnMut(String, Found<P>),
     ) -> anyhow::Result<()> {
         let found = |read: anyhow::Result<Option<Run<P>>>| match read {
             Ok(Some(run)) => Found::Run(Box::new(run)),
@@ -209,7 +179,7 @@ impl Store {
             Kept::Directory(directory) => {
                 for id in directory.ids()? {
                     let read = directory.read(&id);
-                    take(id, found(read))?;
+                    take(id, found(read));
                 }
             }
             Kept::Bucket(bucket) => {
@@ -220,7 +190,7 @@ impl Store {
                 });
                 let mut all = stream::iter(all).buffered(AT_ONCE);
                 while let Some((id, found)) = all.next().await {
-                    take(id, found)?;
+                    take(id, found);
                 }
             }
         }
@@ -335,6 +305,11 @@ impl Store {
     }
 }
 
+/// What was read of all runs, where each could be read.
+fn all<T>((read, broken): (T, Vec<anyhow::Error>)) -> anyhow::Result<T> {
+    broken.into_iter().next().map_or(Ok(read), Err)
+}
+
 /// Where this machine keeps what outlives a command, unless something else is named.
 pub fn usual_directory() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -383,83 +358,4 @@ pub(super) fn unknown(id: &str, shown: &str) -> String {
         "{shown} has no run {id}: `backstop runs` lists its runs; for a run of another machine, \
          give the --state that it used"
     )
-}
-
-/// The run, and how many bytes are whole lines; none where not even the header is.
-pub(super) fn parse<P: DeserializeOwned>(
-    id: &str,
-    mut reader: impl BufRead,
-) -> anyhow::Result<Option<(Run<P>, u64)>> {
-    let broken = |number: usize| {
-        format!(
-            "line {number} of the journal of run {id} is broken: fix it, or move the journal away; \
-             Backstop then ignores the run"
-        )
-    };
-    let mut first = Line::of(&mut reader);
-    let header =
-        serde_json::from_reader::<_, Header<P>>(BufReader::new(&mut first)).map_err(parsing::json);
-    std::io::copy(&mut first, &mut std::io::sink()).with_context(|| broken(1))?;
-    if !first.is_whole {
-        return Ok(None);
-    }
-    let mut whole = first.length;
-    let header = header.with_context(|| broken(1))?;
-    if header.schema_version != SCHEMA_VERSION {
-        bail!(
-            "release {} wrote run {id}: use that release or a newer one",
-            header.release
-        );
-    }
-    let mut progress = Progress::default();
-    let mut line = Vec::new();
-    for number in 2.. {
-        line.clear();
-        let read = (reader.read_until(b'\n', &mut line)).with_context(|| broken(number))?;
-        if line.last() != Some(&b'\n') {
-            break;
-        }
-        whole += read as u64;
-        let entry: Entry = serde_json::from_slice(&line)
-            .map_err(parsing::json)
-            .with_context(|| broken(number))?;
-        progress.add(entry);
-    }
-    Ok(Some((Run { header, progress }, whole)))
-}
-
-/// The next line of a reader and its end, to be read piece by piece: that of a plan may have 100 MB.
-struct Line<R> {
-    reader: R,
-    /// Bytes so far.
-    length: u64,
-    /// Whether its end was read.
-    is_whole: bool,
-}
-
-impl<R: BufRead> Line<R> {
-    fn of(reader: R) -> Self {
-        Self {
-            reader,
-            length: 0,
-            is_whole: false,
-        }
-    }
-}
-
-impl<R: BufRead> Read for Line<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.is_whole {
-            return Ok(0);
-        }
-        let available = self.reader.fill_buf()?;
-        let available = &available[..available.len().min(buffer.len())];
-        let end = available.iter().position(|byte| *byte == b'\n');
-        let read = end.map_or(available.len(), |at| at + 1);
-        buffer[..read].copy_from_slice(&available[..read]);
-        self.reader.consume(read);
-        self.length += read as u64;
-        self.is_whole = end.is_some();
-        Ok(read)
-    }
 }

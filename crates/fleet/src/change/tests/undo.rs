@@ -44,7 +44,7 @@ fn two_changes_are_undone_as_one() {
     let first_live = config(&[], &[]);
     let first_wanted = attach(&[("BACKSTOP_TAGS", "a=b")]).on(&first_live);
     let first = change(&first_live, &first_wanted);
-    // Someone adds a layer, and then comes another release of ours.
+    // Someone adds a layer. Then Backstop attaches another release of its own.
     let mut live = first_wanted.config.clone();
     live.layers.insert(0, alpha.clone());
     let newer = OURS.replace(":3", ":4");

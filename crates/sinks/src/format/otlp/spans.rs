@@ -106,7 +106,7 @@ fn write_span(members: &mut Members<'_>, out: &mut Vec<u8>) -> bool {
     has_trace && has_own
 }
 
-/// Writes an id of so many digits. Says whether it is one.
+/// Writes the bytes of an ID with this many digits; false, and nothing written, if it is not one.
 fn id(field: u32, (value, length): (Json<'_>, usize), out: &mut Vec<u8>) -> bool {
     let Some(digits) = digits(value, length) else {
         return false;
