@@ -78,6 +78,8 @@ compile() {
     (
         cd -- "$checkout" || exit
         unset CFLAGS TARGET_CFLAGS CPPFLAGS LDFLAGS RUSTFLAGS RUSTC_WRAPPER RUSTC_BOOTSTRAP
+        # mimalloc names the day on which it was built: the same one for all, and zig shall not refuse it.
+        export SOURCE_DATE_EPOCH=0 CFLAGS=-Wno-date-time
         [[ -z $bootstrap ]] || export RUSTC_BOOTSTRAP=1
         export RUSTC=$rustc CARGO_INCREMENTAL=0 CARGO_ZIGBUILD_ZIG_PATH=$zig
         export CARGO_ZIGBUILD_CACHE_DIR=$cache/zig ZIG_GLOBAL_CACHE_DIR=$cache/zig
