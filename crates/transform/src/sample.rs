@@ -1,7 +1,8 @@
 //! Which invocations are kept: those that are worth it, and a stable share of the others.
 //!
 //! The decision falls when an invocation ends. Until then its records are held by the caller, who may
-//! have one decided early. What comes later follows the decision.
+//! have one decided early. What comes later follows the decision, unless it says that the invocation
+//! has failed: from there on it is kept.
 //!
 //! Invariants: every held record is released or dropped by a decision; an invocation that is known to
 //! have failed is kept whole; what names no invocation passes; memory is bounded.
@@ -162,7 +163,7 @@ impl Sampler {
                     self.decisions.push(Decision { handle, keep });
                 }
                 // The report knows of a failure that the runtime's end did not.
-                Some(false) if keep => return Place::Keep,
+                Some(false) if keep => return invocation.kept_after_all(),
                 Some(_) => {}
             }
         }
@@ -255,10 +256,15 @@ impl Invocation {
     fn place_with(&mut self, is_error: bool) -> Place {
         self.has_error |= is_error;
         match self.place() {
-            // Too late for the others, and still worth seeing.
-            Place::Drop if is_error => Place::Keep,
+            Place::Drop if is_error => self.kept_after_all(),
             place => place,
         }
+    }
+
+    /// It had been dropped, and has failed: too late for what came before, and still worth seeing from here on.
+    fn kept_after_all(&mut self) -> Place {
+        self.keeps = Some(true);
+        Place::Keep
     }
 
     fn keep(&mut self, decisions: &mut Vec<Decision>) {

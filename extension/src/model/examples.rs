@@ -273,6 +273,25 @@ fn what_waits_survives_a_function_that_empties_tmp_and_a_kill() {
     }
 }
 
+/// An error came while the environment shut down, after its invocation had been dropped: what followed it was dropped.
+#[test]
+fn what_follows_a_late_error_is_kept() {
+    let line = |level| Output {
+        level,
+        ..output(0, 1)
+    };
+    let setup = Setup {
+        at_shutdown: vec![line("INFO"), line("ERROR"), line("INFO")],
+        transforms: Rewriting {
+            samples: true,
+            ..SETUP.transforms
+        },
+        ..SETUP
+    };
+    let dropped = invocation(Vec::new(), 0, End::Done);
+    run(&setup, &[dropped.clone(), dropped, Step::Reset]);
+}
+
 /// A strict primary refuses one record, and the others of its batch became dead letters.
 #[test]
 fn a_record_that_the_primary_refuses_condemns_no_other() {

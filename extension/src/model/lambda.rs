@@ -284,6 +284,10 @@ impl Lambda {
             if timeout(after, &mut self.life.task).await.is_ok() {
                 break;
             }
+            if !self.has_failed {
+                // An invocation that has ended is decided: an error keeps what comes after it.
+                self.current.clear();
+            }
             if self.write(&output) {
                 last_taken = Instant::now();
             }
@@ -292,6 +296,7 @@ impl Lambda {
             let ended = timeout(SHUTDOWN + FUNCTION_TIMEOUT, &mut self.life.task).await;
             ended.expect("killed at shutdown").unwrap();
         }
+        self.invocation_is_over();
         assert!(!self.write(&Output::LAST), "taken when nobody was left");
         let is_known = self.setup.parameter.is_well();
         if self.world.has_usable_sink(&self.setup) && is_known && last_taken <= sent + IN_TIME {

@@ -83,6 +83,7 @@ fn what_comes_later_follows_the_decision_unless_it_tells_of_a_failure() {
     let mut place = |fragment: &str| sampler.place(fragment.as_bytes());
     assert_eq!(place(&line(3, "late")), Place::Drop);
     assert_eq!(place(&line(3, "[ERROR] late")), Place::Keep);
+    assert_eq!(place(&line(3, "  at its.stack")), Place::Keep);
     assert_eq!(
         place(&platform("report", "a", 4, r#","status":"success""#)),
         Place::Keep,
