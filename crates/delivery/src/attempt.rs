@@ -301,6 +301,7 @@ fn sink_failed(
     let patience = (!at_once).then_some(took.saturating_mul(PROBE_SHARE));
     let not_before = retry_after.max(patience);
     let mut state = link.state();
+    state.took_last = false;
     let random = context.jitter.next();
     let opened = state.breaker.failed(now, at_once, not_before, random);
     let is_news = opened || state.is_other_secret(cause);

@@ -69,6 +69,8 @@ pub(crate) struct LinkState {
     pub(crate) too_large: Option<(usize, Wall)>,
     /// It refused the last body as a whole, and has taken nothing since.
     pub(crate) refuses_all: bool,
+    /// It took something when it was last asked.
+    pub(crate) took_last: bool,
     /// Why its breaker is open, as far as an operator was shown.
     pub(crate) reported: Option<Cause>,
     /// When an attempt was last cut short.
@@ -80,12 +82,14 @@ impl LinkState {
     /// too little time costs more than one not made.
     pub(crate) fn observe(&mut self, took: Duration) {
         self.refuses_all = false;
+        self.took_last = true;
         let mean = self.estimate.unwrap_or(took);
         self.estimate = Some(took.max((mean / 8).saturating_mul(7).saturating_add(took / 8)));
     }
 
     /// The sink answered, but took nothing: it takes at least that time.
     pub(crate) fn observe_at_least(&mut self, took: Duration) {
+        self.took_last = false;
         self.estimate = Some(took.max(self.estimate.unwrap_or_default()));
     }
 
@@ -169,6 +173,7 @@ impl Link {
             role: self.role,
             breaker: state.breaker.state(now),
             would_probe: state.breaker.would_probe(now, phase),
+            took_last: state.took_last,
             needs: state.needs(),
             reserve: state.reserve(),
         }

@@ -20,6 +20,8 @@ pub(crate) struct LinkView {
     pub(crate) breaker: BreakerState,
     /// An attempt would be a probe: the breaker is half-open, a handler runs, and no other probe is under way.
     pub(crate) would_probe: bool,
+    /// It took something when it was last asked.
+    pub(crate) took_last: bool,
     /// With less time an attempt would only count against a healthy sink.
     pub(crate) needs: Duration,
     /// What it is kept while others are asked.
@@ -82,7 +84,9 @@ pub(crate) fn turn(link: LinkView, later: &[LinkView], inputs: TurnInputs) -> Tu
     let needs = later.iter().map(|it| (it.reserve, it.is_closed()));
     let reserve = share::reserve(phase, link.role, needs).saturating_mul(rounds);
     let mut reserve = share::kept(reserve, left);
-    if link.is_closed() && is_last_chance {
+    // With too little time for two, one that has just taken something is worth more than one that may.
+    let is_best_chance = phase == Phase::Shutdown && link.took_last;
+    if link.is_closed() && (is_last_chance || is_best_chance) {
         reserve = reserve.min(left.saturating_sub(link.needs));
     }
     let own = left.saturating_sub(reserve);
@@ -112,6 +116,7 @@ mod tests {
         role: Role::Primary,
         breaker: BreakerState::Closed,
         would_probe: false,
+        took_last: false,
         needs: ms(100),
         reserve: ms(150),
     };
@@ -122,6 +127,10 @@ mod tests {
     const HALF_OPEN: LinkView = LinkView {
         breaker: BreakerState::HalfOpen,
         would_probe: true,
+        ..CLOSED
+    };
+    const WELL: LinkView = LinkView {
+        took_last: true,
         ..CLOSED
     };
     const fn fallback(link: LinkView) -> LinkView {
@@ -171,6 +180,11 @@ mod tests {
             (CLOSED, &[closed, open], Shutdown, 1700, 9, 9, ask(850)),
             (CLOSED, &[closed], Shutdown, 199, 1, 9, no_budget),
             (OPEN, &[], Shutdown, 500, 1, 9, ask(0)),
+            // One that has just taken something is not passed over for one that may take it.
+            (WELL, &[closed, open], Shutdown, 1700, 9, 9, ask(850)),
+            (WELL, &[closed], Shutdown, 199, 2, 9, ask(99)),
+            (WELL, &[closed], Shutdown, 99, 1, 9, no_budget),
+            (WELL, &[closed], PostRuntime, 199, 1, 9, Turn::Wait),
             (OPEN, &[closed], Shutdown, 199, 1, 9, skip),
             // The last one that may be healthy gets all of it, however little.
             (CLOSED, &[open], Shutdown, 199, 1, 9, ask(99)),

@@ -292,6 +292,58 @@ fn what_follows_a_late_error_is_kept() {
     run(&setup, &[dropped.clone(), dropped, Step::Reset]);
 }
 
+/// The primary hung in a shutdown. The fallback that had taken the first batches was passed over for one that had not
+/// answered yet, and half of the time was left unused.
+#[test]
+fn a_fallback_that_takes_everything_gets_all_of_a_shutdown() {
+    let setup = Setup {
+        max_added: 50,
+        buffer_max_bytes: 60_000,
+        has_spool: false,
+        at_shutdown: vec![output(129, 1), output(202, 1)],
+        metrics: Metrics::Moved,
+        transforms: Rewriting {
+            redacts: true,
+            ..SETUP.transforms
+        },
+        ..SETUP
+    };
+    let padded = |records, padding| Output {
+        padding,
+        ..output(0, records)
+    };
+    let once = |output, gap| Invocation {
+        output,
+        gap,
+        ..INVOCATION
+    };
+    let unheard = Invocation {
+        runtime_done: RuntimeDone::Never,
+        deadline: Deadline::Missing,
+        ..once(vec![output(0, 2)], 0)
+    };
+    let last = Invocation {
+        runtime_done: RuntimeDone::Before,
+        clock_skew: -1,
+        ..once(vec![padded(21, 159), padded(10, 75), padded(26, 192)], 0)
+    };
+    let refuses = SinkBehaviour::Refuses(400, Which::MultiplesOf(2), ms(0));
+    let steps = [
+        Step::Invoke(unheard),
+        Step::Invoke(once(vec![output(0, 31)], 10_001)),
+        Step::Invoke(once(vec![padded(37, 231)], 100)),
+        Step::Invoke(once(Vec::new(), 100)),
+        Step::Sink(1, SinkBehaviour::After(ms(60), 200)),
+        Step::Sink(0, SinkBehaviour::Hang),
+        Step::Restore,
+        Step::Invoke(once(vec![padded(2, 73), padded(14, 143)], 100)),
+        Step::Invoke(once(vec![padded(8, 49)], 0)),
+        Step::Sink(2, refuses),
+        Step::Invoke(last),
+    ];
+    run(&setup, &steps);
+}
+
 /// A strict primary refuses one record, and the others of its batch became dead letters.
 #[test]
 fn a_record_that_the_primary_refuses_condemns_no_other() {

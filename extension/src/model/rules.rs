@@ -94,8 +94,9 @@ impl Totals {
         if !setup.transforms.counts {
             0
         } else if self.kills > 0 {
-            // Of a torn frame the next run knows the records as received only.
-            self.derived.saturating_sub(seen as u64) + u64::from(self.kills)
+            // Of a torn frame the next run knows the records as received only, a copy as another one.
+            let copies = u64::from(setup.route() != Routing::Failover);
+            self.derived.saturating_sub(seen as u64) + u64::from(self.kills) * (1 + copies)
         } else {
             (self.received - self.recovered).saturating_sub(self.emitted.len() as u64)
         }

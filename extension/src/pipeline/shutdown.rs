@@ -129,7 +129,10 @@ impl<L: Lifecycle> Pipeline<L> {
             tokio::select! {
                 biased;
                 left = ended(&mut self.flush) => {
-                    is_refused = is_ours && !left.is_empty();
+                    // One that used up the half it was given, for the sake of the rest, has been refused nothing.
+                    let half = self.window.current().ends;
+                    let is_cut = half < ends && Instant::now() >= half;
+                    is_refused = is_ours && !left.is_empty() && !is_cut;
                     self.flushed(left);
                 }
                 answer = asked(&mut self.deferred) => self.heard_at_last(answer),
