@@ -41,6 +41,7 @@ export const REGISTER: readonly Variable[] = [
   { name: 'BACKSTOP_MIN_LEVEL', secret: false, kind: 'oneOf', values: ['debug', 'info', 'warn', 'error'], default: 'debug' },
   { name: 'BACKSTOP_FILTER', secret: false, kind: 'text' },
   { name: 'BACKSTOP_REDACT', secret: false, kind: 'text' },
+  { name: 'BACKSTOP_REDACT_ARCHIVE', secret: false, kind: 'oneOf', values: ['true', 'false'], default: 'true' },
   { name: 'BACKSTOP_DEDUPE', secret: false, kind: 'oneOf', values: ['true', 'false'], default: 'false' },
   { name: 'BACKSTOP_SAMPLE', secret: false, kind: 'text' },
   { name: 'BACKSTOP_SAMPLE_KEEP', secret: false, kind: 'text', default: 'error,timeout,cold' },

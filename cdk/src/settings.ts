@@ -115,6 +115,11 @@ export interface BackstopTransforms {
    */
   readonly redact?: string[];
   /**
+   * Whether the archive holds no original of what was redacted (`BACKSTOP_REDACT_ARCHIVE`).
+   * @default - the extension's own, true
+   */
+  readonly redactArchive?: boolean;
+  /**
    * Whether repeats of a line become one line with a count (`BACKSTOP_DEDUPE`).
    * @default - the extension's own, false
    */
@@ -404,6 +409,7 @@ export function variablesOf(props: BackstopProps): Record<string, string> {
     BACKSTOP_MIN_LEVEL: transforms?.minLevel,
     BACKSTOP_FILTER: transforms?.filter?.join('; '),
     BACKSTOP_REDACT: transforms?.redact?.join(','),
+    BACKSTOP_REDACT_ARCHIVE: transforms?.redactArchive,
     BACKSTOP_DEDUPE: transforms?.dedupe,
     BACKSTOP_SAMPLE: transforms?.sample,
     BACKSTOP_SAMPLE_KEEP: transforms?.sampleKeep?.join(','),

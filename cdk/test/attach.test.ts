@@ -75,6 +75,7 @@ test('every variable of the register can be set, and no other is', () => {
       minLevel: BackstopLevel.INFO,
       filter: ['drop type=platform.start', 'keep level=error'],
       redact: ['email', 'record.user.name'],
+      redactArchive: false,
       dedupe: true,
       sample: '10%',
       sampleKeep: ['error', 'slow>1s'],
@@ -100,6 +101,7 @@ test('every variable of the register can be set, and no other is', () => {
     BACKSTOP_SPOOL_MAX_BYTES: '0',
     BACKSTOP_FILTER: 'drop type=platform.start; keep level=error',
     BACKSTOP_REDACT: 'email,record.user.name',
+    BACKSTOP_REDACT_ARCHIVE: 'false',
     BACKSTOP_DEDUPE: 'true',
     BACKSTOP_TAGS: 'team=payments,stage=prod',
   });
@@ -152,8 +154,8 @@ describe('what the user has', () => {
 
   test('a name that Backstop does not know is told', () => {
     const stack = stackOf();
-    Backstop.attach(functionIn(stack, 'Orders', { environment: { BACKSTOP_REDACT_ARCHIVE: 'false' } }), MINIMUM);
-    expect(warningsOf(stack)).toEqual([expect.stringContaining('BACKSTOP_REDACT_ARCHIVE')]);
+    Backstop.attach(functionIn(stack, 'Orders', { environment: { BACKSTOP_REDACTED: 'false' } }), MINIMUM);
+    expect(warningsOf(stack)).toEqual([expect.stringContaining('BACKSTOP_REDACTED')]);
   });
 
   test('a layer that is computed otherwise stays beside one that is computed', () => {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod insights;
+mod originals;
 mod routes;
 
 use std::collections::BTreeSet;

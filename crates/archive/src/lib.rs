@@ -59,4 +59,4 @@ pub use reader::{LONGEST_RECORD, Line, PIECE, Unpacker};
 pub use stats::{Count, Stats};
 #[cfg(feature = "read")]
 pub use walk::{Step, after_folder};
-pub use write::{begin_line, diverted_member, end_line, route_member};
+pub use write::{ORIGINAL, begin_line, diverted_member, end_line, route_member};

@@ -1,7 +1,7 @@
 //! A line as it is read back.
 //!
 //! Invariants: what goes on to a primary is, to the byte, what was written, less the reason it was
-//! archived; members of later versions are accepted. Must not: show any of a line's text in an error.
+//! archived, and less what was redacted; members of later versions are accepted. Must not: show any of a line's text in an error.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,6 +25,8 @@ pub struct ArchivedLine<'a> {
     reason: Option<&'a RawValue>,
     /// What says that it is for the archive only.
     route: Option<&'a RawValue>,
+    /// The record before it was redacted.
+    original: Option<&'a RawValue>,
     /// Why the record is here and not at the primary.
     pub diverted: Option<ArchivedReason>,
 }
@@ -46,6 +48,8 @@ struct Members<'a> {
     diverted: Option<&'a RawValue>,
     #[serde(borrow)]
     route: Option<&'a RawValue>,
+    #[serde(borrow)]
+    original: Option<&'a RawValue>,
 }
 
 /// What emitted a record.
@@ -88,6 +92,7 @@ impl<'a> ArchivedLine<'a> {
             resource: members.resource,
             reason: members.diverted,
             route: members.route.filter(|route| is_archive_only(route)),
+            original: members.original,
             diverted: diverted.transpose()?.flatten(),
         })
     }
@@ -135,12 +140,13 @@ impl<'a> ArchivedLine<'a> {
         self.origin().function
     }
 
-    /// The line as the primary would have been sent it: without the reason it was not, and otherwise to
-    /// the byte as it is.
-    pub fn without_reason(&self) -> String {
+    /// The line as the primary would have been sent it: without the reason it was not, without the original of what
+    /// was redacted, and otherwise to the byte as it is.
+    pub fn for_primary(&self) -> String {
         let text = self.text.trim_matches([' ', '\t', '\r', '\n']);
-        let why = [self.reason, self.route].into_iter().flatten();
-        let mut members: Vec<(usize, usize)> = why.filter_map(|it| member(text, it)).collect();
+        let others = [self.reason, self.route, self.original].into_iter();
+        let mut members: Vec<(usize, usize)> =
+            others.flatten().filter_map(|it| member(text, it)).collect();
         members.sort_unstable();
         let mut line = text.to_owned();
         for (start, end) in members.into_iter().rev() {
@@ -168,8 +174,8 @@ pub enum LineError {
 }
 
 /// The members whose names an error may tell.
-const MEMBERS: [&str; 8] = [
-    "id", "time", "type", "record", "resource", "diverted", "reason", "route",
+const MEMBERS: [&str; 9] = [
+    "id", "time", "type", "record", "resource", "diverted", "reason", "route", "original",
 ];
 
 impl LineError {
@@ -275,7 +281,7 @@ mod tests {
         let sent = r#"{"id":"e-1","time":"t","type":"function","record":{"b":1, "a":[2]},"resource":{"faas.name":"f"}}"#;
         let archived = sent.replace("}}", r#"},"diverted":{"reason":"timeout","sink":"https"}}"#);
         let line = ArchivedLine::parse(&archived).expect("it is a line");
-        assert_eq!(line.without_reason(), sent);
+        assert_eq!(line.for_primary(), sent);
         assert_eq!(line.id(), "e-1");
         assert_eq!(line.function_name().as_deref(), Some("f"));
         assert_eq!(line.diverted.expect("it was").reason, "timeout");
@@ -296,6 +302,14 @@ mod tests {
                 r#"{"id":"1","time":"t","type":"x","record":{"diverted":1}}"#,
             ),
             (
+                r#"{"original":{"record":"hunter2"},"id":"1","time":"t","type":"x","record":1,"resource":{},REASON}"#,
+                r#"{"id":"1","time":"t","type":"x","record":1,"resource":{}}"#,
+            ),
+            (
+                r#"{"id":"1","time":"t","type":"x","record":1,REASON,"o\u0072iginal":"hunter2"}"#,
+                r#"{"id":"1","time":"t","type":"x","record":1}"#,
+            ),
+            (
                 r#"{"id":"1", REASON, "time":"t","type":"x","record":1}"#,
                 r#"{"id":"1", "time":"t","type":"x","record":1}"#,
             ),
@@ -310,7 +324,7 @@ mod tests {
         ] {
             let archived = archived.replace("REASON", reason);
             let line = ArchivedLine::parse(&archived).expect("it is a line");
-            assert_eq!(line.without_reason(), sent);
+            assert_eq!(line.for_primary(), sent);
         }
         let twice = r#"{"id":1,"time":1,"type":1,"record":1,"diverted":null,"diverted":null}"#;
         assert!(ArchivedLine::parse(twice).is_err());

@@ -1,8 +1,9 @@
 //! A line as it is written: one record as one self-contained JSON object.
 //!
 //! `{"id":…,"time":…,"type":…,"record":…,"resource":{…}}`, with `"diverted":{…}` where the record was
-//! meant for the primary, or `"route":…` where this line is for the archive only. Between [`begin_line`] and [`end_line`] come the members `time`, `type` and
-//! `record`, which are Lambda's own bytes.
+//! meant for the primary, or `"route":…` where this line is for the archive only; and `"original":…`, the record
+//! before it was redacted, where the archive is to have it. Between [`begin_line`] and [`end_line`] come the
+//! members `time`, `type` and `record`, which are Lambda's own bytes.
 //!
 //! Must not: copy or look at what a record says.
 
@@ -11,6 +12,9 @@ use std::io::Write as _;
 use backstop_delivery::{Diverted, RecordId, Route};
 use serde_json::{Map, Value};
 
+/// What precedes a record as it was before it was redacted, beside other members.
+pub const ORIGINAL: &[u8] = b",\"original\":";
+
 /// Writes what precedes a record's own members.
 pub fn begin_line(out: &mut Vec<u8>, id: RecordId) {
     // Writing to a vector cannot fail.
@@ -18,11 +22,15 @@ pub fn begin_line(out: &mut Vec<u8>, id: RecordId) {
 }
 
 /// Writes what follows a record's own members: its resource, which is a JSON object, and what
-/// [`diverted_member`] or [`route_member`] returned, or nothing.
-pub fn end_line(out: &mut Vec<u8>, resource: &[u8], why: &[u8]) {
+/// [`diverted_member`] or [`route_member`] returned, or nothing; and its record before it was redacted, as JSON.
+pub fn end_line(out: &mut Vec<u8>, resource: &[u8], why: &[u8], original: Option<&[u8]>) {
     out.extend_from_slice(b",\"resource\":");
     out.extend_from_slice(resource);
     out.extend_from_slice(why);
+    if let Some(original) = original {
+        out.extend_from_slice(ORIGINAL);
+        out.extend_from_slice(original);
+    }
     out.push(b'}');
 }
 
@@ -68,19 +76,23 @@ mod tests {
             sink: SinkName::Https,
             cause,
         };
-        let line = |diverted: &[u8]| {
+        let line_with = |diverted: &[u8], original: Option<&[u8]>| {
             let mut out = Vec::new();
             begin_line(&mut out, id);
             out.extend_from_slice(br#""time":"t","type":"function","record":"r""#);
-            end_line(&mut out, br#"{"faas.name":"demo"}"#, diverted);
+            end_line(&mut out, br#"{"faas.name":"demo"}"#, diverted, original);
             String::from_utf8(out).expect("it is text")
         };
+        let line = |diverted: &[u8]| line_with(diverted, None);
         for route in [Route::Deliver, Route::Mirrored, Route::Archived] {
             let archived = line(route_member(route));
             let read = ArchivedLine::parse(&archived).expect("it is a line");
             assert_eq!(read.is_archive_only(), route.is_archive_only());
             assert_eq!(archived.contains(route.as_str()), route.is_archive_only());
-            assert_eq!(read.without_reason(), line(b""));
+            assert_eq!(read.for_primary(), line(b""));
+            let secret = line_with(route_member(route), Some(br#"{"key":"hunter2"}"#));
+            let read = ArchivedLine::parse(&secret).expect("it is a line");
+            assert_eq!(read.for_primary(), line(b""), "never sent");
         }
         let archived = line(&diverted_member(diverted));
         assert_eq!(
@@ -90,7 +102,7 @@ mod tests {
         let read = ArchivedLine::parse(&archived).expect("it is a line");
         assert_eq!(read.id(), id.to_string());
         assert_eq!(read.function_name().as_deref(), Some("demo"));
-        assert_eq!(read.without_reason(), line(b""));
+        assert_eq!(read.for_primary(), line(b""));
         let reason = read.diverted.expect("it was diverted");
         assert_eq!(
             (&*reason.reason, &*reason.sink, reason.status),

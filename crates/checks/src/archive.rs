@@ -89,11 +89,11 @@ fn read(object: &[u8]) {
         let line = ArchivedLine::parse(&text).expect("it was one");
         filter.judge("key", &line);
         line.function_name();
-        let sent = line.without_reason();
+        let sent = line.for_primary();
         assert!(!sent.contains('\n'), "a line stays one");
         let again = ArchivedLine::parse(&sent).expect("what is sent is a line");
         assert_eq!(again.id(), line.id());
-        assert_eq!(again.without_reason(), sent);
+        assert_eq!(again.for_primary(), sent);
         assert!(again.diverted.is_none());
     }
 }
@@ -156,7 +156,7 @@ fn round_trip(body: &[u8]) {
     for (text, expected) in found.iter().zip(sent.lines()) {
         let text = text.as_ref().expect("what was written can be read");
         let line = ArchivedLine::parse(text).expect("what was written is a line");
-        assert_eq!(line.without_reason(), expected);
+        assert_eq!(line.for_primary(), expected);
         assert_eq!(line.function_name().as_deref(), Some("demo"));
         let reason = line.diverted.expect("it was diverted");
         assert_eq!((&*reason.reason, &*reason.sink), ("timeout", "https"));

@@ -6,7 +6,7 @@
 //! Must not: say anything of a variable or a backend that its table does not say.
 
 use crate::backends::{BACKENDS, Backend, BackendOption, Rule};
-use crate::register::{LATER, REGISTER, STANDARD};
+use crate::register::{REGISTER, STANDARD};
 use crate::variable::{Initial, Kind, Variable};
 
 const INTRODUCTION: &str = "\
@@ -35,14 +35,6 @@ pub fn reference_markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
     page.push_str("\n## Variables\n");
     page.extend(REGISTER.iter().map(section));
-    page.push_str(
-        "\n## Not in this version\n\nThese names are reserved for a later version; Backstop reports a variable that uses one.\n\n",
-    );
-    page.extend(
-        LATER
-            .iter()
-            .map(|(name, advice)| format!("- `{name}`: {advice}.\n")),
-    );
     page.push_str(
         "\n## Standard variables\n\nLambda or you set these variables, and Backstop honours them.\n\n\
          | variable | what for |\n|---|---|\n",

@@ -8,22 +8,18 @@
 
 use crate::backends::{BACKENDS, Backend, BackendOption, Rule};
 use crate::format::Format;
-use crate::register::{LATER, REGISTER, STANDARD};
+use crate::register::{REGISTER, STANDARD};
 use crate::variable::{Initial, Kind, Variable};
 
 /// The register as `crates/config/register.json` has it.
 pub fn register_json() -> String {
     let variables: Vec<String> = REGISTER.iter().map(variable_json).collect();
-    let later = LATER
-        .iter()
-        .map(|(name, advice)| format!("  {{\"name\": {name:?}, \"advice\": {advice:?}}}"));
     let standard = STANDARD
         .iter()
         .map(|it| format!("  {{\"name\": {:?}, \"doc\": {:?}}}", it.name, it.summary));
     format!(
-        "{{\n\"variables\": [\n{}\n],\n\"later\": [\n{}\n],\n\"standard\": [\n{}\n]\n}}\n",
+        "{{\n\"variables\": [\n{}\n],\n\"standard\": [\n{}\n]\n}}\n",
         variables.join(",\n"),
-        later.collect::<Vec<_>>().join(",\n"),
         standard.collect::<Vec<_>>().join(",\n"),
     )
 }

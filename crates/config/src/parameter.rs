@@ -10,7 +10,7 @@ use crate::error::{ConfigError, ErrorKind};
 use crate::file::{Layered, parse_of};
 use crate::raw::Strings;
 use crate::register::{
-    CONFIG, DEDUPE, FILTER, INSIGHTS, MIN_LEVEL, REDACT, ROUTE, SAMPLE, SAMPLE_KEEP,
+    CONFIG, DEDUPE, FILTER, INSIGHTS, MIN_LEVEL, REDACT, REDACT_ARCHIVE, ROUTE, SAMPLE, SAMPLE_KEEP,
 };
 use crate::settings::{Routing, Settings};
 use crate::suggest;
@@ -22,11 +22,12 @@ pub const SCHEME: &str = "ssm:";
 const LEFT_OUT: &str = "it is left out";
 
 /// What is done to a record once it has arrived.
-static NAMES: [&str; 8] = [
+static NAMES: [&str; 9] = [
     ROUTE.name,
     MIN_LEVEL.name,
     FILTER.name,
     REDACT.name,
+    REDACT_ARCHIVE.name,
     DEDUPE.name,
     SAMPLE.name,
     SAMPLE_KEEP.name,

@@ -4,7 +4,7 @@
 
 use crate::error::{ConfigError, ErrorKind};
 use crate::raw::Strings;
-use crate::register::{CONFIG, LATER, REDACT};
+use crate::register::{CONFIG, REDACT, REDACT_ARCHIVE};
 use crate::suggest;
 
 /// What such a mistake costs.
@@ -34,15 +34,17 @@ pub fn is_unknown(environment: &impl Strings, errors: &mut [ConfigError]) -> boo
 
 /// Whether an unknown name may be meant for this one: a few edits away, or a longer name for the same thing.
 fn may_be(unknown: &str, name: &str) -> bool {
-    let upper = unknown.to_ascii_uppercase();
-    if LATER.iter().any(|(later, _)| *later == upper) {
+    let meant = suggest::meant(unknown);
+    if meant == Some(REDACT_ARCHIVE.name) {
+        // It only ever takes from what is redacted.
         return false;
     }
+    let upper = unknown.to_ascii_uppercase();
     let is_longer = match name {
         name if name == REDACT.name => upper.contains("REDACT"),
         name => upper.starts_with(name),
     };
-    is_longer || suggest::meant(unknown) == Some(name)
+    is_longer || meant == Some(name)
 }
 
 #[cfg(test)]
@@ -99,7 +101,8 @@ mod tests {
         for (name, value) in [
             ("BACKSTOP_FILTER", "nonsense"),
             ("BACKSTOP_FLTER", "drop type=x"),
-            ("BACKSTOP_REDACT_ARCHIVE", "false"),
+            ("BACKSTOP_REDACT_ARCHIVE", "no"),
+            ("BACKSTOP_REDACT_ARCHIV", "false"),
             ("BACKSTOP_SAMPLE", "many"),
         ] {
             let (is_unknown, errors) = of(&[("BACKSTOP_S3_BUCKET", "archive"), (name, value)]);

@@ -5,7 +5,7 @@
 //! generated from here.
 //!
 //! Invariants: only what works is listed; a name, once released, keeps its meaning; a number's name
-//! ends in its unit. What a later version will read is in `LATER`, so that setting it is not silent.
+//! ends in its unit.
 //!
 //! Must not: hold code that reads the environment.
 
@@ -241,6 +241,17 @@ pub(crate) const REDACT: Variable = Variable::new(
      `/PATTERN/` or `NAME=/PATTERN/`. If an entry is not valid, nothing is sent until it is \
      corrected.",
 );
+pub(crate) const REDACT_ARCHIVE: Variable = Variable::new(
+    "BACKSTOP_REDACT_ARCHIVE",
+    Kind::OneOf {
+        values: &["true", "false"],
+        later: &[],
+    },
+    Initial::Value("true"),
+    "Whether what `BACKSTOP_REDACT` finds is taken out of the archive and the spool as well. With \
+     `false` a redacted record is archived with its original text beside it, as the member \
+     `original`, which is never sent to the primary, also not in a replay.",
+);
 pub(crate) const DEDUPE: Variable = Variable::new(
     "BACKSTOP_DEDUPE",
     Kind::OneOf {
@@ -408,6 +419,7 @@ pub static REGISTER: &[Variable] = &[
     MIN_LEVEL,
     FILTER,
     REDACT,
+    REDACT_ARCHIVE,
     DEDUPE,
     SAMPLE,
     SAMPLE_KEEP,
@@ -422,12 +434,6 @@ pub static REGISTER: &[Variable] = &[
     LOG_LEVEL,
     METRICS,
 ];
-
-/// Names that a later version will read, and what to do in this one.
-pub(crate) static LATER: &[(&str, &str)] = &[(
-    "BACKSTOP_REDACT_ARCHIVE",
-    "remove it; archive and spool hold the records as they were redacted",
-)];
 
 /// The variables of the platform and of common conventions that are honoured.
 pub static STANDARD: &[StandardVariable] = &[

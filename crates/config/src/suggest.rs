@@ -1,11 +1,9 @@
-//! Names that begin with `BACKSTOP_` and that this version does not know: is it a name of a later
-//! version, a misspelt one, or neither?
+//! Names that begin with `BACKSTOP_` and that this version does not know: is one misspelt?
 //!
 //! Must not: show the value of such a variable. It may be a misspelt secret.
 
-use crate::VERSION;
 use crate::error::{ConfigError, ErrorKind};
-use crate::register::{LATER, REGISTER};
+use crate::register::REGISTER;
 
 /// What every name of ours begins with.
 const OURS: &str = "BACKSTOP_";
@@ -16,10 +14,6 @@ pub(crate) fn unknown_name(key: &str) -> Option<ConfigError> {
     if !upper.starts_with(OURS) || REGISTER.iter().any(|known| known.name == key) {
         return None;
     }
-    if let Some((_, advice)) = LATER.iter().find(|(name, _)| *name == key) {
-        let message = format!("is not supported by this version ({VERSION}): {advice}");
-        return Some(ConfigError::new(key, ErrorKind::UnknownName, message));
-    }
     let message = match meant(key) {
         Some(name) => format!("is not a known variable: did you mean {name}?"),
         None => "is not a known variable: remove it, or see docs/configuration.md".to_owned(),
@@ -29,8 +23,7 @@ pub(crate) fn unknown_name(key: &str) -> Option<ConfigError> {
 
 /// The known name that an unknown one may stand for.
 pub(crate) fn meant(key: &str) -> Option<&'static str> {
-    let is_of_another_version = LATER.iter().any(|(name, _)| *name == key);
-    (!is_of_another_version).then(|| nearest(&key.to_ascii_uppercase()))?
+    nearest(&key.to_ascii_uppercase())
 }
 
 /// The known name that is the fewest edits away, when it is near enough to be meant.
@@ -102,11 +95,8 @@ mod tests {
                 Some("is not a known variable: remove it, or see docs/configuration.md"),
             ),
             (
-                "BACKSTOP_REDACT_ARCHIVE",
-                Some(
-                    "is not supported by this version (0.1.0): remove it; archive and spool hold \
-                     the records as they were redacted",
-                ),
+                "BACKSTOP_REDACT_ARCHIV",
+                Some("is not a known variable: did you mean BACKSTOP_REDACT_ARCHIVE?"),
             ),
         ];
         for (key, expected) in cases {

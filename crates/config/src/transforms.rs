@@ -57,6 +57,8 @@ pub struct TransformSettings {
     pub filter: Vec<FilterRule>,
     /// What to redact.
     pub redact: Vec<Redaction>,
+    /// Whether the archive has the original of what was redacted beside it.
+    pub archives_originals: bool,
     /// Whether repeats of a line become one.
     pub dedupe: bool,
     /// Which invocations are kept; `None` for all.

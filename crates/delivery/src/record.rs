@@ -70,6 +70,8 @@ pub struct Record {
     fragment: Bytes,
     /// A member that many records share.
     member: Option<Arc<[u8]>>,
+    /// What was redacted, for the archive only.
+    original: Option<Box<Bytes>>,
     is_detached: bool,
     is_kept: bool,
     rank: Option<u8>,
@@ -92,6 +94,7 @@ impl Record {
             route: Route::Deliver,
             fragment,
             member: None,
+            original: None,
             is_detached: false,
             is_kept: false,
             rank: None,
@@ -175,6 +178,19 @@ impl Record {
         self
     }
 
+    /// With the text of its member `record` before it was redacted, as JSON. It is for the archive, beside the
+    /// redacted one; no encoding for a primary looks at it.
+    #[must_use]
+    pub fn with_original(mut self, original: Option<Bytes>) -> Self {
+        self.original = original.map(Box::new);
+        self
+    }
+
+    /// What was redacted, where the archive is to have it.
+    pub fn original(&self) -> Option<&[u8]> {
+        self.original.as_deref().map(|original| &original[..])
+    }
+
     /// The members of its JSON object as received.
     pub fn fragment(&self) -> &Bytes {
         &self.fragment
@@ -192,12 +208,16 @@ impl Record {
 
     /// The bytes of memory this record is charged with.
     pub fn cost(&self) -> usize {
-        self.length() + Self::OVERHEAD
+        let original = self
+            .original()
+            .map_or(0, |it| it.len() + size_of::<Bytes>());
+        self.length() + original + Self::OVERHEAD
     }
 
     /// Another text takes the place of the one received.
     pub fn set_fragment(&mut self, fragment: Bytes) {
         self.fragment = fragment;
+        self.detach_original();
         self.is_detached = true;
     }
 
@@ -205,8 +225,17 @@ impl Record {
     /// which would otherwise keep all of theirs.
     pub fn detach(&mut self) {
         if !self.is_detached {
-            self.is_detached = true;
             self.fragment = Bytes::copy_from_slice(&self.fragment);
+            self.detach_original();
+            self.is_detached = true;
+        }
+    }
+
+    fn detach_original(&mut self) {
+        if !self.is_detached
+            && let Some(original) = &mut self.original
+        {
+            **original = Bytes::copy_from_slice(original);
         }
     }
 

@@ -84,8 +84,11 @@ pub(crate) fn turn(link: LinkView, later: &[LinkView], inputs: TurnInputs) -> Tu
     let needs = later.iter().map(|it| (it.reserve, it.is_closed()));
     let reserve = share::reserve(phase, link.role, needs).saturating_mul(rounds);
     let mut reserve = share::kept(reserve, left);
-    // With too little time for two, one that has just taken something is worth more than one that may.
-    let is_best_chance = phase == Phase::Shutdown && link.took_last;
+    // With too little time for two fallbacks, one that has just taken something is worth more than one that may.
+    let is_best_chance = phase == Phase::Shutdown
+        && link.role == Role::Fallback
+        && link.took_last
+        && left >= link.needs;
     if link.is_closed() && (is_last_chance || is_best_chance) {
         reserve = reserve.min(left.saturating_sub(link.needs));
     }
@@ -154,6 +157,7 @@ mod tests {
     fn every_turn_is_decided_by_the_table() {
         use Phase::{Handler, PostRuntime, Shutdown};
         let closed = fallback(CLOSED);
+        let well = fallback(WELL);
         let open = fallback(OPEN);
         let skip = Turn::Skip(Cause::BREAKER_OPEN);
         let no_budget = Turn::Skip(Cause::NO_BUDGET);
@@ -180,11 +184,11 @@ mod tests {
             (CLOSED, &[closed, open], Shutdown, 1700, 9, 9, ask(850)),
             (CLOSED, &[closed], Shutdown, 199, 1, 9, no_budget),
             (OPEN, &[], Shutdown, 500, 1, 9, ask(0)),
-            // One that has just taken something is not passed over for one that may take it.
-            (WELL, &[closed, open], Shutdown, 1700, 9, 9, ask(850)),
-            (WELL, &[closed], Shutdown, 199, 2, 9, ask(99)),
-            (WELL, &[closed], Shutdown, 99, 1, 9, no_budget),
-            (WELL, &[closed], PostRuntime, 199, 1, 9, Turn::Wait),
+            // A fallback that has just taken something is not passed over for one that may take it.
+            (well, &[closed, open], Shutdown, 1700, 9, 9, ask(850)),
+            (well, &[closed], Shutdown, 199, 2, 9, ask(99)),
+            (well, &[closed], Shutdown, 99, 1, 9, no_budget),
+            (WELL, &[closed], Shutdown, 199, 2, 9, no_budget),
             (OPEN, &[closed], Shutdown, 199, 1, 9, skip),
             // The last one that may be healthy gets all of it, however little.
             (CLOSED, &[open], Shutdown, 199, 1, 9, ask(99)),

@@ -42,6 +42,8 @@ pub struct Event {
     pub fragment: Bytes,
     /// The text of its member `request_id`. Lambda sends none; the spool has some.
     pub request_id: Option<Bytes>,
+    /// Its member `original`, as JSON. Lambda sends none either.
+    pub original: Option<Bytes>,
     /// What stood before it in the body is not JSON: it may be a part of that, and its type what a function wrote.
     pub is_astray: bool,
 }
@@ -95,6 +97,7 @@ struct Element {
     kind: Option<Range<usize>>,
     record: Option<Range<usize>>,
     request_id: Option<Range<usize>>,
+    original: Option<Range<usize>>,
     /// One of the first three was there twice: nobody knows which is meant.
     has_duplicate: bool,
 }
@@ -139,6 +142,7 @@ impl Events<'_> {
                 kind: Some(kind),
                 record: Some(record),
                 request_id: _,
+                original: _,
             } => Some((time, kind, record)),
             // An element without type or record is not lost: its whole text is kept.
             _ => None,
@@ -170,6 +174,7 @@ impl Events<'_> {
             kind: Kind::of(name, time_text, &self.body[record.clone()]),
             fragment: writer.event(self.body, time, kind.clone(), record.clone(), scanned),
             request_id,
+            original: element.original.clone().map(|it| self.body.slice(it)),
             is_astray: self.is_astray,
         }
     }
@@ -192,6 +197,7 @@ fn malformed(fragment: Bytes) -> Event {
         kind: Kind::Malformed,
         fragment,
         request_id: None,
+        original: None,
         is_astray: false,
     }
 }
@@ -210,6 +216,10 @@ fn element(scanner: &mut Scanner<'_>) -> Result<Element, NotJson> {
             b"\"record\"" => &mut element.record,
             b"\"request_id\"" => {
                 element.request_id = Some(value);
+                return;
+            }
+            b"\"original\"" => {
+                element.original = Some(value);
                 return;
             }
             _ if !name.contains(&b'\\') => return,

@@ -27,6 +27,7 @@ pub(super) const SETUP: Setup = Setup {
     transforms: Rewriting {
         filters: false,
         redacts: false,
+        keeps_originals: false,
         samples: false,
         joins: false,
         counts: false,

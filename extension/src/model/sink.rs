@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::insights::{self, Reports};
 use super::routes::{number_of_record, original};
 use super::steps::Metrics;
-use super::world::{Number, State, Taken, World};
+use super::world::{Number, State, Taken, World, check_original};
 
 /// Records that are refused alone, and none taken, before the chain takes a sink to refuse all.
 const ENOUGH_REFUSED: usize = 8;
@@ -26,6 +26,7 @@ pub(super) struct ModelSink {
     /// What it takes; `None` where it takes each signal.
     pub(super) signal: Option<Signal>,
     pub(super) metrics: Metrics,
+    pub(super) keeps_originals: bool,
     pub(super) room: usize,
     pub(super) unfit_every: u64,
     pub(super) witness: StateWitness,
@@ -135,6 +136,7 @@ impl Sink for ModelSink {
                         World::check_id(&self.ids, original(number), record.id());
                         self.check_route(record, number);
                         self.check_signal(record.fragment());
+                        check_original(record, self.keeps_originals);
                         self.reports.see(record);
                         number
                     })

@@ -61,6 +61,8 @@ pub(super) struct Rewriting {
     pub(super) filters: bool,
     /// Each line has a [`SECRET`].
     pub(super) redacts: bool,
+    /// The archive has the original of what was redacted.
+    pub(super) keeps_originals: bool,
     /// No invocation is kept but those that fail.
     pub(super) samples: bool,
     /// Repeats of a line become one.
@@ -197,6 +199,7 @@ impl Setup {
             } else {
                 Vec::new()
             },
+            archives_originals: self.transforms.keeps_originals,
             dedupe: self.transforms.joins,
             insights: self.transforms.counts,
             sample: self.transforms.samples.then(|| SampleSettings {

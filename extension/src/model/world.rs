@@ -44,6 +44,23 @@ pub(super) fn number_of(record: &Record) -> Number {
     }
 }
 
+/// Where the archive is to have it, a line that was redacted has its original, and nothing else has one.
+pub(super) fn check_original(record: &Record, keeps_originals: bool) {
+    let text = std::str::from_utf8(record.fragment()).unwrap();
+    let is_derived = insights::is_report(text) || text.contains(backstop_archive::METRICS);
+    let is_expected = keeps_originals && text.contains("[redacted:email]") && !is_derived;
+    match record.original() {
+        Some(original) => {
+            let original: serde_json::Value = serde_json::from_slice(original).unwrap();
+            assert!(
+                is_expected && original.to_string().contains(SECRET),
+                "{text:.200}"
+            );
+        }
+        None => assert!(!is_expected, "no original of {text:.200}"),
+    }
+}
+
 fn stated_number(text: &str) -> Number {
     let number = text
         .split('#')
@@ -87,6 +104,7 @@ pub(super) struct World {
     room: usize,
     unfit_every: u64,
     metrics: Metrics,
+    keeps_originals: bool,
     ids: Arc<Mutex<BTreeMap<Number, RecordId>>>,
     not_for_primary: Arc<Mutex<BTreeSet<Number>>>,
     freezes: watch::Sender<u64>,
@@ -113,6 +131,7 @@ impl World {
             room: setup.room,
             unfit_every: setup.unfit_every,
             metrics: setup.metrics,
+            keeps_originals: setup.transforms.keeps_originals,
             ids: Arc::default(),
             not_for_primary: Arc::default(),
             freezes: watch::Sender::new(0),
@@ -178,6 +197,7 @@ impl World {
             name: SINKS[index],
             signal,
             metrics: self.metrics,
+            keeps_originals: self.keeps_originals,
             room: self.room,
             unfit_every: self.unfit_every,
             witness: StateWitness(self.sinks[index].clone()),
@@ -250,6 +270,7 @@ impl World {
     pub(super) fn check_ids<'a>(&self, records: impl IntoIterator<Item = &'a Record>) {
         for record in records {
             self.reports.see(record);
+            check_original(record, self.keeps_originals);
             Self::check_id(&self.ids, number_of(record), record.id());
         }
     }

@@ -256,6 +256,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         let Transformed {
             fragment,
+            original,
             is_wanted,
             pattern,
         } = self.transformed(event.fragment.clone(), is_line)?;
@@ -277,7 +278,7 @@ impl<L: Lifecycle> Pipeline<L> {
         };
         let id = record.id();
         self.name_pattern(pattern, id);
-        let record = record.with_signal(signal);
+        let record = record.with_signal(signal).with_original(original);
         if is_wanted {
             self.admit(record, place);
         } else {

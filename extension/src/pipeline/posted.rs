@@ -46,6 +46,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         let Some(Transformed {
             fragment,
+            original,
             is_wanted,
             pattern,
         }) = self.transformed(fragment, is_log)
@@ -57,7 +58,8 @@ impl<L: Lifecycle> Pipeline<L> {
         let current = is_of_one.then_some((&**request_id, *began));
         let record = self.enricher.posted(fragment, current);
         self.name_pattern(pattern, record.id());
-        let record = record.with_signal(self.classifier.of_posted(signal));
+        let signal = self.classifier.of_posted(signal);
+        let record = record.with_signal(signal).with_original(original);
         if is_wanted {
             self.admit(record, place);
         } else {

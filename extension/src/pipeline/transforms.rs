@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use backstop_config::{ConfigError, TransformSettings};
 use backstop_delivery::{DropReason, Record, RecordId, Signal};
-use backstop_transform::{Decision, Outcome, Place, Repeats, Sampler, Transforms};
+use backstop_transform::{Decision, Outcome, Parts, Place, Repeats, Sampler, Transforms};
 use bytes::Bytes;
 
 use super::Pipeline;
@@ -23,6 +23,7 @@ pub(crate) struct TransformStage {
     pub(super) transforms: Transforms,
     sampler: Option<Sampler>,
     repeats: Option<Repeats<RecordId>>,
+    archives_originals: bool,
     pub(super) insights: Option<PatternCounter>,
 }
 
@@ -30,6 +31,8 @@ pub(crate) struct TransformStage {
 #[derive(Debug)]
 pub(super) struct Transformed {
     pub(super) fragment: Bytes,
+    /// What was redacted, where the archive is to have it.
+    pub(super) original: Option<Bytes>,
     /// The filter wants it for the primary.
     pub(super) is_wanted: bool,
     /// The pattern that it counts for.
@@ -43,6 +46,7 @@ impl TransformStage {
             transforms: Transforms::new(settings, errors),
             sampler: settings.sample.map(Sampler::new),
             repeats: settings.dedupe.then(Repeats::default),
+            archives_originals: settings.archives_originals,
             insights: settings.insights.then(PatternCounter::default),
         }
     }
@@ -78,6 +82,11 @@ impl TransformStage {
     }
 }
 
+/// The value of the member `record`, as JSON.
+fn record_of(fragment: &Bytes) -> Option<Bytes> {
+    Parts::of(fragment).map(|parts| fragment.slice_ref(parts.record))
+}
+
 impl<L: Lifecycle> Pipeline<L> {
     /// The record without what is to be redacted; `None` where the filter drops it. A line counts in either case.
     pub(super) fn transformed(&mut self, fragment: Bytes, is_line: bool) -> Option<Transformed> {
@@ -86,6 +95,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let TransformStage {
             transforms,
             insights,
+            archives_originals,
             ..
         } = &mut self.transforms;
         let mut insights = insights.as_mut().filter(|_| is_line);
@@ -96,6 +106,8 @@ impl<L: Lifecycle> Pipeline<L> {
             Outcome::Drop(cause) => (Outcome::Drop(cause), false),
             outcome => (outcome, true),
         };
+        let is_redacted = matches!(outcome, Outcome::Replace(_));
+        let original = (is_redacted && *archives_originals).then(|| record_of(&fragment));
         let fragment = match outcome {
             Outcome::Keep => Some(fragment),
             Outcome::Replace(fragment) => Some(fragment.into()),
@@ -109,6 +121,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         Some(Transformed {
             fragment: fragment?,
+            original: original.flatten(),
             is_wanted,
             pattern,
         })

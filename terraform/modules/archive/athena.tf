@@ -13,6 +13,7 @@ locals {
     { name = "resource", type = "map<string,string>", comment = "faas.name, cloud.region and so on, and the tags." },
     { name = "diverted", type = "struct<reason:string,sink:string,status:int>", comment = "Why it is here and not at the primary." },
     { name = "route", type = "string", comment = "mirrored or archived, where the route put it here beside the primary." },
+    { name = "original", type = "string", comment = "The record before it was redacted, where BACKSTOP_REDACT_ARCHIVE is false." },
   ]
 
   time_projection = {

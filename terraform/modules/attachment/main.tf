@@ -28,6 +28,7 @@ locals {
     BACKSTOP_MIN_LEVEL                   = var.transforms.min_level
     BACKSTOP_FILTER                      = try(join("; ", var.transforms.filter), null)
     BACKSTOP_REDACT                      = try(join(",", var.transforms.redact), null)
+    BACKSTOP_REDACT_ARCHIVE              = try(tostring(var.transforms.redact_archive), null)
     BACKSTOP_DEDUPE                      = try(tostring(var.transforms.dedupe), null)
     BACKSTOP_SAMPLE                      = var.transforms.sample
     BACKSTOP_SAMPLE_KEEP                 = try(join(",", var.transforms.sample_keep), null)

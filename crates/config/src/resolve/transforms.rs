@@ -7,7 +7,9 @@ use super::Resolver;
 use crate::error::{ConfigError, ErrorKind};
 use crate::parse;
 use crate::redaction::NOTHING_LEAVES;
-use crate::register::{DEDUPE, FILTER, INSIGHTS, MIN_LEVEL, REDACT, SAMPLE, SAMPLE_KEEP};
+use crate::register::{
+    DEDUPE, FILTER, INSIGHTS, MIN_LEVEL, REDACT, REDACT_ARCHIVE, SAMPLE, SAMPLE_KEEP,
+};
 use crate::settings::InitializationType;
 use crate::transforms::{
     Level, SampleSettings, TransformSettings, filter, keep, redactions, share,
@@ -24,6 +26,9 @@ impl Resolver {
             min_level: (min_level > Level::Debug).then_some(min_level),
             filter: self.rules(&FILTER, "this rule is left out", filter),
             redact: self.rules(&REDACT, NOTHING_LEAVES, redactions),
+            archives_originals: !self.or_default(&REDACT_ARCHIVE, |text| {
+                parse::boolean(&REDACT_ARCHIVE, text)
+            }),
             dedupe: self.or_default(&DEDUPE, |text| parse::boolean(&DEDUPE, text)),
             sample: self.sample(initialization),
             insights: self.or_default(&INSIGHTS, |text| parse::boolean(&INSIGHTS, text)),

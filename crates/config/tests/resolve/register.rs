@@ -102,7 +102,7 @@ fn every_error_has_the_kind_of_its_mistake() {
             vec![ErrorKind::UnknownName],
         ),
         (
-            vec![BASE[0], ("BACKSTOP_REDACT_ARCHIVE", "x")],
+            vec![BASE[0], ("BACKSTOP_REDACT_ARCHIV", "x")],
             vec![ErrorKind::UnknownName],
         ),
         (

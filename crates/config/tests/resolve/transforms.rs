@@ -25,28 +25,29 @@ fn what_is_valid_applies_beside_what_is_not() {
         ("BACKSTOP_DEDUPE", "yes"),
         ("BACKSTOP_SAMPLE", "ten"),
         ("BACKSTOP_SAMPLE_KEEP", "failed"),
-        ("BACKSTOP_REDACT_ARCHIVE", "false"),
+        ("BACKSTOP_REDACT_ARCHIVE", "no"),
     ]);
     let transforms = settings.transforms;
     assert_eq!(transforms.min_level, Some(Level::Warn));
     assert_eq!(transforms.filter.len(), 1);
     assert_eq!(transforms.redact, [Redaction::Named(NamedPattern::Email)]);
+    assert!(!transforms.archives_originals);
     assert!(!transforms.dedupe && transforms.sample.is_none());
     for (error, beginning, end) in [
         (
             0,
-            "BACKSTOP_REDACT_ARCHIVE is not supported by this version",
-            "as they were redacted",
-        ),
-        (
-            1,
             "BACKSTOP_FILTER has a rule that does not begin",
             "(rule 2); this rule is left out",
         ),
         (
-            2,
+            1,
             "BACKSTOP_REDACT has an entry that is not known",
             "(entry 2); nothing is sent until it is corrected",
+        ),
+        (
+            2,
+            "BACKSTOP_REDACT_ARCHIVE is \"no\"",
+            "the default true is used",
         ),
         (3, "BACKSTOP_DEDUPE is \"yes\"", "the default false is used"),
         (

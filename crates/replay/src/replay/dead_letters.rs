@@ -125,7 +125,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
         let read = ArchivedLine::parse(lines[1]).expect("it is a line");
-        assert_eq!(read.without_reason(), line);
+        assert_eq!(read.for_primary(), line);
         let diverted = read.diverted.expect("it says why");
         assert_eq!(
             (diverted.reason.as_str(), diverted.status),

@@ -311,7 +311,7 @@ impl Job {
         summary.without_time += u64::from(verdict.has_no_time);
         summary.without_function += u64::from(verdict.has_no_function);
         let id = record.id();
-        let sent = record.without_reason();
+        let sent = record.for_primary();
         let content = digest(&sent);
         let meeting = (self.seen.lock())
             .unwrap_or_else(PoisonError::into_inner)

@@ -81,7 +81,9 @@ impl<'a> Item<'a> {
     /// Writes its line, without the line feed.
     pub(crate) fn write_line(&self, out: &mut Output) {
         match self.record {
-            Source::Live { id, members } => write_line(id, members, &self.resource, b"", out),
+            Source::Live { id, members } => {
+                write_line(id, members, &self.resource, (b"", None), out);
+            }
             Source::Archived(line) => out.bytes().extend_from_slice(line.as_bytes()),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! `{"id":…,"time":…,"type":…,"record":…,"resource":{…}}`, before the resource `"request_id":…` where that is known
 //! and the record does not say it, and in the archive `"diverted":{…}` where the record was meant for the primary,
-//! or `"route":…` where the line is for the archive only.
+//! or `"route":…` where the line is for the archive only; and `"original":…` where the archive is to have what was
+//! redacted.
 
 use backstop_archive::{begin_line, diverted_member, end_line, route_member};
 use backstop_config::Compression;
@@ -101,7 +102,8 @@ impl LineEncoder {
                 Route::Deliver => &diverted,
                 route => route_member(route),
             };
-            write_line(id, members, &item.resource, why, &mut out);
+            let tail: (&[u8], _) = (why, record.original());
+            write_line(id, members, &item.resource, tail, &mut out);
             out.bytes().push(b'\n');
             out.written();
         }
@@ -114,12 +116,12 @@ pub(crate) fn size_hint(items: &[Item<'_>]) -> usize {
     items.iter().map(Item::size).sum()
 }
 
-/// Writes a record's object, `tail` before its end.
+/// Writes a record's object, and before its end why it is in the archive and its original, where it is for that.
 pub(crate) fn write_line(
     id: RecordId,
     members: [&[u8]; 2],
     resource: &[u8],
-    tail: &[u8],
+    (why, original): (&[u8], Option<&[u8]>),
     out: &mut Output,
 ) {
     begin_line(out.bytes(), id);
@@ -128,7 +130,7 @@ pub(crate) fn write_line(
         out.bytes().extend_from_slice(piece);
         out.written();
     }
-    end_line(out.bytes(), resource, tail);
+    end_line(out.bytes(), resource, why, original);
 }
 
 #[cfg(test)]

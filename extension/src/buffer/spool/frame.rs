@@ -12,6 +12,8 @@
 //!         | 'C' from:u64 records:u64                                    closed: this many records wait
 //! ```
 //!
+//! A fragment ends with the member `original` where the archive is to have what was redacted ([`Record::original`]).
+//!
 //! A record's sequence has its route in the two highest bits, and so have those of ranges
 //! ([`Record::key`]): a mirrored record has the id of its original, and is another record.
 //!
@@ -21,6 +23,7 @@
 
 use std::iter::Peekable;
 
+use backstop_archive::ORIGINAL;
 use backstop_delivery::{Batch, Record};
 
 use crate::buffer::id_ranges::IdRanges;
@@ -100,7 +103,7 @@ impl<'a> Frames<'a> {
         let mut count = 0_u32;
         self.frame(RECORDS, |out, start| {
             let fits = |out: &Vec<u8>, record: &Record| {
-                let after = out.len() - start + RECORD_BYTES + record.length();
+                let after = out.len() - start + RECORD_BYTES + length_of_text(record);
                 out.len() - start < FRAME_BYTES && after as u64 <= room
             };
             out.extend_from_slice(&[0; COUNT_BYTES]);
@@ -109,11 +112,15 @@ impl<'a> Frames<'a> {
                 let id = record.key();
                 out.extend_from_slice(&id.environment.0.to_le_bytes());
                 out.extend_from_slice(&id.sequence.to_le_bytes());
-                let length = u32::try_from(record.length()).unwrap_or(u32::MAX);
+                let length = u32::try_from(length_of_text(record)).unwrap_or(u32::MAX);
                 out.extend_from_slice(&length.to_le_bytes());
                 let [received, added] = record.members();
                 out.extend_from_slice(received);
                 out.extend_from_slice(added);
+                if let Some(original) = record.original() {
+                    out.extend_from_slice(ORIGINAL);
+                    out.extend_from_slice(original);
+                }
                 count += 1;
             }
             // Both first, for a write that a kill cuts short: the next run counts as lost what its
@@ -177,6 +184,12 @@ impl<'a> Frames<'a> {
         self.out[start..start + 4].copy_from_slice(&length);
         self.out[start + 4..body].copy_from_slice(&hasher.finalize().to_le_bytes());
     }
+}
+
+/// How long a record's text is in a frame.
+pub(super) fn length_of_text(record: &Record) -> usize {
+    let original = record.original().map_or(0, |it| ORIGINAL.len() + it.len());
+    record.length() + original
 }
 
 fn put_group(out: &mut Vec<u8>, flags: u8, created: u64, ranges: &IdRanges) {

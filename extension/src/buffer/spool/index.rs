@@ -9,13 +9,15 @@ use backstop_delivery::{EnvironmentId, Record, Wall};
 
 use super::frame::{
     BATCHES, CLOSED, COUNT_BYTES, GROUP_BYTES, HEADER_BYTES, IS_AMBIGUOUS, IS_BATCH, MAGIC,
-    MOST_FRAME_RECORDS, MOST_FRAMES, MOST_RANGES, MOST_RECORD_FRAME, RANGE_BYTES, RECORD_BYTES,
-    RECORDS, REMOVED, START_BYTES, hasher, start,
+    MOST_FRAME_RECORDS, MOST_FRAMES, MOST_RANGES, MOST_RECORD_FRAME, RANGE_BYTES, RECEIVED_BYTES,
+    RECORD_BYTES, RECORDS, REMOVED, START_BYTES, hasher, start,
 };
 use super::read::{Contents, Group, Work, fill};
 use crate::buffer::id_ranges::{IdRange, IdRanges};
 
 const READ_BYTES: usize = 64 * 1024;
+/// What a frame begins with that says how many records it has, where it has any.
+const BEGINS: usize = 1 + COUNT_BYTES + RECEIVED_BYTES;
 /// No frame without records is larger.
 const MOST_CONTROL_FRAME: u64 = (MOST_RANGES * (RANGE_BYTES + GROUP_BYTES)) as u64;
 
@@ -97,8 +99,15 @@ impl FrameIndex {
             let left = contents.torn - HEADER_BYTES as u64;
             // A torn frame over bytes of an earlier generation: what is after it is not torn.
             contents.torn = contents.torn.min(HEADER_BYTES as u64 + size);
-            let kind = reader.fill_buf()?.first().copied();
-            (contents.torn_records, contents.torn_received) = torn_records(reader.buffer(), size);
+            // Read and not peeked at: what the buffer holds may end within it.
+            let mut begins = [0; BEGINS];
+            let begins = &mut begins
+                [..usize::try_from(size.min(left)).map_or(BEGINS, |most| most.min(BEGINS))];
+            if !fill(&mut reader, begins)? {
+                return Ok(());
+            }
+            let kind = begins.first().copied();
+            (contents.torn_records, contents.torn_received) = torn_records(begins, size);
             let most = match kind {
                 Some(RECORDS) => MOST_RECORD_FRAME,
                 _ => MOST_CONTROL_FRAME,
@@ -107,8 +116,12 @@ impl FrameIndex {
                 return Ok(());
             }
             let mut hasher = hasher.clone();
+            hasher.update(begins);
             payload.clear();
-            let mut rest = reader.by_ref().take(size);
+            if kind != Some(RECORDS) {
+                payload.extend_from_slice(begins);
+            }
+            let mut rest = reader.by_ref().take(size - begins.len() as u64);
             while rest.limit() > 0 {
                 let bytes = rest.fill_buf()?;
                 if bytes.is_empty() {

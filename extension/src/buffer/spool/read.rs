@@ -252,7 +252,7 @@ impl Records<'_> {
             let Some(record) = Record::of_key(id, event.fragment) else {
                 continue;
             };
-            let mut record = record.with_member(added);
+            let mut record = record.with_member(added).with_original(event.original);
             if self.seen.contains(&id) {
                 self.waste(record.cost());
                 continue;

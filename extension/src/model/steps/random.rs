@@ -98,17 +98,21 @@ fn transforming() -> impl Strategy<Value = Rewriting> {
     (
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
         often(),
         often(),
         any::<bool>(),
     )
-        .prop_map(|(filters, redacts, samples, joins, counts)| Rewriting {
-            filters,
-            redacts,
-            samples,
-            joins,
-            counts,
-        })
+        .prop_map(
+            |(filters, redacts, keeps_originals, samples, joins, counts)| Rewriting {
+                filters,
+                redacts,
+                keeps_originals,
+                samples,
+                joins,
+                counts,
+            },
+        )
 }
 
 fn room() -> impl Strategy<Value = usize> {

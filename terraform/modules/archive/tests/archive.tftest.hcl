@@ -238,7 +238,7 @@ run "tables_have_the_layouts_partitions" {
     error_message = jsonencode(aws_glue_catalog_table.this["direct"].parameters)
   }
   assert {
-    condition     = [for column in aws_glue_catalog_table.this["direct"].storage_descriptor[0].columns : column.name] == ["id", "time", "type", "record", "request_id", "resource", "diverted", "route"]
+    condition     = [for column in aws_glue_catalog_table.this["direct"].storage_descriptor[0].columns : column.name] == ["id", "time", "type", "record", "request_id", "resource", "diverted", "route", "original"]
     error_message = jsonencode(aws_glue_catalog_table.this["direct"].storage_descriptor[0].columns)
   }
   assert {

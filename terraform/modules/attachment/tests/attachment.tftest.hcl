@@ -41,6 +41,7 @@ run "every_setting_becomes_its_variable" {
       min_level       = "info"
       filter          = ["drop type=platform.start", "keep level=error"]
       redact          = ["email", "record.user.name"]
+      redact_archive  = false
       dedupe          = true
       sample          = "10%"
       sample_keep     = ["error", "slow>1s"]
@@ -73,6 +74,7 @@ run "every_setting_becomes_its_variable" {
       BACKSTOP_MIN_LEVEL                = "info"
       BACKSTOP_FILTER                   = "drop type=platform.start; keep level=error"
       BACKSTOP_REDACT                   = "email,record.user.name"
+      BACKSTOP_REDACT_ARCHIVE           = "false"
       BACKSTOP_DEDUPE                   = "true"
       BACKSTOP_SAMPLE                   = "10%"
       BACKSTOP_SAMPLE_KEEP              = "error,slow>1s"

@@ -136,6 +136,32 @@ fn a_torn_frame_counts_no_more_records_than_a_frame_has() {
     }
 }
 
+/// Its first bytes may be the last ones of what was read at once: what it says of itself was not seen.
+#[test]
+fn a_torn_frame_says_what_it_had_wherever_it_begins() {
+    const READ_AT_ONCE: usize = 64 * 1024;
+    let says = [b"R".as_slice(), &5_u32.to_le_bytes(), &9_u64.to_le_bytes()].concat();
+    let frame = [60_000, 0].map(u32::to_le_bytes).concat();
+    let torn = [frame, says, b"cut off".to_vec()].concat();
+    let around = |size| {
+        let text = format!(
+            r#""time":"t","type":"function","record":"{}""#,
+            "x".repeat(size)
+        );
+        forged([records([(1, text.into_bytes())])])
+    };
+    let least = around(0).len() - END.len();
+    for before in READ_AT_ONCE - torn.len()..=READ_AT_ONCE {
+        let mut file = around(before - least);
+        file.truncate(before);
+        file.extend(&torn);
+        let contents = found(&file);
+        let said = (contents.torn_records, contents.torn_received);
+        assert_eq!(said, (5, 9), "at {before}");
+        assert_eq!(sequences(&contents), [1], "at {before}");
+    }
+}
+
 #[test]
 fn frames_beyond_their_number_end_the_file() {
     let payload = records([(1, b"\"record\":1".to_vec())]);
