@@ -1,15 +1,25 @@
 //! `BACKSTOP_REDACT_ARCHIVE=false`, with the real extension: the archive has what was redacted, and nobody else.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::time::Duration;
 
 use backstop_simulator::traffic::FunctionRecord;
 use backstop_simulator::{Environment, Fault, Invocation, ShutdownReason};
 use backstop_tests::World;
+use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{id, json as run};
+
+fn gunzipped(packed: &[u8]) -> String {
+    let mut text = String::new();
+    MultiGzDecoder::new(packed)
+        .read_to_string(&mut text)
+        .unwrap();
+    text
+}
 
 /// What must not be found outside the archive.
 const CORES: [&str; 3] = ["example.com", "hunter2", "IOSFODNN7"];
@@ -105,6 +115,15 @@ async fn the_archive_alone_has_what_was_redacted() {
         let taken: BTreeSet<String> = world.intake.records().into_keys().collect();
         assert!(archived.is_subset(&taken), "{route}");
         outside += &world.intake.lines().join("\n");
+        let delete = ["--include-replayed", "--after", "delete"];
+        run(&world, state.path(), &[&replay[..], &delete].concat()).await;
+        let left = world.s3.object_keys().unwrap();
+        let texts = left.iter().map(|key| world.s3.object_bytes(key).unwrap());
+        let texts = texts.map(|packed| gunzipped(&packed));
+        assert!(
+            texts.collect::<String>().contains("hunter2"),
+            "the only one"
+        );
         assert!(outside.contains("an ordinary line"), "{outside}");
         for core in CORES.iter().chain(&["\"original\""]) {
             assert!(!outside.contains(core), "{core} with {route}:\n{outside}");

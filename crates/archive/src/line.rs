@@ -143,10 +143,23 @@ impl<'a> ArchivedLine<'a> {
     /// The line as the primary would have been sent it: without the reason it was not, without the original of what
     /// was redacted, and otherwise to the byte as it is.
     pub fn for_primary(&self) -> String {
+        self.without([self.reason, self.route, self.original])
+    }
+
+    /// The line without the original of what was redacted, and otherwise to the byte as it is.
+    pub fn without_original(&self) -> String {
+        self.without([self.original, None, None])
+    }
+
+    /// Whether it has the original of what was redacted.
+    pub fn has_original(&self) -> bool {
+        self.original.is_some()
+    }
+
+    fn without(&self, others: [Option<&RawValue>; 3]) -> String {
         let text = self.text.trim_matches([' ', '\t', '\r', '\n']);
-        let others = [self.reason, self.route, self.original].into_iter();
-        let mut members: Vec<(usize, usize)> =
-            others.flatten().filter_map(|it| member(text, it)).collect();
+        let others = others.into_iter().flatten();
+        let mut members: Vec<(usize, usize)> = others.filter_map(|it| member(text, it)).collect();
         members.sort_unstable();
         let mut line = text.to_owned();
         for (start, end) in members.into_iter().rev() {

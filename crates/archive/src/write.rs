@@ -93,6 +93,8 @@ mod tests {
             let secret = line_with(route_member(route), Some(br#"{"key":"hunter2"}"#));
             let read = ArchivedLine::parse(&secret).expect("it is a line");
             assert_eq!(read.for_primary(), line(b""), "never sent");
+            assert_eq!(read.without_original(), archived);
+            assert!(read.has_original());
         }
         let archived = line(&diverted_member(diverted));
         assert_eq!(

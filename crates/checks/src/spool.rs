@@ -56,6 +56,11 @@ fn check(file: &[u8]) {
     );
     assert!(contents.left.unwrap_or(0) <= length / 20, "{contents:?}");
     assert!(contents.torn_records <= MOST_FRAME_RECORDS, "{contents:?}");
+    for original in records.iter().filter_map(|record| record.original()) {
+        let text = str::from_utf8(original).expect("it is text");
+        assert!(!text.contains(['\n', '\r']), "{text:?}");
+        let _: serde_json::Value = serde_json::from_str(text).expect("strict readers take it");
+    }
     let keys: HashSet<_> = records.iter().map(|record| record.key()).collect();
     assert_eq!(keys.len(), records.len(), "an id comes twice on one route");
     for record in records {

@@ -235,8 +235,8 @@ pub(crate) const REDACT: Variable = Variable::new(
     "BACKSTOP_REDACT",
     Kind::Text,
     Initial::Unset,
-    "What to redact, separated by commas, for every sink, the archive and the spool. Named \
-     patterns: `aws-keys`, `bearer`, `jwt`, `private-keys`, `email`, `card`, `ipv4`, `ipv6`, \
+    "What to redact, separated by commas, for every sink, the archive and the spool \
+     (`BACKSTOP_REDACT_ARCHIVE` can leave the original in the archive). Named patterns: `aws-keys`, `bearer`, `jwt`, `private-keys`, `email`, `card`, `ipv4`, `ipv6`, \
      `ssn`, `iban`, or `all` of them. Fields: `record.user.email`. Your own patterns: \
      `/PATTERN/` or `NAME=/PATTERN/`. If an entry is not valid, nothing is sent until it is \
      corrected.",

@@ -127,8 +127,15 @@ impl Sampler {
         if is_error && !is_known && request_id.len() <= LONGEST_ID {
             self.failed_ahead = Some(request_id.to_owned());
         }
-        let place = (self.invocations.back_mut()).map(|latest| latest.place_with(is_error));
-        place.filter(|_| is_known).unwrap_or(Place::Keep)
+        match self.invocations.back_mut() {
+            Some(latest) if is_known => latest.place_with(is_error),
+            Some(latest) => {
+                // It may be of this one: where nothing is decided yet, that is reason enough to keep it.
+                latest.has_error |= is_error;
+                Place::Keep
+            }
+            None => Place::Keep,
+        }
     }
 
     fn platform(&mut self, parts: &Parts<'_>) -> Place {

@@ -17,6 +17,10 @@ use crate::lifecycle::api::Lifecycle;
 /// The share of the buffer that may wait for decisions.
 const UNDECIDED_SHARE: usize = 4;
 
+/// A record and its original are archived together up to here, so that the line is one that Firehose takes: 1,000 KiB
+/// (<https://docs.aws.amazon.com/firehose/latest/dev/limits.html>).
+const MOST_WITH_ORIGINAL: usize = 900 * 1024;
+
 /// What is configured.
 #[derive(Debug)]
 pub(crate) struct TransformStage {
@@ -82,9 +86,11 @@ impl TransformStage {
     }
 }
 
-/// The value of the member `record`, as JSON.
-fn record_of(fragment: &Bytes) -> Option<Bytes> {
-    Parts::of(fragment).map(|parts| fragment.slice_ref(parts.record))
+/// The value of the member `record`, as JSON, where it may stand beside what it was redacted to.
+fn original_of(fragment: &Bytes, redacted: &[u8]) -> Option<Bytes> {
+    let parts = Parts::of(fragment)?;
+    let is_small = parts.record.len() + redacted.len() <= MOST_WITH_ORIGINAL;
+    is_small.then(|| fragment.slice_ref(parts.record))
 }
 
 impl<L: Lifecycle> Pipeline<L> {
@@ -106,8 +112,10 @@ impl<L: Lifecycle> Pipeline<L> {
             Outcome::Drop(cause) => (Outcome::Drop(cause), false),
             outcome => (outcome, true),
         };
-        let is_redacted = matches!(outcome, Outcome::Replace(_));
-        let original = (is_redacted && *archives_originals).then(|| record_of(&fragment));
+        let original = match &outcome {
+            Outcome::Replace(redacted) if *archives_originals => original_of(&fragment, redacted),
+            _ => None,
+        };
         let fragment = match outcome {
             Outcome::Keep => Some(fragment),
             Outcome::Replace(fragment) => Some(fragment.into()),
@@ -121,7 +129,7 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         Some(Transformed {
             fragment: fragment?,
-            original: original.flatten(),
+            original,
             is_wanted,
             pattern,
         })

@@ -11,7 +11,7 @@ use clap::Args;
 ///
 /// Reads the settings (`BACKSTOP_MIN_LEVEL`, `BACKSTOP_FILTER`, `BACKSTOP_REDACT`, `BACKSTOP_DEDUPE`,
 /// `BACKSTOP_SAMPLE`, `BACKSTOP_SAMPLE_KEEP`) from the environment and from --config. The environment
-/// overrides the file.
+/// overrides the file. Leaves out the original of a line that was redacted.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TransformArgs {

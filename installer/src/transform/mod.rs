@@ -142,7 +142,7 @@ impl<'a> Preview<'a> {
                 unpacker.push(&piece[..length]);
             }
             while let Some((number, line)) = unpacker.next_line() {
-                match line.and_then(|line| Line::parse(line.text)) {
+                match line.and_then(|line| Line::parse(&line.record.without_original())) {
                     Ok(line) => self.take(line)?,
                     Err(problem) => self.summary.broken(shown, Some(number), &problem),
                 }

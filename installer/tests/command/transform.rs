@@ -138,3 +138,22 @@ async fn mistakes_are_all_told_and_lines_that_cannot_be_read_are_counted() {
     assert!(finished.stdout.contains("line 14"), "{}", finished.stdout);
     assert!(!finished.stdout.contains("hunter2"), "{}", finished.stdout);
 }
+
+/// It is not what the primary gets, and would show what was redacted.
+#[tokio::test]
+async fn the_original_of_a_redacted_line_is_left_out_and_not_counted() {
+    let plain = line(1, "function", r#""mail to [redacted:email]""#);
+    let with = plain.replace(
+        r#","diverted""#,
+        r#","original":"mail to ann@example.com","diverted""#,
+    );
+    let mut printed = Vec::new();
+    for text in [plain, with] {
+        let stage = Stage::new("BACKSTOP_REDACT=email", &format!("{text}\n"));
+        let finished = stage.run(&["--print"]).await;
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        assert!(!finished.stdout.contains("ann@example.com"));
+        printed.push((finished.stdout, finished.stderr));
+    }
+    assert_eq!(printed[0], printed[1]);
+}

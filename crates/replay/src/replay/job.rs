@@ -311,6 +311,10 @@ impl Job {
         summary.without_time += u64::from(verdict.has_no_time);
         summary.without_function += u64::from(verdict.has_no_function);
         let id = record.id();
+        if record.has_original() && self.after == After::Delete {
+            // It is not sent, and the object has the only one.
+            origin.partial();
+        }
         let sent = record.for_primary();
         let content = digest(&sent);
         let meeting = (self.seen.lock())

@@ -95,7 +95,9 @@ impl LineEncoder {
     ) -> Vec<u8> {
         let items = self.items(batch);
         let diverted = diverted.map(diverted_member).unwrap_or_default();
-        let mut out = Output::new(compression.into(), size_hint(&items));
+        let originals = batch.records().iter().filter_map(|it| it.original());
+        let hint = size_hint(&items) + originals.map(<[u8]>::len).sum::<usize>();
+        let mut out = Output::new(compression.into(), hint);
         for (record, item) in batch.records().iter().zip(&items) {
             let (id, members) = (record.id(), record.members());
             let why = match record.route() {

@@ -295,3 +295,17 @@ fn what_the_function_posts_is_of_the_invocation_at_hand_also_before_that_is_know
     sampler.place(done("c", 7, "success", 10).as_bytes());
     assert!(sampler.take_decisions()[0].keep, "it failed");
 }
+
+#[test]
+fn an_error_of_the_next_invocation_keeps_nothing_of_one_that_was_dropped() {
+    let mut sampler = Sampler::new(NONE);
+    let end = done("a", 3, "success", 1);
+    assert!(!invoked(&mut sampler, "a", 2, "x", &end));
+    let error = posted(4, 17);
+    assert_eq!(
+        sampler.place_posted(error.as_bytes(), b"b"),
+        Place::Keep,
+        "its start is to come"
+    );
+    assert_eq!(sampler.place(line(3, "late").as_bytes()), Place::Drop);
+}

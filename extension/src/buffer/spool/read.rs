@@ -252,7 +252,11 @@ impl Records<'_> {
             let Some(record) = Record::of_key(id, event.fragment) else {
                 continue;
             };
-            let mut record = record.with_member(added).with_original(event.original);
+            // The function may have written it: one line, and JSON that strict readers take.
+            let is_one_line = |it: &Bytes| memchr::memchr2(b'\n', b'\r', it).is_none();
+            let is_sound = |it: &Bytes| serde_json::from_slice::<serde_json::Value>(it).is_ok();
+            let original = event.original.filter(|it| is_one_line(it) && is_sound(it));
+            let mut record = record.with_member(added).with_original(original);
             if self.seen.contains(&id) {
                 self.waste(record.cost());
                 continue;

@@ -138,6 +138,7 @@ impl Queue {
             {
                 event.fragment = Bytes::copy_from_slice(&event.fragment);
                 event.request_id = None;
+                event.original = None;
                 *is_detached = true;
             }
         }

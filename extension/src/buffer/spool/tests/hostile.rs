@@ -45,6 +45,29 @@ fn text_that_is_no_record_never_becomes_one() {
     }
 }
 
+/// It goes into a line of the archive as it is: a second line, or half a character, would cost others theirs.
+#[test]
+fn an_original_that_is_no_json_on_one_line_is_not_believed() {
+    for (original, is_sound) in [
+        (r#""a secret""#, true),
+        (r#"{"a":[1,2]}"#, true),
+        ("{\n}", false),
+        ("{\r}", false),
+        ("\"\\ud800\"", false),
+    ] {
+        let (_root, directory) = place();
+        let forged = record(1).with_original(Some(Bytes::from(original)));
+        let mut buffer = Buffer::new(CAP);
+        buffer.push(forged, NOW);
+        Spool::new(directory.clone(), CAP)
+            .keep(&mut buffer)
+            .unwrap();
+        let groups = recovered(&directory).groups;
+        let found = groups[0].records[0].original();
+        assert_eq!(found, is_sound.then_some(original.as_bytes()), "{original}");
+    }
+}
+
 #[test]
 fn links_pipes_and_directories_in_its_place_are_neither_followed_nor_waited_for() {
     for name in ["spool", "ledger"] {
