@@ -294,7 +294,7 @@ fn what_follows_a_late_error_is_kept() {
 }
 
 /// The primary hung in a shutdown. The fallback that had taken the first batches was passed over for one that had not
-/// answered yet, and half of the time was left unused.
+/// answered yet.
 #[test]
 fn a_fallback_that_takes_everything_gets_all_of_a_shutdown() {
     let setup = Setup {

@@ -129,10 +129,7 @@ impl<L: Lifecycle> Pipeline<L> {
             tokio::select! {
                 biased;
                 left = ended(&mut self.flush) => {
-                    // One that used up the half it was given, for the sake of the rest, has been refused nothing.
-                    let half = self.window.current().ends;
-                    let is_cut = half < ends && Instant::now() >= half;
-                    is_refused = is_ours && !left.is_empty() && !is_cut;
+                    is_refused = is_ours && !left.is_empty();
                     self.flushed(left);
                 }
                 answer = asked(&mut self.deferred) => self.heard_at_last(answer),
