@@ -345,6 +345,36 @@ fn a_fallback_that_takes_everything_gets_all_of_a_shutdown() {
     run(&setup, &steps);
 }
 
+/// A line came while all was being sent, and there was no room for it. Its report was made when that was over, and with it
+/// the time.
+#[test]
+fn the_last_report_has_time_to_leave_beside_a_primary_that_hangs() {
+    let setup = Setup {
+        max_added: 0,
+        interval: 1000,
+        has_spool: false,
+        at_shutdown: vec![output(92, 1)],
+        transforms: Rewriting {
+            samples: true,
+            counts: true,
+            ..SETUP.transforms
+        },
+        ..SETUP
+    };
+    let padded = Output {
+        padding: 24,
+        ..output(50, 21)
+    };
+    let steps = [
+        Step::Sink(2, SinkBehaviour::After(ms(76), 200)),
+        Step::Sink(1, SinkBehaviour::After(ms(151), 200)),
+        invocation(Vec::new(), 0, End::Done),
+        Step::Sink(0, SinkBehaviour::Hang),
+        invocation(vec![padded], 0, End::Done),
+    ];
+    run(&setup, &steps);
+}
+
 /// A strict primary refuses one record, and the others of its batch became dead letters.
 #[test]
 fn a_record_that_the_primary_refuses_condemns_no_other() {

@@ -56,6 +56,12 @@ impl<L: Lifecycle> Pipeline<L> {
         }
     }
 
+    /// Whether lines were counted since the last report.
+    pub(super) fn owes_report(&self) -> bool {
+        let counting = self.transforms.insights.as_ref();
+        counting.is_some_and(|it| it.since.is_some()) && self.wanted.logs()
+    }
+
     /// Adds the record where one is due; at the end, where anything was counted.
     pub(super) fn report_insights(&mut self, is_end: bool) {
         let now = self.clock.wall();

@@ -144,7 +144,7 @@ impl<L: Lifecycle> Pipeline<L> {
     /// A sink that hangs must not cost those records their chance that wait behind this flush.
     fn leave_time_for_the_rest(&self, ends: Instant) {
         let rest = self.buffer.pending_bytes() + self.deferred_bytes();
-        if self.flush.is_some() && rest > 0 {
+        if self.flush.is_some() && (rest > 0 || self.owes_report()) {
             let now = Instant::now();
             let half = now + ends.saturating_duration_since(now) / 2;
             let window = self.window.current().ends;
