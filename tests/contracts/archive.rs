@@ -34,7 +34,7 @@ fn the_statements_create_the_tables_that_terraform_and_cdk_do() {
     let cdk = read("cdk/src/archive-tables.ts");
     let documented = read("docs/replay.md");
     let expected = columns(&terraform, "{ name = \"", "type = ", "\"");
-    assert_eq!(expected.len(), 8, "{expected:?}");
+    assert_eq!(expected.len(), 9, "{expected:?}");
     assert_eq!(columns(&cdk, "{ name: '", "type: ", "'"), expected);
     let (_, table) = documented
         .split_once("CREATE EXTERNAL TABLE direct (\n")

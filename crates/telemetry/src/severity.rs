@@ -3,7 +3,7 @@
 //! | where | what counts |
 //! |---|---|
 //! | a platform event | an error: they are few and say what happened |
-//! | a log that the function posted by OTLP | its `severityNumber` |
+//! | a log that the function posted by OTLP | its `severityNumber`, or else its `severityText` |
 //! | an object | members named in `level::KEYS`, in any case, also in an object under [`CONTAINERS`], and in JSON that is the text of one of those |
 //! | text that holds an object | the same, through two levels of escaping |
 //! | other text | what [`crate::text`] finds in its beginning |
@@ -80,21 +80,35 @@ impl Severity {
     }
 }
 
-/// The severity of a log that the function posted by OTLP: its number, wherever it is, as the resource may be long.
-/// In the text of another member the quotes are escaped.
+/// The severity of a log that the function posted by OTLP: its number, wherever it is, as the resource may be long;
+/// without one, as some bridges of loggers leave it, its text. In the text of another member the quotes are escaped.
 /// (<https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>)
 fn posted(fragment: &[u8]) -> Severity {
     const NUMBER: &[u8] = b"\"severityNumber\":";
-    let Some(at) = memchr::memmem::find(fragment, NUMBER) else {
-        return Info;
+    const TEXT: &[u8] = b"\"severityText\":\"";
+    let after = |name: &[u8]| {
+        let at = memchr::memmem::find(fragment, name)? + name.len();
+        Some(&fragment[at..fragment.len().min(at + MOST_TEXT)])
     };
-    let digits = fragment[at + NUMBER.len()..].iter();
+    let digits = after(NUMBER).unwrap_or_default().iter();
     let digits = digits.map_while(|byte| char::from(*byte).to_digit(10));
     match digits.take(3).fold(0, |number, digit| 10 * number + digit) {
+        0 => {
+            let text = after(TEXT).and_then(|it| it.split(|byte| *byte == b'"').next());
+            // OpenTelemetry's short names go from `ERROR` to `ERROR4`.
+            let name = text.map(|text| match text {
+                [name @ .., b'2'..=b'4'] if name.last().is_some_and(u8::is_ascii_alphabetic) => {
+                    name
+                }
+                name => name,
+            });
+            let said = name.and_then(|name| text::level(name, Scale::Common));
+            said.unwrap_or(Info)
+        }
         1..=8 => Severity::Debug,
+        9..=12 => Info,
         13..=16 => Severity::Warn,
         17.. => Error,
-        _ => Info,
     }
 }
 

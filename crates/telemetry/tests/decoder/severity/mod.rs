@@ -55,7 +55,7 @@ fn objects_of_loggers_have_the_level_that_they_say_also_as_text() {
 }
 
 #[test]
-fn a_log_that_the_function_posted_has_the_severity_of_its_number() {
+fn a_log_that_the_function_posted_has_the_severity_of_its_number_or_else_of_its_text() {
     let of = |members: &str| {
         let text = r#"{"stringValue":"\"severityNumber\":17 ERROR"}"#;
         let resource = "x".repeat(20_000);
@@ -84,6 +84,18 @@ fn a_log_that_the_function_posted_has_the_severity_of_its_number() {
         );
     }
     assert_eq!(of(""), Info, "it says none");
+    for (members, expected) in [
+        (r#""severityText":"ERROR","#, Error),
+        (r#""severityText":"Fatal2","#, Error),
+        (r#""severityText":"warning","#, Warn),
+        (r#""severityText":"TRACE","#, Severity::Debug),
+        (r#""severityText":"of its own","#, Info),
+        (r#""severityText":"","#, Info),
+        (r#""severityNumber":0,"severityText":"ERROR","#, Error),
+        (r#""severityNumber":9,"severityText":"ERROR","#, Info),
+    ] {
+        assert_eq!(of(members), expected, "{members}");
+    }
 }
 
 #[test]
