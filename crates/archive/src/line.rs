@@ -1,7 +1,9 @@
 //! A line as it is read back.
 //!
 //! Invariants: what goes on to a primary is, to the byte, what was written, less the reason it was
-//! archived, and less what was redacted; members of later versions are accepted. Must not: show any of a line's text in an error.
+//! archived, and less what was redacted; members of later versions are accepted.
+//!
+//! Must not: show any of a line's text in an error.
 
 use std::borrow::Cow;
 use std::fmt;
