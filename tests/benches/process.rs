@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use backstop_simulator::traffic::{FunctionRecord, Traffic};
 use backstop_simulator::{Environment, EnvironmentBuilder, Fault, ShutdownReason, SimulationError};
+use backstop_tests::throttle::Throttle;
 use backstop_tests::{Result, World, extension, invocation};
 
 const SPAWNS: usize = 20;
@@ -25,6 +26,7 @@ const BURST: usize = 100_000;
 const VARIED_BYTES: usize = 80;
 const STEADY_INVOCATIONS: usize = 25;
 const STEADY_LINES: usize = 2000;
+const STARVED_LINES: usize = 60_000;
 const INVOCATIONS: usize = 200;
 /// Before those: for the breaker to open, or the connection to be there.
 const WARM_UP: usize = 20;
@@ -42,6 +44,7 @@ async fn main() -> Result {
     some_records(&mut table).await?;
     burst(&mut table).await?;
     steady(&mut table).await?;
+    starved(&mut table).await?;
     for (strategy, health, fault, aim) in [
         ("auto", "healthy", None, "p50 < 1 ms"),
         ("auto", "refused", Some(Fault::Refuse), "p50 < 30 ms"),
@@ -248,6 +251,37 @@ async fn steady(table: &mut Table) -> Result {
                 "",
             );
         }
+    }
+    Ok(())
+}
+
+/// A burst in one invocation of a function of 128 MB, and the ordinary one after it.
+async fn starved(table: &mut Table) -> Result {
+    for (health, fault) in [("healthy", None), ("refused", Some(Fault::Refuse))] {
+        let world = World::start().await?;
+        world.intake.set_fault(fault).await?;
+        let mut throttle = Throttle::new(health);
+        let environment = world.environment().freeze(throttle.may_freeze());
+        let environment = environment.start().await?;
+        let limited = throttle.limit(environment.pid());
+        limited.map_err(|error| SimulationError::Process(error.to_string()))?;
+        let mut traffic = Traffic::new(RECORD_BYTES);
+        let mut added = Vec::new();
+        for lines in [STARVED_LINES, LINES, LINES] {
+            let lines = invocation(&mut traffic, lines, HANDLER);
+            added.push(millis(environment.invoke(lines).await?.added));
+        }
+        let peak = megabytes(environment.peak_rss_bytes());
+        let outcome = world.settle(&environment, traffic.position()).await?;
+        outcome.assert_nothing_lost();
+        let figure = format!("a fourteenth of a core, 60,000 lines, primary {health}: added");
+        table.row(&figure, &added[0], "<= 500 ms");
+        table.row(
+            "  in the two invocations after it",
+            &added[1..].join(" / "),
+            "<= 500 ms",
+        );
+        table.row("  peak RSS", &peak, "<= 40 MiB");
     }
     Ok(())
 }

@@ -1,108 +1,30 @@
-//! A fourteenth of a core, which is what a function of 128 MB has: 1.43 ms in every 20.
-//!
-//! A quota of the scheduler's where a cgroup can be made (version 1, as root); elsewhere a helper that
-//! stops and continues the process, which is harsher: its time passes also while it waits. That one
-//! would thaw a frozen process, so environments under it are never frozen.
+//! At 128 MB a function has a fourteenth of a core, and so has the extension: outages, a slow primary.
 
 use std::ops::Range;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use backstop_simulator::traffic::Traffic;
 use backstop_simulator::{Environment, Fault};
+use backstop_tests::throttle::Throttle;
 use backstop_tests::{Outcome, World, invocation};
 
 use crate::HANDLER;
 
-const ON_MICROS: u32 = 1430;
-const PERIOD_MICROS: u32 = 20_000;
 /// Enough for a period's share to be used up.
 const LINES: usize = 1000;
-
-/// A limit that ends with this value, or with the process.
-enum Throttle {
-    Quota(PathBuf),
-    Helper(Child),
-}
-
-impl Throttle {
-    /// A cgroup with the quota, where one can be made.
-    fn quota(name: &str) -> Option<PathBuf> {
-        let group = PathBuf::from(format!(
-            "/sys/fs/cgroup/cpu/backstop-tests-{name}-{}",
-            std::process::id()
-        ));
-        std::fs::create_dir(&group).ok()?;
-        let settings = [
-            ("cpu.cfs_period_us", PERIOD_MICROS),
-            ("cpu.cfs_quota_us", ON_MICROS),
-        ];
-        for (file, microseconds) in settings {
-            let set = std::fs::write(group.join(file), microseconds.to_string());
-            if set.is_err() {
-                std::fs::remove_dir(&group).ok();
-                return None;
-            }
-        }
-        Some(group)
-    }
-
-    fn of(pid: u32, quota: Option<PathBuf>) -> Self {
-        if let Some(group) = quota {
-            std::fs::write(group.join("cgroup.procs"), pid.to_string()).unwrap();
-            return Self::Quota(group);
-        }
-        // A shell is too slow for periods of 20 ms: five of them together.
-        let (on, off) = (5 * ON_MICROS, 5 * (PERIOD_MICROS - ON_MICROS));
-        let turns = format!(
-            "while kill -CONT {pid}; do sleep 0.{on:06}; kill -STOP {pid} || exit; sleep 0.{off:06}; done"
-        );
-        let helper = Command::new("sh")
-            .args(["-c", &turns])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self::Helper(helper)
-    }
-
-    /// Whether the process had to wait for its share, by the scheduler's count.
-    fn has_bitten(&self) -> bool {
-        match self {
-            Self::Quota(group) => {
-                let counts = std::fs::read_to_string(group.join("cpu.stat")).unwrap();
-                !counts.contains("nr_throttled 0\n")
-            }
-            Self::Helper(_) => true,
-        }
-    }
-}
-
-impl Drop for Throttle {
-    fn drop(&mut self) {
-        match self {
-            // Empty, since the process in it has ended.
-            Self::Quota(group) => drop(std::fs::remove_dir(group)),
-            Self::Helper(helper) => {
-                helper.kill().ok();
-                helper.wait().ok();
-            }
-        }
-    }
-}
 
 /// Nine invocations, of which the primary has the fault in those that are named.
 async fn life(strategy: &str, fault: Fault, faulty: Range<u32>, handler: Duration) -> Outcome {
     let world = World::start().await.unwrap();
-    let quota = Throttle::quota(&format!("{strategy}-{fault}"));
+    let mut throttle = Throttle::new(&format!("{strategy}-{fault}"));
     let environment: Environment = world
         .environment()
-        .freeze(quota.is_some())
+        .freeze(throttle.may_freeze())
         .env("BACKSTOP_FLUSH_STRATEGY", strategy)
         .start()
         .await
         .unwrap();
-    let throttle = Throttle::of(environment.pid(), quota);
+    throttle.limit(environment.pid()).unwrap();
     let mut traffic = Traffic::new(300);
     for index in 0..9 {
         if index == faulty.start {

@@ -11,6 +11,7 @@
 pub mod browser;
 pub mod growth;
 pub mod shim;
+pub mod throttle;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
