@@ -89,7 +89,9 @@ pub(crate) fn turn(link: LinkView, later: &[LinkView], inputs: TurnInputs) -> Tu
         && link.role == Role::Fallback
         && link.took_last
         && left >= link.needs;
-    if link.is_closed() && (is_last_chance || is_best_chance) {
+    // Half of what it is kept is its usual time. One that needs longer than there is leaves others theirs.
+    let is_in_time = left >= link.reserve / 2 || later.iter().all(|it| left < it.needs);
+    if link.is_closed() && is_in_time && (is_last_chance || is_best_chance) {
         reserve = reserve.min(left.saturating_sub(link.needs));
     }
     let own = left.saturating_sub(reserve);
@@ -159,6 +161,12 @@ mod tests {
         let closed = fallback(CLOSED);
         let well = fallback(WELL);
         let open = fallback(OPEN);
+        // Its usual time is 851 ms.
+        let slow = LinkView {
+            needs: ms(1000),
+            reserve: ms(1702),
+            ..well
+        };
         let skip = Turn::Skip(Cause::BREAKER_OPEN);
         let no_budget = Turn::Skip(Cause::NO_BUDGET);
         let probe = Turn::Probe { reserve: ms(150) };
@@ -195,6 +203,11 @@ mod tests {
             (CLOSED, &[open], Shutdown, 120, 1, 9, ask(20)),
             (CLOSED, &[open], Shutdown, 1, 1, 9, ask(0)),
             (CLOSED, &[], Shutdown, 0, 1, 9, no_budget),
+            // Unless that is less than it usually takes, and enough for another.
+            (slow, &[open], Shutdown, 849, 2, 9, ask(300)),
+            (slow, &[open], Shutdown, 851, 2, 9, ask(0)),
+            (slow, &[open], Shutdown, 99, 2, 9, ask(0)),
+            (slow, &[], Shutdown, 849, 2, 9, ask(0)),
             (OPEN, &[open], Shutdown, 2, 1, 9, ask(1)),
         ];
         for (link, later, phase, left, rounds, records, expected) in cases {
