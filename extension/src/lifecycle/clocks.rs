@@ -142,6 +142,21 @@ impl InvocationStart {
         let ran = done.0.checked_sub(started.0);
         ran.map_or(Duration::ZERO, |ran| (elapsed + lag).saturating_sub(ran))
     }
+
+    /// How long ago the handler may have ended, once telemetry up to this time was read and its end was not
+    /// among it: since that time, or since the start where that is later.
+    pub(crate) fn since_read(&self, read: Option<Wall>, now: Instant, wall: Wall) -> Duration {
+        let elapsed = now.saturating_duration_since(self.at);
+        let is_before_start = read.is_some_and(|read| match self.started {
+            Some(started) => read < started,
+            None => wall.since(read) > elapsed + HEAD_START,
+        });
+        if is_before_start {
+            elapsed
+        } else {
+            self.since_done(read, now, wall)
+        }
+    }
 }
 
 /// How long we send at a shutdown that is heard of now.
@@ -340,6 +355,37 @@ mod tests {
             wall(NOW + 230),
         );
         assert_eq!(heard_late, 30 * MS, "INVOKE took 80 ms to reach us");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn telemetry_is_behind_by_no_more_than_the_invocation_has_run() {
+        // Our clock's lead over the platform's, whether there was a start, the time that was read in ms
+        // from INVOKE, and how far behind that is 700 ms after it.
+        for (lead, is_started, read, expected) in [
+            (0, true, Some(100), 600),
+            (0, false, Some(100), 600),
+            (0, true, Some(700), 0),
+            (0, true, Some(900), 0),
+            (0, true, None, 0),
+            // Of the invocation before.
+            (0, true, Some(-60_000), 700),
+            (0, false, Some(-60_000), 700),
+            (5_000, true, Some(100), 600),
+            (-5_000, true, Some(100), 600),
+            (5_000, true, Some(-60_000), 700),
+            // Nothing tells a clock ahead of ours from one that is right.
+            (-5_000, false, Some(100), 0),
+        ] {
+            let started = is_started.then_some(NOW - lead);
+            let began = began(NOW + 3_000 - lead, started);
+            let read = read.map(|read| wall(NOW - lead + read));
+            let behind = began.since_read(read, began.at() + 700 * MS, wall(NOW + 700));
+            assert_eq!(
+                behind.as_millis(),
+                expected,
+                "{lead} ahead, {is_started}, {read:?}"
+            );
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(crate) const NO_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The invocation at hand; before the first one, init.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct Invocation {
     pub(crate) request_id: String,
     pub(crate) mode: FlushMode,
@@ -29,6 +30,8 @@ pub(crate) struct Invocation {
     may_miss_runtime_done: bool,
     pub(crate) has_flushed: bool,
     pub(crate) is_reported: bool,
+    /// Telemetry was so far behind that it counts as done.
+    pub(crate) is_behind: bool,
 }
 
 impl Invocation {
@@ -45,6 +48,7 @@ impl Invocation {
             may_miss_runtime_done: false,
             has_flushed: false,
             is_reported: true,
+            is_behind: false,
         }
     }
 
@@ -65,6 +69,7 @@ impl Invocation {
             may_miss_runtime_done: false,
             has_flushed: false,
             is_reported: false,
+            is_behind: false,
         }
     }
 
@@ -131,5 +136,10 @@ impl Invocation {
     /// How long ago the runtime was done, when the platform gives that time.
     pub(crate) fn since_done(&self, time: &str, now: Instant, wall: Wall) -> Duration {
         self.began.since_done(Wall::from_rfc3339(time), now, wall)
+    }
+
+    /// How long ago the handler may have ended, once telemetry up to this time was read.
+    pub(crate) fn since_read(&self, read: Option<Wall>, now: Instant, wall: Wall) -> Duration {
+        self.began.since_read(read, now, wall)
     }
 }

@@ -51,6 +51,7 @@ const INVOCATION: Invocation = Invocation {
     output: Vec::new(),
     tampers: None,
     rest: 0,
+    backlog: 0,
     runtime_done_late: 0,
     gap: 0,
     freeze_breaks: false,
@@ -544,6 +545,72 @@ fn a_refused_post_does_not_hold_next_where_no_end_is_expected() {
             ..INVOCATION
         }),
         invocation(vec![refused, output(371, 1)], 0, End::Done),
+    ];
+    run(&setup, &steps);
+}
+
+/// The runtime's end stood behind a burst, and `/next` was held until all of that had been read; so it was in the
+/// next invocation, behind what was left of it.
+#[test]
+fn a_burst_that_is_read_slowly_holds_next_no_longer_than_the_bound() {
+    let behind = |output| {
+        Step::Invoke(Invocation {
+            output,
+            backlog: 100,
+            ..INVOCATION
+        })
+    };
+    for strategy in [FlushStrategy::Auto, FlushStrategy::End] {
+        for primary in [take(0), SinkBehaviour::Hang] {
+            let setup = Setup {
+                strategy,
+                buffer_max_bytes: 3_000_000,
+                ..SETUP
+            };
+            let steps = [
+                Step::Sink(0, primary),
+                behind(vec![output(0, 10); 20]),
+                behind(vec![output(20, 1)]),
+                invocation(vec![output(20, 1)], 100, End::Done),
+            ];
+            run(&setup, &steps);
+        }
+    }
+}
+
+/// A fallback that took as long as half of the shutdown got the rest of it as well, for which it was too slow, and
+/// a healthy one behind it got nothing.
+#[test]
+fn at_shutdown_a_fallback_that_is_too_slow_leaves_the_others_their_time() {
+    let setup = Setup {
+        strategy: FlushStrategy::Continuous,
+        max_added: 0,
+        interval: 1000,
+        buffer_max_bytes: 60_000,
+        has_spool: false,
+        transforms: Rewriting {
+            joins: true,
+            ..SETUP.transforms
+        },
+        routing: Routing::Mirror,
+        ..SETUP
+    };
+    let breaking = |output, rest, runtime_done_late, gap, backlog| {
+        Step::Invoke(Invocation {
+            output,
+            rest,
+            runtime_done_late,
+            gap,
+            freeze_breaks: true,
+            backlog,
+            ..INVOCATION
+        })
+    };
+    let steps = [
+        breaking(vec![output(313, 1)], 79, 16, 413, 0),
+        Step::Sink(1, SinkBehaviour::Late(ms(851))),
+        breaking(vec![output(179, 1), output(264, 1)], 39, 13, 151, 0),
+        breaking(vec![output(244, 1)], 269, 20, 0, 1),
     ];
     run(&setup, &steps);
 }

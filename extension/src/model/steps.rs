@@ -114,6 +114,8 @@ pub(super) struct Invocation {
     pub(super) tampers: Option<(usize, Tampering)>,
     /// How long the handler goes on after that.
     pub(super) rest: u64,
+    /// What each body takes to be read once the handler has ended; 0: all of them are read as they come.
+    pub(super) backlog: u64,
     /// How late the report of the runtime's end is.
     pub(super) runtime_done_late: u64,
     /// How long the environment is frozen afterwards.

@@ -16,7 +16,7 @@ use super::transforms::Transformed;
 use crate::lifecycle::api::Lifecycle;
 use crate::lifecycle::flush::{FlushMode, Stage};
 use crate::source::MOST_BODY_BYTES;
-use crate::transform::{Derived, believed, embedded_copy};
+use crate::transform::{Derived, believed, embedded_copy, wall_of};
 
 pub(super) const FULL: &str = "Dropped records: the buffer is full and no sink takes them";
 
@@ -190,8 +190,15 @@ impl<L: Lifecycle> Pipeline<L> {
     fn take_in(&mut self, body: &Bytes) {
         let now = self.clock.wall();
         let mut malformed = 0;
+        let is_waiting = self.waits_for_runtime_done();
+        let mut last = None;
+        let mut has_output = false;
         for event in decode(body, &now.rfc3339()).map(believed) {
             malformed += usize::from(event.kind == Kind::Malformed);
+            has_output |= event.kind == Kind::Function;
+            if is_waiting && !event.is_astray {
+                last = Some(event.fragment.clone());
+            }
             self.take_event(event);
             self.decide_invocations();
         }
@@ -201,6 +208,10 @@ impl<L: Lifecycle> Pipeline<L> {
                 &json!({"records": malformed, "type": backstop_telemetry::MALFORMED}),
             );
         }
+        if has_output {
+            self.invocation.note_activity(Instant::now());
+        }
+        self.note_backlog(last.as_deref().and_then(wall_of));
         self.follow_handler();
     }
 
@@ -212,8 +223,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 return;
             }
             Kind::Platform(platform) => self.observe(platform),
-            Kind::Function => self.invocation.note_activity(Instant::now()),
-            Kind::Extension | Kind::Unknown | Kind::Malformed => {}
+            Kind::Function | Kind::Extension | Kind::Unknown | Kind::Malformed => {}
         }
         if self.defers() {
             self.defer_event(event);

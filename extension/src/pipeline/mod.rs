@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_config::{FlushSettings, InitializationType};
-use backstop_delivery::{Chain, Clock, Phase, SharedLedger, WindowControl, WindowView};
+use backstop_delivery::{Chain, Clock, Phase, SharedLedger, Wall, WindowControl, WindowView};
 use backstop_sinks::Classifier;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Fuse, FusedFuture as _};
@@ -51,6 +51,8 @@ pub(crate) use transforms::TransformStage;
 
 /// A flush gives up this long before its time is up, at most: no attempt begins with less.
 const LEAST_HOLD: Duration = Duration::from_millis(100);
+/// Telemetry that is less far behind the handler is on its way as usual.
+const LEAST_BACKLOG: Duration = Duration::from_millis(250);
 
 type NextEvent<L> = BoxFuture<'static, (L, Result<Event, ApiError>)>;
 
@@ -296,16 +298,42 @@ impl<L: Lifecycle> Pipeline<L> {
     /// or at the function's own deadline where that comes first. It opened when the platform says it
     /// did: after a burst the event comes late, behind all the output before it.
     fn runtime_done(&mut self, time: &str) {
+        let late = (self.invocation).since_done(time, Instant::now(), self.clock.wall());
+        self.hold_for(late, self.settings.max_added.saturating_sub(late));
+    }
+
+    /// The runtime was done `late` ago, for all we know: `/next` is held for so much longer at most.
+    fn hold_for(&mut self, late: Duration, left: Duration) {
         self.invocation.stage = Stage::PostRuntime;
         self.stuck_until = None;
         let now = Instant::now();
-        let late = self.invocation.since_done(time, now, self.clock.wall());
         if self.api.is_some() {
             self.held_since = now.checked_sub(late);
         }
-        let ends = now + self.settings.max_added.saturating_sub(late);
-        self.window
-            .set(Phase::PostRuntime, ends.min(self.invocation.ends()));
+        let ends = (now + left).min(self.invocation.ends());
+        self.window.set(Phase::PostRuntime, ends);
+    }
+
+    /// Whether `/next` is held while the handler runs, for all we know.
+    fn waits_for_runtime_done(&self) -> bool {
+        let is_held = self.api.is_some() && !self.invocation.is_init() && !self.managed_instances;
+        is_held && self.invocation.stage == Stage::Handler
+    }
+
+    /// Telemetry up to this time was read, and nothing in it says that the runtime is done. Where that is far behind,
+    /// as after a burst on a small share of a core, the runtime may have been done for as long: it counts as that.
+    /// Half of what is left of the user's bound is for what is being sent, the other half for the copy in the spool.
+    /// What is read later is sent in the next invocation.
+    fn note_backlog(&mut self, read: Option<Wall>) {
+        if !self.waits_for_runtime_done() {
+            return;
+        }
+        let behind = (self.invocation).since_read(read, Instant::now(), self.clock.wall());
+        let max_added = self.settings.max_added;
+        if behind >= LEAST_BACKLOG.max(max_added / 2) {
+            self.invocation.is_behind = true;
+            self.hold_for(behind, max_added.saturating_sub(behind) / 2);
+        }
     }
 
     fn restored(&mut self) {
@@ -329,6 +357,10 @@ impl<L: Lifecycle> Pipeline<L> {
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
                     self.inbox.give_up_posts();
+                    if self.invocation.is_behind {
+                        // The time was up, which says nothing of the sinks, and more is about to arrive.
+                        self.stuck_until = None;
+                    }
                     self.note_added_time();
                     self.note_useless_hold();
                     self.note_held_for_parameter();

@@ -24,6 +24,17 @@ const UUID: usize = 36;
 /// The end of a time and a tab, as JSON has it.
 const BEFORE_ID: &[u8] = br"Z\t";
 
+/// The time of a fragment, as it is written.
+fn time_of(fragment: &[u8]) -> Option<&[u8]> {
+    let time = fragment.strip_prefix(TIME)?;
+    time.get(..memchr::memchr(b'"', time)?)
+}
+
+/// The time of a fragment; none where it has none that can be read.
+pub(crate) fn wall_of(fragment: &[u8]) -> Option<Wall> {
+    Wall::from_rfc3339(std::str::from_utf8(time_of(fragment)?).ok()?)
+}
+
 /// The invocations that lines may be of.
 #[derive(Debug)]
 pub(crate) struct Invocations {
@@ -91,8 +102,7 @@ impl Invocations {
     /// The member that says which invocation a line is of; none where that is not known, or where the line says
     /// it itself.
     pub(crate) fn member(&self, fragment: &[u8]) -> Option<Arc<[u8]>> {
-        let time = fragment.strip_prefix(TIME)?;
-        let time = &time[..time.iter().position(|byte| *byte == b'"')?];
+        let time = time_of(fragment)?;
         let all = [&self.current, &self.previous];
         let mut started = all.into_iter().flatten();
         let started = started.find(|started| !started.is_after(time))?;
@@ -115,9 +125,7 @@ impl Invocations {
         if self.has_started(&named) {
             return self.member(fragment);
         }
-        let time = fragment.strip_prefix(TIME)?;
-        let time = time.get(..memchr::memchr(b'"', time)?)?;
-        let time = Wall::from_rfc3339(std::str::from_utf8(time).ok()?)?;
+        let time = wall_of(fragment)?;
         // Texts of times have milliseconds.
         let began = Wall(Duration::from_millis(
             u64::try_from(began.0.as_millis()).ok()?,

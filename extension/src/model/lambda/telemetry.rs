@@ -16,7 +16,7 @@ impl Lambda {
     /// The function writes its lines. Says when it last showed that it runs.
     pub(super) async fn run_function(&mut self, invocation: &Invocation, request: &str) -> Instant {
         let start = self.platform("platform.start", request);
-        self.post(start);
+        self.post_in_turn(invocation, start, None);
         let mut alive = Instant::now();
         if let Some(runtime_done) = self.late_runtime_done.take() {
             self.post(runtime_done);
@@ -24,7 +24,12 @@ impl Lambda {
         for (index, output) in invocation.output.iter().enumerate() {
             self.tamper_at(invocation, index..=index);
             self.run_for(Duration::from_millis(output.after)).await;
-            self.write(output);
+            if self.is_behind(invocation) && !self.setup.is_posted(output) {
+                let body = self.body(output);
+                self.post_in_turn(invocation, body, Some(output));
+            } else {
+                self.write(output);
+            }
             alive = Instant::now();
         }
         self.tamper_at(invocation, invocation.output.len()..=usize::MAX);
@@ -49,13 +54,21 @@ impl Lambda {
         }
         let late = Duration::from_millis(invocation.runtime_done_late);
         self.run_for(late).await;
-        self.post(runtime_done);
+        self.post_behind(runtime_done);
     }
 
     pub(super) fn write(&mut self, output: &Output) -> bool {
         if self.setup.is_posted(output) {
             return self.post_by_otlp(output);
         }
+        let body = self.body(output);
+        let is_taken = self.post(body);
+        self.note_output(output, is_taken);
+        is_taken
+    }
+
+    /// The function's lines as Lambda posts them.
+    pub(super) fn body(&mut self, output: &Output) -> String {
         let lines: Vec<String> = (0..output.records)
             .map(|_| {
                 let (number, time) = (self.number(), self.time());
@@ -82,12 +95,10 @@ impl Lambda {
                 format!(r#"{{"time":"{time}","type":"function","record":{record}}}"#)
             })
             .collect();
-        let is_taken = self.post(format!("[{}]", lines.join(",")));
-        self.note_output(output, is_taken);
-        is_taken
+        format!("[{}]", lines.join(","))
     }
 
-    fn note_output(&mut self, output: &Output, is_taken: bool) {
+    pub(super) fn note_output(&mut self, output: &Output, is_taken: bool) {
         self.has_failed |= is_taken && output.level == "ERROR";
         self.account.lines_taken += if is_taken { output.records } else { 0 };
     }

@@ -192,7 +192,7 @@ fn invocation() -> impl Strategy<Value = Invocation> {
     (
         prop::collection::vec(output(), 0..4),
         prop::option::weighted(0.1, (0usize..4, tampering())),
-        0u64..300,
+        (0u64..300, prop_oneof![5 => Just(0), 1 => 1u64..400]),
         0u64..26,
         prop_oneof![3 => 0u64..1000, 1 => 0u64..100_000],
         any::<bool>(),
@@ -205,7 +205,7 @@ fn invocation() -> impl Strategy<Value = Invocation> {
             |(
                 output,
                 tampers,
-                rest,
+                (rest, backlog),
                 runtime_done_late,
                 gap,
                 freeze_breaks,
@@ -218,6 +218,7 @@ fn invocation() -> impl Strategy<Value = Invocation> {
                     output,
                     tampers,
                     rest,
+                    backlog,
                     runtime_done_late,
                     gap,
                     freeze_breaks,
