@@ -7,8 +7,6 @@
 //!
 //! Must not: copy or look at what a record says.
 
-use std::io::Write as _;
-
 use backstop_delivery::{Diverted, RecordId, Route};
 use serde_json::{Map, Value};
 
@@ -17,8 +15,9 @@ pub const ORIGINAL: &[u8] = b",\"original\":";
 
 /// Writes what precedes a record's own members.
 pub fn begin_line(out: &mut Vec<u8>, id: RecordId) {
-    // Writing to a vector cannot fail.
-    drop(write!(out, "{{\"id\":\"{id}\","));
+    out.extend_from_slice(b"{\"id\":\"");
+    id.write(out);
+    out.extend_from_slice(b"\",");
 }
 
 /// Writes what follows a record's own members: its resource, which is a JSON object, and what

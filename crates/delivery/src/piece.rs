@@ -101,6 +101,9 @@ impl SetAside {
 
 /// Takes out of a batch what a sink would never take, by what is wrong with it.
 fn take_unfit(batch: &mut Batch, unfit: &[(usize, Unfit)]) -> Vec<(Batch, DeadLetter, Cause)> {
+    if unfit.is_empty() {
+        return Vec::new();
+    }
     let mut fates = vec![None; batch.len()];
     for (index, kind) in unfit {
         if let Some(fate) = fates.get_mut(*index) {

@@ -27,6 +27,34 @@ pub struct RecordId {
     pub sequence: u64,
 }
 
+impl RecordId {
+    /// Writes the id's text: the environment's and the sequence, with a hyphen between them.
+    ///
+    /// As [`fmt::Display`] does, which takes ten times as long: every record of every batch has one.
+    pub fn write(self, out: &mut Vec<u8>) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        // 16 digits, a hyphen, and the 20 digits of the largest number.
+        let mut text = [b'-'; 37];
+        let mut start = text.len();
+        let mut rest = self.sequence;
+        loop {
+            start -= 1;
+            text[start] = HEX[usize::try_from(rest % 10).unwrap_or_default()];
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        start -= 1;
+        for byte in self.environment.0.to_be_bytes().into_iter().rev() {
+            start -= 2;
+            text[start] = HEX[usize::from(byte >> 4)];
+            text[start + 1] = HEX[usize::from(byte & 0xf)];
+        }
+        out.extend_from_slice(&text[start..]);
+    }
+}
+
 impl fmt::Display for RecordId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}-{}", self.environment, self.sequence)
@@ -263,6 +291,21 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_written_as_it_is_displayed() {
+        for environment in [0, 1, 0xab, 0x0123_4567_89ab_cdef, u64::MAX] {
+            for sequence in [0, 1, 9, 10, 99, 100, 12_345_678_901, u64::MAX] {
+                let id = RecordId {
+                    environment: EnvironmentId(environment),
+                    sequence,
+                };
+                let mut text = b"id ".to_vec();
+                id.write(&mut text);
+                assert_eq!(text, format!("id {id}").as_bytes());
+            }
+        }
+    }
 
     #[test]
     fn a_key_tells_a_copy_from_its_original_and_is_the_id_of_what_is_delivered() {

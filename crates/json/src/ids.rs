@@ -34,15 +34,37 @@ impl Fnv {
     }
 }
 
+/// A one in each byte of a word.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+
 /// Whether it is a UUID: 36 characters, hexadecimal but for the hyphens.
 pub fn is_uuid(text: &[u8]) -> bool {
-    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
-    let Some((id, [])) = text.split_first_chunk::<36>() else {
+    let Ok(id) = <&[u8; 36]>::try_from(text) else {
         return false;
     };
-    // Without an end before the last byte this is a few instructions.
-    let digits = id.iter().map(|byte| u8::from(byte.is_ascii_hexdigit()));
-    HYPHENS.iter().all(|at| id[*at] == b'-') && digits.sum::<u8>() == 32
+    // The digits of a UUID, eight at a time.
+    let words = [[0, 4], [9, 14], [19, 24], [28, 32]].map(|[one, two]| {
+        let mut word = [0; 8];
+        word[..4].copy_from_slice(&id[one..one + 4]);
+        word[4..].copy_from_slice(&id[two..two + 4]);
+        u64::from_ne_bytes(word)
+    });
+    [8, 13, 18, 23].iter().all(|at| id[*at] == b'-') && words.into_iter().all(are_hex)
+}
+
+/// Whether the eight bytes of a word are hexadecimal digits.
+fn are_hex(word: u64) -> bool {
+    const HIGHEST: u64 = ONES << 7;
+    // Where the highest bit is not set in any byte, sums stay within theirs.
+    let between = |word: u64, least: u8, most: u8| {
+        let from = word + ONES * u64::from(0x80 - least);
+        let beyond = word + ONES * u64::from(0x7f - most);
+        from & !beyond
+    };
+    let ascii = word & !HIGHEST;
+    let digits = between(ascii, b'0', b'9');
+    let letters = between(ascii | (ONES << 5), b'a', b'f');
+    word & HIGHEST == 0 && (digits | letters) & HIGHEST == HIGHEST
 }
 
 /// The bytes that hexadecimal digits stand for; `None` where they are no digits, or not pairs of them.
@@ -57,17 +79,16 @@ pub fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
 /// Makes the hexadecimal digits of an id lower case: 16 of them, or 32 and so on. Says whether they are that many, all
 /// of them digits, and not all zero.
 pub fn lower_hex(digits: &mut [u8]) -> bool {
-    let (chunks, rest) = digits.as_chunks_mut::<16>();
-    let (mut odd, mut any) = (0, 0);
-    for chunk in chunks {
-        // Without an end before the last byte this is a few instructions.
-        let is_odd = chunk.map(|digit| u8::from(!digit.is_ascii_hexdigit()));
-        odd |= is_odd.into_iter().fold(0, |all, it| all | it);
-        any |= chunk.iter().fold(0, |all, it| all | (it ^ b'0'));
+    let is_whole = digits.len().is_multiple_of(16);
+    let (mut are_digits, mut any) = (true, 0);
+    for chunk in digits.as_chunks_mut::<8>().0 {
+        let word = u64::from_ne_bytes(*chunk);
+        are_digits &= are_hex(word);
+        any |= word ^ (ONES * u64::from(b'0'));
         // A digit has this bit already.
-        *chunk = chunk.map(|digit| digit | 0x20);
+        *chunk = (word | ONES << 5).to_ne_bytes();
     }
-    rest.is_empty() && odd == 0 && any != 0
+    is_whole && are_digits && any != 0
 }
 
 /// Appends the bytes that hexadecimal digits stand for; what are none stand for something.
@@ -108,9 +129,15 @@ mod tests {
         let id = "8286a188-ba32-4475-8077-530cd35c09a9";
         assert!(is_uuid(id.as_bytes()) && is_uuid(id.to_uppercase().as_bytes()));
         for place in 0..id.len() {
-            let mut other = id.as_bytes().to_vec();
-            other[place] = if other[place] == b'-' { b'a' } else { b'-' };
-            assert!(!is_uuid(&other), "{place}");
+            for byte in 0..=u8::MAX {
+                let mut other = id.as_bytes().to_vec();
+                let is_right = match other[place] {
+                    b'-' => byte == b'-',
+                    _ => byte.is_ascii_hexdigit(),
+                };
+                other[place] = byte;
+                assert_eq!(is_uuid(&other), is_right, "{byte} at {place}");
+            }
         }
         assert!(
             !is_uuid(&id.as_bytes()[1..])

@@ -7,6 +7,7 @@
 
 mod escape;
 mod ids;
+mod lanes;
 mod read;
 mod scan;
 mod scanner;

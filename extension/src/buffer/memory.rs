@@ -63,6 +63,11 @@ impl Buffer {
         self.max_bytes
     }
 
+    /// When the oldest of what waits came, or else now, which is asked for only then.
+    pub(crate) fn oldest_or_else(&self, now: impl FnOnce() -> Wall) -> Wall {
+        self.oldest.unwrap_or_else(now)
+    }
+
     /// Takes a record in.
     pub(crate) fn push(&mut self, record: Record, now: Wall) {
         self.has_copies |= record.is_kept();

@@ -39,7 +39,7 @@ impl Routes {
 impl<L: Lifecycle> Pipeline<L> {
     /// Puts a record into the buffer, and its copy where it is archived as well.
     pub(super) fn deliver(&mut self, record: Record) {
-        let now = self.clock.wall();
+        let now = self.buffer.oldest_or_else(|| self.clock.wall());
         if self.routes.mirrors {
             self.ledger.lock().mirror(1);
             self.buffer.push(record.mirrored(), now);

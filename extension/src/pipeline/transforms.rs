@@ -96,7 +96,6 @@ fn original_of(fragment: &Bytes, redacted: &[u8]) -> Option<Bytes> {
 impl<L: Lifecycle> Pipeline<L> {
     /// The record without what is to be redacted; `None` where the filter drops it. A line counts in either case.
     pub(super) fn transformed(&mut self, fragment: Bytes, is_line: bool) -> Option<Transformed> {
-        let now = self.clock.wall();
         let archives = self.routes.archives_dropped();
         let TransformStage {
             transforms,
@@ -122,7 +121,9 @@ impl<L: Lifecycle> Pipeline<L> {
             Outcome::Drop(_) => None,
         };
         let counted = insights.as_mut().zip(fragment.as_ref());
-        let pattern = counted.and_then(|(insights, fragment)| insights.count(fragment, now));
+        let clock = &self.clock;
+        let pattern =
+            counted.and_then(|(insights, fragment)| insights.count(fragment, clock.wall()));
         let fragment = fragment.filter(|_| is_wanted || archives);
         if fragment.is_none() {
             self.ledger.lock().drop_records(DropReason::Filtered, 1);
