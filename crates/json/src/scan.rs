@@ -4,6 +4,8 @@
 
 use memchr::{memchr, memchr2};
 
+use super::lanes::{LANES, first_of};
+
 /// Where white space ends.
 #[inline]
 pub fn space(bytes: &[u8], mut at: usize) -> usize {
@@ -20,37 +22,28 @@ pub(crate) fn after_comma(bytes: &[u8], at: usize) -> usize {
     at + usize::from(bytes.get(at) == Some(&b','))
 }
 
-/// Words of bytes that are looked at before anything is called that is fast at a distance.
-const NEAR: usize = 8;
+/// Lanes of bytes that are looked at before anything is called that is fast at a distance.
+const NEAR: usize = 4;
 
-/// The places of a byte in a word, as the highest bit of each; those after the first may be wrong.
-#[inline]
-pub(crate) fn places(word: u64, byte: u8) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let apart = word ^ (ONES * u64::from(byte));
-    apart.wrapping_sub(ONES) & !apart & (ONES << 7)
-}
-
-/// Where the first byte is that `places` finds in a word and `is_it` finds alone; a search further on is `far`'s.
+/// Where the first byte is that `place` finds in a lane and `is_it` finds alone; a search further on is `far`'s.
 #[inline]
 fn first(
     bytes: &[u8],
-    places: impl Fn(u64) -> u64,
+    place: impl Fn([u8; LANES]) -> Option<usize>,
     is_it: impl Fn(u8) -> bool,
     far: impl Fn(&[u8]) -> Option<usize>,
 ) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().take(NEAR).enumerate() {
-        let found = places(u64::from_le_bytes(*word));
-        if found != 0 {
-            return Some(8 * index + found.trailing_zeros() as usize / 8);
+    let (chunks, rest) = bytes.as_chunks::<LANES>();
+    for (index, chunk) in chunks.iter().take(NEAR).enumerate() {
+        if let Some(at) = place(*chunk) {
+            return Some(LANES * index + at);
         }
     }
-    if words.len() > NEAR {
-        return far(bytes.get(8 * NEAR..)?).map(|at| at + 8 * NEAR);
+    if chunks.len() > NEAR {
+        return far(bytes.get(LANES * NEAR..)?).map(|at| at + LANES * NEAR);
     }
     let at = rest.iter().position(|byte| is_it(*byte))?;
-    Some(8 * words.len() + at)
+    Some(LANES * chunks.len() + at)
 }
 
 /// Where the next quote or backslash is.
@@ -58,7 +51,7 @@ fn first(
 fn end_of_run(bytes: &[u8]) -> Option<usize> {
     first(
         bytes,
-        |word| places(word, b'"') | places(word, b'\\'),
+        |chunk| first_of(chunk, [b'"', b'\\']),
         |byte| byte == b'"' || byte == b'\\',
         |rest| memchr2(b'"', b'\\', rest),
     )
@@ -69,7 +62,7 @@ fn end_of_run(bytes: &[u8]) -> Option<usize> {
 pub(crate) fn backslash(bytes: &[u8]) -> Option<usize> {
     first(
         bytes,
-        |word| places(word, b'\\'),
+        |chunk| first_of(chunk, [b'\\', b'\\']),
         |byte| byte == b'\\',
         |rest| memchr(b'\\', rest),
     )

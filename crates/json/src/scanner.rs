@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::escape::{Escape, UNIT, escape};
-use super::lanes::{LANES, first_special};
+use super::lanes::plain;
 
 /// The most levels of arrays and objects that a record may have. Readers differ: `serde_json` stops
 /// at 128, and the object of the line is one more level.
@@ -308,46 +308,10 @@ fn closing(is_object: bool) -> u8 {
     if is_object { b'}' } else { b']' }
 }
 
-/// How many bytes at the start are neither a quote, a backslash nor a control character: this is where most of
-/// decoding's time goes.
-fn plain(bytes: &[u8]) -> usize {
-    let (chunks, rest) = bytes.as_chunks::<LANES>();
-    for (index, chunk) in chunks.iter().enumerate() {
-        if let Some(at) = first_special(*chunk) {
-            return index * LANES + at;
-        }
-    }
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-    let plain = rest.iter().position(is_special).unwrap_or(rest.len());
-    chunks.len() * LANES + plain
-}
-
 /// Whether a number is one to those who read it as a double.
 fn is_double(number: &[u8]) -> bool {
     // Two readers, because they round differently at the edge.
     let is_finite = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
     std::str::from_utf8(number).is_ok_and(is_finite)
         && serde_json::from_slice::<f64>(number).is_ok_and(f64::is_finite)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_plain_ends_at_the_first_byte_that_is_not() {
-        let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-        for length in 0..100 {
-            let mut bytes = vec![b'x'; length];
-            assert_eq!(plain(&bytes), length);
-            for at in 0..length {
-                for byte in 0..=u8::MAX {
-                    bytes[at] = byte;
-                    let end = if is_plain(byte) { length } else { at };
-                    assert_eq!(plain(&bytes), end, "{byte} at {at} of {length}");
-                }
-                bytes[at] = b'x';
-            }
-        }
-    }
 }

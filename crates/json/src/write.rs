@@ -2,6 +2,8 @@
 
 use std::ops::Deref;
 
+use super::lanes::plain;
+
 /// The decimal digits of a number, without the machinery of formatting.
 #[derive(Debug)]
 pub struct Decimal {
@@ -45,50 +47,29 @@ impl Deref for Decimal {
 
 /// Appends a text as JSON. Most have nothing to escape.
 pub fn write_string(out: &mut Vec<u8>, value: &str) {
-    /// What is looked at together.
-    const PIECE: usize = 32;
     out.push(b'"');
-    for piece in value.as_bytes().chunks(PIECE) {
-        // Without an end before the last byte this is a few instructions.
-        let is_escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-        let has_escapes = piece
-            .iter()
-            .fold(false, |any, byte| any | is_escaped(*byte));
-        if !has_escapes {
-            out.extend_from_slice(piece);
-            continue;
-        }
-        // Every byte may become six.
-        let mut space = [0; 6 * PIECE];
-        let mut end = 0;
-        let mut put = |byte: u8| {
-            if let Some(place) = space.get_mut(end) {
-                *place = byte;
-                end += 1;
-            }
+    let mut rest = value.as_bytes();
+    loop {
+        let (run, special) = rest.split_at(plain(rest));
+        out.extend_from_slice(run);
+        let Some((byte, after)) = special.split_first() else {
+            break;
         };
-        for byte in piece {
-            match ESCAPES[usize::from(*byte)] {
-                0 => put(*byte),
-                b'u' => {
-                    let digits = [byte >> 4, byte & 0x0f].map(hexadecimal);
-                    b"\\u00".iter().chain(&digits).for_each(|byte| put(*byte));
-                }
-                letter => {
-                    put(b'\\');
-                    put(letter);
-                }
+        match ESCAPES[usize::from(*byte)] {
+            b'u' => {
+                let [high, low] = [byte >> 4, byte & 0x0f].map(hexadecimal);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
             }
+            letter => out.extend_from_slice(&[b'\\', letter]),
         }
-        out.extend_from_slice(space.get(..end).unwrap_or_default());
+        rest = after;
     }
     out.push(b'"');
 }
 
 /// Appends a text as JSON to a text.
 pub fn push_string(out: &mut String, value: &str) {
-    let is_plain = |byte: u8| ESCAPES[usize::from(byte)] == 0;
-    if value.bytes().all(is_plain) {
+    if plain(value.as_bytes()) == value.len() {
         out.push('"');
         out.push_str(value);
         out.push('"');
@@ -100,7 +81,7 @@ pub fn push_string(out: &mut String, value: &str) {
     out.push_str(std::str::from_utf8(&written).unwrap_or_default());
 }
 
-/// What follows the backslash in the escape of each byte; 0 where it stands as it is.
+/// What follows the backslash in the escape of each byte that is not [`plain`].
 const ESCAPES: [u8; 256] = {
     let mut all = [0; 256];
     let mut control = 0;
