@@ -1,5 +1,6 @@
 //! Any record, through every format: it is read back by its id, with its text, in its order.
 
+use backstop_delivery::Unfit;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -157,6 +158,39 @@ proptest! {
                     prop_assert!(stored.contains(number), "{:?} {is_json}: {number} of {fragment} in {stored:?}", name);
                 }
             }
+        }
+    }
+}
+
+/// A text of a megabyte arrives whole, whatever is in it, or is a dead letter where the receiver takes no record of that
+/// size; and the record after it arrives as well.
+#[test]
+fn a_text_of_a_megabyte_is_read_back_or_too_large() {
+    const MEGABYTE: usize = 1 << 20;
+    let odd = "ü\u{0}\"\\\u{1f600}\u{7f}\n/ \u{2028}";
+    for text in ["x".repeat(MEGABYTE), odd.repeat(MEGABYTE / odd.len())] {
+        let fragments = [
+            event("function", &serde_json::to_string(&text).unwrap()),
+            event("function", "\"the next\""),
+        ];
+        for (name, is_json, format) in formats() {
+            let items = items(&fragments);
+            let (plain, written) = body(&*format, &items, Compression::None);
+            let mut stored = decode(name, is_json, &plain);
+            if written.covers == 1 {
+                let (plain, rest) = body(&*format, &items[1..], Compression::None);
+                assert_eq!(rest.covers, 1, "{name:?}");
+                stored.extend(decode(name, is_json, &plain));
+            }
+            let texts: Vec<&str> = stored.iter().map(|it| it.text.as_str()).collect();
+            if written.unfit.is_empty() {
+                assert!(texts == [&text, "the next"], "{name:?} {is_json}");
+            } else {
+                assert_eq!(written.unfit, [(0, Unfit::TooLarge)], "{name:?}");
+                assert_eq!(texts, ["the next"], "{name:?}");
+            }
+            let takes_any = matches!(name, Name::Ndjson | Name::Json | Name::Otlp | Name::Elastic);
+            assert!(written.unfit.is_empty() || !takes_any, "{name:?}");
         }
     }
 }
