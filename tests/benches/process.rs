@@ -274,6 +274,7 @@ async fn starved(table: &mut Table) -> Result {
         let peak = megabytes(environment.peak_rss_bytes());
         let outcome = world.settle(&environment, traffic.position()).await?;
         outcome.assert_nothing_lost();
+        assert!(throttle.has_bitten(), "it never waited for its share");
         let figure = format!("a fourteenth of a core, 60,000 lines, primary {health}: added");
         table.row(&figure, &added[0], "<= 500 ms");
         table.row(

@@ -49,6 +49,28 @@ async fn life(strategy: &str, fault: Fault, faulty: Range<u32>, handler: Duratio
     outcome
 }
 
+/// Most of the burst is unread when the handler ends, and SHUTDOWN follows at once: it is read then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_before_a_shutdown_is_read_to_its_end() {
+    for fault in [None, Some(Fault::Refuse)] {
+        let world = World::start().await.unwrap();
+        world.intake.set_fault(fault).await.unwrap();
+        let mut throttle = Throttle::new(if fault.is_some() { "dead" } else { "well" });
+        let environment = world.environment().freeze(throttle.may_freeze());
+        let environment = environment.start().await.unwrap();
+        throttle.limit(environment.pid()).unwrap();
+        let mut traffic = Traffic::new(300);
+        let burst = invocation(&mut traffic, 20 * LINES, Duration::from_millis(5));
+        environment.invoke(burst).await.unwrap();
+        let outcome = world
+            .settle(&environment, traffic.position())
+            .await
+            .unwrap();
+        outcome.assert_nothing_lost();
+        assert!(throttle.has_bitten());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_fourteenth_of_a_core_an_outage_loses_nothing() {
     for strategy in ["auto", "end"] {

@@ -89,7 +89,8 @@ pub(crate) fn turn(link: LinkView, later: &[LinkView], inputs: TurnInputs) -> Tu
         && link.role == Role::Fallback
         && link.took_last
         && left >= link.needs;
-    // Half of what it is kept is its usual time. One that needs longer than there is leaves others theirs.
+    // It is kept twice its usual time. One that usually takes longer than what is left does not take the share of
+    // the others, while one of them still has time.
     let is_in_time = left >= link.reserve / 2 || later.iter().all(|it| left < it.needs);
     if link.is_closed() && is_in_time && (is_last_chance || is_best_chance) {
         reserve = reserve.min(left.saturating_sub(link.needs));

@@ -79,7 +79,9 @@ pub fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
 /// Makes the hexadecimal digits of an id lower case: 16 of them, or 32 and so on. Says whether they are that many, all
 /// of them digits, and not all zero.
 pub fn lower_hex(digits: &mut [u8]) -> bool {
-    let is_whole = digits.len().is_multiple_of(16);
+    if !digits.len().is_multiple_of(16) {
+        return false;
+    }
     let (mut are_digits, mut any) = (true, 0);
     for chunk in digits.as_chunks_mut::<8>().0 {
         let word = u64::from_ne_bytes(*chunk);
@@ -88,7 +90,7 @@ pub fn lower_hex(digits: &mut [u8]) -> bool {
         // A digit has this bit already.
         *chunk = (word | ONES << 5).to_ne_bytes();
     }
-    is_whole && are_digits && any != 0
+    are_digits && any != 0
 }
 
 /// Appends the bytes that hexadecimal digits stand for; what are none stand for something.

@@ -144,18 +144,15 @@ impl InvocationStart {
     }
 
     /// How long ago the handler may have ended, once telemetry up to this time was read and its end was not
-    /// among it: since that time, or since the start where that is later.
-    pub(crate) fn since_read(&self, read: Option<Wall>, now: Instant, wall: Wall) -> Duration {
+    /// among it: since that time, or since INVOKE where that is later. What INVOKE itself took does not count: a
+    /// difference between the clocks looks the same.
+    pub(crate) fn since_read(&self, read: Wall, now: Instant, wall: Wall) -> Duration {
         let elapsed = now.saturating_duration_since(self.at);
-        let is_before_start = read.is_some_and(|read| match self.started {
-            Some(started) => read < started,
-            None => wall.since(read) > elapsed + HEAD_START,
-        });
-        if is_before_start {
-            elapsed
-        } else {
-            self.since_done(read, now, wall)
-        }
+        let Some(started) = self.started else {
+            // What is older than the invocation is of the one before.
+            return wall.since(read).min(elapsed);
+        };
+        elapsed.saturating_sub(read.since(started))
     }
 }
 
@@ -362,28 +359,30 @@ mod tests {
         // Our clock's lead over the platform's, whether there was a start, the time that was read in ms
         // from INVOKE, and how far behind that is 700 ms after it.
         for (lead, is_started, read, expected) in [
-            (0, true, Some(100), 600),
-            (0, false, Some(100), 600),
-            (0, true, Some(700), 0),
-            (0, true, Some(900), 0),
-            (0, true, None, 0),
+            (0, true, 100, 600),
+            (0, false, 100, 600),
+            (0, true, 700, 0),
+            (0, true, 900, 0),
+            (300, true, 100, 600),
+            (300, true, 700, 0),
+            (-300, true, 700, 0),
             // Of the invocation before.
-            (0, true, Some(-60_000), 700),
-            (0, false, Some(-60_000), 700),
-            (5_000, true, Some(100), 600),
-            (-5_000, true, Some(100), 600),
-            (5_000, true, Some(-60_000), 700),
+            (0, true, -60_000, 700),
+            (0, false, -60_000, 700),
+            (5_000, true, 100, 600),
+            (-5_000, true, 100, 600),
+            (5_000, true, -60_000, 700),
             // Nothing tells a clock ahead of ours from one that is right.
-            (-5_000, false, Some(100), 0),
+            (-5_000, false, 100, 0),
         ] {
             let started = is_started.then_some(NOW - lead);
             let began = began(NOW + 3_000 - lead, started);
-            let read = read.map(|read| wall(NOW - lead + read));
+            let read = wall(NOW - lead + read);
             let behind = began.since_read(read, began.at() + 700 * MS, wall(NOW + 700));
             assert_eq!(
                 behind.as_millis(),
                 expected,
-                "{lead} ahead, {is_started}, {read:?}"
+                "{lead} ahead, {is_started}, {read:?}",
             );
         }
     }

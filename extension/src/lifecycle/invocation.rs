@@ -30,8 +30,12 @@ pub(crate) struct Invocation {
     may_miss_runtime_done: bool,
     pub(crate) has_flushed: bool,
     pub(crate) is_reported: bool,
-    /// Telemetry was so far behind that it counts as done.
+    /// The last body of telemetry was far behind: one may be late, and two in a row are a backlog.
+    pub(crate) was_late: bool,
+    /// Telemetry is so far behind that the runtime counts as done, though nothing has said so.
     pub(crate) is_behind: bool,
+    /// The last flush ended for that, which says nothing of the sinks, and more telemetry is on its way.
+    pub(crate) was_cut: bool,
 }
 
 impl Invocation {
@@ -48,7 +52,9 @@ impl Invocation {
             may_miss_runtime_done: false,
             has_flushed: false,
             is_reported: true,
+            was_late: false,
             is_behind: false,
+            was_cut: false,
         }
     }
 
@@ -69,7 +75,9 @@ impl Invocation {
             may_miss_runtime_done: false,
             has_flushed: false,
             is_reported: false,
+            was_late: false,
             is_behind: false,
+            was_cut: false,
         }
     }
 
@@ -139,7 +147,7 @@ impl Invocation {
     }
 
     /// How long ago the handler may have ended, once telemetry up to this time was read.
-    pub(crate) fn since_read(&self, read: Option<Wall>, now: Instant, wall: Wall) -> Duration {
+    pub(crate) fn since_read(&self, read: Wall, now: Instant, wall: Wall) -> Duration {
         self.began.since_read(read, now, wall)
     }
 }

@@ -165,6 +165,7 @@ impl Lambda {
         let deadline = Instant::now() + FUNCTION_TIMEOUT;
         let deadline_ms = self.deadline_ms(invocation.deadline, FUNCTION_TIMEOUT);
         self.was_refused = false;
+        let was_carried = !self.backlog.is_empty();
         self.was_clock_set &= !self.backlog.is_empty();
         let comes_first = invocation.runtime_done == RuntimeDone::Before;
         if comes_first {
@@ -199,6 +200,7 @@ impl Lambda {
         if was_behind {
             alive = self.catch_up(invocation).await;
         }
+        let is_far = was_behind && (was_carried || backlog::is_far(invoked, done, alive));
         let ready = timeout(FUNCTION_TIMEOUT * 3, self.life.script.ready())
             .await
             .expect("never ready again");
@@ -229,7 +231,7 @@ impl Lambda {
                 let is_heard = is_bounded || !self.was_refused;
                 let is_known = self.setup.parameter.is_well();
                 let is_easy =
-                    !was_behind && !are_close && !is_narrow && is_decided && is_heard && is_known;
+                    !is_far && !are_close && !is_narrow && is_decided && is_heard && is_known;
                 if self.are_sinks_well && self.setup.leaves_nothing() && is_easy {
                     rules::nothing_is_pending(&self.life.ledger.lock());
                 }
@@ -239,10 +241,7 @@ impl Lambda {
                 let most = self.setup.max_added();
                 let held = ready.saturating_duration_since(alive);
                 let is_bounded = held <= most + TICK;
-                // A timeout that no start has told is known by the extension's clock alone, which differs a little.
-                let apart = Duration::from_millis(self.ahead_ms.unsigned_abs());
-                let is_close = self.was_behind && apart <= Duration::from_millis(500);
-                let latest = deadline + if is_close { apart } else { Duration::ZERO };
+                let latest = deadline + self.error_of_timeout();
                 assert!(ready <= latest, "held over the function's timeout");
                 assert!(
                     is_bounded || !self.was_hold_useless,
@@ -387,6 +386,13 @@ impl Lambda {
         self.was_clock_set |= milliseconds != 0;
         self.world.shift_clock(milliseconds);
         self.ahead_ms -= milliseconds;
+    }
+
+    /// A timeout that no start has told in time is known by the extension's clock alone, which may differ a little.
+    fn error_of_timeout(&self) -> Duration {
+        let apart = Duration::from_millis(self.ahead_ms.unsigned_abs());
+        let is_close = self.was_behind && apart <= Duration::from_millis(500);
+        if is_close { apart } else { Duration::ZERO }
     }
 
     fn clocks_agree(&self) -> bool {

@@ -116,6 +116,9 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         if received > 0 {
             self.report_insights(false);
+            if std::mem::take(&mut self.invocation.was_cut) {
+                self.stuck_until = None;
+            }
         }
         self.report_refusals();
         self.flush_under_pressure();
@@ -196,7 +199,8 @@ impl<L: Lifecycle> Pipeline<L> {
         for event in decode(body, &now.rfc3339()).map(believed) {
             malformed += usize::from(event.kind == Kind::Malformed);
             has_output |= event.kind == Kind::Function;
-            if is_waiting && !event.is_astray {
+            let has_time = !matches!(event.kind, Kind::Unknown | Kind::Malformed);
+            if is_waiting && has_time && !event.is_astray {
                 last = Some(event.fragment.clone());
             }
             self.take_event(event);
@@ -211,7 +215,9 @@ impl<L: Lifecycle> Pipeline<L> {
         if has_output {
             self.invocation.note_activity(Instant::now());
         }
-        self.note_backlog(last.as_deref().and_then(wall_of));
+        if let Some(read) = last.as_deref().and_then(wall_of) {
+            self.note_backlog(read);
+        }
         self.follow_handler();
     }
 
@@ -358,7 +364,9 @@ impl<L: Lifecycle> Pipeline<L> {
         }
         let is_running = self.invocation.stage == Stage::Handler;
         if self.invocation.is_about(request_id) {
-            if is_running {
+            // What was assumed of a backlog is known now. After `/next` nothing depends on it any more.
+            let was_assumed = std::mem::take(&mut self.invocation.is_behind);
+            if is_running || (was_assumed && self.api.is_some()) {
                 self.runtime_done(time);
             }
         } else if !self.runtime_done.note_late(request_id) {

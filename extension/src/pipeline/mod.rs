@@ -262,7 +262,7 @@ impl<L: Lifecycle> Pipeline<L> {
         over.update_timeout(&mut self.timeout);
         let request_id = std::mem::take(&mut over.request_id);
         if !request_id.is_empty() {
-            let is_heard = over.stage == Stage::PostRuntime;
+            let is_heard = over.stage == Stage::PostRuntime && !over.is_behind;
             self.runtime_done.note_end(request_id, is_heard);
         }
     }
@@ -298,19 +298,19 @@ impl<L: Lifecycle> Pipeline<L> {
     /// or at the function's own deadline where that comes first. It opened when the platform says it
     /// did: after a burst the event comes late, behind all the output before it.
     fn runtime_done(&mut self, time: &str) {
-        let late = (self.invocation).since_done(time, Instant::now(), self.clock.wall());
-        self.hold_for(late, self.settings.max_added.saturating_sub(late));
-    }
-
-    /// The runtime was done `late` ago, for all we know: `/next` is held for so much longer at most.
-    fn hold_for(&mut self, late: Duration, left: Duration) {
-        self.invocation.stage = Stage::PostRuntime;
-        self.stuck_until = None;
         let now = Instant::now();
+        let late = self.invocation.since_done(time, now, self.clock.wall());
         if self.api.is_some() {
             self.held_since = now.checked_sub(late);
         }
-        let ends = (now + left).min(self.invocation.ends());
+        self.hold_for(self.settings.max_added.saturating_sub(late));
+    }
+
+    /// The runtime counts as done: `/next` is held for no longer than this.
+    fn hold_for(&mut self, left: Duration) {
+        self.invocation.stage = Stage::PostRuntime;
+        self.stuck_until = None;
+        let ends = (Instant::now() + left).min(self.invocation.ends());
         self.window.set(Phase::PostRuntime, ends);
     }
 
@@ -320,20 +320,22 @@ impl<L: Lifecycle> Pipeline<L> {
         is_held && self.invocation.stage == Stage::Handler
     }
 
-    /// Telemetry up to this time was read, and nothing in it says that the runtime is done. Where that is far behind,
-    /// as after a burst on a small share of a core, the runtime may have been done for as long: it counts as that.
-    /// Half of what is left of the user's bound is for what is being sent, the other half for the copy in the spool.
-    /// What is read later is sent in the next invocation.
-    fn note_backlog(&mut self, read: Option<Wall>) {
+    /// A body with telemetry up to this time was read, and nothing in it says that the runtime is done. Where the
+    /// second in a row is far behind, as after a burst on a small share of a core, the runtime may have been done for
+    /// as long: it counts as that. Half of what is left of the user's bound is for what is being sent, the other half
+    /// for the copy in the spool. What is read later is sent in the next invocation.
+    fn note_backlog(&mut self, read: Wall) {
         if !self.waits_for_runtime_done() {
             return;
         }
         let behind = (self.invocation).since_read(read, Instant::now(), self.clock.wall());
         let max_added = self.settings.max_added;
-        if behind >= LEAST_BACKLOG.max(max_added / 2) {
+        let is_late = behind >= LEAST_BACKLOG.max(max_added / 2);
+        if is_late && self.invocation.was_late {
             self.invocation.is_behind = true;
-            self.hold_for(behind, max_added.saturating_sub(behind) / 2);
+            self.hold_for(max_added.saturating_sub(behind) / 2);
         }
+        self.invocation.was_late = is_late;
     }
 
     fn restored(&mut self) {
@@ -357,10 +359,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 Action::BeReady => {
                     let Some(api) = self.api.take() else { return };
                     self.inbox.give_up_posts();
-                    if self.invocation.is_behind {
-                        // The time was up, which says nothing of the sinks, and more is about to arrive.
-                        self.stuck_until = None;
-                    }
+                    self.invocation.was_cut = self.invocation.is_behind;
                     self.note_added_time();
                     self.note_useless_hold();
                     self.note_held_for_parameter();

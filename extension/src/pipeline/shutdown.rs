@@ -93,6 +93,7 @@ impl<L: Lifecycle> Pipeline<L> {
         let mut is_ours = false;
         let mut is_refused = false;
         let mut queue = (0, 0);
+        let mut arrived: Option<Instant> = None;
         loop {
             self.receive();
             let now = Instant::now();
@@ -102,6 +103,9 @@ impl<L: Lifecycle> Pipeline<L> {
             let waits = !self.invocation.is_reported && now < stragglers;
             // An answer is of use for as long as something can be sent.
             let asks = self.is_asking() && now < ends;
+            // Of a backlog one body follows the other, up to the report.
+            let follows = arrived.map(|at| (at + STRAGGLERS).min(ends));
+            let follows = follows.filter(|until| now < *until && !self.invocation.is_reported);
             if self.flush.is_none() && !waits {
                 self.report_insights(true);
                 // What came back has been refused by every sink, breakers or not: only what they have not
@@ -110,7 +114,7 @@ impl<L: Lifecycle> Pipeline<L> {
                 let (before, behind) = queue;
                 let is_stuck = unsent == 0 || (unsent <= behind && behind == before);
                 let is_done = self.buffer.pending_bytes() == 0 || (is_refused && is_stuck);
-                if now >= ends || (is_done && !asks) {
+                if now >= ends || (is_done && !asks && follows.is_none()) {
                     return;
                 }
                 if !is_done {
@@ -121,10 +125,11 @@ impl<L: Lifecycle> Pipeline<L> {
                 }
             }
             self.leave_time_for_the_rest(ends);
-            let timer = match (waits, asks) {
-                (true, _) => stragglers,
-                (false, true) => ends,
-                (false, false) => ends + OVERTIME,
+            let timer = match (waits, asks, follows) {
+                (true, _, _) => stragglers,
+                (false, true, _) => ends,
+                (false, false, Some(until)) if self.flush.is_none() => until,
+                (false, false, _) => ends + OVERTIME,
             };
             tokio::select! {
                 biased;
@@ -133,8 +138,11 @@ impl<L: Lifecycle> Pipeline<L> {
                     self.flushed(left);
                 }
                 answer = asked(&mut self.deferred) => self.heard_at_last(answer),
-                () = self.inbox.arrival() => yield_now().await,
-                () = sleep_until(timer) => if !waits && !asks {
+                () = self.inbox.arrival() => {
+                    arrived = Some(Instant::now());
+                    yield_now().await;
+                }
+                () = sleep_until(timer) => if !waits && !asks && follows.is_none() {
                     return;
                 }
             }

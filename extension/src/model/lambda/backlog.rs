@@ -80,7 +80,15 @@ impl Lambda {
 
     /// How long `/next` may be held once the handler has ended and the backlog is being read.
     pub(super) fn most_behind(&self, invocation: &Invocation) -> Duration {
-        let least = Duration::from_millis(250 + invocation.backlog);
+        // The first body that is late may be the only one.
+        let least = Duration::from_millis(250 + 2 * invocation.backlog);
         self.setup.max_added().max(least)
     }
+}
+
+/// Whether what is left behind may be read in the next invocation. In a short one, of which a little was read late, it
+/// is waited for as if it were not.
+pub(super) fn is_far(invoked: Instant, done: Instant, read: Instant) -> bool {
+    const LITTLE: Duration = Duration::from_millis(200);
+    done >= invoked + LITTLE || read >= done + LITTLE
 }
