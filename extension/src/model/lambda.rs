@@ -200,7 +200,7 @@ impl Lambda {
         if was_behind {
             alive = self.catch_up(invocation).await;
         }
-        let is_far = was_behind && (was_carried || backlog::is_far(invoked, done, alive));
+        let is_far = was_behind && self.is_far(was_carried, [invoked, done, alive]);
         let ready = timeout(FUNCTION_TIMEOUT * 3, self.life.script.ready())
             .await
             .expect("never ready again");

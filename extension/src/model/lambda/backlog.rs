@@ -64,6 +64,19 @@ impl Lambda {
         read
     }
 
+    /// Whether what is left behind may be read in the next invocation. In a short one, of which a little was read late,
+    /// it is waited for as if it were not, where `/next` is held until all is sent.
+    pub(super) fn is_far(&self, was_carried: bool, [invoked, done, read]: [Instant; 3]) -> bool {
+        const LITTLE: Duration = Duration::from_millis(200);
+        let is_little = done < invoked + LITTLE && read < done + LITTLE && !was_carried;
+        assert!(
+            !is_little || !self.setup.leaves_nothing() || self.backlog.is_empty(),
+            "{} bodies were not waited for",
+            self.backlog.len()
+        );
+        !is_little
+    }
+
     /// What Lambda still has when the environment ends.
     pub(super) fn post_backlog(&mut self) {
         while let Some(waiting) = self.backlog.pop_front() {
@@ -84,11 +97,4 @@ impl Lambda {
         let least = Duration::from_millis(250 + 2 * invocation.backlog);
         self.setup.max_added().max(least)
     }
-}
-
-/// Whether what is left behind may be read in the next invocation. In a short one, of which a little was read late, it
-/// is waited for as if it were not.
-pub(super) fn is_far(invoked: Instant, done: Instant, read: Instant) -> bool {
-    const LITTLE: Duration = Duration::from_millis(200);
-    done >= invoked + LITTLE || read >= done + LITTLE
 }
