@@ -68,7 +68,7 @@ impl Lambda {
     /// it is waited for as if it were not, where `/next` is held until all is sent.
     pub(super) fn is_far(&self, was_carried: bool, [invoked, done, read]: [Instant; 3]) -> bool {
         const LITTLE: Duration = Duration::from_millis(200);
-        let is_little = done < invoked + LITTLE && read < done + LITTLE && !was_carried;
+        let is_little = read.max(done) < invoked + LITTLE && !was_carried;
         assert!(
             !is_little || !self.setup.leaves_nothing() || self.backlog.is_empty(),
             "{} bodies were not waited for",
