@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use backstop_json::{Decimal, hex};
 use bytes::Bytes;
 
 use crate::route::Route;
@@ -32,26 +33,9 @@ impl RecordId {
     ///
     /// The same text as that of [`fmt::Display`], in a tenth of the time: every record of every batch has one.
     pub fn write(self, out: &mut Vec<u8>) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        // 16 digits, a hyphen, and the 20 digits of the largest number.
-        let mut text = [b'-'; 37];
-        let mut start = text.len();
-        let mut rest = self.sequence;
-        loop {
-            start -= 1;
-            text[start] = HEX[usize::try_from(rest % 10).unwrap_or_default()];
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        start -= 1;
-        for byte in self.environment.0.to_be_bytes().into_iter().rev() {
-            start -= 2;
-            text[start] = HEX[usize::from(byte >> 4)];
-            text[start + 1] = HEX[usize::from(byte & 0xf)];
-        }
-        out.extend_from_slice(&text[start..]);
+        out.extend_from_slice(&hex(self.environment.0));
+        out.push(b'-');
+        out.extend_from_slice(Decimal::of(self.sequence).as_bytes());
     }
 }
 

@@ -1,5 +1,7 @@
 //! What ids are made of: hexadecimal digits, UUIDs, and a hash that is the same everywhere.
 
+use super::write::hexadecimal;
+
 /// FNV-1a with 64 bits (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>): the same for the same bytes, in
 /// every environment and version. Who chooses the bytes can choose the hash.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +52,23 @@ pub fn is_uuid(text: &[u8]) -> bool {
         u64::from_ne_bytes(word)
     });
     [8, 13, 18, 23].iter().all(|at| id[*at] == b'-') && words.into_iter().all(are_hex)
+}
+
+/// Whether all of these are hexadecimal digits.
+pub fn is_hex(digits: &[u8]) -> bool {
+    let (words, rest) = digits.as_chunks::<8>();
+    let mut words = words.iter().copied().map(u64::from_ne_bytes);
+    words.all(are_hex) && rest.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// The hexadecimal digits of a number, all 16.
+pub fn hex(value: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    let (pairs, _) = digits.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(value.to_be_bytes()) {
+        *pair = [byte >> 4, byte & 0x0f].map(hexadecimal);
+    }
+    digits
 }
 
 /// Whether the eight bytes of a word are hexadecimal digits.
@@ -146,6 +165,28 @@ mod tests {
                 && !is_uuid(b"")
                 && !is_uuid(&[id.as_bytes(), b"0"].concat())
         );
+    }
+
+    #[test]
+    fn digits_are_told_at_any_place_and_length() {
+        for length in 0..=20 {
+            let digits = &b"0123456789abcdefABCD"[..length];
+            assert!(is_hex(digits), "{length}");
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut other = digits.to_vec();
+                    other[place] = byte;
+                    assert_eq!(
+                        is_hex(&other),
+                        byte.is_ascii_hexdigit(),
+                        "{byte} at {place}"
+                    );
+                }
+            }
+        }
+        for value in [0, 1, 0xab, 0x0123_4567_89ab_cdef, u64::MAX] {
+            assert_eq!(hex(value), format!("{value:016x}").as_bytes());
+        }
     }
 
     #[test]

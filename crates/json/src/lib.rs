@@ -15,7 +15,7 @@ mod tokens;
 mod write;
 
 pub use escape::{Escape, UNIT, escape, repair_surrogates, unit};
-pub use ids::{Fnv, is_uuid, lower_hex, push_unhexed, unhex};
+pub use ids::{Fnv, hex, is_hex, is_uuid, lower_hex, push_unhexed, unhex};
 pub use read::{Items, Json, Members};
 pub use scan::{number_end, space, string_end};
 pub use scanner::{MOST_DEPTH, NotJson, Scanner, is_json};

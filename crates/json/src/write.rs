@@ -99,7 +99,7 @@ const ESCAPES: [u8; 256] = {
     all
 };
 
-fn hexadecimal(digit: u8) -> u8 {
+pub(crate) fn hexadecimal(digit: u8) -> u8 {
     match digit {
         0..=9 => b'0' + digit,
         _ => b'a' + (digit - 10),

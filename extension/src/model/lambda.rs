@@ -214,7 +214,7 @@ impl Lambda {
                     false => self.setup.max_added() + late,
                 };
                 let added = ready.saturating_duration_since(done);
-                // Until the start was read, nothing tells old telemetry from another clock.
+                // Until the start was read, old telemetry looks like that of another clock.
                 let is_old_known = agree && !self.was_clock_set;
                 assert!(
                     added <= most + TICK || (was_behind && !is_old_known),

@@ -197,8 +197,8 @@ impl<L: Lifecycle> Pipeline<L> {
         let mut last = None;
         let mut has_output = false;
         for event in decode(body, &now.rfc3339()).map(believed) {
-            malformed += usize::from(event.kind == Kind::Malformed);
-            has_output |= event.kind == Kind::Function;
+            malformed += usize::from(matches!(event.kind, Kind::Malformed));
+            has_output |= matches!(event.kind, Kind::Function);
             let has_time = !matches!(event.kind, Kind::Unknown | Kind::Malformed);
             if is_waiting && has_time && !event.is_astray {
                 last = Some(event.fragment.clone());

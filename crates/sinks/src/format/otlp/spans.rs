@@ -10,7 +10,7 @@ use backstop_archive::{Holds, holds};
 use super::value;
 use crate::format::log::Line;
 use crate::wire::{Message as _, long_message};
-use backstop_json::{Json, Members, push_unhexed};
+use backstop_json::{Json, Members, is_hex, push_unhexed};
 
 /// Writes the spans of a record; nothing where it holds none that can be read.
 pub(super) fn write(line: &Line<'_>, is_json: bool, out: &mut Vec<u8>) {
@@ -63,8 +63,7 @@ fn push_json(span: Json<'_>, out: &mut Vec<u8>) {
 /// The digits of an id of `length` digits.
 fn digits(id: Json<'_>, length: usize) -> Option<&str> {
     let digits = id.plain().filter(|it| it.len() == length)?;
-    let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    are_digits.then_some(digits)
+    is_hex(digits.as_bytes()).then_some(digits)
 }
 
 fn is_whole(span: Json<'_>) -> bool {
