@@ -43,12 +43,9 @@ impl Credentials {
                 .session_token
                 .as_ref()
                 .map(|token| token.expose().to_owned());
-            return Ok(aws_credential_types::Credentials::new(
-                id,
-                secret.expose(),
-                token,
-                None,
-                "environment",
+            let keys = (id.clone(), secret.expose().to_owned(), token);
+            return of_keys(keys, None, "environment").ok_or(NoCredentials::new(
+                "AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN has a character that no key has",
             ));
         }
         match (&self.aws.container_credentials, keys) {
@@ -125,14 +122,23 @@ impl Credentials {
             .expiration
             .and_then(|text| DateTime::from_str(&text, Format::DateTime).ok())
             .and_then(|time| SystemTime::try_from(time).ok());
-        Ok(aws_credential_types::Credentials::new(
-            answer.access_key_id,
-            answer.secret_access_key,
-            answer.token,
-            expiry,
-            "container",
+        let keys = (answer.access_key_id, answer.secret_access_key, answer.token);
+        of_keys(keys, expiry, "container").ok_or(NoCredentials::new(
+            "the container endpoint answered with a character that no key has",
         ))
     }
+}
+
+/// Credentials of a key id, its secret and the session's token; `None` where the first or the last is no part of a
+/// header. The SDK writes both into headers, and panics where it cannot.
+fn of_keys(
+    (id, secret, token): (String, String, Option<String>),
+    expiry: Option<SystemTime>,
+    source: &'static str,
+) -> Option<aws_credential_types::Credentials> {
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    let are_plain = is_plain(&id) && token.as_deref().is_none_or(is_plain);
+    are_plain.then(|| aws_credential_types::Credentials::new(id, secret, token, expiry, source))
 }
 
 impl ProvideCredentials for Credentials {
@@ -163,9 +169,16 @@ mod tests {
 
     use super::*;
 
-    /// The `authorization` line of the one request to the container's endpoint.
-    async fn authorization(variables: &[(&str, &str)]) -> Option<String> {
-        const ANSWER: &str = r#"{"AccessKeyId":"AKIA","SecretAccessKey":"s","Token":"t"}"#;
+    const ANSWER: &str = r#"{"AccessKeyId":"AKIA","SecretAccessKey":"s","Token":"t"}"#;
+
+    /// What is loaded from a container's endpoint with this answer, and the head of the one request to it.
+    async fn from_container(
+        answer: &'static str,
+        variables: &[(&str, &str)],
+    ) -> (
+        Result<aws_credential_types::Credentials, NoCredentials>,
+        String,
+    ) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("it is bound");
         let endpoint = tokio::spawn(async move {
@@ -174,29 +187,67 @@ mod tests {
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(stream.read_u8().await.expect("a whole head"));
             }
-            let length = ANSWER.len();
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{ANSWER}");
+            let length = answer.len();
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{answer}");
             stream
                 .write_all(answer.as_bytes())
                 .await
                 .expect("it is there");
             String::from_utf8_lossy(&head).into_owned()
         });
-        let mut environment: BTreeMap<String, String> = (variables.iter())
+        let uri = format!("http://{address}/credentials");
+        let uri = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*uri);
+        let loaded = load(&[variables, &[uri]].concat()).await;
+        (loaded, endpoint.await.expect("it answered"))
+    }
+
+    async fn load(
+        variables: &[(&str, &str)],
+    ) -> Result<aws_credential_types::Credentials, NoCredentials> {
+        let environment: BTreeMap<String, String> = (variables.iter())
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let uri = format!("http://{address}/credentials");
-        environment.insert("AWS_CONTAINER_CREDENTIALS_FULL_URI".to_owned(), uri);
         let (settings, _) = Settings::resolve(&environment);
         let clock = Arc::new(SystemClock);
         let http = SharedHttp::new(Vec::new(), settings.proxies, clock, |_| {});
-        let loaded = Credentials::new(settings.aws, http).load().await;
+        Credentials::new(settings.aws, http).load().await
+    }
+
+    /// The `authorization` line of the one request to the container's endpoint.
+    async fn authorization(variables: &[(&str, &str)]) -> Option<String> {
+        let (loaded, head) = from_container(ANSWER, variables).await;
         assert_eq!(loaded.expect("there are some").access_key_id(), "AKIA");
-        let head = endpoint.await.expect("it answered");
         let line = head
             .lines()
             .find_map(|line| line.strip_prefix("authorization: "));
         line.map(str::to_owned)
+    }
+
+    /// The SDK would panic when it signs.
+    #[tokio::test]
+    async fn keys_that_are_no_part_of_a_header_are_no_credentials() {
+        for odd in ["AK\nIA", "\u{1}", "AK\u{7f}", "AK IA", "\u{c4}K"] {
+            for variables in [
+                [("AWS_ACCESS_KEY_ID", odd), ("AWS_SECRET_ACCESS_KEY", "s")].as_slice(),
+                &[
+                    ("AWS_ACCESS_KEY_ID", "AKIA"),
+                    ("AWS_SECRET_ACCESS_KEY", "s"),
+                    ("AWS_SESSION_TOKEN", odd),
+                ],
+            ] {
+                let why = load(variables).await.expect_err(odd);
+                assert!(why.to_string().contains("AWS_ACCESS_KEY_ID"), "{why}");
+                assert!(!why.to_string().contains(odd), "{why}");
+            }
+        }
+        for answer in [
+            r#"{"AccessKeyId":"AS\nIA","SecretAccessKey":"s","Token":"t"}"#,
+            r#"{"AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t\u0001"}"#,
+        ] {
+            let (loaded, _) = from_container(answer, &[]).await;
+            let why = loaded.expect_err(answer).to_string();
+            assert!(why.contains("the container endpoint"), "{why}");
+        }
     }
 
     #[tokio::test]
