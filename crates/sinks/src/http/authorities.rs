@@ -31,7 +31,7 @@ pub enum HttpError {
     CaFile {
         /// The variable that names the file.
         variable: &'static str,
-        /// The file's path.
+        /// The file's path, if that is what the variable has.
         path: String,
         /// What is wrong with it, and what follows from that.
         problem: String,
@@ -67,7 +67,7 @@ impl Trusted {
             if let Err(problem) = add(&mut roots, path) {
                 (self.warn)(&HttpError::CaFile {
                     variable,
-                    path: path.clone(),
+                    path: shown(path),
                     problem,
                 });
             }
@@ -80,6 +80,21 @@ impl Trusted {
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
+    }
+}
+
+/// A path, as a message may show it. People set such a variable to a certificate, or to a key, in place of its file.
+fn shown(path: &str) -> String {
+    const LONGEST: usize = 255;
+    /// A key without its lines of dashes is longer.
+    const LONGEST_NAME: usize = 64;
+    let is_plain = !path.chars().any(|char| char.is_control() || char == '\\');
+    let is_short = path.len() <= LONGEST_NAME;
+    let is_path = is_plain && (is_short || (path.len() <= LONGEST && path.starts_with(['/', '.'])));
+    if is_path && !path.contains(DASHES) {
+        path.to_owned()
+    } else {
+        "(not shown, as it is no path: name the file that has the certificates)".to_owned()
     }
 }
 

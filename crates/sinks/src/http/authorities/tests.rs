@@ -157,10 +157,20 @@ fn each_file_is_told_of_with_its_variable_and_costs_no_other() {
         variable,
         path: path.to_owned(),
     };
+    let hidden = |variable: &str| {
+        format!(
+            "{variable}=(not shown, as it is no path: name the file that has the certificates): No such file or \
+             directory (os error 2){ONLY}"
+        )
+    };
     let files = vec![
         file("SSL_CERT_FILE", "/nonexistent.pem"),
         file("AWS_CA_BUNDLE", "/dev/null"),
         file("SSL_CERT_FILE", &path),
+        // The text in place of the file, whole, as one line, and without its lines of dashes.
+        file("SSL_CERT_FILE", &key()),
+        file("AWS_CA_BUNDLE", &key().replace('\n', "\\n")),
+        file("AWS_CA_BUNDLE", &KEY.repeat(4)),
     ];
     let hearing = heard.clone();
     let trusted = Trusted::new(files, move |error| {
@@ -176,6 +186,9 @@ fn each_file_is_told_of_with_its_variable_and_costs_no_other() {
         [
             format!("SSL_CERT_FILE=/nonexistent.pem: No such file or directory (os error 2){ONLY}"),
             format!("AWS_CA_BUNDLE=/dev/null: holds no certificate in PEM form{ONLY}"),
+            hidden("SSL_CERT_FILE"),
+            hidden("AWS_CA_BUNDLE"),
+            hidden("AWS_CA_BUNDLE"),
         ]
     );
 }
