@@ -81,8 +81,8 @@ pub(crate) async fn send_with_retries(
     loop {
         let started = Instant::now();
         let limit = limit(link, limits, window.current().epoch);
-        let (answer, has_prepared) = send_once(link, batch, &parts, window, limit).await;
-        let answer = answer.proven(Sent {
+        let sending = send_once(link, batch, &parts, window, limit).await;
+        let answer = sending.answer.proven(Sent {
             parts: parts.len(),
             records: batch.len(),
             role: link.role,
@@ -97,7 +97,7 @@ pub(crate) async fn send_with_retries(
             delivered,
         });
         // What was read for this very request is as new as can be.
-        has_renewed |= has_prepared;
+        has_renewed |= sending.has_prepared;
         if !has_renewed && is_unauthorized(&verdict, cause) && link.sink.renew(started) {
             // A token that was rotated: the same again, with the new one.
             has_renewed = true;
@@ -120,7 +120,7 @@ pub(crate) async fn send_with_retries(
             }
         }
         if is_cut_short(link, &answer, window, permit, took) {
-            if answer == Answer::None(Failure::TimedOut) {
+            if answer == Answer::None(Failure::TimedOut) && sending.has_left {
                 batch.mark_ambiguous();
             }
             // Once may be chance; a sink that is cut short each time is given up like any other.
@@ -132,7 +132,7 @@ pub(crate) async fn send_with_retries(
         let at_once = match answer {
             Answer::None(failure) => {
                 link.state().was_silent(took, permit);
-                if failure.is_ambiguous() {
+                if failure.is_ambiguous(sending.has_left) {
                     batch.mark_ambiguous();
                 }
                 if failure == Failure::Thawed && !has_thawed {

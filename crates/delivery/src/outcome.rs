@@ -119,8 +119,9 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the sink may have taken the batch nevertheless.
-    pub fn is_ambiguous(self) -> bool {
+    /// Whether the sink may have taken the batch nevertheless. `has_left` says whether anything of it had left when it was
+    /// not waited for any longer.
+    pub fn is_ambiguous(self, has_left: bool) -> bool {
         match self {
             Self::Refused
             | Self::Dns
@@ -128,7 +129,8 @@ impl Failure {
             | Self::NoCredentials(_)
             | Self::NoSecret(_)
             | Self::NotSent => false,
-            Self::Reset | Self::TimedOut | Self::Thawed | Self::Unproven | Self::Other => true,
+            Self::TimedOut | Self::Thawed => has_left,
+            Self::Reset | Self::Unproven | Self::Other => true,
         }
     }
 

@@ -1,24 +1,36 @@
 //! One request to a sink: what it needs first, then the parts of a batch, against the window.
 //!
-//! Invariant: an end that comes before the parts were handed to the sink is never ambiguous.
+//! Invariant: an end that comes before anything of the parts has left is never ambiguous.
 
 use futures_util::FutureExt as _;
 use tokio::task::yield_now;
 
 use crate::batch::Batch;
+use crate::departure::Departure;
 use crate::link::Link;
 use crate::outcome::{Answer, Failure};
 use crate::sink::{Part, Preparation, SinkFuture};
 use crate::window::{Limit, WindowView};
 
-/// One attempt: an answer, or why there is none; and whether what it needs was got for it.
+/// How a request ended.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    /// An answer, or why there is none.
+    pub(crate) answer: Answer,
+    /// What it needs was got for it.
+    pub(crate) has_prepared: bool,
+    /// The sink may have something of it.
+    pub(crate) has_left: bool,
+}
+
+/// One attempt.
 pub(crate) async fn send_once(
     link: &Link,
     batch: &Batch,
     parts: &[Part],
     window: &mut WindowView,
     limit: Limit,
-) -> (Answer, bool) {
+) -> Sending {
     let preparation = link.sink.prepare();
     let has_prepared = preparation.is_some();
     if let Some(Preparation { store, getting }) = preparation {
@@ -28,10 +40,15 @@ pub(crate) async fn send_once(
             failure = window.cut(limit) => Some(failure.of_store(store)),
         };
         if let Some(failure) = failure {
-            return (Answer::None(failure), has_prepared);
+            return Sending {
+                answer: Answer::None(failure),
+                has_prepared,
+                has_left: false,
+            };
         }
     }
-    let mut sending = link.sink.send(batch, parts);
+    let departure = Departure::default();
+    let mut sending: SinkFuture<'_> = Box::pin(departure.around(link.sink.send(batch, parts)));
     let answer = tokio::select! {
         biased;
         answer = &mut sending => answer,
@@ -39,7 +56,11 @@ pub(crate) async fn send_once(
             unread_answer(&mut sending).await.unwrap_or(Answer::None(failure))
         }
     };
-    (answer, has_prepared)
+    Sending {
+        answer,
+        has_prepared,
+        has_left: departure.has_left(),
+    }
 }
 
 /// An answer that came while this thread was busy with something else, encoding or decoding a burst.

@@ -44,6 +44,8 @@ pub enum SinkBehaviour {
     },
     /// Takes nothing and never answers.
     Hang,
+    /// No connection comes to stand, so that nothing leaves.
+    Unreached,
     /// Takes everything after so long, whether or not anybody still listens.
     Late(Duration),
     /// 200 after so long, but read only some turns of the runtime later.

@@ -13,7 +13,7 @@ mod layout;
 use std::ops::Range;
 use std::time::Duration;
 
-use backstop_delivery::{Answer, Cause, Failure, PartAnswer, Verdict};
+use backstop_delivery::{Answer, Cause, Departure, Failure, PartAnswer, Verdict};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -75,7 +75,11 @@ impl Request {
 /// What the sink says to a request.
 pub async fn answer<W: Witness>(behaviour: SinkBehaviour, request: Request, witness: &W) -> Answer {
     let numbers = request.numbers();
-    match behaviour.at(request.elapsed) {
+    let behaviour = behaviour.at(request.elapsed);
+    if !matches!(behaviour, SinkBehaviour::Unreached) {
+        Departure::current().leave();
+    }
+    match behaviour {
         SinkBehaviour::Status(code) => status(code, &numbers, witness),
         SinkBehaviour::After(wait, code) => {
             sleep(wait).await;
@@ -104,7 +108,9 @@ pub async fn answer<W: Witness>(behaviour: SinkBehaviour, request: Request, witn
             }
             Answer::None(Failure::Reset)
         }
-        SinkBehaviour::Hang | SinkBehaviour::DownIn(..) => std::future::pending().await,
+        SinkBehaviour::Hang | SinkBehaviour::Unreached | SinkBehaviour::DownIn(..) => {
+            std::future::pending().await
+        }
         SinkBehaviour::Late(wait) => late(wait, numbers, witness).await,
         SinkBehaviour::Unread(wait) => {
             sleep(wait).await;

@@ -22,17 +22,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backstop_config::{CaFile, Proxies, Proxy};
-use backstop_delivery::{Clock, Failure, Wall};
+use backstop_delivery::{Clock, Departure, Failure, Wall};
 use bytes::Bytes;
 use http::header::{ACCEPT, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use authorities::Trusted;
 pub use authorities::{HttpError, authorities};
+use body::Outgoing;
 pub(crate) use body::{drain, read};
 use connect::{Connector, NoConnection};
 use interim::Interim;
@@ -46,7 +46,7 @@ const MOST_HEAD_BYTES: usize = 64 * 1024;
 const OURSELVES: HeaderValue =
     HeaderValue::from_static(concat!("backstop/", env!("CARGO_PKG_VERSION")));
 
-type Client = legacy::Client<Connector, Full<Bytes>>;
+type Client = legacy::Client<Connector, Outgoing>;
 
 /// An answer: its body has yet to be read, or there is none because a proxy has answered.
 pub(crate) type Answered = Response<Option<Incoming>>;
@@ -109,7 +109,8 @@ impl SharedHttp {
 
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Answered, Failure> {
-        let mut request = request.map(Full::new);
+        let departure = Departure::current();
+        let mut request = request.map(|body| Outgoing::new(body, departure));
         let uri = request.uri();
         let encrypted = uri.scheme_str() == Some("https");
         let host = uri.host().ok_or(Failure::NotSent)?;

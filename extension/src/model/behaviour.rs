@@ -54,6 +54,7 @@ pub(super) fn behaviour() -> impl Strategy<Value = SinkBehaviour> {
         1 => (0u64..150).prop_map(|wait| breaks(wait, true)),
         1 => (0u64..150).prop_map(|wait| breaks(wait, false)),
         2 => Just(SinkBehaviour::Hang),
+        1 => Just(SinkBehaviour::Unreached),
         2 => (100u64..8000).prop_map(|wait| SinkBehaviour::Late(ms(wait))),
         1 => (prop::collection::vec(0usize..4, 0..3), any::<bool>()).prop_map(partial),
         2 => (2u64..60, 0u64..150).prop_map(|(every, wait)| judge(every, wait)),

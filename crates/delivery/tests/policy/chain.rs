@@ -300,6 +300,24 @@ async fn a_reset_reaches_every_sink() {
     assert_eq!((rig.resets(Https), rig.resets(S3)), (1, 1));
 }
 
+/// A connection that never comes to stand takes an attempt's time as a silent sink does, and nothing with it.
+#[tokio::test(start_paused = true)]
+async fn what_has_not_left_when_the_time_is_up_is_not_ambiguous() {
+    for (behaviour, ambiguous) in [(SinkBehaviour::Unreached, 0), (SinkBehaviour::Hang, 4)] {
+        for phase in [Phase::Handler, Phase::PostRuntime, Phase::Shutdown] {
+            let rig = pair();
+            rig.say(Https, behaviour.clone());
+            let left = rig.flush(vec![batch(1, 4)], phase, ms(1500)).await;
+            assert!(left.is_empty());
+            rig.assert_delivered(&[(S3, 4)]);
+            let found = rig.ledger.lock().ambiguous();
+            assert_eq!(found, ambiguous, "{behaviour:?} {phase:?}");
+            let diverted = rig.last_diverted(S3).unwrap();
+            assert_eq!(diverted.cause.reason, "timeout");
+        }
+    }
+}
+
 /// Without credentials nothing leaves, however often it is tried: the records are in one place only.
 #[tokio::test(start_paused = true)]
 async fn what_never_left_is_not_ambiguous() {

@@ -19,6 +19,7 @@ fn say() -> impl Strategy<Value = SinkBehaviour> {
         2 => prop::sample::select(vec![Failure::Refused, Failure::Reset, Failure::Tls, Failure::Other])
             .prop_map(SinkBehaviour::Nothing),
         1 => Just(SinkBehaviour::Hang),
+        1 => Just(SinkBehaviour::Unreached),
         2 => (1u64..400, prop::sample::select(vec![200, 503])).prop_map(|(wait, code)| SinkBehaviour::After(ms(wait), code)),
         1 => (0u64..3000).prop_map(|wait| SinkBehaviour::RetryAfter(429, ms(wait))),
         1 => (0usize..20).prop_map(|most| SinkBehaviour::TooLarge { most, never: None }),

@@ -1,12 +1,53 @@
-//! The body of an answer: never more of it than has a use.
+//! The bodies of requests, which tell that they leave, and of answers: never more of one than has a use.
 //!
 //! The server decides how much it sends, so each reader has a bound.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use backstop_delivery::Departure;
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use hyper::body::Body;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Frame, SizeHint};
+
+/// The body of a request. hyper asks for it once there is a connection.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    body: Full<Bytes>,
+    departure: Departure,
+}
+
+impl Outgoing {
+    pub(crate) fn new(body: Bytes, departure: Departure) -> Self {
+        Self {
+            body: Full::new(body),
+            departure,
+        }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.departure.leave();
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 /// Reads the rest of an answer so that its connection can be used again, but never for long: the
 /// status has been heard, and a sink that dawdles over its body must not cost the budget. Returns as many of the

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use backstop_config::Settings;
 use backstop_delivery::SystemClock;
+use http_body_util::Full;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -159,6 +160,35 @@ async fn what_is_not_there_is_told_apart() {
     ] {
         let answer = http.fetch(get(&uri), 100).await;
         assert_eq!(answer.map(|_| ()), Err(failure), "{uri}");
+    }
+}
+
+/// Whoever takes a connection and says nothing may have the request, if it came to that.
+#[tokio::test]
+async fn a_request_has_left_once_there_is_a_connection_for_it() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = silent.local_addr().expect("it is bound");
+    let reads = async || {
+        let (mut stream, _) = silent.accept().await.expect("a connection");
+        stream.read_u8().await.expect("something comes");
+        stream
+    };
+    let tunnel = proxies(&[("HTTPS_PROXY", format!("http://{address}"))]);
+    for (proxies, uri, has_left) in [
+        (Proxies::default(), format!("http://{address}/"), true),
+        (Proxies::default(), format!("https://{address}/"), false),
+        (tunnel, "https://intake.example.com/".to_owned(), false),
+    ] {
+        let http = client(proxies);
+        let mut request = get(&uri);
+        *request.body_mut() = Bytes::from_static(b"records");
+        let departure = Departure::default();
+        let asking = departure.around(http.fetch(request, 100));
+        tokio::select! {
+            answer = asking => panic!("{uri}: {answer:?}"),
+            _ = reads() => {}
+        }
+        assert_eq!(departure.has_left(), has_left, "{uri}");
     }
 }
 
