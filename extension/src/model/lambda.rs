@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use backstop_delivery::DropReason;
 use tempfile::TempDir;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -400,13 +401,15 @@ impl Lambda {
     }
 
     /// The environment ends for good, and every rule must hold.
-    pub(super) async fn end(mut self) {
+    /// Says how many records the last shutdown gave up.
+    pub(super) async fn end(mut self) -> u64 {
         let reason = if self.next_number.is_multiple_of(2) {
             "spindown"
         } else {
             "failure"
         };
         self.shut_down(reason).await;
+        let given_up = self.life.ledger.lock().dropped(DropReason::Shutdown);
         // What still was under way at the other end comes to rest.
         sleep(Duration::from_secs(10)).await;
         let directory = self.directory();
@@ -416,6 +419,7 @@ impl Lambda {
             &self.world,
             &directory,
         );
+        given_up
     }
 
     async fn run_for(&self, duration: Duration) {

@@ -39,7 +39,8 @@ const CASES: u64 = 2_000;
 const SHARE: u32 = 500;
 
 /// Runs one sequence on a clock of its own; panics where a rule is broken.
-fn run(setup: &Setup, steps: &[Step]) {
+/// Says how many records the last shutdown gave up.
+fn run(setup: &Setup, steps: &[Step]) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -50,8 +51,8 @@ fn run(setup: &Setup, steps: &[Step]) {
         for step in steps {
             lambda.step(step).await;
         }
-        lambda.end().await;
-    });
+        lambda.end().await
+    })
 }
 
 #[test]

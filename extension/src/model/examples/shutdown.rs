@@ -277,3 +277,26 @@ fn at_shutdown_a_fallback_that_is_too_slow_leaves_the_others_their_time() {
     ];
     run(&setup, &steps);
 }
+
+/// One line that came late halved the time of the request that had all others, to a primary that needed more than that and
+/// had been faster before. There was no other sink that could have used the rest.
+#[test]
+fn at_shutdown_a_late_line_does_not_cut_a_request_to_the_only_sink_short() {
+    for late in [0, 100, 250] {
+        let setup = Setup {
+            sinks: [true, false, false],
+            has_spool: false,
+            buffer_max_bytes: 60_000,
+            at_shutdown: vec![output(late, 1)],
+            ..SETUP
+        };
+        let steps = [
+            invocation(vec![output(10, 12)], 20, End::Done),
+            invocation(vec![output(10, 12)], 20, End::Done),
+            Step::Sink(0, take(1_050)),
+            invocation(vec![output(10, 12)], 20, End::Done),
+        ];
+        let given_up = run(&setup, &steps);
+        assert!(given_up <= 1, "{late}: {given_up}");
+    }
+}
