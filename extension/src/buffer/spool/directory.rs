@@ -3,7 +3,10 @@
 //! `/tmp` belongs to the function as well, and outside Lambda to everybody. Invariants: a link, a pipe or a
 //! file of another user under our name is never read, written or removed; nothing is done in a directory that
 //! others can enter or that is a link. An open file says nothing of its name: [`SpoolDirectory::finds`] looks.
+//! A directory that was private once is made so again: that it is, is all that tells ours from one of the
+//! function's that has the same name.
 
+use std::cell::Cell;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{
@@ -19,6 +22,8 @@ const DIRECTORY_MODE: u32 = 0o700;
 #[derive(Debug)]
 pub(super) struct SpoolDirectory {
     path: PathBuf,
+    /// The device and the inode of the one that was private when it was last looked at.
+    was_private: Cell<Option<(u64, u64)>>,
 }
 
 /// A file that is open and locked, and which one it is.
@@ -31,7 +36,10 @@ pub(super) struct LockedFile {
 
 impl SpoolDirectory {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self {
+            path,
+            was_private: Cell::new(None),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -133,19 +141,26 @@ impl SpoolDirectory {
     }
 
     fn check_directory(&self) -> io::Result<()> {
-        let metadata = fs::symlink_metadata(&self.path)?;
-        let for_others = metadata.mode() & 0o077;
-        if !metadata.is_dir() || for_others != 0 || metadata.uid() != own_uid()? {
+        let mut metadata = fs::symlink_metadata(&self.path)?;
+        let is_this_users = metadata.is_dir() && metadata.uid() == own_uid()?;
+        let is_open = |metadata: &Metadata| metadata.mode() & 0o077 != 0;
+        let is = (metadata.dev(), metadata.ino());
+        let is_known = self.was_private.get() == Some(is);
+        let is_altered = metadata.mode() & 0o777 != DIRECTORY_MODE;
+        if is_this_users && is_altered && (is_known || !is_open(&metadata)) {
+            self.make_private();
+            metadata = fs::symlink_metadata(&self.path)?;
+        }
+        if !is_this_users || is_open(&metadata) || (metadata.dev(), metadata.ino()) != is {
             return Err(not_ours("its directory is not a private one of this user"));
         }
-        if metadata.mode() & DIRECTORY_MODE != DIRECTORY_MODE {
-            self.make_usable();
-        }
+        self.was_private.set(Some(is));
         Ok(())
     }
 
-    /// The directory is ours and somebody made it read-only. Where this fails, what is done in it will say so.
-    fn make_usable(&self) {
+    /// The directory is ours and somebody changed who may use it, as with `chmod -R 777 /tmp`. Where this fails, what is
+    /// done in it will say so.
+    fn make_private(&self) {
         let opened = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW)

@@ -5,7 +5,7 @@ use std::fs::File;
 use super::*;
 
 /// What a function may do, and whether the next run can be served afterwards.
-const TAMPERINGS: [(&str, bool); 14] = [
+const TAMPERINGS: [(&str, bool); 15] = [
     ("nothing", true),
     ("remove the directory", true),
     ("remove the files", true),
@@ -17,7 +17,8 @@ const TAMPERINGS: [(&str, bool); 14] = [
     ("replace the spool", true),
     ("forbid reading the spool", true),
     ("forbid writing to the directory", true),
-    ("make the directory public", false),
+    ("make the directory public", true),
+    ("put another public directory in its place", false),
     ("put a directory in the spool's place", false),
     ("put a link in the spool's place", false),
 ];
@@ -54,7 +55,16 @@ fn perform(tampering: &str, directory: &Path) {
             fs::remove_file(&spool).unwrap();
             mode(directory, 0o500);
         }
-        "make the directory public" => mode(directory, 0o755),
+        "make the directory public" => {
+            for path in [directory, &spool, &ledger] {
+                mode(path, 0o777);
+            }
+        }
+        "put another public directory in its place" => {
+            fs::rename(directory, aside).unwrap();
+            fs::create_dir(directory).unwrap();
+            mode(directory, 0o755);
+        }
         "put a directory in the spool's place" => {
             fs::remove_file(&spool).unwrap();
             fs::create_dir(&spool).unwrap();
