@@ -14,10 +14,11 @@ use aws_sdk_firehose::primitives::Blob;
 use aws_sdk_firehose::types::{PutRecordBatchResponseEntry, Record as FirehoseRecord};
 use backstop_config::AwsSettings;
 use backstop_delivery::{
-    Answer, Batch, Encoded, Failure, Part, PartAnswer, Sink, SinkFuture, SinkName,
+    Answer, Batch, Detail, Encoded, Failure, Part, PartAnswer, Sink, SinkFuture, SinkName,
 };
 use bytes::Bytes;
 
+use crate::aws::codes::known;
 use crate::aws::{Credentials, OnNeed, SdkHttp, answer, timeouts_off};
 use crate::codec::LineEncoder;
 use crate::http::SharedHttp;
@@ -82,30 +83,29 @@ impl FirehoseSink {
         }
         let client = self.client.get_or_build(|| self.build());
         let mut answers = vec![PartAnswer::Taken; parts.len()];
-        let mut said = 200;
+        let mut said = (200, None);
         for call in calls(parts) {
             match self.put_call(&client, &parts[call.clone()]).await {
                 Ok(refused) => {
-                    if let Some((_, code)) = refused.first() {
-                        said = *code;
+                    if let Some(first) = refused.first() {
+                        said = (first.status, first.code);
                     }
-                    for (index, _) in refused {
-                        answers[call.start + index] = PartAnswer::Retry;
+                    for refused in refused {
+                        answers[call.start + refused.index] = PartAnswer::Retry;
                     }
                 }
                 // What earlier calls took is taken: the rest failed, each part for itself.
                 Err(answer) if call.start > 0 => {
-                    let (code, fate) = match answer {
-                        Answer::Status { code, .. } | Answer::Parts { code, .. } => {
-                            (code, PartAnswer::Retry)
-                        }
-                        Answer::None(failure) if failure.is_ambiguous() => {
-                            (503, PartAnswer::Unheard)
+                    let (status, detail, fate) = match answer {
+                        Answer::Status { code, detail, .. }
+                        | Answer::Parts { code, detail, .. } => (code, detail, PartAnswer::Retry),
+                        Answer::None(failure) if failure.is_ambiguous(true) => {
+                            (503, None, PartAnswer::Unheard)
                         }
                         // None of the others is what Firehose says.
-                        _ => (503, PartAnswer::Retry),
+                        _ => (503, None, PartAnswer::Retry),
                     };
-                    said = code;
+                    said = (status, detail.and_then(|it| it.code()));
                     answers[call.start..].fill(PartAnswer::Retry);
                     answers[call].fill(fate);
                     break;
@@ -113,15 +113,16 @@ impl FirehoseSink {
                 Err(answer) => return answer,
             }
         }
+        let (code, detail) = said;
         Answer::Parts {
             parts: answers,
-            code: said,
-            detail: None,
+            code,
+            detail: detail.map(Detail::Code),
         }
     }
 
-    /// One call; the records it refused, with a status for each.
-    async fn put_call(&self, client: &Client, parts: &[Part]) -> Result<Vec<(usize, u16)>, Answer> {
+    /// One call; the records it refused.
+    async fn put_call(&self, client: &Client, parts: &[Part]) -> Result<Vec<Refused>, Answer> {
         let records = parts
             .iter()
             .filter_map(|part| {
@@ -141,14 +142,23 @@ impl FirehoseSink {
     }
 }
 
-/// The records of a call that were refused, with a status for each. A record is taken when it was
+/// A record of a call that Firehose did not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refused {
+    index: usize,
+    status: u16,
+    /// Firehose's own code.
+    code: Option<&'static str>,
+}
+
+/// The records of a call that were refused. A record is taken when it was
 /// given an id, and not before. An answer that does not speak of each record, or names fewer failures
 /// than it counts, proves nothing: they may have been taken.
 fn refused(
     responses: &[PutRecordBatchResponseEntry],
     records: usize,
     failed_put_count: i32,
-) -> Result<Vec<(usize, u16)>, Answer> {
+) -> Result<Vec<Refused>, Answer> {
     let errors = responses
         .iter()
         .filter(|entry| entry.error_code().is_some());
@@ -160,11 +170,19 @@ fn refused(
         .iter()
         .enumerate()
         .filter(|(_, response)| response.error_code().is_some() || !has_id(response));
-    let with_status = refused.map(|(index, response)| match response.error_code() {
-        Some("InternalFailure") => (index, 500),
-        Some(_) | None => (index, 503),
+    let refused = refused.map(|(index, response)| {
+        let code = response.error_code();
+        Refused {
+            index,
+            status: if code == Some("InternalFailure") {
+                500
+            } else {
+                503
+            },
+            code: code.and_then(known),
+        }
     });
-    Ok(with_status.collect())
+    Ok(refused.collect())
 }
 
 fn has_id(response: &PutRecordBatchResponseEntry) -> bool {
@@ -250,13 +268,28 @@ mod tests {
             entry().record_id("1").build(),
             entry().error_code("ServiceUnavailableException").build(),
             entry().error_code("InternalFailure").build(),
+            // What is no code of AWS's is not repeated.
+            entry().error_code("AKIAIOSFODNN7EXAMPLE").build(),
             entry().build(),
             entry().record_id("").build(),
         ];
-        let expected = || Ok(vec![(1, 503), (2, 500), (3, 503), (4, 503)]);
-        assert_eq!(refused(&answer, 5, 2), expected());
+        let refused_with = |index, status, code| Refused {
+            index,
+            status,
+            code,
+        };
+        let expected = || {
+            Ok(vec![
+                refused_with(1, 503, Some("ServiceUnavailableException")),
+                refused_with(2, 500, Some("InternalFailure")),
+                refused_with(3, 503, None),
+                refused_with(4, 503, None),
+                refused_with(5, 503, None),
+            ])
+        };
+        assert_eq!(refused(&answer, 6, 2), expected());
         // The count says less than the entries: they know better.
-        assert_eq!(refused(&answer, 5, 0), expected());
+        assert_eq!(refused(&answer, 6, 0), expected());
         assert_eq!(refused(&answer[..1], 1, 0), Ok(Vec::new()));
     }
 
