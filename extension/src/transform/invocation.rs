@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_delivery::Wall;
-use backstop_json::is_uuid;
+use backstop_json::{Json, is_uuid};
+use backstop_sinks::names_invocation;
 use memchr::memmem::{self, Finder};
 
 /// No request id of Lambda's is longer.
@@ -139,16 +140,22 @@ impl Invocations {
         current.is_some_and(|known| known == named)
     }
 
-    /// Whether a record bears a request id where formats look for one: as a member, or in the prefix that Lambda's
-    /// own runtimes write before text, `2026-01-01T00:00:00.000Z\t<request id>\t`. It may be that of another
-    /// invocation.
+    /// Whether a record bears a request id where formats look for one. It may be that of another invocation.
     fn says_its_own(&self, fragment: &[u8]) -> bool {
         let id = || {
             let at = self.before_id.find(fragment)? + BEFORE_ID.len();
             fragment.get(at..at + UUID)
         };
-        self.key.find(fragment).is_some() || id().is_some_and(is_uuid)
+        // Most have neither, so that they need not be read.
+        let may_be = self.key.find(fragment).is_some() || id().is_some_and(is_uuid);
+        may_be && record_of(fragment).is_some_and(names_invocation)
     }
+}
+
+/// The record of a fragment.
+fn record_of(fragment: &[u8]) -> Option<Json<'_>> {
+    let mut members = Json::members_in(std::str::from_utf8(fragment).ok()?);
+    members.find(|(name, _)| name == "record").map(|it| it.1)
 }
 
 /// The member of a line that names an invocation; none where that is no request id.
@@ -214,12 +221,25 @@ mod tests {
         let mut invocations = Invocations::default();
         invocations.started("a-1", "");
         for record in [
-            r#"{"requestId":"another","message":"x"}"#,
-            r#""{\"requestId\":\"another\"}""#,
+            r#"{"requestId":"8a1f4c1e-0000-4000-8000-000000000000","message":"x"}"#,
+            r#""{\"requestId\":\"8a1f4c1e-0000-4000-8000-000000000000\"}""#,
             r#""2026-01-01T00:00:01.000Z\t8a1f4c1e-0000-4000-8000-000000000000\tINFO\tx""#,
             r#""[INFO]\t2026-01-01T00:00:01.000Z\t8a1f4c1e-0000-4000-8000-000000000000\tx""#,
         ] {
             assert_eq!(named(&invocations, &line(1, record)), None, "{record}");
+        }
+        for record in [
+            // Events that functions log have ids of their own.
+            r#"{"event":{"requestContext":{"requestId":"8a1f4c1e-0000-4000-8000-000000000000"}}}"#,
+            r#""{\"event\":{\"requestId\":\"8a1f4c1e-0000-4000-8000-000000000000\"}}""#,
+            r#"{"requestId":"Jz5wHjhRIAMEJ3Q=","message":"x"}"#,
+            r#"{"requestId":77}"#,
+            r#"{"requestIdentity":"8a1f4c1e-0000-4000-8000-000000000000"}"#,
+            r#""\"requestId\" was 8a1f4c1e-0000-4000-8000-000000000000""#,
+            r#""seen at 2026-01-01T00:00:01.000Z\t8a1f4c1e-0000-4000-8000-000000000000\tINFO\tx""#,
+        ] {
+            let member = named(&invocations, &line(1, record));
+            assert_eq!(member.as_deref(), Some("a-1"), "{record}");
         }
         for id in ["", "a\"b", "a b", &"a".repeat(65)] {
             invocations.started(id, "");

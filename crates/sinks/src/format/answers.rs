@@ -106,8 +106,9 @@ pub(super) const ELASTIC: &[Row] = &[
     ),
     row(
         (400, 400),
-        Ruling::Isolate,
-        "the request cannot be read; nothing of it was stored",
+        Ruling::Body,
+        "the request cannot be read, and nothing of it was stored: it is halved to find the records that are meant. With \
+         `no handler found` the address is wrong: the batch is diverted without a retry, and the breaker opens",
         ELASTIC_SOURCE,
     ),
     row(

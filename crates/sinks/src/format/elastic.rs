@@ -12,7 +12,7 @@ use backstop_config::Primary;
 use backstop_delivery::{Answer, Detail, Failure};
 use serde::Deserialize;
 
-use super::answers::{ELASTIC, Row};
+use super::answers::{ELASTIC, Row, Ruling};
 use super::assemble::{Limits, Logs, Written, logs};
 use super::log::{Level, Log};
 use super::repeats;
@@ -73,6 +73,9 @@ impl Format for Elastic {
     }
 
     fn read(&self, reply: &Reply<'_>) -> Answer {
+        if reply.status == 400 {
+            return reply.ruled(of_bad_request(reply.body));
+        }
         let Ok(answer) = serde_json::from_slice::<Bulk<'_>>(reply.body) else {
             return Answer::None(Failure::Unproven);
         };
@@ -81,6 +84,20 @@ impl Format for Elastic {
             (Some(true), Some(items)) => by_item(&items),
             _ => Answer::None(Failure::Unproven),
         }
+    }
+}
+
+/// What a refusal of the whole request means. Where no API is at the address, the error is a text; what is wrong with a
+/// request is told by an object.
+fn of_bad_request(body: &[u8]) -> Ruling {
+    #[derive(Deserialize)]
+    struct Refusal<'a> {
+        #[serde(borrow)]
+        error: Cow<'a, str>,
+    }
+    match serde_json::from_slice::<Refusal<'_>>(body) {
+        Ok(refusal) if refusal.error.starts_with("no handler found") => Ruling::Stop,
+        _ => Ruling::Isolate,
     }
 }
 

@@ -29,6 +29,9 @@ const LABELS: &[(&str, &str)] = &[
 ];
 /// The default of `max_label_value_length`, in bytes.
 const MOST_VALUE: usize = 2048;
+/// What the metadata of a resource takes at most, of the 64 KB that the default of `max_structured_metadata_size` leaves
+/// to a line: its own takes up to 12 KB.
+const MOST_METADATA: usize = 48_000;
 /// The default of `max_label_names_per_series`.
 const MOST_LABELS: usize = 15;
 
@@ -320,8 +323,13 @@ fn metadata(resource: &Attributes) -> Vec<(String, String)> {
     taken.extend(OF_LOG);
     let tags = resource.tags_beside(&taken, label).into_iter().take(100);
     metadata.extend(tags);
-    for (_, value) in &mut metadata {
+    let mut room = MOST_METADATA;
+    metadata.retain_mut(|(name, value)| {
         value.truncate(value.floor_char_boundary(MOST_VALUE));
-    }
+        let size = name.len() + value.len();
+        let has_room = size <= room;
+        room -= if has_room { size } else { 0 };
+        has_room
+    });
     metadata
 }

@@ -34,7 +34,7 @@ use http::header::{HeaderName, HeaderValue};
 use crate::codec::{Item, Output, Packing};
 pub use answers::{Row, Ruling};
 pub(crate) use assemble::Written;
-pub use log::trace;
+pub use log::{names_invocation, trace};
 pub(crate) use reply::Reply;
 pub use signal::Classifier;
 
@@ -130,11 +130,10 @@ fn age(options: &FormatOptions, default: Duration) -> Option<Duration> {
 }
 
 /// What an answer means, by the format's table. No receiver answers a success with a page: a portal or a proxy
-/// before it does. Some frameworks call every answer HTML; a page begins with a tag.
+/// before it does.
 pub(crate) fn judge(format: &dyn Format, reply: &Reply<'_>) -> Answer {
-    let is_html = (200..=299).contains(&reply.status) && reply.is_of("text/html");
     let is_unread = format.most_answer_bytes() == 0;
-    if is_html && (is_unread || reply.body.trim_ascii_start().starts_with(b"<")) {
+    if (200..=299).contains(&reply.status) && is_page(reply, is_unread) {
         return Answer::None(Failure::Unproven);
     }
     let mut rows = format.answers().iter();
@@ -143,6 +142,23 @@ pub(crate) fn judge(format: &dyn Format, reply: &Reply<'_>) -> Answer {
         Some(row) => reply.ruled(row.ruling),
         None => reply.by_default(),
     }
+}
+
+/// Whether an answer is a page of HTML. Some frameworks call every answer HTML, and some portals call theirs nothing, or
+/// JSON: where the body is read, it decides.
+fn is_page(reply: &Reply<'_>, is_unread: bool) -> bool {
+    let body = reply
+        .body
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(reply.body);
+    let body = body.trim_ascii_start();
+    let begins = |start: &str| {
+        let body = body.get(..start.len()).unwrap_or_default();
+        body.eq_ignore_ascii_case(start.as_bytes())
+    };
+    let is_called_html = reply.is_of("text/html") || reply.is_of("application/xhtml");
+    let is_called_so = is_called_html && (is_unread || begins("<"));
+    is_called_so || begins("<!doctype html") || begins("<html")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::answers::{NEW_RELIC, Row};
 use super::assemble::{Frame, Limits, Logs, Written, logs};
 use super::log::{Level, Log};
 use super::resource::Attributes;
-use super::text::{Object, write};
+use super::text::Object;
 use super::{Context, Format};
 use crate::codec::{Item, Output};
 
@@ -99,7 +99,7 @@ impl Logs for NewRelic {
                 attributes.some("faas.arn", resource.text("cloud.resource_id"));
                 let is_said = |name: &str| matches!(name, "plugin" | "faas.arn");
                 for (name, value) in resource.all.iter().filter(|(name, _)| !is_said(name)) {
-                    attributes.own(name, |out| write(out, value));
+                    member(attributes, name, &value.to_string());
                 }
                 for (name, value) in resource.tags().filter(|(name, _)| is_said(name)) {
                     attributes.own_text(&format!("{name}_"), &value);
@@ -112,12 +112,12 @@ impl Logs for NewRelic {
     }
 }
 
-/// A member of a record. A log with an array among its attributes is dropped after the success, so a value that
-/// may hold one is given as its JSON.
-fn member(record: &mut Object<'_>, name: &str, value: &str) {
+/// A member of a record or a resource. A log with an array among its attributes is dropped after the success, so a
+/// value that may hold one is given as its JSON.
+fn member(object: &mut Object<'_>, name: &str, value: &str) {
     if value.contains('[') && !value.starts_with('"') {
-        record.own_text(name, value);
+        object.own_text(name, value);
     } else {
-        record.own(name, |out| out.extend_from_slice(value.as_bytes()));
+        object.own(name, |out| out.extend_from_slice(value.as_bytes()));
     }
 }

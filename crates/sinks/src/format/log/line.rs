@@ -85,13 +85,18 @@ impl<'a> Line<'a> {
 
     /// The JSON object that the record is, or that its text is.
     pub(super) fn object(&self) -> Option<Json<'_>> {
-        match &self.record_text {
-            Some(text) => {
-                let text = text.trim();
-                Json::of(text.strip_prefix('{').map(|_| text)?)
-            }
-            None => self.record.filter(|it| it.is_object()),
+        object_of(self.record_text.as_deref(), self.record?)
+    }
+}
+
+/// The JSON object that a record is, or that its text is.
+pub(super) fn object_of<'a>(text: Option<&'a str>, record: Json<'a>) -> Option<Json<'a>> {
+    match text {
+        Some(text) => {
+            let text = text.trim();
+            Json::of(text.strip_prefix('{').map(|_| text)?)
         }
+        None => Some(record).filter(|it| it.is_object()),
     }
 }
 

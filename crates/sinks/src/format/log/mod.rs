@@ -24,7 +24,7 @@ pub(crate) use line::Line;
 pub(crate) use scratch::Scratch;
 pub(crate) use trace::{SpanId, TraceId};
 
-use backstop_json::Json;
+use backstop_json::{Json, is_uuid};
 
 /// A record's id, which tells repetitions.
 pub(crate) const UID: &str = "log.record.uid";
@@ -164,7 +164,7 @@ impl<'a> Log<'a> {
     }
 
     fn read_object(&mut self, object: Json<'a>) {
-        let mut message = None;
+        let (mut message, mut id, mut time) = (None, None, None);
         for (name, value) in object.members() {
             let is_said = match &*name {
                 // Most names are others.
@@ -177,21 +177,13 @@ impl<'a> Log<'a> {
                     self.level = Level::of_json(value);
                     self.level.is_some()
                 }
-                "timestamp" | "time" | "@timestamp" => match time(value, self.observed) {
-                    Some(time) => {
-                        self.time = time;
-                        true
-                    }
-                    None => false,
-                },
-                "requestId" | "AWSRequestId" | "aws_request_id" | "function_request_id" => {
-                    match value.string().filter(|id| !id.is_empty()) {
-                        Some(id) => {
-                            self.request_id = Some(id);
-                            true
-                        }
-                        None => false,
-                    }
+                "timestamp" | "time" | "@timestamp" if time.is_none() => {
+                    time = own_time(value, self.observed);
+                    time.is_some()
+                }
+                name if id.is_none() && ID_NAMES.contains(&name) => {
+                    id = request_id(value);
+                    id.is_some()
                 }
                 "trace_id" | "traceId" | "xray_trace_id" if self.trace_id.is_none() => {
                     self.trace_id = value.string().as_deref().and_then(trace::trace_id);
@@ -211,6 +203,47 @@ impl<'a> Log<'a> {
             }
         }
         self.message = message.unwrap_or(Cow::Borrowed(object.get()));
+        self.time = time.unwrap_or(self.time);
+        self.request_id = id.or(self.request_id.take());
+        if self.request_id.is_none() {
+            self.take_other_id();
+        }
+    }
+
+    /// Takes an id that Lambda has not given, where nothing better is known.
+    fn take_other_id(&mut self) {
+        let is_id = |(name, value): &(Cow<'_, str>, Json<'_>)| {
+            ID_NAMES.contains(&&**name) && value.inner().is_some_and(|id| !id.is_empty())
+        };
+        if let Some(at) = self.fields.iter().position(is_id) {
+            self.request_id = self.fields.remove(at).1.string();
+        }
+    }
+}
+
+/// The members in which loggers write the request id.
+const ID_NAMES: [&str; 4] = [
+    "requestId",
+    "AWSRequestId",
+    "aws_request_id",
+    "function_request_id",
+];
+
+/// The value of such a member, where it is as Lambda's request ids are: API Gateway's, which functions log by the same
+/// name, need not be.
+fn request_id(value: Json<'_>) -> Option<Cow<'_, str>> {
+    value.string().filter(|id| is_uuid(id.as_bytes()))
+}
+
+/// Whether a record of the function's says of which invocation it is: as a member of its object, or in the prefix of a
+/// text that Lambda's own runtimes write.
+pub fn names_invocation(record: Json<'_>) -> bool {
+    let text = record.string();
+    match line::object_of(text.as_deref(), record) {
+        Some(object) => object
+            .members()
+            .any(|(name, value)| ID_NAMES.contains(&&*name) && request_id(value).is_some()),
+        None => text.is_some_and(|text| level::prefix(&text).is_some()),
     }
 }
 
@@ -224,26 +257,39 @@ fn may_be_said(name: &str) -> bool {
     )
 }
 
-/// How far a log's own time may be from that at which Lambda received it. What is further away is not when it was
-/// logged, whatever it is; as such it would be refused for its age, or be found where nobody looks.
-const FURTHEST: Duration = Duration::from_hours(1);
+/// How far a log's own time may be before that at which Lambda received it, and after it. What is further away is not
+/// when it was logged, whatever it is; as such it would be refused for its age, or be found where nobody looks. Datadog
+/// and Loki take nothing that is further ahead; together the two are the hour that Loki's lines may be apart.
+const FURTHEST_BEHIND: Duration = Duration::from_mins(50);
+pub(super) const FURTHEST_AHEAD: Duration = Duration::from_mins(10);
 
-/// RFC 3339 in UTC, or milliseconds since 1970, not far from when it was observed.
-fn time(value: Json<'_>, observed: Wall) -> Option<Wall> {
+/// RFC 3339, or milliseconds since 1970, not far from when it was observed.
+fn own_time(value: Json<'_>, observed: Wall) -> Option<Wall> {
     let time = stated_time(value)?;
-    let apart = time.since(observed).max(observed.since(time));
-    (apart <= FURTHEST).then_some(time)
+    let is_near = time.since(observed) <= FURTHEST_AHEAD && observed.since(time) <= FURTHEST_BEHIND;
+    is_near.then_some(time)
 }
 
 fn stated_time(value: Json<'_>) -> Option<Wall> {
     if let Some(text) = value.string() {
-        return match text.strip_suffix("+00:00") {
-            Some(local) => Wall::from_rfc3339(&format!("{local}Z")),
-            None => Wall::from_rfc3339(&text),
-        };
+        return Wall::from_rfc3339(&text).or_else(|| of_local(&text));
     }
     let milliseconds = value.get().parse().ok()?;
     Some(Wall(Duration::from_millis(milliseconds)))
+}
+
+/// A time that ends with how far it is from UTC, as `+02:00`.
+fn of_local(text: &str) -> Option<Wall> {
+    let (local, offset) = text.split_at_checked(text.len().checked_sub("+02:00".len())?)?;
+    let (sign, offset) = offset.split_at_checked(1)?;
+    let offset = Wall::from_rfc3339(&format!("1970-01-01T{offset}:00Z"))?.0;
+    let local = Wall::from_rfc3339(&format!("{local}Z"))?.0;
+    let time = match sign {
+        "+" => local.checked_sub(offset),
+        "-" => local.checked_add(offset),
+        _ => None,
+    };
+    time.map(Wall)
 }
 
 #[cfg(test)]
@@ -314,7 +360,7 @@ mod tests {
                 None,
             ),
             (
-                r#"{"timestamp":"2025-12-31T22:59:59Z","message":"old"}"#.to_owned(),
+                r#"{"timestamp":"2025-12-31T23:09:59Z","message":"old"}"#.to_owned(),
                 "old".to_owned(),
                 None,
                 EVENT,
@@ -344,6 +390,110 @@ mod tests {
         ] {
             let expected = (message, level, time, request_id.map(str::to_owned));
             assert_eq!(view(&function(&record)), expected, "{record}");
+        }
+    }
+
+    #[test]
+    fn the_own_time_of_a_log_is_one_at_which_it_may_have_been_logged() {
+        for (value, time) in [
+            (r#""2026-01-01T01:59:00.500+02:00""#, Some(-59_500)),
+            (r#""2025-12-31T18:31:00-05:30""#, Some(60_000)),
+            (r#""2026-01-01T00:00:07+00:00""#, Some(7_000)),
+            (r#""2026-01-01T00:10:00Z""#, Some(600_000)),
+            (r#""2026-01-01T00:10:00.001Z""#, None),
+            (r#""2025-12-31T23:10:00Z""#, Some(-3_000_000)),
+            (r#""2025-12-31T23:09:59.999Z""#, None),
+            // The local time of one hour to the east, called UTC.
+            (r#""2026-01-01T01:00:00Z""#, None),
+            ("1767225600000", Some(0)),
+            ("1767225600", None),
+            (r#""2026-01-01T02:00:00+0200""#, None),
+            (r#""2026-01-01T02:00:00+2é:00""#, None),
+            (r#""1970-01-01T00:00:00+01:00""#, None),
+            (r#""+02:00""#, None),
+            ("true", None),
+        ] {
+            for record in [
+                format!(r#"{{"timestamp":{value},"message":"m"}}"#),
+                format!(r#"{{"@timestamp":{value},"time":"2026-01-01T00:00:01Z","message":"m"}}"#),
+            ] {
+                let other = record.contains("\"time\"").then_some(1_000);
+                let fragment = format!(
+                    r#""time":"2026-01-01T00:00:00.000Z","type":"function","record":{record}"#
+                );
+                let expected = i128::from(time.or(other).unwrap_or(0))
+                    + i128::try_from(EVENT).expect("it fits");
+                let got = i128::try_from(view(&fragment).2).expect("it fits");
+                assert_eq!(got, expected, "{record}");
+            }
+        }
+    }
+
+    /// API Gateway's request id has the same name, and another form.
+    #[test]
+    fn the_request_id_is_the_one_that_lambda_may_have_given() {
+        let (own, other) = (
+            "8286a188-ba32-4475-8077-530cd35c09a9",
+            "9286a188-ba32-4475-8077-530cd35c09a9",
+        );
+        let lambda = "7286a188-ba32-4475-8077-530cd35c09a9";
+        for (record, alone, beside, fields) in [
+            (
+                format!(r#"{{"function_request_id":"{own}","requestId":"Jz5="}}"#),
+                Some(own),
+                own,
+                1,
+            ),
+            (
+                format!(r#"{{"requestId":"Jz5=","function_request_id":"{own}"}}"#),
+                Some(own),
+                own,
+                1,
+            ),
+            (
+                format!(r#"{{"requestId":"{own}","AWSRequestId":"{other}"}}"#),
+                Some(own),
+                own,
+                1,
+            ),
+            (
+                r#"{"requestId":"Jz5=","a":1}"#.to_owned(),
+                Some("Jz5="),
+                lambda,
+                2,
+            ),
+            (
+                r#"{"requestId":77,"aws_request_id":"","message":"m"}"#.to_owned(),
+                None,
+                lambda,
+                2,
+            ),
+            (
+                format!(r#"{{"event":{{"requestContext":{{"requestId":"{own}"}}}}}}"#),
+                None,
+                lambda,
+                1,
+            ),
+            (format!(r#"{{"requestIdentity":"{own}"}}"#), None, lambda, 1),
+        ] {
+            for (added, expected) in [("", alone), (lambda, Some(beside))] {
+                let text = serde_json::to_string(&record).expect("it is a string");
+                for record in [&record, &text] {
+                    let added = match added {
+                        "" => String::new(),
+                        id => format!(r#","request_id":"{id}""#),
+                    };
+                    let text = format!(
+                        r#"{{"time":"2026-01-01T00:00:00.000Z","type":"function","record":{record}{added}}}"#
+                    );
+                    let line = Line::parse(&text, Some("env-1".into()));
+                    let log = Log::of(&line, Wall::default());
+                    assert_eq!(log.request_id.as_deref(), expected, "{text}");
+                    let taken =
+                        usize::from(added.is_empty() && alone.is_some_and(|id| id.len() < 36));
+                    assert_eq!(log.fields.len(), fields - taken, "{text}");
+                }
+            }
         }
     }
 

@@ -16,8 +16,10 @@ const DOUBLE: u32 = 4;
 const ARRAY: u32 = 5;
 const KVLIST: u32 = 6;
 
-/// The most levels of arrays and objects that are written as such.
-pub(super) const DEEPEST: usize = 127;
+/// The most levels of arrays and objects that are written as such. Receivers bound how deep messages are nested, many at
+/// 100, as `prost` does (<https://docs.rs/prost>), and a level is three messages. As JSON it is four levels, of which
+/// serde's parser takes 128. So far Elasticsearch reads fields, too.
+pub(super) const DEEPEST: usize = 20;
 
 /// A value that was parsed.
 pub(super) fn of(value: &Value, out: &mut Vec<u8>) {

@@ -12,13 +12,19 @@ use backstop_json::Json;
 use serde_json::Value;
 
 use super::{Kind, Metric, Observation, Values};
+use crate::format::log::FURTHEST_AHEAD;
 
-/// The most metrics of one line: ten times the specification's bound.
-const MOST_METRICS: usize = 1_000;
-/// The most sets of dimensions of one directive, and the most dimensions of one set.
+/// The most points that are made of one line: what the specification allows to a directive, a hundred metrics, in as
+/// many sets as a set may have dimensions.
+const MOST_POINTS: usize = 3_000;
+/// The most dimensions of one set, by the specification.
 const MOST_DIMENSIONS: usize = 30;
+/// How far a line's own time may be before that at which Lambda received it: `CloudWatch` takes two weeks
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>).
+const FURTHEST_BEHIND: Duration = Duration::from_hours(14 * 24);
 
-/// The observations of a line; none where it holds none that can be read.
+/// The observations of a line; none where it holds none that can be read, or more than is made of a line: such a line
+/// stays a log as a whole.
 pub(super) fn embedded(
     text: Option<&str>,
     record: Json<'_>,
@@ -33,7 +39,11 @@ pub(super) fn embedded(
         return Vec::new();
     };
     let stated = metadata["Timestamp"].as_u64();
-    let time = stated.map_or(time, |it| Wall(Duration::from_millis(it)));
+    let stated = stated.map(|it| Wall(Duration::from_millis(it)));
+    // Seconds, or a clock that is wrong, would put it where nobody looks.
+    let is_near =
+        |it: &Wall| it.since(time) <= FURTHEST_AHEAD && time.since(*it) <= FURTHEST_BEHIND;
+    let time = stated.filter(is_near).unwrap_or(time);
     let mut all = Vec::new();
     let directives = metadata["CloudWatchMetrics"].as_array();
     for directive in directives.into_iter().flatten() {
@@ -50,15 +60,12 @@ pub(super) fn embedded(
                 continue;
             }
             let (unit, kind) = unit(metric["Unit"].as_str().unwrap_or_default());
-            for set in sets.iter().take(MOST_DIMENSIONS) {
-                if all.len() == MOST_METRICS {
-                    return all;
+            for set in sets {
+                let names = set.as_array().map(Vec::as_slice).unwrap_or_default();
+                if all.len() == MOST_POINTS || names.len() > MOST_DIMENSIONS {
+                    return Vec::new();
                 }
-                let names = set
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str);
+                let names = names.iter().filter_map(Value::as_str);
                 let dimension = |name: &str| {
                     let value = line.get(name).filter(|it| it.get() != "null")?;
                     let shown = value.string().unwrap_or(Cow::Borrowed(value.get()));
@@ -70,7 +77,7 @@ pub(super) fn embedded(
                         unit: unit.clone().into(),
                         kind,
                     },
-                    attributes: names.take(MOST_DIMENSIONS).filter_map(dimension).collect(),
+                    attributes: names.filter_map(dimension).collect(),
                     values: Values::Many(values.clone()),
                     start: time,
                     time,

@@ -119,6 +119,18 @@ const MEANINGS: &[(Name, u16, &str, Verdict)] = &[
     (Name::Elastic, 200, HTML, ANY_TIME),
     (Name::Elastic, 200, "", ANY_TIME),
     (Name::Elastic, 400, "", Verdict::Isolate),
+    (
+        Name::Elastic,
+        400,
+        r#"{"error":{"type":"illegal_argument_exception","reason":"no handler found"},"status":400}"#,
+        Verdict::Isolate,
+    ),
+    (
+        Name::Elastic,
+        400,
+        r#"{"error":"no handler found for uri [/a/b/_bulk/c] and method [POST]"}"#,
+        Verdict::Stop,
+    ),
     (Name::Elastic, 401, "", Verdict::Stop),
     (Name::Elastic, 406, "", Verdict::Stop),
     (Name::Elastic, 413, "", Verdict::Split),
@@ -207,8 +219,30 @@ fn each_receivers_statuses_mean_what_its_protocol_says() {
 fn a_page_behind_a_success_is_no_delivery() {
     for name in NAMES {
         for status in [200, 202, 204] {
-            let answer = read(name, status, "text/html; charset=utf-8", HTML.as_bytes(), 3);
-            assert_eq!(answer, Answer::None(Failure::Unproven), "{name:?} {status}");
+            for media_type in ["text/html; charset=utf-8", "application/xhtml+xml"] {
+                let answer = read(name, status, media_type, HTML.as_bytes(), 3);
+                assert_eq!(answer, Answer::None(Failure::Unproven), "{name:?} {status}");
+            }
+        }
+    }
+    // Some portals do not say what theirs is; who reads an answer sees it.
+    for page in [
+        "\n<!DOCTYPE html><title>Sign in</title>",
+        "\u{feff}<!doctype HTML>",
+        "<HTML lang=en>",
+        HTML,
+    ] {
+        for name in [
+            Name::Ndjson,
+            Name::Json,
+            Name::Otlp,
+            Name::Elastic,
+            Name::Splunk,
+        ] {
+            for media_type in ["", JSON] {
+                let answer = read(name, 200, media_type, page.as_bytes(), 3);
+                assert_eq!(answer, Answer::None(Failure::Unproven), "{name:?} {page}");
+            }
         }
     }
     // What some frameworks call HTML is none.

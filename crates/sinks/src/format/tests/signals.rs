@@ -220,12 +220,26 @@ fn a_line_without_points_that_can_be_read_stays_a_log() {
         )
     };
     let one = r#"[{"Name":"m"}]"#;
+    // As many metrics in as many sets of dimensions, and one in a set of as many dimensions.
+    let sets = |metrics: usize, sets: usize| {
+        let metrics = vec![r#"{"Name":"m"}"#; metrics].join(",");
+        emf(&format!("[{metrics}]"), "1")
+            .replace("[[]]", &format!("[{}]", vec!["[]"; sets].join(",")))
+    };
+    let set_of = |names: usize| {
+        emf(one, "1").replace("[[]]", &format!("[[{}]]", vec!["\"d\""; names].join(",")))
+    };
     for (record, signal) in [
         (emf(one, "1"), Signal::Metric),
         (emf(one, "[1,2]"), Signal::Metric),
         (emf(one, "\"1\""), Signal::Log),
         (emf("[]", "1"), Signal::Log),
         (emf("7", "1"), Signal::Log),
+        (sets(100, 30), Signal::Metric),
+        // No part of it would be kept otherwise.
+        (sets(100, 31), Signal::Log),
+        (set_of(30), Signal::Metric),
+        (set_of(31), Signal::Log),
     ] {
         let fragment = event("function", &record);
         assert_eq!(signals.of_fragment(fragment.as_bytes()), signal, "{record}");
@@ -245,6 +259,44 @@ fn a_line_without_points_that_can_be_read_stays_a_log() {
     assert!(keeps.copies_embedded(fragment.as_bytes()));
     let none = Classifier::of(None);
     assert_eq!(none.of_fragment(fragment.as_bytes()), Signal::Log);
+}
+
+#[test]
+fn each_set_of_dimensions_of_a_full_line_makes_a_point() {
+    let metrics = (0..100).map(|at| format!(r#"{{"Name":"m{at}"}}"#));
+    let metrics = metrics.collect::<Vec<_>>().join(",");
+    let sets = (0..30).map(|at| format!(r#"["d{at}"]"#));
+    let sets = sets.collect::<Vec<_>>().join(",");
+    let members = (0..100).map(|at| format!(r#""m{at}":{at},"d{at}":"{at}""#));
+    let members = members.collect::<Vec<_>>().join(",");
+    let record = format!(
+        r#"{{"_aws":{{"Timestamp":1767225600000,"CloudWatchMetrics":[{{"Namespace":"N","Dimensions":[{sets}],"Metrics":[{metrics}]}}]}},{members}}}"#
+    );
+    let (metrics, _) = metrics_of(false, &[event("function", &record)]);
+    let points = metrics.iter().map(|it| histograms(it).len());
+    assert_eq!(points.collect::<Vec<_>>(), [30; 100]);
+}
+
+#[test]
+fn a_line_in_the_embedded_metric_format_is_of_a_time_near_its_own() {
+    const RECEIVED: u64 = 1_767_225_600_123;
+    let day = 24 * 3600 * 1000;
+    for (stated, time) in [
+        (RECEIVED - 14 * day, RECEIVED - 14 * day),
+        (RECEIVED - 14 * day - 1, RECEIVED),
+        (RECEIVED + 600_000, RECEIVED + 600_000),
+        (RECEIVED + 600_001, RECEIVED),
+        // Seconds.
+        (RECEIVED / 1000, RECEIVED),
+        (u64::MAX, RECEIVED),
+    ] {
+        let record = format!(
+            r#"{{"_aws":{{"Timestamp":{stated},"CloudWatchMetrics":[{{"Namespace":"N","Dimensions":[[]],"Metrics":[{{"Name":"m"}}]}}]}},"m":1}}"#
+        );
+        let (metrics, _) = metrics_of(false, &[event("function", &record)]);
+        let time_of = histograms(&metrics[0])[0].time_unix_nano / 1_000_000;
+        assert_eq!(time_of, time, "{stated}");
+    }
 }
 
 const SPAN: &str = r#"{"traceId":"62e900b2710d76f009d6e7785905449a","spanId":"54565fb41ac79632","parentSpanId":"0efbd19962d95b05","name":"orders","kind":2,"startTimeUnixNano":"1767225600000000000","endTimeUnixNano":"1767225600123000000","attributes":[{"key":"faas.coldstart","value":{"boolValue":true}},{"key":"error.type","value":{"stringValue":"Runtime.ExitError"}},{"key":"n","value":{"intValue":"7"}}],"status":{"code":2,"message":"Runtime.ExitError"}}"#;
