@@ -53,7 +53,7 @@ pub use drop_reason::DropReason;
 pub use isolation::{Divisible, Isolation, Turn};
 pub use ledger::{Ledger, SharedLedger};
 pub use link::LinkSettings;
-pub use outcome::{Answer, Failure, PartAnswer, Verdict};
+pub use outcome::{Answer, Failure, PartAnswer, Sent, Verdict};
 pub use phase::Phase;
 pub use record::{EnvironmentId, Record, RecordId, Signal};
 pub use role::{Role, SinkName};

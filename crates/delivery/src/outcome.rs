@@ -215,15 +215,19 @@ pub enum Verdict {
 
 /// How much an answer has to speak of.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sent {
-    pub(crate) parts: usize,
-    pub(crate) records: usize,
-    pub(crate) role: Role,
+pub struct Sent {
+    /// The parts that were sent.
+    pub parts: usize,
+    /// The records in them.
+    pub records: usize,
+    /// What the sink that answered is in the chain.
+    pub role: Role,
 }
 
 impl Answer {
     /// The same, unless it speaks of another number of parts than were sent: then nobody knows what it means.
-    pub(crate) fn proven(self, sent: Sent) -> Self {
+    #[must_use]
+    pub fn proven(self, sent: Sent) -> Self {
         match self {
             Self::Parts { ref parts, .. } if parts.len() != sent.parts => {
                 Self::None(Failure::Unproven)

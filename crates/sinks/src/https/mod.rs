@@ -11,7 +11,8 @@ use std::fmt;
 
 use backstop_config::{Compression, Endpoint, Primary, SignalName};
 use backstop_delivery::{
-    Answer, Batch, Encoded, Failure, Part, Preparation, Signal, Sink, SinkFuture, SinkName, Unfit,
+    Answer, Batch, Encoded, Failure, Part, Preparation, Role, Sent, Signal, Sink, SinkFuture,
+    SinkName, Unfit,
 };
 use bytes::Bytes;
 use http::Request;
@@ -55,12 +56,7 @@ impl HttpsSink {
         signal: Signal,
         lines: LineEncoder,
     ) -> Option<Self> {
-        let endpoint = match signal {
-            Signal::Log => primary.endpoint(SignalName::Logs),
-            Signal::Metric => primary.endpoint(SignalName::Metrics),
-            Signal::PostedMetric => primary.posted_metrics(),
-            Signal::Span => primary.endpoint(SignalName::Traces),
-        }?;
+        let endpoint = endpoint(primary, signal)?;
         Some(Self::at(http, primary, (&endpoint, signal), lines))
     }
 
@@ -118,8 +114,18 @@ impl HttpsSink {
         }
     }
 
-    /// Posts a body of this many records under an idempotency key.
+    /// Posts a body of this many records under an idempotency key. An answer that speaks of another number of
+    /// records proves nothing: no caller can mistake it for a delivery.
     pub async fn post(&self, key: &str, body: Bytes, records: usize) -> Answer {
+        let answer = self.answer(key, body, records).await;
+        answer.proven(Sent {
+            parts: 1,
+            records,
+            role: Role::Primary,
+        })
+    }
+
+    async fn answer(&self, key: &str, body: Bytes, records: usize) -> Answer {
         let Ok(mut request) = Request::post(&self.url).body(body) else {
             return Answer::None(Failure::NotSent);
         };
@@ -165,6 +171,16 @@ impl HttpsSink {
         };
         reply.body = &bytes;
         format::judge(&*self.format, &reply)
+    }
+}
+
+/// Where the primary gets a signal, and how; `None` where it does not get it.
+fn endpoint(primary: &Primary, signal: Signal) -> Option<Endpoint> {
+    match signal {
+        Signal::Log => primary.endpoint(SignalName::Logs),
+        Signal::Metric => primary.endpoint(SignalName::Metrics),
+        Signal::PostedMetric => primary.posted_metrics(),
+        Signal::Span => primary.endpoint(SignalName::Traces),
     }
 }
 
@@ -255,7 +271,7 @@ mod tests {
     use std::time::Duration;
 
     use backstop_config::{Format, FormatOptions, Proxies, Secret, Settings, Signals};
-    use backstop_delivery::SystemClock;
+    use backstop_delivery::{SystemClock, Verdict};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -371,5 +387,60 @@ mod tests {
         sink.reset();
         read(3).await;
         assert!(!format!("{sink:?}").contains("hunter2"));
+    }
+
+    /// Answers one request after another with this body.
+    async fn bulk_api(body: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = Vec::new();
+                while !request.ends_with(b"the body") {
+                    request.push(stream.read_u8().await.expect("a whole request"));
+                }
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                );
+                stream
+                    .write_all(answer.as_bytes())
+                    .await
+                    .expect("it is there");
+            }
+        });
+        url
+    }
+
+    /// No caller gets a delivery out of it, live or in a replay.
+    #[tokio::test]
+    async fn an_answer_about_another_number_of_records_proves_nothing() {
+        const ONE: &str = r#"{"errors":true,"items":[{"create":{"status":201}}]}"#;
+        for (body, records, is_delivered) in [
+            (r#"{"errors":true,"items":[]}"#, 1, false),
+            (ONE, 2, false),
+            (ONE, 1, true),
+        ] {
+            let url = bulk_api(body).await;
+            let variables = [
+                ("BACKSTOP_PRIMARY_URL", url.as_str()),
+                ("BACKSTOP_PRIMARY_FORMAT", "elastic"),
+            ];
+            let environment: BTreeMap<String, String> = (variables.iter())
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            let (settings, _) = Settings::resolve(&environment);
+            let primary = settings.primary.expect("a primary");
+            let clock = Arc::new(SystemClock);
+            let http = SharedHttp::new(Vec::new(), Proxies::default(), clock, |_| {});
+            let sink = ReplaySink::new(&http, &primary);
+            let bytes = Bytes::from_static(b"the body");
+            let answer = sink.post(Signal::Log, "key", bytes, records).await;
+            if is_delivered {
+                assert_eq!(answer.verdict(Role::Primary), Verdict::Delivered);
+            } else {
+                assert_eq!(answer, Answer::None(Failure::Unproven), "{body}");
+            }
+        }
     }
 }
