@@ -9,10 +9,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use backstop_config::{AwsSettings, Format, Primary, ProcessEnvironment, Settings};
-use backstop_delivery::{Answer, Clock as _, Failure, Role, SystemClock, Verdict};
+use backstop_delivery::{Answer, Cause, Clock as _, Failure, Role, SystemClock, Verdict};
 use backstop_sinks::codec::{LineEncoder, Resource};
 use backstop_sinks::secret::Secrets;
-use backstop_sinks::{HttpsSink, SharedHttp, tables};
+use backstop_sinks::{HttpsSink, Ruling, SharedHttp, advice, tables};
 use serde_json::json;
 
 use super::Check;
@@ -124,21 +124,28 @@ fn explained(primary: &Primary, id: &str, answer: &Answer) -> Check {
     let format = primary.format.as_str();
     let shown = primary.shown_url();
     let cause = answer.cause();
-    let because = cause
-        .status
-        .and_then(|status| reason(primary.format, status));
+    let because = reason(primary.format, cause);
     let because = because.map_or_else(String::new, |it| format!(": {it}"));
     let verdict = answer.verdict(Role::Primary);
     if verdict == Verdict::Delivered {
         return Check::ok(NAME, format!("{shown} accepted a test record, {id}"));
     }
     if *answer == Answer::None(Failure::Unproven) {
-        let found = format!("{shown} answered, but not as a receiver of {format} does");
+        let found = format!(
+            "{shown} answered, but not as a receiver of {format} does: the answer does not prove \
+             that it has the test record"
+        );
         let next = "check the address: it may belong to a web page, a proxy or another API";
         return Check::problem(NAME, found, next);
     }
     let found = format!("{shown} did not accept a test record: {cause}{because}");
-    let next = match cause.reason {
+    let next = advice(primary.format, cause).unwrap_or_else(|| advice_on(cause));
+    Check::problem(NAME, found, next)
+}
+
+/// What to do where the format has no words of its own.
+fn advice_on(cause: Cause) -> &'static str {
+    match cause.reason {
         "unauthorized" => "check the token: its account, its site and its kind",
         "not_found" => {
             "check the path of BACKSTOP_PRIMARY_URL, and an index or dataset that it names"
@@ -150,18 +157,28 @@ fn explained(primary: &Primary, id: &str, answer: &Answer) -> Check {
         "not_accepted" | "rejected" => {
             "check BACKSTOP_PRIMARY_FORMAT: the primary may expect another format"
         }
-        "throttled" | "server_error" => "try again later; until then records go to the fallbacks",
+        "partial" => "look for the reason in the primary's own log: it refused the record",
+        "too_large" => "check the limits of the primary, and of a proxy before it",
         "dns" => "check the host of BACKSTOP_PRIMARY_URL",
+        // It has answered, so that nothing is wrong with the way to it.
+        _ if cause.status.is_some() => "try again later; until then records go to the fallbacks",
         _ => "check the host's name, port and certificate, and that this machine can reach it",
-    };
-    Check::problem(NAME, found, next)
+    }
 }
 
-/// What the format's table says of a status.
-fn reason(format: Format, status: u16) -> Option<&'static str> {
+/// What the format's table says of a status, unless the answer itself has said more.
+fn reason(format: Format, cause: Cause) -> Option<&'static str> {
+    let status = cause.status.filter(|_| cause.detail.is_none())?;
+    // The table of both, under the name of one.
+    let format = match format {
+        Format::Json => Format::Ndjson,
+        format => format,
+    };
     let (_, rows) = tables().into_iter().find(|(name, _)| *name == format)?;
     let row = rows
         .iter()
         .find(|row| (row.from..=row.to).contains(&status))?;
-    Some(row.because)
+    // Of a success it says when it is one.
+    let is_success = (200..=299).contains(&status) && row.ruling == Ruling::Body;
+    (!is_success).then_some(row.because)
 }

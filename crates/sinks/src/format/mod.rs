@@ -4,6 +4,7 @@
 //! reads. What the delivery core does about an answer is not known here.
 
 mod acknowledgment;
+mod advice;
 mod answers;
 mod assemble;
 mod by_status;
@@ -32,6 +33,7 @@ use backstop_delivery::{Answer, Failure, Signal, Wall};
 use http::header::{HeaderName, HeaderValue};
 
 use crate::codec::{Item, Output, Packing};
+pub use advice::advice;
 pub use answers::{Row, Ruling};
 pub(crate) use assemble::Written;
 pub use log::{names_invocation, trace};

@@ -2,13 +2,13 @@
 //!
 //! Invariant: a body holds records of one signal, which the caller asks for once a record.
 
-use backstop_config::Primary;
-use backstop_delivery::{Answer, Signal, Unfit};
+use backstop_config::{Format, Primary};
+use backstop_delivery::{Answer, Cause, Signal, Unfit};
 use bytes::Bytes;
 
-use super::{Framed, HttpsSink};
+use super::{Framed, HttpsSink, endpoint};
 use crate::codec::{LineEncoder, Resource};
-use crate::format::Classifier;
+use crate::format::{Classifier, advice};
 use crate::http::SharedHttp;
 
 /// Posts lines of the archive, each to where its signal goes.
@@ -16,6 +16,7 @@ use crate::http::SharedHttp;
 pub struct ReplaySink {
     classifier: Classifier,
     sinks: [Option<HttpsSink>; Signal::ALL.len()],
+    formats: [Option<Format>; Signal::ALL.len()],
 }
 
 impl ReplaySink {
@@ -27,6 +28,7 @@ impl ReplaySink {
         Self {
             classifier: Classifier::of(Some(primary)),
             sinks: Signal::ALL.map(sink),
+            formats: Signal::ALL.map(|signal| Some(endpoint(primary, signal)?.format)),
         }
     }
 
@@ -57,8 +59,16 @@ impl ReplaySink {
         }
     }
 
-    fn sink(&self, signal: Signal) -> Option<&HttpsSink> {
-        let at = Signal::ALL.iter().position(|known| *known == signal)?;
-        self.sinks.get(at)?.as_ref()
+    /// What to do about an answer to records of this signal, where their format has words of its own for it.
+    pub fn advice(&self, signal: Signal, cause: Cause) -> Option<&'static str> {
+        advice((*self.formats.get(place(signal)?)?)?, cause)
     }
+
+    fn sink(&self, signal: Signal) -> Option<&HttpsSink> {
+        self.sinks.get(place(signal)?)?.as_ref()
+    }
+}
+
+fn place(signal: Signal) -> Option<usize> {
+    Signal::ALL.iter().position(|known| *known == signal)
 }

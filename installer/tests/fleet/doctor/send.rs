@@ -80,6 +80,78 @@ async fn an_answer_is_explained_in_the_formats_words() {
     }
 }
 
+/// What to do is about the format's own code or status, and not about what the bare status says elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_advice_is_about_what_the_format_says() {
+    // One record is refused, and why; in protobuf.
+    const PARTIAL: &str = "\n\u{b}\u{8}\u{1}\u{12}\u{7}hunter2";
+    for (format, answer, words) in [
+        ("json", (402, ""), "the quota is used up"),
+        ("ndjson", (408, ""), "try again later"),
+        // An answer about another number of records than the one that was sent.
+        (
+            "elastic",
+            (200, r#"{"errors":true,"items":[]}"#),
+            "does not prove that it has the test record",
+        ),
+        (
+            "elastic",
+            (
+                200,
+                r#"{"errors":true,"items":[{"create":{"status":201}},{"create":{"status":201}}]}"#,
+            ),
+            "does not prove that it has the test record",
+        ),
+        (
+            "elastic",
+            (
+                200,
+                r#"{"errors":true,"items":[{"create":{"status":404,"error":{"type":"index_not_found_exception"}}}]}"#,
+            ),
+            "create the index",
+        ),
+        (
+            "elastic",
+            (
+                200,
+                r#"{"errors":true,"items":[{"create":{"status":400,"error":{"type":"mapper_parsing_exception"}}}]}"#,
+            ),
+            "check the mapping of the index",
+        ),
+        ("elastic", (406, ""), "ends in `_bulk`"),
+        (
+            "splunk",
+            (400, r#"{"text":"hunter2","code":7}"#),
+            "allow the token this index",
+        ),
+        (
+            "splunk",
+            (400, r#"{"text":"hunter2","code":10}"#),
+            "turn off indexer acknowledgment",
+        ),
+        ("loki", (260, ""), "lift the block on ingestion"),
+        ("loki", (400, "hunter2"), "Loki's own log"),
+        (
+            "otlp",
+            (200, PARTIAL),
+            "look for the reason in the receiver's own log",
+        ),
+        (
+            "ndjson",
+            (
+                200,
+                r#"{"ingested":0,"failed":1,"failures":[{"error":"hunter2"}]}"#,
+            ),
+            "check the dataset and its limit of fields",
+        ),
+    ] {
+        let (got, text, code) = sent(format, answer).await;
+        assert_eq!(got, "problem", "{format} {answer:?} {text}");
+        assert!(text.contains(words), "{format} {answer:?} {text}");
+        assert_eq!(code, Some(1), "{format} {answer:?} {text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_sent_unless_it_is_asked_for() {
     let stage = Stage::set().await;
