@@ -23,10 +23,11 @@ pub fn summary_with_options(summary: &mut Summary) {
         problems,
         unmatched,
         halted,
+        failure,
         ..
     } = summary;
     let problems = problems.iter_mut().map(|Problem { problem, .. }| problem);
-    for text in problems.chain(unmatched).chain(halted) {
+    for text in problems.chain(unmatched).chain(halted).chain(failure) {
         *text = with_options(text);
     }
 }

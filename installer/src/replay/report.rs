@@ -140,7 +140,9 @@ fn advice(summary: &Summary) -> Option<String> {
         return Some(format!("{halted}{resume}"));
     }
     if summary.failed > 0 {
-        return Some(again.to_owned());
+        let why = summary.failure.as_ref();
+        let why = why.map(|why| format!("the primary does not accept all records: {why}; "));
+        return Some(why.unwrap_or_default() + again);
     }
     if summary.rejected > 0 {
         let file = summary.dead_letters.as_ref().map(|file| {

@@ -1,13 +1,191 @@
 //! `backstop replay` to a primary that is slow, down, or refuses: what is repeated, split, left, and ended.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use backstop_simulator::Fault;
+use backstop_simulator::{Fault, LittleServer};
 
 use crate::replay::{assert_balanced, counts, lines};
-use crate::support::{DIRECT, Stage, TIME, line, run};
+use crate::support::{DIRECT, Finished, Stage, TIME, line, run};
+
+/// The attempts of a batch.
+const ATTEMPTS: usize = 8;
+
+/// Ten records to a primary of this format, which is busy until the last attempt and then answers so. Nothing
+/// waits between the attempts.
+async fn answered_last(
+    stage: &Stage,
+    format: &str,
+    answer: (u16, &'static str),
+    output: &str,
+) -> Finished {
+    let asked = AtomicUsize::new(0);
+    let server = LittleServer::start(move |_| {
+        let number = asked.fetch_add(1, Ordering::Relaxed);
+        if number + 1 < ATTEMPTS {
+            let at_once = "retry-after: 0\r\n".to_owned();
+            return (503, at_once, String::new());
+        }
+        let (status, body) = answer;
+        let kind = if body.starts_with('<') {
+            "html"
+        } else {
+            "json"
+        };
+        let kind = format!("content-type: text/{kind}\r\n");
+        (status, kind, body.to_owned())
+    });
+    stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &lines(0..10, "one"));
+    let mut command = stage.replay_to(&server.endpoint(), output);
+    command.args(["--format", format, "--after", "delete"]);
+    run(&mut command).await
+}
+
+/// A primary of this format that always answers so.
+async fn answered(format: &str, status: u16, body: &'static str) -> Finished {
+    let stage = Stage::set().await;
+    stage.put_lines(&format!("{DIRECT}/b1.ndjson.gz"), &lines(0..10, "one"));
+    let server = LittleServer::start(move |_| (status, String::new(), body.to_owned()));
+    let mut command = stage.replay_to(&server.endpoint(), "json");
+    // Else Loki would be sent none of them.
+    let age = ["--format-options", "max_age_hours=0"];
+    if format == "loki" {
+        command.args(age);
+    }
+    run(command.args(["--format", format])).await
+}
+
+/// An answer that speaks of another number of records, or a page: nobody knows what was stored.
+#[tokio::test]
+async fn a_success_that_proves_nothing_is_no_delivery_and_deletes_nothing() {
+    for (format, body) in [
+        ("elastic", r#"{"errors":true,"items":[]}"#),
+        (
+            "elastic",
+            r#"{"errors":true,"items":[{"create":{"status":201}}]}"#,
+        ),
+        ("json", r#"[{"status":202}]"#),
+        ("ndjson", "<html>please sign in</html>"),
+    ] {
+        let stage = Stage::set().await;
+        let finished = answered_last(&stage, format, (200, body), "json").await;
+        assert_eq!(finished.code, Some(3), "{format} {body}: {finished:?}");
+        let summary = finished.json();
+        assert_balanced(&summary);
+        assert_eq!(
+            counts(&summary, &["sent", "rejected", "failed"]),
+            [0, 0, 10],
+            "{format} {body}"
+        );
+        let problem = summary["problems"][0]["problem"].as_str().unwrap_or("");
+        assert!(
+            problem.starts_with(
+                "the primary did not accept 10 records from e-0 on: unproven; its answer does not \
+                 prove that it has them"
+            ),
+            "{format} {body}: {problem}"
+        );
+        let object = stage.path(&format!("{DIRECT}/b1.ndjson.gz"));
+        assert!(object.exists(), "{format} {body}: it was deleted");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_not_taken_names_the_last_cause_in_the_text_and_in_json() {
+    for (answer, cause) in [
+        ((503, ""), "server_error (status 503)"),
+        ((429, ""), "throttled (status 429)"),
+        ((200, "<html></html>"), "unproven; its answer"),
+    ] {
+        let stage = Stage::set().await;
+        let finished = answered_last(&stage, "ndjson", answer, "table").await;
+        let last = finished.stdout.lines().last().unwrap_or_default();
+        let expected = format!("the primary does not accept all records: {cause}");
+        assert!(last.starts_with(&expected), "{finished:?}");
+        assert!(
+            last.ends_with("run the same command with --resume: it sends what is left"),
+            "{finished:?}"
+        );
+
+        let stage = Stage::set().await;
+        let finished = answered_last(&stage, "ndjson", answer, "json").await;
+        let summary = finished.json();
+        let problem = summary["problems"][0]["problem"].as_str().unwrap_or("");
+        let expected = format!("the primary did not accept 10 records from e-0 on: {cause}");
+        assert!(problem.starts_with(&expected), "{finished:?}");
+        assert!(summary["halted"].is_null(), "{finished:?}");
+    }
+}
+
+/// What the format's own code or status says, and not what the bare status says elsewhere.
+#[tokio::test]
+async fn the_advice_is_about_what_the_format_says() {
+    for (format, status, body, expected) in [
+        (
+            "splunk",
+            400,
+            r#"{"text":"hunter2","code":7}"#,
+            "the primary does not accept records: rejected (status 400; Incorrect index); allow \
+             the token this index in Splunk, or name one that it allows with --format-options \
+             index=NAME, then run the same command again",
+        ),
+        (
+            "splunk",
+            400,
+            r#"{"text":"hunter2","code":10}"#,
+            "the primary does not accept records: rejected (status 400; Data channel is missing); \
+             turn off indexer acknowledgment",
+        ),
+        (
+            "splunk",
+            403,
+            r#"{"text":"hunter2","code":4}"#,
+            "the primary rejected the credentials: unauthorized (status 403; Invalid token); check",
+        ),
+        (
+            "splunk",
+            403,
+            r#"{"text":"hunter2","code":1}"#,
+            "the primary rejected the credentials: unauthorized (status 403; Token disabled); \
+             enable the token in Splunk",
+        ),
+        (
+            "loki",
+            401,
+            "hunter2",
+            "the primary rejected the credentials: unauthorized (status 401); check the token, and \
+             give the tenant in the header X-Scope-OrgID",
+        ),
+        (
+            "loki",
+            260,
+            "hunter2",
+            "the primary does not accept records: not_accepted (status 260); lift the block",
+        ),
+        (
+            "elastic",
+            406,
+            "hunter2",
+            "the primary does not accept records: not_accepted (status 406); check that a bulk API",
+        ),
+        (
+            "ndjson",
+            404,
+            "hunter2",
+            "the primary does not know this path: not_found (status 404); check the path in --to",
+        ),
+    ] {
+        let finished = answered(format, status, body).await;
+        assert_eq!(finished.code, Some(3), "{finished:?}");
+        let summary = finished.json();
+        assert_eq!(counts(&summary, &["sent", "rejected"]), [0, 0], "{summary}");
+        let halted = summary["halted"].as_str().unwrap_or_default();
+        assert!(halted.starts_with(expected), "{format} {status}: {halted}");
+        assert!(!finished.stdout.contains("hunter2"), "{finished:?}");
+    }
+}
 
 #[tokio::test]
 async fn a_throttled_request_is_repeated_under_its_key() {

@@ -116,14 +116,23 @@ impl Stage {
         self.replay_from("backstop", output)
     }
 
+    /// The same, to another primary.
+    pub(crate) fn replay_to(&self, url: &str, output: &str) -> Command {
+        self.replay_of("backstop", url, output)
+    }
+
     /// The same, of this prefix.
     pub(crate) fn replay_from(&self, prefix: &str, output: &str) -> Command {
+        self.replay_of(prefix, &self.intake.url(), output)
+    }
+
+    fn replay_of(&self, prefix: &str, url: &str, output: &str) -> Command {
         let mut command = backstop();
         command
             .args(["replay", "--output", output])
             .arg("--from")
             .arg(format!("s3://{}/{prefix}", self.s3.bucket()))
-            .args(["--to", &self.intake.url()])
+            .args(["--to", url])
             .args(["--endpoint-url", &self.s3.endpoint()])
             .env("XDG_STATE_HOME", self.state())
             .env("AWS_ACCESS_KEY_ID", self.s3.access_key())

@@ -121,6 +121,9 @@ async fn a_duplicate_shares_what_becomes_of_its_object() {
     assert!(stage.cloud.poll(3, crate::stage::MINUTE).await);
     assert_eq!(stage.cloud.waiting().len(), 2);
     assert!(stage.cloud.dead_letters().is_empty());
+    let said = format!("{:?}", stage.log());
+    let reason = "the primary did not take 2 of its records: server_error (status 503)";
+    assert!(said.contains(reason), "{said}");
     stage.intake.refuse_lines_with(None);
     stage.pump(3).await;
     stage.assert_once(&ids);

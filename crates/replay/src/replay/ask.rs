@@ -42,9 +42,14 @@ impl Target {
             | Verdict::Named
             | Verdict::Condemn
             | Verdict::Split => Ok(()),
-            Verdict::Retry { .. } | Verdict::Parts | Verdict::Divert | Verdict::Stop => Err(
-                format!("the primary does not accept records: {}", answer.cause()),
-            ),
+            Verdict::Retry { .. } | Verdict::Parts | Verdict::Divert | Verdict::Stop => {
+                let cause = answer.cause();
+                let advice = self.sink.advice(framed.signal, cause);
+                let advice = advice.map_or_else(String::new, |it| format!("; {it}"));
+                Err(format!(
+                    "the primary does not accept records: {cause}{advice}"
+                ))
+            }
         }
     }
 }

@@ -124,10 +124,14 @@ impl Replayer {
             return Outcome::Left(match (self.refused(), *self.stop.borrow()) {
                 (Some(refused), _) => Left::Halted(refused),
                 (None, true) => Left::Interrupted,
-                (None, false) if summary.failed > 0 => Left::Failed(format!(
-                    "the primary did not take {} of its records",
-                    summary.failed
-                )),
+                (None, false) if summary.failed > 0 => {
+                    let why = summary.failure.as_ref();
+                    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+                    Left::Failed(format!(
+                        "the primary did not take {} of its records{why}",
+                        summary.failed
+                    ))
+                }
                 (None, false) => Left::Failed(reason()),
             });
         }

@@ -313,13 +313,10 @@ impl Sender {
                     }
                     Verdict::Stop => {
                         self.is_primary.store(true, Ordering::Relaxed);
-                        self.halt(stop_advice(cause));
+                        self.halt(stop_advice(cause, self.target.sink.advice(signal, cause)));
                         return End::Failed(records);
                     }
-                    Verdict::Divert => {
-                        self.exhaust(cause);
-                        return End::Failed(records);
-                    }
+                    Verdict::Divert => return self.exhaust(cause, records, tally),
                     Verdict::Condemn => {
                         self.exhausted.store(0, Ordering::Relaxed);
                         let refused = answer.unnamed().unwrap_or(records.len());
@@ -348,8 +345,7 @@ impl Sender {
                 }
                 failures += 1;
                 if failures >= MOST_ATTEMPTS {
-                    self.exhaust(cause);
-                    return End::Failed(records);
+                    return self.exhaust(cause, records, tally);
                 }
                 self.pause(failures, after).await;
                 if is_new {
@@ -396,18 +392,30 @@ impl Sender {
         }
     }
 
-    /// A batch has used up its attempts.
-    fn exhaust(&self, cause: Cause) {
+    /// A batch has used up its attempts: the last cause is named, whether the run goes on or not.
+    fn exhaust<'a>(
+        &self,
+        cause: Cause,
+        records: Vec<&'a Record>,
+        tally: &mut Tally<'a>,
+    ) -> End<'a> {
+        let signal = records.first().map_or(Signal::Log, |record| record.signal);
+        let own = self.target.sink.advice(signal, cause);
+        let advice = self.target.warning().or(own).or_else(|| advice_on(cause));
+        let why = match advice {
+            Some(advice) => format!("{cause}; {advice}"),
+            None => cause.to_string(),
+        };
+        tally.exhausted(&records, &why);
         if self.exhausted.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_EXHAUSTED {
-            let advice = self
-                .target
-                .warning()
-                .unwrap_or("replay again when the primary is healthy");
+            let again = match advice {
+                Some(_) => "",
+                None => "; replay again when the primary is healthy",
+            };
             self.is_primary.store(true, Ordering::Relaxed);
-            self.halt(format!(
-                "the primary does not accept records: {cause}; {advice}"
-            ));
+            self.halt(format!("the primary does not accept records: {why}{again}"));
         }
+        End::Failed(records)
     }
 
     pub(super) fn halt(&self, reason: String) {
@@ -419,7 +427,26 @@ impl Sender {
     }
 }
 
-fn stop_advice(cause: Cause) -> String {
+/// What to do about a cause that no other attempt removes, whatever the format.
+fn advice_on(cause: Cause) -> Option<&'static str> {
+    match cause.reason {
+        "unproven" => Some(
+            "its answer does not prove that it has them: check whether something else answers at \
+             the address, such as a proxy or a login page",
+        ),
+        _ => None,
+    }
+}
+
+/// `own` is the advice of the format.
+fn stop_advice(cause: Cause, own: Option<&str>) -> String {
+    if let Some(own) = own {
+        let what = match cause.reason {
+            "unauthorized" => "rejected the credentials",
+            _ => "does not accept records",
+        };
+        return format!("the primary {what}: {cause}; {own}, then replay again");
+    }
     match cause.reason {
         "unauthorized" => format!(
             "the primary rejected the credentials: {cause}; check the token and the headers, then \
@@ -433,10 +460,12 @@ fn stop_advice(cause: Cause) -> String {
             "the primary redirects, and Backstop follows no redirects: {cause}; give its new \
              address"
         ),
-        "not_accepted" => format!(
+        "not_found" => {
+            format!("the primary does not know this path: {cause}; check the path of the address")
+        }
+        _ => format!(
             "the primary does not accept such requests: {cause}; check the address, \
              the format and the headers"
         ),
-        _ => format!("the primary does not know this path: {cause}; check the path of the address"),
     }
 }

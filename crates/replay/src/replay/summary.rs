@@ -75,6 +75,9 @@ pub struct Summary {
     pub rejected: u64,
     /// Records that could not be sent.
     pub failed: u64,
+    /// Why the last of them could not, where every attempt failed; a problem has it, too.
+    #[serde(skip)]
+    pub failure: Option<String>,
     /// In a dry run: what would be sent, by function.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub functions: BTreeMap<String, u64>,
@@ -153,6 +156,19 @@ impl Problem {
         Self::object(
             key_of(records),
             format!("the primary refused {which}: {cause}"),
+        )
+    }
+
+    /// Not taken in any attempt.
+    pub(super) fn exhausted(records: &[&Record], why: &str) -> Self {
+        let first = records.first().map_or("", |record| record.id.as_str());
+        let which = match records.len() {
+            1 => format!("the record {first}"),
+            count => format!("{count} records from {first} on"),
+        };
+        Self::object(
+            key_of(records),
+            format!("the primary did not accept {which}: {why}"),
         )
     }
 
@@ -283,6 +299,7 @@ impl Summary {
         self.broken_lines += part.broken_lines;
         self.rejected += part.rejected;
         self.failed += part.failed;
+        self.failure = part.failure.or(self.failure.take());
         for (mine, parts) in [
             (&mut self.functions, part.functions),
             (&mut self.reasons, part.reasons),

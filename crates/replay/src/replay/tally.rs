@@ -31,6 +31,12 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// A batch of which every attempt failed: the caller counts its records.
+    pub(super) fn exhausted(&mut self, records: &[&Record], why: &str) {
+        self.summary.problem(Problem::exhausted(records, why));
+        self.summary.failure = Some(why.to_owned());
+    }
+
     pub(super) fn rejected(&mut self, records: &[&'a Record], cause: Cause) {
         self.summary.problem(Problem::rejected(records, cause));
         for record in records {
@@ -66,7 +72,7 @@ impl<'a> Tally<'a> {
 }
 
 /// Counts what an answer says of single records, and leaves those that are to be sent again. Whether those are
-/// fewer than before.
+/// fewer than before. It speaks of all of them: the sink takes no other answer for one.
 pub(super) fn take_answered<'a>(
     records: &mut Vec<&'a Record>,
     answer: &Answer,
@@ -80,10 +86,6 @@ pub(super) fn take_answered<'a>(
     else {
         return false;
     };
-    if answers.len() != records.len() {
-        // It does not say which are meant.
-        return false;
-    }
     let cause = cause.as_deref().copied();
     let cause = cause.unwrap_or_else(|| answer.cause());
     let before = records.len();
