@@ -190,8 +190,10 @@ impl Summary {
         if self.during.failed > self.before.failed {
             parts.push("more invocations failed than before".to_owned());
         }
-        if !self.replays().all(replay::Summary::is_complete) {
-            parts.push("the replay is not complete".to_owned());
+        if let Some(replay) = self.replays().find(|it| !it.is_complete()) {
+            let why = replay.halted.as_ref().or(replay.failure.as_ref());
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            parts.push(format!("the replay is not complete{why}"));
         }
         if self.restored && self.changed_by_others.is_empty() {
             parts.push("configuration restored".to_owned());
@@ -316,7 +318,7 @@ mod tests {
             good().verdict(),
             "0 records missing; configuration restored"
         );
-        let cases: [(Spoil, &str); 5] = [
+        let cases: [(Spoil, &str); 6] = [
             (|it| it.restored = false, "not restored: backstop undo RUN"),
             (|it| it.missing_records = Some(2), "2 records missing"),
             (
@@ -325,6 +327,14 @@ mod tests {
             ),
             (|it| it.during.failed = 1, "more invocations failed"),
             (|it| it.interrupted = true, "interrupted"),
+            (
+                |it| {
+                    let replay = it.replay.insert(replay::Summary::default());
+                    replay.failed = 1;
+                    replay.failure = Some("server_error (status 503)".to_owned());
+                },
+                "the replay is not complete: server_error (status 503)",
+            ),
         ];
         for (spoil, part) in cases {
             let mut summary = good();
