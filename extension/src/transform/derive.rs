@@ -4,8 +4,8 @@
 //! (<https://opentelemetry.io/docs/specs/semconv/faas/>), and begin with `aws.lambda.` where there are none;
 //! `docs/signals.md` lists them.
 //!
-//! Invariants: nothing is read where nothing is wanted; what an event does not say is left out; the memory is
-//! bounded, whatever the events are.
+//! Invariants: nothing is read where nothing is wanted; what an event does not say is left out; the cold starts of
+//! the metrics are those of the spans; the memory is bounded, whatever the events are.
 
 mod counts;
 mod event;
@@ -84,7 +84,7 @@ struct OpenInvocation {
     started: Option<Wall>,
     trace: Trace,
     function_arn: Option<String>,
-    /// What went before it in this environment, and belongs to no other invocation.
+    /// The init and the restore that it waits for, and no other invocation does.
     phases: Phases,
 }
 
@@ -95,7 +95,7 @@ pub struct Deriver {
     function_name: String,
     is_managed: bool,
     open: VecDeque<OpenInvocation>,
-    /// What went before the first invocation.
+    /// What the next invocation has waited for.
     phases: Phases,
 }
 
@@ -123,17 +123,10 @@ impl Deriver {
         let parent = parent.as_deref();
         let mut derived = Vec::new();
         match &*event.kind {
-            "platform.initStart" => {
-                self.phases.init_started(event.at);
-                let is_cold = event.text("initializationType") == "on-demand";
-                if is_cold && event.text("phase") != "invoke" {
-                    let mut metrics = Metrics::default();
-                    metrics.count("faas.coldstarts", "{coldstart}", None);
-                    self.push_metrics(&mut derived, &event, &metrics, (None, parent));
-                }
-            }
+            "platform.initStart" => self.init_started(&mut derived, &event, parent),
             "platform.initRuntimeDone" => {
-                self.phases.init_ended(event.at, event.failure().as_deref());
+                let failure = event.failure();
+                self.phases().init_ended(event.at, failure.as_deref());
             }
             "platform.initReport" => {
                 let mut metrics = Metrics::default();
@@ -142,18 +135,24 @@ impl Deriver {
                 self.push_metrics(&mut derived, &event, &metrics, (None, parent));
                 self.push_exception(&mut derived, &event, "The initialization", parent);
             }
-            "platform.restoreStart" => self.phases.restore_started(event.at),
+            "platform.restoreStart" => {
+                // The init that it restores was another environment's, long ago.
+                self.phases = Phases::default();
+                self.phases().restore_started(event.at);
+            }
             "platform.restoreRuntimeDone" => {
-                self.phases
-                    .restore_ended(event.at, event.failure().as_deref());
+                let failure = event.failure();
+                self.phases().restore_ended(event.at, failure.as_deref());
             }
             "platform.restoreReport" => {
                 let mut metrics = Metrics::default();
                 let name = "aws.lambda.restore_duration";
                 metrics.observe(name, "s", event.seconds("durationMs"));
+                Self::count_failure(&mut metrics, &event);
                 self.push_metrics(&mut derived, &event, &metrics, (None, parent));
+                self.push_exception(&mut derived, &event, "The restore", parent);
             }
-            "platform.start" => self.started(&event),
+            "platform.start" => self.started(&mut derived, &event, parent),
             "platform.runtimeDone" => self.ended(&mut derived, &event, parent),
             "platform.report" => {
                 if self.is_managed {
@@ -166,14 +165,51 @@ impl Deriver {
         derived
     }
 
-    fn started(&mut self, event: &Event<'_>) {
+    /// The phases of the invocation that waits for them: the one that is open, else the next one. Lambda repeats
+    /// an init that failed within the invocation.
+    fn phases(&mut self) -> &mut Phases {
+        match self.open.back_mut() {
+            Some(invocation) => &mut invocation.phases,
+            None => &mut self.phases,
+        }
+    }
+
+    /// No invocation waits for the init of provisioned concurrency, of a snapshot or of Managed Instances, which
+    /// may be hours old, unless it runs within one.
+    fn init_started(
+        &mut self,
+        derived: &mut Vec<Derived>,
+        event: &Event<'_>,
+        parent: Option<&str>,
+    ) {
+        let is_awaited = match &*event.text("phase") {
+            "invoke" => true,
+            "snap-start" => false,
+            _ => event.text("initializationType") == "on-demand",
+        };
+        if self.is_managed || !is_awaited {
+            return;
+        }
+        let is_first = self.phases().init_started(event.at);
+        if is_first && !self.open.is_empty() {
+            self.push_cold_start(derived, event, parent);
+        }
+    }
+
+    /// Counts an invocation that waits for an init.
+    fn push_cold_start(&self, derived: &mut Vec<Derived>, event: &Event<'_>, parent: Option<&str>) {
+        let mut metrics = Metrics::default();
+        metrics.count("faas.coldstarts", "{coldstart}", None);
+        self.push_metrics(derived, event, &metrics, (None, parent));
+    }
+
+    fn started(&mut self, derived: &mut Vec<Derived>, event: &Event<'_>, parent: Option<&str>) {
         let request_id = event.text("requestId").into_owned();
         if self
             .open
             .iter()
             .any(|invocation| invocation.request_id == request_id)
         {
-            // Lambda may send an event again.
             return;
         }
         if self.open.len() == MOST_OPEN {
@@ -181,11 +217,15 @@ impl Deriver {
         }
         let arn = event.get("functionArn").and_then(Json::string);
         let arn = arn.map(Cow::into_owned);
+        let phases = std::mem::take(&mut self.phases);
+        if phases.is_cold() {
+            self.push_cold_start(derived, event, parent);
+        }
         self.open.push_back(OpenInvocation {
             started: event.at,
             trace: Trace::of(event.get("tracing"), &request_id),
             function_arn: arn,
-            phases: std::mem::take(&mut self.phases),
+            phases,
             request_id,
         });
     }
@@ -215,7 +255,15 @@ impl Deriver {
             .as_ref()
             .and_then(|invocation| invocation.started)
             .or_else(before);
+        // Its start was not heard: what it waited for is none of the next one's.
+        let phases = match invocation {
+            Some(_) => Phases::default(),
+            None => std::mem::take(&mut self.phases),
+        };
         let mut metrics = Metrics::default();
+        if phases.is_cold() {
+            metrics.count("faas.coldstarts", "{coldstart}", None);
+        }
         if event.failure().is_none() {
             metrics.count("faas.invocations", "{invocation}", None);
         }
@@ -244,7 +292,7 @@ impl Deriver {
                 trace: Trace::of(event.get("tracing"), &request_id),
                 started: Some(started),
                 function_arn: None,
-                phases: Phases::default(),
+                phases,
                 request_id: request_id.clone().into_owned(),
             });
             let spans = spans::of_invocation(&invocation, &self.function_name, started, event);

@@ -16,10 +16,14 @@ const SERVER: &str = "2";
 /// Few invocations have longer attributes, in bytes.
 const USUAL: usize = 256;
 
-/// What happens once in an environment, before its first invocation.
+/// Lambda repeats an init that failed once.
+const MOST_INITS: usize = 2;
+
+/// What an invocation waits for in a new environment.
 #[derive(Debug, Default)]
 pub(super) struct Phases {
-    init: Option<Phase>,
+    is_cold: bool,
+    inits: Vec<Phase>,
     restore: Option<Phase>,
 }
 
@@ -38,19 +42,27 @@ impl Phase {
 }
 
 impl Phases {
-    pub(super) fn init_started(&mut self, at: Option<Wall>) {
-        self.init = at.map(Phase::new);
+    /// Whether the invocation waits for an init, which is a cold start.
+    pub(super) fn is_cold(&self) -> bool {
+        self.is_cold
+    }
+
+    /// Says whether it is the first init of the invocation.
+    pub(super) fn init_started(&mut self, at: Option<Wall>) -> bool {
+        if self.inits.len() == MOST_INITS {
+            self.inits.pop();
+        }
+        self.inits.extend(at.map(Phase::new));
+        !std::mem::replace(&mut self.is_cold, true)
     }
 
     pub(super) fn init_ended(&mut self, at: Option<Wall>, failure: Option<&str>) {
-        if let Some(init) = &mut self.init {
+        if let Some(init) = self.inits.last_mut() {
             init.end(at, failure);
         }
     }
 
     pub(super) fn restore_started(&mut self, at: Option<Wall>) {
-        // The init that it restores was another environment's, long ago.
-        self.init = None;
         self.restore = at.map(Phase::new);
     }
 
@@ -79,7 +91,8 @@ pub(super) fn of_invocation(
     event: &Event<'_>,
 ) -> String {
     let ended = event.at.unwrap_or(started).max(started);
-    let is_cold = invocation.phases.init.is_some();
+    let is_cold = invocation.phases.is_cold;
+    let failure = event.failure();
     let mut attributes = String::with_capacity(USUAL);
     attributes.push_str(r#"{"key":"faas.coldstart","value":{"boolValue":"#);
     attributes.push_str(if is_cold { "true}}" } else { "false}}" });
@@ -94,10 +107,9 @@ pub(super) fn of_invocation(
     if let Some(arn) = &invocation.function_arn {
         text("aws.lambda.invoked_arn", arn);
     }
-    if let Some(failure) = event.failure() {
-        text("error.type", &failure);
+    if let Some(failure) = &failure {
+        text("error.type", failure);
     }
-    let failure = event.failure();
     let trace = &invocation.trace;
     let mut all = String::with_capacity(2 * USUAL + attributes.len());
     let mut push = |span: Span<'_>| {
@@ -116,9 +128,9 @@ pub(super) fn of_invocation(
         attributes: &attributes,
         failure: failure.as_deref(),
     });
-    let mut child = |name: &str, from: Wall, to: Wall, failure: Option<&str>| {
+    let mut child = |id: &str, name: &str, (from, to): (Wall, Wall), failure: Option<&str>| {
         push(Span {
-            id: &span_id_of(&invocation.request_id, name),
+            id: &span_id_of(&invocation.request_id, id),
             parent: Some(&trace.span_id),
             name,
             kind: INTERNAL,
@@ -128,15 +140,19 @@ pub(super) fn of_invocation(
             failure,
         });
     };
-    let phases = [
-        ("init", &invocation.phases.init),
-        ("restore", &invocation.phases.restore),
-    ];
-    for (name, phase) in phases {
-        if let Some(phase) = phase {
-            let ended = phase.ended.unwrap_or(started);
-            child(name, phase.started, ended, phase.failure.as_deref());
-        }
+    let Phases { inits, restore, .. } = &invocation.phases;
+    let inits = ["init", "second init"].into_iter().zip(inits);
+    let inits = inits.map(|(id, phase)| (id, "init", phase));
+    let restore = restore.iter().map(|phase| ("restore", "restore", phase));
+    for (id, name, phase) in inits.chain(restore) {
+        // One that runs within an invocation may fail without a word, and with it the invocation.
+        let until = if phase.started < started {
+            started
+        } else {
+            ended
+        };
+        let times = (phase.started, phase.ended.unwrap_or(until));
+        child(id, name, times, phase.failure.as_deref());
     }
     for span in event.items("spans") {
         let text = |name: &str| span.member(name).and_then(Json::string);
@@ -151,7 +167,7 @@ pub(super) fn of_invocation(
         let lasts = lasts.map(|it| it / 1000.0);
         let lasts = lasts.and_then(|it| Duration::try_from_secs_f64(it).ok());
         if let (Some(from), Some(lasts)) = (from, lasts) {
-            child(name, from, Wall(from.0.saturating_add(lasts)), None);
+            child(name, name, (from, Wall(from.0.saturating_add(lasts))), None);
         }
     }
     all

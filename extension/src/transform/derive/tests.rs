@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::metrics::{Kind, Part};
 
+mod phases;
+
 const ALL: Derivations = Derivations {
     metrics: true,
     spans: true,
@@ -63,22 +65,23 @@ fn metrics(derived: &[(String, Value)]) -> Vec<(String, f64)> {
     all.map(shown).collect()
 }
 
-fn start(subject: &mut Deriver, second: f64) {
+/// Says what is counted of the start.
+fn start(subject: &mut Deriver, second: f64) -> Vec<(String, f64)> {
     let tracing =
         json!({"spanId": "54565fb41ac79632", "type": "X-Amzn-Trace-Id", "value": TRACING});
     let record = json!({"requestId": REQUEST, "version": "$LATEST", "tracing": tracing});
-    assert_eq!(of(subject, second, "start", &record), []);
+    metrics(&of(subject, second, "start", &record))
+}
+
+fn cold_start() -> (String, f64) {
+    ("faas.coldstarts sum {coldstart}".to_owned(), 1.0)
 }
 
 #[test]
 fn a_cold_invocation_has_a_span_with_its_init_and_its_phases() {
     let mut subject = deriver();
     let init = json!({"initializationType": "on-demand", "phase": "init"});
-    let derived = of(&mut subject, 0.0, "initStart", &init);
-    assert_eq!(
-        metrics(&derived),
-        [("faas.coldstarts sum {coldstart}".to_owned(), 1.0)]
-    );
+    assert_eq!(of(&mut subject, 0.0, "initStart", &init), []);
     let done = json!({"status": "success", "phase": "init"});
     assert_eq!(of(&mut subject, 0.4, "initRuntimeDone", &done), []);
     let report = json!({"status": "success", "phase": "init", "metrics": {"durationMs": 412.5}});
@@ -87,7 +90,7 @@ fn a_cold_invocation_has_a_span_with_its_init_and_its_phases() {
         metrics(&derived),
         [("faas.init_duration histogram s".to_owned(), 0.4125)]
     );
-    start(&mut subject, 0.5);
+    assert_eq!(start(&mut subject, 0.5), [cold_start()]);
     let done = json!({
         "requestId": REQUEST, "status": "success",
         "metrics": {"durationMs": 250.0, "producedBytes": 17},
@@ -164,7 +167,7 @@ fn a_cold_invocation_has_a_span_with_its_init_and_its_phases() {
     assert!(attributes.contains(REQUEST), "{attributes}");
 
     // The next one is warm.
-    start(&mut subject, 1.0);
+    assert_eq!(start(&mut subject, 1.0), []);
     let derived = of(&mut subject, 1.25, "runtimeDone", &done);
     let spans = derived[1].1["spans"].as_array().expect("spans");
     assert!(spans.iter().all(|span| span["name"] != "init"));
@@ -204,7 +207,7 @@ fn each_way_to_fail_is_counted_and_says_why() {
         ),
     ] {
         let mut subject = deriver();
-        start(&mut subject, 1.0);
+        assert_eq!(start(&mut subject, 1.0), []);
         let done = json!({"requestId": REQUEST, "status": status, "errorType": error, "metrics": {"durationMs": 3000}});
         let derived = of(&mut subject, 4.0, "runtimeDone", &done);
         assert_eq!(
@@ -249,13 +252,13 @@ fn a_report_says_what_it_cost_and_whether_memory_ran_out() {
     assert!((values[2].1 - 512.0 * MIB).abs() < 1e-6);
     let cost = REQUEST_USD + 0.1 * GB_SECOND_USD;
     assert!((values[4].1 - cost).abs() < 1e-15);
-    let full = of(&mut subject, 2.0, "report", &report("error", 1024));
+    let full = of(&mut subject, 3.0, "report", &report("error", 1024));
     let last = metrics(&full).pop();
     assert_eq!(
         last,
         Some(("aws.lambda.out_of_memory sum {error}".to_owned(), 1.0))
     );
-    let enough = of(&mut subject, 2.0, "report", &report("success", 1024));
+    let enough = of(&mut subject, 4.0, "report", &report("success", 1024));
     assert_eq!(metrics(&enough).len(), 5, "all of it was enough");
 }
 
@@ -316,7 +319,7 @@ fn a_restore_is_a_span_of_the_invocation_after_it() {
     let derived = of(&mut subject, 10.3, "restoreReport", &report);
     let expected = ("aws.lambda.restore_duration histogram s".to_owned(), 0.21);
     assert_eq!(metrics(&derived), [expected]);
-    start(&mut subject, 10.5);
+    assert_eq!(start(&mut subject, 10.5), []);
     let done = json!({"requestId": REQUEST, "status": "success", "metrics": {"durationMs": 100}});
     let derived = of(&mut subject, 10.6, "runtimeDone", &done);
     let spans = derived[1].1["spans"].as_array().expect("spans");
