@@ -4,11 +4,13 @@
 //! (<https://opentelemetry.io/docs/specs/semconv/faas/>), and begin with `aws.lambda.` where there are none;
 //! `docs/signals.md` lists them.
 //!
-//! Invariants: nothing is read where nothing is wanted; what an event does not say is left out; the cold starts of
-//! the metrics are those of the spans; the memory is bounded, whatever the events are.
+//! Invariants: nothing is read where nothing is wanted; what an event does not say is left out; an event that Lambda
+//! sends again is derived from once; the cold starts of the metrics are those of the spans; the memory is bounded,
+//! whatever the events are.
 
 mod counts;
 mod event;
+mod repeats;
 mod spans;
 mod trace;
 mod write;
@@ -25,6 +27,7 @@ use bytes::Bytes;
 
 pub(crate) use counts::of_counts;
 use event::Event;
+use repeats::Repeats;
 use spans::Phases;
 use trace::Trace;
 use write::{Metrics, fragment};
@@ -97,6 +100,7 @@ pub struct Deriver {
     open: VecDeque<OpenInvocation>,
     /// What the next invocation has waited for.
     phases: Phases,
+    repeats: Repeats,
 }
 
 impl Deriver {
@@ -119,6 +123,9 @@ impl Deriver {
             return Vec::new();
         };
         let event = Event::of(fragment);
+        if self.repeats.has(&event) {
+            return Vec::new();
+        }
         let parent = parent.map(|id| id.to_string());
         let parent = parent.as_deref();
         let mut derived = Vec::new();

@@ -6,6 +6,7 @@ use super::*;
 use crate::metrics::{Kind, Part};
 
 mod phases;
+mod repeats;
 
 const ALL: Derivations = Derivations {
     metrics: true,
