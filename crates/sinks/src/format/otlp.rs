@@ -248,8 +248,8 @@ fn wrap_received(
         json::any_value(&mut text, value);
         serde_json::from_slice(&text).unwrap_or_default()
     };
-    let all = resource.all.iter();
-    let known: Vec<(&str, Value)> = all.map(|(name, it)| (&**name, value(it))).collect();
+    let all = resource.in_otlp();
+    let known: Vec<(&str, Value)> = all.map(|(name, it)| (name, value(&it))).collect();
     otlp::wrap(shape, around, &known, items, is_json, out);
 }
 

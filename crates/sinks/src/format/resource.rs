@@ -1,5 +1,7 @@
 //! The resource's attributes, as every format gets them.
 
+use std::borrow::Cow;
+
 use backstop_json::Json;
 use serde_json::Value;
 
@@ -26,6 +28,28 @@ impl Attributes {
         let service = attributes.text("service").or(attributes.text("faas.name"));
         attributes.add("service.name", service.map(str::to_owned));
         attributes
+    }
+
+    /// As OTLP has them. The id of the resource is the ARN of the version that runs, never of an alias
+    /// (<https://opentelemetry.io/docs/specs/semconv/resource/cloud/>). `faas.id` is obsolete there, and New Relic's
+    /// view of functions needs it.
+    pub(super) fn in_otlp(&self) -> impl Iterator<Item = (&str, Cow<'_, Value>)> {
+        let arn = self.arn().map(Value::String);
+        let version = self.text("faas.version");
+        let version = version.filter(|it| !matches!(*it, "" | "$LATEST"));
+        let versioned = version.zip(arn.as_ref().and_then(Value::as_str));
+        let versioned = versioned.map(|(version, arn)| Value::String(format!("{arn}:{version}")));
+        let own = arn.clone();
+        let all = self.all.iter().map(move |(name, value)| {
+            let is_own = name == "cloud.resource_id" && own.as_ref() == Some(value);
+            let versioned = versioned.clone().filter(|_| is_own);
+            (
+                name.as_str(),
+                versioned.map_or(Cow::Borrowed(value), Cow::Owned),
+            )
+        });
+        let id = arn.filter(|_| self.get("faas.id").is_none());
+        all.chain(id.map(|arn| ("faas.id", Cow::Owned(arn))))
     }
 
     fn add(&mut self, name: &str, value: Option<String>) {

@@ -55,8 +55,8 @@ pub(super) fn wrap(names: &Names, resource: &Attributes, items: &[u8], out: &mut
         let mut object = Object::open(out);
         object.raw("attributes", |out| {
             let mut list = text::List::open(out);
-            for (name, value) in &resource.all {
-                list.item(|out| attribute(out, name, |out| any_value(out, value)));
+            for (name, value) in resource.in_otlp() {
+                list.item(|out| attribute(out, name, |out| any_value(out, &value)));
             }
             list.close();
         });

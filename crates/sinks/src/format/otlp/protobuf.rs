@@ -10,10 +10,10 @@ use crate::wire::{Message as _, field_of, long_message};
 pub(super) fn wrap(resource: &Attributes, items: &[u8], out: &mut Output) {
     let mut described = Vec::new();
     described.message(1, |message| {
-        for (name, value) in &resource.all {
+        for (name, value) in resource.in_otlp() {
             message.message(1, |pair| {
                 pair.string(1, name);
-                pair.message(2, |any| value::of(value, any));
+                pair.message(2, |any| value::of(&value, any));
             });
         }
     });

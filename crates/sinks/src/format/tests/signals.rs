@@ -347,6 +347,49 @@ fn spans_are_whole_in_both_encodings_and_one_without_ids_spoils_no_request() {
     );
 }
 
+#[test]
+fn the_resource_has_the_arn_of_the_version_and_the_id_that_new_relic_looks_for() {
+    const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:orders";
+    let of_resource = |is_json: bool, (known, said): (&str, &str)| {
+        let resource = RESOURCE.replace(known, said);
+        let id = RecordId {
+            environment: EnvironmentId(0xab),
+            sequence: 1,
+        };
+        let fragment = event("derived.spans", &format!(r#"{{"spans":[{SPAN}]}}"#));
+        let item = Item::live(id, [fragment.as_bytes(), b""], resource.into());
+        let (body, _) = body(&*otlp(is_json, Signal::Span), &[item], Compression::None);
+        let request: ExportTraceServiceRequest = if is_json {
+            serde_json::from_slice(&body).expect("it is OTLP/JSON")
+        } else {
+            ExportTraceServiceRequest::decode(&body[..]).expect("it is OTLP")
+        };
+        let resource = request.resource_spans[0].resource.as_ref();
+        let attributes = &resource.expect("a resource").attributes;
+        let mut names: Vec<&str> = attributes.iter().map(|pair| pair.key.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), attributes.len(), "{names:?}");
+        ["cloud.resource_id", "faas.id"].map(|name| text(attributes, name))
+    };
+    let own = |name: &str| format!(r#""{name}":"own","team""#);
+    let (own_resource, own_id) = (own("cloud.resource_id"), own("faas.id"));
+    let of_version = format!("{ARN}:7");
+    for (replaced, resource, function) in [
+        (("", ""), Some(ARN), Some(ARN)),
+        (("$LATEST", "7"), Some(&*of_version), Some(ARN)),
+        (("$LATEST", ""), Some(ARN), Some(ARN)),
+        (("123456789012", ""), None, None),
+        (("\"team\"", &*own_resource), Some("own"), Some(ARN)),
+        (("\"team\"", &*own_id), Some(ARN), Some("own")),
+    ] {
+        for is_json in [false, true] {
+            let expected = [resource, function].map(|it| it.map(str::to_owned));
+            assert_eq!(of_resource(is_json, replaced), expected, "{replaced:?}");
+        }
+    }
+}
+
 proptest! {
     /// Whatever was observed: both encodings say the same, nothing is lost in the sum, and no body is beyond the
     /// bound.
