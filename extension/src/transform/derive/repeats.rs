@@ -5,23 +5,17 @@
 
 use super::Event;
 
-/// The events of some 40 invocations. Lambda repeats the last batch, and no more are in one but under a load that
-/// counts each event of hundreds.
-const MOST: usize = 128;
+const SETS: usize = 64;
+const WAYS: usize = 8;
 
-/// The hashes of the last events.
+/// The hashes of the last events; zero where there is none. Lambda repeats the last batch, so that a few hundred are
+/// enough. They are in sets, since each event of an invocation pays for the search.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
-    last: Vec<u64>,
-    next: usize,
+    sets: Vec<[u64; WAYS]>,
 }
 
 impl Repeats {
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.last.len()
-    }
-
     /// Whether the event was among the last ones; from here on it is.
     pub(super) fn has(&mut self, event: &Event<'_>) -> bool {
         if event.time.is_empty() {
@@ -31,15 +25,19 @@ impl Repeats {
         for part in [&*event.kind, &*event.time, &*event.text("requestId")] {
             hash = mixed(hash, part.as_bytes());
         }
-        if self.last.contains(&hash) {
+        let hash = hash | 1;
+        if self.sets.is_empty() {
+            self.sets.resize(SETS, [0; WAYS]);
+        }
+        // The product's upper bits depend on all of the event.
+        let Some(set) = self.sets.get_mut((hash >> 58) as usize) else {
+            return false;
+        };
+        if set.contains(&hash) {
             return true;
         }
-        if let Some(oldest) = self.last.get_mut(self.next) {
-            *oldest = hash;
-        } else {
-            self.last.push(hash);
-        }
-        self.next = (self.next + 1) % MOST;
+        set.copy_within(..WAYS - 1, 1);
+        set[0] = hash;
         false
     }
 }
