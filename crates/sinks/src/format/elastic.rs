@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use backstop_config::Primary;
 use backstop_delivery::{Answer, Detail, Failure};
+use backstop_json::Json;
 use serde::Deserialize;
 
 use super::answers::{ELASTIC, Row, Ruling};
@@ -213,6 +214,39 @@ impl Logs for Elastic {
     }
 }
 
+/// Why it failed, by the names that Lambda and OpenTelemetry give to it
+/// (<https://www.elastic.co/docs/reference/ecs/ecs-error>). Only texts: anything else could conflict with the mapping.
+fn write_error(log: &Log<'_>, document: &mut Object<'_>) {
+    let text = |names: [&str; 2]| {
+        let mut fields = log.fields.iter();
+        let found = fields.find(|(name, _)| names.contains(&&**name));
+        found.and_then(|(_, value)| value.string())
+    };
+    let all = [
+        ("type", text(["exception.type", "errorType"])),
+        ("message", text(["exception.message", "errorMessage"])),
+        (
+            "stack_trace",
+            text(["exception.stacktrace", "stackTrace"]).or_else(|| lines(log)),
+        ),
+    ];
+    if all.iter().any(|(_, value)| value.is_some()) {
+        document.object("error", |error| {
+            for (name, value) in &all {
+                error.some(name, value.as_deref());
+            }
+        });
+    }
+}
+
+/// The stack trace that Lambda's runtimes write as a list of lines.
+fn lines<'a>(log: &Log<'a>) -> Option<Cow<'a, str>> {
+    let mut fields = log.fields.iter();
+    let (_, list) = fields.find(|(name, value)| name == "stackTrace" && value.is_array())?;
+    let lines: Vec<Cow<'_, str>> = list.items().filter_map(Json::string).collect();
+    (!lines.is_empty()).then(|| Cow::Owned(lines.join("\n")))
+}
+
 /// The document, by the Elastic Common Schema.
 fn write_document(log: &Log<'_>, resource: &[u8], out: &mut Vec<u8>) {
     let mut document = Object::open(out);
@@ -230,6 +264,9 @@ fn write_document(log: &Log<'_>, resource: &[u8], out: &mut Vec<u8>) {
             event.text("outcome", "failure");
         }
     });
+    if log.level >= Some(Level::Error) {
+        write_error(log, &mut document);
+    }
     document.continued(resource, |faas| {
         faas.some("execution", log.request_id.as_deref());
     });

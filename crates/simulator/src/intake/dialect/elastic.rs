@@ -21,6 +21,7 @@ const SCHEMA: &[(&str, &[&str])] = &[
     ("event", &["id", "dataset", "action", "outcome"]),
     ("faas", &["name", "version", "id", "execution"]),
     ("trace", &["id"]),
+    ("error", &["type", "message", "stack_trace"]),
     ("span", &["id"]),
 ];
 /// Those that have objects in them, or members of any name.

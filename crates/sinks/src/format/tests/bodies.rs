@@ -337,6 +337,53 @@ fn what_a_strict_parser_refuses_is_kept_as_text() {
 }
 
 #[test]
+fn the_elastic_common_schema_says_why_a_log_failed() {
+    let trace = r#"{"level":"ERROR","errorType":"E","errorMessage":"m","stackTrace":["a",7,"b"]}"#;
+    let cases = [
+        (
+            "derived.exception",
+            r#"{"level":"ERROR","message":"x","exception.type":"timeout","exception.message":"x"}"#,
+            serde_json::json!({"type": "timeout", "message": "x"}),
+        ),
+        (
+            "platform.runtimeDone",
+            r#"{"requestId":"r","status":"error","errorType":"Runtime.ExitError"}"#,
+            serde_json::json!({"type": "Runtime.ExitError"}),
+        ),
+        (
+            "function",
+            trace,
+            serde_json::json!({"type": "E", "message": "m", "stack_trace": "a\nb"}),
+        ),
+        (
+            "function",
+            r#"{"level":"ERROR","errorType":7,"errorMessage":{},"stackTrace":"one"}"#,
+            serde_json::json!({"stack_trace": "one"}),
+        ),
+        (
+            "function",
+            r#"{"level":"ERROR","errorType":7,"stackTrace":[]}"#,
+            serde_json::Value::Null,
+        ),
+        (
+            "function",
+            r#"{"level":"INFO","errorType":"E"}"#,
+            serde_json::Value::Null,
+        ),
+    ];
+    let records: Vec<String> = (cases.iter())
+        .map(|(kind, record, _)| event(kind, record))
+        .collect();
+    let format = logs_of(&primary(Name::Elastic, FormatOptions::default()));
+    let (plain, _) = body(&*format, &items(&records), Compression::None);
+    let stored = decode(Name::Elastic, false, &plain);
+    assert_eq!(stored.len(), cases.len());
+    for (stored, (_, record, expected)) in stored.iter().zip(cases) {
+        assert_eq!(stored.whole["error"], expected, "{record}");
+    }
+}
+
+#[test]
 fn tags_whose_names_become_one_or_are_ours_are_told_apart() {
     let resource = r#"{"faas.name":"f","a.b":"1","a_b":"2","level":"mine","plugin":"p","type":"t","trace_id":"x"}"#;
     for (name, expected) in [
