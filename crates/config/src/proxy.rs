@@ -56,7 +56,7 @@ impl Proxies {
 /// No proxy can reach what is inside the execution environment: a collector on loopback, the
 /// link-local address that credentials come from.
 fn is_inside_the_environment(host: &str) -> bool {
-    let is_local = |address: IpAddr| match address {
+    let is_local = |address: IpAddr| match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
         IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
     };
@@ -73,6 +73,9 @@ pub(crate) fn parse(text: &str) -> Result<Proxy, &'static str> {
     }
     let (credentials, server) = match authority.rsplit_once('@') {
         Some((credentials, server)) => (Some(credentials), server),
+        None if text.contains("%40") || text.contains('＠') => {
+            return Err("write a plain @ between the password and the host");
+        }
         None => (None, authority),
     };
     let advice = |problem: UrlProblem| match problem {
@@ -255,6 +258,14 @@ mod tests {
                 "percent-encode /, ? and # in the user name and the password",
             ),
             (
+                "http://u:p%40proxy:1",
+                "write a plain @ between the password and the host",
+            ),
+            (
+                "http://u:p＠proxy:1",
+                "write a plain @ between the password and the host",
+            ),
+            (
                 "http://u:%4@proxy:1",
                 "its user name or password has an incomplete percent-encoding or a control \
                  character; correct it",
@@ -285,6 +296,8 @@ mod tests {
             "[::1]",
             "169.254.170.2",
             "[fe80::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:169.254.170.2]",
         ] {
             assert_eq!(proxies.of(true, host, None), None, "{host}");
             assert_eq!(proxies.of(false, host, Some(80)), None, "{host}");

@@ -4,7 +4,8 @@
 //! than RFC 3986: what passes here means the same to every HTTP client.
 //!
 //! Invariants: an accepted address has a host and holds no user name, no password and nothing but the
-//! characters of RFC 3986; what is shown of any text holds no userinfo and no query.
+//! characters of RFC 3986; what is shown of any text holds no userinfo and no query. Of a text that is
+//! not an address nobody can say where a password ends: a scheme and a host are shown, and no more.
 //!
 //! Must not: resolve a name, or change the address.
 
@@ -92,17 +93,65 @@ pub(crate) fn without_query(address: &str) -> String {
     }
 }
 
-/// Any text that was meant as an address, for a reader. With an `@` in it nothing tells a password
-/// that holds `/` or `?` from a path, so that nothing but the scheme is shown.
+/// Schemes that are shown: of any other text before `://` nobody knows that it is a scheme.
+const SHOWN_SCHEMES: &[&str] = &[
+    "https", "http", "socks5h", "socks5", "socks4a", "socks4", "socks", "ftp", "grpc", "s3", "tcp",
+    "udp", "ws", "wss",
+];
+
+/// Any text that was meant as an address, for a reader.
+///
+/// A password may hold `/` and `?`, and its `@` may be missing, encoded or of another script. So of a
+/// text that is not valid only the scheme is shown, and what has the form of a host and a port.
 pub(crate) fn redacted(text: &str) -> String {
-    if !text.contains('@') {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (Some(scheme), rest),
+        None => (None, text),
+    };
+    let same = |known: &&&str| scheme.is_some_and(|scheme| known.eq_ignore_ascii_case(scheme));
+    let (scheme, rest) = match (scheme, SHOWN_SCHEMES.iter().find(same)) {
+        (None, _) => (String::new(), rest),
+        (Some(_), Some(known)) => (format!("{known}://"), rest),
+        (Some(_), None) => return "***".to_owned(),
+    };
+    let may_hold_userinfo =
+        !text.is_ascii() || text.contains(['@', '%', '\\']) || text.contains("&#");
+    let nothing = if split_scheme(text).is_some() {
+        format!("{scheme}***")
+    } else {
+        "***".to_owned()
+    };
+    if may_hold_userinfo {
+        return nothing;
+    }
+    if check(text).is_ok() {
         return without_query(text);
     }
-    match split_scheme(text) {
-        Some((true, _)) => "https://***".to_owned(),
-        Some((false, _)) => "http://***".to_owned(),
-        None => "***".to_owned(),
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    if !has_form_of_host(authority) {
+        return nothing;
     }
+    let (separator, hidden) = match tail {
+        "" | "/" => (tail, ""),
+        // A separator is one byte.
+        tail => (&tail[..1], "***"),
+    };
+    format!("{scheme}{authority}{separator}{hidden}")
+}
+
+/// Whether a text is nothing but a host or `host:port`, valid or not. More digits than a port has may
+/// be a password.
+fn has_form_of_host(authority: &str) -> bool {
+    let Ok((host, port)) = split_port(authority) else {
+        return false;
+    };
+    let is_port = |port: &str| {
+        (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte);
+    let is_host = host.bytes().all(is_name) || host.starts_with('[') && check_host(host).is_ok();
+    is_host && port.is_none_or(is_port)
 }
 
 /// Whether the scheme is https (or else http), and what follows it.
@@ -167,7 +216,7 @@ pub(crate) fn check_host(host: &str) -> Result<bool, UrlProblem> {
     Ok(host.eq_ignore_ascii_case("localhost"))
 }
 
-fn is_number(label: &str) -> bool {
+pub(crate) fn is_number(label: &str) -> bool {
     let hexadecimal = label
         .strip_prefix("0x")
         .or_else(|| label.strip_prefix("0X"));
@@ -248,8 +297,37 @@ mod tests {
         let cases = [
             ("https://host/path", "https://host/path"),
             ("https://host/path?key=hunter2", "https://host/path?***"),
-            ("https://host#hunter2", "https://host?***"),
+            ("https://host#hunter2", "https://host#***"),
+            ("http://host/path?key=hunter2", "http://host/path?***"),
+            ("HTTPS://a..b/hunter2", "https://a..b/***"),
+            ("https://a..b?hunter2", "https://a..b?***"),
+            ("https://a:99999/", "https://a:99999/"),
+            ("https:///hunter2", "https:///***"),
+            ("https://[::1]:x", "https://***"),
+            ("https://[::1]:0", "https://[::1]:0"),
+            ("https://[hunter2]", "https://***"),
+            ("https://*.vpce-1.example", "https://*.vpce-1.example"),
+            ("ftp://host/hunter2", "ftp://host/***"),
+            ("intake.example.com:443", "intake.example.com:443"),
             ("https://user:hunter2@host/path", "https://***"),
+            // Where the `@` is missing, encoded or another character.
+            ("https://user:hunter2", "https://***"),
+            ("https://user:hunter2/host", "https://***"),
+            ("https://user:48291734", "https://***"),
+            ("https://user:hunter2%40host:3128", "https://***"),
+            ("https://user:1234/hunter2%40host", "https://***"),
+            ("https://user:1234/hunter2@host", "https://***"),
+            ("https://user:1234/hunter2&#64;host", "https://***"),
+            ("https://user:1234/hunter2\\u0040host", "https://***"),
+            ("https://hunter2%2540host", "https://***"),
+            ("https://user:hunter2＠host", "https://***"),
+            ("https://user:1234/hunter2＠host", "https://***"),
+            ("https://user:hunter2 host", "https://***"),
+            ("https:/user:hunter2", "***"),
+            ("user:hunter2", "***"),
+            ("user:hunter2%40host", "***"),
+            ("hunter2://host", "***"),
+            ("\"http://user:hunter2", "***"),
             ("HTTP://user:hun/ter2@host", "http://***"),
             ("https://user:hun?ter2@host", "https://***"),
             ("user:hunter2@host", "***"),

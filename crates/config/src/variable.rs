@@ -119,6 +119,10 @@ impl Variable {
         }
         match self.kind {
             Kind::Url => format!("\"{}\"", one_line(&url::redacted(value))),
+            // An address where a name belongs may hold a password or a signature as well.
+            Kind::Text if value.contains("://") => {
+                format!("\"{}\"", one_line(&url::redacted(value)))
+            }
             Kind::Text
             | Kind::Pairs
             | Kind::OneOf { .. }

@@ -4,7 +4,7 @@ use backstop_config::{Proxy, Settings};
 
 use crate::resolve;
 
-const PLAIN: &str = "is \"http://host:x\": its port is not a number from 1 to 65535; requests go out \
+const PLAIN: &str = "is \"http://***\": its port is not a number from 1 to 65535; requests go out \
                      without this proxy";
 
 fn of<'a>(settings: &'a Settings, scheme: &str, host: &str) -> Option<&'a Proxy> {
@@ -93,6 +93,13 @@ fn of_a_proxy_that_is_not_valid_neither_user_name_nor_password_is_shown() {
         "http://user:%hunter2@proxy:1",
         "http://user:hunter2@",
         "hunter2://user@proxy",
+        "http://user:hunter2%40proxy:3128",
+        "http://user:hunter2＠proxy:3128",
+        "http://user:hunter2",
+        "http://user:hunter2/proxy",
+        "user:hunter2",
+        "socks5://user:1080/hunter2%40proxy",
+        "http://user%3Ahunter2%40proxy",
     ] {
         let (https, _, errors) = proxies(&[("HTTPS_PROXY", text)]);
         assert_eq!((https, errors.len()), (None, 1), "{text}");

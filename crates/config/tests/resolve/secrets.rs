@@ -68,6 +68,13 @@ fn secrets_that_are_not_valid_are_not_shown_either() {
         "http://host/?key=hunter2",
         "https://host/#hunter2",
         "host/?key=hunter2 ",
+        "https://user:hunter2",
+        "https://user:hunter2/x",
+        "https://user:hunter2%40host/path",
+        "https://user:hunter2＠host/path",
+        "https://user:hunter2\\u0040host",
+        "user:hunter2",
+        "\"https://user:hunter2\"",
     ];
     let headers = [
         "hunter2",
@@ -79,7 +86,13 @@ fn secrets_that_are_not_valid_are_not_shown_either() {
         "Authorization=hunter2",
         "X-A=,hunter2",
     ];
-    let tokens = ["Bearer hunter2", "hunter2\nhunter2", "hunter2ä", "hunter2"];
+    let tokens = [
+        "Bearer hunter2",
+        "hunter2\nhunter2",
+        "hunter2ä",
+        "\"hunter2\"",
+        "hunter2",
+    ];
     for url in urls {
         for (header, token) in headers
             .iter()
@@ -93,11 +106,35 @@ fn secrets_that_are_not_valid_are_not_shown_either() {
                 ("BACKSTOP_PRIMARY_TOKEN_SECRET_ARN", "hunter2"),
                 ("backstop_primary_token", "hunter2"),
                 ("AWS_ENDPOINT_URL", url),
+                ("BACKSTOP_OTLP_URL", url),
+                ("HTTPS_PROXY", url),
+                ("NO_PROXY", url),
             ]);
             assert!(
                 !shown.contains("hunter2"),
                 "{url} {header:?} {token:?}\n{shown}"
             );
+        }
+    }
+}
+
+/// The address of a bucket may be signed.
+#[test]
+fn an_address_in_place_of_a_name_is_not_shown_with_what_may_be_secret() {
+    for name in [
+        "BACKSTOP_S3_BUCKET",
+        "BACKSTOP_S3_PREFIX",
+        "BACKSTOP_S3_KMS_KEY_ID",
+        "BACKSTOP_FIREHOSE_STREAM",
+    ] {
+        for value in [
+            "https://archive.s3.eu-west-1.amazonaws.com/a?X-Amz-Signature=hunter2",
+            "https://user:hunter2@minio.internal/archive",
+            "https://user:hunter2%40minio.internal",
+        ] {
+            let shown = everything_shown(&[(name, value)]);
+            assert!(shown.contains(&format!("{name} is \"https://")), "{shown}");
+            assert!(!shown.contains("hunter2"), "{name} {value}\n{shown}");
         }
     }
 }
