@@ -6,6 +6,8 @@
 
 use std::net::IpAddr;
 
+use crate::url::is_number;
+
 /// What `NO_PROXY` names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Exceptions(Vec<Exception>);
@@ -87,10 +89,19 @@ impl Hosts {
         }
         let below = text.strip_prefix("*.");
         let name = below.unwrap_or(text).trim_matches('.');
-        let is_name = !name.is_empty()
-            && name
+        let is_label = |label: &str| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        // Half an address (`10.`) and a range (`10.0.0.1-10.0.0.9`) are meant as networks, and no host
+        // has such a name.
+        let is_numeric = name.rsplit('.').next().is_some_and(is_number)
+            || name
                 .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+                .all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
+        let is_name = name.split('.').all(is_label) && !is_numeric;
         is_name.then(|| Self::Name {
             name: name.to_owned(),
             is_included: below.is_none(),
@@ -178,7 +189,7 @@ mod tests {
             ),
             ("[2001:db8::7]", &["2001:db8::7"], &["2001:db8::8"]),
             ("::/0", &["2001:db8::7"], &["10.0.0.1"]),
-            ("0.1", &[], &["10.0.0.1"]),
+            ("10.example.com", &["a.10.example.com"], &["10.0.0.1"]),
         ];
         for (text, without, with) in cases {
             let (exceptions, unreadable) = Exceptions::parse(text);
@@ -210,9 +221,13 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_by_its_place_and_costs_no_other() {
         let text = "a.com, https://b.com, 10.0.0.0/33, c.com:x, c.com:0, [::1, 2001:db8::/129, ä.com, \
-                    ., d.com";
+                    ., d.com, 10., 0.1, 10, 10.0.0.1-10.0.0.9, 10.0.0.1-9, 10.0.0.*, 0x7f000001, a..com, \
+                    *.10";
         let (exceptions, unreadable) = Exceptions::parse(text);
-        assert_eq!(unreadable, [2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(
+            unreadable,
+            [2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+        );
         assert!(exceptions.hold("a.com", 443) && exceptions.hold("d.com", 443));
         assert!(!exceptions.hold("b.com", 443) && !exceptions.hold("c.com", 443));
     }

@@ -120,6 +120,22 @@ fn of_a_proxy_that_is_not_valid_neither_user_name_nor_password_is_shown() {
 }
 
 #[test]
+fn a_part_of_an_address_and_a_range_are_no_exceptions() {
+    for text in ["10.", "10.0.0.1-10.0.0.9"] {
+        let (https, _, errors) = proxies(&[("HTTPS_PROXY", "a"), ("NO_PROXY", text)]);
+        assert_eq!(https.as_deref(), Some("a"));
+        assert_eq!(
+            errors,
+            [
+                "NO_PROXY has no host, address or network in entry 1: write example.com, 10.0.0.1 or \
+                 10.0.0.0/8; what cannot be read is left out"
+            ],
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn an_exception_that_cannot_be_read_is_an_error_and_costs_no_other() {
     let (https, _, errors) = proxies(&[
         ("HTTPS_PROXY", "a"),
