@@ -1,6 +1,7 @@
 //! Amazon Resource Names: their parts, and who can reach what they name.
 //!
-//! Invariant: regions and partitions that do not belong together are never taken for one another.
+//! Invariant: regions and partitions that do not belong together are never taken for one another, of the
+//! function and the ARN as well as within an ARN.
 //!
 //! Must not: know which variable holds the ARN.
 
@@ -59,13 +60,32 @@ impl<'text> Arn<'text> {
         self.service == "s3" && self.region.is_empty() && self.account.is_empty()
     }
 
-    /// Why nothing in this region can reach it: credentials hold in one partition alone.
+    /// Why nothing in this region can reach it: credentials hold in one partition alone, and where the
+    /// ARN contradicts itself it names nothing.
     pub(crate) fn is_out_of_reach_of(&self, region: &str) -> Option<String> {
         let (own, its) = (partition_of(region), self.partition);
-        (own != its).then(|| {
-            format!(
+        if own != its {
+            return Some(format!(
                 "of the partition {its}, and {region} is a region of the partition {own}: use one of \
                  {own}"
+            ));
+        }
+        // A bucket is in no region.
+        if self.region.is_empty() {
+            return None;
+        }
+        let of_region = partition_of(self.region);
+        if of_region != its {
+            return Some(format!(
+                "of the partition {its}, and its region {} is one of the partition {of_region}: correct \
+                 the region or the partition",
+                self.region
+            ));
+        }
+        (!is_full_region(self.region)).then(|| {
+            format!(
+                "in {}, which is not the name of a region, such as us-east-1: correct the region",
+                self.region
             )
         })
     }
@@ -101,9 +121,56 @@ pub fn is_region(text: &str) -> bool {
         })
 }
 
+/// Whether the text has the form that all regions of AWS have: `AREA-PLACE-NUMBER`. A region by itself
+/// may be another service's (`auto`); an ARN is AWS's.
+fn is_full_region(text: &str) -> bool {
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    is_region(text)
+        && text.split('-').count() > 2
+        && text.rsplit('-').next().is_some_and(is_number)
+        && !text.split('-').take(2).any(is_number)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Arn, partition_of};
+    use super::{Arn, PARTITIONS, is_full_region, partition_of};
+
+    #[test]
+    fn an_arn_that_contradicts_itself_is_out_of_reach_of_every_region() {
+        let why = |partition: &str, region: &str, here: &str| {
+            let text = format!("arn:{partition}:kms:{region}:123456789012:alias/a");
+            Arn::parse(&text).expect("an ARN").is_out_of_reach_of(here)
+        };
+        for (prefix, other) in PARTITIONS {
+            let region = format!("{prefix}north-1");
+            let problem = why("aws", &region, "eu-west-1").expect("a problem");
+            let expected = format!("its region {region} is one of the partition {other}");
+            assert!(problem.contains(&expected), "{problem}");
+            assert!(why(other, "eu-west-1", &region).is_some(), "{other}");
+            assert_eq!(why(other, &region, &region), None);
+        }
+        for region in ["nowhere", "eu-west", "1-2-3", "eu-west-1a", "eu-1-1"] {
+            let problem = why("aws", region, "eu-west-1").expect("a problem");
+            assert!(problem.contains("not the name of a region"), "{problem}");
+        }
+        let bucket = Arn::parse("arn:aws:s3:::bucket").expect("an ARN");
+        assert_eq!(bucket.is_out_of_reach_of("eu-west-1"), None);
+    }
+
+    #[test]
+    fn regions_of_every_partition_have_one_form() {
+        for region in [
+            "us-east-1",
+            "ap-southeast-7",
+            "mx-central-1",
+            "cn-northwest-1",
+            "us-gov-east-1",
+            "us-isob-west-1",
+            "eusc-de-east-1",
+        ] {
+            assert!(is_full_region(region), "{region}");
+        }
+    }
 
     #[test]
     fn an_arn_has_six_parts() {

@@ -94,6 +94,64 @@ fn what_is_in_another_partition_is_refused() {
 }
 
 #[test]
+fn what_contradicts_itself_is_refused_in_every_region() {
+    let cases = [
+        (
+            "cn-north-1",
+            "of the partition aws, and its region cn-north-1 is one of the partition aws-cn: correct the \
+             region or the partition",
+        ),
+        (
+            "us-gov-west-1",
+            "of the partition aws, and its region us-gov-west-1 is one of the partition aws-us-gov: \
+             correct the region or the partition",
+        ),
+        (
+            "nowhere",
+            "in nowhere, which is not the name of a region, such as us-east-1: correct the region",
+        ),
+    ];
+    let here = ("AWS_REGION", "eu-west-1");
+    for (region, why) in cases {
+        let arn = format!("arn:aws:firehose:{region}:123456789012:deliverystream/a");
+        let (settings, errors) = resolve(&[here, BUCKET, ("BACKSTOP_FIREHOSE_STREAM", &arn)]);
+        let expected =
+            format!("BACKSTOP_FIREHOSE_STREAM is \"{arn}\", {why}; this fallback is off");
+        assert_eq!(errors, [expected]);
+        assert_eq!(settings.fallbacks.len(), 1, "{region}");
+
+        let arn = format!("arn:aws:kms:{region}:123456789012:alias/logs");
+        let (_, errors) = resolve(&[here, BUCKET, ("BACKSTOP_S3_KMS_KEY_ID", &arn)]);
+        assert!(errors[0].contains(why), "{errors:?}");
+
+        let primary = ("BACKSTOP_PRIMARY_URL", "https://intake.example.com");
+        let secret = format!("arn:aws:secretsmanager:{region}:123456789012:secret:a");
+        let parameter = format!("arn:aws:ssm:{region}:123456789012:parameter/a");
+        for (name, value) in [
+            ("BACKSTOP_PRIMARY_TOKEN_SECRET_ARN", secret.clone()),
+            ("BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", parameter.clone()),
+            ("BACKSTOP_PRIMARY_TOKEN", format!("{{{{secret:{secret}}}}}")),
+            (
+                "BACKSTOP_PRIMARY_HEADERS",
+                format!("x-a={{{{ssm:{parameter}}}}}"),
+            ),
+        ] {
+            let (settings, errors) = resolve(&[here, primary, BUCKET, (name, &value)]);
+            assert!(settings.primary.is_none(), "{name}");
+            assert!(
+                errors[0].contains(&format!("{name} is {why}")),
+                "{errors:?}"
+            );
+        }
+        let key = ("BACKSTOP_PRIMARY_TOKEN_KMS_KEY_ID", arn.as_str());
+        let token = ("BACKSTOP_PRIMARY_TOKEN_KMS", "AQIC");
+        let (settings, errors) = resolve(&[here, primary, BUCKET, token, key]);
+        assert!(settings.primary.is_none());
+        assert!(errors[0].contains(why), "{errors:?}");
+    }
+}
+
+#[test]
 fn without_a_region_only_what_contradicts_itself_is_refused() {
     let gov = "arn:aws-us-gov:firehose:us-gov-west-1:123456789012:deliverystream/a";
     let key = "arn:aws:kms:eu-west-1:123456789012:alias/logs";
