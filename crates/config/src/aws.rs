@@ -78,10 +78,50 @@ pub(crate) fn bucket(text: &str, here: Option<&str>) -> Result<String, Invalid> 
              hyphens, or arn:aws:s3:::NAME; keys begin with BACKSTOP_S3_PREFIX"
         )));
     }
+    if let Some(why) = reserved(name) {
+        return Err(Invalid::new(format!("is {shown}, {why}")));
+    }
     let why = arn.and_then(|arn| here.and_then(|region| arn.is_out_of_reach_of(region)));
     match why {
         Some(why) => Err(Invalid::new(format!("is {shown}, {why}"))),
         None => Ok(name.to_owned()),
+    }
+}
+
+/// Why no bucket of the archive can have this name: S3 keeps some beginnings and ends for other things.
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>) The alias of an
+/// access point (`-s3alias`) is written to as a bucket is.
+fn reserved(name: &str) -> Option<String> {
+    const BEGINNINGS: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+    let ends = [
+        (
+            "--x-s3",
+            "a directory bucket, which is not supported, because its API needs sessions: use a bucket \
+             for general purposes",
+        ),
+        (
+            "--table-s3",
+            "a table bucket, which takes tables only: use a bucket for general purposes",
+        ),
+        (
+            "--ol-s3",
+            "the alias of an Object Lambda access point, which is for reading: use the name of the bucket",
+        ),
+        (
+            ".mrap",
+            "the alias of a Multi-Region Access Point, which is not supported, because it needs \
+             signatures of their own: use the name of a bucket",
+        ),
+    ];
+    let beginning = BEGINNINGS.into_iter().find(|it| name.starts_with(it));
+    let end = ends.into_iter().find(|(end, _)| name.ends_with(end));
+    match (beginning, end) {
+        (_, Some((_, why))) => Some(why.to_owned()),
+        (Some(beginning), None) => Some(format!(
+            "and S3 has no bucket whose name begins with {beginning}, which is reserved: use the name of \
+             your bucket"
+        )),
+        (None, None) => None,
     }
 }
 

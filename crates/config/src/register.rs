@@ -152,7 +152,8 @@ pub(crate) const S3_BUCKET: Variable = Variable::new(
     "BACKSTOP_S3_BUCKET",
     Kind::Text,
     Initial::Unset,
-    "The bucket of the archive: its name, or `arn:aws:s3:::name`.",
+    "The bucket of the archive: its name, `arn:aws:s3:::name`, or the alias of an access point. Directory \
+     buckets are not supported.",
 );
 pub(crate) const S3_PREFIX: Variable = Variable::new(
     "BACKSTOP_S3_PREFIX",

@@ -233,6 +233,42 @@ fn a_bucket_that_is_not_valid_leaves_the_other_fallback() {
 }
 
 #[test]
+fn a_name_that_s3_reserves_leaves_the_other_fallback_and_says_why() {
+    for (text, why) in [
+        ("xn--abc", "reserved"),
+        ("sthree-abc", "reserved"),
+        ("sthree-configurator", "reserved"),
+        ("amzn-s3-demo-bucket", "reserved"),
+        ("arn:aws:s3:::xn--abc", "reserved"),
+        ("logs--euc1-az1--x-s3", "its API needs sessions"),
+        ("logs--table-s3", "takes tables only"),
+        ("logs-1a2b--ol-s3", "which is for reading"),
+        ("logs1a2b.mrap", "signatures of their own"),
+    ] {
+        let (settings, errors) = resolve(&[REGION, STREAM, ("BACKSTOP_S3_BUCKET", text)]);
+        assert_eq!(errors.len(), 1, "{text}");
+        let begin = format!("BACKSTOP_S3_BUCKET is \"{text}\", ");
+        assert!(
+            errors[0].starts_with(&begin)
+                && errors[0].contains(why)
+                && errors[0].ends_with("; this fallback is off"),
+            "{errors:?}"
+        );
+        assert_eq!(settings.fallbacks, [firehose("stream", "eu-central-1")]);
+    }
+    for text in [
+        "logs-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias",
+        "my-xn--abc",
+        "logs-x-s3",
+        "mrap",
+    ] {
+        let (settings, errors) = resolve(&[REGION, ("BACKSTOP_S3_BUCKET", text)]);
+        assert_eq!(errors, [""; 0], "{text}");
+        assert_eq!(settings.fallbacks, [s3(text, "backstop")]);
+    }
+}
+
+#[test]
 fn a_prefix_keeps_no_slash_at_its_ends() {
     for (text, expected) in [
         ("logs", "logs"),
