@@ -157,11 +157,19 @@ fn has_another_header(value: &str) -> bool {
         is_name && !is_padding && is_token(name) && !name.contains(is_separator)
     };
     let mut parts = value.match_indices(is_separator);
+    // A backslash and an n are what is left of a line break that nothing put in.
+    let mut lines = ["\\n", "\\r"].iter().flat_map(|it| value.match_indices(it));
     parts.any(|(at, separator)| begins_header(separator, &value[at + 1..]))
+        || lines.any(|(at, line)| begins_header(line, &value[at + line.len()..]))
 }
 
 /// A bare token. `here` is the function's region, where it is known.
 pub(crate) fn token(text: &str, here: Option<&str>) -> Result<Value, Invalid> {
+    if is_quoted(text) {
+        return Err(Invalid::new(
+            "has a quote at an end, which would be sent: give the bare token, without quotes",
+        ));
+    }
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Value::read(text, here);
     }

@@ -65,7 +65,9 @@ fn tag<'a>(entry: &'a str, before: &[(String, String)]) -> Result<(&'a str, &'a 
             "has the entry {shown} {problem}: write k=v,k2=v2 without quotes"
         ));
     }
-    if key.contains(SEPARATORS) || has_another_pair(value) {
+    let has_separator =
+        |key: &str| key.contains(SEPARATORS) || ESCAPED.iter().any(|escaped| key.contains(escaped));
+    if has_separator(key) || has_another_pair(value) {
         let problem = "with more than one pair in it";
         return Err(format!(
             "has the entry {shown} {problem}: separate pairs by commas, as in k=v,k2=v2"
@@ -86,8 +88,11 @@ fn tag<'a>(entry: &'a str, before: &[(String, String)]) -> Result<(&'a str, &'a 
     Ok((key, value))
 }
 
-/// What separates pairs elsewhere, besides white space.
-const SEPARATORS: [char; 5] = [';', '|', '&', '，', '；'];
+/// What separates pairs elsewhere, besides white space: also the commas and semicolons of Chinese,
+/// Japanese and Arabic keyboards.
+const SEPARATORS: [char; 11] = [';', '|', '&', '，', '；', '、', '､', '﹐', '﹔', '،', '؛'];
+/// White space that somebody wrote with a backslash, and that nothing replaced.
+const ESCAPED: [&str; 3] = ["\\n", "\\r", "\\t"];
 
 /// Whether a value goes on with a separator and `key=`, or ends with a semicolon.
 fn has_another_pair(value: &str) -> bool {
@@ -97,10 +102,14 @@ fn has_another_pair(value: &str) -> bool {
         let after_key = rest.trim_start_matches(is_of_key);
         after_key.len() < rest.len() && after_key.trim_start().starts_with('=')
     };
+    let escaped = ESCAPED
+        .iter()
+        .flat_map(|escaped| value.match_indices(escaped));
     let mut after_separators = value
         .match_indices(is_separator)
+        .chain(escaped)
         .map(|(at, separator)| value[at + separator.len()..].trim_start());
-    value.ends_with([';', '；']) || after_separators.any(begins_pair)
+    value.ends_with([';', '；', '﹔', '؛']) || after_separators.any(begins_pair)
 }
 
 /// What the whole text is wrapped in.

@@ -103,6 +103,10 @@ fn headers_that_were_meant_otherwise_than_they_would_be_sent_switch_the_primary_
             "has more than one header in entry 1: separate headers by commas, as in k=v,k2=v2",
         ),
         (
+            "X-A=hunter2\\nX-B=b",
+            "has more than one header in entry 1: separate headers by commas, as in k=v,k2=v2",
+        ),
+        (
             "'X-A=hunter2",
             "has a quote at an end of entry 1, which would be sent: write k=v,k2=v2 without quotes",
         ),
@@ -188,6 +192,27 @@ fn a_token_that_is_not_bare_switches_the_primary_off() {
         assert_eq!(errors, [expected]);
         assert_eq!(primary, None, "{token}");
     }
+}
+
+#[test]
+fn a_token_in_quotes_switches_the_primary_off_and_is_not_shown() {
+    for token in [
+        "\"hunter2\"",
+        "'hunter2'",
+        "hunter2\"",
+        "“hunter2”",
+        "`{{ssm:/hunter2}}`",
+        "\"Bearer hunter2\"",
+    ] {
+        let (primary, errors) = primary_with("BACKSTOP_PRIMARY_TOKEN", token);
+        let expected = "BACKSTOP_PRIMARY_TOKEN has a quote at an end, which would be sent: give the \
+             bare token, without quotes; the primary is off";
+        assert_eq!(errors, [expected]);
+        assert_eq!(primary, None, "{token}");
+    }
+    let (primary, errors) = primary_with("BACKSTOP_PRIMARY_TOKEN", "a\"b'c");
+    assert_eq!(errors, [""; 0], "a quote within is the token's own");
+    assert!(primary.is_some());
 }
 
 #[test]
