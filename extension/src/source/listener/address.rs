@@ -41,7 +41,7 @@ pub(super) fn candidates(hosts: &str, runtime_api: &str) -> Candidates {
         .trim_start_matches('[')
         .trim_end_matches(']');
     let api: Option<IpAddr> = host.parse().ok();
-    let is_local = host == "localhost" || api.is_some_and(|api| api.is_loopback());
+    let is_local = host == "localhost" || api.is_some_and(|api| api.to_canonical().is_loopback());
     let own = api.and_then(own_address_towards);
     let mut others: Vec<IpAddr> = own.into_iter().collect();
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -60,9 +60,8 @@ fn named(hosts: &str) -> Vec<IpAddr> {
         let entry = line.split('#').next().unwrap_or_default();
         let mut words = entry.split_ascii_whitespace();
         let address: IpAddr = words.next()?.parse().ok()?;
-        // All interfaces are no address to be reached at.
         let is_named = words.any(|name| name.eq_ignore_ascii_case(SANDBOX));
-        (is_named && !address.is_unspecified()).then_some(address)
+        (is_named && is_of_one_host(address)).then_some(address)
     };
     let mut addresses: Vec<IpAddr> = Vec::new();
     for address in hosts.lines().filter_map(address) {
@@ -71,6 +70,14 @@ fn named(hosts: &str) -> Vec<IpAddr> {
         }
     }
     addresses
+}
+
+/// Whether somebody can be reached at the address, and nobody at more than it: neither all interfaces nor
+/// a group. The kernel binds a socket to each of those, also where it is written as an IPv6 address.
+fn is_of_one_host(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let is_broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !address.is_unspecified() && !address.is_multicast() && !is_broadcast
 }
 
 /// The address from which packets to `api` would leave. Nothing is sent.
@@ -82,7 +89,7 @@ fn own_address_towards(api: IpAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect((api, 9)).ok()?;
     let own = socket.local_addr().ok()?.ip();
-    (!own.is_unspecified()).then_some(own)
+    is_of_one_host(own).then_some(own)
 }
 
 /// The first that can be bound.
@@ -139,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_address_of_the_hosts_file_is_a_candidate_in_its_order() {
-        let cases: [(&str, &[&str]); 9] = [
+        let cases: [(&str, &[&str]); 13] = [
             (
                 "127.0.0.1 localhost\n169.254.79.129 sandbox.localdomain sandbox # Lambda\n",
                 &["169.254.79.129"],
@@ -156,6 +163,20 @@ mod tests {
                 &["1.2.3.4"],
             ),
             ("0.0.0.0 sandbox.localdomain\n:: sandbox.localdomain", &[]),
+            ("::ffff:0.0.0.0 sandbox.localdomain", &[]),
+            (
+                "224.0.0.1 sandbox.localdomain\nff02::1 sandbox.localdomain\n\
+                 ::ffff:239.1.2.3 sandbox.localdomain",
+                &[],
+            ),
+            (
+                "255.255.255.255 sandbox.localdomain\n::ffff:255.255.255.255 sandbox.localdomain",
+                &[],
+            ),
+            (
+                "::ffff:0:0 sandbox.localdomain\n::ffff:127.0.0.1 sandbox.localdomain",
+                &["::ffff:127.0.0.1"],
+            ),
             (
                 "fe80::1%eth0 sandbox.localdomain\nrubbish sandbox.localdomain\n\n",
                 &[],
@@ -176,6 +197,7 @@ mod tests {
             ("127.0.0.1:9001", true),
             ("localhost:9001", true),
             ("[::1]:9001", true),
+            ("[::ffff:127.0.0.1]:9001", true),
             ("169.254.100.1:9001", false),
             ("runtime.internal:9001", false),
             ("", false),
@@ -183,7 +205,7 @@ mod tests {
             let candidates = candidates("", api);
             assert_eq!(candidates.is_local, is_local, "{api}");
             assert!(
-                candidates.others.iter().all(|it| !it.is_unspecified()),
+                candidates.others.iter().all(|it| is_of_one_host(*it)),
                 "{candidates:?}"
             );
             assert!(
@@ -231,6 +253,26 @@ mod tests {
             let (listener, elsewhere) = bind(&candidates).await.expect("loopback is there");
             assert_eq!(listener.local_addr().expect("it is bound").ip(), home);
             assert_eq!(elsewhere, expected, "{candidates:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_names_all_interfaces_or_a_group_is_skipped_with_a_warning() {
+        for entry in [
+            "0.0.0.0",
+            "::",
+            "::ffff:0.0.0.0",
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+        ] {
+            let hosts = format!("{entry} sandbox.localdomain");
+            let candidates = candidates(&hosts, "runtime.internal:9001");
+            let (listener, elsewhere) = bind(&candidates).await.expect("loopback is there");
+            let bound = listener.local_addr().expect("it is bound").ip();
+            assert_eq!(bound, address("127.0.0.1"), "{entry}");
+            let elsewhere = elsewhere.expect("it is reported");
+            assert_eq!(elsewhere.address, bound, "{entry}");
         }
     }
 
