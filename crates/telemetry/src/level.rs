@@ -95,6 +95,8 @@ const KEYS: &[(&[u8], Scale)] = &[
     (b"levelname", Scale::Common),
     (b"levelvalue", Scale::Common),
     (b"loglevel", Scale::Common),
+    (b"levelstr", Scale::Common),
+    (b"levelstring", Scale::Common),
     (b"logseverity", Scale::Common),
     (b"@l", Scale::Common),
     (b"@level", Scale::Common),
@@ -102,6 +104,29 @@ const KEYS: &[(&[u8], Scale)] = &[
     (b"levelno", Scale::Python),
     (b"severitynumber", Scale::OpenTelemetry),
 ];
+
+/// A member that says a level, or else something of the application's own. It counts where no other says
+/// one, and where its whole value is a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weak {
+    /// Datadog's `status`: a word. A number is the status of an answer, and so is a word that is not a level.
+    Status,
+    /// Syslog's `priority`, as a word or as a text of one digit. A number that is not in quotes counts in
+    /// capitals only, as the journal writes its name: jobs and tickets have priorities, too.
+    Priority { is_of_journal: bool },
+}
+
+impl Weak {
+    /// What a member's name says, as it is written.
+    pub(crate) fn of_key(key: &[u8]) -> Option<Self> {
+        if key.eq_ignore_ascii_case(b"status") {
+            return Some(Self::Status);
+        }
+        let is_of_journal = key == b"PRIORITY";
+        key.eq_ignore_ascii_case(b"priority")
+            .then_some(Self::Priority { is_of_journal })
+    }
+}
 
 impl Severity {
     /// The level that a whole word says, in any case; `anywhere` in text, or as a level's value.
@@ -138,6 +163,16 @@ impl Severity {
             _ if number >= warn => Warn,
             _ if number >= info => Info,
             _ => Self::Debug,
+        }
+    }
+
+    /// The level that the value of a member of [`Weak`] says, if it is nothing but that.
+    pub(crate) fn of_weak(value: &[u8], weak: Weak) -> Option<Self> {
+        match (weak, value) {
+            (Weak::Priority { .. }, [digit @ b'0'..=b'7']) => {
+                Some(Self::of_number(i64::from(digit - b'0'), Scale::Common))
+            }
+            _ => Self::of_word(value, true),
         }
     }
 

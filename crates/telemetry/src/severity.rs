@@ -5,6 +5,7 @@
 //! | a platform event | an error: they are few and say what happened |
 //! | a log that the function posted by OTLP | its `severityNumber`, or else its `severityText` |
 //! | an object | members named in `level::KEYS`, in any case, also in an object under [`CONTAINERS`], and in JSON that is the text of one of those |
+//! | an object without one of those | the members of `level::Weak` |
 //! | text that holds an object | the same, through two levels of escaping |
 //! | other text | what [`crate::text`] finds in its beginning |
 //!
@@ -13,11 +14,11 @@
 //!
 //! Invariants: it looks at no more than [`MOST_LOOKED_AT`] bytes, once, but for what was posted, and allocates
 //! nothing. It is
-//! total: any bytes have a severity. It is looked at only when the buffer overflows, so that the usual
-//! path pays nothing for it.
+//! total: any bytes have a severity. It is looked at only when the buffer overflows, and for what the user
+//! set up to depend on it (`BACKSTOP_MIN_LEVEL`), so that the usual path pays nothing for it.
 
 use crate::escape_reader::EscapeReader;
-use crate::level::{Scale, Severity};
+use crate::level::{Scale, Severity, Weak};
 use crate::text;
 use crate::word::Word;
 
@@ -116,6 +117,7 @@ fn posted(fragment: &[u8]) -> Severity {
 #[derive(Debug, Default)]
 struct Found {
     said: Option<Severity>,
+    weakly: Option<Severity>,
     in_text: Option<Severity>,
     is_hinted: bool,
 }
@@ -123,7 +125,8 @@ struct Found {
 impl Found {
     fn severity(&self) -> Severity {
         let hinted = self.is_hinted.then_some(Error);
-        self.said.or(self.in_text).or(hinted).unwrap_or(Info)
+        let said = self.said.or(self.weakly).or(self.in_text);
+        said.or(hinted).unwrap_or(Info)
     }
 
     /// Looks at what was logged: an object, or a text, which may hold one.
@@ -152,6 +155,8 @@ impl Found {
                 self.logged(reader, level, nested);
             } else if HINTS.contains(&name) {
                 self.is_hinted |= says_something(reader, level);
+            } else if let Some(weak) = Weak::of_key(key.as_bytes()) {
+                self.weak(reader, level, weak);
             } else {
                 skip_value(reader, level);
             }
@@ -201,6 +206,27 @@ impl Found {
             }
             Some(_) | None => {}
         }
+    }
+
+    /// Looks at the value of a member that may say a level.
+    fn weak(&mut self, reader: &mut EscapeReader<'_>, level: usize, weak: Weak) {
+        let word = match next_token(reader, level) {
+            Some(b'"') => Word::read(reader, level + 1),
+            Some(b'{' | b'[') => return skip_brackets(reader, level),
+            Some(byte @ b'0'..=b'9') => {
+                let word = Word::number(byte, reader, level);
+                if weak
+                    != (Weak::Priority {
+                        is_of_journal: true,
+                    })
+                {
+                    return;
+                }
+                word
+            }
+            Some(_) | None => return,
+        };
+        self.weakly = self.weakly.max(Severity::of_weak(word.as_bytes(), weak));
     }
 
     fn value(&mut self, value: &[u8], scale: Scale) {

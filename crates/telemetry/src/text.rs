@@ -4,10 +4,11 @@
 //! In this order:
 //! 1. `<11>` of syslog; `E0102 …` of klog; `E, [2026-…` of Ruby.
 //! 2. An exception at the start: `TypeError: …`, `java.lang.Exception`, `Traceback (most recent call`.
-//! 3. The first level word near the start, unless `level=` comes before it: in capitals (`…Z\t<request id>\tERROR\t…`, `[ERROR]`), in
+//! 3. The report of PHP (`PHP Fatal error: …`), unless 4 is more severe.
+//! 4. The first level word near the start, unless `level=` comes before it: in capitals (`…Z\t<request id>\tERROR\t…`, `[ERROR]`), in
 //!    brackets (`[error]`), or with nothing but times, ids and numbers before it (`error: …`); and
 //!    `level=error` or `"level":50` anywhere. The more severe of the two.
-//! 4. An exception further on.
+//! 5. An exception further on; then a warning of Python or Node (`UserWarning: …`).
 //!
 //! Invariant: prose is not a level: `no error found` says nothing.
 
@@ -28,7 +29,10 @@ const TROUBLE_AT_START: &[&[u8]] = &[
     b"panic: ",
     b"fatal error: ",
     b"fatal: ",
+    b"Parse error: ",
     b"Segmentation fault",
+    b"[signal SIG",
+    b"** exception ",
 ];
 /// The same where something stands before it.
 const TROUBLE_ANYWHERE: &[&[u8]] = &[
@@ -80,7 +84,25 @@ pub(crate) fn severity(text: &mut [u8]) -> Option<Severity> {
     if begins_with_trouble(text) {
         return Some(Severity::Error);
     }
-    words(text).or_else(|| has_trouble(text).then_some(Severity::Error))
+    let said = words(text).max(php(text));
+    said.or_else(|| has_trouble(text).then_some(Severity::Error))
+        .or_else(|| has_warning(text).then_some(Severity::Warn))
+}
+
+/// What PHP reports, also in what a server or a supervisor puts before it.
+/// (<https://github.com/php/php-src/blob/master/main/main.c>, `php_error_cb`)
+fn php(text: &[u8]) -> Option<Severity> {
+    const NAMES: [(&[u8], Severity); 4] = [
+        (b"Fatal error:", Severity::Error),
+        (b"Recoverable fatal error:", Severity::Error),
+        (b"Parse error:", Severity::Error),
+        (b"Warning:", Severity::Warn),
+    ];
+    let mut reports = memchr::memmem::find_iter(text, b"PHP ").map(|at| &text[at + 4..]);
+    reports.find_map(|rest| {
+        let same = |(name, _): &&(&[u8], Severity)| rest.starts_with(name);
+        NAMES.iter().find(same).map(|(_, severity)| *severity)
+    })
 }
 
 /// What the value of a level says: a word (`ERROR+2` is one of slog's), or a number.
@@ -208,17 +230,123 @@ fn begins_with_trouble(text: &[u8]) -> bool {
     if TROUBLE_AT_START.iter().any(|start| text.starts_with(start)) {
         return true;
     }
-    let name = text.iter().take_while(|byte| is_name(**byte)).count();
-    is_exception(&text[..name])
-        && matches!(text.get(name), None | Some(b':' | b'\n' | b'\r' | b'('))
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.trim_ascii_end();
+    if of_go(line) || of_elixir(line) || of_ruby(line) {
+        return true;
+    }
+    let (name, rest) = text.split_at(length_of_name(text));
+    is_exception(name)
+        && match rest {
+            [] | [b':' | b'\n' | b'\r' | b'(', ..] => true,
+            // Prose has such words as well: `Error (see above) was handled`.
+            [b' ', b'(', rest @ ..] => {
+                !matches!(name, b"Error" | b"Exception") && closes_at_end(rest)
+            }
+            [b' ', b'[', rest @ ..] => code(rest).is_some_and(|rest| rest.first() == Some(&b':')),
+            _ => false,
+        }
+}
+
+/// How long the name of a class is with which a text begins, with those of its modules.
+fn length_of_name(text: &[u8]) -> usize {
+    let mut length = 0;
+    loop {
+        length += match &text[length..] {
+            [b':', b':', ..] => 2,
+            [byte, ..] if is_name(*byte) => 1,
+            _ => return length,
+        };
+    }
+}
+
+/// A header of a stack: `goroutine 1 [running]:`.
+fn of_go(line: &[u8]) -> bool {
+    let is_numbered = |rest: &[u8]| rest.first().is_some_and(u8::is_ascii_digit);
+    line.strip_prefix(b"goroutine ").is_some_and(is_numbered) && line.ends_with(b"]:")
+}
+
+/// `** (RuntimeError) message`, `** (exit) reason`, `** (EXIT from #PID<0.1.0>) reason`.
+fn of_elixir(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"** (") else {
+        return false;
+    };
+    let name = rest.iter().take_while(|byte| is_name(**byte)).count();
+    let (name, rest) = rest.split_at(name);
+    is_exception(name) && rest.starts_with(b")")
+        || matches!(name, b"exit" | b"throw" | b"stop") && rest.starts_with(b")")
+        || name == b"EXIT" && rest.starts_with(b" from ")
+}
+
+/// `file.rb:1:in 'method': message (NoMethodError)`, with a grave accent before Ruby 3.4. The class may have
+/// any name.
+fn of_ruby(line: &[u8]) -> bool {
+    let Some(line) = line.strip_suffix(b")") else {
+        return false;
+    };
+    let class = line
+        .iter()
+        .rev()
+        .take_while(|byte| is_word(**byte) || **byte == b':')
+        .count();
+    let (before, class) = line.split_at(line.len() - class);
+    let has = |phrase: &[u8]| memchr::memmem::find(before, phrase).is_some();
+    let has_place = || {
+        let mut after = memchr::memmem::find_iter(before, b".rb:").map(|at| &before[at + 4..]);
+        after.any(|rest| {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            digits > 0 && rest.get(digits) == Some(&b':')
+        })
+    };
+    class.first().is_some_and(u8::is_ascii_uppercase)
+        && before.ends_with(b" (")
+        && (has(b":in '") || has(b":in `") || has_place())
+}
+
+/// What follows `CODE]`, as Node writes the code of an error.
+fn code(text: &[u8]) -> Option<&[u8]> {
+    let is_code = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    let length = text.iter().take_while(|byte| is_code(byte)).count();
+    text[length..].strip_prefix(b"]").filter(|_| length > 0)
+}
+
+/// Whether a parenthesis that is open closes at the end of its line, if it does, as in Ruby's
+/// `RuntimeError (message)` and `RuntimeError (message):`.
+fn closes_at_end(text: &[u8]) -> bool {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let after = memchr::memrchr(b')', line).map(|at| line[at + 1..].trim_ascii_end());
+    after.is_none_or(|after| matches!(after, b"" | b":"))
 }
 
 fn has_trouble(text: &[u8]) -> bool {
     let has = |phrase: &&[u8]| memchr::memmem::find(text, phrase).is_some();
-    let mut before_colons = memchr::memchr_iter(b':', text).map(|at| &text[..at]);
+    let mut before_colons = memchr::memchr_iter(b':', text).map(|at| without_code(&text[..at]));
     TROUBLE_ANYWHERE.iter().any(has)
         || before_colons.any(is_exception)
         || text.split(|byte| *byte == b'\n').any(begins_with_trouble)
+}
+
+/// The text without ` [CODE]` at its end.
+fn without_code(text: &[u8]) -> &[u8] {
+    let Some(within) = text.strip_suffix(b"]") else {
+        return text;
+    };
+    match memchr::memrchr(b'[', within) {
+        Some(at) if code(&text[at + 1..]) == Some(b"") => text[..at].trim_ascii_end(),
+        _ => text,
+    }
+}
+
+/// `x.py:1: UserWarning: …`, `(node:8) [DEP0005] DeprecationWarning: …`; and `(node:8) Warning: …`, where the
+/// word alone says nothing in prose.
+fn has_warning(text: &[u8]) -> bool {
+    let mut before_colons = memchr::memchr_iter(b':', text).map(|at| &text[..at]);
+    let is_of_node = text.starts_with(b"(node:");
+    before_colons.any(|text| {
+        let name = text.iter().rev().take_while(|byte| is_word(**byte)).count();
+        let name = &text[text.len() - name..];
+        name.ends_with(b"Warning") && (is_of_node || name.len() > b"Warning".len())
+    })
 }
 
 fn is_exception(name: &[u8]) -> bool {

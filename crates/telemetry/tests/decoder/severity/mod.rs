@@ -131,6 +131,30 @@ fn reports_of_errors_are_errors() {
         "could not place the order: ValueError: no stock",
         "Error while placing",
         "ERROR",
+        "AssertionError [ERR_ASSERTION]: Expected values to be strictly equal",
+        "TypeError [ERR_INVALID_ARG_TYPE]: The \"path\" argument must be of type string",
+        "node:internal/errors:490\n    throw error;\n\nTypeError [ERR_INVALID_URL]: Invalid URL",
+        "could not place it: RangeError [ERR_OUT_OF_RANGE]: no stock",
+        "RuntimeError (no stock)",
+        "RuntimeError (no stock):\n\napp/orders.rb:7:in 'place'",
+        "ActiveRecord::StatementInvalid: no\nMysql2::QueryError (a message\nof two lines)",
+        "/var/task/orders.rb:7:in 'Orders#place': undefined method 'x' for nil (NoMethodError)",
+        "orders.rb:7:in `place': no stock (Orders::OutOfStock)\n\tfrom orders.rb:9:in `<main>'",
+        "orders.rb:7: syntax error, unexpected end-of-input (SyntaxError)",
+        "** (RuntimeError) no stock\n    orders.ex:7: Orders.place/1",
+        "** (Ecto.NoResultsError) expected at least one result",
+        "** (exit) no stock",
+        "** (EXIT from #PID<0.95.0>) shell process exited",
+        "** exception error: no match of right hand side value",
+        "PHP Parse error:  syntax error, unexpected end of file in /var/task/a.php on line 7",
+        "PHP Fatal error:  Uncaught OutOfStock in /var/task/a.php:7",
+        "[01-Jan-2026 00:00:00 UTC] PHP Fatal error:  Allowed memory size exhausted",
+        "PHP Recoverable fatal error:  Object of class A",
+        "NOTICE: PHP message: PHP Fatal error:  Uncaught OutOfStock in a.php:7",
+        "Parse error: syntax error, unexpected end of file in a.php on line 7",
+        "goroutine 1 [running]:\nmain.main()\n\t/var/task/main.go:7 +0x1d",
+        "goroutine 18 gp=0xc000 m=0 mp=0x1 [chan receive, 2 minutes]:",
+        "[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x1]",
     ];
     for text in texts {
         assert_eq!(of(&quoted(text)), Error, "{text}");
@@ -147,6 +171,64 @@ fn reports_of_errors_are_errors() {
 }
 
 #[test]
+fn warnings_of_runtimes_are_warnings() {
+    for text in [
+        "PHP Warning:  Undefined variable $a in /var/task/a.php on line 7",
+        "[01-Jan-2026 00:00:00 UTC] PHP Warning:  Undefined variable $a",
+        "DeprecationWarning: the imp module is deprecated",
+        "/var/task/orders.py:1: UserWarning: no stock\n  warnings.warn(\"no stock\")",
+        "sys:1: ResourceWarning: unclosed file",
+        "(node:8) [DEP0005] DeprecationWarning: Buffer() is deprecated",
+        "(node:8) Warning: Setting the NODE_TLS_REJECT_UNAUTHORIZED environment variable",
+    ] {
+        assert_eq!(of(&quoted(text)), Warn, "{text}");
+    }
+}
+
+#[test]
+fn a_status_and_a_priority_say_a_level_where_nothing_else_does() {
+    for (record, expected) in [
+        (r#"{"status":"error","msg":"m"}"#, Error),
+        (r#"{"Status":"Warning"}"#, Warn),
+        (r#"{"status":"debug"}"#, Severity::Debug),
+        (r#"{"PRIORITY":"3","MESSAGE":"m"}"#, Error),
+        (r#"{"PRIORITY":3}"#, Error),
+        (r#"{"PRIORITY":"4"}"#, Warn),
+        (r#"{"PRIORITY":6,"a":1}"#, Info),
+        (r#"{"PRIORITY":"7"}"#, Severity::Debug),
+        (r#"{"priority":"err"}"#, Error),
+        (r#"{"priority":"0"}"#, Error),
+        (r#"{"priority":"WARNING"}"#, Warn),
+        (r#"{"status":200,"priority":"crit"}"#, Error),
+        (r#"{"levelStr":"ERROR"}"#, Error),
+        (r#"{"level_str":"WARN"}"#, Warn),
+        // They are the application's own as well.
+        (r#"{"level":"info","status":"error"}"#, Info),
+        (r#"{"status":"error","level":"info"}"#, Info),
+        (r#"{"level":"warn","priority":"3"}"#, Warn),
+        (r#"{"status":500}"#, Info),
+        (r#"{"status":"500"}"#, Info),
+        (r#"{"status":"3"}"#, Info),
+        (r#"{"status":"error rate is low"}"#, Info),
+        (r#"{"status":"active"}"#, Info),
+        (r#"{"status":{"code":"error"}}"#, Info),
+        (r#"{"status":["error"]}"#, Info),
+        (r#"{"status":null,"priority":"high"}"#, Info),
+        (r#"{"priority":1}"#, Info),
+        (r#"{"priority":"17"}"#, Info),
+        (r#"{"PRIORITY":17}"#, Info),
+        (r#"{"PRIORITY":-1}"#, Info),
+        (r#"{"priority":1,"level":"warn"}"#, Warn),
+        (r#"{"order":{"status":"error"}}"#, Info),
+        (r#""status=error""#, Info),
+    ] {
+        assert_eq!(of(record), expected, "{record}");
+        let escaped = format!(r#"{{"message":{}}}"#, quoted(record));
+        assert_eq!(of(&escaped), expected, "{escaped}");
+    }
+}
+
+#[test]
 fn prose_and_business_say_nothing() {
     let texts = [
         "no error found",
@@ -158,6 +240,21 @@ fn prose_and_business_say_nothing() {
         "water level 50",
         "error_code=7",
         "Erroneous",
+        "TimeoutException (see the manual) is thrown after a while",
+        "TimeoutError [sic] was handled",
+        "an item [ERR_NONE]: nothing",
+        "retried and went through (TimeoutError)",
+        "retried in orders.rb:7 (TimeoutError)",
+        "orders.rb:7: it is fine (really)",
+        "** (note) nothing to do",
+        "** (RuntimeErrors are handled)",
+        "PHP warnings are off",
+        "PHP error reporting is on",
+        "PHP Notice:  Undefined index in a.php on line 7",
+        "goroutine 7 [worker] is done",
+        "goroutines [running]:",
+        "Storm Warning: heavy rain",
+        "no UserWarning was raised",
         "placed an order with information",
         "",
         "{",
