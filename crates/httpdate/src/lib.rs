@@ -70,7 +70,8 @@ fn civil(days: u64) -> (u64, &'static str, u64) {
     let mut year = 1970 + days / DAYS_OF_400_YEARS * 400;
     let mut day = days % DAYS_OF_400_YEARS;
     loop {
-        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let is_century = year.is_multiple_of(100) && !year.is_multiple_of(400);
+        let is_leap = year.is_multiple_of(4) && !is_century;
         for (month, length) in MONTHS {
             let length = length + u64::from(month == "Feb" && is_leap);
             if day < length {
