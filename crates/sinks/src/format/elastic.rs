@@ -96,9 +96,11 @@ fn of_bad_request(body: &[u8]) -> Ruling {
         #[serde(borrow)]
         error: Cow<'a, str>,
     }
-    match serde_json::from_slice::<Refusal<'_>>(body) {
-        Ok(refusal) if refusal.error.starts_with("no handler found") => Ruling::Stop,
-        _ => Ruling::Isolate,
+    let refusal = serde_json::from_slice::<Refusal<'_>>(body).ok();
+    if refusal.is_some_and(|it| it.error.starts_with("no handler found")) {
+        Ruling::Stop
+    } else {
+        Ruling::Isolate
     }
 }
 

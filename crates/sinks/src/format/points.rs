@@ -13,9 +13,11 @@ mod sums;
 
 use std::borrow::Cow;
 use std::ops::Deref;
+use std::sync::LazyLock;
 
 use backstop_archive::{Holds, holds};
 use backstop_delivery::Wall;
+use memchr::memmem::Finder;
 
 use crate::format::log::Line;
 use backstop_json::{Json, Members};
@@ -154,7 +156,9 @@ pub(super) fn observations<'a>(line: &'a Line<'_>, now: Wall) -> Vec<Observation
 /// Whether a record is a line of the function's, and was not derived.
 fn is_line(line: &Line<'_>, record: Json<'_>) -> bool {
     const DIRECTIVES: &str = "_aws";
-    let may_be = || memchr::memmem::find(record.get().as_bytes(), DIRECTIVES.as_bytes()).is_some();
+    /// Built once, as it is asked of each point.
+    static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(DIRECTIVES));
+    let may_be = || FINDER.find(record.get().as_bytes()).is_some();
     line.record_text.is_some() || (may_be() && record.member(DIRECTIVES).is_some())
 }
 

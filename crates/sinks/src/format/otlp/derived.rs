@@ -67,7 +67,9 @@ impl Otlp {
                     Held::Points(points::observations(line, context.now))
                 }
                 Signal::Log | Signal::Span => {
-                    let mut written = Vec::new();
+                    // In protobuf they are shorter than in JSON.
+                    let size = line.record.map_or(0, |record| record.get().len());
+                    let mut written = Vec::with_capacity(size);
                     spans::write(line, self.is_json, &mut written);
                     Held::Item(written)
                 }
