@@ -89,6 +89,8 @@ impl Metrics {
 fn push_number(out: &mut String, value: f64) {
     /// Beyond this `{:?}` has an exponent.
     const MOST: f64 = 1e15;
+    /// And of less.
+    const LEAST: f64 = 1e-3;
     if (1.0..MOST).contains(&value) {
         #[expect(
             clippy::cast_possible_truncation,
@@ -106,6 +108,11 @@ fn push_number(out: &mut String, value: f64) {
             out.push_str(".0");
             return;
         }
+    }
+    if (LEAST..MOST).contains(&value) {
+        // The digits that formatting finds, as serde_json has them found.
+        out.push_str(zmij::Buffer::new().format_finite(value));
+        return;
     }
     // Writing to a string cannot fail.
     _ = write!(out, "{value:?}");
@@ -138,6 +145,17 @@ pub(super) fn fragment(
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn any_number_is_written_as_formatting_writes_it(value in proptest::num::f64::ANY, milliseconds in 0_u32..) {
+            for value in [value, f64::from(milliseconds) / 1000.0, f64::from(milliseconds) * 0.000_001] {
+                let mut written = String::new();
+                push_number(&mut written, value);
+                proptest::prop_assert_eq!(written, format!("{value:?}"));
+            }
+        }
+    }
+
     #[test]
     fn a_number_is_written_as_formatting_writes_it() {
         for value in [
@@ -147,7 +165,11 @@ mod tests {
             7.0,
             0.25,
             0.481,
+            0.001,
+            0.000_999_999_999_999,
             2_599.4,
+            0.1 + 0.2,
+            999_999_999_999_999.9,
             -3.0,
             536_870_912.0,
             999_999_999_999_999.0,
