@@ -117,13 +117,6 @@ impl Chain {
         fallbacks.any(|link| link.state().breaker.state(now) == BreakerState::Closed)
     }
 
-    /// Twice what its slowest sink usually takes; `None` where the chain has a fallback.
-    pub fn usual_time_without_fallback(&self) -> Option<Duration> {
-        let is_fallback = |link: &Link| link.role == Role::Fallback;
-        let usual = self.links.iter().map(|link| link.state().reserve()).max();
-        usual.filter(|_| !self.links.iter().any(is_fallback))
-    }
-
     /// Forgets connections and credentials in every sink.
     pub fn reset(&self) {
         for link in &self.links {
@@ -356,7 +349,8 @@ impl Chain {
         self.links.iter().filter(move |link| link.takes(signal))
     }
 
-    pub(crate) fn has_fallback(&self) -> bool {
+    /// Whether there is a fallback, whatever its state.
+    pub fn has_fallback(&self) -> bool {
         self.links.iter().any(|link| link.role == Role::Fallback)
     }
 }

@@ -125,8 +125,8 @@ struct Found {
 impl Found {
     fn severity(&self) -> Severity {
         let hinted = self.is_hinted.then_some(Error);
-        let said = self.said.or(self.weakly).or(self.in_text);
-        said.or(hinted).unwrap_or(Info)
+        let said = self.said.or(self.in_text).or(hinted);
+        said.or(self.weakly).unwrap_or(Info)
     }
 
     /// Looks at what was logged: an object, or a text, which may hold one.

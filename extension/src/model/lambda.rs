@@ -59,8 +59,9 @@ pub(super) struct Lambda {
     backlog: VecDeque<Waiting>,
     /// A clock was set since that was last empty.
     was_clock_set: bool,
-    /// Telemetry was read late in this run: the start of an invocation perhaps after its end.
-    was_behind: bool,
+    /// How far the clocks were apart, at the most, in an invocation of this run of which telemetry was read late: its
+    /// start perhaps after its end.
+    apart_behind: Duration,
     /// No sink has been anything but well.
     are_sinks_well: bool,
     /// `/next` was once held until the deadline in this run: it must never be again.
@@ -92,7 +93,7 @@ impl Lambda {
             late_runtime_done: None,
             backlog: VecDeque::new(),
             was_clock_set: false,
-            was_behind: false,
+            apart_behind: Duration::ZERO,
             are_sinks_well: true,
             was_hold_useless: false,
             is_tampered: false,
@@ -196,7 +197,7 @@ impl Lambda {
         }
         let done = Instant::now();
         let was_behind = !self.backlog.is_empty();
-        self.was_behind |= was_behind;
+        self.note_clocks(was_behind, ahead);
         self.post_runtime_done(invocation, &request).await;
         if was_behind {
             alive = self.catch_up(invocation).await;
@@ -377,7 +378,7 @@ impl Lambda {
         self.life = Life::start(&self.setup, &self.world, self.directory());
         self.late_runtime_done = None;
         self.backlog.clear();
-        self.was_behind = false;
+        self.apart_behind = Duration::ZERO;
         self.was_hold_useless = false;
         self.was_unheard = false;
     }
@@ -389,11 +390,18 @@ impl Lambda {
         self.ahead_ms -= milliseconds;
     }
 
-    /// A timeout that no start has told in time is known by the extension's clock alone, which may differ a little.
+    /// `ahead` is how far the platform's clock may have been ahead.
+    fn note_clocks(&mut self, was_behind: bool, ahead: [i64; 2]) {
+        if was_behind {
+            let apart = ahead.map(i64::unsigned_abs).into_iter().max();
+            let apart = Duration::from_millis(apart.unwrap_or_default());
+            self.apart_behind = self.apart_behind.max(apart);
+        }
+    }
+
+    /// A timeout that no start has told in time is known by the extension's clock alone, by as much as that differed.
     fn error_of_timeout(&self) -> Duration {
-        let apart = Duration::from_millis(self.ahead_ms.unsigned_abs());
-        let is_close = self.was_behind && apart <= Duration::from_millis(500);
-        if is_close { apart } else { Duration::ZERO }
+        self.apart_behind
     }
 
     fn clocks_agree(&self) -> bool {

@@ -18,7 +18,7 @@ use crate::lifecycle::clocks::shutdown_budget;
 
 /// How long stragglers are waited for at shutdown when the last invocation has not been reported.
 const STRAGGLERS: Duration = Duration::from_millis(300);
-/// What is left to records behind the last flush where they have no other sink, at the least.
+/// What is left to records behind the last flush where they have no other sink.
 const LEAST_REST: Duration = Duration::from_millis(300);
 /// Attempts end with the window; this is for one that would not.
 const OVERTIME: Duration = Duration::from_millis(100);
@@ -153,16 +153,17 @@ impl<L: Lifecycle> Pipeline<L> {
 
     /// A sink that hangs must not cost those records their chance that wait behind this flush: they are left half of the
     /// time. Where there is no fallback, the same sink is theirs, and would have to be faster with them: they are left
-    /// no more than it usually takes.
+    /// little, so that a slow one is not cut off twice.
     fn leave_time_for_the_rest(&self, ends: Instant) {
         let rest = self.buffer.pending_bytes() + self.deferred_bytes();
         if self.flush.is_some() && (rest > 0 || self.owes_report()) {
             let now = Instant::now();
             let left = ends.saturating_duration_since(now);
-            let usual = self.chain.usual_time_without_fallback();
-            let rest = usual
-                .map_or(left, |usual| usual.max(LEAST_REST))
-                .min(left / 2);
+            let rest = if self.chain.has_fallback() {
+                left / 2
+            } else {
+                LEAST_REST.min(left / 2)
+            };
             let window = self.window.current().ends;
             self.window.set(Phase::Shutdown, (ends - rest).min(window));
         }

@@ -16,8 +16,9 @@ const LONGEST_ID: usize = 64;
 /// How every fragment begins.
 const TIME: &[u8] = b"\"time\":\"";
 
-/// The name of a member, with the quote that opens it: in a JSON string another character precedes the closing one.
-const KEY: &[u8] = b"\"requestId";
+/// What the names have in common of the members that say it, and what follows it in one of them.
+const KEY: &[u8] = b"equest";
+const REST: [&[u8]; 2] = [b"Id", b"_id"];
 /// The attribute by which OpenTelemetry names an invocation.
 const OWN_ID: &[u8] = b"\"faas.invocation_id\"";
 /// The length of a UUID as text.
@@ -147,7 +148,12 @@ impl Invocations {
             fragment.get(at..at + UUID)
         };
         // Most have neither, so that they need not be read.
-        let may_be = self.key.find(fragment).is_some() || id().is_some_and(is_uuid);
+        let mut keys = self.key.find_iter(fragment);
+        let is_name = |at: usize| {
+            let rest = fragment.get(at + KEY.len()..).unwrap_or_default();
+            REST.iter().any(|end| rest.starts_with(end))
+        };
+        let may_be = keys.any(is_name) || id().is_some_and(is_uuid);
         may_be && record_of(fragment).is_some_and(names_invocation)
     }
 }
@@ -223,6 +229,9 @@ mod tests {
         for record in [
             r#"{"requestId":"8a1f4c1e-0000-4000-8000-000000000000","message":"x"}"#,
             r#""{\"requestId\":\"8a1f4c1e-0000-4000-8000-000000000000\"}""#,
+            r#"{"request":1,"function_request_id":"8a1f4c1e-0000-4000-8000-000000000000"}"#,
+            r#"{"AWSRequestId":"8a1f4c1e-0000-4000-8000-000000000000"}"#,
+            r#""{\"aws_request_id\":\"8a1f4c1e-0000-4000-8000-000000000000\"}""#,
             r#""2026-01-01T00:00:01.000Z\t8a1f4c1e-0000-4000-8000-000000000000\tINFO\tx""#,
             r#""[INFO]\t2026-01-01T00:00:01.000Z\t8a1f4c1e-0000-4000-8000-000000000000\tx""#,
         ] {

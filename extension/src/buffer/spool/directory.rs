@@ -3,27 +3,44 @@
 //! `/tmp` belongs to the function as well, and outside Lambda to everybody. Invariants: a link, a pipe or a
 //! file of another user under our name is never read, written or removed; nothing is done in a directory that
 //! others can enter or that is a link. An open file says nothing of its name: [`SpoolDirectory::finds`] looks.
-//! A directory that was private once is made so again: that it is, is all that tells ours from one of the
-//! function's that has the same name.
+//! A directory that others can enter is made private if it is ours: if it was private when it was last looked
+//! at, or has a file that only we write. That tells it from one of the function's that has the same name.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use super::{frame, ledger_file};
+
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
+const NOT_PRIVATE: &str = "its directory is not a private one of this user";
 
 /// A directory of our own, 0700, in which files are 0600.
 #[derive(Debug)]
 pub(super) struct SpoolDirectory {
     path: PathBuf,
-    /// The device and the inode of the one that was private when it was last looked at.
-    was_private: Cell<Option<(u64, u64)>>,
+    /// The one that was private when it was last looked at. While it is open, no other one has its inode.
+    known: RefCell<Option<Known>>,
+}
+
+/// A directory that is open, and which one it is.
+#[derive(Debug)]
+struct Known {
+    directory: File,
+    device: u64,
+    inode: u64,
+}
+
+impl Known {
+    fn is(&self, metadata: &Metadata) -> bool {
+        (self.device, self.inode) == (metadata.dev(), metadata.ino())
+    }
 }
 
 /// A file that is open and locked, and which one it is.
@@ -38,7 +55,7 @@ impl SpoolDirectory {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
-            was_private: Cell::new(None),
+            known: RefCell::default(),
         }
     }
 
@@ -141,34 +158,58 @@ impl SpoolDirectory {
     }
 
     fn check_directory(&self) -> io::Result<()> {
-        let mut metadata = fs::symlink_metadata(&self.path)?;
+        let metadata = fs::symlink_metadata(&self.path)?;
         let is_this_users = metadata.is_dir() && metadata.uid() == own_uid()?;
-        let is_open = |metadata: &Metadata| metadata.mode() & 0o077 != 0;
-        let is = (metadata.dev(), metadata.ino());
-        let is_known = self.was_private.get() == Some(is);
-        let is_altered = metadata.mode() & 0o777 != DIRECTORY_MODE;
-        if is_this_users && is_altered && (is_known || !is_open(&metadata)) {
-            self.make_private();
-            metadata = fs::symlink_metadata(&self.path)?;
+        let is_open = metadata.mode() & 0o077 != 0;
+        let mut known = self.known.borrow_mut();
+        let found = known.take().filter(|known| known.is(&metadata));
+        if !is_this_users || (is_open && found.is_none() && !self.has_own_file()) {
+            return Err(not_ours(NOT_PRIVATE));
         }
-        if !is_this_users || is_open(&metadata) || (metadata.dev(), metadata.ino()) != is {
-            return Err(not_ours("its directory is not a private one of this user"));
+        let found = match found {
+            Some(found) => found,
+            None => match self.opened() {
+                Ok(found) if found.is(&metadata) => found,
+                // Nobody can look into it. What is done in it will say so.
+                Err(_) if !is_open => return Ok(()),
+                Ok(_) | Err(_) => return Err(not_ours(NOT_PRIVATE)),
+            },
+        };
+        let found = known.insert(found);
+        if metadata.mode() & 0o777 != DIRECTORY_MODE {
+            // Somebody changed who may use it, as with `chmod -R 777 /tmp`.
+            let mode = Permissions::from_mode(DIRECTORY_MODE);
+            found.directory.set_permissions(mode)?;
         }
-        self.was_private.set(Some(is));
         Ok(())
     }
 
-    /// The directory is ours and somebody changed who may use it, as with `chmod -R 777 /tmp`. Where this fails, what is
-    /// done in it will say so.
-    fn make_private(&self) {
-        let opened = OpenOptions::new()
+    fn opened(&self) -> io::Result<Known> {
+        let directory = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW)
-            .open(&self.path);
-        if let Ok(directory) = opened {
-            let mode = Permissions::from_mode(DIRECTORY_MODE);
-            drop(directory.set_permissions(mode));
-        }
+            .open(&self.path)?;
+        let metadata = directory.metadata()?;
+        Ok(Known {
+            directory,
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+
+    /// Whether a file is in it that begins as ours do.
+    fn has_own_file(&self) -> bool {
+        let begins = |(name, magic): (&str, &[u8; 8])| {
+            let opened = OpenOptions::new()
+                .read(true)
+                .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+                .open(self.path.join(name));
+            let Ok(mut file) = opened else { return false };
+            let is_ours = file.metadata().and_then(|it| is_ours(&it));
+            let mut begin = [0; 8];
+            is_ours.unwrap_or(false) && file.read_exact(&mut begin).is_ok() && begin == *magic
+        };
+        begins((super::FILE, frame::MAGIC)) || begins((ledger_file::FILE, ledger_file::MAGIC))
     }
 }
 

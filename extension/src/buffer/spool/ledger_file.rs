@@ -11,8 +11,8 @@ use backstop_delivery::Ledger;
 
 use super::directory::{LockedFile, SpoolDirectory};
 
-const FILE: &str = "ledger";
-const MAGIC: &[u8; 8] = b"BKLEDGR2";
+pub(super) const FILE: &str = "ledger";
+pub(super) const MAGIC: &[u8; 8] = b"BKLEDGR2";
 /// That of a version that did not count mirrored records, the last of the counts.
 const MAGIC_1: &[u8; 8] = b"BKLEDGR1";
 const BYTES_1: usize = BYTES - 8;

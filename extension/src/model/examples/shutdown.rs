@@ -282,7 +282,7 @@ fn at_shutdown_a_fallback_that_is_too_slow_leaves_the_others_their_time() {
 /// had been faster before. There was no other sink that could have used the rest.
 #[test]
 fn at_shutdown_a_late_line_does_not_cut_a_request_to_the_only_sink_short() {
-    for late in [0, 100, 250] {
+    for (late, usual) in [(0, 0), (100, 0), (250, 0), (100, 900)] {
         let setup = Setup {
             sinks: [true, false, false],
             has_spool: false,
@@ -291,12 +291,13 @@ fn at_shutdown_a_late_line_does_not_cut_a_request_to_the_only_sink_short() {
             ..SETUP
         };
         let steps = [
-            invocation(vec![output(10, 12)], 20, End::Done),
-            invocation(vec![output(10, 12)], 20, End::Done),
+            Step::Sink(0, take(usual)),
+            invocation(vec![output(10, 12)], 2_000, End::Done),
+            invocation(vec![output(10, 12)], 2_000, End::Done),
             Step::Sink(0, take(1_050)),
             invocation(vec![output(10, 12)], 20, End::Done),
         ];
         let given_up = run(&setup, &steps);
-        assert!(given_up <= 1, "{late}: {given_up}");
+        assert!(given_up <= 1, "{late} {usual}: {given_up}");
     }
 }

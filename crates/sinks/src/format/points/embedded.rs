@@ -17,6 +17,8 @@ use crate::format::log::FURTHEST_AHEAD;
 /// The most points that are made of one line: what the specification allows to a directive, a hundred metrics, in as
 /// many sets as a set may have dimensions.
 const MOST_POINTS: usize = 3_000;
+/// The most bytes of values and dimensions in them: a line has 256 KB at most, and each set repeats what it names.
+const MOST_BYTES: usize = 1024 * 1024;
 /// The most dimensions of one set, by the specification.
 const MOST_DIMENSIONS: usize = 30;
 /// How far a line's own time may be before that at which Lambda received it: `CloudWatch` takes two weeks
@@ -45,6 +47,7 @@ pub(super) fn embedded(
         |it: &Wall| it.since(time) <= FURTHEST_AHEAD && time.since(*it) <= FURTHEST_BEHIND;
     let time = stated.filter(is_near).unwrap_or(time);
     let mut all = Vec::new();
+    let mut size = 0;
     let directives = metadata["CloudWatchMetrics"].as_array();
     for directive in directives.into_iter().flatten() {
         let namespace = directive["Namespace"].as_str().unwrap_or_default();
@@ -71,13 +74,22 @@ pub(super) fn embedded(
                     let shown = value.string().unwrap_or(Cow::Borrowed(value.get()));
                     Some((name.to_owned().into(), shown.into_owned().into()))
                 };
+                let attributes: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+                    names.filter_map(dimension).collect();
+                let texts = attributes
+                    .iter()
+                    .map(|(name, value)| name.len() + value.len());
+                size += texts.sum::<usize>() + values.len() * size_of::<f64>();
+                if size > MOST_BYTES {
+                    return Vec::new();
+                }
                 all.push(Observation {
                     metric: Metric {
                         name: metric_name(namespace, name).into(),
                         unit: unit.clone().into(),
                         kind,
                     },
-                    attributes: names.filter_map(dimension).collect(),
+                    attributes,
                     values: Values::Many(values.clone()),
                     start: time,
                     time,

@@ -238,6 +238,14 @@ fn a_line_without_points_that_can_be_read_stays_a_log() {
         (sets(100, 30), Signal::Metric),
         // No part of it would be kept otherwise.
         (sets(100, 31), Signal::Log),
+        // Each set repeats the values: this would be gigabytes.
+        (
+            sets(1, 3_000).replace(
+                "\"m\":1}",
+                &format!("\"m\":[{}]}}", vec!["1"; 100_000].join(",")),
+            ),
+            Signal::Log,
+        ),
         (set_of(30), Signal::Metric),
         (set_of(31), Signal::Log),
     ] {

@@ -61,7 +61,7 @@ fn perform(tampering: &str, directory: &Path) {
             }
         }
         "put another public directory in its place" => {
-            fs::rename(directory, aside).unwrap();
+            fs::remove_dir_all(directory).unwrap();
             fs::create_dir(directory).unwrap();
             mode(directory, 0o755);
         }
@@ -223,4 +223,16 @@ fn read_now(directory: &Path) -> Contents {
     let mut file = File::open(directory.join("spool")).unwrap();
     let length = file.metadata().unwrap().len();
     read(&mut file, length, CAP, "").unwrap()
+}
+
+/// The function opened everything to everybody, and a kill came before the next look.
+#[test]
+fn what_waits_is_found_in_a_directory_that_was_opened_to_others() {
+    let (_root, directory) = place();
+    drop(run_until("make the directory public", &directory));
+    let (ledger, buffer) = inherit(&directory);
+    assert_eq!(waiting(&buffer), [1, 2, 3]);
+    assert!(ledger.lock().adds_up(3));
+    let mode = fs::metadata(&directory).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
