@@ -190,9 +190,10 @@ fn take_over(ledger: &mut Ledger, before: Option<Ledger>, found: &Contents) -> u
     let there = found.len() as u64;
     // What a torn frame had is lost, unless the counts know of it: then they know too what became of it.
     let known = before.as_ref().map_or(0, Ledger::taken_in);
-    let torn = found
-        .torn_records
-        .min(found.torn_received.saturating_sub(known));
+    let since = found.torn_received.saturating_sub(known);
+    let torn = found.torn_records.min(since);
+    // Some of it may be known and the rest not: with records that had no copy until then.
+    let since = since.min(there + torn);
     let left = match (before, found.left) {
         // It wrote its ledger line, with these as pending.
         (_, Some(left)) => {
@@ -203,7 +204,7 @@ fn take_over(ledger: &mut Ledger, before: Option<Ledger>, found: &Contents) -> u
             *ledger = before;
             // More than pending: delivered or dropped and not yet removed from the spool, so that they go out
             // again; or received since, of which the spool is the only witness.
-            let left = ledger.pending().max(there + torn);
+            let left = (ledger.pending() + since).max(there + torn);
             ledger.receive(left - ledger.pending());
             left
         }

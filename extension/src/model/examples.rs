@@ -340,3 +340,49 @@ fn a_burst_that_is_read_slowly_holds_next_no_longer_than_the_bound() {
         }
     }
 }
+
+/// The frame that was torn had ten records that the counts knew and one that they did not: the eleventh was in no count.
+#[test]
+fn of_a_torn_frame_what_the_counts_know_and_what_they_do_not_are_both_lost() {
+    let setup = Setup {
+        strategy: FlushStrategy::Periodic,
+        max_added: 0,
+        buffer_max_bytes: 3_000_000,
+        transforms: Rewriting {
+            redacts: true,
+            keeps_originals: true,
+            joins: true,
+            ..SETUP.transforms
+        },
+        routing: Routing::Sample,
+        parameter: Parameter::Fails {
+            times: 1,
+            after_ms: 0,
+        },
+        ..SETUP
+    };
+    let lines = |after, records, level, padding| Output {
+        after,
+        records,
+        level,
+        padding,
+    };
+    let steps = [
+        Step::Invoke(Invocation {
+            output: vec![lines(0, 32, "DEBUG", 274)],
+            runtime_done: RuntimeDone::Never,
+            ..INVOCATION
+        }),
+        Step::Invoke(Invocation {
+            output: vec![
+                lines(0, 37, "ERROR", 198),
+                lines(0, 3, "DEBUG", 192),
+                lines(0, 25, "DEBUG", 269),
+            ],
+            gap: 1_000,
+            ..INVOCATION
+        }),
+        invocation(vec![output(211, 1)], 0, End::Killed(1, 1)),
+    ];
+    run(&setup, &steps);
+}
