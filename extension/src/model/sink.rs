@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::insights::{self, Reports};
 use super::routes::{number_of_record, original};
-use super::steps::Metrics;
+use super::steps::{Metrics, may_be_metric};
 use super::world::{Number, State, Taken, World, check_original};
 
 /// Records that are refused alone, and none taken, before the chain takes a sink to refuse all.
@@ -46,6 +46,9 @@ impl Witness for StateWitness {
         if !numbers.is_empty() {
             state.refused_in_a_row = 0;
         }
+        if numbers.iter().any(|number| may_be_metric(*number)) {
+            state.metrics_refused_in_a_row = 0;
+        }
         let start = state.taken.len();
         state.taken.extend(numbers.iter().map(|&number| Taken {
             number,
@@ -66,8 +69,12 @@ impl Witness for StateWitness {
         let mut state = self.0.lock().unwrap();
         state.refused_alone.extend(numbers);
         state.refused_in_a_row += usize::from(numbers.len() == 1);
+        // Metrics have bodies of their own, between which logs are taken.
+        let is_metric = matches!(numbers, [number] if may_be_metric(*number));
+        state.metrics_refused_in_a_row += usize::from(is_metric);
         // From here on it is taken to refuse everything: the rest of a body is not asked.
-        state.has_refused_all |= state.refused_in_a_row >= ENOUGH_REFUSED;
+        let most = state.refused_in_a_row.max(state.metrics_refused_in_a_row);
+        state.has_refused_all |= most >= ENOUGH_REFUSED;
     }
 }
 

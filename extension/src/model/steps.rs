@@ -42,6 +42,11 @@ pub(super) struct Setup {
     pub(super) parameter: Parameter,
 }
 
+/// Whether a line with this number is in the embedded metric format where any is.
+pub(super) fn may_be_metric(number: u64) -> bool {
+    number.is_multiple_of(3)
+}
+
 /// What becomes of lines in the embedded metric format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Metrics {
@@ -219,7 +224,7 @@ impl Setup {
 
     /// Whether the function writes this line in the embedded metric format.
     pub(super) fn embeds(&self, number: u64) -> bool {
-        self.metrics != Metrics::None && !self.transforms.joins && number.is_multiple_of(3)
+        self.metrics != Metrics::None && !self.transforms.joins && may_be_metric(number)
     }
 
     /// Whether the function posts this output, and does not write it.

@@ -95,6 +95,8 @@ pub(super) struct State {
     pub(super) refused_alone: BTreeSet<Number>,
     /// Since it last took one.
     pub(super) refused_in_a_row: usize,
+    /// The same of lines that may be metrics.
+    pub(super) metrics_refused_in_a_row: usize,
     pub(super) taken: Vec<Taken>,
 }
 
@@ -123,6 +125,7 @@ impl World {
                 has_refused_all: false,
                 refused_alone: BTreeSet::new(),
                 refused_in_a_row: 0,
+                metrics_refused_in_a_row: 0,
                 taken: Vec::new(),
             }))
         };
