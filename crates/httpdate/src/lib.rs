@@ -63,8 +63,8 @@ impl fmt::Display for HttpDate {
     }
 }
 
-/// The year, the month and the day, so many days after the first of January 1970. It is asked once a second at most, so that
-/// it may count.
+/// The year, the month and the day, this number of days after the first of January 1970. hyper asks once a second at
+/// most, so that counting is fast enough.
 fn civil(days: u64) -> (u64, &'static str, u64) {
     const DAYS_OF_400_YEARS: u64 = 146_097;
     let mut year = 1970 + days / DAYS_OF_400_YEARS * 400;

@@ -372,7 +372,7 @@ mod tests {
             (5_000, true, 100, 600),
             (-5_000, true, 100, 600),
             (5_000, true, -60_000, 700),
-            // Without a start, a clock that is ahead of ours looks like telemetry that has just come.
+            // Without a start, a clock that is ahead of the extension's makes telemetry look new.
             (-5_000, false, 100, 0),
         ] {
             let started = is_started.then_some(NOW - lead);

@@ -11,6 +11,7 @@
 //! its records are at the primary; what is held grows neither with an object nor with the archive.
 //! Must not: print or exit.
 
+mod advice;
 mod ask;
 mod batch;
 mod checkpoint;

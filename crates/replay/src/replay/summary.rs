@@ -148,11 +148,7 @@ impl Problem {
     }
 
     pub(super) fn rejected(records: &[&Record], cause: Cause) -> Self {
-        let first = records.first().map_or("", |record| record.id.as_str());
-        let which = match records.len() {
-            1 => format!("the record {first}"),
-            count => format!("{count} records from {first} on"),
-        };
+        let which = named(records);
         Self::object(
             key_of(records),
             format!("the primary refused {which}: {cause}"),
@@ -161,11 +157,7 @@ impl Problem {
 
     /// Not taken in any attempt.
     pub(super) fn exhausted(records: &[&Record], why: &str) -> Self {
-        let first = records.first().map_or("", |record| record.id.as_str());
-        let which = match records.len() {
-            1 => format!("the record {first}"),
-            count => format!("{count} records from {first} on"),
-        };
+        let which = named(records);
         Self::object(
             key_of(records),
             format!("the primary did not accept {which}: {why}"),
@@ -218,6 +210,15 @@ fn key_of<'a>(records: &[&'a Record]) -> &'a str {
     records
         .first()
         .map_or("", |record| record.origin.key.as_str())
+}
+
+/// These records, by the first one's id.
+fn named(records: &[&Record]) -> String {
+    let first = records.first().map_or("", |record| record.id.as_str());
+    match records.len() {
+        1 => format!("the record {first}"),
+        count => format!("{count} records from {first} on"),
+    }
 }
 
 impl Summary {

@@ -88,8 +88,8 @@ impl Format for Elastic {
     }
 }
 
-/// What a refusal of the whole request means. Where no API is at the address, the error is a text; what is wrong with a
-/// request is told by an object.
+/// What a refusal of the whole request means. At an address without an API the receiver gives the error as a text; what
+/// is wrong with a request it describes in an object.
 fn of_bad_request(body: &[u8]) -> Ruling {
     #[derive(Deserialize)]
     struct Refusal<'a> {

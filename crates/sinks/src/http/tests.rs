@@ -163,7 +163,7 @@ async fn what_is_not_there_is_told_apart() {
     }
 }
 
-/// Whoever takes a connection and says nothing may have the request, if it came to that.
+/// A server that accepts a connection and never answers may have read the request.
 #[tokio::test]
 async fn a_request_has_left_once_there_is_a_connection_for_it() {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");

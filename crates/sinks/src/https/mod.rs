@@ -335,6 +335,13 @@ mod tests {
         (endpoint, asked)
     }
 
+    fn settings(variables: &[(&str, &str)]) -> Settings {
+        let environment: BTreeMap<String, String> = (variables.iter())
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Settings::resolve(&environment).0
+    }
+
     #[tokio::test]
     async fn a_token_is_read_once_and_again_after_a_refusal_and_a_restore() {
         let (endpoint, asked) = parameter_store().await;
@@ -345,10 +352,7 @@ mod tests {
             ("BACKSTOP_PRIMARY_URL", "https://intake.example.com"),
             ("BACKSTOP_PRIMARY_TOKEN_SSM_PARAMETER", "/token"),
         ];
-        let environment: BTreeMap<String, String> = (variables.iter())
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let (settings, _) = Settings::resolve(&environment);
+        let settings = settings(&variables);
         let primary = settings.primary.expect("a primary");
         let clock = Arc::new(SystemClock);
         let http = SharedHttp::new(Vec::new(), Proxies::default(), clock, |_| {});
@@ -426,10 +430,7 @@ mod tests {
                 ("BACKSTOP_PRIMARY_URL", url.as_str()),
                 ("BACKSTOP_PRIMARY_FORMAT", "elastic"),
             ];
-            let environment: BTreeMap<String, String> = (variables.iter())
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect();
-            let (settings, _) = Settings::resolve(&environment);
+            let settings = settings(&variables);
             let primary = settings.primary.expect("a primary");
             let clock = Arc::new(SystemClock);
             let http = SharedHttp::new(Vec::new(), Proxies::default(), clock, |_| {});

@@ -6,8 +6,10 @@ mod bodies;
 mod decode;
 mod distributions;
 mod docs;
+mod embedded;
 mod posted;
 mod properties;
+mod refused;
 mod signals;
 
 use std::io::Read as _;
