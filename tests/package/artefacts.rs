@@ -125,7 +125,9 @@ fn each_has_its_bill_of_materials() {
         for component in components {
             let name = component["name"].as_str().unwrap();
             let has_address = component["purl"].is_string() && component["hashes"].is_array();
-            let stands_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates").join(name);
+            let stands_in = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../crates")
+                .join(name);
             let is_ours = name.starts_with("backstop-") || stands_in.is_dir();
             assert_ne!(has_address, is_ours, "{name}");
         }

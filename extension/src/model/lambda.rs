@@ -57,8 +57,9 @@ pub(super) struct Lambda {
     late_runtime_done: Option<String>,
     /// What Lambda has to post when the extension gets to it.
     backlog: VecDeque<Waiting>,
-    /// A clock was set since that was last empty.
-    was_clock_set: bool,
+    /// Since that was last empty a clock was set, or an end was told under an id that nobody knows: what is old looks
+    /// like that of another clock.
+    is_old_unknown: bool,
     /// How far the clocks were apart, at the most, in an invocation of this run of which telemetry was read late: its
     /// start perhaps after its end.
     apart_behind: Duration,
@@ -92,7 +93,7 @@ impl Lambda {
             ahead_ms: setup.ahead_ms,
             late_runtime_done: None,
             backlog: VecDeque::new(),
-            was_clock_set: false,
+            is_old_unknown: false,
             apart_behind: Duration::ZERO,
             are_sinks_well: true,
             was_hold_useless: false,
@@ -112,7 +113,7 @@ impl Lambda {
                 self.world.set(*index, behaviour);
             }
             Step::ClockJump(seconds) => {
-                self.was_clock_set = true;
+                self.is_old_unknown = true;
                 self.world.shift_clock(seconds * 1000);
             }
             Step::ClockSkew(milliseconds) => self.skew_clocks(*milliseconds),
@@ -168,7 +169,7 @@ impl Lambda {
         let deadline_ms = self.deadline_ms(invocation.deadline, FUNCTION_TIMEOUT);
         self.was_refused = false;
         let was_carried = !self.backlog.is_empty();
-        self.was_clock_set &= !self.backlog.is_empty();
+        self.is_old_unknown &= !self.backlog.is_empty();
         let comes_first = invocation.runtime_done == RuntimeDone::Before;
         if comes_first {
             self.run_function(invocation, &request).await;
@@ -217,9 +218,9 @@ impl Lambda {
                 };
                 let added = ready.saturating_duration_since(done);
                 // Until the start was read, old telemetry looks like that of another clock.
-                let is_old_known = agree && !self.was_clock_set;
+                let is_old_unknown = !agree || self.is_old_unknown;
                 assert!(
-                    added <= most + TICK || (was_behind && !is_old_known),
+                    added <= most + TICK || (was_behind && is_old_unknown),
                     "added {added:?}, at most {most:?}"
                 );
                 // Each request takes its time: in so small ones nobody gets through a burst.
@@ -253,6 +254,9 @@ impl Lambda {
                 self.was_hold_useless |= !is_bounded && to_the_end;
             }
         }
+        // The event is the last of what is not read.
+        self.is_old_unknown |=
+            invocation.runtime_done == RuntimeDone::Foreign && !self.backlog.is_empty();
         self.check_spool();
         if invocation.runtime_done == RuntimeDone::Twice {
             let again = self.platform("platform.runtimeDone", &request);
@@ -385,7 +389,7 @@ impl Lambda {
 
     /// The extension's clock is set, and the platform's is not.
     fn skew_clocks(&mut self, milliseconds: i64) {
-        self.was_clock_set |= milliseconds != 0;
+        self.is_old_unknown |= milliseconds != 0;
         self.world.shift_clock(milliseconds);
         self.ahead_ms -= milliseconds;
     }
