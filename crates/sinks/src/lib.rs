@@ -27,7 +27,7 @@ mod wire;
 
 pub use aws::Credentials;
 pub use firehose::FirehoseSink;
-pub use format::{Classifier, Row, Ruling, advice, names_invocation, tables, trace};
+pub use format::{Classifier, Row, Ruling, advice, has_prefix, names_invocation, tables, trace};
 pub use http::{HttpError, SharedHttp, authorities};
 pub use https::{Framed, HttpsSink, ReplaySink};
 pub use s3::S3Sink;

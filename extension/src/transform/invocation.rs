@@ -6,35 +6,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backstop_archive::parts_of;
 use backstop_delivery::Wall;
-use backstop_json::{Json, is_uuid};
-use backstop_sinks::names_invocation;
+use backstop_json::Json;
+use backstop_sinks::{has_prefix, names_invocation};
 use memchr::memmem::{self, Finder};
 
 /// No request id of Lambda's is longer.
 const LONGEST_ID: usize = 64;
-/// How every fragment begins.
-const TIME: &[u8] = b"\"time\":\"";
-
 /// What the names have in common of the members that say it, and what follows it in one of them.
 const KEY: &[u8] = b"equest";
 const REST: [&[u8]; 2] = [b"Id", b"_id"];
 /// The attribute by which OpenTelemetry names an invocation.
 const OWN_ID: &[u8] = b"\"faas.invocation_id\"";
-/// The length of a UUID as text.
-const UUID: usize = 36;
-/// The end of a time and a tab, as JSON has it.
-const BEFORE_ID: &[u8] = br"Z\t";
-
-/// The time of a fragment, as it is written.
-fn time_of(fragment: &[u8]) -> Option<&[u8]> {
-    let time = fragment.strip_prefix(TIME)?;
-    time.get(..memchr::memchr(b'"', time)?)
-}
 
 /// The time of a fragment; none where it has none that can be read.
 pub(crate) fn wall_of(fragment: &[u8]) -> Option<Wall> {
-    Wall::from_rfc3339(std::str::from_utf8(time_of(fragment)?).ok()?)
+    let [time, ..] = parts_of(fragment)?;
+    Wall::from_rfc3339(std::str::from_utf8(time).ok()?)
 }
 
 /// The invocations that lines may be of.
@@ -43,9 +32,8 @@ pub(crate) struct Invocations {
     current: Option<Started>,
     /// Lines of it may still come.
     previous: Option<Started>,
-    /// Built once, as every line is searched.
+    /// Built once, as most lines are searched.
     key: Finder<'static>,
-    before_id: Finder<'static>,
 }
 
 impl Default for Invocations {
@@ -54,7 +42,6 @@ impl Default for Invocations {
             current: None,
             previous: None,
             key: Finder::new(KEY),
-            before_id: Finder::new(BEFORE_ID),
         }
     }
 }
@@ -104,12 +91,12 @@ impl Invocations {
     /// The member that says which invocation a line is of; none where that is not known, or where the line says
     /// it itself.
     pub(crate) fn member(&self, fragment: &[u8]) -> Option<Arc<[u8]>> {
-        let time = time_of(fragment)?;
+        let [time, _, record] = parts_of(fragment)?;
         let all = [&self.current, &self.previous];
         let mut started = all.into_iter().flatten();
         let started = started.find(|started| !started.is_after(time))?;
         let member = started.member.as_ref()?;
-        (!self.says_its_own(fragment)).then(|| Arc::clone(member))
+        (!self.says_its_own(record)).then(|| Arc::clone(member))
     }
 
     /// The same of what the function posted, which may come before Lambda's event that `current` has started: then
@@ -142,26 +129,19 @@ impl Invocations {
     }
 
     /// Whether a record bears a request id where formats look for one. It may be that of another invocation.
-    fn says_its_own(&self, fragment: &[u8]) -> bool {
-        let id = || {
-            let at = self.before_id.find(fragment)? + BEFORE_ID.len();
-            fragment.get(at..at + UUID)
-        };
-        // Most have neither, so that they need not be read.
-        let mut keys = self.key.find_iter(fragment);
+    fn says_its_own(&self, record: &[u8]) -> bool {
+        if has_prefix(record) {
+            return true;
+        }
+        // Most have no such name, so that they need not be read.
+        let mut keys = self.key.find_iter(record);
         let is_name = |at: usize| {
-            let rest = fragment.get(at + KEY.len()..).unwrap_or_default();
+            let rest = record.get(at + KEY.len()..).unwrap_or_default();
             REST.iter().any(|end| rest.starts_with(end))
         };
-        let may_be = keys.any(is_name) || id().is_some_and(is_uuid);
-        may_be && record_of(fragment).is_some_and(names_invocation)
+        let record = || std::str::from_utf8(record).ok();
+        keys.any(is_name) && record().is_some_and(|it| names_invocation(Json::valid(it)))
     }
-}
-
-/// The record of a fragment.
-fn record_of(fragment: &[u8]) -> Option<Json<'_>> {
-    let mut members = Json::members_in(std::str::from_utf8(fragment).ok()?);
-    members.find(|(name, _)| name == "record").map(|it| it.1)
 }
 
 /// The member of a line that names an invocation; none where that is no request id.

@@ -36,7 +36,7 @@ use crate::codec::{Item, Output, Packing};
 pub use advice::advice;
 pub use answers::{Row, Ruling};
 pub(crate) use assemble::Written;
-pub use log::{names_invocation, trace};
+pub use log::{has_prefix, names_invocation, trace};
 pub(crate) use reply::Reply;
 pub use signal::Classifier;
 

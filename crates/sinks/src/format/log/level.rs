@@ -107,26 +107,42 @@ pub(super) struct Prefix<'a> {
 
 /// `TIME\tID\tLEVEL\t…` (Node.js), or `[LEVEL]\tTIME\tID\t…` (Python).
 pub(super) fn prefix(text: &str) -> Option<Prefix<'_>> {
-    if !text.starts_with(|first: char| first == '[' || first.is_ascii_digit()) {
+    prefix_with(text.as_bytes(), b"\t")
+}
+
+/// Whether a record begins with such a prefix, as Lambda writes it: no more than that is read of it.
+pub fn has_prefix(record: &[u8]) -> bool {
+    let text = record.strip_prefix(b"\"");
+    text.is_some_and(|text| prefix_with(text, b"\\t").is_some())
+}
+
+/// The prefix of a text, or of a string of JSON, in which a tab is escaped.
+fn prefix_with<'a>(text: &'a [u8], tab: &[u8]) -> Option<Prefix<'a>> {
+    if !matches!(text.first()?, b'[' | b'0'..=b'9') {
         // Of most lines that have no prefix no more is looked at.
         return None;
     }
-    let (first, rest) = column(text)?;
-    let (second, rest) = column(rest)?;
-    let (third, _) = column(rest)?;
-    let (level, time, request_id) = match first.strip_prefix('[') {
-        Some(level) => (level.strip_suffix(']')?, second, third),
+    let (first, rest) = column(text, tab)?;
+    let (second, rest) = column(rest, tab)?;
+    let (third, _) = column(rest, tab)?;
+    let (level, time, request_id) = match first.strip_prefix(b"[") {
+        Some(level) => (level.strip_suffix(b"]")?, second, third),
         None => (third, first, second),
     };
-    let is_time = time.ends_with('Z') && time.len() >= 20 && time.as_bytes().get(10) == Some(&b'T');
-    let level = Level::of_word(level)?;
-    (is_time && is_uuid(request_id.as_bytes())).then_some(Prefix { level, request_id })
+    let is_time = time.ends_with(b"Z") && time.len() >= 20 && time.get(10) == Some(&b'T');
+    if !is_time || !is_uuid(request_id) {
+        return None;
+    }
+    Some(Prefix {
+        level: Level::of_word(std::str::from_utf8(level).ok()?)?,
+        request_id: std::str::from_utf8(request_id).ok()?,
+    })
 }
 
-/// A column, and what follows its tab.
-fn column(text: &str) -> Option<(&str, &str)> {
-    let tab = memchr::memchr(b'\t', text.as_bytes())?;
-    Some((text.get(..tab)?, text.get(tab + 1..)?))
+/// A column, and what follows its tab. In a string of JSON it ends at its first escape.
+fn column<'a>(text: &'a [u8], tab: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let end = memchr::memchr(*tab.first()?, text)?;
+    Some((text.get(..end)?, text.get(end..)?.strip_prefix(tab)?))
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod platform;
 mod scratch;
 pub mod trace;
 
+pub use level::has_prefix;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -235,16 +237,14 @@ fn request_id(value: Json<'_>) -> Option<Cow<'_, str>> {
     value.string().filter(|id| is_uuid(id.as_bytes()))
 }
 
-/// Whether a record of the function's says of which invocation it is: as a member of its object, or in the prefix of a
-/// text that Lambda's own runtimes write.
+/// Whether a record of the function's says of which invocation it is as a member of its object. In a text its prefix
+/// may say it: see [`has_prefix`].
 pub fn names_invocation(record: Json<'_>) -> bool {
     let text = record.string();
-    match line::object_of(text.as_deref(), record) {
-        Some(object) => object
-            .members()
-            .any(|(name, value)| ID_NAMES.contains(&&*name) && request_id(value).is_some()),
-        None => text.is_some_and(|text| level::prefix(&text).is_some()),
-    }
+    line::object_of(text.as_deref(), record).is_some_and(|object| {
+        (object.members())
+            .any(|(name, value)| ID_NAMES.contains(&&*name) && request_id(value).is_some())
+    })
 }
 
 /// Whether [`Log::read_object`] knows a name that begins like this.
