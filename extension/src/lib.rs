@@ -18,6 +18,7 @@ mod app;
 mod buffer;
 mod core_dumps;
 mod diagnostics;
+mod freed_memory;
 mod lifecycle;
 mod metrics;
 #[cfg(test)]
@@ -31,4 +32,5 @@ pub use app::run;
 pub use buffer::spool;
 pub use core_dumps::forbid_core_dumps;
 pub use diagnostics::{cannot_start, install_panic_hook};
+pub use freed_memory::keep_freed_memory;
 pub use transform::{Derivations, Derived, Deriver, Enricher};

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     backstop_extension::install_panic_hook();
     backstop_extension::forbid_core_dumps();
+    backstop_extension::keep_freed_memory();
     // One thread: the extension shares a fraction of a core with the function.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

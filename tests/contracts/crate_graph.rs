@@ -51,6 +51,11 @@ const RULES: &[Rule] = &[
         reason: "it reads text and knows no record: every crate that reads JSON may use it",
     },
     Rule {
+        package: "backstop-deflate",
+        never: &["backstop", "backstop-*", "flate2", "tokio"],
+        reason: "it compresses bytes and knows no record: what checks it is another's decompressor",
+    },
+    Rule {
         package: "backstop-transform",
         never: &[
             "backstop-delivery",

@@ -11,6 +11,8 @@ use crate::{HERE, Opt, script};
 
 const MEMORY_AFTER_INIT: u64 = 6_000_000;
 const MEMORY_AFTER_4_000_RECORDS: u64 = 12_000_000;
+/// Of 3,000 records, once 1,000 have been sent; they were some 10 for each of them where freed memory was not kept.
+const PAGE_FAULTS: u64 = 600;
 /// From the start of the program to its first `/next`. What the loader did before is the system's affair:
 /// it looks for each library in each folder of `LD_LIBRARY_PATH`.
 const SYSTEM_CALLS_AT_INIT: usize = 80;
@@ -35,10 +37,15 @@ async fn memory_and_threads_after_init_and_under_load() {
     assert!(after_init <= MEMORY_AFTER_INIT, "{after_init}");
     assert_eq!(threads(), 1);
     let mut traffic = Traffic::new(300);
+    let mut faults = Vec::new();
     for _ in 0..4 {
         let lines = invocation(&mut traffic, 1000, Duration::from_millis(250));
         environment.invoke(lines).await.unwrap();
+        faults.push(page_faults(environment.pid()));
     }
+    let faults = faults[3] - faults[0];
+    println!("3,000 records: {faults} page faults");
+    assert!(faults <= PAGE_FAULTS, "{faults}");
     let peak = environment.peak_rss_bytes();
     println!(
         "after 4,000 records: at most {peak} bytes resident, {} thread",
@@ -51,6 +58,18 @@ async fn memory_and_threads_after_init_and_under_load() {
         .await
         .unwrap();
     outcome.assert_nothing_lost();
+}
+
+/// Pages that the kernel has given to a process, none of them read from a disk (`minflt` in proc(5)).
+fn page_faults(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after_name = stat.rsplit_once(')').unwrap().1;
+    after_name
+        .split_whitespace()
+        .nth(7)
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[tokio::test]

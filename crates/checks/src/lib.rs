@@ -12,6 +12,7 @@
 mod archive;
 mod config;
 mod decode;
+mod deflate;
 mod otlp;
 mod records;
 mod responses;
@@ -22,6 +23,7 @@ mod spool;
 pub use archive::archive;
 pub use config::config;
 pub use decode::decode;
+pub use deflate::deflate;
 pub use otlp::otlp;
 pub use responses::responses;
 pub use secret::secret;
@@ -36,6 +38,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("archive", archive),
     ("config", config),
     ("decode", decode),
+    ("deflate", deflate),
     ("otlp", otlp),
     ("responses", responses),
     ("secret", secret),

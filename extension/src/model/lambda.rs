@@ -169,7 +169,7 @@ impl Lambda {
         let deadline_ms = self.deadline_ms(invocation.deadline, FUNCTION_TIMEOUT);
         self.was_refused = false;
         let was_carried = !self.backlog.is_empty();
-        self.is_old_unknown &= !self.backlog.is_empty();
+        self.is_old_unknown &= was_carried;
         let comes_first = invocation.runtime_done == RuntimeDone::Before;
         if comes_first {
             self.run_function(invocation, &request).await;
@@ -254,15 +254,18 @@ impl Lambda {
                 self.was_hold_useless |= !is_bounded && to_the_end;
             }
         }
-        // The event is the last of what is not read.
-        self.is_old_unknown |=
-            invocation.runtime_done == RuntimeDone::Foreign && !self.backlog.is_empty();
+        self.report(invocation, &request).await;
+    }
+
+    /// The extension is ready: what Lambda says after that, and the freeze.
+    async fn report(&mut self, invocation: &Invocation, request: &str) {
+        self.note_unknown_end(invocation);
         self.check_spool();
         if invocation.runtime_done == RuntimeDone::Twice {
-            let again = self.platform("platform.runtimeDone", &request);
+            let again = self.platform("platform.runtimeDone", request);
             self.post_behind(again);
         }
-        let report = self.platform("platform.report", &request);
+        let report = self.platform("platform.report", request);
         let is_posted = self.post_behind(report);
         self.run_for(Duration::ZERO).await;
         // It was ready, and something arrived. What is under way gets a copy when it comes back.

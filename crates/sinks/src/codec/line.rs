@@ -11,9 +11,8 @@ use backstop_delivery::{Batch, Diverted, EnvironmentId, RecordId, Route};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::gzip::PIECE;
 use super::item::{Item, items};
-use super::output::Output;
+use super::output::{Output, PIECE};
 
 /// The attributes of the resource that emitted the records, by OpenTelemetry's semantic conventions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,8 @@ mod item;
 mod line;
 mod output;
 
-pub use gzip::{gunzip, gzip};
+pub use backstop_deflate::gzip;
+pub use gzip::gunzip;
 pub(crate) use item::{Item, Source};
 pub use line::{LineEncoder, Resource};
 pub(crate) use line::{size_hint, write_line};

@@ -1,8 +1,10 @@
 //! Where a body is written: compressed as it is written, so that it never is in memory as a whole, or as it is.
 
 use backstop_config::Compression;
+use backstop_deflate::{Container, Packer};
 
-use super::gzip::{PIECE, Packer};
+/// What is compressed at once: most of what one block can hold, with room for the line that makes it full.
+pub(super) const PIECE: usize = 60 * 1024;
 
 /// How a body is made smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +38,21 @@ impl Output {
     /// A body of about `length` bytes before compression.
     pub(crate) fn new(packing: Packing, length: usize) -> Self {
         match packing {
-            Packing::Gzip | Packing::Deflate => Self {
-                bytes: Vec::new(),
-                packer: Some(Packer::new(length, packing == Packing::Gzip)),
-                is_snappy: false,
-            },
+            Packing::Gzip => Self::packed(Container::Gzip, length),
+            Packing::Deflate => Self::packed(Container::Zlib, length),
             Packing::Snappy | Packing::None => Self {
                 bytes: Vec::with_capacity(length),
                 packer: None,
                 is_snappy: packing == Packing::Snappy,
             },
+        }
+    }
+
+    fn packed(container: Container, length: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            packer: Some(Packer::new(container, length)),
+            is_snappy: false,
         }
     }
 
@@ -56,8 +63,11 @@ impl Output {
 
     /// Something has been appended, and will not be looked at again.
     pub(crate) fn written(&mut self) {
-        if let Some(packer) = &mut self.packer {
-            packer.drain(&mut self.bytes);
+        if let Some(packer) = &mut self.packer
+            && self.bytes.len() >= PIECE
+        {
+            packer.pack(&self.bytes);
+            self.bytes.clear();
         }
     }
 

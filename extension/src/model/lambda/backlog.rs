@@ -77,6 +77,12 @@ impl Lambda {
         !is_little
     }
 
+    /// Whether an end under an id that nobody knows is left for the next invocation: it is the last of what is read.
+    pub(super) fn note_unknown_end(&mut self, invocation: &Invocation) {
+        let is_unknown = invocation.runtime_done == RuntimeDone::Foreign;
+        self.is_old_unknown |= is_unknown && !self.backlog.is_empty();
+    }
+
     /// What Lambda still has when the environment ends.
     pub(super) fn post_backlog(&mut self) {
         while let Some(waiting) = self.backlog.pop_front() {
