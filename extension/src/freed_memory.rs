@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-/// Twice the largest body of telemetry that Lambda is asked for.
-const LARGE: usize = 512 * 1024;
+/// Twice what a flush sends: the buffers for its records and its bodies are no longer.
+const LARGE: usize = 2 * 1024 * 1024;
 
 /// Makes glibc keep freed memory, up to twice [`LARGE`].
 ///
