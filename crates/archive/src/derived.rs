@@ -65,7 +65,7 @@ pub fn fragment_holds(fragment: &[u8]) -> Option<Holds> {
 }
 
 /// The time, the type and the record of an event's fragment, `"time":"…","type":"…","record":…`: the texts of the first
-/// two, and the third as JSON.
+/// two, in which Lambda escapes nothing, and the third as JSON.
 pub fn parts_of(fragment: &[u8]) -> Option<[&[u8]; 3]> {
     let (time, rest) = until_quote(fragment.strip_prefix(b"\"time\":\"")?)?;
     let (kind, rest) = until_quote(rest.strip_prefix(b",\"type\":\"")?)?;

@@ -19,7 +19,11 @@ pub fn deflate(data: &[u8]) {
             *byte ^= round;
         }
     }
-    let length = (usize::from(*length) + 1) * MOST_IN_BLOCK / 200;
+    // Tiny ones too, of which none fills a byte of its own.
+    let length = match usize::from(*length) {
+        tiny @ 0..16 => 1 + tiny,
+        length => length * MOST_IN_BLOCK / 200,
+    };
     comes_back(Container::Gzip, &text, length);
     comes_back(Container::Zlib, &text, length);
 }

@@ -36,6 +36,7 @@ impl<'a> Bits<'a> {
     /// Writes the bytes that are full.
     #[inline]
     pub(crate) fn flush(&mut self) {
+        debug_assert!(self.length + WORD <= self.out.len(), "there is room");
         if let Some(room) = self.out.get_mut(self.length..self.length + WORD) {
             room.copy_from_slice(&self.begun.to_le_bytes());
         }
@@ -53,6 +54,7 @@ impl<'a> Bits<'a> {
 
     /// Appends bytes, after [`Bits::align`].
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        debug_assert!(self.length + bytes.len() <= self.out.len(), "there is room");
         if let Some(room) = self.out.get_mut(self.length..self.length + bytes.len()) {
             room.copy_from_slice(bytes);
         }

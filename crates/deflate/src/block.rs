@@ -1,9 +1,9 @@
-//! A block of compressed text: with codes made for it, with the codes that every reader knows, or as it is, whichever is
-//! shortest.
+//! A block of compressed text: with codes made for it, with the codes that every reader knows, or as it is, whichever
+//! is shortest.
 
 use crate::bits::Bits;
 use crate::code::{Code, codes, lengths};
-use crate::matches::Part;
+use crate::matches::{Part, SHORTEST};
 
 /// An empty last block with the fixed codes.
 pub(crate) const LAST_EMPTY: u64 = 0b011;
@@ -40,8 +40,6 @@ struct Symbol {
     extra_bits: u32,
 }
 
-/// The shortest match.
-const SHORTEST: u16 = 3;
 const LENGTHS: [Symbol; 256] = length_symbols();
 
 /// RFC 1951, section 3.2.5: eight lengths by themselves, then four ranges of each size, and the longest by itself.
@@ -247,6 +245,7 @@ pub(crate) fn write_block(
     out: &mut Vec<u8>,
     begun: (u64, u32),
 ) -> (u64, u32) {
+    debug_assert!(text.len() <= crate::MOST_IN_BLOCK, "{}", text.len());
     let counts = Counts::of(text, parts, rest);
     let own = (
         lengths(&counts.literals, LONGEST_LITERAL),

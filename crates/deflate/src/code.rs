@@ -72,8 +72,8 @@ pub(crate) fn lengths<const SYMBOLS: usize>(
     lengths
 }
 
-/// Turns counts, in ascending order, into the depths of the leaves of their Huffman tree, in place (Moffat and Katajainen, "In-place
-/// calculation of minimum-redundancy codes", 1995).
+/// Turns counts, in ascending order, into the depths of the leaves of their Huffman tree, in place (Moffat and
+/// Katajainen, "In-place calculation of minimum-redundancy codes", 1995).
 fn to_depths(counts: &mut [u32]) {
     let leaves = counts.len();
     // From the left: the weights of inner nodes, and then for each the index of its parent.
@@ -115,8 +115,8 @@ fn to_depths(counts: &mut [u32]) {
     }
 }
 
-/// Makes room for codes that were cut to the longest that is allowed: others become longer, until every sequence of bits
-/// means something again and none means two things.
+/// Makes room for codes that were cut to the longest that is allowed: others become longer, until every sequence of
+/// bits means something again and none means two things.
 fn shorten(of_length: &mut [u32]) {
     let longest = of_length.len() - 1;
     let taken = |of_length: &[u32]| -> u32 {

@@ -7,7 +7,7 @@
 //! them. Each block has codes made for it, where that is shorter.
 //!
 //! Invariants: the same pieces always make the same bytes; whatever the input, a piece of at most [`MOST_IN_BLOCK`]
-//! bytes grows by at most 9; nothing of the input is kept. Must not decompress: a well-kept library does.
+//! bytes grows by at most 6; nothing of the input is kept. Must not decompress: a well-kept library does.
 
 use crc32fast::Hasher;
 
@@ -72,7 +72,8 @@ impl Packer {
         }
     }
 
-    /// Takes a piece. Each costs the codes of a block of its own, some 80 bytes, and finds no match in another.
+    /// Takes a piece. Each is a block with codes of its own, some 80 bytes of them where it is long, and has no match
+    /// in another.
     pub fn pack(&mut self, piece: &[u8]) {
         self.checksum.update(piece);
         let blocks = piece.len().div_ceil(MOST_IN_BLOCK).max(1);

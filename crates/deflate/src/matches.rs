@@ -1,8 +1,8 @@
 //! What of a text stood in it before.
 //!
-//! The table has for each hash of seven bytes the last place that had it: what is shorter comes again by chance, and saves
-//! less than its distance takes. Of the places that were tried without a match
-//! ever fewer are looked at, so that what does not repeat itself costs little.
+//! The table has for each hash of seven bytes the last place that had it: what is shorter comes again by chance, and
+//! saves less than its distance takes. After places without a match fewer are looked at, so that what does not repeat
+//! itself costs little; not ever fewer, as what comes after it may.
 
 /// A stretch of text: bytes that are as they are, and then some that stood `distance` bytes before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) struct Part {
 /// The longest match that has a code.
 const LONGEST: usize = 258;
 /// The shortest.
-const SHORTEST: usize = 3;
+pub(crate) const SHORTEST: u16 = 3;
 /// How far back a match may be.
 const FURTHEST: usize = 32_768;
 /// What is read at once.
@@ -26,7 +26,7 @@ const WORD: usize = size_of::<u64>();
 const HALF: usize = size_of::<u32>();
 const TABLE_BITS: u32 = 13;
 const TABLE: usize = 1 << TABLE_BITS;
-/// After this many bytes without a match, as a power of two, every other place is left out; and so on.
+/// After this many places without a match, as a power of two, every other one is left out; and so on.
 const PATIENCE: u32 = 6;
 
 /// Finds matches, and keeps the memory that this takes.
@@ -53,13 +53,14 @@ impl Matches {
         self.parts.clear();
         self.table.fill(0);
         let last = text.len().saturating_sub(WORD);
-        let (mut taken, mut at) = (0, 1);
+        let (mut taken, mut at, mut misses) = (0, 1, 0);
         while at < last {
             let word = word_at(text, at);
             let before = self.replace(word, at);
             let is_match = half_at(text, before) == low_half(word) && at - before <= FURTHEST;
             if !is_match {
-                at += 1 + ((at - taken) >> PATIENCE);
+                at += 1 + (misses >> PATIENCE);
+                misses += 1;
                 continue;
             }
             let distance = at - before;
@@ -72,7 +73,7 @@ impl Matches {
             }
             let end = at + HALF + common(&text[before + HALF..], &text[at + HALF..]);
             self.add(start - taken, end - start, distance);
-            (taken, at) = (end, end);
+            (taken, at, misses) = (end, end, 0);
             if at < last {
                 self.replace(word_at(text, at - 2), at - 2);
             }
@@ -104,7 +105,9 @@ impl Matches {
         while length > 0 {
             // What is left is long enough for a code of its own.
             let now = match length - length.min(LONGEST) {
-                1..SHORTEST => LONGEST - SHORTEST,
+                left if (1..usize::from(SHORTEST)).contains(&left) => {
+                    LONGEST - usize::from(SHORTEST)
+                }
                 _ => length.min(LONGEST),
             };
             let number = |it: usize| u16::try_from(it).unwrap_or_default();

@@ -15,23 +15,23 @@ fn packed(container: Container, pieces: &[&[u8]]) -> Vec<u8> {
     for piece in pieces {
         packer.pack(piece);
     }
-    let packed = packer.finish();
+    let out = packer.finish();
     let mut read = Vec::new();
     let rest = match container {
         Container::Gzip => {
-            let mut decoder = GzDecoder::new(packed.as_slice());
+            let mut decoder = GzDecoder::new(out.as_slice());
             decoder.read_to_end(&mut read).expect("it is whole");
             decoder.into_inner()
         }
         Container::Zlib => {
-            let mut decoder = ZlibDecoder::new(packed.as_slice());
+            let mut decoder = ZlibDecoder::new(out.as_slice());
             decoder.read_to_end(&mut read).expect("it is whole");
             decoder.into_inner()
         }
     };
     assert!(read == plain, "{} bytes come back", plain.len());
     assert!(rest.is_empty(), "nothing follows");
-    packed
+    out
 }
 
 /// The same numbers each time (xorshift).
@@ -97,7 +97,7 @@ fn what_does_not_become_smaller_grows_by_no_more_than_its_blocks_take() {
         let around = GZIP_HEADER.len() + END;
         let blocks = length.div_ceil(MOST_IN_BLOCK);
         let size = packed(Container::Gzip, &[&noise(length, 8)]).len();
-        assert!(size <= length + around + 9 * blocks, "{length}: {size}");
+        assert!(size <= length + around + 6 * blocks, "{length}: {size}");
     }
 }
 
@@ -120,6 +120,21 @@ fn logs_are_as_small_as_at_zlibs_second_level() {
     assert!(
         ours as u64 <= theirs * 105 / 100,
         "{ours} bytes, zlib's {theirs}"
+    );
+}
+
+/// What has no matches costs little, but what follows it is looked at again.
+#[test]
+fn a_blob_does_not_spoil_the_lines_behind_it() {
+    let (blob, text) = (noise(20_000, 8), lines(40_000));
+    let size = |text: &[u8]| packed(Container::Gzip, &[text]).len();
+    let (both, alone) = (
+        size(&[&blob[..], &text].concat()),
+        size(&blob) + size(&text),
+    );
+    assert!(
+        both <= alone * 115 / 100,
+        "{both} bytes, by themselves {alone}"
     );
 }
 
@@ -155,7 +170,8 @@ fn no_code_is_longer_than_it_may_be() {
 fn a_code_has_two_symbols_at_least() {
     for counts in [[0, 0, 0], [7, 0, 0], [0, 0, 7]] {
         let lengths = code::lengths(&counts, 15);
-        assert_eq!(lengths.iter().filter(|length| **length == 1).count(), 2);
+        let used: Vec<&u8> = lengths.iter().filter(|length| **length > 0).collect();
+        assert_eq!(used, [&1, &1]);
         assert!(
             counts
                 .iter()

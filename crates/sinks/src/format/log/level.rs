@@ -110,10 +110,14 @@ pub(super) fn prefix(text: &str) -> Option<Prefix<'_>> {
     prefix_with(text.as_bytes(), b"\t")
 }
 
-/// Whether a record begins with such a prefix, as Lambda writes it: no more than that is read of it.
+/// Whether a record begins with such a prefix, as Lambda writes it: with its tabs as `\t`, and no other escape. No more
+/// than the beginning is read.
 pub fn has_prefix(record: &[u8]) -> bool {
-    let text = record.strip_prefix(b"\"");
-    text.is_some_and(|text| prefix_with(text, b"\\t").is_some())
+    /// As long as any prefix, and then some.
+    const LONGEST: usize = 128;
+    let text = record.strip_prefix(b"\"").unwrap_or_default();
+    let head = text.get(..LONGEST).unwrap_or(text);
+    prefix_with(head, b"\\t").is_some()
 }
 
 /// The prefix of a text, or of a string of JSON, in which a tab is escaped.
