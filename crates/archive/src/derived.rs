@@ -60,22 +60,12 @@ pub fn holds(kind: &[u8], record: &[u8]) -> Option<Holds> {
 
 /// The same of an event's fragment.
 pub fn fragment_holds(fragment: &[u8]) -> Option<Holds> {
-    let [_, kind, record] = parts_of(fragment)?;
-    holds(kind, record)
-}
-
-/// The time, the type and the record of an event's fragment, `"time":"…","type":"…","record":…`: the texts of the first
-/// two, in which Lambda escapes nothing, and the third as JSON.
-pub fn parts_of(fragment: &[u8]) -> Option<[&[u8]; 3]> {
-    let (time, rest) = until_quote(fragment.strip_prefix(b"\"time\":\"")?)?;
-    let (kind, rest) = until_quote(rest.strip_prefix(b",\"type\":\"")?)?;
-    Some([time, kind, rest.strip_prefix(b",\"record\":")?])
-}
-
-/// Splits at the next quote.
-fn until_quote(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = memchr::memchr(b'"', text)?;
-    Some((text.get(..end)?, text.get(end + 1..)?))
+    let rest = fragment.strip_prefix(b"\"time\":\"")?;
+    let rest = &rest[memchr::memchr(b'"', rest)? + 1..];
+    let rest = rest.strip_prefix(b",\"type\":\"")?;
+    let end = memchr::memchr(b'"', rest)?;
+    let record = rest[end + 1..].strip_prefix(b",\"record\":")?;
+    holds(&rest[..end], record)
 }
 
 /// Whether it is a JSON object, or a text of one, with the member that makes it a line of the embedded metric

@@ -41,7 +41,7 @@ mod zstd;
 
 pub use derived::{
     EXCEPTION, Holds, INSIGHTS, METRICS, OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, SPANS,
-    fragment_holds, holds, is_reserved, parts_of,
+    fragment_holds, holds, is_reserved,
 };
 #[cfg(feature = "read")]
 pub use filter::{Filter, LATEST_WRITE_MS, Verdict};

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstop_archive::parts_of;
 use backstop_delivery::Wall;
 use backstop_json::Json;
 use backstop_sinks::{has_prefix, names_invocation};
+use backstop_transform::Parts;
 use memchr::memmem::{self, Finder};
 
 /// No request id of Lambda's is longer.
@@ -20,9 +20,16 @@ const REST: [&[u8]; 2] = [b"Id", b"_id"];
 /// The attribute by which OpenTelemetry names an invocation.
 const OWN_ID: &[u8] = b"\"faas.invocation_id\"";
 
+/// The time and the record of a fragment: the first as it is written, the second as JSON.
+fn time_and_record(fragment: &[u8]) -> Option<(&[u8], &[u8])> {
+    let parts = Parts::of(fragment)?;
+    let time = parts.time.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    Some((time, parts.record))
+}
+
 /// The time of a fragment; none where it has none that can be read.
 pub(crate) fn wall_of(fragment: &[u8]) -> Option<Wall> {
-    let [time, ..] = parts_of(fragment)?;
+    let (time, _) = time_and_record(fragment)?;
     Wall::from_rfc3339(std::str::from_utf8(time).ok()?)
 }
 
@@ -91,7 +98,7 @@ impl Invocations {
     /// The member that says which invocation a line is of; none where that is not known, or where the line says
     /// it itself.
     pub(crate) fn member(&self, fragment: &[u8]) -> Option<Arc<[u8]>> {
-        let [time, _, record] = parts_of(fragment)?;
+        let (time, record) = time_and_record(fragment)?;
         let all = [&self.current, &self.previous];
         let mut started = all.into_iter().flatten();
         let started = started.find(|started| !started.is_after(time))?;
@@ -187,6 +194,8 @@ mod tests {
         // A time of another form is not compared.
         let odd = r#""time":"2026-01-01T00:00:01Z","type":"function","record":"x""#;
         assert_eq!(named(&invocations, odd).as_deref(), Some("a-2"));
+        let odd = r#""time":"2026\"x","type":"function","record":"x""#;
+        assert_eq!(named(&invocations, odd).as_deref(), Some("a-2"));
     }
 
     #[test]
@@ -225,6 +234,8 @@ mod tests {
             r#"{"requestId":77}"#,
             r#"{"requestIdentity":"8a1f4c1e-0000-4000-8000-000000000000"}"#,
             r#""\"requestId\" was 8a1f4c1e-0000-4000-8000-000000000000""#,
+            // Lambda writes a tab as `\t`.
+            r#""2026-01-01T00:00:01.000Z\u00098a1f4c1e-0000-4000-8000-000000000000\u0009INFO\u0009x""#,
             r#""seen at 2026-01-01T00:00:01.000Z\t8a1f4c1e-0000-4000-8000-000000000000\tINFO\tx""#,
         ] {
             let member = named(&invocations, &line(1, record));
