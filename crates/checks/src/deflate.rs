@@ -8,6 +8,8 @@ use flate2::bufread::{GzDecoder, ZlibDecoder};
 /// A text in pieces is one whole stream of it, the same each time. The first bytes say how long the pieces are and how
 /// often the text comes again, each time a little different: an input is short, and matches are to be far apart.
 pub fn deflate(data: &[u8]) {
+    /// As much in tiny pieces, of which each is a block.
+    const MOST_IN_TINY: usize = 256;
     let [length, times, rest @ ..] = data else {
         return;
     };
@@ -19,9 +21,12 @@ pub fn deflate(data: &[u8]) {
             *byte ^= round;
         }
     }
-    // Tiny ones too, of which none fills a byte of its own.
+    // Tiny ones too, of which some end within a byte.
     let length = match usize::from(*length) {
-        tiny @ 0..16 => 1 + tiny,
+        tiny @ 0..16 => {
+            text.truncate(MOST_IN_TINY);
+            1 + tiny
+        }
         length => length * MOST_IN_BLOCK / 200,
     };
     comes_back(Container::Gzip, &text, length);
