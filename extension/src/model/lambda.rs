@@ -204,7 +204,8 @@ impl Lambda {
             alive = self.catch_up(invocation).await;
         }
         let is_far = was_behind && self.is_far(was_carried, [invoked, done, alive]);
-        let ready = timeout(FUNCTION_TIMEOUT * 3, self.life.script.ready())
+        let longest = FUNCTION_TIMEOUT * 3 + self.error_of_timeout();
+        let ready = timeout(longest, self.life.script.ready())
             .await
             .expect("never ready again");
         let late = Duration::from_millis(invocation.runtime_done_late);
