@@ -120,9 +120,9 @@ fn to_depths(counts: &mut [u32]) {
 fn shorten(of_length: &mut [u32]) {
     let longest = of_length.len() - 1;
     let taken = |of_length: &[u32]| -> u32 {
-        let lengths = of_length.iter().enumerate().skip(1);
+        let lengths = (1..).zip(&of_length[1..]);
         lengths
-            .map(|(length, count)| count << (longest - length))
+            .map(|(length, count): (usize, _)| count << (longest - length))
             .sum()
     };
     for _ in 1 << longest..taken(of_length) {

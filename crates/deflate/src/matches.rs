@@ -1,8 +1,8 @@
 //! What of a text stood in it before.
 //!
 //! The table has for each hash of seven bytes the last place that had it: what is shorter comes again by chance, and
-//! saves less than its distance takes. After places without a match fewer are looked at, so that what does not repeat
-//! itself costs little; not ever fewer, as what comes after it may.
+//! saves less than its distance takes. Where many places had no match, fewer are looked at, so that what does not repeat
+//! itself costs little. How many counts, and not how many bytes they are apart: what comes behind may repeat itself.
 
 /// A stretch of text: bytes that are as they are, and then some that stood `distance` bytes before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -59,7 +59,7 @@ fn lines(length: usize) -> Vec<u8> {
         .collect()
 }
 
-/// Bytes of which only the lowest so many bits are by chance.
+/// Bytes in which this number of bits, the lowest ones, are by chance, and the others zero.
 fn noise(length: usize, bits: u32) -> Vec<u8> {
     let low = |number: u64| number.to_le_bytes()[0] & (u8::MAX >> (8 - bits));
     numbers().map(low).take(length).collect()

@@ -258,22 +258,6 @@ impl Lambda {
         self.report(invocation, &request).await;
     }
 
-    /// The extension is ready: what Lambda says after that, and the freeze.
-    async fn report(&mut self, invocation: &Invocation, request: &str) {
-        self.note_unknown_end(invocation);
-        self.check_spool();
-        if invocation.runtime_done == RuntimeDone::Twice {
-            let again = self.platform("platform.runtimeDone", request);
-            self.post_behind(again);
-        }
-        let report = self.platform("platform.report", request);
-        let is_posted = self.post_behind(report);
-        self.run_for(Duration::ZERO).await;
-        // It was ready, and something arrived. What is under way gets a copy when it comes back.
-        self.is_tampered &= self.world.is_sending() || !is_posted;
-        self.freeze(invocation.gap, invocation.freeze_breaks);
-    }
-
     /// The records since the last call were of one invocation.
     fn invocation_is_over(&mut self) {
         let numbers = std::mem::take(&mut self.current);

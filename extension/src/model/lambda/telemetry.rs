@@ -57,6 +57,22 @@ impl Lambda {
         self.post_behind(runtime_done);
     }
 
+    /// The extension is ready: what Lambda says after that, and the freeze.
+    pub(super) async fn report(&mut self, invocation: &Invocation, request: &str) {
+        self.note_unknown_end(invocation);
+        self.check_spool();
+        if invocation.runtime_done == RuntimeDone::Twice {
+            let again = self.platform("platform.runtimeDone", request);
+            self.post_behind(again);
+        }
+        let report = self.platform("platform.report", request);
+        let is_posted = self.post_behind(report);
+        self.run_for(Duration::ZERO).await;
+        // It was ready, and something arrived. What is under way gets a copy when it comes back.
+        self.is_tampered &= self.world.is_sending() || !is_posted;
+        self.freeze(invocation.gap, invocation.freeze_breaks);
+    }
+
     pub(super) fn write(&mut self, output: &Output) -> bool {
         if self.setup.is_posted(output) {
             return self.post_by_otlp(output);
